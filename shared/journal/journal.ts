@@ -1,0 +1,50 @@
+/**
+ * The journal: one key per event type that every publish rewrites under a guard. Its value describes the batch; its history
+ * (the value at every old revision) is the index from sequence numbers and dates to revisions, and the record of ids.
+ *
+ * Flow: ingest → **journal** → store → hub → listener
+ *
+ * @module
+ */
+
+/** Everything under this prefix is ours: no client reads or writes it by any route. */
+export const INTERNAL_PREFIX = '/_aviso/'
+
+/** Prefix of all journal keys. */
+export const JOURNAL_PREFIX = '/_aviso/journal/'
+
+/** Random text written once per store; cursors carry it, because etcd's own cluster id survives a wipe. */
+export const EPOCH_KEY = '/_aviso/epoch'
+
+/** Store key of the journal of one event type. */
+export function journalKey(event: string): string {
+  return JOURNAL_PREFIX + event
+}
+
+/** One notification of a batch. */
+export interface JournalEvent {
+  /** Store key of the notification. */
+  readonly key: string
+  /** Dense number per event type, from 1 (exact to 2^53: 9 × 10^15 notifications). */
+  readonly seq: number
+  readonly id: string
+  readonly source: string
+  /** Fingerprint of the stored value, to tell a repeated POST from a reused id. */
+  readonly hash: string
+  /** CloudEvents `time` as given. */
+  readonly time?: string
+  readonly traceparent?: string
+}
+
+/** The value of a journal key. */
+export interface JournalBatch {
+  /** Unique id of the transaction: how an ingest recognises its own write after an unknown outcome. */
+  readonly batch: string
+  /** When the ingest built the batch: RFC 3339 UTC with milliseconds, never before its predecessor's. */
+  readonly at: string
+  /** `mod_revision` of the journal that this batch was guarded by; "0" for the first. Decimal text. */
+  readonly prev: string
+  /** Sequence number of the first event. */
+  readonly first_seq: number
+  readonly events: readonly JournalEvent[]
+}

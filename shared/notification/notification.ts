@@ -1,0 +1,53 @@
+/**
+ * The notification model's types: what flows from provider to trigger.
+ *
+ * @module
+ */
+
+import type { Revision } from '#shared/store/store.ts'
+
+/** Canonical metadata of a notification: field name → canonical text, in the order of the key format. */
+export type NotificationRequest = Readonly<Record<string, string>>
+
+/** The store keys of one notification. */
+export interface NotificationKeys {
+  /** Key of the notification itself, e.g. `/ec/mars/date=20190810,…,step=1`. */
+  readonly stem: string
+  /** Key of the status document, always with a trailing slash, e.g. `/ec/mars/`. */
+  readonly base: string
+  /** Third key that indexes destinations by date, where the schema has one. */
+  readonly admin?: string
+  readonly request: NotificationRequest
+}
+
+/** A notification as the hub delivers it: read back from the store, joined with its journal entry. */
+export interface Notification {
+  readonly revision: Revision
+  /** Place among the notifications of its revision, from 0. */
+  readonly index: number
+  readonly event: string
+  readonly key: string
+  readonly request: NotificationRequest
+  /** The stored value: the location, the JSON text of a payload object, or the literal `None`. */
+  readonly value: Uint8Array
+  /** Dense number per event type, from 1. Absent when another writer than ours stored it. */
+  readonly sequence?: bigint
+  /** CloudEvents `id`, `source`, `time` as the provider gave them. */
+  readonly id?: string
+  readonly source?: string
+  readonly time?: string
+  /** When the ingest committed it: RFC 3339 UTC with milliseconds. */
+  readonly committedAt?: string
+  readonly traceparent?: string
+}
+
+/** What a listener wants of one event type. A field that is absent accepts every value. */
+export interface NotificationFilter {
+  readonly event: string
+  readonly conditions: ReadonlyMap<string, FieldCondition>
+}
+
+/** Accepts a field's canonical text. `in` is what the hub can index; `test` is any other predicate. */
+export type FieldCondition =
+  | { readonly kind: 'in'; readonly values: ReadonlySet<string> }
+  | { readonly kind: 'test'; readonly test: (value: string) => boolean }

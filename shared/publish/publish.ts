@@ -1,0 +1,48 @@
+/**
+ * The publishing port: what the ingest hands over, and what it gets back.
+ *
+ * Flow: **ingest** → journal → store
+ *
+ * @module
+ */
+
+import type { AvisoError } from '#shared/errors.ts'
+import type { NotificationKeys } from '#shared/notification/notification.ts'
+import type { Revision } from '#shared/store/store.ts'
+
+/** One validated notification to store. */
+export interface PublishItem {
+  readonly event: string
+  readonly keys: NotificationKeys
+  readonly value: Uint8Array
+  /** Whole seconds > 0; absent: kept for ever. Only the notification key hangs on the lease. */
+  readonly ttlSeconds?: number
+  /** CloudEvents id and source. Together they name the notification for idempotency. */
+  readonly id: string
+  readonly source: string
+  readonly time?: string
+  readonly traceparent?: string
+}
+
+/** Proof of a durable notification. */
+export interface PublishReceipt {
+  readonly event: string
+  readonly key: string
+  readonly revision: Revision
+  readonly sequence: bigint
+  /** RFC 3339 UTC with milliseconds. */
+  readonly committedAt: string
+  /** The same id with the same content was stored before; this is that receipt. */
+  readonly replayed: boolean
+}
+
+export type PublishResult =
+  | { readonly ok: true; readonly receipt: PublishReceipt }
+  | { readonly ok: false; readonly error: AvisoError }
+
+/** Stores notifications. Never throws for an item: each has its own result, in order. */
+export interface Publisher {
+  publish(items: readonly PublishItem[]): Promise<readonly PublishResult[]>
+  /** Waits for what was accepted, then refuses. Idempotent. */
+  close(): Promise<void>
+}

@@ -1,0 +1,37 @@
+/**
+ * The runtime port: the powers that differ between Node, Deno, Bun and workerd. Only this folder knows which one it is on.
+ *
+ * @module
+ */
+
+/** A Fetch handler. */
+export type FetchHandler = (request: Request) => Promise<Response>
+
+/** A listening server. */
+export interface RunningServer {
+  /** e.g. `http://127.0.0.1:8080` */
+  readonly url: string
+  /** Stops listening and ends open connections. */
+  close(): Promise<void>
+}
+
+/** A value SQLite stores and returns. */
+export type SqlValue = string | number | bigint | null | Uint8Array
+
+/** A row, by column name. */
+export type SqlRow = Readonly<Record<string, SqlValue>>
+
+/** Synchronous SQLite, as `node:sqlite` and a Durable Object's `ctx.storage.sql` both offer it. */
+export interface SqlDatabase {
+  /** Runs one statement; integers come back as `number`. Statements are cached by text. */
+  all(sql: string, ...parameters: SqlValue[]): SqlRow[]
+  /** Runs one statement for its effect. */
+  run(sql: string, ...parameters: SqlValue[]): void
+  /** Runs `work` in one durable transaction: on disk when it returns, undone when it throws. */
+  transaction<Result>(work: () => Result): Result
+  /** Bytes of the database file; 0 in memory. */
+  sizeBytes(): number
+  /** Gives free pages back to the file system, a bounded amount at a time; no-op where the host does it. */
+  reclaim(): void
+  close(): void
+}

@@ -1,0 +1,109 @@
+/**
+ * The hub port: one upstream watch, many listeners.
+ *
+ * Flow: store → **hub** → auth → listener
+ *
+ * @module
+ */
+
+import type { Notification, NotificationFilter } from '#shared/notification/notification.ts'
+import type { KeyRange, Revision, StoreEvent } from '#shared/store/store.ts'
+
+/** Where a stream starts. */
+export type StartPosition =
+  /** The first revision after the subscription stands. */
+  | { readonly kind: 'live' }
+  /** Everything from `revision` on, inclusive. With `afterIndex`: in that revision only notifications with a greater index. */
+  | { readonly kind: 'revision'; readonly revision: Revision; readonly afterIndex?: number }
+
+/** What a stream carries. */
+export type Selection =
+  /** Notifications that match a filter, one frame each. */
+  | { readonly kind: 'notifications'; readonly filter: NotificationFilter }
+  /** Raw store events inside any of the ranges, one frame per revision (the 1.x facade). Internal keys never match. */
+  | { readonly kind: 'ranges'; readonly ranges: readonly KeyRange[] }
+
+/** Why a stream ends. All of them are resumable from the last position. */
+export type CloseReason =
+  | 'end_of_stream'
+  | 'max_age'
+  | 'shutdown'
+  | 'slow_consumer'
+  | 'history_compacted'
+  | 'store_unavailable'
+
+/** The place a stream has reached: everything that matches up to it has been delivered. */
+export interface StreamPosition {
+  /** Last revision delivered or skipped as not matching; 0n before the first. */
+  readonly revision: Revision
+  /** Index of the last notification delivered in that revision; absent when the whole revision is done. */
+  readonly index?: number
+}
+
+/** Details handed to {@link StreamFormat.closing}. */
+export interface Closing {
+  readonly reason: CloseReason
+  readonly position: StreamPosition
+  /** With `history_compacted`: the oldest revision that can be read. */
+  readonly oldestRevision?: Revision
+}
+
+/**
+ * Turns what happens on a stream into bytes. `notification` and `revision` are pure functions of their arguments and are shared between
+ * all streams whose formats have the same `name`; the others belong to one stream.
+ */
+export interface StreamFormat {
+  /** Streams with the same name share encoded frames. */
+  readonly name: string
+  /** First frame. `head` is the store's newest revision known. */
+  opening?(head: Revision): Uint8Array | undefined
+  notification?(notification: Notification, phase: 'history' | 'live'): Uint8Array
+  revision?(revision: Revision, events: readonly StoreEvent[]): Uint8Array
+  /** History is complete; what follows is live. Called once, and only on streams that began with a revision. */
+  caughtUp?(position: StreamPosition): Uint8Array | undefined
+  heartbeat?(position: StreamPosition): Uint8Array | undefined
+  /** Last frame. */
+  closing?(closing: Closing): Uint8Array | undefined
+}
+
+export interface SubscribeRequest {
+  readonly selection: Selection
+  readonly from: StartPosition
+  /** Last revision to deliver, inclusive; the stream then ends with `end_of_stream`. */
+  readonly until?: Revision
+  readonly format: StreamFormat
+  /** Seconds between heartbeats; absent: the hub's default. */
+  readonly heartbeatSeconds?: number
+  /** Seconds after which the stream ends with `max_age`; absent: the hub's default. */
+  readonly maxAgeSeconds?: number
+}
+
+/** A running stream. Cancelling `body` frees everything. */
+export interface Subscription {
+  readonly body: ReadableStream<Uint8Array>
+  /** Ends the stream with a closing frame. Idempotent. */
+  end(reason: CloseReason): void
+}
+
+export interface HubStatus {
+  readonly subscribers: number
+  readonly parked: number
+  /** Newest revision seen from upstream. */
+  readonly revision: Revision
+  readonly ringEntries: number
+  readonly ringBytes: number
+  /** Whether the upstream watch stands. */
+  readonly connected: boolean
+}
+
+/** One upstream watch shared by many streams. */
+export interface Hub {
+  /**
+   * @throws {AvisoError} `ERR_HISTORY_COMPACTED` (`details.oldest_revision`), `ERR_FUTURE_POSITION`, `ERR_OVERLOADED` (too many streams),
+   *   `ERR_STORE_UNAVAILABLE` when the upstream has never stood or the position cannot be checked.
+   */
+  subscribe(request: SubscribeRequest): Promise<Subscription>
+  status(): HubStatus
+  /** Ends every stream with `shutdown` and releases the upstream. Idempotent. */
+  close(): Promise<void>
+}
