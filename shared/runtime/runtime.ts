@@ -35,3 +35,29 @@ export interface SqlDatabase {
   reclaim(): void
   close(): void
 }
+
+/** Where to listen. */
+export interface ListenOptions {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+}
+
+/** Everything the launcher needs of a runtime. */
+export interface Platform {
+  readonly name: 'node' | 'deno' | 'bun' | 'workerd'
+  /** e.g. `node 24.21.0` */
+  readonly version: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+  serve(handler: FetchHandler, options: ListenOptions): Promise<RunningServer>
+  /** Opens (and makes) the embedded store's database in `folder`; `undefined`: in memory. */
+  openDatabase(folder: string | undefined): Promise<SqlDatabase>
+  readText(path: string): Promise<string>
+  /** `fetch` for calls to the store: `watch` never times out while idle. */
+  readonly storeFetch: { readonly unary: FetchLike; readonly watch: FetchLike }
+  /** 128 random bits as text. */
+  random(): string
+  /** Writes one log line. */
+  log(line: string): void
+  readonly identity: { readonly unixUser: string; readonly hostname: string }
+}

@@ -1,0 +1,184 @@
+/**
+ * `npm run demo`: the main job on real input. Starts the system on a free port, has listeners with different requests running, posts one
+ * forecast run, and checks that each listener got exactly what matches, in order. Exit 0 when they all did, 1 otherwise.
+ *
+ * @module
+ */
+
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { Command, CommanderError } from 'commander'
+import { DemoReader } from './demo/reader.ts'
+import { DEMO_LISTENERS, forecastRun, type DemoListener, type RunNotification } from './demo/forecast_run.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+/** Requests in flight; every third is a batch, as providers do both. */
+const PUBLISHERS = 16
+const BATCH_SIZE = 50
+/** How long the listeners may need after the last acknowledgement. */
+const SETTLE_LIMIT_MS = 20_000
+const PROGRESS_INTERVAL_MS = 250
+
+interface DemoOptions {
+  readonly store: string
+  readonly url?: string
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = parseArguments(argv)
+  if (typeof options === 'number') return options
+  const folder = await mkdtemp(join(tmpdir(), 'aviso-demo-'))
+  const server = options.url === undefined ? await startServer(options.store, folder) : undefined
+  const url = options.url ?? server?.url ?? ''
+  try {
+    console.log(`System: ${url} (store ${options.store})`)
+    return (await demonstrate(url)) ? 0 : 1
+  } finally {
+    await server?.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function demonstrate(url: string): Promise<boolean> {
+  // A run of its own every time, so that a shared etcd with older runs in it changes nothing.
+  const run = forecastRun(`2026${String(1 + Math.floor(Math.random() * 12)).padStart(2, '0')}${String(1 + Math.floor(Math.random() * 28)).padStart(2, '0')}`, 0)
+  const readers = await Promise.all(DEMO_LISTENERS.map((listener) => DemoReader.open(url, listener)))
+  console.log(`Listeners: ${DEMO_LISTENERS.length} running. Publishing one forecast run of ${run.length} notifications`)
+  const startedAt = performance.now()
+  const progress = { acknowledged: 0 }
+  const stopProgress = showProgress(() => {
+    const received = readers.reduce((sum, reader) => sum + reader.received.length, 0)
+    return `  published ${progress.acknowledged}/${run.length} · delivered ${received}`
+  })
+  await publishRun(url, run, progress)
+  const publishedMs = performance.now() - startedAt
+  await Promise.race([
+    Promise.all(readers.map((reader) => reader.hasReceived(expected(reader.listener, run).length))),
+    new Promise((late) => setTimeout(late, SETTLE_LIMIT_MS).unref()),
+  ])
+  stopProgress()
+  const seconds = (publishedMs / 1000).toFixed(2)
+  console.log(`Published ${run.length} in ${seconds} s (${Math.round((run.length / publishedMs) * 1000)}/s); every one acknowledged after it was durable`)
+  const results = await Promise.all(readers.map((reader) => report(reader, run)))
+  const passed = results.every(Boolean)
+  console.log(passed ? 'Every listener got exactly what matches, in store order' : 'NOT every listener got exactly what matches')
+  return passed
+}
+
+function expected(listener: DemoListener, run: readonly RunNotification[]): readonly RunNotification[] {
+  return run.filter(listener.wants)
+}
+
+/** Prints one listener's line and says whether it got everything it should, nothing else, once, in order. */
+async function report(reader: DemoReader, run: readonly RunNotification[]): Promise<boolean> {
+  await reader.close()
+  const wanted = new Set(expected(reader.listener, run).map(({ location }) => location))
+  const got = reader.received.map(({ location }) => location)
+  const missing = wanted.size - new Set(got.filter((location) => wanted.has(location))).size
+  const foreign = got.filter((location) => !wanted.has(location)).length
+  const repeated = got.length - new Set(got).size
+  const outOfOrder = reader.received.filter(({ sequence }, index) => index > 0 && sequence <= (reader.received[index - 1]?.sequence ?? 0n)).length
+  const right = missing + foreign + repeated + outOfOrder === 0
+  const problems = right ? 'ok' : `missing ${missing}, foreign ${foreign}, repeated ${repeated}, out of order ${outOfOrder}`
+  console.log(`  ${right ? '✓' : '✗'} ${reader.listener.name}: ${got.length} of ${wanted.size} (${problems})`)
+  return right
+}
+
+async function publishRun(url: string, run: readonly RunNotification[], progress: { acknowledged: number }): Promise<void> {
+  const jobs = toJobs(run)
+  const worker = async (): Promise<void> => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      await publishJob(url, job)
+      progress.acknowledged += job.length
+    }
+  }
+  await Promise.all(Array.from({ length: PUBLISHERS }, worker))
+}
+
+/** Singles and batches, in run order. */
+function toJobs(run: readonly RunNotification[]): RunNotification[][] {
+  const jobs: RunNotification[][] = []
+  for (let start = 0; start < run.length; ) {
+    const size = jobs.length % 3 === 2 ? BATCH_SIZE : 1
+    jobs.push(run.slice(start, start + size))
+    start += size
+  }
+  return jobs
+}
+
+async function publishJob(url: string, job: readonly RunNotification[]): Promise<void> {
+  const events = job.map((data) => ({
+    specversion: '1.0',
+    id: crypto.randomUUID(),
+    source: '/demo/forecast',
+    type: 'aviso',
+    time: new Date().toISOString(),
+    datacontenttype: 'application/json',
+    data,
+  }))
+  const single = events.length === 1
+  const response = await fetch(`${url}/api/v1/notification`, {
+    method: 'POST',
+    headers: { 'Content-Type': single ? 'application/cloudevents+json' : 'application/cloudevents-batch+json' },
+    body: JSON.stringify(single ? events[0] : events),
+  })
+  const answer = await response.text()
+  if (response.status !== 200) throw new Error(`The ingest answered ${response.status}: ${answer}`)
+}
+
+function showProgress(line: () => string): () => void {
+  const terminal = process.stdout.isTTY
+  const timer = setInterval(() => process.stdout.write(terminal ? `\r${line()}` : `${line()}\n`), terminal ? PROGRESS_INTERVAL_MS : PROGRESS_INTERVAL_MS * 4)
+  return () => {
+    clearInterval(timer)
+    process.stdout.write(`${terminal ? '\r' : ''}${line()}\n`)
+  }
+}
+
+async function startServer(store: string, folder: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const argv = ['--disable-warning=ExperimentalWarning', 'scripts/serve.ts', '--port', '0', '--store', store, '--data', folder]
+  const child: ChildProcess = spawn(process.execPath, argv, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = new Promise<void>((done) => child.once('exit', () => done()))
+  const url = await new Promise<string>((found, failed) => {
+    void exited.then(() => failed(new Error('The server ended before it listened')))
+    if (child.stdout === null) return failed(new Error('The server has no output'))
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const match = /^Listening on (\S+)$/.exec(line)
+      if (match?.[1] !== undefined) found(match[1])
+    })
+  })
+  return {
+    url,
+    stop: async () => {
+      child.kill('SIGTERM')
+      await exited
+    },
+  }
+}
+
+function parseArguments(argv: readonly string[]): DemoOptions | number {
+  const program = new Command('npm run demo --')
+    .description('Starts the system, posts one forecast run, and checks what every listener got.')
+    .option('--store <url>', 'store of the started system, as for npm start', 'embedded:')
+    .option('--url <url>', 'use a running system instead of starting one')
+    .exitOverride()
+  try {
+    program.parse([...argv], { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    throw error
+  }
+  return program.opts<DemoOptions>()
+}
+
+if (import.meta.main) {
+  process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+    console.error(error instanceof Error ? `error: ${error.message}` : 'error: the demonstration failed')
+    return 1
+  })
+}

@@ -1,0 +1,79 @@
+/**
+ * A listener of the demonstration: one stream, everything it got kept for the check.
+ *
+ * @module
+ */
+
+import { createParser } from 'eventsource-parser'
+import type { DemoListener } from './forecast_run.ts'
+
+/** What a listener got, in the order it came. */
+export interface Received {
+  readonly location: string
+  readonly sequence: bigint
+}
+
+/** One open stream. */
+export class DemoReader {
+  readonly listener: DemoListener
+  readonly received: Received[] = []
+  readonly #abort = new AbortController()
+  #wake: () => void = () => undefined
+  #reading: Promise<void> = Promise.resolve()
+
+  private constructor(listener: DemoListener) {
+    this.listener = listener
+  }
+
+  /** Opens the stream; when this resolves, it stands: nothing published afterwards is missed. */
+  static async open(url: string, listener: DemoListener): Promise<DemoReader> {
+    const reader = new DemoReader(listener)
+    const query = new URLSearchParams({ event: listener.event })
+    for (const [field, wanted] of Object.entries(listener.request)) for (const value of [wanted].flat()) query.append(field, value)
+    const response = await fetchWhenReady(`${url}/api/v1/watch?${query}`, reader.#abort.signal)
+    const opened = Promise.withResolvers<void>()
+    reader.#reading = reader.#read(response, opened.resolve)
+    reader.#reading.catch(opened.reject)
+    await opened.promise
+    return reader
+  }
+
+  /** Resolves when `count` notifications have come, and none more is waited for. */
+  async hasReceived(count: number): Promise<void> {
+    while (this.received.length < count) await new Promise<void>((woken) => (this.#wake = woken))
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort()
+    await this.#reading.catch(() => undefined)
+  }
+
+  async #read(response: Response, opened: () => void): Promise<void> {
+    const parser = createParser({
+      onEvent: ({ event, data }) => {
+        opened()
+        if (event === 'live-notification' || event === 'replay') this.#keep(data)
+        this.#wake()
+      },
+    })
+    const decoder = new TextDecoder()
+    for await (const chunk of response.body ?? []) parser.feed(decoder.decode(chunk, { stream: true }))
+  }
+
+  #keep(data: string): void {
+    const event = JSON.parse(data) as { readonly specversion?: string; readonly id: string; readonly data: { readonly payload: string } }
+    if (event.specversion === undefined) return
+    this.received.push({ location: event.data.payload, sequence: BigInt(event.id.slice(event.id.lastIndexOf('@') + 1)) })
+  }
+}
+
+/** The server listens before its store has answered, so the first tries may be told to wait. */
+async function fetchWhenReady(url: string, signal: AbortSignal): Promise<Response> {
+  for (let tries = 0; ; tries++) {
+    const response = await fetch(url, { signal })
+    if (response.status === 200) return response
+    const answer = await response.text()
+    if (response.status !== 503 || tries === 100) throw new Error(`The stream ${url} answered ${response.status}: ${answer}`)
+    await new Promise((next) => setTimeout(next, 100))
+  }
+}

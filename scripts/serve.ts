@@ -1,0 +1,129 @@
+/**
+ * `npm start`: runs any set of services on Node, Deno or Bun (workerd: `serve_workerd.ts`).
+ *
+ * @module
+ */
+
+import process from 'node:process'
+import packageFile from '../package.json' with { type: 'json' }
+import { startSystem, type System } from '#services/system.ts'
+import type { Config, ServiceName } from '#shared/config/config.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import { detectPlatform } from '#shared/runtime/detect.ts'
+import type { Platform, RunningServer } from '#shared/runtime/runtime.ts'
+import { openStore } from '#shared/store/open.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { createLogger, type Logger } from '#shared/telemetry/logger.ts'
+import { parseServeArguments, readSchemaFiles, resolveConfig } from './serve/options.ts'
+
+/** Longest time from a stop signal to the exit: beyond the 10 s that an ingest may need to learn an outcome. */
+const STOP_LIMIT_MS = 15_000
+
+/** A started system and its addresses. */
+interface Launched {
+  readonly system: System
+  readonly servers: readonly RunningServer[]
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const platform = await detectPlatform()
+  const options = parseServeArguments(argv, platform.name)
+  if (typeof options === 'number') return options
+  const config = await resolveConfig(options, platform.readText)
+  refuseOpenAddress(config)
+  const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
+  const launched = await launch(config, options.services, platform, logger)
+  announce(launched, config, platform)
+  const signal = await stopSignal()
+  console.error(`\n${signal}: finishing writes and ending streams`)
+  const limit = setTimeout(() => process.exit(1), STOP_LIMIT_MS)
+  await launched.system.close()
+  await Promise.all(launched.servers.map((server) => server.close()))
+  clearTimeout(limit)
+  return 0
+}
+
+async function launch(config: Config, services: readonly ServiceName[], platform: Platform, logger: Logger): Promise<Launched> {
+  const schemas = createSchemas(await readSchemaFiles(config.vars.schemas, platform.readText))
+  const store = await openStore(config.vars.store, {
+    platform,
+    dataFolder: config.dev.data,
+    clock: systemClock,
+    logger,
+    ...storeAuth(config, platform),
+  })
+  const servers: RunningServer[] = []
+  const system = startSystem({
+    config,
+    services,
+    store,
+    schemas,
+    clock: systemClock,
+    random: platform.random,
+    logger,
+    identity: platform.identity,
+    baseUrl: () => config.vars.baseUrl ?? servers[0]?.url ?? `http://${config.dev.host}:${config.dev.port}`,
+    version: packageFile.version,
+  })
+  try {
+    if (services.some((name) => config.services[name].port === undefined)) {
+      servers.push(await platform.serve(system.fetch, { host: config.dev.host, port: config.dev.port }))
+    }
+    for (const name of services) {
+      const port = config.services[name].port
+      if (port !== undefined) servers.push(await platform.serve(system.only(name), { host: config.dev.host, port }))
+    }
+  } catch (cause) {
+    await system.close()
+    throw new AvisoError('ERR_CONFIG', `Cannot listen on ${config.dev.host}:${config.dev.port}: is another program using it? Choose another with --port`, { cause })
+  }
+  return { system, servers }
+}
+
+function announce({ servers }: Launched, config: Config, platform: Platform): void {
+  const url = servers[0]?.url ?? ''
+  const where = config.vars.store === 'embedded:' ? `embedded store in ${config.dev.data}/` : `store ${config.vars.store}`
+  const server = url === 'http://127.0.0.1:8080' ? '' : `AVISO_BASE_URL=${url} `
+  console.log(`Aviso ${packageFile.version} on ${platform.version}, ${where}`)
+  for (const { url: address } of servers) console.log(`Listening on ${address}`)
+  console.log(`Listen:   ${server}npm run aviso -- listen scripts/examples/flight.yaml   (or: curl -N '${url}/api/v1/watch?event=flight')`)
+  console.log(`Publish:  ${server}npm run aviso -- notify event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203,payload=Landed`)
+}
+
+function refuseOpenAddress(config: Config): void {
+  const loopback = ['127.0.0.1', '::1', 'localhost'].includes(config.dev.host)
+  if (loopback) return
+  throw new AvisoError(
+    'ERR_CONFIG',
+    `Refusing to listen on ${config.dev.host}: this version has no identity or policy yet, everything is open. Use 127.0.0.1 and an edge proxy that authenticates`,
+  )
+}
+
+function storeAuth(config: Config, platform: Platform): { auth?: { name: string; password: string } } {
+  const user = config.vars.storeUser
+  if (user === undefined) return {}
+  const password = platform.environment[user.passwordEnv]
+  if (password === undefined) throw new AvisoError('ERR_CONFIG', `The store's password is missing: set the environment variable ${user.passwordEnv}`)
+  return { auth: { name: user.name, password } }
+}
+
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        resolve(signal)
+        process.once(signal, () => process.exit(1))
+      })
+    }
+  })
+}
+
+if (import.meta.main) {
+  process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+    if (!isAvisoError(error, 'ERR_CONFIG')) throw error
+    console.error(`error: ${error.message}`)
+    return 2
+  })
+  process.exit()
+}

@@ -1,0 +1,113 @@
+/**
+ * The launcher's command line and configuration, the same for every runtime.
+ *
+ * @module
+ */
+
+import { Command, CommanderError, Option } from 'commander'
+import { SERVICE_NAMES, type Config, type ServiceName } from '#shared/config/config.ts'
+import { loadConfig } from '#shared/config/load.ts'
+import { AvisoError } from '#shared/errors.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+
+/** What the command line said. */
+export interface ServeOptions {
+  readonly services: readonly ServiceName[]
+  readonly config: string
+  readonly env?: string
+  readonly store?: string
+  readonly host?: string
+  readonly port?: number
+  readonly data?: string
+}
+
+const DEFAULT_CONFIG_FILE = 'wrangler-like.config.json'
+
+/**
+ * Parses the command line.
+ *
+ * @param runtime Shown in the usage text, e.g. `node`.
+ * @returns A number when the command is done already (help, usage error): the exit code.
+ */
+export function parseServeArguments(argv: readonly string[], runtime: string): ServeOptions | number {
+  const program = new Command('npm start --')
+    .description(`Runs Aviso's services on one port (${runtime}). Without names: all of them.`)
+    .argument('[services...]', SERVICE_NAMES.join(' | '))
+    .option('--env <name>', 'overlay env.<name> of the configuration file')
+    .option('--config <file>', 'configuration file', DEFAULT_CONFIG_FILE)
+    .option('--store <url>', 'embedded: | embedded:memory | http://host:2379[,…] | grpc://host:2379[,…]')
+    .option('--host <host>', 'address to listen on (default: 127.0.0.1)')
+    .addOption(new Option('--port <port>', 'port to listen on, 0 for any free one (default: 8080)').argParser(parsePort))
+    .option('--data <folder>', 'folder of the embedded store (default: data)')
+    .exitOverride()
+  try {
+    program.parse([...argv], { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    throw error
+  }
+  const unknown = program.args.filter((name) => !isServiceName(name))
+  if (unknown.length > 0) {
+    console.error(`error: no service is called ${unknown.join(', ')}; known are ${SERVICE_NAMES.join(', ')}`)
+    return 2
+  }
+  const services = program.args.filter(isServiceName)
+  return { ...program.opts<Omit<ServeOptions, 'services'>>(), services: services.length === 0 ? SERVICE_NAMES : services }
+}
+
+/** Reads the configuration file and lays the command line over it. */
+export async function resolveConfig(options: ServeOptions, readText: (path: string) => Promise<string>): Promise<Config> {
+  const config = loadConfig(await readConfigText(options.config, readText), options.config, options.env)
+  return {
+    ...config,
+    vars: { ...config.vars, ...(options.store === undefined ? {} : { store: options.store }) },
+    dev: {
+      host: options.host ?? config.dev.host,
+      port: options.port ?? config.dev.port,
+      data: options.data ?? config.dev.data,
+    },
+  }
+}
+
+/** Contents of the configured schemas, by name of a shipped one or path of a file. */
+export async function readSchemaFiles(
+  names: readonly string[],
+  readText: (path: string) => Promise<string>,
+): Promise<{ readonly source: string; readonly content: unknown }[]> {
+  return Promise.all(
+    names.map(async (name) => {
+      const builtin = name === 'flight' || name === 'ecmwf' ? BUILTIN_SCHEMAS.get(name) : undefined
+      return { source: name, content: builtin ?? parseSchema(name, await readSchemaText(name, readText)) }
+    }),
+  )
+}
+
+async function readConfigText(path: string, readText: (path: string) => Promise<string>): Promise<string> {
+  return readText(path).catch((cause: unknown) => {
+    throw new AvisoError('ERR_CONFIG', `Cannot read the configuration file "${path}"; name another with --config`, { cause })
+  })
+}
+
+async function readSchemaText(path: string, readText: (path: string) => Promise<string>): Promise<string> {
+  return readText(path).catch((cause: unknown) => {
+    throw new AvisoError('ERR_CONFIG', `Cannot read the schema file "${path}" (shipped schemas are ${[...BUILTIN_SCHEMAS.keys()].join(', ')})`, { cause })
+  })
+}
+
+function parseSchema(source: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new AvisoError('ERR_CONFIG', `Schema file "${source}" is not JSON`, { cause })
+  }
+}
+
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
+  throw new CommanderError(2, 'aviso.port', `error: --port takes a number from 0 to 65535, not "${text}"`)
+}
+
+function isServiceName(name: string): name is ServiceName {
+  return (SERVICE_NAMES as readonly string[]).includes(name)
+}

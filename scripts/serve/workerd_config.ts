@@ -1,0 +1,85 @@
+/**
+ * Our configuration → workerd's own (Cap'n Proto text), and the bundle it runs.
+ *
+ * @module
+ */
+
+import { build } from 'esbuild'
+import { fileURLToPath } from 'node:url'
+
+/** What the generated configuration says. */
+export interface WorkerdConfig {
+  readonly address: string
+  /** Absolute path of the bundled module. */
+  readonly modulePath: string
+  /** Absolute path of an existing folder for the embedded store; `undefined`: in memory. */
+  readonly dataFolder: string | undefined
+  readonly compatibilityDate: string
+  /** JSON values by binding name. */
+  readonly bindings: Readonly<Record<string, unknown>>
+  /** Binding name → environment variable of the workerd process. */
+  readonly secrets: Readonly<Record<string, string>>
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The worker in front of the Durable Object: one object holds the system, so one name is enough. */
+const ENTRY = `export { AvisoHost } from './scripts/serve/workerd_host.ts'
+export default { fetch: (request, env) => env.HOST.get(env.HOST.idFromName('aviso')).fetch(request) }`
+
+/** Bundles services and host into one module at `outfile`. */
+export async function bundleForWorkerd(outfile: string): Promise<void> {
+  await build({
+    stdin: { contents: ENTRY, resolveDir: ROOT, loader: 'ts' },
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2024',
+    mainFields: ['module', 'main'],
+    conditions: ['workerd', 'worker', 'import'],
+    // The gRPC adapter needs Node's HTTP/2; openStore() loads it only for a grpc: address, which the launcher refuses here.
+    external: ['etcd3'],
+    logLevel: 'error',
+  })
+}
+
+/** Text of workerd's configuration file. */
+export function toWorkerdConfig(config: WorkerdConfig): string {
+  const bindings = [
+    '(name = "HOST", durableObjectNamespace = "AvisoHost")',
+    ...Object.entries(config.bindings).map(([name, value]) => `(name = ${quote(name)}, json = ${quote(JSON.stringify(value))})`),
+    ...Object.entries(config.secrets).map(([name, variable]) => `(name = ${quote(name)}, fromEnvironment = ${quote(variable)})`),
+  ]
+  const storage = config.dataFolder === undefined ? '(inMemory = void)' : '(localDisk = "disk")'
+  const disk =
+    config.dataFolder === undefined ? '' : `\n    (name = "disk", disk = (path = ${quote(config.dataFolder)}, writable = true)),`
+  return `using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [${disk}
+    (name = "aviso", worker = .aviso),
+    (name = "internet", network = (allow = ["public", "private", "local"])),
+  ],
+  sockets = [ (name = "http", address = ${quote(config.address)}, http = (), service = "aviso") ],
+);
+
+const aviso :Workerd.Worker = (
+  modules = [ (name = "aviso.mjs", esModule = embed ${quote(config.modulePath)}) ],
+  compatibilityDate = ${quote(config.compatibilityDate)},
+  compatibilityFlags = ["enable_request_signal"],
+  globalOutbound = "internet",
+  bindings = [
+    ${bindings.join(',\n    ')},
+  ],
+  durableObjectNamespaces = [ (className = "AvisoHost", uniqueKey = "aviso-host", preventEviction = true, enableSql = true) ],
+  durableObjectStorage = ${storage},
+);
+`
+}
+
+/** A Cap'n Proto text literal: the escapes of a C string. */
+function quote(text: string): string {
+  const escaped = text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
+  return `"${escaped}"`
+}

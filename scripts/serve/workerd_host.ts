@@ -1,0 +1,63 @@
+/**
+ * The Durable Object that runs the services on workerd. Bundled by `serve_workerd.ts`, never imported by another runtime.
+ *
+ * @module
+ */
+
+import packageFile from '../../package.json' with { type: 'json' }
+import { startSystem, type System } from '#services/system.ts'
+import type { Config, ServiceName } from '#shared/config/config.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import { createWorkerdPlatform, type DurableObjectState } from '#shared/runtime/workerd.ts'
+import { openStore } from '#shared/store/open.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { createLogger } from '#shared/telemetry/logger.ts'
+
+/** What the launcher binds: everything read from files beforehand. */
+interface HostEnvironment {
+  readonly CONFIG: Config
+  readonly SERVICES: readonly ServiceName[]
+  readonly SCHEMAS: readonly { readonly source: string; readonly content: unknown }[]
+  readonly BASE_URL: string
+  readonly STORE_PASSWORD?: string
+}
+
+/** Hosts one system for all requests. */
+export class AvisoHost {
+  readonly #system: Promise<System>
+
+  constructor(state: DurableObjectState, environment: HostEnvironment) {
+    this.#system = start(state, environment)
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const system = await this.#system
+    return system.fetch(request)
+  }
+}
+
+async function start(state: DurableObjectState, environment: HostEnvironment): Promise<System> {
+  const config = environment.CONFIG
+  const platform = createWorkerdPlatform(state, {})
+  const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
+  const user = config.vars.storeUser
+  const store = await openStore(config.vars.store, {
+    platform,
+    dataFolder: config.dev.data,
+    clock: systemClock,
+    logger,
+    ...(user === undefined ? {} : { auth: { name: user.name, password: environment.STORE_PASSWORD ?? '' } }),
+  })
+  return startSystem({
+    config,
+    services: environment.SERVICES,
+    store,
+    schemas: createSchemas(environment.SCHEMAS),
+    clock: systemClock,
+    random: platform.random,
+    logger,
+    identity: platform.identity,
+    baseUrl: () => config.vars.baseUrl ?? environment.BASE_URL,
+    version: packageFile.version,
+  })
+}

@@ -1,0 +1,102 @@
+/**
+ * `npm run start:workerd`: bundles the services, writes workerd's configuration, and runs workerd until a signal.
+ *
+ * @module
+ */
+
+import { spawn } from 'node:child_process'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join, resolve } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { parseServeArguments, readSchemaFiles, resolveConfig } from './serve/options.ts'
+import { bundleForWorkerd, toWorkerdConfig } from './serve/workerd_config.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+/** workerd keeps running on SIGTERM while streams are open, so it is ended after this. */
+const TERM_LIMIT_MS = 4000
+const START_LIMIT_MS = 30_000
+const PROBE_INTERVAL_MS = 50
+/** The newest date that the pinned workerd knows would do too; this one is tested. */
+const COMPATIBILITY_DATE = '2026-01-01'
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = parseServeArguments(argv, 'workerd')
+  if (typeof options === 'number') return options
+  const readText = (path: string): Promise<string> => readFile(path, 'utf8')
+  const config = await resolveConfig(options, readText)
+  if (config.vars.store.startsWith('grpc')) {
+    throw new AvisoError('ERR_CONFIG', 'workerd has no gRPC: give etcd as http://host:2379, its JSON gateway')
+  }
+  const port = config.dev.port === 0 ? await freePort(config.dev.host) : config.dev.port
+  const url = `http://${config.dev.host}:${port}`
+  const folder = join(ROOT, '.cache', 'workerd', String(port))
+  await mkdir(folder, { recursive: true })
+  const dataFolder = config.vars.store === 'embedded:' ? resolve(config.dev.data, 'workerd') : undefined
+  if (dataFolder !== undefined) await mkdir(dataFolder, { recursive: true })
+  const modulePath = join(folder, 'aviso.mjs')
+  await bundleForWorkerd(modulePath)
+  const text = toWorkerdConfig({
+    address: `${config.dev.host}:${port}`,
+    modulePath: 'aviso.mjs',
+    dataFolder,
+    compatibilityDate: COMPATIBILITY_DATE,
+    bindings: {
+      CONFIG: config,
+      SERVICES: options.services,
+      SCHEMAS: await readSchemaFiles(config.vars.schemas, readText),
+      BASE_URL: url,
+    },
+    secrets: config.vars.storeUser === undefined ? {} : { STORE_PASSWORD: config.vars.storeUser.passwordEnv },
+  })
+  const configPath = join(folder, 'workerd.capnp')
+  await writeFile(configPath, text)
+  return run(configPath, url)
+}
+
+async function run(configPath: string, url: string): Promise<number> {
+  const child = spawn(join(ROOT, 'node_modules', '.bin', 'workerd'), ['serve', '--experimental', configPath], { stdio: ['ignore', 'inherit', 'inherit'] })
+  const exited = new Promise<number>((done) => child.once('exit', (code) => done(code ?? 0)))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      child.kill('SIGTERM')
+      setTimeout(() => child.kill('SIGKILL'), TERM_LIMIT_MS).unref()
+    })
+  }
+  if (await answers(url, exited)) console.log(`Aviso on workerd\nListening on ${url}`)
+  const code = await exited
+  return child.signalCode === 'SIGTERM' || child.signalCode === 'SIGKILL' ? 0 : code
+}
+
+/** Whether the server answers before it exits; the first request also starts the Durable Object. */
+async function answers(url: string, exited: Promise<number>): Promise<boolean> {
+  let gone = false
+  void exited.then(() => (gone = true))
+  for (const limit = Date.now() + START_LIMIT_MS; !gone && Date.now() < limit; ) {
+    const response = await fetch(`${url}/ready`).catch(() => undefined)
+    if (response?.status === 200) return true
+    await new Promise((next) => setTimeout(next, PROBE_INTERVAL_MS))
+  }
+  return false
+}
+
+function freePort(host: string): Promise<number> {
+  return new Promise((found, failed) => {
+    const probe = createServer()
+    probe.once('error', failed)
+    probe.listen(0, host, () => {
+      const address = probe.address()
+      probe.close(() => (typeof address === 'object' && address !== null ? found(address.port) : failed(new Error('no port'))))
+    })
+  })
+}
+
+if (import.meta.main) {
+  process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+    if (!isAvisoError(error, 'ERR_CONFIG')) throw error
+    console.error(`error: ${error.message}`)
+    return 2
+  })
+}

@@ -1,0 +1,162 @@
+/**
+ * Puts services together on one store: one handler, routed by path as an edge proxy would.
+ *
+ * Flow: **rest → store → hub → auth**
+ *
+ * @module
+ */
+
+import { createAuthHandler } from '#services/auth/handler.ts'
+import { openAuthoriser } from '#services/auth/authorise.ts'
+import { createRestHandler } from '#services/rest/handler.ts'
+import type { Config, ServiceName } from '#shared/config/config.ts'
+import { AvisoError } from '#shared/errors.ts'
+import { errorResponse } from '#shared/http/respond.ts'
+import { readOrCreateEpoch } from '#shared/journal/epoch.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import { createPublisher } from '#shared/publish/publisher.ts'
+import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import type { Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import { createHub } from '#shared/watch/shared_hub.ts'
+import { createRouter, type Readiness } from '#services/system_routes.ts'
+
+/** What a system is made of. */
+export interface SystemParts {
+  readonly config: Config
+  readonly services: readonly ServiceName[]
+  readonly store: Store
+  readonly schemas: Schemas
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  readonly identity: { readonly unixUser: string; readonly hostname: string }
+  /** Public address, the `source` of delivered CloudEvents. A function, because a free port is known only after listening. */
+  readonly baseUrl: () => string
+  readonly version: string
+}
+
+/** Running services. */
+export interface System {
+  /** All services behind one address. */
+  readonly fetch: FetchHandler
+  /** One service alone, for an own port. */
+  only(service: ServiceName): FetchHandler
+  /** Resolves when the store has answered and the services stand. */
+  readonly ready: Promise<void>
+  /** Ends streams with a resumable position, finishes writes, closes the store. Idempotent. */
+  close(): Promise<void>
+}
+
+interface Running {
+  readonly handlers: ReadonlyMap<ServiceName, FetchHandler>
+  /** Open listener streams. */
+  readonly streams: () => number
+  close(): Promise<void>
+}
+
+/** Wait between attempts to reach the store at start. */
+const START_RETRY_MS = { first: 50, most: 1000 } as const
+/** Time that a readiness probe gives the store: shorter than any prober's own limit. */
+const READINESS_LIMIT_MS = 2000
+
+/**
+ * Starts the services. A store that cannot be reached yet is waited for; until then every route answers 503,
+ * so the order in which an operator starts things does not matter.
+ */
+export function startSystem(parts: SystemParts): System {
+  const stop = new AbortController()
+  let running: Running | undefined
+  const ready = startWhenStoreAnswers(parts, stop.signal).then((started) => {
+    running = started
+  })
+  ready.catch((error: unknown) => {
+    if (!stop.signal.aborted) parts.logger('error', 'services did not start', { reason: error instanceof Error ? error.message : 'unknown' })
+  })
+  const dispatch = (service: ServiceName): FetchHandler => {
+    return (request) => {
+      const handler = running?.handlers.get(service)
+      if (handler !== undefined) return handler(request)
+      const waiting = new AvisoError('ERR_STORE_UNAVAILABLE', 'The store cannot be reached yet; try again in a moment')
+      return Promise.resolve(errorResponse(waiting, { requestId: parts.random(), logger: parts.logger }))
+    }
+  }
+  const readiness = async (): Promise<Readiness> => {
+    if (running === undefined || stop.signal.aborted) return { connected: false, streams: 0 }
+    const connected = await parts.store.status({ signal: AbortSignal.timeout(READINESS_LIMIT_MS) }).then(
+      () => true,
+      () => false,
+    )
+    return { connected, streams: running.streams() }
+  }
+  let closing: Promise<void> | undefined
+  return {
+    fetch: createRouter(parts.config, parts.services, { dispatch, readiness, parts }),
+    only: (service) => createRouter(parts.config, [service], { dispatch, readiness, parts }),
+    ready,
+    close: () => {
+      closing ??= closeSystem()
+      return closing
+    },
+  }
+
+  async function closeSystem(): Promise<void> {
+    stop.abort()
+    await ready.catch(() => undefined)
+    await running?.close()
+    await parts.store.close()
+  }
+}
+
+async function startWhenStoreAnswers(parts: SystemParts, signal: AbortSignal): Promise<Running> {
+  let waitMs: number = START_RETRY_MS.first
+  for (;;) {
+    try {
+      return await start(parts)
+    } catch (error) {
+      if (signal.aborted || !(error instanceof AvisoError) || error.status !== 503) throw error
+      parts.logger('warn', 'waiting for the store', { code: error.code, reason: error.message })
+      await parts.clock.sleep(waitMs, signal)
+      waitMs = Math.min(waitMs * 2, START_RETRY_MS.most)
+    }
+  }
+}
+
+async function start(parts: SystemParts): Promise<Running> {
+  const { clock, config, logger, random, schemas, services, store } = parts
+  const { epoch } = await readOrCreateEpoch(store, random)
+  const handlers = new Map<ServiceName, FetchHandler>()
+  const closers: (() => Promise<void>)[] = []
+  let streams = (): number => 0
+  const info = { baseUrl: parts.baseUrl, version: parts.version }
+  if (services.includes('rest')) {
+    const vars = config.services.rest.vars
+    const identity = { ...parts.identity, version: parts.version }
+    const publisher = createPublisher({ store, clock, random, logger, identity, strictIds: vars.strictIds })
+    closers.push(() => publisher.close())
+    handlers.set('rest', createRestHandler({ publisher, schemas, clock, random, logger, skips: vars.skips, info }))
+  }
+  if (services.includes('auth')) {
+    const vars = config.services.auth.vars
+    const limits = {
+      ringBytes: vars.ringMebibytes * 1024 * 1024,
+      maxSubscribers: vars.maxStreams,
+      stallSeconds: vars.stallSeconds,
+      heartbeatSeconds: vars.heartbeatSeconds,
+      maxAgeSeconds: vars.streamMaxAgeSeconds,
+    }
+    const hub = await createHub({ store, schemas, roots: schemas.roots, clock, random, logger, limits })
+    closers.push(() => hub.close())
+    streams = () => hub.status().subscribers
+    handlers.set('auth', createAuthHandler({ store, hub, schemas, authorise: openAuthoriser, epoch, clock, random, logger, info }))
+  }
+  return {
+    handlers,
+    streams,
+    close: async () => {
+      await Promise.all(closers.map((close) => close()))
+    },
+  }
+}
+

@@ -1,0 +1,89 @@
+/**
+ * The configuration file's shape: `wrangler-like.config.json`, checked by valibot; types are inferred from it.
+ *
+ * @module
+ */
+
+import * as v from 'valibot'
+
+/** Seconds a stream lives at most: 2.x's default, so that its clients see what they expect. */
+const DEFAULT_STREAM_MAX_AGE_SECONDS = 3600
+/** Below Bun's and most proxies' idle limits of 8-10 s. */
+const DEFAULT_HEARTBEAT_SECONDS = 5
+/** Recent history kept in memory for returning listeners. */
+const DEFAULT_RING_MEBIBYTES = 32
+const DEFAULT_MAX_STREAMS = 10_000
+/** Long enough to tell a stalled reader from a slow one, short enough to free its socket. */
+const DEFAULT_STALL_SECONDS = 60
+
+const routePattern = v.pipe(
+  v.string(),
+  v.regex(/^\/(?:[A-Za-z0-9._~-]+\/?)*\*?$/, 'A route is a path such as /api/v1/watch, or ends in /*'),
+)
+
+/** One field value of `skips`: raw values as providers send them. */
+const skips = v.record(v.string(), v.array(v.union([v.string(), v.number()])))
+
+const restVars = v.strictObject({
+  /** Notifications whose field has one of these raw values are answered 200 and not stored. */
+  skips: v.optional(skips, {}),
+  /** Refuse (409) a repeated CloudEvents source and id with other content, instead of storing it as new. */
+  strictIds: v.optional(v.boolean(), false),
+})
+
+const authVars = v.strictObject({
+  heartbeatSeconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(60)), DEFAULT_HEARTBEAT_SECONDS),
+  streamMaxAgeSeconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(86_400)), DEFAULT_STREAM_MAX_AGE_SECONDS),
+  stallSeconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600)), DEFAULT_STALL_SECONDS),
+  ringMebibytes: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(4096)), DEFAULT_RING_MEBIBYTES),
+  maxStreams: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), DEFAULT_MAX_STREAMS),
+})
+
+function service<const Vars extends v.GenericSchema>(vars: Vars) {
+  return v.strictObject({
+    name: v.string(),
+    /** Module of the handler; for people and for deployment tools. */
+    main: v.string(),
+    routes: v.array(routePattern),
+    /** Own port instead of the common one. */
+    port: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535))),
+    vars: v.optional(vars, {}),
+  })
+}
+
+const logLevel = v.picklist(['debug', 'info', 'warn', 'error'])
+
+const shared = v.strictObject({
+  /** `embedded:`, `embedded:memory`, `http://a:2379,http://b:2379`, `grpc://a:2379`. */
+  store: v.optional(v.string(), 'embedded:'),
+  /** Names of shipped schemas (`flight`, `ecmwf`) or paths of schema files. */
+  schemas: v.optional(v.pipe(v.array(v.string()), v.minLength(1)), ['flight', 'ecmwf']),
+  /** Public address: the `source` of delivered CloudEvents. Default: the address the launcher listens on. */
+  baseUrl: v.optional(v.pipe(v.string(), v.url())),
+  logLevel: v.optional(logLevel, 'info'),
+  /** etcd user; the password is read from the environment variable named here. */
+  storeUser: v.optional(v.strictObject({ name: v.string(), passwordEnv: v.string() })),
+})
+
+const dev = v.strictObject({
+  host: v.optional(v.string(), '127.0.0.1'),
+  port: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535)), 8080),
+  /** Folder of the embedded store. */
+  data: v.optional(v.string(), 'data'),
+})
+
+/** The whole file, with an environment's overlay already merged in. */
+export const configSchema = v.strictObject({
+  $schema: v.optional(v.string()),
+  name: v.string(),
+  compatibility_date: v.optional(v.string()),
+  vars: v.optional(shared, {}),
+  dev: v.optional(dev, {}),
+  services: v.strictObject({ rest: service(restVars), auth: service(authVars) }),
+})
+
+export type Config = v.InferOutput<typeof configSchema>
+export type ServiceName = keyof Config['services']
+
+/** Every service this version has. */
+export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth']

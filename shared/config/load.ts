@@ -1,0 +1,62 @@
+/**
+ * Configuration text → {@link Config}. Pure: file and environment name come in as arguments.
+ *
+ * @module
+ */
+
+import * as v from 'valibot'
+import { AvisoError } from '../errors.ts'
+import { configSchema, type Config } from './config.ts'
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
+
+/** Names that would reach an object's prototype. */
+const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor', 'prototype'])
+
+/**
+ * Parses a configuration file, lays the overlay `env.<environment>` over it (objects merged, everything else replaced), and checks it.
+ *
+ * @param source Name of the file, for messages.
+ * @throws {AvisoError} `ERR_CONFIG` naming the file, the path inside it and the reason.
+ */
+export function loadConfig(text: string, source: string, environment?: string): Config {
+  const file = parse(text, source)
+  if (!isObject(file)) throw new AvisoError('ERR_CONFIG', `${source}: expected a JSON object`)
+  const { env, ...base } = file
+  const overlay = environment === undefined ? {} : overlayOf(env, environment, source)
+  const result = v.safeParse(configSchema, merge(base, overlay, source))
+  if (result.success) return result.output
+  const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? '(top level)'}: ${issue.message}`)
+  throw new AvisoError('ERR_CONFIG', `${source}: ${problems.join('; ')}`)
+}
+
+function parse(text: string, source: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch (cause) {
+    throw new AvisoError('ERR_CONFIG', `${source}: not JSON (${cause instanceof Error ? cause.message : 'unreadable'})`, { cause })
+  }
+}
+
+function overlayOf(env: Json | undefined, environment: string, source: string): { readonly [name: string]: Json } {
+  const known = isObject(env) ? Object.keys(env) : []
+  const overlay = isObject(env) && known.includes(environment) ? env[environment] : undefined
+  if (isObject(overlay)) return overlay
+  const list = known.length === 0 ? 'it has none' : `known are ${known.join(', ')}`
+  throw new AvisoError('ERR_CONFIG', `${source}: no environment "${environment}" under env: ${list}`)
+}
+
+function merge(base: Json, overlay: Json, source: string): Json {
+  if (!isObject(base) || !isObject(overlay)) return overlay
+  const merged: Record<string, Json> = { ...base }
+  for (const [name, value] of Object.entries(overlay)) {
+    if (FORBIDDEN_NAMES.has(name)) throw new AvisoError('ERR_CONFIG', `${source}: the name "${name}" is not allowed`)
+    const below = merged[name]
+    merged[name] = below === undefined ? value : merge(below, value, source)
+  }
+  return merged
+}
+
+function isObject(value: Json | undefined): value is { readonly [name: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

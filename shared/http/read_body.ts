@@ -1,0 +1,118 @@
+/**
+ * Reads a request body with a bound on its size and its time.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+
+/** Bounds of one body. */
+export interface BodyLimits {
+  readonly limitBytes: number
+  /** The whole body must be there after this long; needs `clock`. Absent: no bound (the server has its own). */
+  readonly timeoutMs?: number
+  readonly clock?: Clock
+}
+
+/** Refuses a compressed body: 158 bytes of brotli can become 100 MB. */
+export function refuseContentEncoding(request: Request): void {
+  const encoding = request.headers.get('content-encoding')
+  if (encoding === null || encoding.trim().toLowerCase() === 'identity') return
+  throw new AvisoError('ERR_UNSUPPORTED_MEDIA_TYPE', 'A compressed body is not supported, send it without Content-Encoding')
+}
+
+/** The refusal of a body over its limit. */
+export function tooLarge(limitBytes: number): AvisoError {
+  return new AvisoError('ERR_TOO_LARGE', `The body must not be larger than ${limitBytes} bytes`, {
+    details: { limit_bytes: limitBytes },
+  })
+}
+
+/** The refusal of a body that does not arrive in time. */
+export function bodyTimeout(): AvisoError {
+  return new AvisoError('ERR_BODY_TIMEOUT', 'The body did not arrive in time')
+}
+
+/** A client that goes away in the middle: nobody reads the answer, but the log should not call it our failure. */
+export function bodyBroken(cause: unknown): AvisoError {
+  return new AvisoError('ERR_BAD_REQUEST', 'The body ended before it was complete', { cause })
+}
+
+/** @returns The declared length, or `undefined` where there is none. */
+function declaredLength(request: Request): number | undefined {
+  const text = request.headers.get('content-length')
+  if (text === null) return undefined
+  if (!/^\d{1,15}$/.test(text)) throw new AvisoError('ERR_BAD_REQUEST', 'The Content-Length header is not a number of bytes')
+  return Number(text)
+}
+
+/** Reads chunk by chunk, so that an undeclared length is cut at the limit and not held first. */
+async function readChunks(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  limitBytes: number,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    length += value.byteLength
+    if (length > limitBytes) throw tooLarge(limitBytes)
+    chunks.push(value)
+  }
+  const [only] = chunks
+  if (only !== undefined && chunks.length === 1) return only
+  const bytes = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return bytes
+}
+
+async function withTimeout<Result>(work: Promise<Result>, limits: BodyLimits): Promise<Result> {
+  const { clock, timeoutMs } = limits
+  if (clock === undefined || timeoutMs === undefined) return work
+  let stop = (): void => undefined
+  const expired = new Promise<never>((_resolve, reject) => {
+    stop = clock.every(timeoutMs, () => reject(bodyTimeout()))
+  })
+  try {
+    return await Promise.race([work, expired])
+  } finally {
+    stop()
+  }
+}
+
+/**
+ * The bytes of a request's body, empty where there is none.
+ *
+ * @throws AvisoError `ERR_TOO_LARGE` (before reading where `Content-Length` tells), `ERR_UNSUPPORTED_MEDIA_TYPE` for any
+ * `Content-Encoding`, `ERR_BODY_TIMEOUT`, `ERR_BAD_REQUEST` for a body that breaks off.
+ */
+export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+  refuseContentEncoding(request)
+  const declared = declaredLength(request)
+  if (declared !== undefined && declared > limits.limitBytes) throw tooLarge(limits.limitBytes)
+  try {
+    if (declared !== undefined) {
+      // The server enforces the declared length, so one native read replaces a chunk loop.
+      const bytes = new Uint8Array(await withTimeout(request.arrayBuffer(), limits))
+      if (bytes.byteLength > limits.limitBytes) throw tooLarge(limits.limitBytes)
+      return bytes
+    }
+    if (request.body === null) return new Uint8Array(0)
+    const reader = request.body.getReader()
+    try {
+      return await withTimeout(readChunks(reader, limits.limitBytes), limits)
+    } catch (error) {
+      // Not awaited: a source that never settles its cancellation must not hold the answer.
+      reader.cancel().catch(() => undefined)
+      throw error
+    }
+  } catch (error) {
+    throw error instanceof AvisoError ? error : bodyBroken(error)
+  }
+}

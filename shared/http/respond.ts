@@ -1,0 +1,188 @@
+/**
+ * Answers: JSON bodies, and the only place that turns an error into a response.
+ *
+ * An error body is the union of what both generations of clients read: 1.x `message` and `detail`; 2.x `code`, `error`,
+ * `message`, `details`, `request_id`; and, on the etcd facade, the `error`, `message`, `code` of etcd 3.4.
+ *
+ * @module
+ */
+
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import type { AvisoErrorCode } from '#shared/errors.ts'
+import type { LogFields, Logger } from '#shared/telemetry/logger.ts'
+
+/** Whose wire form an error takes: 1.x (our own codes), 2.x (its code names) or etcd (numeric gRPC codes). */
+export type WireGeneration = 1 | 2 | 'etcd'
+
+/** What an error answer needs besides the error. */
+export interface ErrorContext {
+  /** Goes out as `X-Request-ID` and, except on the etcd facade, as `request_id`. */
+  readonly requestId: string
+  readonly logger: Logger
+  /** Default: 1. */
+  readonly generation?: WireGeneration
+  /** The request was a write: a 503 then says whether something may have been stored. */
+  readonly write?: boolean
+  /** Further members of the body, e.g. `configured_event_types`. They never replace the standard ones. */
+  readonly extra?: Readonly<Record<string, unknown>>
+  /** Further headers, e.g. `WWW-Authenticate`. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** A caller's own request id is honoured in this form only: it goes into headers, bodies and logs. */
+const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
+
+/** Codes of aviso 2.x; a code that is missing here goes out without its `ERR_`. */
+const CODES_2: Partial<Record<AvisoErrorCode, string>> = {
+  ERR_BAD_REQUEST: 'INVALID_REQUEST_SHAPE',
+  ERR_INVALID_NOTIFICATION: 'INVALID_NOTIFICATION_REQUEST',
+  ERR_UNKNOWN_EVENT: 'UNKNOWN_EVENT_TYPE',
+  ERR_UNAUTHENTICATED: 'UNAUTHORIZED',
+  ERR_INTERNAL: 'INTERNAL_ERROR',
+  ERR_STORE_UNAVAILABLE: 'SERVICE_UNAVAILABLE',
+  ERR_STORE_FULL: 'SERVICE_UNAVAILABLE',
+  ERR_STORE_PROTOCOL: 'SERVICE_UNAVAILABLE',
+  ERR_OUTCOME_UNKNOWN: 'SERVICE_UNAVAILABLE',
+  ERR_OVERLOADED: 'SERVICE_UNAVAILABLE',
+}
+
+/** The `error` labels of 2.x that are not simply the code in lower case. */
+const LABELS_2: Readonly<Record<string, string>> = {
+  INVALID_NOTIFICATION_REQUEST: 'Invalid Notification Request',
+  INVALID_WATCH_REQUEST: 'Invalid Watch Request',
+  INVALID_REPLAY_REQUEST: 'Invalid Replay Request',
+}
+
+/** gRPC code of each status, as etcd's gateway numbers them in its bodies. */
+const GRPC_CODES: Readonly<Record<number, number>> = {
+  400: 3,
+  401: 16,
+  403: 7,
+  404: 5,
+  405: 12,
+  408: 4,
+  409: 6,
+  410: 11,
+  413: 8,
+  415: 3,
+  429: 8,
+  500: 13,
+  503: 14,
+}
+
+/** Seconds after which trying again makes sense: soon where a restart or an election ends it, a minute where an operator must act. */
+const RETRY_AFTER_SECONDS: Partial<Record<AvisoErrorCode, number>> = {
+  ERR_TOO_MANY_REQUESTS: 1,
+  ERR_OVERLOADED: 1,
+  ERR_OUTCOME_UNKNOWN: 2,
+  ERR_STORE_UNAVAILABLE: 2,
+  ERR_STORE_PROTOCOL: 5,
+  ERR_STORE_FULL: 60,
+}
+
+/** The id of a request: the caller's `X-Request-ID` where it is harmless, else a random one. */
+export function requestIdOf(request: Request, random: () => string): string {
+  const given = request.headers.get('x-request-id')
+  return given !== null && REQUEST_ID.test(given) ? given : random()
+}
+
+/** JSON text of a body; a bigint becomes its decimal text in quotes, since a JSON number is exact only to 2^53. */
+export function jsonText(body: unknown): string {
+  try {
+    return JSON.stringify(body)
+  } catch {
+    // A replacer costs several times the plain call, so only a body with a bigint in it pays for one.
+    return JSON.stringify(body, (_name, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
+  }
+}
+
+/** A JSON response that no cache keeps and no browser sniffs. */
+export function jsonResponse(
+  status: number,
+  body: unknown,
+  headers?: Readonly<Record<string, string>>,
+): Response {
+  return new Response(jsonText(body), {
+    status,
+    headers: {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      ...headers,
+    },
+  })
+}
+
+/** The client-safe form of any thrown value: everything that is not an {@link AvisoError} becomes one `ERR_INTERNAL`. */
+export function toAvisoError(error: unknown): AvisoError {
+  if (isAvisoError(error)) return error
+  return new AvisoError('ERR_INTERNAL', 'The service failed to handle this request', { cause: error })
+}
+
+/** Whether a failed write may have been stored: `unknown` for a lost or unintelligible answer, else `none`. */
+export function writeOutcome(error: AvisoError): 'unknown' | 'none' {
+  return isAvisoError(error, 'ERR_OUTCOME_UNKNOWN', 'ERR_STORE_PROTOCOL', 'ERR_INTERNAL') ? 'unknown' : 'none'
+}
+
+/**
+ * The `code` a client reads. 2.x has several codes where we have one, so an error may name it in `details.reason`,
+ * e.g. `{ reason: 'UNKNOWN_FIELD' }`.
+ */
+export function wireCode(error: AvisoError, generation: WireGeneration): string | number {
+  if (generation === 'etcd') return GRPC_CODES[error.status] ?? 2
+  if (generation === 1) return error.code
+  const reason = error.details['reason']
+  if (typeof reason === 'string') return reason
+  return CODES_2[error.code] ?? error.code.slice('ERR_'.length)
+}
+
+function errorBody(error: AvisoError, context: ErrorContext): Record<string, unknown> {
+  const { generation = 1, requestId, extra, write = false } = context
+  const code = wireCode(error, generation)
+  const { reason: _reason, allow: _allow, retry_after: _retryAfter, ...fields } = error.details
+  const { message, status } = error
+  if (generation === 'etcd') return { ...fields, ...extra, error: message, message, code }
+  const label = typeof code === 'string' ? (LABELS_2[code] ?? code.toLowerCase()) : ''
+  return {
+    ...fields,
+    ...extra,
+    ...(write && status >= 500 ? { outcome: writeOutcome(error) } : {}),
+    message,
+    detail: message,
+    code,
+    error: generation === 1 ? code : label,
+    // 2.x clients expect text here (the deepest cause); ours never tells more than the message does.
+    details: message,
+    request_id: requestId,
+  }
+}
+
+function errorHeaders(error: AvisoError, context: ErrorContext): Record<string, string> {
+  const headers: Record<string, string> = { 'x-request-id': context.requestId }
+  const { allow, retry_after: retryAfter } = error.details
+  const seconds = retryAfter ?? RETRY_AFTER_SECONDS[error.code]
+  if (seconds !== undefined) headers['retry-after'] = String(seconds)
+  if (error.code === 'ERR_METHOD_NOT_ALLOWED' && allow !== undefined) headers['allow'] = String(allow)
+  if (error.code === 'ERR_UNAUTHENTICATED') headers['www-authenticate'] = 'Bearer'
+  return { ...headers, ...context.headers }
+}
+
+/** Records a failure: 5xx as errors with the name of the cause (never its text), refusals for debugging only. */
+function logError(error: AvisoError, context: ErrorContext): void {
+  const fields: LogFields = { code: error.code, status: error.status, request_id: context.requestId }
+  if (error.status < 500) return context.logger('debug', error.message, fields)
+  const cause = error.cause instanceof Error ? error.cause.name : undefined
+  context.logger('error', error.message, { ...fields, cause })
+}
+
+/**
+ * Answers a request with an error: status by code, body as the module header says.
+ *
+ * `details` of the error become members of the body (`field`, `oldest_revision`, …) except `reason` (see {@link wireCode}),
+ * `allow` (the `Allow` header of a 405) and `retry_after` (seconds, the `Retry-After` header).
+ */
+export function errorResponse(error: unknown, context: ErrorContext): Response {
+  const failure = toAvisoError(error)
+  logError(failure, context)
+  return jsonResponse(failure.status, errorBody(failure, context), errorHeaders(failure, context))
+}

@@ -1,0 +1,109 @@
+/**
+ * Exact-path routing on itty-router: a route table becomes a Fetch handler that answers 404, 405 (with `Allow`) and every
+ * thrown error in our JSON shape, and HEAD wherever there is GET.
+ *
+ * @module
+ */
+
+import { Router } from 'itty-router'
+import type { IRequest } from 'itty-router'
+import { AvisoError } from '#shared/errors.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import { errorResponse, requestIdOf } from './respond.ts'
+import type { WireGeneration } from './respond.ts'
+
+/** What a route handler gets besides the request. */
+export interface RouteContext {
+  readonly requestId: string
+  /** Values of `:name` segments, raw (still percent-encoded). */
+  readonly params: Readonly<Record<string, string | undefined>>
+}
+
+/** Answers a request, or throws an `AvisoError`. */
+export type RouteHandler = (request: Request, context: RouteContext) => Promise<Response> | Response
+
+/** One line of a route table. */
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** itty-router pattern; literal segments match byte for byte. */
+  readonly path: string
+  readonly handle: RouteHandler
+  /** Also answer `path/`. Default: 404 there, so that a rule for a path in front of us cannot be passed by a slash. */
+  readonly trailingSlash?: boolean
+  /** Wire form of this route's errors. Default: 1. */
+  readonly generation?: WireGeneration
+}
+
+/** What the table needs of its surroundings. */
+export interface RouterOptions {
+  readonly random: () => string
+  readonly logger: Logger
+}
+
+const VERBS = { GET: 'get', POST: 'post', PUT: 'put', DELETE: 'delete', HEAD: 'head' } as const
+
+/** The path of an absolute URL as it was sent, without query or fragment. */
+export function rawPath(url: string): string {
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  if (start === -1) return '/'
+  const query = url.indexOf('?', start)
+  return query === -1 ? url.slice(start) : url.slice(start, query)
+}
+
+function hasTrailingSlash(url: string): boolean {
+  const path = rawPath(url)
+  return path.length > 1 && path.endsWith('/')
+}
+
+/** itty's patterns accept any number of trailing slashes; only one, and only where the route says so, is ours. */
+function accepts(route: Route, url: string): boolean {
+  return !hasTrailingSlash(url) || (route.trailingSlash === true && !rawPath(url).endsWith('//'))
+}
+
+function withoutBody(response: Response): Response {
+  response.body?.cancel().catch(() => undefined)
+  return new Response(null, { status: response.status, headers: response.headers })
+}
+
+/** @returns A handler that never rejects. */
+export function createRouter(routes: readonly Route[], options: RouterOptions): (request: Request) => Promise<Response> {
+  const { logger, random } = options
+  const router = Router<IRequest & Request, [string], Response | undefined>()
+
+  for (const route of routes) {
+    const handle = async (request: IRequest & Request, requestId: string): Promise<Response | undefined> => {
+      if (!accepts(route, request.url)) return undefined
+      try {
+        return await route.handle(request, { requestId, params: request.params })
+      } catch (error) {
+        return errorResponse(error, { requestId, logger, generation: route.generation ?? 1 })
+      }
+    }
+    router[VERBS[route.method]](route.path, handle)
+    if (route.method !== 'GET') continue
+    router[VERBS.HEAD](route.path, async (request, requestId) => {
+      const response = await handle(request, requestId)
+      return response && withoutBody(response)
+    })
+  }
+
+  const refuse = (request: Request): AvisoError => {
+    const path = rawPath(request.url)
+    const found = routes.filter((route, index) => accepts(route, request.url) && patterns[index]?.test(path))
+    if (found.length === 0) return new AvisoError('ERR_NOT_FOUND', 'There is nothing at this path')
+    const methods = found.flatMap((route) => (route.method === 'GET' ? ['GET', 'HEAD'] : [route.method]))
+    const allow = [...new Set(methods)].join(', ')
+    return new AvisoError('ERR_METHOD_NOT_ALLOWED', `This path answers ${allow} only`, { details: { allow } })
+  }
+  const patterns = routes.map((route) => router.routes.find(([, , , path]) => path === route.path)?.[1])
+
+  return async (request) => {
+    const requestId = requestIdOf(request, random)
+    try {
+      const response = await router.fetch(request as IRequest & Request, requestId)
+      return response ?? errorResponse(refuse(request), { requestId, logger })
+    } catch (error) {
+      return errorResponse(error, { requestId, logger })
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Frames of a `text/event-stream`.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+
+
+const encoder = new TextEncoder()
+
+/** One frame. Fields that are absent have no line. */
+export interface SseFrame {
+  readonly event?: string
+  /** Split at line ends into several `data:` lines, as the format wants. */
+  readonly data?: string
+  readonly id?: string
+  /** Milliseconds a browser waits before it connects again. */
+  readonly retry?: number
+  /** Ignored by every client; keeps proxies from closing an idle stream. */
+  readonly comment?: string
+}
+
+/** A line end or NUL inside a name would start a forged field, or make a browser ignore the id. */
+const UNSAFE = /[\r\n\0]/
+const LINE_END = /\r\n|\r|\n/
+
+function field(name: string, value: string): string {
+  if (UNSAFE.test(value)) {
+    throw new AvisoError('ERR_INTERNAL', `The ${name} of a stream frame must be one line without NUL`)
+  }
+  return `${name}: ${value}\n`
+}
+
+function lines(prefix: string, text: string): string {
+  // The common frame is one line of JSON, which never holds a raw line end.
+  if (!LINE_END.test(text)) return `${prefix} ${text}\n`
+  return text
+    .split(LINE_END)
+    .map((line) => `${prefix} ${line}\n`)
+    .join('')
+}
+
+/**
+ * UTF-8 bytes of one frame with its closing empty line, in the order event, data, id, retry; 2.x frames are exactly
+ * `event: …\ndata: …\n\n`.
+ *
+ * @throws AvisoError `ERR_INTERNAL` for a line end or NUL in `event` or `id`, or a `retry` that is not whole and positive.
+ */
+export function encodeSse(frame: SseFrame): Uint8Array {
+  let text = ''
+  if (frame.comment !== undefined) text += lines(':', frame.comment)
+  if (frame.event !== undefined) text += field('event', frame.event)
+  if (frame.data !== undefined) text += lines('data:', frame.data)
+  if (frame.id !== undefined) text += field('id', frame.id)
+  if (frame.retry !== undefined) {
+    if (!Number.isSafeInteger(frame.retry) || frame.retry < 0) {
+      throw new AvisoError('ERR_INTERNAL', 'The retry of a stream frame must be whole milliseconds')
+    }
+    text += field('retry', String(frame.retry))
+  }
+  return encoder.encode(`${text}\n`)
+}

@@ -1,0 +1,44 @@
+/**
+ * Bun 1: `Bun.serve`, SQLite through `node:sqlite`, store calls through its own `fetch`.
+ *
+ * @module
+ */
+
+import { readFile } from 'node:fs/promises'
+import process from 'node:process'
+import { bunFetch } from './plain_fetch.ts'
+import { databaseFile, processIdentity } from './process_host.ts'
+import type { FetchHandler, ListenOptions, Platform, RunningServer } from './runtime.ts'
+import { openSqlite } from './sqlite.ts'
+
+/** The parts of the `Bun` global used here. */
+interface BunGlobal {
+  readonly version: string
+  serve(options: { hostname: string; port: number; idleTimeout: number; fetch: FetchHandler }): {
+    readonly port: number
+    stop(closeActive: boolean): Promise<void>
+  }
+}
+
+/** The powers of Bun. */
+export function createBunPlatform(): Platform {
+  const bun = (globalThis as unknown as { Bun: BunGlobal }).Bun
+  return {
+    name: 'bun',
+    version: `bun ${bun.version}`,
+    environment: process.env,
+    serve: (handler, options) => serveBun(bun, handler, options),
+    openDatabase: async (folder) => openSqlite(await databaseFile(folder)),
+    readText: (path) => readFile(path, 'utf8'),
+    storeFetch: { unary: bunFetch, watch: bunFetch },
+    random: () => crypto.randomUUID(),
+    log: (line) => process.stderr.write(`${line}\n`),
+    identity: processIdentity(),
+  }
+}
+
+async function serveBun(bun: BunGlobal, handler: FetchHandler, { host, port }: ListenOptions): Promise<RunningServer> {
+  // Bun closes a response that is silent for 10 s unless told otherwise; our heartbeats alone should decide.
+  const server = bun.serve({ hostname: host, port, idleTimeout: 0, fetch: handler })
+  return { url: `http://${host}:${server.port}`, close: () => server.stop(true) }
+}

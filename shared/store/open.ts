@@ -1,0 +1,66 @@
+/**
+ * Store address → {@link Store}. Adapters are loaded only when asked for.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import type { Platform } from '#shared/runtime/runtime.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import type { Store } from './store.ts'
+
+/** What the adapters are made with. */
+export interface OpenStoreParts {
+  readonly platform: Platform
+  /** Folder of the embedded store. */
+  readonly dataFolder: string
+  readonly clock: Clock
+  readonly logger: Logger
+  /** etcd user and password. */
+  readonly auth?: { readonly name: string; readonly password: string }
+}
+
+/**
+ * Opens a store.
+ *
+ * @param address `embedded:`, `embedded:memory`, `http://a:2379,http://b:2379` (etcd's JSON gateway) or `grpc://a:2379,…`.
+ * @throws {AvisoError} `ERR_CONFIG` for any other address, or a database that cannot be opened.
+ */
+export async function openStore(address: string, parts: OpenStoreParts): Promise<Store> {
+  const { clock, logger, platform } = parts
+  if (address === 'embedded:memory') return (await import('./memory.ts')).createMemoryStore({ clock })
+  if (address === 'embedded:') {
+    const { openEmbeddedStore } = await import('./embedded.ts')
+    return openEmbeddedStore(await platform.openDatabase(parts.dataFolder), { clock, logger })
+  }
+  const auth = parts.auth === undefined ? {} : { auth: parts.auth }
+  if (/^https?:/.test(address)) {
+    const { createGatewayStore } = await import('./gateway.ts')
+    const endpoints = addresses(address, /^https?:$/)
+    const { unary, watch } = platform.storeFetch
+    return createGatewayStore({ endpoints, fetch: unary, watchFetch: watch, clock, random: platform.random, logger, ...auth })
+  }
+  if (address.startsWith('grpc:')) {
+    const { createEtcdStore } = await import('./etcd.ts')
+    return createEtcdStore({ endpoints: addresses(address, /^grpcs?:$/), clock, logger, ...auth })
+  }
+  throw unusable(address)
+}
+
+function addresses(list: string, protocol: RegExp): string[] {
+  return list.split(',').map((text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    const plain = url !== undefined && protocol.test(url.protocol) && url.username === '' && url.search === '' && /^\/?$/.test(url.pathname)
+    if (!plain) throw unusable(list)
+    return `${url.protocol}//${url.host}`
+  })
+}
+
+function unusable(address: string): AvisoError {
+  const shown = address.replaceAll(/\/\/[^/@]*@/g, '//…@')
+  return new AvisoError(
+    'ERR_CONFIG',
+    `Cannot use "${shown}" as a store: give embedded:, embedded:memory, http://host:2379[,http://…] or grpc://host:2379[,…]`,
+  )
+}

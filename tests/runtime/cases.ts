@@ -1,0 +1,137 @@
+/**
+ * What every runtime must do, as HTTP cases against a running server. The runners beside this file only start it.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, describe, it } from 'node:test'
+import { eventually, readEvents, readLines } from '../support/streams.ts'
+import type { TestServer } from '../support/server.ts'
+
+/** Registers the cases. `start` gives a server with nothing else talking to it. */
+export function runtimeCases(name: string, start: () => Promise<TestServer>): void {
+  describe(`Aviso on ${name}`, { timeout: 120_000 }, () => {
+    let server: TestServer
+    before(async () => {
+      server = await start()
+      await eventually('ready', async () => (await fetch(`${server.url}/ready`)).status === 200)
+    })
+    after(async () => {
+      assert.equal(await server.stop(), 0, server.output())
+    })
+
+    it('publishes, and a range reads it back', async () => {
+      const { key, receipt } = await publish(server.url, '1')
+      assert.equal(receipt.key, key)
+      const read = await range(server.url, key)
+      assert.equal(read.kvs?.[0]?.value, btoa('s3://bucket/1'))
+      assert.equal(read.kvs[0].mod_revision, receipt.revision)
+    })
+
+    it('refuses bad input with 400 and stores nothing', async () => {
+      const before = await range(server.url, '/ec/mars/')
+      const response = await post(`${server.url}/api/v1/notification`, cloudEvent('mars', { ...MARS, step: '1', date: '20250230' }, 'x'))
+      assert.equal(response.status, 400)
+      const after = await range(server.url, '/ec/mars/')
+      assert.equal(after.header.revision, before.header.revision)
+    })
+
+    it('watches live as server-sent events, in order', async () => {
+      const stream = readEvents(await post(`${server.url}/api/v1/watch`, { event_type: 'mars', identifier: { stream: 'oper' } }))
+      const opening = await stream.next()
+      assert.equal(opening.event, 'live-notification')
+      for (const step of ['10', '11', '12']) await publish(server.url, step)
+      for (const step of ['10', '11', '12']) {
+        const event = await stream.next(({ event }) => event !== 'heartbeat')
+        const data = JSON.parse(event.data) as { data: { identifier: { step: string } } }
+        assert.equal(data.data.identifier.step, step)
+      }
+      await stream.close()
+    })
+
+    it('watches from a position: history first, then live, without gap or repeat', async () => {
+      const first = await publish(server.url, '20')
+      await publish(server.url, '21')
+      const stream = readEvents(
+        await post(`${server.url}/api/v1/watch`, { event_type: 'mars', identifier: {}, from_id: first.receipt.sequence }),
+      )
+      await stream.next(({ event }) => event === 'replay-control')
+      const steps: string[] = []
+      for (const step of ['20', '21']) {
+        const { data } = await stream.next(({ event }) => event === 'replay')
+        steps.push((JSON.parse(data) as { data: { identifier: { step: string } } }).data.identifier.step)
+        assert.equal(steps.at(-1), step)
+      }
+      await stream.next(({ event, data }) => event === 'replay-control' && data.includes('replay_completed'))
+      await publish(server.url, '22')
+      const live = await stream.next(({ event }) => event === 'live-notification')
+      assert.match(live.data, /"step":"22"/)
+      await stream.close()
+    })
+
+    it("watches as etcd's gateway does, live and from a revision", async () => {
+      const { receipt } = await publish(server.url, '30')
+      const from = { create_request: { key: btoa('/ec/mars/'), range_end: btoa('/ec/mars0'), start_revision: receipt.revision } }
+      const stream = readLines(await post(`${server.url}/v3/watch`, from))
+      assert.match(await stream.next(), /"created":true/)
+      const history = await stream.next((line) => line.includes('"events"'))
+      assert.ok(history.includes(`"mod_revision":"${receipt.revision}"`), history)
+      const later = await publish(server.url, '31')
+      const live = await stream.next((line) => line.includes('"events"'))
+      assert.ok(live.includes(`"mod_revision":"${later.receipt.revision}"`), live)
+      await stream.close()
+    })
+
+    it('releases a stream when its listener leaves', async () => {
+      await eventually('no stream is open', async () => (await streams(server.url)) === 0)
+      const open = await Promise.all(
+        Array.from({ length: 5 }, async () => readEvents(await post(`${server.url}/api/v1/watch`, { event_type: 'mars', identifier: {} }))),
+      )
+      await Promise.all(open.map((stream) => stream.next()))
+      assert.equal(await streams(server.url), 5)
+      await Promise.all(open.map((stream) => stream.close()))
+      await eventually('streams are released', async () => (await streams(server.url)) === 0)
+    })
+  })
+}
+
+const MARS = { class: 'od', date: '20260810', domain: 'g', expver: '1', stream: 'oper', time: '0' }
+
+interface Receipt {
+  readonly key: string
+  readonly revision: string
+  readonly sequence: string
+}
+
+function cloudEvent(event: string, request: Record<string, string>, location: string): unknown {
+  return { specversion: '1.0', id: randomUUID(), source: '/tests', type: 'aviso', data: { event, request, location } }
+}
+
+async function publish(url: string, step: string): Promise<{ readonly key: string; readonly receipt: Receipt }> {
+  const response = await post(`${url}/api/v1/notification`, cloudEvent('mars', { ...MARS, step }, `s3://bucket/${step}`))
+  const receipt = (await response.json()) as Receipt
+  assert.equal(response.status, 200, JSON.stringify(receipt))
+  return { key: `/ec/mars/date=20260810,class=od,expver=0001,domain=g,time=00,stream=oper,step=${step}`, receipt }
+}
+
+interface RangeAnswer {
+  readonly header: { readonly revision: string }
+  readonly kvs?: readonly [{ readonly value: string; readonly mod_revision: string }]
+}
+
+async function range(url: string, key: string): Promise<RangeAnswer> {
+  const response = await post(`${url}/v3/kv/range`, { key: btoa(key) })
+  assert.equal(response.status, 200)
+  return (await response.json()) as RangeAnswer
+}
+
+async function streams(url: string): Promise<number> {
+  const answer = (await (await fetch(`${url}/ready`)).json()) as { readonly streams: number }
+  return answer.streams
+}
+
+function post(url: string, body: unknown): Promise<Response> {
+  return fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
+}

@@ -1,0 +1,86 @@
+/**
+ * Reading streams in tests: lines and SSE events with a deadline, never a sleep.
+ *
+ * @module
+ */
+
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
+
+/** Longest wait for one item: generous, because two cores run everything. */
+const DEADLINE_MS = 20_000
+
+/** A stream's items, one at a time. */
+export interface ItemReader<Item> {
+  /** The next item that `accept` takes; others are skipped. Fails after the deadline or at the end. */
+  next(accept?: (item: Item) => boolean): Promise<Item>
+  /** All items until the stream ends. */
+  rest(): Promise<Item[]>
+  /** Leaves: the connection is closed. */
+  close(): Promise<void>
+}
+
+/** Lines of a response body. */
+export function readLines(response: Response): ItemReader<string> {
+  let buffered = ''
+  return reader(response, (text, push) => {
+    buffered += text
+    const lines = buffered.split('\n')
+    buffered = lines.pop() ?? ''
+    for (const line of lines) push(line)
+  })
+}
+
+/** Server-sent events of a response body. */
+export function readEvents(response: Response): ItemReader<EventSourceMessage> {
+  let sink: (event: EventSourceMessage) => void = () => undefined
+  const parser = createParser({ onEvent: (event) => sink(event) })
+  return reader(response, (text, push) => {
+    sink = push
+    parser.feed(text)
+  })
+}
+
+function reader<Item>(response: Response, feed: (text: string, push: (item: Item) => void) => void): ItemReader<Item> {
+  if (response.body === null) throw new Error(`Response ${response.status} has no body`)
+  const source = response.body.getReader()
+  const decoder = new TextDecoder()
+  const items: Item[] = []
+  const fill = async (): Promise<boolean> => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<never>((_, failed) => {
+      timer = setTimeout(() => failed(new Error(`Nothing came within ${DEADLINE_MS} ms`)), DEADLINE_MS)
+    })
+    try {
+      const { done, value } = await Promise.race([source.read(), late])
+      if (done) return false
+      feed(decoder.decode(value, { stream: true }), (item) => items.push(item))
+      return true
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+  return {
+    next: async (accept = () => true) => {
+      for (;;) {
+        const item = items.shift()
+        if (item !== undefined) {
+          if (accept(item)) return item
+        } else if (!(await fill())) throw new Error('The stream ended')
+      }
+    },
+    rest: async () => {
+      while (await fill());
+      return items.splice(0)
+    },
+    close: () => source.cancel().catch(() => undefined),
+  }
+}
+
+/** Calls `probe` until it holds; fails after the deadline. */
+export async function eventually(what: string, probe: () => Promise<boolean>): Promise<void> {
+  for (const limit = performance.now() + DEADLINE_MS; performance.now() < limit; ) {
+    if (await probe()) return
+    await new Promise((next) => setTimeout(next, 25))
+  }
+  throw new Error(`Never came true: ${what}`)
+}
