@@ -23,8 +23,14 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
   ['shared/interval', ['shared/store/bytes.ts', 'shared/store/store.ts']],
   ['shared/notification', ['shared/errors.ts', 'shared/store/store.ts', 'shared/store/bytes.ts']],
   ['shared/journal', ['shared/errors.ts', 'shared/store', 'shared/telemetry']],
-  ['shared/publish', ['shared/errors.ts', 'shared/store', 'shared/telemetry', 'shared/journal', 'shared/notification']],
-  ['shared/watch', ['shared/errors.ts', 'shared/store', 'shared/telemetry', 'shared/journal', 'shared/notification']],
+  [
+    'shared/publish',
+    ['shared/errors.ts', 'shared/store', 'shared/telemetry', 'shared/journal', 'shared/notification'],
+  ],
+  [
+    'shared/watch',
+    ['shared/errors.ts', 'shared/store', 'shared/telemetry', 'shared/journal', 'shared/notification'],
+  ],
   ['shared/config', ['shared/errors.ts']],
   ['shared/telemetry', []],
   ['shared/runtime', ['shared/errors.ts', 'shared/store/gateway_wire.ts', 'shared/store/fetch_like.ts']],
@@ -34,7 +40,13 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
 ]
 
 /** Parts of `shared/` that a service never imports: they are handed to it. */
-const NOT_FOR_SERVICES = ['shared/config', 'shared/runtime', 'shared/store/etcd.ts', 'shared/store/gateway', 'shared/store/open.ts']
+const NOT_FOR_SERVICES = [
+  'shared/config',
+  'shared/runtime',
+  'shared/store/etcd.ts',
+  'shared/store/gateway',
+  'shared/store/open.ts',
+]
 
 /** Package → where it may be imported (prefixes). */
 const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
@@ -53,7 +65,8 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
 }
 
 const NODE_DOORS = ['shared/runtime/', 'scripts/', 'tests/']
-const SPECIFIER = /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)\s*import\s*['"]([^'"]+)['"]/g
+const SPECIFIER =
+  /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)\s*import\s*['"]([^'"]+)['"]/g
 
 /** Every violation, as `file: reason`. */
 export async function findViolations(): Promise<string[]> {
@@ -72,32 +85,46 @@ export async function findViolations(): Promise<string[]> {
 
 function violation(file: string, specifier: string): string | undefined {
   if (specifier.startsWith('node:') || specifier.startsWith('bun:')) {
-    return NODE_DOORS.some((door) => file.startsWith(door)) ? undefined : `${specifier} is for shared/runtime, scripts and tests`
+    return NODE_DOORS.some((door) => file.startsWith(door))
+      ? undefined
+      : `${specifier} is for shared/runtime, scripts and tests`
   }
   if (!specifier.startsWith('.') && !specifier.startsWith('#')) return packageViolation(file, specifier)
   if (!/\.(?:ts|json)$/.test(specifier)) return `${specifier} lacks its extension`
   const target = specifier.startsWith('#') ? specifier.slice(1) : posix.join(posix.dirname(file), specifier)
-  if (specifier.startsWith('../') && !file.startsWith('tests/') && target.split('/')[0] === 'shared' && !file.startsWith('shared/')) {
+  if (
+    specifier.startsWith('../') &&
+    !file.startsWith('tests/') &&
+    target.split('/')[0] === 'shared' &&
+    !file.startsWith('shared/')
+  ) {
     return `write ${specifier} as #${target}`
   }
   return directionViolation(file, target)
 }
 
 function packageViolation(file: string, specifier: string): string | undefined {
-  const name = specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : (specifier.split('/')[0] ?? specifier)
+  const name = specifier.startsWith('@')
+    ? specifier.split('/').slice(0, 2).join('/')
+    : (specifier.split('/')[0] ?? specifier)
   const doors = PACKAGE_DOORS[name]
   if (doors === undefined) return `package ${name} has no door in scripts/check_imports.ts`
-  return doors.some((door) => file.startsWith(door)) ? undefined : `package ${name} may be imported from ${doors.join(', ')} only`
+  return doors.some((door) => file.startsWith(door))
+    ? undefined
+    : `package ${name} may be imported from ${doors.join(', ')} only`
 }
 
 function directionViolation(file: string, target: string): string | undefined {
-  const row = MAY_IMPORT.find(([folder]) => file === folder || file.startsWith(`${folder}/`) || file.startsWith(folder))
+  const row = MAY_IMPORT.find(
+    ([folder]) => file === folder || file.startsWith(`${folder}/`) || file.startsWith(folder),
+  )
   if (row === undefined) return `no row for this folder in scripts/check_imports.ts`
   const [folder, targets] = row
   if (targets === 'anything') return undefined
   const ownFolder = file.split('/').slice(0, 2).join('/')
   if (target === ownFolder || target.startsWith(`${ownFolder}/`)) return undefined
-  if (!targets.some((allowed) => target === allowed || target.startsWith(`${allowed}/`))) return `${folder} may not import ${target}`
+  if (!targets.some((allowed) => target === allowed || target.startsWith(`${allowed}/`)))
+    return `${folder} may not import ${target}`
   const service = file.startsWith('services/') && !file.startsWith('services/system')
   const barred = service ? NOT_FOR_SERVICES.find((part) => target.startsWith(part)) : undefined
   return barred === undefined ? undefined : `a service is handed what ${barred} makes; it does not import it`

@@ -46,9 +46,14 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function demonstrate(url: string): Promise<boolean> {
   // A run of its own every time, so that a shared etcd with older runs in it changes nothing.
-  const run = forecastRun(`2026${String(1 + Math.floor(Math.random() * 12)).padStart(2, '0')}${String(1 + Math.floor(Math.random() * 28)).padStart(2, '0')}`, 0)
+  const run = forecastRun(
+    `2026${String(1 + Math.floor(Math.random() * 12)).padStart(2, '0')}${String(1 + Math.floor(Math.random() * 28)).padStart(2, '0')}`,
+    0,
+  )
   const readers = await Promise.all(DEMO_LISTENERS.map((listener) => DemoReader.open(url, listener)))
-  console.log(`Listeners: ${DEMO_LISTENERS.length} running. Publishing one forecast run of ${run.length} notifications`)
+  console.log(
+    `Listeners: ${DEMO_LISTENERS.length} running. Publishing one forecast run of ${run.length} notifications`,
+  )
   const startedAt = performance.now()
   const progress = { acknowledged: 0 }
   const stopProgress = showProgress(() => {
@@ -63,10 +68,16 @@ async function demonstrate(url: string): Promise<boolean> {
   ])
   stopProgress()
   const seconds = (publishedMs / 1000).toFixed(2)
-  console.log(`Published ${run.length} in ${seconds} s (${Math.round((run.length / publishedMs) * 1000)}/s); every one acknowledged after it was durable`)
+  console.log(
+    `Published ${run.length} in ${seconds} s (${Math.round((run.length / publishedMs) * 1000)}/s); every one acknowledged after it was durable`,
+  )
   const results = await Promise.all(readers.map((reader) => report(reader, run)))
   const passed = results.every(Boolean)
-  console.log(passed ? 'Every listener got exactly what matches, in store order' : 'NOT every listener got exactly what matches')
+  console.log(
+    passed
+      ? 'Every listener got exactly what matches, in store order'
+      : 'NOT every listener got exactly what matches',
+  )
   return passed
 }
 
@@ -82,14 +93,22 @@ async function report(reader: DemoReader, run: readonly RunNotification[]): Prom
   const missing = wanted.size - new Set(got.filter((location) => wanted.has(location))).size
   const foreign = got.filter((location) => !wanted.has(location)).length
   const repeated = got.length - new Set(got).size
-  const outOfOrder = reader.received.filter(({ sequence }, index) => index > 0 && sequence <= (reader.received[index - 1]?.sequence ?? 0n)).length
+  const outOfOrder = reader.received.filter(
+    ({ sequence }, index) => index > 0 && sequence <= (reader.received[index - 1]?.sequence ?? 0n),
+  ).length
   const right = missing + foreign + repeated + outOfOrder === 0
-  const problems = right ? 'ok' : `missing ${missing}, foreign ${foreign}, repeated ${repeated}, out of order ${outOfOrder}`
+  const problems = right
+    ? 'ok'
+    : `missing ${missing}, foreign ${foreign}, repeated ${repeated}, out of order ${outOfOrder}`
   console.log(`  ${right ? '✓' : '✗'} ${reader.listener.name}: ${got.length} of ${wanted.size} (${problems})`)
   return right
 }
 
-async function publishRun(url: string, run: readonly RunNotification[], progress: { acknowledged: number }): Promise<void> {
+async function publishRun(
+  url: string,
+  run: readonly RunNotification[],
+  progress: { acknowledged: number },
+): Promise<void> {
   const jobs = toJobs(run)
   const worker = async (): Promise<void> => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
@@ -103,7 +122,7 @@ async function publishRun(url: string, run: readonly RunNotification[], progress
 /** Singles and batches, in run order. */
 function toJobs(run: readonly RunNotification[]): RunNotification[][] {
   const jobs: RunNotification[][] = []
-  for (let start = 0; start < run.length; ) {
+  for (let start = 0; start < run.length;) {
     const size = jobs.length % 3 === 2 ? BATCH_SIZE : 1
     jobs.push(run.slice(start, start + size))
     start += size
@@ -124,7 +143,9 @@ async function publishJob(url: string, job: readonly RunNotification[]): Promise
   const single = events.length === 1
   const response = await fetch(`${url}/api/v1/notification`, {
     method: 'POST',
-    headers: { 'Content-Type': single ? 'application/cloudevents+json' : 'application/cloudevents-batch+json' },
+    headers: {
+      'Content-Type': single ? 'application/cloudevents+json' : 'application/cloudevents-batch+json',
+    },
     body: JSON.stringify(single ? events[0] : events),
   })
   const answer = await response.text()
@@ -133,16 +154,34 @@ async function publishJob(url: string, job: readonly RunNotification[]): Promise
 
 function showProgress(line: () => string): () => void {
   const terminal = process.stdout.isTTY
-  const timer = setInterval(() => process.stdout.write(terminal ? `\r${line()}` : `${line()}\n`), terminal ? PROGRESS_INTERVAL_MS : PROGRESS_INTERVAL_MS * 4)
+  const timer = setInterval(
+    () => process.stdout.write(terminal ? `\r${line()}` : `${line()}\n`),
+    terminal ? PROGRESS_INTERVAL_MS : PROGRESS_INTERVAL_MS * 4,
+  )
   return () => {
     clearInterval(timer)
     process.stdout.write(`${terminal ? '\r' : ''}${line()}\n`)
   }
 }
 
-async function startServer(store: string, folder: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  const argv = ['--disable-warning=ExperimentalWarning', 'scripts/serve.ts', '--port', '0', '--store', store, '--data', folder]
-  const child: ChildProcess = spawn(process.execPath, argv, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+async function startServer(
+  store: string,
+  folder: string,
+): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const argv = [
+    '--disable-warning=ExperimentalWarning',
+    'scripts/serve.ts',
+    '--port',
+    '0',
+    '--store',
+    store,
+    '--data',
+    folder,
+  ]
+  const child: ChildProcess = spawn(process.execPath, argv, {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const exited = new Promise<void>((done) => child.once('exit', () => done()))
   const url = await new Promise<string>((found, failed) => {
     void exited.then(() => failed(new Error('The server ended before it listened')))

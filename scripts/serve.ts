@@ -44,7 +44,12 @@ async function main(argv: readonly string[]): Promise<number> {
   return 0
 }
 
-async function launch(config: Config, services: readonly ServiceName[], platform: Platform, logger: Logger): Promise<Launched> {
+async function launch(
+  config: Config,
+  services: readonly ServiceName[],
+  platform: Platform,
+  logger: Logger,
+): Promise<Launched> {
   const schemas = createSchemas(await readSchemaFiles(config.vars.schemas, platform.readText))
   const store = await openStore(config.vars.store, {
     platform,
@@ -72,23 +77,33 @@ async function launch(config: Config, services: readonly ServiceName[], platform
     }
     for (const name of services) {
       const port = config.services[name].port
-      if (port !== undefined) servers.push(await platform.serve(system.only(name), { host: config.dev.host, port }))
+      if (port !== undefined)
+        servers.push(await platform.serve(system.only(name), { host: config.dev.host, port }))
     }
   } catch (cause) {
     await system.close()
-    throw new AvisoError('ERR_CONFIG', `Cannot listen on ${config.dev.host}:${config.dev.port}: is another program using it? Choose another with --port`, { cause })
+    throw new AvisoError(
+      'ERR_CONFIG',
+      `Cannot listen on ${config.dev.host}:${config.dev.port}: is another program using it? Choose another with --port`,
+      { cause },
+    )
   }
   return { system, servers }
 }
 
 function announce({ servers }: Launched, config: Config, platform: Platform): void {
   const url = servers[0]?.url ?? ''
-  const where = config.vars.store === 'embedded:' ? `embedded store in ${config.dev.data}/` : `store ${config.vars.store}`
+  const where =
+    config.vars.store === 'embedded:' ? `embedded store in ${config.dev.data}/` : `store ${config.vars.store}`
   const server = url === 'http://127.0.0.1:8080' ? '' : `AVISO_BASE_URL=${url} `
   console.log(`Aviso ${packageFile.version} on ${platform.version}, ${where}`)
   for (const { url: address } of servers) console.log(`Listening on ${address}`)
-  console.log(`Listen:   ${server}npm run aviso -- listen scripts/examples/flight.yaml   (or: curl -N '${url}/api/v1/watch?event=flight')`)
-  console.log(`Publish:  ${server}npm run aviso -- notify event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203,payload=Landed`)
+  console.log(
+    `Listen:   ${server}npm run aviso -- listen scripts/examples/flight.yaml   (or: curl -N '${url}/api/v1/watch?event=flight')`,
+  )
+  console.log(
+    `Publish:  ${server}npm run aviso -- notify event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203,payload=Landed`,
+  )
 }
 
 function refuseOpenAddress(config: Config): void {
@@ -104,7 +119,11 @@ function storeAuth(config: Config, platform: Platform): { auth?: { name: string;
   const user = config.vars.storeUser
   if (user === undefined) return {}
   const password = platform.environment[user.passwordEnv]
-  if (password === undefined) throw new AvisoError('ERR_CONFIG', `The store's password is missing: set the environment variable ${user.passwordEnv}`)
+  if (password === undefined)
+    throw new AvisoError(
+      'ERR_CONFIG',
+      `The store's password is missing: set the environment variable ${user.passwordEnv}`,
+    )
   return { auth: { name: user.name, password } }
 }
 

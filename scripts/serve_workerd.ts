@@ -57,7 +57,11 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function run(configPath: string, url: string): Promise<number> {
-  const child = spawn(join(ROOT, 'node_modules', '.bin', 'workerd'), ['serve', '--experimental', configPath], { stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(
+    join(ROOT, 'node_modules', '.bin', 'workerd'),
+    ['serve', '--experimental', configPath],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  )
   const exited = new Promise<number>((done) => child.once('exit', (code) => done(code ?? 0)))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
@@ -74,7 +78,7 @@ async function run(configPath: string, url: string): Promise<number> {
 async function answers(url: string, exited: Promise<number>): Promise<boolean> {
   let gone = false
   void exited.then(() => (gone = true))
-  for (const limit = Date.now() + START_LIMIT_MS; !gone && Date.now() < limit; ) {
+  for (const limit = Date.now() + START_LIMIT_MS; !gone && Date.now() < limit;) {
     const response = await fetch(`${url}/ready`).catch(() => undefined)
     if (response?.status === 200) return true
     await new Promise((next) => setTimeout(next, PROBE_INTERVAL_MS))
@@ -88,7 +92,9 @@ function freePort(host: string): Promise<number> {
     probe.once('error', failed)
     probe.listen(0, host, () => {
       const address = probe.address()
-      probe.close(() => (typeof address === 'object' && address !== null ? found(address.port) : failed(new Error('no port'))))
+      probe.close(() =>
+        typeof address === 'object' && address !== null ? found(address.port) : failed(new Error('no port')),
+      )
     })
   })
 }

@@ -16,7 +16,12 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const BIN = join(ROOT, 'node_modules', '.bin')
 const SOURCES = ['services', 'shared', 'scripts', 'tests']
 /** Suites that need no particular runtime: they run on every one that has `node:test`. */
-const PORTABLE = ['tests/unit/shared/**/*.test.ts', 'tests/unit/services/**/*.test.ts', 'tests/contract/store.{memory,embedded}.test.ts', 'tests/service/**/*.test.ts']
+const PORTABLE = [
+  'tests/unit/shared/**/*.test.ts',
+  'tests/unit/services/**/*.test.ts',
+  'tests/contract/store.{memory,embedded}.test.ts',
+  'tests/service/**/*.test.ts',
+]
 /** One file that hangs must not hold the gate for ever. */
 const TEST_TIMEOUT_MS = 300_000
 
@@ -29,16 +34,40 @@ const STEPS: readonly Step[] = [
   { name: 'format', run: async () => [join(BIN, 'oxfmt'), '--check', ...SOURCES] },
   { name: 'lint', run: async () => [join(BIN, 'oxlint'), '--type-aware', '--deny-warnings', ...SOURCES] },
   { name: 'imports', run: async () => [process.execPath, 'scripts/check_imports.ts'] },
-  { name: 'types (services and shared see web standards only)', run: async () => [join(BIN, 'tsc'), '-p', 'tsconfig.json'] },
+  {
+    name: 'types (services and shared see web standards only)',
+    run: async () => [join(BIN, 'tsc'), '-p', 'tsconfig.json'],
+  },
   { name: 'types (everything)', run: async () => [join(BIN, 'tsc'), '-p', 'tests/tsconfig.json'] },
-  { name: 'tests on Node 24', run: async () => nodeTest(process.execPath, await files(['tests/**/*.test.ts'])) },
+  {
+    name: 'tests on Node 24',
+    run: async () => nodeTest(process.execPath, await files(['tests/**/*.test.ts'])),
+  },
   { name: 'tests on Node 22', run: async () => nodeTest(await findNode22(), await files(PORTABLE)) },
-  { name: 'tests on Deno', run: async () => [join(BIN, 'deno'), 'test', '-A', '--no-check', '--quiet', ...(await files(PORTABLE))] },
-  { name: 'tests on Bun', run: async () => [join(BIN, 'bun'), 'test', '--timeout', String(TEST_TIMEOUT_MS), ...(await files(PORTABLE))] },
+  {
+    name: 'tests on Deno',
+    run: async () => [join(BIN, 'deno'), 'test', '-A', '--no-check', '--quiet', ...(await files(PORTABLE))],
+  },
+  {
+    name: 'tests on Bun',
+    run: async () => [
+      join(BIN, 'bun'),
+      'test',
+      '--timeout',
+      String(TEST_TIMEOUT_MS),
+      ...(await files(PORTABLE)),
+    ],
+  },
 ]
 
 function nodeTest(node: string, paths: readonly string[]): readonly string[] {
-  return [node, '--disable-warning=ExperimentalWarning', '--test', `--test-timeout=${TEST_TIMEOUT_MS}`, ...paths]
+  return [
+    node,
+    '--disable-warning=ExperimentalWarning',
+    '--test',
+    `--test-timeout=${TEST_TIMEOUT_MS}`,
+    ...paths,
+  ]
 }
 
 async function files(patterns: readonly string[]): Promise<string[]> {
@@ -62,7 +91,8 @@ async function runStep(step: Step): Promise<boolean> {
 
 if (import.meta.main) {
   const only = process.argv.slice(2)
-  const steps = only.length === 0 ? STEPS : STEPS.filter(({ name }) => only.some((part) => name.includes(part)))
+  const steps =
+    only.length === 0 ? STEPS : STEPS.filter(({ name }) => only.some((part) => name.includes(part)))
   for (const step of steps) {
     if (await runStep(step)) continue
     process.exitCode = 1

@@ -72,13 +72,19 @@ export function startSystem(parts: SystemParts): System {
     running = started
   })
   ready.catch((error: unknown) => {
-    if (!stop.signal.aborted) parts.logger('error', 'services did not start', { reason: error instanceof Error ? error.message : 'unknown' })
+    if (!stop.signal.aborted)
+      parts.logger('error', 'services did not start', {
+        reason: error instanceof Error ? error.message : 'unknown',
+      })
   })
   const dispatch = (service: ServiceName): FetchHandler => {
     return (request) => {
       const handler = running?.handlers.get(service)
       if (handler !== undefined) return handler(request)
-      const waiting = new AvisoError('ERR_STORE_UNAVAILABLE', 'The store cannot be reached yet; try again in a moment')
+      const waiting = new AvisoError(
+        'ERR_STORE_UNAVAILABLE',
+        'The store cannot be reached yet; try again in a moment',
+      )
       return Promise.resolve(errorResponse(waiting, { requestId: parts.random(), logger: parts.logger }))
     }
   }
@@ -135,7 +141,10 @@ async function start(parts: SystemParts): Promise<Running> {
     const identity = { ...parts.identity, version: parts.version }
     const publisher = createPublisher({ store, clock, random, logger, identity, strictIds: vars.strictIds })
     closers.push(() => publisher.close())
-    handlers.set('rest', createRestHandler({ publisher, schemas, clock, random, logger, skips: vars.skips, info }))
+    handlers.set(
+      'rest',
+      createRestHandler({ publisher, schemas, clock, random, logger, skips: vars.skips, info }),
+    )
   }
   if (services.includes('auth')) {
     const vars = config.services.auth.vars
@@ -149,7 +158,20 @@ async function start(parts: SystemParts): Promise<Running> {
     const hub = await createHub({ store, schemas, roots: schemas.roots, clock, random, logger, limits })
     closers.push(() => hub.close())
     streams = () => hub.status().subscribers
-    handlers.set('auth', createAuthHandler({ store, hub, schemas, authorise: openAuthoriser, epoch, clock, random, logger, info }))
+    handlers.set(
+      'auth',
+      createAuthHandler({
+        store,
+        hub,
+        schemas,
+        authorise: openAuthoriser,
+        epoch,
+        clock,
+        random,
+        logger,
+        info,
+      }),
+    )
   }
   return {
     handlers,
@@ -159,4 +181,3 @@ async function start(parts: SystemParts): Promise<Running> {
     },
   }
 }
-

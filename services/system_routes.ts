@@ -26,7 +26,11 @@ export interface RouterParts {
 }
 
 /** A handler over the routes of the given services. The path is compared as it was sent: nothing is normalised. */
-export function createRouter(config: Config, services: readonly ServiceName[], router: RouterParts): FetchHandler {
+export function createRouter(
+  config: Config,
+  services: readonly ServiceName[],
+  router: RouterParts,
+): FetchHandler {
   const exact = new Map<string, FetchHandler>()
   const prefixes: { readonly prefix: string; readonly handler: FetchHandler }[] = []
   for (const service of services) {
@@ -47,7 +51,8 @@ export function createRouter(config: Config, services: readonly ServiceName[], r
 async function own(path: string, request: Request, { readiness, parts }: RouterParts): Promise<Response> {
   const context = { requestId: parts.random(), logger: parts.logger }
   const known = path === '/health' || path === '/livez' || path === '/ready' || path === '/readyz'
-  if (!known) return errorResponse(new AvisoError('ERR_NOT_FOUND', 'No service here answers this path'), context)
+  if (!known)
+    return errorResponse(new AvisoError('ERR_NOT_FOUND', 'No service here answers this path'), context)
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     const refused = errorResponse(new AvisoError('ERR_METHOD_NOT_ALLOWED', 'Use GET here'), context)
     refused.headers.set('Allow', 'GET, HEAD')
@@ -55,7 +60,11 @@ async function own(path: string, request: Request, { readiness, parts }: RouterP
   }
   if (path === '/health' || path === '/livez') return jsonResponse(200, { status: 'ok' })
   const { connected, streams } = await readiness()
-  return jsonResponse(connected ? 200 : 503, { status: connected ? 'ready' : 'not_ready', backend_connected: connected, streams })
+  return jsonResponse(connected ? 200 : 503, {
+    status: connected ? 'ready' : 'not_ready',
+    backend_connected: connected,
+    streams,
+  })
 }
 
 /** The raw path of an absolute URL: from the first slash behind the authority to `?` or `#`. */

@@ -28,12 +28,24 @@ export function forecastRun(date: string, time: number): readonly RunNotificatio
   for (let step = 0; step <= LAST_STEP; step += STEP_HOURS) {
     for (const stream of STREAMS) {
       for (const domain of DOMAINS) {
-        const common = { class: 'od', date, domain, expver: '1', step: String(step), stream, time: String(time) }
+        const common = {
+          class: 'od',
+          date,
+          domain,
+          expver: '1',
+          step: String(step),
+          stream,
+          time: String(time),
+        }
         const path = `${date}/${time}/${stream}/${domain}/${step}`
         run.push({ event: 'mars', request: common, location: `mars://od/${path}` })
         for (const destination of DESTINATIONS) {
           const request = { ...common, destination, target: 'E1' }
-          run.push({ event: 'dissemination', request, location: `s3://diss.example.int/${destination}/${path}` })
+          run.push({
+            event: 'dissemination',
+            request,
+            location: `s3://diss.example.int/${destination}/${path}`,
+          })
         }
       }
     }
@@ -62,21 +74,30 @@ export const DEMO_LISTENERS: readonly DemoListener[] = [
     name: 'FOO, not FOOBAR, steps 0 and 24',
     event: 'dissemination',
     request: { destination: 'FOO', step: ['0', '24'] },
-    wants: ({ request }) => request['destination'] === 'FOO' && (request['step'] === '0' || request['step'] === '24'),
+    wants: ({ request }) =>
+      request['destination'] === 'FOO' && (request['step'] === '0' || request['step'] === '24'),
   },
   {
     name: 'two destinations, ensemble, Europe',
     event: 'dissemination',
     request: { destination: ['NORDIC', 'ALPS'], stream: 'enfo', domain: 'e' },
     wants: ({ request }) =>
-      (request['destination'] === 'NORDIC' || request['destination'] === 'ALPS') && request['stream'] === 'enfo' && request['domain'] === 'e',
+      (request['destination'] === 'NORDIC' || request['destination'] === 'ALPS') &&
+      request['stream'] === 'enfo' &&
+      request['domain'] === 'e',
   },
   { name: 'everything in MARS', event: 'mars', request: {}, wants: ({ event }) => event === 'mars' },
   {
     name: 'MARS, last step of the deterministic run',
     event: 'mars',
     request: { stream: 'oper', step: '240', expver: '0001', time: '0' },
-    wants: ({ event, request }) => event === 'mars' && request['stream'] === 'oper' && request['step'] === '240',
+    wants: ({ event, request }) =>
+      event === 'mars' && request['stream'] === 'oper' && request['step'] === '240',
   },
-  { name: 'a destination that gets nothing', event: 'dissemination', request: { destination: 'NOBODY' }, wants: () => false },
+  {
+    name: 'a destination that gets nothing',
+    event: 'dissemination',
+    request: { destination: 'NOBODY' },
+    wants: () => false,
+  },
 ]

@@ -29,7 +29,8 @@ export class DemoReader {
   static async open(url: string, listener: DemoListener): Promise<DemoReader> {
     const reader = new DemoReader(listener)
     const query = new URLSearchParams({ event: listener.event })
-    for (const [field, wanted] of Object.entries(listener.request)) for (const value of [wanted].flat()) query.append(field, value)
+    for (const [field, wanted] of Object.entries(listener.request))
+      for (const value of [wanted].flat()) query.append(field, value)
     const response = await fetchWhenReady(`${url}/api/v1/watch?${query}`, reader.#abort.signal)
     const opened = Promise.withResolvers<void>()
     reader.#reading = reader.#read(response, opened.resolve)
@@ -61,9 +62,16 @@ export class DemoReader {
   }
 
   #keep(data: string): void {
-    const event = JSON.parse(data) as { readonly specversion?: string; readonly id: string; readonly data: { readonly payload: string } }
+    const event = JSON.parse(data) as {
+      readonly specversion?: string
+      readonly id: string
+      readonly data: { readonly payload: string }
+    }
     if (event.specversion === undefined) return
-    this.received.push({ location: event.data.payload, sequence: BigInt(event.id.slice(event.id.lastIndexOf('@') + 1)) })
+    this.received.push({
+      location: event.data.payload,
+      sequence: BigInt(event.id.slice(event.id.lastIndexOf('@') + 1)),
+    })
   }
 }
 
@@ -73,7 +81,8 @@ async function fetchWhenReady(url: string, signal: AbortSignal): Promise<Respons
     const response = await fetch(url, { signal })
     if (response.status === 200) return response
     const answer = await response.text()
-    if (response.status !== 503 || tries === 100) throw new Error(`The stream ${url} answered ${response.status}: ${answer}`)
+    if (response.status !== 503 || tries === 100)
+      throw new Error(`The stream ${url} answered ${response.status}: ${answer}`)
     await new Promise((next) => setTimeout(next, 100))
   }
 }

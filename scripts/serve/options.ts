@@ -37,7 +37,11 @@ export function parseServeArguments(argv: readonly string[], runtime: string): S
     .option('--config <file>', 'configuration file', DEFAULT_CONFIG_FILE)
     .option('--store <url>', 'embedded: | embedded:memory | http://host:2379[,…] | grpc://host:2379[,…]')
     .option('--host <host>', 'address to listen on (default: 127.0.0.1)')
-    .addOption(new Option('--port <port>', 'port to listen on, 0 for any free one (default: 8080)').argParser(parsePort))
+    .addOption(
+      new Option('--port <port>', 'port to listen on, 0 for any free one (default: 8080)').argParser(
+        parsePort,
+      ),
+    )
     .option('--data <folder>', 'folder of the embedded store (default: data)')
     .exitOverride()
   try {
@@ -52,11 +56,17 @@ export function parseServeArguments(argv: readonly string[], runtime: string): S
     return 2
   }
   const services = program.args.filter(isServiceName)
-  return { ...program.opts<Omit<ServeOptions, 'services'>>(), services: services.length === 0 ? SERVICE_NAMES : services }
+  return {
+    ...program.opts<Omit<ServeOptions, 'services'>>(),
+    services: services.length === 0 ? SERVICE_NAMES : services,
+  }
 }
 
 /** Reads the configuration file and lays the command line over it. */
-export async function resolveConfig(options: ServeOptions, readText: (path: string) => Promise<string>): Promise<Config> {
+export async function resolveConfig(
+  options: ServeOptions,
+  readText: (path: string) => Promise<string>,
+): Promise<Config> {
   const config = loadConfig(await readConfigText(options.config, readText), options.config, options.env)
   return {
     ...config,
@@ -84,13 +94,21 @@ export async function readSchemaFiles(
 
 async function readConfigText(path: string, readText: (path: string) => Promise<string>): Promise<string> {
   return readText(path).catch((cause: unknown) => {
-    throw new AvisoError('ERR_CONFIG', `Cannot read the configuration file "${path}"; name another with --config`, { cause })
+    throw new AvisoError(
+      'ERR_CONFIG',
+      `Cannot read the configuration file "${path}"; name another with --config`,
+      { cause },
+    )
   })
 }
 
 async function readSchemaText(path: string, readText: (path: string) => Promise<string>): Promise<string> {
   return readText(path).catch((cause: unknown) => {
-    throw new AvisoError('ERR_CONFIG', `Cannot read the schema file "${path}" (shipped schemas are ${[...BUILTIN_SCHEMAS.keys()].join(', ')})`, { cause })
+    throw new AvisoError(
+      'ERR_CONFIG',
+      `Cannot read the schema file "${path}" (shipped schemas are ${[...BUILTIN_SCHEMAS.keys()].join(', ')})`,
+      { cause },
+    )
   })
 }
 

@@ -48,12 +48,18 @@ export async function bundleForWorkerd(outfile: string): Promise<void> {
 export function toWorkerdConfig(config: WorkerdConfig): string {
   const bindings = [
     '(name = "HOST", durableObjectNamespace = "AvisoHost")',
-    ...Object.entries(config.bindings).map(([name, value]) => `(name = ${quote(name)}, json = ${quote(JSON.stringify(value))})`),
-    ...Object.entries(config.secrets).map(([name, variable]) => `(name = ${quote(name)}, fromEnvironment = ${quote(variable)})`),
+    ...Object.entries(config.bindings).map(
+      ([name, value]) => `(name = ${quote(name)}, json = ${quote(JSON.stringify(value))})`,
+    ),
+    ...Object.entries(config.secrets).map(
+      ([name, variable]) => `(name = ${quote(name)}, fromEnvironment = ${quote(variable)})`,
+    ),
   ]
   const storage = config.dataFolder === undefined ? '(inMemory = void)' : '(localDisk = "disk")'
   const disk =
-    config.dataFolder === undefined ? '' : `\n    (name = "disk", disk = (path = ${quote(config.dataFolder)}, writable = true)),`
+    config.dataFolder === undefined
+      ? ''
+      : `\n    (name = "disk", disk = (path = ${quote(config.dataFolder)}, writable = true)),`
   return `using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
@@ -80,6 +86,10 @@ const aviso :Workerd.Worker = (
 
 /** A Cap'n Proto text literal: the escapes of a C string. */
 function quote(text: string): string {
-  const escaped = text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
+  const escaped = text
+    .replaceAll('\\', '\\\\')
+    .replaceAll('"', '\\"')
+    .replaceAll('\n', '\\n')
+    .replaceAll('\r', '\\r')
   return `"${escaped}"`
 }

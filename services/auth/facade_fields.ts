@@ -28,12 +28,15 @@ export type Fields = ReadonlyMap<string, NonNullable<JsonValue>>
  */
 export function readFields(message: JsonValue | undefined, names: readonly string[]): Fields {
   if (!isJsonObject(message)) throw refuse('Expected a JSON object')
-  const canonical = new Map(names.flatMap((name) => [[name, name] as const, [toCamelCase(name), name] as const]))
+  const canonical = new Map(
+    names.flatMap((name) => [[name, name] as const, [toCamelCase(name), name] as const]),
+  )
   const seen = new Set<string>()
   const fields = new Map<string, NonNullable<JsonValue>>()
   for (const [given, value] of Object.entries(message)) {
     const name = canonical.get(given)
-    if (name === undefined) throw refuse(`Unknown field "${given.slice(0, 64)}"; known are ${names.join(', ')}`, given)
+    if (name === undefined)
+      throw refuse(`Unknown field "${given.slice(0, 64)}"; known are ${names.join(', ')}`, given)
     if (seen.has(name)) throw refuse(`Field "${name}" is given in two spellings; send one`, name)
     seen.add(name)
     if (value !== null) fields.set(name, value)
@@ -103,7 +106,11 @@ export function readEnum<Name extends string>(
 
 /** A refusal of one field. */
 export function refuse(message: string, field?: string): AvisoError {
-  return new AvisoError('ERR_BAD_REQUEST', message, field === undefined ? {} : { details: { field: field.slice(0, 64) } })
+  return new AvisoError(
+    'ERR_BAD_REQUEST',
+    message,
+    field === undefined ? {} : { details: { field: field.slice(0, 64) } },
+  )
 }
 
 function toInteger(value: JsonValue): bigint | undefined {

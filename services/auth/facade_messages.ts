@@ -4,9 +4,11 @@
  * @module
  */
 
-import { AvisoError } from '#shared/errors.ts'
+import type { AvisoError } from '#shared/errors.ts'
+import { jsonResponse, toAvisoError } from '#shared/http/respond.ts'
 import { encodeBase64 } from '#shared/store/base64.ts'
 import type { KeyValue, RangeResult, Revision, StoreEvent } from '#shared/store/store.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
 
 /** Response header of every message. */
 export interface MessageHeader {
@@ -75,19 +77,40 @@ const UNAVAILABLE = 'Service currently unavailable, please try again later'
 const RETRY_AFTER_SECONDS = 30
 
 /** gRPC codes by HTTP status, where the status decides. */
-const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14 }
-
-/** An error as etcd 3.4 answers it (`error`, `message`, `code`), with the texts the 1.x service put into `message`. */
-export function facadeErrorResponse(error: unknown, requestId: string): Response {
-  const { status, code, message, error: text } = describe(error)
-  const body = JSON.stringify({ error: text ?? message, message, code, ...publicDetails(error), request_id: requestId })
-  const headers = new Headers({ 'Content-Type': 'application/json', 'Cache-Control': 'no-store', 'X-Request-ID': requestId })
-  if (status === 503) headers.set('Retry-After', String(RETRY_AFTER_SECONDS))
-  return new Response(body, { status, headers })
+const GRPC_CODES: Readonly<Record<number, number>> = {
+  400: 3,
+  401: 16,
+  403: 7,
+  404: 5,
+  405: 12,
+  408: 4,
+  413: 8,
+  415: 3,
+  429: 8,
+  503: 14,
 }
 
-function describe(error: unknown): FacadeError {
-  if (!(error instanceof AvisoError)) return { status: 500, code: 13, message: 'Server error occurred' }
+/** An error as etcd 3.4 answers it (`error`, `message`, `code`), with the texts the 1.x service put into `message`. */
+export function facadeErrorResponse(error: unknown, requestId: string, logger: Logger): Response {
+  const failure = toAvisoError(error)
+  const { status, code, message, error: text } = describe(failure)
+  const cause = failure.cause instanceof Error ? failure.cause.name : undefined
+  logger(status < 500 ? 'debug' : 'error', failure.message, {
+    code: failure.code,
+    status,
+    request_id: requestId,
+    cause,
+  })
+  const body = { ...failure.details, error: text ?? message, message, code, request_id: requestId }
+  return jsonResponse(status, body, {
+    'X-Request-ID': requestId,
+    ...(status === 503 && { 'Retry-After': String(RETRY_AFTER_SECONDS) }),
+    ...(status === 405 && { Allow: 'POST' }),
+    ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
+  })
+}
+
+function describe(error: AvisoError): FacadeError {
   if (error.code === 'ERR_HISTORY_COMPACTED') {
     return { status: 400, code: 11, message: 'History not available', error: COMPACTED }
   }
@@ -95,10 +118,6 @@ function describe(error: unknown): FacadeError {
   if (error.status === 503) return { status: 503, code: 14, message: UNAVAILABLE }
   if (error.status === 500) return { status: 500, code: 13, message: 'Server error occurred' }
   return { status: error.status, code: GRPC_CODES[error.status] ?? 2, message: error.message }
-}
-
-function publicDetails(error: unknown): object {
-  return error instanceof AvisoError && Object.keys(error.details).length > 0 ? { details: error.details } : {}
 }
 
 /** FNV-1a over UTF-16 units: an id, not a secret. */

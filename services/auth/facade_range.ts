@@ -6,7 +6,14 @@
 
 import { narrowToVisible } from '#services/auth/access.ts'
 import type { Principal } from '#services/auth/authorise.ts'
-import { readBoolean, readEnum, readFields, readInt64, readKeyRange, refuse } from '#services/auth/facade_fields.ts'
+import {
+  readBoolean,
+  readEnum,
+  readFields,
+  readInt64,
+  readKeyRange,
+  refuse,
+} from '#services/auth/facade_fields.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { JsonValue } from '#shared/http/strict_json.ts'
 import { contains, toKeyRange, type IntervalSet } from '#shared/interval/interval.ts'
@@ -136,7 +143,9 @@ function compareIntegers(a: bigint, b: bigint): number {
 }
 
 /** Drops what is absent or zero: both mean "not given" in the protocol. */
-function withoutZeros<Options extends object>(options: Options): { [Name in keyof Options]?: NonNullable<Options[Name]> } {
+function withoutZeros<Options extends object>(
+  options: Options,
+): { [Name in keyof Options]?: NonNullable<Options[Name]> } {
   const given = Object.entries(options).filter(([, value]) => value !== undefined && value !== 0n)
   return Object.fromEntries(given) as { [Name in keyof Options]?: NonNullable<Options[Name]> }
 }

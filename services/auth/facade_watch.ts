@@ -46,9 +46,13 @@ export function parseWatchRequest(message: JsonValue): FacadeWatch {
   if (filters !== undefined && !(Array.isArray(filters) && filters.length === 0)) {
     throw refuse('Field "filters" is not supported', 'filters')
   }
-  if ((readInt64(fields, 'watch_id') ?? 0n) !== 0n) throw refuse('Field "watch_id" is not supported', 'watch_id')
+  if ((readInt64(fields, 'watch_id') ?? 0n) !== 0n)
+    throw refuse('Field "watch_id" is not supported', 'watch_id')
   const revision = readInt64(fields, 'start_revision') ?? 0n
-  return { range: readKeyRange(fields), from: revision === 0n ? { kind: 'live' } : { kind: 'revision', revision } }
+  return {
+    range: readKeyRange(fields),
+    from: revision === 0n ? { kind: 'live' } : { kind: 'revision', revision },
+  }
 }
 
 /** gRPC's "unavailable": what etcd sends when a member stops, and what makes its clients connect again. */

@@ -76,7 +76,11 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
   const encode = dialect.wire === 'sse' ? sseEncoder(dialect) : encodeLine
   let origin = originOf(details.from)
   const control = (name: string, data: object, cursor?: string): Uint8Array =>
-    encode({ event: name, data: JSON.stringify({ ...data, topic: event, timestamp: timestamp(details) }), cursor })
+    encode({
+      event: name,
+      data: JSON.stringify({ ...data, topic: event, timestamp: timestamp(details) }),
+      cursor,
+    })
   const reached = (position: StreamPosition): string | undefined => {
     const known = position.revision > 0n ? position : origin
     return known === undefined || known.revision <= 0n ? undefined : formatCursor(epoch, known)
@@ -120,11 +124,17 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
       // The position right before the oldest revision: going on from there reads everything that is left.
       ...(oldestRevision !== undefined && {
         oldest_revision: oldestRevision.toString(),
-        ...(oldestRevision > 1n && { oldest_position: formatCursor(epoch, { revision: oldestRevision - 1n }) }),
+        ...(oldestRevision > 1n && {
+          oldest_position: formatCursor(epoch, { revision: oldestRevision - 1n }),
+        }),
       }),
     }
     if (!dialect.strict) return control('gap', gap)
-    return control('replay-control', { type: 'notification_replay_limit_reached', max_allowed: MAX_ALLOWED, ...gap })
+    return control('replay-control', {
+      type: 'notification_replay_limit_reached',
+      max_allowed: MAX_ALLOWED,
+      ...gap,
+    })
   }
 }
 
@@ -143,24 +153,31 @@ function openingOf(details: StreamDetails): { readonly name: string; readonly da
   const { event, from, requested, requestId, maxAgeSeconds } = details
   const common = { topic: event, timestamp: timestamp(details), request_id: requestId }
   if (from.kind === 'live') {
-    const data = { type: 'connection_established', ...common, connection_will_close_in_seconds: maxAgeSeconds }
+    const data = {
+      type: 'connection_established',
+      ...common,
+      connection_will_close_in_seconds: maxAgeSeconds,
+    }
     return { name: 'live-notification', data: JSON.stringify(data) }
   }
-  const data = {
-    type: 'replay_started',
-    // A number for 2.x clients, which read 64 bits; at most 2^53 here.
-    from_sequence: requested.sequence === undefined ? null : Number(requested.sequence),
-    from_date: requested.date ?? null,
-    batch_size: BATCH_SIZE,
-    ...common,
+  const rest = JSON.stringify({ from_date: requested.date ?? null, batch_size: BATCH_SIZE, ...common })
+  // A JSON number of up to 64 bits, as 2.x sends it: no `number` could hold it.
+  const sequence = requested.sequence?.toString() ?? 'null'
+  return {
+    name: 'replay-control',
+    data: `{"type":"replay_started","from_sequence":${sequence},${rest.slice(1)}`,
   }
-  return { name: 'replay-control', data: JSON.stringify(data) }
 }
 
 function sseEncoder({ strict }: StreamDialect): (frame: Frame) => Uint8Array {
   if (strict) return ({ event, data }) => encodeSse({ event, data })
   return ({ event, data, cursor, retry }) =>
-    encodeSse({ event, data, ...(cursor !== undefined && { id: cursor }), ...(retry !== undefined && { retry }) })
+    encodeSse({
+      event,
+      data,
+      ...(cursor !== undefined && { id: cursor }),
+      ...(retry !== undefined && { retry }),
+    })
 }
 
 /** One line: `{"event":…,"id":…,"data":…}`, the same three things an SSE frame has. */
@@ -188,7 +205,8 @@ function timestamp({ now }: StreamDetails): string {
 
 function retryMs(requestId: string): number {
   let hash = 0
-  for (let index = 0; index < requestId.length; index++) hash = (hash * 31 + requestId.charCodeAt(index)) >>> 0
+  for (let index = 0; index < requestId.length; index++)
+    hash = (hash * 31 + requestId.charCodeAt(index)) >>> 0
   return RETRY_MS.least + (hash % RETRY_MS.spread)
 }
 

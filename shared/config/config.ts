@@ -33,7 +33,10 @@ const restVars = v.strictObject({
 
 const authVars = v.strictObject({
   heartbeatSeconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(60)), DEFAULT_HEARTBEAT_SECONDS),
-  streamMaxAgeSeconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(86_400)), DEFAULT_STREAM_MAX_AGE_SECONDS),
+  streamMaxAgeSeconds: v.optional(
+    v.pipe(v.number(), v.minValue(1), v.maxValue(86_400)),
+    DEFAULT_STREAM_MAX_AGE_SECONDS,
+  ),
   stallSeconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600)), DEFAULT_STALL_SECONDS),
   ringMebibytes: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(4096)), DEFAULT_RING_MEBIBYTES),
   maxStreams: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), DEFAULT_MAX_STREAMS),

@@ -34,11 +34,19 @@ function parse(text: string, source: string): Json {
   try {
     return JSON.parse(text) as Json
   } catch (cause) {
-    throw new AvisoError('ERR_CONFIG', `${source}: not JSON (${cause instanceof Error ? cause.message : 'unreadable'})`, { cause })
+    throw new AvisoError(
+      'ERR_CONFIG',
+      `${source}: not JSON (${cause instanceof Error ? cause.message : 'unreadable'})`,
+      { cause },
+    )
   }
 }
 
-function overlayOf(env: Json | undefined, environment: string, source: string): { readonly [name: string]: Json } {
+function overlayOf(
+  env: Json | undefined,
+  environment: string,
+  source: string,
+): { readonly [name: string]: Json } {
   const known = isObject(env) ? Object.keys(env) : []
   const overlay = isObject(env) && known.includes(environment) ? env[environment] : undefined
   if (isObject(overlay)) return overlay
@@ -50,7 +58,8 @@ function merge(base: Json, overlay: Json, source: string): Json {
   if (!isObject(base) || !isObject(overlay)) return overlay
   const merged: Record<string, Json> = { ...base }
   for (const [name, value] of Object.entries(overlay)) {
-    if (FORBIDDEN_NAMES.has(name)) throw new AvisoError('ERR_CONFIG', `${source}: the name "${name}" is not allowed`)
+    if (FORBIDDEN_NAMES.has(name))
+      throw new AvisoError('ERR_CONFIG', `${source}: the name "${name}" is not allowed`)
     const below = merged[name]
     merged[name] = below === undefined ? value : merge(below, value, source)
   }

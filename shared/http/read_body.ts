@@ -19,7 +19,10 @@ export interface BodyLimits {
 export function refuseContentEncoding(request: Request): void {
   const encoding = request.headers.get('content-encoding')
   if (encoding === null || encoding.trim().toLowerCase() === 'identity') return
-  throw new AvisoError('ERR_UNSUPPORTED_MEDIA_TYPE', 'A compressed body is not supported, send it without Content-Encoding')
+  throw new AvisoError(
+    'ERR_UNSUPPORTED_MEDIA_TYPE',
+    'A compressed body is not supported, send it without Content-Encoding',
+  )
 }
 
 /** The refusal of a body over its limit. */
@@ -43,7 +46,8 @@ export function bodyBroken(cause: unknown): AvisoError {
 function declaredLength(request: Request): number | undefined {
   const text = request.headers.get('content-length')
   if (text === null) return undefined
-  if (!/^\d{1,15}$/.test(text)) throw new AvisoError('ERR_BAD_REQUEST', 'The Content-Length header is not a number of bytes')
+  if (!/^\d{1,15}$/.test(text))
+    throw new AvisoError('ERR_BAD_REQUEST', 'The Content-Length header is not a number of bytes')
   return Number(text)
 }
 

@@ -92,7 +92,9 @@ export function jsonText(body: unknown): string {
     return JSON.stringify(body)
   } catch {
     // A replacer costs several times the plain call, so only a body with a bigint in it pays for one.
-    return JSON.stringify(body, (_name, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
+    return JSON.stringify(body, (_name, value: unknown) =>
+      typeof value === 'bigint' ? String(value) : value,
+    )
   }
 }
 
@@ -125,21 +127,21 @@ export function writeOutcome(error: AvisoError): 'unknown' | 'none' {
 }
 
 /**
- * The `code` a client reads. 2.x has several codes where we have one, so an error may name it in `details.reason`,
- * e.g. `{ reason: 'UNKNOWN_FIELD' }`.
+ * The `code` a client reads. 2.x has several codes where we have one, so an error may name it in
+ * `details.wire_code`, e.g. `{ wire_code: 'UNKNOWN_FIELD' }`.
  */
 export function wireCode(error: AvisoError, generation: WireGeneration): string | number {
   if (generation === 'etcd') return GRPC_CODES[error.status] ?? 2
   if (generation === 1) return error.code
-  const reason = error.details['reason']
-  if (typeof reason === 'string') return reason
+  const named = error.details['wire_code']
+  if (typeof named === 'string') return named
   return CODES_2[error.code] ?? error.code.slice('ERR_'.length)
 }
 
 function errorBody(error: AvisoError, context: ErrorContext): Record<string, unknown> {
   const { generation = 1, requestId, extra, write = false } = context
   const code = wireCode(error, generation)
-  const { reason: _reason, allow: _allow, retry_after: _retryAfter, ...fields } = error.details
+  const { wire_code: _wireCode, allow: _allow, retry_after: _retryAfter, ...fields } = error.details
   const { message, status } = error
   if (generation === 'etcd') return { ...fields, ...extra, error: message, message, code }
   const label = typeof code === 'string' ? (LABELS_2[code] ?? code.toLowerCase()) : ''
@@ -151,8 +153,8 @@ function errorBody(error: AvisoError, context: ErrorContext): Record<string, unk
     detail: message,
     code,
     error: generation === 1 ? code : label,
-    // 2.x clients expect text here (the deepest cause); ours never tells more than the message does.
-    details: message,
+    // 2.x clients expect text here: the deepest cause.
+    details: fields['reason'] ?? message,
     request_id: requestId,
   }
 }
@@ -178,7 +180,7 @@ function logError(error: AvisoError, context: ErrorContext): void {
 /**
  * Answers a request with an error: status by code, body as the module header says.
  *
- * `details` of the error become members of the body (`field`, `oldest_revision`, …) except `reason` (see {@link wireCode}),
+ * `details` of the error become members of the body (`field`, `oldest_revision`, …) except `wire_code` (see {@link wireCode}),
  * `allow` (the `Allow` header of a 405) and `retry_after` (seconds, the `Retry-After` header).
  */
 export function errorResponse(error: unknown, context: ErrorContext): Response {

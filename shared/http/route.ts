@@ -66,7 +66,10 @@ function withoutBody(response: Response): Response {
 }
 
 /** @returns A handler that never rejects. */
-export function createRouter(routes: readonly Route[], options: RouterOptions): (request: Request) => Promise<Response> {
+export function createRouter(
+  routes: readonly Route[],
+  options: RouterOptions,
+): (request: Request) => Promise<Response> {
   const { logger, random } = options
   const router = Router<IRequest & Request, [string], Response | undefined>()
 

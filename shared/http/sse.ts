@@ -6,7 +6,6 @@
 
 import { AvisoError } from '#shared/errors.ts'
 
-
 const encoder = new TextEncoder()
 
 /** One frame. Fields that are absent have no line. */

@@ -10,7 +10,6 @@
 
 import { AvisoError } from '#shared/errors.ts'
 
-
 /** A JSON value. An integer outside ±(2^53 − 1) is a `bigint`, so no digit is lost. */
 export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject
 
@@ -74,6 +73,19 @@ export function parseStrictJson(bytes: Uint8Array, limits: JsonLimits): JsonValu
   return parseExactly(text, limits)
 }
 
+/** JSON text of a value of {@link parseStrictJson}, with every digit of its large integers. */
+export function exactJsonText(value: JsonValue): string {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    // A bigint is inside; the depth of what was parsed is bounded.
+  }
+  if (typeof value === 'bigint') return String(value)
+  if (Array.isArray(value)) return `[${(value as readonly JsonValue[]).map(exactJsonText).join(',')}]`
+  const members = Object.entries(value as JsonObject)
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${exactJsonText(member)}`).join(',')}}`
+}
+
 function decode(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes)
@@ -98,7 +110,12 @@ function endOfNumber(bytes: Uint8Array, start: number): number {
   for (;;) {
     const byte = bytes[index] ?? 0
     // Digits, sign, point and exponent; a malformed number is the native parser's to refuse.
-    const more = (byte >= ZERO && byte <= NINE) || byte === 0x2e || byte === 0x2b || byte === MINUS || (byte | 0x20) === 0x65
+    const more =
+      (byte >= ZERO && byte <= NINE) ||
+      byte === 0x2e ||
+      byte === 0x2b ||
+      byte === MINUS ||
+      (byte | 0x20) === 0x65
     if (!more) return index
     index++
   }
@@ -154,7 +171,8 @@ function isForbiddenName(name: string): boolean {
  */
 function countProven(value: JsonValue, hasEscapes: boolean): number {
   if (typeof value === 'string') return hasEscapes && !value.isWellFormed() ? LOOK_CLOSER : 0
-  if (typeof value === 'number') return value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER ? LOOK_CLOSER : 0
+  if (typeof value === 'number')
+    return value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER ? LOOK_CLOSER : 0
   if (typeof value !== 'object' || value === null) return 0
   let total = 0
   if (Array.isArray(value)) {
@@ -178,14 +196,19 @@ const LITERALS: readonly (readonly [string, null | boolean])[] = [
   ['false', false],
 ]
 
+/** Throws for what stands at a character index. */
+type Fail = (reason: string, at?: number) => never
+
 /** The exact parser: one pass of recursive descent (its depth is bounded), which knows where it stands. */
 function parseExactly(text: string, limits: JsonLimits): JsonValue {
   const { maxDepth, maxNames = Infinity, maxArray = Infinity, maxNumberDigits = Infinity } = limits
   let index = 0
 
-  const fail = (reason: string, at = index): never => {
+  const fail: Fail = (reason, at = index) => {
     const offset = new TextEncoder().encode(text.slice(0, at)).length
-    throw new AvisoError('ERR_INVALID_JSON', `The body is not valid JSON: ${reason} at byte ${offset}`, { details: { offset } })
+    throw new AvisoError('ERR_INVALID_JSON', `The body is not valid JSON: ${reason} at byte ${offset}`, {
+      details: { offset },
+    })
   }
   const skipSpace = (): void => {
     WHITE_SPACE.lastIndex = index
@@ -201,23 +224,9 @@ function parseExactly(text: string, limits: JsonLimits): JsonValue {
   }
 
   const parseString = (): string => {
-    const start = index
-    if (text[index] !== '"') fail('expected a string')
-    let escaped = false
-    for (index++; ; index++) {
-      const code = text.charCodeAt(index)
-      if (Number.isNaN(code)) return fail('unterminated string', start)
-      if (code < 0x20) return fail('raw control character in a string')
-      if (code === QUOTE) break
-      if (code === BACKSLASH) {
-        escaped = true
-        index++
-      }
-    }
-    index++
-    const value = escaped ? unescape(text.slice(start, index)) : text.slice(start + 1, index - 1)
-    if (value === undefined) return fail('invalid escape in a string', start)
-    return value.isWellFormed() ? value : fail('lone surrogate in a string', start)
+    const { value, end } = readString(text, index, fail)
+    index = end
+    return value
   }
 
   const parseNumber = (): number | bigint => {
@@ -279,6 +288,30 @@ function parseExactly(text: string, limits: JsonLimits): JsonValue {
   const value = parseValue(0)
   skipSpace()
   return index === text.length ? value : fail('unexpected text after the document')
+}
+
+/** The string literal that begins at `start`. */
+function readString(
+  text: string,
+  start: number,
+  fail: Fail,
+): { readonly value: string; readonly end: number } {
+  if (text[start] !== '"') fail('expected a string', start)
+  let escaped = false
+  let end = start + 1
+  for (; ; end++) {
+    const code = text.charCodeAt(end)
+    if (Number.isNaN(code)) fail('unterminated string', start)
+    if (code < 0x20) fail('raw control character in a string', end)
+    if (code === QUOTE) break
+    if (code !== BACKSLASH) continue
+    escaped = true
+    end++
+  }
+  const value = escaped ? unescape(text.slice(start, end + 1)) : text.slice(start + 1, end)
+  if (value === undefined) return fail('invalid escape in a string', start)
+  if (!value.isWellFormed()) fail('lone surrogate in a string', start)
+  return { value, end: end + 1 }
 }
 
 function unescape(literal: string): string | undefined {

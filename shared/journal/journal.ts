@@ -21,6 +21,11 @@ export function journalKey(event: string): string {
   return JOURNAL_PREFIX + event
 }
 
+/** Store key that an ingest writes when it keeps losing the race for the journal of an event type: the others then let it pass. */
+export function waitingKey(event: string): string {
+  return `${INTERNAL_PREFIX}waiting/${event}`
+}
+
 /** One notification of a batch. */
 export interface JournalEvent {
   /** Store key of the notification. */

@@ -35,7 +35,13 @@ const DIRECTIVES: ReadonlyMap<string, Directive> = new Map([
   ['y', { pattern: '\\d{2}', write: (date) => digits(date.year % 100, 2) }],
   ['m', { pattern: '1[0-2]|0[1-9]|[1-9]', write: (date) => digits(date.month, 2) }],
   ['d', { pattern: '3[01]|[12]\\d|0[1-9]|[1-9]| [1-9]', write: (date) => digits(date.day, 2) }],
-  ['j', { pattern: '36[0-6]|3[0-5]\\d|[12]\\d\\d|0[1-9]\\d|00[1-9]|[1-9]\\d|0[1-9]|[1-9]', write: writeDayOfYear }],
+  [
+    'j',
+    {
+      pattern: '36[0-6]|3[0-5]\\d|[12]\\d\\d|0[1-9]\\d|00[1-9]|[1-9]\\d|0[1-9]|[1-9]',
+      write: writeDayOfYear,
+    },
+  ],
   ['H', { pattern: '2[0-3]|[01]\\d|\\d', write: (date) => digits(date.hour, 2) }],
   ['M', { pattern: '[0-5]\\d|\\d', write: (date) => digits(date.minute, 2) }],
   ['S', { pattern: '[0-5]\\d|\\d', write: (date) => digits(date.second, 2) }],

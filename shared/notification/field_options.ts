@@ -9,7 +9,10 @@ import * as v from 'valibot'
 const required = v.nullish(v.boolean())
 const canonic = v.nullish(v.string())
 const enumValues = v.pipe(
-  v.union([v.array(v.string()), v.array(v.number())], 'Enum values must be a list of strings or a list of numbers'),
+  v.union(
+    [v.array(v.string()), v.array(v.number())],
+    'Enum values must be a list of strings or a list of numbers',
+  ),
   v.check((values) => values.length > 0, 'Enum values must not be empty'),
 )
 
@@ -22,7 +25,9 @@ const fieldTypes = [
   v.looseObject({
     type: v.literal('StringHandler'),
     required,
-    canonic: v.nullish(v.picklist(['lower', 'upper'], (issue) => `Case ${String(issue.input)} not recognised`)),
+    canonic: v.nullish(
+      v.picklist(['lower', 'upper'], (issue) => `Case ${String(issue.input)} not recognised`),
+    ),
   }),
   v.looseObject({
     type: v.literal('EnumHandler'),

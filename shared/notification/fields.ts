@@ -11,7 +11,6 @@ import { AvisoError } from '#shared/errors.ts'
 
 import { compileDateFormat } from './date_format.ts'
 import type { FieldOptions } from './field_options.ts'
-import { toPythonJson } from './python_json.ts'
 import { compileFormat } from './python_format.ts'
 import { parsePythonFloat, parsePythonInt, pythonFloat } from './python_number.ts'
 
@@ -26,6 +25,8 @@ export interface Refusal {
 /** A compiled field of a schema. */
 export interface Field {
   readonly name: string
+  /** Types of the alternatives, in order. */
+  readonly types: readonly FieldOptions['type'][]
   /** The canonical text of a JSON value, by the first type that takes it. */
   canonicalise(value: unknown): string | Refusal
 }
@@ -56,11 +57,13 @@ export function createField(name: string, types: readonly FieldOptions[]): Field
   const isRequired = types[0]?.required === true
   return {
     name,
+    types: types.map((options) => options.type),
     canonicalise(value) {
       if (value === null || value === undefined) {
         return isRequired ? { message: `${name} is a mandatory key` } : refuse(name, value)
       }
-      if (typeof value === 'string' && value.length > MAX_INPUT_LENGTH) return refuse(name, value, 'it is too long')
+      if (typeof value === 'string' && value.length > MAX_INPUT_LENGTH)
+        return refuse(name, value, 'it is too long')
       if (!isScalar(value)) return refuse(name, value)
       let reason = ''
       for (const read of readers) {
@@ -75,13 +78,10 @@ export function createField(name: string, types: readonly FieldOptions[]): Field
 
 /** A value as messages show it: Python's text, cut to a bounded length. */
 export function showValue(value: unknown): string {
-  const text = isScalar(value) ? (scalarText(value) ?? String(value)) : showStructure(value)
-  return text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text
-}
-
-function showStructure(value: unknown): string {
   if (value === null || value === undefined) return 'None'
-  return Array.isArray(value) ? toPythonJson(value.slice(0, MAX_SHOWN_LENGTH)) : 'of an object'
+  if (!isScalar(value)) return Array.isArray(value) ? '[…]' : '{…}'
+  const text = scalarText(value) ?? String(value)
+  return text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text
 }
 
 function refuse(name: string, value: unknown, because?: string): Refusal {
@@ -158,7 +158,8 @@ function compileEnum(
   }
   if (fallback === undefined || fallback === null) return read
   const fallbackText = read(fallback)
-  if (typeof fallbackText !== 'string') throw new AvisoError('ERR_CONFIG', 'The default must be one of the values')
+  if (typeof fallbackText !== 'string')
+    throw new AvisoError('ERR_CONFIG', 'The default must be one of the values')
   return (value) => (value === '' ? fallbackText : read(value))
 }
 
@@ -174,7 +175,9 @@ function compileTime(name: string, values: readonly (string | number)[], canonic
 function compileDate(canonic: string): TypeReader {
   const normalise = compileDateFormat(canonic)
   return (value) =>
-    normalise(scalarText(value) ?? '') ?? { reason: 'Date attribute is not complying with the format defined' }
+    normalise(scalarText(value) ?? '') ?? {
+      reason: 'Date attribute is not complying with the format defined',
+    }
 }
 
 interface IntOptions {
@@ -223,7 +226,9 @@ function compileRegex(name: string, source: string): TypeReader {
   try {
     regex = new RegExp(`^(?:${source})`, 'u')
   } catch (error) {
-    throw new AvisoError('ERR_CONFIG', 'The regex must be valid in JavaScript with the u flag', { cause: error })
+    throw new AvisoError('ERR_CONFIG', 'The regex must be valid in JavaScript with the u flag', {
+      cause: error,
+    })
   }
   return (value) => {
     if (typeof value !== 'string') return { reason: `Key ${name} has to be a string` }

@@ -60,7 +60,11 @@ export function writeKey(format: KeyFormat, values: ReadonlyMap<string, string>)
  * @param segmentFields - How many leading fields may not contain a `/`.
  * @returns The texts of `format.fields`, or `undefined` when the key is not of this format.
  */
-export function readKey(format: KeyFormat, key: string, segmentFields: number): readonly string[] | undefined {
+export function readKey(
+  format: KeyFormat,
+  key: string,
+  segmentFields: number,
+): readonly string[] | undefined {
   const { literals, fields } = format
   const start = literals[0] ?? ''
   if (!key.startsWith(start)) return undefined
@@ -104,9 +108,7 @@ const ANYTHING = Symbol('anything')
 type KeySymbol = string | typeof ONE | typeof MORE | typeof ANYTHING
 
 function toSymbols(format: KeyFormat): readonly KeySymbol[] {
-  return format.literals.flatMap((literal, index) =>
-    index === 0 ? [...literal] : [ONE, MORE, ...literal],
-  )
+  return format.literals.flatMap((literal, index) => (index === 0 ? [...literal] : [ONE, MORE, ...literal]))
 }
 
 /** Walks all pairs of positions that one text can reach in both patterns. */

@@ -40,7 +40,8 @@ export function parseFormat(format: string): readonly FormatPart[] {
     }
     const end = format.indexOf('}', position)
     const placeholder = character === '}' ? null : PLACEHOLDER.exec(format.slice(position + 1, end))
-    if (end < 0 || placeholder === null) throw invalidFormat(format, 'braces must be balanced and hold a name')
+    if (end < 0 || placeholder === null)
+      throw invalidFormat(format, 'braces must be balanced and hold a name')
     if (literal !== '') parts.push(literal)
     literal = ''
     parts.push({ name: placeholder[1] ?? '', spec: placeholder[2] ?? '' })
@@ -71,7 +72,11 @@ export function compileFormat(format: string, kind: FormatKind): (value: string 
   return (value) => before + apply(value) + after
 }
 
-function compileSpec(format: string, spec: string, kind: FormatKind): (value: string | number | bigint) => string {
+function compileSpec(
+  format: string,
+  spec: string,
+  kind: FormatKind,
+): (value: string | number | bigint) => string {
   const groups = SPEC.exec(spec)?.groups
   if (groups === undefined) throw invalidFormat(format, `"${spec}" is not a supported format specification`)
   const { sign = '-', zero, type = '' } = groups

@@ -95,7 +95,8 @@ function writeNumber(value: number): string {
 function quote(text: string): string {
   const escaped = text.replace(
     ESCAPED,
-    (character) => SHORT_ESCAPES.get(character) ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    (character) =>
+      SHORT_ESCAPES.get(character) ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
   return `"${escaped}"`
 }

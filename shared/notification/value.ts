@@ -26,7 +26,9 @@ function toJson(payload: unknown): string {
     const text: string | undefined = JSON.stringify(payload)
     if (text !== undefined) return text
   } catch (error) {
-    throw new AvisoError('ERR_INVALID_NOTIFICATION', 'The payload cannot be written as JSON', { cause: error })
+    throw new AvisoError('ERR_INVALID_NOTIFICATION', 'The payload cannot be written as JSON', {
+      cause: error,
+    })
   }
   throw new AvisoError('ERR_INVALID_NOTIFICATION', 'The payload must be text or a JSON value')
 }

@@ -37,7 +37,11 @@ export function createBunPlatform(): Platform {
   }
 }
 
-async function serveBun(bun: BunGlobal, handler: FetchHandler, { host, port }: ListenOptions): Promise<RunningServer> {
+async function serveBun(
+  bun: BunGlobal,
+  handler: FetchHandler,
+  { host, port }: ListenOptions,
+): Promise<RunningServer> {
   // Bun closes a response that is silent for 10 s unless told otherwise; our heartbeats alone should decide.
   const server = bun.serve({ hostname: host, port, idleTimeout: 0, fetch: handler })
   return { url: `http://${host}:${server.port}`, close: () => server.stop(true) }

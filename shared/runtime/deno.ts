@@ -37,7 +37,11 @@ export function createDenoPlatform(): Platform {
   }
 }
 
-async function serveDeno(deno: DenoGlobal, handler: FetchHandler, { host, port }: ListenOptions): Promise<RunningServer> {
+async function serveDeno(
+  deno: DenoGlobal,
+  handler: FetchHandler,
+  { host, port }: ListenOptions,
+): Promise<RunningServer> {
   const stop = new AbortController()
   const { promise: listening, resolve } = Promise.withResolvers<void>()
   const server = deno.serve({ hostname: host, port, onListen: resolve, signal: stop.signal }, handler)

@@ -10,7 +10,12 @@ import { FastResponse, serve } from 'srvx/node'
 import { databaseFile, processIdentity } from './process_host.ts'
 import { createNodeFetch } from './node_fetch.ts'
 import type { FetchHandler, ListenOptions, Platform, RunningServer } from './runtime.ts'
-import { HEADERS_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS, MAX_HEADER_BYTES, REQUEST_TIMEOUT_MS } from './server_limits.ts'
+import {
+  HEADERS_TIMEOUT_MS,
+  KEEP_ALIVE_TIMEOUT_MS,
+  MAX_HEADER_BYTES,
+  REQUEST_TIMEOUT_MS,
+} from './server_limits.ts'
 import { openSqlite } from './sqlite.ts'
 
 /** The powers of Node. */
@@ -47,7 +52,10 @@ async function serveNode(handler: FetchHandler, { host, port }: ListenOptions): 
     },
   })
   await server.ready()
-  return { url: trimSlash(server.url ?? `http://${host}:${port}`), close: () => Promise.resolve(server.close(true)).then(() => undefined) }
+  return {
+    url: trimSlash(server.url ?? `http://${host}:${port}`),
+    close: () => Promise.resolve(server.close(true)).then(() => undefined),
+  }
 }
 
 function trimSlash(url: string): string {

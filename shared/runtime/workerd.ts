@@ -20,7 +20,10 @@ export interface DurableObjectState {
 }
 
 /** The powers of workerd, inside a Durable Object. There is nothing to serve with: workerd calls us. */
-export function createWorkerdPlatform(state: DurableObjectState, environment: Readonly<Record<string, string | undefined>>): Platform {
+export function createWorkerdPlatform(
+  state: DurableObjectState,
+  environment: Readonly<Record<string, string | undefined>>,
+): Platform {
   const unavailable = (what: string) => (): never => {
     throw new TypeError(`workerd cannot ${what}`)
   }

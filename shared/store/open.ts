@@ -39,7 +39,15 @@ export async function openStore(address: string, parts: OpenStoreParts): Promise
     const { createGatewayStore } = await import('./gateway.ts')
     const endpoints = addresses(address, /^https?:$/)
     const { unary, watch } = platform.storeFetch
-    return createGatewayStore({ endpoints, fetch: unary, watchFetch: watch, clock, random: platform.random, logger, ...auth })
+    return createGatewayStore({
+      endpoints,
+      fetch: unary,
+      watchFetch: watch,
+      clock,
+      random: platform.random,
+      logger,
+      ...auth,
+    })
   }
   if (address.startsWith('grpc:')) {
     const { createEtcdStore } = await import('./etcd.ts')
@@ -51,7 +59,12 @@ export async function openStore(address: string, parts: OpenStoreParts): Promise
 function addresses(list: string, protocol: RegExp): string[] {
   return list.split(',').map((text) => {
     const url = URL.canParse(text) ? new URL(text) : undefined
-    const plain = url !== undefined && protocol.test(url.protocol) && url.username === '' && url.search === '' && /^\/?$/.test(url.pathname)
+    const plain =
+      url !== undefined &&
+      protocol.test(url.protocol) &&
+      url.username === '' &&
+      url.search === '' &&
+      /^\/?$/.test(url.pathname)
     if (!plain) throw unusable(list)
     return `${url.protocol}//${url.host}`
   })

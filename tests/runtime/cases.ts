@@ -32,14 +32,19 @@ export function runtimeCases(name: string, start: () => Promise<TestServer>): vo
 
     it('refuses bad input with 400 and stores nothing', async () => {
       const before = await range(server.url, '/ec/mars/')
-      const response = await post(`${server.url}/api/v1/notification`, cloudEvent('mars', { ...MARS, step: '1', date: '20250230' }, 'x'))
+      const response = await post(
+        `${server.url}/api/v1/notification`,
+        cloudEvent('mars', { ...MARS, step: '1', date: '20250230' }, 'x'),
+      )
       assert.equal(response.status, 400)
       const after = await range(server.url, '/ec/mars/')
       assert.equal(after.header.revision, before.header.revision)
     })
 
     it('watches live as server-sent events, in order', async () => {
-      const stream = readEvents(await post(`${server.url}/api/v1/watch`, { event_type: 'mars', identifier: { stream: 'oper' } }))
+      const stream = readEvents(
+        await post(`${server.url}/api/v1/watch`, { event_type: 'mars', identifier: { stream: 'oper' } }),
+      )
       const opening = await stream.next()
       assert.equal(opening.event, 'live-notification')
       for (const step of ['10', '11', '12']) await publish(server.url, step)
@@ -55,7 +60,11 @@ export function runtimeCases(name: string, start: () => Promise<TestServer>): vo
       const first = await publish(server.url, '20')
       await publish(server.url, '21')
       const stream = readEvents(
-        await post(`${server.url}/api/v1/watch`, { event_type: 'mars', identifier: {}, from_id: first.receipt.sequence }),
+        await post(`${server.url}/api/v1/watch`, {
+          event_type: 'mars',
+          identifier: {},
+          from_id: first.receipt.sequence,
+        }),
       )
       await stream.next(({ event }) => event === 'replay-control')
       const steps: string[] = []
@@ -73,7 +82,13 @@ export function runtimeCases(name: string, start: () => Promise<TestServer>): vo
 
     it("watches as etcd's gateway does, live and from a revision", async () => {
       const { receipt } = await publish(server.url, '30')
-      const from = { create_request: { key: btoa('/ec/mars/'), range_end: btoa('/ec/mars0'), start_revision: receipt.revision } }
+      const from = {
+        create_request: {
+          key: btoa('/ec/mars/'),
+          range_end: btoa('/ec/mars0'),
+          start_revision: receipt.revision,
+        },
+      }
       const stream = readLines(await post(`${server.url}/v3/watch`, from))
       assert.match(await stream.next(), /"created":true/)
       const history = await stream.next((line) => line.includes('"events"'))
@@ -87,7 +102,9 @@ export function runtimeCases(name: string, start: () => Promise<TestServer>): vo
     it('releases a stream when its listener leaves', async () => {
       await eventually('no stream is open', async () => (await streams(server.url)) === 0)
       const open = await Promise.all(
-        Array.from({ length: 5 }, async () => readEvents(await post(`${server.url}/api/v1/watch`, { event_type: 'mars', identifier: {} }))),
+        Array.from({ length: 5 }, async () =>
+          readEvents(await post(`${server.url}/api/v1/watch`, { event_type: 'mars', identifier: {} })),
+        ),
       )
       await Promise.all(open.map((stream) => stream.next()))
       assert.equal(await streams(server.url), 5)
@@ -106,14 +123,29 @@ interface Receipt {
 }
 
 function cloudEvent(event: string, request: Record<string, string>, location: string): unknown {
-  return { specversion: '1.0', id: randomUUID(), source: '/tests', type: 'aviso', data: { event, request, location } }
+  return {
+    specversion: '1.0',
+    id: randomUUID(),
+    source: '/tests',
+    type: 'aviso',
+    data: { event, request, location },
+  }
 }
 
-async function publish(url: string, step: string): Promise<{ readonly key: string; readonly receipt: Receipt }> {
-  const response = await post(`${url}/api/v1/notification`, cloudEvent('mars', { ...MARS, step }, `s3://bucket/${step}`))
+async function publish(
+  url: string,
+  step: string,
+): Promise<{ readonly key: string; readonly receipt: Receipt }> {
+  const response = await post(
+    `${url}/api/v1/notification`,
+    cloudEvent('mars', { ...MARS, step }, `s3://bucket/${step}`),
+  )
   const receipt = (await response.json()) as Receipt
   assert.equal(response.status, 200, JSON.stringify(receipt))
-  return { key: `/ec/mars/date=20260810,class=od,expver=0001,domain=g,time=00,stream=oper,step=${step}`, receipt }
+  return {
+    key: `/ec/mars/date=20260810,class=od,expver=0001,domain=g,time=00,stream=oper,step=${step}`,
+    receipt,
+  }
 }
 
 interface RangeAnswer {
@@ -133,5 +165,9 @@ async function streams(url: string): Promise<number> {
 }
 
 function post(url: string, body: unknown): Promise<Response> {
-  return fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
+  return fetch(url, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  })
 }

@@ -4,5 +4,9 @@ import { startServer } from '../support/server.ts'
 import { runtimeCases } from './cases.ts'
 
 runtimeCases('node22', async () =>
-  startServer({ runtime: 'node22', nodeBinary: await findNode22(), arguments: ['--store', 'embedded:memory'] }),
+  startServer({
+    runtime: 'node22',
+    nodeBinary: await findNode22(),
+    arguments: ['--store', 'embedded:memory'],
+  }),
 )

@@ -19,7 +19,10 @@ const START_LIMIT_MS = 60_000
 export type RuntimeName = 'node' | 'node22' | 'deno' | 'bun' | 'workerd'
 
 /** Command line that runs the launcher on a runtime. */
-export function serveCommand(runtime: RuntimeName, nodeBinary = process.execPath): readonly [string, ...string[]] {
+export function serveCommand(
+  runtime: RuntimeName,
+  nodeBinary = process.execPath,
+): readonly [string, ...string[]] {
   switch (runtime) {
     case 'node':
     case 'node22':
@@ -54,11 +57,15 @@ export interface StartServerOptions {
 /** Starts a server and waits until it says where it listens. */
 export async function startServer(options: StartServerOptions = {}): Promise<TestServer> {
   const [command, ...prefix] = serveCommand(options.runtime ?? 'node', options.nodeBinary)
-  const child = spawn(command, [...prefix, '--port', String(options.port ?? 0), ...(options.arguments ?? [])], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1' },
-  })
+  const child = spawn(
+    command,
+    [...prefix, '--port', String(options.port ?? 0), ...(options.arguments ?? [])],
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1' },
+    },
+  )
   let output = ''
   const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)))
   const url = await new Promise<string>((found, failed) => {

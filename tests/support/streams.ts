@@ -40,7 +40,10 @@ export function readEvents(response: Response): ItemReader<EventSourceMessage> {
   })
 }
 
-function reader<Item>(response: Response, feed: (text: string, push: (item: Item) => void) => void): ItemReader<Item> {
+function reader<Item>(
+  response: Response,
+  feed: (text: string, push: (item: Item) => void) => void,
+): ItemReader<Item> {
   if (response.body === null) throw new Error(`Response ${response.status} has no body`)
   const source = response.body.getReader()
   const decoder = new TextDecoder()
@@ -78,7 +81,7 @@ function reader<Item>(response: Response, feed: (text: string, push: (item: Item
 
 /** Calls `probe` until it holds; fails after the deadline. */
 export async function eventually(what: string, probe: () => Promise<boolean>): Promise<void> {
-  for (const limit = performance.now() + DEADLINE_MS; performance.now() < limit; ) {
+  for (const limit = performance.now() + DEADLINE_MS; performance.now() < limit;) {
     if (await probe()) return
     await new Promise((next) => setTimeout(next, 25))
   }

@@ -1,0 +1,152 @@
+/**
+ * `npm run aviso -- listen | notify | key | value`: the client.
+ *
+ * @module
+ */
+
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import process from 'node:process'
+import { CommanderError } from 'commander'
+import packageFile from '../package.json' with { type: 'json' }
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { ClientError, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, messageOf } from './client/client_error.ts'
+import { loadClientConfig, type ClientConfig } from './client/config.ts'
+import type { CommandContext } from './client/context.ts'
+import { createCredentials } from './client/credentials.ts'
+import { printKey, printValue } from './client/key.ts'
+import { listen } from './client/listen.ts'
+import { notify } from './client/notify.ts'
+import { createOutput, type Output } from './client/output.ts'
+import { createProgram, type Invocation } from './client/program.ts'
+
+/** Time for what runs to end after the second signal, before the process goes all the same. */
+const KILL_GRACE_MS = 1000
+
+async function main(argv: readonly string[]): Promise<number> {
+  const invocation = parseArguments(argv)
+  if (typeof invocation === 'number') return invocation
+  const { flags } = invocation
+  let output = plainOutput({ debug: flags.debug === true, quiet: flags.quiet === true })
+  let noFail = flags.fail === false
+  try {
+    const config = await loadClientConfig({ flags, environment: process.env, home: homedir(), readText })
+    noFail = config.noFail
+    output = plainOutput(config)
+    for (const warning of config.warnings) output.log('WARNING', warning)
+    const context = await createContext(config, output)
+    await run(invocation, context)
+    return context.kill.aborted ? EXIT_INTERRUPTED : 0
+  } catch (error) {
+    output.clearStatus()
+    output.log('ERROR', messageOf(error))
+    if (!(error instanceof ClientError))
+      output.log('DEBUG', error instanceof Error ? (error.stack ?? '') : '')
+    if (noFail) return 0
+    return error instanceof ClientError ? error.exitCode : EXIT_FAILURE
+  }
+}
+
+function run(invocation: Invocation, context: CommandContext): Promise<void> {
+  switch (invocation.command) {
+    case 'listen':
+      return listen(invocation.files, invocation.flags, context)
+    case 'notify':
+      return notify(invocation.params, context)
+    case 'key':
+      return printKey(invocation.params, context)
+    case 'value':
+      return printValue(invocation.params, context)
+  }
+}
+
+function parseArguments(argv: readonly string[]): Invocation | number {
+  let invocation: Invocation | undefined
+  try {
+    createProgram(packageFile.version, (parsed) => (invocation = parsed)).parse([...argv], { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
+    throw error
+  }
+  return invocation ?? EXIT_USAGE
+}
+
+async function createContext(config: ClientConfig, output: Output): Promise<CommandContext> {
+  const { stop, kill } = stopSignals(output)
+  const credentials = await createCredentials(config, readText)
+  if (config.authType !== 'none' && isOpenAddress(config.baseUrl)) {
+    output.log('WARNING', `The key goes to ${config.baseUrl} unencrypted; set notification_engine.https`)
+  }
+  return {
+    config,
+    credentials,
+    output,
+    home: homedir(),
+    environment: process.env,
+    fetch: (url, init) => fetch(url, init),
+    clock: systemClock,
+    random: Math.random,
+    uuid: randomUUID,
+    readText,
+    stop,
+    kill,
+  }
+}
+
+/** The first signal lets what runs finish; the second one does not. */
+function stopSignals(output: Output): { readonly stop: AbortSignal; readonly kill: AbortSignal } {
+  const stop = new AbortController()
+  const kill = new AbortController()
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (!stop.signal.aborted) {
+      output.log('INFO', `${signal}: stopping`)
+      stop.abort()
+      return
+    }
+    output.clearStatus()
+    kill.abort()
+    setTimeout(() => process.exit(EXIT_INTERRUPTED), KILL_GRACE_MS)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) process.on(signal, onSignal)
+  return { stop: stop.signal, kill: kill.signal }
+}
+
+function plainOutput({
+  debug,
+  quiet,
+  logFile,
+}: {
+  readonly debug: boolean
+  readonly quiet: boolean
+  readonly logFile?: string
+}): Output {
+  return createOutput({
+    stdout: process.stdout,
+    stderr: process.stderr,
+    debug,
+    quiet,
+    logFile,
+    now: () => systemClock.now(),
+  })
+}
+
+function isOpenAddress(baseUrl: string): boolean {
+  const { protocol, hostname } = new URL(baseUrl)
+  return protocol === 'http:' && !/^(?:localhost|127\..*|\[::1\])$/.test(hostname)
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+if (import.meta.main) {
+  process.exitCode = await main(process.argv.slice(2))
+  // Flushed by now; sockets that are kept for reuse must not hold the process.
+  process.exit()
+}

@@ -1,0 +1,26 @@
+/**
+ * Order statistics of a run.
+ *
+ * @module
+ */
+
+/** Percentiles in the unit of the samples. */
+export interface Percentiles {
+  readonly p50: number
+  readonly p99: number
+  readonly max: number
+}
+
+/** Percentiles of samples; NaN for none. */
+export function toPercentiles(samples: readonly number[]): Percentiles {
+  const sorted = Float64Array.from(samples).toSorted()
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+  return { p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? Number.NaN }
+}
+
+/** Median of repeated runs; NaN for none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}

@@ -1,0 +1,145 @@
+/**
+ * Runs a program to its end: bounded in time and output, with everything it started.
+ *
+ * @module
+ */
+
+import { spawn, type ChildProcess } from 'node:child_process'
+import process from 'node:process'
+import type { Readable } from 'node:stream'
+
+/** What to run. */
+export interface ProgramRequest {
+  readonly argv: readonly [string, ...string[]]
+  readonly cwd?: string | undefined
+  readonly environment: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+  /** Ends the program at once. */
+  readonly kill: AbortSignal
+  readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
+}
+
+/** How it went. */
+export interface ProgramResult {
+  /** Absent when a signal ended it. */
+  readonly status: number | undefined
+  readonly signal: string | undefined
+  readonly ended: 'itself' | 'time limit' | 'killed'
+  /** End of stderr. */
+  readonly errorTail: string
+}
+
+/** What is kept of stderr for the message of a failure. */
+const ERROR_TAIL_CHARACTERS = 4096
+/** Longer lines are cut, so that a program without line ends cannot fill the memory. */
+const MAX_LINE_CHARACTERS = 4096
+/** From the polite signal to the one that cannot be refused. */
+const KILL_AFTER_MS = 5000
+/** A program may leave others behind that hold its output open; they are not waited for. */
+const OUTPUT_GRACE_MS = 1000
+
+/**
+ * Runs a program in a process group of its own, without a shell and without input.
+ *
+ * @throws the operating system's error when it cannot be started.
+ */
+export async function runProgram(request: ProgramRequest): Promise<ProgramResult> {
+  const [command, ...args] = request.argv
+  const child = spawn(command, args, {
+    cwd: request.cwd,
+    env: request.environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own: the time limit ends all of it, and the terminal's Ctrl-C does not end what is to be waited for.
+    detached: false,
+  })
+  let errorTail = ''
+  const closed = Promise.all([
+    readLines(child.stdout, (line) => request.onLine('stdout', line)),
+    readLines(child.stderr, (line) => {
+      errorTail = `${errorTail}${line}\n`.slice(-ERROR_TAIL_CHARACTERS)
+      request.onLine('stderr', line)
+    }),
+  ])
+  const limits = limitTime(child, request)
+  try {
+    const { status, signal } = await exitOf(child)
+    await waitAtMost(closed, OUTPUT_GRACE_MS)
+    return { status, signal, ended: limits.ended(), errorTail: errorTail.trim() }
+  } finally {
+    limits.release()
+    child.stdout.destroy()
+    child.stderr.destroy()
+  }
+}
+
+function exitOf(
+  child: ChildProcess,
+): Promise<{ readonly status: number | undefined; readonly signal: string | undefined }> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (status, signal) =>
+      resolve({ status: status ?? undefined, signal: signal ?? undefined }),
+    )
+  })
+}
+
+function limitTime(
+  child: ChildProcess,
+  { timeoutMs, kill }: ProgramRequest,
+): { ended(): ProgramResult['ended']; release(): void } {
+  let ended: ProgramResult['ended'] = 'itself'
+  let last: ReturnType<typeof setTimeout> | undefined
+  const timer = setTimeout(() => {
+    ended = 'time limit'
+    signalGroup(child, 'SIGTERM')
+    last = setTimeout(() => signalGroup(child, 'SIGKILL'), KILL_AFTER_MS)
+  }, timeoutMs)
+  const killNow = (): void => {
+    ended = 'killed'
+    signalGroup(child, 'SIGKILL')
+  }
+  if (kill.aborted) killNow()
+  kill.addEventListener('abort', killNow)
+  return {
+    ended: () => ended,
+    release() {
+      clearTimeout(timer)
+      clearTimeout(last)
+      kill.removeEventListener('abort', killNow)
+      // Members of the group that ignored the polite signal.
+      if (ended !== 'itself') signalGroup(child, 'SIGKILL')
+    },
+  }
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, signal)
+  } catch {
+    // The group is gone already.
+  }
+}
+
+/** Hands out lines as they end, and pieces of lines that do not. */
+async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
+  let rest = ''
+  stream.setEncoding('utf8')
+  stream.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) onLine(line.slice(0, MAX_LINE_CHARACTERS))
+    if (rest.length < MAX_LINE_CHARACTERS) return
+    onLine(rest.slice(0, MAX_LINE_CHARACTERS))
+    rest = ''
+  })
+  await new Promise<void>((done) => stream.once('close', done))
+  if (rest !== '') onLine(rest)
+}
+
+async function waitAtMost(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise((done) => (timer = setTimeout(done, ms)))
+  await Promise.race([work, late])
+  clearTimeout(timer)
+}

@@ -1,0 +1,71 @@
+/**
+ * Splits a command line into words as a shell does, without being one: quotes and backslashes only, nothing is expanded.
+ *
+ * @module
+ */
+
+/** A command line that needs a shell, or is malformed. */
+export class CommandLineError extends Error {}
+
+const OPERATORS = '|&;<>()\n'
+/** What a backslash protects inside double quotes. */
+const ESCAPABLE_IN_QUOTES = '"\\$`'
+/** `$HOME`, `$(…)`, `$1`, `$?`, `${x:-y}`, backticks: what a shell would put something else for. `${name}` is ours. */
+const SHELL_EXPANSION = /`|\$(?:[\w(?#@*!$-]|\{(?![\w.]+\}))/y
+
+/**
+ * The words of a command line. A `~/` that starts an unquoted word is the home folder.
+ *
+ * @throws {CommandLineError} for open quotes, and for everything that only a shell would understand, since it would otherwise reach the
+ *   program as plain text and do something else than it says.
+ */
+export function splitWords(line: string, home: string): string[] {
+  const source = line.trim()
+  const words: string[] = []
+  let word: string | undefined
+  let quote = ''
+  for (let at = 0; at < source.length; at++) {
+    const character = source[at] ?? ''
+    if (quote !== "'" && isExpansion(source, at)) throw needsShell(source.slice(at, at + 2))
+    if (quote === '' && OPERATORS.includes(character)) throw needsShell(character)
+    if (quote === '' && /\s/.test(character)) {
+      if (word !== undefined) words.push(word)
+      word = undefined
+    } else if (character === quote) {
+      quote = ''
+    } else if (quote === '' && (character === '"' || character === "'")) {
+      quote = character
+      word ??= ''
+    } else if (character === '\\' && quote !== "'") {
+      const next = source[++at]
+      if (next === undefined) throw new CommandLineError('the command ends in a backslash')
+      // A backslash at the end of a line joins it with the next one.
+      if (next !== '\n')
+        word = `${word ?? ''}${quote === '' || ESCAPABLE_IN_QUOTES.includes(next) ? '' : '\\'}${next}`
+    } else if (
+      character === '~' &&
+      word === undefined &&
+      quote === '' &&
+      /^~(?:\/|\s|$)/.test(source.slice(at, at + 2))
+    ) {
+      word = home
+    } else {
+      word = (word ?? '') + character
+    }
+  }
+  if (quote !== '') throw new CommandLineError(`the command has an open ${quote}`)
+  if (word !== undefined) words.push(word)
+  return words
+}
+
+function isExpansion(source: string, at: number): boolean {
+  SHELL_EXPANSION.lastIndex = at
+  return SHELL_EXPANSION.test(source)
+}
+
+function needsShell(text: string): CommandLineError {
+  const shown = text === '\n' ? 'several lines' : text.trim()
+  return new CommandLineError(
+    `the command uses ${shown}, which only a shell understands; quote it, or add "shell: true" and take values from environment variables such as "$AVISO_PAYLOAD_JSON"`,
+  )
+}

@@ -1,0 +1,79 @@
+/**
+ * A whole listener in one file, with nothing but `fetch`: copy it and put your own work where it prints. Runs on Node, Deno and Bun.
+ *
+ *     node scripts/listen.ts 'http://127.0.0.1:8080/api/v1/watch?event=flight&country=Italy' [position]
+ *
+ * Prints one line of JSON per notification. After a lost connection it goes on exactly behind the last one; to do so after a restart,
+ * keep the last `position` and pass it on. Ends with an error when the service refuses or history is lost.
+ */
+
+/** A CloudEvent. */
+interface Notification {
+  readonly id: string
+  readonly data: { readonly identifier: Readonly<Record<string, string>>; readonly payload: unknown }
+}
+
+/** The service sends heartbeats; silence for this long means that the connection is dead, whatever the socket says. */
+const SILENCE_MS = 60_000
+const LONGEST_PAUSE_MS = 30_000
+
+class Refusal extends Error {}
+
+/** Calls `onNotification` for each notification, one after another, for ever. When it throws, the notification is delivered again. */
+export async function listen(
+  url: string,
+  onNotification: (notification: Notification, position: string) => void | Promise<void>,
+  position = '',
+): Promise<never> {
+  for (let failures = 0; ; failures++) {
+    const connection = new AbortController()
+    let silence = setTimeout(() => connection.abort(), SILENCE_MS)
+    try {
+      const headers = { Accept: 'text/event-stream', ...(position !== '' && { 'Last-Event-ID': position }) }
+      const response = await fetch(url, { headers, signal: connection.signal })
+      const isRefused = [400, 401, 403, 404, 410].includes(response.status)
+      if (isRefused) throw new Refusal(`${response.status} ${await response.text()}`)
+      if (response.status !== 200 || response.body === null) throw new Error(`status ${response.status}`)
+      let buffer = ''
+      for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+        clearTimeout(silence)
+        // An event ends with an empty line; what has none yet is incomplete, and comes again after a reconnection.
+        const events = (buffer + chunk).split('\n\n')
+        buffer = events.pop() ?? ''
+        for (const event of events) {
+          const [name, data, id] = ['event', 'data', 'id'].map((field) => valueOf(event, field))
+          if (name === 'gap') throw new Refusal(`history is lost: ${data}`)
+          const message = name === 'live-notification' || name === 'replay' ? JSON.parse(data ?? '') : {}
+          // A live stream opens with a message of the same name that is no notification: it has no id.
+          if (message.id !== undefined) await onNotification(message as Notification, id ?? '')
+          position = id || position
+          failures = 0
+        }
+        silence = setTimeout(() => connection.abort(), SILENCE_MS)
+      }
+    } catch (error) {
+      if (error instanceof Refusal) throw error
+      console.error(`Interrupted (${String(error)}), going on behind position ${position || '(none yet)'}`)
+    } finally {
+      clearTimeout(silence)
+      connection.abort()
+    }
+    // At random, so that the listeners of a restarted service do not all come back at the same moment.
+    const pause = Math.random() * Math.min(LONGEST_PAUSE_MS, 1000 * 2 ** Math.min(failures, 10))
+    await new Promise((next) => setTimeout(next, pause))
+  }
+}
+
+function valueOf(event: string, field: string): string {
+  const lines = event.split('\n').filter((line) => line.startsWith(`${field}:`))
+  return lines.map((line) => line.slice(field.length + 1).replace(/^ /, '')).join('\n')
+}
+
+if (import.meta.main) {
+  const [, , url = 'http://127.0.0.1:8080/api/v1/watch?event=flight', position] = process.argv
+  await listen(
+    url,
+    (notification, at) => console.log(JSON.stringify({ position: at, ...notification })),
+    position,
+  )
+}

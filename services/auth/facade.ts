@@ -1,0 +1,126 @@
+/**
+ * The routes under `/v3/` for clients of aviso 1.x and etcd tools: two of etcd's, read-only.
+ *
+ * @module
+ */
+
+import { narrowToVisible } from '#services/auth/access.ts'
+import type { Authoriser } from '#services/auth/authorise.ts'
+import { facadeErrorResponse, createHeader, rangeMessage } from '#services/auth/facade_messages.ts'
+import { parseRangeRequest, readVisible } from '#services/auth/facade_range.ts'
+import { createGatewayFormat, parseWatchRequest } from '#services/auth/facade_watch.ts'
+import type { AuthLimits } from '#services/auth/limits.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { readBody } from '#shared/http/read_body.ts'
+import { requestIdOf } from '#shared/http/respond.ts'
+import { rawPath } from '#shared/http/route.ts'
+import { parseStrictJson, type JsonValue } from '#shared/http/strict_json.ts'
+import { toKeyRange } from '#shared/interval/interval.ts'
+import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import type { Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import type { Hub } from '#shared/watch/hub.ts'
+
+/** What the facade works with. */
+export interface FacadeParts {
+  readonly store: Store
+  readonly hub: Hub
+  readonly authorise: Authoriser
+  readonly epoch: string
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  readonly limits: AuthLimits
+}
+
+/** Whether a path belongs to the facade, also where it answers 404: clients of etcd read etcd's error form. */
+export function isFacadePath(path: string): boolean {
+  return path === '/v3' || path.startsWith('/v3/')
+}
+
+/** Depth of `{"create_request":{"filters":[]}}`, and a little more so that a wrong field is named instead. */
+const JSON_LIMITS = { maxDepth: 8, maxNames: 64, maxArray: 64 }
+
+type FacadeRoute = (request: Request, requestId: string) => Promise<Response>
+
+/** Answers every path of {@link isFacadePath}. */
+export function createFacade(parts: FacadeParts): FetchHandler {
+  const { store, hub, authorise, epoch, random, logger } = parts
+  const header = createHeader(epoch)
+  const routes: ReadonlyMap<string, FacadeRoute> = new Map([
+    ['/v3/kv/range', range],
+    ['/v3/watch', watch],
+  ])
+  return async (request) => {
+    const requestId = requestIdOf(request, random)
+    try {
+      const route = routes.get(rawPath(request.url))
+      if (route === undefined) throw new AvisoError('ERR_NOT_FOUND', 'There is nothing at this path')
+      if (request.method !== 'POST')
+        throw new AvisoError('ERR_METHOD_NOT_ALLOWED', 'This path answers POST only')
+      return await route(request, requestId)
+    } catch (error) {
+      return facadeErrorResponse(error, requestId, logger)
+    }
+  }
+
+  async function range(request: Request, requestId: string): Promise<Response> {
+    const principal = await authorise.authorise(request)
+    const asked = parseRangeRequest(await readMessage(request, parts))
+    const result = await readVisible(store, principal, asked, { signal: request.signal })
+    return new Response(rangeMessage(header(result.revision), result, asked.keysOnly === true), {
+      headers: messageHeaders(requestId),
+    })
+  }
+
+  async function watch(request: Request, requestId: string): Promise<Response> {
+    const principal = await authorise.authorise(request)
+    const { range: asked, from } = parseWatchRequest(await readMessage(request, parts))
+    const ranges = narrowToVisible(principal, asked).map(toKeyRange)
+    const format = createGatewayFormat(epoch, from)
+    const { heartbeatSeconds, maxAgeSeconds } = parts.limits
+    try {
+      const selection = { kind: 'ranges', ranges } as const
+      const { body } = await hub.subscribe({ selection, from, format, heartbeatSeconds, maxAgeSeconds })
+      return new Response(body, { headers: messageHeaders(requestId) })
+    } catch (error) {
+      const ended = canceledMessages(error)
+      if (ended === undefined) throw error
+      return new Response(ended, { headers: messageHeaders(requestId) })
+    }
+  }
+
+  /** A start that is no longer kept is told in the stream, as etcd does: its clients look nowhere else. */
+  function canceledMessages(error: unknown): string | undefined {
+    if (!isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
+    const oldest = error.details['oldest_revision']
+    const created = { result: { header: header(hub.status().revision), created: true } }
+    const canceled = {
+      result: {
+        header: header(hub.status().revision),
+        canceled: true,
+        ...(oldest !== undefined && { compact_revision: String(oldest) }),
+      },
+    }
+    return `${JSON.stringify(created)}\n${JSON.stringify(canceled)}\n`
+  }
+}
+
+async function readMessage(request: Request, { clock, limits }: FacadeParts): Promise<JsonValue> {
+  const { bodyBytes: limitBytes, bodyTimeoutMs: timeoutMs } = limits
+  const bytes = await readBody(request, { limitBytes, timeoutMs, clock })
+  // The text of the 1.x service.
+  if (bytes.length === 0) throw new AvisoError('ERR_BAD_REQUEST', 'Invalid request, data cannot be empty')
+  return parseStrictJson(bytes, JSON_LIMITS)
+}
+
+function messageHeaders(requestId: string): Record<string, string> {
+  return {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    'X-Accel-Buffering': 'no',
+    'X-Content-Type-Options': 'nosniff',
+    'X-Request-ID': requestId,
+  }
+}

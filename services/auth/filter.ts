@@ -1,0 +1,38 @@
+/**
+ * From what a listener gives for each field to a filter.
+ *
+ * @module
+ */
+
+import { compileConstraint } from '#services/auth/constraint.ts'
+import type { FieldQuery } from '#services/auth/listen_request.ts'
+import { isJsonObject } from '#shared/http/strict_json.ts'
+import type { EventSchema } from '#shared/notification/event_schema.ts'
+import type { FieldCondition, NotificationFilter } from '#shared/notification/notification.ts'
+
+/**
+ * Compiles a listener's identifier.
+ *
+ * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`) for an unknown field, a missing field of the base, or a value the field cannot have.
+ */
+export function compileFilter(
+  schema: EventSchema,
+  identifier: Readonly<Record<string, FieldQuery>>,
+): NotificationFilter {
+  const plain: [string, unknown][] = []
+  const tests: [string, FieldCondition][] = []
+  for (const [name, query] of Object.entries(identifier)) {
+    const types = schema.rawDescription.request[name]
+    // Fields that do not exist are left to the schema, which names them.
+    if (types === undefined || Array.isArray(query) || !isJsonObject(query)) {
+      plain.push([name, query])
+      continue
+    }
+    const constraint = compileConstraint(name, types, query)
+    if (constraint.kind === 'values') plain.push([name, constraint.values])
+    else tests.push([name, constraint.condition])
+  }
+  const filter = schema.filter(Object.fromEntries(plain))
+  if (tests.length === 0) return filter
+  return { event: filter.event, conditions: new Map([...filter.conditions, ...tests]) }
+}

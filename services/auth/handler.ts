@@ -1,0 +1,74 @@
+/**
+ * The listening service: streams and reads for listeners of both generations, and the facade that etcd's clients use.
+ *
+ * Flow: store → hub → **auth** → listener
+ *
+ * @module
+ */
+
+import type { Authoriser } from '#services/auth/authorise.ts'
+import { createFacade, isFacadePath } from '#services/auth/facade.ts'
+import { DEFAULT_AUTH_LIMITS, type AuthLimits } from '#services/auth/limits.ts'
+import { createListenRoutes } from '#services/auth/listen.ts'
+import { createSchemaRoutes } from '#services/auth/schema_routes.ts'
+import { createPositions, type Positions } from '#services/auth/start.ts'
+import { jsonResponse } from '#shared/http/respond.ts'
+import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import type { Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import type { Hub } from '#shared/watch/hub.ts'
+
+/** What the service is made of. */
+export interface AuthParts {
+  readonly store: Store
+  readonly hub: Hub
+  readonly schemas: Schemas
+  readonly authorise: Authoriser
+  /** The store's epoch (`shared/journal/epoch.ts`). */
+  readonly epoch: string
+  /** Where sequence numbers and dates are in history; absent: looked up in the store's journal. */
+  readonly positions?: Positions
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  readonly info: {
+    /** Public address of the service, the `source` of delivered CloudEvents. */
+    readonly baseUrl: () => string
+  }
+  readonly limits?: Partial<AuthLimits>
+}
+
+/** The Fetch handler of the service. It never rejects. */
+export function createAuthHandler(parts: AuthParts): FetchHandler {
+  const limits = { ...DEFAULT_AUTH_LIMITS, ...parts.limits }
+  const positions = parts.positions ?? createPositions(parts.store)
+  const facade = createFacade({ ...parts, limits })
+  const api = createRouter(
+    [
+      ...createListenRoutes({ ...parts, limits, positions, baseUrl: parts.info.baseUrl }),
+      ...createSchemaRoutes(parts.schemas, parts.logger),
+      ...healthRoutes(parts),
+    ],
+    parts,
+  )
+  return (request) => (isFacadePath(rawPath(request.url)) ? facade(request) : api(request))
+}
+
+/** Liveness tells of the process alone; readiness also of the upstream watch, without which streams stand still. */
+function healthRoutes({ hub }: AuthParts): readonly Route[] {
+  const health = (): Response => jsonResponse(200, { status: 'ok' })
+  const ready = (): Response => {
+    const { connected } = hub.status()
+    return jsonResponse(connected ? 200 : 503, {
+      status: connected ? 'ready' : 'not_ready',
+      backend_connected: connected,
+    })
+  }
+  return [
+    { method: 'GET', path: '/health', handle: health },
+    { method: 'GET', path: '/ready', handle: ready },
+  ]
+}

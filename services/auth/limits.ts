@@ -1,0 +1,33 @@
+/**
+ * Bounds of the listening service.
+ *
+ * @module
+ */
+
+/** What one client may take. */
+export interface AuthLimits {
+  /** Largest body of a request. */
+  readonly bodyBytes: number
+  /** A body must be complete after this long. */
+  readonly bodyTimeoutMs: number
+  /** Seconds between heartbeats of a stream. */
+  readonly heartbeatSeconds: number
+  /** Seconds after which a stream is ended; the client goes on with a new one. */
+  readonly maxAgeSeconds: number
+}
+
+/** The longest honest request is a list of values; 16 KiB hold over a thousand. */
+const BODY_BYTES = 16 * 1024
+/** Ten seconds are enough for 16 KiB over any line, and too short to collect half-open requests. */
+const BODY_TIMEOUT_MS = 10_000
+/** 2.x clients expect 30 s; proxies and one runtime (10 s) cut what is silent for longer. */
+const HEARTBEAT_SECONDS = 5
+/** 2.x's default. */
+const MAX_AGE_SECONDS = 3600
+
+export const DEFAULT_AUTH_LIMITS: AuthLimits = {
+  bodyBytes: BODY_BYTES,
+  bodyTimeoutMs: BODY_TIMEOUT_MS,
+  heartbeatSeconds: HEARTBEAT_SECONDS,
+  maxAgeSeconds: MAX_AGE_SECONDS,
+}

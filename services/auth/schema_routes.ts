@@ -1,0 +1,62 @@
+/**
+ * `GET /api/v1/schema` and `/api/v1/schema/{event}`: what can be asked for, in aviso 2.x's form. Open to everybody, as there.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
+import type { Route } from '#shared/http/route.ts'
+import type { EventSchema } from '#shared/notification/event_schema.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+
+/** The routes. */
+export function createSchemaRoutes(schemas: Schemas, logger: Logger): readonly Route[] {
+  const events = schemas.events.toSorted()
+  const list = (): Response =>
+    jsonResponse(200, {
+      status: 'success',
+      schema: Object.fromEntries(events.map((event) => [event, describe(schemas.require(event))])),
+      event_types: events,
+      total_schemas: events.length,
+    })
+  const single: Route['handle'] = (_request, { requestId, params }) => {
+    const event = decodeSegment(params['event'] ?? '')
+    const schema = event === undefined ? undefined : schemas.get(event)
+    if (schema !== undefined) {
+      return jsonResponse(200, { status: 'success', event_type: schema.event, schema: describe(schema) })
+    }
+    const error = new AvisoError('ERR_NOT_FOUND', `Event type '${(event ?? '').slice(0, 64)}' not found`)
+    return errorResponse(error, {
+      requestId,
+      logger,
+      generation: 2,
+      extra: { status: 'error', available_types: events },
+    })
+  }
+  return [
+    { method: 'GET', path: '/api/v1/schema', handle: list, generation: 2 },
+    { method: 'GET', path: '/api/v1/schema/:event', handle: single, generation: 2 },
+  ]
+}
+
+/** The fields a listener may ask for. Of alternative types the first one stands for the field, as listeners read one. */
+function describe(schema: EventSchema): object {
+  const identifier = schema.fields.map((name) => {
+    const [type] = schema.rawDescription.request[name] ?? []
+    return [name, { ...type, required: schema.requiredForListen.includes(name) }] as const
+  })
+  return {
+    payload: { required: false, name: schema.payloadName },
+    identifier: Object.fromEntries(identifier),
+  }
+}
+
+function decodeSegment(segment: string): string | undefined {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return undefined
+  }
+}

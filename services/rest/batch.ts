@@ -1,0 +1,93 @@
+/**
+ * A batch: notifications in one JSON array, checked as a whole, then stored, one result per item.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
+import type { JsonValue } from '#shared/http/strict_json.ts'
+import type { PublishResult } from '#shared/publish/publish.ts'
+import { SUBMITTED, processedAt } from './answer.ts'
+import type { EnvelopeContext } from './cloud_event.ts'
+import { contextOfPlace, prepare, publishPrepared, resultsOf } from './ingest.ts'
+import type { Ingest, Prepared } from './ingest.ts'
+
+function refuseSize(count: number, most: number): void {
+  if (count === 0)
+    throw new AvisoError('ERR_INVALID_NOTIFICATION', 'Invalid notification, the batch is empty')
+  if (count <= most) return
+  throw new AvisoError('ERR_TOO_LARGE', `A batch must not have more than ${most} notifications`, {
+    details: { limit_items: most },
+  })
+}
+
+/** One invalid item refuses the batch before anything is stored; the answer lists every invalid item by its index. */
+function refusal(prepared: readonly Prepared[], ingest: Ingest, requestId: string): Response {
+  const results = resultsOf(prepared, [])
+    .map((result, index) => ({ index, ...result }))
+    .filter(({ index }) => prepared[index]?.error !== undefined)
+  const failures = prepared.flatMap(({ error }) => error ?? [])
+  // Everything too large is one status, anything else malformed another; a fault of ours must not pass for either.
+  const worst = failures.reduce((a, b) => (b.status >= 500 || a.code === 'ERR_TOO_LARGE' ? b : a))
+  const message = `Nothing was stored, ${results.length} of ${prepared.length} notifications are invalid`
+  return errorResponse(new AvisoError(worst.code, message), {
+    requestId,
+    logger: ingest.logger,
+    generation: prepared.find(({ error }) => error === worst)?.generation ?? 1,
+    extra: { results },
+  })
+}
+
+/** What became of the batch when the store failed some of it: the status of the worst, the outcome of each. */
+function partialFailure(
+  failures: readonly AvisoError[],
+  results: readonly Readonly<Record<string, unknown>>[],
+  ingest: Ingest,
+  requestId: string,
+): Response {
+  const worst = failures.reduce((a, b) => (b.status > a.status ? b : a))
+  const stored = results.length - failures.length
+  const message = `${stored} of ${results.length} notifications were stored or skipped, see the result of each`
+  const response = errorResponse(
+    new AvisoError(worst.code, message, { details: worst.details, cause: worst.cause }),
+    {
+      requestId,
+      logger: ingest.logger,
+      extra: { results, outcome: 'see_results' },
+    },
+  )
+  return response
+}
+
+/**
+ * Stores a batch. After validation each item has its own result: a batch larger than one store transaction can be stored in
+ * part, and the answer says which part.
+ *
+ * @throws AvisoError for a batch of no or too many items.
+ */
+export async function ingestBatch(
+  bodies: readonly JsonValue[],
+  context: EnvelopeContext,
+  ingest: Ingest,
+  requestId: string,
+): Promise<Response> {
+  refuseSize(bodies.length, ingest.limits.batchItems)
+  const prepared = bodies.map((body, index) => prepare(body, contextOfPlace(context, index), ingest))
+  if (prepared.some(({ error }) => error !== undefined)) return refusal(prepared, ingest, requestId)
+  const published = await publishPrepared(prepared, ingest.publisher)
+  const results = resultsOf(prepared, published).map((result, index) => ({ index, ...result }))
+  const failures = published.flatMap((result: PublishResult) => (result.ok ? [] : [result.error]))
+  if (failures.length > 0) return partialFailure(failures, results, ingest, requestId)
+  return jsonResponse(
+    200,
+    {
+      message: SUBMITTED,
+      status: 'success',
+      request_id: requestId,
+      processed_at: processedAt(ingest.clock.now()),
+      results,
+    },
+    { 'x-request-id': requestId },
+  )
+}

@@ -1,0 +1,47 @@
+/**
+ * The page at `/`: what this is, and how to publish the first notification.
+ *
+ * @module
+ */
+
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? '')
+}
+
+function page(version: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Aviso</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem}pre{overflow:auto;padding:1rem;background:#8882}</style>
+</head>
+<body>
+<h1>Aviso ${escapeHtml(version)}</h1>
+<p>This is the ingest: providers POST a notification here, it is stored durably, and every listener that asked for it gets it.</p>
+<pre>POST /api/v1/notification
+{"specversion":"1.0","id":"1","source":"/host/user","type":"aviso",
+ "data":{"event":"flight",
+         "request":{"country":"Italy","airport":"FCO","date":"20210101","number":"AZ203"},
+         "payload":"Landed"}}</pre>
+<p>The health of the service is at <a href="/health">/health</a>.</p>
+</body>
+</html>
+`
+}
+
+/** The page, without anything from elsewhere: no scripts, no fonts, no files of ours. */
+export function homePage(version: string, requestId: string): Response {
+  return new Response(page(version), {
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-store',
+      'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+      'x-content-type-options': 'nosniff',
+      'x-request-id': requestId,
+    },
+  })
+}

@@ -1,0 +1,90 @@
+/**
+ * What the three shapes of a request (one notification, a batch, a stream) share.
+ *
+ * @module
+ */
+
+import type { AvisoError } from '#shared/errors.ts'
+import { toAvisoError } from '#shared/http/respond.ts'
+import type { JsonValue } from '#shared/http/strict_json.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import type { Publisher, PublishItem, PublishResult } from '#shared/publish/publish.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import { failureResult, successResult } from './answer.ts'
+import type { ResultMembers } from './answer.ts'
+import type { EnvelopeContext } from './cloud_event.ts'
+import type { IngestLimits } from './limits.ts'
+import { generationOf, parseSubmission } from './parse.ts'
+import { isSkipped, toPublishItem } from './submission.ts'
+import type { Generation, Skips } from './submission.ts'
+
+/** What an ingest is made of. */
+export interface Ingest {
+  readonly publisher: Publisher
+  readonly schemas: Schemas
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  readonly limits: IngestLimits
+  readonly skips: Skips
+}
+
+/** A notification after validation: to be published, skipped (neither member), or refused. */
+export interface Prepared {
+  readonly generation: Generation
+  readonly item?: PublishItem
+  readonly error?: AvisoError
+}
+
+/** @returns The item to publish, or `undefined` where configuration skips it. */
+export function toItem(body: JsonValue, context: EnvelopeContext, ingest: Ingest): PublishItem | undefined {
+  const submission = parseSubmission(body, context)
+  if (isSkipped(submission, ingest.skips)) return undefined
+  return toPublishItem(submission, ingest.schemas, ingest.limits.payloadBytes)
+}
+
+/** Validates one notification of several; never throws. */
+export function prepare(body: JsonValue, context: EnvelopeContext, ingest: Ingest): Prepared {
+  const generation = generationOf(body)
+  try {
+    const item = toItem(body, context, ingest)
+    return item === undefined ? { generation } : { generation, item }
+  } catch (error) {
+    return { generation, error: toAvisoError(error) }
+  }
+}
+
+/** The context of one notification of several: an `Idempotency-Key` for all of them names each by its place. */
+export function contextOfPlace(context: EnvelopeContext, place: number): EnvelopeContext {
+  const { random, traceparent, idempotencyKey } = context
+  return {
+    random,
+    traceparent,
+    idempotencyKey: idempotencyKey === undefined ? undefined : `${idempotencyKey}/${place}`,
+  }
+}
+
+/** Publishes what is to be published. */
+export async function publishPrepared(
+  prepared: readonly Prepared[],
+  publisher: Publisher,
+): Promise<readonly PublishResult[]> {
+  const items = prepared.flatMap(({ item }) => (item === undefined ? [] : [item]))
+  return items.length === 0 ? [] : publisher.publish(items)
+}
+
+/** One result per prepared notification, in their order, given those of the published ones. */
+export function resultsOf(
+  prepared: readonly Prepared[],
+  published: readonly PublishResult[],
+): readonly ResultMembers[] {
+  let next = 0
+  return prepared.map(({ generation, item, error }) => {
+    if (error !== undefined) return failureResult(error, generation)
+    if (item === undefined) return successResult(undefined)
+    const result = published[next++]
+    if (result === undefined) return failureResult(toAvisoError(undefined), generation)
+    return result.ok ? successResult(result.receipt) : failureResult(result.error, generation)
+  })
+}

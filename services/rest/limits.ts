@@ -1,0 +1,47 @@
+/**
+ * Bounds of the ingest.
+ *
+ * @module
+ */
+
+import type { JsonLimits } from '#shared/http/strict_json.ts'
+
+/** What one request may ask for. */
+export interface IngestLimits {
+  /** Body of one notification, or one line of a stream. */
+  readonly bodyBytes: number
+  /** Body of a batch. */
+  readonly batchBytes: number
+  /** Notifications of a batch. */
+  readonly batchItems: number
+  /** Lines of a stream: bounds the results that wait for a client which reads them only at the end. */
+  readonly streamLines: number
+  /** One stored value. */
+  readonly payloadBytes: number
+  /** Time for a whole body, and for the next piece of a stream. */
+  readonly bodyTimeoutMs: number
+}
+
+/** 256 KiB is what aviso 2.x takes; a value of 128 KiB leaves room for its envelope and for a transaction of several. */
+export const INGEST_LIMITS: IngestLimits = {
+  bodyBytes: 256 * 1024,
+  batchBytes: 1024 * 1024,
+  batchItems: 1_000,
+  streamLines: 100_000,
+  payloadBytes: 128 * 1024,
+  bodyTimeoutMs: 10_000,
+}
+
+/** Deeper than any real notification, shallow enough for every recursive reader of it. */
+const MAX_DEPTH = 16
+/** Names of one object: an order of magnitude above the largest schema. */
+const MAX_NAMES = 256
+/** More than twice what the longest exact double needs. */
+const MAX_NUMBER_CHARACTERS = 64
+
+/** Bounds of the JSON of one notification. A batch is one level deeper. */
+export const NOTIFICATION_JSON: JsonLimits = {
+  maxDepth: MAX_DEPTH,
+  maxNames: MAX_NAMES,
+  maxNumberDigits: MAX_NUMBER_CHARACTERS,
+}

@@ -1,0 +1,30 @@
+/**
+ * Tells the forms of a notification apart.
+ *
+ * @module
+ */
+
+import { isJsonObject } from '#shared/http/strict_json.ts'
+import type { JsonValue } from '#shared/http/strict_json.ts'
+import { isAviso2, parseAviso2 } from './aviso2.ts'
+import { hasEnvelopeHeaders, parseCloudEvent } from './cloud_event.ts'
+import type { EnvelopeContext } from './cloud_event.ts'
+import type { Generation, Submission } from './submission.ts'
+
+/** Members that only a CloudEvent has: with one of them, a body without `specversion` is an incomplete CloudEvent. */
+const CLOUD_EVENT_MEMBERS = ['specversion', 'source', 'type', 'data', 'data_base64']
+
+/** Which generation's words a refusal of this body should use; 2, whose codes say more, where it cannot be told. */
+export function generationOf(body: JsonValue, headers?: Headers): Generation {
+  if (headers !== undefined && hasEnvelopeHeaders(headers)) return 1
+  if (!isJsonObject(body) || isAviso2(body)) return 2
+  return CLOUD_EVENT_MEMBERS.some((name) => body[name] !== undefined) ? 1 : 2
+}
+
+/** Reads one notification of either form. A body that looks like neither is refused as an incomplete CloudEvent, as 1.x did. */
+export function parseSubmission(body: JsonValue, context: EnvelopeContext): Submission {
+  const binary = context.headers !== undefined && hasEnvelopeHeaders(context.headers)
+  return !binary && isJsonObject(body) && isAviso2(body)
+    ? parseAviso2(body, context)
+    : parseCloudEvent(body, context)
+}

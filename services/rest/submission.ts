@@ -1,0 +1,167 @@
+/**
+ * A notification as a provider submitted it, whatever the form, and its way to a publishable item.
+ *
+ * Flow: body → **submission** → publisher
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { exactJsonText } from '#shared/http/strict_json.ts'
+import type { JsonObject, JsonValue } from '#shared/http/strict_json.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import { encodePayload } from '#shared/notification/value.ts'
+import type { PublishItem } from '#shared/publish/publish.ts'
+
+/** The form a notification came in: a CloudEvent (1.x) or `{event_type, identifier, payload}` (2.x). */
+export type Generation = 1 | 2
+
+/** A notification before its schema has been consulted. */
+export interface Submission {
+  readonly generation: Generation
+  readonly event: string
+  /** Raw metadata. For 1.x it still holds the payload, whose name only the schema knows. */
+  readonly fields: JsonObject
+  /** 2.x only. */
+  readonly payload?: JsonValue
+  readonly ttlSeconds?: number
+  readonly id: string
+  readonly source: string
+  readonly time?: string
+  readonly traceparent?: string
+}
+
+/** Raw field values for which a notification is accepted and dropped, by field name. */
+export type Skips = Readonly<Record<string, readonly (string | number)[]>>
+
+/** etcd takes no longer lease than its int64 seconds allow; 2^31 seconds are 68 years. */
+const MAX_TTL_SECONDS = 2 ** 31
+/** CloudEvents recommends to support at least this much of an id; every id is kept in the journal. */
+const MAX_ID_CHARACTERS = 256
+const MAX_SOURCE_CHARACTERS = 2048
+/** A control character would forge a line wherever an id or a source is printed. */
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
+const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/
+/** W3C Trace Context level 1: version, trace id, parent id (neither all zero), flags. */
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** An `ERR_INVALID_NOTIFICATION`. */
+export function invalid(message: string, field?: string): AvisoError {
+  return new AvisoError(
+    'ERR_INVALID_NOTIFICATION',
+    message,
+    field === undefined ? {} : { details: { field } },
+  )
+}
+
+/**
+ * The lifetime of a notification, in 1.x's `int()`-convertible text or number.
+ *
+ * @returns `undefined` for no limit: absent, null, 0 and −1.
+ */
+export function parseTtl(raw: JsonValue | undefined): number | undefined {
+  if (raw === undefined || raw === null) return undefined
+  const isText = typeof raw === 'string' && /^\s*[+-]?\d{1,15}\s*$/.test(raw)
+  const seconds = isText ? Number(raw) : raw
+  if (typeof seconds !== 'number' || !Number.isSafeInteger(seconds)) {
+    throw invalid('The ttl must be a whole number of seconds', 'ttl')
+  }
+  if (seconds === 0 || seconds === -1) return undefined
+  if (seconds > 0 && seconds <= MAX_TTL_SECONDS) return seconds
+  throw invalid(`The ttl must be between 1 and ${MAX_TTL_SECONDS} seconds, or 0 or -1 for no limit`, 'ttl')
+}
+
+/** An id that names a notification for ever: short, and harmless to print. */
+export function checkId(id: string, field = 'id'): string {
+  if (id.length <= MAX_ID_CHARACTERS && !CONTROL.test(id)) return id
+  throw invalid(
+    `The ${field} must have at most ${MAX_ID_CHARACTERS} characters, none of them a control character`,
+    field,
+  )
+}
+
+/** As {@link checkId}, for a `source`. */
+export function checkSource(source: string): string {
+  if (source.length <= MAX_SOURCE_CHARACTERS && !CONTROL.test(source)) return source
+  throw invalid(
+    `The source must have at most ${MAX_SOURCE_CHARACTERS} characters, none of them a control character`,
+    'source',
+  )
+}
+
+/** The CloudEvents `time`, where it is one. 1.x never looked at it, so any other value is dropped, not refused. */
+export function usableTime(time: JsonValue | undefined): string | undefined {
+  return typeof time === 'string' && RFC_3339.test(time) ? time : undefined
+}
+
+/** The first well-formed W3C `traceparent`; a malformed one is ignored, as that specification asks. */
+export function usableTraceparent(...candidates: readonly (JsonValue | undefined)[]): string | undefined {
+  for (const candidate of candidates) {
+    if (typeof candidate === 'string' && TRACEPARENT.test(candidate)) return candidate
+  }
+  return undefined
+}
+
+/** Whether configuration wants this notification dropped: raw values are compared, before any canonical form (1.x). */
+export function isSkipped(submission: Submission, skips: Skips): boolean {
+  for (const name in skips) {
+    const value = name === 'event' ? submission.event : submission.fields[name]
+    if ((typeof value === 'string' || typeof value === 'number') && skips[name]?.includes(value) === true)
+      return true
+  }
+  return false
+}
+
+/** Splits the payload off the fields of a 1.x notification, now that the schema has told its name. */
+function splitPayload(
+  fields: JsonObject,
+  payloadName: string,
+): { request: JsonObject; payload: JsonValue | undefined } {
+  const request: Record<string, JsonValue> = {}
+  let payload: JsonValue | undefined
+  for (const name of Object.keys(fields)) {
+    const value = fields[name] ?? null
+    if (name === payloadName) payload = value
+    else request[name] = value
+  }
+  return { request, payload }
+}
+
+/**
+ * Validates a submission against its schema.
+ *
+ * @throws AvisoError `ERR_UNKNOWN_EVENT`, `ERR_INVALID_NOTIFICATION`, `ERR_TOO_LARGE` (the stored value).
+ */
+export function toPublishItem(submission: Submission, schemas: Schemas, payloadBytes: number): PublishItem {
+  const { generation, event, ttlSeconds, id, source, time, traceparent } = submission
+  const schema = schemas.require(event)
+  const { request, payload } =
+    generation === 1
+      ? splitPayload(submission.fields, schema.payloadName)
+      : { request: submission.fields, payload: submission.payload }
+  const keys = schema.encode(request)
+  // Text is stored as it is, so a structured payload may be written here, with the digits that JSON.stringify cannot hold.
+  const value = encodePayload(
+    typeof payload === 'object' && payload !== null ? exactJsonText(payload) : payload,
+  )
+  if (value.byteLength > payloadBytes) {
+    throw new AvisoError(
+      'ERR_TOO_LARGE',
+      `The ${schema.payloadName} must not be larger than ${payloadBytes} bytes`,
+      {
+        details: { field: schema.payloadName, limit_bytes: payloadBytes },
+      },
+    )
+  }
+  return {
+    event,
+    keys,
+    value,
+    id,
+    source,
+    ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+    ...(time === undefined ? {} : { time }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+  }
+}

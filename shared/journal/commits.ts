@@ -1,0 +1,140 @@
+/**
+ * Reads the journal of an event type: now, as it was, and everything since a known commit.
+ *
+ * Flow: store → **journal** → ingest
+ *
+ * @module
+ */
+
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { toBytes } from '#shared/store/bytes.ts'
+import type { CallOptions, KeyValue, Revision, Store } from '#shared/store/store.ts'
+import { parseJournal } from './codec.ts'
+import { journalKey, type JournalBatch } from './journal.ts'
+
+/** One committed transaction. */
+export interface JournalCommit {
+  readonly revision: Revision
+  readonly batch: JournalBatch
+}
+
+/** The journal of one event type. */
+export interface JournalSource {
+  readonly store: Store
+  readonly event: string
+}
+
+/** @throws {AvisoError} `ERR_STORE_PROTOCOL` for a foreign value. */
+export function toCommit({ event }: { readonly event: string }, kv: KeyValue): JournalCommit {
+  return { revision: kv.modRevision, batch: parseJournal(kv.value, journalKey(event)) }
+}
+
+/** Revision of the commit before this one, 0n for the first. */
+export function previousRevision({ batch }: JournalCommit): Revision {
+  return BigInt(batch.prev)
+}
+
+/** Number of the last notification of a commit. */
+export function lastSequence({ batch }: JournalCommit): number {
+  return batch.first_seq + batch.events.length - 1
+}
+
+/** The newest commit at a revision (absent: now), with the store's revision. @throws {AvisoError} Whatever the store throws. */
+export async function readCommit(
+  source: JournalSource,
+  revision?: Revision,
+  options?: CallOptions,
+): Promise<{ readonly commit: JournalCommit | undefined; readonly head: Revision }> {
+  const key = toBytes(journalKey(source.event))
+  const result = await source.store.range(revision === undefined ? { key } : { key, revision }, options)
+  const [kv] = result.kvs
+  return { commit: kv === undefined ? undefined : toCommit(source, kv), head: result.revision }
+}
+
+/** What {@link commitsSince} found. */
+export interface CommitsSince {
+  /** Oldest first. */
+  readonly commits: readonly JournalCommit[]
+  /** Whether none is missing between the known commit and the first of them. */
+  readonly complete: boolean
+}
+
+/** Commits fetched one by one, each a round trip: who is far from the store never catches up otherwise, so a longer gap is streamed. */
+const MAX_POINT_READS = 1
+
+/**
+ * All commits after the one at `known` (0n: from the start) up to `newest`, `newest` included.
+ *
+ * @param from Where to start streaming if the gap is long; later than `known + 1` means that older ones are not wanted.
+ * @throws {AvisoError} Whatever the store throws, but not for compaction: what is gone is left out, and `complete` tells.
+ */
+export async function commitsSince(
+  source: JournalSource,
+  { known, newest, signal }: { known: Revision; newest: JournalCommit; signal: AbortSignal },
+  from: () => Promise<Revision> = async () => known + 1n,
+): Promise<CommitsSince> {
+  const commits = [newest]
+  let through = previousRevision(newest)
+  try {
+    while (through > known && commits.length <= MAX_POINT_READS) {
+      const { commit } = await readCommit(source, through, { signal })
+      if (commit === undefined) return { commits, complete: false }
+      commits.unshift(commit)
+      through = previousRevision(commit)
+    }
+  } catch (error) {
+    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return { commits, complete: false }
+    throw error
+  }
+  if (through <= known) return { commits, complete: true }
+  const start = await from()
+  if (start > through) return { commits, complete: false }
+  const streamed = await streamFromOldest(source, { from: start, through, signal })
+  return {
+    commits: [...streamed.commits, ...commits],
+    complete: streamed.complete && start === known + 1n,
+  }
+}
+
+interface Span {
+  readonly from: Revision
+  /** A revision of the journal itself, so that it surely comes. */
+  readonly through: Revision
+  readonly signal: AbortSignal
+}
+
+/** Streams a span, or what compaction left of it. */
+async function streamFromOldest(source: JournalSource, span: Span): Promise<CommitsSince> {
+  try {
+    return { commits: await stream(source, span), complete: true }
+  } catch (error) {
+    const oldest = isAvisoError(error, 'ERR_HISTORY_COMPACTED') ? oldestRevision(error) : undefined
+    if (oldest === undefined || oldest <= span.from) throw error
+    const commits = oldest > span.through ? [] : await stream(source, { ...span, from: oldest })
+    return { commits, complete: false }
+  }
+}
+
+async function stream(source: JournalSource, { from, through, signal }: Span): Promise<JournalCommit[]> {
+  const commits: JournalCommit[] = []
+  const key = toBytes(journalKey(source.event))
+  for await (const message of source.store.watch({ key, from, signal })) {
+    if (message.kind === 'created') continue
+    if (message.kind === 'revision') {
+      for (const { kind, kv } of message.events) {
+        if (kind === 'put' && kv.modRevision <= through) commits.push(toCommit(source, kv))
+      }
+    }
+    if (message.revision >= through) return commits
+  }
+  throw new AvisoError(
+    'ERR_STORE_UNAVAILABLE',
+    'The journal could not be read in time: try again in a moment',
+  )
+}
+
+/** The oldest revision that can be read, as the store's refusal tells it. */
+export function oldestRevision(error: AvisoError): Revision | undefined {
+  const text = error.details['oldest_revision']
+  return typeof text === 'string' && /^\d+$/.test(text) ? BigInt(text) : undefined
+}

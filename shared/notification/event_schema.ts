@@ -1,0 +1,225 @@
+/**
+ * One event type: from a provider's request to store keys and back, and from a listener's request to a filter.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+
+import { showValue, type Refusal } from './fields.ts'
+import { readKey, writeKey, type KeyFormat } from './key_format.ts'
+import { badFilter, createCondition } from './match.ts'
+import type {
+  FieldCondition,
+  NotificationFilter,
+  NotificationKeys,
+  NotificationRequest,
+} from './notification.ts'
+import type { EventDefinition, EventDescription } from './schema_file.ts'
+
+/** Most base keys that one filter may expand to: each is a range that somebody reads or watches. */
+export const MAX_BASE_KEYS = 1024
+
+/** What the system knows of one event type. */
+export interface EventSchema {
+  readonly event: string
+  /** Name of the payload for providers and listeners, e.g. `location`. */
+  readonly payloadName: string
+  /** Fields of the notification key, in its order. */
+  readonly fields: readonly string[]
+  /** Fields without which there is no key. */
+  readonly requiredForNotify: readonly string[]
+  /** Fields of the base: without them a listener would see keys of others. */
+  readonly requiredForListen: readonly string[]
+  /** The event's part of the schema file. */
+  readonly rawDescription: EventDescription
+
+  /**
+   * Validates a provider's request and derives its keys. What it returns reads back from the key unchanged.
+   *
+   * @throws {AvisoError} `ERR_INVALID_NOTIFICATION` (`details.field`).
+   */
+  encode(request: Readonly<Record<string, unknown>>): NotificationKeys
+
+  /**
+   * Compiles a listener's request; nothing means everything, where the base has no fields.
+   *
+   * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`).
+   */
+  filter(request: Readonly<Record<string, unknown>> | null | undefined): NotificationFilter
+
+  /**
+   * All base keys (each a prefix of notification keys, ending in a slash) that a filter or a listener's request can match.
+   *
+   * @throws {AvisoError} `ERR_BAD_REQUEST` for an invalid request, too many keys, or a base field that is not given by value.
+   */
+  baseKeys(
+    filter: NotificationFilter | Readonly<Record<string, unknown>> | null | undefined,
+  ): readonly string[]
+}
+
+/** The reading side, for the collection of all schemas. */
+export interface EventReader {
+  readonly event: string
+  readonly root: string
+  /**
+   * The request in a notification key.
+   *
+   * @param allowSlashes - Whether fields of the stem may hold slashes, as other writers store them.
+   */
+  read(key: string, allowSlashes: boolean): NotificationRequest | undefined
+  isBase(key: string): boolean
+  isAdmin(key: string): boolean
+}
+
+/** Compiles the reading side of an event type. */
+export function createEventReader(definition: EventDefinition): EventReader {
+  const { event, root, key: keyFormat, base, admin } = definition
+  const hasRepeats = new Set(keyFormat.fields).size < keyFormat.fields.length
+  return {
+    event,
+    root,
+    read(key, allowSlashes) {
+      const segmentFields = allowSlashes ? base.fields.length : keyFormat.fields.length
+      const values = readKey(keyFormat, key, segmentFields)
+      return values === undefined ? undefined : toRequest(keyFormat, values, hasRepeats)
+    },
+    isBase: (key) => readKey(base, key, base.fields.length) !== undefined,
+    isAdmin: (key) => admin !== undefined && readKey(admin, key, admin.fields.length) !== undefined,
+  }
+}
+
+function toRequest(
+  format: KeyFormat,
+  values: readonly string[],
+  hasRepeats: boolean,
+): NotificationRequest | undefined {
+  const request: Record<string, string> = {}
+  for (let index = 0; index < values.length; index++) {
+    const name = format.fields[index] ?? ''
+    const value = values[index] ?? ''
+    if (hasRepeats && (request[name] ?? value) !== value) return undefined
+    request[name] = value
+  }
+  return request
+}
+
+/** Compiles an event type. */
+export function createEventSchema(definition: EventDefinition): EventSchema {
+  const { event, base, key, admin } = definition
+  const fields = unique(key.fields)
+  const requiredForNotify = unique([...key.fields, ...(admin?.fields ?? [])])
+  const requiredForListen = unique(base.fields)
+
+  function filter(request: Readonly<Record<string, unknown>> | null | undefined): NotificationFilter {
+    const conditions = new Map<string, FieldCondition>()
+    for (const [name, value] of Object.entries(request ?? {})) {
+      const field = definition.fields.get(name)
+      if (field === undefined) throw badFilter(shown(name), `Key ${shown(name)} is not allowed`)
+      if (!fields.includes(name))
+        throw badFilter(name, `Key ${name} is not part of a notification's key, leave it out`)
+      conditions.set(name, createCondition(field, value))
+    }
+    const missing = requiredForListen.find((name) => !conditions.has(name))
+    if (missing !== undefined) throw badFilter(missing, `Wrong listener file: ${missing} required`)
+    return { event, conditions }
+  }
+
+  return {
+    event,
+    payloadName: definition.payloadName,
+    fields,
+    requiredForNotify,
+    requiredForListen,
+    rawDescription: definition.description,
+    encode(request) {
+      const values = canonicaliseAll(definition, request)
+      const missing = requiredForNotify.find((name) => !values.has(name))
+      if (missing !== undefined) throw invalid(missing, { message: `Wrong parameters: ${missing} required` })
+      const stem = writeKey(key, values)
+      checkReadsBack(key, stem, values)
+      const keys = { stem, base: writeKey(base, values), request: pick(fields, values) }
+      return admin === undefined ? keys : { ...keys, admin: writeKey(admin, values) }
+    },
+    filter,
+    baseKeys(wanted) {
+      const { conditions } = isFilter(wanted) ? wanted : filter(wanted)
+      return expand(base, requiredForListen, conditions)
+    },
+  }
+}
+
+function canonicaliseAll(
+  definition: EventDefinition,
+  request: Readonly<Record<string, unknown>>,
+): ReadonlyMap<string, string> {
+  if (typeof request !== 'object' || request === null) {
+    throw invalid('request', { message: "Invalid notification, 'request' must be an object" })
+  }
+  const values = new Map<string, string>()
+  for (const name of Object.keys(request)) {
+    const field = definition.fields.get(name)
+    if (field === undefined) throw invalid(shown(name), { message: `Key ${shown(name)} is not allowed` })
+    const text = field.canonicalise(request[name])
+    if (typeof text !== 'string') throw invalid(name, text)
+    values.set(name, text)
+  }
+  return values
+}
+
+/** A value that contains the text between fields would come back as another request: one key, two meanings. */
+function checkReadsBack(format: KeyFormat, key: string, values: ReadonlyMap<string, string>): void {
+  const read = readKey(format, key, format.fields.length)
+  const wrong = format.fields.find((name, index) => read?.[index] !== values.get(name))
+  if (wrong === undefined) return
+  throw invalid(wrong, {
+    message: `Value ${showValue(values.get(wrong))} is not valid for key ${wrong}, it contains text that separates the fields of the key`,
+  })
+}
+
+/** The cartesian product of the values of the base fields. */
+function expand(
+  base: KeyFormat,
+  names: readonly string[],
+  conditions: ReadonlyMap<string, FieldCondition>,
+): readonly string[] {
+  let combinations: ReadonlyMap<string, string>[] = [new Map()]
+  for (const name of names) {
+    const condition = conditions.get(name)
+    if (condition?.kind !== 'in') throw badFilter(name, `Key ${name} must be given by its values`)
+    if (combinations.length * condition.values.size > MAX_BASE_KEYS) {
+      throw badFilter(
+        name,
+        `The request covers more than ${String(MAX_BASE_KEYS)} base keys, list fewer values`,
+      )
+    }
+    combinations = combinations.flatMap((values) =>
+      [...condition.values].map((value) => new Map([...values, [name, value]])),
+    )
+  }
+  return combinations.map((values) => writeKey(base, values))
+}
+
+function isFilter(wanted: object | null | undefined): wanted is NotificationFilter {
+  return wanted !== null && wanted !== undefined && 'conditions' in wanted && wanted.conditions instanceof Map
+}
+
+function pick(names: readonly string[], values: ReadonlyMap<string, string>): NotificationRequest {
+  const request: Record<string, string> = {}
+  for (const name of names) request[name] = values.get(name) ?? ''
+  return request
+}
+
+function unique(names: readonly string[]): readonly string[] {
+  return [...new Set(names)]
+}
+
+/** A client's own name of a field, cut for a message. */
+function shown(name: string): string {
+  return showValue(name)
+}
+
+function invalid(field: string, refusal: Refusal): AvisoError {
+  const details = refusal.reason === undefined ? { field } : { field, reason: refusal.reason }
+  return new AvisoError('ERR_INVALID_NOTIFICATION', refusal.message, { details })
+}

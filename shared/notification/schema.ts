@@ -1,0 +1,142 @@
+/**
+ * All event types of a system: from events to their schemas, and from store keys to notifications.
+ *
+ * Flow: ingest → **schema** → store → **schema** → hub → listener
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+
+import { createEventReader, createEventSchema, type EventReader, type EventSchema } from './event_schema.ts'
+import { showValue } from './fields.ts'
+import { formatsOverlap, type KeyFormat } from './key_format.ts'
+import type { NotificationRequest } from './notification.ts'
+import { failureOf, parseSchemaFile, type EventDefinition, type SchemaFile } from './schema_file.ts'
+
+export type { EventSchema, SchemaFile }
+
+/** What a notification key says. */
+export interface DecodedKey {
+  readonly event: string
+  readonly request: NotificationRequest
+}
+
+/** The event types of one or more schema files. */
+export interface Schemas {
+  readonly events: readonly string[]
+  /** Literal prefixes, each ending in a slash, that together cover all notification and status keys; none covers another. */
+  readonly roots: readonly string[]
+  get(event: string): EventSchema | undefined
+  /** @throws {AvisoError} `ERR_UNKNOWN_EVENT` (`details.event`). */
+  require(event: string): EventSchema
+  /**
+   * Event type and request of a notification key; `undefined` for status, admin and unknown keys. Keys that other writers stored with
+   * slashes in their fields are read too, as 1.x does, except in the fields of the base, which decide who may see them.
+   */
+  decodeKey(key: string): DecodedKey | undefined
+  /** The event type whose status key this is. */
+  baseOf(key: string): string | undefined
+}
+
+/**
+ * Compiles and combines schema files. Each event type keeps its file's payload name.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` for a malformed file, an event type defined twice, and keys that two event types could both write.
+ */
+export function createSchemas(files: readonly SchemaFile[]): Schemas {
+  const definitions = files.flatMap((file) => parseSchemaFile(file))
+  checkUnique(definitions)
+  checkKeysDistinct(definitions)
+  const schemas = new Map(definitions.map((definition) => [definition.event, createEventSchema(definition)]))
+  // The most specific root first: it decides where a key with slashes in its fields could be read in two ways.
+  const readers = definitions
+    .map((definition) => createEventReader(definition))
+    .toSorted((a, b) => b.root.length - a.root.length)
+
+  function baseOf(key: string): string | undefined {
+    if (!key.endsWith('/')) return undefined
+    return readers.find((reader) => reader.isBase(key))?.event
+  }
+
+  return {
+    events: [...schemas.keys()],
+    roots: shortestPrefixes(readers.map((reader) => reader.root)),
+    get: (event) => schemas.get(event),
+    require(event) {
+      const schema = schemas.get(event)
+      if (schema !== undefined) return schema
+      const shown = showValue(event)
+      throw new AvisoError(
+        'ERR_UNKNOWN_EVENT',
+        `Invalid notification, ${shown} could not be located in the schema`,
+        {
+          details: { event: shown },
+        },
+      )
+    },
+    decodeKey(key) {
+      const decoded = readFirst(readers, key, false)
+      if (decoded !== undefined) return decoded
+      if (baseOf(key) !== undefined || readers.some((reader) => reader.isAdmin(key))) return undefined
+      return readFirst(readers, key, true)
+    },
+    baseOf,
+  }
+}
+
+function readFirst(
+  readers: readonly EventReader[],
+  key: string,
+  allowSlashes: boolean,
+): DecodedKey | undefined {
+  for (const reader of readers) {
+    if (!key.startsWith(reader.root)) continue
+    const request = reader.read(key, allowSlashes)
+    if (request !== undefined) return { event: reader.event, request }
+  }
+  return undefined
+}
+
+function checkUnique(definitions: readonly EventDefinition[]): void {
+  const seen = new Map<string, string>()
+  for (const { event, source } of definitions) {
+    const other = seen.get(event)
+    if (other !== undefined) throw failureOf(source)(event, `This event type is already defined in ${other}`)
+    seen.set(event, source)
+  }
+}
+
+interface OwnedFormat {
+  readonly definition: EventDefinition
+  readonly role: 'notification' | 'status' | 'admin'
+  readonly format: KeyFormat
+}
+
+/** Every key must tell what it is: the notification or the status of one event type, or neither. */
+function checkKeysDistinct(definitions: readonly EventDefinition[]): void {
+  const formats = definitions.flatMap((definition): OwnedFormat[] => [
+    { definition, role: 'notification', format: definition.key },
+    { definition, role: 'status', format: definition.base },
+    ...(definition.admin === undefined
+      ? []
+      : [{ definition, role: 'admin' as const, format: definition.admin }]),
+  ])
+  for (const [index, one] of formats.entries()) {
+    for (const other of formats.slice(index + 1)) {
+      // Two event types may share an admin key: it only says that there was something.
+      if (one.role === 'admin' && other.role === 'admin') continue
+      if (!formatsOverlap(one.format, other.format)) continue
+      const { source, event } = other.definition
+      const reason = `Its ${other.role} keys could be ${one.role} keys of ${one.definition.event}, give them different prefixes`
+      throw failureOf(source)(`${event}.endpoint`, reason)
+    }
+  }
+}
+
+function shortestPrefixes(prefixes: readonly string[]): readonly string[] {
+  const sorted = [...new Set(prefixes)].toSorted((a, b) => a.length - b.length)
+  return sorted.filter(
+    (prefix, index) => !sorted.slice(0, index).some((shorter) => prefix.startsWith(shorter)),
+  )
+}

@@ -1,0 +1,174 @@
+/**
+ * One event type's way into the store: a queue, and one guarded transaction at a time.
+ *
+ * Flow: ingest → **lane** → store
+ *
+ * @module
+ */
+
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import { selectItems } from './attempt.ts'
+import {
+  createCommitter,
+  outcomeUnknown,
+  storeUnavailable,
+  TxnError,
+  type CommitterParts,
+} from './committer.ts'
+import type { Leases } from './leases.ts'
+import { limitTime } from './limit_time.ts'
+import { createPace } from './pace.ts'
+import { settle, type Pending } from './pending.ts'
+
+export interface LaneParts extends CommitterParts {
+  readonly logger: Logger
+  readonly leases: Leases
+}
+
+export interface Lane {
+  /** Queues a notification. Its answer comes by itself. */
+  add(pending: Pending): void
+  /** Resolves when everything queued is answered. */
+  idle(): Promise<void>
+}
+
+/** Commits without a refusal after which a lowered limit is raised again. */
+const COMMITS_BEFORE_GROWTH = 16
+
+/** A queue and its worker, which runs only while there is work. */
+export function createLane(parts: LaneParts): Lane {
+  const { event, clock, logger, strictIds, writer, leases } = parts
+  const committer = createCommitter(parts)
+  const pace = createPace(parts)
+  const queue: Pending[] = []
+  /** Most notifications in a transaction. */
+  let most = MAX_TXN_OPERATIONS
+  let commits = 0
+  let running: Promise<void> | undefined
+
+  /** Works until the queue is empty. */
+  async function run(): Promise<void> {
+    // What arrives in the same turn goes into the same transaction.
+    await Promise.resolve()
+    while (queue.length > 0) {
+      await step()
+      expire()
+      dropAnswered()
+    }
+    running = undefined
+  }
+
+  async function step(): Promise<void> {
+    let items: readonly Pending[] = queue
+    try {
+      await committer.open()
+      items = selectItems(queue, { event, window: committer.window, writer, strictIds, most })
+      const { granted, refused } = await grantLeases(items, parts)
+      for (const { ttl, error } of refused) {
+        const affected = items.filter(({ item }) => item.ttlSeconds === ttl)
+        fail(affected, error)
+      }
+      items = items.filter(({ done }) => !done)
+      if (items.length === 0) return
+      const outcome = await committer.commit(items, { leases: granted, isStarving: pace.isStarving() })
+      if (outcome.kind === 'lost') return await pace.afterLostRace()
+      if (++commits % COMMITS_BEFORE_GROWTH === 0) most = Math.min(most * 2, MAX_TXN_OPERATIONS)
+      await pace.afterCommit(outcome.someoneWaits)
+    } catch (error) {
+      if (error instanceof TxnError) return afterFailedTxn(items, error.cause)
+      if (isTransient(error)) return pace.afterFailure()
+      const known = toAvisoError(error)
+      logger('error', 'the journal cannot be read', { event, code: known.code, reason: known.message })
+      fail(queue, known)
+    }
+  }
+
+  function afterFailedTxn(items: readonly Pending[], error: unknown): Promise<void> | void {
+    if (isAvisoError(error, 'ERR_STORE_UNAVAILABLE')) return pace.afterFailure()
+    if (isAvisoError(error, 'ERR_STORE_FULL')) return fail(items, error)
+    if (isAvisoError(error, 'ERR_TOO_LARGE', 'ERR_INVALID_RANGE')) {
+      commits = 0
+      // One item among them may be to blame: halves are tried until it stands alone.
+      most = items.length > 1 ? Math.ceil(items.length / 2) : MAX_TXN_OPERATIONS
+      return items.length > 1 ? undefined : fail(items, error)
+    }
+    if (isAvisoError(error, 'ERR_NOT_FOUND')) {
+      leases.forget()
+      return pace.afterFailure()
+    }
+    // Whatever else went wrong, it went wrong after sending.
+    for (const pending of items) pending.maybeStored = true
+    const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
+    logger('warn', 'a publish has an unknown outcome and is sent again', { event, code })
+    return pace.afterFailure()
+  }
+
+  /** Answers what has waited too long. The queue is in the order of arrival, so that is its front. */
+  function expire(): void {
+    const now = clock.now()
+    for (const pending of queue) {
+      if (pending.deadline > now) break
+      fail([pending], storeUnavailable())
+    }
+    committer.prune()
+  }
+
+  function dropAnswered(): void {
+    const waiting = queue.findIndex(({ done }) => !done)
+    queue.splice(0, waiting === -1 ? queue.length : waiting)
+  }
+
+  return {
+    add: (pending) => {
+      queue.push(pending)
+      running ??= run()
+    },
+    idle: async () => {
+      while (running !== undefined) await running
+    },
+  }
+}
+
+/** Leases for what has a time to live. */
+interface Grants {
+  /** By time to live in seconds. */
+  readonly granted: ReadonlyMap<number, bigint>
+  /** Times to live that the store refuses for good. */
+  readonly refused: readonly { readonly ttl: number; readonly error: AvisoError }[]
+}
+
+/** @throws {AvisoError} What the store throws, if trying again may help. */
+async function grantLeases(items: readonly Pending[], { clock, leases, limits }: LaneParts): Promise<Grants> {
+  const granted = new Map<number, bigint>()
+  const refused: { ttl: number; error: AvisoError }[] = []
+  const grant = async (ttl: number): Promise<void> => {
+    try {
+      const timing = { clock, ms: limits.attemptMs, late: storeUnavailable }
+      granted.set(ttl, await limitTime((signal) => leases.get(ttl, { signal }), timing))
+    } catch (error) {
+      if (isTransient(error)) throw error
+      refused.push({ ttl, error: toAvisoError(error) })
+    }
+  }
+  await Promise.all([...new Set(items.flatMap(({ item }) => item.ttlSeconds ?? []))].map(grant))
+  return { granted, refused }
+}
+
+function fail(items: readonly Pending[], error: AvisoError): void {
+  for (const pending of items) {
+    settle(pending, { ok: false, error: pending.maybeStored ? outcomeUnknown() : error })
+  }
+}
+
+/** Whether a read, or the grant of a lease, may succeed when tried again. */
+function isTransient(error: unknown): boolean {
+  return isAvisoError(error, 'ERR_STORE_UNAVAILABLE', 'ERR_OUTCOME_UNKNOWN', 'ERR_OVERLOADED')
+}
+
+function toAvisoError(cause: unknown): AvisoError {
+  return isAvisoError(cause)
+    ? cause
+    : new AvisoError('ERR_INTERNAL', 'The notification could not be stored', { cause })
+}

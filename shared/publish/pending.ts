@@ -1,0 +1,93 @@
+/**
+ * A notification between its acceptance and its answer.
+ *
+ * @module
+ */
+
+import { fingerprint } from '#shared/journal/codec.ts'
+import { toBytes } from '#shared/store/bytes.ts'
+import { identityOf } from './id_window.ts'
+import { OPERATION_OVERHEAD_BYTES } from './limits.ts'
+import type { PublishItem, PublishReceipt, PublishResult } from './publish.ts'
+import type { StoredItem } from './id_window.ts'
+
+/** An accepted notification. Everything that is needed of it more than once is computed once. */
+export interface Pending {
+  readonly item: PublishItem
+  readonly key: Uint8Array
+  readonly hash: string
+  readonly identity: string
+  /** Bytes it takes in a transaction with its journal entry, at most. */
+  readonly bytes: number
+  /** Milliseconds since 1970. */
+  readonly deadline: number
+  /** The same notification, sent again before this one was answered. */
+  readonly twins: Pending[]
+  /** A transaction with it was sent, and may have been, or may yet be, applied. */
+  maybeStored: boolean
+  /** Answered, or to be answered together with its twin. */
+  done: boolean
+  readonly answer: (result: PublishResult) => void
+}
+
+/** Longest UTF-8 form of a UTF-16 unit in JSON: `\u0000`. */
+const MAX_JSON_BYTES = 6
+/** Member names, numbers and the fingerprint of a journal entry. */
+const ENTRY_OVERHEAD_BYTES = 128
+
+export function createPending(
+  item: PublishItem,
+  {
+    strictIds,
+    deadline,
+    answer,
+  }: { strictIds: boolean; deadline: number; answer: (result: PublishResult) => void },
+): Pending {
+  const { id, source, keys, value, time = '', traceparent = '' } = item
+  const key = toBytes(keys.stem)
+  const characters = keys.stem.length + id.length + source.length + time.length + traceparent.length
+  return {
+    item,
+    key,
+    hash: fingerprint(value),
+    identity: identityOf({ id, source, key: keys.stem }, strictIds),
+    bytes:
+      key.length +
+      value.length +
+      OPERATION_OVERHEAD_BYTES +
+      characters * MAX_JSON_BYTES +
+      ENTRY_OVERHEAD_BYTES,
+    deadline,
+    twins: [],
+    maybeStored: false,
+    done: false,
+    answer,
+  }
+}
+
+/** Answers a notification and its twins. Later answers are ignored. */
+export function settle(pending: Pending, result: PublishResult): void {
+  if (pending.done) return
+  pending.done = true
+  pending.answer(result)
+  const again: PublishResult = result.ok
+    ? { ok: true, receipt: { ...result.receipt, replayed: true } }
+    : result
+  for (const twin of pending.twins) twin.answer(again)
+}
+
+/** Whether a stored notification has the same content. */
+export function isSame(pending: Pending, stored: { readonly key: string; readonly hash: string }): boolean {
+  return stored.key === pending.item.keys.stem && stored.hash === pending.hash
+}
+
+export function toReceipt(event: string, stored: StoredItem, replayed: boolean): PublishReceipt {
+  return {
+    event,
+    key: stored.key,
+    revision: stored.revision,
+    sequence: BigInt(stored.seq),
+    committedAt: stored.at,
+    replayed,
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The publisher: takes notifications from the ingest and commits them in groups under the journal's guard.
+ *
+ * Flow: ingest → **publisher** → journal → store
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import type { Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import { silentLogger, type Logger } from '#shared/telemetry/logger.ts'
+import { refusalOf } from './attempt.ts'
+import { createLane, type Lane } from './lane.ts'
+import { createLeases } from './leases.ts'
+import { DEFAULT_PUBLISH_LIMITS, type PublishLimits } from './limits.ts'
+import { createPending } from './pending.ts'
+import type { Publisher, PublishItem, PublishResult } from './publish.ts'
+import type { WriterIdentity } from './status_document.ts'
+
+/** What a publisher is made with. */
+export interface PublisherParts {
+  readonly store: Store
+  readonly clock: Clock
+  /** 128 random bits as text: names transactions, spreads repeated ones in time. */
+  readonly random: () => string
+  readonly logger?: Logger
+  readonly identity: WriterIdentity
+  readonly limits?: Partial<PublishLimits>
+  /** Whether an id may name one notification only; else the same id with other content is a new one, as in 1.x. */
+  readonly strictIds?: boolean
+}
+
+/**
+ * A publisher. Results carry:
+ * - `ERR_OUTCOME_UNKNOWN`: it may have been stored, or may yet be; the same id may safely be sent again.
+ * - `ERR_STORE_UNAVAILABLE`, `ERR_STORE_FULL`, `ERR_STORE_PROTOCOL`, `ERR_OVERLOADED`: surely not stored; later it may be.
+ * - `ERR_TOO_LARGE`, `ERR_INVALID_NOTIFICATION`, `ERR_INVALID_RANGE`, `ERR_ID_REUSED`: not stored, and never will be.
+ */
+export function createPublisher(parts: PublisherParts): Publisher {
+  const { store, clock, random, logger = silentLogger, identity: writer, strictIds = false } = parts
+  const limits = { ...DEFAULT_PUBLISH_LIMITS, ...parts.limits }
+  const leases = createLeases({ store, clock })
+  const lanes = new Map<string, Lane>()
+  let items = 0
+  let bytes = 0
+  let closed = false
+
+  const laneOf = (event: string): Lane => {
+    const known = lanes.get(event)
+    if (known !== undefined) return known
+    const lane = createLane({ event, store, clock, random, logger, limits, strictIds, writer, leases })
+    lanes.set(event, lane)
+    return lane
+  }
+
+  function accept(item: PublishItem, answer: (result: PublishResult) => void): void {
+    const refuse = (error: AvisoError): void => answer({ ok: false, error })
+    if (closed) return refuse(shuttingDown())
+    // Checked before anything is computed: what is refused must be cheap.
+    if (items >= limits.maxItems || bytes >= limits.maxBytes) return refuse(overloaded())
+    const pending = createPending(item, {
+      strictIds,
+      deadline: clock.now() + limits.deadlineMs,
+      answer: (result) => {
+        items--
+        bytes -= pending.bytes
+        answer(result)
+      },
+    })
+    const refusal = refusalOf(pending, writer)
+    if (refusal !== undefined) return refuse(refusal)
+    items++
+    bytes += pending.bytes
+    laneOf(item.event).add(pending)
+  }
+
+  return {
+    publish: (batch) =>
+      new Promise((resolve) => {
+        const results: PublishResult[] = []
+        let open = batch.length
+        if (open === 0) resolve(results)
+        for (const [index, item] of batch.entries()) {
+          accept(item, (result) => {
+            results[index] = result
+            if (--open === 0) resolve(results)
+          })
+        }
+      }),
+    close: async () => {
+      closed = true
+      await Promise.all([...lanes.values()].map((lane) => lane.idle()))
+    },
+  }
+}
+
+function overloaded(): AvisoError {
+  return new AvisoError(
+    'ERR_OVERLOADED',
+    'The notification was not stored, because too many are waiting for the store: send it again later',
+  )
+}
+
+function shuttingDown(): AvisoError {
+  return new AvisoError(
+    'ERR_STORE_UNAVAILABLE',
+    'The notification was not stored, because the service is stopping: send it again',
+  )
+}

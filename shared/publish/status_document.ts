@@ -1,0 +1,110 @@
+/**
+ * The status document at a base key: aviso 1.x clients walk its `prev_rev` chain to find where history starts.
+ *
+ * @module
+ */
+
+import { toPythonJson } from '#shared/notification/python_json.ts'
+import { toText } from '#shared/store/bytes.ts'
+import type { KeyValue, Revision } from '#shared/store/store.ts'
+import { MAX_STATUSES } from './limits.ts'
+
+/** Who writes: members that 1.x puts into every status document. */
+export interface WriterIdentity {
+  readonly unixUser: string
+  readonly hostname: string
+  readonly version: string
+}
+
+/** What the next document needs to know of the present one. */
+export interface Status {
+  /** `mod_revision` of the status key; 0n where there is none. */
+  readonly revision: Revision
+  /** UTC day of its `date_time`, `YYYY-MM-DD`; absent where the document is not readable. */
+  readonly day?: string
+  readonly lastPreviousDay?: bigint
+}
+
+export const NO_STATUS: Status = { revision: 0n }
+
+/** `%Y-%m-%dT%H:%M:%S.%fZ` */
+const DATE_TIME = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d\.\d{1,6}Z$/
+
+/** Reads a status document. Whatever 1.x or somebody else left there is accepted; only what is understood is used. */
+export function readStatus(kv: KeyValue | undefined): Status {
+  if (kv === undefined) return NO_STATUS
+  const revision = kv.modRevision
+  const document = parse(toText(kv.value))
+  const day = DATE_TIME.exec(String(document['date_time']))?.[1]
+  const last = document['last_prev_day_rev']
+  if (day === undefined) return { revision }
+  return typeof last === 'number' && Number.isSafeInteger(last)
+    ? { revision, day, lastPreviousDay: BigInt(last) }
+    : { revision, day }
+}
+
+/** The document that follows `previous`. */
+export interface NextStatus {
+  readonly text: string
+  /** What to remember of it, once it is stored at a revision. */
+  stored(revision: Revision): Status
+}
+
+/**
+ * Writes the status document after a notification.
+ *
+ * @param at RFC 3339 UTC with milliseconds; 1.x writes microseconds.
+ */
+export function nextStatus(
+  previous: Status,
+  { stem, at, identity }: { stem: string; at: string; identity: WriterIdentity },
+): NextStatus {
+  const day = at.slice(0, 10)
+  const isFirst = previous.revision === 0n
+  const isNewDay = previous.day !== undefined && previous.day !== day
+  const lastPreviousDay = isNewDay ? previous.revision : previous.lastPreviousDay
+  const text = toPythonJson({
+    etcd_user: null,
+    message: `notification to key ${stem}`,
+    unix_user: identity.unixUser,
+    aviso_version: identity.version,
+    engine: 'ETCD_REST',
+    hostname: identity.hostname,
+    date_time: `${at.slice(0, -1)}000Z`,
+    prev_rev: isFirst ? undefined : previous.revision,
+    last_prev_day_rev: lastPreviousDay,
+  })
+  const known = lastPreviousDay === undefined ? { day } : { day, lastPreviousDay }
+  return { text, stored: (revision) => ({ revision, ...known }) }
+}
+
+function parse(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+/** What is known of the status documents. A wrong memory costs one repeated transaction, no more. */
+export interface StatusCache {
+  get(base: string): Status
+  set(base: string, status: Status): void
+}
+
+/** Status documents by base key; the one that was learnt first is forgotten first. */
+export function createStatusCache(): StatusCache {
+  const known = new Map<string, Status>()
+  return {
+    get: (base) => known.get(base) ?? NO_STATUS,
+    set: (base, status) => {
+      known.delete(base)
+      known.set(base, status)
+      for (const [oldest] of known) {
+        if (known.size <= MAX_STATUSES) break
+        known.delete(oldest)
+      }
+    },
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * The next turn of the event loop: after the input that is ready now, so that what arrives together is handled together.
+ *
+ * @module
+ */
+
+interface NativeTurn {
+  readonly setImmediate?: (task: () => void) => unknown
+}
+
+/** Calls `task` in the next turn: at once where the runtime has such a queue, else as soon as a timer allows. */
+export function onNextTurn(task: () => void): void {
+  const { setImmediate } = globalThis as NativeTurn
+  // Not a timer where it can be helped: Node's shortest is 1 ms, longer than most commits take.
+  if (setImmediate === undefined) setTimeout(task, 0)
+  else setImmediate(task)
+}
+
+/** Resolves in the next turn. */
+export function nextTurn(): Promise<void> {
+  return new Promise(onNextTurn)
+}

@@ -1,0 +1,8 @@
+import { openSqlite } from '#shared/runtime/sqlite.ts'
+import { openEmbeddedStore } from '#shared/store/embedded.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { publisherContract } from './publisher.contract.ts'
+
+publisherContract('embedded', async () =>
+  openEmbeddedStore(await openSqlite(':memory:'), { clock: systemClock }),
+)

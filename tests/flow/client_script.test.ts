@@ -1,0 +1,62 @@
+/**
+ * The listener in one file, `scripts/listen.ts`, on every runtime that it is promised for.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { answer, notificationFrame, openStream, scriptedService } from '../unit/scripts/client/fixture.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const BIN = join(ROOT, 'node_modules/.bin')
+const SCRIPT = join(ROOT, 'scripts/listen.ts')
+const OPENING = 'event: live-notification\ndata: {"type":"connection_established"}\nid: e.0\n\n'
+
+describe('scripts/listen.ts', () => {
+  for (const [runtime, command] of [
+    ['node', [process.execPath, SCRIPT]],
+    ['deno', [join(BIN, 'deno'), 'run', '-A', '--no-check', '--quiet', SCRIPT]],
+    ['bun', [join(BIN, 'bun'), SCRIPT]],
+  ] as const) {
+    it(`goes on exactly behind the last notification on ${runtime}, and ends when it is refused`, async (context) => {
+      const service = await scriptedService(context, [
+        (response) => {
+          openStream(response)
+          const half = notificationFrame(2).slice(0, -10)
+          response.write(OPENING + notificationFrame(1) + half, () =>
+            setTimeout(() => response.destroy(), 100),
+          )
+        },
+        (response) => {
+          openStream(response)
+          response.end(notificationFrame(2) + notificationFrame(3))
+        },
+        (response) => answer(response, 410, { message: 'history is gone' }),
+      ])
+      const [program, ...args] = command
+      const child = spawn(program, [...args, `${service.url}/api/v1/watch?event=flight`, 'e.before'], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+      context.after(() => void (child.exitCode === null && child.kill('SIGKILL')))
+      const lines: string[] = []
+      createInterface({ input: child.stdout }).on('line', (line) => lines.push(line))
+      await once(child, 'close')
+      const got = lines.map((line) => JSON.parse(line) as { readonly id: string; readonly position: string })
+      assert.deepEqual(
+        got.map(({ id, position }) => `${id} ${position}`),
+        ['flight@1 e.1.0', 'flight@2 e.2.0', 'flight@3 e.3.0'],
+      )
+      assert.deepEqual(
+        service.asked.map(({ headers }) => headers['last-event-id']),
+        ['e.before', 'e.1.0', 'e.3.0'],
+      )
+      assert.notEqual(child.exitCode, 0)
+    })
+  }
+})

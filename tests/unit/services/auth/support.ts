@@ -1,0 +1,208 @@
+/**
+ * A listening service on fakes: a store of given keys, and a hub whose streams the test writes.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict'
+
+import { createAuthHandler, type AuthParts } from '#services/auth/handler.ts'
+import { openAuthoriser } from '#services/auth/authorise.ts'
+import { AvisoError } from '#shared/errors.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import type { Notification } from '#shared/notification/notification.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import { encodeBase64 } from '#shared/store/base64.ts'
+import { compareBytes, isInRange, toBytes } from '#shared/store/bytes.ts'
+import type { KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { silentLogger } from '#shared/telemetry/logger.ts'
+import type { Hub, SubscribeRequest } from '#shared/watch/hub.ts'
+
+export const EPOCH = 'epoch-1'
+export const BASE_URL = 'http://aviso.test'
+export const HEAD = 40n
+
+/** Base64 of a key, as clients send it. */
+export function b64(text: string): string {
+  return encodeBase64(toBytes(text))
+}
+
+/** A stored key; its value is the key itself unless given. */
+export function keyValue(key: string, overrides: Partial<KeyValue> = {}): KeyValue {
+  return {
+    key: toBytes(key),
+    value: toBytes(`value of ${key}`),
+    createRevision: 5n,
+    modRevision: 7n,
+    version: 2n,
+    lease: 0n,
+    ...overrides,
+  }
+}
+
+/** A store that only reads, and notes what it was asked. */
+export interface FakeStore extends Store {
+  readonly asked: RangeRequest[]
+  /** What the next reads throw. */
+  failure: AvisoError | undefined
+}
+
+export function createFakeStore(kvs: readonly KeyValue[]): FakeStore {
+  const sorted = kvs.toSorted((a, b) => compareBytes(a.key, b.key))
+  const unsupported = (): never => assert.fail('the listening service only reads')
+  const store: FakeStore = {
+    asked: [],
+    failure: undefined,
+    range: (request) => {
+      store.asked.push(request)
+      if (store.failure !== undefined) return Promise.reject(store.failure)
+      return Promise.resolve(readFake(sorted, request))
+    },
+    txn: unsupported,
+    watch: unsupported,
+    compact: unsupported,
+    grantLease: unsupported,
+    status: unsupported,
+    close: () => Promise.resolve(),
+  }
+  return store
+}
+
+function readFake(sorted: readonly KeyValue[], request: RangeRequest): RangeResult {
+  const inside = sorted.filter((kv) => isInRange(kv.key, request))
+  const { minModRevision = 0n, maxModRevision = 1n << 62n, limit = 0, keysOnly = false } = request
+  const kept = inside.filter((kv) => kv.modRevision >= minModRevision && kv.modRevision <= maxModRevision)
+  const { sortTarget = 'KEY', sortOrder = 'NONE' } = request
+  const order = sortOrder === 'DESCEND' ? -1 : 1
+  const ordered = kept.toSorted(
+    (a, b) =>
+      order * (sortTarget === 'MOD' ? Number(a.modRevision - b.modRevision) : compareBytes(a.key, b.key)),
+  )
+  const cut = limit > 0 ? ordered.slice(0, limit) : ordered
+  const kvs =
+    request.countOnly === true ? [] : cut.map((kv) => (keysOnly ? { ...kv, value: new Uint8Array(0) } : kv))
+  return {
+    revision: HEAD,
+    kvs,
+    count: BigInt(inside.length),
+    more: request.countOnly !== true && cut.length < ordered.length,
+  }
+}
+
+/** A hub whose streams consist of what `script` makes of the format. */
+export interface FakeHub extends Hub {
+  readonly requests: SubscribeRequest[]
+  canceled: number
+  /** Frames of the next streams; the stream then stays open unless `ends`. */
+  script: (request: SubscribeRequest) => readonly (Uint8Array | undefined)[]
+  ends: boolean
+  /** What the next subscriptions throw, in turn. */
+  failures: (AvisoError | undefined)[]
+}
+
+export function createFakeHub(): FakeHub {
+  const hub: FakeHub = {
+    requests: [],
+    canceled: 0,
+    script: ({ format }) => [format.opening?.(HEAD)],
+    ends: true,
+    failures: [],
+    subscribe: (request) => {
+      hub.requests.push(request)
+      const failure = hub.failures.shift()
+      if (failure !== undefined) return Promise.reject(failure)
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          for (const frame of hub.script(request)) if (frame !== undefined) controller.enqueue(frame)
+          if (hub.ends) controller.close()
+        },
+        cancel() {
+          hub.canceled++
+        },
+      })
+      return Promise.resolve({ body, end: () => undefined })
+    },
+    status: () => ({
+      subscribers: 0,
+      parked: 0,
+      revision: HEAD,
+      ringEntries: 0,
+      ringBytes: 0,
+      connected: true,
+    }),
+    close: () => Promise.resolve(),
+  }
+  return hub
+}
+
+/** Schemas of tests: 1.x's default, ECMWF's, and one with every type that can be compared. */
+export function createTestSchemas() {
+  const file = {
+    measure: {
+      endpoint: [
+        { engine: ['etcd_rest'], base: '/test/measure', stem: '{region}/{severity}/{anomaly}/{day}' },
+      ],
+      request: {
+        region: [{ type: 'EnumHandler', values: ['north', 'south'] }],
+        severity: [{ type: 'IntHandler', range: [1, 7] }],
+        anomaly: [{ type: 'FloatHandler', range: [0, 200] }],
+        day: [{ type: 'DateHandler', canonic: '%Y%m%d' }],
+      },
+    },
+  }
+  const builtin = [...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))
+  return createSchemas([...builtin, { source: 'test', content: file }])
+}
+
+const schemas = createTestSchemas()
+
+/** A service on the fakes. */
+export interface Fixture {
+  readonly handler: FetchHandler
+  readonly store: FakeStore
+  readonly hub: FakeHub
+}
+
+export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<AuthParts> = {}): Fixture {
+  const store = createFakeStore(kvs)
+  const hub = createFakeHub()
+  const handler = createAuthHandler({
+    store,
+    hub,
+    schemas,
+    authorise: openAuthoriser,
+    epoch: EPOCH,
+    positions: {
+      ofSequence: (_event, sequence) => Promise.resolve({ kind: 'revision', revision: sequence + 10n }),
+      ofDate: (_event, at) => Promise.resolve({ kind: 'revision', revision: BigInt(Math.floor(at / 1000)) }),
+    },
+    clock: { ...systemClock, now: () => Date.parse('2026-08-10T12:00:00.500Z') },
+    random: () => 'request-1',
+    logger: silentLogger,
+    info: { baseUrl: () => BASE_URL },
+    ...overrides,
+  })
+  return { handler, store, hub }
+}
+
+/** A POST with a JSON body, or with a body as it stands. */
+export function post(path: string, body: unknown, headers: Record<string, string> = {}): Request {
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  return new Request(BASE_URL + path, { method: 'POST', body: text, headers })
+}
+
+/** A notification of the flight event. */
+export function notification(overrides: Partial<Notification> = {}): Notification {
+  return {
+    revision: 12n,
+    index: 0,
+    event: 'flight',
+    key: '/tmp/aviso/flight/20260810/italy/FCO/AZ203',
+    request: { date: '20260810', country: 'italy', airport: 'FCO', number: 'AZ203' },
+    value: toBytes('s3://bucket/object'),
+    sequence: 3n,
+    ...overrides,
+  }
+}

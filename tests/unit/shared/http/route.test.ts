@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { AvisoError } from '#shared/errors.ts'
+import { createRouter, rawPath } from '#shared/http/route.ts'
+import { silentLogger } from '#shared/telemetry/logger.ts'
+
+const handler = createRouter(
+  [
+    {
+      method: 'GET',
+      path: '/a',
+      handle: (_request, { requestId }) => new Response(`a ${requestId}`, { headers: { 'x-a': '1' } }),
+    },
+    { method: 'POST', path: '/a', handle: () => new Response('posted') },
+    { method: 'GET', path: '/a/:name', handle: (_request, { params }) => new Response(params['name']) },
+    { method: 'POST', path: '/slash', trailingSlash: true, handle: () => new Response('slash') },
+    {
+      method: 'POST',
+      path: '/fail',
+      generation: 2,
+      handle: () => {
+        throw new AvisoError('ERR_UNKNOWN_EVENT', 'no')
+      },
+    },
+    { method: 'POST', path: '/crash', handle: () => Promise.reject(new Error('secret')) },
+  ],
+  { random: () => 'id', logger: silentLogger },
+)
+
+const call = (method: string, path: string): Promise<Response> =>
+  handler(new Request(`http://host${path}`, { method }))
+
+describe('createRouter()', () => {
+  it('answers what is in the table, query or not', async () => {
+    assert.equal(await (await call('GET', '/a')).text(), 'a id')
+    assert.equal(await (await call('POST', '/a?x=1&x=2')).text(), 'posted')
+    assert.equal(await (await call('GET', '/a/b%2Fc')).text(), 'b%2Fc')
+  })
+
+  it('answers HEAD as GET without a body', async () => {
+    const response = await call('HEAD', '/a')
+    assert.deepEqual([response.status, response.headers.get('x-a'), await response.text()], [200, '1', ''])
+  })
+
+  it('answers 405 with Allow for another method', async () => {
+    const response = await call('DELETE', '/a')
+    assert.deepEqual([response.status, response.headers.get('allow')], [405, 'GET, HEAD, POST'])
+    assert.equal((await call('HEAD', '/fail')).headers.get('allow'), 'POST')
+    assert.equal((await call('OPTIONS', '/fail')).status, 405)
+  })
+
+  it('answers 404 for every path that only looks like one of the table', async () => {
+    const paths = [
+      '/',
+      '/b',
+      '/A',
+      '/a/',
+      '/a//',
+      '//a',
+      '/a;x=1',
+      '/%61',
+      '/a%00',
+      '/a%2f',
+      '/a/b/c',
+      '/slash//',
+      '/xa',
+    ]
+    for (const path of paths) {
+      const response = await call('GET', path)
+      assert.equal(response.status, 404, path)
+      assert.equal(response.headers.get('x-request-id'), 'id')
+    }
+  })
+
+  it('takes one trailing slash where a route says so', async () => {
+    assert.equal((await call('POST', '/slash/')).status, 200)
+    assert.equal((await call('GET', '/slash/')).status, 405)
+    assert.equal((await call('POST', '/slash///')).status, 404)
+  })
+
+  it('turns thrown errors into answers of the route’s generation', async () => {
+    const failed = await call('POST', '/fail')
+    assert.equal(((await failed.json()) as Record<string, unknown>)['code'], 'UNKNOWN_EVENT_TYPE')
+    const crashed = await call('POST', '/crash')
+    assert.equal(crashed.status, 500)
+    assert.equal((await crashed.text()).includes('secret'), false)
+  })
+})
+
+describe('rawPath()', () => {
+  it('takes the path as it was sent', () => {
+    assert.equal(rawPath('http://host:80/a%2Fb?x=/y'), '/a%2Fb')
+    assert.equal(rawPath('http://host'), '/')
+  })
+})

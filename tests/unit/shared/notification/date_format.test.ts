@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+
+import { isAvisoError } from '#shared/errors.ts'
+import { compileDateFormat } from '#shared/notification/date_format.ts'
+
+describe('compileDateFormat()', () => {
+  for (const [format, text, expected] of [
+    ['%Y%m%d', '20200215', '20200215'],
+    ['%Y%m%d', '202021', '20200201'],
+    ['%Y%m%d', '202111', '20210101'],
+    ['%Y%m%d', '2020213', '20200213'],
+    ['%Y%m%d', '2020111', '20201101'],
+    ['%Y%m%d', '20240229', '20240229'],
+    ['%Y%m%d', '20000229', '20000229'],
+    ['%Y%m%d', '19000229', undefined],
+    ['%Y%m%d', '20250230', undefined],
+    ['%Y%m%d', '20250431', undefined],
+    ['%Y%m%d', '00000101', undefined],
+    ['%Y%m%d', '2020/02/15', undefined],
+    ['%Y%m%d', '12', undefined],
+    ['%Y%m%d', 'aaa', undefined],
+    ['%Y%m%d', '', undefined],
+    ['%Y%m%d', '202002150', undefined],
+    ['%Y%m%d', ' 20200215', undefined],
+    ['%Y-%m-%dT%H:%M:%S', '2020-2-5T1:2:3', '2020-02-05T01:02:03'],
+    ['%Y-%m-%dT%H:%M:%S', '2020-02-05T24:00:00', undefined],
+    ['%y%j', '24366', '24366'],
+    ['%y%j', '23366', undefined],
+    ['%Y.%j', '2023.060', '2023.060'],
+    ['%Y.%j', '2023x060', undefined],
+    ['%H%M%S.%f', '010203.5', '010203.500000'],
+    ['100%% %Y', '100% 2020', '100% 2020'],
+  ] as const) {
+    it(`reads ${JSON.stringify(text)} by ${format} as ${String(expected)}`, () => {
+      assert.equal(compileDateFormat(format)(text), expected)
+    })
+  }
+
+  for (const format of ['', 'plain', '%Q', '%', '%Y%Y', '%b', '%j%m', '%Y%y', '100%%']) {
+    it(`refuses the format ${JSON.stringify(format)}`, () => {
+      assert.throws(
+        () => compileDateFormat(format),
+        (error) => isAvisoError(error, 'ERR_CONFIG'),
+      )
+    })
+  }
+})

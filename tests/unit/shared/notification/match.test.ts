@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+
+import { isAvisoError } from '#shared/errors.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { matchesFilter, MAX_LISTED_VALUES } from '#shared/notification/match.ts'
+import { createSchemas, type EventSchema } from '#shared/notification/schema.ts'
+
+const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+const flight = schemas.require('flight')
+const dissemination = schemas.require('dissemination')
+const FLIGHT = { date: '20210101', country: 'italy', airport: 'FCO', number: 'AZ203' }
+const DISSEMINATION = {
+  destination: 'MACI',
+  date: '20190810',
+  target: 'E1',
+  class: 'od',
+  expver: '0001',
+  domain: 'g',
+  time: '00',
+  stream: 'enfo',
+  step: '24',
+}
+
+function matches(
+  schema: EventSchema,
+  wanted: Record<string, unknown> | null,
+  request: Record<string, string>,
+): boolean {
+  return matchesFilter(schema.filter(wanted), request)
+}
+
+function refuses(wanted: Record<string, unknown>, message: string | RegExp, field: string): void {
+  assert.throws(
+    () => dissemination.filter(wanted),
+    (error) => {
+      assert.ok(isAvisoError(error, 'ERR_BAD_REQUEST'), String(error))
+      if (typeof message === 'string') assert.equal(error.message, message)
+      else assert.match(error.message, message)
+      assert.equal(error.details['field'], field)
+      return true
+    },
+  )
+}
+
+describe('matchesFilter()', () => {
+  it('makes the values of listeners canonical', () => {
+    assert.ok(matches(flight, { country: 'Italy', airport: 'fco', date: 20210101 }, FLIGHT))
+    assert.ok(matches(flight, { date: '202111' }, FLIGHT))
+    assert.ok(
+      matches(dissemination, { destination: 'MACI', expver: 1, time: 0, step: [12, '24'] }, DISSEMINATION),
+    )
+  })
+
+  it('needs every condition', () => {
+    assert.ok(matches(flight, { number: ['AZ203', 'AZ303'] }, FLIGHT))
+    assert.ok(!matches(flight, { number: 'AZ999' }, FLIGHT))
+    assert.ok(!matches(flight, { country: 'Italy', number: 'AZ999' }, FLIGHT))
+    assert.ok(!matches(flight, { number: 'AZ203' }, { date: '20210101' }))
+  })
+
+  it('accepts everything where nothing is asked', () => {
+    assert.ok(matches(flight, {}, FLIGHT))
+    assert.ok(matches(flight, null, FLIGHT))
+  })
+
+  for (const [constraint, expected] of [
+    [{ eq: 24 }, true],
+    [{ eq: 12 }, false],
+    [{ in: [12, 24] }, true],
+    [{ gt: 23 }, true],
+    [{ gt: 24 }, false],
+    [{ gte: 24 }, true],
+    [{ lt: 24 }, false],
+    [{ lte: 24 }, true],
+    [{ lte: 100 }, true],
+    [{ between: [0, 24] }, true],
+    [{ between: [25, 30] }, false],
+  ] as const) {
+    it(`compares step 24 with ${JSON.stringify(constraint)}`, () => {
+      assert.equal(matches(dissemination, { destination: 'MACI', step: constraint }, DISSEMINATION), expected)
+    })
+  }
+})
+
+describe('filter()', () => {
+  const destination = 'MACI'
+
+  it('refuses what no notification can have', () => {
+    refuses({ destination, day: '1' }, 'Key day is not allowed', 'day')
+    refuses({ step: 1 }, 'Wrong listener file: destination required', 'destination')
+    refuses({ destination: null }, 'destination is a mandatory key', 'destination')
+    refuses({ destination, step: null }, 'Value None is not valid for key step', 'step')
+    refuses({ destination, step: [] }, 'Key step has an empty list, give at least one value', 'step')
+    refuses({ destination, step: [1, null] }, 'Value None is not valid for key step', 'step')
+    refuses({ destination, step: [[1]] }, 'Value […] is not valid for key step', 'step')
+    refuses({ destination, class: 'zz' }, 'Value zz is not valid for key class', 'class')
+    refuses({ destination: 'MACI/../x' }, /must not contain "\/"/, 'destination')
+    refuses({ destination: '' }, /must not be empty/, 'destination')
+    refuses(
+      { destination: Array.from({ length: MAX_LISTED_VALUES + 1 }, () => 'a') },
+      /lists more than 1024/,
+      'destination',
+    )
+    refuses(
+      JSON.parse('{"__proto__":1}') as Record<string, unknown>,
+      'Key __proto__ is not allowed',
+      '__proto__',
+    )
+  })
+
+  it('refuses operators that do not fit', () => {
+    refuses({ destination, step: {} }, 'Key step needs exactly one operator', 'step')
+    refuses({ destination, step: { gt: 1, lt: 3 } }, 'Key step needs exactly one operator', 'step')
+    refuses({ destination, step: { ne: 1 } }, 'Operator ne is not supported for key step', 'step')
+    refuses({ destination, step: { in: 1 } }, 'Operator in is not supported for key step', 'step')
+    refuses({ destination, step: { in: [] } }, /empty list/, 'step')
+    refuses({ destination, step: { gt: '1' } }, 'Value 1 is not valid for key step', 'step')
+    refuses({ destination, step: { gt: 1.5 } }, 'Value 1.5 is not valid for key step', 'step')
+    refuses({ destination, step: { gt: -1 } }, 'Value -1 is not valid for key step', 'step')
+    refuses({ destination, step: { between: [2, 1] } }, /needs \[least, most\]/, 'step')
+    refuses({ destination, class: { gt: 1 } }, 'Operator gt is not supported for key class', 'class')
+    const message = "Field 'date' does not support constraint filters; expected scalar value"
+    refuses({ destination, date: { gt: 1 } }, message, 'date')
+  })
+
+  it('refuses a field that no key contains', () => {
+    const [content] = [BUILTIN_SCHEMAS.get('flight')] as [{ flight: { request: object } }]
+    const request = { ...content.flight.request, pilot: [{ type: 'StringHandler' }] }
+    const schema = createSchemas([
+      { source: 'x', content: { flight: { ...content.flight, request } } },
+    ]).require('flight')
+    assert.throws(() => schema.filter({ pilot: 'me' }), /Key pilot is not part of a notification's key/)
+    assert.ok(schema.encode({ ...FLIGHT, pilot: 'me' }).stem.endsWith('AZ203'))
+  })
+})
+
+describe('baseKeys()', () => {
+  it('expands lists with canonical values', () => {
+    assert.deepEqual(dissemination.baseKeys({ destination: ['FOO', 'BAR', 'FOO'] }), [
+      '/ec/diss/FOO/',
+      '/ec/diss/BAR/',
+    ])
+    assert.deepEqual(flight.baseKeys({ country: ['Italy'] }), ['/tmp/aviso/flight/'])
+    assert.deepEqual(flight.baseKeys(null), ['/tmp/aviso/flight/'])
+    assert.deepEqual(dissemination.baseKeys(dissemination.filter({ destination: 'A' })), ['/ec/diss/A/'])
+  })
+
+  it('makes the cartesian product, within bounds', () => {
+    const type = { type: 'StringHandler', canonic: 'lower' }
+    const content = {
+      a: {
+        endpoint: [{ engine: ['etcd_rest'], base: '/a/{x}/{y}', stem: '{n}' }],
+        request: { x: [type], y: [type], n: [{ type: 'IntHandler' }] },
+      },
+      b: {
+        endpoint: [{ engine: ['etcd_rest'], base: '/b/{n}', stem: '{x}' }],
+        request: { x: [type], n: [{ type: 'IntHandler' }] },
+      },
+    }
+    const both = createSchemas([{ source: 'x', content }])
+    const schema = both.require('a')
+    assert.deepEqual(schema.baseKeys({ x: ['P', 'q'], y: ['R', 's'] }), [
+      '/a/p/r/',
+      '/a/p/s/',
+      '/a/q/r/',
+      '/a/q/s/',
+    ])
+    const many = Array.from({ length: 40 }, (_, index) => `v${String(index)}`)
+    assert.throws(() => schema.baseKeys({ x: many, y: many }), /covers more than 1024 base keys/)
+    assert.throws(() => both.require('b').baseKeys({ n: { gt: 1 } }), /Key n must be given by its values/)
+  })
+})

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import { toListenerNotification } from '#shared/notification/to_listener_notification.ts'
+import { toBytes } from '#shared/store/bytes.ts'
+
+describe('toListenerNotification()', () => {
+  const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+
+  it('puts the payload under the name of the schema', () => {
+    const request = { date: '20190810' }
+    assert.deepEqual(toListenerNotification(schemas.require('mars'), request, toBytes('s3://x')), {
+      event: 'mars',
+      request,
+      location: 's3://x',
+    })
+    assert.deepEqual(toListenerNotification(schemas.require('flight'), request, toBytes('')), {
+      event: 'flight',
+      request,
+      payload: '',
+    })
+  })
+
+  it('leaves out a payload that is None', () => {
+    assert.deepEqual(Object.keys(toListenerNotification(schemas.require('mars'), {}, toBytes('None'))), [
+      'event',
+      'request',
+    ])
+  })
+})

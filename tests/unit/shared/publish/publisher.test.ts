@@ -1,0 +1,302 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, describe, it } from 'node:test'
+import { AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
+import { journalKey, waitingKey } from '#shared/journal/journal.ts'
+import { createPublisher, type PublisherParts } from '#shared/publish/publisher.ts'
+import { toBytes, toText } from '#shared/store/bytes.ts'
+import { createMemoryStore } from '#shared/store/memory.ts'
+import type { Store, StoreOperation, TxnRequest } from '#shared/store/store.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import {
+  checkHistory,
+  codeOf,
+  history,
+  IDENTITY,
+  item,
+  receiptOf,
+} from '../../../contract/publisher_support.ts'
+import { createScaledClock } from '../../../support/scaled_clock.ts'
+
+const stores: Store[] = []
+after(() => Promise.all(stores.map((store) => store.close())))
+
+function memory(): Store {
+  const store = createMemoryStore({ clock: systemClock })
+  stores.push(store)
+  return store
+}
+
+function open(store: Store, more: Partial<PublisherParts> = {}) {
+  const clock = createScaledClock(100)
+  return createPublisher({ store, clock, random: randomUUID, identity: IDENTITY, ...more })
+}
+
+/** A store whose transactions go through `intercept`, which may throw. */
+function intercepted(store: Store, intercept: (request: TxnRequest) => void | Promise<void>): Store {
+  return {
+    ...store,
+    txn: async (request, options) => {
+      await intercept(request)
+      return store.txn(request, options)
+    },
+  }
+}
+
+function writes(request: TxnRequest, part: string): boolean {
+  return request.success.some(
+    (operation: StoreOperation) => operation.kind === 'put' && toText(operation.key).includes(part),
+  )
+}
+
+function failWith(code: AvisoErrorCode): never {
+  throw new AvisoError(code, 'as the test wants it')
+}
+
+describe('createPublisher()', () => {
+  it('sends the first item at once, and joins what arrives meanwhile', async () => {
+    const sizes: number[] = []
+    const publisher = open(intercepted(memory(), (request) => void sizes.push(request.success.length)))
+    const first = publisher.publish([item('e', 'a')])
+    const joined = publisher.publish([item('e', 'b')])
+    await first
+    await joined
+    assert.deepEqual(sizes, [5])
+  })
+
+  it('answers an empty list', async () => {
+    assert.deepEqual(await open(memory()).publish([]), [])
+  })
+
+  it('refuses at once when its waiting room is full', async () => {
+    const publisher = open(memory(), { limits: { maxItems: 2 } })
+    const results = await publisher.publish(['a', 'b', 'c'].map((name) => item('e', name)))
+    assert.deepEqual(results.map(codeOf), ['ok', 'ok', 'ERR_OVERLOADED'])
+    assert.equal(codeOf((await publisher.publish([item('e', 'c')]))[0]), 'ok', 'room is given back')
+    const small = open(memory(), { limits: { maxBytes: 1 } })
+    assert.deepEqual((await small.publish([item('e', 'a'), item('e', 'b')])).map(codeOf), [
+      'ok',
+      'ERR_OVERLOADED',
+    ])
+  })
+
+  it('refuses what fits no transaction, and keys that collide', async () => {
+    const same = item('e', 'x')
+    const results = await open(memory()).publish([
+      item('e', 'large', { value: new Uint8Array(1_400_000) }),
+      { ...same, keys: { ...same.keys, stem: same.keys.base } },
+      { ...same, keys: { ...same.keys, admin: same.keys.stem } },
+      { ...same, keys: { ...same.keys, stem: journalKey('e') } },
+      item('e', 'fits', { value: new Uint8Array(1_390_000) }),
+    ])
+    assert.deepEqual(results.map(codeOf), [
+      'ERR_TOO_LARGE',
+      ...Array<string>(3).fill('ERR_INVALID_NOTIFICATION'),
+      'ok',
+    ])
+  })
+
+  it('splits at the limits of a transaction', async () => {
+    const store = memory()
+    const space = 'e'
+    const many = Array.from({ length: 200 }, (_, index) =>
+      item(space, `n${index}`, { base: `b${index}`, admin: `a${index}` }),
+    )
+    const large = Array.from({ length: 5 }, (_, index) =>
+      item(space, `large${index}`, { value: new Uint8Array(600_000) }),
+    )
+    for (const result of await open(store).publish([...many, ...large])) receiptOf(result)
+    const entries = await history(store, space)
+    assert.equal(checkHistory(entries).length, 205)
+    assert.equal(Math.max(...entries.map(({ writes: written }) => written.length + 1)), 127)
+  })
+
+  it('fails only the item that the store refuses', async () => {
+    for (const code of ['ERR_TOO_LARGE', 'ERR_INVALID_RANGE'] as const) {
+      const store = memory()
+      const publisher = open(
+        intercepted(store, (request) => (writes(request, 'poison') ? failWith(code) : undefined)),
+      )
+      const results = await publisher.publish(
+        Array.from({ length: 90 }, (_, index) => item('e', index === 41 ? 'poison' : `n${index}`)),
+      )
+      assert.deepEqual(
+        results.map(codeOf),
+        Array.from({ length: 90 }, (_, index) => (index === 41 ? code : 'ok')),
+      )
+      assert.equal(checkHistory(await history(store, 'e')).length, 89)
+    }
+  })
+
+  it('fails only the items whose lease is refused', async () => {
+    const results = await open(memory()).publish([
+      item('e', 'a', { ttlSeconds: 0.5 }),
+      item('e', 'b', { ttlSeconds: 5 }),
+      item('e', 'c'),
+    ])
+    assert.deepEqual(results.map(codeOf), ['ERR_INVALID_RANGE', 'ok', 'ok'])
+  })
+
+  it('takes a new lease when the store has lost the one it knew', async () => {
+    const store = memory()
+    let lost = 1
+    const publisher = open(intercepted(store, () => (lost-- > 0 ? failWith('ERR_NOT_FOUND') : undefined)))
+    assert.equal(codeOf((await publisher.publish([item('e', 'a', { ttlSeconds: 5 })]))[0]), 'ok')
+  })
+
+  it('passes on that the store is full, without trying again', async () => {
+    let tries = 0
+    const publisher = open(
+      intercepted(memory(), () => {
+        tries++
+        failWith('ERR_STORE_FULL')
+      }),
+    )
+    assert.deepEqual((await publisher.publish([item('e', 'a'), item('e', 'b')])).map(codeOf), [
+      'ERR_STORE_FULL',
+      'ERR_STORE_FULL',
+    ])
+    assert.equal(tries, 1)
+  })
+
+  it('tries again while the store is away, and says at the deadline that nothing was stored', async () => {
+    const store = memory()
+    let away = 3
+    const publisher = open(
+      intercepted(store, () => (away-- > 0 ? failWith('ERR_STORE_UNAVAILABLE') : undefined)),
+    )
+    assert.equal(codeOf((await publisher.publish([item('e', 'a')]))[0]), 'ok')
+    away = Infinity
+    assert.equal(codeOf((await publisher.publish([item('e', 'b')]))[0]), 'ERR_STORE_UNAVAILABLE')
+    assert.equal(checkHistory(await history(store, 'e')).length, 1)
+  })
+
+  it('says at the deadline that the outcome is unknown, and recognises the late write when the id comes again', async () => {
+    const store = memory()
+    const ghosts: TxnRequest[] = []
+    let broken = true
+    const publisher = open({
+      ...store,
+      txn: async (request) => {
+        if (!broken) return store.txn(request)
+        ghosts.push(request)
+        return failWith('ERR_OUTCOME_UNKNOWN')
+      },
+    })
+    const sent = item('e', 'a')
+    assert.equal(codeOf((await publisher.publish([sent]))[0]), 'ERR_OUTCOME_UNKNOWN')
+    assert.ok(ghosts.length > 2)
+    broken = false
+    for (const ghost of ghosts.toReversed()) await store.txn(ghost)
+    assert.equal(receiptOf((await publisher.publish([sent]))[0]).replayed, true)
+    assert.equal(checkHistory(await history(store, 'e')).length, 1)
+  })
+
+  it('recognises its own write whose answer was lost: that is no replay', async () => {
+    for (const fault of ['answerLost', 'repeated'] as const) {
+      const store = memory()
+      let faults = 1
+      const publisher = open({
+        ...store,
+        txn: async (request) => {
+          const result = await store.txn(request)
+          if (faults-- <= 0) return result
+          return fault === 'repeated' ? store.txn(request) : failWith('ERR_OUTCOME_UNKNOWN')
+        },
+      })
+      const receipts = (await publisher.publish([item('e', 'a'), item('e', 'b')])).map(receiptOf)
+      assert.deepEqual(
+        receipts.map(({ replayed, sequence }) => [replayed, sequence]),
+        [
+          [false, 1n],
+          [false, 2n],
+        ],
+      )
+      assert.equal(checkHistory(await history(store, 'e')).length, 2)
+    }
+  })
+
+  it('gives up a store that never answers', async () => {
+    const silent: Store = { ...memory(), txn: () => new Promise(() => undefined) }
+    assert.equal(codeOf((await open(silent).publish([item('e', 'a')]))[0]), 'ERR_OUTCOME_UNKNOWN')
+    const deaf: Store = { ...memory(), range: () => new Promise(() => undefined) }
+    assert.equal(codeOf((await open(deaf).publish([item('e', 'a')]))[0]), 'ERR_STORE_UNAVAILABLE')
+  })
+
+  it('fails at once, naming the key, where the journal is not ours', async () => {
+    const store = memory()
+    await store.txn({
+      compare: [],
+      success: [{ kind: 'put', key: toBytes(journalKey('e')), value: toBytes('x') }],
+    })
+    const [result] = await open(store).publish([item('e', 'a')])
+    assert.equal(codeOf(result), 'ERR_STORE_PROTOCOL')
+    assert.ok(result?.ok === false && result.error.message.includes(journalKey('e')))
+  })
+
+  it('goes on numbering where the journal was compacted, or deleted while it runs', async () => {
+    const store = memory()
+    const publisher = open(store)
+    for (const name of ['a', 'b', 'c']) receiptOf((await publisher.publish([item('e', name)]))[0])
+    await store.compact((await store.status()).revision)
+    assert.equal(receiptOf((await open(store).publish([item('e', 'd')]))[0]).sequence, 4n)
+    assert.equal(receiptOf((await publisher.publish([item('e', 'e')]))[0]).sequence, 5n)
+    await store.txn({ compare: [], success: [{ kind: 'delete', range: { key: toBytes(journalKey('e')) } }] })
+    assert.equal(receiptOf((await publisher.publish([item('e', 'f')]))[0]).sequence, 6n)
+  })
+
+  it('never lets the journal go back in time', async () => {
+    const store = memory()
+    let now = 2_000_000_000_000
+    const publisher = open(store, { clock: { ...systemClock, now: () => now } })
+    const [first] = await publisher.publish([item('e', 'a')])
+    now -= 5_000
+    const [second] = await publisher.publish([item('e', 'b')])
+    assert.equal(receiptOf(second).committedAt, receiptOf(first).committedAt)
+  })
+
+  it('learns of many foreign commits before its next own', async () => {
+    const store = memory()
+    const idle = open(store)
+    const busy = open(store)
+    receiptOf((await idle.publish([item('e', 'first')]))[0])
+    const foreign = Array.from({ length: 30 }, (_, index) => item('e', `n${index}`))
+    for (const one of foreign) receiptOf((await busy.publish([one]))[0])
+    const results = await idle.publish([...foreign, item('e', 'last')])
+    assert.deepEqual(
+      results.map((result) => receiptOf(result).replayed),
+      [...foreign.map(() => true), false],
+    )
+    assert.equal(checkHistory(await history(store, 'e')).length, 32)
+  })
+
+  it('leaves a sign when it keeps losing, and yields to the sign of another', async () => {
+    const store = memory()
+    const pauses: number[] = []
+    const sleep = (ms: number, signal?: AbortSignal): Promise<void> => {
+      if (signal === undefined) pauses.push(ms)
+      return systemClock.sleep(ms, signal)
+    }
+    const winner = open(store, { clock: { ...systemClock, sleep } })
+    receiptOf((await winner.publish([item('e', 'first')]))[0])
+    let races = 0
+    const loser = open(
+      intercepted(store, async () => {
+        if (races++ < 5) receiptOf((await winner.publish([item('e', `w${races}`)]))[0])
+      }),
+    )
+    receiptOf((await loser.publish([item('e', 'l')]))[0])
+    assert.ok((await store.range({ key: toBytes(waitingKey('e')) })).kvs.length === 1)
+    assert.deepEqual(pauses, [4])
+    assert.equal(checkHistory(await history(store, 'e')).length, 7)
+  })
+
+  it('drains when closed, and then refuses', async () => {
+    const store = memory()
+    const publisher = open(store)
+    const accepted = publisher.publish(Array.from({ length: 300 }, (_, index) => item('e', `n${index}`)))
+    await Promise.all([publisher.close(), publisher.close()])
+    assert.ok((await accepted).every(({ ok }) => ok))
+    assert.equal(codeOf((await publisher.publish([item('e', 'late')]))[0]), 'ERR_STORE_UNAVAILABLE')
+  })
+})
