@@ -1,0 +1,88 @@
+/**
+ * `npm run etcd`: a real etcd on loopback for development. Needs no root and nothing installed.
+ *
+ * @module
+ */
+
+import process from 'node:process'
+import { Command, CommanderError, Option } from 'commander'
+import { findEtcdctl } from './etcd/binary.ts'
+import { startEtcd, type EtcdCluster } from './etcd/cluster.ts'
+
+interface EtcdArguments {
+  readonly members: '1' | '3'
+  readonly port?: number
+  readonly data?: string
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = parseArguments(argv)
+  if (typeof options === 'number') return options
+  const stopped = stopSignal()
+  let cluster: EtcdCluster
+  try {
+    cluster = await startEtcd({
+      members: Number(options.members),
+      ...(options.port === undefined ? {} : { port: options.port }),
+      ...(options.data === undefined ? {} : { dataFolder: options.data }),
+    })
+  } catch (error) {
+    console.error(`error: ${error instanceof Error ? error.message : String(error)}`)
+    return 1
+  }
+  const etcdctl = await findEtcdctl()
+  console.log(`etcd ${cluster.version}, ${cluster.members.length} member(s), data in ${cluster.folder}`)
+  for (const { url, pid } of cluster.members) console.log(`  ${url}  (process ${pid})`)
+  console.log(`Aviso on it:  npm start -- --store ${cluster.store}`)
+  if (etcdctl !== undefined)
+    console.log(`Look inside:  ETCDCTL_API=3 ${etcdctl} --endpoints ${cluster.store} get --prefix /`)
+  console.log('Stop it with Ctrl-C')
+  await stopped
+  console.log('Stopping')
+  await cluster.stop()
+  await cluster.close()
+  return 0
+}
+
+function parseArguments(argv: readonly string[]): EtcdArguments | number {
+  const program = new Command('npm run etcd --')
+    .description('Runs a real etcd on 127.0.0.1 until it is stopped.')
+    .addOption(new Option('--members <count>', 'size of the cluster').choices(['1', '3']).default('1'))
+    .addOption(
+      new Option(
+        '--port <port>',
+        'client port of the first member, the others follow (default: free ones)',
+      ).argParser(parsePort),
+    )
+    .option('--data <folder>', 'keep the data here (default: temporary, removed at the end)')
+    .exitOverride()
+  try {
+    program.parse([...argv], { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    throw error
+  }
+  return program.opts<EtcdArguments>()
+}
+
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_530) return port
+  throw new CommanderError(2, 'aviso.port', `error: --port takes a number from 1 to 65530, not "${text}"`)
+}
+
+/** Resolves at the first signal; the second one ends the process, and etcd with it. */
+function stopSignal(): Promise<void> {
+  return new Promise((done) => {
+    let asked = false
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(1)
+        asked = true
+        done()
+      })
+    }
+  })
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)))
