@@ -80,7 +80,7 @@ function compileNumeric(
     const wanted = listOf(name, operator, operand).map((value) => toOperand(field, value))
     // Integers have one canonical text, which the hub can index; of a float's texts several may be one number.
     if (type.type === 'IntHandler') return { kind: 'values', values: wanted }
-    return condition((value) => wanted.some((candidate) => candidate >= value && candidate <= value))
+    return condition((value) => wanted.some((candidate) => Number(candidate) === value))
   }
   const bound = toOperand(field, operand)
   switch (operator) {
@@ -103,11 +103,7 @@ function condition(holds: (value: number) => boolean): CompiledConstraint {
   return { kind: 'condition', condition: { kind: 'test', test } }
 }
 
-function listOf(
-  name: string,
-  operator: 'eq' | 'in' | string,
-  operand: JsonValue | undefined,
-): readonly JsonValue[] {
+function listOf(name: string, operator: string, operand: JsonValue | undefined): readonly JsonValue[] {
   if (operator === 'in') {
     if (Array.isArray(operand) && operand.length > 0) return operand
     throw refuse(name, "needs a list with at least one value for 'in'")

@@ -6,7 +6,9 @@
 
 import { parseCursor } from '#services/auth/cursor.ts'
 import type { StartRequest } from '#services/auth/listen_request.ts'
-import type { CallOptions } from '#shared/store/store.ts'
+import { AvisoError } from '#shared/errors.ts'
+import { revisionOfDate, revisionOfSequence, type JournalPosition } from '#shared/journal/positions.ts'
+import type { CallOptions, Store } from '#shared/store/store.ts'
 import type { StartPosition } from '#shared/watch/hub.ts'
 
 /** A start in history. */
@@ -46,6 +48,30 @@ export async function resolveStart(
   }
 }
 
-export function createPositions(_store: unknown): Positions {
-  throw new Error('TODO')
+/** Positions as the journal of the store has them. */
+export function createPositions(store: Store): Positions {
+  return {
+    ofSequence: async (event, sequence, options) =>
+      toStart(await revisionOfSequence(store, event, sequence, options)),
+    ofDate: async (event, at, options) => toStart(await revisionOfDate(store, event, at, options)),
+  }
+}
+
+function toStart(position: JournalPosition): HistoryStart {
+  switch (position.kind) {
+    case 'future':
+      return { kind: 'revision', revision: position.revision }
+    case 'found': {
+      const { revision, index } = position
+      return index === 0
+        ? { kind: 'revision', revision }
+        : { kind: 'revision', revision, afterIndex: index - 1 }
+    }
+    case 'compacted':
+      throw new AvisoError(
+        'ERR_HISTORY_COMPACTED',
+        'What was asked for is partly no longer kept; start from the oldest position that is, or from now',
+        { details: { oldest_revision: position.revision.toString() } },
+      )
+  }
 }

@@ -95,7 +95,7 @@ export function formatsOverlap(a: KeyFormat, b: KeyFormat): boolean {
 
 /** Whether a key of the format could start with `prefix`. */
 export function canStartWith(format: KeyFormat, prefix: string): boolean {
-  return symbolsOverlap(toSymbols(format), [...prefix, ANYTHING])
+  return symbolsOverlap(toSymbols(format), [...Array.from(prefix), ANYTHING])
 }
 
 /** One character of a field value. */
@@ -108,7 +108,10 @@ const ANYTHING = Symbol('anything')
 type KeySymbol = string | typeof ONE | typeof MORE | typeof ANYTHING
 
 function toSymbols(format: KeyFormat): readonly KeySymbol[] {
-  return format.literals.flatMap((literal, index) => (index === 0 ? [...literal] : [ONE, MORE, ...literal]))
+  return format.literals.flatMap((literal, index) => {
+    const characters = Array.from(literal)
+    return index === 0 ? characters : [ONE, MORE, ...characters]
+  })
 }
 
 /** Walks all pairs of positions that one text can reach in both patterns. */

@@ -67,9 +67,14 @@ export function compileFormat(format: string, kind: FormatKind): (value: string 
   }
   const apply = compileSpec(format, placeholder.spec, kind)
   const at = parts.indexOf(placeholder)
-  const before = parts.slice(0, at).join('')
-  const after = parts.slice(at + 1).join('')
+  const before = literal(parts.slice(0, at))
+  const after = literal(parts.slice(at + 1))
   return (value) => before + apply(value) + after
+}
+
+/** The literal text among some parts. */
+function literal(parts: ReturnType<typeof parseFormat>): string {
+  return parts.filter((part) => typeof part === 'string').join('')
 }
 
 function compileSpec(
@@ -120,7 +125,7 @@ interface Padding {
 }
 
 function pad(sign: string, body: string, padding: Padding): string {
-  const missing = padding.width - sign.length - [...body].length
+  const missing = padding.width - sign.length - Array.from(body).length
   if (missing <= 0) return sign + body
   const { fill } = padding
   switch (padding.align) {

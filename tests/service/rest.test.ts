@@ -142,7 +142,7 @@ describe('POST /api/v1/notification, one CloudEvent', () => {
       {},
       '9'.repeat(30),
     ]) {
-      assert.deepEqual((await refuse(dissemination({}, { ttl }))).status, 400, String(ttl))
+      assert.deepEqual((await refuse(dissemination({}, { ttl }))).status, 400, JSON.stringify(ttl))
     }
   })
 
@@ -234,7 +234,7 @@ describe('POST /api/v1/notification, refusals', () => {
       { gte: 1 },
     ]
     for (const date of impossible)
-      assert.equal((await refuse(dissemination({ date }))).status, 400, String(date))
+      assert.equal((await refuse(dissemination({ date }))).status, 400, JSON.stringify(date))
     const destinations = ['', '.', '..', 'A/B', 'A\0B', 'A\nB', 'A/../B', 'x'.repeat(129), null, ['A'], {}]
     for (const destination of destinations) {
       assert.equal((await refuse(dissemination({ destination }))).status, 400, JSON.stringify(destination))
@@ -294,7 +294,7 @@ describe('POST /api/v1/notification, refusals', () => {
       assert.deepEqual([answer.status, answer.body['code']], [400, 'INVALID_JSON'], text.slice(0, 60))
     }
     const utf16 = new Uint8Array(
-      new Uint16Array([...valid].map((character) => character.charCodeAt(0))).buffer,
+      new Uint16Array(Array.from(valid).map((character) => character.charCodeAt(0))).buffer,
     )
     assert.equal((await refuse(utf16)).status, 400)
     const broken = new TextEncoder()

@@ -50,7 +50,7 @@ export async function runProgram(request: ProgramRequest): Promise<ProgramResult
     env: request.environment,
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own: the time limit ends all of it, and the terminal's Ctrl-C does not end what is to be waited for.
-    detached: false,
+    detached: true,
   })
   let errorTail = ''
   const closed = Promise.all([
