@@ -34,7 +34,7 @@ export class DemoReader {
     const response = await fetchWhenReady(`${url}/api/v1/watch?${query}`, reader.#abort.signal)
     const opened = Promise.withResolvers<void>()
     reader.#reading = reader.#read(response, opened.resolve)
-    reader.#reading.catch(opened.reject)
+    void reader.#reading.catch(opened.reject)
     await opened.promise
     return reader
   }

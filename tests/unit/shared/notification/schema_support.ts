@@ -1,0 +1,63 @@
+/** Schemas for the tests of this folder. */
+
+import assert from 'node:assert/strict'
+import { isAvisoError } from '#shared/errors.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createSchemas, type Schemas } from '#shared/notification/schema.ts'
+
+export const DISSEMINATION = {
+  target: 'E1',
+  class: 'od',
+  date: '20190810',
+  destination: 'MACI',
+  domain: 'g',
+  expver: '1',
+  step: '1',
+  stream: 'enfo',
+  time: '0',
+}
+export const STEM =
+  '/ec/diss/MACI/date=20190810,target=E1,class=od,expver=0001,domain=g,time=00,stream=enfo,step=1'
+
+export function builtins(): Schemas {
+  return createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+}
+
+/** An event type with text fields only. */
+export function event(base: string, stem: string, extra: object = {}): object {
+  const names = [...`${base}${stem}${JSON.stringify(extra)}`.matchAll(/\{(\w+)\}/g)].map(
+    (match) => match[1] ?? '',
+  )
+  return {
+    endpoint: [{ engine: ['etcd_rest'], base, stem, ...extra }],
+    request: Object.fromEntries(names.map((name) => [name, [{ type: 'StringHandler' }]])),
+  }
+}
+
+export function schemasOf(...contents: object[]): Schemas {
+  return createSchemas(contents.map((content, index) => ({ source: `file${String(index)}.json`, content })))
+}
+
+export function refuses(contents: unknown[], pattern: RegExp): void {
+  assert.throws(
+    () => createSchemas(contents.map((content, index) => ({ source: `file${String(index)}.json`, content }))),
+    (error) => {
+      assert.ok(isAvisoError(error, 'ERR_CONFIG'), String(error))
+      assert.match(error.message, pattern)
+      return true
+    },
+  )
+}
+
+export function invalid(request: Record<string, unknown>, message: string | RegExp, field: string): void {
+  assert.throws(
+    () => builtins().require('dissemination').encode(request),
+    (error) => {
+      assert.ok(isAvisoError(error, 'ERR_INVALID_NOTIFICATION'), String(error))
+      if (typeof message === 'string') assert.equal(error.message, message)
+      else assert.match(error.message, message)
+      assert.equal(error.details['field'], field)
+      return true
+    },
+  )
+}
