@@ -13,7 +13,7 @@ import type { Notification, NotificationRequest } from '#shared/notification/not
 import { compareBytes, prefixEnd, toBytes, toText } from '#shared/store/bytes.ts'
 import type { KeyRange, Revision, StoreEvent } from '#shared/store/store.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
-import { sizeOfEvents, type Entry } from './entry.ts'
+import { createEntry, type Entry } from './entry.ts'
 
 /** What the hub needs of the schemas. */
 export interface KeyDecoder {
@@ -82,7 +82,7 @@ export function createDecoder({ schemas, roots, logger }: DecoderParts): Decoder
         ...(described?.event === decoded.event && fromJournal(described)),
       })
     }
-    return { revision, events: kept, notifications, bytes: sizeOfEvents(kept) }
+    return createEntry(revision, kept, notifications)
   }
 
   function describe({ kind, kv }: StoreEvent, key: string, journal: Map<string, Described>): void {

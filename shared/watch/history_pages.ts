@@ -1,0 +1,110 @@
+/**
+ * Pages of history that were read from the store, kept for the streams that need them at about the same time.
+ *
+ * @module
+ */
+
+import type { Revision } from '#shared/store/store.ts'
+import type { EntrySource } from './chunk.ts'
+import { hold, release, type Account, type Entry } from './entry.ts'
+
+/** A complete stretch of history. */
+export interface Page extends EntrySource {
+  /** Everything from this revision on is here, up to `through`. */
+  readonly from: Revision
+}
+
+/** A bounded collection of pages. */
+export interface HistoryPages {
+  readonly bytes: number
+  /** The page that holds a revision. */
+  find(revision: Revision): Page | undefined
+  add(from: Revision, through: Revision, entries: readonly Entry[]): void
+  clear(): void
+}
+
+interface Kept {
+  readonly page: Page
+  readonly entries: readonly Entry[]
+  readonly account: Account
+  usedAt: number
+}
+
+/** Objects of a page. */
+const PAGE_OVERHEAD_BYTES = 500
+
+/** Pages of at most `maxBytes`; the one that was used least recently goes first. */
+export function createHistoryPages(maxBytes: number): HistoryPages {
+  /** Ascending in `from` and in `through`, as no page lies within another. */
+  let pages: Kept[] = []
+  let uses = 0
+
+  const total = (): number => pages.reduce((sum, { account }) => sum + account.bytes, 0)
+  const drop = (kept: Kept): void => {
+    pages = pages.filter((other) => other !== kept)
+    kept.entries.forEach(release)
+  }
+  const trim = (): void => {
+    let bytes = total()
+    while (bytes > maxBytes && pages.length > 1) {
+      const oldest = pages.reduce((least, kept) => (kept.usedAt < least.usedAt ? kept : least))
+      bytes -= oldest.account.bytes
+      drop(oldest)
+    }
+  }
+  return {
+    get bytes() {
+      return total()
+    },
+    find: (revision) => {
+      const kept = pages[lastAtOrBefore(pages, revision)]
+      if (kept === undefined || kept.page.through < revision) return undefined
+      kept.usedAt = ++uses
+      return kept.page
+    },
+    add: (from, through, entries) => {
+      const around = pages[lastAtOrBefore(pages, from)]
+      if (around !== undefined && around.page.through >= through) return
+      for (const kept of pages) if (kept.page.from >= from && kept.page.through <= through) drop(kept)
+      const account: Account = { bytes: PAGE_OVERHEAD_BYTES }
+      for (const entry of entries) hold(entry, account)
+      const page = createPage(from, through, entries)
+      pages.splice(lastAtOrBefore(pages, from) + 1, 0, { page, entries, account, usedAt: ++uses })
+      trim()
+    },
+    clear: () => {
+      for (const { entries } of pages) entries.forEach(release)
+      pages = []
+    },
+  }
+}
+
+function createPage(from: Revision, through: Revision, entries: readonly Entry[]): Page {
+  return {
+    from,
+    through,
+    at: (position) => entries[position],
+    find: (revision) => {
+      let low = 0
+      let high = entries.length
+      while (low < high) {
+        const middle = Math.floor((low + high) / 2)
+        if ((entries[middle]?.revision ?? revision) < revision) low = middle + 1
+        else high = middle
+      }
+      return low
+    },
+  }
+}
+
+/** Index of the last page that begins at or before a revision, -1 for none. */
+function lastAtOrBefore(pages: readonly Kept[], revision: Revision): number {
+  let low = 0
+  let high = pages.length
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if ((pages[middle]?.page.from ?? revision) <= revision) low = middle + 1
+    else high = middle
+  }
+  return low - 1
+}

@@ -1,0 +1,85 @@
+/**
+ * Selections as the hub uses them: one matcher for streams that ask for the same.
+ *
+ * @module
+ */
+
+import type { FieldCondition, NotificationRequest } from '#shared/notification/notification.ts'
+import { isInRange } from '#shared/store/bytes.ts'
+import type { KeyRange } from '#shared/store/store.ts'
+import type { Entry } from './entry.ts'
+import type { Selection } from './hub.ts'
+
+/** A field and what it must satisfy. */
+export type Predicate = readonly [field: string, condition: FieldCondition]
+
+/** What a stream takes of an entry. */
+export type Matcher =
+  /** Each notification of one event type that satisfies all predicates. */
+  | { readonly kind: 'notifications'; readonly event: string; readonly predicates: readonly Predicate[] }
+  /** The revision as a whole, where an event lies in one of the ranges. */
+  | { readonly kind: 'ranges'; readonly ranges: readonly KeyRange[] }
+
+/** Compiles a selection; a matcher keeps nothing of it but sets and functions. */
+export function createMatcher(selection: Selection): Matcher {
+  if (selection.kind === 'ranges') return { kind: 'ranges', ranges: [...selection.ranges] }
+  const { event, conditions } = selection.filter
+  return { kind: 'notifications', event, predicates: [...conditions] }
+}
+
+/** Whether a request satisfies all predicates. */
+export function satisfies(predicates: readonly Predicate[], request: NotificationRequest): boolean {
+  for (const [field, condition] of predicates) {
+    const value = request[field]
+    if (value === undefined) return false
+    if (condition.kind === 'in' ? !condition.values.has(value) : !condition.test(value)) return false
+  }
+  return true
+}
+
+/** Whether a key lies in any of the ranges. */
+export function isInRanges(ranges: readonly KeyRange[], key: Uint8Array): boolean {
+  return ranges.some((range) => isInRange(key, range))
+}
+
+/**
+ * The first place of an entry, from `from` on, that a matcher takes: the index of a notification, or 0 for the whole revision.
+ *
+ * @returns -1 where there is none.
+ */
+export function nextMatch(matcher: Matcher, entry: Entry, from: number): number {
+  if (matcher.kind === 'ranges') {
+    const taken = from === 0 && entry.events.some(({ kv }) => isInRanges(matcher.ranges, kv.key))
+    return taken ? 0 : -1
+  }
+  const { event, predicates } = matcher
+  const { notifications } = entry
+  for (let place = from; place < notifications.length; place++) {
+    const notification = notifications[place]
+    if (notification?.event === event && satisfies(predicates, notification.request)) return place
+  }
+  return -1
+}
+
+/** Makes texts that are the same for selections that surely take the same. */
+export function createSelectionKeys(): (selection: Selection) => string {
+  // Functions cannot be compared by what they do, only by which they are.
+  const testNumbers = new WeakMap<object, number>()
+  let lastTestNumber = 0
+  const numberOf = (test: object): number => {
+    const number = testNumbers.get(test) ?? ++lastTestNumber
+    testNumbers.set(test, number)
+    return number
+  }
+  return (selection) => {
+    if (selection.kind === 'ranges') {
+      return `r${JSON.stringify(selection.ranges.map(({ key, end }) => [[...key], end && [...end]]))}`
+    }
+    const { event, conditions } = selection.filter
+    const parts = [...conditions].map(([field, condition]) => {
+      const accepted = condition.kind === 'in' ? [...condition.values].toSorted() : numberOf(condition.test)
+      return JSON.stringify([field, accepted])
+    })
+    return `n${JSON.stringify(event)}${parts.toSorted().join()}`
+  }
+}

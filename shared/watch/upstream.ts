@@ -1,0 +1,185 @@
+/**
+ * The upstream: the one watch that fills the ring, and starts over where it cannot go on.
+ *
+ * Flow: store → **upstream** → hub → auth → listener
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
+import { prefixRange } from '#shared/store/bytes.ts'
+import { onNextTurn } from '#shared/store/mvcc_turn.ts'
+import type { KeyRange, Revision, Store, WatchMessage } from '#shared/store/store.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import type { Decoder } from './decode.ts'
+import type { Entry } from './entry.ts'
+import { followStore, type FollowState } from './follow.ts'
+import { oldestRevisionOf } from './history.ts'
+import { START_BACK_REVISIONS, TURN_BYTES, TURN_REVISIONS } from './limits.ts'
+import type { Ring } from './ring.ts'
+
+/** Where the upstream begins. */
+export interface Origin {
+  /** First revision of the ring. */
+  readonly from: Revision
+  /** The store's revision: what is stored up to it is history. */
+  readonly head: Revision
+}
+
+/** Why everything known is void. */
+export type Loss =
+  /** What came while the upstream was away can no longer be read. */
+  | { readonly kind: 'compacted'; readonly oldest: Revision }
+  /** The store was replaced. */
+  | { readonly kind: 'replaced' }
+
+/** What the upstream works with. */
+export interface UpstreamParts {
+  readonly store: Store
+  readonly range: KeyRange
+  readonly ring: Ring
+  readonly decode: Decoder
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  /** An entry has been appended to the ring. */
+  readonly onEntry: (entry: Entry) => void
+  /** The ring's `through` has moved. */
+  readonly onAdvance: () => void
+  /** Called before the ring starts over, so that streams can be ended with what it still knows. */
+  readonly onLoss: (loss: Loss) => void
+}
+
+export interface Upstream {
+  /** Resolves when the watch has stood for the first time. */
+  readonly stood: Promise<void>
+  state(): FollowState
+  /** Newest revision of the store that is known of. */
+  head(): Revision
+  close(): Promise<void>
+}
+
+/** Wait after a failure that nothing explains. */
+const RETRY_MS = 1_000
+
+/**
+ * Finds where to begin: at the newest write of ours, which is an event that every reader of history meets too; right behind the store's
+ * head where there is none, or none near. Then a reader waits at the end of history until an event or progress shows that it is the end.
+ *
+ * @throws {AvisoError} What the store throws.
+ */
+export async function findOrigin(store: Store, signal?: AbortSignal): Promise<Origin> {
+  const request = {
+    ...prefixRange(INTERNAL_PREFIX),
+    keysOnly: true,
+    sortTarget: 'MOD',
+    sortOrder: 'DESCEND',
+    limit: 1,
+  } as const
+  const { kvs, revision: head } = await store.range(request, signal && { signal })
+  const written = kvs[0]?.modRevision
+  const isNear = written !== undefined && head - written <= START_BACK_REVISIONS
+  return { from: isNear ? written : head + 1n, head }
+}
+
+/** Follows the store from the ring's end on. */
+export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
+  const { ring, clock, logger } = parts
+  const stop = new AbortController()
+  const stood = Promise.withResolvers<void>()
+  let state: FollowState = { connected: false, since: clock.now() }
+  let head = origin.head
+  let revisions = 0
+  let bytes = 0
+
+  async function run(): Promise<void> {
+    while (!stop.signal.aborted) {
+      try {
+        await follow()
+      } catch (error) {
+        if (stop.signal.aborted) return
+        await startOver(error)
+      }
+    }
+  }
+
+  async function follow(): Promise<void> {
+    const { store, range, random } = parts
+    const onState = (changed: FollowState): void => {
+      state = changed
+      if (changed.connected) stood.resolve()
+    }
+    const from = ring.through + 1n
+    const messages = followStore({ store, range, from, clock, random, logger, onState, signal: stop.signal })
+    for await (const message of messages) {
+      receive(message)
+      if (revisions >= TURN_REVISIONS || bytes >= TURN_BYTES) await giveTurn()
+    }
+  }
+
+  function receive(message: WatchMessage): void {
+    if (message.kind === 'created') return
+    const { revision } = message
+    const entry = message.kind === 'revision' ? parts.decode(revision, message.events) : undefined
+    if (entry === undefined || entry.events.length === 0) ring.advance(revision)
+    else {
+      ring.append(entry)
+      bytes += entry.bytes
+      parts.onEntry(entry)
+    }
+    revisions++
+    if (ring.through > head) head = ring.through
+    parts.onAdvance()
+  }
+
+  function giveTurn(): Promise<void> {
+    revisions = 0
+    bytes = 0
+    return new Promise(onNextTurn)
+  }
+
+  async function startOver(error: unknown): Promise<void> {
+    const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
+    const oldest = oldestRevisionOf(error)
+    state = { connected: false, since: clock.now() }
+    if (oldest !== undefined && oldest > ring.through + 1n) {
+      logger('error', 'The store has compacted what was not read yet, starting over', { code, oldest })
+      parts.onLoss({ kind: 'compacted', oldest })
+      ring.reset(oldest)
+    } else if (code === 'ERR_EPOCH_CHANGED') {
+      logger('error', 'The store was replaced, starting over', { code })
+      parts.onLoss({ kind: 'replaced' })
+      await relocate()
+    } else {
+      logger('error', 'The store could not be followed, trying again', { code })
+      await clock.sleep(RETRY_MS, stop.signal)
+    }
+  }
+
+  async function relocate(): Promise<void> {
+    while (!stop.signal.aborted) {
+      try {
+        const found = await findOrigin(parts.store, stop.signal)
+        ring.reset(found.from)
+        head = found.head
+        return
+      } catch (error) {
+        if (!isAvisoError(error)) throw error
+        await clock.sleep(RETRY_MS, stop.signal)
+      }
+    }
+  }
+
+  const running = run()
+  return {
+    stood: stood.promise,
+    state: () => state,
+    head: () => head,
+    close: async () => {
+      stop.abort()
+      await running
+    },
+  }
+}
