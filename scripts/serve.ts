@@ -127,14 +127,17 @@ function storeAuth(config: Config, platform: Platform): { auth?: { name: string;
   return { auth: { name: user.name, password } }
 }
 
+/** The first signal asks to stop, a second one does not wait. */
 function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        resolve(signal)
-        process.once(signal, () => process.exit(1))
-      })
+    let asked = false
+    // One handler for both: Deno calls a handler that is added while a signal is handled with that same signal.
+    const onSignal = (signal: string): void => {
+      if (asked) process.exit(1)
+      asked = true
+      resolve(signal)
     }
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
   })
 }
 
