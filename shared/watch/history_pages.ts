@@ -16,10 +16,11 @@ export interface Page extends EntrySource {
 
 /** A bounded collection of pages. */
 export interface HistoryPages {
-  readonly bytes: number
   /** The page that holds a revision. */
   find(revision: Revision): Page | undefined
   add(from: Revision, through: Revision, entries: readonly Entry[]): void
+  /** Drops pages while there are too many bytes: frames have been made since they were added. */
+  trim(): void
   clear(): void
 }
 
@@ -39,13 +40,12 @@ export function createHistoryPages(maxBytes: number): HistoryPages {
   let pages: Kept[] = []
   let uses = 0
 
-  const total = (): number => pages.reduce((sum, { account }) => sum + account.bytes, 0)
   const drop = (kept: Kept): void => {
     pages = pages.filter((other) => other !== kept)
     kept.entries.forEach(release)
   }
   const trim = (): void => {
-    let bytes = total()
+    let bytes = pages.reduce((sum, { account }) => sum + account.bytes, 0)
     while (bytes > maxBytes && pages.length > 1) {
       const oldest = pages.reduce((least, kept) => (kept.usedAt < least.usedAt ? kept : least))
       bytes -= oldest.account.bytes
@@ -53,9 +53,6 @@ export function createHistoryPages(maxBytes: number): HistoryPages {
     }
   }
   return {
-    get bytes() {
-      return total()
-    },
     find: (revision) => {
       const kept = pages[lastAtOrBefore(pages, revision)]
       if (kept === undefined || kept.page.through < revision) return undefined
@@ -72,6 +69,7 @@ export function createHistoryPages(maxBytes: number): HistoryPages {
       pages.splice(lastAtOrBefore(pages, from) + 1, 0, { page, entries, account, usedAt: ++uses })
       trim()
     },
+    trim,
     clear: () => {
       for (const { entries } of pages) entries.forEach(release)
       pages = []

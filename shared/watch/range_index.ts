@@ -75,7 +75,7 @@ export function commonBeginning({ key, end }: KeyRange): Uint8Array {
   if (isEndOfKeys(end) || compareBytes(key, end) >= 0) return key.subarray(0, 0)
   let length = 0
   while (length < key.length && key[length] === end[length]) length++
-  // Keys from "ab…" to "ac" all begin with "ab".
+  // From `ab` up to `ac` all keys begin with `ab`.
   const isNext = end.length === length + 1 && (key[length] ?? -1) + 1 === end[length]
   return key.subarray(0, isNext ? length + 1 : length)
 }

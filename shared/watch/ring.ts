@@ -26,6 +26,8 @@ export interface Ring extends EntrySource {
   append(entry: Entry): void
   /** Says that there is nothing for listeners up to a revision. */
   advance(through: Revision): void
+  /** Drops the oldest entries while there are too many bytes: frames have been made since they were appended. */
+  trim(): void
   /** Forgets everything: what comes next begins at `floor`. Positions go on. */
   reset(floor: Revision): void
 }
@@ -97,6 +99,7 @@ export function createRing(maxBytes: number, from: Revision): Ring {
     advance: (revision) => {
       if (revision > through) through = revision
     },
+    trim,
     reset: (revision) => {
       for (const entry of entries) if (entry !== undefined) release(entry)
       origin = end()

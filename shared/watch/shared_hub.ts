@@ -6,23 +6,21 @@
  * @module
  */
 
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { EPOCH_KEY } from '#shared/journal/journal.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { AvisoError } from '#shared/errors.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
+import { admit } from './admission.ts'
 import { createDecoder, hullOf, type KeyDecoder } from './decode.ts'
-import { createDelivery } from './delivery.ts'
+import { createDelivery, type Delivery } from './delivery.ts'
+import { createGroups, type Groups } from './group.ts'
 import { createHistory, type History } from './history.ts'
-import type { CloseReason, Hub, StartPosition, SubscribeRequest, Subscription } from './hub.ts'
-import { DEFAULT_HUB_LIMITS, HISTORY_WAIT_MS, START_WAIT_MS, type HubLimits } from './limits.ts'
-import { createRing } from './ring.ts'
-import { createMatcher, createSelectionKeys } from './selection.ts'
-import { createGroup, type Group, type Stream } from './stream.ts'
-import { createSubscriptionIndex } from './subscription_index.ts'
+import type { CloseReason, Hub, HubStatus, SubscribeRequest, Subscription } from './hub.ts'
+import { DEFAULT_HUB_LIMITS, type HubLimits } from './limits.ts'
+import { createRing, type Ring } from './ring.ts'
+import { openStream, type Stream } from './stream.ts'
 import { startSweep } from './sweep.ts'
-import { findOrigin, startUpstream, type Loss } from './upstream.ts'
+import { findOrigin, startUpstream, type Loss, type Upstream } from './upstream.ts'
 
 /** What a hub is made with. */
 export interface HubParts {
@@ -39,199 +37,70 @@ export interface HubParts {
   readonly onEpochChange?: () => void
 }
 
+/** The parts of a running hub. */
+interface Works {
+  readonly limits: HubLimits
+  readonly clock: Clock
+  readonly ring: Ring
+  readonly history: History
+  readonly groups: Groups
+  readonly streams: Set<Stream>
+  readonly delivery: Delivery
+  readonly upstream: Upstream
+}
+
 /**
  * Starts a hub.
  *
  * @throws {AvisoError} What the store throws when it cannot be reached: trying again is safe.
  */
 export async function createHub(parts: HubParts): Promise<Hub> {
-  const { store, schemas, roots, clock, random, logger } = parts
-  const limits = { ...DEFAULT_HUB_LIMITS, ...parts.limits }
-  const origin = await findOrigin(store)
-  const range = hullOf(roots)
-  const ring = createRing(limits.ringBytes, origin.from)
-  const decode = createDecoder({ schemas, roots, logger })
-  const history = createHistory({ store, range, decode, ring, clock, random, logger })
-  const groups = createGroups(() => ring.through)
-  const streams = new Set<Stream>()
-  const delivery = createDelivery({
-    ring,
-    history,
-    visit: groups.visit,
-    clock,
-    logger,
-    onGone: (stream) => {
-      streams.delete(stream)
-      groups.leave(stream.group)
-    },
-  })
-  const upstream = startUpstream(
-    {
-      ...{ store, range, ring, decode, clock, random, logger },
-      onEntry: delivery.dispatch,
-      onAdvance: delivery.flushSoon,
-      onLoss: lose,
-    },
-    origin,
-  )
+  const works = await startWorks(parts)
+  const { limits, clock, ring, history, streams, delivery, upstream } = works
+  const stop = new AbortController()
+  const isOut = (): boolean => {
+    const { connected, since } = upstream.state()
+    return !connected && clock.now() - since >= limits.outageSeconds * 1_000
+  }
   const stopSweep = startSweep({
     streams,
     delivery,
     clock,
     stallMs: limits.stallSeconds * 1_000,
     onRound: () => {
+      ring.trim()
       history.sweep()
-      if (isOut()) endAll('store_unavailable')
+      if (isOut()) endAll(works, 'store_unavailable')
     },
   })
-  const stop = new AbortController()
-  let closing: Promise<void> | undefined
-  /** Streams that are about to be made. */
+  /** Streams that are being admitted. */
   let starting = 0
-
-  function isOut(): boolean {
-    const { connected, since } = upstream.state()
-    return !connected && clock.now() - since >= limits.outageSeconds * 1_000
-  }
-
-  function endAll(reason: CloseReason, oldest?: Revision): void {
-    delivery.flush()
-    for (const stream of streams) delivery.end(stream, reason, oldest)
-  }
-
-  function lose(loss: Loss): void {
-    if (loss.kind === 'compacted') {
-      endAll('history_compacted', loss.oldest)
-      history.reset(new AvisoError('ERR_STORE_UNAVAILABLE', 'The history is being read anew; try again'))
-      return
-    }
-    endAll('store_unavailable')
-    history.reset(
-      new AvisoError('ERR_EPOCH_CHANGED', 'The store was replaced; start again from a date or from now'),
-    )
-    parts.onEpochChange?.()
-  }
-
-  async function subscribe(request: SubscribeRequest): Promise<Subscription> {
-    if (streams.size + starting >= limits.maxSubscribers) {
-      throw new AvisoError(
-        'ERR_OVERLOADED',
-        'There are as many streams as this service takes; try again later',
-      )
-    }
-    starting++
-    try {
-      await untilStanding()
-      await checkStart(request.from)
-      if (stop.signal.aborted) throw unavailable('This service is going away; connect again')
-      return open(request)
-    } finally {
-      starting--
-    }
-  }
-
-  async function untilStanding(): Promise<void> {
-    if (stop.signal.aborted) throw unavailable('This service is going away; connect again')
-    if (upstream.state().connected) return
-    await within(upstream.stood, START_WAIT_MS)
-    if (isOut() || ring.through < 0n) throw unavailable('The store cannot be reached; try again in a moment')
-  }
-
-  /** Refuses positions that do not exist, and those that do no longer. */
-  async function checkStart(from: StartPosition): Promise<void> {
-    if (from.kind === 'live') return
-    if (from.revision > ring.through + 1n && from.revision > upstream.head() + 1n) {
-      // Not upstream's word for it: the client may have seen a write acknowledged that has not come here yet.
-      const { revision } = await store.range({ key: toBytes(EPOCH_KEY), keysOnly: true }, stop)
-      if (from.revision > revision + 1n) {
-        throw new AvisoError(
-          'ERR_FUTURE_POSITION',
-          'The position lies ahead of everything stored; start again from now',
-        )
-      }
-    }
-    if (from.revision >= ring.floor || history.find(from.revision) !== undefined) return
-    await waitForHistory(history, from.revision, (found) => within(found, HISTORY_WAIT_MS))
-  }
-
-  /** The promise, or nothing after the time; the hub's end ends the wait too. */
-  async function within(promise: Promise<void>, ms: number): Promise<void> {
-    const over = new AbortController()
-    const signal = AbortSignal.any([over.signal, stop.signal])
-    try {
-      await Promise.race([promise, clock.sleep(ms, signal)])
-    } finally {
-      over.abort()
-    }
-  }
-
-  function open(request: SubscribeRequest): Subscription {
-    const { from, until, format } = request
-    const head = ring.through > upstream.head() ? ring.through : upstream.head()
-    const group = groups.join(request)
-    const now = clock.now()
-    const maxAgeSeconds = request.maxAgeSeconds ?? limits.maxAgeSeconds
-    let stream: Stream | undefined
-    const body = new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          stream = {
-            group,
-            format,
-            controller,
-            next: from.kind === 'live' ? head + 1n : from.revision,
-            index: from.kind === 'live' || from.afterIndex === undefined ? 0 : from.afterIndex + 1,
-            historyEnd: from.kind === 'live' ? undefined : (until ?? head),
-            isWanted: false,
-            place: -1,
-            waiter: undefined,
-            hasEnded: false,
-            heartbeatMs: (request.heartbeatSeconds ?? limits.heartbeatSeconds) * 1_000,
-            endsAt: now + maxAgeSeconds * 1_000,
-            writtenAt: now,
-            parkedAt: 0,
-          }
-          const opening = format.opening?.(head)
-          if (opening !== undefined) controller.enqueue(opening)
-        },
-        pull: () => {
-          if (stream !== undefined) delivery.pulled(stream)
-        },
-        cancel: () => {
-          if (stream !== undefined) delivery.cancelled(stream)
-        },
-      },
-      // Nothing is made before it is asked for: a reader that stalls holds its place, and no bytes.
-      { highWaterMark: 0 },
-    )
-    const opened = stream
-    if (opened === undefined) throw new TypeError('A stream starts at once')
-    streams.add(opened)
-    return { body, end: (reason) => delivery.end(opened, reason) }
-  }
+  let closing: Promise<void> | undefined
 
   async function close(): Promise<void> {
     stop.abort()
     stopSweep()
-    endAll('shutdown')
-    history.reset(unavailable('This service is going away; connect again'))
+    endAll(works, 'shutdown')
+    history.reset(new AvisoError('ERR_STORE_UNAVAILABLE', 'This service is going away; connect again'))
     await upstream.close()
   }
-
   return {
-    subscribe,
-    status: () => {
-      let parked = 0
-      for (const { isWanted } of streams) if (!isWanted) parked++
-      return {
-        subscribers: streams.size,
-        parked,
-        revision: ring.through,
-        ringEntries: ring.end - ring.start,
-        ringBytes: ring.bytes,
-        connected: upstream.state().connected,
+    subscribe: async (request) => {
+      if (streams.size + starting >= limits.maxSubscribers) {
+        throw new AvisoError(
+          'ERR_OVERLOADED',
+          'This service has as many streams as it takes; try again later',
+        )
       }
+      starting++
+      try {
+        await admit({ ...works, store: parts.store, isOut, signal: stop.signal }, request.from)
+      } finally {
+        starting--
+      }
+      return open(works, request)
     },
+    status: () => statusOf(works),
     close: () => {
       closing ??= close()
       return closing
@@ -239,62 +108,90 @@ export async function createHub(parts: HubParts): Promise<Hub> {
   }
 }
 
-/** Waits until a revision has been found in history. What comes after the wait is told in the stream. */
-async function waitForHistory(
-  history: History,
-  next: Revision,
-  wait: (found: Promise<void>) => Promise<void>,
-): Promise<void> {
-  const found = Promise.withResolvers<void>()
-  const waiter = {
-    next,
-    resume: () => found.resolve(),
-    fail: (error: unknown) =>
-      found.reject(isAvisoError(error) ? error : unavailable('The history cannot be read')),
+async function startWorks(parts: HubParts): Promise<Works> {
+  const { store, schemas, roots, clock, random, logger } = parts
+  const limits = { ...DEFAULT_HUB_LIMITS, ...parts.limits }
+  const origin = await findOrigin(store)
+  const ring = createRing(limits.ringBytes, origin.from)
+  const reading = {
+    store,
+    range: hullOf(roots),
+    ring,
+    decode: createDecoder({ schemas, roots, logger }),
+    clock,
+    random,
+    logger,
   }
-  history.request(waiter)
-  try {
-    await wait(found.promise)
-  } finally {
-    history.forget(waiter)
+  const history = createHistory(reading)
+  const groups = createGroups(() => ring.through)
+  const streams = new Set<Stream>()
+  const onGone = (stream: Stream): void => {
+    streams.delete(stream)
+    groups.leave(stream.group)
   }
+  const delivery = createDelivery({ ring, history, visit: groups.visit, clock, logger, onGone })
+  const callbacks = {
+    onEntry: delivery.dispatch,
+    onAdvance: delivery.flushSoon,
+    onLoss: (loss: Loss) => lose(works, loss, parts.onEpochChange),
+  }
+  const upstream = startUpstream({ ...reading, ...callbacks }, origin)
+  const works: Works = { limits, clock, ring, history, groups, streams, delivery, upstream }
+  return works
 }
 
-/** The groups of all streams, by what they take and in which form. */
-interface Groups {
-  /** The group of a stream, which counts it from now on. */
-  join(request: SubscribeRequest): Group
-  leave(group: Group): void
-  readonly visit: Parameters<typeof createDelivery>[0]['visit']
+function open(works: Works, request: SubscribeRequest): Subscription {
+  const { limits, clock, ring, groups, streams, delivery, upstream } = works
+  const { selection, from, until, format } = request
+  const head = upstream.head()
+  const now = clock.now()
+  const { stream, body } = openStream(
+    {
+      group: groups.join(selection, format),
+      format,
+      head,
+      ...(from.kind === 'live'
+        ? { next: head + 1n, index: 0, historyEnd: undefined }
+        : { next: from.revision, index: (from.afterIndex ?? -1) + 1, historyEnd: until ?? ring.through }),
+      until,
+      heartbeatMs: (request.heartbeatSeconds ?? limits.heartbeatSeconds) * 1_000,
+      now,
+      endsAt: now + (request.maxAgeSeconds ?? limits.maxAgeSeconds) * 1_000,
+    },
+    delivery,
+  )
+  streams.add(stream)
+  return { body, end: (reason) => delivery.end(stream, reason) }
 }
 
-function createGroups(through: () => Revision): Groups {
-  const groups = new Map<string, Group>()
-  const index = createSubscriptionIndex<Group>()
-  const keyOf = createSelectionKeys()
-  let lastId = 0
+function endAll({ delivery, streams }: Works, reason: CloseReason, oldest?: Revision): void {
+  delivery.flush()
+  for (const stream of streams) delivery.end(stream, reason, oldest)
+}
+
+/** Ends everything that rests on what is lost. */
+function lose(works: Works, loss: Loss, onEpochChange?: () => void): void {
+  if (loss.kind === 'compacted') {
+    endAll(works, 'history_compacted', loss.oldest)
+    works.history.reset(new AvisoError('ERR_STORE_UNAVAILABLE', 'The store is being read anew; try again'))
+    return
+  }
+  endAll(works, 'store_unavailable')
+  works.history.reset(
+    new AvisoError('ERR_EPOCH_CHANGED', 'The store was replaced; start again from a date or from now'),
+  )
+  onEpochChange?.()
+}
+
+function statusOf({ streams, ring, upstream }: Works): HubStatus {
+  let parked = 0
+  for (const { isWanted } of streams) if (!isWanted) parked++
   return {
-    visit: index.visit,
-    join: ({ selection, format, until }) => {
-      const key = `${keyOf(selection)} ${format.name} ${until ?? ''}`
-      let group = groups.get(key)
-      if (group === undefined) {
-        const matcher = createMatcher(selection)
-        group = createGroup({ id: ++lastId, key, matcher, format, until, since: through() })
-        groups.set(key, group)
-        index.add(group)
-      }
-      group.size++
-      return group
-    },
-    leave: (group) => {
-      if (--group.size > 0) return
-      groups.delete(group.key)
-      index.remove(group)
-    },
+    subscribers: streams.size,
+    parked,
+    revision: ring.through,
+    ringEntries: ring.end - ring.start,
+    ringBytes: ring.bytes,
+    connected: upstream.state().connected,
   }
-}
-
-function unavailable(message: string): AvisoError {
-  return new AvisoError('ERR_STORE_UNAVAILABLE', message)
 }

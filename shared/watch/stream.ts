@@ -6,39 +6,27 @@
 
 import type { Revision } from '#shared/store/store.ts'
 import type { Cursor } from './chunk.ts'
-import type { Encoding, Entry } from './entry.ts'
-import type { HistoryWaiter } from './history.ts'
+import type { Group } from './group.ts'
+import type { HistoryWaiter } from './history_reader.ts'
 import type { StreamFormat } from './hub.ts'
-import { isInRanges, type Matcher } from './selection.ts'
 
-/** A match that has not been written yet. */
-export interface Hit {
-  readonly entry: Entry
-  readonly place: number
-}
-
-/** Streams that take the same things in the same form, and so share every frame and most chunks. */
-export interface Group {
-  readonly id: number
-  readonly key: string
-  readonly matcher: Matcher
-  readonly history: Encoding
-  readonly live: Encoding
-  /** Last revision of its streams; absent: they have no end. */
+/** How a stream begins. */
+export interface StreamStart extends Cursor {
+  readonly group: Group
+  readonly format: StreamFormat
+  /** The store's newest revision known. */
+  readonly head: Revision
+  /** Last revision that counts as history; absent: there is none. */
+  readonly historyEnd: Revision | undefined
+  /** Last revision of the stream; absent: it has no end. */
   readonly until: Revision | undefined
-  /** What came up to this revision was not matched against it. */
-  readonly since: Revision
-  /** Newest revision that matched since then; 0n for none. */
-  lastHit: Revision
-  /** Number of its streams. */
-  size: number
-  /** Streams that have everything but the hits and wait for more. */
-  front: Stream[]
-  /** Matches that the front does not have yet. */
-  hits: Hit[]
+  readonly heartbeatMs: number
+  /** When it begins and when it ends at the latest, in milliseconds since the epoch. */
+  readonly now: number
+  readonly endsAt: number
 }
 
-/** A running stream. Its cursor is not kept up to date while it stands in the front. */
+/** A running stream. Its cursor is not kept up to date while it stands in the front of its group. */
 export interface Stream extends Cursor {
   readonly group: Group
   readonly format: StreamFormat
@@ -47,6 +35,7 @@ export interface Stream extends Cursor {
   index: number
   /** Last revision that counts as history; absent once it is complete. */
   historyEnd: Revision | undefined
+  readonly until: Revision | undefined
   /** Whether the reader waits for bytes. Nothing is written otherwise, but for the last frame. */
   isWanted: boolean
   /** Place in the front of its group, -1 when it is not there. */
@@ -55,82 +44,71 @@ export interface Stream extends Cursor {
   waiter: HistoryWaiter | undefined
   hasEnded: boolean
   readonly heartbeatMs: number
-  /** Instants in milliseconds since the epoch; 0 where it is not parked. */
+  /** Instants in milliseconds since the epoch; `parkedAt` is 0 while its reader keeps up. */
   readonly endsAt: number
   writtenAt: number
   parkedAt: number
 }
 
-/** What makes a group. */
-export interface GroupRequest {
-  /** Different from that of every group before. */
-  readonly id: number
-  /** The same for groups that take the same things in the same form. */
-  readonly key: string
-  readonly matcher: Matcher
-  readonly format: StreamFormat
-  readonly until: Revision | undefined
-  readonly since: Revision
+/** What a stream tells of its reader. */
+export interface StreamReader {
+  /** The reader waits for bytes. */
+  pulled(stream: Stream): void
+  /** The reader has left. */
+  cancelled(stream: Stream): void
 }
 
-export function createGroup({ id, key, matcher, format, until, since }: GroupRequest): Group {
-  return {
-    id,
-    key,
-    matcher,
-    history: createEncoding(key, { matcher, format, phase: 'history' }),
-    live: createEncoding(key, { matcher, format, phase: 'live' }),
-    until,
-    since,
-    lastHit: 0n,
-    size: 0,
-    front: [],
-    hits: [],
-  }
-}
-
-interface EncodingRequest {
-  readonly matcher: Matcher
-  readonly format: StreamFormat
-  readonly phase: 'history' | 'live'
-}
-
-const NOTHING = new Uint8Array(0)
-
-/** Notifications are shared between all groups of a format, revisions only within the group, for they hold what its ranges hold. */
-function createEncoding(groupKey: string, { matcher, format, phase }: EncodingRequest): Encoding {
-  if (matcher.kind === 'ranges') {
-    const { ranges } = matcher
-    return {
-      key: groupKey,
-      encode: ({ revision, events }) =>
-        format.revision?.(
-          revision,
-          events.filter(({ kv }) => isInRanges(ranges, kv.key)),
-        ) ?? NOTHING,
-    }
-  }
-  return {
-    key: `${format.name} ${phase}`,
-    encode: ({ notifications }, place) => {
-      const notification = notifications[place]
-      return (notification && format.notification?.(notification, phase)) ?? NOTHING
+/** Opens a stream, with its first frame in it. */
+export function openStream(
+  start: StreamStart,
+  reader: StreamReader,
+): { readonly stream: Stream; readonly body: ReadableStream<Uint8Array> } {
+  let stream: Stream | undefined
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => {
+        stream = createStream(start, controller)
+        const opening = start.format.opening?.(start.head)
+        if (opening !== undefined) controller.enqueue(opening)
+      },
+      pull: () => {
+        if (stream !== undefined) reader.pulled(stream)
+      },
+      cancel: () => {
+        if (stream !== undefined) reader.cancelled(stream)
+      },
     },
+    // Nothing is made before it is asked for: a reader that stalls holds its place, and no bytes.
+    { highWaterMark: 0 },
+  )
+  if (stream === undefined) throw new TypeError('A stream starts when it is made')
+  return { stream, body }
+}
+
+function createStream(start: StreamStart, controller: ReadableStreamDefaultController<Uint8Array>): Stream {
+  const { group, format, next, index, historyEnd, until, heartbeatMs, now, endsAt } = start
+  return {
+    group,
+    format,
+    controller,
+    next,
+    index,
+    historyEnd,
+    until,
+    isWanted: false,
+    place: -1,
+    waiter: undefined,
+    hasEnded: false,
+    heartbeatMs,
+    endsAt,
+    writtenAt: now,
+    parkedAt: 0,
   }
 }
 
-/** Puts a stream into the front of its group. */
-export function enterFront(stream: Stream): void {
-  stream.place = stream.group.front.push(stream) - 1
-}
-
-/** Takes it out again. Its cursor is the caller's matter. */
-export function leaveFront(stream: Stream): void {
-  const { front } = stream.group
-  const last = front.pop()
-  if (last !== undefined && last !== stream) {
-    front[stream.place] = last
-    last.place = stream.place
-  }
-  stream.place = -1
+/** Hands bytes to the reader that waits. Last of all, for the runtime may ask for more before this returns. */
+export function write(stream: Stream, bytes: Uint8Array, now: number): void {
+  stream.isWanted = false
+  stream.writtenAt = now
+  stream.controller.enqueue(bytes)
 }

@@ -56,10 +56,7 @@ export function startSweep({ streams, delivery, clock, stallMs, onRound }: Sweep
       else if (now - stream.parkedAt >= stallMs) delivery.end(stream, 'slow_consumer')
       return
     }
-    if (now - stream.writtenAt < stream.heartbeatMs) return
-    const frame = stream.format.heartbeat?.(delivery.positionOf(stream))
-    if (frame === undefined) stream.writtenAt = now
-    else delivery.write(stream, frame)
+    if (now - stream.writtenAt >= stream.heartbeatMs) delivery.beat(stream)
   }
 
   return () => {

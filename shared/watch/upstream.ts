@@ -16,7 +16,7 @@ import type { Logger } from '#shared/telemetry/logger.ts'
 import type { Decoder } from './decode.ts'
 import type { Entry } from './entry.ts'
 import { followStore, type FollowState } from './follow.ts'
-import { oldestRevisionOf } from './history.ts'
+import { oldestRevisionOf } from './history_reader.ts'
 import { START_BACK_REVISIONS, TURN_BYTES, TURN_REVISIONS } from './limits.ts'
 import type { Ring } from './ring.ts'
 
@@ -53,8 +53,10 @@ export interface UpstreamParts {
 }
 
 export interface Upstream {
-  /** Resolves when the watch has stood for the first time. */
-  readonly stood: Promise<void>
+  /** Whether the watch has stood since it began or started over, and has delivered the event that it began at. */
+  hasStood(): boolean
+  /** Resolves when that is so. */
+  stood(): Promise<void>
   state(): FollowState
   /** Newest revision of the store that is known of. */
   head(): Revision
@@ -86,58 +88,49 @@ export async function findOrigin(store: Store, signal?: AbortSignal): Promise<Or
 
 /** Follows the store from the ring's end on. */
 export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
-  const { ring, clock, logger } = parts
+  const { store, range, ring, clock, random, logger } = parts
   const stop = new AbortController()
-  const stood = Promise.withResolvers<void>()
   let state: FollowState = { connected: false, since: clock.now() }
   let head = origin.head
-  let revisions = 0
-  let bytes = 0
-
-  async function run(): Promise<void> {
-    while (!stop.signal.aborted) {
-      try {
-        await follow()
-      } catch (error) {
-        if (stop.signal.aborted) return
-        await startOver(error)
-      }
-    }
-  }
+  let stood = Promise.withResolvers<void>()
+  let hasStood = false
+  /** What has been received in this turn. */
+  let turn = { revisions: 0, bytes: 0 }
 
   async function follow(): Promise<void> {
-    const { store, range, random } = parts
     const onState = (changed: FollowState): void => {
       state = changed
-      if (changed.connected) stood.resolve()
     }
     const from = ring.through + 1n
     const messages = followStore({ store, range, from, clock, random, logger, onState, signal: stop.signal })
     for await (const message of messages) {
       receive(message)
-      if (revisions >= TURN_REVISIONS || bytes >= TURN_BYTES) await giveTurn()
+      if (turn.revisions < TURN_REVISIONS && turn.bytes < TURN_BYTES) continue
+      turn = { revisions: 0, bytes: 0 }
+      await new Promise<void>(onNextTurn)
     }
   }
 
   function receive(message: WatchMessage): void {
-    if (message.kind === 'created') return
+    if (message.kind !== 'created') advance(message)
+    // What is stored up to the head is history, so the first listeners wait for the event that surely comes.
+    if (hasStood || (ring.through < ring.floor && ring.floor <= head)) return
+    hasStood = true
+    stood.resolve()
+  }
+
+  function advance(message: Exclude<WatchMessage, { kind: 'created' }>): void {
     const { revision } = message
     const entry = message.kind === 'revision' ? parts.decode(revision, message.events) : undefined
     if (entry === undefined || entry.events.length === 0) ring.advance(revision)
     else {
       ring.append(entry)
-      bytes += entry.bytes
+      turn.bytes += entry.bytes
       parts.onEntry(entry)
     }
-    revisions++
+    turn.revisions++
     if (ring.through > head) head = ring.through
     parts.onAdvance()
-  }
-
-  function giveTurn(): Promise<void> {
-    revisions = 0
-    bytes = 0
-    return new Promise(onNextTurn)
   }
 
   async function startOver(error: unknown): Promise<void> {
@@ -147,7 +140,7 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
     if (oldest !== undefined && oldest > ring.through + 1n) {
       logger('error', 'The store has compacted what was not read yet, starting over', { code, oldest })
       parts.onLoss({ kind: 'compacted', oldest })
-      ring.reset(oldest)
+      restart({ from: oldest, head: oldest - 1n })
     } else if (code === 'ERR_EPOCH_CHANGED') {
       logger('error', 'The store was replaced, starting over', { code })
       parts.onLoss({ kind: 'replaced' })
@@ -161,10 +154,7 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   async function relocate(): Promise<void> {
     while (!stop.signal.aborted) {
       try {
-        const found = await findOrigin(parts.store, stop.signal)
-        ring.reset(found.from)
-        head = found.head
-        return
+        return restart(await findOrigin(store, stop.signal))
       } catch (error) {
         if (!isAvisoError(error)) throw error
         await clock.sleep(RETRY_MS, stop.signal)
@@ -172,14 +162,37 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
     }
   }
 
-  const running = run()
+  function restart(found: Origin): void {
+    ring.reset(found.from)
+    head = found.head
+    if (!hasStood) return
+    hasStood = false
+    stood = Promise.withResolvers()
+  }
+
+  const running = keepFollowing(follow, startOver, stop.signal)
   return {
-    stood: stood.promise,
+    hasStood: () => hasStood,
+    stood: () => stood.promise,
     state: () => state,
     head: () => head,
     close: async () => {
       stop.abort()
       await running
     },
+  }
+}
+
+async function keepFollowing(
+  follow: () => Promise<void>,
+  startOver: (error: unknown) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await follow()
+    } catch (error) {
+      if (!signal.aborted) await startOver(error)
+    }
   }
 }
