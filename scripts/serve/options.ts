@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { SERVICE_NAMES, type Config, type ServiceName } from '#shared/config/config.ts'
 import { loadConfig } from '#shared/config/load.ts'
 import { AvisoError } from '#shared/errors.ts'
@@ -123,7 +123,7 @@ function parseSchema(source: string, text: string): unknown {
 function parsePort(text: string): number {
   const port = Number(text)
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
-  throw new CommanderError(2, 'aviso.port', `error: --port takes a number from 0 to 65535, not "${text}"`)
+  throw new InvalidArgumentError('It takes a number from 0 to 65535.')
 }
 
 function isServiceName(name: string): name is ServiceName {
