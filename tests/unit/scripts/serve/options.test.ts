@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { describe, it } from 'node:test'
+import { isAvisoError } from '#shared/errors.ts'
+import { readSchemaFiles, resolveConfig } from '../../../../scripts/serve/options.ts'
+
+const readText = (path: string): Promise<string> => readFile(path, 'utf8')
+const missing = (): Promise<string> => Promise.reject(new Error('ENOENT'))
+
+describe('resolveConfig()', () => {
+  it('reads the shipped file, and lays the flags over it', async () => {
+    const options = { services: ['rest'], config: 'wrangler-like.config.json' } as const
+    const config = await resolveConfig(
+      { ...options, env: 'etcd', port: 0, host: '::1', data: '/d' },
+      readText,
+    )
+    assert.equal(config.vars.store, 'http://127.0.0.1:2379')
+    assert.deepEqual(config.dev, { host: '::1', port: 0, data: '/d' })
+    assert.equal(
+      (await resolveConfig({ ...options, store: 'embedded:memory' }, readText)).vars.store,
+      'embedded:memory',
+    )
+  })
+
+  it('names a file that cannot be read', async () => {
+    await assert.rejects(
+      resolveConfig({ services: [], config: 'nope.json' }, missing),
+      (error) => isAvisoError(error, 'ERR_CONFIG') && error.message.includes('nope.json'),
+    )
+  })
+})
+
+describe('readSchemaFiles()', () => {
+  it('takes shipped schemas by name and others by path', async () => {
+    const files = await readSchemaFiles(['flight', 'own.json'], () => Promise.resolve('{"a":{}}'))
+    assert.deepEqual(
+      files.map(({ source }) => source),
+      ['flight', 'own.json'],
+    )
+    assert.deepEqual(files[1]?.content, { a: {} })
+  })
+
+  it('names a file that cannot be read or is no JSON', async () => {
+    await assert.rejects(readSchemaFiles(['own.json'], missing), /Cannot read the schema file "own\.json"/)
+    await assert.rejects(
+      readSchemaFiles(['own.json'], () => Promise.resolve('{')),
+      /Schema file "own\.json" is not JSON/,
+    )
+  })
+})
