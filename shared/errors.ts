@@ -29,6 +29,8 @@ export const ERROR_STATUS = {
   ERR_STORE_PROTOCOL: 503,
   ERR_OUTCOME_UNKNOWN: 503,
   ERR_OVERLOADED: 503,
+  /** Whether somebody may have access cannot be found out now. It is never access. */
+  ERR_VERDICT_UNAVAILABLE: 503,
   /** Configuration or usage; never reaches a client, ends a command with exit code 2. */
   ERR_CONFIG: 500,
 } as const
