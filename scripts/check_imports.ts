@@ -65,7 +65,10 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
   ['shared/config', ['shared/errors.ts']],
   ['shared/telemetry', []],
   ['shared/runtime', ['shared/errors.ts', 'shared/store/gateway_wire.ts', 'shared/store/fetch_like.ts']],
-  ['services/system', ['shared', 'services/system_routes.ts', 'services/rest', 'services/auth']],
+  [
+    'services/system',
+    ['shared', 'services/system_routes.ts', 'services/system_epoch.ts', 'services/rest', 'services/auth'],
+  ],
   ['services/rest', ['shared']],
   ['services/auth', ['shared']],
 ]

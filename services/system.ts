@@ -12,7 +12,6 @@ import { createRestHandler } from '#services/rest/handler.ts'
 import type { Config, ServiceName } from '#shared/config/config.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { errorResponse } from '#shared/http/respond.ts'
-import { readOrCreateEpoch } from '#shared/journal/epoch.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
@@ -20,7 +19,8 @@ import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import { createHub } from '#shared/watch/shared_hub.ts'
-import { createRouter, type Readiness } from '#services/system_routes.ts'
+import { openEpoch } from '#services/system_epoch.ts'
+import { createDispatcher, type Readiness } from '#services/system_routes.ts'
 
 /** What a system is made of. */
 export interface SystemParts {
@@ -51,8 +51,8 @@ export interface System {
 
 interface Running {
   readonly handlers: ReadonlyMap<ServiceName, FetchHandler>
-  /** Open listener streams. */
-  readonly streams: () => number
+  /** Open listener streams, and whether they have an upstream. */
+  readonly listening: () => { readonly connected: boolean; readonly streams: number }
   close(): Promise<void>
 }
 
@@ -90,16 +90,20 @@ export function startSystem(parts: SystemParts): System {
   }
   const readiness = async (): Promise<Readiness> => {
     if (running === undefined || stop.signal.aborted) return { connected: false, streams: 0 }
-    const connected = await parts.store.status({ signal: AbortSignal.timeout(READINESS_LIMIT_MS) }).then(
+    const answers = await parts.store.status({ signal: AbortSignal.timeout(READINESS_LIMIT_MS) }).then(
       () => true,
       () => false,
     )
-    return { connected, streams: running.streams() }
+    const { connected, streams } = running.listening()
+    return { connected: answers && connected, streams }
   }
   let closing: Promise<void> | undefined
+  const { random, logger } = parts
+  const serve = (services: readonly ServiceName[]): FetchHandler =>
+    createDispatcher(parts.config, services, { dispatch, readiness, random, logger })
   return {
-    fetch: createRouter(parts.config, parts.services, { dispatch, readiness, parts }),
-    only: (service) => createRouter(parts.config, [service], { dispatch, readiness, parts }),
+    fetch: serve(parts.services),
+    only: (service) => serve([service]),
     ready,
     close: () => {
       closing ??= closeSystem()
@@ -119,7 +123,7 @@ async function startWhenStoreAnswers(parts: SystemParts, signal: AbortSignal): P
   let waitMs: number = START_RETRY_MS.first
   for (;;) {
     try {
-      return await start(parts)
+      return await start(parts, signal)
     } catch (error) {
       if (signal.aborted || !(error instanceof AvisoError) || error.status !== 503) throw error
       parts.logger('warn', 'waiting for the store', { code: error.code, reason: error.message })
@@ -129,12 +133,12 @@ async function startWhenStoreAnswers(parts: SystemParts, signal: AbortSignal): P
   }
 }
 
-async function start(parts: SystemParts): Promise<Running> {
+async function start(parts: SystemParts, signal: AbortSignal): Promise<Running> {
   const { clock, config, logger, random, schemas, services, store } = parts
-  const { epoch } = await readOrCreateEpoch(store, random)
+  const epoch = await openEpoch({ store, clock, random, logger, signal })
   const handlers = new Map<ServiceName, FetchHandler>()
   const closers: (() => Promise<void>)[] = []
-  let streams = (): number => 0
+  let listening: Running['listening'] = () => ({ connected: true, streams: 0 })
   const info = { baseUrl: parts.baseUrl, version: parts.version }
   if (services.includes('rest')) {
     const vars = config.services.rest.vars
@@ -147,17 +151,23 @@ async function start(parts: SystemParts): Promise<Running> {
     )
   }
   if (services.includes('auth')) {
-    const vars = config.services.auth.vars
-    const limits = {
-      ringBytes: vars.ringMebibytes * 1024 * 1024,
-      maxSubscribers: vars.maxStreams,
-      stallSeconds: vars.stallSeconds,
-      heartbeatSeconds: vars.heartbeatSeconds,
-      maxAgeSeconds: vars.streamMaxAgeSeconds,
-    }
-    const hub = await createHub({ store, schemas, roots: schemas.roots, clock, random, logger, limits })
+    const { ringMebibytes, maxStreams: maxSubscribers, stallSeconds, ...vars } = config.services.auth.vars
+    const limits = { heartbeatSeconds: vars.heartbeatSeconds, maxAgeSeconds: vars.streamMaxAgeSeconds }
+    const hub = await createHub({
+      store,
+      schemas,
+      roots: schemas.roots,
+      clock,
+      random,
+      logger,
+      limits: { ...limits, ringBytes: ringMebibytes * 1024 * 1024, maxSubscribers, stallSeconds },
+      onEpochChange: () => epoch.renew(),
+    })
     closers.push(() => hub.close())
-    streams = () => hub.status().subscribers
+    listening = () => {
+      const { connected, subscribers } = hub.status()
+      return { connected, streams: subscribers }
+    }
     handlers.set(
       'auth',
       createAuthHandler({
@@ -165,17 +175,18 @@ async function start(parts: SystemParts): Promise<Running> {
         hub,
         schemas,
         authorise: openAuthoriser,
-        epoch,
         clock,
         random,
         logger,
         info,
+        limits,
+        epoch: () => epoch.current(),
       }),
     )
   }
   return {
     handlers,
-    streams,
+    listening,
     close: async () => {
       await Promise.all(closers.map((close) => close()))
     },

@@ -47,6 +47,21 @@ export function requireVisible(principal: Principal, requested: readonly KeyRang
   if (!covers(visibleKeys(principal), normalise(requested.map(toInterval)))) throw forbidden()
 }
 
+/**
+ * The part of visible keys that streams carry: notifications and status documents. Nothing else is ever delivered, so a watch of other
+ * keys would be silent for ever.
+ *
+ * @param roots - Prefixes of what streams carry.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` when nothing is left.
+ */
+export function narrowToFollowed(visible: IntervalSet, roots: readonly string[]): IntervalSet {
+  const followed = intersect(visible, normalise(roots.map((root) => toInterval(prefixRange(root)))))
+  if (followed.length > 0) return followed
+  throw new AvisoError('ERR_BAD_REQUEST', `Only keys under ${roots.join(', ')} can be watched`, {
+    details: { field: 'key' },
+  })
+}
+
 function forbidden(): AvisoError {
   // The text 1.x clients show to their users.
   return new AvisoError('ERR_FORBIDDEN', 'User not allowed to access the resource')

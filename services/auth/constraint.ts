@@ -1,5 +1,6 @@
 /**
- * Comparisons on fields, as aviso 2.x has them: `{"step":{"gte":12}}`.
+ * Comparisons on fields, as aviso 2.x has them: `{"step":{"gte":12}}`. `eq` and `in` are taken for fields of every type, where 2.x knows
+ * them for numbers and enums only: ecFlow writes every list as `in`.
  *
  * @module
  */
@@ -16,7 +17,7 @@ export type CompiledConstraint =
   | { readonly kind: 'condition'; readonly condition: FieldCondition }
 
 const ORDER_OPERATORS = ['eq', 'in', 'gt', 'gte', 'lt', 'lte', 'between'] as const
-const ENUM_OPERATORS = ['eq', 'in'] as const
+const EQUALITY_OPERATORS = ['eq', 'in'] as const
 
 /** Exact beyond 2^53: a number and a bigint compare by value. */
 type Operand = number | bigint
@@ -26,8 +27,8 @@ type Enum = Extract<FieldOptions, { type: 'EnumHandler' }>
 /**
  * Compiles the one comparison of `constraint` on a field that the schema gives these types.
  *
- * @throws {AvisoError} `ERR_BAD_REQUEST` for a field without comparisons, not exactly one operator, or an operand that the
- *   field could never have.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` for not exactly one operator, one that the field does not have, or an operand that it could
+ *   never have.
  */
 export function compileConstraint(
   name: string,
@@ -38,22 +39,33 @@ export function compileConstraint(
     (type): type is Numeric => type.type === 'IntHandler' || type.type === 'FloatHandler',
   )
   const choice = types.find((type): type is Enum => type.type === 'EnumHandler')
-  if (numeric === undefined && choice === undefined) {
-    throw refuse(name, 'does not support constraint filters; expected scalar value')
-  }
-  const allowed = numeric === undefined ? ENUM_OPERATORS : ORDER_OPERATORS
+  const allowed = numeric === undefined ? EQUALITY_OPERATORS : ORDER_OPERATORS
   const [operator, ...others] = Object.keys(constraint)
   if (operator === undefined || others.length > 0) {
     throw refuse(name, `must have exactly one operator. Allowed: ${allowed.join(',')}`)
   }
   const known = allowed.find((candidate) => candidate === operator)
   if (known === undefined) {
+    // 2.x's texts begin like these.
+    if (numeric === undefined && choice === undefined) {
+      throw refuse(name, 'does not support constraint filters; expected scalar value, or eq or in')
+    }
     throw refuse(name, `has the invalid operator '${operator.slice(0, 32)}'. Allowed: ${allowed.join(',')}`)
   }
   const operand = constraint[operator]
   if (numeric !== undefined) return compileNumeric({ name, type: numeric }, known, operand)
-  const wanted = listOf(name, known, operand).flatMap((value) => choicesOf(name, choice?.values ?? [], value))
-  return { kind: 'values', values: wanted }
+  const wanted = listOf(name, known, operand)
+  return {
+    kind: 'values',
+    values: wanted.flatMap((value) =>
+      choice === undefined ? plain(name, value) : choicesOf(name, choice, value),
+    ),
+  }
+}
+
+function plain(name: string, value: JsonValue): FieldScalar {
+  if (isScalar(value)) return value
+  throw refuse(name, 'is compared with something that is not a plain value')
 }
 
 interface NumericField {
@@ -133,11 +145,7 @@ function rangeOf(type: Numeric): readonly [number, number] | undefined {
 }
 
 /** The values of the list that a client may mean; letter case does not count. */
-function choicesOf(
-  name: string,
-  values: readonly (string | number)[],
-  wanted: JsonValue,
-): readonly (string | number)[] {
+function choicesOf(name: string, { values }: Enum, wanted: JsonValue): readonly (string | number)[] {
   const text = isScalar(wanted) ? String(wanted).toLowerCase() : undefined
   const found = values.filter((value) => String(value).toLowerCase() === text)
   if (found.length === 0) throw refuse(name, 'is compared with something that is not one of its values')

@@ -4,18 +4,20 @@
  * @module
  */
 
-import { narrowToVisible } from '#services/auth/access.ts'
+import { narrowToFollowed, narrowToVisible } from '#services/auth/access.ts'
 import type { Authoriser } from '#services/auth/authorise.ts'
 import { facadeErrorResponse, createHeader, rangeMessage } from '#services/auth/facade_messages.ts'
 import { parseRangeRequest, readVisible } from '#services/auth/facade_range.ts'
 import { createGatewayFormat, parseWatchRequest } from '#services/auth/facade_watch.ts'
 import type { AuthLimits } from '#services/auth/limits.ts'
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { oldestRevisionOf } from '#services/auth/listen_stream.ts'
+import { AvisoError } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { requestIdOf } from '#shared/http/respond.ts'
 import { rawPath } from '#shared/http/route.ts'
 import { parseStrictJson, type JsonValue } from '#shared/http/strict_json.ts'
 import { toKeyRange } from '#shared/interval/interval.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
@@ -27,7 +29,9 @@ export interface FacadeParts {
   readonly store: Store
   readonly hub: Hub
   readonly authorise: Authoriser
-  readonly epoch: string
+  readonly schemas: Schemas
+  /** The store's epoch. @throws {AvisoError} `ERR_STORE_UNAVAILABLE` while it is not known. */
+  readonly epoch: () => string
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
@@ -46,8 +50,7 @@ type FacadeRoute = (request: Request, requestId: string) => Promise<Response>
 
 /** Answers every path of {@link isFacadePath}. */
 export function createFacade(parts: FacadeParts): FetchHandler {
-  const { store, hub, authorise, epoch, random, logger } = parts
-  const header = createHeader(epoch)
+  const { store, hub, authorise, epoch, random, logger, schemas } = parts
   const routes: ReadonlyMap<string, FacadeRoute> = new Map([
     ['/v3/kv/range', range],
     ['/v3/watch', watch],
@@ -69,7 +72,8 @@ export function createFacade(parts: FacadeParts): FetchHandler {
     const principal = await authorise.authorise(request)
     const asked = parseRangeRequest(await readMessage(request, parts))
     const result = await readVisible(store, principal, asked, { signal: request.signal })
-    return new Response(rangeMessage(header(result.revision), result, asked.keysOnly === true), {
+    const header = createHeader(epoch())(result.revision)
+    return new Response(rangeMessage(header, result, asked.keysOnly === true), {
       headers: messageHeaders(requestId),
     })
   }
@@ -77,8 +81,8 @@ export function createFacade(parts: FacadeParts): FetchHandler {
   async function watch(request: Request, requestId: string): Promise<Response> {
     const principal = await authorise.authorise(request)
     const { range: asked, from } = parseWatchRequest(await readMessage(request, parts))
-    const ranges = narrowToVisible(principal, asked).map(toKeyRange)
-    const format = createGatewayFormat(epoch, from)
+    const ranges = narrowToFollowed(narrowToVisible(principal, asked), schemas.roots).map(toKeyRange)
+    const format = createGatewayFormat(epoch(), from)
     const { heartbeatSeconds, maxAgeSeconds } = parts.limits
     try {
       const selection = { kind: 'ranges', ranges } as const
@@ -93,16 +97,11 @@ export function createFacade(parts: FacadeParts): FetchHandler {
 
   /** A start that is no longer kept is told in the stream, as etcd does: its clients look nowhere else. */
   function canceledMessages(error: unknown): string | undefined {
-    if (!isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
-    const oldest = error.details['oldest_revision']
-    const created = { result: { header: header(hub.status().revision), created: true } }
-    const canceled = {
-      result: {
-        header: header(hub.status().revision),
-        canceled: true,
-        ...(oldest !== undefined && { compact_revision: String(oldest) }),
-      },
-    }
+    const oldest = oldestRevisionOf(error)
+    if (oldest === undefined) return undefined
+    const header = createHeader(epoch())(hub.status().revision)
+    const created = { result: { header, created: true } }
+    const canceled = { result: { header, canceled: true, compact_revision: oldest.toString() } }
     return `${JSON.stringify(created)}\n${JSON.stringify(canceled)}\n`
   }
 }

@@ -6,7 +6,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import type { JsonValue } from '#shared/http/strict_json.ts'
+import { isJsonObject, type JsonValue } from '#shared/http/strict_json.ts'
 import { decodeBase64 } from '#shared/store/base64.ts'
 import { compareBytes, isEndOfKeys } from '#shared/store/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
@@ -42,11 +42,6 @@ export function readFields(message: JsonValue | undefined, names: readonly strin
     if (value !== null) fields.set(name, value)
   }
   return fields
-}
-
-/** Whether a value is a JSON object. */
-export function isJsonObject(value: JsonValue | undefined): value is Readonly<Record<string, JsonValue>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** The key and range end of a message: bytes in canonical base64, together a range that can hold a key. */

@@ -12,8 +12,7 @@ import { DEFAULT_AUTH_LIMITS, type AuthLimits } from '#services/auth/limits.ts'
 import { createListenRoutes } from '#services/auth/listen.ts'
 import { createSchemaRoutes } from '#services/auth/schema_routes.ts'
 import { createPositions, type Positions } from '#services/auth/start.ts'
-import { jsonResponse } from '#shared/http/respond.ts'
-import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
+import { createRouter, rawPath } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -27,8 +26,8 @@ export interface AuthParts {
   readonly hub: Hub
   readonly schemas: Schemas
   readonly authorise: Authoriser
-  /** The store's epoch (`shared/journal/epoch.ts`). */
-  readonly epoch: string
+  /** The store's epoch (`shared/journal/epoch.ts`). @throws {AvisoError} `ERR_STORE_UNAVAILABLE` while it is not known. */
+  readonly epoch: () => string
   /** Where sequence numbers and dates are in history; absent: looked up in the store's journal. */
   readonly positions?: Positions
   readonly clock: Clock
@@ -50,25 +49,8 @@ export function createAuthHandler(parts: AuthParts): FetchHandler {
     [
       ...createListenRoutes({ ...parts, limits, positions, baseUrl: parts.info.baseUrl }),
       ...createSchemaRoutes(parts.schemas, parts.logger),
-      ...healthRoutes(parts),
     ],
     parts,
   )
   return (request) => (isFacadePath(rawPath(request.url)) ? facade(request) : api(request))
-}
-
-/** Liveness tells of the process alone; readiness also of the upstream watch, without which streams stand still. */
-function healthRoutes({ hub }: AuthParts): readonly Route[] {
-  const health = (): Response => jsonResponse(200, { status: 'ok' })
-  const ready = (): Response => {
-    const { connected } = hub.status()
-    return jsonResponse(connected ? 200 : 503, {
-      status: connected ? 'ready' : 'not_ready',
-      backend_connected: connected,
-    })
-  }
-  return [
-    { method: 'GET', path: '/health', handle: health },
-    { method: 'GET', path: '/ready', handle: ready },
-  ]
 }

@@ -1,60 +1,99 @@
 /**
- * From the start a client asked for to a position in the store's history.
+ * From the start and the end a client asked for to positions in the store's history.
  *
  * @module
  */
 
 import { parseCursor } from '#services/auth/cursor.ts'
-import type { StartRequest } from '#services/auth/listen_request.ts'
-import { AvisoError } from '#shared/errors.ts'
-import { revisionOfDate, revisionOfSequence, type JournalPosition } from '#shared/journal/positions.ts'
-import type { CallOptions, Store } from '#shared/store/store.ts'
+import type { Place, StartRequest } from '#services/auth/listen_request.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import {
+  revisionOfDate,
+  revisionOfSequence,
+  sequenceAt,
+  type JournalPosition,
+} from '#shared/journal/positions.ts'
+import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
 import type { StartPosition } from '#shared/watch/hub.ts'
 
 /** A start in history. */
 export type HistoryStart = Extract<StartPosition, { kind: 'revision' }>
 
 /**
- * Finds positions. Both throw `ERR_HISTORY_COMPACTED` (`details.oldest_revision`) when the place is no longer kept, and answer with the
- * next revision to come for what is not stored yet.
+ * Finds positions in the journal of an event type. `start` and `end` throw `ERR_HISTORY_COMPACTED` (`details.oldest_revision`) when the
+ * place is no longer kept.
  */
 export interface Positions {
-  /** Where the notification with this number stands. */
-  ofSequence(event: string, sequence: bigint, options: CallOptions): Promise<HistoryStart>
-  /** Where the first notification committed at or after this time stands; milliseconds since the epoch. */
-  ofDate(event: string, at: number, options: CallOptions): Promise<HistoryStart>
+  /** Where a place begins; the next revision to come for what is not stored yet. */
+  start(event: string, place: Place, options: CallOptions): Promise<HistoryStart>
+  /** The last revision of everything up to and including a place; `undefined` where that is all there is. */
+  end(event: string, place: Place, options: CallOptions): Promise<Revision | undefined>
+  /** Number of the last notification up to and including a revision; `undefined` where that is no longer kept. */
+  sequenceAt(event: string, revision: Revision, options: CallOptions): Promise<bigint | undefined>
 }
 
 /** The oldest position there can be. */
 const FROM_THE_BEGINNING: HistoryStart = { kind: 'revision', revision: 1n }
 
-/** Where a stream of `event` starts. */
+/**
+ * Whether a client asks for everything that is kept: 0 in 2.x's API, which its official client (2.4.2) sends as 1, since it counts from
+ * the last number it has seen.
+ */
+export function isFromTheBeginning(start: StartRequest): boolean {
+  return start.kind === 'sequence' && start.sequence <= 1n
+}
+
+/** What positions are looked up with. */
+export interface StartContext {
+  readonly event: string
+  readonly positions: Positions
+  readonly epoch: string
+  readonly signal: AbortSignal
+}
+
+/**
+ * Where a stream starts.
+ *
+ * @throws {AvisoError} as {@link Positions}; `ERR_BAD_REQUEST`, `ERR_EPOCH_CHANGED` for a cursor.
+ */
 export async function resolveStart(
-  request: StartRequest,
-  event: string,
-  { positions, epoch, signal }: { positions: Positions; epoch: string; signal: AbortSignal },
+  start: StartRequest,
+  { event, positions, epoch, signal }: StartContext,
 ): Promise<StartPosition> {
-  switch (request.kind) {
-    case 'live':
-      return { kind: 'live' }
-    case 'cursor':
-      return parseCursor(request.text, epoch)
-    case 'sequence':
-      return request.sequence === 0n
-        ? FROM_THE_BEGINNING
-        : positions.ofSequence(event, request.sequence, { signal })
-    case 'date':
-      return positions.ofDate(event, request.at, { signal })
-  }
+  if (start.kind === 'live') return { kind: 'live' }
+  if (start.kind === 'cursor') return parseCursor(start.text, epoch)
+  return isFromTheBeginning(start) ? FROM_THE_BEGINNING : positions.start(event, start, { signal })
 }
 
 /** Positions as the journal of the store has them. */
 export function createPositions(store: Store): Positions {
   return {
-    ofSequence: async (event, sequence, options) =>
-      toStart(await revisionOfSequence(store, event, sequence, options)),
-    ofDate: async (event, at, options) => toStart(await revisionOfDate(store, event, at, options)),
+    start: async (event, place, options) => toStart(await find(store, event, { place, options })),
+    end: async (event, place, options) => {
+      if (place.kind === 'sequence') return toEnd(await find(store, event, { place, options }))
+      // Everything before the first commit that is later.
+      const after = await revisionOfDate(store, event, place.at + 1, options)
+      return after.kind === 'future' ? undefined : after.revision - 1n
+    },
+    sequenceAt: async (event, revision, options) => {
+      try {
+        return await sequenceAt(store, event, revision, options)
+      } catch (error) {
+        if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
+        throw error
+      }
+    },
   }
+}
+
+function find(
+  store: Store,
+  event: string,
+  { place, options }: { readonly place: Place; readonly options: CallOptions },
+): Promise<JournalPosition> {
+  return place.kind === 'date'
+    ? revisionOfDate(store, event, place.at, options)
+    : revisionOfSequence(store, event, place.sequence, options)
 }
 
 function toStart(position: JournalPosition): HistoryStart {
@@ -68,10 +107,19 @@ function toStart(position: JournalPosition): HistoryStart {
         : { kind: 'revision', revision, afterIndex: index - 1 }
     }
     case 'compacted':
-      throw new AvisoError(
-        'ERR_HISTORY_COMPACTED',
-        'What was asked for is partly no longer kept; start from the oldest position that is, or from now',
-        { details: { oldest_revision: position.revision.toString() } },
-      )
+      throw compacted(position.revision)
   }
+}
+
+function toEnd(position: JournalPosition): Revision | undefined {
+  if (position.kind === 'compacted') throw compacted(position.revision)
+  return position.kind === 'found' ? position.revision : undefined
+}
+
+function compacted(oldest: Revision): AvisoError {
+  return new AvisoError(
+    'ERR_HISTORY_COMPACTED',
+    'What was asked for is partly no longer kept; start from the oldest position that is, or from now',
+    { details: { oldest_revision: oldest.toString() } },
+  )
 }

@@ -33,6 +33,10 @@ export interface StreamDetails {
   readonly from: StartPosition
   /** The start as the client asked for it. */
   readonly requested: { readonly sequence?: bigint; readonly date?: string }
+  /** Number of the last notification of a replay; those of the same revision behind it are left out. */
+  readonly endSequence?: bigint
+  /** Everything was asked for, and some of it is no longer kept. */
+  readonly isTruncated?: boolean
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -44,6 +48,8 @@ interface Frame {
   readonly cursor?: string | undefined
   readonly retry?: number
 }
+
+const NOTHING = new Uint8Array(0)
 
 /** 2.x clients need the number to accept the frame; it is 2.x's own default. */
 const MAX_ALLOWED = 10_000
@@ -72,7 +78,7 @@ const CLOSING_MESSAGES: Readonly<Record<CloseReason, string>> = {
 
 /** The frames of one stream. */
 export function createStreamFormat(details: StreamDetails): StreamFormat {
-  const { dialect, event, epoch, baseUrl } = details
+  const { dialect, event, epoch, baseUrl, endSequence } = details
   const encode = dialect.wire === 'sse' ? sseEncoder(dialect) : encodeLine
   let origin = originOf(details.from)
   const control = (name: string, data: object, cursor?: string): Uint8Array =>
@@ -86,14 +92,17 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
     return known === undefined || known.revision <= 0n ? undefined : formatCursor(epoch, known)
   }
   return {
-    name: `${dialect.strict ? 'strict' : 'open'}:${dialect.wire}:${epoch}:${baseUrl}`,
+    name: `${dialect.strict ? 'strict' : 'open'}:${dialect.wire}:${epoch}:${endSequence ?? ''}:${baseUrl}`,
     opening: (head) => {
       if (details.from.kind === 'live') origin = { revision: head }
       const { name, data } = openingOf(details)
       const cursor = reached({ revision: 0n })
       return encode({ event: name, data, cursor, retry: retryMs(details.requestId) })
     },
-    notification: (notification, phase) => encode(notificationFrame(notification, phase, details)),
+    notification: (notification, phase) => {
+      const isBehindEnd = endSequence !== undefined && (notification.sequence ?? 0n) > endSequence
+      return isBehindEnd ? NOTHING : encode(notificationFrame(notification, phase, details))
+    },
     caughtUp: (position) => control('replay-control', { type: 'replay_completed' }, reached(position)),
     heartbeat: (position) => {
       const cursor = reached(position)
@@ -150,7 +159,7 @@ function notificationFrame(
 }
 
 function openingOf(details: StreamDetails): { readonly name: string; readonly data: string } {
-  const { event, from, requested, requestId, maxAgeSeconds } = details
+  const { event, from, requested, requestId, maxAgeSeconds, endSequence, isTruncated } = details
   const common = { topic: event, timestamp: timestamp(details), request_id: requestId }
   if (from.kind === 'live') {
     const data = {
@@ -160,13 +169,16 @@ function openingOf(details: StreamDetails): { readonly name: string; readonly da
     }
     return { name: 'live-notification', data: JSON.stringify(data) }
   }
-  const rest = JSON.stringify({ from_date: requested.date ?? null, batch_size: BATCH_SIZE, ...common })
-  // A JSON number of up to 64 bits, as 2.x sends it: no `number` could hold it.
-  const sequence = requested.sequence?.toString() ?? 'null'
-  return {
-    name: 'replay-control',
-    data: `{"type":"replay_started","from_sequence":${sequence},${rest.slice(1)}`,
-  }
+  const rest = JSON.stringify({
+    from_date: requested.date ?? null,
+    batch_size: BATCH_SIZE,
+    ...common,
+    // Beyond 2.x: not everything that was asked for is still there.
+    ...(isTruncated === true && { truncated: true }),
+  })
+  // JSON numbers of up to 64 bits, as 2.x sends them: no `number` could hold them.
+  const start = `"from_sequence":${requested.sequence ?? 'null'},"end_sequence":${endSequence ?? 'null'}`
+  return { name: 'replay-control', data: `{"type":"replay_started",${start},${rest.slice(1)}` }
 }
 
 function sseEncoder({ strict }: StreamDialect): (frame: Frame) => Uint8Array {

@@ -1,6 +1,6 @@
 /**
  * Exact-path routing on itty-router: a route table becomes a Fetch handler that answers 404, 405 (with `Allow`) and every
- * thrown error in our JSON shape, and HEAD wherever there is GET.
+ * thrown error in our JSON shape, HEAD wherever there is GET, and every answer with its `X-Request-ID`.
  *
  * @module
  */
@@ -44,10 +44,11 @@ const VERBS = { GET: 'get', POST: 'post', PUT: 'put', DELETE: 'delete', HEAD: 'h
 
 /** The path of an absolute URL as it was sent, without query or fragment. */
 export function rawPath(url: string): string {
-  const start = url.indexOf('/', url.indexOf('://') + 3)
-  if (start === -1) return '/'
-  const query = url.indexOf('?', start)
-  return query === -1 ? url.slice(start) : url.slice(start, query)
+  const authority = url.indexOf('://') + 3
+  const length = url.slice(authority).search(/[?#]/)
+  const end = length === -1 ? url.length : authority + length
+  const start = url.indexOf('/', authority)
+  return start === -1 || start > end ? '/' : url.slice(start, end)
 }
 
 function hasTrailingSlash(url: string): boolean {
@@ -104,7 +105,9 @@ export function createRouter(
     const requestId = requestIdOf(request, random)
     try {
       const response = await router.fetch(request as IRequest & Request, requestId)
-      return response ?? errorResponse(refuse(request), { requestId, logger })
+      if (response === undefined) return errorResponse(refuse(request), { requestId, logger })
+      if (!response.headers.has('x-request-id')) response.headers.set('x-request-id', requestId)
+      return response
     } catch (error) {
       return errorResponse(error, { requestId, logger })
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { AvisoError } from '#shared/errors.ts'
-import { compareBytes, isInRange, prefixRange, toBytes, toText } from '#shared/store/bytes.ts'
+import { compareBytes, prefixRange, toBytes, toText } from '#shared/store/bytes.ts'
 import type { CloseReason } from '#shared/watch/hub.ts'
 import { b64, createFixture, HEAD, keyValue, post, type Fixture } from './support.ts'
 
@@ -139,19 +139,28 @@ describe('POST /v3/watch', () => {
     assert.equal(((await response.json()) as { code: number }).code, 11)
   })
 
-  it('never selects the keys of the service', async () => {
+  it('selects what streams carry, and never the keys of the service', async () => {
     const fixture = createFixture()
     await lines(fixture, { key: b64('\0'), range_end: b64('\0') })
-    await lines(fixture, { key: b64('/_'), range_end: b64('/_aviso/k') })
-    for (const { selection } of fixture.hub.requests) {
-      if (selection.kind !== 'ranges') assert.fail()
-      for (const key of ['/_aviso/', '/_aviso/epoch', '/_aviso/journal/mars']) {
-        assert.ok(!selection.ranges.some((range) => isInRange(toBytes(key), range)), key)
-      }
+    await lines(fixture, { key: b64('/'), range_end: b64('/ec/diss0') })
+    const ranges = fixture.hub.requests.map(({ selection }) =>
+      selection.kind === 'ranges' ? selection.ranges.map(({ key }) => toText(key)) : assert.fail(),
+    )
+    assert.deepEqual(ranges, [
+      ['/ec/diss/', '/ec/mars/', '/test/measure/', '/tmp/aviso/flight/'],
+      ['/ec/diss/'],
+    ])
+  })
+
+  it('refuses a watch that would be silent for ever', async () => {
+    const fixture = createFixture()
+    for (const key of ['/_avis', '/ec/config/aviso/', '/zz']) {
+      const response = await fixture.handler(post('/v3/watch', { create_request: { key: b64(key) } }))
+      const body = (await response.json()) as { field: string; message: string }
+      assert.deepEqual([response.status, body.field], [400, 'key'], key)
+      assert.match(body.message, /^Only keys under \/ec\/diss\/, /)
     }
-    const [everything] = fixture.hub.requests
-    if (everything?.selection.kind !== 'ranges') assert.fail()
-    assert.ok(everything.selection.ranges.some((range) => isInRange(toBytes('/_aviso0'), range)))
+    assert.equal(fixture.hub.requests.length, 0)
   })
 
   it('narrows to what a principal may see', async () => {

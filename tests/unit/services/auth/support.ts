@@ -8,6 +8,8 @@ import assert from 'node:assert/strict'
 
 import { createAuthHandler, type AuthParts } from '#services/auth/handler.ts'
 import { openAuthoriser } from '#services/auth/authorise.ts'
+import type { Place } from '#services/auth/listen_request.ts'
+import type { Positions } from '#services/auth/start.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import type { Notification } from '#shared/notification/notification.ts'
@@ -165,6 +167,17 @@ export interface Fixture {
   readonly hub: FakeHub
 }
 
+/** Sequence n stands at revision n + 10, a date at the revision of its second. */
+const fakePositions: Positions = {
+  start: (_event, place) => Promise.resolve({ kind: 'revision', revision: revisionOf(place) }),
+  end: (_event, place) => Promise.resolve(revisionOf(place)),
+  sequenceAt: (_event, revision) => Promise.resolve(revision - 10n),
+}
+
+function revisionOf(place: Place): bigint {
+  return place.kind === 'sequence' ? place.sequence + 10n : BigInt(Math.floor(place.at / 1000))
+}
+
 export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<AuthParts> = {}): Fixture {
   const store = createFakeStore(kvs)
   const hub = createFakeHub()
@@ -173,11 +186,8 @@ export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<
     hub,
     schemas,
     authorise: openAuthoriser,
-    epoch: EPOCH,
-    positions: {
-      ofSequence: (_event, sequence) => Promise.resolve({ kind: 'revision', revision: sequence + 10n }),
-      ofDate: (_event, at) => Promise.resolve({ kind: 'revision', revision: BigInt(Math.floor(at / 1000)) }),
-    },
+    epoch: () => EPOCH,
+    positions: fakePositions,
     clock: { ...systemClock, now: () => Date.parse('2026-08-10T12:00:00.500Z') },
     random: () => 'request-1',
     logger: silentLogger,
