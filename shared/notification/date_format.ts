@@ -55,6 +55,56 @@ const DIRECTIVES: ReadonlyMap<string, Directive> = new Map([
  * @throws {AvisoError} `ERR_CONFIG` for a directive that is not supported or stands twice.
  */
 export function compileDateFormat(format: string): (text: string) => string | undefined {
+  const { read, write } = compileParts(format)
+  return (text) => {
+    const date = read(text)
+    return date === undefined ? undefined : write(date)
+  }
+}
+
+/** Reads the dates that stand in store keys. */
+export interface DateReader {
+  /** Start of what a canonical text means (a day, a minute, …) in UTC: milliseconds since 1970. `undefined` for any other text. */
+  read(text: string): number | undefined
+  /** Whether the byte order of canonical texts is the order of time. */
+  readonly isSortable: boolean
+}
+
+/** Directives by significance: with `%Y` first and none out of turn, texts sort as dates do. */
+const SIGNIFICANCE = ['Y', 'm', 'd', 'j', 'H', 'M', 'S', 'f']
+
+/**
+ * Compiles a format to a reader of the texts that it writes.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` as {@link compileDateFormat}.
+ */
+export function compileDateReader(format: string): DateReader {
+  const { names, read, write } = compileParts(format)
+  const ranks = names.map((name) => SIGNIFICANCE.indexOf(name))
+  return {
+    isSortable: ranks.every((rank, index) => (index === 0 ? rank === 0 : rank > (ranks[index - 1] ?? 0))),
+    read: (text) => {
+      const date = read(text)
+      return date !== undefined && write(date) === text ? toInstant(date) : undefined
+    },
+  }
+}
+
+function toInstant({ year, month, day, hour, minute, second, microsecond }: DateParts): number {
+  const date = new Date(0)
+  // Not Date.UTC, which takes the years 0 to 99 for 1900 to 1999.
+  date.setUTCFullYear(year, month - 1, day)
+  date.setUTCHours(hour, minute, second, Math.trunc(microsecond / 1000))
+  return date.getTime()
+}
+
+interface DateCodec {
+  readonly names: readonly string[]
+  readonly read: (text: string) => DateParts | undefined
+  readonly write: (date: DateParts) => string
+}
+
+function compileParts(format: string): DateCodec {
   const names: string[] = []
   const writers: (string | Directive['write'])[] = []
   let pattern = ''
@@ -74,14 +124,17 @@ export function compileDateFormat(format: string): (text: string) => string | un
   checkDirectives(format, names)
   // As in Python the match itself is not tied to the end: what it leaves over makes the value invalid.
   const reader = new RegExp(`^${pattern}`, 'iu')
-  return (text) => {
-    const match = reader.exec(text)
-    if (match === null || match[0].length !== text.length) return undefined
-    const date = toDate(match.groups ?? {})
-    if (date === undefined) return undefined
-    let written = ''
-    for (const writer of writers) written += typeof writer === 'string' ? writer : writer(date)
-    return written
+  return {
+    names,
+    read: (text) => {
+      const match = reader.exec(text)
+      return match === null || match[0].length !== text.length ? undefined : toDate(match.groups ?? {})
+    },
+    write: (date) => {
+      let written = ''
+      for (const writer of writers) written += typeof writer === 'string' ? writer : writer(date)
+      return written
+    },
   }
 }
 

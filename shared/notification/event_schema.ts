@@ -33,6 +33,8 @@ export interface EventSchema {
   readonly requiredForListen: readonly string[]
   /** The event's part of the schema file. */
   readonly rawDescription: EventDescription
+  /** How its keys are written. */
+  readonly formats: EventFormats
 
   /**
    * Validates a provider's request and derives its keys. What it returns reads back from the key unchanged.
@@ -56,6 +58,16 @@ export interface EventSchema {
   baseKeys(
     filter: NotificationFilter | Readonly<Record<string, unknown>> | null | undefined,
   ): readonly string[]
+}
+
+/** Formats of an event type's keys. */
+export interface EventFormats {
+  /** Of status keys; ends in a slash. */
+  readonly base: KeyFormat
+  /** Of notification keys: base and stem. */
+  readonly key: KeyFormat
+  /** Of the keys that index notifications by date, where there are such. */
+  readonly admin: KeyFormat | undefined
 }
 
 /** The reading side, for the collection of all schemas. */
@@ -132,6 +144,7 @@ export function createEventSchema(definition: EventDefinition): EventSchema {
     requiredForNotify,
     requiredForListen,
     rawDescription: definition.description,
+    formats: { base, key, admin },
     encode(request) {
       const values = canonicaliseAll(definition, request)
       const missing = requiredForNotify.find((name) => !values.has(name))

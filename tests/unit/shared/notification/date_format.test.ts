@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { isAvisoError } from '#shared/errors.ts'
-import { compileDateFormat } from '#shared/notification/date_format.ts'
+import { compileDateFormat, compileDateReader } from '#shared/notification/date_format.ts'
 
 describe('compileDateFormat()', () => {
   for (const [format, text, expected] of [
@@ -45,4 +45,29 @@ describe('compileDateFormat()', () => {
       )
     })
   }
+})
+
+describe('compileDateReader()', () => {
+  it('reads a canonical text as the start of its day in UTC', () => {
+    const { read } = compileDateReader('%Y%m%d')
+    assert.equal(read('20260810'), Date.UTC(2026, 7, 10))
+    assert.equal(read('00680229'), new Date('0068-02-29').getTime())
+  })
+  it('reads only what it would write itself', () => {
+    const { read } = compileDateReader('%Y%m%d')
+    for (const text of ['2026810', '20260230', '202608101', 'None', '']) assert.equal(read(text), undefined)
+  })
+  it('reads a time of day', () => {
+    assert.equal(compileDateReader('%Y-%m-%dT%H:%M').read('2026-08-10T06:30'), Date.UTC(2026, 7, 10, 6, 30))
+  })
+  it('knows where the order of texts is the order of time', () => {
+    const sortable = ['%Y%m%d', '%Y-%j', '%Y%m%d%H%M', '%Y'].map(
+      (format) => compileDateReader(format).isSortable,
+    )
+    assert.deepEqual(sortable, [true, true, true, true])
+    const others = ['%d%m%Y', '%y%m%d', '%m%d', '%Y%d%m'].map(
+      (format) => compileDateReader(format).isSortable,
+    )
+    assert.deepEqual(others, [false, false, false, false])
+  })
 })
