@@ -72,11 +72,18 @@ export function createHistory(parts: HistoryParts): History {
     return nearest
   }
 
-  function start(next: Revision): HistoryReader {
+  /** Where a reader begins on its way to a revision: a little before it, but not with what is known. */
+  function beginningFor(next: Revision): Revision {
     const aligned = next - (next % HISTORY_ALIGNMENT)
+    let from = aligned > oldest ? aligned : oldest
+    for (let page = pages.find(from); page !== undefined; page = pages.find(from)) from = page.through + 1n
+    return from
+  }
+
+  function start(next: Revision): HistoryReader {
     const reader = startReader({
       ...parts,
-      from: aligned > oldest ? aligned : oldest,
+      from: beginningFor(next),
       pages,
       isTurnOver: ({ from, through }) => queue.size > 0 && through - from >= HISTORY_TURN_REVISIONS,
       onEnd,

@@ -1,0 +1,34 @@
+/**
+ * What a hub promises over any store.
+ *
+ * @module
+ */
+
+import { after, describe } from 'node:test'
+import type { Store } from '#shared/store/store.ts'
+import { endsContract } from './hub_ends.contract.ts'
+import { faultsContract } from './hub_faults.contract.ts'
+import { historyContract } from './hub_history.contract.ts'
+import { liveContract } from './hub_live.contract.ts'
+import { seamContract } from './hub_seam.contract.ts'
+import type { HubSubject } from './hub_support.ts'
+
+/** Registers the suite for a store. */
+export function hubContract(name: string, openStore: () => Promise<Store>): void {
+  describe(`hub over ${name}`, () => {
+    const opened: Store[] = []
+    const subject: HubSubject = {
+      open: async () => {
+        const store = await openStore()
+        opened.push(store)
+        return store
+      },
+    }
+    after(() => Promise.all(opened.map((store) => store.close())))
+    liveContract(subject)
+    historyContract(subject)
+    endsContract(subject)
+    faultsContract(subject)
+    seamContract(subject)
+  })
+}

@@ -1,0 +1,346 @@
+/**
+ * Hub contract: history, and where it meets what is live.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { toBytes } from '#shared/store/bytes.ts'
+import type { Hub, StreamPosition } from '#shared/watch/hub.ts'
+import { isAvisoError } from '#shared/errors.ts'
+import { createManualClock } from './hub_clock.ts'
+import { createFlakyStore } from './hub_flaky_store.ts'
+import {
+  closedAt,
+  createPublisher,
+  createSpace,
+  createTestFormat,
+  eventually,
+  listen,
+  notificationsOf,
+  openHub,
+  sharing,
+  startAfter,
+  type HubSubject,
+  type Publisher,
+} from './hub_support.ts'
+import { deleteOperation, rejects } from './store_support.ts'
+
+const BEGINNING: StreamPosition = { revision: 0n }
+/** A ring that holds next to nothing, so that everything else is history. */
+const TINY_RING = { ringBytes: 1 }
+
+export function historyContract(subject: HubSubject): void {
+  describe('subscribe() from a position', () => {
+    fromPosition(subject)
+  })
+  describe('subscribe() behind the ring', () => {
+    behindRing(subject)
+  })
+  describe('subscribe() until a revision', () => {
+    untilRevision(subject)
+  })
+}
+
+/** Fills the store with some revisions of several notifications, the last ones large. */
+async function fill(publisher: Publisher, revisions: number): Promise<void> {
+  for (let count = 0; count < revisions; count++) {
+    await publisher.publish('a', 'x', `n${count}`, 'y')
+    if (count % 7 === 0) await publisher.publish('b', `n${count}`)
+  }
+}
+
+/** The first revision of a test's own. */
+function firstOf({ items }: Publisher): bigint {
+  return items[0]?.revision ?? 1n
+}
+
+function fromPosition(subject: HubSubject): void {
+  it('delivers history, says that it is complete, and goes on live', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space)
+    await fill(publisher, 30)
+    await store.txn({
+      compare: [],
+      success: [deleteOperation({ key: toBytes(space.key('a', 'x')) })],
+    })
+    const hub = await openHub(store, space)
+    const format = createTestFormat(space)
+    const from = { kind: 'revision', revision: firstOf(publisher) } as const
+    const listener = await listen(hub, { selection: notificationsOf('a'), from, format })
+    const caughtUp = await listener.until('caughtUp', ({ kind }) => kind === 'caughtUp')
+    assert.deepEqual(listener.items(), publisher.after('a', BEGINNING))
+    assert.ok(listener.frames.every((frame) => frame.kind !== 'item' || frame.phase === 'history'))
+    assert.equal(caughtUp, listener.frames.at(-1))
+    assert.ok(
+      caughtUp.kind === 'caughtUp' && caughtUp.position.revision >= (publisher.items.at(-1)?.revision ?? 0n),
+    )
+    await fill(publisher, 3)
+    assert.deepEqual(await listener.untilItems(99), publisher.after('a', BEGINNING))
+    const kinds = listener.frames.map((frame) => (frame.kind === 'item' ? frame.phase : frame.kind))
+    assert.equal(kinds.indexOf('live'), kinds.lastIndexOf('history') + 2)
+    assert.equal(kinds.filter((kind) => kind === 'caughtUp').length, 1)
+    await hub.close()
+  })
+
+  it('goes on within a revision', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space)
+    await fill(publisher, 10)
+    for (const limits of [{}, TINY_RING]) {
+      const hub = await openHub(store, space, { limits })
+      for (const start of publisher.after('a', BEGINNING).slice(3, 9)) {
+        const from = startAfter(start)
+        const listener = await listen(hub, {
+          selection: notificationsOf('a'),
+          from,
+          format: createTestFormat(space),
+        })
+        const expected = publisher.after('a', start)
+        assert.deepEqual(await listener.untilItems(expected.length), expected)
+        await listener.cancel()
+      }
+      await hub.close()
+    }
+  })
+
+  it('goes on within a revision that it has not seen yet', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space)
+    await publisher.publish('a', 'one')
+    const flaky = createFlakyStore(store)
+    const clock = createManualClock()
+    const hub = await openHub(flaky, space, { clock })
+    const early = await listen(hub, {
+      selection: notificationsOf('a'),
+      from: { kind: 'revision', revision: firstOf(publisher) },
+      format: createTestFormat(space),
+    })
+    await early.untilItems(1)
+    flaky.breakAll()
+    await eventually('the upstream is away', () => !hub.status().connected)
+    const revision = await publisher.publish('a', 'two', 'three', 'four')
+    const from = { kind: 'revision', revision, afterIndex: 0 } as const
+    const listener = await listen(hub, {
+      selection: notificationsOf('a'),
+      from,
+      format: createTestFormat(space),
+    })
+    const reading = listener.untilItems(2)
+    await clock.advance(2_000)
+    assert.deepEqual(
+      (await reading).map(({ name }) => name),
+      ['three', 'four'],
+    )
+    await publisher.publish('a', 'five')
+    assert.deepEqual(
+      (await early.untilItems(5)).map(({ name }) => name),
+      ['one', 'two', 'three', 'four', 'five'],
+    )
+    assert.equal((await listener.untilItems(3)).at(-1)?.name, 'five')
+    await hub.close()
+  })
+
+  it('takes the place right behind everything, and refuses what lies ahead', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space)
+    const hub = await openHub(store, space)
+    const revision = await publisher.publish('a', 'one')
+    const request = { selection: notificationsOf('a'), format: createTestFormat(space) }
+    const listener = await listen(hub, { ...request, from: { kind: 'revision', revision: revision + 1n } })
+    await listener.until('caughtUp', ({ kind }) => kind === 'caughtUp')
+    await rejects(
+      hub.subscribe({ ...request, from: { kind: 'revision', revision: revision + 1_000n } }),
+      'ERR_FUTURE_POSITION',
+    )
+    await publisher.publish('a', 'two')
+    assert.deepEqual(
+      (await listener.untilItems(1)).map(({ name }) => name),
+      ['two'],
+    )
+    assert.equal(hub.status().subscribers, 1)
+    await hub.close()
+  })
+
+  it('refuses a position that is compacted, and names the oldest', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space)
+    await fill(publisher, 10)
+    const oldest = publisher.items.at(-4)?.revision ?? 0n
+    await store.compact(oldest)
+    const hub = await openHub(store, space, { limits: TINY_RING })
+    const request = { selection: notificationsOf('a'), format: createTestFormat(space) }
+    // The second time without asking the store.
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await assert.rejects(
+        hub.subscribe({ ...request, from: { kind: 'revision', revision: oldest - 1n } }),
+        (error) =>
+          isAvisoError(error, 'ERR_HISTORY_COMPACTED') &&
+          error.details['oldest_revision'] === oldest.toString(),
+      )
+    }
+    const listener = await listen(hub, { ...request, from: { kind: 'revision', revision: oldest } })
+    const expected = publisher.after('a', { revision: oldest - 1n })
+    assert.deepEqual(await listener.untilItems(expected.length), expected)
+    assert.equal(hub.status().subscribers, 1)
+    await hub.close()
+  })
+}
+
+function behindRing(subject: HubSubject): void {
+  it('pages through the store and meets the ring without a gap or a repeat', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space, (text) => text.padEnd(2_000, '.'))
+    await fill(publisher, 300)
+    const hub = await openHub(store, space, { limits: TINY_RING })
+    const from = { kind: 'revision', revision: firstOf(publisher) } as const
+    const listeners = await Promise.all(
+      ['a', 'b', 'none'].map((event) =>
+        listen(hub, { selection: notificationsOf(event), from, format: createTestFormat(space) }),
+      ),
+    )
+    const [all, few, none] = listeners
+    await Promise.all(
+      listeners.map((listener) => listener.until('caughtUp', ({ kind }) => kind === 'caughtUp')),
+    )
+    assert.deepEqual(all?.items(), publisher.after('a', BEGINNING))
+    assert.deepEqual(few?.items(), publisher.after('b', BEGINNING))
+    assert.deepEqual(none?.items(), [])
+    assert.ok(hub.status().ringEntries <= 1)
+    await hub.close()
+  })
+
+  it('reads the store once for all listeners that come back together', async () => {
+    const [inner, space] = [await subject.open(), createSpace()]
+    const store = createFlakyStore(inner)
+    const publisher = createPublisher(store, space, (text) => text.padEnd(400, '.'))
+    await fill(publisher, 150)
+    const hub = await openHub(store, space, { limits: TINY_RING })
+    const before = store.watches
+    const starts = publisher.after('a', BEGINNING).slice(0, 300)
+    const format = createTestFormat(space)
+    const listeners = await Promise.all(
+      starts.toReversed().map(async (start) => {
+        const own = sharing(format, space)
+        return {
+          start,
+          listener: await listen(hub, {
+            selection: notificationsOf('a'),
+            from: startAfter(start),
+            format: own,
+          }),
+        }
+      }),
+    )
+    await Promise.all(
+      listeners.map(async ({ start, listener }) => {
+        const expected = publisher.after('a', start)
+        assert.deepEqual(await listener.untilItems(expected.length), expected)
+      }),
+    )
+    // 150 revisions lie in three or four stretches, and a second try may be due where one came while a page was being made.
+    assert.ok(store.watches - before <= 8, `${store.watches - before} watches for ${starts.length} listeners`)
+    await hub.close()
+  })
+
+  it('has a parked stream go on where it was, though the ring has moved on', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space, (text) => text.padEnd(1_000, '.'))
+    const hub = await openHub(store, space, { limits: { ringBytes: 30_000 } })
+    const selection = notificationsOf('a')
+    const listener = await listen(hub, { selection, from: { kind: 'live' }, format: createTestFormat(space) })
+    await listener.read()
+    await fill(publisher, 100)
+    const last = publisher.items.at(-1)?.revision ?? 0n
+    await eventually(
+      'the ring has moved on',
+      () => hub.status().revision >= last && hub.status().ringEntries < 50,
+    )
+    assert.deepEqual(await listener.untilItems(300), publisher.after('a', BEGINNING))
+    assert.ok(listener.frames.every((frame) => frame.kind !== 'item' || frame.phase === 'live'))
+    await fill(publisher, 1)
+    assert.deepEqual(await listener.untilItems(303), publisher.after('a', BEGINNING))
+    await hub.close()
+  })
+
+  it('ends a stream whose history is compacted while it reads, and is resumed at the oldest', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space, (text) => text.padEnd(4_000, '.'))
+    await fill(publisher, 120)
+    const clock = createManualClock()
+    const hub = await openHub(store, space, { limits: TINY_RING, clock })
+    const request = { selection: notificationsOf('a'), format: createTestFormat(space) }
+    const listener = await listen(hub, {
+      ...request,
+      from: { kind: 'revision', revision: firstOf(publisher) },
+    })
+    await listener.untilItems(1)
+    // Nobody asks for more: the reader is released.
+    await clock.advance(4_000)
+    const oldest = publisher.items.at(-20)?.revision ?? 0n
+    await store.compact(oldest)
+    const last = await listener.rest()
+    const position = closedAt(last, 'history_compacted')
+    assert.ok(last?.kind === 'closing' && last.oldest === oldest)
+    assert.ok(position.revision < oldest)
+    const read = publisher.after('a', BEGINNING).filter((item) => item.revision <= position.revision)
+    assert.deepEqual(listener.items(), read)
+    const again = await listen(hub, { ...request, from: { kind: 'revision', revision: oldest } })
+    const expected = publisher.after('a', { revision: oldest - 1n })
+    assert.deepEqual(await again.untilItems(expected.length), expected)
+    await hub.close()
+  })
+}
+
+function untilRevision(subject: HubSubject): void {
+  const replay = (hub: Hub, publisher: Publisher, until: bigint, space: ReturnType<typeof createSpace>) =>
+    listen(hub, {
+      selection: notificationsOf('a'),
+      from: { kind: 'revision', revision: firstOf(publisher) },
+      until,
+      format: createTestFormat(space),
+    })
+
+  it('delivers up to it, inclusive, and ends', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space)
+    await fill(publisher, 20)
+    for (const limits of [{}, TINY_RING]) {
+      const hub = await openHub(store, space, { limits })
+      const until = publisher.items[30]?.revision ?? 0n
+      const listener = await replay(hub, publisher, until, space)
+      assert.deepEqual(closedAt(await listener.rest(), 'end_of_stream'), { revision: until })
+      const expected = publisher.after('a', BEGINNING).filter(({ revision }) => revision <= until)
+      assert.deepEqual(listener.items(), expected)
+      assert.deepEqual(
+        listener.frames.slice(-2).map(({ kind }) => kind),
+        ['caughtUp', 'closing'],
+      )
+      assert.equal(hub.status().subscribers, 0)
+      await hub.close()
+    }
+  })
+
+  it('waits for a revision that is still to come', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space)
+    await fill(publisher, 2)
+    const hub = await openHub(store, space)
+    const until = (publisher.items.at(-1)?.revision ?? 0n) + 2n
+    const listener = await replay(hub, publisher, until, space)
+    await listener.untilItems(6)
+    await publisher.publish('a', 'one')
+    await publisher.publish('a', 'two')
+    await publisher.publish('a', 'three')
+    assert.deepEqual(closedAt(await listener.rest(), 'end_of_stream'), { revision: until })
+    assert.deepEqual(
+      listener
+        .items()
+        .map(({ name }) => name)
+        .slice(-2),
+      ['one', 'two'],
+    )
+    await hub.close()
+  })
+}
