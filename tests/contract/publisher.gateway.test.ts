@@ -1,0 +1,27 @@
+import { randomUUID } from 'node:crypto'
+import { after, before, describe } from 'node:test'
+import { detectPlatform } from '#shared/runtime/detect.ts'
+import { createGatewayStore } from '#shared/store/gateway.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { silentLogger } from '#shared/telemetry/logger.ts'
+import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
+import { publisherContract } from './publisher.contract.ts'
+
+describe('etcd of three members', { skip: await etcdMissing() }, () => {
+  let etcd: EtcdCluster
+  before(async () => {
+    etcd = await startTestEtcd({ members: 3 })
+  })
+  after(() => etcd.close())
+  publisherContract('gateway', async () => {
+    const { unary, watch } = (await detectPlatform()).storeFetch
+    return createGatewayStore({
+      endpoints: etcd.endpoints,
+      fetch: unary,
+      watchFetch: watch,
+      clock: systemClock,
+      random: randomUUID,
+      logger: silentLogger,
+    })
+  })
+})
