@@ -15,6 +15,8 @@ import { findNode22 } from '../tests/support/node22.ts'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const BIN = join(ROOT, 'node_modules', '.bin')
 const SOURCES = ['services', 'shared', 'scripts', 'tests']
+/** Everything but `tests/long`, which takes longer than anybody waits for a gate (`npm run test:long`). */
+const GATE = ['tests/{unit,contract,service,parity,flow,runtime,faults,clients}/**/*.test.ts']
 /** Suites that need no particular runtime: they run on every one that has `node:test`. */
 const PORTABLE = [
   'tests/unit/shared/**/*.test.ts',
@@ -41,7 +43,7 @@ const STEPS: readonly Step[] = [
   { name: 'types (everything)', run: async () => [join(BIN, 'tsc'), '-p', 'tests/tsconfig.json'] },
   {
     name: 'tests on Node 24',
-    run: async () => nodeTest(process.execPath, await files(['tests/**/*.test.ts'])),
+    run: async () => nodeTest(process.execPath, await files(GATE)),
   },
   { name: 'tests on Node 22', run: async () => nodeTest(await findNode22(), await files(PORTABLE)) },
   {
