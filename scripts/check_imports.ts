@@ -64,12 +64,23 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
   ['shared/quota', ['shared/errors.ts', 'shared/telemetry/clock.ts']],
   ['shared/config', ['shared/errors.ts']],
   ['shared/telemetry', []],
+  [
+    'shared/metrics',
+    [
+      'shared/errors.ts',
+      'shared/telemetry',
+      'shared/store/store.ts',
+      'shared/publish/publish.ts',
+      'shared/watch/hub.ts',
+    ],
+  ],
   ['shared/runtime', ['shared/errors.ts', 'shared/store/gateway_wire.ts', 'shared/store/fetch_like.ts']],
   [
     'services/system',
     ['shared', 'services/system_routes.ts', 'services/system_epoch.ts', 'services/rest', 'services/auth'],
   ],
   ['services/rest', ['shared']],
+  ['services/monitoring', ['shared']],
   ['services/auth', ['shared']],
 ]
 

@@ -1,0 +1,69 @@
+/**
+ * Asks another service for a text, within a time and a size, whatever that service does.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+
+/** `fetch`, as far as it is used here. */
+export type MonitoringFetch = (url: string, init: RequestInit) => Promise<Response>
+
+/** How much and how long. */
+export interface FetchBounds {
+  readonly timeoutMs: number
+  readonly limitBytes: number
+  readonly signal?: AbortSignal
+}
+
+/** An answer. */
+export interface BoundedAnswer {
+  readonly status: number
+  readonly text: string
+}
+
+/**
+ * @throws {AvisoError} `ERR_STORE_UNAVAILABLE` where there is no answer in time, `ERR_TOO_LARGE` where it is too large. Redirects are
+ *   answers like any other: a monitoring that follows them can be sent anywhere.
+ */
+export async function fetchBounded(
+  fetch: MonitoringFetch,
+  url: string,
+  init: RequestInit,
+  bounds: FetchBounds,
+): Promise<BoundedAnswer> {
+  const { timeoutMs, limitBytes, signal } = bounds
+  const limit = AbortSignal.timeout(timeoutMs)
+  try {
+    const response = await fetch(url, {
+      ...init,
+      redirect: 'manual',
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+    })
+    return { status: response.status, text: await readText(response, limitBytes) }
+  } catch (cause) {
+    if (cause instanceof AvisoError) throw cause
+    throw new AvisoError('ERR_STORE_UNAVAILABLE', 'There was no answer in time', { cause })
+  }
+}
+
+async function readText(response: Response, limitBytes: number): Promise<string> {
+  if (response.body === null) return ''
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return text + decoder.decode()
+      bytes += value.byteLength
+      if (bytes > limitBytes)
+        throw new AvisoError('ERR_TOO_LARGE', `The answer is larger than ${limitBytes} bytes`)
+      text += decoder.decode(value, { stream: true })
+    }
+  } catch (error) {
+    reader.cancel().catch(() => undefined)
+    throw error
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * How an etcd cluster is: each member's own metrics and health, and what the cluster says of itself.
+ *
+ * @see etcd's /metrics and /health; /v3/cluster/member/list and /v3/maintenance/alarm of its JSON gateway
+ * @module
+ */
+
+import { fetchBounded, type FetchBounds, type MonitoringFetch } from './bounded_fetch.ts'
+import { readSamples } from './metric_text.ts'
+
+/** One member. A figure is absent where the member did not tell. */
+export interface EtcdMember {
+  readonly url: string
+  readonly isHealthy: boolean
+  /** Whether its metrics could be read. */
+  readonly isMeasured: boolean
+  readonly hasLeader?: boolean
+  readonly isLeader?: boolean
+  readonly leaderChanges?: number
+  /** Bytes of the database file. */
+  readonly sizeBytes?: number
+  /** Bytes of it that are used; the rest comes back by defragmentation. */
+  readonly sizeInUseBytes?: number
+  readonly quotaBytes?: number
+  readonly keys?: number
+}
+
+/** A cluster. */
+export interface EtcdHealth {
+  /** When it was asked; milliseconds since 1970. */
+  readonly at: number
+  readonly members: readonly EtcdMember[]
+  /** Members the cluster has, by its own list; absent where no member answered. */
+  readonly memberCount?: number
+  /** e.g. `NOSPACE`; absent where no member answered. */
+  readonly alarms?: readonly string[]
+}
+
+/** What is asked, and how. */
+export interface EtcdHealthParts {
+  readonly urls: readonly string[]
+  readonly fetch: MonitoringFetch
+  readonly now: () => number
+  readonly signal?: AbortSignal
+}
+
+const MEMBER_LIMIT_MS = 5_000
+/** etcd's page has some 200 KiB. */
+const METRICS_LIMIT_BYTES = 4 * 1024 * 1024
+const ANSWER_LIMIT_BYTES = 256 * 1024
+/** Names by field. */
+const SAMPLES = {
+  sizeBytes: 'etcd_mvcc_db_total_size_in_bytes',
+  sizeInUseBytes: 'etcd_mvcc_db_total_size_in_use_in_bytes',
+  quotaBytes: 'etcd_server_quota_backend_bytes',
+  keys: 'etcd_debugging_mvcc_keys_total',
+  leaderChanges: 'etcd_server_leader_changes_seen_total',
+  hasLeader: 'etcd_server_has_leader',
+  isLeader: 'etcd_server_is_leader',
+} as const
+const WANTED: ReadonlySet<string> = new Set(Object.values(SAMPLES))
+
+/** Asks every member at once. Never throws: what cannot be had is absent. */
+export async function readEtcdHealth(parts: EtcdHealthParts): Promise<EtcdHealth> {
+  const [members, memberCount, alarms] = await Promise.all([
+    Promise.all(parts.urls.map((url) => readMember(parts, url))),
+    firstAnswer(parts, '/v3/cluster/member/list', '{}', countMembers),
+    firstAnswer(parts, '/v3/maintenance/alarm', '{"action":"GET"}', listAlarms),
+  ])
+  return {
+    at: parts.now(),
+    members,
+    ...(memberCount !== undefined && { memberCount }),
+    ...(alarms !== undefined && { alarms }),
+  }
+}
+
+function boundsOf({ signal }: EtcdHealthParts, limitBytes: number): FetchBounds {
+  return { timeoutMs: MEMBER_LIMIT_MS, limitBytes, ...(signal !== undefined && { signal }) }
+}
+
+async function readMember(parts: EtcdHealthParts, url: string): Promise<EtcdMember> {
+  const [isHealthy, page] = await Promise.all([readHealth(parts, url), readPage(parts, url)])
+  if (page === undefined) return { url, isHealthy, isMeasured: false }
+  const values = new Map(readSamples(page, WANTED).map(({ name, value }) => [name, value]))
+  const number = (field: keyof typeof SAMPLES): number | undefined => {
+    const value = values.get(SAMPLES[field])
+    return value !== undefined && Number.isFinite(value) ? value : undefined
+  }
+  const numbers = (['sizeBytes', 'sizeInUseBytes', 'quotaBytes', 'keys', 'leaderChanges'] as const).map(
+    (field) => [field, number(field)] as const,
+  )
+  const hasLeader = number('hasLeader')
+  const isLeader = number('isLeader')
+  return {
+    url,
+    isHealthy,
+    isMeasured: true,
+    ...Object.fromEntries(numbers.filter(([, value]) => value !== undefined)),
+    ...(hasLeader !== undefined && { hasLeader: hasLeader === 1 }),
+    ...(isLeader !== undefined && { isLeader: isLeader === 1 }),
+  }
+}
+
+/** `{"health":"true"}`. Only that is healthy: 1.x takes the text `false` for a yes. */
+async function readHealth(parts: EtcdHealthParts, url: string): Promise<boolean> {
+  try {
+    const { status, text } = await fetchBounded(
+      parts.fetch,
+      `${url}/health`,
+      {},
+      boundsOf(parts, ANSWER_LIMIT_BYTES),
+    )
+    const health = status === 200 ? field(JSON.parse(text), 'health') : undefined
+    return health === 'true' || health === true
+  } catch {
+    return false
+  }
+}
+
+async function readPage(parts: EtcdHealthParts, url: string): Promise<string | undefined> {
+  try {
+    const answer = await fetchBounded(parts.fetch, `${url}/metrics`, {}, boundsOf(parts, METRICS_LIMIT_BYTES))
+    return answer.status === 200 ? answer.text : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Asks one member after the other until one answers. */
+async function firstAnswer<Answer>(
+  parts: EtcdHealthParts,
+  path: string,
+  body: string,
+  read: (answer: unknown) => Answer | undefined,
+): Promise<Answer | undefined> {
+  for (const url of parts.urls) {
+    try {
+      const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+      const { status, text } = await fetchBounded(
+        parts.fetch,
+        url + path,
+        init,
+        boundsOf(parts, ANSWER_LIMIT_BYTES),
+      )
+      const answer = status === 200 ? read(JSON.parse(text)) : undefined
+      if (answer !== undefined) return answer
+    } catch {
+      // The next member may know.
+    }
+    if (parts.signal?.aborted === true) return undefined
+  }
+  return undefined
+}
+
+function countMembers(answer: unknown): number | undefined {
+  const members = field(answer, 'members')
+  return Array.isArray(members) ? members.length : undefined
+}
+
+/** An answer without alarms has no such member at all. */
+function listAlarms(answer: unknown): readonly string[] | undefined {
+  if (field(answer, 'header') === undefined) return undefined
+  const alarms = field(answer, 'alarms')
+  if (!Array.isArray(alarms)) return []
+  const names = alarms
+    .map((alarm: unknown) => field(alarm, 'alarm'))
+    .filter((name) => typeof name === 'string')
+  return [...new Set(names)]
+}
+
+function field(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+  return (value as Readonly<Record<string, unknown>>)[name]
+}

@@ -1,0 +1,93 @@
+/**
+ * The monitoring's HTTP: telemetry of services without UDP comes in, the status goes out.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { readBody } from '#shared/http/read_body.ts'
+import { jsonResponse } from '#shared/http/respond.ts'
+import { createRouter } from '#shared/http/route.ts'
+import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import type { MonitoringOptions } from './options.ts'
+
+/** What the routes work with. */
+export interface MonitoringHandlerParts {
+  readonly options: MonitoringOptions
+  readonly accept: (datagram: Uint8Array) => boolean
+  readonly status: () => Promise<Readonly<Record<string, unknown>>>
+  readonly requireOperator?: (request: Request) => Promise<void>
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+}
+
+/** A hundred messages of a service, and room. */
+const BODY_LIMIT_BYTES = 256 * 1024
+const BODY_TIMEOUT_MS = 10_000
+/** Messages of one request; further lines are not read. */
+const MAX_LINES = 1_000
+
+/** The routes as a Fetch handler. It never rejects. */
+export function createMonitoringHandler(parts: MonitoringHandlerParts): FetchHandler {
+  return createRouter(
+    [
+      { method: 'POST', path: '/api/v1/telemetry', handle: (request) => receive(parts, request) },
+      {
+        method: 'GET',
+        path: '/api/v1/monitoring/status',
+        handle: async (request) => {
+          await parts.requireOperator?.(request)
+          return jsonResponse(200, await parts.status())
+        },
+      },
+    ],
+    parts,
+  )
+}
+
+/** Each line of the body is what a datagram would be. */
+async function receive(parts: MonitoringHandlerParts, request: Request): Promise<Response> {
+  await requireToken(request, parts.options.telemetryToken)
+  const limits = { limitBytes: BODY_LIMIT_BYTES, timeoutMs: BODY_TIMEOUT_MS, clock: parts.clock }
+  const body = await readBody(request, limits)
+  let accepted = 0
+  let refused = 0
+  for (const line of linesOf(body)) {
+    if (accepted + refused === MAX_LINES) break
+    if (parts.accept(line)) accepted++
+    else refused++
+  }
+  return jsonResponse(200, { accepted, refused })
+}
+
+function* linesOf(body: Uint8Array): Generator<Uint8Array> {
+  let start = 0
+  while (start < body.byteLength) {
+    const newline = body.indexOf(0x0a, start)
+    const end = newline === -1 ? body.byteLength : newline
+    if (end > start) yield body.subarray(start, end)
+    start = end + 1
+  }
+}
+
+/** @throws {AvisoError} `ERR_FORBIDDEN` where nobody may send, `ERR_UNAUTHENTICATED` for another token than ours. */
+async function requireToken(request: Request, token: string | undefined): Promise<void> {
+  if (token === undefined)
+    throw new AvisoError(
+      'ERR_FORBIDDEN',
+      'Telemetry over HTTP is off; name a token in services.monitoring.vars.telemetryTokenEnv to switch it on',
+    )
+  const [, given = ''] = /^Bearer (\S{1,4096})$/i.exec(request.headers.get('authorization') ?? '') ?? []
+  const [expected, actual] = await Promise.all([digest(token), digest(given)])
+  // Digests of equal length: how long the comparison takes tells nothing about the token.
+  const difference = expected.reduce((sum, byte, index) => sum | (byte ^ (actual[index] ?? 0)), 0)
+  if (difference !== 0)
+    throw new AvisoError('ERR_UNAUTHENTICATED', 'The token is not that of this monitoring')
+}
+
+async function digest(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
+}

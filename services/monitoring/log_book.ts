@@ -1,0 +1,58 @@
+/**
+ * The latest bad log lines of each service, bounded; 1.x keeps all of them until somebody asks.
+ *
+ * @module
+ */
+
+import type { LogApp, LogLevel, LogLine } from './syslog.ts'
+
+/** Lines of one service since a time. */
+export interface LogExtract {
+  readonly errors: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+/** Received log lines. */
+export interface LogBook {
+  add(line: LogLine, at: number): void
+  since(app: LogApp, at: number): LogExtract
+  /** Lines ever received. */
+  count(app: LogApp, level: LogLevel): number
+}
+
+/** Every service whose lines are kept. */
+export const LOG_APPS: readonly LogApp[] = ['rest', 'auth', 'etcd']
+/** Every level that is counted. */
+export const LOG_LEVELS: readonly LogLevel[] = ['error', 'warning', 'other']
+/** Lines kept per service: more than anybody reads in a report. */
+export const MAX_LINES = 100
+
+interface Kept {
+  readonly at: number
+  readonly level: LogLevel
+  readonly text: string
+}
+
+/** An empty book. */
+export function createLogBook(): LogBook {
+  const lines = new Map<LogApp, Kept[]>()
+  const counts = new Map<string, number>()
+  return {
+    add({ app, level, text }, at) {
+      const name = `${app} ${level}`
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+      if (level === 'other') return
+      const kept = lines.get(app) ?? []
+      lines.set(app, kept)
+      kept.push({ at, level, text })
+      if (kept.length > MAX_LINES) kept.shift()
+    },
+    since(app, at) {
+      const recent = (lines.get(app) ?? []).filter((line) => line.at > at)
+      const textsOf = (level: LogLevel): readonly string[] =>
+        recent.filter((line) => line.level === level).map(({ text }) => text)
+      return { errors: textsOf('error'), warnings: textsOf('warning') }
+    },
+    count: (app, level) => counts.get(`${app} ${level}`) ?? 0,
+  }
+}

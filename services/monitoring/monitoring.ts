@@ -1,0 +1,150 @@
+/**
+ * The monitoring service put together: a receiver that collects, a watcher that looks, checks that judge, and reports.
+ *
+ * Flow: rest, auth, etcd → **monitoring** → Opsview, Prometheus, people
+ *
+ * @module
+ */
+
+import type { Metrics } from '#shared/metrics/metrics.ts'
+import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import type { Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import type { MonitoringFetch } from './bounded_fetch.ts'
+import type { CheckResult } from './check.ts'
+import {
+  checkAlarms,
+  checkClusterStatus,
+  checkHeadroom,
+  checkStoreSize,
+  checkTotalKeys,
+} from './etcd_checks.ts'
+import { createMonitoringHandler } from './handler.ts'
+import { createOpsviewReporter } from './opsview.ts'
+import { CHECKS_OF_1, type MonitoringOptions, type OpsviewOptions } from './options.ts'
+import { AUTH_RESPONSE, createReceiver, REST_RESPONSE, type Receiver } from './receiver.ts'
+import { checkErrorLog, checkResponseTime } from './service_checks.ts'
+import { statusBody } from './status.ts'
+import { openUdpGate, type OpenSocket, type UdpGate } from './udp_gate.ts'
+import { startWatcher, type Watcher } from './watcher.ts'
+
+/** What the service is made of. */
+export interface MonitoringParts {
+  readonly options: MonitoringOptions
+  readonly metrics: Metrics
+  readonly fetch: MonitoringFetch
+  readonly store: Store
+  readonly events: readonly string[]
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  /** Where there is UDP, and a port for it is configured. */
+  readonly openSocket?: OpenSocket
+  /** Refuses whoever may not see the status, by throwing. Absent: everybody may. */
+  readonly requireOperator?: (request: Request) => Promise<void>
+}
+
+/** The running service. */
+export interface Monitoring {
+  readonly fetch: FetchHandler
+  /** Takes one telemetry message or log line. */
+  accept(datagram: Uint8Array): boolean
+  /** Every check over a time; `since` in milliseconds since 1970. */
+  checks(since: number): Promise<readonly CheckResult[]>
+  /** Resolves when the UDP socket is bound, or could not be. */
+  readonly ready: Promise<void>
+  close(): Promise<void>
+}
+
+/** The parts of a running service that make checks. */
+interface Works {
+  readonly parts: MonitoringParts
+  readonly receiver: Receiver
+  readonly watcher: Watcher
+}
+
+/** Starts the service. */
+export function startMonitoring(parts: MonitoringParts): Monitoring {
+  const { options, metrics, clock, logger } = parts
+  const windowMs =
+    Math.max(options.windowMinutes, ...options.opsview.map(({ everyMinutes }) => everyMinutes)) * 60_000
+  const { usersWindowHours } = options
+  const receiver = createReceiver({ now: clock.now, metrics, windowMs, usersWindowHours })
+  const works: Works = { parts, receiver, watcher: startWatcher(parts) }
+  const gate: UdpGate | undefined =
+    parts.openSocket === undefined
+      ? undefined
+      : openUdpGate({ open: parts.openSocket, accept: receiver.accept, clock, metrics, logger })
+  const reports = options.opsview.map((server) => startReports(works, server))
+  return {
+    fetch: createMonitoringHandler({ ...parts, accept: receiver.accept, status: () => readStatus(works) }),
+    accept: receiver.accept,
+    checks: (since) => runChecks(works, since),
+    ready: gate?.ready ?? Promise.resolve(),
+    async close() {
+      for (const stop of reports) stop()
+      await Promise.all([works.watcher.close(), gate?.close()])
+    },
+  }
+}
+
+async function runChecks(
+  { parts, receiver, watcher }: Works,
+  since: number,
+): Promise<readonly CheckResult[]> {
+  await watcher.seen()
+  const { options, clock } = parts
+  const { times, logs } = receiver
+  const span = { since, now: clock.now() }
+  const { etcd, growth } = watcher
+  const etcdChecks =
+    etcd === undefined
+      ? []
+      : [
+          checkStoreSize(etcd),
+          checkClusterStatus(etcd, options.etcd?.expectedMembers ?? 1),
+          checkTotalKeys(etcd),
+          checkAlarms(etcd),
+          checkHeadroom(etcd, growth),
+          checkErrorLog('etcd', logs, since),
+        ]
+  return [
+    checkResponseTime(REST_RESPONSE, times, options.restResponseSeconds, span),
+    checkErrorLog('rest', logs, since),
+    checkResponseTime(AUTH_RESPONSE, times, options.authResponseSeconds, span),
+    checkErrorLog('auth', logs, since),
+    ...watcher.pods,
+    ...etcdChecks,
+  ]
+}
+
+async function readStatus(works: Works): Promise<Readonly<Record<string, unknown>>> {
+  const { parts, receiver, watcher } = works
+  const now = parts.clock.now()
+  const { windowMinutes } = parts.options
+  const checks = await runChecks(works, now - windowMinutes * 60_000)
+  const { etcd, growth } = watcher
+  const users = receiver.users.count(now)
+  return statusBody({ now, windowMinutes, checks, users, growth, ...(etcd !== undefined && { etcd }) })
+}
+
+/** Reports to one server again and again, never two reports at once. @returns Stops it. */
+function startReports(works: Works, options: OpsviewOptions): () => void {
+  const { clock, fetch, logger } = works.parts
+  const reporter = createOpsviewReporter({ server: options, fetch, logger })
+  const wanted = new Set(options.checks ?? CHECKS_OF_1)
+  let reportedAt = clock.now()
+  let isReporting = false
+  const report = async (): Promise<void> => {
+    const since = reportedAt
+    reportedAt = clock.now()
+    const checks = await runChecks(works, since)
+    await reporter.report(checks.filter(({ name }) => wanted.has(name)))
+  }
+  return clock.every(options.everyMinutes * 60_000, () => {
+    if (isReporting) return
+    isReporting = true
+    void report().finally(() => (isReporting = false))
+  })
+}

@@ -1,0 +1,135 @@
+/**
+ * Reports checks to Opsview as passive checks, with the protocol of 1.x.
+ *
+ * @see reference/aviso-v1.md §4.4
+ * @module
+ */
+
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import { fetchBounded, type BoundedAnswer, type MonitoringFetch } from './bounded_fetch.ts'
+import type { CheckResult } from './check.ts'
+
+/** One Opsview server. */
+export interface OpsviewServer {
+  /** Address without a slash at its end. */
+  readonly url: string
+  readonly username: string
+  readonly password: string
+  /** Host that Opsview shows the checks under. */
+  readonly serviceHost: string
+}
+
+/** What a reporter works with. */
+export interface OpsviewParts {
+  readonly server: OpsviewServer
+  readonly fetch: MonitoringFetch
+  readonly logger: Logger
+}
+
+/** Reports to one server. */
+export interface OpsviewReporter {
+  /** Submits every check. Failures are logged, nothing is thrown. @returns How many were taken. */
+  report(checks: readonly CheckResult[]): Promise<number>
+}
+
+/** 1.x waits as long. */
+const REQUEST_LIMIT_MS = 60_000
+const ANSWER_LIMIT_BYTES = 256 * 1024
+const UNAUTHORISED = 401
+
+/** A reporter; it logs in when it first has something to say. */
+export function createOpsviewReporter(parts: OpsviewParts): OpsviewReporter {
+  const { logger, server } = parts
+  let token: string | undefined
+
+  async function submit(check: CheckResult): Promise<void> {
+    token ??= await logIn(parts)
+    let answer = await post(parts, check, token)
+    if (answer.status === UNAUTHORISED) {
+      // Once: 1.x goes on for ever.
+      token = await logIn(parts)
+      answer = await post(parts, check, token)
+    }
+    if (answer.status === UNAUTHORISED) token = undefined
+    if (answer.status < 200 || answer.status > 299)
+      throw new AvisoError('ERR_BAD_REQUEST', `Opsview answered with status ${answer.status}`)
+  }
+  return {
+    async report(checks) {
+      let taken = 0
+      for (const check of checks) {
+        try {
+          await submit(check)
+          taken++
+        } catch (error) {
+          const reason = isAvisoError(error) ? error.message : 'unknown'
+          logger('warn', 'a check was not reported to Opsview', {
+            check: check.name,
+            host: server.serviceHost,
+            reason,
+          })
+          // A server that is down is not asked for each check again.
+          if (isAvisoError(error, 'ERR_STORE_UNAVAILABLE', 'ERR_UNAUTHENTICATED')) break
+        }
+      }
+      return taken
+    },
+  }
+}
+
+/** The text Opsview shows, then the figures it draws. */
+export function opsviewOutput({ message, metrics }: CheckResult): string {
+  const figures = metrics.map(({ name, value, text, unit }) => `${name}=${text ?? value}${unit}; `)
+  return `${message} ${figures.length === 0 ? '' : `| ${figures.join('')}`}`
+}
+
+/** Body of a submission. */
+export function opsviewBody(check: CheckResult): string {
+  return JSON.stringify({ set_state: { result: check.status, output: opsviewOutput(check) } })
+}
+
+/** @throws {AvisoError} `ERR_UNAUTHENTICATED` where the server gives no token. */
+async function logIn({ server, fetch }: OpsviewParts): Promise<string> {
+  const { url, username, password } = server
+  const { status, text } = await request(fetch, `${url}/login`, {}, JSON.stringify({ username, password }))
+  const token = status >= 200 && status <= 299 ? tokenOf(text) : undefined
+  if (token === undefined)
+    throw new AvisoError('ERR_UNAUTHENTICATED', `Opsview gave no token, its answer had status ${status}`)
+  return token
+}
+
+function tokenOf(text: string): string | undefined {
+  try {
+    const answer: unknown = JSON.parse(text)
+    if (typeof answer !== 'object' || answer === null || !('token' in answer)) return undefined
+    // It goes into a header.
+    return typeof answer.token === 'string' && /^[\u0021-\u007e]{1,4096}$/.test(answer.token)
+      ? answer.token
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function post({ server, fetch }: OpsviewParts, check: CheckResult, token: string): Promise<BoundedAnswer> {
+  const host = encodeURIComponent(server.serviceHost)
+  const name = encodeURIComponent(`Passive Check: ${check.name}`)
+  const headers = { 'X-Opsview-Username': server.username, 'X-Opsview-Token': token }
+  return request(
+    fetch,
+    `${server.url}/detail?hostname=${host}&servicename=${name}`,
+    headers,
+    opsviewBody(check),
+  )
+}
+
+function request(
+  fetch: MonitoringFetch,
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): Promise<BoundedAnswer> {
+  const init = { method: 'POST', headers: { 'Content-type': 'application/json', ...headers }, body }
+  return fetchBounded(fetch, url, init, { timeoutMs: REQUEST_LIMIT_MS, limitBytes: ANSWER_LIMIT_BYTES })
+}

@@ -1,0 +1,69 @@
+/**
+ * Checks how many pods of a service Kubernetes has running, as kube-state-metrics tells it.
+ *
+ * @see reference/aviso-v1.md §4.4 `rest_pod_available`, `auth_pod_available`
+ * @module
+ */
+
+import { fetchBounded, type MonitoringFetch } from './bounded_fetch.ts'
+import { statusUpTo, type CheckResult, type Thresholds } from './check.ts'
+import { readSamples } from './metric_text.ts'
+
+/** Where kube-state-metrics is, and what to look for. */
+export interface PodsOptions {
+  /** Its address, without `/metrics`. */
+  readonly url: string
+  readonly namespace: string
+  /** Bearer token, where it wants one. */
+  readonly token?: string
+  readonly thresholds: Thresholds
+}
+
+const SAMPLE = 'kube_deployment_status_replicas'
+const LIMIT_MS = 10_000
+/** A page of a large cluster. */
+const LIMIT_BYTES = 32 * 1024 * 1024
+
+/** Verdict on the pods of one service. Never throws. */
+export async function checkPods(
+  service: 'rest' | 'auth',
+  { url, namespace, token, thresholds }: PodsOptions,
+  fetch: MonitoringFetch,
+): Promise<CheckResult> {
+  const name = `${service}_pod_available`
+  const count = await readReplicas(fetch, { url, token, namespace, deployment: `aviso-${service}` })
+  if (count === undefined) return { name, status: 1, message: 'Metric could not be retrieved', metrics: [] }
+  const status = statusUpTo(count, thresholds)
+  const messages = [
+    'All pods available',
+    `Available pods: ${count} below warning threshold of ${thresholds.warning}`,
+    `Available pods: ${count} below critical threshold of ${thresholds.critical}`,
+  ] as const
+  return { name, status, message: messages[status], metrics: [{ name, value: count, unit: 'pods' }] }
+}
+
+interface ReplicasRequest {
+  readonly url: string
+  readonly token: string | undefined
+  readonly namespace: string
+  readonly deployment: string
+}
+
+async function readReplicas(
+  fetch: MonitoringFetch,
+  { url, token, namespace, deployment }: ReplicasRequest,
+): Promise<number | undefined> {
+  try {
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const bounds = { timeoutMs: LIMIT_MS, limitBytes: LIMIT_BYTES }
+    const { status, text } = await fetchBounded(fetch, `${url}/metrics`, { headers }, bounds)
+    if (status !== 200) return undefined
+    const sample = readSamples(text, new Set([SAMPLE])).find(
+      ({ labels }) =>
+        labels.includes(`namespace="${namespace}"`) && labels.includes(`deployment="${deployment}"`),
+    )
+    return sample !== undefined && Number.isFinite(sample.value) ? sample.value : undefined
+  } catch {
+    return undefined
+  }
+}

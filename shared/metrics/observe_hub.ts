@@ -1,0 +1,74 @@
+/**
+ * Measures a hub: the streams that are open, those that were opened and how they ended, and its ring.
+ *
+ * @module
+ */
+
+import type { CloseReason, Hub, HubStatus, StreamFormat, SubscribeRequest } from '#shared/watch/hub.ts'
+import type { Metrics } from './metrics.ts'
+
+/** The same hub, measured. */
+export function observeHub(hub: Hub, metrics: Metrics): Hub {
+  const opened = metrics.counter({
+    name: 'aviso_sse_connections',
+    help: 'Streams opened, by event type; "ranges" is a watch of 1.x',
+    labels: ['event_type'],
+  })
+  const refused = metrics.counter({ name: 'aviso_streams_refused', help: 'Streams that could not be opened' })
+  const ended = metrics.counter({
+    name: 'aviso_streams_ended',
+    help: 'Streams that the service ended, by reason; the others were left by their listener',
+    labels: ['reason'],
+  })
+  registerStatus(metrics, () => hub.status())
+  const onClosing = (reason: CloseReason): void => ended.add([reason])
+  return {
+    async subscribe(request) {
+      try {
+        const subscription = await hub.subscribe({
+          ...request,
+          format: observeFormat(request.format, onClosing),
+        })
+        opened.add([labelOf(request)])
+        return subscription
+      } catch (error) {
+        refused.add()
+        throw error
+      }
+    },
+    status: () => hub.status(),
+    close: () => hub.close(),
+  }
+}
+
+function labelOf({ selection }: SubscribeRequest): string {
+  return selection.kind === 'notifications' ? selection.filter.event : 'ranges'
+}
+
+/** A stream has its own format; frames are shared by its name, which stays. */
+function observeFormat(format: StreamFormat, onClosing: (reason: CloseReason) => void): StreamFormat {
+  return {
+    ...format,
+    closing(closing) {
+      onClosing(closing.reason)
+      return format.closing?.(closing)
+    },
+  }
+}
+
+function registerStatus(metrics: Metrics, status: () => HubStatus): void {
+  const gauge = (name: string, help: string, value: (status: HubStatus) => number): void =>
+    metrics.read({
+      kind: 'gauge',
+      name,
+      help,
+      ...(name.endsWith('_bytes') && { unit: 'bytes' }),
+      read: () => [{ value: value(status()) }],
+    })
+  gauge('aviso_sse_connections_active', 'Streams that are open', ({ subscribers }) => subscribers)
+  gauge('aviso_streams_parked', 'Streams whose listener does not read just now', ({ parked }) => parked)
+  gauge('aviso_hub_up', 'Whether the watch of the store stands', ({ connected }) => Number(connected))
+  gauge('aviso_hub_revision', 'Newest revision that the hub has seen', ({ revision }) => Number(revision))
+  gauge('aviso_hub_ring_entries', 'Recent entries kept for all streams', ({ ringEntries }) => ringEntries)
+  gauge('aviso_hub_ring_bytes', 'Bytes of recent entries kept for all streams', ({ ringBytes }) => ringBytes)
+}

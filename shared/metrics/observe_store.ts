@@ -1,0 +1,100 @@
+/**
+ * Measures a store: its calls by outcome and time, and its size.
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import type { Store, StoreStatus } from '#shared/store/store.ts'
+import { RESPONSE_SECONDS, type Metrics } from './metrics.ts'
+import type { MetricsRegistry } from './registry.ts'
+
+/** What measuring needs. */
+export interface StoreMetricsParts {
+  readonly metrics: MetricsRegistry
+  /** Label, e.g. `etcd` or `embedded`. */
+  readonly backend: string
+  /** Milliseconds of a clock that only goes forward, with a fraction. */
+  readonly elapsed: () => number
+}
+
+/** A page of metrics waits this long for the store at most. */
+const STATUS_LIMIT_MS = 2_000
+/** Several scrapers cost the store one call in this time. */
+const STATUS_KEPT_MS = 5_000
+
+/** The same store, measured. Names are those of aviso 2.x. */
+export function observeStore(store: Store, parts: StoreMetricsParts): Store {
+  const { backend, elapsed } = parts
+  registerStatus(store, parts)
+  const measure = createMeasure(parts.metrics, backend, elapsed)
+  return {
+    ...store,
+    range: (request, options) => measure('range', () => store.range(request, options)),
+    txn: (request, options) => measure('txn', () => store.txn(request, options)),
+    compact: (revision, options) => measure('compact', () => store.compact(revision, options)),
+    grantLease: (ttlSeconds, options) => measure('lease', () => store.grantLease(ttlSeconds, options)),
+    watch: (request) => store.watch(request),
+    status: (options) => store.status(options),
+    close: () => store.close(),
+  }
+}
+
+type Measure = <Result>(operation: string, call: () => Promise<Result>) => Promise<Result>
+
+function createMeasure(metrics: Metrics, backend: string, elapsed: () => number): Measure {
+  const operations = metrics.counter({
+    name: 'aviso_backend_operations',
+    help: 'Calls of the store; outcome is "ok" or an error code',
+    labels: ['backend', 'operation', 'outcome'],
+  })
+  const durations = metrics.histogram({
+    name: 'aviso_backend_operation_duration_seconds',
+    unit: 'seconds',
+    help: 'Time of the calls of the store',
+    labels: ['backend', 'operation'],
+    bounds: RESPONSE_SECONDS,
+  })
+  return async (operation, call) => {
+    const startedAt = elapsed()
+    let outcome = 'ok'
+    try {
+      return await call()
+    } catch (error) {
+      outcome = isAvisoError(error) ? error.code : 'other'
+      throw error
+    } finally {
+      operations.add([backend, operation, outcome])
+      durations.observe((elapsed() - startedAt) / 1_000, [backend, operation])
+    }
+  }
+}
+
+function registerStatus(store: Store, { metrics, backend, elapsed }: StoreMetricsParts): void {
+  let status: StoreStatus | undefined
+  let askedAt = -Infinity
+  metrics.beforeCollect(async () => {
+    if (elapsed() - askedAt < STATUS_KEPT_MS) return
+    askedAt = elapsed()
+    status = await store.status({ signal: AbortSignal.timeout(STATUS_LIMIT_MS) }).catch(() => undefined)
+  })
+  const gauge = (name: string, help: string, value: (status: StoreStatus) => number): void =>
+    metrics.read({
+      kind: 'gauge',
+      name,
+      help,
+      ...(name.endsWith('_bytes') && { unit: 'bytes' }),
+      labels: ['backend'],
+      read: () => (status === undefined ? [] : [{ value: value(status), values: [backend] }]),
+    })
+  metrics.read({
+    kind: 'gauge',
+    name: 'aviso_store_up',
+    help: 'Whether the store answered',
+    labels: ['backend'],
+    read: () => [{ value: status === undefined ? 0 : 1, values: [backend] }],
+  })
+  gauge('aviso_store_size_bytes', 'Size of the store on disk', ({ sizeBytes }) => sizeBytes)
+  gauge('aviso_store_size_in_use_bytes', 'Part of it that is used', ({ sizeInUseBytes }) => sizeInUseBytes)
+  gauge('aviso_store_revision', 'Newest revision of the store', ({ revision }) => Number(revision))
+}

@@ -1,0 +1,229 @@
+/**
+ * The registry: makes metrics, bounds them, and gives them out as families for {@link file://./open_metrics.ts}.
+ *
+ * A library was considered: prom-client gave an empty page on workerd and cannot bound labels, and what is needed are these lines.
+ *
+ * @module
+ */
+
+import type {
+  Counter,
+  Gauge,
+  Histogram,
+  HistogramOptions,
+  MetricOptions,
+  Metrics,
+  ReadOptions,
+} from './metrics.ts'
+import { MAX_SERIES } from './metrics.ts'
+import { createSeriesTable } from './series.ts'
+
+/** One line of a family: `name + suffix{labels} value`. */
+export interface MetricSample {
+  /** e.g. `_total`, `_bucket`, `_sum`; empty for a gauge. */
+  readonly suffix: string
+  readonly labels: readonly (readonly [name: string, value: string])[]
+  readonly value: number
+}
+
+/** A metric with everything it counts. */
+export interface MetricFamily {
+  readonly name: string
+  readonly kind: 'counter' | 'gauge' | 'histogram' | 'info'
+  readonly help: string
+  readonly unit: string | undefined
+  readonly samples: readonly MetricSample[]
+}
+
+/** Metrics that can be looked at. */
+export interface MetricsRegistry extends Metrics {
+  /** A constant, e.g. the version: `name_info{…} 1`. */
+  info(name: string, help: string, labels: Readonly<Record<string, string>>): void
+  /** Has `refresh` awaited before each collection, for values that must be asked for. It bounds its own time and does not throw. */
+  beforeCollect(refresh: () => Promise<void>): void
+  /** All families, in the order of their registration. */
+  collect(): Promise<readonly MetricFamily[]>
+}
+
+/** Names that every parser accepts. */
+const METRIC_NAME = /^[a-z][a-z0-9_]*$/
+const LABEL_NAME = /^[a-z][a-z0-9_]*$/
+/** Suffixes with a meaning of their own, which a name must not have. */
+const RESERVED_SUFFIX = /_(?:total|bucket|count|sum|created|info)$/
+
+type Source = () => MetricFamily | undefined
+
+/** An empty registry. */
+export function createRegistry(): MetricsRegistry {
+  const names = new Set<string>()
+  const sources: Source[] = []
+  const refreshers: (() => Promise<void>)[] = []
+  const overflows: (() => readonly [name: string, count: number])[] = []
+
+  const register = (options: MetricOptions, source: Source): void => {
+    check(options, names)
+    names.add(options.name)
+    sources.push(source)
+  }
+  const tableOf = <State>(
+    { name, labels = [], maxSeries = MAX_SERIES }: MetricOptions,
+    create: () => State,
+  ) => {
+    const table = createSeriesTable(labels.length, maxSeries, create)
+    overflows.push(() => [name, table.overflows])
+    return table
+  }
+  const registry: MetricsRegistry = {
+    counter(options): Counter {
+      const table = tableOf(options, () => ({ value: 0 }))
+      register(options, () => family(options, 'counter', simple(options, '_total', table.entries())))
+      if ((options.labels ?? []).length === 0) table.at([])
+      return {
+        add(values = [], by = 1) {
+          if (by >= 0 && Number.isFinite(by)) table.at(values).value += by
+        },
+      }
+    },
+    gauge(options): Gauge {
+      const table = tableOf(options, () => ({ value: 0 }))
+      register(options, () => family(options, 'gauge', simple(options, '', table.entries())))
+      return {
+        set(value, values = []) {
+          table.at(values).value = value
+        },
+        add(by, values = []) {
+          if (Number.isFinite(by)) table.at(values).value += by
+        },
+      }
+    },
+    histogram(options): Histogram {
+      const { bounds } = options
+      const table = tableOf(options, () => ({
+        counts: Array.from({ length: bounds.length + 1 }, () => 0),
+        sum: 0,
+      }))
+      register(options, () => family(options, 'histogram', histogramSamples(options, table.entries())))
+      return {
+        observe(value, values = []) {
+          if (!Number.isFinite(value)) return
+          const state = table.at(values)
+          const bucket = bucketOf(bounds, value)
+          state.counts[bucket] = (state.counts[bucket] ?? 0) + 1
+          state.sum += value
+        },
+      }
+    },
+    read(options) {
+      register(options, () => family(options, options.kind, readSamples(options)))
+    },
+    info(name, help, labels) {
+      const sample = { suffix: '_info', labels: Object.entries(labels), value: 1 }
+      register({ name, help }, () => ({ name, kind: 'info', help, unit: undefined, samples: [sample] }))
+    },
+    beforeCollect(refresh) {
+      refreshers.push(refresh)
+    },
+    async collect() {
+      await Promise.all(refreshers.map((refresh) => refresh()))
+      return sources.flatMap((source) => source() ?? [])
+    },
+  }
+  registry.read({
+    name: 'aviso_metrics_overflows',
+    kind: 'counter',
+    help: 'Values counted under the label value "other" because their metric has as many series as it may',
+    labels: ['metric'],
+    read: () =>
+      overflows
+        .map((count) => count())
+        .flatMap(([name, value]) => (value > 0 ? { value, values: [name] } : [])),
+  })
+  return registry
+}
+
+function check({ name, labels = [], unit }: MetricOptions, names: ReadonlySet<string>): void {
+  if (!METRIC_NAME.test(name) || RESERVED_SUFFIX.test(name))
+    throw new TypeError(`Not the name of a metric: "${name}"`)
+  if (unit !== undefined && !name.endsWith(`_${unit}`))
+    throw new TypeError(`"${name}" does not end in its unit`)
+  if (names.has(name)) throw new TypeError(`There is a metric "${name}" already`)
+  for (const label of labels) {
+    if (!LABEL_NAME.test(label) || label === 'le') throw new TypeError(`Not the name of a label: "${label}"`)
+  }
+}
+
+function family(
+  { name, help, unit }: MetricOptions,
+  kind: MetricFamily['kind'],
+  samples: readonly MetricSample[] | undefined,
+): MetricFamily | undefined {
+  return samples === undefined ? undefined : { name, kind, help, unit, samples }
+}
+
+function labelled(names: readonly string[], values: readonly string[]): MetricSample['labels'] {
+  return names.map((name, index) => [name, values[index] ?? ''] as const)
+}
+
+function simple(
+  { labels = [] }: MetricOptions,
+  suffix: string,
+  entries: Iterable<readonly [readonly string[], { readonly value: number }]>,
+): readonly MetricSample[] {
+  return Array.from(entries, ([values, { value }]) => ({ suffix, labels: labelled(labels, values), value }))
+}
+
+function readSamples(options: ReadOptions): readonly MetricSample[] | undefined {
+  const { kind, labels = [], maxSeries = MAX_SERIES } = options
+  // The same table as for other metrics, so that the same bounds hold.
+  const table = createSeriesTable(labels.length, maxSeries, () => ({ value: 0 }))
+  try {
+    for (const { value, values = [] } of options.read()) {
+      const state = table.at(values)
+      state.value = kind === 'counter' ? state.value + value : value
+    }
+  } catch {
+    return undefined
+  }
+  return simple(options, kind === 'counter' ? '_total' : '', table.entries())
+}
+
+/** Index of the first bucket whose bound is not below the value. */
+function bucketOf(bounds: readonly number[], value: number): number {
+  let low = 0
+  let high = bounds.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (value <= (bounds[middle] ?? Infinity)) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+function histogramSamples(
+  { labels: names = [], bounds }: HistogramOptions,
+  entries: Iterable<
+    readonly [readonly string[], { readonly counts: readonly number[]; readonly sum: number }]
+  >,
+): readonly MetricSample[] {
+  return Array.from(entries).flatMap(([values, { counts, sum }]) => {
+    const labels = labelled(names, values)
+    let count = 0
+    const buckets = counts.map((inBucket, index): MetricSample => {
+      count += inBucket
+      return {
+        suffix: '_bucket',
+        labels: [...labels, ['le', metricNumber(bounds[index] ?? Infinity)]],
+        value: count,
+      }
+    })
+    return [...buckets, { suffix: '_count', labels, value: count }, { suffix: '_sum', labels, value: sum }]
+  })
+}
+
+/** A number as OpenMetrics writes it: integers with `.0`, so that `le="1.0"` is one spelling everywhere. */
+export function metricNumber(value: number): string {
+  if (Number.isNaN(value)) return 'NaN'
+  if (!Number.isFinite(value)) return value < 0 ? '-Inf' : '+Inf'
+  const text = String(value)
+  return /^-?\d+$/.test(text) ? `${text}.0` : text
+}

@@ -1,0 +1,13 @@
+/**
+ * What a process uses, on Node, Deno and Bun.
+ *
+ * @module
+ */
+
+import process from 'node:process'
+
+/** Memory and processor time of this process. */
+export function processUsage(): { readonly residentBytes: number; readonly cpuSeconds: number } {
+  const { user, system } = process.cpuUsage()
+  return { residentBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1_000_000 }
+}
