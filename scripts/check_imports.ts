@@ -62,7 +62,8 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
   ],
   ['shared/audit', ['shared/errors.ts', 'shared/telemetry/clock.ts', 'shared/telemetry/logger.ts']],
   ['shared/quota', ['shared/errors.ts', 'shared/telemetry/clock.ts']],
-  ['shared/config', ['shared/errors.ts']],
+  ['shared/retention', ['shared/errors.ts', 'shared/store', 'shared/notification', 'shared/journal']],
+  ['shared/config', ['shared/errors.ts', 'shared/retention']],
   ['shared/telemetry', []],
   [
     'shared/metrics',
@@ -77,9 +78,17 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
   ['shared/runtime', ['shared/errors.ts', 'shared/store/gateway_wire.ts', 'shared/store/fetch_like.ts']],
   [
     'services/system',
-    ['shared', 'services/system_routes.ts', 'services/system_epoch.ts', 'services/rest', 'services/auth'],
+    [
+      'shared',
+      'services/system_routes.ts',
+      'services/system_epoch.ts',
+      'services/rest',
+      'services/auth',
+      'services/admin',
+    ],
   ],
   ['services/rest', ['shared']],
+  ['services/admin', ['shared']],
   ['services/monitoring', ['shared']],
   ['services/auth', ['shared']],
 ]

@@ -1,0 +1,98 @@
+/**
+ * The history of time marks as the store keeps it: one key, written under a guard.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
+import { toBytes, toText } from '#shared/store/bytes.ts'
+import type { Revision } from '#shared/store/store.ts'
+import type { TimeMark } from './time_marks.ts'
+
+/** Store key of the history. */
+export const HISTORY_KEY = `${INTERNAL_PREFIX}admin/history`
+
+/** What the key holds. */
+export interface MarkHistory {
+  /** Oldest first. */
+  readonly marks: readonly TimeMark[]
+  /** Revision that was last compacted to, or was about to be when the admin stopped; 0n: none. */
+  readonly compacted: Revision
+}
+
+/** The history of a store that was never looked at. */
+export const NO_HISTORY: MarkHistory = { marks: [], compacted: 0n }
+
+/** Form of an entry: that of aviso 1.x with one member more. Revisions are text, since they may pass 2^53. */
+interface StoredMark {
+  readonly revision: string
+  readonly timestamp: string
+  readonly counted_ms: number
+  readonly legacy?: true
+}
+
+/** The value of {@link HISTORY_KEY}: JSON text. */
+export function encodeHistory({ marks, compacted }: MarkHistory): Uint8Array {
+  const stored = marks.map(({ revision, at, countedMs, legacy }): StoredMark => {
+    const mark = {
+      revision: revision.toString(),
+      timestamp: new Date(at).toISOString(),
+      counted_ms: countedMs,
+    }
+    return legacy === true ? { ...mark, legacy } : mark
+  })
+  return toBytes(JSON.stringify({ version: 1, compacted: compacted.toString(), marks: stored }))
+}
+
+/**
+ * Reads the value back.
+ *
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for anything that no admin of ours wrote: nothing may be deleted on its account.
+ */
+export function parseHistory(value: Uint8Array): MarkHistory {
+  let document: unknown
+  try {
+    document = JSON.parse(toText(value))
+  } catch {
+    document = undefined
+  }
+  if (isRecord(document) && document['version'] === 1 && Array.isArray(document['marks'])) {
+    const marks = document['marks'].map(toMark)
+    const compacted = toRevision(document['compacted'])
+    if (compacted !== undefined && marks.every((mark) => mark !== undefined) && isAscending(marks))
+      return { marks, compacted }
+  }
+  throw new AvisoError(
+    'ERR_STORE_PROTOCOL',
+    `The store key ${HISTORY_KEY} does not hold a history of this admin: delete it, and ages are counted from now on`,
+  )
+}
+
+function toMark(value: unknown): TimeMark | undefined {
+  if (!isRecord(value)) return undefined
+  const revision = toRevision(value['revision'])
+  const at = typeof value['timestamp'] === 'string' ? Date.parse(value['timestamp']) : Number.NaN
+  const countedMs = value['counted_ms']
+  if (revision === undefined || !Number.isFinite(at) || !isFiniteNumber(countedMs)) return undefined
+  return { revision, at, countedMs, ...(value['legacy'] === true && { legacy: true as const }) }
+}
+
+function isAscending(marks: readonly TimeMark[]): boolean {
+  return marks.every((mark, index) => {
+    const before = marks[index - 1]
+    return before === undefined || before.revision <= mark.revision
+  })
+}
+
+function toRevision(value: unknown): Revision | undefined {
+  return typeof value === 'string' && /^(?:0|[1-9]\d{0,18})$/.test(value) ? BigInt(value) : undefined
+}
+
+function isFiniteNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
