@@ -68,6 +68,8 @@ export interface DateReader {
   read(text: string): number | undefined
   /** Whether the byte order of canonical texts is the order of time. */
   readonly isSortable: boolean
+  /** The canonical text of the day (minute, …) that holds an instant. */
+  write(atMs: number): string
 }
 
 /** Directives by significance: with `%Y` first and none out of turn, texts sort as dates do. */
@@ -87,6 +89,19 @@ export function compileDateReader(format: string): DateReader {
       const date = read(text)
       return date !== undefined && write(date) === text ? toInstant(date) : undefined
     },
+    write: (atMs) => write(toParts(new Date(atMs))),
+  }
+}
+
+function toParts(date: Date): DateParts {
+  return {
+    year: date.getUTCFullYear(),
+    month: date.getUTCMonth() + 1,
+    day: date.getUTCDate(),
+    hour: date.getUTCHours(),
+    minute: date.getUTCMinutes(),
+    second: date.getUTCSeconds(),
+    microsecond: date.getUTCMilliseconds() * 1000,
   }
 }
 

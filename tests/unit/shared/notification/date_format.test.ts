@@ -60,6 +60,10 @@ describe('compileDateReader()', () => {
   it('reads a time of day', () => {
     assert.equal(compileDateReader('%Y-%m-%dT%H:%M').read('2026-08-10T06:30'), Date.UTC(2026, 7, 10, 6, 30))
   })
+  it('writes the day that holds an instant', () => {
+    assert.equal(compileDateReader('%Y%m%d').write(Date.UTC(2026, 7, 10, 23, 59)), '20260810')
+    assert.equal(compileDateReader('%Y-%j').write(Date.UTC(2026, 1, 1)), '2026-032')
+  })
   it('knows where the order of texts is the order of time', () => {
     const sortable = ['%Y%m%d', '%Y-%j', '%Y%m%d%H%M', '%Y'].map(
       (format) => compileDateReader(format).isSortable,
