@@ -17,6 +17,12 @@ export const ERROR_STATUS = {
   ERR_METHOD_NOT_ALLOWED: 405,
   ERR_BODY_TIMEOUT: 408,
   ERR_ID_REUSED: 409,
+  /** The same job of an admin runs already, here or elsewhere. */
+  ERR_JOB_RUNNING: 409,
+  /** What the caller builds on has changed meanwhile: somebody else was faster. */
+  ERR_CONFLICT: 409,
+  /** The clock contradicts what the store tells, so nothing is deleted on its word. */
+  ERR_CLOCK_UNSURE: 409,
   ERR_HISTORY_COMPACTED: 410,
   ERR_FUTURE_POSITION: 410,
   ERR_EPOCH_CHANGED: 410,
