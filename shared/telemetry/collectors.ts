@@ -96,7 +96,7 @@ function partsOf(values: readonly string[]): readonly (readonly string[])[] {
   const parts: string[][] = []
   let bytes = Infinity
   for (const value of values) {
-    // Six bytes is what JSON's longest escape takes per character.
+    // JSON writes control characters as ASCII; any other character takes at most three bytes.
     const size = JSON.stringify(value).length * (/^[\u0020-\u007e]*$/.test(value) ? 1 : 3) + 1
     if (bytes + size > MAX_SENT_BYTES - ENVELOPE_BYTES) {
       parts.push([])
