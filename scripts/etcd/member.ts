@@ -30,6 +30,12 @@ export interface MemberPlan {
   readonly peerPort: number
 }
 
+/** A process of a member. */
+interface Running {
+  readonly child: ChildProcess
+  readonly exited: Promise<void>
+}
+
 /** What a member is started with. */
 export interface MemberOptions {
   readonly binary: string
@@ -63,11 +69,10 @@ export function createMember(options: MemberOptions): EtcdMember {
   const { plan, folder } = options
   const url = `http://127.0.0.1:${plan.clientPort}`
   const logFile = join(folder, 'etcd.log')
-  let child: ChildProcess | undefined
-  let exited: Promise<void> = Promise.resolve()
+  let running: Running | undefined
 
   const start = async (): Promise<void> => {
-    if (child !== undefined) throw new Error(`etcd member ${plan.name} runs already`)
+    if (running !== undefined) throw new Error(`etcd member ${plan.name} runs already`)
     await mkdir(folder, { recursive: true })
     const log = await open(logFile, 'a')
     const argv = [options.binary, ...memberArguments(options, url)]
@@ -76,23 +81,25 @@ export function createMember(options: MemberOptions): EtcdMember {
     })
     // A broken pipe to a member that has gone is no news.
     started.stdin?.on('error', () => undefined)
-    child = started
-    exited = new Promise((done) => {
+    const exited = new Promise<void>((done) => {
       const finish = (): void => {
-        if (child === started) child = undefined
+        if (running?.child === started) running = undefined
         started.stdin?.destroy()
         done()
       }
       started.once('exit', finish)
       started.once('error', finish)
     })
+    running = { child: started, exited }
     await log.close()
   }
   const kill = async (signal: NodeJS.Signals): Promise<void> => {
+    const { child, exited } = running ?? {}
     child?.kill(signal)
     if (signal === 'SIGKILL') await exited
   }
   const stop = async (): Promise<void> => {
+    const { child, exited } = running ?? {}
     child?.kill('SIGCONT')
     child?.kill('SIGTERM')
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -103,9 +110,9 @@ export function createMember(options: MemberOptions): EtcdMember {
   }
   const ready = async (): Promise<void> => {
     const deadline = performance.now() + START_LIMIT_MS
-    while (child !== undefined && performance.now() < deadline) {
+    while (running !== undefined && performance.now() < deadline) {
       if (await isHealthy(url)) {
-        if (child !== undefined && (await memberNames(url)).includes(plan.name)) return
+        if (running !== undefined && (await memberNames(url)).includes(plan.name)) return
         throw new Error(`Another etcd answers at ${url}: port ${plan.clientPort} was taken`)
       }
       await new Promise((done) => setTimeout(done, POLL_MS))
@@ -117,7 +124,7 @@ export function createMember(options: MemberOptions): EtcdMember {
     name: plan.name,
     url,
     get pid() {
-      return child?.pid
+      return running?.child.pid
     },
     kill,
     stop,

@@ -20,7 +20,7 @@ import { openSqlite } from './sqlite.ts'
 
 /** The powers of Node. */
 export function createNodePlatform(): Platform {
-  const client = createNodeFetch()
+  const { unary, watch } = createNodeFetch()
   return {
     name: 'node',
     version: `node ${process.versions.node}`,
@@ -28,7 +28,7 @@ export function createNodePlatform(): Platform {
     serve: serveNode,
     openDatabase: async (folder) => openSqlite(await databaseFile(folder)),
     readText: (path) => readFile(path, 'utf8'),
-    storeFetch: { unary: client.fetch, watch: client.fetch },
+    storeFetch: { unary, watch },
     random: randomUUID,
     log: (line) => process.stderr.write(`${line}\n`),
     identity: processIdentity(),

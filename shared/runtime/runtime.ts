@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { FetchLike } from '#shared/store/fetch_like.ts'
+
 /** A Fetch handler. */
 export type FetchHandler = (request: Request) => Promise<Response>
 
@@ -49,15 +51,15 @@ export interface Platform {
   /** e.g. `node 24.21.0` */
   readonly version: string
   readonly environment: Readonly<Record<string, string | undefined>>
-  serve(handler: FetchHandler, options: ListenOptions): Promise<RunningServer>
+  readonly serve: (handler: FetchHandler, options: ListenOptions) => Promise<RunningServer>
   /** Opens (and makes) the embedded store's database in `folder`; `undefined`: in memory. */
-  openDatabase(folder: string | undefined): Promise<SqlDatabase>
-  readText(path: string): Promise<string>
-  /** `fetch` for calls to the store: `watch` never times out while idle. */
+  readonly openDatabase: (folder: string | undefined) => Promise<SqlDatabase>
+  readonly readText: (path: string) => Promise<string>
+  /** `fetch` for calls to the store: `unary` for short calls, `watch` for answers that may last and be silent for hours. */
   readonly storeFetch: { readonly unary: FetchLike; readonly watch: FetchLike }
   /** 128 random bits as text. */
-  random(): string
+  readonly random: () => string
   /** Writes one log line. */
-  log(line: string): void
+  readonly log: (line: string) => void
   readonly identity: { readonly unixUser: string; readonly hostname: string }
 }

@@ -1,0 +1,117 @@
+/**
+ * One POST to one member, bounded in time and size.
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { FetchLike, FetchLikeResponse } from './fetch_like.ts'
+import { judge, judgeForeign, readGatewayError, unavailable, type Verdict } from './gateway_errors.ts'
+import { parseObject, type WireObject } from './gateway_wire.ts'
+
+/** Largest answer: a page of several hundred of the largest values. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+/** Of an answer that is an error no more is read: etcd's are a few hundred bytes, and a proxy's page is not looked at. */
+const MAX_ERROR_BYTES = 64 * 1024
+
+/** What a POST is sent with. */
+export interface Exchange {
+  /** The address of a member and a path. */
+  readonly url: string
+  readonly body: string
+  /** etcd's token, where it asks for one. */
+  readonly token: string | undefined
+  /** For the whole exchange. */
+  readonly limitMs: number
+  /** Any of them gives up the exchange. */
+  readonly signals: readonly (AbortSignal | undefined)[]
+}
+
+/** What came of it. */
+export type Outcome<Value> = { readonly kind: 'done'; readonly value: Value } | Verdict
+
+/** Headers of every request. */
+export function gatewayHeaders(token: string | undefined): Record<string, string> {
+  return {
+    'Content-Type': 'application/json',
+    // A member without a leader then says so at once, before it takes a write and during a watch; otherwise it is silent.
+    'Grpc-Metadata-hasleader': 'true',
+    ...(token !== undefined && { Authorization: token }),
+  }
+}
+
+/** Sends a POST and reads its answer. Never throws. */
+export async function exchange(
+  fetch: FetchLike,
+  clock: Clock,
+  { url, body, token, limitMs, signals }: Exchange,
+): Promise<Outcome<WireObject>> {
+  const giveUp = new AbortController()
+  const abort = (): void => giveUp.abort()
+  const answered = new AbortController()
+  const late = clock.sleep(limitMs, answered.signal).then(() => {
+    abort()
+    return tooLate()
+  })
+  const stopListening = onAbort(signals, abort)
+  try {
+    const answer = fetch(url, { headers: gatewayHeaders(token), body, signal: giveUp.signal }).then(
+      readAnswer,
+    )
+    // The runtime heeds the signal sooner or later; the limit holds all the same.
+    return await Promise.race([answer, late])
+  } catch (error) {
+    return toVerdict(error)
+  } finally {
+    stopListening()
+    answered.abort()
+  }
+}
+
+/** What an exception of a {@link FetchLike} means. */
+export function toVerdict(error: unknown): Verdict {
+  return isAvisoError(error, 'ERR_STORE_UNAVAILABLE')
+    ? { kind: 'not_done', error }
+    : { kind: 'unknown', error: unavailable(error) }
+}
+
+/** Reads and judges an answer that ends. */
+export async function readAnswer(response: FetchLikeResponse): Promise<Outcome<WireObject>> {
+  const isError = response.status !== 200
+  const text = await readText(response, isError ? MAX_ERROR_BYTES : MAX_ANSWER_BYTES)
+  const message = text === undefined ? undefined : parseObject(text)
+  if (!isError && message !== undefined) return { kind: 'done', value: message }
+  const error = readGatewayError(message)
+  return error === undefined ? judgeForeign(response.status) : judge(error)
+}
+
+/** Calls `task` at most once, when one of the signals aborts. @returns Stops that. */
+export function onAbort(signals: readonly (AbortSignal | undefined)[], task: () => void): () => void {
+  const given = signals.filter((signal) => signal !== undefined)
+  if (given.some((signal) => signal.aborted)) task()
+  for (const signal of given) signal.addEventListener('abort', task)
+  return () => {
+    for (const signal of given) signal.removeEventListener('abort', task)
+  }
+}
+
+async function readText(response: FetchLikeResponse, maxBytes: number): Promise<string | undefined> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for (;;) {
+    const piece = await response.read()
+    if (piece === undefined) return text + decoder.decode()
+    bytes += piece.length
+    if (bytes > maxBytes) {
+      response.cancel()
+      return undefined
+    }
+    text += decoder.decode(piece, { stream: true })
+  }
+}
+
+function tooLate(): Verdict {
+  return { kind: 'unknown', error: unavailable(new Error('No answer within the time limit')) }
+}
