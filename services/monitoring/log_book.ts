@@ -48,7 +48,7 @@ export function createLogBook(): LogBook {
       if (kept.length > MAX_LINES) kept.shift()
     },
     since(app, at) {
-      const recent = (lines.get(app) ?? []).filter((line) => line.at > at)
+      const recent = (lines.get(app) ?? []).filter((line) => line.at >= at)
       const textsOf = (level: LogLevel): readonly string[] =>
         recent.filter((line) => line.level === level).map(({ text }) => text)
       return { errors: textsOf('error'), warnings: textsOf('warning') }
