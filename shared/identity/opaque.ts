@@ -1,0 +1,92 @@
+/**
+ * What the providers that ask another server have in common: bounded questions, and verdicts remembered as long as a revocation may
+ * take to be noticed.
+ *
+ * @module
+ */
+
+import type { Credential } from './credential.ts'
+import { ask, type Answer, type DependencyParts } from './dependency.ts'
+import { createGate, type GateLimits } from './gate.ts'
+import {
+  NOT_MINE,
+  type Identity,
+  type RefusedVerdict,
+  type Verdict,
+  type VerdictOptions,
+} from './identity.ts'
+import { cacheKey, createVerdictCache, type Loaded } from './verdict_cache.ts'
+
+/** How long an answer is believed; milliseconds. */
+export interface OpaqueLimits {
+  /** With the 30 s between the checks of a stream, and what a check takes: within 65 s of a revocation nothing more is delivered. */
+  readonly yesMs: number
+  /** Long enough to dampen a client that repeats a wrong token, short enough for one that was just created. */
+  readonly noMs: number
+  readonly timeoutMs: number
+  readonly limitBytes: number
+  readonly gate?: GateLimits
+}
+
+export const DEFAULT_OPAQUE_LIMITS: OpaqueLimits = {
+  yesMs: 30_000,
+  noMs: 5000,
+  timeoutMs: 2000,
+  limitBytes: 64 * 1024,
+}
+
+/** Asks one authentication server about credentials. */
+export interface OpaqueVerdicts {
+  /** @param load Puts the question and reads the answer. */
+  verdict(
+    credential: Credential,
+    options: VerdictOptions | undefined,
+    load: () => Promise<Loaded<Verdict>>,
+  ): Verdict | Promise<Verdict>
+  ask(headers: Readonly<Record<string, string>>, url: string): Promise<Answer>
+  yes(identity: Identity, atMostMs?: number): Loaded<Verdict>
+  no(reason: string, challenges?: RefusedVerdict['challenges']): Loaded<Verdict>
+}
+
+/** For one server, called `name` in logs. */
+export function createOpaqueVerdicts(
+  parts: DependencyParts,
+  { name, limits: given = {} }: { readonly name: string; readonly limits?: Partial<OpaqueLimits> },
+): OpaqueVerdicts {
+  const { clock, count } = parts
+  const limits = { ...DEFAULT_OPAQUE_LIMITS, ...given }
+  const { timeoutMs, limitBytes } = limits
+  const gate = createGate(clock, limits.gate)
+  const cache = createVerdictCache<Verdict>({ clock, count })
+  return {
+    verdict(credential, { maxAgeMs, onlyRemembered = false } = {}, load) {
+      const key = keyOf(credential)
+      return onlyRemembered ? (cache.peek(key, maxAgeMs) ?? NOT_MINE) : cache.get(key, load, maxAgeMs)
+    },
+    ask: (headers, url) => gate.run(() => ask(parts, { name, url, headers, timeoutMs, limitBytes })),
+    yes(identity, atMostMs = Infinity) {
+      const keepMs = Math.min(limits.yesMs, atMostMs)
+      return {
+        value: { kind: 'identified', identity, validUntil: clock.now() + keepMs },
+        isYes: true,
+        keepMs,
+      }
+    },
+    no(reason, challenges = []) {
+      const value = { kind: 'refused', reason, challenges } as const
+      return { value, isYes: false, keepMs: limits.noMs }
+    },
+  }
+}
+
+/** The form is part of it: the same token sent in two ways is two questions. */
+function keyOf(credential: Credential): string {
+  switch (credential.kind) {
+    case 'bearer':
+      return cacheKey(['bearer', credential.authType ?? '', credential.token])
+    case 'email_key':
+      return cacheKey(['email_key', credential.email, credential.token])
+    case 'basic':
+      return cacheKey(['basic', credential.username, credential.password])
+  }
+}
