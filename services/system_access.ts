@@ -1,0 +1,158 @@
+/**
+ * Identity and policy as the configuration says, put together for the services.
+ *
+ * @module
+ */
+
+import { silentAudit, type Audit } from '#shared/audit/audit.ts'
+import type { IdentityConfig, PolicyConfig, ProviderConfig, QuotaConfig } from '#shared/config/access.ts'
+import type { JsonValue } from '#shared/http/strict_json.ts'
+import { createAuthOTron } from '#shared/identity/auth_o_tron.ts'
+import { createIdentityChain } from '#shared/identity/chain.ts'
+import type { Count } from '#shared/identity/counters.ts'
+import type { DependencyParts, FetchGet } from '#shared/identity/dependency.ts'
+import type { IdentityProvider } from '#shared/identity/identity.ts'
+import { createJwtProvider } from '#shared/identity/jwt.ts'
+import { createInlineKeys, createSecretKeys, type KeySource } from '#shared/identity/key_set.ts'
+import { createRemoteKeys } from '#shared/identity/remote_keys.ts'
+import { requireLength, type ReadSecret } from '#shared/identity/secret.ts'
+import { createStaticTokens } from '#shared/identity/static_tokens.ts'
+import { createTokenVerifier } from '#shared/identity/token_verifier.ts'
+import { createWhoAmI } from '#shared/identity/who_am_i.ts'
+import { createAccessControl, type AccessControl } from '#shared/policy/access_control.ts'
+import { createEcpds } from '#shared/policy/destinations.ts'
+import { createPolicy, openPolicy, type DestinationRights, type Policy } from '#shared/policy/policy.ts'
+import { createIdentify, identifyNobody } from '#shared/policy/requester.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+
+/** What it takes. */
+export interface AccessParts {
+  readonly identity: IdentityConfig
+  readonly policy: PolicyConfig
+  readonly quota: QuotaConfig
+  /** Literal prefix of the keys of each event type. */
+  readonly roots: ReadonlyMap<string, string>
+  readonly readSecret: ReadSecret
+  readonly fetch: FetchGet
+  readonly addressOf: (request: Request) => string | undefined
+  readonly audit?: Audit
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly count: Count
+}
+
+/** RFC 7518 §3.2: a key as long as the hash. */
+const SECRET_BYTES = 32
+
+/**
+ * Access control. Nothing is asked of any server before the first request that needs it.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` for rules and keys that cannot be, and for secrets that are missing or too short.
+ */
+export function openAccessControl(parts: AccessParts): AccessControl {
+  const { identity, clock, count, addressOf, quota, audit = silentAudit } = parts
+  if (identity === 'none') {
+    return createAccessControl({ identify: identifyNobody, policy: () => openPolicy, audit })
+  }
+  const providers = identity.providers.map((provider) => openProvider(provider, identity.realm, parts))
+  const chain = createIdentityChain({ providers, clock, count })
+  const failures = quota.wrongCredentialsPerAddress
+  const identify = createIdentify({ chain, audit, clock, count, addressOf, failures })
+  const policy = openPolicyOf(parts)
+  return createAccessControl({ identify, policy: () => policy, audit })
+}
+
+function openPolicyOf(parts: AccessParts): Policy {
+  const { policy: rules, roots, clock, count } = parts
+  const common = { rules, roots, clock, count }
+  return rules.destinations === undefined
+    ? createPolicy(common)
+    : createPolicy({ ...common, destinations: openDestinations(rules.destinations, parts) })
+}
+
+function openDestinations(
+  config: NonNullable<PolicyConfig['destinations']>,
+  parts: AccessParts,
+): DestinationRights {
+  const { url, username, passwordEnv, prefix, realms, cacheSeconds } = config
+  const password = parts.readSecret(passwordEnv)
+  const limits = { keepMs: cacheSeconds * 1000 }
+  return {
+    source: createEcpds({ ...dependencyParts(parts), url, username, password, limits }),
+    prefix,
+    realms,
+  }
+}
+
+function openProvider(config: ProviderConfig, challengeRealm: string, parts: AccessParts): IdentityProvider {
+  const { clock, count, readSecret } = parts
+  switch (config.kind) {
+    case 'jwt': {
+      const { name, issuer, audience, clockToleranceSeconds } = config
+      const { usernameClaim: username, rolesClaim: roles, realmClaim, realm: fixedRealm } = config
+      const rules = {
+        issuer,
+        audience,
+        algorithms: config.algorithms,
+        // Whatever names the user, a token says whom it is about (RFC 9068 §2.2).
+        requiredClaims: ['sub'],
+        clockToleranceSeconds,
+        ...(config.type !== undefined && { type: config.type }),
+      }
+      const names = { username, roles, fixedRealm, ...(realmClaim !== undefined && { realm: realmClaim }) }
+      return createJwtProvider({
+        name,
+        challengeRealm,
+        rules,
+        keys: openKeys(config, parts),
+        names,
+        clock,
+        count,
+      })
+    }
+    case 'auth-o-tron': {
+      const { name, url: baseUrl, issuer, audience, clockToleranceSeconds, cacheSeconds } = config
+      const requiredClaims = ['username']
+      const rules = { issuer, audience, algorithms: config.algorithms, requiredClaims, clockToleranceSeconds }
+      const verifier = createTokenVerifier({ rules, keys: openKeys(config, parts), clock })
+      const limits = { yesMs: cacheSeconds * 1000 }
+      return createAuthOTron({ ...dependencyParts(parts), name, baseUrl, verifier, limits })
+    }
+    case 'who-am-i': {
+      const { name, url, realm, cacheSeconds } = config
+      return createWhoAmI({
+        ...dependencyParts(parts),
+        name,
+        url,
+        realm,
+        limits: { yesMs: cacheSeconds * 1000 },
+      })
+    }
+    case 'tokens': {
+      const tokens = config.tokens.map(({ username, realm, roles, secretEnv }) => {
+        return { username, realm, roles, token: readSecret(secretEnv) }
+      })
+      return createStaticTokens({ name: config.name, challengeRealm, tokens, clock, count })
+    }
+  }
+}
+
+function openKeys(
+  config: Extract<ProviderConfig, { readonly issuer: string }>,
+  parts: AccessParts,
+): KeySource {
+  const { name, issuer, keysUrl, keys, secretEnvs = [] } = config
+  if (keysUrl !== undefined) {
+    return createRemoteKeys(dependencyParts(parts), { name: `keys of ${name}`, url: keysUrl })
+  }
+  if (keys !== undefined) return createInlineKeys(keys as unknown as JsonValue, issuer)
+  const secrets = secretEnvs.map((secretName) =>
+    requireLength(parts.readSecret(secretName), SECRET_BYTES, `the tokens of ${issuer}`),
+  )
+  return createSecretKeys(secrets)
+}
+
+function dependencyParts({ fetch, clock, logger, count }: AccessParts): DependencyParts {
+  return { fetch, clock, logger, count }
+}

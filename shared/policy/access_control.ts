@@ -1,0 +1,109 @@
+/**
+ * Identity and policy as the services use them: who sends a request, and whether they may.
+ *
+ * Flow: request → **access control** → hub, store, journal
+ *
+ * @module
+ */
+
+import type { Audit, AuditRecord } from '#shared/audit/audit.ts'
+import { normalise, toInterval, type IntervalSet } from '#shared/interval/interval.ts'
+import { toText } from '#shared/store/bytes.ts'
+import type { KeyRange } from '#shared/store/store.ts'
+import { decideAccess, mayNarrow } from './access.ts'
+import type { Policy, Publication } from './policy.ts'
+import { refuse, subjectOf, type Identify, type Requester } from './requester.ts'
+import type { Standing } from './stream_rights.ts'
+
+/** What somebody may see of what they asked for. */
+export interface Granted {
+  /** Normalised; never empty, never one of the service's own keys. */
+  readonly effective: IntervalSet
+  readonly standing: Standing
+}
+
+/**
+ * How a range that reaches too far is answered: by a refusal; or a 1.x client's prefix is cut down to what it may see (and any other
+ * range is refused all the same).
+ */
+export type WideRange = 'refuse' | 'narrow'
+
+/** Identity, policy and audit in one. */
+export interface AccessControl {
+  readonly identify: Identify
+  /**
+   * @throws {AvisoError} {@link Requester.refusal} where something asked for may not be seen; `ERR_VERDICT_UNAVAILABLE`.
+   */
+  authorise(requester: Requester, ranges: readonly KeyRange[], wide: WideRange): Promise<Granted>
+  /** For an open stream: resolves while all of `effective` may still be seen, and throws as {@link authorise} when it may not. */
+  stillAuthorised(requester: Requester, effective: IntervalSet, maxAgeMs: number): Promise<Standing>
+  /** @throws {AvisoError} {@link Requester.refusal} */
+  requirePublish(requester: Requester, publication: Publication): void
+  /** @throws {AvisoError} {@link Requester.refusal} */
+  requireAdmin(requester: Requester): void
+  /** Writes to the audit log in the name of the requester. */
+  record(requester: Requester, record: Omit<AuditRecord, 'who'>): void
+}
+
+/** What access control is made of. */
+export interface AccessControlParts {
+  readonly identify: Identify
+  /** A function, so that changed rules reach streams that are open. */
+  readonly policy: () => Policy
+  readonly audit: Audit
+}
+
+/** Access control by a policy. */
+export function createAccessControl({ identify, policy, audit }: AccessControlParts): AccessControl {
+  const visibleTo = async (
+    { identity }: Requester,
+    requested: IntervalSet,
+    options?: { readonly maxAgeMs: number },
+  ): Promise<{ readonly keys: IntervalSet; readonly validUntil: number }> => {
+    const { keys, validUntil = Infinity } = await policy().visible(identity, requested, options)
+    return { keys, validUntil }
+  }
+
+  return {
+    identify,
+    async authorise(requester, ranges, wide) {
+      const requested = normalise(ranges.map(toInterval))
+      const { keys: visible, validUntil } = await visibleTo(requester, requested)
+      const decision = decideAccess(requested, visible)
+      const keys = describe(ranges)
+      const isCut =
+        decision.kind === 'narrowed' &&
+        wide === 'narrow' &&
+        ranges.every((range) => mayNarrow(range, visible))
+      if (decision.kind === 'refused' || (decision.kind === 'narrowed' && !isCut)) {
+        throw refuse(audit, requester.identity, requester.refusal(), { keys })
+      }
+      if (isCut) audit.record({ action: 'narrowed', who: subjectOf(requester.identity), keys })
+      return { effective: decision.effective, standing: join(requester.standing, validUntil) }
+    },
+    async stillAuthorised(requester, effective, maxAgeMs) {
+      const again = await requester.again(maxAgeMs)
+      const { keys, validUntil } = await visibleTo(again, effective, { maxAgeMs })
+      if (decideAccess(effective, keys).kind !== 'whole') throw again.refusal()
+      return join(again.standing, validUntil)
+    },
+    requirePublish(requester, publication) {
+      if (policy().mayPublish(requester.identity, publication)) return
+      const { event, key } = publication
+      throw refuse(audit, requester.identity, requester.refusal(), { event, keys: [toText(key)] })
+    },
+    requireAdmin(requester) {
+      if (policy().isAdmin(requester.identity)) return
+      throw refuse(audit, requester.identity, requester.refusal())
+    },
+    record: (requester, record) => audit.record({ ...record, who: subjectOf(requester.identity) }),
+  }
+}
+
+function join({ endsAt, validUntil }: Standing, other: number): Standing {
+  return { endsAt, validUntil: Math.min(validUntil, other) }
+}
+
+function describe(ranges: readonly KeyRange[]): readonly string[] {
+  return ranges.map(({ key, end }) => (end === undefined ? toText(key) : `${toText(key)}…${toText(end)}`))
+}
