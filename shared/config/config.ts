@@ -5,6 +5,7 @@
  */
 
 import * as v from 'valibot'
+import { telemetryVars } from './monitoring.ts'
 
 /** Seconds a stream lives at most: 2.x's default, so that its clients see what they expect. */
 const DEFAULT_STREAM_MAX_AGE_SECONDS = 3600
@@ -64,6 +65,8 @@ const shared = v.strictObject({
   /** Public address: the `source` of delivered CloudEvents. Default: the address the launcher listens on. */
   baseUrl: v.optional(v.pipe(v.string(), v.url())),
   logLevel: v.optional(logLevel, 'info'),
+  /** Where services send what they measure; absent: nowhere, they only answer `/metrics`. */
+  telemetry: v.optional(telemetryVars),
   /** etcd user; the password is read from the environment variable named here. */
   storeUser: v.optional(v.strictObject({ name: v.string(), passwordEnv: v.string() })),
 })

@@ -8,8 +8,10 @@ import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { plainFetch } from './plain_fetch.ts'
 import { databaseFile, processIdentity } from './process_host.ts'
+import { processUsage } from './process_usage.ts'
 import type { FetchHandler, ListenOptions, Platform, RunningServer } from './runtime.ts'
 import { openSqlite } from './sqlite.ts'
+import { nodeUdp } from './udp.ts'
 
 /** The parts of the `Deno` global used here; its full types would bring a second set of web globals. */
 interface DenoGlobal {
@@ -31,6 +33,8 @@ export function createDenoPlatform(): Platform {
     openDatabase: async (folder) => openSqlite(await databaseFile(folder)),
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary: plainFetch, watch: plainFetch },
+    udp: nodeUdp,
+    usage: processUsage,
     random: () => crypto.randomUUID(),
     log: (line) => process.stderr.write(`${line}\n`),
     identity: processIdentity(),

@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { FastResponse, serve } from 'srvx/node'
 import { databaseFile, processIdentity } from './process_host.ts'
+import { processUsage } from './process_usage.ts'
 import { createNodeFetch } from './node_fetch.ts'
 import type { FetchHandler, ListenOptions, Platform, RunningServer } from './runtime.ts'
 import {
@@ -17,6 +18,7 @@ import {
   REQUEST_TIMEOUT_MS,
 } from './server_limits.ts'
 import { openSqlite } from './sqlite.ts'
+import { nodeUdp } from './udp.ts'
 
 /** The powers of Node. */
 export function createNodePlatform(): Platform {
@@ -29,6 +31,8 @@ export function createNodePlatform(): Platform {
     openDatabase: async (folder) => openSqlite(await databaseFile(folder)),
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary, watch },
+    udp: nodeUdp,
+    usage: processUsage,
     random: randomUUID,
     log: (line) => process.stderr.write(`${line}\n`),
     identity: processIdentity(),

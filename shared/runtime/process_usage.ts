@@ -5,9 +5,10 @@
  */
 
 import process from 'node:process'
+import type { ProcessUsage } from './runtime.ts'
 
 /** Memory and processor time of this process. */
-export function processUsage(): { readonly residentBytes: number; readonly cpuSeconds: number } {
+export function processUsage(): ProcessUsage {
   const { user, system } = process.cpuUsage()
   return { residentBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1_000_000 }
 }

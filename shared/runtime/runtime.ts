@@ -45,6 +45,33 @@ export interface ListenOptions {
   readonly port: number
 }
 
+/** A UDP socket that sends to one address. */
+export interface UdpSender {
+  /** @param done Called once, with `false` where the datagram certainly did not leave. */
+  send(datagram: Uint8Array, done: (sent: boolean) => void): void
+  close(): void
+}
+
+/** A UDP socket that receives. */
+export interface UdpReceiver {
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** UDP. */
+export interface UdpPower {
+  /** Never throws for a destination: datagrams may be lost. It does not keep the process alive. */
+  openSender(address: ListenOptions): UdpSender
+  /** Rejects where the address cannot be had. `onDatagram` must not throw. */
+  openReceiver(address: ListenOptions, onDatagram: (datagram: Uint8Array) => void): Promise<UdpReceiver>
+}
+
+/** What a process uses. */
+export interface ProcessUsage {
+  readonly residentBytes: number
+  readonly cpuSeconds: number
+}
+
 /** Everything the launcher needs of a runtime. */
 export interface Platform {
   readonly name: 'node' | 'deno' | 'bun' | 'workerd'
@@ -57,6 +84,10 @@ export interface Platform {
   readonly readText: (path: string) => Promise<string>
   /** `fetch` for calls to the store: `unary` for short calls, `watch` for answers that may last and be silent for hours. */
   readonly storeFetch: { readonly unary: FetchLike; readonly watch: FetchLike }
+  /** Absent on workerd, which has no outgoing UDP. */
+  readonly udp?: UdpPower
+  /** Absent where the runtime does not tell. */
+  readonly usage?: () => ProcessUsage
   /** 128 random bits as text. */
   readonly random: () => string
   /** Writes one log line. */

@@ -6,34 +6,15 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
-
-/** A socket that sends to one address. */
-export interface UdpSender {
-  /** @param done Called once, with `false` where the datagram certainly did not leave. */
-  send(datagram: Uint8Array, done: (sent: boolean) => void): void
-  close(): void
-}
-
-/** A socket that receives. */
-export interface UdpReceiver {
-  readonly port: number
-  close(): Promise<void>
-}
-
-/** Where to receive, and who does. */
-export interface UdpReceiverOptions {
-  readonly host: string
-  /** 0: any free port. */
-  readonly port: number
-  /** Must not throw. */
-  readonly onDatagram: (datagram: Uint8Array) => void
-}
+import type { ListenOptions, UdpPower, UdpReceiver, UdpSender } from './runtime.ts'
 
 /** Room for bursts: as 1.x asks for it; the system may give less. */
 const RECEIVE_BUFFER_BYTES = 10_000_000
 
-/** Opens a sender. It does not keep the process alive, and a destination that refuses is none of its business. */
-export function openUdpSender(address: { readonly host: string; readonly port: number }): UdpSender {
+/** UDP by `node:dgram`. */
+export const nodeUdp: UdpPower = { openSender, openReceiver }
+
+function openSender(address: ListenOptions): UdpSender {
   const socket = createSocket(isIPv6(address.host) ? 'udp6' : 'udp4')
   let isClosed = false
   // A refusal (ICMP) of an earlier datagram arrives here.
@@ -58,19 +39,17 @@ export function openUdpSender(address: { readonly host: string; readonly port: n
   }
 }
 
-/**
- * Binds a receiver.
- *
- * @throws {Error} Where the address cannot be had.
- */
-export async function openUdpReceiver(options: UdpReceiverOptions): Promise<UdpReceiver> {
+async function openReceiver(
+  address: ListenOptions,
+  onDatagram: (datagram: Uint8Array) => void,
+): Promise<UdpReceiver> {
   const socket = createSocket({
-    type: isIPv6(options.host) ? 'udp6' : 'udp4',
+    type: isIPv6(address.host) ? 'udp6' : 'udp4',
     reuseAddr: false,
   })
   await new Promise<void>((bound, failed) => {
     socket.once('error', failed)
-    socket.bind(options.port, options.host, () => {
+    socket.bind(address.port, address.host, () => {
       socket.off('error', failed)
       bound()
     })
@@ -81,7 +60,7 @@ export async function openUdpReceiver(options: UdpReceiverOptions): Promise<UdpR
   } catch {
     // The system's own size serves as well, with more losses under a burst.
   }
-  socket.on('message', (datagram: Uint8Array) => options.onDatagram(datagram))
+  socket.on('message', (datagram: Uint8Array) => onDatagram(datagram))
   return { port: socket.address().port, close: () => close(socket) }
 }
 
