@@ -1,122 +1,168 @@
 /**
- * A closed-loop HTTP load over raw keep-alive sockets: cheap enough that the server, not the generator, is what is measured.
+ * HTTP loads over raw keep-alive sockets: cheap enough that the server, not the generator, is what is measured.
  *
  * @module
  */
 
 import { connect, type Socket } from 'node:net'
-import { toPercentiles, type Percentiles } from './statistics.ts'
+import { runClosedLoop, type LoadResult } from './closed_loop.ts'
 
-/** What to send. */
-export interface LoadRequest {
+/** What to post, and what to expect. */
+export interface Posts {
   readonly url: string
   /** Body of the n-th request, from 0. */
   readonly body: (n: number) => string
   readonly connections: number
-  /** Stops after this many milliseconds, or `requests` requests, whichever is first. */
-  readonly durationMs: number
-  readonly requests?: number
-  /** Whether an answer is right; a wrong one ends the run, because its rate would mean nothing. */
-  readonly accept: (status: number, body: string) => boolean
+  /** Whether an answer is right; a wrong one ends the load, because its rate would mean nothing. Default: status 200. */
+  readonly accept?: (answer: Answer) => boolean
 }
 
-/** What came of it. */
-export interface LoadResult {
-  readonly requests: number
-  readonly perSecond: number
-  readonly latencyMs: Percentiles
-}
-
-/** Runs the load. */
-export async function runLoad(load: LoadRequest): Promise<LoadResult> {
-  const target = new URL(load.url)
-  const latencies: number[] = []
-  const startedAt = performance.now()
-  const endAt = startedAt + load.durationMs
-  const most = load.requests ?? Number.POSITIVE_INFINITY
-  let sent = 0
-  const one = async (): Promise<void> => {
-    const connection = await HttpConnection.open(target)
-    try {
-      while (performance.now() < endAt && sent < most) {
-        const body = load.body(sent++)
-        const before = performance.now()
-        const answer = await connection.post(body)
-        latencies.push(performance.now() - before)
-        if (!load.accept(answer.status, answer.body))
-          throw new Error(`${load.url} answered ${answer.status}: ${answer.body.slice(0, 300)}`)
-      }
-    } finally {
-      connection.close()
-    }
-  }
-  await Promise.all(Array.from({ length: load.connections }, one))
-  const seconds = (performance.now() - startedAt) / 1000
-  return {
-    requests: latencies.length,
-    perSecond: latencies.length / seconds,
-    latencyMs: toPercentiles(latencies),
-  }
-}
-
-interface Answer {
+/** An answer of the server. */
+export interface Answer {
   readonly status: number
   readonly body: string
 }
 
-/** One keep-alive connection with one request in flight. */
-class HttpConnection {
-  readonly #socket: Socket
-  readonly #head: string
-  #received = Buffer.alloc(0)
-  #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined
-
-  private constructor(socket: Socket, target: URL) {
-    this.#socket = socket
-    this.#head = `POST ${target.pathname} HTTP/1.1\r\nHost: ${target.host}\r\nContent-Type: application/json\r\nContent-Length: `
-    socket.on('data', (chunk) => this.#onData(chunk))
-    socket.on('close', () => this.#waiting?.reject(new Error(`${target.host} closed the connection`)))
-    socket.on('error', (error) => this.#waiting?.reject(error))
+/** Posts on every connection one request after the other, for a time. */
+export function runLoad(posts: Posts & { readonly durationMs: number }): Promise<LoadResult> {
+  const { url, body, connections: workers, durationMs } = posts
+  const open = async (): Promise<{ call(n: number): Promise<void>; close(): void }> => {
+    const connection = await openConnection(url)
+    return {
+      call: async (n) => check(posts, await connection.post(body(n))),
+      close: () => connection.close(),
+    }
   }
+  return runClosedLoop({ workers, durationMs, open })
+}
 
-  static async open(target: URL): Promise<HttpConnection> {
-    const socket = connect({ host: target.hostname, port: Number(target.port), noDelay: true })
-    await new Promise<void>((opened, failed) => socket.once('connect', opened).once('error', failed))
-    return new HttpConnection(socket, target)
-  }
+/** How well a paced load kept its pace. */
+export interface PacedResult {
+  readonly sent: number
+  /** Requests sent per second; below the rate where there was no free connection when one was due. */
+  readonly perSecond: number
+}
 
-  post(body: string): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject }
-      this.#socket.write(`${this.#head}${Buffer.byteLength(body)}\r\n\r\n${body}`)
+/**
+ * Posts at a steady rate, whatever the answers take, as long as a connection is free: an open loop does not slow down with the server.
+ *
+ * @returns When everything has been answered.
+ */
+export async function runPaced(
+  posts: Posts & { readonly ratePerSecond: number; readonly requests: number },
+): Promise<PacedResult> {
+  const { url, body, ratePerSecond, requests } = posts
+  const connections = await Promise.all(Array.from({ length: posts.connections }, () => openConnection(url)))
+  const free = [...connections]
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const startedAt = performance.now()
+  let sent = 0
+  let lastSentAt = startedAt
+  let answered = 0
+  const send = (connection: HttpConnection): void => {
+    lastSentAt = performance.now()
+    const answer = connection.post(body(sent++)).then((received) => {
+      check(posts, received)
+      free.push(connection)
+      if (++answered === requests) resolve()
     })
+    answer.catch((error: unknown) => reject(error))
   }
-
-  close(): void {
-    this.#waiting = undefined
-    this.#socket.destroy()
+  const timer = setInterval(() => {
+    const due = Math.min(requests, Math.floor(((performance.now() - startedAt) / 1_000) * ratePerSecond) + 1)
+    for (let connection; sent < due && (connection = free.pop()) !== undefined;) send(connection)
+  }, 1)
+  try {
+    await promise
+  } finally {
+    clearInterval(timer)
+    for (const connection of connections) connection.close()
   }
+  return { sent, perSecond: (sent - 1) / ((lastSentAt - startedAt) / 1_000) }
+}
 
-  #onData(chunk: Buffer): void {
-    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk])
-    const answer = parseAnswer(this.#received)
+/** Posts a fixed number of requests as fast as the connections allow. */
+export async function runBurst(posts: Posts & { readonly requests: number }): Promise<void> {
+  const { url, body, requests } = posts
+  let next = 0
+  const work = async (): Promise<void> => {
+    const connection = await openConnection(url)
+    try {
+      while (next < requests) check(posts, await connection.post(body(next++)))
+    } finally {
+      connection.close()
+    }
+  }
+  await Promise.all(Array.from({ length: posts.connections }, work))
+}
+
+function check({ url, accept = ({ status }) => status === 200 }: Posts, answer: Answer): void {
+  if (accept(answer)) return
+  throw new Error(`${url} answered ${answer.status}: ${answer.body.slice(0, 300)}`)
+}
+
+/** A keep-alive connection with at most one request in flight. */
+export interface HttpConnection {
+  post(body: string): Promise<Answer>
+  close(): void
+}
+
+interface Waiting {
+  resolve(answer: Answer): void
+  reject(error: Error): void
+}
+
+/** Connects to the host of a URL, for POST requests to its path. */
+export async function openConnection(url: string): Promise<HttpConnection> {
+  const { hostname, host, port, pathname } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port), noDelay: true })
+  await connected(socket)
+  const head = `POST ${pathname} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: `
+  let received = ''
+  let waiting: Waiting | undefined
+  // Our answers are ASCII, and latin1 counts bytes.
+  socket.setEncoding('latin1')
+  socket.on('data', (text: string) => {
+    received += text
+    const answer = parseAnswer(received)
     if (answer === undefined) return
-    this.#received = Buffer.alloc(0)
-    this.#waiting?.resolve(answer)
+    received = ''
+    waiting?.resolve(answer)
+  })
+  socket.on('close', () => waiting?.reject(new Error(`${host} closed the connection`)))
+  socket.on('error', (error) => waiting?.reject(error))
+  return {
+    post: (body) =>
+      new Promise((resolve, reject) => {
+        waiting = { resolve, reject }
+        socket.write(`${head}${Buffer.byteLength(body)}\r\n\r\n${body}`)
+      }),
+    close: () => {
+      waiting = undefined
+      // A reset: thousands of ports in TIME_WAIT would be missing in the next run.
+      socket.resetAndDestroy()
+    },
   }
 }
 
+/** Resolves when a socket is connected. */
+export function connected(socket: Socket): Promise<void> {
+  return new Promise((opened, failed) => {
+    socket.once('error', failed)
+    socket.once('connect', () => {
+      socket.off('error', failed)
+      opened()
+    })
+  })
+}
+
 /** A whole HTTP/1.1 answer with a length or in chunks; `undefined` while more is to come. */
-function parseAnswer(bytes: Buffer): Answer | undefined {
-  const headEnd = bytes.indexOf('\r\n\r\n')
+export function parseAnswer(text: string): Answer | undefined {
+  const headEnd = text.indexOf('\r\n\r\n')
   if (headEnd === -1) return undefined
-  const head = bytes.toString('latin1', 0, headEnd)
-  const status = Number(head.slice(9, 12))
-  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
-  if (length !== undefined) {
-    const end = headEnd + 4 + Number(length)
-    return bytes.length < end ? undefined : { status, body: bytes.toString('utf8', headEnd + 4, end) }
-  }
-  const rest = bytes.toString('utf8', headEnd + 4)
-  return rest.endsWith('0\r\n\r\n') ? { status, body: rest } : undefined
+  const status = Number(text.slice(9, 12))
+  const body = text.slice(headEnd + 4)
+  const length = /\r\ncontent-length: *(\d+)/i.exec(text.slice(0, headEnd + 2))?.[1]
+  if (length === undefined) return body.endsWith('0\r\n\r\n') ? { status, body } : undefined
+  return body.length < Number(length) ? undefined : { status, body }
 }

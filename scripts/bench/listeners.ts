@@ -5,165 +5,225 @@
  */
 
 import { connect, type Socket } from 'node:net'
+import { createFrameScanner, type FrameScanner } from './frame_scanner.ts'
+import { connected } from './http_load.ts'
+import { EVENT, monotonicMs } from './notifications.ts'
 import { toPercentiles, type Percentiles } from './statistics.ts'
 
 /** How to listen. */
 export interface ListenersRequest {
   readonly url: string
-  /** Path and query of listener n. */
+  /** Path and query of the n-th listener. */
   readonly path: (n: number) => string
   readonly count: number
-  /** Source addresses to spread over, so that one does not run out of ports. */
-  readonly headers?: string
+  /** Whether each gets every notification, so that numbers follow each other without a gap. Default: true. */
+  readonly isDense?: boolean
+  /** Whether payloads say when they were sent. Default: false. */
+  readonly hasTimes?: boolean
+  /** Number before the first one expected; absent: whatever comes first is right. */
+  readonly after?: number
+  /** Opened at the same time. Default: 200. */
+  readonly inFlight?: number
 }
 
-/** What they saw. */
-export interface Deliveries {
-  readonly count: number
-  readonly latencyMs: Percentiles
-  /** Sequence numbers that did not follow their predecessor. */
-  readonly outOfOrder: number
-}
+/** Path of a live stream of everything. */
+export const LIVE_PATH = `/api/v1/watch?event=${EVENT}`
 
-/** Marker of the time of sending inside a payload, e.g. `t=1234.567`. */
-const SENT_AT = /t=(\d+\.\d+)/
-const SEQUENCE = /"id":"[^"@]*@(\d+)"/
-
-/** The clock that payloads carry: milliseconds, the same in every process of this machine. */
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6
-}
+/** A reader that takes a frame of this size at most; frames that are cut are put together in front of the next bytes. */
+const MAX_FRAME_BYTES = 64 * 1024
+const READ_BYTES = 256 * 1024
+/** One buffer for all sockets: what was read is looked at before the next read. */
+const shared = Buffer.allocUnsafeSlow(MAX_FRAME_BYTES + READ_BYTES)
+const readBuffer = shared.subarray(MAX_FRAME_BYTES)
+/** How often a wait looks again. */
+const POLL_MS = 2
 
 /** Many open streams. */
-export class Listeners {
-  readonly #listeners: Listener[]
-
-  private constructor(listeners: Listener[]) {
-    this.#listeners = listeners
-  }
-
-  /** Opens them all, some at a time; resolves when each has had its first frame. */
-  static async open(request: ListenersRequest): Promise<Listeners> {
-    const listeners: Listener[] = []
-    const inFlight = 200
-    for (let start = 0; start < request.count; start += inFlight) {
-      const size = Math.min(inFlight, request.count - start)
-      listeners.push(
-        ...(await Promise.all(Array.from({ length: size }, (_, n) => Listener.open(request, start + n)))),
-      )
-    }
-    return new Listeners(listeners)
-  }
-
+export interface Listeners {
   /** Deliveries so far, over all listeners. */
-  get delivered(): number {
-    return this.#listeners.reduce((sum, listener) => sum + listener.delivered, 0)
-  }
+  readonly delivered: number
+  /** Bytes of streams so far, over all listeners. */
+  readonly bytes: number
+  /**
+   * Resolves when each listener has had `each` deliveries more than at the last call, and checks them all.
+   *
+   * @throws {Error} After `limitMs`, and for any loss, repeat or inversion.
+   */
+  settled(each: number, limitMs: number): Promise<void>
+  /** Milliseconds from sending to delivery since the last call; needs `hasTimes`. */
+  takeLatencies(): Percentiles
+  /** Reads nothing more, until {@link Listeners.resume}. */
+  pause(): void
+  resume(): void
+  /** Closes all sockets at once. */
+  close(): void
+}
 
-  /** Resolves when every listener has `each` deliveries; fails after `limitMs`. */
-  async settled(each: number, limitMs: number): Promise<void> {
-    const limit = performance.now() + limitMs
-    while (this.#listeners.some((listener) => listener.delivered < each)) {
-      if (performance.now() > limit)
-        throw new Error(`Only ${this.delivered} of ${each * this.#listeners.length} deliveries came`)
-      await new Promise((next) => setTimeout(next, 5))
-    }
+/** Opens streams; resolves when each has had its first frame. */
+export async function openListeners(request: ListenersRequest): Promise<Listeners> {
+  const { count, isDense = true, hasTimes = false, inFlight = 200 } = request
+  const scan = createFrameScanner(EVENT, hasTimes)
+  const latencies: number[] = []
+  const listeners = Array.from({ length: count }, () => new Listener(scan, latencies, request.after))
+  let next = 0
+  const openSome = async (): Promise<void> => {
+    for (let n = next++; n < count; n = next++) await listeners[n]?.open(request, n)
   }
-
-  /** Reads nothing more on all of them, until {@link resume}. */
-  pause(): void {
-    for (const listener of this.#listeners) listener.pause()
+  try {
+    await Promise.all(Array.from({ length: Math.min(inFlight, count) }, openSome))
+  } catch (error) {
+    for (const listener of listeners) listener.close()
+    throw error
   }
-
-  resume(): void {
-    for (const listener of this.#listeners) listener.resume()
-  }
-
-  /** Forgets what was counted. */
-  reset(): void {
-    for (const listener of this.#listeners) listener.reset()
-  }
-
-  result(): Deliveries {
-    return {
-      count: this.delivered,
-      latencyMs: toPercentiles(this.#listeners.flatMap(({ latencies }) => latencies)),
-      outOfOrder: this.#listeners.reduce((sum, { outOfOrder }) => sum + outOfOrder, 0),
-    }
-  }
-
-  close(): void {
-    for (const listener of this.#listeners) listener.close()
+  let settledEach = 0
+  return {
+    get delivered() {
+      return listeners.reduce((sum, { delivered }) => sum + delivered, 0)
+    },
+    get bytes() {
+      return listeners.reduce((sum, { bytes }) => sum + bytes, 0)
+    },
+    settled: async (each, limitMs) => {
+      const wanted = settledEach + each
+      await waitUntil(() => listeners.every(({ delivered }) => delivered >= wanted), limitMs)
+      check(listeners, wanted, isDense)
+      settledEach = wanted
+    },
+    takeLatencies: () => toPercentiles(latencies.splice(0)),
+    pause: () => {
+      for (const listener of listeners) listener.pause()
+    },
+    resume: () => {
+      for (const listener of listeners) listener.resume()
+    },
+    close: () => {
+      for (const listener of listeners) listener.close()
+    },
   }
 }
 
-class Listener {
-  readonly #socket: Socket
-  #partial = ''
-  #last = 0
-  delivered = 0
-  outOfOrder = 0
-  latencies: number[] = []
+/** Resolves when `holds`, or after the limit. */
+async function waitUntil(holds: () => boolean, limitMs: number): Promise<void> {
+  const limit = performance.now() + limitMs
+  while (!holds() && performance.now() < limit) await new Promise((next) => setTimeout(next, POLL_MS))
+}
 
-  private constructor(socket: Socket) {
-    this.#socket = socket
-    socket.setEncoding('latin1')
+function check(listeners: readonly Listener[], wanted: number, isDense: boolean): void {
+  const sum = (value: (listener: Listener) => number): number =>
+    listeners.reduce((total, listener) => total + value(listener), 0)
+  const missing = sum(({ delivered }) => Math.max(0, wanted - delivered))
+  const surplus = sum(({ delivered }) => Math.max(0, delivered - wanted))
+  const skipped = isDense ? sum((listener) => listener.skipped) : 0
+  const disordered = sum((listener) => listener.disordered)
+  if (missing + surplus + skipped + disordered === 0) return
+  const ended = listeners.find(({ failure }) => failure !== undefined)?.failure
+  throw new Error(
+    `Of ${wanted} deliveries to each of ${listeners.length} listeners ${missing} are missing, ${surplus} too many, ${skipped} skipped, ${disordered} repeated or out of order${ended === undefined ? '' : ` (${ended})`}`,
+  )
+}
+
+/** One stream. A class, because there are ten thousand of them. */
+class Listener {
+  readonly #scan: FrameScanner
+  readonly #latencies: number[]
+  #socket: Socket | undefined
+  /** What comes before the first frame; absent once it has come. */
+  #head: string | undefined = ''
+  /** An unfinished frame. */
+  #rest: Buffer | undefined
+  #last: number | undefined
+  #readAt = 0
+  #onFirstFrame: (error?: Error) => void = () => undefined
+  delivered = 0
+  /** Bytes received, with heads and heartbeats. */
+  bytes = 0
+  /** Numbers left out. */
+  skipped = 0
+  /** Numbers not greater than the one before. */
+  disordered = 0
+  /** Why it ended; absent while it is open. */
+  failure: string | undefined
+
+  constructor(scan: FrameScanner, latencies: number[], after: number | undefined) {
+    this.#scan = scan
+    this.#latencies = latencies
+    this.#last = after
   }
 
-  static async open({ url, path, headers = '' }: ListenersRequest, n: number): Promise<Listener> {
+  async open({ url, path }: ListenersRequest, n: number): Promise<void> {
     const { hostname, host, port } = new URL(url)
-    const socket = connect({ host: hostname, port: Number(port), noDelay: true })
-    const listener = new Listener(socket)
-    await new Promise<void>((opened, failed) => {
-      socket.once('error', failed)
-      socket.once('connect', () =>
-        socket.write(
-          `GET ${path(n)} HTTP/1.1\r\nHost: ${host}\r\nAccept: text/event-stream\r\n${headers}\r\n`,
-        ),
-      )
-      let head = ''
-      const onHead = (text: string): void => {
-        head += text
-        if (!head.includes('\n\n') && !head.includes('event:')) return
-        socket.off('data', onHead)
-        if (!head.startsWith('HTTP/1.1 200')) return failed(new Error(head.slice(0, 200)))
-        socket.on('data', (more: string) => listener.#onText(more))
-        opened()
-      }
-      socket.on('data', onHead)
+    const callback = (length: number): boolean => {
+      this.#onBytes(length)
+      return true
+    }
+    const socket = connect({
+      host: hostname,
+      port: Number(port),
+      noDelay: true,
+      onread: { buffer: readBuffer, callback },
     })
-    return listener
+    this.#socket = socket
+    await connected(socket)
+    const onEnd = (error?: Error): void => {
+      this.failure ??= error?.message ?? 'the server ended a stream'
+      this.#onFirstFrame(new Error(this.failure))
+    }
+    socket.on('error', onEnd)
+    socket.on('end', onEnd)
+    await new Promise<void>((opened, failed) => {
+      this.#onFirstFrame = (error) => (error === undefined ? opened() : failed(error))
+      socket.write(`GET ${path(n)} HTTP/1.1\r\nHost: ${host}\r\nAccept: text/event-stream\r\n\r\n`)
+    })
   }
 
   pause(): void {
-    this.#socket.pause()
+    this.#socket?.pause()
   }
 
   resume(): void {
-    this.#socket.resume()
-  }
-
-  reset(): void {
-    this.delivered = 0
-    this.latencies = []
+    this.#socket?.resume()
   }
 
   close(): void {
-    this.#socket.destroy()
+    // A reset: ten thousand ports in TIME_WAIT would be missing in the next run.
+    this.#socket?.resetAndDestroy()
   }
 
-  #onText(text: string): void {
-    const now = monotonicMs()
-    const lines = (this.#partial + text).split('\n')
-    this.#partial = lines.pop() ?? ''
-    for (const line of lines) {
-      const sequence = line.startsWith('data:') ? SEQUENCE.exec(line)?.[1] : undefined
-      if (sequence === undefined) continue
-      if (this.#last !== 0 && Number(sequence) !== this.#last + 1) this.outOfOrder++
-      this.#last = Number(sequence)
-      this.delivered++
-      const sentAt = SENT_AT.exec(line)?.[1]
-      if (sentAt !== undefined) this.latencies.push(now - Number(sentAt))
+  notification(sequence: number, sentAtMs: number): void {
+    const last = this.#last
+    if (Number.isNaN(sequence)) this.disordered++
+    else if (last !== undefined) {
+      if (sequence > last) this.skipped += sequence - last - 1
+      else this.disordered++
     }
+    this.#last = sequence
+    this.delivered++
+    if (!Number.isNaN(sentAtMs)) this.#latencies.push(this.#readAt - sentAtMs)
+  }
+
+  #onBytes(length: number): void {
+    this.bytes += length
+    this.#readAt = monotonicMs()
+    const rest = this.#rest
+    let start = MAX_FRAME_BYTES
+    if (rest !== undefined) {
+      start -= rest.length
+      rest.copy(shared, start)
+    }
+    const bytes = shared.subarray(start, MAX_FRAME_BYTES + length)
+    const from = this.#scan(bytes, this)
+    if (bytes.length - from > MAX_FRAME_BYTES) throw new RangeError('A frame is larger than a reader takes')
+    this.#rest = from < bytes.length ? Buffer.from(bytes.subarray(from)) : undefined
+    if (this.#head !== undefined) this.#readHead(bytes.toString('latin1'))
+  }
+
+  #readHead(text: string): void {
+    this.#head += text
+    const head = this.#head ?? ''
+    const end = head.indexOf('\r\n\r\n')
+    if (end === -1 || (head.length === end + 4 && head.startsWith('HTTP/1.1 200'))) return
+    this.#head = undefined
+    const isRight = head.startsWith('HTTP/1.1 200')
+    this.#onFirstFrame(isRight ? undefined : new Error(`A stream was refused: ${head.slice(0, 400)}`))
   }
 }

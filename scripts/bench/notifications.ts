@@ -1,26 +1,58 @@
 /**
- * Bodies that the benchmark posts: CloudEvents of the ECMWF schema, all with different keys.
+ * What the benchmark posts: CloudEvents of the ECMWF schema, all with different keys.
  *
  * @module
  */
 
-/** A CloudEvent of event `mars`, about 480 bytes. `location` is the payload. */
-export function marsEvent(n: number, location: string): string {
-  const request = `{"class":"od","date":"20260810","domain":"g","expver":"${1 + (n % 9000)}","step":"${Math.floor(n / 9000)}","stream":"oper","time":"0"}`
-  return `{"specversion":"1.0","id":"${crypto.randomUUID()}","source":"/bench/provider","type":"aviso","time":"2026-08-10T00:00:00.000Z","datacontenttype":"application/json","data":{"event":"mars","request":${request},"location":"${location}"}}`
+/** Event type of everything that is posted. */
+export const EVENT = 'mars'
+
+/** Experiments that notifications are spread over: as many as there are listeners with a filter of their own. */
+export const EXPERIMENTS = 10_000
+
+/** Makes notifications. No two of one maker have the same key. */
+export interface NotificationMaker {
+  /** A CloudEvent of some 480 bytes. */
+  next(payload?: string): string
+  /** A JSON batch of CloudEvents. */
+  batch(size: number, payload?: string): string
+  /** Made so far. */
+  readonly count: number
 }
 
-/** A location of the usual length, unique per n. */
+/** The n-th notification belongs to experiment `n % EXPERIMENTS`. */
+export function createNotifications(): NotificationMaker {
+  let count = 0
+  const next = (payload?: string): string => {
+    const n = count++
+    const request = `{"class":"od","date":"20260810","domain":"g","expver":"${n % EXPERIMENTS}","step":"${Math.floor(n / EXPERIMENTS)}","stream":"oper","time":"0"}`
+    return `{"specversion":"1.0","id":"${crypto.randomUUID()}","source":"/bench/provider","type":"aviso","time":"2026-08-10T00:00:00.000Z","datacontenttype":"application/json","data":{"event":"${EVENT}","request":${request},"location":"${payload ?? location(n)}"}}`
+  }
+  return {
+    next,
+    batch: (size, payload) => `[${Array.from({ length: size }, () => next(payload)).join(',')}]`,
+    get count() {
+      return count
+    },
+  }
+}
+
+/** A location of the usual length. */
 export function location(n: number): string {
   return `s3://data.example.int/mars/od/20260810/00/oper/g/${String(n).padStart(10, '0')}.grib2`
 }
 
-/** A JSON batch of `size` CloudEvents, the n-th of a run. */
-export function marsBatch(n: number, size: number): string {
-  return `[${Array.from({ length: size }, (_, index) => marsEvent(n * size + index, location(n * size + index))).join(',')}]`
+/** A location that says when it was made, for listeners that measure how long it took. */
+export function timedLocation(): string {
+  return `s3://data.example.int/mars/od/20260810/00/oper/g/x.grib2?t=${monotonicMs().toFixed(3)}`
 }
 
-/** Key and value of the size that one such notification has in the store, for bare puts. */
+/** The clock of {@link timedLocation}: milliseconds, the same in every process of this machine. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}
+
+/** Key and value of the size that one such notification has in the store, in base64, for bare puts. */
 export function bareKeyValue(n: number): { readonly key: string; readonly value: string } {
   const key = `/bench/bare/date=20260810,class=od,expver=${String(n).padStart(8, '0')},domain=g,time=00,stream=oper,step=1`
   return { key: btoa(key), value: btoa(location(n)) }

@@ -1,37 +1,63 @@
 /**
- * The processes under measurement: started pinned to one core, read through `/proc`, ended at the end.
+ * The processes under measurement: started on a processor of their own, read through `/proc`, ended at the end.
  *
  * @module
  */
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { existsSync, readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { createInterface } from 'node:readline'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BIN = `${ROOT}node_modules/.bin`
+/** Asks the process to collect garbage now. */
+const COLLECT = 'scripts/bench/servers/collect_garbage.ts'
 /** Linux counts processor time in these per second on every architecture that matters here. */
 const CLOCK_TICKS_PER_SECOND = 100
 const START_LIMIT_MS = 30_000
+/** Longer than the launcher gives itself. */
+const STOP_LIMIT_MS = 20_000
+/** Freed pages go back to the system some time after a collection. */
+const COLLECT_WAIT_MS = 400
 
-export type BenchRuntime = 'node' | 'deno' | 'bun'
+/** Runtimes that the rows about listeners are measured on. */
+export const BENCH_RUNTIMES = ['node', 'deno', 'bun'] as const
+
+export type BenchRuntime = (typeof BENCH_RUNTIMES)[number]
 
 /** A running server process. */
 export interface BenchProcess {
   readonly url: string
   readonly pid: number
+  /** Milliseconds from its start to its first line with an address. */
+  readonly startMs: number
   /** User and system time so far, in seconds. */
   cpuSeconds(): number
   /** Resident memory in MiB. */
   residentMebibytes(): number
+  /** Has garbage collected, and waits for it. */
+  collectGarbage(): Promise<void>
   stop(): Promise<void>
 }
 
-/** Whether processes can be pinned here. */
-export const CAN_PIN = spawnSync('taskset', ['-V']).status === 0
+/** Whether processes can be pinned here: with one processor there is nothing to keep apart. */
+export const CAN_PIN = cpus().length > 1 && spawnSync('taskset', ['-V']).status === 0
 
-/** Command line of a script on a runtime. */
+/** Processor of the servers, and that of the load generator. */
+const SERVER_CORE = 0
+const LOAD_CORE = 1
+
+/** Keeps this process, the load generator, off the servers' processor. */
+export function pinLoadGenerator(): void {
+  if (CAN_PIN) spawnSync('taskset', ['-a', '-cp', String(LOAD_CORE), String(process.pid)])
+}
+
+/** Whether figures about processes can be had: they are read as Linux has them. */
+export const HAS_PROC = existsSync('/proc/self/stat')
+
+/** Command line of a script on a runtime, as `npm start` has it. */
 export function runtimeCommand(runtime: BenchRuntime): readonly string[] {
   switch (runtime) {
     case 'node':
@@ -43,26 +69,69 @@ export function runtimeCommand(runtime: BenchRuntime): readonly string[] {
   }
 }
 
-/** Starts a script that prints `Listening on <url>`, on processor `core` where pinning is possible. */
+/** What makes {@link BenchProcess.collectGarbage} work. */
+function collectArguments(runtime: BenchRuntime): readonly string[] {
+  switch (runtime) {
+    case 'node':
+      return ['--import', `./${COLLECT}`]
+    case 'deno':
+      return ['--v8-flags=--expose-gc', '--preload', `./${COLLECT}`]
+    case 'bun':
+      return ['--preload', `./${COLLECT}`]
+  }
+}
+
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+/**
+ * Starts a script that prints `Listening on <url>`, on the servers' processor where pinning is possible.
+ *
+ * @param isPlain Starts it as a user would: on any processor, with nothing loaded before it.
+ */
 export async function startProcess(
   runtime: BenchRuntime,
   argv: readonly string[],
-  core = 0,
+  isPlain = false,
 ): Promise<BenchProcess> {
-  const line = [...(CAN_PIN ? ['taskset', '-c', String(core)] : []), ...runtimeCommand(runtime), ...argv]
-  const [command = '', ...rest] = line
-  const child = spawn(command, rest, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+  const processors = isPlain ? `${SERVER_CORE},${LOAD_CORE}` : String(SERVER_CORE)
+  const pin = CAN_PIN ? ['taskset', '-c', processors] : []
+  const collect = isPlain ? [] : collectArguments(runtime)
+  const [command = '', ...rest] = [...pin, ...runtimeCommand(runtime), ...collect, ...argv]
+  const startedAt = performance.now()
+  const child = spawn(command, rest, {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1' },
+  })
+  running.add(child)
+  const exited = new Promise<void>((done) => {
+    const finish = (): void => {
+      running.delete(child)
+      done()
+    }
+    child.once('exit', finish)
+    child.once('error', finish)
+  })
   const url = await listeningUrl(child)
   const pid = child.pid ?? 0
   return {
     url,
     pid,
+    startMs: performance.now() - startedAt,
     cpuSeconds: () => cpuSeconds(pid),
     residentMebibytes: () => residentMebibytes(pid),
+    collectGarbage: async () => {
+      child.kill('SIGUSR2')
+      await new Promise((done) => setTimeout(done, COLLECT_WAIT_MS))
+    },
     stop: async () => {
-      const exited = new Promise<void>((done) => child.once('exit', () => done()))
       child.kill('SIGTERM')
+      const limit = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
       await exited
+      clearTimeout(limit)
     },
   }
 }
@@ -70,22 +139,30 @@ export async function startProcess(
 function listeningUrl(child: ChildProcess): Promise<string> {
   return new Promise((found, failed) => {
     let output = ''
-    const timer = setTimeout(() => failed(new Error(`did not start: ${output}`)), START_LIMIT_MS)
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL')
+      failed(new Error(`A server did not start: ${output}`))
+    }, START_LIMIT_MS)
     for (const stream of [child.stdout, child.stderr]) {
       if (stream === null) continue
       createInterface({ input: stream }).on('line', (line) => {
-        output += `${line}\n`
+        // The rest of a long run's output is read and dropped, so that the process does not wait for a full pipe.
+        if (output.length < 10_000) output += `${line}\n`
         const url = /^Listening on (http:\S+)$/.exec(line)?.[1]
         if (url === undefined) return
         clearTimeout(timer)
         found(url)
       })
     }
-    child.once('exit', (code) => failed(new Error(`ended with ${code}: ${output}`)))
+    child.once('error', failed)
+    child.once('exit', (code) => {
+      clearTimeout(timer)
+      failed(new Error(`A server ended with ${code}: ${output}`))
+    })
   })
 }
 
-/** User and system time of a process, in seconds. */
+/** User and system time of a process with all its threads, in seconds. */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
   // The second field may hold spaces; what follows its closing parenthesis does not.
@@ -97,4 +174,10 @@ export function cpuSeconds(pid: number): number {
 export function residentMebibytes(pid: number): number {
   const kibibytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
   return Number(kibibytes) / 1024
+}
+
+/** Most files and sockets that a process started here may open. */
+export function fileLimit(): number {
+  const most = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
+  return Number(most ?? Number.POSITIVE_INFINITY)
 }

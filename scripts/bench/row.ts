@@ -1,60 +1,123 @@
 /**
- * One measured row, and the table and JSON made of them.
+ * One measured row, its verdict, and the table and JSON made of them.
  *
  * @module
  */
 
-import { writeFile } from 'node:fs/promises'
-import { cpus, totalmem } from 'node:os'
+import { median } from './statistics.ts'
 
-/** A figure beside its limit of the same run. */
+/** What a figure should be. */
+export interface Aim {
+  /** As the design says it, e.g. `≥ 20,000`. */
+  readonly text: string
+  /** Whether the measured figure is that. */
+  readonly isMet: boolean
+}
+
+/** The bare limit of the same run: what the machine does without us. */
+export interface Limit {
+  readonly name: string
+  /** One figure per run, in the unit of the row. */
+  readonly runs: readonly number[]
+}
+
+/** A figure beside its limit. */
 export interface Row {
   readonly name: string
+  /** Where our side ran, e.g. `node` or `node + etcd`. */
   readonly runtime: string
-  readonly ours: number
   readonly unit: string
-  /** The bare limit measured in the same run, in the same unit. */
-  readonly limit?: number
-  readonly limitName?: string
-  /** Anything else worth saying, e.g. percentiles. */
-  readonly note?: string
-  /** DESIGN's floor and goal, as text. */
-  readonly floor: string
-  readonly goal: string
+  /** One figure per run; the median is the row's. */
+  readonly runs: readonly number[]
+  readonly limit?: Limit
+  readonly floor?: Aim
+  readonly goal?: Aim
+  /** Anything else worth knowing, e.g. further figures. */
+  readonly notes?: readonly string[]
 }
 
-/** Markdown table of rows. */
+/** The best aim that a row meets: `MISSED` is below the floor, `below goal` where there is no floor, `–` where there is no aim. */
+export type Verdict = 'goal' | 'floor' | 'MISSED' | 'below goal' | '–'
+
+export function verdictOf({ floor, goal }: Row): Verdict {
+  if (goal?.isMet === true) return 'goal'
+  if (floor === undefined) return goal === undefined ? '–' : 'below goal'
+  return floor.isMet ? 'floor' : 'MISSED'
+}
+
+/** An aim of at least `least`. */
+export function atLeast(least: number, value: number, unit = ''): Aim {
+  return { text: `≥ ${showNumber(least)}${unit}`, isMet: value >= least }
+}
+
+/** An aim of at most `most`. */
+export function atMost(most: number, value: number, unit = ''): Aim {
+  return { text: `≤ ${showNumber(most)}${unit}`, isMet: value <= most }
+}
+
+/** Several aims at once. */
+export function both(one: Aim, other: Aim): Aim {
+  return { text: `${one.text} and ${other.text}`, isMet: one.isMet && other.isMet }
+}
+
+/** Measured divided by the limit, run by run, because only what ran side by side compares; the median. */
+export function ratioOf({ runs, limit }: Row): number | undefined {
+  return limit === undefined ? undefined : ratio(runs, limit.runs)
+}
+
+/** Median of the ratios of runs that belong together. */
+export function ratio(runs: readonly number[], limits: readonly number[]): number {
+  return median(runs.map((value, index) => value / (limits[index] ?? Number.NaN)))
+}
+
+/** Markdown table of rows, notes below. */
 export function toTable(rows: readonly Row[]): string {
-  const head =
-    '| work | runtime | ours | bare limit, same run | ratio | floor · goal |\n|---|---|---|---|---|---|'
-  const lines = rows.map((row) => {
-    const limit = row.limit === undefined ? '–' : `${format(row.limit)} (${row.limitName ?? ''})`
-    const ratio = row.limit === undefined ? '–' : (row.ours / row.limit).toFixed(2)
-    const note = row.note === undefined ? '' : `; ${row.note}`
-    return `| ${row.name} | ${row.runtime} | ${format(row.ours)} ${row.unit}${note} | ${limit} | ${ratio} | ${row.floor} · ${row.goal} |`
-  })
-  return [head, ...lines].join('\n')
-}
-
-/** Writes rows and the machine they were measured on as JSON. */
-export async function writeJson(
-  path: string,
-  rows: readonly Row[],
-  versions: Readonly<Record<string, string>>,
-): Promise<void> {
-  const machine = {
-    processors: cpus().length,
-    model: cpus()[0]?.model ?? 'unknown',
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
+  const lines = [
+    '| work | runtime | floor | goal | measured | bare limit, same run | ratio | verdict |',
+    '|---|---|---|---|---|---|---|---|',
+  ]
+  const notes: string[] = []
+  for (const row of rows) {
+    const { name, runtime, floor, goal, limit } = row
+    let mark = ''
+    if (row.notes !== undefined && row.notes.length > 0) {
+      mark = ` [${notes.length + 1}]`
+      notes.push(`[${notes.length + 1}] ${row.notes.join('; ')}`)
+    }
+    const cells = [
+      `${name}${mark}`,
+      runtime,
+      floor?.text ?? '–',
+      goal?.text ?? '–',
+      `**${showNumber(median(row.runs))}** ${row.unit}${showSpread(row.runs)}`,
+      limit === undefined ? '–' : `${showNumber(median(limit.runs))} (${limit.name})`,
+      showNumber(ratioOf(row)),
+      verdictOf(row),
+    ]
+    lines.push(`| ${cells.join(' | ')} |`)
   }
-  await writeFile(
-    path,
-    `${JSON.stringify({ at: new Date().toISOString(), machine, versions, rows }, null, 2)}\n`,
-  )
+  return [...lines, '', ...notes].join('\n')
 }
 
-function format(value: number): string {
+/** A number as the table shows it: three significant digits, thousands whole. */
+export function showNumber(value: number | undefined): string {
+  if (value === undefined) return '–'
   if (!Number.isFinite(value)) return 'not measured'
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-GB')
-  return value.toPrecision(3)
+  return String(Number(value.toPrecision(3)))
+}
+
+function showSpread(runs: readonly number[]): string {
+  if (runs.length < 2) return ''
+  return ` (${showNumber(Math.min(...runs))}–${showNumber(Math.max(...runs))})`
+}
+
+/** Rows as JSON, with what the table computes. */
+export function toJsonRows(rows: readonly Row[]): readonly object[] {
+  return rows.map((row) => ({
+    ...row,
+    median: median(row.runs),
+    ...(row.limit !== undefined && { limitMedian: median(row.limit.runs), ratio: ratioOf(row) }),
+    verdict: verdictOf(row),
+  }))
 }

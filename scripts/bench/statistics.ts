@@ -19,7 +19,7 @@ export function toPercentiles(samples: readonly number[]): Percentiles {
   return { p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? Number.NaN }
 }
 
-/** Median of repeated runs; NaN for none. */
+/** Median of repeated runs, of an even number the upper one; NaN for none. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].toSorted((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN

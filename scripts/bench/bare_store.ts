@@ -1,0 +1,75 @@
+/**
+ * The bare limits of storing and reading: etcd spoken to over the transport of our own adapter, with nothing in between.
+ *
+ * @module
+ */
+
+import { createNodeFetch } from '#shared/runtime/node_fetch.ts'
+import { bareKeyValue } from './notifications.ts'
+
+/** etcd without us. */
+export interface BareStore {
+  /** One put of the size of a notification. */
+  put(n: number): Promise<void>
+  /** One transaction of `size` such puts. */
+  putMany(n: number, size: number): Promise<void>
+  /** Watches everything from the first revision and parses what comes, until `events` of it came. @returns Events per second. */
+  readHistory(events: number): Promise<number>
+  close(): Promise<void>
+}
+
+/** What is read of a watch's line. */
+interface WatchLine {
+  readonly result?: { readonly events?: readonly { readonly kv?: { readonly value?: string } }[] }
+}
+
+const HEADERS = { 'content-type': 'application/json' }
+
+/** @param endpoint e.g. `http://127.0.0.1:2379` */
+export function createBareStore(endpoint: string): BareStore {
+  const { unary, watch, close } = createNodeFetch()
+  // Never aborted: the calls are few and the server is ours.
+  const { signal } = new AbortController()
+  const call = async (path: string, body: string): Promise<void> => {
+    const response = await unary(`${endpoint}${path}`, { headers: HEADERS, body, signal })
+    const parts: Uint8Array[] = []
+    for (let part = await response.read(); part !== undefined; part = await response.read()) parts.push(part)
+    const text = Buffer.concat(parts).toString()
+    if (response.status !== 200) throw new Error(`etcd answered ${response.status}: ${text.slice(0, 300)}`)
+    JSON.parse(text)
+  }
+  return {
+    put: (n) => call('/v3/kv/put', JSON.stringify(bareKeyValue(n))),
+    putMany: (n, size) => {
+      const success = Array.from({ length: size }, (_, index) => ({
+        request_put: bareKeyValue(n * size + index),
+      }))
+      return call('/v3/kv/txn', JSON.stringify({ success }))
+    },
+    readHistory: async (events) => {
+      const body = JSON.stringify({
+        create_request: { key: btoa('\0'), range_end: btoa('\0'), start_revision: '1', fragment: true },
+      })
+      const startedAt = performance.now()
+      const response = await watch(`${endpoint}/v3/watch`, { headers: HEADERS, body, signal })
+      const decoder = new TextDecoder()
+      // Lines have megabytes here: they are joined once, when they are complete.
+      let parts: string[] = []
+      let seen = 0
+      while (seen < events) {
+        const part = await response.read()
+        if (part === undefined) throw new Error('etcd ended a watch')
+        const pieces = decoder.decode(part, { stream: true }).split('\n')
+        for (const [index, piece] of pieces.entries()) {
+          parts.push(piece)
+          if (index === pieces.length - 1) break
+          seen += (JSON.parse(parts.join('')) as WatchLine).result?.events?.length ?? 0
+          parts = []
+        }
+      }
+      response.cancel()
+      return (seen / (performance.now() - startedAt)) * 1_000
+    },
+    close,
+  }
+}

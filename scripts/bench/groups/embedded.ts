@@ -1,0 +1,117 @@
+/**
+ * The embedded store beside etcd on the same disk.
+ *
+ * @module
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createPublisher } from '#shared/publish/publisher.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import { detectPlatform } from '#shared/runtime/detect.ts'
+import { openStore } from '#shared/store/open.ts'
+import { toBytes } from '#shared/store/bytes.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { silentLogger } from '#shared/telemetry/logger.ts'
+import { createBareStore, type BareStore } from '../bare_store.ts'
+import { runClosedLoop } from '../closed_loop.ts'
+import { withEtcd } from '../etcd_figures.ts'
+import { runLoad } from '../http_load.ts'
+import { createNotifications, EVENT, EXPERIMENTS, location } from '../notifications.ts'
+import { interleave, loadMs, type Bench, type RowGroup } from '../plan.ts'
+import { atLeast, ratio, type Row } from '../row.ts'
+import { PUBLISH_PATH, startAviso, withProcess } from '../systems.ts'
+
+const CONNECTIONS = 64
+
+/** The rows about the embedded store. */
+export const embeddedGroup: RowGroup = {
+  name: 'embedded',
+  summary: 'durable single publishes to the embedded store, beside etcd on the same disk',
+  measure: (bench) =>
+    withEtcd((etcd) =>
+      withProcess(startAviso({ services: ['rest'] }), async ({ url }) => {
+        const bare = createBareStore(etcd.endpoints[0] ?? '')
+        try {
+          return await measure(bench, url + PUBLISH_PATH, bare)
+        } finally {
+          await bare.close()
+        }
+      }),
+    ),
+}
+
+async function measure(bench: Bench, url: string, bare: BareStore): Promise<readonly Row[]> {
+  const notifications = createNotifications()
+  const results = await interleave(bench.runs, {
+    http: async () => {
+      bench.say('embedded: through the ingest')
+      const load = {
+        url,
+        body: () => notifications.next(),
+        connections: CONNECTIONS,
+        durationMs: loadMs(bench),
+      }
+      return (await runLoad(load)).perSecond
+    },
+    publisher: () => {
+      bench.say('embedded: the publisher alone')
+      return publishAlone(loadMs(bench))
+    },
+    bare: async (run) => {
+      bench.say('embedded: etcd puts')
+      const worker = { call: (n: number) => bare.put(run * 1_000_000 + n) }
+      const loop = { workers: CONNECTIONS, durationMs: loadMs(bench), open: () => worker }
+      return (await runClosedLoop(loop)).perSecond
+    },
+  })
+  const row = (name: string, runs: readonly number[]): Row => {
+    const share = ratio(runs, results.bare)
+    return {
+      name,
+      runtime: 'node',
+      unit: '/s',
+      runs,
+      limit: { name: `etcd puts, one member, same disk, ${CONNECTIONS} connections`, runs: results.bare },
+      floor: atLeast(1, share, ' × etcd'),
+      goal: atLeast(3, share, ' × etcd'),
+    }
+  }
+  return [
+    row(`embedded store, durable single publishes, ${CONNECTIONS} connections`, results.http),
+    row(`the same without HTTP, ${CONNECTIONS} callers`, results.publisher),
+  ]
+}
+
+/** Publishes in this process, each caller one notification after the other. @returns Notifications per second. */
+async function publishAlone(durationMs: number): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'aviso-bench-'))
+  const platform = await detectPlatform()
+  const parts = { platform, clock: systemClock, logger: silentLogger }
+  const store = await openStore('embedded:', { ...parts, dataFolder: folder })
+  const identity = { ...platform.identity, version: '0.0.0' }
+  const publisher = createPublisher({ store, clock: systemClock, random: platform.random, identity })
+  const schema = createSchemas(
+    [...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })),
+  ).require(EVENT)
+  const call = async (n: number): Promise<void> => {
+    const [expver, step] = [String(n % EXPERIMENTS), String(Math.floor(n / EXPERIMENTS))]
+    const fields = { class: 'od', date: '20260810', domain: 'g', stream: 'oper', time: '0', expver, step }
+    const item = {
+      event: EVENT,
+      keys: schema.encode(fields),
+      value: toBytes(location(n)),
+      id: `${n}`,
+      source: '/bench',
+    }
+    const [result] = await publisher.publish([item])
+    if (result?.ok !== true) throw result?.error ?? new Error('The publisher gave no result')
+  }
+  const { perSecond } = await runClosedLoop({ workers: CONNECTIONS, durationMs, open: () => ({ call }) })
+  await publisher.close()
+  await store.close()
+  await rm(folder, { recursive: true, force: true })
+  return perSecond
+}

@@ -1,0 +1,169 @@
+/**
+ * What listeners cost that only wait: memory here, and memory and watches of the store.
+ *
+ * @module
+ */
+
+import type { EtcdCluster } from '../../etcd/cluster.ts'
+import { etcdFigures, withEtcd } from '../etcd_figures.ts'
+import { LIVE_PATH, openListeners } from '../listeners.ts'
+import { interleave, type Bench, type RowGroup } from '../plan.ts'
+import type { BenchProcess, BenchRuntime } from '../processes.ts'
+import { atMost, type Aim, type Row } from '../row.ts'
+import { median } from '../statistics.ts'
+import { PUBLISH_PATH, postOnce, startAviso, startBareFanOut, withProcess } from '../systems.ts'
+import { createNotifications } from '../notifications.ts'
+
+const LISTENERS = 10_000
+const KIBIBYTES = 1_024
+/** A heartbeat goes to each listener in this time, so that what it needs is counted. */
+const HEARTBEATS_MS = 6_000
+
+/** Memory of a server, in MiB. */
+interface Idle {
+  /** After its start, before the first listener. */
+  readonly startedMebibytes: number
+  /** More with all listeners, as the system sees it. */
+  readonly grownMebibytes: number
+  /** More with all listeners, after garbage has been collected before and after. */
+  readonly keptMebibytes: number
+}
+
+/** The rows about idle listeners and idle memory. */
+export const idleGroup: RowGroup = {
+  name: 'idle',
+  summary: 'memory of 10,000 idle listeners, what they cost etcd, and memory of the whole idle system',
+  measure: async (bench) => {
+    const { bare, ...ours } = await interleave(bench.runs, {
+      bare: () => measureIdle(bench, 'bare', startBareFanOut(0)),
+      ...Object.fromEntries(
+        bench.runtimes.map((runtime) => [
+          runtime,
+          () => measureIdle(bench, runtime, startAviso({ runtime })),
+        ]),
+      ),
+    } as Record<BenchRuntime | 'bare', () => Promise<Idle>>)
+    return [
+      ...bench.runtimes.map((runtime) => listenerRow(runtime, ours[runtime], bare)),
+      ...(await measureEtcd(bench)),
+      ...bench.runtimes.map((runtime) => systemRow(runtime, ours[runtime], bare)),
+    ]
+  },
+}
+
+async function measureIdle(bench: Bench, name: string, start: Promise<BenchProcess>): Promise<Idle> {
+  bench.say(`idle: ${name}`)
+  return withProcess(start, async (process) => {
+    // Publishing and listening once loads what is loaded at the first use.
+    const body = name === 'bare' ? '["x"]' : createNotifications().next()
+    await postOnce(name === 'bare' ? process.url : process.url + PUBLISH_PATH, body)
+    await withListeners(process, 100, async () => undefined)
+    await process.collectGarbage()
+    const startedMebibytes = process.residentMebibytes()
+    return withListeners(process, LISTENERS, async () => {
+      await new Promise((done) => setTimeout(done, HEARTBEATS_MS))
+      const grownMebibytes = process.residentMebibytes() - startedMebibytes
+      await process.collectGarbage()
+      const keptMebibytes = process.residentMebibytes() - startedMebibytes
+      return { startedMebibytes, grownMebibytes, keptMebibytes }
+    })
+  })
+}
+
+async function withListeners<Result>(
+  { url }: BenchProcess,
+  count: number,
+  use: () => Promise<Result>,
+): Promise<Result> {
+  const listeners = await openListeners({ url, path: () => LIVE_PATH, count })
+  try {
+    return await use()
+  } finally {
+    listeners.close()
+  }
+}
+
+function listenerRow(runtime: BenchRuntime, ours: readonly Idle[], bare: readonly Idle[]): Row {
+  const each = ({ grownMebibytes }: Idle): number => (grownMebibytes * KIBIBYTES) / LISTENERS
+  const runs = ours.map(each)
+  const grown = median(ours.map(({ grownMebibytes }) => grownMebibytes))
+  const kept = median(ours.map(({ keptMebibytes }) => keptMebibytes))
+  const most = runtime === 'bun' ? 5 : 15
+  const floor: Aim = { text: `${LISTENERS} in ≤ 300 MB`, isMet: grown <= 300 }
+  return {
+    name: `memory of an idle listener, ${LISTENERS} of them`,
+    runtime,
+    unit: 'KiB each',
+    runs,
+    limit: { name: 'plain Node server', runs: bare.map(each) },
+    floor,
+    // The design names no figure for Deno.
+    ...(runtime !== 'deno' && { goal: atMost(most, median(runs), ' KiB') }),
+    notes: [
+      `all ${LISTENERS}: ${grown.toFixed(0)} MiB with heartbeats running`,
+      `after a collection: ${((kept * KIBIBYTES) / LISTENERS).toFixed(1)} KiB each`,
+    ],
+  }
+}
+
+function systemRow(runtime: BenchRuntime, ours: readonly Idle[], bare: readonly Idle[]): Row {
+  const started = ({ startedMebibytes }: Idle): number => startedMebibytes
+  return {
+    name: 'memory of the whole idle system, embedded store',
+    runtime,
+    unit: 'MiB',
+    runs: ours.map(started),
+    limit: { name: 'plain Node server', runs: bare.map(started) },
+  }
+}
+
+/** etcd's memory and watches with all listeners, beside those with one. */
+async function measureEtcd(bench: Bench): Promise<readonly Row[]> {
+  const { one, all } = await interleave(bench.runs, {
+    one: () => measureEtcdShare(bench, 1),
+    all: () => measureEtcdShare(bench, LISTENERS),
+  })
+  const more = all.map(({ mebibytes }, run) => mebibytes - (one[run]?.mebibytes ?? Number.NaN))
+  const [watchers, watchersOfOne] = [all, one].map((runs) => median(runs.map((share) => share.watchers)))
+  const isFlat = watchers === watchersOfOne
+  return [
+    {
+      name: `etcd's memory with ${LISTENERS} listeners, beyond that with one`,
+      runtime: 'node + etcd',
+      unit: 'MiB',
+      runs: more,
+      floor: atMost(20, median(more), ' MiB'),
+      goal: { text: 'flat', isMet: isFlat && median(more) <= 2 },
+      notes: [`watches in etcd: ${watchers} with ${LISTENERS} listeners, ${watchersOfOne} with one`],
+    },
+  ]
+}
+
+interface EtcdShare {
+  /** Grown since before the first listener. */
+  readonly mebibytes: number
+  readonly watchers: number
+}
+
+function measureEtcdShare(bench: Bench, count: number): Promise<EtcdShare> {
+  bench.say(`idle: etcd with ${count} listener(s)`)
+  return withEtcd((etcd) =>
+    withProcess(startAviso({ store: etcd.store }), async (process) => {
+      const before = await settledFigures(process, etcd)
+      return withListeners(process, count, async () => {
+        const after = await settledFigures(process, etcd)
+        return { mebibytes: after.residentMebibytes - before.residentMebibytes, watchers: after.watchers }
+      })
+    }),
+  )
+}
+
+/** Figures after something has been stored and delivered. */
+async function settledFigures(
+  { url }: BenchProcess,
+  etcd: EtcdCluster,
+): Promise<Awaited<ReturnType<typeof etcdFigures>>> {
+  const notifications = createNotifications()
+  for (let batch = 0; batch < 10; batch++) await postOnce(url + PUBLISH_PATH, notifications.batch(100))
+  return etcdFigures(etcd)
+}

@@ -1,0 +1,111 @@
+/**
+ * A service that comes back, and all its listeners with it, each a thousand notifications behind.
+ *
+ * @module
+ */
+
+import type { EtcdCluster } from '../../etcd/cluster.ts'
+import { etcdFigures, withEtcd } from '../etcd_figures.ts'
+import { LIVE_PATH, openListeners } from '../listeners.ts'
+import { createNotifications } from '../notifications.ts'
+import type { Bench, RowGroup } from '../plan.ts'
+import { atMost, type Row } from '../row.ts'
+import { median } from '../statistics.ts'
+import { currentCursor, PUBLISH_PATH, startAviso, withProcess } from '../systems.ts'
+import { publishBurst } from '../targets.ts'
+
+const LISTENERS = 5_000
+const BEHIND = 1_000
+/** Connections that are being opened at once: what a listening socket's queue holds. */
+const IN_FLIGHT = 500
+const LIMIT_MS = 90_000
+/** Reads of the store that do not grow with the listeners: those of a start, and some pages. */
+const FEW_READS = 100
+/** Enough to see whether each one costs a read. */
+const NUMBERED_LISTENERS = 200
+
+/** What a reconnection took. */
+interface Reconnection {
+  readonly seconds: number
+  readonly reads: number
+  readonly watches: number
+}
+
+/** The row about reconnection. */
+export const reconnectGroup: RowGroup = {
+  name: 'reconnect',
+  summary: '5,000 listeners come back to a restarted service, 1,000 notifications behind',
+  measure: (bench) => withEtcd((etcd) => measure(bench, etcd)),
+}
+
+async function measure(bench: Bench, etcd: EtcdCluster): Promise<readonly Row[]> {
+  const notifications = createNotifications()
+  const publish = (url: string): Promise<void> =>
+    publishBurst({ publishUrl: url + PUBLISH_PATH, many: notifications.batch }, BEHIND)
+  const runs: Reconnection[] = []
+  const warm: Reconnection[] = []
+  let numbered: Reconnection | undefined
+  for (let run = 0; run < bench.runs; run++) {
+    bench.say('reconnect')
+    const { cursor, after } = await withProcess(startAviso({ store: etcd.store }), async ({ url }) => {
+      await publish(url)
+      const here = { cursor: await currentCursor(url), after: notifications.count }
+      await publish(url)
+      return here
+    })
+    await withProcess(startAviso({ store: etcd.store }), async ({ url }) => {
+      const path = `${LIVE_PATH}&from=${cursor}`
+      runs.push(await reconnect(etcd, { url, path, after, count: LISTENERS }))
+      warm.push(await reconnect(etcd, { url, path, after, count: LISTENERS }))
+      const numberedPath = `${LIVE_PATH}&from_id=${after + 1}`
+      numbered = await reconnect(etcd, { url, path: numberedPath, after, count: NUMBERED_LISTENERS })
+    })
+  }
+  const seconds = runs.map((result) => result.seconds)
+  const reads = median(runs.map((result) => result.reads))
+  const watches = median(runs.map((result) => result.watches))
+  return [
+    {
+      name: `${LISTENERS} listeners reconnect ${BEHIND} notifications back, after a restart`,
+      runtime: 'node + etcd',
+      unit: 's',
+      runs: seconds,
+      floor: atMost(10, median(seconds), ' s'),
+      goal: {
+        text: 'store reads O(1)',
+        isMet: median(seconds) <= 10 && reads + watches <= FEW_READS,
+      },
+      notes: [
+        `store reads ${reads}, watches opened ${watches}`,
+        `once more with the same process: ${median(warm.map((result) => result.seconds)).toFixed(1)} s`,
+        `asking by number instead of position: ${((numbered?.reads ?? 0) / NUMBERED_LISTENERS).toFixed(1)} reads each`,
+      ],
+    },
+  ]
+}
+
+interface Storm {
+  readonly url: string
+  readonly path: string
+  /** Number of the last notification that they know. */
+  readonly after: number
+  readonly count: number
+}
+
+async function reconnect(etcd: EtcdCluster, { url, path, after, count }: Storm): Promise<Reconnection> {
+  const before = await etcdFigures(etcd)
+  const startedAt = performance.now()
+  const listeners = await openListeners({ url, path: () => path, count, after, inFlight: IN_FLIGHT })
+  try {
+    await listeners.settled(BEHIND, LIMIT_MS)
+  } finally {
+    listeners.close()
+  }
+  const seconds = (performance.now() - startedAt) / 1_000
+  const figures = await etcdFigures(etcd)
+  return {
+    seconds,
+    reads: figures.reads - before.reads,
+    watches: figures.watchesOpened - before.watchesOpened,
+  }
+}

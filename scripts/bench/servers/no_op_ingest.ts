@@ -1,0 +1,38 @@
+/**
+ * The ingest as it is, on a store that does nothing.
+ *
+ * @module
+ */
+
+import process from 'node:process'
+import { startSystem } from '#services/system.ts'
+import { loadConfig } from '#shared/config/load.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import { detectPlatform } from '#shared/runtime/detect.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { silentLogger } from '#shared/telemetry/logger.ts'
+import { createNoOpStore } from '../no_op_store.ts'
+
+const CONFIG_FILE = 'wrangler-like.config.json'
+
+const platform = await detectPlatform()
+const config = loadConfig(await platform.readText(CONFIG_FILE), CONFIG_FILE)
+let url = ''
+const system = startSystem({
+  config,
+  services: ['rest'],
+  store: createNoOpStore(),
+  schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
+  clock: systemClock,
+  random: platform.random,
+  logger: silentLogger,
+  identity: platform.identity,
+  baseUrl: () => url,
+  version: '0.0.0',
+})
+const server = await platform.serve(system.fetch, { host: '127.0.0.1', port: 0 })
+await system.ready
+url = server.url
+console.log(`Listening on ${url}`)
+process.once('SIGTERM', () => process.exit(0))

@@ -1,0 +1,102 @@
+/**
+ * The system under measurement, and what it is compared with, as processes.
+ *
+ * @module
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openConnection } from './http_load.ts'
+import { LIVE_PATH } from './listeners.ts'
+import { startProcess, type BenchProcess, type BenchRuntime } from './processes.ts'
+
+/** What to start. */
+export interface AvisoOptions {
+  readonly runtime?: BenchRuntime
+  /** As for `npm start`. Default: the embedded store in a folder of its own. */
+  readonly store?: string
+  /** Default: all. */
+  readonly services?: readonly string[]
+}
+
+/** Where a provider posts. */
+export const PUBLISH_PATH = '/api/v1/notification'
+const READY_LIMIT_MS = 20_000
+
+/** Starts the launcher as a user would, on a free port, and waits until the store has answered. */
+export async function startAviso(options: AvisoOptions = {}): Promise<BenchProcess> {
+  const { runtime = 'node', store = 'embedded:', services = [] } = options
+  const folder = await mkdtemp(join(tmpdir(), 'aviso-bench-'))
+  const argv = ['scripts/serve.ts', ...services, '--port', '0', '--store', store, '--data', folder]
+  const process = await startProcess(runtime, argv).catch(async (error: unknown) => {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  })
+  const stop = async (): Promise<void> => {
+    await process.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await untilReady(process.url)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { ...process, stop }
+}
+
+/** Starts the plain server that writes what is posted to all sockets. */
+export function startBareFanOut(paddingBytes: number, mode: 'raw' | 'write' = 'raw'): Promise<BenchProcess> {
+  return startProcess('node', ['scripts/bench/servers/bare_fan_out.ts', String(paddingBytes), mode])
+}
+
+/** Starts the ingest on a store that does nothing. */
+export function startNoOpIngest(): Promise<BenchProcess> {
+  return startProcess('node', ['scripts/bench/servers/no_op_ingest.ts'])
+}
+
+async function untilReady(url: string): Promise<void> {
+  const limit = performance.now() + READY_LIMIT_MS
+  while (performance.now() < limit) {
+    const response = await fetch(`${url}/readyz`)
+    await response.body?.cancel()
+    if (response.status === 200) return
+    await new Promise((next) => setTimeout(next, 20))
+  }
+  throw new Error('A server did not get ready')
+}
+
+/** Posts one body and waits for its success. */
+export async function postOnce(url: string, body: string): Promise<void> {
+  const connection = await openConnection(url)
+  const { status, body: answer } = await connection.post(body)
+  connection.close()
+  if (status !== 200) throw new Error(`${url} answered ${status}: ${answer.slice(0, 300)}`)
+}
+
+/** Where the newest notification is: what comes after it can be asked for by `from`. */
+export async function currentCursor(url: string): Promise<string> {
+  const response = await fetch(`${url}${LIVE_PATH}`, { headers: { Accept: 'application/x-ndjson' } })
+  let text = ''
+  for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += part
+    if (text.includes('\n')) break
+  }
+  const { id } = JSON.parse(text.split('\n')[0] ?? '') as { readonly id?: string }
+  if (id === undefined) throw new Error('A stream does not say where it begins')
+  return id
+}
+
+/** Runs `use` with a process, and stops it whatever comes of it. */
+export async function withProcess<Result>(
+  start: Promise<BenchProcess>,
+  use: (process: BenchProcess) => Promise<Result>,
+): Promise<Result> {
+  const process = await start
+  try {
+    return await use(process)
+  } finally {
+    await process.stop()
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What notifications are sent through: the system, or the plain server it is compared with.
+ *
+ * @module
+ */
+
+import { runBurst, runPaced } from './http_load.ts'
+import { LIVE_PATH, openListeners } from './listeners.ts'
+import { createNotifications, location } from './notifications.ts'
+import type { BenchProcess, BenchRuntime } from './processes.ts'
+import { PUBLISH_PATH, postOnce, startAviso, startBareFanOut, withProcess } from './systems.ts'
+
+/** A running server that takes notifications and gives them to listeners. */
+export interface Target {
+  readonly process: BenchProcess
+  /** Where to post. */
+  readonly publishUrl: string
+  /** Body of one notification. */
+  one(payload?: string): string
+  /** Body of several. */
+  many(size: number, payload?: string): string
+}
+
+/** Starts a target. */
+export type StartTarget = () => Promise<Target>
+
+/** Requests in flight of a paced load: more than it needs, as long as answers come within a tenth of a second. */
+const PACED_CONNECTIONS = 16
+const BURST_CONNECTIONS = 4
+/** A listener is given this long for what was published before. */
+const SETTLE_LIMIT_MS = 60_000
+
+/** The system on a runtime, all services in one process. */
+export function avisoTarget(runtime: BenchRuntime, store?: string): StartTarget {
+  return async () => {
+    const process = await startAviso({ runtime, ...(store !== undefined && { store }) })
+    const notifications = createNotifications()
+    return {
+      process,
+      publishUrl: process.url + PUBLISH_PATH,
+      one: notifications.next,
+      many: notifications.batch,
+    }
+  }
+}
+
+/** A plain server. Its frames have the size of ours. */
+export function bareTarget(paddingBytes: number, mode: 'raw' | 'write' = 'raw'): StartTarget {
+  return async () => {
+    const process = await startBareFanOut(paddingBytes, mode)
+    let count = 0
+    const many = (size: number, payload?: string): string =>
+      JSON.stringify(Array.from({ length: size }, () => payload ?? location(count++)))
+    return { process, publishUrl: process.url, one: (payload) => many(1, payload), many }
+  }
+}
+
+/** Bytes that the plain server must add to a frame to make it as large on the wire as ours. */
+export async function calibratePadding(): Promise<number> {
+  const [ours, bare] = [await wireBytes(avisoTarget('node')), await wireBytes(bareTarget(0))]
+  return Math.max(0, Math.round(ours - bare))
+}
+
+/** Bytes that one delivery takes on the wire. */
+async function wireBytes(start: StartTarget): Promise<number> {
+  const target = await start()
+  return withProcess(Promise.resolve(target.process), async ({ url }) => {
+    const listeners = await openListeners({ url, path: () => LIVE_PATH, count: 1 })
+    const before = listeners.bytes
+    await postOnce(target.publishUrl, target.one(location(0)))
+    await listeners.settled(1, SETTLE_LIMIT_MS)
+    const bytes = listeners.bytes - before
+    listeners.close()
+    return bytes
+  })
+}
+
+/**
+ * Publishes at a steady rate and waits until all is acknowledged.
+ *
+ * @returns The share of the rate that was reached: less than 1 where all connections waited for an answer.
+ */
+export async function publishPaced(
+  target: Target,
+  load: { readonly ratePerSecond: number; readonly requests: number; readonly payload?: () => string },
+): Promise<number> {
+  const { ratePerSecond, requests, payload } = load
+  const { perSecond } = await runPaced({
+    url: target.publishUrl,
+    body: () => target.one(payload?.()),
+    connections: PACED_CONNECTIONS,
+    ratePerSecond,
+    requests,
+  })
+  return Math.min(1, perSecond / ratePerSecond)
+}
+
+/** Publishes as fast as it goes, in batches: of large payloads only some fit into one request. */
+export function publishBurst(
+  target: Pick<Target, 'publishUrl' | 'many'>,
+  notifications: number,
+  { payload, batch = 100 }: { readonly payload?: string; readonly batch?: number } = {},
+): Promise<void> {
+  return runBurst({
+    url: target.publishUrl,
+    body: () => target.many(batch, payload),
+    connections: BURST_CONNECTIONS,
+    requests: notifications / batch,
+  })
+}
