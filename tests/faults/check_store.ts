@@ -1,0 +1,129 @@
+/**
+ * Checks the store's history by itself, and against what publishers were told.
+ *
+ * @module
+ */
+
+import type { Report } from './checker.ts'
+import type { JournalRecord, Operation, Run, StoredRevision } from './records.ts'
+import type { StoreView } from './store_view.ts'
+
+/** How far the journal of an event type is. */
+interface JournalHead {
+  revision: bigint
+  sequence: number
+}
+
+/** Numbers are dense, the journal's chain has no break, and it describes exactly what was written beside it. */
+export function checkStore({ operations, revisions }: Run, report: Report): void {
+  const heads = new Map<string, JournalHead>()
+  const ids = new Set(operations.map(({ id }) => id))
+  let last = 0n
+  for (const stored of revisions) {
+    if (stored.revision <= last) report('reordered', 'store', `revision ${stored.revision} after ${last}`)
+    last = stored.revision
+    for (const journal of stored.journals) checkJournal(journal, stored, heads, report)
+    checkDescribed(stored, ids, report)
+  }
+}
+
+function checkJournal(
+  { event, previous, entries }: JournalRecord,
+  { revision, writes }: StoredRevision,
+  heads: Map<string, JournalHead>,
+  report: Report,
+): void {
+  const head = heads.get(event) ?? { revision: 0n, sequence: 0 }
+  const place = `journal of ${event} at ${revision}`
+  if (previous !== head.revision)
+    report('journal', 'store', `${place} follows ${previous}, not ${head.revision}`)
+  for (const { key, sequence } of entries) {
+    if (sequence !== head.sequence + 1)
+      report('journal', 'store', `${place} has number ${sequence} after ${head.sequence}`)
+    head.sequence = sequence
+    if (writes.filter((write) => write.kind === 'put' && write.key === key).length !== 1)
+      report('journal', 'store', `${place} names ${key}, which is not written beside it`)
+  }
+  head.revision = revision
+  heads.set(event, head)
+}
+
+/** Every notification was published by somebody, and stands in the journal of its revision. */
+function checkDescribed(
+  { revision, writes, journals }: StoredRevision,
+  ids: ReadonlySet<string>,
+  report: Report,
+): void {
+  const described = new Set(journals.flatMap(({ entries }) => entries.map(({ key }) => key)))
+  for (const { kind, key, value } of writes) {
+    if (kind === 'delete') continue
+    if (described.has(key)) {
+      if (!ids.has(value)) report('invented', 'store', `${key} at ${revision} holds ${value}`)
+    } else if (ids.has(value)) {
+      report('journal', 'store', `${value} at ${revision} is in no journal`)
+    }
+  }
+}
+
+/** Every acknowledgement is true, no id is stored twice, and what was refused is not stored. */
+export function checkAcknowledged({ operations }: Run, view: StoreView, report: Report): void {
+  for (const operation of operations) checkOperation(operation, view, report)
+  checkRealTime(operations, report)
+}
+
+function checkOperation({ id, key, event, tries }: Operation, view: StoreView, report: Report): void {
+  const stored = view.withValue(id)
+  const [first] = stored
+  const where = 'acknowledged'
+  if (stored.length > 1)
+    report('doubled', where, `${id} is stored at ${stored.map(({ revision }) => revision).join(', ')}`)
+  if (first !== undefined && (first.key !== key || first.event !== event))
+    report('altered', where, `${id} is stored at ${first.key} of ${first.event}, not at ${key} of ${event}`)
+  if (first !== undefined && tries.length > 0 && tries.every(({ outcome }) => outcome === 'none'))
+    report('ghost', where, `${id} was refused, but is stored at ${first.revision}`)
+  for (const answer of tries) {
+    if (answer.outcome !== 'stored') continue
+    const { revision, sequence } = answer
+    if (first === undefined) {
+      report('lost', where, `${id} was acknowledged at ${revision}, but is not stored`)
+      return
+    }
+    const isTrue = stored.some(
+      (place) => place.revision === revision && place.sequence === sequence && place.key === answer.key,
+    )
+    if (!isTrue)
+      report(
+        'misplaced',
+        where,
+        `${id} was acknowledged at ${revision} as number ${sequence}, but is at ${first.revision} as ${first.sequence}`,
+      )
+  }
+}
+
+/** What is published after an acknowledgement has arrived is stored behind it. */
+function checkRealTime(operations: readonly Operation[], report: Report): void {
+  const acknowledged = operations
+    .flatMap(({ id, tries, invokedAt }) => {
+      const answer = tries.find(({ outcome }) => outcome === 'stored')
+      return answer?.outcome === 'stored' ? [{ id, invokedAt, at: answer.at, revision: answer.revision }] : []
+    })
+    .toSorted((a, b) => a.at - b.at)
+  const invoked = acknowledged.toSorted((a, b) => a.invokedAt - b.invokedAt)
+  let next = 0
+  let newest = { id: '', revision: 0n }
+  for (const { id, invokedAt, revision } of invoked) {
+    for (
+      let before = acknowledged[next];
+      before !== undefined && before.at < invokedAt;
+      before = acknowledged[++next]
+    ) {
+      if (before.revision > newest.revision) newest = before
+    }
+    if (revision <= newest.revision)
+      report(
+        'not_real_time',
+        'acknowledged',
+        `${id} at ${revision} was published after ${newest.id} at ${newest.revision}`,
+      )
+  }
+}

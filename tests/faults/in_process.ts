@@ -1,0 +1,90 @@
+/**
+ * The whole system in the test's own process, over any store: what broken variants are tried on.
+ *
+ * @module
+ */
+
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { startSystem } from '#services/system.ts'
+import { loadConfig } from '#shared/config/load.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import { toText } from '#shared/store/bytes.ts'
+import type { Store, StoreEvent } from '#shared/store/store.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { silentLogger } from '#shared/telemetry/logger.ts'
+import { eventually } from '../support/streams.ts'
+import { doorOf, type Door } from './door.ts'
+import { INTERNAL, nameOfValue, toJournal, type StoredRevision, type Write } from './records.ts'
+
+/** A running system. */
+export interface LocalSystem {
+  readonly door: Door
+  close(): Promise<void>
+}
+
+/** Starts one. It leaves the store open, since others may use it. */
+export async function startLocalSystem(store: Store): Promise<LocalSystem> {
+  const file = new URL('../../wrangler-like.config.json', import.meta.url)
+  const config = loadConfig(await readFile(file, 'utf8'), 'wrangler-like.config.json')
+  const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+  const system = startSystem({
+    config,
+    services: ['rest', 'auth'],
+    store: { ...store, close: () => Promise.resolve() },
+    schemas,
+    clock: systemClock,
+    random: randomUUID,
+    logger: silentLogger,
+    identity: { unixUser: 'faults', hostname: 'localhost' },
+    baseUrl: () => 'http://127.0.0.1',
+    version: '0.0.0',
+  })
+  await system.ready
+  return { door: doorOf(system.fetch), close: () => system.close() }
+}
+
+/** Reads a store's whole history as it is made. */
+export interface Truth {
+  /** Everything up to what the store holds now. */
+  finish(): Promise<readonly StoredRevision[]>
+}
+
+/** Follows a store that lives in this process and cannot fail, so that compaction takes nothing away. */
+export function followTruth(store: Store): Truth {
+  const revisions: StoredRevision[] = []
+  let through = 0n
+  const stop = new AbortController()
+  const everything = { key: new Uint8Array([0]), end: new Uint8Array([0]), from: 1n, signal: stop.signal }
+  const following = (async () => {
+    for await (const message of store.watch(everything)) {
+      if (message.kind === 'created') continue
+      through = message.revision
+      if (message.kind === 'revision') revisions.push(toRevision(message.revision, message.events))
+    }
+  })()
+  return {
+    finish: async () => {
+      const { revision: head } = await store.status()
+      await eventually('the truth is complete', () => Promise.resolve(through >= head))
+      stop.abort()
+      await following
+      return revisions
+    },
+  }
+}
+
+function toRevision(revision: bigint, events: readonly StoreEvent[]): StoredRevision {
+  const writes: Write[] = []
+  const journals = []
+  for (const { kind, kv } of events) {
+    const key = toText(kv.key)
+    const value = toText(kv.value)
+    const journal = kind === 'put' ? toJournal(key, value) : undefined
+    if (journal !== undefined) journals.push(journal)
+    if (key.startsWith(INTERNAL)) continue
+    writes.push({ kind, key, value: kind === 'put' ? nameOfValue(value) : '' })
+  }
+  return { revision, writes, journals }
+}

@@ -1,0 +1,137 @@
+/**
+ * Publishers: POST through the real ingest, with short patience on purpose, and repeat what has no certain answer under the same id, at another
+ * ingest.
+ *
+ * @module
+ */
+
+import type { Dice } from './dice.ts'
+import type { Door } from './door.ts'
+import { cloudEvent, drawNotification, type Draft } from './notifications.ts'
+import type { Operation, Try } from './records.ts'
+
+/** What a publisher is made with. */
+export interface PublisherOptions {
+  readonly name: string
+  readonly dice: Dice
+  readonly ingests: readonly [Door, ...Door[]]
+  /** Every operation, from the moment it is sent. */
+  readonly operations: Operation[]
+  /** Notifications per request; more than one: a batch. */
+  readonly perRequest: number
+  /** Longest pause between requests, in milliseconds. */
+  readonly thinkMs: number
+  /** Ends the publishing; what is open is still brought to an end. */
+  readonly stop: AbortSignal
+}
+
+/** Shorter than the ingest's own patience in most cases, so that writes are abandoned while they are under way. */
+const PATIENCE_MS = { least: 300, most: 6_000 } as const
+/**
+ * A notification is given up after this long. Together with the ingest's 10 s it stays below the time for which compaction leaves history alone: an
+ * ingest knows ids only as far back as history reaches.
+ */
+export const GIVE_UP_MS = 8_000
+/** Share of notifications that are sent again although they were acknowledged. */
+const AGAIN_SHARE = 0.03
+const RETRY_PAUSE_MS = 100
+
+/** Publishes until it is stopped. */
+export async function publish(options: PublisherOptions): Promise<void> {
+  const { name, dice, operations, perRequest, thinkMs, stop } = options
+  for (let number = 0; !stop.aborted; number++) {
+    const drafts = Array.from({ length: perRequest }, (_, place) =>
+      drawNotification(`${name}.${number}.${place}`, dice),
+    )
+    const invokedAt = performance.now()
+    const batch = drafts.map(({ id, event, key }): Operation => ({ id, event, key, invokedAt, tries: [] }))
+    operations.push(...batch)
+    await bringToAnEnd(options, drafts, batch)
+    await new Promise((done) => setTimeout(done, dice.whole(0, thinkMs)))
+  }
+}
+
+async function bringToAnEnd(
+  { dice, ingests }: PublisherOptions,
+  drafts: readonly Draft[],
+  batch: readonly Operation[],
+): Promise<void> {
+  const giveUpAt = performance.now() + GIVE_UP_MS
+  let again = dice.chance(AGAIN_SHARE)
+  let ingest = dice.whole(0, ingests.length - 1)
+  for (;;) {
+    const open = batch.map(({ tries }) => tries.every(({ outcome }) => outcome !== 'stored'))
+    const isOpen = open.includes(true)
+    if (!isOpen && !again) return
+    if (!isOpen) again = false
+    const door = ingests[ingest++ % ingests.length] ?? ingests[0]
+    const answers = await send(door, drafts, dice)
+    for (const [place, operation] of batch.entries()) {
+      const answer = answers[place]
+      if (answer !== undefined) operation.tries.push(answer)
+    }
+    if (performance.now() >= giveUpAt) return
+    if (answers.some(({ outcome }) => outcome !== 'stored'))
+      await new Promise((done) => setTimeout(done, dice.whole(0, RETRY_PAUSE_MS)))
+  }
+}
+
+/** One request. @returns How it ended for each notification. */
+async function send(door: Door, drafts: readonly Draft[], dice: Dice): Promise<readonly Try[]> {
+  const patience = dice.whole(PATIENCE_MS.least, PATIENCE_MS.most)
+  const [first] = drafts
+  const isBatch = drafts.length > 1
+  const body = JSON.stringify(isBatch ? drafts.map(cloudEvent) : first && cloudEvent(first))
+  const type = isBatch ? 'application/cloudevents-batch+json' : 'application/cloudevents+json'
+  try {
+    const response = await door('/api/v1/notification', {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body,
+      signal: AbortSignal.timeout(patience),
+    })
+    const answer = (await response.json()) as Answer
+    if (response.status >= 400 && response.status < 500) throw new RefusedError(answer.message)
+    const results = isBatch ? answer.results : [{ ...answer, status: response.status }]
+    return drafts.map((_, place) => toTry(results?.[place] ?? { ...answer, status: response.status }))
+  } catch (error) {
+    if (error instanceof RefusedError) throw error
+    const outcome = isRefused(error) ? 'none' : 'unknown'
+    return drafts.map(() => ({ outcome, at: performance.now() }))
+  }
+}
+
+/** The members of an answer, or of one result in it, that are read here. */
+interface Result {
+  readonly status?: number | string
+  readonly sequence?: string
+  readonly revision?: string
+  readonly key?: string
+  readonly outcome?: string
+  readonly message?: string
+}
+
+interface Answer extends Result {
+  readonly results?: readonly Result[]
+}
+
+function toTry({ status, sequence, revision, key, outcome }: Result): Try {
+  const at = performance.now()
+  if (status === 200 && sequence !== undefined && revision !== undefined && key !== undefined)
+    return { outcome: 'stored', at, key, revision: BigInt(revision), sequence: BigInt(sequence) }
+  return { outcome: outcome === 'none' ? 'none' : 'unknown', at }
+}
+
+/** The ingest finds fault with a notification: a mistake of the test, not a fault that it made. */
+class RefusedError extends Error {
+  constructor(message = 'The ingest refused a notification') {
+    super(message)
+    this.name = 'RefusedError'
+  }
+}
+
+/** Nobody listens there, so nothing was sent. */
+function isRefused(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED'
+}
