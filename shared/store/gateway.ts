@@ -10,10 +10,12 @@
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
+import { toBytes } from './bytes.ts'
 import { txnWithPastReads } from './etcd_past_reads.ts'
 import type { FetchLike } from './fetch_like.ts'
-import { createCaller, STATUS_PATH, type Caller } from './gateway_call.ts'
+import { createCaller, type Caller } from './gateway_call.ts'
 import type { GatewayAuth } from './gateway_login.ts'
+import { STATUS_PATH } from './gateway_members.ts'
 import { watchGateway, type WatchParts } from './gateway_watch.ts'
 import {
   decodeInteger,
@@ -44,8 +46,8 @@ const COMPACT_LIMIT_MS = 10_000
 /** The oldest revision is told in an error; it is not worth a long wait. */
 const OLDEST_LIMIT_MS = 1_000
 
-/** The one key of reads that are not about a key. */
-const SOME_KEY = new Uint8Array([0])
+/** The key of reads that are not about a key: a role for us may well reach no further than what begins with it. */
+const SOME_KEY = toBytes('/')
 
 /** What the store is made with. */
 export interface GatewayStoreParts {
@@ -123,8 +125,9 @@ export function createGatewayStore(parts: GatewayStoreParts): Store {
         // A member tells its own revision without asking the others, and may be behind them.
         askRange({ key: SOME_KEY, countOnly: true }, options).then(decodeRevision),
       ])
+      const { version } = status
       return {
-        version: `etcd ${String(status['version'] ?? 'unknown')}`,
+        version: `etcd ${typeof version === 'string' ? version : 'of unknown version'}`,
         revision,
         sizeBytes: Number(decodeInteger(status['dbSize'])),
         sizeInUseBytes: Number(decodeInteger(status['dbSizeInUse'])),

@@ -63,10 +63,14 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
   let clusterId: string | undefined
   return {
     pick: () => {
-      const inOrder = [...all.slice(preferred), ...all.slice(0, preferred)]
+      const first = all[preferred] ?? some
       const now = clock.now()
-      const soonest = inOrder.reduce((best, other) => (other.restsUntil < best.restsUntil ? other : best))
-      return inOrder.find(({ restsUntil }) => restsUntil <= now) ?? soonest
+      if (first.restsUntil <= now) return first
+      const others = [...all.slice(preferred + 1), ...all.slice(0, preferred)]
+      const rested = others.find(({ restsUntil }) => restsUntil <= now)
+      return (
+        rested ?? others.reduce((best, other) => (other.restsUntil < best.restsUntil ? other : best), first)
+      )
     },
     failed: (endpoint) => {
       const restMs = Math.min(REST_MS.first * 2 ** endpoint.failures, REST_MS.most)

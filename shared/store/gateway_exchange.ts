@@ -43,7 +43,7 @@ export function gatewayHeaders(token: string | undefined): Record<string, string
 
 /** Sends a POST and reads its answer. Never throws. */
 export async function exchange(
-  fetch: FetchLike,
+  send: FetchLike,
   clock: Clock,
   { url, body, token, limitMs, signals }: Exchange,
 ): Promise<Outcome<WireObject>> {
@@ -51,14 +51,12 @@ export async function exchange(
   const abort = (): void => giveUp.abort()
   const answered = new AbortController()
   const late = clock.sleep(limitMs, answered.signal).then(() => {
-    abort()
+    if (!answered.signal.aborted) abort()
     return tooLate()
   })
   const stopListening = onAbort(signals, abort)
   try {
-    const answer = fetch(url, { headers: gatewayHeaders(token), body, signal: giveUp.signal }).then(
-      readAnswer,
-    )
+    const answer = send(url, { headers: gatewayHeaders(token), body, signal: giveUp.signal }).then(readAnswer)
     // The runtime heeds the signal sooner or later; the limit holds all the same.
     return await Promise.race([answer, late])
   } catch (error) {

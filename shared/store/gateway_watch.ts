@@ -8,7 +8,7 @@
  * @module
  */
 
-import { AvisoError } from '#shared/errors.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { createAssembler, type Assembler } from './gateway_assemble.ts'
 import type { Caller } from './gateway_call.ts'
 import type { Endpoint } from './gateway_endpoints.ts'
@@ -17,6 +17,7 @@ import { onAbort, type Outcome } from './gateway_exchange.ts'
 import { watchOver, type Liveness } from './gateway_liveness.ts'
 import { openStream, type LineStream, type StreamParts } from './gateway_stream.ts'
 import {
+  decodeClusterId,
   decodeInteger,
   decodeRevision,
   encodeRange,
@@ -41,7 +42,6 @@ interface Opening {
   /** First revision; `undefined`: the next one. */
   readonly from: Revision | undefined
   readonly endpoint: Endpoint
-  readonly token: string | undefined
   readonly stop: AbortSignal
 }
 
@@ -60,12 +60,10 @@ export function watchGateway(parts: WatchParts, request: WatchRequest): AsyncIte
   return {
     [Symbol.asyncIterator]: () => {
       const stop = new AbortController()
-      const stopListening = onAbort([request.signal], () => stop.abort())
-      const messages = run(parts, request, stop.signal)
+      const messages = run(parts, request, stop)
       const leave = async (): Promise<IteratorResult<WatchMessage>> => {
         // A generator that waits for bytes would return only when some come.
         stop.abort()
-        stopListening()
         await messages.return()
         return { done: true, value: undefined }
       }
@@ -77,17 +75,19 @@ export function watchGateway(parts: WatchParts, request: WatchRequest): AsyncIte
 async function* run(
   parts: WatchParts,
   request: WatchRequest,
-  stop: AbortSignal,
+  stopping: AbortController,
 ): AsyncGenerator<WatchMessage, void, undefined> {
   const { caller } = parts
+  const stop = stopping.signal
   if (caller.closing.aborted) throw closedError()
   checkWatch(request)
   let assembler: Assembler | undefined
+  const stopListening = onAbort([request.signal], () => stopping.abort())
   try {
     while (!stop.aborted) {
       const next: Revision | undefined = assembler?.next ?? request.from
       const standing = await caller.attempt(
-        (endpoint, token) => open(parts, { range: request, from: next, endpoint, token, stop }),
+        (endpoint) => open(parts, { range: request, from: next, endpoint, stop }),
         stop,
       )
       try {
@@ -106,17 +106,19 @@ async function* run(
   } catch (error) {
     // Leaving is no error, whatever it interrupted.
     if (!stop.aborted) throw caller.closing.aborted ? closedError() : error
+  } finally {
+    stopListening()
   }
 }
 
 /** One attempt to make a watch stand at a member. */
 async function open(parts: WatchParts, opening: Opening): Promise<Outcome<Standing>> {
   const { caller } = parts
-  const { range, from, endpoint, token, stop } = opening
+  const { range, from, endpoint, stop } = opening
   if (from === undefined) {
     // A member that lags behind would begin "now" in the past, before writes that the caller knows of.
     const body = encodeRange({ key: range.key, limit: 1, keysOnly: true })
-    const read = await caller.ask(endpoint, {
+    const read = await caller.members.ask(endpoint, {
       path: '/v3/kv/range',
       body,
       limitMs: READ_LIMIT_MS,
@@ -126,6 +128,7 @@ async function open(parts: WatchParts, opening: Opening): Promise<Outcome<Standi
   }
   const url = `${endpoint.url}/v3/watch`
   const signals = [stop, caller.closing]
+  const token = caller.members.token()
   const opened = await openStream(parts, { url, body: encodeWatch(range, from), token, signals })
   if (opened.kind !== 'done') return opened
   const { stream, messages } = opened.value
@@ -146,7 +149,7 @@ function toStanding(
     const result = toObject(first?.['result'])
     if (result?.['created'] !== true)
       return { kind: 'not_done', error: unavailable(new Error('No watch was created')) }
-    caller.checkCluster(endpoint, result)
+    caller.endpoints.checkCluster(endpoint, decodeClusterId(result))
     return { kind: 'done', value: { endpoint, stream, revision: decodeRevision(result), messages: rest } }
   } catch (error) {
     return { kind: 'not_done', error: error as AvisoError }
@@ -167,10 +170,11 @@ function endOf(line: WireObject): Verdict | undefined {
     const message = 'This part of the history is no longer kept'
     return { kind: 'refused', error: new AvisoError('ERR_HISTORY_COMPACTED', message, { details }) }
   }
-  return judge({ code: 0, message: String(result['cancel_reason'] ?? 'the watch was canceled') })
+  const reason = result['cancel_reason']
+  return judge({ code: 0, message: typeof reason === 'string' ? reason : 'canceled without a reason' })
 }
 
-/** What one connection yields. Returns when it has been silent for so long that it should be replaced. */
+/** Reads one connection. Returns when it has been silent for so long that it should be replaced. */
 async function* follow(
   { caller, clock }: WatchParts,
   { key }: WatchRequest,
@@ -184,7 +188,7 @@ async function* follow(
     clock,
     aliveAt: () => endpoint.aliveAt,
     probe: async () => {
-      const outcome = await caller.ask(endpoint, {
+      const outcome = await caller.members.ask(endpoint, {
         path: '/v3/kv/range',
         body,
         limitMs: READ_LIMIT_MS,
@@ -214,8 +218,9 @@ async function* follow(
     if (!quiet) throw dead ?? unavailable(new Error('The stream ended'))
   } catch (error) {
     if (quiet) return
-    if (!stop.aborted && !caller.closing.aborted) caller.failed(endpoint)
-    throw dead ?? (error instanceof AvisoError ? error : unavailable(error))
+    const blameless = stop.aborted || caller.closing.aborted || isAvisoError(error, 'ERR_HISTORY_COMPACTED')
+    if (!blameless) caller.endpoints.failed(endpoint)
+    throw dead ?? (isAvisoError(error) ? error : unavailable(error))
   } finally {
     liveness.stop()
   }

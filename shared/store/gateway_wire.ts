@@ -88,8 +88,8 @@ export function toObject(value: unknown): WireObject | undefined {
 
 /** The cluster that answered; `undefined` where the answer does not say. */
 export function decodeClusterId(message: WireObject): string | undefined {
-  const id = toObject(message['header'])?.['cluster_id']
-  return id === undefined ? undefined : String(id)
+  const id = decodeInteger(toObject(message['header'])?.['cluster_id'])
+  return id === 0n ? undefined : id.toString()
 }
 
 /** The store's revision in an answer. @throws {AvisoError} `ERR_STORE_PROTOCOL` where there is none. */
