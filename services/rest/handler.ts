@@ -6,7 +6,7 @@
  * @module
  */
 
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import { createRouter } from '#shared/http/route.ts'
@@ -21,7 +21,7 @@ import { ingestBatch } from './batch.ts'
 import { hasEnvelopeHeaders } from './cloud_event.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
 import { homePage } from './home.ts'
-import { toItem } from './ingest.ts'
+import { countRefusal, toItem } from './ingest.ts'
 import type { Ingest } from './ingest.ts'
 import { INGEST_LIMITS, NOTIFICATION_JSON } from './limits.ts'
 import type { IngestLimits } from './limits.ts'
@@ -42,6 +42,8 @@ export interface RestOptions {
   /** Default: nothing is skipped. */
   readonly skips?: Skips
   readonly info: { readonly version: string }
+  /** Told the code of every refusal that is the provider's fault, for counting. */
+  readonly onRefused?: (code: AvisoErrorCode) => void
 }
 
 const NOTIFICATION_PATH = '/api/v1/notification'
@@ -126,6 +128,7 @@ async function ingestNotification(request: Request, ingest: Ingest, requestId: s
     return await ingestOne(body, context, ingest, requestId)
   } catch (error) {
     const unknownEvent = isAvisoError(error, 'ERR_UNKNOWN_EVENT')
+    countRefusal(error, ingest)
     const extra = unknownEvent ? { configured_event_types: schemas.events.toSorted() } : {}
     return errorResponse(error, { requestId, logger, generation, write: true, extra })
   }

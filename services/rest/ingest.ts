@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AvisoError } from '#shared/errors.ts'
+import { isAvisoError, type AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { toAvisoError } from '#shared/http/respond.ts'
 import type { JsonValue } from '#shared/http/strict_json.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -28,6 +28,12 @@ export interface Ingest {
   readonly logger: Logger
   readonly limits: IngestLimits
   readonly skips: Skips
+  readonly onRefused?: (code: AvisoErrorCode) => void
+}
+
+/** Counts an error that is the provider's fault; those of the store are counted where it is. */
+export function countRefusal(error: unknown, { onRefused }: Ingest): void {
+  if (isAvisoError(error) && error.status < 500) onRefused?.(error.code)
 }
 
 /** A notification after validation: to be published, skipped (neither member), or refused. */
@@ -51,6 +57,7 @@ export function prepare(body: JsonValue, context: EnvelopeContext, ingest: Inges
     const item = toItem(body, context, ingest)
     return item === undefined ? { generation } : { generation, item }
   } catch (error) {
+    countRefusal(error, ingest)
     return { generation, error: toAvisoError(error) }
   }
 }

@@ -11,7 +11,7 @@ import { parseStrictJson } from '#shared/http/strict_json.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import { failureResult } from './answer.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
-import { contextOfPlace, prepare, publishPrepared, resultsOf } from './ingest.ts'
+import { contextOfPlace, countRefusal, prepare, publishPrepared, resultsOf } from './ingest.ts'
 import type { Ingest, Prepared } from './ingest.ts'
 import { NOTIFICATION_JSON } from './limits.ts'
 
@@ -141,6 +141,7 @@ function parseLine(line: Line, context: EnvelopeContext, ingest: Ingest): Prepar
     const body = parseStrictJson(line.bytes, NOTIFICATION_JSON)
     return prepare(body, contextOfPlace(context, line.number), ingest)
   } catch (error) {
+    countRefusal(error, ingest)
     return { generation: 2, error: toAvisoError(error) }
   }
 }
