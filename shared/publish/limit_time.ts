@@ -12,21 +12,18 @@ import type { Clock } from '#shared/telemetry/clock.ts'
  *
  * @throws What the call throws, or the error that `late` makes.
  */
-export async function limitTime<Value>(
+export function limitTime<Value>(
   call: (signal: AbortSignal) => Promise<Value>,
   { clock, ms, late }: { readonly clock: Clock; readonly ms: number; readonly late: () => AvisoError },
 ): Promise<Value> {
-  const giveUp = new AbortController()
-  const answered = new AbortController()
-  try {
-    const outcome = await Promise.race([
-      call(giveUp.signal).then((value) => ({ value })),
-      clock.sleep(ms, answered.signal).then(() => undefined),
-    ])
-    if (outcome !== undefined) return outcome.value
-    giveUp.abort()
-    throw late()
-  } finally {
-    answered.abort()
-  }
+  return new Promise((resolve, reject) => {
+    const giveUp = new AbortController()
+    // A timer and not `clock.sleep`: to abort a sleep makes an error with a stack, once for every transaction.
+    const stop = clock.every(ms, () => {
+      stop()
+      giveUp.abort()
+      reject(late())
+    })
+    call(giveUp.signal).then(resolve, reject).finally(stop)
+  })
 }

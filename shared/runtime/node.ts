@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises'
 import { FastResponse, serve } from 'srvx/node'
 import { databaseFile, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
+import { readingFromMessage } from './node_body.ts'
 import { createNodeFetch } from './node_fetch.ts'
 import type { FetchHandler, ListenOptions, Platform, RunningServer } from './runtime.ts'
 import {
@@ -43,7 +44,7 @@ async function serveNode(handler: FetchHandler, { host, port }: ListenOptions): 
   // Undici's own Response costs twice the rest of a request (README, "Runtimes"); srvx's answers the same calls.
   globalThis.Response = FastResponse as unknown as typeof Response
   const server = serve({
-    fetch: handler,
+    fetch: (request) => handler(readingFromMessage(request)),
     hostname: host,
     port,
     silent: true,
