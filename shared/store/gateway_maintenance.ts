@@ -113,7 +113,7 @@ function toMember({ id, name }: ListedMember, answer: WireObject | undefined): S
     name,
     isReachable: true,
     isLeader: answer['leader'] !== undefined && idIn(answer['leader']) === id,
-    version: `etcd ${String(answer['version'] ?? 'unknown')}`,
+    version: `etcd ${typeof answer['version'] === 'string' ? answer['version'] : 'unknown'}`,
     revision: decodeInteger(headerOf(answer)['revision']),
     sizeBytes: Number(decodeInteger(answer['dbSize'])),
     sizeInUseBytes: Number(decodeInteger(answer['dbSizeInUse'])),

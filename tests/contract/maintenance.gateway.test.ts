@@ -75,7 +75,7 @@ describe('createGatewayMaintenance() on three members', { skip: await etcdMissin
     const [member] = etcd.members
     await member?.stop()
     const members = await maintenance.members()
-    assert.deepEqual(members.map(({ isReachable }) => isReachable).toSorted(), [false, true, true])
+    assert.equal(members.filter(({ isReachable }) => isReachable).length, 2)
     const gone = members.find(({ isReachable }) => !isReachable)
     await rejects(maintenance.defragment(gone?.id ?? ''), 'ERR_STORE_UNAVAILABLE')
     await member?.restart()

@@ -20,6 +20,19 @@ const schemas = createSchemas([
     },
   },
   {
+    source: 'one below the other',
+    content: {
+      outer: {
+        endpoint: [{ engine: ['etcd_rest'], base: '/x', stem: '{day}/{rest}' }],
+        request: { day: [{ type: 'DateHandler', canonic: '%Y%m%d' }], rest: [{ type: 'StringHandler' }] },
+      },
+      inner: {
+        endpoint: [{ engine: ['etcd_rest'], base: '/x/20200101/deep', stem: '{level}' }],
+        request: { level: [{ type: 'IntHandler' }] },
+      },
+    },
+  },
+  {
     source: 'dated twice',
     content: {
       seasonal: {
@@ -84,6 +97,11 @@ describe('examineKey()', () => {
     ])
       assert.equal(examine('dissemination', key, bounds).verdict, 'foreign', key)
     assert.equal(examine('alarm', '/alarm/roof/', bounds).verdict, 'foreign')
+  })
+  it("leaves another event type's keys to it, also where they could be read as its own", () => {
+    assert.equal(examine('outer', '/x/20200101/a').verdict, 'expired')
+    assert.equal(examine('outer', '/x/20200101/a/b').verdict, 'expired')
+    assert.equal(examine('outer', '/x/20200101/deep/3').verdict, 'foreign')
   })
   it('knows the index of destinations that 1.x keeps', () => {
     assert.equal(examine('dissemination', '/ec/admin/20261110/MACI', {}, 'admin').verdict, 'expired')
