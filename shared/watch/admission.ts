@@ -43,16 +43,16 @@ export async function admit(parts: AdmissionParts, from: StartPosition): Promise
 }
 
 async function untilStanding(parts: AdmissionParts): Promise<void> {
-  const { upstream } = parts
+  const { standing } = parts.upstream
   if (parts.signal.aborted) throw closed()
-  if (!upstream.hasStood()) await within(parts, upstream.stood(), START_WAIT_MS)
-  if (!upstream.hasStood() || parts.isOut()) {
+  if (!standing.hasStood()) await within(parts, standing.stood(), START_WAIT_MS)
+  if (!standing.hasStood() || parts.isOut()) {
     throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The store cannot be reached; try again in a moment')
   }
 }
 
 async function checkExists({ store, upstream, signal }: AdmissionParts, revision: Revision): Promise<void> {
-  if (revision <= upstream.head() + 1n) return
+  if (revision <= upstream.standing.head() + 1n) return
   // The store is asked: the client may have seen a write acknowledged that has not come here yet.
   const { revision: head } = await store.range({ key: toBytes(EPOCH_KEY), keysOnly: true }, { signal })
   if (revision > head + 1n) {

@@ -19,7 +19,7 @@ import { createFronts, type Fronts } from './front.ts'
 import type { Groups } from './group.ts'
 import type { History } from './history.ts'
 import { oldestRevisionOf } from './history_reader.ts'
-import type { CloseReason, StreamPosition } from './hub.ts'
+import type { CloseReason, HubObserver, StreamPosition } from './hub.ts'
 import { SHARED_CHUNKS_BYTES } from './limits.ts'
 import type { Ring } from './ring.ts'
 import { createChunkReader, type ChunkReader } from './shared_chunks.ts'
@@ -30,10 +30,13 @@ export interface DeliveryParts {
   readonly ring: Ring
   readonly history: History
   readonly visit: Groups['visit']
+  /** Whether history that comes late through the ring is complete. */
+  readonly isSettled: () => boolean
   readonly clock: Clock
   readonly logger: Logger
   /** Called once for a stream that has ended or was cancelled. */
   readonly onGone: (stream: Stream) => void
+  readonly observer?: HubObserver
 }
 
 export interface Delivery extends StreamReader {
@@ -115,18 +118,15 @@ function serve(desk: Desk, stream: Stream): void {
 function step(desk: Desk, stream: Stream): boolean {
   const { ring, history, fronts, waiting } = desk
   const isAtEnd = stream.next > ring.through
-  const { historyEnd, until } = stream
-  if (historyEnd !== undefined && (stream.next > historyEnd || (isAtEnd && until === undefined))) {
-    completeHistory(desk, stream)
-  }
+  const { until } = stream
+  if (isPastHistory(desk, stream)) completeHistory(desk, stream)
   if (until !== undefined && stream.next > until) {
     end(desk, stream, { reason: 'end_of_stream' })
     return false
   }
   if (!stream.isWanted) return false
   if (isAtEnd) {
-    const isInFront = until === undefined && stream.index === 0 && stream.next === ring.through + 1n
-    if (isInFront) fronts.enter(stream)
+    if (belongsToFront(desk, stream)) fronts.enter(stream)
     else waiting.add(stream)
     return false
   }
@@ -169,6 +169,16 @@ function wait(desk: Desk, stream: Stream): void {
     },
   }
   desk.history.request(stream.waiter)
+}
+
+/** Whether it takes all that comes from now on, as live. */
+function belongsToFront({ ring }: Desk, { next, index, until, historyEnd }: Stream): boolean {
+  return historyEnd === undefined && until === undefined && index === 0 && next === ring.through + 1n
+}
+
+function isPastHistory({ ring, isSettled }: Desk, { next, historyEnd, until }: Stream): boolean {
+  if (historyEnd === undefined) return false
+  return next > historyEnd || (until === undefined && next > ring.through && isSettled())
 }
 
 function completeHistory(desk: Desk, stream: Stream): void {

@@ -12,6 +12,7 @@ import type { Clock } from '#shared/telemetry/clock.ts'
 import { createFrames } from './chunk.ts'
 import { frameOf, type Entry } from './entry.ts'
 import type { Group, Groups } from './group.ts'
+import type { HubObserver } from './hub.ts'
 import type { Ring } from './ring.ts'
 import { write, type Stream } from './stream.ts'
 
@@ -35,9 +36,10 @@ export interface FrontParts {
   readonly clock: Clock
   /** A format threw: these streams cannot go on. */
   readonly onFailure: (streams: readonly Stream[], error: unknown) => void
+  readonly observer?: HubObserver
 }
 
-export function createFronts({ ring, visit, clock, onFailure }: FrontParts): Fronts {
+export function createFronts({ ring, visit, clock, onFailure, observer }: FrontParts): Fronts {
   /** Groups with hits. */
   let dirty: Group[] = []
 
@@ -86,13 +88,20 @@ export function createFronts({ ring, visit, clock, onFailure }: FrontParts): Fro
     stream.place = -1
   }
 
+  function dispatch(entry: Entry, onHit?: (group: Group, place: number) => void): void {
+    visit(entry, (group, place) => {
+      onHit?.(group, place)
+      group.lastHit = entry.revision
+      if (group.front.length === 0) return
+      if (group.hits.push({ entry, place }) === 1) dirty.push(group)
+    })
+  }
+
   return {
-    dispatch: (entry) =>
-      visit(entry, (group, place) => {
-        group.lastHit = entry.revision
-        if (group.front.length === 0) return
-        if (group.hits.push({ entry, place }) === 1) dirty.push(group)
-      }),
+    dispatch: (entry) => {
+      if (observer === undefined || entry.notifications.length === 0) dispatch(entry)
+      else observed(entry, observer, dispatch)
+    },
     flush: () => {
       const groups = dirty
       dirty = []
@@ -111,5 +120,22 @@ export function createFronts({ ring, visit, clock, onFailure }: FrontParts): Fro
       stream.index = 0
     },
     remove,
+  }
+}
+
+/** Dispatches, and tells how many streams each notification goes to. */
+function observed(
+  entry: Entry,
+  observer: HubObserver,
+  dispatch: (entry: Entry, onHit: (group: Group, place: number) => void) => void,
+): void {
+  let ofRevision = 0
+  const ofNotification = entry.notifications.map(() => 0)
+  dispatch(entry, ({ matcher, size }, place) => {
+    if (matcher.kind === 'ranges') ofRevision += size
+    else ofNotification[place] = (ofNotification[place] ?? 0) + size
+  })
+  for (const [place, notification] of entry.notifications.entries()) {
+    observer.seen(notification, ofRevision + (ofNotification[place] ?? 0))
   }
 }

@@ -96,6 +96,15 @@ export interface HubStatus {
   readonly connected: boolean
 }
 
+/** Told what a hub sees, for traces and figures. It must be quick and must not throw. */
+export interface HubObserver {
+  /**
+   * A notification has just arrived, and goes to `listeners` streams. A watch of 1.x counts for every notification of a revision of which
+   * it gets something.
+   */
+  seen(notification: Notification, listeners: number): void
+}
+
 /** One upstream watch shared by many streams. */
 export interface Hub {
   /**

@@ -15,7 +15,7 @@ import { createDecoder, hullOf, type KeyDecoder } from './decode.ts'
 import { createDelivery, type Delivery } from './delivery.ts'
 import { createGroups, type Groups } from './group.ts'
 import { createHistory, type History } from './history.ts'
-import type { CloseReason, Hub, HubStatus, SubscribeRequest, Subscription } from './hub.ts'
+import type { CloseReason, Hub, HubObserver, HubStatus, SubscribeRequest, Subscription } from './hub.ts'
 import { DEFAULT_HUB_LIMITS, type HubLimits } from './limits.ts'
 import { createRing, type Ring } from './ring.ts'
 import { openStream, type Stream } from './stream.ts'
@@ -35,6 +35,7 @@ export interface HubParts {
   readonly limits?: Partial<HubLimits>
   /** The store was replaced: positions given out before mean nothing any more. All streams have been ended. */
   readonly onEpochChange?: () => void
+  readonly observer?: HubObserver
 }
 
 /** The parts of a running hub. */
@@ -129,7 +130,16 @@ async function startWorks(parts: HubParts): Promise<Works> {
     streams.delete(stream)
     groups.leave(stream.group)
   }
-  const delivery = createDelivery({ ring, history, visit: groups.visit, clock, logger, onGone })
+  const delivery = createDelivery({
+    ring,
+    history,
+    visit: groups.visit,
+    isSettled: () => upstream.standing.isSettled(),
+    clock,
+    logger,
+    onGone,
+    ...(parts.observer !== undefined && { observer: parts.observer }),
+  })
   const callbacks = {
     onEntry: delivery.dispatch,
     onAdvance: delivery.flushSoon,
@@ -141,9 +151,9 @@ async function startWorks(parts: HubParts): Promise<Works> {
 }
 
 function open(works: Works, request: SubscribeRequest): Subscription {
-  const { limits, clock, ring, groups, streams, delivery, upstream } = works
+  const { limits, clock, groups, streams, delivery, upstream } = works
   const { selection, from, until, format } = request
-  const head = upstream.head()
+  const head = upstream.standing.head()
   const now = clock.now()
   const { stream, body } = openStream(
     {
@@ -152,7 +162,7 @@ function open(works: Works, request: SubscribeRequest): Subscription {
       head,
       ...(from.kind === 'live'
         ? { next: head + 1n, index: 0, historyEnd: undefined }
-        : { next: from.revision, index: (from.afterIndex ?? -1) + 1, historyEnd: until ?? ring.through }),
+        : { next: from.revision, index: (from.afterIndex ?? -1) + 1, historyEnd: until ?? head }),
       until,
       heartbeatMs: (request.heartbeatSeconds ?? limits.heartbeatSeconds) * 1_000,
       now,

@@ -19,6 +19,7 @@ import { followStore, type FollowState } from './follow.ts'
 import { oldestRevisionOf } from './history_reader.ts'
 import { START_BACK_REVISIONS, TURN_BYTES, TURN_REVISIONS } from './limits.ts'
 import type { Ring } from './ring.ts'
+import { createStanding, type Standing } from './standing.ts'
 
 /** Where the upstream begins. */
 export interface Origin {
@@ -53,13 +54,8 @@ export interface UpstreamParts {
 }
 
 export interface Upstream {
-  /** Whether the watch has stood since it began or started over, and has delivered the event that it began at. */
-  hasStood(): boolean
-  /** Resolves when that is so. */
-  stood(): Promise<void>
+  readonly standing: Standing
   state(): FollowState
-  /** Newest revision of the store that is known of. */
-  head(): Revision
   close(): Promise<void>
 }
 
@@ -91,9 +87,7 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   const { store, range, ring, clock, random, logger } = parts
   const stop = new AbortController()
   let state: FollowState = { connected: false, since: clock.now() }
-  let head = origin.head
-  let stood = Promise.withResolvers<void>()
-  let hasStood = false
+  const standing = createStanding(ring, origin.head, clock)
   /** What has been received in this turn. */
   let turn = { revisions: 0, bytes: 0 }
 
@@ -113,10 +107,7 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
 
   function receive(message: WatchMessage): void {
     if (message.kind !== 'created') advance(message)
-    // What is stored up to the head is history, so the first listeners wait for the event that surely comes.
-    if (hasStood || (ring.through < ring.floor && ring.floor <= head)) return
-    hasStood = true
-    stood.resolve()
+    standing.received()
   }
 
   function advance(message: Exclude<WatchMessage, { kind: 'created' }>): void {
@@ -129,7 +120,6 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
       parts.onEntry(entry)
     }
     turn.revisions++
-    if (ring.through > head) head = ring.through
     parts.onAdvance()
   }
 
@@ -162,20 +152,15 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
     }
   }
 
-  function restart(found: Origin): void {
-    ring.reset(found.from)
-    head = found.head
-    if (!hasStood) return
-    hasStood = false
-    stood = Promise.withResolvers()
+  function restart({ from, head }: Origin): void {
+    ring.reset(from)
+    standing.restart(head)
   }
 
   const running = keepFollowing(follow, startOver, stop.signal)
   return {
-    hasStood: () => hasStood,
-    stood: () => stood.promise,
+    standing,
     state: () => state,
-    head: () => head,
     close: async () => {
       stop.abort()
       await running

@@ -12,6 +12,7 @@ import { isAvisoError } from '#shared/errors.ts'
 import { createManualClock } from './hub_clock.ts'
 import { createFlakyStore } from './hub_flaky_store.ts'
 import {
+  assertItems,
   closedAt,
   createPublisher,
   createSpace,
@@ -70,14 +71,14 @@ function fromPosition(subject: HubSubject): void {
     const from = { kind: 'revision', revision: firstOf(publisher) } as const
     const listener = await listen(hub, { selection: notificationsOf('a'), from, format })
     const caughtUp = await listener.until('caughtUp', ({ kind }) => kind === 'caughtUp')
-    assert.deepEqual(listener.items(), publisher.after('a', BEGINNING))
+    assertItems(listener.items(), publisher.after('a', BEGINNING))
     assert.ok(listener.frames.every((frame) => frame.kind !== 'item' || frame.phase === 'history'))
     assert.equal(caughtUp, listener.frames.at(-1))
     assert.ok(
       caughtUp.kind === 'caughtUp' && caughtUp.position.revision >= (publisher.items.at(-1)?.revision ?? 0n),
     )
     await fill(publisher, 3)
-    assert.deepEqual(await listener.untilItems(99), publisher.after('a', BEGINNING))
+    assertItems(await listener.untilItems(99), publisher.after('a', BEGINNING))
     const kinds = listener.frames.map((frame) => (frame.kind === 'item' ? frame.phase : frame.kind))
     assert.equal(kinds.indexOf('live'), kinds.lastIndexOf('history') + 2)
     assert.equal(kinds.filter((kind) => kind === 'caughtUp').length, 1)
@@ -98,7 +99,7 @@ function fromPosition(subject: HubSubject): void {
           format: createTestFormat(space),
         })
         const expected = publisher.after('a', start)
-        assert.deepEqual(await listener.untilItems(expected.length), expected)
+        assertItems(await listener.untilItems(expected.length), expected)
         await listener.cancel()
       }
       await hub.close()
@@ -182,7 +183,7 @@ function fromPosition(subject: HubSubject): void {
     }
     const listener = await listen(hub, { ...request, from: { kind: 'revision', revision: oldest } })
     const expected = publisher.after('a', { revision: oldest - 1n })
-    assert.deepEqual(await listener.untilItems(expected.length), expected)
+    assertItems(await listener.untilItems(expected.length), expected)
     assert.equal(hub.status().subscribers, 1)
     await hub.close()
   })
@@ -204,8 +205,8 @@ function behindRing(subject: HubSubject): void {
     await Promise.all(
       listeners.map((listener) => listener.until('caughtUp', ({ kind }) => kind === 'caughtUp')),
     )
-    assert.deepEqual(all?.items(), publisher.after('a', BEGINNING))
-    assert.deepEqual(few?.items(), publisher.after('b', BEGINNING))
+    assertItems(all?.items(), publisher.after('a', BEGINNING))
+    assertItems(few?.items(), publisher.after('b', BEGINNING))
     assert.deepEqual(none?.items(), [])
     assert.ok(hub.status().ringEntries <= 1)
     await hub.close()
@@ -236,7 +237,7 @@ function behindRing(subject: HubSubject): void {
     await Promise.all(
       listeners.map(async ({ start, listener }) => {
         const expected = publisher.after('a', start)
-        assert.deepEqual(await listener.untilItems(expected.length), expected)
+        assertItems(await listener.untilItems(expected.length), expected)
       }),
     )
     // 150 revisions lie in three or four stretches, and a second try may be due where one came while a page was being made.
@@ -257,10 +258,10 @@ function behindRing(subject: HubSubject): void {
       'the ring has moved on',
       () => hub.status().revision >= last && hub.status().ringEntries < 50,
     )
-    assert.deepEqual(await listener.untilItems(300), publisher.after('a', BEGINNING))
+    assertItems(await listener.untilItems(300), publisher.after('a', BEGINNING))
     assert.ok(listener.frames.every((frame) => frame.kind !== 'item' || frame.phase === 'live'))
     await fill(publisher, 1)
-    assert.deepEqual(await listener.untilItems(303), publisher.after('a', BEGINNING))
+    assertItems(await listener.untilItems(303), publisher.after('a', BEGINNING))
     await hub.close()
   })
 
@@ -285,10 +286,10 @@ function behindRing(subject: HubSubject): void {
     assert.ok(last?.kind === 'closing' && last.oldest === oldest)
     assert.ok(position.revision < oldest)
     const read = publisher.after('a', BEGINNING).filter((item) => item.revision <= position.revision)
-    assert.deepEqual(listener.items(), read)
+    assertItems(listener.items(), read)
     const again = await listen(hub, { ...request, from: { kind: 'revision', revision: oldest } })
     const expected = publisher.after('a', { revision: oldest - 1n })
-    assert.deepEqual(await again.untilItems(expected.length), expected)
+    assertItems(await again.untilItems(expected.length), expected)
     await hub.close()
   })
 }
@@ -312,7 +313,7 @@ function untilRevision(subject: HubSubject): void {
       const listener = await replay(hub, publisher, until, space)
       assert.deepEqual(closedAt(await listener.rest(), 'end_of_stream'), { revision: until })
       const expected = publisher.after('a', BEGINNING).filter(({ revision }) => revision <= until)
-      assert.deepEqual(listener.items(), expected)
+      assertItems(listener.items(), expected)
       assert.deepEqual(
         listener.frames.slice(-2).map(({ kind }) => kind),
         ['caughtUp', 'closing'],

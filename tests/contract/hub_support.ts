@@ -106,6 +106,18 @@ export function createPublisher(store: Store, space: Space, valueOf = (text: str
   }
 }
 
+/** Asserts that what was delivered is what was stored; says where it first is not. */
+export function assertItems(actual: readonly Item[] | undefined, expected: readonly Item[]): void {
+  const show = (item: Item | undefined): string =>
+    item === undefined
+      ? 'nothing'
+      : `${item.revision}.${item.index} ${item.event}/${item.name} ${item.value.replaceAll('.', '')}`
+  for (let place = 0; place < Math.max(actual?.length ?? 0, expected.length); place++) {
+    const [got, due] = [show(actual?.[place]), show(expected[place])]
+    assert.equal(got, due, `item ${place} of ${expected.length} (${actual?.length ?? 0} delivered)`)
+  }
+}
+
 /** Whether an item lies behind a position. */
 export function isBehind({ revision, index }: Item, start: StreamPosition): boolean {
   return revision > start.revision || (revision === start.revision && index > (start.index ?? Infinity))
