@@ -51,7 +51,7 @@ export function createIdentityChain({
     let outcome = before
     for (const [index, provider] of providers.entries()) {
       if (index < first) continue
-      const verdict = provider.identify(credential, options)
+      const verdict = attempt(provider, credential, options)
       if (verdict instanceof Promise) {
         return verdict.then(
           (value) => {
@@ -86,6 +86,19 @@ export function createIdentityChain({
         throw error
       })
     },
+  }
+}
+
+/** A failure at once is one like any other. */
+function attempt(
+  provider: IdentityProvider,
+  credential: Credential,
+  options: VerdictOptions | undefined,
+): Verdict | Promise<Verdict> {
+  try {
+    return provider.identify(credential, options)
+  } catch (error) {
+    return Promise.reject(error)
   }
 }
 

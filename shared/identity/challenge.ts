@@ -54,8 +54,3 @@ export function parseChallenges(header: string | null): readonly Challenge[] {
   }
   return challenges
 }
-
-/** Whether a configured realm can stand between quotes as it is. */
-export function isSafeRealm(realm: string): boolean {
-  return SAFE_REALM.test(realm)
-}

@@ -11,6 +11,7 @@ import { toBytes } from '#shared/store/bytes.ts'
 export interface Secret {
   /** The value itself, for the one place that needs it. */
   reveal(): string
+  toString(): '[secret]'
 }
 
 /** Name of the environment variable that holds the secret. */
@@ -25,7 +26,7 @@ const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 
 /** Wraps a value. It lives in a closure, so no enumeration of properties reaches it. */
 export function createSecret(value: string): Secret {
-  const mask = (): string => MASK
+  const mask = (): typeof MASK => MASK
   return Object.freeze({ reveal: () => value, toString: mask, toJSON: mask, [INSPECT]: mask })
 }
 

@@ -106,8 +106,8 @@ async function verifySignature(
     if (error instanceof errors.JWSSignatureVerificationFailed) return SIGNATURE
     if (error instanceof errors.JWTClaimValidationFailed) return `claim ${error.claim}`
     if (error instanceof errors.JOSEError) return error.code
-    // A key that does not fit the algorithm (too short, wrong curve): this token cannot be verified with it.
-    if (error instanceof TypeError) return 'unusable key'
+    // A key that does not fit the algorithm (too short, no point of its curve): this token cannot be verified with it.
+    if (error instanceof TypeError || error instanceof DOMException) return 'unusable key'
     throw error
   }
 }
