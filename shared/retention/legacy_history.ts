@@ -34,7 +34,7 @@ export function parseLegacyHistory(value: Uint8Array, head: Revision): readonly 
     // A later revision with an earlier time: one of the two is wrong, and the later time is the cautious one.
     if (last !== undefined && at < last.at) continue
     const sinceMs = last === undefined ? 0 : at - last.at
-    const countedMs = (last?.countedMs ?? 0) + (sinceMs <= LEGACY_GAP_MS ? sinceMs : 0)
+    const countedMs = (last?.countedMs ?? 0) + (sinceMs <= LEGACY_GAP_MS ? sinceMs : -LEGACY_GAP_MS)
     marks.push({ revision, at, countedMs, legacy: true })
   }
   return marks

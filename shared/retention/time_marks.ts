@@ -59,11 +59,15 @@ function longestGapAfter({ legacy }: TimeMark, { longestGapMs }: AgeRules): numb
   return legacy === true ? Math.max(LEGACY_GAP_MS, longestGapMs) : longestGapMs
 }
 
-/** Time counted up to now. A small step back counts as such, so that a clock that wavers gains nothing. */
+/**
+ * Time counted up to now. A small step back counts as such, so that a clock that wavers gains nothing. A step that does not
+ * count takes back what the clock may have wavered by before it, or many such steps could add up.
+ */
 function countedNow(marks: readonly TimeMark[], now: number, rules: AgeRules): number {
   const last = marks.at(-1)
   if (last === undefined) return 0
-  return last.countedMs + (clockStep(marks, now, rules) === 'steady' ? now - last.at : 0)
+  const isSteady = clockStep(marks, now, rules) === 'steady'
+  return last.countedMs + (isSteady ? now - last.at : -longestGapAfter(last, rules))
 }
 
 /**

@@ -128,6 +128,16 @@ describe('planCompaction()', () => {
     )
   })
 
+  it('gains nothing from clocks that waver between many turns', () => {
+    // Two clocks that differ by almost the longest gap, turned forward together three times within the same instant.
+    const model = createModel(HOUR_MS)
+    model.write()
+    for (let turn = 0; turn < 4; turn++) {
+      for (const waver of [0, GAP_MS - 1]) run(model, turn * (2 * GAP_MS + HOUR_MS) + waver, 2)
+    }
+    assert.equal(model.oldest(), 1n)
+  })
+
   it('keeps no more than the retention, the longest gap and the distance of two marks', () => {
     const retentionMs = 15 * 24 * HOUR_MS
     const model = createModel(retentionMs)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parseLegacyHistory } from '#shared/retention/legacy_history.ts'
+import { LEGACY_GAP_MS } from '#shared/retention/time_marks.ts'
 import { toBytes } from '#shared/store/bytes.ts'
 
 const DAY_MS = 86_400_000
@@ -29,7 +30,7 @@ describe('parseLegacyHistory()', () => {
       { revision: 10, timestamp: '2026-11-01T00:00:00.000000Z' },
       { revision: 20, timestamp: '2026-11-11T00:00:00.000000Z' },
     ])
-    assert.equal(marks[1]?.countedMs, 0)
+    assert.equal(marks[1]?.countedMs, -LEGACY_GAP_MS)
   })
   it("leaves out what makes no sense: another store's, a time that goes back, other forms", () => {
     const marks = parse(
