@@ -39,8 +39,8 @@ import type {
 
 /** A member that holds a write longer is stopped or cut off: the writer can look what became of it, and go on, within some 3 s. */
 const WRITE_LIMIT_MS = 2_500
-/** Whole answers of 64 MiB take a second; without a quorum etcd would wait 7 s and more. */
-const READ_LIMIT_MS = 4_000
+/** Without a quorum etcd would wait 7 s and more; another member may have one. */
+const READ_LIMIT_MS = 2_000
 /** Dropping versions takes a few milliseconds, unless the disk is busy. */
 const COMPACT_LIMIT_MS = 10_000
 /** The oldest revision is told in an error; it is not worth a long wait. */

@@ -21,7 +21,7 @@ import type { WireObject } from './gateway_wire.ts'
 
 export { STATUS_PATH } from './gateway_members.ts'
 
-/** No further attempt begins after this: that there is no leader is told to a client within some 5 s. */
+/** No attempt begins after this, save at members that were not asked: that there is no leader is told to a client within some 5 s. */
 const RETRY_BUDGET_MS = 3_000
 
 /** A call that ends. Its limit is for one attempt. */
@@ -88,7 +88,7 @@ export function createCaller({ endpoints: urls, fetch, clock, random, logger, au
     { writes, signal }: { readonly writes: boolean; readonly signal: AbortSignal | undefined },
   ): Promise<Value> => {
     const deadline = clock.now() + RETRY_BUDGET_MS
-    for (;;) {
+    for (let attempts = 1; ; attempts++) {
       begin(signal)
       const endpoint = endpoints.pick()
       await rest(endpoint, signal)
@@ -102,7 +102,7 @@ export function createCaller({ endpoints: urls, fetch, clock, random, logger, au
       if (!closing.signal.aborted && signal?.aborted !== true) endpoints.failed(endpoint)
       if (outcome.kind === 'unknown' && writes) throw outcomeUnknown(outcome.error)
       begin(signal)
-      if (clock.now() >= deadline) throw outcome.error
+      if (clock.now() >= deadline && attempts >= urls.length) throw outcome.error
     }
   }
   return {

@@ -15,6 +15,9 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 /** Of an answer that is an error no more is read: etcd's are a few hundred bytes, and a proxy's page is not looked at. */
 const MAX_ERROR_BYTES = 64 * 1024
 
+/** How long the rest of an answer may take once it has begun: 64 MiB at some 50 Mbit/s. */
+const BODY_LIMIT_MS = 10_000
+
 /** What a POST is sent with. */
 export interface Exchange {
   /** The address of a member and a path. */
@@ -22,7 +25,7 @@ export interface Exchange {
   readonly body: string
   /** etcd's token, where it asks for one. */
   readonly token: string | undefined
-  /** For the whole exchange. */
+  /** Until the answer begins. */
   readonly limitMs: number
   /** Any of them gives up the exchange. */
   readonly signals: readonly (AbortSignal | undefined)[]
@@ -49,21 +52,33 @@ export async function exchange(
 ): Promise<Outcome<WireObject>> {
   const giveUp = new AbortController()
   const abort = (): void => giveUp.abort()
-  const answered = new AbortController()
-  const late = clock.sleep(limitMs, answered.signal).then(() => {
-    if (!answered.signal.aborted) abort()
-    return tooLate()
-  })
   const stopListening = onAbort(signals, abort)
+  let outcome: Outcome<WireObject> | undefined
   try {
-    const answer = send(url, { headers: gatewayHeaders(token), body, signal: giveUp.signal }).then(readAnswer)
-    // The runtime heeds the signal sooner or later; the limit holds all the same.
-    return await Promise.race([answer, late])
+    const sent = send(url, { headers: gatewayHeaders(token), body, signal: giveUp.signal })
+    const response = await limitTime(clock, limitMs, sent)
+    if (response === undefined) return tooLate()
+    outcome = await limitTime(clock, BODY_LIMIT_MS, readAnswer(response))
+    return outcome ?? tooLate()
   } catch (error) {
     return toVerdict(error)
   } finally {
     stopListening()
-    answered.abort()
+    if (outcome === undefined) abort()
+  }
+}
+
+/** The value of a promise; `undefined` when it takes too long, whether or not the runtime heeds signals. */
+async function limitTime<Value>(
+  clock: Clock,
+  limitMs: number,
+  promise: Promise<Value>,
+): Promise<Value | undefined> {
+  const settled = new AbortController()
+  try {
+    return await Promise.race([promise, clock.sleep(limitMs, settled.signal).then(() => undefined)])
+  } finally {
+    settled.abort()
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * An answer of the gateway that lasts: one JSON object per line.
+ * An answer of the gateway that lasts: lines, of one JSON object each.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { FetchLike, FetchLikeResponse } from './fetch_like.ts'
 import { unavailable } from './gateway_errors.ts'
 import { gatewayHeaders, onAbort, readAnswer, toVerdict, type Outcome } from './gateway_exchange.ts'
 import { createLineReader } from './gateway_lines.ts'
-import { malformed, parseObject, type WireObject } from './gateway_wire.ts'
+import { malformed } from './gateway_wire.ts'
 
 /** A watch that does not stand by then never will: etcd 3.5 does not answer a request it cannot read, and a stopped one none. */
 const FIRST_LINE_LIMIT_MS = 3_000
@@ -24,20 +24,20 @@ export interface StreamParts {
 /** An open stream. */
 export interface LineStream {
   /**
-   * The messages that arrive next; `undefined` at the end, or once it was cancelled.
+   * The lines that arrive next; `undefined` at the end, or once it was cancelled.
    *
-   * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a line that is no JSON object, and whatever the runtime throws for a broken connection.
+   * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a line without end, and whatever the runtime throws for a broken connection.
    */
-  next(): Promise<readonly WireObject[] | undefined>
+  next(): Promise<readonly string[] | undefined>
   /** Closes the connection. Idempotent. */
   cancel(): void
 }
 
-/** A stream whose first messages have arrived. */
+/** A stream whose first lines have arrived. */
 export interface OpenedStream {
   readonly stream: LineStream
   /** At least one, unless the stream ended without any. */
-  readonly messages: readonly WireObject[]
+  readonly lines: readonly string[]
 }
 
 /** What a stream is opened with. */
@@ -49,7 +49,7 @@ export interface StreamRequest {
   readonly signals: readonly (AbortSignal | undefined)[]
 }
 
-/** Opens a stream and waits for its first message. Never throws. */
+/** Opens a stream and waits for its first line. Never throws. */
 export async function openStream(
   { watchFetch, clock }: StreamParts,
   { url, body, token, signals }: StreamRequest,
@@ -68,7 +68,7 @@ export async function openStream(
       return refusal.kind === 'done' ? { kind: 'not_done', error: malformed() } : refusal
     }
     stream = createLineStream(response, giveUp)
-    return { kind: 'done', value: { stream, messages: await firstMessages(stream) } }
+    return { kind: 'done', value: { stream, lines: await firstLines(stream) } }
   }
   const stopListening = onAbort(signals, () => giveUp.abort())
   try {
@@ -96,9 +96,7 @@ export async function openStream(
         if (cancelled) return undefined
         try {
           const texts = await lines.next()
-          return texts === undefined || cancelled
-            ? undefined
-            : texts.filter((text) => text !== '').map(toMessage)
+          return cancelled ? undefined : texts?.filter((text) => text !== '')
         } catch (error) {
           if (cancelled) return undefined
           throw error
@@ -116,16 +114,10 @@ export async function openStream(
   }
 }
 
-async function firstMessages(stream: LineStream): Promise<readonly WireObject[]> {
+async function firstLines(stream: LineStream): Promise<readonly string[]> {
   for (;;) {
-    const messages = await stream.next()
-    if (messages === undefined) return []
-    if (messages.length > 0) return messages
+    const lines = await stream.next()
+    if (lines === undefined) return []
+    if (lines.length > 0) return lines
   }
-}
-
-function toMessage(text: string): WireObject {
-  const message = parseObject(text)
-  if (message === undefined) throw malformed(new Error('A line is no JSON object'))
-  return message
 }

@@ -15,13 +15,15 @@ import type { Endpoint } from './gateway_endpoints.ts'
 import { closedError, judge, readGatewayError, unavailable, type Verdict } from './gateway_errors.ts'
 import { onAbort, type Outcome } from './gateway_exchange.ts'
 import { watchOver, type Liveness } from './gateway_liveness.ts'
-import { openStream, type LineStream, type StreamParts } from './gateway_stream.ts'
+import { openStream, type LineStream, type OpenedStream, type StreamParts } from './gateway_stream.ts'
 import {
   decodeClusterId,
   decodeInteger,
   decodeRevision,
   encodeRange,
   encodeWatch,
+  malformed,
+  parseObject,
   toObject,
   type WireObject,
 } from './gateway_wire.ts'
@@ -51,8 +53,8 @@ interface Standing {
   readonly stream: LineStream
   /** The member's revision when it began. */
   readonly revision: Revision
-  /** Messages that came together with the first one. */
-  readonly messages: readonly WireObject[]
+  /** What came together with the first line. */
+  readonly lines: readonly string[]
 }
 
 /** @see Store.watch */
@@ -131,8 +133,8 @@ async function open(parts: WatchParts, opening: Opening): Promise<Outcome<Standi
   const token = caller.members.token()
   const opened = await openStream(parts, { url, body: encodeWatch(range, from), token, signals })
   if (opened.kind !== 'done') return opened
-  const { stream, messages } = opened.value
-  const outcome = toStanding(caller, endpoint, { stream, messages })
+  const { stream } = opened.value
+  const outcome = toStanding(caller, endpoint, opened.value)
   if (outcome.kind !== 'done') stream.cancel()
   return outcome
 }
@@ -140,17 +142,17 @@ async function open(parts: WatchParts, opening: Opening): Promise<Outcome<Standi
 function toStanding(
   caller: Caller,
   endpoint: Endpoint,
-  { stream, messages }: { stream: LineStream; messages: readonly WireObject[] },
+  { stream, lines: [first, ...lines] }: OpenedStream,
 ): Outcome<Standing> {
   try {
-    const [first, ...rest] = messages
-    const ended = first === undefined ? undefined : endOf(first)
+    const message = first === undefined ? undefined : toMessage(first)
+    const ended = message === undefined ? undefined : endOf(message)
     if (ended !== undefined) return ended
-    const result = toObject(first?.['result'])
+    const result = toObject(message?.['result'])
     if (result?.['created'] !== true)
       return { kind: 'not_done', error: unavailable(new Error('No watch was created')) }
     caller.endpoints.checkCluster(endpoint, decodeClusterId(result))
-    return { kind: 'done', value: { endpoint, stream, revision: decodeRevision(result), messages: rest } }
+    return { kind: 'done', value: { endpoint, stream, revision: decodeRevision(result), lines } }
   } catch (error) {
     return { kind: 'not_done', error: error as AvisoError }
   }
@@ -207,13 +209,13 @@ async function* follow(
     },
   })
   try {
-    yield* assemble(standing.messages, assembler, liveness)
+    yield* assemble(standing.lines, assembler, liveness)
     for (;;) {
       liveness.waiting()
-      const messages = await stream.next()
+      const lines = await stream.next()
       liveness.heard()
-      if (messages === undefined) break
-      yield* assemble(messages, assembler, liveness)
+      if (lines === undefined) break
+      yield* assemble(lines, assembler, liveness)
     }
     if (!quiet) throw dead ?? unavailable(new Error('The stream ended'))
   } catch (error) {
@@ -227,11 +229,12 @@ async function* follow(
 }
 
 function* assemble(
-  lines: readonly WireObject[],
+  lines: readonly string[],
   assembler: Assembler,
   liveness: Liveness,
 ): Generator<WatchMessage, void, undefined> {
-  for (const line of lines) {
+  for (const text of lines) {
+    const line = toMessage(text)
     const ended = endOf(line)
     if (ended !== undefined) throw ended.error
     for (const message of assembler.add(toObject(line['result']) ?? {})) {
@@ -239,4 +242,10 @@ function* assemble(
       yield message
     }
   }
+}
+
+function toMessage(text: string): WireObject {
+  const message = parseObject(text)
+  if (message === undefined) throw malformed(new Error('A line is no JSON object'))
+  return message
 }
