@@ -65,7 +65,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
   ['shared/audit', ['shared/errors.ts', 'shared/telemetry/clock.ts', 'shared/telemetry/logger.ts']],
   ['shared/quota', ['shared/errors.ts', 'shared/telemetry/clock.ts']],
   ['shared/retention', ['shared/errors.ts', 'shared/store', 'shared/notification', 'shared/journal']],
-  ['shared/config', ['shared/errors.ts', 'shared/retention']],
+  ['shared/config', ['shared/errors.ts', 'shared/retention', 'shared/http/strict_json.ts']],
   ['shared/telemetry', []],
   [
     'shared/metrics',

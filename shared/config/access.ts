@@ -48,6 +48,8 @@ const address = v.pipe(
   v.string(),
   v.url(),
   v.check((value) => {
+    // What is no address at all has been told.
+    if (!URL.canParse(value)) return true
     const { protocol, username, password, search, hash } = new URL(value)
     return /^https?:$/.test(protocol) && username === '' && password === '' && search === '' && hash === ''
   }, 'An http(s) address without credentials, query or fragment'),
@@ -57,7 +59,7 @@ const address = v.pipe(
 const plaintext = v.optional(v.boolean(), false)
 
 function isReachedSafely(url: string | undefined, allowPlaintext: boolean): boolean {
-  if (url === undefined || allowPlaintext) return true
+  if (url === undefined || allowPlaintext || !URL.canParse(url)) return true
   const { protocol, hostname } = new URL(url)
   return protocol === 'https:' || LOOPBACK.includes(hostname)
 }
@@ -183,18 +185,18 @@ const tokens = v.strictObject({
 })
 
 /** Who is believed: providers, asked in this order; or `none`, which listens on loopback only. */
-export const identityConfig = v.union([
-  v.literal('none'),
-  v.strictObject({
-    /** Named in the challenge of a 401. */
-    realm: v.optional(realm, 'aviso'),
-    providers: v.pipe(
-      v.array(v.variant('kind', [jwt, authOTron, whoAmI, tokens])),
-      v.minLength(1),
-      v.maxLength(8),
-    ),
-  }),
-])
+export const identityConfig = v.lazy((value) => (value === 'none' ? nobody : providers))
+
+const nobody = v.literal('none')
+const providers = v.strictObject({
+  /** Named in the challenge of a 401. */
+  realm: v.optional(realm, 'aviso'),
+  providers: v.pipe(
+    v.array(v.variant('kind', [jwt, authOTron, whoAmI, tokens])),
+    v.minLength(1),
+    v.maxLength(8),
+  ),
+})
 
 const everything = v.literal('everything')
 const prefixes = v.pipe(v.array(v.string()), v.minLength(1))

@@ -5,6 +5,7 @@
  */
 
 import * as v from 'valibot'
+import { identityConfig, policyConfig, quotaConfig } from './access.ts'
 import { telemetryVars } from './monitoring.ts'
 
 /** Seconds a stream lives at most: 2.x's default, so that its clients see what they expect. */
@@ -67,6 +68,12 @@ const shared = v.strictObject({
   logLevel: v.optional(logLevel, 'info'),
   /** Where services send what they measure; absent: nowhere, they only answer `/metrics`. */
   telemetry: v.optional(telemetryVars),
+  /** Who is believed; `none`: everybody may do everything, on loopback only. */
+  identity: v.optional(identityConfig, 'none'),
+  policy: v.optional(policyConfig, {}),
+  quota: v.optional(quotaConfig, {}),
+  /** Where it is put down who did what; absent: nowhere. */
+  audit: v.optional(v.strictObject({ file: v.pipe(v.string(), v.minLength(1)) })),
   /** etcd user; the password is read from the environment variable named here. */
   storeUser: v.optional(v.strictObject({ name: v.string(), passwordEnv: v.string() })),
 })

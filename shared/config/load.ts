@@ -5,11 +5,14 @@
  */
 
 import * as v from 'valibot'
-import { AvisoError } from '../errors.ts'
+import { AvisoError, isAvisoError } from '../errors.ts'
+import { parseStrictJson } from '../http/strict_json.ts'
 import { configSchema, type Config } from './config.ts'
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 
+/** Deeper than any file of ours. */
+const MAX_DEPTH = 32
 /** Names that would reach an object's prototype. */
 const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor', 'prototype'])
 
@@ -24,7 +27,9 @@ export function loadConfig(text: string, source: string, environment?: string): 
   if (!isObject(file)) throw new AvisoError('ERR_CONFIG', `${source}: expected a JSON object`)
   const { env, ...base } = file
   const overlay = environment === undefined ? {} : overlayOf(env, environment, source)
-  const result = v.safeParse(configSchema, merge(base, overlay, source))
+  const merged = merge(base, overlay, source)
+  refuseTwice(text, source)
+  const result = v.safeParse(configSchema, merged)
   if (result.success) return result.output
   const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? '(top level)'}: ${issue.message}`)
   throw new AvisoError('ERR_CONFIG', `${source}: ${problems.join('; ')}`)
@@ -37,6 +42,21 @@ function parse(text: string, source: string): Json {
     throw new AvisoError(
       'ERR_CONFIG',
       `${source}: not JSON (${cause instanceof Error ? cause.message : 'unreadable'})`,
+      { cause },
+    )
+  }
+}
+
+/** The last of two policies in one file would win without a word, and the one that is read would be the other. */
+function refuseTwice(text: string, source: string): void {
+  try {
+    parseStrictJson(new TextEncoder().encode(text), { maxDepth: MAX_DEPTH })
+  } catch (cause) {
+    const { offset = 0 } = isAvisoError(cause) ? cause.details : {}
+    const line = text.slice(0, Number(offset)).split('\n').length
+    throw new AvisoError(
+      'ERR_CONFIG',
+      `${source}: a name that occurs twice or is not allowed, in line ${line}`,
       { cause },
     )
   }
