@@ -24,8 +24,12 @@ const PORTABLE = [
   'tests/contract/store.{memory,embedded}.test.ts',
   'tests/service/**/*.test.ts',
 ]
-/** One file that hangs must not hold the gate for ever. */
+/** One test that hangs must not hold the gate for ever. */
 const TEST_TIMEOUT_MS = 300_000
+/** Nor must a file that does not end when its tests have. */
+const STEP_TIMEOUT_MS = 900_000
+/** Files at a time: half of them wait for a child process or a deadline, so more than Node's one of two processors. */
+const CONCURRENCY = 2
 
 interface Step {
   readonly name: string
@@ -67,6 +71,7 @@ function nodeTest(node: string, paths: readonly string[]): readonly string[] {
     node,
     '--disable-warning=ExperimentalWarning',
     '--test',
+    `--test-concurrency=${CONCURRENCY}`,
     `--test-timeout=${TEST_TIMEOUT_MS}`,
     ...paths,
   ]
@@ -84,7 +89,13 @@ async function runStep(step: Step): Promise<boolean> {
   const startedAt = performance.now()
   console.log(`\n── ${step.name}`)
   const code = await new Promise<number | null>((done) => {
-    spawn(command, argv, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] }).once('exit', done)
+    const child = spawn(command, argv, {
+      cwd: ROOT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      timeout: STEP_TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+    })
+    child.once('exit', done)
   })
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
   console.log(`── ${step.name}: ${code === 0 ? 'passed' : 'FAILED'} in ${seconds} s`)
