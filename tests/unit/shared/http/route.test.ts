@@ -32,7 +32,8 @@ const call = (method: string, path: string): Promise<Response> =>
 
 describe('createRouter()', () => {
   it('answers what is in the table, query or not', async () => {
-    assert.equal(await (await call('GET', '/a')).text(), 'a id')
+    const answered = await call('GET', '/a')
+    assert.deepEqual([await answered.text(), answered.headers.get('x-request-id')], ['a id', 'id'])
     assert.equal(await (await call('POST', '/a?x=1&x=2')).text(), 'posted')
     assert.equal(await (await call('GET', '/a/b%2Fc')).text(), 'b%2Fc')
   })
@@ -91,5 +92,7 @@ describe('rawPath()', () => {
   it('takes the path as it was sent', () => {
     assert.equal(rawPath('http://host:80/a%2Fb?x=/y'), '/a%2Fb')
     assert.equal(rawPath('http://host'), '/')
+    assert.equal(rawPath('http://host?x=/y'), '/')
+    assert.equal(rawPath('http://host/a#/b?c'), '/a')
   })
 })
