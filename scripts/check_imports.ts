@@ -64,6 +64,17 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
   ],
   ['shared/audit', ['shared/errors.ts', 'shared/telemetry/clock.ts', 'shared/telemetry/logger.ts']],
   ['shared/quota', ['shared/errors.ts', 'shared/telemetry/clock.ts']],
+  [
+    'shared/removal',
+    [
+      'shared/errors.ts',
+      'shared/store',
+      'shared/journal',
+      'shared/notification',
+      'shared/telemetry',
+      'shared/watch/follow.ts',
+    ],
+  ],
   ['shared/retention', ['shared/errors.ts', 'shared/store', 'shared/notification', 'shared/journal']],
   ['shared/config', ['shared/errors.ts', 'shared/retention', 'shared/http/strict_json.ts']],
   ['shared/telemetry', []],

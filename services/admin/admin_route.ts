@@ -1,0 +1,140 @@
+/**
+ * What all routes of the admin service have in common: who asks, from where, with which body, and how they are answered.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { readBody } from '#shared/http/read_body.ts'
+import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
+import type { Route, RouteContext } from '#shared/http/route.ts'
+import { isJsonObject, parseStrictJson, type JsonObject } from '#shared/http/strict_json.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import type { AdminAuthoriser, Administrator } from './authorise.ts'
+
+/** Largest body of a route that takes options only. */
+const OPTIONS_BYTES = 16 * 1024
+const BODY_TIMEOUT_MS = 30_000
+const MAX_DEPTH = 8
+
+/** What a route works with. */
+export interface AdminRouteParts {
+  readonly authorise: AdminAuthoriser
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** A request that was let through. */
+export interface AdminRequest extends RouteContext {
+  readonly request: Request
+  readonly who: Administrator
+  /** The JSON object of the body; empty where there is no body. */
+  readonly body: JsonObject
+}
+
+/** One line of the admin's route table. */
+export interface AdminRoute {
+  readonly method: Route['method']
+  readonly path: string
+  /** Largest body. Default: 16 KiB. */
+  readonly limitBytes?: number
+  /** Members that the body may have; another one is refused, because a misspelt option would else be none. */
+  readonly members?: readonly string[]
+  /** @returns A response, or what goes into one of status 200. */
+  readonly handle: (request: AdminRequest) => Promise<Response | Readonly<Record<string, unknown>>>
+}
+
+/** A route of the admin as one of the router. Every call is logged with who made it. */
+export function toRoute(route: AdminRoute, parts: AdminRouteParts): Route {
+  const { authorise, clock, logger } = parts
+  return {
+    method: route.method,
+    path: route.path,
+    generation: 2,
+    handle: async (request, context) => {
+      const { requestId } = context
+      let who = 'unknown'
+      try {
+        const caller = await authorise.authorise(request)
+        who = caller.name
+        refuseWebPages(request)
+        const body = await readOptions(request, route, clock)
+        const answer = await route.handle({ ...context, request, who: caller, body })
+        log('done')
+        if (answer instanceof Response) return answer
+        return jsonResponse(
+          200,
+          { success: true, ...answer, request_id: requestId },
+          { 'x-request-id': requestId },
+        )
+      } catch (error) {
+        log(error instanceof AvisoError ? error.code : 'ERR_INTERNAL')
+        return errorResponse(error, { requestId, logger, generation: 2, extra: { success: false } })
+      }
+      function log(outcome: string): void {
+        const level = route.method === 'GET' ? 'debug' : 'info'
+        logger(level, 'Admin request', {
+          method: route.method,
+          path: route.path,
+          who,
+          outcome,
+          request_id: requestId,
+        })
+      }
+    },
+  }
+}
+
+/** A page of another site must not reach the admin through the browser of somebody who may. */
+function refuseWebPages({ headers, url }: Request): void {
+  const site = headers.get('sec-fetch-site')
+  const origin = headers.get('origin')
+  const isForeign =
+    origin !== null &&
+    (!URL.canParse(origin) || new URL(origin).host !== (headers.get('host') ?? new URL(url).host))
+  if (isForeign || site === 'cross-site' || site === 'same-site')
+    throw new AvisoError('ERR_FORBIDDEN', 'Web pages of other sites cannot administrate')
+}
+
+async function readOptions(request: Request, route: AdminRoute, clock: Clock): Promise<JsonObject> {
+  if (request.method === 'GET' || request.method === 'HEAD') return {}
+  const limitBytes = route.limitBytes ?? OPTIONS_BYTES
+  const bytes = await readBody(request, { limitBytes, timeoutMs: BODY_TIMEOUT_MS, clock })
+  if (bytes.length === 0) return {}
+  const body = parseStrictJson(bytes, { maxDepth: MAX_DEPTH })
+  if (!isJsonObject(body)) throw new AvisoError('ERR_BAD_REQUEST', 'The body must be a JSON object')
+  const unknown = Object.keys(body).find((name) => !(route.members ?? []).includes(name))
+  if (unknown === undefined) return body
+  const known = route.members === undefined ? 'this path takes none' : `known are ${route.members.join(', ')}`
+  throw new AvisoError('ERR_BAD_REQUEST', `The option ${unknown.slice(0, 64)} is not known: ${known}`, {
+    details: { field: unknown.slice(0, 64), wire_code: 'UNKNOWN_FIELD' },
+  })
+}
+
+/** A flag of the body; absent: false. @throws {AvisoError} `ERR_BAD_REQUEST` */
+export function flagIn(body: JsonObject, name: string): boolean {
+  const value = body[name] ?? false
+  if (typeof value === 'boolean') return value
+  throw wrongOption(name, 'true or false')
+}
+
+/** A text of the body. @throws {AvisoError} `ERR_BAD_REQUEST` */
+export function textIn(body: JsonObject, name: string): string {
+  const value = body[name]
+  if (typeof value === 'string' && value !== '') return value
+  throw wrongOption(name, 'a text')
+}
+
+/** A list of texts of the body; `undefined` where it is absent. @throws {AvisoError} `ERR_BAD_REQUEST` */
+export function textsIn(body: JsonObject, name: string): readonly string[] | undefined {
+  const value = body[name]
+  if (value === undefined) return undefined
+  if (Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string'))
+    return value
+  throw wrongOption(name, 'a list of texts')
+}
+
+function wrongOption(name: string, form: string): AvisoError {
+  return new AvisoError('ERR_BAD_REQUEST', `The option ${name} must be ${form}`, { details: { field: name } })
+}

@@ -1,0 +1,49 @@
+/**
+ * Names of event types as operators of aviso 2.x write them: the stream's name is the event type's in capitals.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+
+/** Longest part of a wrong name that is shown. */
+const MAX_SHOWN = 64
+
+/**
+ * The event type of a name, in whatever case.
+ *
+ * @throws {AvisoError} `ERR_NOT_FOUND` that tells the names there are.
+ */
+export function eventOfName(schemas: Schemas, name: string): string {
+  if (schemas.events.includes(name)) return name
+  const found = schemas.events.find((event) => event.toLowerCase() === name.toLowerCase())
+  if (found !== undefined) return found
+  const known = schemas.events.toSorted().join(', ')
+  throw new AvisoError(
+    'ERR_NOT_FOUND',
+    `There is no stream called "${name.slice(0, MAX_SHOWN)}": known are ${known}`,
+  )
+}
+
+/** A notification as aviso 2.x names it. */
+export interface NotificationId {
+  readonly event: string
+  readonly sequence: bigint
+}
+
+/**
+ * Reads `event@sequence`.
+ *
+ * @throws {AvisoError} `ERR_BAD_REQUEST` for another form, `ERR_NOT_FOUND` for an unknown event type.
+ */
+export function parseNotificationId(schemas: Schemas, id: string): NotificationId {
+  const match = /^([^@]+)@([1-9]\d{0,17})$/.exec(id)
+  if (match === null) {
+    throw new AvisoError(
+      'ERR_BAD_REQUEST',
+      `"${id.slice(0, MAX_SHOWN)}" names no notification: give the event type, @ and the number, such as mars@42`,
+    )
+  }
+  return { event: eventOfName(schemas, match[1] ?? ''), sequence: BigInt(match[2] ?? '') }
+}

@@ -1,0 +1,69 @@
+/**
+ * The admin service: keeps the store small without losing what anybody may still need.
+ *
+ * Flow: store ◄─ **admin** (compaction, deletion, configuration)
+ *
+ * @module
+ */
+
+import { toAvisoError } from '#shared/http/respond.ts'
+import { createRouter } from '#shared/http/route.ts'
+import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import { toRoute } from './admin_route.ts'
+import { openAdminAuthoriser, type AdminAuthoriser } from './authorise.ts'
+import { jobRoutes } from './job_routes.ts'
+import { createJobs, type JobsParts } from './jobs.ts'
+import { removalRoutes } from './removal_routes.ts'
+
+/** What the service is made of. */
+export interface AdminParts extends Omit<JobsParts, 'holder'> {
+  /** Default: everybody, for a service on loopback. */
+  readonly authorise?: AdminAuthoriser
+  /** Unique text: request ids, and the name of this admin among others. */
+  readonly random: () => string
+}
+
+/** Jobs that a schedule may ask for. */
+export type ScheduledJob = 'compact' | 'clean'
+
+/** What a cron trigger says. */
+export interface ScheduledEvent {
+  readonly job: ScheduledJob
+  /** The time it was due, milliseconds since 1970: the same for all admins. */
+  readonly scheduledTime: number
+}
+
+/** The running service. */
+export interface AdminService {
+  /** Never rejects. */
+  readonly fetch: FetchHandler
+  /** Runs a job that is due, unless another admin has. Never rejects: failures are logged, and the next time is another chance. */
+  scheduled(event: ScheduledEvent): Promise<void>
+  /** Lets running jobs end at their next step. */
+  close(): Promise<void>
+}
+
+/** Makes the service. Nothing runs before it is asked. */
+export function createAdminService(parts: AdminParts): AdminService {
+  const { authorise = openAdminAuthoriser, random, logger } = parts
+  const jobsParts = { ...parts, holder: random() }
+  const jobs = createJobs(jobsParts)
+  const routes = [...jobRoutes({ ...parts, jobs }), ...removalRoutes(jobsParts, jobs)]
+  return {
+    fetch: createRouter(
+      routes.map((route) => toRoute(route, { ...parts, authorise })),
+      parts,
+    ),
+    scheduled: async ({ job, scheduledTime }) => {
+      const result = await jobs.run(job, { slot: scheduledTime }).catch((error: unknown) => {
+        logger('warn', 'A scheduled job failed; its next time is another chance', {
+          job,
+          code: toAvisoError(error).code,
+        })
+      })
+      if (result !== undefined && 'skipped' in result)
+        logger('debug', 'A scheduled job was not needed', { job, reason: String(result.skipped) })
+    },
+    close: () => jobs.close(),
+  }
+}

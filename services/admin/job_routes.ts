@@ -1,0 +1,133 @@
+/**
+ * The jobs over HTTP: `POST /api/v1/admin/compact`, `clean`, `defragment`; `GET /api/v1/admin/status`.
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import type { JsonObject } from '#shared/http/strict_json.ts'
+import { formatDuration } from '#shared/retention/duration.ts'
+import type { StoreMaintenance } from '#shared/store/maintenance.ts'
+import type { Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import { flagIn, textsIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
+import { readHistory } from './history_store.ts'
+import type { JobReport } from './job_record.ts'
+import type { JobOptions, Jobs } from './jobs.ts'
+import { progressResponse, wantsProgress } from './progress_stream.ts'
+import type { AdminSettings } from './settings.ts'
+
+/** What the routes work with. */
+export interface JobRoutesParts {
+  readonly store: Store
+  readonly maintenance: StoreMaintenance | undefined
+  readonly jobs: Jobs
+  readonly settings: AdminSettings
+  readonly clock: Clock
+}
+
+/** The routes. */
+export function jobRoutes(parts: JobRoutesParts): readonly AdminRoute[] {
+  const { jobs } = parts
+  const job = (name: 'compact' | 'clean' | 'defragment', members: readonly string[]): AdminRoute => ({
+    method: 'POST',
+    path: `/api/v1/admin/${name}`,
+    members,
+    handle: (request) =>
+      answerJob(parts, request, (onProgress) => jobs.run(name, { ...optionsOf(request.body), onProgress })),
+  })
+  return [
+    { method: 'GET', path: '/api/v1/admin/status', handle: async () => readStatus(parts) },
+    job('compact', ['dry_run', 'trust_clock']),
+    job('clean', ['dry_run', 'trust_clock', 'by_date', 'full', 'events']),
+    job('defragment', ['dry_run']),
+  ]
+}
+
+/** Runs a job for a request, with progress where that is asked for. */
+export async function answerJob(
+  { clock }: { readonly clock: Clock },
+  { request, requestId }: AdminRequest,
+  run: (onProgress: (report: JobReport) => void) => Promise<object>,
+): Promise<Response | JobReport> {
+  const report = async (onProgress: (report: JobReport) => void): Promise<JobReport> => ({
+    ...(await run(onProgress)),
+  })
+  if (wantsProgress(request)) return progressResponse(report, { clock, requestId })
+  return report(() => undefined)
+}
+
+function optionsOf(body: JsonObject): JobOptions {
+  return {
+    dryRun: flagIn(body, 'dry_run'),
+    trustClock: flagIn(body, 'trust_clock'),
+    byDate: flagIn(body, 'by_date'),
+    full: flagIn(body, 'full'),
+    events: textsIn(body, 'events'),
+  }
+}
+
+async function readStatus(parts: JobRoutesParts): Promise<JobReport> {
+  const { store, jobs, settings, clock } = parts
+  const [status, { history }, records, members] = await Promise.all([
+    store.status(),
+    readHistory(store, settings.legacyHistoryKey),
+    jobs.records(),
+    membersOf(parts),
+  ])
+  const at = (ms: number | undefined): string | undefined =>
+    ms === undefined ? undefined : new Date(ms).toISOString()
+  return {
+    clock: at(clock.now()),
+    store: {
+      version: status.version,
+      revision: status.revision.toString(),
+      size_bytes: status.sizeBytes,
+      size_in_use_bytes: status.sizeInUseBytes,
+    },
+    ...members,
+    retention: {
+      history: formatDuration(settings.historyMs),
+      age: formatDuration(settings.ageMs),
+      events: Object.fromEntries(
+        Object.entries(settings.events).map(([event, { ageMs, count }]) => [
+          event,
+          {
+            ...(ageMs !== undefined && { age: formatDuration(ageMs) }),
+            ...(count !== undefined && { count }),
+          },
+        ]),
+      ),
+    },
+    history: {
+      marks: history.marks.length,
+      oldest_mark: at(history.marks[0]?.at),
+      newest_mark: at(history.marks.at(-1)?.at),
+      compacted_to: history.compacted === 0n ? undefined : history.compacted.toString(),
+    },
+    jobs: records,
+  }
+}
+
+/** Members and alarms; a member that does not answer must not hide the rest. */
+async function membersOf({ maintenance }: JobRoutesParts): Promise<JobReport> {
+  if (maintenance === undefined) return {}
+  try {
+    const [members, alarms] = await Promise.all([maintenance.members(), maintenance.alarms()])
+    return {
+      members: members.map(({ id, name, isReachable, isLeader, version, sizeBytes, sizeInUseBytes }) => ({
+        id,
+        name,
+        reachable: isReachable,
+        leader: isLeader,
+        version,
+        size_bytes: sizeBytes,
+        size_in_use_bytes: sizeInUseBytes,
+      })),
+      alarms: alarms.map(({ memberId, kind }) => ({ member: memberId, kind })),
+    }
+  } catch (error) {
+    if (!isAvisoError(error)) throw error
+    return { members_error: error.message }
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The admin API of aviso 2.x: delete a notification, wipe a stream, wipe all.
+ *
+ * @see https://github.com/ecmwf/aviso-server `DELETE /api/v1/admin/…`
+ * @module
+ */
+
+import { jsonResponse } from '#shared/http/respond.ts'
+import type { JobsParts, Jobs } from './jobs.ts'
+import { flagIn, textIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
+import { AvisoError } from '#shared/errors.ts'
+import { eventOfName, parseNotificationId } from './event_names.ts'
+import { answerJob } from './job_routes.ts'
+import { removeNotification } from './remove_notification.ts'
+import { wipe, type WipeReport } from './wipe.ts'
+
+/** The routes. */
+export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute[] {
+  const { store, schemas, logger } = parts
+  return [
+    {
+      method: 'DELETE',
+      path: '/api/v1/admin/notification/:id',
+      handle: async ({ params, who }) => {
+        const id = parseNotificationId(schemas, decode(params['id'] ?? ''))
+        const { key, wasLive } = await removeNotification(store, id)
+        const name = `${id.event}@${id.sequence}`
+        logger('info', 'A notification was deleted', { notification: name, who: who.name })
+        return { message: `Notification ${name} deleted`, notification_id: name, key, was_live: wasLive }
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/api/v1/admin/wipe/stream',
+      members: ['stream_name', 'dry_run'],
+      handle: (request) => {
+        const event = eventOfName(schemas, textIn(request.body, 'stream_name'))
+        return wipeStreams(parts, jobs, request, [event])
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/api/v1/admin/wipe/all',
+      members: ['dry_run'],
+      handle: (request) => wipeStreams(parts, jobs, request, schemas.events),
+    },
+  ]
+}
+
+async function wipeStreams(
+  parts: JobsParts,
+  jobs: Jobs,
+  request: AdminRequest,
+  events: readonly string[],
+): Promise<Response | Readonly<Record<string, unknown>>> {
+  const dryRun = flagIn(request.body, 'dry_run')
+  let last: WipeReport | undefined
+  const answer = await answerJob(parts, request, (onProgress) =>
+    jobs.runWork('wipe', { dryRun }, async (claim, signal) => {
+      last = await wipe(parts, { claim, events, signal, onProgress: (report) => onProgress({ ...report }) })
+      return { ...last, message: messageOf(last), success: failedOf(last).length === 0 }
+    }),
+  )
+  if (answer instanceof Response || last === undefined || failedOf(last).length === 0) return answer
+  const { requestId } = request
+  // 2.x answered 200 here: what was wiped and what was not is told, and it is no success.
+  return jsonResponse(
+    500,
+    { ...answer, code: 'WIPE_INCOMPLETE', request_id: requestId },
+    { 'x-request-id': requestId },
+  )
+}
+
+function failedOf({ streams }: WipeReport): readonly string[] {
+  return streams.filter(({ error }) => error !== undefined).map(({ stream }) => stream)
+}
+
+function messageOf(report: WipeReport): string {
+  const { streams, deleted, dry_run: dryRun } = report
+  const failed = failedOf(report)
+  if (failed.length > 0)
+    return `${failed.length} of ${streams.length} streams were not wiped to their end (${failed.join(', ')}): try again`
+  const names = streams.map(({ stream }) => stream).join(', ')
+  return dryRun ? `${deleted} keys of ${names} would be deleted` : `Wiped ${names}: ${deleted} keys deleted`
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    throw new AvisoError('ERR_BAD_REQUEST', 'The name of the notification is not a valid part of a path')
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Deletes one notification: its key where it still holds, and from what history is handed out.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { readCommit } from '#shared/journal/commits.ts'
+import { revisionOfSequence } from '#shared/journal/positions.ts'
+import { MAX_REMOVED_IDS, forgetCompacted } from '#shared/removal/removed.ts'
+import { toBytes } from '#shared/store/bytes.ts'
+import type { CallOptions, Compare, Revision, Store, StoreOperation } from '#shared/store/store.ts'
+import type { NotificationId } from './event_names.ts'
+import { readHistory } from './history_store.ts'
+import { CAS_ATTEMPTS } from './limits.ts'
+import { putRemoved, readRemoved } from './removed_store.ts'
+import { LEGACY_HISTORY_KEY } from '#shared/retention/legacy_history.ts'
+
+/** What was deleted. */
+export interface RemovedNotification {
+  readonly key: string
+  readonly revision: Revision
+  /** Whether the key was deleted; not where it has been written again, or is gone. */
+  readonly wasLive: boolean
+}
+
+/**
+ * Deletes a notification.
+ *
+ * @throws {AvisoError} `ERR_NOT_FOUND` for one that was never stored, was deleted, or is older than the history; `ERR_TOO_LARGE` when
+ *   too many single ones were deleted; `ERR_CONFLICT`; what the store throws.
+ */
+export async function removeNotification(
+  store: Store,
+  id: NotificationId,
+  options?: CallOptions,
+): Promise<RemovedNotification> {
+  const { key, revision } = await locate(store, id, options)
+  const { history } = await readHistory(store, LEGACY_HISTORY_KEY, options)
+  for (let attempt = 0; attempt < CAS_ATTEMPTS; attempt++) {
+    const read = await readRemoved(store, id.event, options)
+    if (read.removed.ids.has(id.sequence) || revision <= read.removed.wipedThrough) throw notFound(id)
+    const kept = forgetCompacted(read.removed, history.compacted)
+    if (kept.ids.size >= MAX_REMOVED_IDS) {
+      throw new AvisoError(
+        'ERR_TOO_LARGE',
+        `${MAX_REMOVED_IDS} notifications of ${id.event} are deleted one by one already: wipe the stream instead`,
+      )
+    }
+    const removed = { ...kept, ids: new Map([...kept.ids, [id.sequence, revision]]) }
+    const live = await readLive(store, key, revision, options)
+    const { succeeded } = await store.txn(
+      {
+        compare: [read.guard, ...(live.guard === undefined ? [] : [live.guard])],
+        success: [putRemoved(id.event, removed), ...live.deletions],
+      },
+      options,
+    )
+    if (succeeded) return { key, revision, wasLive: live.deletions.length > 0 }
+  }
+  throw new AvisoError('ERR_CONFLICT', 'Others keep changing what is removed from this event type: try again')
+}
+
+/** The key still as this notification left it, with the guard that it stays so. */
+async function readLive(
+  store: Store,
+  text: string,
+  revision: Revision,
+  options?: CallOptions,
+): Promise<{ readonly guard?: Compare; readonly deletions: readonly StoreOperation[] }> {
+  const key = toBytes(text)
+  const [kv] = (await store.range({ key, keysOnly: true }, options)).kvs
+  // Written again: that is another notification.
+  if (kv?.modRevision !== revision) return { deletions: [] }
+  return {
+    guard: { key, target: 'MOD', result: 'EQUAL', value: revision },
+    deletions: [{ kind: 'delete', range: { key } }],
+  }
+}
+
+/** Key and commit of a notification, from the journal. */
+async function locate(
+  store: Store,
+  id: NotificationId,
+  options?: CallOptions,
+): Promise<{ readonly key: string; readonly revision: Revision }> {
+  const position = await revisionOfSequence(store, id.event, id.sequence, options)
+  if (position.kind !== 'found') throw notFound(id)
+  const { commit } = await readCommit({ store, event: id.event }, position.revision, options)
+  const entry = commit?.batch.events[position.index]
+  if (commit === undefined || entry === undefined || BigInt(entry.seq) !== id.sequence) throw notFound(id)
+  return { key: entry.key, revision: commit.revision }
+}
+
+function notFound({ event, sequence }: NotificationId): AvisoError {
+  return new AvisoError(
+    'ERR_NOT_FOUND',
+    `There is no notification ${event}@${sequence}: it was never stored, was deleted, or is older than the history that is kept`,
+  )
+}
