@@ -158,11 +158,12 @@ function countMembers(answer: unknown): number | undefined {
   return Array.isArray(members) ? members.length : undefined
 }
 
-/** An answer without alarms has no such member at all. */
+/** Without alarms etcd 3.4 answers `{}`, later versions a header alone. */
 function listAlarms(answer: unknown): readonly string[] | undefined {
-  if (field(answer, 'header') === undefined) return undefined
-  const alarms = field(answer, 'alarms')
-  if (!Array.isArray(alarms)) return []
+  if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return undefined
+  if (Object.keys(answer).some((name) => name !== 'header' && name !== 'alarms')) return undefined
+  const alarms = field(answer, 'alarms') ?? []
+  if (!Array.isArray(alarms)) return undefined
   const names = alarms
     .map((alarm: unknown) => field(alarm, 'alarm'))
     .filter((name) => typeof name === 'string')

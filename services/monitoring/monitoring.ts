@@ -16,6 +16,7 @@ import type { CheckResult } from './check.ts'
 import {
   checkAlarms,
   checkClusterStatus,
+  checkFileSize,
   checkHeadroom,
   checkStoreSize,
   checkTotalKeys,
@@ -103,6 +104,7 @@ async function runChecks(
       ? []
       : [
           checkStoreSize(etcd),
+          checkFileSize(etcd),
           checkClusterStatus(etcd, options.etcd?.expectedMembers ?? 1),
           checkTotalKeys(etcd),
           checkAlarms(etcd),

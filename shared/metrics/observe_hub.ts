@@ -7,8 +7,9 @@
 import type { CloseReason, Hub, HubStatus, StreamFormat, SubscribeRequest } from '#shared/watch/hub.ts'
 import type { Metrics } from './metrics.ts'
 
-/** The same hub, measured. */
-export function observeHub(hub: Hub, metrics: Metrics): Hub {
+/** Registers the metrics. @returns Measures the hub of this process. */
+export function createHubMetrics(metrics: Metrics): (hub: Hub) => Hub {
+  let measured: Hub | undefined
   const opened = metrics.counter({
     name: 'aviso_sse_connections',
     help: 'Streams opened, by event type; "ranges" is a watch of 1.x',
@@ -20,9 +21,9 @@ export function observeHub(hub: Hub, metrics: Metrics): Hub {
     help: 'Streams that the service ended, by reason; the others were left by their listener',
     labels: ['reason'],
   })
-  registerStatus(metrics, () => hub.status())
+  registerStatus(metrics, () => measured?.status())
   const onClosing = (reason: CloseReason): void => ended.add([reason])
-  return {
+  const measure = (hub: Hub): Hub => ({
     async subscribe(request) {
       try {
         const subscription = await hub.subscribe({
@@ -38,6 +39,10 @@ export function observeHub(hub: Hub, metrics: Metrics): Hub {
     },
     status: () => hub.status(),
     close: () => hub.close(),
+  })
+  return (hub) => {
+    measured = hub
+    return measure(hub)
   }
 }
 
@@ -56,14 +61,17 @@ function observeFormat(format: StreamFormat, onClosing: (reason: CloseReason) =>
   }
 }
 
-function registerStatus(metrics: Metrics, status: () => HubStatus): void {
+function registerStatus(metrics: Metrics, status: () => HubStatus | undefined): void {
   const gauge = (name: string, help: string, value: (status: HubStatus) => number): void =>
     metrics.read({
       kind: 'gauge',
       name,
       help,
       ...(name.endsWith('_bytes') && { unit: 'bytes' }),
-      read: () => [{ value: value(status()) }],
+      read: () => {
+        const now = status()
+        return now === undefined ? [] : [{ value: value(now) }]
+      },
     })
   gauge('aviso_sse_connections_active', 'Streams that are open', ({ subscribers }) => subscribers)
   gauge('aviso_streams_parked', 'Streams whose listener does not read just now', ({ parked }) => parked)

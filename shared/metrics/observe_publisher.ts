@@ -13,8 +13,15 @@ function statusOf(result: PublishResult): 'success' | 'replayed' | 'rejected' | 
   return result.error.status < 500 ? 'rejected' : 'error'
 }
 
-/** @param elapsed Milliseconds of a clock that only goes forward, with a fraction. */
-export function observePublisher(publisher: Publisher, metrics: Metrics, elapsed: () => number): Publisher {
+/**
+ * Registers the metrics. @returns Measures a publisher.
+ *
+ * @param elapsed Milliseconds of a clock that only goes forward, with a fraction.
+ */
+export function createPublisherMetrics(
+  metrics: Metrics,
+  elapsed: () => number,
+): (publisher: Publisher) => Publisher {
   const notifications = metrics.counter({
     name: 'aviso_notifications',
     help: 'Notifications handed to the store, by outcome',
@@ -35,7 +42,7 @@ export function observePublisher(publisher: Publisher, metrics: Metrics, elapsed
     notifications.add([item?.event ?? '', statusOf(result)])
     if (!result.ok) failures.add([result.error.code])
   }
-  return {
+  return (publisher) => ({
     async publish(items) {
       const startedAt = elapsed()
       const results = await publisher.publish(items)
@@ -44,5 +51,5 @@ export function observePublisher(publisher: Publisher, metrics: Metrics, elapsed
       return results
     },
     close: () => publisher.close(),
-  }
+  })
 }

@@ -72,6 +72,34 @@ export function createUdpChannel(socket: DatagramSender): TelemetryChannel {
   }
 }
 
+/** A monitoring in the same process. */
+export function createLocalChannel(accept: (message: Uint8Array) => void): TelemetryChannel {
+  let sent = 0
+  return {
+    send(message) {
+      sent++
+      accept(message)
+    },
+    status: () => ({ sent, dropped: 0 }),
+    close: () => Promise.resolve(),
+  }
+}
+
+/** Several channels as one: each gets every message. */
+export function joinChannels(channels: readonly TelemetryChannel[]): TelemetryChannel {
+  const sum = (which: keyof ChannelStatus): number =>
+    channels.reduce((total, channel) => total + channel.status()[which], 0)
+  return {
+    send: (message) => {
+      for (const channel of channels) channel.send(message)
+    },
+    status: () => ({ sent: sum('sent'), dropped: sum('dropped') }),
+    close: async () => {
+      await Promise.all(channels.map((channel) => channel.close()))
+    },
+  }
+}
+
 /** What the HTTP channel works with. */
 export interface HttpChannelParts {
   /** Address of the monitoring's `/api/v1/telemetry`. */
