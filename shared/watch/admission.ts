@@ -39,7 +39,6 @@ export async function admit(parts: AdmissionParts, from: StartPosition): Promise
     await checkExists(parts, from.revision)
     await checkReadable(parts, from.revision)
   }
-  if (parts.signal.aborted) throw closed()
 }
 
 async function untilStanding(parts: AdmissionParts): Promise<void> {

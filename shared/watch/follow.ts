@@ -26,12 +26,19 @@ export interface FollowState {
   readonly since: number
 }
 
+/** The store's epoch as first seen by any of those who share this; `undefined` before, '' where the store has none. */
+export interface KnownEpoch {
+  known: string | undefined
+}
+
 /** What {@link followStore} follows, and with what. */
 export interface FollowRequest {
   readonly store: Store
   readonly range: KeyRange
   /** First revision to yield. */
   readonly from: Revision
+  /** Shared by followers of one store, so that one that begins late notices too that it was replaced. */
+  readonly epoch?: KnownEpoch
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
@@ -46,8 +53,9 @@ export interface FollowRequest {
 interface Progress {
   /** First revision that has not been yielded. */
   next: Revision
-  /** The store's epoch as first seen; `undefined` before, '' where there is none. */
-  epoch: string | undefined
+  readonly epoch: KnownEpoch
+  /** Whether it has stood before. */
+  hasStood: boolean
   delayMs: number
 }
 
@@ -61,7 +69,12 @@ interface Progress {
  */
 export async function* followStore(request: FollowRequest): AsyncGenerator<WatchMessage, void, undefined> {
   const { clock, random, logger, signal } = request
-  const progress: Progress = { next: request.from, epoch: undefined, delayMs: BACKOFF_MS.first }
+  const progress: Progress = {
+    next: request.from,
+    epoch: request.epoch ?? { known: undefined },
+    hasStood: false,
+    delayMs: BACKOFF_MS.first,
+  }
   let disturbed = false
   while (!signal.aborted) {
     let code = 'none'
@@ -140,9 +153,12 @@ async function verifyStore(store: Store, progress: Progress, signal: AbortSignal
   const { kvs, revision } = await store.range({ key: toBytes(EPOCH_KEY) }, { signal })
   const [kv] = kvs
   const epoch = kv === undefined ? '' : toText(kv.value)
-  const first = progress.epoch === undefined
-  progress.epoch ??= epoch
-  if (epoch === progress.epoch && (first || revision >= progress.next - 1n)) return
+  // A store without an epoch may be given one at any time.
+  progress.epoch.known ||= epoch
+  // Where it begins may lie ahead, but what it has seen cannot.
+  const isThere = !progress.hasStood || revision >= progress.next - 1n
+  progress.hasStood = true
+  if (epoch === progress.epoch.known && isThere) return
   throw new AvisoError(
     'ERR_EPOCH_CHANGED',
     'The store was replaced or went back in time; start again from a date or from now',

@@ -11,7 +11,7 @@ import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import type { Decoder } from './decode.ts'
 import type { Entry } from './entry.ts'
-import { followStore } from './follow.ts'
+import { followStore, type KnownEpoch } from './follow.ts'
 import type { HistoryPages } from './history_pages.ts'
 import { HISTORY_PAGE_BYTES } from './limits.ts'
 import type { Ring } from './ring.ts'
@@ -31,6 +31,8 @@ export interface HistoryParts {
   readonly store: Store
   /** The hull, which the ring is filled from too. */
   readonly range: KeyRange
+  /** Which store it is: the same object for all who follow it. */
+  readonly epoch: KnownEpoch
   readonly decode: Decoder
   readonly ring: Ring
   readonly clock: Clock
@@ -111,6 +113,8 @@ export function startReader(request: ReaderRequest): HistoryReader {
 
   async function run(): Promise<void> {
     for await (const message of followStore({ ...request, signal: stop.signal })) {
+      // A store may have more at hand when the signal comes.
+      if (stop.signal.aborted) return
       if (message.kind === 'created') continue
       take(message)
       const isAtRing = through >= ring.floor - 1n

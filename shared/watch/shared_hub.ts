@@ -82,7 +82,7 @@ export async function createHub(parts: HubParts): Promise<Hub> {
     stop.abort()
     stopSweep()
     endAll(works, 'shutdown')
-    history.reset(new AvisoError('ERR_STORE_UNAVAILABLE', 'This service is going away; connect again'))
+    history.reset(unavailable())
     await upstream.close()
   }
   return {
@@ -99,6 +99,8 @@ export async function createHub(parts: HubParts): Promise<Hub> {
       } finally {
         starting--
       }
+      // Not a moment passes between this look and the stream's begin.
+      if (stop.signal.aborted || !upstream.standing.hasStood()) throw unavailable()
       return open(works, request)
     },
     status: () => statusOf(works),
@@ -118,6 +120,7 @@ async function startWorks(parts: HubParts): Promise<Works> {
     store,
     range: hullOf(roots),
     ring,
+    epoch: { known: undefined },
     decode: createDecoder({ schemas, roots, logger }),
     clock,
     random,
@@ -183,7 +186,7 @@ function endAll({ delivery, streams }: Works, reason: CloseReason, oldest?: Revi
 function lose(works: Works, loss: Loss, onEpochChange?: () => void): void {
   if (loss.kind === 'compacted') {
     endAll(works, 'history_compacted', loss.oldest)
-    works.history.reset(new AvisoError('ERR_STORE_UNAVAILABLE', 'The store is being read anew; try again'))
+    works.history.reset(unavailable())
     return
   }
   endAll(works, 'store_unavailable')
@@ -204,4 +207,8 @@ function statusOf({ streams, ring, upstream }: Works): HubStatus {
     ringBytes: ring.bytes,
     connected: upstream.state().connected,
   }
+}
+
+function unavailable(): AvisoError {
+  return new AvisoError('ERR_STORE_UNAVAILABLE', 'The stream cannot begin here now; connect again')
 }

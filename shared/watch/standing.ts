@@ -20,6 +20,8 @@ export interface Standing {
   isSettled(): boolean
   /** A message has come, and the ring has moved. */
   received(): void
+  /** What has been seen is void. Nothing may begin before {@link restart}, and before it stands again. */
+  fall(): void
   /** Everything begins again; `head` is the store's revision. */
   restart(head: Revision): void
 }
@@ -53,12 +55,14 @@ export function createStanding(ring: Ring, origin: Revision, clock: Clock): Stan
       hasStood = true
       stood.resolve()
     },
-    restart: (revision) => {
-      head = revision
-      unsettledAt = clock.now()
+    fall: () => {
       if (!hasStood) return
       hasStood = false
       stood = Promise.withResolvers()
+    },
+    restart: (revision) => {
+      head = revision
+      unsettledAt = clock.now()
     },
   }
 }

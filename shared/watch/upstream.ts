@@ -15,7 +15,7 @@ import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import type { Decoder } from './decode.ts'
 import type { Entry } from './entry.ts'
-import { followStore, type FollowState } from './follow.ts'
+import { followStore, type FollowState, type KnownEpoch } from './follow.ts'
 import { oldestRevisionOf } from './history_reader.ts'
 import { START_BACK_REVISIONS, TURN_BYTES, TURN_REVISIONS } from './limits.ts'
 import type { Ring } from './ring.ts'
@@ -41,6 +41,8 @@ export interface UpstreamParts {
   readonly store: Store
   readonly range: KeyRange
   readonly ring: Ring
+  /** Which store it is: the same object for all who follow it. */
+  readonly epoch: KnownEpoch
   readonly decode: Decoder
   readonly clock: Clock
   readonly random: () => string
@@ -87,6 +89,7 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   const { store, range, ring, clock, random, logger } = parts
   const stop = new AbortController()
   let state: FollowState = { connected: false, since: clock.now() }
+  const { epoch } = parts
   const standing = createStanding(ring, origin.head, clock)
   /** What has been received in this turn. */
   let turn = { revisions: 0, bytes: 0 }
@@ -96,7 +99,8 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
       state = changed
     }
     const from = ring.through + 1n
-    const messages = followStore({ store, range, from, clock, random, logger, onState, signal: stop.signal })
+    const { signal } = stop
+    const messages = followStore({ store, range, from, epoch, clock, random, logger, onState, signal })
     for await (const message of messages) {
       receive(message)
       if (turn.revisions < TURN_REVISIONS && turn.bytes < TURN_BYTES) continue
@@ -127,34 +131,37 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
     const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
     const oldest = oldestRevisionOf(error)
     state = { connected: false, since: clock.now() }
-    if (oldest !== undefined && oldest > ring.through + 1n) {
+    const isCompacted = oldest !== undefined && oldest > ring.through + 1n
+    const isReplaced = code === 'ERR_EPOCH_CHANGED'
+    if (isCompacted || isReplaced) standing.fall()
+    if (isCompacted) {
       logger('error', 'The store has compacted what was not read yet, starting over', { code, oldest })
       parts.onLoss({ kind: 'compacted', oldest })
-      restart({ from: oldest, head: oldest - 1n })
-    } else if (code === 'ERR_EPOCH_CHANGED') {
+      await relocate(oldest)
+    } else if (isReplaced) {
+      epoch.known = undefined
       logger('error', 'The store was replaced, starting over', { code })
       parts.onLoss({ kind: 'replaced' })
-      await relocate()
+      await relocate(1n)
     } else {
       logger('error', 'The store could not be followed, trying again', { code })
       await clock.sleep(RETRY_MS, stop.signal)
     }
   }
 
-  async function relocate(): Promise<void> {
+  /** Begins again as at first, at `oldest` or later. */
+  async function relocate(oldest: Revision): Promise<void> {
     while (!stop.signal.aborted) {
       try {
-        return restart(await findOrigin(store, stop.signal))
+        const { from, head } = await findOrigin(store, stop.signal)
+        ring.reset(from > oldest ? from : oldest)
+        standing.restart(head)
+        return
       } catch (error) {
         if (!isAvisoError(error)) throw error
         await clock.sleep(RETRY_MS, stop.signal)
       }
     }
-  }
-
-  function restart({ from, head }: Origin): void {
-    ring.reset(from)
-    standing.restart(head)
   }
 
   const running = keepFollowing(follow, startOver, stop.signal)

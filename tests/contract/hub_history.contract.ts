@@ -219,7 +219,7 @@ function behindRing(subject: HubSubject): void {
     await fill(publisher, 150)
     const hub = await openHub(store, space, { limits: TINY_RING })
     const before = store.watches
-    const starts = publisher.after('a', BEGINNING).slice(0, 300)
+    const starts = publisher.after('a', BEGINNING).slice(150, 250)
     const format = createTestFormat(space)
     const listeners = await Promise.all(
       starts.toReversed().map(async (start) => {
