@@ -13,9 +13,11 @@ import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import type { Platform, RunningServer } from '#shared/runtime/runtime.ts'
 import { openStore } from '#shared/store/open.ts'
+import { openMaintenance } from '#shared/store/open_maintenance.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
 import { createLogger, type Logger } from '#shared/telemetry/logger.ts'
 import { parseServeArguments, readSchemaFiles, resolveConfig } from './serve/options.ts'
+import { checkSchedules, startSchedules } from './serve/schedules.ts'
 
 /** Longest time from a stop signal to the exit: beyond the 10 s that an ingest may need to learn an outcome. */
 const STOP_LIMIT_MS = 15_000
@@ -33,10 +35,16 @@ async function main(argv: readonly string[]): Promise<number> {
   const config = await resolveConfig(options, platform.readText)
   refuseOpenAddress(config)
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
+  const { triggers, vars } = config.services.admin
+  checkSchedules(triggers.crons, { longestGapMs: vars.longestGap, nowMs: systemClock.now() })
   const launched = await launch(config, options.services, platform, logger)
   announce(launched, config, platform)
+  const stopSchedules = options.services.includes('admin')
+    ? startSchedules({ crons: triggers.crons, run: launched.system.scheduled, now: systemClock.now })
+    : () => undefined
   const signal = await stopSignal()
   console.error(`\n${signal}: finishing writes and ending streams`)
+  stopSchedules()
   const limit = setTimeout(() => process.exit(1), STOP_LIMIT_MS)
   await launched.system.close()
   await Promise.all(launched.servers.map((server) => server.close()))
@@ -51,18 +59,20 @@ async function launch(
   logger: Logger,
 ): Promise<Launched> {
   const schemas = createSchemas(await readSchemaFiles(config.vars.schemas, platform.readText))
-  const store = await openStore(config.vars.store, {
+  const storeParts = {
     platform,
     dataFolder: config.dev.data,
     clock: systemClock,
     logger,
     ...storeAuth(config, platform),
-  })
+  }
+  const store = await openStore(config.vars.store, storeParts)
   const servers: RunningServer[] = []
   const system = startSystem({
     config,
     services,
     store,
+    maintenance: await openMaintenance(config.vars.store, storeParts),
     schemas,
     clock: systemClock,
     random: platform.random,

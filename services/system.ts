@@ -6,6 +6,8 @@
  * @module
  */
 
+import { toAdminSettings } from '#services/admin/from_config.ts'
+import { createAdminService, type AdminService, type ScheduledEvent } from '#services/admin/handler.ts'
 import { createAuthHandler } from '#services/auth/handler.ts'
 import { openAuthoriser } from '#services/auth/authorise.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
@@ -15,6 +17,7 @@ import { errorResponse } from '#shared/http/respond.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
@@ -27,6 +30,8 @@ export interface SystemParts {
   readonly config: Config
   readonly services: readonly ServiceName[]
   readonly store: Store
+  /** What an admin may do to the store's members; absent where it has none. */
+  readonly maintenance?: StoreMaintenance | undefined
   readonly schemas: Schemas
   readonly clock: Clock
   readonly random: () => string
@@ -45,6 +50,8 @@ export interface System {
   only(service: ServiceName): FetchHandler
   /** Resolves when the store has answered and the services stand. */
   readonly ready: Promise<void>
+  /** A cron trigger is due. Waits until the services stand; does nothing where the admin is not among them. Never rejects. */
+  scheduled(event: ScheduledEvent): Promise<void>
   /** Ends streams with a resumable position, finishes writes, closes the store. Idempotent. */
   close(): Promise<void>
 }
@@ -53,6 +60,7 @@ interface Running {
   readonly handlers: ReadonlyMap<ServiceName, FetchHandler>
   /** Open listener streams, and whether they have an upstream. */
   readonly listening: () => { readonly connected: boolean; readonly streams: number }
+  readonly admin: AdminService | undefined
   close(): Promise<void>
 }
 
@@ -105,6 +113,10 @@ export function startSystem(parts: SystemParts): System {
     fetch: serve(parts.services),
     only: (service) => serve([service]),
     ready,
+    scheduled: async (event) => {
+      await ready.catch(() => undefined)
+      if (!stop.signal.aborted) await running?.admin?.scheduled(event)
+    },
     close: () => {
       closing ??= closeSystem()
       return closing
@@ -184,11 +196,30 @@ async function start(parts: SystemParts, signal: AbortSignal): Promise<Running> 
       }),
     )
   }
+  const admin = services.includes('admin') ? startAdmin(parts) : undefined
+  if (admin !== undefined) {
+    handlers.set('admin', admin.fetch)
+    closers.push(() => admin.close())
+  }
   return {
     handlers,
     listening,
+    admin,
     close: async () => {
       await Promise.all(closers.map((close) => close()))
     },
   }
+}
+
+function startAdmin({
+  config,
+  store,
+  maintenance,
+  schemas,
+  clock,
+  random,
+  logger,
+}: SystemParts): AdminService {
+  const settings = toAdminSettings(config.services.admin.vars, schemas)
+  return createAdminService({ store, maintenance, schemas, clock, random, logger, settings })
 }

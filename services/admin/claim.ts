@@ -50,16 +50,25 @@ export type ClaimOutcome =
   | { readonly kind: 'running'; readonly record: JobRecord }
   /** The run of this schedule time was done already. */
   | { readonly kind: 'served'; readonly record: JobRecord }
+  /** It was to be resumed only. */
+  | { readonly kind: 'never_run' }
+
+/** Who asks for the job. */
+export interface ClaimRequest {
+  /** Time of the schedule, milliseconds since 1970; absent: by hand, at once. */
+  readonly slot?: number
+  /** Only where the job was run before. */
+  readonly isResumed?: boolean
+}
 
 /**
  * Claims a job.
  *
- * @param slot Time of the schedule that asks for it, milliseconds since 1970; absent: by hand, at once.
  * @throws {AvisoError} What the store throws.
  */
 export async function claimJob(
   name: JobName,
-  slot: number | undefined,
+  { slot, isResumed = false }: ClaimRequest,
   parts: ClaimParts,
 ): Promise<ClaimOutcome> {
   const { store, clock, holder } = parts
@@ -68,6 +77,7 @@ export async function claimJob(
     const [kv] = (await store.range({ key })).kvs
     const known = kv === undefined ? undefined : parseJobRecord(kv.value)
     const now = clock.now()
+    if (known === undefined && isResumed) return { kind: 'never_run' }
     if (known !== undefined && isAlive(known, now)) return { kind: 'running', record: known }
     if (known !== undefined && slot !== undefined && isServed(known, slot, now))
       return { kind: 'served', record: known }

@@ -31,6 +31,8 @@ export interface ScheduledEvent {
   readonly job: ScheduledJob
   /** The time it was due, milliseconds since 1970: the same for all admins. */
   readonly scheduledTime: number
+  /** The time passed while no admin was there. */
+  readonly isCatchUp?: boolean
 }
 
 /** The running service. */
@@ -54,8 +56,11 @@ export function createAdminService(parts: AdminParts): AdminService {
       routes.map((route) => toRoute(route, { ...parts, authorise })),
       parts,
     ),
-    scheduled: async ({ job, scheduledTime }) => {
-      const result = await jobs.run(job, { slot: scheduledTime }).catch((error: unknown) => {
+    scheduled: async ({ job, scheduledTime, isCatchUp = false }) => {
+      // A cleaner that was never here has missed nothing: who starts this service on a store for the first time has until the next
+      // time of the schedule to set its retention. The compactor's first run deletes nothing, and the sooner it is the better.
+      const isResumed = isCatchUp && job === 'clean'
+      const result = await jobs.run(job, { slot: scheduledTime, isResumed }).catch((error: unknown) => {
         logger('warn', 'A scheduled job failed; its next time is another chance', {
           job,
           code: toAvisoError(error).code,

@@ -49,12 +49,14 @@ export interface JobOptions {
   readonly events?: readonly string[] | undefined
   /** Time of the schedule that asks; absent: by hand. Milliseconds since 1970. */
   readonly slot?: number
+  /** Only where the job was run before. */
+  readonly isResumed?: boolean
   readonly onProgress?: (report: JobReport) => void
 }
 
 /** A run that is not needed: a schedule found the job done or running elsewhere. */
 export interface SkippedRun {
-  readonly skipped: 'running' | 'served'
+  readonly skipped: 'running' | 'served' | 'never_run'
 }
 
 /** The work of a job, under its claim; without one it only looks. */
@@ -84,11 +86,9 @@ export function createJobs(parts: JobsParts): Jobs {
 
   async function runClaimed(name: JobName, options: JobOptions, work: Work): Promise<JobReport | SkippedRun> {
     if (options.dryRun === true) return work(undefined, stop.signal)
-    const outcome = await claimJob(name, options.slot, { store, clock, holder })
-    if (outcome.kind !== 'claimed') {
-      if (options.slot !== undefined) return { skipped: outcome.kind }
-      throw alreadyRunning(name, outcome.record)
-    }
+    const outcome = await claimJob(name, options, { store, clock, holder })
+    if (outcome.kind === 'running' && options.slot === undefined) throw alreadyRunning(name, outcome.record)
+    if (outcome.kind !== 'claimed') return { skipped: outcome.kind }
     const { claim } = outcome
     const began = clock.now()
     try {

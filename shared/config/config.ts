@@ -5,6 +5,7 @@
  */
 
 import * as v from 'valibot'
+import { DEFAULT_ADMIN_SERVICE, adminTriggers, adminVars } from './admin.ts'
 import { identityConfig, policyConfig, quotaConfig } from './access.ts'
 import { telemetryVars } from './monitoring.ts'
 
@@ -56,6 +57,11 @@ function service<const Vars extends v.GenericSchema>(vars: Vars) {
   })
 }
 
+const adminService = v.strictObject({
+  ...service(adminVars).entries,
+  triggers: v.optional(adminTriggers, {}),
+})
+
 const logLevel = v.picklist(['debug', 'info', 'warn', 'error'])
 
 const shared = v.strictObject({
@@ -92,11 +98,15 @@ export const configSchema = v.strictObject({
   compatibility_date: v.optional(v.string()),
   vars: v.optional(shared, {}),
   dev: v.optional(dev, {}),
-  services: v.strictObject({ rest: service(restVars), auth: service(authVars) }),
+  services: v.strictObject({
+    rest: service(restVars),
+    auth: service(authVars),
+    admin: v.optional(adminService, DEFAULT_ADMIN_SERVICE),
+  }),
 })
 
 export type Config = v.InferOutput<typeof configSchema>
 export type ServiceName = keyof Config['services']
 
 /** Every service this version has. */
-export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth']
+export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth', 'admin']

@@ -169,6 +169,15 @@ describe('createJobs()', () => {
     assert.deepEqual(await jobs.run('clean', { slot: missed }), { skipped: 'served' })
   })
 
+  it('catches up only where there was a run before', async () => {
+    const { jobs } = setUp()
+    assert.deepEqual(await jobs.run('clean', { slot: NOW - HOUR_MS, isResumed: true }), {
+      skipped: 'never_run',
+    })
+    await jobs.run('clean', { slot: NOW - HOUR_MS })
+    assert.ok(!('skipped' in (await jobs.run('clean', { slot: NOW, isResumed: true }))))
+  })
+
   it('is not put off by a time that a wrong clock has served', async () => {
     const { clock, jobs, another } = setUp()
     clock.set(NOW + 365 * DAY_MS)

@@ -1,0 +1,62 @@
+/**
+ * The admin's settings from the configuration's, completed by what the schemas say.
+ *
+ * @module
+ */
+
+import type { Schemas } from '#shared/notification/schema.ts'
+import type { AdminSettings } from './settings.ts'
+
+/** `services.admin.vars`, as it is read: durations are milliseconds. */
+export interface AdminVars {
+  readonly history: number
+  readonly retention: { readonly age: number }
+  readonly events: Readonly<
+    Record<
+      string,
+      {
+        readonly age?: number | undefined
+        readonly count?: number | undefined
+        readonly dateField?: string | undefined
+      }
+    >
+  >
+  readonly longestGap: number
+  readonly roots?: readonly string[] | undefined
+  readonly legacyHistoryKey: string
+  readonly defragmentWasteMebibytes: number | null
+}
+
+/**
+ * Settings of the admin service.
+ *
+ * @throws {AvisoError} `ERR_UNKNOWN_EVENT` for a retention of an event type that no schema has.
+ */
+export function toAdminSettings(vars: AdminVars, schemas: Schemas): AdminSettings {
+  for (const event of Object.keys(vars.events)) schemas.require(event)
+  return {
+    historyMs: vars.history,
+    ageMs: vars.retention.age,
+    events: Object.fromEntries(
+      Object.entries(vars.events).map(([event, { age, count, dateField }]) => [
+        event,
+        { ageMs: age, count, dateField },
+      ]),
+    ),
+    longestGapMs: vars.longestGap,
+    roots: vars.roots ?? rootsOf(schemas),
+    legacyHistoryKey: vars.legacyHistoryKey,
+    defragmentWasteBytes:
+      vars.defragmentWasteMebibytes === null ? undefined : vars.defragmentWasteMebibytes * 1024 * 1024,
+  }
+}
+
+/** The fixed text that the keys of each format start with, up to its last slash. */
+function rootsOf(schemas: Schemas): readonly string[] {
+  const formats = schemas.events.flatMap((event) => {
+    const { key, admin } = schemas.require(event).formats
+    return admin === undefined ? [key] : [key, admin]
+  })
+  const roots = formats.map(({ literals: [start = ''] }) => start.slice(0, start.lastIndexOf('/') + 1))
+  return [...new Set(roots)]
+}
