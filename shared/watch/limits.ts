@@ -39,8 +39,8 @@ export const DEFAULT_HUB_LIMITS: HubLimits = {
 /** Frames are joined up to this size: larger writes no longer get cheaper, smaller ones do not. */
 export const CHUNK_BYTES = 64 * 1024
 
-/** Joined chunks kept because several streams need the same ones at about the same time. */
-export const SHARED_CHUNKS_BYTES = 8 * 1024 * 1024
+/** Joined chunks kept because several streams need the same ones at about the same time: 32 full ones, and each is quickly made anew. */
+export const SHARED_CHUNKS_BYTES = 2 * 1024 * 1024
 
 /** Revisions taken from upstream before the streams get their turn, and the bytes of their entries. */
 export const TURN_REVISIONS = 256
