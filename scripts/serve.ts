@@ -78,6 +78,9 @@ async function launch(
     random: platform.random,
     logger,
     identity: platform.identity,
+    environment: platform.environment,
+    ...(platform.udp !== undefined && { udp: platform.udp }),
+    ...(platform.usage !== undefined && { usage: platform.usage }),
     baseUrl: () => config.vars.baseUrl ?? servers[0]?.url ?? `http://${config.dev.host}:${config.dev.port}`,
     version: packageFile.version,
   })

@@ -10,6 +10,7 @@ import { toAdminSettings } from '#services/admin/from_config.ts'
 import { createAdminService, type AdminService, type ScheduledEvent } from '#services/admin/handler.ts'
 import { createAuthHandler } from '#services/auth/handler.ts'
 import { openAuthoriser } from '#services/auth/authorise.ts'
+import type { Monitoring } from '#services/monitoring/monitoring.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
 import type { Config, ServiceName } from '#shared/config/config.ts'
 import { AvisoError } from '#shared/errors.ts'
@@ -23,10 +24,12 @@ import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import { createHub } from '#shared/watch/shared_hub.ts'
 import { openEpoch } from '#services/system_epoch.ts'
+import { createInstruments, type InstrumentPowers, type Instruments } from '#services/system_instruments.ts'
+import { startSystemMonitoring } from '#services/system_monitoring.ts'
 import { createDispatcher, type Readiness } from '#services/system_routes.ts'
 
 /** What a system is made of. */
-export interface SystemParts {
+export interface SystemParts extends InstrumentPowers {
   readonly config: Config
   readonly services: readonly ServiceName[]
   readonly store: Store
@@ -75,8 +78,9 @@ const READINESS_LIMIT_MS = 2000
  */
 export function startSystem(parts: SystemParts): System {
   const stop = new AbortController()
+  const { instruments, monitoring } = startMeasuring(parts)
   let running: Running | undefined
-  const ready = startWhenStoreAnswers(parts, stop.signal).then((started) => {
+  const ready = startWhenStoreAnswers(parts, instruments, stop.signal).then((started) => {
     running = started
   })
   ready.catch((error: unknown) => {
@@ -86,6 +90,8 @@ export function startSystem(parts: SystemParts): System {
       })
   })
   const dispatch = (service: ServiceName): FetchHandler => {
+    // It tells how things are also while the store cannot be reached.
+    if (service === 'monitoring' && monitoring !== undefined) return monitoring.fetch
     return (request) => {
       const handler = running?.handlers.get(service)
       if (handler !== undefined) return handler(request)
@@ -108,7 +114,7 @@ export function startSystem(parts: SystemParts): System {
   let closing: Promise<void> | undefined
   const { random, logger } = parts
   const serve = (services: readonly ServiceName[]): FetchHandler =>
-    createDispatcher(parts.config, services, { dispatch, readiness, random, logger })
+    createDispatcher(parts.config, services, { dispatch, readiness, instruments, random, logger })
   return {
     fetch: serve(parts.services),
     only: (service) => serve([service]),
@@ -127,15 +133,39 @@ export function startSystem(parts: SystemParts): System {
     stop.abort()
     await ready.catch(() => undefined)
     await running?.close()
+    await monitoring?.close()
+    await instruments.close()
     await parts.store.close()
   }
 }
 
-async function startWhenStoreAnswers(parts: SystemParts, signal: AbortSignal): Promise<Running> {
+interface Measuring {
+  readonly instruments: Instruments
+  readonly monitoring: Monitoring | undefined
+}
+
+/** Instruments, and the monitoring where it is one of the services: it is told by the others directly then. */
+function startMeasuring(parts: SystemParts): Measuring {
+  const isHere = parts.services.includes('monitoring')
+  let monitoring: Monitoring | undefined
+  const accept = isHere ? (message: Uint8Array): void => void monitoring?.accept(message) : undefined
+  const instruments = createInstruments({ ...parts, accept })
+  if (isHere) {
+    const { metrics, store } = instruments
+    monitoring = startSystemMonitoring({ ...parts, metrics, store })
+  }
+  return { instruments, monitoring }
+}
+
+async function startWhenStoreAnswers(
+  parts: SystemParts,
+  instruments: Instruments,
+  signal: AbortSignal,
+): Promise<Running> {
   let waitMs: number = START_RETRY_MS.first
   for (;;) {
     try {
-      return await start(parts, signal)
+      return await start(parts, instruments, signal)
     } catch (error) {
       if (signal.aborted || !(error instanceof AvisoError) || error.status !== 503) throw error
       parts.logger('warn', 'waiting for the store', { code: error.code, reason: error.message })
@@ -145,8 +175,9 @@ async function startWhenStoreAnswers(parts: SystemParts, signal: AbortSignal): P
   }
 }
 
-async function start(parts: SystemParts, signal: AbortSignal): Promise<Running> {
-  const { clock, config, logger, random, schemas, services, store } = parts
+async function start(parts: SystemParts, instruments: Instruments, signal: AbortSignal): Promise<Running> {
+  const { clock, config, logger, random, schemas, services } = parts
+  const { store } = instruments
   const epoch = await openEpoch({ store, clock, random, logger, signal })
   const handlers = new Map<ServiceName, FetchHandler>()
   const closers: (() => Promise<void>)[] = []
@@ -159,7 +190,16 @@ async function start(parts: SystemParts, signal: AbortSignal): Promise<Running> 
     closers.push(() => publisher.close())
     handlers.set(
       'rest',
-      createRestHandler({ publisher, schemas, clock, random, logger, skips: vars.skips, info }),
+      createRestHandler({
+        publisher: instruments.publisher(publisher),
+        schemas,
+        clock,
+        random,
+        logger: instruments.logger('rest'),
+        skips: vars.skips,
+        info,
+        onRefused: instruments.onRefused,
+      }),
     )
   }
   if (services.includes('auth')) {
@@ -174,6 +214,7 @@ async function start(parts: SystemParts, signal: AbortSignal): Promise<Running> 
       logger,
       limits: { ...limits, ringBytes: ringMebibytes * 1024 * 1024, maxSubscribers, stallSeconds },
       onEpochChange: () => epoch.renew(),
+      observer: instruments.hubObserver,
     })
     closers.push(() => hub.close())
     listening = () => {
@@ -184,19 +225,20 @@ async function start(parts: SystemParts, signal: AbortSignal): Promise<Running> 
       'auth',
       createAuthHandler({
         store,
-        hub,
+        hub: instruments.hub(hub),
         schemas,
-        authorise: openAuthoriser,
+        authorise: instruments.authoriser(openAuthoriser),
         clock,
         random,
-        logger,
+        logger: instruments.logger('auth'),
         info,
         limits,
         epoch: () => epoch.current(),
+        traces: instruments.traces,
       }),
     )
   }
-  const admin = services.includes('admin') ? startAdmin(parts) : undefined
+  const admin = services.includes('admin') ? startAdmin({ ...parts, store }) : undefined
   if (admin !== undefined) {
     handlers.set('admin', admin.fetch)
     closers.push(() => admin.close())

@@ -1,5 +1,5 @@
 /**
- * Path → service, as the configuration says, plus the health routes every process answers.
+ * Path → service, as the configuration says, plus the health and metrics routes every process answers.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { jsonResponse } from '#shared/http/respond.ts'
 import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
+import type { Instruments } from '#services/system_instruments.ts'
 
 /** What a readiness probe is told. */
 export interface Readiness {
@@ -22,6 +23,7 @@ export interface Readiness {
 export interface DispatcherParts {
   readonly dispatch: (service: ServiceName) => FetchHandler
   readonly readiness: () => Promise<Readiness>
+  readonly instruments: Pick<Instruments, 'handler' | 'route'>
   readonly random: () => string
   readonly logger: Logger
 }
@@ -38,18 +40,23 @@ export function createDispatcher(
   const exact = new Map<string, FetchHandler>()
   const prefixes: { readonly prefix: string; readonly handler: FetchHandler }[] = []
   for (const service of services) {
-    const handler = parts.dispatch(service)
     for (const route of config.services[service].routes) {
+      const handler = parts.instruments.handler(service, route, parts.dispatch(service))
       if (route.endsWith('*')) prefixes.push({ prefix: route.slice(0, -1), handler })
       else exact.set(route, handler)
     }
   }
   prefixes.sort((a, b) => b.prefix.length - a.prefix.length)
-  const own = createRouter(healthRoutes(parts), parts)
+  const ownRoutes = [...healthRoutes(parts), parts.instruments.route]
+  const own = createRouter(ownRoutes, parts)
+  for (const { path } of ownRoutes) {
+    if (!exact.has(path)) exact.set(path, parts.instruments.handler(undefined, path, own))
+  }
+  const unmatched = parts.instruments.handler(undefined, 'unmatched', own)
   return (request) => {
     const path = rawPath(request.url)
     const handler = exact.get(path) ?? prefixes.find(({ prefix }) => path.startsWith(prefix))?.handler
-    return (handler ?? own)(request)
+    return (handler ?? unmatched)(request)
   }
 }
 

@@ -12,12 +12,14 @@ import { DEFAULT_AUTH_LIMITS, type AuthLimits } from '#services/auth/limits.ts'
 import { createListenRoutes } from '#services/auth/listen.ts'
 import { createSchemaRoutes } from '#services/auth/schema_routes.ts'
 import { createPositions, type Positions } from '#services/auth/start.ts'
+import { createTraceRoutes } from '#services/auth/trace_routes.ts'
 import { createRouter, rawPath } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
+import { createTraceBook, type TraceBook } from '#shared/telemetry/trace_book.ts'
 import type { Hub } from '#shared/watch/hub.ts'
 
 /** What the service is made of. */
@@ -38,6 +40,8 @@ export interface AuthParts {
     readonly baseUrl: () => string
   }
   readonly limits?: Partial<AuthLimits>
+  /** What this process has seen of recent notifications; absent: nothing. */
+  readonly traces?: TraceBook
 }
 
 /** The Fetch handler of the service. It never rejects. */
@@ -49,6 +53,7 @@ export function createAuthHandler(parts: AuthParts): FetchHandler {
     [
       ...createListenRoutes({ ...parts, limits, positions, baseUrl: parts.info.baseUrl }),
       ...createSchemaRoutes(parts.schemas, parts.logger),
+      ...createTraceRoutes({ ...parts, traces: parts.traces ?? createTraceBook() }),
     ],
     parts,
   )

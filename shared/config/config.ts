@@ -7,7 +7,7 @@
 import * as v from 'valibot'
 import { DEFAULT_ADMIN_SERVICE, adminTriggers, adminVars } from './admin.ts'
 import { identityConfig, policyConfig, quotaConfig } from './access.ts'
-import { telemetryVars } from './monitoring.ts'
+import { DEFAULT_MONITORING_SERVICE, monitoringVars, telemetryVars } from './monitoring.ts'
 
 /** Seconds a stream lives at most: 2.x's default, so that its clients see what they expect. */
 const DEFAULT_STREAM_MAX_AGE_SECONDS = 3600
@@ -102,6 +102,7 @@ export const configSchema = v.strictObject({
     rest: service(restVars),
     auth: service(authVars),
     admin: v.optional(adminService, DEFAULT_ADMIN_SERVICE),
+    monitoring: v.optional(service(monitoringVars), DEFAULT_MONITORING_SERVICE),
   }),
 })
 
@@ -109,4 +110,4 @@ export type Config = v.InferOutput<typeof configSchema>
 export type ServiceName = keyof Config['services']
 
 /** Every service this version has. */
-export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth', 'admin']
+export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth', 'admin', 'monitoring']

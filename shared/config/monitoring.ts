@@ -92,3 +92,10 @@ export const monitoringVars = v.strictObject({
     [],
   ),
 })
+
+/** The service where the file does not name it. */
+export const DEFAULT_MONITORING_SERVICE = {
+  name: 'aviso-monitoring',
+  main: 'services/monitoring/handler.ts',
+  routes: ['/api/v1/telemetry', '/api/v1/monitoring/*'],
+}

@@ -103,6 +103,7 @@ export function createRegistry(): MetricsRegistry {
         sum: 0,
       }))
       register(options, () => family(options, 'histogram', histogramSamples(options, table.entries())))
+      if ((options.labels ?? []).length === 0) table.at([])
       return {
         observe(value, values = []) {
           if (!Number.isFinite(value)) return

@@ -18,6 +18,10 @@ function dispatcher(readiness: Readiness, services: readonly ('rest' | 'auth')[]
   return createDispatcher(config, services, {
     dispatch: (name) => () => Promise.resolve(new Response(name)),
     readiness: () => Promise.resolve(readiness),
+    instruments: {
+      handler: (_service, _route, handler) => handler,
+      route: { method: 'GET', path: '/metrics', handle: () => new Response('metrics') },
+    },
     random: () => 'id',
     logger: silentLogger,
   })

@@ -1,0 +1,120 @@
+/**
+ * `GET /api/v1/notifications/{id}/trace`: the way of one notification, from the ingest to the listeners.
+ *
+ * The journal tells who published it and when it was written, for as long as history is kept; the exact times and the number of listeners are
+ * those that this process has seen, and only of recent notifications.
+ *
+ * @module
+ */
+
+import { requireVisible } from '#services/auth/access.ts'
+import type { Authoriser } from '#services/auth/authorise.ts'
+import { AvisoError } from '#shared/errors.ts'
+import { jsonResponse } from '#shared/http/respond.ts'
+import type { Route } from '#shared/http/route.ts'
+import { readCommit } from '#shared/journal/commits.ts'
+import { revisionOfSequence } from '#shared/journal/positions.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import { toBytes } from '#shared/store/bytes.ts'
+import type { Store } from '#shared/store/store.ts'
+import type { NotificationTimes, TraceBook } from '#shared/telemetry/trace_book.ts'
+
+/** What traces are read from. */
+export interface TraceParts {
+  readonly store: Store
+  readonly schemas: Schemas
+  readonly authorise: Authoriser
+  readonly traces: TraceBook
+}
+
+/** `event@sequence`, the id that the ingest answered and listeners are given. */
+const ID = /^([^@/]{1,64})@([1-9]\d{0,14})$/
+/** A search in history is about thirty point reads. */
+const SEARCH_LIMIT_MS = 10_000
+
+/** The route. */
+export function createTraceRoutes(parts: TraceParts): readonly Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/api/v1/notifications/:id/trace',
+      generation: 2,
+      handle: (request, { requestId, params }) =>
+        answer(parts, request, { requestId, id: params['id'] ?? '' }),
+    },
+  ]
+}
+
+async function answer(
+  parts: TraceParts,
+  request: Request,
+  { requestId, id }: { readonly requestId: string; readonly id: string },
+): Promise<Response> {
+  const { authorise, store, schemas, traces } = parts
+  const principal = await authorise.authorise(request)
+  const { event, sequence } = parseId(id)
+  if (!schemas.events.includes(event)) throw notFound()
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(SEARCH_LIMIT_MS)])
+  const position = await revisionOfSequence(store, event, BigInt(sequence), { signal })
+  if (position.kind === 'future') throw notFound()
+  if (position.kind === 'compacted') throw compacted(position.revision)
+  const { revision } = position
+  const { commit } = await readCommit({ store, event }, revision, { signal })
+  const entry = commit?.batch.events.find(({ seq }) => seq === sequence)
+  if (commit === undefined || entry === undefined) throw notFound()
+  // Before anything about it is told, its existence included.
+  requireVisible(principal, [{ key: toBytes(entry.key) }])
+  const body = {
+    id: `${event}@${sequence}`,
+    event_type: event,
+    sequence: String(sequence),
+    revision: revision.toString(),
+    key: entry.key,
+    traceparent: entry.traceparent ?? null,
+    provider: { id: entry.id, source: entry.source, time: entry.time ?? null },
+    // When the ingest built the transaction it was stored in.
+    written_at: commit.batch.at,
+    ...timesBody(traces.find(event, sequence)),
+  }
+  return jsonResponse(200, body, { 'x-request-id': requestId })
+}
+
+/** @throws {AvisoError} `ERR_BAD_REQUEST`. */
+function parseId(text: string): { readonly event: string; readonly sequence: number } {
+  const [, event, sequence] = ID.exec(decode(text)) ?? []
+  if (event !== undefined && sequence !== undefined) return { event, sequence: Number(sequence) }
+  throw new AvisoError('ERR_BAD_REQUEST', 'A notification id is EVENT@NUMBER, as in the answer of the ingest')
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return ''
+  }
+}
+
+function timesBody({ acceptedAt, committedAt, seenAt, listeners }: NotificationTimes): object {
+  const text = (at: number | undefined): string | null =>
+    at === undefined ? null : new Date(at).toISOString()
+  return {
+    accepted_at: text(acceptedAt),
+    committed_at: text(committedAt),
+    seen_by_hub_at: text(seenAt),
+    listeners: listeners ?? null,
+  }
+}
+
+function notFound(): AvisoError {
+  return new AvisoError('ERR_NOT_FOUND', 'There is no such notification')
+}
+
+function compacted(oldest: bigint): AvisoError {
+  return new AvisoError(
+    'ERR_HISTORY_COMPACTED',
+    'This notification is no longer in the history that is kept',
+    {
+      details: { oldest_revision: oldest.toString() },
+    },
+  )
+}

@@ -1,0 +1,79 @@
+/**
+ * The whole system with its instruments, without sockets and with time in the test's hand where telemetry is concerned.
+ *
+ * @module
+ */
+
+import configFile from '../../wrangler-like.config.json' with { type: 'json' }
+import { startSystem } from '#services/system.ts'
+import { loadConfig } from '#shared/config/load.ts'
+import { createMemoryStore } from '#shared/store/memory.ts'
+import { systemClock, type Clock } from '#shared/telemetry/clock.ts'
+import { silentLogger } from '#shared/telemetry/logger.ts'
+import { createTestSchemas } from '../unit/services/auth/support.ts'
+
+/** A running system. */
+export interface MeasuredSystem {
+  call(path: string, init?: RequestInit): Promise<Response>
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
+  /** The OpenMetrics page. */
+  page(): Promise<string>
+  /** Has every repeated task of this period run now. */
+  advance(everyMs: number): Promise<void>
+}
+
+/** A notification of a flight to Italy. */
+export function flightBody(number: string): Readonly<Record<string, unknown>> {
+  return {
+    event_type: 'flight',
+    identifier: { country: 'Italy', airport: 'fco', date: '20260810', number },
+    payload: 'Landed',
+  }
+}
+
+/** Runs `use` with a system that is closed afterwards. */
+export async function withMeasuredSystem(use: (system: MeasuredSystem) => Promise<void>): Promise<void> {
+  const periods = new Map<number, Set<() => void>>()
+  const clock: Clock = {
+    ...systemClock,
+    every: (ms, task) => {
+      const tasks = periods.get(ms) ?? new Set()
+      periods.set(ms, tasks.add(task))
+      const stop = systemClock.every(ms, task)
+      return () => {
+        tasks.delete(task)
+        stop()
+      }
+    },
+  }
+  const store = createMemoryStore({ clock })
+  const system = startSystem({
+    config: loadConfig(JSON.stringify(configFile), 'test'),
+    services: ['rest', 'auth', 'monitoring'],
+    store,
+    schemas: createTestSchemas(),
+    clock,
+    random: () => crypto.randomUUID(),
+    logger: silentLogger,
+    identity: { unixUser: 'test', hostname: 'test' },
+    baseUrl: () => 'http://aviso.test',
+    version: '1.2.3',
+  })
+  const call = (path: string, init?: RequestInit): Promise<Response> =>
+    system.fetch(new Request(`http://aviso.test${path}`, init))
+  try {
+    await system.ready
+    await use({
+      call,
+      post: (path, body, headers = {}) => call(path, { method: 'POST', headers, body: JSON.stringify(body) }),
+      page: async () =>
+        (await call('/metrics', { headers: { accept: 'application/openmetrics-text' } })).text(),
+      advance: (everyMs) => {
+        for (const task of periods.get(everyMs) ?? []) task()
+        return Promise.resolve()
+      },
+    })
+  } finally {
+    await system.close()
+  }
+}
