@@ -8,6 +8,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import process from 'node:process'
 
 /** How long a member may need until it answers, on a machine that is busy with tests. */
 const START_LIMIT_MS = 60_000
@@ -95,13 +96,13 @@ export function createMember(options: MemberOptions): EtcdMember {
   }
   const kill = async (signal: NodeJS.Signals): Promise<void> => {
     const { child, exited } = running ?? {}
-    child?.kill(signal)
+    send(child, signal)
     if (signal === 'SIGKILL') await exited
   }
   const stop = async (): Promise<void> => {
     const { child, exited } = running ?? {}
-    child?.kill('SIGCONT')
-    child?.kill('SIGTERM')
+    send(child, 'SIGCONT')
+    send(child, 'SIGTERM')
     let timer: ReturnType<typeof setTimeout> | undefined
     const late = new Promise<void>((done) => (timer = setTimeout(done, STOP_LIMIT_MS)))
     await Promise.race([exited, late])
@@ -134,6 +135,16 @@ export function createMember(options: MemberOptions): EtcdMember {
       await start()
       await ready()
     },
+  }
+}
+
+/** Not `child.kill()`: on Deno its second call does nothing. */
+function send(child: ChildProcess | undefined, signal: NodeJS.Signals): void {
+  if (child?.pid === undefined) return
+  try {
+    process.kill(child.pid, signal)
+  } catch {
+    // It has just ended by itself, as the exit event will tell.
   }
 }
 

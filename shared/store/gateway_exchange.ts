@@ -51,12 +51,17 @@ export async function exchange(
   { url, body, token, limitMs, signals }: Exchange,
 ): Promise<Outcome<WireObject>> {
   const giveUp = new AbortController()
-  const abort = (): void => giveUp.abort()
+  let response: FetchLikeResponse | undefined
+  const abort = (): void => {
+    // On Deno 2.9 the signal alone often does nothing once a body is being read.
+    response?.cancel()
+    giveUp.abort()
+  }
   const stopListening = onAbort(signals, abort)
   let outcome: Outcome<WireObject> | undefined
   try {
     const sent = send(url, { headers: gatewayHeaders(token), body, signal: giveUp.signal })
-    const response = await limitTime(clock, limitMs, sent)
+    response = await limitTime(clock, limitMs, sent)
     if (response === undefined) return tooLate()
     outcome = await limitTime(clock, BODY_LIMIT_MS, readAnswer(response))
     return outcome ?? tooLate()
