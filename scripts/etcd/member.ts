@@ -96,13 +96,13 @@ export function createMember(options: MemberOptions): EtcdMember {
   }
   const kill = async (signal: NodeJS.Signals): Promise<void> => {
     const { child, exited } = running ?? {}
-    send(child, signal)
+    send(child?.pid, signal)
     if (signal === 'SIGKILL') await exited
   }
   const stop = async (): Promise<void> => {
     const { child, exited } = running ?? {}
-    send(child, 'SIGCONT')
-    send(child, 'SIGTERM')
+    send(child?.pid, 'SIGCONT')
+    send(child?.pid, 'SIGTERM')
     let timer: ReturnType<typeof setTimeout> | undefined
     const late = new Promise<void>((done) => (timer = setTimeout(done, STOP_LIMIT_MS)))
     await Promise.race([exited, late])
@@ -139,10 +139,10 @@ export function createMember(options: MemberOptions): EtcdMember {
 }
 
 /** Not `child.kill()`: on Deno its second call does nothing. */
-function send(child: ChildProcess | undefined, signal: NodeJS.Signals): void {
-  if (child?.pid === undefined) return
+function send(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return
   try {
-    process.kill(child.pid, signal)
+    process.kill(pid, signal)
   } catch {
     // It has just ended by itself, as the exit event will tell.
   }

@@ -344,8 +344,8 @@ describe('gateway over one member', { skip: missing }, () => {
         ),
       )
       await put(store, space.key('a'))
-      const reading = watches.map(async ({ next, iterator }) => {
-        await next()
+      await Promise.all(watches.map(({ next }) => next()))
+      const reading = watches.map(async ({ iterator }) => {
         while (!(await iterator.next()).done);
       })
       assert.equal(await watchers(), before + watches.length)
