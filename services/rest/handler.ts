@@ -152,12 +152,6 @@ export function createRestHandler(options: RestOptions): (request: Request) => P
         handle: (request, { requestId }) => ingestNotification(request, ingest, requestId),
       },
       { method: 'GET', path: '/', handle: (_request, { requestId }) => homePage(info.version, requestId) },
-      {
-        method: 'GET',
-        path: '/health',
-        handle: (_request, { requestId }) =>
-          jsonResponse(200, { status: 'ok' }, { 'x-request-id': requestId }),
-      },
     ],
     { random, logger },
   )

@@ -2,7 +2,7 @@
  * Answers: JSON bodies, and the only place that turns an error into a response.
  *
  * An error body is the union of what both generations of clients read: 1.x `message` and `detail`; 2.x `code`, `error`,
- * `message`, `details`, `request_id`; and, on the etcd facade, the `error`, `message`, `code` of etcd 3.4.
+ * `message`, `details`, `request_id`. (The etcd facade has its own, `services/auth/facade_messages.ts`.)
  *
  * @module
  */
@@ -11,12 +11,12 @@ import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { AvisoErrorCode } from '#shared/errors.ts'
 import type { LogFields, Logger } from '#shared/telemetry/logger.ts'
 
-/** Whose wire form an error takes: 1.x (our own codes), 2.x (its code names) or etcd (numeric gRPC codes). */
-export type WireGeneration = 1 | 2 | 'etcd'
+/** Whose wire form an error takes: 1.x (our own codes) or 2.x (its code names). */
+export type WireGeneration = 1 | 2
 
 /** What an error answer needs besides the error. */
 export interface ErrorContext {
-  /** Goes out as `X-Request-ID` and, except on the etcd facade, as `request_id`. */
+  /** Goes out as `X-Request-ID` and as `request_id`. */
   readonly requestId: string
   readonly logger: Logger
   /** Default: 1. */
@@ -51,23 +51,6 @@ const LABELS_2: Readonly<Record<string, string>> = {
   INVALID_NOTIFICATION_REQUEST: 'Invalid Notification Request',
   INVALID_WATCH_REQUEST: 'Invalid Watch Request',
   INVALID_REPLAY_REQUEST: 'Invalid Replay Request',
-}
-
-/** gRPC code of each status, as etcd's gateway numbers them in its bodies. */
-const GRPC_CODES: Readonly<Record<number, number>> = {
-  400: 3,
-  401: 16,
-  403: 7,
-  404: 5,
-  405: 12,
-  408: 4,
-  409: 6,
-  410: 11,
-  413: 8,
-  415: 3,
-  429: 8,
-  500: 13,
-  503: 14,
 }
 
 /** Seconds after which trying again makes sense: soon where a restart or an election ends it, a minute where an operator must act. */
@@ -130,8 +113,7 @@ export function writeOutcome(error: AvisoError): 'unknown' | 'none' {
  * The `code` a client reads. 2.x has several codes where we have one, so an error may name it in
  * `details.wire_code`, e.g. `{ wire_code: 'UNKNOWN_FIELD' }`.
  */
-export function wireCode(error: AvisoError, generation: WireGeneration): string | number {
-  if (generation === 'etcd') return GRPC_CODES[error.status] ?? 2
+export function wireCode(error: AvisoError, generation: WireGeneration): string {
   if (generation === 1) return error.code
   const named = error.details['wire_code']
   if (typeof named === 'string') return named
@@ -143,8 +125,6 @@ function errorBody(error: AvisoError, context: ErrorContext): Record<string, unk
   const code = wireCode(error, generation)
   const { wire_code: _wireCode, allow: _allow, retry_after: _retryAfter, ...fields } = error.details
   const { message, status } = error
-  if (generation === 'etcd') return { ...fields, ...extra, error: message, message, code }
-  const label = typeof code === 'string' ? (LABELS_2[code] ?? code.toLowerCase()) : ''
   return {
     ...fields,
     ...extra,
@@ -152,7 +132,7 @@ function errorBody(error: AvisoError, context: ErrorContext): Record<string, unk
     message,
     detail: message,
     code,
-    error: generation === 1 ? code : label,
+    error: generation === 1 ? code : (LABELS_2[code] ?? code.toLowerCase()),
     // 2.x clients expect text here: the deepest cause.
     details: fields['reason'] ?? message,
     request_id: requestId,

@@ -30,7 +30,9 @@ export function revisionOfDate(
   at: number,
   options?: CallOptions,
 ): Promise<JournalPosition> {
-  return search({ store, event, options }, ({ batch }) => (Date.parse(batch.at) >= at ? 0 : undefined))
+  return search({ store, event, options }, ({ batch }) =>
+    Date.parse(batch.at) >= at ? { index: 0, isFirst: false } : undefined,
+  )
 }
 
 /** The notification with a sequence number (from 1). Throws as {@link revisionOfDate}. */
@@ -40,11 +42,11 @@ export function revisionOfSequence(
   sequence: bigint,
   options?: CallOptions,
 ): Promise<JournalPosition> {
-  return search({ store, event, options }, (commit) =>
-    BigInt(lastSequence(commit)) >= sequence
-      ? Math.max(0, Number(sequence) - commit.batch.first_seq)
-      : undefined,
-  )
+  return search({ store, event, options }, (commit) => {
+    if (BigInt(lastSequence(commit)) < sequence) return undefined
+    const index = Number(sequence) - commit.batch.first_seq
+    return { index: Math.max(0, index), isFirst: index >= 0 }
+  })
 }
 
 /**
@@ -68,8 +70,15 @@ interface Journal {
   readonly options: CallOptions | undefined
 }
 
-/** Index of the first notification of a commit that qualifies; once a commit has one, every later commit has. */
-type Test = (commit: JournalCommit) => number | undefined
+/** What qualifies in a commit; once a commit has something, every later commit has. */
+type Test = (commit: JournalCommit) => Qualifying | undefined
+
+interface Qualifying {
+  /** Of the first notification that qualifies. */
+  readonly index: number
+  /** Whether it is certain, without looking, that nothing in an earlier commit does. */
+  readonly isFirst: boolean
+}
 
 async function search(journal: Journal, test: Test): Promise<JournalPosition> {
   const { commit, head } = await readCommit(journal, undefined, journal.options)
@@ -80,7 +89,7 @@ async function search(journal: Journal, test: Test): Promise<JournalPosition> {
   let passed: Revision = 0n
   /** Nothing can be read at or before it. */
   let lost: Revision = 0n
-  while (previousRevision(found) > passed) {
+  while (previousRevision(found) > passed && test(found)?.isFirst !== true) {
     const low = lost > passed ? lost : passed
     const high = previousRevision(found)
     // What was written before the oldest readable revision may still be the value there.
@@ -95,10 +104,10 @@ async function search(journal: Journal, test: Test): Promise<JournalPosition> {
     const own = await readAt(journal, found.revision)
     if (own.kind === 'lost') lost = own.lost
   }
-  if (found.revision <= lost || previousRevision(found) > passed) {
-    return { kind: 'compacted', revision: lost + 1n }
-  }
-  return { kind: 'found', revision: found.revision, index: test(found) ?? 0 }
+  const qualifying = test(found)
+  const isFirst = qualifying?.isFirst === true || previousRevision(found) <= passed
+  if (found.revision <= lost || !isFirst) return { kind: 'compacted', revision: lost + 1n }
+  return { kind: 'found', revision: found.revision, index: qualifying?.index ?? 0 }
 }
 
 type Read =

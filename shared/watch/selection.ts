@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { FieldCondition, NotificationRequest } from '#shared/notification/notification.ts'
+import { satisfies } from '#shared/notification/match.ts'
+import type { FieldCondition } from '#shared/notification/notification.ts'
 import { isInRange } from '#shared/store/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 import type { Entry } from './entry.ts'
@@ -25,16 +26,6 @@ export function createMatcher(selection: Selection): Matcher {
   if (selection.kind === 'ranges') return { kind: 'ranges', ranges: [...selection.ranges] }
   const { event, conditions } = selection.filter
   return { kind: 'notifications', event, predicates: [...conditions] }
-}
-
-/** Whether a request satisfies all predicates. */
-export function satisfies(predicates: readonly Predicate[], request: NotificationRequest): boolean {
-  for (const [field, condition] of predicates) {
-    const value = request[field]
-    if (value === undefined) return false
-    if (condition.kind === 'in' ? !condition.values.has(value) : !condition.test(value)) return false
-  }
-  return true
 }
 
 /** Whether a key lies in any of the ranges. */

@@ -4,10 +4,11 @@
  * @module
  */
 
+import { satisfies } from '#shared/notification/match.ts'
 import type { NotificationRequest } from '#shared/notification/notification.ts'
 import type { Entry } from './entry.ts'
 import { createRangeIndex } from './range_index.ts'
-import { isInRanges, satisfies, type Matcher, type Predicate } from './selection.ts'
+import { isInRanges, type Matcher, type Predicate } from './selection.ts'
 
 /** What is indexed: something that takes notifications or revisions. */
 export interface Indexed {

@@ -11,7 +11,7 @@ import { isAvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import type { FieldOptions } from '#shared/notification/field_options.ts'
 import { createField } from '#shared/notification/fields.ts'
-import { matchesFilter } from '#shared/notification/match.ts'
+import { satisfies } from '#shared/notification/match.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { toListenerNotification } from '#shared/notification/to_listener_notification.ts'
 import { encodePayload } from '#shared/notification/value.ts'
@@ -242,7 +242,7 @@ describe('Listening rows', () => {
       event: 'flight',
       request,
     })
-    assert.ok(matchesFilter(schema.filter({ number: ['AZ203', 'AZ303'] }), decoded.request))
-    assert.ok(!matchesFilter(schema.filter({ number: 'AZ999' }), decoded.request))
+    assert.ok(satisfies(schema.filter({ number: ['AZ203', 'AZ303'] }).conditions, decoded.request))
+    assert.ok(!satisfies(schema.filter({ number: 'AZ999' }).conditions, decoded.request))
   })
 })

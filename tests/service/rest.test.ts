@@ -273,15 +273,13 @@ describe('POST /api/v1/notification, failures of the store', () => {
 })
 
 describe('the other routes', () => {
-  it('has a page, a health check, and 404 and 405 elsewhere', async () => {
+  it('has a page, and 404 and 405 elsewhere', async () => {
     const { handler } = setUp()
     const call = (method: string, path: string): Promise<Response> =>
       handler(new Request(`http://127.0.0.1${path}`, { method }))
     const page = await call('GET', '/')
     assert.deepEqual([page.status, page.headers.get('content-type')], [200, 'text/html; charset=utf-8'])
     assert.match(await page.text(), /Aviso 1\.2\.3/)
-    assert.deepEqual(await (await call('GET', '/health')).json(), { status: 'ok' })
-    assert.equal((await call('HEAD', '/health')).status, 200)
     const missing = await call('POST', '/api/v1/notFound')
     assert.deepEqual(
       [missing.status, typeof ((await missing.json()) as Record<string, unknown>)['detail']],

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { compileFilter } from '#services/auth/filter.ts'
 import type { FieldQuery } from '#services/auth/listen_request.ts'
 import { isAvisoError } from '#shared/errors.ts'
-import { matchesFilter } from '#shared/notification/match.ts'
+import { satisfies } from '#shared/notification/match.ts'
 import { createTestSchemas } from './support.ts'
 
 const schemas = createTestSchemas()
@@ -28,10 +28,10 @@ describe('compileFilter()', () => {
     const filter = compile('measure', { region: ['north'], severity: { gte: 4 }, anomaly: { lt: 1 } })
     assert.deepEqual([...filter.conditions.keys()], ['region', 'severity', 'anomaly'])
     const request = { region: 'north', severity: '4', anomaly: '0.5', day: '20260810' }
-    assert.equal(matchesFilter(filter, request), true)
-    assert.equal(matchesFilter(filter, { ...request, severity: '3' }), false)
-    assert.equal(matchesFilter(filter, { ...request, anomaly: '1.0' }), false)
-    assert.equal(matchesFilter(filter, { ...request, region: 'south' }), false)
+    assert.equal(satisfies(filter.conditions, request), true)
+    assert.equal(satisfies(filter.conditions, { ...request, severity: '3' }), false)
+    assert.equal(satisfies(filter.conditions, { ...request, anomaly: '1.0' }), false)
+    assert.equal(satisfies(filter.conditions, { ...request, region: 'south' }), false)
   })
 
   it('makes values canonical, compared or not', () => {

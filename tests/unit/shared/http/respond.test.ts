@@ -57,15 +57,6 @@ describe('errorResponse()', () => {
     assert.equal(body['wire_code'], undefined)
   })
 
-  it('has the fields of etcd on the facade', async () => {
-    const response = errorResponse(new AvisoError('ERR_HISTORY_COMPACTED', 'gone'), {
-      ...context,
-      generation: 'etcd',
-    })
-    assert.equal(response.status, 410)
-    assert.deepEqual(await bodyOf(response), { error: 'gone', message: 'gone', code: 11 })
-  })
-
   it('never shows an unknown error, and logs its name only', async () => {
     const records: [string, LogFields | undefined][] = []
     const logger: ErrorContext['logger'] = (_level, message, fields) => records.push([message, fields])

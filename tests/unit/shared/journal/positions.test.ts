@@ -150,6 +150,19 @@ describe('revisionOfSequence()', () => {
     assert.equal((await revisionOfSequence(store, 'mars', 10n ** 30n)).kind, 'future')
   })
 
+  it('finds a number in the very commit that history was compacted to', async () => {
+    const { store, commits } = await fill(
+      Array.from({ length: 9 }, () => ({ pause: 1, count: 2, others: 1 })),
+    )
+    const { revision, first } = commits[4] ?? { revision: 0n, first: 0 }
+    await store.compact(revision)
+    for (const index of [0, 1]) {
+      const found = { kind: 'found', revision, index }
+      assert.deepEqual(await revisionOfSequence(store, 'mars', BigInt(first + index)), found)
+    }
+    assert.equal((await revisionOfSequence(store, 'mars', BigInt(first - 1))).kind, 'compacted')
+  })
+
   it('tells that the place is compacted', async () => {
     const { store, commits, head } = await fill(
       Array.from({ length: 20 }, () => ({ pause: 1, count: 2, others: 1 })),
