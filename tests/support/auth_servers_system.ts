@@ -1,0 +1,220 @@
+/**
+ * Identity and policy as a configuration file sets them up, over stand-ins for every server they depend on.
+ *
+ * @module
+ */
+
+import { createAudit, type Audit } from '#shared/audit/audit.ts'
+import { loadConfig } from '#shared/config/load.ts'
+import type { Config } from '#shared/config/config.ts'
+import { createCounters, type Counters } from '#shared/identity/counters.ts'
+import { createSecretReader } from '#shared/identity/secret.ts'
+import type { AccessControl } from '#shared/policy/access_control.ts'
+import { createLogger, type Logger } from '#shared/telemetry/logger.ts'
+import { systemClock, type Clock } from '#shared/telemetry/clock.ts'
+import { openAccessControl } from '#services/system_access.ts'
+import {
+  active,
+  AUTH_O_TRON_ISSUER,
+  ECPDS_ACCOUNT,
+  ECPDS_PASSWORD,
+  ECPDS_PATH,
+  startAuthOTron,
+  startEcpds,
+  startKeySet,
+  startWhoAmI,
+  type AuthOTronStandIn,
+  type EcpdsStandIn,
+  type KeySetStandIn,
+  type WhoAmIStandIn,
+} from './auth_servers.ts'
+import { AUDIENCE, CANARY, createIssuerKey, ISSUER, SHARED_SECRET, type IssuerKey } from './tokens.ts'
+
+/** Opaque token of joe, whom auth-o-tron knows (realm `ecmwf`, role `reader`; destinations SCL and FOO). */
+export const JOE_TOKEN = `${CANARY}-joe`
+/** Opaque token of ann, whom auth-o-tron knows (realm `ecmwf`, destination BAR). */
+export const ANN_TOKEN = `${CANARY}-ann`
+/** Key of kim, whom only who-am-i knows, as `kim@x.int` (destination KIM). */
+export const KIM_KEY = `${CANARY}-kim`
+/** Static token of a provider that may publish dissemination to SCL. */
+export const PROVIDER_TOKEN = `${CANARY}-provider-of-scl`
+/** Static token of an operator who may do everything. */
+export const OPERATOR_TOKEN = `${CANARY}-the-operator`
+
+/** Every secret there is: none of them may be found anywhere. */
+export const SECRETS = [CANARY] as const
+
+/** The real clock, except that a test can set it forward. */
+export interface JumpingClock extends Clock {
+  jump(ms: number): void
+}
+
+/** Everything. */
+export interface AccessStandIns {
+  readonly authOTron: AuthOTronStandIn
+  readonly whoAmI: WhoAmIStandIn
+  readonly ecpds: EcpdsStandIn
+  readonly keySet: KeySetStandIn
+  readonly issuerKey: IssuerKey
+  readonly environment: Readonly<Record<string, string>>
+  /** `vars` of a configuration file. */
+  readonly vars: object
+  close(): Promise<void>
+}
+
+/** Starts the servers. */
+export async function startAccessStandIns(): Promise<AccessStandIns> {
+  const issuerKey = await createIssuerKey('issuer-key')
+  const authOTron = await startAuthOTron({
+    [`Bearer ${JOE_TOKEN}`]: { username: 'joe', roles: ['reader'] },
+    [`Bearer ${ANN_TOKEN}`]: { username: 'ann' },
+    [`Basic ${btoa(`joe:${CANARY}-joe-password`)}`]: { username: 'joe', roles: ['reader'] },
+  })
+  const whoAmI = await startWhoAmI({ [KIM_KEY]: { uid: 'kim', email: 'kim@x.int' } })
+  const ecpds = await startEcpds({ joe: active('SCL', 'FOO'), ann: active('BAR'), kim: active('KIM') })
+  const keySet = await startKeySet([issuerKey.publicJwk])
+  return {
+    authOTron,
+    whoAmI,
+    ecpds,
+    keySet,
+    issuerKey,
+    environment: {
+      AUTHOTRON_SECRET: SHARED_SECRET,
+      ECPDS_PASSWORD,
+      PROVIDER_TOKEN,
+      OPERATOR_TOKEN,
+    },
+    vars: varsOf({ authOTron, whoAmI, ecpds, keySet }),
+    close: async () => {
+      await Promise.all([authOTron.close(), whoAmI.close(), ecpds.close(), keySet.close()])
+    },
+  }
+}
+
+function varsOf({
+  authOTron,
+  whoAmI,
+  ecpds,
+  keySet,
+}: Pick<AccessStandIns, 'authOTron' | 'whoAmI' | 'ecpds' | 'keySet'>): object {
+  return {
+    identity: {
+      providers: [
+        {
+          kind: 'tokens',
+          tokens: [
+            { username: 'provider', realm: 'local', roles: ['disseminator'], secretEnv: 'PROVIDER_TOKEN' },
+            { username: 'operator', realm: 'local', roles: ['operator'], secretEnv: 'OPERATOR_TOKEN' },
+          ],
+        },
+        {
+          kind: 'jwt',
+          name: 'openid',
+          issuer: ISSUER,
+          audience: [AUDIENCE],
+          algorithms: ['ES256'],
+          keysUrl: `${keySet.url}/keys`,
+          realm: 'openid',
+        },
+        {
+          kind: 'auth-o-tron',
+          url: authOTron.url,
+          issuer: AUTH_O_TRON_ISSUER,
+          audience: 'none',
+          secretEnvs: ['AUTHOTRON_SECRET'],
+        },
+        { kind: 'who-am-i', url: `${whoAmI.url}/v1/who-am-i` },
+      ],
+    },
+    policy: {
+      public: { listen: ['flight'], publish: ['flight'] },
+      open: ['/ec/mars/', '/ec/config/aviso/'],
+      rules: [
+        { realm: 'openid', listen: ['/ec/diss/{destinations}/'] },
+        {
+          realm: 'local',
+          roles: ['disseminator'],
+          publish: [{ event: 'dissemination', prefixes: ['/ec/diss/SCL/'] }],
+        },
+        { realm: 'local', roles: ['operator'], listen: 'everything', publish: 'everything', admin: true },
+      ],
+      destinations: {
+        url: `${ecpds.url}${ECPDS_PATH}`,
+        username: ECPDS_ACCOUNT,
+        passwordEnv: 'ECPDS_PASSWORD',
+        realms: ['ecmwf'],
+      },
+    },
+  }
+}
+
+/** Access control and all it leaves behind. */
+export interface AccessUnderTest {
+  readonly access: AccessControl
+  readonly clock: JumpingClock
+  readonly counters: Counters
+  readonly audit: Audit
+  /** What was logged and put on record so far. */
+  readonly printed: string[]
+}
+
+/** The configuration with these `vars`, for the services of a system. */
+export function configOf(vars: object): Config {
+  const service = (name: string, routes: readonly string[]): object => ({
+    name,
+    main: `services/${name}`,
+    routes,
+  })
+  const services = {
+    rest: service('rest', ['/', '/api/v1/notification']),
+    auth: service('auth', ['/v3/*', '/api/v1/watch', '/api/v1/replay', '/api/v1/schema', '/api/v1/schema/*']),
+  }
+  return loadConfig(JSON.stringify({ name: 'aviso', vars, services }), 'test.json')
+}
+
+/** Event types of the shipped schemas and the prefixes of their keys. */
+const ROOTS = new Map([
+  ['flight', '/tmp/aviso/flight/'],
+  ['dissemination', '/ec/diss/'],
+  ['mars', '/ec/mars/'],
+])
+
+/** New access control over the stand-ins, which remembers nothing yet. */
+export function openAccess(standIns: AccessStandIns): AccessUnderTest {
+  const printed: string[] = []
+  const logger: Logger = createLogger(
+    (line) => printed.push(line),
+    () => Date.now(),
+    'debug',
+  )
+  const clock = createJumpingClock()
+  const counters = createCounters()
+  const audit = createAudit({ sink: (lines) => void printed.push(lines), clock, logger })
+  const { identity, policy, quota } = configOf(standIns.vars).vars
+  const access = openAccessControl({
+    identity,
+    policy,
+    quota,
+    roots: ROOTS,
+    readSecret: createSecretReader(standIns.environment),
+    fetch: (url, init) => fetch(url, init),
+    addressOf: () => undefined,
+    audit,
+    clock,
+    logger,
+    count: counters.count,
+  })
+  return { access, clock, counters, audit, printed }
+}
+
+function createJumpingClock(): JumpingClock {
+  let offset = 0
+  return {
+    ...systemClock,
+    now: () => systemClock.now() + offset,
+    jump: (ms) => {
+      offset += ms
+    },
+  }
+}
