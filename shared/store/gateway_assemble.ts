@@ -42,7 +42,7 @@ export function createAssembler(from: Revision): Assembler {
     },
     add: (message) => {
       const messages: WatchMessage[] = []
-      if (message['events'] === undefined) {
+      if (message['events'] === undefined || isEmpty(message['events'])) {
         const revision = decodeRevision(message)
         // Old members report progress behind the start of a watch; and within a revision it would say too much.
         if (revision < next - 1n || pending.length > 0) return messages
@@ -60,6 +60,10 @@ export function createAssembler(from: Revision): Assembler {
       return messages
     },
   }
+}
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0
 }
 
 function disorder(): AvisoError {

@@ -11,15 +11,12 @@
 
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
-import type { FetchLike } from './fetch_like.ts'
 import { createEndpoints, type Endpoint, type Endpoints } from './gateway_endpoints.ts'
 import { closedError, givenUp, outcomeUnknown, type Verdict } from './gateway_errors.ts'
-import type { Outcome } from './gateway_exchange.ts'
 import type { GatewayAuth } from './gateway_login.ts'
 import { createMembers, type Members, type Question } from './gateway_members.ts'
+import type { Outcome, Transport } from './gateway_transport.ts'
 import type { WireObject } from './gateway_wire.ts'
-
-export { STATUS_PATH } from './gateway_members.ts'
 
 /** No attempt begins after this, save at members that were not asked: that there is no leader is told to a client within some 5 s. */
 const RETRY_BUDGET_MS = 3_000
@@ -49,17 +46,18 @@ export interface Caller {
 /** What calls are made with. */
 export interface CallerParts {
   readonly endpoints: readonly string[]
-  readonly fetch: FetchLike
+  readonly transport: Transport
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
   readonly auth?: GatewayAuth | undefined
 }
 
-export function createCaller({ endpoints: urls, fetch, clock, random, logger, auth }: CallerParts): Caller {
+export function createCaller(parts: CallerParts): Caller {
+  const { endpoints: urls, transport, clock, random, logger, auth } = parts
   const closing = new AbortController()
   const endpoints = createEndpoints({ urls, clock, random, logger })
-  const members = createMembers({ endpoints, fetch, clock, logger, auth, closing: closing.signal })
+  const members = createMembers({ endpoints, transport, clock, logger, auth, closing: closing.signal })
 
   /** @throws {AvisoError} When the store is closed or the caller has given up, and nothing was done. */
   const begin = (signal: AbortSignal | undefined): void => {

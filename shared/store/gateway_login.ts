@@ -7,7 +7,7 @@
 import type { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
-import type { Outcome } from './gateway_exchange.ts'
+import type { Outcome } from './gateway_transport.ts'
 import type { WireObject } from './gateway_wire.ts'
 
 /** A refused password is not tried again for this long: each try costs etcd some 100 ms of processor time. */
@@ -30,7 +30,7 @@ export interface Login {
    */
   renew(
     used: string | undefined,
-    send: (body: string) => Promise<Outcome<WireObject>>,
+    send: (message: object) => Promise<Outcome<WireObject>>,
   ): Promise<Outcome<void>>
 }
 
@@ -47,8 +47,8 @@ export function createLogin({ auth, clock, logger }: LoginParts): Login {
   let running: Promise<Outcome<void>> | undefined
   let refused: { readonly error: AvisoError; readonly until: number } | undefined
 
-  const ask = async (send: (body: string) => Promise<Outcome<WireObject>>): Promise<Outcome<void>> => {
-    const outcome = await send(JSON.stringify(auth))
+  const ask = async (send: (message: object) => Promise<Outcome<WireObject>>): Promise<Outcome<void>> => {
+    const outcome = await send({ ...auth })
     if (outcome.kind !== 'done') {
       // Whatever befell it: logging in changes nothing, so it may be tried again.
       if (outcome.kind === 'unknown') return { kind: 'not_done', error: outcome.error }

@@ -12,8 +12,10 @@ import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import type { FetchLike } from './fetch_like.ts'
-import { createCaller, STATUS_PATH, type Caller } from './gateway_call.ts'
+import { createCaller, type Caller } from './gateway_call.ts'
+import { createHttpTransport } from './gateway_http.ts'
 import type { GatewayAuth } from './gateway_login.ts'
+import { STATUS_PATH } from './gateway_members.ts'
 import { decodeInteger, type WireObject } from './gateway_wire.ts'
 import type { StoreMaintenance, StoreMember } from './maintenance.ts'
 import type { CallOptions } from './store.ts'
@@ -41,17 +43,23 @@ interface ListedMember {
 
 /** Makes the maintenance of an etcd cluster. Nothing is asked before the first call. */
 export function createGatewayMaintenance(parts: GatewayMaintenanceParts): StoreMaintenance {
+  const transport = createHttpTransport({ ...parts, watchFetch: parts.fetch })
   // One caller each, so that a call never goes to another member instead.
-  const callers = parts.endpoints.map((url) => createCaller({ ...parts, endpoints: [url] }))
-  const everyMember = createCaller(parts)
-  const read = (caller: Caller, path: string, body: string, options: CallOptions = {}): Promise<WireObject> =>
-    caller.call({ path, body, writes: false, limitMs: READ_LIMIT_MS, signal: options.signal })
+  const callers = parts.endpoints.map((url) => createCaller({ ...parts, transport, endpoints: [url] }))
+  const everyMember = createCaller({ ...parts, transport })
+  const read = (
+    caller: Caller,
+    path: string,
+    message: object,
+    options: CallOptions = {},
+  ): Promise<WireObject> =>
+    caller.call({ path, message, writes: false, limitMs: READ_LIMIT_MS, signal: options.signal })
 
   /** The member at each configured address, where it answers. */
   async function statuses(options?: CallOptions): Promise<readonly (WireObject | undefined)[]> {
     return Promise.all(
       callers.map((caller) =>
-        read(caller, STATUS_PATH, '{}', options).catch((error: unknown) => {
+        read(caller, STATUS_PATH, {}, options).catch((error: unknown) => {
           if (isAvisoError(error, 'ERR_STORE_UNAVAILABLE', 'ERR_OUTCOME_UNKNOWN')) return undefined
           throw error
         }),
@@ -59,7 +67,7 @@ export function createGatewayMaintenance(parts: GatewayMaintenanceParts): StoreM
     )
   }
   async function listed(options?: CallOptions): Promise<readonly ListedMember[]> {
-    const { members } = await read(everyMember, '/v3/cluster/member/list', '{}', options)
+    const { members } = await read(everyMember, '/v3/cluster/member/list', {}, options)
     return recordsIn(members).map((member) => ({
       id: idIn(member['ID']),
       name: typeof member['name'] === 'string' ? member['name'] : '',
@@ -83,7 +91,7 @@ export function createGatewayMaintenance(parts: GatewayMaintenanceParts): StoreM
       if (caller === undefined) throw unreachable(memberId)
       await caller.call({
         path: '/v3/maintenance/defragment',
-        body: '{}',
+        message: {},
         // Doing it twice is harmless.
         writes: false,
         limitMs: DEFRAGMENT_LIMIT_MS,
@@ -91,7 +99,7 @@ export function createGatewayMaintenance(parts: GatewayMaintenanceParts): StoreM
       })
     },
     alarms: async (options) => {
-      const { alarms } = await read(everyMember, '/v3/maintenance/alarm', '{"action":"GET"}', options)
+      const { alarms } = await read(everyMember, '/v3/maintenance/alarm', { action: 'GET' }, options)
       return recordsIn(alarms).map((alarm) => ({
         memberId: idIn(alarm['memberID']),
         kind: typeof alarm['alarm'] === 'string' ? alarm['alarm'] : 'NONE',
@@ -99,8 +107,8 @@ export function createGatewayMaintenance(parts: GatewayMaintenanceParts): StoreM
     },
     disarm: async ({ memberId, kind }, options) => {
       // Without the member's id etcd answers 200 and does nothing.
-      const body = JSON.stringify({ action: 'DEACTIVATE', memberID: memberId, alarm: kind })
-      await read(everyMember, '/v3/maintenance/alarm', body, options)
+      const message = { action: 'DEACTIVATE', memberID: memberId, alarm: kind }
+      await read(everyMember, '/v3/maintenance/alarm', message, options)
     },
   }
 }

@@ -7,10 +7,9 @@
 import type { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
-import type { FetchLike } from './fetch_like.ts'
 import type { Endpoint, Endpoints } from './gateway_endpoints.ts'
-import { exchange, type Outcome } from './gateway_exchange.ts'
 import { createLogin, type GatewayAuth } from './gateway_login.ts'
+import type { Outcome, Transport } from './gateway_transport.ts'
 import { decodeClusterId, type WireObject } from './gateway_wire.ts'
 
 /** For the question which cluster a member belongs to, and for logging in. */
@@ -19,11 +18,12 @@ const SHORT_LIMIT_MS = 2_000
 /** The one path whose answer a member gives without asking the others. */
 export const STATUS_PATH = '/v3/maintenance/status'
 
-/** A POST to a member. */
+/** A question. */
 export interface Question {
   /** e.g. `/v3/kv/range` */
   readonly path: string
-  readonly body: string
+  /** See {@link Exchange.message}. */
+  readonly message: object
   readonly limitMs: number
   readonly signal?: AbortSignal | undefined
 }
@@ -46,7 +46,7 @@ export interface Members {
 /** What members are asked with. */
 export interface MembersParts {
   readonly endpoints: Endpoints
-  readonly fetch: FetchLike
+  readonly transport: Transport
   readonly clock: Clock
   readonly logger: Logger
   readonly auth: GatewayAuth | undefined
@@ -55,14 +55,19 @@ export interface MembersParts {
 }
 
 /** Prepares to ask. */
-export function createMembers({ endpoints, fetch, clock, logger, auth, closing }: MembersParts): Members {
+export function createMembers({ endpoints, transport, clock, logger, auth, closing }: MembersParts): Members {
   const login = createLogin({ auth, clock, logger })
   const verifications = new Map<Endpoint, Promise<Outcome<void>>>()
 
-  const ask: Members['ask'] = async (endpoint, { path, body, limitMs, signal }) => {
-    const url = `${endpoint.url}${path}`
-    const signals = [signal, closing]
-    const outcome = await exchange(fetch, clock, { url, body, token: login.token(), limitMs, signals })
+  const ask: Members['ask'] = async (endpoint, { path, message, limitMs, signal }) => {
+    const outcome = await transport.ask({
+      endpoint: endpoint.url,
+      path,
+      message,
+      token: login.token(),
+      limitMs,
+      signals: [signal, closing],
+    })
     if (outcome.kind !== 'done') return outcome
     try {
       endpoints.checkCluster(endpoint, decodeClusterId(outcome.value))
@@ -74,7 +79,7 @@ export function createMembers({ endpoints, fetch, clock, logger, auth, closing }
     }
   }
   const verifyNow = async (endpoint: Endpoint): Promise<Outcome<void>> => {
-    const outcome = await ask(endpoint, { path: STATUS_PATH, body: '{}', limitMs: SHORT_LIMIT_MS })
+    const outcome = await ask(endpoint, { path: STATUS_PATH, message: {}, limitMs: SHORT_LIMIT_MS })
     if (outcome.kind === 'done') return { kind: 'done', value: undefined }
     return outcome.kind === 'unknown' ? { kind: 'not_done', error: outcome.error } : outcome
   }
@@ -88,15 +93,15 @@ export function createMembers({ endpoints, fetch, clock, logger, auth, closing }
     },
     token: () => login.token(),
     renewToken: (endpoint, used) =>
-      login.renew(used, (body) => {
-        const url = `${endpoint.url}/v3/auth/authenticate`
-        return exchange(fetch, clock, {
-          url,
-          body,
+      login.renew(used, (message) =>
+        transport.ask({
+          endpoint: endpoint.url,
+          path: '/v3/auth/authenticate',
+          message,
           token: undefined,
           limitMs: SHORT_LIMIT_MS,
           signals: [closing],
-        })
-      }),
+        }),
+      ),
   }
 }

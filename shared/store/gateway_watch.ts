@@ -1,9 +1,9 @@
 /**
- * One watch over the etcd gateway.
+ * One watch of etcd.
  *
  * Flow: etcd → **watch** → hub → listener
  *
- * One POST per watch, since several watches in one body are a race in etcd. Leaving closes the connection: nothing else ends a watch in etcd.
+ * One connection per watch: several watches in one body of the gateway are a race in etcd. Leaving closes it, for nothing else ends a watch there.
  *
  * @module
  */
@@ -13,17 +13,17 @@ import { createAssembler, type Assembler } from './gateway_assemble.ts'
 import type { Caller } from './gateway_call.ts'
 import type { Endpoint } from './gateway_endpoints.ts'
 import { closedError, judge, readGatewayError, unavailable, type Verdict } from './gateway_errors.ts'
-import { onAbort, type Outcome } from './gateway_exchange.ts'
+import { onAbort } from './gateway_limit.ts'
 import { watchOver, type Liveness } from './gateway_liveness.ts'
-import { openStream, type LineStream, type OpenedStream, type StreamParts } from './gateway_stream.ts'
+import type { Question } from './gateway_members.ts'
+import { openStream, type OpenedStream, type StreamParts } from './gateway_stream.ts'
+import type { MessageStream, Outcome } from './gateway_transport.ts'
 import {
   decodeClusterId,
   decodeInteger,
   decodeRevision,
   encodeRange,
   encodeWatch,
-  malformed,
-  parseObject,
   toObject,
   type WireObject,
 } from './gateway_wire.ts'
@@ -50,11 +50,11 @@ interface Opening {
 /** A watch that stands. */
 interface Standing {
   readonly endpoint: Endpoint
-  readonly stream: LineStream
+  readonly stream: MessageStream
   /** The member's revision when it began. */
   readonly revision: Revision
-  /** What came together with the first line. */
-  readonly lines: readonly string[]
+  /** What came together with the first message. */
+  readonly messages: readonly WireObject[]
 }
 
 /** @see Store.watch */
@@ -119,19 +119,12 @@ async function open(parts: WatchParts, opening: Opening): Promise<Outcome<Standi
   const { range, from, endpoint, stop } = opening
   if (from === undefined) {
     // A member that lags behind would begin "now" in the past, before writes that the caller knows of.
-    const body = encodeRange({ key: range.key, limit: 1, keysOnly: true })
-    const read = await caller.members.ask(endpoint, {
-      path: '/v3/kv/range',
-      body,
-      limitMs: READ_LIMIT_MS,
-      signal: stop,
-    })
+    const read = await caller.members.ask(endpoint, pointRead(parts, range, stop))
     if (read.kind !== 'done') return read
   }
-  const url = `${endpoint.url}/v3/watch`
-  const signals = [stop, caller.closing]
+  const message = encodeWatch(range, from, parts.transport.encodeBytes)
   const token = caller.members.token()
-  const opened = await openStream(parts, { url, body: encodeWatch(range, from), token, signals })
+  const opened = await openStream(parts, { endpoint: endpoint.url, message, token }, [stop, caller.closing])
   if (opened.kind !== 'done') return opened
   const { stream } = opened.value
   const outcome = toStanding(caller, endpoint, opened.value)
@@ -142,35 +135,34 @@ async function open(parts: WatchParts, opening: Opening): Promise<Outcome<Standi
 function toStanding(
   caller: Caller,
   endpoint: Endpoint,
-  { stream, lines: [first, ...lines] }: OpenedStream,
+  { stream, messages: [first, ...messages] }: OpenedStream,
 ): Outcome<Standing> {
   try {
-    const message = first === undefined ? undefined : toMessage(first)
-    const ended = message === undefined ? undefined : endOf(message)
+    const ended = first === undefined ? undefined : endOf(first)
     if (ended !== undefined) return ended
-    const result = toObject(message?.['result'])
+    const result = toObject(first?.['result'])
     if (result?.['created'] !== true)
       return { kind: 'not_done', error: unavailable(new Error('No watch was created')) }
     caller.endpoints.checkCluster(endpoint, decodeClusterId(result))
-    return { kind: 'done', value: { endpoint, stream, revision: decodeRevision(result), lines } }
+    return { kind: 'done', value: { endpoint, stream, revision: decodeRevision(result), messages } }
   } catch (error) {
     return { kind: 'not_done', error: error as AvisoError }
   }
 }
 
-/** What a line says about the end of its watch; `undefined` where it goes on. `canceled` counts before `created`: both may be true. */
-function endOf(line: WireObject): Verdict | undefined {
-  const result = toObject(line['result'])
+/** What a message says about the end of its watch; `undefined` where it goes on. `canceled` counts before `created`: both may be true. */
+function endOf(message: WireObject): Verdict | undefined {
+  const result = toObject(message['result'])
   if (result === undefined) {
-    const error = readGatewayError(line)
+    const error = readGatewayError(message)
     return error === undefined ? { kind: 'unknown', error: unavailable() } : judge(error)
   }
   if (result['canceled'] !== true) return undefined
   const oldest = decodeInteger(result['compact_revision'])
   if (oldest > 0n) {
     const details = { oldest_revision: oldest.toString() }
-    const message = 'This part of the history is no longer kept'
-    return { kind: 'refused', error: new AvisoError('ERR_HISTORY_COMPACTED', message, { details }) }
+    const text = 'This part of the history is no longer kept'
+    return { kind: 'refused', error: new AvisoError('ERR_HISTORY_COMPACTED', text, { details }) }
   }
   const reason = result['cancel_reason']
   return judge({ code: 0, message: typeof reason === 'string' ? reason : 'canceled without a reason' })
@@ -178,24 +170,19 @@ function endOf(line: WireObject): Verdict | undefined {
 
 /** Reads one connection. Returns when it has been silent for so long that it should be replaced. */
 async function* follow(
-  { caller, clock }: WatchParts,
-  { key }: WatchRequest,
+  parts: WatchParts,
+  request: WatchRequest,
   { standing, assembler, stop }: { standing: Standing; assembler: Assembler; stop: AbortSignal },
 ): AsyncGenerator<WatchMessage, void, undefined> {
+  const { caller, clock } = parts
   const { endpoint, stream } = standing
   let quiet = false
   let dead: Error | undefined
-  const body = encodeRange({ key, limit: 1, keysOnly: true })
   const liveness = watchOver({
     clock,
     aliveAt: () => endpoint.aliveAt,
     probe: async () => {
-      const outcome = await caller.members.ask(endpoint, {
-        path: '/v3/kv/range',
-        body,
-        limitMs: READ_LIMIT_MS,
-        signal: stop,
-      })
+      const outcome = await caller.members.ask(endpoint, pointRead(parts, request, stop))
       // A refusal is an answer, too.
       return outcome.kind === 'not_done' || outcome.kind === 'unknown' ? outcome.error : undefined
     },
@@ -209,13 +196,13 @@ async function* follow(
     },
   })
   try {
-    yield* assemble(standing.lines, assembler, liveness)
+    yield* assemble(standing.messages, assembler, liveness)
     for (;;) {
       liveness.waiting()
-      const lines = await stream.next()
+      const messages = await stream.next()
       liveness.heard()
-      if (lines === undefined) break
-      yield* assemble(lines, assembler, liveness)
+      if (messages === undefined) break
+      yield* assemble(messages, assembler, liveness)
     }
     if (!quiet) throw dead ?? unavailable(new Error('The stream ended'))
   } catch (error) {
@@ -229,23 +216,22 @@ async function* follow(
 }
 
 function* assemble(
-  lines: readonly string[],
+  messages: readonly WireObject[],
   assembler: Assembler,
   liveness: Liveness,
 ): Generator<WatchMessage, void, undefined> {
-  for (const text of lines) {
-    const line = toMessage(text)
-    const ended = endOf(line)
+  for (const message of messages) {
+    const ended = endOf(message)
     if (ended !== undefined) throw ended.error
-    for (const message of assembler.add(toObject(line['result']) ?? {})) {
-      if (message.kind === 'progress') liveness.progressed()
-      yield message
+    for (const whole of assembler.add(toObject(message['result']) ?? {})) {
+      if (whole.kind === 'progress') liveness.progressed()
+      yield whole
     }
   }
 }
 
-function toMessage(text: string): WireObject {
-  const message = parseObject(text)
-  if (message === undefined) throw malformed(new Error('A line is no JSON object'))
-  return message
+/** The cheapest read that needs a quorum, and that whoever may watch may do. */
+function pointRead({ transport }: WatchParts, { key }: KeyRange, signal: AbortSignal): Question {
+  const message = encodeRange({ key, limit: 1, keysOnly: true }, transport.encodeBytes)
+  return { path: '/v3/kv/range', message, limitMs: READ_LIMIT_MS, signal }
 }

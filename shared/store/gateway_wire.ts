@@ -1,5 +1,6 @@
 /**
- * etcd's messages as the JSON gateway carries them: int64 as decimal text, bytes as base64, zero values left out.
+ * etcd's messages as the JSON gateway carries them: int64 as decimal text, bytes as base64, zero values left out. Over gRPC they have
+ * bytes as they are, and zero values written out.
  *
  * The same for 3.4 and 3.5; see `rpc.proto` of etcd for the messages.
  *
@@ -7,7 +8,6 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { encodeBase64 } from './base64.ts'
 import type {
   Compare,
   KeyRange,
@@ -31,39 +31,61 @@ interface NativeBase64 {
 
 const NO_BYTES = new Uint8Array()
 
-/** Field of a comparison's operand, by target. */
-const OPERANDS = {
-  MOD: 'mod_revision',
-  CREATE: 'create_revision',
-  VERSION: 'version',
-  LEASE: 'lease',
-  VALUE: 'value',
+/** How bytes stand in a message: {@link Transport.encodeBytes}. */
+export type EncodeBytes = (bytes: Uint8Array) => unknown
+
+/** Number of a comparison's target, and the field of its operand. */
+const TARGETS = {
+  VERSION: [0, 'version'],
+  CREATE: [1, 'create_revision'],
+  MOD: [2, 'mod_revision'],
+  VALUE: [3, 'value'],
+  LEASE: [4, 'lease'],
 } as const
+// By number, because the file that etcd3 reads names them otherwise.
+const RESULTS = { EQUAL: 0, GREATER: 1, LESS: 2, NOT_EQUAL: 3 } as const
+const SORT_TARGETS = { KEY: 0, VERSION: 1, CREATE: 2, MOD: 3, VALUE: 4 } as const
+const SORT_ORDERS = { NONE: 0, ASCEND: 1, DESCEND: 2 } as const
+/** What the gateway, and etcd3, call an event that deletes. */
+const DELETIONS: readonly unknown[] = ['DELETE', 'Delete', 1]
 
-/** Body of `/v3/kv/range`. */
-export function encodeRange(request: RangeRequest): string {
-  return JSON.stringify(toWireRange(request))
+/** `RangeRequest`, for `/v3/kv/range`. */
+export function encodeRange(request: RangeRequest, bytes: EncodeBytes): object {
+  const { limit = 0, sortTarget, sortOrder, keysOnly = false, countOnly = false } = request
+  return {
+    ...encodeKeys(request, bytes),
+    ...encodeInteger('revision', request.revision),
+    ...(limit > 0 && { limit: String(limit) }),
+    ...(sortTarget !== undefined && { sort_target: SORT_TARGETS[sortTarget] }),
+    ...(sortOrder !== undefined && { sort_order: SORT_ORDERS[sortOrder] }),
+    ...(keysOnly && { keys_only: true }),
+    ...(countOnly && { count_only: true }),
+    ...encodeInteger('min_mod_revision', request.minModRevision),
+    ...encodeInteger('max_mod_revision', request.maxModRevision),
+    ...encodeInteger('min_create_revision', request.minCreateRevision),
+    ...encodeInteger('max_create_revision', request.maxCreateRevision),
+  }
 }
 
-/** Body of `/v3/kv/txn`. */
-export function encodeTxn({ compare, success, failure = [] }: TxnRequest): string {
-  return JSON.stringify({
-    compare: compare.map(toWireCompare),
-    success: success.map(toWireOperation),
-    failure: failure.map(toWireOperation),
-  })
+/** `TxnRequest`, for `/v3/kv/txn`. */
+export function encodeTxn({ compare, success, failure = [] }: TxnRequest, bytes: EncodeBytes): object {
+  return {
+    compare: compare.map((guard) => encodeCompare(guard, bytes)),
+    success: success.map((operation) => encodeOperation(operation, bytes)),
+    failure: failure.map((operation) => encodeOperation(operation, bytes)),
+  }
 }
 
-/** Body of `/v3/watch`: one watch, with progress messages, large revisions in several messages. */
-export function encodeWatch(range: KeyRange, from: Revision | undefined): string {
-  return JSON.stringify({
+/** `WatchRequest`, for `/v3/watch`: one watch, with progress messages, large revisions in several messages. */
+export function encodeWatch(range: KeyRange, from: Revision | undefined, bytes: EncodeBytes): object {
+  return {
     create_request: {
-      ...toWireKeys(range),
-      ...(from !== undefined && { start_revision: from.toString() }),
+      ...encodeKeys(range, bytes),
+      ...encodeInteger('start_revision', from),
       progress_notify: true,
       fragment: true,
     },
-  })
+  }
 }
 
 /**
@@ -125,7 +147,7 @@ export function decodeEvents(message: WireObject): StoreEvent[] {
   return decodeList(message['events']).map((event) => {
     const kv = toObject(event['kv'])
     if (kv === undefined) throw malformed()
-    const kind = event['type'] === 'DELETE' || event['type'] === 1 ? 'delete' : 'put'
+    const kind = DELETIONS.includes(event['type']) ? 'delete' : 'put'
     return { kind, kv: decodeKeyValue(kv) }
   })
 }
@@ -147,54 +169,34 @@ export function malformed(cause?: unknown): AvisoError {
   )
 }
 
-function toWireKeys({ key, end }: KeyRange): object {
-  return { key: encodeBase64(key), ...(end !== undefined && { range_end: encodeBase64(end) }) }
+function encodeKeys({ key, end }: KeyRange, bytes: EncodeBytes): object {
+  return { key: bytes(key), ...(end !== undefined && { range_end: bytes(end) }) }
 }
 
-function toWireRange(request: RangeRequest): object {
-  const { limit = 0, sortTarget, sortOrder, keysOnly = false, countOnly = false } = request
-  return {
-    ...toWireKeys(request),
-    ...toWireInteger('revision', request.revision),
-    ...(limit > 0 && { limit: String(limit) }),
-    ...(sortTarget !== undefined && { sort_target: sortTarget }),
-    ...(sortOrder !== undefined && { sort_order: sortOrder }),
-    ...(keysOnly && { keys_only: true }),
-    ...(countOnly && { count_only: true }),
-    ...toWireInteger('min_mod_revision', request.minModRevision),
-    ...toWireInteger('max_mod_revision', request.maxModRevision),
-    ...toWireInteger('min_create_revision', request.minCreateRevision),
-    ...toWireInteger('max_create_revision', request.maxCreateRevision),
-  }
-}
-
-function toWireInteger(name: string, value: bigint | undefined): object {
+function encodeInteger(name: string, value: bigint | undefined): object {
   return value === undefined ? {} : { [name]: value.toString() }
 }
 
-function toWireCompare({ key, target, result, value }: Compare): object {
+function encodeCompare({ key, target, result, value }: Compare, bytes: EncodeBytes): object {
+  const [number, operand] = TARGETS[target]
   return {
-    key: encodeBase64(key),
-    target,
-    result,
-    [OPERANDS[target]]: typeof value === 'bigint' ? value.toString() : encodeBase64(value),
+    key: bytes(key),
+    target: number,
+    result: RESULTS[result],
+    [operand]: typeof value === 'bigint' ? value.toString() : bytes(value),
   }
 }
 
-function toWireOperation(operation: StoreOperation): object {
+function encodeOperation(operation: StoreOperation, bytes: EncodeBytes): object {
   switch (operation.kind) {
-    case 'put':
-      return {
-        request_put: {
-          key: encodeBase64(operation.key),
-          value: encodeBase64(operation.value),
-          ...toWireInteger('lease', operation.lease),
-        },
-      }
+    case 'put': {
+      const { key, value, lease } = operation
+      return { request_put: { key: bytes(key), value: bytes(value), ...encodeInteger('lease', lease) } }
+    }
     case 'delete':
-      return { request_delete_range: toWireKeys(operation.range) }
+      return { request_delete_range: encodeKeys(operation.range, bytes) }
     case 'range':
-      return { request_range: toWireRange(operation.range) }
+      return { request_range: encodeRange(operation.range, bytes) }
   }
 }
 
@@ -246,6 +248,7 @@ function decodeList(value: unknown): WireObject[] {
 /** Unlike `decodeBase64` it does not look for other spellings of the same bytes: etcd writes but one. */
 function decodeBytes(value: unknown): Uint8Array {
   if (value === undefined || value === '') return NO_BYTES
+  if (value instanceof Uint8Array) return value
   if (typeof value !== 'string') throw malformed()
   try {
     const native = (Uint8Array as NativeBase64).fromBase64

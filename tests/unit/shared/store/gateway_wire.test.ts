@@ -12,13 +12,14 @@ import {
   encodeWatch,
   parseObject,
 } from '#shared/store/gateway_wire.ts'
+import { encodeBase64 } from '#shared/store/base64.ts'
 
 const HEADER = { cluster_id: '1', revision: '9007199254740993' }
 const key = toBytes('a')
 
 describe('encodeRange()', () => {
   it('writes int64 as text, bytes as base64 with padding, and leaves out what is not given', () => {
-    assert.deepEqual(JSON.parse(encodeRange({ key: Uint8Array.of(0xff, 0xfe) })), { key: '//4=' })
+    assert.deepEqual(encodeRange({ key: Uint8Array.of(0xff, 0xfe) }, encodeBase64), { key: '//4=' })
     const request = {
       key,
       end: Uint8Array.of(0),
@@ -29,13 +30,13 @@ describe('encodeRange()', () => {
       keysOnly: true,
       minModRevision: 3n,
     } as const
-    assert.deepEqual(JSON.parse(encodeRange(request)), {
+    assert.deepEqual(encodeRange(request, encodeBase64), {
       key: 'YQ==',
       range_end: 'AA==',
       revision: '9007199254740993',
       limit: '5',
-      sort_target: 'MOD',
-      sort_order: 'DESCEND',
+      sort_target: 2,
+      sort_order: 2,
       keys_only: true,
       min_mod_revision: '3',
     })
@@ -44,20 +45,23 @@ describe('encodeRange()', () => {
 
 describe('encodeTxn()', () => {
   it('names the operand of a comparison by its target', () => {
-    const text = encodeTxn({
+    const message = encodeTxn(
+      {
+        compare: [
+          { key, target: 'MOD', result: 'EQUAL', value: 0n },
+          { key, target: 'VALUE', result: 'GREATER', value: toBytes('v') },
+        ],
+        success: [
+          { kind: 'put', key, value: toBytes(''), lease: 7n },
+          { kind: 'delete', range: { key } },
+        ],
+      },
+      encodeBase64,
+    )
+    assert.deepEqual(message, {
       compare: [
-        { key, target: 'MOD', result: 'EQUAL', value: 0n },
-        { key, target: 'VALUE', result: 'GREATER', value: toBytes('v') },
-      ],
-      success: [
-        { kind: 'put', key, value: toBytes(''), lease: 7n },
-        { kind: 'delete', range: { key } },
-      ],
-    })
-    assert.deepEqual(JSON.parse(text), {
-      compare: [
-        { key: 'YQ==', target: 'MOD', result: 'EQUAL', mod_revision: '0' },
-        { key: 'YQ==', target: 'VALUE', result: 'GREATER', value: 'dg==' },
+        { key: 'YQ==', target: 2, result: 0, mod_revision: '0' },
+        { key: 'YQ==', target: 3, result: 1, value: 'dg==' },
       ],
       success: [
         { request_put: { key: 'YQ==', value: '', lease: '7' } },
@@ -70,13 +74,14 @@ describe('encodeTxn()', () => {
 
 describe('encodeWatch()', () => {
   it('asks for progress and fragments, and for no start where there is none', () => {
-    assert.deepEqual(JSON.parse(encodeWatch({ key }, undefined)), {
+    assert.deepEqual(encodeWatch({ key }, undefined, encodeBase64), {
       create_request: { key: 'YQ==', progress_notify: true, fragment: true },
     })
-    assert.equal(
-      (JSON.parse(encodeWatch({ key }, 5n)) as { create_request: { start_revision: string } }).create_request
-        .start_revision,
-      '5',
+    assert.deepEqual(
+      encodeWatch({ key }, 5n, (bytes) => bytes),
+      {
+        create_request: { key, start_revision: '5', progress_notify: true, fragment: true },
+      },
     )
   })
 })
