@@ -35,7 +35,7 @@ describe('encodeRange()', () => {
       range_end: 'AA==',
       revision: '9007199254740993',
       limit: '5',
-      sort_target: 2,
+      sort_target: 3,
       sort_order: 2,
       keys_only: true,
       min_mod_revision: '3',
