@@ -1,5 +1,5 @@
 /**
- * `npm run aviso -- listen | notify | key | value`: the client.
+ * `npm run aviso -- listen | notify | key | value | admin`: the client.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import process from 'node:process'
 import { CommanderError } from 'commander'
 import packageFile from '../package.json' with { type: 'json' }
 import { systemClock } from '#shared/telemetry/clock.ts'
+import { administrate } from './client/admin.ts'
 import { ClientError, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, messageOf } from './client/client_error.ts'
 import { loadClientConfig, type ClientConfig } from './client/config.ts'
 import type { CommandContext } from './client/context.ts'
@@ -58,6 +59,8 @@ function run(invocation: Invocation, context: CommandContext): Promise<void> {
       return printKey(invocation.params, context)
     case 'value':
       return printValue(invocation.params, context)
+    case 'admin':
+      return administrate(invocation.task, context)
   }
 }
 

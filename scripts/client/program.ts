@@ -5,6 +5,8 @@
  */
 
 import { Command, Option } from 'commander'
+import type { AdminTask } from './admin.ts'
+import { addAdminCommands } from './admin_program.ts'
 import type { ConfigFlags } from './config.ts'
 import type { ListenFlags } from './listen.ts'
 
@@ -16,6 +18,7 @@ export type Invocation =
       readonly flags: ConfigFlags & ListenFlags
     }
   | { readonly command: 'notify' | 'key' | 'value'; readonly params: string; readonly flags: ConfigFlags }
+  | { readonly command: 'admin'; readonly task: AdminTask; readonly flags: ConfigFlags }
 
 const PARAMS_HELP = 'key=value pairs, e.g. event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203'
 
@@ -58,6 +61,7 @@ export function createProgram(version: string, run: (invocation: Invocation) => 
       .argument('<PARAMS>', PARAMS_HELP)
       .action((params: string, flags: ConfigFlags) => run({ command, params, flags }))
   }
+  addAdminCommands(program, withCommonOptions, (task, flags) => run({ command: 'admin', task, flags }))
   return program
 }
 

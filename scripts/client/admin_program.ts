@@ -1,0 +1,69 @@
+/**
+ * The command line of `aviso admin`.
+ *
+ * @module
+ */
+
+import { Option, type Command } from 'commander'
+import type { AdminTask, JobFlags } from './admin.ts'
+import type { ConfigFlags } from './config.ts'
+
+/** Adds `admin` and its commands. Parsing calls `run` once. */
+export function addAdminCommands(
+  program: Command,
+  withCommonOptions: (command: Command) => Command,
+  run: (task: AdminTask, flags: ConfigFlags) => void,
+): void {
+  const admin = program.command('admin').description('run the jobs of the admin service by hand')
+  const command = (name: string, description: string): Command =>
+    withCommonOptions(admin.command(name)).description(description)
+  const dryRun = (to: Command): Command => to.option('--dry-run', 'say what would be done, and do nothing')
+  const trustClock = (to: Command): Command =>
+    to.option('--trust-clock', 'the clock is right, although the store was quiet for months')
+  const job = (name: 'compact' | 'clean' | 'defragment') => (flags: ConfigFlags & JobFlags) =>
+    run({ kind: 'job', job: name, options: flags }, flags)
+
+  command('status', 'print the state of the store, the history and the jobs').action((flags: ConfigFlags) =>
+    run({ kind: 'status' }, flags),
+  )
+  trustClock(dryRun(command('compact', 'forget history that is older than its retention'))).action(
+    job('compact'),
+  )
+  trustClock(dryRun(command('clean', 'delete notifications that are older than their retention')))
+    .option('--by-date', 'their date alone decides, as in aviso 1.x: also what was written lately goes')
+    .option('--full', 'look at all keys, not only where old ones are expected')
+    .option('--events <names...>', 'event types to clean (default: all)')
+    .action(job('clean'))
+  dryRun(command('defragment', "give the store's unused room back, one member after the other")).action(
+    job('defragment'),
+  )
+  confirmed(dryRun(command('wipe', 'delete all notifications of an event type')))
+    .argument('[event]', 'event type; none: all, with --all')
+    .option('--all', 'all event types')
+    .action((event: string | undefined, flags: ConfigFlags & JobFlags & Confirmation, self: Command) => {
+      if ((event === undefined) !== (flags.all === true))
+        self.error('error: name an event type, or give --all')
+      requireYes(self, flags)
+      run({ kind: 'wipe', stream: event, options: { dryRun: flags.dryRun === true } }, flags)
+    })
+  confirmed(command('delete', 'delete one notification'))
+    .argument('<id>', 'event type, @ and number, e.g. mars@42')
+    .action((id: string, flags: ConfigFlags & Confirmation, self: Command) => {
+      requireYes(self, flags)
+      run({ kind: 'delete', id }, flags)
+    })
+}
+
+interface Confirmation {
+  readonly yes?: boolean
+  readonly all?: boolean
+  readonly dryRun?: boolean
+}
+
+function confirmed(command: Command): Command {
+  return command.addOption(new Option('--yes', 'do it: there is no way back'))
+}
+
+function requireYes(command: Command, { yes, dryRun }: Confirmation): void {
+  if (yes !== true && dryRun !== true) command.error('error: this cannot be undone; add --yes to do it')
+}
