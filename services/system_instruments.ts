@@ -165,9 +165,12 @@ function backendOf(address: string): string {
 }
 
 function openChannel(parts: InstrumentParts): TelemetryChannel {
-  const { udp, http } = parts.config.vars.telemetry ?? {}
+  const { telemetry } = parts.config.vars
+  // Where a monitoring is named, that one gets it, were it the one of this process by its UDP port.
+  if (telemetry === undefined)
+    return joinChannels(parts.accept === undefined ? [] : [createLocalChannel(parts.accept)])
+  const { udp, http } = telemetry
   const channels: TelemetryChannel[] = []
-  if (parts.accept !== undefined) channels.push(createLocalChannel(parts.accept))
   if (udp !== undefined) {
     if (parts.udp === undefined)
       throw new AvisoError(

@@ -72,7 +72,7 @@ const shared = v.strictObject({
   /** Public address: the `source` of delivered CloudEvents. Default: the address the launcher listens on. */
   baseUrl: v.optional(v.pipe(v.string(), v.url())),
   logLevel: v.optional(logLevel, 'info'),
-  /** Where services send what they measure; absent: nowhere, they only answer `/metrics`. */
+  /** Where services send what they measure, besides answering `/metrics`; absent: to the monitoring of the same process, if there is one. */
   telemetry: v.optional(telemetryVars),
   /** Who is believed; `none`: everybody may do everything, on loopback only. */
   identity: v.optional(identityConfig, 'none'),
