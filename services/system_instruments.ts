@@ -17,7 +17,6 @@ import { createPublisherMetrics } from '#shared/metrics/observe_publisher.ts'
 import { observeStore } from '#shared/metrics/observe_store.ts'
 import { formatMetrics, METRICS_MEDIA_TYPE, metricsFormatOf } from '#shared/metrics/open_metrics.ts'
 import { createRegistry, type MetricsRegistry } from '#shared/metrics/registry.ts'
-import { tracePublisher } from '#shared/metrics/trace_publisher.ts'
 import type { Publisher } from '#shared/publish/publish.ts'
 import type { FetchHandler, ProcessUsage, UdpPower } from '#shared/runtime/runtime.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -117,7 +116,6 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     })
   })
   const traces = createTraceBook()
-  const measurePublisher = createPublisherMetrics(metrics, elapsed)
   const refusals = metrics.counter({
     name: 'aviso_notifications_refused',
     help: "Notifications and requests that the ingest refused for the provider's fault, by error code",
@@ -127,7 +125,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     metrics,
     store,
     traces,
-    publisher: (publisher) => tracePublisher(measurePublisher(publisher), traces, clock),
+    publisher: createPublisherMetrics({ metrics, elapsed, clock, traces }),
     onRefused: (code) => refusals.add([code]),
     hub: createHubMetrics(metrics),
     hubObserver: createHubObserver({ metrics, clock, traces }),

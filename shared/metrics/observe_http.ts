@@ -5,7 +5,13 @@
  */
 
 import type { TimeCollector } from '#shared/telemetry/collectors.ts'
-import { RESPONSE_SECONDS, type Metrics } from './metrics.ts'
+import {
+  RESPONSE_SECONDS,
+  type BoundCounter,
+  type BoundGauge,
+  type BoundHistogram,
+  type Metrics,
+} from './metrics.ts'
 
 /** A Fetch handler. */
 type Handler = (request: Request) => Promise<Response>
@@ -45,12 +51,33 @@ export function createHttpMetrics(metrics: Metrics, elapsed: () => number): Http
     help: 'Requests that are not answered yet',
     labels: ['method'],
   })
+  const createMethod = (route: string, method: string): Method => ({
+    inFlight: inFlight.bind([method]),
+    durations: durations.bind([route, method]),
+    statuses: new Map(),
+  })
   return {
     observe: (route, handler, { collector } = {}) => {
+      const methods = new Map<string, Method>()
+      const methodOf = (name: string): Method => {
+        const label = METHODS.has(name) ? name : 'other'
+        const known = methods.get(label) ?? createMethod(route, label)
+        methods.set(label, known)
+        return known
+      }
+      const count = (name: string, { statuses }: Method, status: number): void => {
+        let series = statuses.get(status)
+        if (series === undefined) {
+          series = requests.bind([route, METHODS.has(name) ? name : 'other', String(status)])
+          statuses.set(status, series)
+        }
+        series.add()
+      }
       return async (request) => {
-        const method = METHODS.has(request.method) ? request.method : 'other'
+        const name = request.method
+        const method = methods.get(name) ?? methodOf(name)
         const startedAt = elapsed()
-        inFlight.add(1, [method])
+        method.inFlight.add(1)
         let status = 500
         try {
           const response = await handler(request)
@@ -58,12 +85,19 @@ export function createHttpMetrics(metrics: Metrics, elapsed: () => number): Http
           return response
         } finally {
           const seconds = (elapsed() - startedAt) / 1_000
-          inFlight.add(-1, [method])
-          requests.add([route, method, String(status)])
-          durations.observe(seconds, [route, method])
+          method.inFlight.add(-1)
+          count(name, method, status)
+          method.durations.observe(seconds)
           if (status < 400) collector?.observe(seconds)
         }
       }
     },
   }
+}
+
+/** The series of one route and method. */
+interface Method {
+  readonly inFlight: BoundGauge
+  readonly durations: BoundHistogram
+  readonly statuses: Map<number, BoundCounter>
 }

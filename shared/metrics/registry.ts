@@ -16,7 +16,7 @@ import type {
   ReadOptions,
 } from './metrics.ts'
 import { MAX_SERIES } from './metrics.ts'
-import { createSeriesTable } from './series.ts'
+import { createSeriesTable, type SeriesTable } from './series.ts'
 
 /** One line of a family: `name + suffix{labels} value`. */
 export interface MetricSample {
@@ -53,6 +53,15 @@ const RESERVED_SUFFIX = /_(?:total|bucket|count|sum|created|info)$/
 
 type Source = () => MetricFamily | undefined
 
+interface Value {
+  value: number
+}
+
+interface Buckets {
+  readonly counts: number[]
+  sum: number
+}
+
 /** An empty registry. */
 export function createRegistry(): MetricsRegistry {
   const names = new Set<string>()
@@ -74,45 +83,26 @@ export function createRegistry(): MetricsRegistry {
     return table
   }
   const registry: MetricsRegistry = {
-    counter(options): Counter {
+    counter(options) {
       const table = tableOf(options, () => ({ value: 0 }))
       register(options, () => family(options, 'counter', simple(options, '_total', table.entries())))
-      if ((options.labels ?? []).length === 0) table.at([])
-      return {
-        add(values = [], by = 1) {
-          if (by >= 0 && Number.isFinite(by)) table.at(values).value += by
-        },
-      }
+      if (isAlone(options)) table.at([])
+      return counterOf(table)
     },
-    gauge(options): Gauge {
+    gauge(options) {
       const table = tableOf(options, () => ({ value: 0 }))
       register(options, () => family(options, 'gauge', simple(options, '', table.entries())))
-      return {
-        set(value, values = []) {
-          table.at(values).value = value
-        },
-        add(by, values = []) {
-          if (Number.isFinite(by)) table.at(values).value += by
-        },
-      }
+      return gaugeOf(table)
     },
-    histogram(options): Histogram {
+    histogram(options) {
       const { bounds } = options
       const table = tableOf(options, () => ({
         counts: Array.from({ length: bounds.length + 1 }, () => 0),
         sum: 0,
       }))
       register(options, () => family(options, 'histogram', histogramSamples(options, table.entries())))
-      if ((options.labels ?? []).length === 0) table.at([])
-      return {
-        observe(value, values = []) {
-          if (!Number.isFinite(value)) return
-          const state = table.at(values)
-          const bucket = bucketOf(bounds, value)
-          state.counts[bucket] = (state.counts[bucket] ?? 0) + 1
-          state.sum += value
-        },
-      }
+      if (isAlone(options)) table.at([])
+      return histogramOf(table, bounds)
     },
     read(options) {
       register(options, () => family(options, options.kind, readSamples(options)))
@@ -140,6 +130,54 @@ export function createRegistry(): MetricsRegistry {
         .flatMap(([name, value]) => (value > 0 ? { value, values: [name] } : [])),
   })
   return registry
+}
+
+/** A metric without labels is there from the start, at zero. */
+function isAlone({ labels = [] }: MetricOptions): boolean {
+  return labels.length === 0
+}
+
+function counterOf(table: SeriesTable<Value>): Counter {
+  const addTo = (state: Value, by: number): void => {
+    if (by >= 0 && by < Infinity) state.value += by
+  }
+  return {
+    add: (values = [], by = 1) => addTo(table.at(values), by),
+    bind: (values) => {
+      const state = table.at(values)
+      return { add: (by = 1) => addTo(state, by) }
+    },
+  }
+}
+
+function gaugeOf(table: SeriesTable<Value>): Gauge {
+  const addTo = (state: Value, by: number): void => {
+    if (Number.isFinite(by)) state.value += by
+  }
+  return {
+    set: (value, values = []) => void (table.at(values).value = value),
+    add: (by, values = []) => addTo(table.at(values), by),
+    bind: (values) => {
+      const state = table.at(values)
+      return { add: (by) => addTo(state, by) }
+    },
+  }
+}
+
+function histogramOf(table: SeriesTable<Buckets>, bounds: readonly number[]): Histogram {
+  const observeIn = (state: Buckets, value: number): void => {
+    if (!Number.isFinite(value)) return
+    const bucket = bucketOf(bounds, value)
+    state.counts[bucket] = (state.counts[bucket] ?? 0) + 1
+    state.sum += value
+  }
+  return {
+    observe: (value, values = []) => observeIn(table.at(values), value),
+    bind: (values) => {
+      const state = table.at(values)
+      return { observe: (value) => observeIn(state, value) }
+    },
+  }
 }
 
 function check({ name, labels = [], unit }: MetricOptions, names: ReadonlySet<string>): void {

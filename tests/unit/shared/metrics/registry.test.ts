@@ -58,6 +58,29 @@ describe('createRegistry()', () => {
     assert.ok(text.includes('# UNIT aviso_wait_seconds seconds\n'))
   })
 
+  it('counts the same in a series that was bound', async () => {
+    const registry = createRegistry()
+    const counter = registry.counter({ name: 'aviso_things', help: 'Things', labels: ['kind'] })
+    const bound = counter.bind(['a'])
+    bound.add()
+    bound.add(-5)
+    counter.add(['a'], 2)
+    const gauge = registry.gauge({ name: 'aviso_size', help: 'Size', labels: ['kind'] })
+    gauge.bind(['a']).add(4)
+    gauge.add(-1, ['a'])
+    const histogram = registry.histogram({ name: 'aviso_wait', help: 'Wait', labels: ['kind'], bounds: [1] })
+    histogram.bind(['a']).observe(0.5)
+    histogram.observe(2, ['a'])
+    const text = await textOf(registry)
+    for (const line of [
+      'aviso_things_total{kind="a"} 3.0',
+      'aviso_size{kind="a"} 3.0',
+      'aviso_wait_count{kind="a"} 2.0',
+    ]) {
+      assert.ok(text.includes(`${line}\n`), line)
+    }
+  })
+
   it('bounds the series of each metric, whatever the label values are', async () => {
     const registry = createRegistry()
     const counter = registry.counter({ name: 'aviso_things', help: 'Things', labels: ['name'] })
