@@ -32,7 +32,14 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
   ],
   [
     'shared/watch',
-    ['shared/errors.ts', 'shared/store', 'shared/telemetry', 'shared/journal', 'shared/notification'],
+    [
+      'shared/errors.ts',
+      'shared/store',
+      'shared/telemetry',
+      'shared/journal',
+      'shared/notification',
+      'shared/http/byte_source.ts',
+    ],
   ],
   [
     'shared/identity',
@@ -88,11 +95,20 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
       'shared/watch/hub.ts',
     ],
   ],
-  ['shared/runtime', ['shared/errors.ts', 'shared/store/gateway_wire.ts', 'shared/store/fetch_like.ts']],
+  [
+    'shared/runtime',
+    [
+      'shared/errors.ts',
+      'shared/store/gateway_wire.ts',
+      'shared/store/fetch_like.ts',
+      'shared/http/byte_source.ts',
+    ],
+  ],
   [
     'services/system',
     [
       'shared',
+      'services/system_access.ts',
       'services/system_routes.ts',
       'services/system_epoch.ts',
       'services/system_instruments.ts',

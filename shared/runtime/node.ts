@@ -11,6 +11,7 @@ import { databaseFile, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { readingFromMessage } from './node_body.ts'
 import { createNodeFetch } from './node_fetch.ts'
+import { writingStreams } from './node_stream.ts'
 import type { FetchHandler, ListenOptions, Platform, RunningServer } from './runtime.ts'
 import {
   HEADERS_TIMEOUT_MS,
@@ -44,7 +45,7 @@ async function serveNode(handler: FetchHandler, { host, port }: ListenOptions): 
   // Undici's own Response costs twice the rest of a request (README, "Runtimes"); srvx's answers the same calls.
   globalThis.Response = FastResponse as unknown as typeof Response
   const server = serve({
-    fetch: (request) => handler(readingFromMessage(request)),
+    fetch: async (request) => writingStreams(await handler(readingFromMessage(request))),
     hostname: host,
     port,
     silent: true,

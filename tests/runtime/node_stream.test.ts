@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict'
+import { connect, type Socket } from 'node:net'
+import { after, describe, it } from 'node:test'
+import { offerSource, type ByteSink } from '#shared/http/byte_source.ts'
+import { createNodePlatform } from '#shared/runtime/node.ts'
+import type { FetchHandler, RunningServer } from '#shared/runtime/runtime.ts'
+import { toBytes } from '#shared/store/bytes.ts'
+import { eventually } from '../support/streams.ts'
+
+const servers: RunningServer[] = []
+after(() => Promise.all(servers.map((server) => server.close())))
+
+async function serve(handler: FetchHandler): Promise<string> {
+  const server = await createNodePlatform().serve(handler, { host: '127.0.0.1', port: 0 })
+  servers.push(server)
+  return server.url
+}
+
+/** A client of bare sockets: what it sends and gets is what is on the wire. */
+async function open(url: string, request: string): Promise<{ readonly socket: Socket; text: () => string }> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  let text = ''
+  socket.on('data', (bytes: Buffer) => (text += bytes.toString('latin1')))
+  socket.on('error', () => undefined)
+  await new Promise((written) => socket.write(request, written))
+  return { socket, text: () => text }
+}
+
+const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
+
+/** A stream with a first frame, whose source notes what is asked of it. */
+function sourced(
+  onPull: (sink: ByteSink) => void,
+  more: { hasEnded?: boolean; rest?: readonly string[] } = {},
+): { body: ReadableStream<Uint8Array>; calls: string[]; sink: () => ByteSink | undefined } {
+  const calls: string[] = []
+  let redirected: ByteSink | undefined
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => {
+        controller.enqueue(toBytes('first;'))
+        for (const text of more.rest ?? []) controller.enqueue(toBytes(text))
+        if (more.hasEnded === true) controller.close()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  offerSource(body, {
+    redirect: (sink) => {
+      calls.push('redirect')
+      if (more.hasEnded === true) return false
+      redirected = sink
+      return true
+    },
+    pull: () => {
+      calls.push('pull')
+      if (redirected !== undefined) onPull(redirected)
+    },
+    cancel: () => calls.push('cancel'),
+  })
+  return { body, calls, sink: () => redirected }
+}
+
+describe('writingStreams()', () => {
+  it('writes every piece of a stream, in order, and its end', async () => {
+    // Nothing must not be taken for the end, which is a chunk of no bytes.
+    const pieces = ['one', 'two', '', 'x'.repeat(200_000), 'last']
+    const url = await serve(async () => {
+      let next = 0
+      const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
+        const piece = pieces[next++]
+        if (piece === undefined) controller.close()
+        else controller.enqueue(toBytes(piece))
+      }
+      return new Response(new ReadableStream({ pull }), { headers: { 'x-kept': 'yes' } })
+    })
+    const answer = await fetch(url)
+    assert.equal(answer.headers.get('x-kept'), 'yes')
+    assert.equal(await answer.text(), pieces.join(''))
+  })
+
+  it('frames the same piece for several clients alike', async () => {
+    const shared = toBytes('shared'.repeat(100))
+    const url = await serve(async () => {
+      let left = 3
+      const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void =>
+        left-- > 0 ? controller.enqueue(shared) : controller.close()
+      return new Response(new ReadableStream({ pull }))
+    })
+    const texts = await Promise.all([1, 2, 3].map(async () => (await fetch(url)).text()))
+    assert.deepEqual(new Set(texts), new Set(['shared'.repeat(300)]))
+  })
+
+  it('asks a stream for no more than the client takes', async () => {
+    const piece = new Uint8Array(64 * 1024)
+    let made = 0
+    let isCancelled = false
+    const url = await serve(async () => {
+      const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
+        made++
+        controller.enqueue(piece)
+      }
+      const cancel = (): void => {
+        isCancelled = true
+      }
+      return new Response(new ReadableStream({ pull, cancel }, { highWaterMark: 0 }))
+    })
+    const { socket } = await open(url, GET)
+    socket.pause()
+    // Made stays where it is once the buffers of the system are full.
+    let before = -1
+    await eventually('the writer stalls', async () => {
+      const isSame = before === made
+      before = made
+      return isSame && made > 0
+    })
+    assert.ok(made < 1_000, `${made} pieces for a client that reads nothing`)
+    socket.destroy()
+    await eventually('the stream is cancelled', () => Promise.resolve(isCancelled))
+  })
+
+  it('breaks the connection where a stream fails', async () => {
+    const url = await serve(async () => {
+      let isFirst = true
+      const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
+        if (isFirst) controller.enqueue(toBytes('begun'))
+        else controller.error(new Error('broken'))
+        isFirst = false
+      }
+      return new Response(new ReadableStream({ pull }, { highWaterMark: 0 }))
+    })
+    await assert.rejects(fetch(url).then((answer) => answer.text()))
+  })
+
+  it('cancels the stream of an answer to HEAD', async () => {
+    let isCancelled = false
+    const cancel = (): void => {
+      isCancelled = true
+    }
+    const url = await serve(async () => new Response(new ReadableStream({ cancel })))
+    const answer = await fetch(url, { method: 'HEAD' })
+    assert.equal(answer.status, 200)
+    await eventually('the stream is cancelled', () => Promise.resolve(isCancelled))
+  })
+
+  it('reads the first frame of a stream, and the rest from its source', async () => {
+    const parts = ['second;', 'third;']
+    const { body, calls } = sourced((sink) => {
+      const part = parts.shift()
+      if (part === undefined) sink.close()
+      else sink.enqueue(toBytes(part))
+    })
+    const url = await serve(async () => new Response(body))
+    assert.equal(await (await fetch(url)).text(), 'first;second;third;')
+    assert.deepEqual(calls, ['redirect', 'pull', 'pull', 'pull'])
+  })
+
+  it('takes what a source has later', async () => {
+    const { body, calls, sink } = sourced(() => undefined)
+    const url = await serve(async () => new Response(body))
+    const { socket, text } = await open(url, GET)
+    await eventually('the source is asked', () => Promise.resolve(calls.includes('pull')))
+    sink()?.enqueue(toBytes('later'))
+    await eventually('it arrives', () => Promise.resolve(text().includes('5\r\nlater\r\n')))
+    assert.deepEqual(calls, ['redirect', 'pull', 'pull'])
+    socket.destroy()
+    await eventually('the source is told', () => Promise.resolve(calls.at(-1) === 'cancel'))
+  })
+
+  it('neither nests nor starves where a source always has more', async () => {
+    const piece = toBytes('x'.repeat(10))
+    const pieces = 50_000
+    let made = 0
+    let inTurn = 0
+    let mostInTurn = 0
+    const { body, calls } = sourced((sink) => {
+      mostInTurn = Math.max(mostInTurn, ++inTurn)
+      if (made++ < pieces) sink.enqueue(piece)
+      else sink.close()
+    })
+    const url = await serve(async () => new Response(body))
+    const everyTurn = (): void => {
+      inTurn = 0
+      if (made <= pieces) setImmediate(everyTurn)
+    }
+    everyTurn()
+    const text = await (await fetch(url)).text()
+    assert.equal(text.length, 'first;'.length + pieces * piece.length)
+    assert.ok(mostInTurn <= 32, `${mostInTurn} pieces before anything else had a turn`)
+    assert.ok(!calls.includes('cancel'), 'a source that ended needs no cancelling')
+  })
+
+  it('reads the stream to its end where the source has ended before', async () => {
+    const { body } = sourced(() => assert.fail('must not be asked'), { hasEnded: true, rest: ['closing;'] })
+    const url = await serve(async () => new Response(body))
+    assert.equal(await (await fetch(url)).text(), 'first;closing;')
+  })
+
+  it('breaks the connection where a source fails', async () => {
+    const { body } = sourced((sink) => sink.error(new Error('broken')))
+    const url = await serve(async () => new Response(body))
+    await assert.rejects(fetch(url).then((answer) => answer.text()))
+  })
+
+  it('frames nothing for a client of HTTP/1.0', async () => {
+    const parts = ['second;']
+    const { body } = sourced((sink) => {
+      const part = parts.shift()
+      if (part === undefined) sink.close()
+      else sink.enqueue(toBytes(part))
+    })
+    const url = await serve(async () => new Response(body))
+    const { text } = await open(url, 'GET / HTTP/1.0\r\n\r\n')
+    await eventually('all arrives', () => Promise.resolve(text().endsWith('\r\n\r\nfirst;second;')))
+  })
+
+  it('keeps answers apart on a connection whose client asks ahead', async () => {
+    const { promise: isReleased, resolve: release } = Promise.withResolvers<void>()
+    const parts = ['second;']
+    const { body } = sourced((sink) => {
+      const part = parts.shift()
+      if (part === undefined) sink.close()
+      else sink.enqueue(toBytes(part))
+    })
+    const url = await serve(async (request) => {
+      if (request.url.endsWith('/stream')) return new Response(body)
+      await isReleased
+      return new Response('slow')
+    })
+    const ahead = 'GET /slow HTTP/1.1\r\nHost: x\r\n\r\nGET /stream HTTP/1.1\r\nHost: x\r\n\r\n'
+    const { text } = await open(url, ahead)
+    await eventually('the stream waits', () => Promise.resolve(parts.length === 0))
+    assert.equal(text(), '')
+    release()
+    await eventually('both arrive', () => Promise.resolve(text().endsWith('0\r\n\r\n')))
+    assert.match(
+      text(),
+      /^HTTP\/1\.1 200[^]*\r\n\r\nslowHTTP\/1\.1 200[^]*\r\n6\r\nfirst;\r\n7\r\nsecond;\r\n0\r\n\r\n$/,
+    )
+  })
+
+  it('goes on with the next request on the same connection', async () => {
+    const url = await serve(async () => {
+      const { body } = sourced((sink) => sink.close())
+      return new Response(body)
+    })
+    const { text } = await open(url, GET + GET + GET)
+    await eventually('three answers', () =>
+      Promise.resolve(text().split('6\r\nfirst;\r\n0\r\n\r\n').length === 4),
+    )
+  })
+})
