@@ -82,6 +82,10 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
       'shared/watch/follow.ts',
     ],
   ],
+  [
+    'shared/service_files',
+    ['shared/errors.ts', 'shared/store', 'shared/notification', 'shared/telemetry', 'shared/watch/follow.ts'],
+  ],
   ['shared/retention', ['shared/errors.ts', 'shared/store', 'shared/notification', 'shared/journal']],
   ['shared/config', ['shared/errors.ts', 'shared/retention', 'shared/http/strict_json.ts']],
   ['shared/telemetry', []],

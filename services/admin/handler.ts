@@ -11,6 +11,7 @@ import { createRouter } from '#shared/http/route.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import { toRoute } from './admin_route.ts'
 import { openAdminAuthoriser, type AdminAuthoriser } from './authorise.ts'
+import { configRoutes } from './config_routes.ts'
 import { jobRoutes } from './job_routes.ts'
 import { createJobs, type JobsParts } from './jobs.ts'
 import { removalRoutes } from './removal_routes.ts'
@@ -21,6 +22,10 @@ export interface AdminParts extends Omit<JobsParts, 'holder'> {
   readonly authorise?: AdminAuthoriser
   /** Unique text: request ids, and the name of this admin among others. */
   readonly random: () => string
+  /** Goes into the status documents of service files. */
+  readonly info?: { readonly version: string }
+  /** The service whose schema our own services take from the store. */
+  readonly schemaService?: string | undefined
 }
 
 /** Jobs that a schedule may ask for. */
@@ -50,7 +55,15 @@ export function createAdminService(parts: AdminParts): AdminService {
   const { authorise = openAdminAuthoriser, random, logger } = parts
   const jobsParts = { ...parts, holder: random() }
   const jobs = createJobs(jobsParts)
-  const routes = [...jobRoutes({ ...parts, jobs }), ...removalRoutes(jobsParts, jobs)]
+  const routes = [
+    ...jobRoutes({ ...parts, jobs }),
+    ...removalRoutes(jobsParts, jobs),
+    ...configRoutes({
+      ...parts,
+      schemaService: parts.schemaService,
+      version: parts.info?.version ?? 'unknown',
+    }),
+  ]
   return {
     fetch: createRouter(
       routes.map((route) => toRoute(route, { ...parts, authorise })),

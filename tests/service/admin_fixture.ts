@@ -43,6 +43,7 @@ export function setUp(parts: Partial<AdminParts> = {}): AdminFixture {
     logger: silentLogger,
     settings: SETTINGS,
     random,
+    info: { version: '1.2.3' },
     ...parts,
   })
   const identity = { unixUser: 'user', hostname: 'host', version: '1' }

@@ -1,0 +1,117 @@
+/**
+ * The schema that a service's files in the store hold, and every later one.
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import type { Revision, Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Logger } from '#shared/telemetry/logger.ts'
+import { followStore } from '#shared/watch/follow.ts'
+import { serviceRange } from './layout.ts'
+import { listService, readFile } from './read_service.ts'
+import { isSchemaPath, schemasOfFiles } from './schema_files.ts'
+
+/**
+ * A push of many files takes several transactions, and the status document comes last; without one (a single file put by other
+ * means) the files have settled after this time.
+ */
+const SETTLE_MS = 1_000
+/** Wait before everything is read again, where the watch cannot go on. */
+const RESTART_MS = 1_000
+
+/** What following works with. */
+export interface SchemaSource {
+  readonly store: Store
+  /** e.g. `aviso/v1` */
+  readonly service: string
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+}
+
+/** What the store holds. */
+export interface StoredSchemas {
+  /** `undefined`: no schema. */
+  readonly schemas: Schemas | undefined
+  readonly revision: Revision
+}
+
+/**
+ * Reads the schema of a service.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` for one that cannot be used, and what the store throws.
+ */
+export async function readSchemas({
+  store,
+  service,
+}: Pick<SchemaSource, 'store' | 'service'>): Promise<StoredSchemas> {
+  const { files, revision } = await listService(store, service)
+  const contents = new Map<string, Uint8Array>()
+  for (const path of [...files.keys()].filter(isSchemaPath)) {
+    const kv = await readFile(store, { service, path, at: revision })
+    if (kv !== undefined) contents.set(path, kv.value)
+  }
+  return { schemas: schemasOfFiles(contents), revision }
+}
+
+/**
+ * Calls `onChange` for every schema after a revision that can be used. One that cannot is told to the log, and the last good one stays.
+ * Ends when `signal` aborts.
+ */
+export async function followSchemas(
+  source: SchemaSource,
+  from: Revision,
+  {
+    onChange,
+    signal,
+  }: { readonly onChange: (schemas: Schemas) => Promise<void>; readonly signal: AbortSignal },
+): Promise<void> {
+  const { store, service, clock, logger } = source
+  const range = serviceRange(service)
+  let next = from + 1n
+  while (!signal.aborted) {
+    try {
+      for await (const message of followStore({ ...source, range, from: next, signal })) {
+        if (message.kind !== 'revision' || message.revision < next) continue
+        await clock.sleep(SETTLE_MS, signal)
+        if (signal.aborted) return
+        next = (await change(source, onChange)) ?? message.revision + 1n
+      }
+    } catch (error) {
+      logger('warn', 'The configuration in the store is read anew', { service, code: codeOf(error) })
+      await clock.sleep(RESTART_MS, signal)
+      const { revision } = await store.status({ signal }).catch(() => ({ revision: next - 1n }))
+      next = (await change(source, onChange)) ?? revision + 1n
+    }
+  }
+}
+
+/** @returns The first revision that is not looked at yet; `undefined` where nothing could be read. */
+async function change(
+  source: SchemaSource,
+  onChange: (schemas: Schemas) => Promise<void>,
+): Promise<Revision | undefined> {
+  const { logger, service } = source
+  try {
+    const { schemas, revision } = await readSchemas(source)
+    if (schemas === undefined)
+      logger('warn', 'The store has no schema any more: the last one stays in use', { service })
+    else await onChange(schemas)
+    return revision + 1n
+  } catch (error) {
+    const reason = isAvisoError(error) ? error.message : 'unknown'
+    logger('error', 'A schema in the store cannot be used: the last one stays in use', {
+      service,
+      code: codeOf(error),
+      reason,
+    })
+    return undefined
+  }
+}
+
+function codeOf(error: unknown): string {
+  return isAvisoError(error) ? error.code : 'ERR_INTERNAL'
+}

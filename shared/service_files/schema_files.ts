@@ -1,0 +1,92 @@
+/**
+ * The notification schema among a service's files, as clients of 1.x find it.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { createSchemas, type SchemaFile, type Schemas } from '#shared/notification/schema.ts'
+import { toText } from '#shared/store/bytes.ts'
+
+const SCHEMA_NAME = 'event_listener_schema.json'
+/** The MARS language, whose values complete those of the schema (1.x's parser `ecmwf`). */
+const LANGUAGE_NAME = 'language.json'
+
+/** The paths of the files that make a schema. */
+export function isSchemaPath(path: string): boolean {
+  return path.includes(SCHEMA_NAME) || path.includes(LANGUAGE_NAME)
+}
+
+/**
+ * Compiles the schema of a service's files.
+ *
+ * @param files Path → content; others than those of {@link isSchemaPath} are not looked at.
+ * @returns `undefined` where there is none.
+ * @throws {AvisoError} `ERR_CONFIG` for several schemas, and for one that cannot be used.
+ */
+export function schemasOfFiles(files: ReadonlyMap<string, Uint8Array>): Schemas | undefined {
+  const schema = single(files, SCHEMA_NAME)
+  if (schema === undefined) return undefined
+  const language = single(files, LANGUAGE_NAME)
+  const content = parseJson(schema.path, schema.content)
+  const complete =
+    language === undefined ? content : addValues(content, parseJson(language.path, language.content))
+  const file: SchemaFile = { source: schema.path, content: complete }
+  return createSchemas([file])
+}
+
+function single(
+  files: ReadonlyMap<string, Uint8Array>,
+  name: string,
+): { readonly path: string; readonly content: Uint8Array } | undefined {
+  const found = [...files].filter(([path]) => path.includes(name))
+  if (found.length > 1)
+    throw new AvisoError(
+      'ERR_CONFIG',
+      `There are several files called ${name}: ${found.map(([path]) => path).join(', ')}`,
+    )
+  const [first] = found
+  return first === undefined ? undefined : { path: first[0], content: first[1] }
+}
+
+function parseJson(path: string, content: Uint8Array): unknown {
+  try {
+    return JSON.parse(toText(content))
+  } catch (cause) {
+    throw new AvisoError('ERR_CONFIG', `Schema ${path}: It is not JSON`, { cause })
+  }
+}
+
+type Members = Readonly<Record<string, unknown>>
+
+/** Appends the language's values of a field, all synonyms, to every enumeration of that name. */
+function addValues(schema: unknown, language: unknown): unknown {
+  const fields = membersOf(membersOf(language)['_field'])
+  return mapMembers(schema, (event) => {
+    if (!isMembers(event) || !isMembers(event['request'])) return event
+    const request = mapMembers(event['request'], (types, name) => {
+      const values = membersOf(fields[name])['values']
+      if (!Array.isArray(types) || !Array.isArray(values)) return types
+      return types.map((type: unknown) => {
+        const options = membersOf(type)
+        if (options['type'] !== 'EnumHandler') return type
+        const own = Array.isArray(options['values']) ? (options['values'] as unknown[]) : []
+        return { ...options, values: [...own, ...values.flat()] }
+      })
+    })
+    return { ...event, request }
+  })
+}
+
+function mapMembers(value: unknown, change: (member: unknown, name: string) => unknown): unknown {
+  if (!isMembers(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, change(member, name)]))
+}
+
+function membersOf(value: unknown): Members {
+  return isMembers(value) ? value : {}
+}
+
+function isMembers(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
