@@ -1,5 +1,5 @@
 /**
- * `npm run aviso -- listen | notify | key | value | admin`: the client.
+ * `npm run aviso -- listen | notify | key | value | config | admin`: the client.
  *
  * @module
  */
@@ -21,6 +21,7 @@ import { listen } from './client/listen.ts'
 import { notify } from './client/notify.ts'
 import { createOutput, type Output } from './client/output.ts'
 import { createProgram, type Invocation } from './client/program.ts'
+import { manageConfig } from './client/service_config.ts'
 
 /** Time for what runs to end after the second signal, before the process goes all the same. */
 const KILL_GRACE_MS = 1000
@@ -61,6 +62,8 @@ function run(invocation: Invocation, context: CommandContext): Promise<void> {
       return printValue(invocation.params, context)
     case 'admin':
       return administrate(invocation.task, context)
+    case 'config':
+      return manageConfig(invocation.task, context)
   }
 }
 

@@ -8,7 +8,9 @@ import { Command, Option } from 'commander'
 import type { AdminTask } from './admin.ts'
 import { addAdminCommands } from './admin_program.ts'
 import type { ConfigFlags } from './config.ts'
+import { addConfigCommands } from './config_program.ts'
 import type { ListenFlags } from './listen.ts'
+import type { ConfigTask } from './service_config.ts'
 
 /** What the command line asks for. */
 export type Invocation =
@@ -19,6 +21,7 @@ export type Invocation =
     }
   | { readonly command: 'notify' | 'key' | 'value'; readonly params: string; readonly flags: ConfigFlags }
   | { readonly command: 'admin'; readonly task: AdminTask; readonly flags: ConfigFlags }
+  | { readonly command: 'config'; readonly task: ConfigTask; readonly flags: ConfigFlags }
 
 const PARAMS_HELP = 'key=value pairs, e.g. event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203'
 
@@ -61,6 +64,7 @@ export function createProgram(version: string, run: (invocation: Invocation) => 
       .argument('<PARAMS>', PARAMS_HELP)
       .action((params: string, flags: ConfigFlags) => run({ command, params, flags }))
   }
+  addConfigCommands(program, withCommonOptions, (task, flags) => run({ command: 'config', task, flags }))
   addAdminCommands(program, withCommonOptions, (task, flags) => run({ command: 'admin', task, flags }))
   return program
 }
