@@ -248,7 +248,8 @@ function decodeList(value: unknown): WireObject[] {
 /** Unlike `decodeBase64` it does not look for other spellings of the same bytes: etcd writes but one. */
 function decodeBytes(value: unknown): Uint8Array {
   if (value === undefined || value === '') return NO_BYTES
-  if (value instanceof Uint8Array) return value
+  // A copy: what gRPC gives is a piece of the whole message, which it would keep in memory.
+  if (value instanceof Uint8Array) return new Uint8Array(value)
   if (typeof value !== 'string') throw malformed()
   try {
     const native = (Uint8Array as NativeBase64).fromBase64

@@ -8,6 +8,7 @@ import { AvisoError } from '#shared/errors.ts'
 import type { Platform } from '#shared/runtime/runtime.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
+import type { EtcdStoreParts } from './gateway_store.ts'
 import type { Store } from './store.ts'
 
 /** What the adapters are made with. */
@@ -49,11 +50,29 @@ export async function openStore(address: string, parts: OpenStoreParts): Promise
       ...auth,
     })
   }
-  if (address.startsWith('grpc:')) {
-    const { createEtcdStore } = await import('./etcd.ts')
-    return createEtcdStore({ endpoints: addresses(address, /^grpcs?:$/), clock, logger, ...auth })
+  if (/^grpcs?:/.test(address)) {
+    const endpoints = addresses(address, /^grpcs?:$/)
+    const { createEtcdStore } = await loadGrpc()
+    return createEtcdStore({ endpoints, clock, random: platform.random, logger, ...auth })
   }
   throw unusable(address)
+}
+
+/** What is used of `etcd.ts`. */
+interface GrpcModule {
+  createEtcdStore(parts: Omit<EtcdStoreParts, 'transport'>): Store
+}
+
+/** @throws {AvisoError} `ERR_CONFIG` where gRPC cannot be loaded. */
+async function loadGrpc(): Promise<GrpcModule> {
+  // Not written where it is imported: a bundle for workerd must not hold it, nor its types bring those of Node.
+  const path = './etcd.ts'
+  try {
+    return (await import(path)) as GrpcModule
+  } catch (cause) {
+    const message = 'gRPC cannot be used here: give the address of the store as http://host:2379'
+    throw new AvisoError('ERR_CONFIG', message, { cause })
+  }
 }
 
 function addresses(list: string, protocol: RegExp): string[] {
