@@ -13,6 +13,9 @@ import { sourceOf, type ByteSource } from '#shared/http/byte_source.ts'
 /** Pieces of a source written before others get their turn: 1 MiB of a hub's chunks. */
 const TURN_PIECES = 16
 
+/** Larger pieces are not copied into a chunk: then the copy costs more than the three parts. */
+const COPY_BYTES = 8 * 1024
+
 /** What srvx writes. */
 interface Prepared {
   readonly body?: unknown
@@ -90,6 +93,10 @@ function readFirst(reader: Reader, outlet: Outlet, source: ByteSource): void {
 
 /** What is used of a socket. */
 interface Writable {
+  readonly writableLength: number
+  readonly writableHighWaterMark: number
+  cork(): void
+  uncork(): void
   write(bytes: Uint8Array): boolean
   once(event: 'drain', task: () => void): unknown
 }
@@ -120,7 +127,7 @@ class Outlet {
     if (!this.#isOpen) return false
     // A chunk of no bytes would be the end of the body.
     if (bytes.length === 0) return true
-    if (this.#socket !== undefined) return this.#socket.write(toChunk(bytes))
+    if (this.#socket !== undefined) return writeChunk(this.#socket, bytes)
     const response = this.#response
     const isTaken = response.write(bytes)
     if (response.chunkedEncoding) this.#socket = response.socket ?? undefined
@@ -175,11 +182,29 @@ const LINE_END = Buffer.from('\r\n', 'latin1')
 let lastBytes: Uint8Array | undefined
 let lastChunk = LINE_END
 
-/** A chunk of HTTP/1.1's chunked coding (RFC 9112, section 7.1). */
+/**
+ * Writes a chunk of HTTP/1.1's chunked coding (RFC 9112, section 7.1).
+ *
+ * @returns Whether the socket takes more at once.
+ */
+function writeChunk(socket: Writable, bytes: Uint8Array): boolean {
+  if (bytes.length <= COPY_BYTES) return socket.write(toChunk(bytes))
+  socket.cork()
+  socket.write(sizeLine(bytes))
+  socket.write(bytes)
+  socket.write(LINE_END)
+  socket.uncork()
+  // While it was corked it held all of it; what counts is what is left.
+  return socket.writableLength < socket.writableHighWaterMark
+}
+
 function toChunk(bytes: Uint8Array): Uint8Array {
   if (bytes === lastBytes) return lastChunk
-  const size = Buffer.from(`${bytes.length.toString(16)}\r\n`, 'latin1')
-  lastChunk = Buffer.concat([size, bytes, LINE_END])
+  lastChunk = Buffer.concat([sizeLine(bytes), bytes, LINE_END])
   lastBytes = bytes
   return lastChunk
+}
+
+function sizeLine({ length }: Uint8Array): Uint8Array {
+  return Buffer.from(`${length.toString(16)}\r\n`, 'latin1')
 }
