@@ -77,6 +77,8 @@ export interface Instruments {
   hub(hub: Hub): Hub
   readonly hubObserver: HubObserver
   authoriser(authoriser: Authoriser): Authoriser
+  /** Shows what identity and policy count. */
+  watchAccess(read: () => Readonly<Record<string, number>>): void
   /** @param route A route of the configuration. */
   handler(service: ServiceName | undefined, route: string, handler: FetchHandler): FetchHandler
   logger(service: ServiceName): Logger
@@ -129,6 +131,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     onRefused: (code) => refusals.add([code]),
     hub: createHubMetrics(metrics),
     hubObserver: createHubObserver({ metrics, clock, traces }),
+    watchAccess: createAccessMetrics(metrics),
     authoriser: createAuthoriserMetrics({ metrics, elapsed, times: times.auth, onUser: users.observe }),
     handler: (service, route, handler) => {
       const collector = service === undefined ? undefined : times[service]
@@ -206,6 +209,21 @@ function registerChannel(metrics: MetricsRegistry, channel: TelemetryChannel): v
       ]
     },
   })
+}
+
+/** Registers the metric. @returns Takes what it is read from. */
+function createAccessMetrics(metrics: MetricsRegistry): Instruments['watchAccess'] {
+  let source: () => Readonly<Record<string, number>> = () => ({})
+  metrics.read({
+    kind: 'counter',
+    name: 'aviso_access_events',
+    help: 'What identity and policy count; "fail_open" stays 0',
+    labels: ['event'],
+    read: () => Object.entries(source()).map(([event, value]) => ({ value, values: [event] })),
+  })
+  return (read) => {
+    source = read
+  }
 }
 
 interface AuthoriserMetricsParts {

@@ -6,11 +6,22 @@
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { startSystem } from '#services/system.ts'
+import type { Config } from '#shared/config/config.ts'
 import { loadConfig } from '#shared/config/load.ts'
 import { createMemoryStore } from '#shared/store/memory.ts'
 import { systemClock, type Clock } from '#shared/telemetry/clock.ts'
 import { silentLogger } from '#shared/telemetry/logger.ts'
 import { createTestSchemas } from '../unit/services/auth/support.ts'
+
+const TOKEN_ENV = 'TELEMETRY_TOKEN'
+const TOKEN = 'a token of this test'
+
+/** The project's own configuration, with a token for telemetry. */
+export function configOfTest(): Config {
+  const { services } = configFile
+  const monitoring = { ...services.monitoring, vars: { telemetryTokenEnv: TOKEN_ENV } }
+  return loadConfig(JSON.stringify({ ...configFile, services: { ...services, monitoring } }), 'test')
+}
 
 /** A running system. */
 export interface MeasuredSystem {
@@ -18,6 +29,8 @@ export interface MeasuredSystem {
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
   /** The OpenMetrics page. */
   page(): Promise<string>
+  /** Sends a telemetry message or log line, as a service without UDP does. */
+  report(line: string): Promise<Response>
   /** Has every repeated task of this period run now. */
   advance(everyMs: number): Promise<void>
 }
@@ -48,7 +61,8 @@ export async function withMeasuredSystem(use: (system: MeasuredSystem) => Promis
   }
   const store = createMemoryStore({ clock })
   const system = startSystem({
-    config: loadConfig(JSON.stringify(configFile), 'test'),
+    config: configOfTest(),
+    environment: { [TOKEN_ENV]: TOKEN },
     services: ['rest', 'auth', 'monitoring'],
     store,
     schemas: createTestSchemas(),
@@ -68,6 +82,12 @@ export async function withMeasuredSystem(use: (system: MeasuredSystem) => Promis
       post: (path, body, headers = {}) => call(path, { method: 'POST', headers, body: JSON.stringify(body) }),
       page: async () =>
         (await call('/metrics', { headers: { accept: 'application/openmetrics-text' } })).text(),
+      report: (line) =>
+        call('/api/v1/telemetry', {
+          method: 'POST',
+          headers: { authorization: `Bearer ${TOKEN}` },
+          body: line,
+        }),
       advance: (everyMs) => {
         for (const task of periods.get(everyMs) ?? []) task()
         return Promise.resolve()
