@@ -4,11 +4,13 @@
  * @module
  */
 
+import process from 'node:process'
 import type { EtcdCluster } from '../../etcd/cluster.ts'
 import { etcdFigures, withEtcd } from '../etcd_figures.ts'
 import { LIVE_PATH, openListeners } from '../listeners.ts'
 import { createNotifications } from '../notifications.ts'
 import type { Bench, RowGroup } from '../plan.ts'
+import { cpuSeconds, type BenchProcess } from '../processes.ts'
 import { atMost, type Row } from '../row.ts'
 import { median } from '../statistics.ts'
 import { currentCursor, PUBLISH_PATH, startAviso, withProcess } from '../systems.ts'
@@ -29,6 +31,9 @@ interface Reconnection {
   readonly seconds: number
   readonly reads: number
   readonly watches: number
+  /** Processor time of the server, and of the load generator, in seconds. */
+  readonly serverSeconds: number
+  readonly loadSeconds: number
 }
 
 /** The row about reconnection. */
@@ -53,12 +58,12 @@ async function measure(bench: Bench, etcd: EtcdCluster): Promise<readonly Row[]>
       await publish(url)
       return here
     })
-    await withProcess(startAviso({ store: etcd.store }), async ({ url }) => {
+    await withProcess(startAviso({ store: etcd.store }), async (server) => {
       const path = `${LIVE_PATH}&from=${cursor}`
-      runs.push(await reconnect(etcd, { url, path, after, count: LISTENERS }))
-      warm.push(await reconnect(etcd, { url, path, after, count: LISTENERS }))
+      runs.push(await reconnect(etcd, { server, path, after, count: LISTENERS }))
+      warm.push(await reconnect(etcd, { server, path, after, count: LISTENERS }))
       const numberedPath = `${LIVE_PATH}&from_id=${after + 1}`
-      numbered = await reconnect(etcd, { url, path: numberedPath, after, count: NUMBERED_LISTENERS })
+      numbered = await reconnect(etcd, { server, path: numberedPath, after, count: NUMBERED_LISTENERS })
     })
   }
   const seconds = runs.map((result) => result.seconds)
@@ -76,6 +81,7 @@ async function measure(bench: Bench, etcd: EtcdCluster): Promise<readonly Row[]>
         isMet: median(seconds) <= 10 && reads + watches <= FEW_READS,
       },
       notes: [
+        `processor time of the server ${median(runs.map((result) => result.serverSeconds)).toFixed(1)} s, of the load generator ${median(runs.map((result) => result.loadSeconds)).toFixed(1)} s`,
         `store reads ${reads}, watches opened ${watches}`,
         `once more with the same process: ${median(warm.map((result) => result.seconds)).toFixed(1)} s`,
         `asking by number instead of position: ${((numbered?.reads ?? 0) / NUMBERED_LISTENERS).toFixed(1)} reads each`,
@@ -85,15 +91,17 @@ async function measure(bench: Bench, etcd: EtcdCluster): Promise<readonly Row[]>
 }
 
 interface Storm {
-  readonly url: string
+  readonly server: BenchProcess
   readonly path: string
   /** Number of the last notification that they know. */
   readonly after: number
   readonly count: number
 }
 
-async function reconnect(etcd: EtcdCluster, { url, path, after, count }: Storm): Promise<Reconnection> {
+async function reconnect(etcd: EtcdCluster, { server, path, after, count }: Storm): Promise<Reconnection> {
+  const { url } = server
   const before = await etcdFigures(etcd)
+  const cpuBefore = [server.cpuSeconds(), cpuSeconds(process.pid)] as const
   const startedAt = performance.now()
   const listeners = await openListeners({ url, path: () => path, count, after, inFlight: IN_FLIGHT })
   try {
@@ -107,5 +115,7 @@ async function reconnect(etcd: EtcdCluster, { url, path, after, count }: Storm):
     seconds,
     reads: figures.reads - before.reads,
     watches: figures.watchesOpened - before.watchesOpened,
+    serverSeconds: server.cpuSeconds() - cpuBefore[0],
+    loadSeconds: cpuSeconds(process.pid) - cpuBefore[1],
   }
 }
