@@ -100,7 +100,7 @@ function chainOf(name: string, draft: Omit<Draft, 'chains'>, selection: Chain['s
     name,
     selection,
     isPrompt: true,
-    sessions: [{ openedAt: 0, closedAt: undefined, from: undefined, steps }],
+    sessions: [{ openedAt: 0, closedAt: undefined, reason: undefined, from: undefined, steps }],
   }
 }
 
@@ -128,7 +128,7 @@ function reconnect(draft: Draft, name: string, at: number, from: Session['from']
   const later = first.steps.splice(at)
   const openedAt = later[0]?.at ?? 0
   first.closedAt = openedAt
-  chain.sessions.push({ openedAt, closedAt: undefined, from, steps: later })
+  chain.sessions.push({ openedAt, closedAt: undefined, reason: undefined, from, steps: later })
 }
 
 describe('checkRun() on a listener', () => {

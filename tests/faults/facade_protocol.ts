@@ -46,6 +46,7 @@ export function createFacadeProtocol(prefix: string): Protocol {
 
 /** The members of a line that are read here. */
 interface Line {
+  readonly error?: { readonly message?: string }
   readonly result?: {
     readonly header?: { readonly revision?: string }
     readonly created?: boolean
@@ -58,15 +59,15 @@ interface Line {
   }
 }
 
-function read({ result }: Line, isFromNow: boolean): Told | undefined {
-  // An error line: the stream ends, and is resumed.
-  if (result === undefined) return undefined
+function read({ result, error }: Line, isFromNow: boolean): Told | undefined {
+  // The stream ends, and is resumed.
+  if (result === undefined) return { reason: error?.message ?? 'error' }
   const at = performance.now()
   const revision = result.header?.revision ?? '0'
   if (result.canceled === true) {
     const oldest = result.compact_revision === undefined ? undefined : BigInt(result.compact_revision)
     const cursor = oldest === undefined ? null : String(oldest - 1n)
-    return { step: { kind: 'gap', at, oldest }, cursor }
+    return { step: { kind: 'gap', at, oldest }, reason: 'gap', cursor }
   }
   if (result.created === true) {
     // Tells where a stream from now on starts; one that goes on starts where it was asked to.

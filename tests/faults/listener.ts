@@ -12,7 +12,7 @@ import type { Chain, Position, Selection, Session, Step } from './records.ts'
 export type Habit =
   /** Reads at once. */
   | 'prompt'
-  /** Stops reading for seconds. */
+  /** Stops reading for seconds, and whenever the brake is on. */
   | 'slow'
   /** Leaves for so long that history may be compacted meanwhile. */
   | 'away'
@@ -31,7 +31,9 @@ export interface Protocol {
 
 /** What a stream says: a step, and where to go on from. */
 export interface Told {
-  readonly step: Step
+  readonly step?: Step
+  /** The service ends the stream. */
+  readonly reason?: string
   /** Absent: as before. `null`: from now. */
   readonly cursor?: string | null
 }
@@ -53,7 +55,14 @@ export interface ListenerOptions {
   readonly stop: AbortSignal
   /** From now on it behaves like a prompt one. */
   readonly settle: AbortSignal
+  readonly brake: Brake
   readonly limits?: Partial<ListenerLimits>
+}
+
+/** Stops all slow listeners at once. */
+export interface Brake {
+  /** Until when (`performance.now()`). */
+  heldUntil: number
 }
 
 /** Its patience, in milliseconds. */
@@ -70,9 +79,9 @@ export interface ListenerLimits {
 const DEFAULT_LIMITS: ListenerLimits = {
   silenceMs: 8_000,
   reconnectMs: 300,
-  pauseMs: { least: 2_000, most: 9_000 },
-  awayMs: { least: 18_000, most: 30_000 },
-  stayMs: { least: 2_000, most: 8_000 },
+  pauseMs: { least: 1_000, most: 5_000 },
+  awayMs: { least: 21_000, most: 28_000 },
+  stayMs: { least: 2_000, most: 6_000 },
 }
 
 /** A running listener. */
@@ -139,9 +148,16 @@ async function connect(
       leave.abort()
     }, limits.silenceMs)
   }
-  const session: Session = { openedAt: performance.now(), closedAt: undefined, from, steps: [] }
-  const take = ({ step, cursor: next }: Told): void => {
-    session.steps.push(step)
+  const session: Session = {
+    openedAt: performance.now(),
+    closedAt: undefined,
+    reason: undefined,
+    from,
+    steps: [],
+  }
+  const take = ({ step, reason, cursor: next }: Told): void => {
+    if (step !== undefined) session.steps.push(step)
+    if (reason !== undefined) session.reason = reason
     if (next !== undefined) place.cursor = next ?? undefined
   }
   try {
@@ -153,7 +169,8 @@ async function connect(
       chain.sessions.push(session)
       return take(told)
     }
-    chain.sessions.push({ ...session, openedAt: performance.now() })
+    session.openedAt = performance.now()
+    chain.sessions.push(session)
     await read({ ...options, body: response.body, leave, heard }, protocol.reader(take, cursor))
   } catch {
     // A broken connection: the next one goes on.
@@ -161,8 +178,7 @@ async function connect(
     clearTimeout(silence)
     stop.removeEventListener('abort', stopped)
     leave.abort()
-    const last = chain.sessions.at(-1)
-    if (last?.steps === session.steps) last.closedAt = performance.now()
+    session.closedAt = performance.now()
   }
 }
 
@@ -174,7 +190,7 @@ interface Reading extends ListenerOptions {
 }
 
 async function read(reading: Reading, feed: (text: string) => void): Promise<void> {
-  const { body, leave, heard, habit, settle, dice, limits } = reading
+  const { body, leave, heard, habit, settle, dice, limits, brake } = reading
   const decoder = new TextDecoder()
   const reader = body.getReader()
   const left = new Promise<undefined>((done) => leave.signal.addEventListener('abort', () => done(undefined)))
@@ -185,9 +201,11 @@ async function read(reading: Reading, feed: (text: string) => void): Promise<voi
       if (piece?.value === undefined) return
       heard()
       feed(decoder.decode(piece.value, { stream: true }))
-      if (habit === 'prompt' || settle.aborted || performance.now() < turnAt) continue
+      if (habit === 'prompt' || settle.aborted) continue
+      const brakeMs = habit === 'slow' ? Math.max(0, brake.heldUntil - performance.now()) : 0
+      if (performance.now() < turnAt && brakeMs === 0) continue
       if (habit === 'away') return
-      await pause(dice.whole(limits.pauseMs.least, limits.pauseMs.most), settle)
+      await pause(Math.max(brakeMs, dice.whole(limits.pauseMs.least, limits.pauseMs.most)), settle)
       heard()
       turnAt = performance.now() + dice.whole(limits.stayMs.least, limits.stayMs.most)
     }

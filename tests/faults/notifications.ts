@@ -25,6 +25,9 @@ const DATE = '20260810'
 const VALUE_BYTES = { least: 40, most: 400, large: 8_000 } as const
 const LARGE_SHARE = 0.08
 const DISSEMINATION_SHARE = 0.3
+/** Some end after a few seconds: their deletion is history like any write. */
+const TTL_SHARE = 0.03
+const TTL_SECONDS = 3
 
 /** Prefixes of the keys. */
 export const FLIGHT_PREFIX = '/tmp/aviso/flight/'
@@ -37,11 +40,13 @@ export const COUNTRIES = ['italy', 'france', 'norway'] as const
 /** The second one starts with the first one's name: what is meant for it must not reach the first. */
 export const DESTINATIONS = ['FOO', 'FOOBAR', 'MACI'] as const
 
-/** Draws a notification. */
-export function drawNotification(id: string, dice: Dice): Draft {
-  const bytes = dice.chance(LARGE_SHARE) ? VALUE_BYTES.large : dice.whole(VALUE_BYTES.least, VALUE_BYTES.most)
+/** Draws a notification. @param size Bytes of its value; absent: drawn, too. */
+export function drawNotification(id: string, dice: Dice, size?: number): Draft {
+  const drawn = dice.chance(LARGE_SHARE) ? VALUE_BYTES.large : dice.whole(VALUE_BYTES.least, VALUE_BYTES.most)
+  const bytes = size ?? drawn
   const value = valueOf(id, bytes)
   const number = dice.whole(1, NUMBERS)
+  const more = dice.chance(TTL_SHARE) ? { ttl: TTL_SECONDS } : {}
   if (dice.chance(DISSEMINATION_SHARE)) {
     const destination = dice.pick(DESTINATIONS)
     const request = {
@@ -61,7 +66,7 @@ export function drawNotification(id: string, dice: Dice): Draft {
       event: 'dissemination',
       key: destinationPrefix(destination) + stem,
       value,
-      data: { event: 'dissemination', request, location: value },
+      data: { event: 'dissemination', request, location: value, ...more },
     }
   }
   const country = dice.pick(COUNTRIES)
@@ -71,7 +76,7 @@ export function drawNotification(id: string, dice: Dice): Draft {
     event: 'flight',
     key: `${FLIGHT_PREFIX}${DATE}/${country}/FCO/AZ${number}`,
     value,
-    data: { event: 'flight', request, payload: value },
+    data: { event: 'flight', request, payload: value, ...more },
   }
 }
 

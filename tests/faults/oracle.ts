@@ -35,6 +35,7 @@ export interface Oracle {
 /** A paused member answers nothing; another one is asked then. */
 const SILENCE_MS = 1_000
 const READ_MS = 1_000
+const CANCEL_MS = 200
 /** Longest search for a member that answers. */
 const GIVE_UP_MS = 60_000
 /** From the first key on, without end: etcd's way to say "everything". */
@@ -47,14 +48,18 @@ export function createOracle(urls: readonly string[]): Oracle {
   let turn = 0
 
   /** Tries member after member. */
-  async function tryMembers<Result>(read: (url: string) => Promise<Result>): Promise<Result> {
+  async function tryMembers<Result>(
+    read: (url: string) => Promise<Result>,
+    among: readonly string[] = urls,
+  ): Promise<Result> {
     let failure: unknown
     for (const limit = performance.now() + GIVE_UP_MS; performance.now() < limit;) {
-      const url = urls[turn++ % urls.length] ?? ''
+      const url = among[turn % among.length] ?? ''
       try {
         return await read(url)
       } catch (error) {
         failure = error
+        turn++
         await new Promise((done) => setTimeout(done, 20))
       }
     }
@@ -71,7 +76,7 @@ export function createOracle(urls: readonly string[]): Oracle {
       revisions.push(...(await tryMembers((url) => readStretch(url, through + 1n, head))))
       through = head
     },
-    reread: (url, from, last) => readStretch(url, from, last),
+    reread: (url, from, last) => tryMembers(() => readStretch(url, from, last), [url]),
     state: () => tryMembers(readState),
   }
 }
@@ -110,9 +115,11 @@ async function readState(url: string): Promise<ReadonlyMap<string, string>> {
   }
 }
 
-/** @throws {Error} At the first disturbance, or when it takes too long. */
+/** @throws {Error} At the first disturbance, or when nothing comes for long. */
 async function readStretch(url: string, from: bigint, through: bigint): Promise<StoredRevision[]> {
   const client = connect(url)
+  // Attached before it connects, so that no message comes before there is somebody to take it.
+  const watcher = client.watch().inRange(EVERYTHING).startRevision(from.toString()).watcher()
   let timer: ReturnType<typeof setTimeout> | undefined
   try {
     return await new Promise<StoredRevision[]>((done, failed) => {
@@ -120,9 +127,8 @@ async function readStretch(url: string, from: bigint, through: bigint): Promise<
         clearTimeout(timer)
         timer = setTimeout(() => failed(new Error('The watch is silent')), SILENCE_MS)
       }
-      heard()
       const found = new Map<bigint, IWatchResponse['events']>()
-      const read = ({ events }: IWatchResponse): void => {
+      watcher.on('data', ({ events }) => {
         heard()
         for (const event of events) {
           const revision = BigInt(event.kv.mod_revision)
@@ -134,14 +140,16 @@ async function readStretch(url: string, from: bigint, through: bigint): Promise<
         // A message holds whole revisions, and every revision has an event.
         if (BigInt(events.at(-1)?.kv.mod_revision ?? 0) < through) return
         done([...found].map(([revision, known]) => toRevision(revision, known)))
-      }
-      // Attached before it connects, so that no message comes before there is somebody to take it.
-      const watcher = client.watch().inRange(EVERYTHING).startRevision(from.toString()).watcher()
-      watcher.on('data', read)
+      })
       watcher.on('disconnected', failed)
       watcher.on('error', failed)
+      heard()
     })
   } finally {
+    clearTimeout(timer)
+    // The client connects a closed watch again for ever, unless it was cancelled; a paused member never says that it was.
+    const late = new Promise((done) => (timer = setTimeout(done, CANCEL_MS)))
+    await Promise.race([watcher.cancel().catch(() => undefined), late])
     clearTimeout(timer)
     client.close()
   }

@@ -40,9 +40,9 @@ interface Link {
 export async function startPeerProxy({ targetPort, isCut }: PeerProxyOptions): Promise<PeerProxy> {
   const links = new Set<Link>()
   const end = (link: Link): void => {
-    links.delete(link)
-    link.client.resetAndDestroy()
-    link.server?.resetAndDestroy()
+    if (!links.delete(link)) return
+    link.client.destroy()
+    link.server?.destroy()
   }
   const hold = (link: Link): void => {
     link.isBroken = true

@@ -21,6 +21,10 @@ export interface PublisherOptions {
   readonly perRequest: number
   /** Longest pause between requests, in milliseconds. */
   readonly thinkMs: number
+  /** Bytes of each value; absent: drawn. */
+  readonly valueBytes?: number
+  /** Requests after which it ends by itself. */
+  readonly requests?: number
   /** Ends the publishing; what is open is still brought to an end. */
   readonly stop: AbortSignal
 }
@@ -38,10 +42,10 @@ const RETRY_PAUSE_MS = 100
 
 /** Publishes until it is stopped. */
 export async function publish(options: PublisherOptions): Promise<void> {
-  const { name, dice, operations, perRequest, thinkMs, stop } = options
-  for (let number = 0; !stop.aborted; number++) {
+  const { name, dice, operations, perRequest, thinkMs, stop, requests = Infinity } = options
+  for (let number = 0; number < requests && !stop.aborted; number++) {
     const drafts = Array.from({ length: perRequest }, (_, place) =>
-      drawNotification(`${name}.${number}.${place}`, dice),
+      drawNotification(`${name}.${number}.${place}`, dice, options.valueBytes),
     )
     const invokedAt = performance.now()
     const batch = drafts.map(({ id, event, key }): Operation => ({ id, event, key, invokedAt, tries: [] }))

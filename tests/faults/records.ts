@@ -106,8 +106,11 @@ export type Step =
 
 /** One connection. */
 export interface Session {
-  readonly openedAt: number
+  /** When the service had answered. */
+  openedAt: number
   closedAt: number | undefined
+  /** Why the service ended it, in its own words; absent: it did not say. */
+  reason: string | undefined
   /** Where it asked to start behind; absent: from now on. */
   readonly from: Position | undefined
   readonly steps: Step[]

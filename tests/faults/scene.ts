@@ -7,15 +7,24 @@
 import type { Dice } from './dice.ts'
 import type { Door } from './door.ts'
 import { createFacadeProtocol } from './facade_protocol.ts'
-import { listen, type Habit, type Listener, type ListenerLimits, type ListenerOptions } from './listener.ts'
+import {
+  listen,
+  type Brake,
+  type Habit,
+  type Listener,
+  type ListenerLimits,
+  type ListenerOptions,
+} from './listener.ts'
 import { destinationPrefix, FLIGHT_PREFIX } from './notifications.ts'
-import { publish } from './publisher.ts'
+import { publish, type PublisherOptions } from './publisher.ts'
 import type { Compaction, Operation, Position, Run, Step, StoredRevision } from './records.ts'
 import { createSseProtocol } from './sse_protocol.ts'
 import { comparePositions, createStoreView } from './store_view.ts'
 
 /** What a run is made of. */
 export interface SceneOptions {
+  /** Begins every id: runs on the same store must not share any. */
+  readonly name: string
   readonly dice: Dice
   readonly ingests: readonly [Door, ...Door[]]
   /** Notifications per request of each publisher. */
@@ -45,6 +54,8 @@ export interface ListenerPlan {
   readonly cursor?: string
 }
 
+type Load = Pick<PublisherOptions, 'perRequest' | 'thinkMs' | 'requests' | 'valueBytes'>
+
 /** What it listens to. */
 export type Wanted =
   | { readonly api: 'sse'; readonly event: string; readonly field?: readonly [name: string, value: string] }
@@ -58,7 +69,12 @@ export interface Scene {
   acknowledged(more: number): Promise<void>
   /** Adds a listener. */
   listen(plan: ListenerPlan): void
+  /** Stops all slow listeners for a while, and publishes more than buffers hold meanwhile. */
+  flood(ms: number): Promise<void>
 }
+
+/** A flood: 12 MiB, more than the kernel keeps for a connection that is not read, and than the hub's ring in these tests. */
+const FLOOD = { requests: 24, perRequest: 8, valueBytes: 64 * 1024 } as const
 
 /** The record of a run. */
 export interface Recorded extends Run {
@@ -77,6 +93,8 @@ export async function play(options: SceneOptions): Promise<Recorded> {
   const stopPublishing = new AbortController()
   const stopListening = new AbortController()
   const settle = new AbortController()
+  const brake: Brake = { heldUntil: 0 }
+  let floods = 0
   const start = (plan: ListenerPlan): void => {
     listeners.push(
       listen({
@@ -84,27 +102,34 @@ export async function play(options: SceneOptions): Promise<Recorded> {
         dice: dice.fork(plan.name),
         stop: stopListening.signal,
         settle: settle.signal,
+        brake,
         ...(options.limits !== undefined && { limits: options.limits }),
       }),
     )
   }
   for (const plan of options.listeners) start(plan)
-  const publishers = options.publishers.map((perRequest, index) =>
+  const startPublisher = (name: string, load: Load): Promise<void> =>
     publish({
-      name: `p${index}`,
-      dice: dice.fork(`publisher ${index}`),
+      ...load,
+      name: `${options.name}-${name}`,
+      dice: dice.fork(name),
       ingests: options.ingests,
       operations,
-      perRequest,
-      thinkMs: options.thinkMs,
       stop: stopPublishing.signal,
-    }),
+    })
+  const publishers = options.publishers.map((perRequest, index) =>
+    startPublisher(`p${index}`, { perRequest, thinkMs: options.thinkMs }),
   )
   const scene: Scene = {
     operations,
     listeners,
     acknowledged: (more) => waitForAcknowledged(operations, more),
     listen: start,
+    flood: async (ms) => {
+      brake.heldUntil = performance.now() + ms
+      await startPublisher(`flood${floods++}`, { ...FLOOD, thinkMs: 0 })
+      await new Promise((done) => setTimeout(done, Math.max(0, brake.heldUntil - performance.now())))
+    },
   }
   const record = (revisions: readonly StoredRevision[]): Recorded => ({
     operations,
@@ -135,7 +160,7 @@ function toListener({
   doors,
   isDisturbed = false,
   cursor,
-}: ListenerPlan): Omit<ListenerOptions, 'dice' | 'stop' | 'settle'> {
+}: ListenerPlan): Omit<ListenerOptions, 'dice' | 'stop' | 'settle' | 'brake'> {
   const common = { name, habit, doors, isUndisturbed: !isDisturbed, ...(cursor !== undefined && { cursor }) }
   if (what.api === 'facade') {
     const { prefix } = what

@@ -44,6 +44,7 @@ interface Frame {
   readonly subject?: string
   readonly id?: string
   readonly position?: string
+  readonly reason?: string
   readonly oldest_position?: string
   readonly data?: { readonly payload: unknown }
 }
@@ -84,9 +85,13 @@ function read(name: string, frame: Frame, cursor: string | undefined): Told | un
     case 'heartbeat':
     case 'connection-closing': {
       const reached = cursor ?? frame.position
-      return reached === undefined
-        ? undefined
-        : { step: { kind: 'reached', at, position: parsePosition(reached) }, cursor: reached }
+      return {
+        ...(frame.reason !== undefined && { reason: frame.reason }),
+        ...(reached !== undefined && {
+          step: { kind: 'reached', at, position: parsePosition(reached) },
+          cursor: reached,
+        }),
+      }
     }
     default:
       throw new Error(`The stream has a frame that nobody knows: ${name}`)
@@ -95,7 +100,8 @@ function read(name: string, frame: Frame, cursor: string | undefined): Told | un
 
 function gap(oldestPosition: string | undefined): Told {
   const oldest = oldestPosition === undefined ? undefined : parsePosition(oldestPosition).revision + 1n
-  return { step: { kind: 'gap', at: performance.now(), oldest }, cursor: oldestPosition ?? null }
+  const step = { kind: 'gap', at: performance.now(), oldest } as const
+  return { step, reason: 'gap', cursor: oldestPosition ?? null }
 }
 
 /** `epoch.revision` or `epoch.revision.index`. */

@@ -71,6 +71,11 @@ export async function startTcpProxy(targetPort: number, dice: Dice): Promise<Tcp
   let weather: Weather = { kind: 'fair' }
   const links = new Set<Link>()
   const passed = { requests: 0, answers: 0 }
+  const reset = (link: Link): void => {
+    // A second reset of the same socket would keep its handle for ever.
+    if (!links.delete(link)) return
+    for (const socket of [link.client, link.server]) if (!socket.destroyed) socket.resetAndDestroy()
+  }
   const listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     client.on('error', () => undefined)
     if (weather.kind === 'refuse') {
@@ -102,11 +107,7 @@ export async function startTcpProxy(targetPort: number, dice: Dice): Promise<Tcp
     }
     links.add(link)
     // What ends one side without a goodbye ends the other the same way.
-    const broken = (): void => {
-      links.delete(link)
-      client.resetAndDestroy()
-      server.resetAndDestroy()
-    }
+    const broken = (): void => reset(link)
     server.on('error', broken)
     client.on('error', broken)
     const closed = (): void => {
@@ -126,10 +127,6 @@ export async function startTcpProxy(targetPort: number, dice: Dice): Promise<Tcp
     listener.listen(0, '127.0.0.1', done)
   })
   const { port } = listener.address() as AddressInfo
-  const reset = ({ client, server }: Link): void => {
-    client.resetAndDestroy()
-    server.resetAndDestroy()
-  }
   return {
     port,
     url: `http://127.0.0.1:${port}`,

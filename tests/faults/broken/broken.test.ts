@@ -77,6 +77,7 @@ async function run(variant: Variant): Promise<Readonly<Record<string, number>>> 
   }
   try {
     const recorded = await play({
+      name: 'broken',
       dice,
       ingests: [systems[0].door, systems[1].door],
       publishers: [1, 1, 1, 6],

@@ -1,0 +1,52 @@
+/**
+ * One of our services as a process of its own, started by the launcher, that can be killed and comes back on the same port.
+ *
+ * @module
+ */
+
+import { startServer, type TestServer } from '../support/server.ts'
+
+/** A service. */
+export interface ServiceProcess {
+  readonly name: string
+  /** The same over all restarts. */
+  readonly port: number
+  readonly url: string
+  readonly isRunning: boolean
+  /** Sends a signal and waits until it has gone. @returns Its exit code. */
+  stop(signal: NodeJS.Signals): Promise<number | null>
+  /** Sends a signal, and does not wait. */
+  signal(signal: NodeJS.Signals): void
+  start(): Promise<void>
+  /** What it has logged so far, over all restarts. */
+  log(): string
+}
+
+/** Starts one. `argv` is the launcher's command line without the port. */
+export async function startService(name: string, argv: readonly string[]): Promise<ServiceProcess> {
+  let server: TestServer | undefined = await startServer({ arguments: argv })
+  const { url } = server
+  const port = Number(new URL(url).port)
+  let earlier = ''
+  return {
+    name,
+    port,
+    url,
+    get isRunning() {
+      return server !== undefined
+    },
+    stop: async (signal) => {
+      const code = await server?.stop(signal)
+      earlier += server?.output() ?? ''
+      server = undefined
+      return code ?? null
+    },
+    signal: (signal) => {
+      server?.child.kill(signal)
+    },
+    start: async () => {
+      server ??= await startServer({ arguments: argv, port })
+    },
+    log: () => earlier + (server?.output() ?? ''),
+  }
+}
