@@ -66,7 +66,7 @@ export function isNotSent(error: unknown): boolean {
   const code = 'code' in error ? String(error.code) : ''
   if (NOT_SENT.some((sign) => code === sign || error.message.includes(sign))) return true
   // Several addresses of a host were tried: none may have been reached.
-  if (error instanceof AggregateError) return error.errors.every(isNotSent)
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isNotSent)
   return isNotSent(error.cause)
 }
 
