@@ -7,6 +7,7 @@ import type { MetricFamily } from '#shared/metrics/registry.ts'
 import { findPrometheusTools, prometheusMissing } from '../support/prometheus_tools.ts'
 import { createInstruments } from '#services/system_instruments.ts'
 import { startSystemMonitoring } from '#services/system_monitoring.ts'
+import type { UdpPower } from '#shared/runtime/runtime.ts'
 import { createMemoryStore } from '#shared/store/memory.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
 import { silentLogger } from '#shared/telemetry/logger.ts'
@@ -18,9 +19,17 @@ const NAME = /\b(?:aviso|process)_[a-z0-9_]+\b/g
 
 /** Every family of a process with all services, whether it has samples yet or not. */
 async function familiesOf(): Promise<readonly MetricFamily[]> {
-  const config = configOfTest()
+  const { services, ...rest } = configOfTest()
+  const vars = { ...services.monitoring.vars, udp: { host: '127.0.0.1', port: 1 } }
+  const config = { ...rest, services: { ...services, monitoring: { ...services.monitoring, vars } } }
+  // Nothing is sent or received here.
+  const udp: UdpPower = {
+    openSender: () => ({ send: (_datagram, done) => done(false), close: () => undefined }),
+    openReceiver: () => Promise.resolve({ port: 1, close: () => Promise.resolve() }),
+  }
   const store = createMemoryStore({ clock: systemClock })
   const common = {
+    udp,
     config,
     clock: systemClock,
     logger: silentLogger,
@@ -45,13 +54,13 @@ async function familiesOf(): Promise<readonly MetricFamily[]> {
   return families
 }
 
-/** Names of samples that a family can have. */
+/** Names of samples that a family can have, and its own, by which texts speak of it. */
 function sampleNames({ name, kind }: MetricFamily): readonly string[] {
   switch (kind) {
     case 'counter':
       return [`${name}_total`]
     case 'histogram':
-      return [`${name}_bucket`, `${name}_sum`, `${name}_count`]
+      return [name, `${name}_bucket`, `${name}_sum`, `${name}_count`]
     case 'info':
       return [`${name}_info`]
     case 'gauge':
