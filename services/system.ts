@@ -9,7 +9,6 @@
 import { toAdminSettings } from '#services/admin/from_config.ts'
 import { createAdminService, type AdminService, type ScheduledEvent } from '#services/admin/handler.ts'
 import { createAuthHandler } from '#services/auth/handler.ts'
-import { openAuthoriser } from '#services/auth/authorise.ts'
 import type { Monitoring } from '#services/monitoring/monitoring.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
 import type { Config, ServiceName } from '#shared/config/config.ts'
@@ -23,13 +22,14 @@ import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import { createHub } from '#shared/watch/shared_hub.ts'
+import { startAccess, type AccessPowers, type SystemAccess } from '#services/system_access.ts'
 import { openEpoch } from '#services/system_epoch.ts'
 import { createInstruments, type InstrumentPowers, type Instruments } from '#services/system_instruments.ts'
 import { startSystemMonitoring } from '#services/system_monitoring.ts'
 import { createDispatcher, type Readiness } from '#services/system_routes.ts'
 
 /** What a system is made of. */
-export interface SystemParts extends InstrumentPowers {
+export interface SystemParts extends InstrumentPowers, AccessPowers {
   readonly config: Config
   readonly services: readonly ServiceName[]
   readonly store: Store
@@ -79,8 +79,9 @@ const READINESS_LIMIT_MS = 2000
 export function startSystem(parts: SystemParts): System {
   const stop = new AbortController()
   const { instruments, monitoring } = startMeasuring(parts)
+  const access = startAccess({ ...parts, powers: parts })
   let running: Running | undefined
-  const ready = startWhenStoreAnswers(parts, instruments, stop.signal).then((started) => {
+  const ready = startWhenStoreAnswers({ ...parts, instruments, access }, stop.signal).then((started) => {
     running = started
   })
   ready.catch((error: unknown) => {
@@ -133,6 +134,7 @@ export function startSystem(parts: SystemParts): System {
     stop.abort()
     await ready.catch(() => undefined)
     await running?.close()
+    await access.close()
     await monitoring?.close()
     await instruments.close()
     await parts.store.close()
@@ -157,15 +159,17 @@ function startMeasuring(parts: SystemParts): Measuring {
   return { instruments, monitoring }
 }
 
-async function startWhenStoreAnswers(
-  parts: SystemParts,
-  instruments: Instruments,
-  signal: AbortSignal,
-): Promise<Running> {
+/** What services are started with. */
+interface StartParts extends SystemParts {
+  readonly instruments: Instruments
+  readonly access: SystemAccess
+}
+
+async function startWhenStoreAnswers(parts: StartParts, signal: AbortSignal): Promise<Running> {
   let waitMs: number = START_RETRY_MS.first
   for (;;) {
     try {
-      return await start(parts, instruments, signal)
+      return await start(parts, signal)
     } catch (error) {
       if (signal.aborted || !(error instanceof AvisoError) || error.status !== 503) throw error
       parts.logger('warn', 'waiting for the store', { code: error.code, reason: error.message })
@@ -175,8 +179,8 @@ async function startWhenStoreAnswers(
   }
 }
 
-async function start(parts: SystemParts, instruments: Instruments, signal: AbortSignal): Promise<Running> {
-  const { clock, config, logger, random, schemas, services } = parts
+async function start(parts: StartParts, signal: AbortSignal): Promise<Running> {
+  const { access, clock, config, instruments, logger, random, schemas, services } = parts
   const { store } = instruments
   const epoch = await openEpoch({ store, clock, random, logger, signal })
   const handlers = new Map<ServiceName, FetchHandler>()
@@ -198,6 +202,7 @@ async function start(parts: SystemParts, instruments: Instruments, signal: Abort
         logger: instruments.logger('rest'),
         skips: vars.skips,
         info,
+        authorise: access.providers,
         onRefused: instruments.onRefused,
       }),
     )
@@ -227,7 +232,7 @@ async function start(parts: SystemParts, instruments: Instruments, signal: Abort
         store,
         hub: instruments.hub(hub),
         schemas,
-        authorise: instruments.authoriser(openAuthoriser),
+        authorise: instruments.authoriser(access.listeners),
         clock,
         random,
         logger: instruments.logger('auth'),
@@ -261,7 +266,9 @@ function startAdmin({
   clock,
   random,
   logger,
-}: SystemParts): AdminService {
+  access,
+}: StartParts): AdminService {
   const settings = toAdminSettings(config.services.admin.vars, schemas)
-  return createAdminService({ store, maintenance, schemas, clock, random, logger, settings })
+  const authorise = access.administrators
+  return createAdminService({ store, maintenance, schemas, clock, random, logger, settings, authorise })
 }

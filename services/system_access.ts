@@ -4,18 +4,25 @@
  * @module
  */
 
-import { silentAudit, type Audit } from '#shared/audit/audit.ts'
+import { createAdminAuthoriser } from '#services/admin/administrators.ts'
+import type { AdminAuthoriser } from '#services/admin/authorise.ts'
+import type { Authoriser } from '#services/auth/authorise.ts'
+import { createAuthoriser } from '#services/auth/principals.ts'
+import type { ProviderAuthoriser } from '#services/rest/authorise.ts'
+import { createProviderAuthoriser } from '#services/rest/providers.ts'
+import { createAudit, silentAudit, type Audit, type AuditSink } from '#shared/audit/audit.ts'
 import type { IdentityConfig, PolicyConfig, ProviderConfig, QuotaConfig } from '#shared/config/access.ts'
+import type { Config } from '#shared/config/config.ts'
 import type { JsonValue } from '#shared/http/strict_json.ts'
 import { createAuthOTron } from '#shared/identity/auth_o_tron.ts'
 import { createIdentityChain } from '#shared/identity/chain.ts'
-import type { Count } from '#shared/identity/counters.ts'
+import { createCounters, type Count, type Counters } from '#shared/identity/counters.ts'
 import type { DependencyParts, FetchGet } from '#shared/identity/dependency.ts'
 import type { IdentityProvider } from '#shared/identity/identity.ts'
 import { createJwtProvider } from '#shared/identity/jwt.ts'
 import { createInlineKeys, createSecretKeys, type KeySource } from '#shared/identity/key_set.ts'
 import { createRemoteKeys } from '#shared/identity/remote_keys.ts'
-import { requireLength, type ReadSecret } from '#shared/identity/secret.ts'
+import { createSecretReader, requireLength, type ReadSecret } from '#shared/identity/secret.ts'
 import { createStaticTokens } from '#shared/identity/static_tokens.ts'
 import { createTokenVerifier } from '#shared/identity/token_verifier.ts'
 import { createWhoAmI } from '#shared/identity/who_am_i.ts'
@@ -23,8 +30,91 @@ import { createAccessControl, type AccessControl } from '#shared/policy/access_c
 import { createEcpds } from '#shared/policy/destinations.ts'
 import { createPolicy, openPolicy, type DestinationRights, type Policy } from '#shared/policy/policy.ts'
 import { createIdentify, identifyNobody } from '#shared/policy/requester.ts'
+import { createStreamRights } from '#shared/policy/stream_rights.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
+
+/** Powers that identity and policy use where they are there. */
+export interface AccessPowers {
+  /** Asks authentication servers, ECPDS and key set endpoints. Default: the runtime's `fetch`. */
+  readonly fetchVerdict?: FetchGet
+  /** Where the audit log goes; absent: nowhere. */
+  readonly auditSink?: AuditSink
+  /** Address of the other end of a request's connection; absent: not known. */
+  readonly peerOf?: (request: Request) => string | undefined
+}
+
+/** Identity and policy of a system, for each of its services. */
+export interface SystemAccess {
+  readonly listeners: Authoriser
+  readonly providers: ProviderAuthoriser
+  readonly administrators: AdminAuthoriser
+  readonly counters: Counters
+  /** Writes what is left of the audit log. */
+  close(): Promise<void>
+}
+
+/**
+ * Identity and policy as the configuration says.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` as {@link openAccessControl}.
+ */
+export function startAccess(parts: {
+  readonly config: Config
+  readonly schemas: Schemas
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  readonly powers: AccessPowers
+}): SystemAccess {
+  const { clock, logger, schemas, powers } = parts
+  const { identity, policy, quota } = parts.config.vars
+  const counters = createCounters()
+  const { count } = counters
+  const audit =
+    powers.auditSink === undefined ? silentAudit : createAudit({ sink: powers.auditSink, clock, logger })
+  const access = openAccessControl({
+    identity,
+    policy,
+    quota,
+    roots: new Map(schemas.events.map((event) => [event, schemas.rootOf(event) ?? ''])),
+    readSecret: createSecretReader(parts.environment ?? {}),
+    fetch: powers.fetchVerdict ?? ((url, init) => globalThis.fetch(url, init)),
+    addressOf: createAddressOf(quota.trustedProxies, powers.peerOf),
+    audit,
+    clock,
+    logger,
+    count,
+  })
+  const rights = createStreamRights({ clock, logger, count })
+  const listening = { streams: quota.streamsPerPrincipal, opens: quota.opensPerPrincipal }
+  return {
+    listeners: createAuthoriser({ access, rights, clock, quota: listening }),
+    providers: createProviderAuthoriser({ access, clock, rate: quota.publishesPerPrincipal }),
+    administrators: createAdminAuthoriser(access),
+    counters,
+    close: async () => {
+      rights.close()
+      await audit.close()
+    },
+  }
+}
+
+/**
+ * Addresses as the proxies in front tell them: each adds the one it was called from, so the last ones are theirs and the ones before could
+ * be anybody's invention.
+ */
+export function createAddressOf(
+  trustedProxies: number,
+  peerOf: (request: Request) => string | undefined = () => undefined,
+): (request: Request) => string | undefined {
+  if (trustedProxies === 0) return peerOf
+  return (request) => {
+    const told = request.headers.get('x-forwarded-for')?.split(',') ?? []
+    return told.at(-trustedProxies)?.trim() ?? peerOf(request)
+  }
+}
 
 /** What it takes. */
 export interface AccessParts {

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { narrowToFollowed, narrowToVisible } from '#services/auth/access.ts'
+import { narrowToFollowed } from '#services/auth/followed.ts'
 import type { Authoriser } from '#services/auth/authorise.ts'
 import { facadeErrorResponse, createHeader, rangeMessage } from '#services/auth/facade_messages.ts'
 import { parseRangeRequest, readVisible } from '#services/auth/facade_range.ts'
 import { createGatewayFormat, parseWatchRequest } from '#services/auth/facade_watch.ts'
 import type { AuthLimits } from '#services/auth/limits.ts'
-import { oldestRevisionOf } from '#services/auth/listen_stream.ts'
+import { maxAgeOf, oldestRevisionOf } from '#services/auth/listen_stream.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { requestIdOf } from '#shared/http/respond.ts'
@@ -71,7 +71,8 @@ export function createFacade(parts: FacadeParts): FetchHandler {
   async function range(request: Request, requestId: string): Promise<Response> {
     const principal = await authorise.authorise(request)
     const asked = parseRangeRequest(await readMessage(request, parts))
-    const result = await readVisible(store, principal, asked, { signal: request.signal })
+    const { keys } = await principal.grant([asked], 'narrow')
+    const result = await readVisible(store, keys, asked, { signal: request.signal })
     const header = createHeader(epoch())(result.revision)
     return new Response(rangeMessage(header, result, asked.keysOnly === true), {
       headers: messageHeaders(requestId),
@@ -81,14 +82,20 @@ export function createFacade(parts: FacadeParts): FetchHandler {
   async function watch(request: Request, requestId: string): Promise<Response> {
     const principal = await authorise.authorise(request)
     const { range: asked, from } = parseWatchRequest(await readMessage(request, parts))
-    const ranges = narrowToFollowed(narrowToVisible(principal, asked), schemas.roots).map(toKeyRange)
+    const grant = await principal.grant([asked], 'narrow')
+    const ranges = narrowToFollowed(grant.keys, schemas.roots).map(toKeyRange)
     const format = createGatewayFormat(epoch(), from)
-    const { heartbeatSeconds, maxAgeSeconds } = parts.limits
+    const { heartbeatSeconds } = parts.limits
+    const maxAgeSeconds = maxAgeOf(parts, grant)
+    const place = grant.takePlace({ requestId })
     try {
       const selection = { kind: 'ranges', ranges } as const
-      const { body } = await hub.subscribe({ selection, from, format, heartbeatSeconds, maxAgeSeconds })
-      return new Response(body, { headers: messageHeaders(requestId) })
+      const stream = { heartbeatSeconds, maxAgeSeconds, onGone: place.leave }
+      const subscription = await hub.subscribe({ selection, from, format, ...stream })
+      place.hold(subscription.end)
+      return new Response(subscription.body, { headers: messageHeaders(requestId) })
     } catch (error) {
+      place.leave()
       const ended = canceledMessages(error)
       if (ended === undefined) throw error
       return new Response(ended, { headers: messageHeaders(requestId) })

@@ -5,7 +5,7 @@
  */
 
 import type { AvisoError } from '#shared/errors.ts'
-import { jsonResponse, toAvisoError } from '#shared/http/respond.ts'
+import { bodyDetails, challengeOf, jsonResponse, toAvisoError } from '#shared/http/respond.ts'
 import { encodeBase64 } from '#shared/store/base64.ts'
 import type { KeyValue, RangeResult, Revision, StoreEvent } from '#shared/store/store.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
@@ -101,12 +101,14 @@ export function facadeErrorResponse(error: unknown, requestId: string, logger: L
     request_id: requestId,
     cause,
   })
-  const body = { ...failure.details, error: text ?? message, message, code, request_id: requestId }
+  const body = { ...bodyDetails(failure), error: text ?? message, message, code, request_id: requestId }
+  const { retry_after: retryAfter } = failure.details
   return jsonResponse(status, body, {
     'X-Request-ID': requestId,
     ...(status === 503 && { 'Retry-After': String(RETRY_AFTER_SECONDS) }),
+    ...(status === 429 && { 'Retry-After': String(retryAfter ?? 1) }),
     ...(status === 405 && { Allow: 'POST' }),
-    ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
+    ...(status === 401 && { 'WWW-Authenticate': challengeOf(failure) }),
   })
 }
 

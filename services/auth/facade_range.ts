@@ -4,8 +4,6 @@
  * @module
  */
 
-import { narrowToVisible } from '#services/auth/access.ts'
-import type { Principal } from '#services/auth/authorise.ts'
 import {
   readBoolean,
   readEnum,
@@ -71,17 +69,16 @@ export function parseRangeRequest(message: JsonValue): RangeRequest {
 }
 
 /**
- * Answers a read from what the principal may see of it.
+ * Answers a read from those of the keys asked for that may be seen.
  *
- * @throws {AvisoError} `ERR_FORBIDDEN`, or what {@link Store.range} throws.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for an answer with other keys, and what {@link Store.range} throws.
  */
 export async function readVisible(
   store: Store,
-  principal: Principal,
+  visible: IntervalSet,
   request: RangeRequest,
   options: CallOptions = {},
 ): Promise<RangeResult> {
-  const visible = narrowToVisible(principal, request)
   const result = await readIntervals(store, request, visible, options)
   // Checked again, one by one: an error in the arithmetic above, or in a store, must not show a key to the wrong person.
   if (!result.kvs.every((kv) => contains(visible, kv.key))) {

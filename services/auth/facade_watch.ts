@@ -58,6 +58,9 @@ export function parseWatchRequest(message: JsonValue): FacadeWatch {
 /** gRPC's "unavailable": what etcd sends when a member stops, and what makes its clients connect again. */
 const UNAVAILABLE = { grpc_code: 14, http_code: 503, http_status: 'Service Unavailable' } as const
 
+/** gRPC's "unauthenticated": what etcd sends when a token has ended. */
+const UNAUTHENTICATED = { grpc_code: 16, http_code: 401, http_status: 'Unauthorized' } as const
+
 /** The gateway's lines for one stream. */
 export function createGatewayFormat(epoch: string, from: StartPosition): StreamFormat {
   const header = createHeader(epoch)
@@ -92,7 +95,11 @@ export function createGatewayFormat(epoch: string, from: StartPosition): StreamF
       case 'shutdown':
       case 'slow_consumer':
       case 'store_unavailable':
+      case 'auth_unavailable':
         return line({ error: { ...UNAVAILABLE, message: `stream ended: ${reason}` } })
+      case 'auth_expired':
+      case 'auth_revoked':
+        return line({ error: { ...UNAUTHENTICATED, message: `stream ended: ${reason}` } })
     }
   }
 }

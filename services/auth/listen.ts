@@ -4,7 +4,6 @@
  * @module
  */
 
-import { requireVisible } from '#services/auth/access.ts'
 import type { Authoriser } from '#services/auth/authorise.ts'
 import { formatCursor } from '#services/auth/cursor.ts'
 import { compileFilter } from '#services/auth/filter.ts'
@@ -84,9 +83,10 @@ async function answer(
     checkSpan(mode, listen)
     const filter = compileFilter(schema, listen.identifier)
     const bases = schema.baseKeys(filter)
-    requireVisible(principal, bases.map(prefixRange))
+    const grant = await principal.grant(bases.map(prefixRange), 'refuse')
     const { signal } = request
-    const listening = { mode, requestId, signal, dialect: dialectOf(request), listen, filter, bases }
+    const dialect = dialectOf(request)
+    const listening = { mode, requestId, signal, dialect, listen, filter, bases, grant }
     return streamResponse(await openStream(parts, listening), listening)
   } catch (error) {
     return refusal(parts, error, asking)

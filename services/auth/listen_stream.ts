@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Grant, StreamPlace } from '#services/auth/authorise.ts'
 import type { AuthLimits } from '#services/auth/limits.ts'
 import type { ListenMode, ListenRequest } from '#services/auth/listen_request.ts'
 import { isFromTheBeginning, resolveStart, type Positions } from '#services/auth/start.ts'
@@ -41,6 +42,8 @@ export interface Listening {
   readonly filter: NotificationFilter
   /** Base keys that the filter can match. */
   readonly bases: readonly string[]
+  /** The right to all of them. */
+  readonly grant: Grant
 }
 
 /** Where a replay ends. */
@@ -74,13 +77,15 @@ export async function openStream(
   listening: Listening,
 ): Promise<ReadableStream<Uint8Array>> {
   const epoch = parts.epoch()
-  const { listen, signal, dialect } = listening
+  const { listen, signal, dialect, grant, requestId } = listening
   const { event, start } = listen
+  const place = grant.takePlace({ requestId, event })
   try {
     const end = await resolveEnd(parts, listening)
     const from = await resolveStart(start, { event, positions: parts.positions, epoch, signal })
-    return await subscribe(parts, listening, { from, end, isTruncated: false })
+    return await subscribe(parts, { ...listening, place }, { from, end, isTruncated: false })
   } catch (error) {
+    place.leave()
     const oldest = oldestRevisionOf(error)
     if (oldest === undefined || !dialect.strict) throw error
     const from = { kind: 'revision', revision: oldest } as const
@@ -93,24 +98,38 @@ export function oldestRevisionOf(error: unknown): Revision | undefined {
   return isAvisoError(error, 'ERR_HISTORY_COMPACTED') ? oldestRevision(error) : undefined
 }
 
+/** How long a stream may last: no longer than the right to it. */
+export function maxAgeOf(
+  { limits, clock }: Pick<StreamParts, 'limits' | 'clock'>,
+  { endsAt }: Grant,
+): number {
+  if (endsAt === undefined) return limits.maxAgeSeconds
+  return Math.max(1, Math.min(limits.maxAgeSeconds, Math.ceil((endsAt - clock.now()) / 1000)))
+}
+
 async function subscribe(
   parts: StreamParts,
-  listening: Listening,
+  listening: Listening & { readonly place: StreamPlace },
   found: Span,
 ): Promise<ReadableStream<Uint8Array>> {
-  const { heartbeatSeconds, maxAgeSeconds } = parts.limits
+  const { heartbeatSeconds } = parts.limits
+  const { grant, place } = listening
+  const maxAgeSeconds = maxAgeOf(parts, grant)
   const selection = { kind: 'notifications', filter: listening.filter } as const
   let span = found
   for (let attempt = 1; ; attempt++) {
     const { from, end } = span
     const format = formatOf(parts, listening, span)
     if (end !== undefined && from.kind === 'revision' && from.revision > end.until) {
+      place.leave()
       return emptyReplay(format, end.until)
     }
     try {
-      const request = { selection, from, format, heartbeatSeconds, maxAgeSeconds }
+      const request = { selection, from, format, heartbeatSeconds, maxAgeSeconds, onGone: place.leave }
       const bounded = end === undefined ? request : { ...request, until: end.until }
-      return (await parts.hub.subscribe(bounded)).body
+      const subscription = await parts.hub.subscribe(bounded)
+      place.hold(subscription.end)
+      return subscription.body
     } catch (error) {
       const oldest = oldestRevisionOf(error)
       const isOver = !isFromTheBeginning(listening.listen.start) || attempt === MAX_OLDEST_ATTEMPTS
@@ -165,7 +184,7 @@ function formatOf(parts: StreamParts, listening: Listening, { from, end, isTrunc
     event: listen.event,
     epoch: parts.epoch(),
     baseUrl: parts.baseUrl(),
-    maxAgeSeconds: parts.limits.maxAgeSeconds,
+    maxAgeSeconds: maxAgeOf(parts, listening.grant),
     now: () => parts.clock.now(),
     requested: {
       ...(start.kind === 'sequence' && { sequence: start.sequence }),

@@ -65,6 +65,11 @@ const STRICT_REASONS: Readonly<Record<CloseReason, string>> = {
   slow_consumer: 'server_shutdown',
   store_unavailable: 'server_shutdown',
   history_compacted: 'end_of_stream',
+  // The client comes back, is answered 401, gets itself a new token, and comes back once more.
+  auth_expired: 'max_duration_reached',
+  // It comes back, and is told by status what it may no longer do.
+  auth_revoked: 'max_duration_reached',
+  auth_unavailable: 'server_shutdown',
 }
 
 const CLOSING_MESSAGES: Readonly<Record<CloseReason, string>> = {
@@ -74,6 +79,9 @@ const CLOSING_MESSAGES: Readonly<Record<CloseReason, string>> = {
   slow_consumer: 'The client did not read for too long; connect again to go on',
   store_unavailable: 'The store cannot be reached; connect again to go on',
   history_compacted: 'The history that comes next is no longer kept',
+  auth_expired: 'The credential has ended; connect again with a new one to go on',
+  auth_revoked: 'The right to this stream has ended',
+  auth_unavailable: 'It cannot be verified now that this stream may go on; connect again to go on',
 }
 
 /** The frames of one stream. */

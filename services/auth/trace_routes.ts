@@ -7,9 +7,8 @@
  * @module
  */
 
-import { requireVisible } from '#services/auth/access.ts'
-import type { Authoriser } from '#services/auth/authorise.ts'
-import { AvisoError } from '#shared/errors.ts'
+import type { Authoriser, Principal } from '#services/auth/authorise.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import { readCommit } from '#shared/journal/commits.ts'
@@ -62,8 +61,7 @@ async function answer(
   const { commit } = await readCommit({ store, event }, revision, { signal })
   const entry = commit?.batch.events.find(({ seq }) => seq === sequence)
   if (commit === undefined || entry === undefined) throw notFound()
-  // Before anything about it is told, its existence included.
-  requireVisible(principal, [{ key: toBytes(entry.key) }])
+  await requireVisible(principal, entry.key)
   const body = {
     id: `${event}@${sequence}`,
     event_type: event,
@@ -77,6 +75,15 @@ async function answer(
     ...timesBody(traces.find(event, sequence)),
   }
   return jsonResponse(200, body, { 'x-request-id': requestId })
+}
+
+/** To somebody who may not see it, it is as if it were not there. */
+async function requireVisible(principal: Principal, key: string): Promise<void> {
+  try {
+    await principal.grant([{ key: toBytes(key) }], 'refuse')
+  } catch (error) {
+    throw isAvisoError(error, 'ERR_FORBIDDEN') ? notFound() : error
+  }
 }
 
 /** @throws {AvisoError} `ERR_BAD_REQUEST`. */

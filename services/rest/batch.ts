@@ -31,7 +31,9 @@ function refusal(prepared: readonly Prepared[], ingest: Ingest, requestId: strin
   // Everything too large is one status, anything else malformed another; a fault of ours must not pass for either.
   const worst = failures.reduce((a, b) => (b.status >= 500 || a.code === 'ERR_TOO_LARGE' ? b : a))
   const message = `Nothing was stored, ${results.length} of ${prepared.length} notifications are invalid`
-  return errorResponse(new AvisoError(worst.code, message), {
+  const { challenge } = worst.details
+  const details = challenge === undefined ? {} : { challenge }
+  return errorResponse(new AvisoError(worst.code, message, { details }), {
     requestId,
     logger: ingest.logger,
     generation: prepared.find(({ error }) => error === worst)?.generation ?? 1,
@@ -75,7 +77,7 @@ export async function ingestBatch(
   refuseSize(bodies.length, ingest.limits.batchItems)
   const prepared = bodies.map((body, index) => prepare(body, contextOfPlace(context, index), ingest))
   if (prepared.some(({ error }) => error !== undefined)) return refusal(prepared, ingest, requestId)
-  const published = await publishPrepared(prepared, ingest.publisher)
+  const published = await publishPrepared(prepared, ingest)
   const results = resultsOf(prepared, published).map((result, index) => ({ index, ...result }))
   const failures = published.flatMap((result: PublishResult) => (result.ok ? [] : [result.error]))
   if (failures.length > 0) return partialFailure(failures, results, ingest, requestId)

@@ -17,11 +17,12 @@ import type { Publisher, PublishReceipt } from '#shared/publish/publish.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import { SKIPPED, SUBMITTED, processedAt, storedMembers } from './answer.ts'
+import { openProviderAuthoriser, type ProviderAuthoriser } from './authorise.ts'
 import { ingestBatch } from './batch.ts'
 import { hasEnvelopeHeaders } from './cloud_event.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
 import { homePage } from './home.ts'
-import { countRefusal, toItem } from './ingest.ts'
+import { countRefusal, publishItems, toItem } from './ingest.ts'
 import type { Ingest } from './ingest.ts'
 import { INGEST_LIMITS, NOTIFICATION_JSON } from './limits.ts'
 import type { IngestLimits } from './limits.ts'
@@ -39,6 +40,8 @@ export interface RestOptions {
   readonly logger: Logger
   /** Default: {@link INGEST_LIMITS}. */
   readonly limits?: Partial<IngestLimits>
+  /** Default: everybody may publish everything, for a service on loopback. */
+  readonly authorise?: ProviderAuthoriser
   /** Default: nothing is skipped. */
   readonly skips?: Skips
   readonly info: { readonly version: string }
@@ -105,18 +108,22 @@ async function ingestOne(
 ): Promise<Response> {
   const item = toItem(body, context, ingest)
   if (item === undefined) return singleAnswer(undefined, ingest, requestId)
-  const [result] = await ingest.publisher.publish([item])
+  const [result] = await publishItems([item], ingest)
   if (result === undefined) throw new Error('The publisher gave no result')
   if (!result.ok) throw result.error
   return singleAnswer(result.receipt, ingest, requestId)
 }
 
-async function ingestNotification(request: Request, ingest: Ingest, requestId: string): Promise<Response> {
+/** The parts of an ingest that are the same for every request. */
+type Service = Omit<Ingest, 'provider'> & { readonly authorise: ProviderAuthoriser }
+
+async function ingestNotification(request: Request, service: Service, requestId: string): Promise<Response> {
   const { headers } = request
-  const { clock, limits, logger, random, schemas } = ingest
+  const { clock, limits, logger, random, schemas } = service
   let generation: Generation = hasEnvelopeHeaders(headers) ? 1 : 2
   try {
     refuseCrossSite(headers)
+    const ingest: Ingest = { ...service, provider: await service.authorise.authorise(request) }
     const type = mediaType(headers)
     const context = readContext(headers, random)
     if (STREAM_TYPES.includes(type)) return ingestStream(request, context, ingest, requestId)
@@ -128,7 +135,7 @@ async function ingestNotification(request: Request, ingest: Ingest, requestId: s
     return await ingestOne(body, context, ingest, requestId)
   } catch (error) {
     const unknownEvent = isAvisoError(error, 'ERR_UNKNOWN_EVENT')
-    countRefusal(error, ingest)
+    countRefusal(error, service)
     const extra = unknownEvent ? { configured_event_types: schemas.events.toSorted() } : {}
     return errorResponse(error, { requestId, logger, generation, write: true, extra })
   }
@@ -137,8 +144,9 @@ async function ingestNotification(request: Request, ingest: Ingest, requestId: s
 /** The ingest as a Fetch handler. It never rejects. */
 export function createRestHandler(options: RestOptions): (request: Request) => Promise<Response> {
   const { info, random, logger } = options
-  const ingest: Ingest = {
+  const service: Service = {
     ...options,
+    authorise: options.authorise ?? openProviderAuthoriser,
     limits: { ...INGEST_LIMITS, ...options.limits },
     skips: options.skips ?? {},
   }
@@ -149,7 +157,7 @@ export function createRestHandler(options: RestOptions): (request: Request) => P
         path: NOTIFICATION_PATH,
         // 1.x redirects there; a client that does not follow a redirected POST is served all the same.
         trailingSlash: true,
-        handle: (request, { requestId }) => ingestNotification(request, ingest, requestId),
+        handle: (request, { requestId }) => ingestNotification(request, service, requestId),
       },
       { method: 'GET', path: '/', handle: (_request, { requestId }) => homePage(info.version, requestId) },
     ],

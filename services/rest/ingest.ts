@@ -13,6 +13,7 @@ import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import { failureResult, successResult } from './answer.ts'
 import type { ResultMembers } from './answer.ts'
+import type { Provider } from './authorise.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
 import type { IngestLimits } from './limits.ts'
 import { generationOf, parseSubmission } from './parse.ts'
@@ -28,11 +29,13 @@ export interface Ingest {
   readonly logger: Logger
   readonly limits: IngestLimits
   readonly skips: Skips
+  /** Who sends the request. */
+  readonly provider: Provider
   readonly onRefused?: (code: AvisoErrorCode) => void
 }
 
 /** Counts an error that is the provider's fault; those of the store are counted where it is. */
-export function countRefusal(error: unknown, { onRefused }: Ingest): void {
+export function countRefusal(error: unknown, { onRefused }: Pick<Ingest, 'onRefused'>): void {
   if (isAvisoError(error) && error.status < 500) onRefused?.(error.code)
 }
 
@@ -43,11 +46,16 @@ export interface Prepared {
   readonly error?: AvisoError
 }
 
-/** @returns The item to publish, or `undefined` where configuration skips it. */
+/**
+ * @returns The item to publish, or `undefined` where configuration skips it.
+ * @throws {AvisoError} `ERR_UNAUTHENTICATED`, `ERR_FORBIDDEN` where the provider may not publish it, and for what is no notification.
+ */
 export function toItem(body: JsonValue, context: EnvelopeContext, ingest: Ingest): PublishItem | undefined {
   const submission = parseSubmission(body, context)
   if (isSkipped(submission, ingest.skips)) return undefined
-  return toPublishItem(submission, ingest.schemas, ingest.limits.payloadBytes)
+  const item = toPublishItem(submission, ingest.schemas, ingest.limits.payloadBytes)
+  ingest.provider.requirePublish(item.event, item.keys)
+  return item
 }
 
 /** Validates one notification of several; never throws. */
@@ -75,10 +83,22 @@ export function contextOfPlace(context: EnvelopeContext, place: number): Envelop
 /** Publishes what is to be published. */
 export async function publishPrepared(
   prepared: readonly Prepared[],
-  publisher: Publisher,
+  ingest: Ingest,
 ): Promise<readonly PublishResult[]> {
   const items = prepared.flatMap(({ item }) => (item === undefined ? [] : [item]))
-  return items.length === 0 ? [] : publisher.publish(items)
+  return items.length === 0 ? [] : publishItems(items, ingest)
+}
+
+/** Publishes, and puts on record what was. */
+export async function publishItems(
+  items: readonly PublishItem[],
+  { publisher, provider }: Ingest,
+): Promise<readonly PublishResult[]> {
+  const results = await publisher.publish(items)
+  for (const result of results) {
+    if (result.ok && !result.receipt.replayed) provider.published(result.receipt.event)
+  }
+  return results
 }
 
 /** One result per prepared notification, in their order, given those of the published ones. */

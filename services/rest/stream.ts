@@ -169,7 +169,7 @@ async function pump(
       if (inFlight.length === GROUPS_IN_FLIGHT) await inFlight.shift()
       const prepared = lines.map((line) => parseLine(line, context, ingest))
       // Handed over before anything is awaited, so the publisher sees the lines in their order.
-      const published = publishPrepared(prepared, ingest.publisher)
+      const published = publishPrepared(prepared, ingest)
       const before = written
       written = published.then(async (results) => {
         await before

@@ -44,6 +44,7 @@ const CODES_2: Partial<Record<AvisoErrorCode, string>> = {
   ERR_STORE_PROTOCOL: 'SERVICE_UNAVAILABLE',
   ERR_OUTCOME_UNKNOWN: 'SERVICE_UNAVAILABLE',
   ERR_OVERLOADED: 'SERVICE_UNAVAILABLE',
+  ERR_VERDICT_UNAVAILABLE: 'SERVICE_UNAVAILABLE',
 }
 
 /** The `error` labels of 2.x that are not simply the code in lower case. */
@@ -120,10 +121,27 @@ export function wireCode(error: AvisoError, generation: WireGeneration): string 
   return CODES_2[error.code] ?? error.code.slice('ERR_'.length)
 }
 
+/** The details of an error that go into its body: those that do not go into headers or choose the code. */
+export function bodyDetails({ details }: AvisoError): AvisoError['details'] {
+  const {
+    wire_code: _wireCode,
+    allow: _allow,
+    retry_after: _retryAfter,
+    challenge: _challenge,
+    ...fields
+  } = details
+  return fields
+}
+
+/** `WWW-Authenticate` of a 401 (RFC 9110 §11.6.1): what would be accepted, where the error says. */
+export function challengeOf({ details }: AvisoError): string {
+  return String(details['challenge'] ?? 'Bearer')
+}
+
 function errorBody(error: AvisoError, context: ErrorContext): Record<string, unknown> {
   const { generation = 1, requestId, extra, write = false } = context
   const code = wireCode(error, generation)
-  const { wire_code: _wireCode, allow: _allow, retry_after: _retryAfter, ...fields } = error.details
+  const fields = bodyDetails(error)
   const { message, status } = error
   return {
     ...fields,
@@ -145,7 +163,7 @@ function errorHeaders(error: AvisoError, context: ErrorContext): Record<string, 
   const seconds = retryAfter ?? RETRY_AFTER_SECONDS[error.code]
   if (seconds !== undefined) headers['retry-after'] = String(seconds)
   if (error.code === 'ERR_METHOD_NOT_ALLOWED' && allow !== undefined) headers['allow'] = String(allow)
-  if (error.code === 'ERR_UNAUTHENTICATED') headers['www-authenticate'] = 'Bearer'
+  if (error.code === 'ERR_UNAUTHENTICATED') headers['www-authenticate'] = challengeOf(error)
   return { ...headers, ...context.headers }
 }
 
@@ -161,7 +179,7 @@ function logError(error: AvisoError, context: ErrorContext): void {
  * Answers a request with an error: status by code, body as the module header says.
  *
  * `details` of the error become members of the body (`field`, `oldest_revision`, …) except `wire_code` (see {@link wireCode}),
- * `allow` (the `Allow` header of a 405) and `retry_after` (seconds, the `Retry-After` header).
+ * `allow` (the `Allow` header of a 405), `retry_after` (seconds, the `Retry-After` header) and `challenge` (`WWW-Authenticate`).
  */
 export function errorResponse(error: unknown, context: ErrorContext): Response {
   const failure = toAvisoError(error)

@@ -27,6 +27,8 @@ export interface Schemas {
   readonly events: readonly string[]
   /** Literal prefixes, each ending in a slash, that together cover all notification and status keys; none covers another. */
   readonly roots: readonly string[]
+  /** The literal prefix of all notification and status keys of an event type. */
+  rootOf(event: string): string | undefined
   get(event: string): EventSchema | undefined
   /** @throws {AvisoError} `ERR_UNKNOWN_EVENT` (`details.event`). */
   require(event: string): EventSchema
@@ -62,6 +64,7 @@ export function createSchemas(files: readonly SchemaFile[]): Schemas {
   return {
     events: [...schemas.keys()],
     roots: shortestPrefixes(readers.map((reader) => reader.root)),
+    rootOf: (event) => readers.find((reader) => reader.event === event)?.root,
     get: (event) => schemas.get(event),
     require(event) {
       const schema = schemas.get(event)

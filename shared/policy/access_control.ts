@@ -6,13 +6,13 @@
  * @module
  */
 
-import type { Audit, AuditRecord } from '#shared/audit/audit.ts'
+import { silentAudit, type Audit, type AuditRecord } from '#shared/audit/audit.ts'
 import { normalise, toInterval, type IntervalSet } from '#shared/interval/interval.ts'
 import { toText } from '#shared/store/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 import { decideAccess, mayNarrow } from './access.ts'
-import type { Policy, Publication } from './policy.ts'
-import { refuse, subjectOf, type Identify, type Requester } from './requester.ts'
+import { openPolicy, type Policy, type Publication } from './policy.ts'
+import { identifyNobody, refuse, subjectOf, type Identify, type Requester } from './requester.ts'
 import type { Standing } from './stream_rights.ts'
 
 /** What somebody may see of what they asked for. */
@@ -20,6 +20,8 @@ export interface Granted {
   /** Normalised; never empty, never one of the service's own keys. */
   readonly effective: IntervalSet
   readonly standing: Standing
+  /** What was asked for, as text for the audit log. */
+  readonly shown: readonly string[]
 }
 
 /**
@@ -41,6 +43,8 @@ export interface AccessControl {
   requirePublish(requester: Requester, publication: Publication): void
   /** @throws {AvisoError} {@link Requester.refusal} */
   requireAdmin(requester: Requester): void
+  /** The requester has published one notification. */
+  published(requester: Requester, event: string): void
   /** Writes to the audit log in the name of the requester. */
   record(requester: Requester, record: Omit<AuditRecord, 'who'>): void
 }
@@ -79,7 +83,7 @@ export function createAccessControl({ identify, policy, audit }: AccessControlPa
         throw refuse(audit, requester.identity, requester.refusal(), { keys })
       }
       if (isCut) audit.record({ action: 'narrowed', who: subjectOf(requester.identity), keys })
-      return { effective: decision.effective, standing: join(requester.standing, validUntil) }
+      return { effective: decision.effective, standing: join(requester.standing, validUntil), shown: keys }
     },
     async stillAuthorised(requester, effective, maxAgeMs) {
       const again = await requester.again(maxAgeMs)
@@ -96,9 +100,17 @@ export function createAccessControl({ identify, policy, audit }: AccessControlPa
       if (policy().isAdmin(requester.identity)) return
       throw refuse(audit, requester.identity, requester.refusal())
     },
+    published: (requester, event) => audit.published(subjectOf(requester.identity), event),
     record: (requester, record) => audit.record({ ...record, who: subjectOf(requester.identity) }),
   }
 }
+
+/** Everybody may do everything, and nothing is put on record: for development, where the service listens on loopback only. */
+export const openAccess: AccessControl = createAccessControl({
+  identify: identifyNobody,
+  policy: () => openPolicy,
+  audit: silentAudit,
+})
 
 function join({ endsAt, validUntil }: Standing, other: number): Standing {
   return { endsAt, validUntil: Math.min(validUntil, other) }

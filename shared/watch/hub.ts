@@ -31,6 +31,12 @@ export type CloseReason =
   | 'slow_consumer'
   | 'history_compacted'
   | 'store_unavailable'
+  /** The listener's credential has ended; a new one may go on. */
+  | 'auth_expired'
+  /** The listener's right was taken away. */
+  | 'auth_revoked'
+  /** Nobody could say for too long whether the listener may go on. */
+  | 'auth_unavailable'
 
 /** The place a stream has reached: everything that matches up to it has been delivered. */
 export interface StreamPosition {
@@ -76,6 +82,8 @@ export interface SubscribeRequest {
   readonly heartbeatSeconds?: number
   /** Seconds after which the stream ends with `max_age`; absent: the hub's default. */
   readonly maxAgeSeconds?: number
+  /** Called once when the stream has ended or was cancelled, for whatever reason. It must not throw. */
+  readonly onGone?: () => void
 }
 
 /** A running stream. Cancelling `body` frees everything. */

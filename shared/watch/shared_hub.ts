@@ -132,6 +132,7 @@ async function startWorks(parts: HubParts): Promise<Works> {
   const onGone = (stream: Stream): void => {
     streams.delete(stream)
     groups.leave(stream.group)
+    stream.onGone?.()
   }
   const delivery = createDelivery({
     ring,
@@ -170,6 +171,7 @@ function open(works: Works, request: SubscribeRequest): Subscription {
       heartbeatMs: (request.heartbeatSeconds ?? limits.heartbeatSeconds) * 1_000,
       now,
       endsAt: now + (request.maxAgeSeconds ?? limits.maxAgeSeconds) * 1_000,
+      onGone: request.onGone,
     },
     delivery,
   )

@@ -24,6 +24,8 @@ export interface StreamStart extends Cursor {
   /** When it begins and when it ends at the latest, in milliseconds since the epoch. */
   readonly now: number
   readonly endsAt: number
+  /** Called when it has ended or was cancelled. */
+  readonly onGone: (() => void) | undefined
 }
 
 /** A running stream. Its cursor is not kept up to date while it stands in the front of its group. */
@@ -43,6 +45,7 @@ export interface Stream extends Cursor {
   /** What it waits for in history. */
   waiter: HistoryWaiter | undefined
   hasEnded: boolean
+  readonly onGone: (() => void) | undefined
   readonly heartbeatMs: number
   /** Instants in milliseconds since the epoch; `parkedAt` is 0 while its reader keeps up. */
   readonly endsAt: number
@@ -86,7 +89,7 @@ export function openStream(
 }
 
 function createStream(start: StreamStart, controller: ReadableStreamDefaultController<Uint8Array>): Stream {
-  const { group, format, next, index, historyEnd, until, heartbeatMs, now, endsAt } = start
+  const { group, format, next, index, historyEnd, until, heartbeatMs, now, endsAt, onGone } = start
   return {
     group,
     format,
@@ -99,6 +102,7 @@ function createStream(start: StreamStart, controller: ReadableStreamDefaultContr
     place: -1,
     waiter: undefined,
     hasEnded: false,
+    onGone,
     heartbeatMs,
     endsAt,
     writtenAt: now,

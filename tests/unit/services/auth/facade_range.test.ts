@@ -4,7 +4,7 @@ import fc from 'fast-check'
 
 import { AvisoError } from '#shared/errors.ts'
 import { decodeBase64, encodeBase64 } from '#shared/store/base64.ts'
-import { prefixRange, toText } from '#shared/store/bytes.ts'
+import { toText } from '#shared/store/bytes.ts'
 import { b64, createFixture, HEAD, keyValue, post } from './support.ts'
 
 const KEYS = [
@@ -208,61 +208,6 @@ describe('POST /v3/kv/range', () => {
         'User not allowed to access the resource',
       )
     }
-  })
-})
-
-describe('POST /v3/kv/range for a principal with few rights', () => {
-  const only = (...prefixes: string[]) => ({
-    authorise: { authorise: () => Promise.resolve({ name: 'joe', allowed: prefixes.map(prefixRange) }) },
-  })
-  const service = () =>
-    createFixture(
-      KEYS.map((key) => keyValue(key)),
-      only('/ec/diss/FOO/', '/_aviso/'),
-    )
-
-  it('narrows a wider range to what may be seen', async () => {
-    for (const [key, end] of [
-      ['/ec/diss/FOO/', '\0'],
-      ['/ec/diss/FOO', '/ec/diss/FOP'],
-      ['/ec/diss/FOO/', '/ec/diss/FOOBAR0'],
-      ['\0', '\0'],
-    ] as const) {
-      assert.deepEqual((await ask({ key: b64(key), range_end: b64(end) }, service())).keys, [
-        '/ec/diss/FOO/d=1',
-      ])
-    }
-    const count = await ask({ key: b64('\0'), range_end: b64('\0'), count_only: true }, service())
-    assert.equal(count.body.count, '1')
-  })
-
-  it('forbids everything else', async () => {
-    for (const key of [
-      '/ec/diss/FOOBAR/d=1',
-      '/ec/diss/FO',
-      '/ec/mars/',
-      '/_aviso/epoch',
-      '/ec/diss/foo/',
-      '/ec/diss/../mars/',
-    ]) {
-      assert.equal((await ask({ key: b64(key) }, service())).status, 403, key)
-    }
-    assert.equal(
-      (await ask({ key: b64('/ec/mars/'), range_end: b64('/ec/mars0'), count_only: true }, service())).status,
-      403,
-    )
-  })
-
-  it('shows no key that the store adds to its answer', async () => {
-    const broken = service()
-    const { range } = broken.store
-    broken.store.range = async (request) => {
-      const result = await range(request)
-      return { ...result, kvs: [...result.kvs, keyValue('/ec/mars/d=1')] }
-    }
-    const { status, keys } = await ask({ key: b64('/ec/diss/FOO/d=1') }, broken)
-    assert.equal(status, 503)
-    assert.deepEqual(keys, [])
   })
 })
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { AvisoError } from '#shared/errors.ts'
-import { compareBytes, prefixRange, toBytes, toText } from '#shared/store/bytes.ts'
+import { prefixRange, toBytes, toText } from '#shared/store/bytes.ts'
 import type { CloseReason } from '#shared/watch/hub.ts'
-import { b64, createFixture, HEAD, keyValue, post, type Fixture } from './support.ts'
+import { authoriserFor, b64, createFixture, HEAD, keyValue, post, type Fixture } from './support.ts'
 
 const PREFIX = { key: b64('/ec/mars/'), range_end: b64('/ec/mars0') }
 const HEADER = /^\{"cluster_id":"\d+","member_id":"1","revision":"\d+","raft_term":"1"\}$/
@@ -164,21 +164,25 @@ describe('POST /v3/watch', () => {
   })
 
   it('narrows to what a principal may see', async () => {
-    const allowed = [prefixRange('/ec/diss/FOO/'), prefixRange('/ec/mars/')]
-    const authorise = { authorise: () => Promise.resolve({ name: 'joe', allowed }) }
-    const fixture = createFixture([], { authorise })
-    await lines(fixture, { key: b64('/ec/'), range_end: b64('/ec0') })
+    const fixture = createFixture([], { authorise: authoriserFor('/ec/diss/FOO/', '/ec/mars/') })
+    await lines(fixture, { key: b64('/ec/diss/FOO'), range_end: b64('/ec/diss/FOP') })
     const [request] = fixture.hub.requests
     if (request?.selection.kind !== 'ranges') assert.fail()
-    const sorted = allowed.toSorted((a, b) => compareBytes(a.key, b.key))
     assert.deepEqual(
-      request.selection.ranges.map((range) => toText(range.key)),
-      sorted.map((range) => toText(range.key)),
+      request.selection.ranges.map(({ key, end }) => [toText(key), toText(end ?? key)]),
+      [['/ec/diss/FOO/', '/ec/diss/FOO0']],
     )
-    const refused = await fixture.handler(
-      post('/v3/watch', { create_request: { key: b64('/ec/diss/BAR/') } }),
-    )
-    assert.equal(refused.status, 403)
+    for (const [key, end] of [
+      ['/ec/diss/BAR/', '/ec/diss/BAR0'],
+      ['/ec/', '/ec0'],
+      ['/ec/diss/FOO/', '\0'],
+      ['\0', '\0'],
+    ] as const) {
+      const request_ = { key: b64(key), range_end: b64(end) }
+      const refused = await fixture.handler(post('/v3/watch', { create_request: request_ }))
+      assert.equal(refused.status, 403, `${key} ${end}`)
+    }
+    assert.equal(fixture.hub.requests.length, 1)
   })
 
   it('releases the subscription when the client goes', async () => {

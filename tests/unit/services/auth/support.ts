@@ -7,13 +7,19 @@
 import assert from 'node:assert/strict'
 
 import { createAuthHandler, type AuthParts } from '#services/auth/handler.ts'
-import { openAuthoriser } from '#services/auth/authorise.ts'
+import type { Authoriser } from '#services/auth/authorise.ts'
+import { createAuthoriser, openAuthoriser } from '#services/auth/principals.ts'
+import { silentAudit } from '#shared/audit/audit.ts'
+import { createAccessControl } from '#shared/policy/access_control.ts'
+import { createPolicy } from '#shared/policy/policy.ts'
+import { createStreamRights } from '#shared/policy/stream_rights.ts'
 import type { Place } from '#services/auth/listen_request.ts'
 import type { Positions } from '#services/auth/start.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import type { Notification } from '#shared/notification/notification.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
+import type { Requester } from '#shared/policy/requester.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import { encodeBase64 } from '#shared/store/base64.ts'
 import { compareBytes, isInRange, toBytes } from '#shared/store/bytes.ts'
@@ -118,10 +124,13 @@ export function createFakeHub(): FakeHub {
       const body = new ReadableStream<Uint8Array>({
         start(controller) {
           for (const frame of hub.script(request)) if (frame !== undefined) controller.enqueue(frame)
-          if (hub.ends) controller.close()
+          if (!hub.ends) return
+          controller.close()
+          request.onGone?.()
         },
         cancel() {
           hub.canceled++
+          request.onGone?.()
         },
       })
       return Promise.resolve({ body, end: () => undefined })
@@ -195,6 +204,39 @@ export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<
     ...overrides,
   })
   return { handler, store, hub }
+}
+
+/** Takes everybody for joe, who may listen to these prefixes. */
+export function authoriserFor(...prefixes: readonly string[]): Authoriser {
+  const identity = { provider: 'p', realm: 'r', username: 'joe', roles: [], claims: {} }
+  const requester: Requester = {
+    name: 'joe',
+    identity,
+    standing: { endsAt: undefined, validUntil: Infinity },
+    again: () => Promise.resolve(requester),
+    refusal: () => new AvisoError('ERR_FORBIDDEN', 'User not allowed to access the resource'),
+  }
+  const clock = systemClock
+  const count = (): void => undefined
+  const rules = [{ realm: '*', listen: prefixes }]
+  const policy = createPolicy({
+    rules: { public: { listen: [], publish: [] }, open: [], rules },
+    roots: new Map(),
+    clock,
+    count,
+  })
+  const access = createAccessControl({
+    identify: () => Promise.resolve(requester),
+    policy: () => policy,
+    audit: silentAudit,
+  })
+  const rights = createStreamRights({ clock, logger: silentLogger, count })
+  return createAuthoriser({
+    access,
+    rights,
+    clock,
+    quota: { streams: 32, opens: { perSecond: 1, burst: 30 } },
+  })
 }
 
 /** A POST with a JSON body, or with a body as it stands. */

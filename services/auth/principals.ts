@@ -1,0 +1,110 @@
+/**
+ * Principals of the listening service, by identity and policy: their rights, their places for streams, and what goes on record of them.
+ *
+ * @module
+ */
+
+import type { Authoriser, Grant, Principal, StreamPlace, StreamSubject } from '#services/auth/authorise.ts'
+import { openAccess, type AccessControl, type Granted } from '#shared/policy/access_control.ts'
+import type { Requester } from '#shared/policy/requester.ts'
+import type { LostRight, StreamRights } from '#shared/policy/stream_rights.ts'
+import { createBuckets, tooMany, type Rate } from '#shared/quota/buckets.ts'
+import { createSlots } from '#shared/quota/slots.ts'
+import type { Clock } from '#shared/telemetry/clock.ts'
+import type { CloseReason } from '#shared/watch/hub.ts'
+
+/** What they are made of. */
+export interface PrincipalsParts {
+  readonly access: AccessControl
+  /** Watches over the rights of open streams. */
+  readonly rights: StreamRights
+  readonly clock: Clock
+  /** What one identity may take. */
+  readonly quota: { readonly streams: number; readonly opens: Rate }
+}
+
+/** How a lost right is told: each client understands that it may come back, and is told what else is wrong when it does. */
+const REASONS: Readonly<Record<LostRight, CloseReason>> = {
+  expired: 'auth_expired',
+  revoked: 'auth_revoked',
+  unverifiable: 'auth_unavailable',
+}
+
+/** An authoriser for the listening service. */
+export function createAuthoriser({ access, rights, clock, quota }: PrincipalsParts): Authoriser {
+  const slots = createSlots(quota.streams)
+  const opens = createBuckets(clock, quota.opens)
+
+  /** Nobody in particular has no limit of their own: all of them together have the one of the service. */
+  function takeSlot({ name, identity }: Requester): () => void {
+    if (identity === undefined) return () => undefined
+    if (!opens.take(name)) throw tooMany('streams opened', opens.retryAfterSeconds(name))
+    const giveBack = slots.take(name)
+    if (giveBack === undefined) throw tooMany('streams', RETRY_AFTER_SECONDS)
+    return giveBack
+  }
+
+  function takePlace(requester: Requester, granted: Granted, subject: StreamSubject): StreamPlace {
+    const giveBack = takeSlot(requester)
+    let letGo: (() => void) | undefined
+    let reason: CloseReason | undefined
+    let isOver = false
+    return {
+      hold(end) {
+        // It may have ended before it was handed over.
+        if (isOver) return
+        access.record(requester, { action: 'opened', ...subject, keys: granted.shown })
+        if (requester.identity === undefined) return
+        letGo = rights.hold({
+          standing: granted.standing,
+          check: (maxAgeMs) => access.stillAuthorised(requester, granted.effective, maxAgeMs),
+          end: (lost) => {
+            reason = REASONS[lost]
+            end(reason)
+          },
+        })
+      },
+      leave() {
+        if (isOver) return
+        isOver = true
+        giveBack()
+        if (letGo === undefined) return
+        letGo()
+        access.record(requester, { action: 'closed', ...subject, ...(reason !== undefined && { reason }) })
+      },
+    }
+  }
+
+  return {
+    async authorise(request) {
+      const requester = await access.identify(request)
+      return toPrincipal(access, requester, takePlace)
+    },
+  }
+}
+
+/** Long enough that a client which does not know its limit costs nothing. */
+const RETRY_AFTER_SECONDS = 30
+
+type TakePlace = (requester: Requester, granted: Granted, subject: StreamSubject) => StreamPlace
+
+function toPrincipal(access: AccessControl, requester: Requester, takePlace: TakePlace): Principal {
+  return {
+    name: requester.identity?.username ?? 'anonymous',
+    async grant(ranges, wide): Promise<Grant> {
+      const granted = await access.authorise(requester, ranges, wide)
+      return {
+        keys: granted.effective,
+        endsAt: granted.standing.endsAt,
+        takePlace: (subject) => takePlace(requester, granted, subject),
+      }
+    },
+  }
+}
+
+/** Everybody may see everything: for development, where the service listens on loopback only. */
+export const openAuthoriser: Authoriser = {
+  authorise: async (request) => toPrincipal(openAccess, await openAccess.identify(request), () => OPEN_PLACE),
+}
+
+const OPEN_PLACE: StreamPlace = { hold: () => undefined, leave: () => undefined }

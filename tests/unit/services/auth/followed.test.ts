@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+
+import { narrowToFollowed } from '#services/auth/followed.ts'
+import { isAvisoError } from '#shared/errors.ts'
+import { ALL_KEYS, toInterval, toKeyRange } from '#shared/interval/interval.ts'
+import { prefixRange, toText } from '#shared/store/bytes.ts'
+
+describe('narrowToFollowed()', () => {
+  it('keeps what streams carry, and refuses where that is nothing', () => {
+    const followed = narrowToFollowed(ALL_KEYS, ['/ec/mars/', '/ec/diss/']).map(toKeyRange)
+    assert.deepEqual(
+      followed.map(({ key, end }) => [toText(key), toText(end ?? key)]),
+      [
+        ['/ec/diss/', '/ec/diss0'],
+        ['/ec/mars/', '/ec/mars0'],
+      ],
+    )
+    assert.throws(
+      () => narrowToFollowed([toInterval(prefixRange('/ec/config/'))], ['/ec/mars/']),
+      (error) => isAvisoError(error, 'ERR_BAD_REQUEST') && error.details['field'] === 'key',
+    )
+  })
+})
