@@ -12,7 +12,8 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { parseServeArguments, readSchemaFiles, resolveConfig } from './serve/options.ts'
-import { bundleForWorkerd, toWorkerdConfig } from './serve/workerd_config.ts'
+import { secretNames } from './serve/secret_names.ts'
+import { bundleForWorkerd, SECRET_PREFIX, toWorkerdConfig } from './serve/workerd_config.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** workerd keeps running on SIGTERM while streams are open, so it is ended after this. */
@@ -49,7 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
       SCHEMAS: await readSchemaFiles(config.vars.schemas, readText),
       BASE_URL: url,
     },
-    secrets: config.vars.storeUser === undefined ? {} : { STORE_PASSWORD: config.vars.storeUser.passwordEnv },
+    secrets: Object.fromEntries(secretNames(config).map((name) => [SECRET_PREFIX + name, name])),
   })
   const configPath = join(folder, 'workerd.capnp')
   await writeFile(configPath, text)

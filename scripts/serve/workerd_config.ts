@@ -21,6 +21,9 @@ export interface WorkerdConfig {
   readonly secrets: Readonly<Record<string, string>>
 }
 
+/** Bindings with secrets are called this and the name of their environment variable. */
+export const SECRET_PREFIX = 'SECRET_'
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The worker in front of the Durable Object: one object holds the system, so one name is enough. */

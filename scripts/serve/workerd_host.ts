@@ -19,7 +19,8 @@ interface HostEnvironment {
   readonly SERVICES: readonly ServiceName[]
   readonly SCHEMAS: readonly { readonly source: string; readonly content: unknown }[]
   readonly BASE_URL: string
-  readonly STORE_PASSWORD?: string
+  /** Secrets that the configuration names; written out here, for the launcher's own modules are not in the bundle. */
+  readonly [secret: `SECRET_${string}`]: string | undefined
 }
 
 /** Hosts one system for all requests. */
@@ -41,12 +42,13 @@ async function start(state: DurableObjectState, environment: HostEnvironment): P
   const platform = createWorkerdPlatform(state, {})
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
   const user = config.vars.storeUser
+  const secrets = secretsOf(environment)
   const store = await openStore(config.vars.store, {
     platform,
     dataFolder: config.dev.data,
     clock: systemClock,
     logger,
-    ...(user === undefined ? {} : { auth: { name: user.name, password: environment.STORE_PASSWORD ?? '' } }),
+    ...(user === undefined ? {} : { auth: { name: user.name, password: secrets[user.passwordEnv] ?? '' } }),
   })
   return startSystem({
     config,
@@ -57,7 +59,14 @@ async function start(state: DurableObjectState, environment: HostEnvironment): P
     random: platform.random,
     logger,
     identity: platform.identity,
+    environment: secrets,
     baseUrl: () => config.vars.baseUrl ?? environment.BASE_URL,
     version: packageFile.version,
   })
+}
+
+/** The secrets by the names of their environment variables. */
+function secretsOf(environment: HostEnvironment): Readonly<Record<string, string | undefined>> {
+  const bindings = Object.entries(environment).filter(([name]) => name.startsWith('SECRET_'))
+  return Object.fromEntries(bindings.map(([name, value]) => [name.slice('SECRET_'.length), String(value)]))
 }

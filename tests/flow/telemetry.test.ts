@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import process from 'node:process'
 import { describe, it, type TestContext } from 'node:test'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
@@ -129,6 +130,28 @@ for (const runtime of ['node', 'deno', 'bun'] as const) {
     })
   })
 }
+
+describe('telemetry by HTTP from workerd, which has no UDP', () => {
+  it('arrives at a monitoring that has the same token', async (context) => {
+    process.env['AVISO_TEST_TELEMETRY'] = 'a token of this test'
+    context.after(() => delete process.env['AVISO_TEST_TELEMETRY'])
+    const tokenEnv = 'AVISO_TEST_TELEMETRY'
+    const monitoringConfig = await configWith(context, { monitoring: { telemetryTokenEnv: tokenEnv } })
+    const monitoring = await start(context, 'node', ['monitoring', '--config', monitoringConfig])
+    const http = { url: `${monitoring.url}/api/v1/telemetry`, tokenEnv }
+    const config = await configWith(context, { telemetry: { http, everySeconds: 1 } })
+    const server = await start(context, 'workerd', ['rest', '--config', config])
+    await publish(server, '1')
+    await publish(server, '2')
+    const series = 'aviso_monitoring_measurements_total{measurement="rest_resp_time"}'
+    await eventually('both are counted', async () => (await valueOf(monitoring, series)) === 2)
+    await monitoring.stop('SIGKILL')
+    await publish(server, '3')
+    const dropped = 'aviso_telemetry_messages_total{outcome="dropped"}'
+    await eventually('what cannot go is dropped', async () => ((await valueOf(server, dropped)) ?? 0) > 0)
+    await publish(server, '4')
+  })
+})
 
 /** A port that was free a moment ago. */
 async function reservePort(context: TestContext): Promise<{ readonly port: number }> {
