@@ -150,7 +150,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   undici: ['shared/runtime/', 'scripts/', 'tests/'],
   srvx: ['shared/runtime/'],
   croner: ['shared/runtime/', 'scripts/'],
-  commander: ['scripts/'],
+  commander: ['scripts/', 'tests/'],
   yaml: ['scripts/client/', 'tests/'],
   'eventsource-parser': ['scripts/', 'tests/'],
   'fast-check': ['tests/'],

@@ -11,7 +11,10 @@ describe('GET /metrics', () => {
       await events.next(({ data }) => data.includes('connection_established'))
       for (const number of ['1', '2'])
         assert.equal((await post('/api/v1/notification', flightBody(number))).status, 200)
-      assert.equal((await post('/api/v1/notification', { event_type: 'nothing', identifier: { a: '1' } })).status, 400)
+      assert.equal(
+        (await post('/api/v1/notification', { event_type: 'nothing', identifier: { a: '1' } })).status,
+        400,
+      )
       await events.next(({ data }) => data.includes('"flight@2"'))
       await call('/nowhere/at/all')
       await call('/x'.repeat(500))
