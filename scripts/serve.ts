@@ -16,7 +16,9 @@ import { openStore } from '#shared/store/open.ts'
 import { openMaintenance } from '#shared/store/open_maintenance.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
 import { createLogger, type Logger } from '#shared/telemetry/logger.ts'
-import { parseServeArguments, readSchemaFiles, resolveConfig } from './serve/options.ts'
+import { createAuditFile } from './serve/audit_file.ts'
+import { parseServeArguments, readSchemaFiles, refuseOpenAddress, resolveConfig } from './serve/options.ts'
+import { createPeers } from './serve/peers.ts'
 import { checkSchedules, startSchedules } from './serve/schedules.ts'
 
 /** Longest time from a stop signal to the exit: beyond the 10 s that an ingest may need to learn an outcome. */
@@ -68,6 +70,10 @@ async function launch(
   }
   const store = await openStore(config.vars.store, storeParts)
   const servers: RunningServer[] = []
+  const { audit, identity } = config.vars
+  // Looked up only where something is counted per address.
+  const peers = identity === 'none' ? undefined : createPeers()
+  const listen = { host: config.dev.host, ...(peers !== undefined && { onPeer: peers.note }) }
   const system = startSystem({
     config,
     services,
@@ -79,6 +85,8 @@ async function launch(
     logger,
     identity: platform.identity,
     environment: platform.environment,
+    ...(audit !== undefined && { auditSink: createAuditFile(audit.file) }),
+    ...(peers !== undefined && { peerOf: peers.of }),
     ...(platform.udp !== undefined && { udp: platform.udp }),
     ...(platform.usage !== undefined && { usage: platform.usage }),
     baseUrl: () => config.vars.baseUrl ?? servers[0]?.url ?? `http://${config.dev.host}:${config.dev.port}`,
@@ -86,12 +94,11 @@ async function launch(
   })
   try {
     if (services.some((name) => config.services[name].port === undefined)) {
-      servers.push(await platform.serve(system.fetch, { host: config.dev.host, port: config.dev.port }))
+      servers.push(await platform.serve(system.fetch, { ...listen, port: config.dev.port }))
     }
     for (const name of services) {
       const port = config.services[name].port
-      if (port !== undefined)
-        servers.push(await platform.serve(system.only(name), { host: config.dev.host, port }))
+      if (port !== undefined) servers.push(await platform.serve(system.only(name), { ...listen, port }))
     }
   } catch (cause) {
     await system.close()
@@ -116,15 +123,6 @@ function announce({ servers }: Launched, config: Config, platform: Platform): vo
   )
   console.log(
     `Publish:  ${server}npm run aviso -- notify event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203,payload=Landed`,
-  )
-}
-
-function refuseOpenAddress(config: Config): void {
-  const loopback = ['127.0.0.1', '::1', 'localhost'].includes(config.dev.host)
-  if (loopback) return
-  throw new AvisoError(
-    'ERR_CONFIG',
-    `Refusing to listen on ${config.dev.host}: this version has no identity or policy yet, everything is open. Use 127.0.0.1 and an edge proxy that authenticates`,
   )
 }
 

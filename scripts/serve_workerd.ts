@@ -11,7 +11,7 @@ import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { parseServeArguments, readSchemaFiles, resolveConfig } from './serve/options.ts'
+import { parseServeArguments, readSchemaFiles, refuseOpenAddress, resolveConfig } from './serve/options.ts'
 import { secretNames } from './serve/secret_names.ts'
 import { bundleForWorkerd, SECRET_PREFIX, toWorkerdConfig } from './serve/workerd_config.ts'
 
@@ -28,6 +28,7 @@ async function main(argv: readonly string[]): Promise<number> {
   if (typeof options === 'number') return options
   const readText = (path: string): Promise<string> => readFile(path, 'utf8')
   const config = await resolveConfig(options, readText)
+  refuseOpenAddress(config)
   if (config.vars.store.startsWith('grpc')) {
     throw new AvisoError('ERR_CONFIG', 'workerd has no gRPC: give etcd as http://host:2379, its JSON gateway')
   }

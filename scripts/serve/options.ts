@@ -21,6 +21,7 @@ export interface ServeOptions {
   readonly data?: string
 }
 
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
 const DEFAULT_CONFIG_FILE = 'wrangler-like.config.json'
 
 /**
@@ -77,6 +78,19 @@ export async function resolveConfig(
       data: options.data ?? config.dev.data,
     },
   }
+}
+
+/**
+ * Without identities everybody may do everything, so only this machine may ask.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` for another address.
+ */
+export function refuseOpenAddress({ dev, vars }: Config): void {
+  if (vars.identity !== 'none' || LOOPBACK.includes(dev.host)) return
+  throw new AvisoError(
+    'ERR_CONFIG',
+    `Refusing to listen on ${dev.host} with "identity": "none": everybody could do everything. Configure vars.identity and vars.policy, or listen on 127.0.0.1`,
+  )
 }
 
 /** Contents of the configured schemas, by name of a shipped one or path of a file. */

@@ -60,6 +60,8 @@ async function start(state: DurableObjectState, environment: HostEnvironment): P
     logger,
     identity: platform.identity,
     environment: secrets,
+    // workerd writes no files: the lines go where its log goes.
+    ...(config.vars.audit !== undefined && { auditSink: (lines: string) => platform.log(lines.trimEnd()) }),
     baseUrl: () => config.vars.baseUrl ?? environment.BASE_URL,
     version: packageFile.version,
   })

@@ -16,10 +16,18 @@ import { nodeUdp } from './udp.ts'
 /** The parts of the `Bun` global used here. */
 interface BunGlobal {
   readonly version: string
-  serve(options: { hostname: string; port: number; idleTimeout: number; fetch: FetchHandler }): {
-    readonly port: number
-    stop(closeActive: boolean): Promise<void>
-  }
+  serve(options: {
+    hostname: string
+    port: number
+    idleTimeout: number
+    fetch: (request: Request, server: BunServer) => Promise<Response>
+  }): BunServer
+}
+
+interface BunServer {
+  readonly port: number
+  requestIP(request: Request): { readonly address: string } | null
+  stop(closeActive: boolean): Promise<void>
 }
 
 /** The powers of Bun. */
@@ -44,9 +52,18 @@ export function createBunPlatform(): Platform {
 async function serveBun(
   bun: BunGlobal,
   handler: FetchHandler,
-  { host, port }: ListenOptions,
+  { host, port, onPeer }: ListenOptions,
 ): Promise<RunningServer> {
   // Bun closes a response that is silent for 10 s unless told otherwise; our heartbeats alone should decide.
-  const server = bun.serve({ hostname: host, port, idleTimeout: 0, fetch: handler })
+  const server = bun.serve({
+    hostname: host,
+    port,
+    idleTimeout: 0,
+    fetch: (request, self) => {
+      const peer = onPeer === undefined ? null : self.requestIP(request)
+      if (peer !== null) onPeer?.(request, peer.address)
+      return handler(request)
+    },
+  })
   return { url: `http://${host}:${server.port}`, close: () => server.stop(true) }
 }

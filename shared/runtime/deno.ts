@@ -18,8 +18,13 @@ interface DenoGlobal {
   readonly version: { readonly deno: string }
   serve(
     options: { hostname: string; port: number; onListen: () => void; signal: AbortSignal },
-    handler: FetchHandler,
+    handler: (request: Request, info: DenoConnection) => Promise<Response>,
   ): { readonly addr: { readonly hostname: string; readonly port: number }; readonly finished: Promise<void> }
+}
+
+/** What `Deno.serve` tells of a connection. */
+interface DenoConnection {
+  readonly remoteAddr: { readonly hostname?: string }
 }
 
 /** The powers of Deno. */
@@ -44,11 +49,15 @@ export function createDenoPlatform(): Platform {
 async function serveDeno(
   deno: DenoGlobal,
   handler: FetchHandler,
-  { host, port }: ListenOptions,
+  { host, port, onPeer }: ListenOptions,
 ): Promise<RunningServer> {
   const stop = new AbortController()
   const { promise: listening, resolve } = Promise.withResolvers<void>()
-  const server = deno.serve({ hostname: host, port, onListen: resolve, signal: stop.signal }, handler)
+  const handle = (request: Request, { remoteAddr }: DenoConnection): Promise<Response> => {
+    if (onPeer !== undefined && remoteAddr.hostname !== undefined) onPeer(request, remoteAddr.hostname)
+    return handler(request)
+  }
+  const server = deno.serve({ hostname: host, port, onListen: resolve, signal: stop.signal }, handle)
   await listening
   return {
     url: `http://${host}:${server.addr.port}`,

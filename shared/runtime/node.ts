@@ -41,11 +41,17 @@ export function createNodePlatform(): Platform {
   }
 }
 
-async function serveNode(handler: FetchHandler, { host, port }: ListenOptions): Promise<RunningServer> {
+async function serveNode(
+  handler: FetchHandler,
+  { host, port, onPeer }: ListenOptions,
+): Promise<RunningServer> {
   // Undici's own Response costs twice the rest of a request (README, "Runtimes"); srvx's answers the same calls.
   globalThis.Response = FastResponse as unknown as typeof Response
   const server = serve({
-    fetch: async (request) => writingStreams(await handler(readingFromMessage(request))),
+    fetch: async (request) => {
+      if (onPeer !== undefined && request.ip !== undefined) onPeer(request, request.ip)
+      return writingStreams(await handler(readingFromMessage(request)))
+    },
     hostname: host,
     port,
     silent: true,

@@ -43,6 +43,8 @@ export interface ListenOptions {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
+  /** Told the address at the other end of a request's connection, before the request is handled. Absent: it is not looked up. */
+  readonly onPeer?: (request: Request, address: string) => void
 }
 
 /** A UDP socket that sends to one address. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
-import { readSchemaFiles, resolveConfig } from '../../../../scripts/serve/options.ts'
+import { readSchemaFiles, refuseOpenAddress, resolveConfig } from '../../../../scripts/serve/options.ts'
 
 const readText = (path: string): Promise<string> => readFile(path, 'utf8')
 const missing = (): Promise<string> => Promise.reject(new Error('ENOENT'))
@@ -27,6 +27,37 @@ describe('resolveConfig()', () => {
       resolveConfig({ services: [], config: 'nope.json' }, missing),
       (error) => isAvisoError(error, 'ERR_CONFIG') && error.message.includes('nope.json'),
     )
+  })
+})
+
+describe('refuseOpenAddress()', () => {
+  const configAt = async (
+    host: string,
+    identity: unknown,
+  ): Promise<Parameters<typeof refuseOpenAddress>[0]> => {
+    const text = JSON.stringify({
+      ...(JSON.parse(await readText('wrangler-like.config.json')) as object),
+      vars: { identity },
+    })
+    return resolveConfig({ services: [], config: 'x', host }, () => Promise.resolve(text))
+  }
+  const tokens = [{ username: 'u', realm: 'r', secretEnv: 'U' }]
+  const identity = { providers: [{ kind: 'tokens', tokens }] }
+
+  it('lets only this machine ask where there are no identities', async () => {
+    for (const host of ['127.0.0.1', '::1', 'localhost']) refuseOpenAddress(await configAt(host, 'none'))
+    for (const host of ['0.0.0.0', '::', '192.0.2.1', '127.0.0.1.evil.test', '']) {
+      const config = await configAt(host, 'none')
+      assert.throws(
+        () => refuseOpenAddress(config),
+        { code: 'ERR_CONFIG', message: /everybody could do everything/ },
+        host,
+      )
+    }
+  })
+
+  it('listens anywhere where there are', async () => {
+    refuseOpenAddress(await configAt('0.0.0.0', identity))
   })
 })
 
