@@ -94,11 +94,12 @@ const DEFAULT_EVERY_SECONDS = 2
 export function createInstruments(parts: InstrumentParts): Instruments {
   const { clock, config, services, identity } = parts
   const elapsed = parts.elapsed ?? (() => performance.now())
+  // First, for it refuses what cannot be, before anything runs.
+  const channel = openChannel(parts)
   const metrics = createRegistry()
   const stopProcess = observeProcess({ ...parts, metrics, elapsed })
   const store = observeStore(parts.store, { metrics, elapsed, backend: backendOf(config.vars.store) })
   const http = createHttpMetrics(metrics, elapsed)
-  const channel = openChannel(parts)
   registerChannel(metrics, channel)
   const times: Partial<Record<ServiceName, TimeCollector>> = {
     rest: createTimeCollector('rest_resp_time'),
@@ -181,7 +182,7 @@ function openChannel(parts: InstrumentParts): TelemetryChannel {
     channels.push(createUdpChannel(parts.udp.openSender(udp)))
   }
   if (http !== undefined) {
-    const token = secretOf(parts, http.tokenEnv)
+    const token = tokenOf(parts, http.tokenEnv)
     const fetch = parts.fetch ?? ((url, init) => globalThis.fetch(url, init))
     channels.push(createHttpChannel({ url: http.url, token, fetch, clock: parts.clock }))
   }
@@ -193,6 +194,16 @@ export function secretOf({ environment }: InstrumentPowers, name: string): strin
   const secret = environment?.[name]
   if (secret !== undefined && secret !== '') return secret
   throw new AvisoError('ERR_CONFIG', `A secret is missing: set the environment variable ${name}`)
+}
+
+/** A secret that goes into a header. @throws {AvisoError} `ERR_CONFIG` also where it cannot. */
+export function tokenOf(powers: InstrumentPowers, name: string): string {
+  const token = secretOf(powers, name)
+  if (/^[!-~]{1,4096}$/.test(token)) return token
+  throw new AvisoError(
+    'ERR_CONFIG',
+    `The token in the environment variable ${name} must be ASCII without spaces`,
+  )
 }
 
 function registerChannel(metrics: MetricsRegistry, channel: TelemetryChannel): void {

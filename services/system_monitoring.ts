@@ -7,7 +7,7 @@
 import { startMonitoring, type Monitoring } from '#services/monitoring/monitoring.ts'
 import type { EtcdOptions, MonitoringOptions, OpsviewOptions } from '#services/monitoring/options.ts'
 import type { PodsOptions } from '#services/monitoring/pods_check.ts'
-import { secretOf, type InstrumentPowers } from '#services/system_instruments.ts'
+import { secretOf, tokenOf, type InstrumentPowers } from '#services/system_instruments.ts'
 import type { Config } from '#shared/config/config.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { MetricsRegistry } from '#shared/metrics/registry.ts'
@@ -64,7 +64,7 @@ function toOptions(vars: MonitoringVars, storeAddress: string, powers: Instrumen
     restResponseSeconds: vars.restResponseSeconds,
     authResponseSeconds: vars.authResponseSeconds,
     opsview: opsview.map((server) => toOpsview(server, powers)),
-    ...(telemetryTokenEnv !== undefined && { telemetryToken: secretOf(powers, telemetryTokenEnv) }),
+    ...(telemetryTokenEnv !== undefined && { telemetryToken: tokenOf(powers, telemetryTokenEnv) }),
     ...(watched !== undefined && { etcd: watched }),
     ...(pods !== undefined && { pods: toPods(pods, powers) }),
   }
@@ -86,7 +86,7 @@ function toPods(pods: NonNullable<MonitoringVars['pods']>, powers: InstrumentPow
     url,
     namespace,
     thresholds: { warning, critical },
-    ...(tokenEnv !== undefined && { token: secretOf(powers, tokenEnv) }),
+    ...(tokenEnv !== undefined && { token: tokenOf(powers, tokenEnv) }),
   }
 }
 

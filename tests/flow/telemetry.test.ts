@@ -31,7 +31,7 @@ async function configWith(
 
 async function start(context: TestContext, runtime: Runtime, argv: readonly string[]): Promise<TestServer> {
   const server = await startServer({ runtime, arguments: ['--store', 'embedded:memory', ...argv] })
-  context.after(() => server.stop('SIGKILL'))
+  context.after(() => server.stop())
   return server
 }
 
@@ -133,7 +133,7 @@ for (const runtime of ['node', 'deno', 'bun'] as const) {
 
 describe('telemetry by HTTP from workerd, which has no UDP', () => {
   it('arrives at a monitoring that has the same token', async (context) => {
-    process.env['AVISO_TEST_TELEMETRY'] = 'a token of this test'
+    process.env['AVISO_TEST_TELEMETRY'] = 'token-of-this-test'
     context.after(() => delete process.env['AVISO_TEST_TELEMETRY'])
     const tokenEnv = 'AVISO_TEST_TELEMETRY'
     const monitoringConfig = await configWith(context, { monitoring: { telemetryTokenEnv: tokenEnv } })
@@ -145,7 +145,7 @@ describe('telemetry by HTTP from workerd, which has no UDP', () => {
     await publish(server, '2')
     const series = 'aviso_monitoring_measurements_total{measurement="rest_resp_time"}'
     await eventually('both are counted', async () => (await valueOf(monitoring, series)) === 2)
-    await monitoring.stop('SIGKILL')
+    await monitoring.stop()
     await publish(server, '3')
     const dropped = 'aviso_telemetry_messages_total{outcome="dropped"}'
     await eventually('what cannot go is dropped', async () => ((await valueOf(server, dropped)) ?? 0) > 0)

@@ -108,10 +108,15 @@ describe('GET /metrics of a whole system', { skip: await prometheusMissing() }, 
       for (const path of ['/"', '/%0a', '/{}', '/\\']) await call(path, { method: 'QUERY' })
       await post('/api/v1/notification', { event_type: 'a"b\n# EOF\n', identifier: { 'c"': '\n' } })
       await post('/api/v1/watch', { event_type: 'x"} 1\n' })
+      const reported = async (line: string): Promise<void> => {
+        assert.equal((await report(line)).status, 200)
+      }
       const hostile = { telemetry_type: 'a', component_name: 'b"\n', hostname: 'c', time: 1 }
-      await report(JSON.stringify({ ...hostile, telemetry: { 'q"_counter': 1 } }))
-      await report(JSON.stringify({ ...hostile, telemetry: { x_counter: 1, x_avg: 1, x_max: 1, x_min: 1 } }))
-      await report(
+      await reported(JSON.stringify({ ...hostile, telemetry: { 'q"_counter': 1 } }))
+      await reported(
+        JSON.stringify({ ...hostile, telemetry: { x_counter: 1, x_avg: 1, x_max: 1, x_min: 1 } }),
+      )
+      await reported(
         JSON.stringify({
           ...hostile,
           telemetry_type: 'auth_users_counter',

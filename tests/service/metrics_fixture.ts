@@ -14,7 +14,7 @@ import { silentLogger } from '#shared/telemetry/logger.ts'
 import { createTestSchemas } from '../unit/services/auth/support.ts'
 
 const TOKEN_ENV = 'TELEMETRY_TOKEN'
-const TOKEN = 'a token of this test'
+const TOKEN = 'token-of-this-test'
 
 /** The project's own configuration, with a token for telemetry. */
 export function configOfTest(): Config {
