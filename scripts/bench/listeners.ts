@@ -44,6 +44,8 @@ export interface Listeners {
   readonly delivered: number
   /** Bytes of streams so far, over all listeners. */
   readonly bytes: number
+  /** Times that something was read with a notification in it: fewer than deliveries where several came at once. */
+  readonly reads: number
   /**
    * Resolves when each listener has had `each` deliveries more than at the last call, and checks them all.
    *
@@ -82,6 +84,9 @@ export async function openListeners(request: ListenersRequest): Promise<Listener
     },
     get bytes() {
       return listeners.reduce((sum, { bytes }) => sum + bytes, 0)
+    },
+    get reads() {
+      return listeners.reduce((sum, { reads }) => sum + reads, 0)
     },
     settled: async (each, limitMs) => {
       const wanted = settledEach + each
@@ -137,6 +142,8 @@ class Listener {
   delivered = 0
   /** Bytes received, with heads and heartbeats. */
   bytes = 0
+  /** Times that something was read with a notification in it. */
+  reads = 0
   /** Numbers left out. */
   skipped = 0
   /** Numbers not greater than the one before. */
@@ -211,7 +218,9 @@ class Listener {
       rest.copy(shared, start)
     }
     const bytes = shared.subarray(start, MAX_FRAME_BYTES + length)
+    const { delivered } = this
     const from = this.#scan(bytes, this)
+    if (this.delivered > delivered) this.reads++
     if (bytes.length - from > MAX_FRAME_BYTES) throw new RangeError('A frame is larger than a reader takes')
     this.#rest = from < bytes.length ? Buffer.from(bytes.subarray(from)) : undefined
     if (this.#head !== undefined) this.#readHead(bytes.toString('latin1'))

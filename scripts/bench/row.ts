@@ -60,9 +60,10 @@ export function both(one: Aim, other: Aim): Aim {
   return { text: `${one.text} and ${other.text}`, isMet: one.isMet && other.isMet }
 }
 
-/** Measured divided by the limit, run by run, because only what ran side by side compares; the median. */
+/** Measured divided by the limit, run by run, because only what ran side by side compares; the median. None where a limit is not above 0. */
 export function ratioOf({ runs, limit }: Row): number | undefined {
-  return limit === undefined ? undefined : ratio(runs, limit.runs)
+  if (limit === undefined || limit.runs.some((value) => value <= 0)) return undefined
+  return ratio(runs, limit.runs)
 }
 
 /** Median of the ratios of runs that belong together. */

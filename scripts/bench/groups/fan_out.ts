@@ -42,6 +42,8 @@ interface FanOut {
   /** Share of the rate that the publisher reached. */
   readonly pace: number
   readonly costMicros: number
+  /** Notifications in a write, on average, while the cost was measured: more than one where the machine was too busy for the rate. */
+  readonly joined: number
   readonly burstPerCore: number
   readonly burstPerSecond: number
 }
@@ -70,7 +72,7 @@ async function measureTarget(bench: Bench, name: string, start: StartTarget): Pr
     const latency = await withListeners(target, true, (listeners) => measureLatency(bench, target, listeners))
     return withListeners(target, false, async (listeners) => ({
       ...latency,
-      costMicros: await measureCost(bench, target, listeners),
+      ...(await measureCost(bench, target, listeners)),
       ...(await measureBurst(bench, target, listeners)),
     }))
   })
@@ -107,13 +109,21 @@ async function measureLatency(
   return { pace, latencyMs: listeners.takeLatencies() }
 }
 
-/** @returns Microseconds of processor time per delivery, with the publishing. */
-async function measureCost(bench: Bench, target: Target, listeners: Listeners): Promise<number> {
+/** Processor time per delivery, with the publishing. */
+async function measureCost(
+  bench: Bench,
+  target: Target,
+  listeners: Listeners,
+): Promise<Pick<FanOut, 'costMicros' | 'joined'>> {
   const requests = (loadMs(bench) / 1_000) * COST_RATE
-  const before = target.process.cpuSeconds()
+  const [cpuBefore, readsBefore] = [target.process.cpuSeconds(), listeners.reads]
   await publishPaced(target, { ratePerSecond: COST_RATE, requests })
   await listeners.settled(requests, SETTLE_LIMIT_MS)
-  return ((target.process.cpuSeconds() - before) * 1e6) / (requests * LISTENERS)
+  const deliveries = requests * LISTENERS
+  return {
+    costMicros: ((target.process.cpuSeconds() - cpuBefore) * 1e6) / deliveries,
+    joined: deliveries / (listeners.reads - readsBefore),
+  }
 }
 
 async function measureBurst(
@@ -152,12 +162,19 @@ function toRows(runtime: BenchRuntime, ours: readonly FanOut[], bare: readonly F
   const burst = row('burst fan-out per core', 'deliveries/s', ({ burstPerCore }) => burstPerCore)
   const pace = Math.min(...ours.map((result) => result.pace))
   const paced = pace < 0.95 ? { notes: [`only ${(pace * LATENCY_RATE).toFixed(0)}/s were reached`] } : {}
+  const joined = Math.max(...ours.map((result) => result.joined))
+  const busy = `not the cost of single deliveries: up to ${joined.toFixed(1)} notifications went out at a time`
   const wall = median(ours.map(({ burstPerSecond }) => burstPerSecond))
   const counted = `none lost, repeated or out of order; ${Math.round(wall)} deliveries/s on the wall, limited by the load generator's core`
   return [
     { ...p50, ...paced, goal: atMost(goal.p50Ms, p50.value, ' ms') },
     { ...p99, ...paced, floor: atMost(50, p99.value, ' ms'), goal: atMost(goal.p99Ms, p99.value, ' ms') },
-    { ...cost, floor: atMost(18, cost.value, ' µs'), goal: atMost(goal.costMicros, cost.value, ' µs') },
+    {
+      ...cost,
+      ...(joined > 1.1 && { notes: [busy] }),
+      floor: atMost(18, cost.value, ' µs'),
+      goal: atMost(goal.costMicros, cost.value, ' µs'),
+    },
     {
       ...burst,
       floor: atLeast(100_000, burst.value, '/s'),

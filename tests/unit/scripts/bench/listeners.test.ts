@@ -34,9 +34,11 @@ describe('openListeners()', () => {
     const { listeners, send } = await open({ after: 4 })
     for (const sequence of [5, 6, 7]) send(sequence)
     await listeners.settled(3, 5_000)
+    const before = listeners.reads
     send(8)
     await listeners.settled(1, 5_000)
     assert.equal(listeners.delivered, 8)
+    assert.equal(listeners.reads - before, 2)
     listeners.close()
   })
 

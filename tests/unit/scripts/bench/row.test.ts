@@ -43,6 +43,7 @@ describe('ratioOf()', () => {
     assert.equal(ratioOf({ ...ROW, limit: { name: 'bare', runs: [30, 220, 100] } }), 1)
     assert.equal(ratioOf({ ...ROW, runs: [10, 40, 90], limit: { name: 'bare', runs: [100, 20, 30] } }), 2)
     assert.equal(ratioOf(ROW), undefined)
+    assert.equal(ratioOf({ ...ROW, limit: { name: 'bare', runs: [30, -2, 100] } }), undefined)
   })
 })
 
