@@ -86,6 +86,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       onNextTurn(flush)
     },
     pulled: (stream) => {
+      if (stream.hasEnded) return
       stream.isWanted = true
       stream.parkedAt = 0
       serve(desk, stream)
@@ -107,10 +108,15 @@ export function createDelivery(parts: DeliveryParts): Delivery {
 
 /** Gives a stream what it can have now. */
 function serve(desk: Desk, stream: Stream): void {
+  // A reader may ask for more while it is given something: then it is served here, one after the other.
+  if (stream.isServed) return
+  stream.isServed = true
   try {
     while (stream.isWanted && stream.place < 0 && step(desk, stream));
   } catch (error) {
     fail(desk, [stream], error)
+  } finally {
+    stream.isServed = false
   }
 }
 
@@ -215,15 +221,15 @@ function end(desk: Desk, stream: Stream, { reason, oldestRevision }: Ending): vo
   if (stream.hasEnded) return
   if (stream.place >= 0) desk.fronts.leave(stream)
   const position = positionOf(desk, stream)
-  const { controller, format } = stream
+  const { sink, format } = stream
   detach(desk, stream)
   const frame = format.closing?.({
     reason,
     position,
     ...(oldestRevision !== undefined && { oldestRevision }),
   })
-  if (frame !== undefined) controller.enqueue(frame)
-  controller.close()
+  if (frame !== undefined) sink.enqueue(frame)
+  sink.close()
 }
 
 function detach({ fronts, waiting, history, onGone }: Desk, stream: Stream): void {
@@ -245,6 +251,6 @@ function fail(desk: Desk, streams: readonly Stream[], error: unknown): void {
   for (const stream of Array.from(streams)) {
     if (stream.hasEnded) continue
     detach(desk, stream)
-    stream.controller.error(error)
+    stream.sink.error(error)
   }
 }

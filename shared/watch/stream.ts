@@ -4,6 +4,7 @@
  * @module
  */
 
+import { offerSource, type ByteSink } from '#shared/http/byte_source.ts'
 import type { Revision } from '#shared/store/store.ts'
 import type { Cursor } from './chunk.ts'
 import type { Group } from './group.ts'
@@ -32,7 +33,8 @@ export interface StreamStart extends Cursor {
 export interface Stream extends Cursor {
   readonly group: Group
   readonly format: StreamFormat
-  readonly controller: ReadableStreamDefaultController<Uint8Array>
+  /** Where its bytes go: into the web stream, or past it. */
+  sink: ByteSink
   next: Revision
   index: number
   /** Last revision that counts as history; absent once it is complete. */
@@ -40,6 +42,8 @@ export interface Stream extends Cursor {
   readonly until: Revision | undefined
   /** Whether the reader waits for bytes. Nothing is written otherwise, but for the last frame. */
   isWanted: boolean
+  /** Whether it is being served right now. */
+  isServed: boolean
   /** Place in the front of its group, -1 when it is not there. */
   place: number
   /** What it waits for in history. */
@@ -84,21 +88,31 @@ export function openStream(
     // Nothing is made before it is asked for: a reader that stalls holds its place, and no bytes.
     { highWaterMark: 0 },
   )
-  if (stream === undefined) throw new TypeError('A stream starts when it is made')
-  return { stream, body }
+  const opened = stream
+  if (opened === undefined) throw new TypeError('A stream starts when it is made')
+  offerSource(body, {
+    redirect: (sink) => {
+      if (!opened.hasEnded) opened.sink = sink
+      return !opened.hasEnded
+    },
+    pull: () => reader.pulled(opened),
+    cancel: () => reader.cancelled(opened),
+  })
+  return { stream: opened, body }
 }
 
-function createStream(start: StreamStart, controller: ReadableStreamDefaultController<Uint8Array>): Stream {
+function createStream(start: StreamStart, sink: ByteSink): Stream {
   const { group, format, next, index, historyEnd, until, heartbeatMs, now, endsAt, onGone } = start
   return {
     group,
     format,
-    controller,
+    sink,
     next,
     index,
     historyEnd,
     until,
     isWanted: false,
+    isServed: false,
     place: -1,
     waiter: undefined,
     hasEnded: false,
@@ -114,5 +128,5 @@ function createStream(start: StreamStart, controller: ReadableStreamDefaultContr
 export function write(stream: Stream, bytes: Uint8Array, now: number): void {
   stream.isWanted = false
   stream.writtenAt = now
-  stream.controller.enqueue(bytes)
+  stream.sink.enqueue(bytes)
 }

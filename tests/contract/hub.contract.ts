@@ -11,7 +11,7 @@ import { faultsContract } from './hub_faults.contract.ts'
 import { historyContract } from './hub_history.contract.ts'
 import { liveContract } from './hub_live.contract.ts'
 import { seamContract } from './hub_seam.contract.ts'
-import type { HubSubject } from './hub_support.ts'
+import { closeHubs, type HubSubject } from './hub_support.ts'
 
 /** Registers the suite for a store. */
 export function hubContract(name: string, openStore: () => Promise<Store>): void {
@@ -24,7 +24,10 @@ export function hubContract(name: string, openStore: () => Promise<Store>): void
         return store
       },
     }
-    after(() => Promise.all(opened.map((store) => store.close())))
+    after(async () => {
+      await closeHubs()
+      await Promise.all(opened.map((store) => store.close()))
+    })
     liveContract(subject)
     historyContract(subject)
     endsContract(subject)

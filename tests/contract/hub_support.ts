@@ -53,9 +53,17 @@ export function createSpace(): Space {
   }
 }
 
-/** A hub over a store, for one space. */
-export function openHub(store: Store, space: Space, more: Partial<HubParts> = {}): Promise<Hub> {
-  return createHub({
+const opened = new Set<Hub>()
+
+/** Closes what tests have opened and, having failed, left open: its timers would keep the process. */
+export async function closeHubs(): Promise<void> {
+  await Promise.all([...opened].map((hub) => hub.close()))
+  opened.clear()
+}
+
+/** A hub over a store, for one space. A suite that uses it ends with {@link closeHubs}. */
+export async function openHub(store: Store, space: Space, more: Partial<HubParts> = {}): Promise<Hub> {
+  const hub = await createHub({
     store,
     schemas: space.schemas,
     roots: [space.root],
@@ -64,6 +72,8 @@ export function openHub(store: Store, space: Space, more: Partial<HubParts> = {}
     logger: silentLogger,
     ...more,
   })
+  opened.add(hub)
+  return hub
 }
 
 /** One notification as the tests know it. */
