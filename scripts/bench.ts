@@ -10,7 +10,7 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import process from 'node:process'
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { etcdVersion, findEtcd } from './etcd/binary.ts'
 import { embeddedGroup } from './bench/groups/embedded.ts'
 import { fanOutGroup } from './bench/groups/fan_out.ts'
@@ -130,18 +130,14 @@ function parseArguments(argv: readonly string[]): BenchArguments | number {
 
 function parseRuns(text: string): number {
   if (/^[1-9]\d?$/.test(text)) return Number(text)
-  throw new CommanderError(2, 'aviso.runs', `error: --runs takes a number from 1 to 99, not "${text}"`)
+  throw new InvalidArgumentError('It takes a number from 1 to 99.')
 }
 
 function parseRuntimes(text: string): readonly BenchRuntime[] {
   const wanted = text.split(',')
   const known = BENCH_RUNTIMES.filter((name) => wanted.includes(name))
   if (known.length === wanted.length) return known
-  throw new CommanderError(
-    2,
-    'aviso.runtimes',
-    `error: --runtimes takes names of ${BENCH_RUNTIMES.join(', ')}, not "${text}"`,
-  )
+  throw new InvalidArgumentError(`It takes names of ${BENCH_RUNTIMES.join(', ')}.`)
 }
 
 /** Says what stands in the way of right figures. */
