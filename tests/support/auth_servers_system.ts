@@ -4,6 +4,7 @@
  * @module
  */
 
+import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { createAudit, type Audit } from '#shared/audit/audit.ts'
 import { loadConfig } from '#shared/config/load.ts'
 import type { Config } from '#shared/config/config.ts'
@@ -159,18 +160,9 @@ export interface AccessUnderTest {
   readonly printed: string[]
 }
 
-/** The configuration with these `vars`, for the services of a system. */
+/** The shipped configuration with these `vars`. */
 export function configOf(vars: object): Config {
-  const service = (name: string, routes: readonly string[]): object => ({
-    name,
-    main: `services/${name}`,
-    routes,
-  })
-  const services = {
-    rest: service('rest', ['/', '/api/v1/notification']),
-    auth: service('auth', ['/v3/*', '/api/v1/watch', '/api/v1/replay', '/api/v1/schema', '/api/v1/schema/*']),
-  }
-  return loadConfig(JSON.stringify({ name: 'aviso', vars, services }), 'test.json')
+  return loadConfig(JSON.stringify({ ...configFile, vars: { ...configFile.vars, ...vars } }), 'test.json')
 }
 
 /** Event types of the shipped schemas and the prefixes of their keys. */
