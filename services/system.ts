@@ -78,8 +78,8 @@ const READINESS_LIMIT_MS = 2000
  */
 export function startSystem(parts: SystemParts): System {
   const stop = new AbortController()
-  const { instruments, monitoring } = startMeasuring(parts)
   const access = startAccess({ ...parts, powers: parts })
+  const { instruments, monitoring } = startMeasuring(parts, access)
   let running: Running | undefined
   const ready = startWhenStoreAnswers({ ...parts, instruments, access }, stop.signal).then((started) => {
     running = started
@@ -147,14 +147,18 @@ interface Measuring {
 }
 
 /** Instruments, and the monitoring where it is one of the services: it is told by the others directly then. */
-function startMeasuring(parts: SystemParts): Measuring {
+function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
   const isHere = parts.services.includes('monitoring')
   let monitoring: Monitoring | undefined
   const accept = isHere ? (message: Uint8Array): void => void monitoring?.accept(message) : undefined
   const instruments = createInstruments({ ...parts, accept })
+  instruments.watchAccess(access.counters.values)
   if (isHere) {
     const { metrics, store } = instruments
-    monitoring = startSystemMonitoring({ ...parts, metrics, store })
+    const requireOperator = async (request: Request): Promise<void> => {
+      await access.administrators.authorise(request)
+    }
+    monitoring = startSystemMonitoring({ ...parts, metrics, store, requireOperator })
   }
   return { instruments, monitoring }
 }

@@ -25,6 +25,8 @@ export interface SystemMonitoringParts extends InstrumentPowers {
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
+  /** Refuses whoever may not see the status, by throwing. */
+  readonly requireOperator?: (request: Request) => Promise<void>
 }
 
 type MonitoringVars = Config['services']['monitoring']['vars']
@@ -49,6 +51,7 @@ export function startSystemMonitoring(parts: SystemMonitoringParts): Monitoring 
     clock,
     random,
     logger,
+    ...(parts.requireOperator !== undefined && { requireOperator: parts.requireOperator }),
     ...(address !== undefined &&
       udp !== undefined && { openSocket: (onDatagram) => udp.openReceiver(address, onDatagram) }),
   })

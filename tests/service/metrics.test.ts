@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readEvents } from '../support/streams.ts'
-import { flightBody, withMeasuredSystem } from './metrics_fixture.ts'
+import {
+  flightBody,
+  IDENTITIES,
+  LISTENER_TOKEN,
+  OPERATOR_TOKEN,
+  withMeasuredSystem,
+} from './metrics_fixture.ts'
 
 describe('GET /metrics', () => {
   it('counts what happens, by the names of aviso 2.x', async () => {
@@ -154,5 +160,25 @@ describe('GET /api/v1/notifications/{id}/trace', () => {
         assert.equal((await call(`/api/v1/notifications/${id}/trace`)).status, status, id)
       }
     })
+  })
+})
+
+describe('GET /api/v1/monitoring/status with identities', () => {
+  it('is for administrators, and what identity counts is on the page', async () => {
+    await withMeasuredSystem(async ({ call, page }) => {
+      const statusFor = async (token?: string): Promise<number> => {
+        const headers: Record<string, string> =
+          token === undefined ? {} : { authorization: `Bearer ${token}` }
+        return (await call('/api/v1/monitoring/status', { headers })).status
+      }
+      assert.equal(await statusFor(), 401)
+      assert.equal(await statusFor('nobody-s-token-nobody-s-token-nobody'), 401)
+      assert.equal(await statusFor(LISTENER_TOKEN), 403)
+      assert.equal(await statusFor(OPERATOR_TOKEN), 200)
+      const text = await page()
+      assert.ok(text.includes('aviso_access_events_total{event="fail_open"} 0.0\n'))
+      assert.ok(text.includes('aviso_access_events_total{event="identified"} 2.0\n'), text)
+      for (const secret of [OPERATOR_TOKEN, LISTENER_TOKEN, 'olga', 'joe']) assert.ok(!text.includes(secret))
+    }, IDENTITIES)
   })
 })

@@ -17,10 +17,11 @@ const TOKEN_ENV = 'TELEMETRY_TOKEN'
 const TOKEN = 'token-of-this-test'
 
 /** The project's own configuration, with a token for telemetry. */
-export function configOfTest(): Config {
+export function configOfTest(vars: Readonly<Record<string, unknown>> = {}): Config {
   const { services } = configFile
   const monitoring = { ...services.monitoring, vars: { telemetryTokenEnv: TOKEN_ENV } }
-  return loadConfig(JSON.stringify({ ...configFile, services: { ...services, monitoring } }), 'test')
+  const file = { ...configFile, vars: { ...configFile.vars, ...vars }, services: { ...services, monitoring } }
+  return loadConfig(JSON.stringify(file), 'test')
 }
 
 /** A running system. */
@@ -44,8 +45,38 @@ export function flightBody(number: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** Runs `use` with a system that is closed afterwards. */
-export async function withMeasuredSystem(use: (system: MeasuredSystem) => Promise<void>): Promise<void> {
+/** Tokens of {@link IDENTITIES}: somebody who runs the system, and somebody who listens. */
+export const OPERATOR_TOKEN = 'operator-token-operator-token-operator'
+export const LISTENER_TOKEN = 'listener-token-listener-token-listener'
+
+/** Configuration of two people. */
+export const IDENTITIES: Readonly<Record<string, unknown>> = {
+  identity: {
+    realm: 'aviso',
+    providers: [
+      {
+        kind: 'tokens',
+        name: 'people',
+        tokens: [
+          { username: 'olga', realm: 'local', roles: ['operator'], secretEnv: 'OPERATOR' },
+          { username: 'joe', realm: 'local', roles: ['listener'], secretEnv: 'LISTENER' },
+        ],
+      },
+    ],
+  },
+  policy: {
+    rules: [
+      { realm: 'local', roles: ['operator'], listen: 'everything', publish: 'everything', admin: true },
+      { realm: 'local', roles: ['listener'], listen: ['/tmp/'] },
+    ],
+  },
+}
+
+/** Runs `use` with a system that is closed afterwards. @param vars Differ from the configuration file. */
+export async function withMeasuredSystem(
+  use: (system: MeasuredSystem) => Promise<void>,
+  vars: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
   const periods = new Map<number, Set<() => void>>()
   const clock: Clock = {
     ...systemClock,
@@ -61,8 +92,8 @@ export async function withMeasuredSystem(use: (system: MeasuredSystem) => Promis
   }
   const store = createMemoryStore({ clock })
   const system = startSystem({
-    config: configOfTest(),
-    environment: { [TOKEN_ENV]: TOKEN },
+    config: configOfTest(vars),
+    environment: { [TOKEN_ENV]: TOKEN, OPERATOR: OPERATOR_TOKEN, LISTENER: LISTENER_TOKEN },
     services: ['rest', 'auth', 'monitoring'],
     store,
     schemas: createTestSchemas(),
