@@ -7,6 +7,7 @@
  * @module
  */
 
+import process from 'node:process'
 import { Command, InvalidArgumentError } from 'commander'
 import { runChaos } from '../tests/faults/chaos.ts'
 import { measureMemberLoss } from '../tests/faults/member_loss.ts'
@@ -64,4 +65,8 @@ function parseNumber(text: string): number {
   throw new InvalidArgumentError('Give a number.')
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2))
+if (import.meta.main) {
+  // What was started ends with this process.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+  process.exitCode = await main(process.argv.slice(2))
+}

@@ -12,6 +12,7 @@ import { destinationPrefix, FLIGHT_PREFIX } from './notifications.ts'
 import { strike, type StruckFault } from './nemesis.ts'
 import type { StoredRevision } from './records.ts'
 import { play, type ListenerPlan, type Recorded, type Scene } from './scene.ts'
+import type { ServiceProcess } from './service_process.ts'
 import { startSite, type Site } from './site.ts'
 
 /** A run's result. */
@@ -21,6 +22,8 @@ export interface ChaosReport {
   readonly run: Recorded
   readonly faults: readonly StruckFault[]
   readonly violations: readonly Violation[]
+  /** What the services logged, `name: level message (code)`, once per time. */
+  readonly logged: readonly string[]
 }
 
 /** What it is asked. */
@@ -34,6 +37,7 @@ export interface ChaosOptions {
 /** Notifications per request of the publishers. */
 const PUBLISHERS = [1, 1, 1, 1, 1, 1, 4, 20]
 const THINK_MS = 80
+const ENDING_SHARE = 0.03
 /** Acknowledged before the first fault and after the last one. */
 const CALM_ACKNOWLEDGED = 100
 /** Well above the 6 s that a stream may stand still for one lost member, for here two faults may meet. */
@@ -54,6 +58,7 @@ export async function runChaos({ seed, ms, onFault }: ChaosOptions): Promise<Cha
       ingests: [doorTo(site.ingests[0].front.url), doorTo(site.ingests[1].front.url)],
       publishers: PUBLISHERS,
       thinkMs: THINK_MS,
+      endingShare: ENDING_SHARE,
       listeners: listenersAt(site),
       faults: async (scene) => {
         await scene.acknowledged(CALM_ACKNOWLEDGED)
@@ -65,6 +70,7 @@ export async function runChaos({ seed, ms, onFault }: ChaosOptions): Promise<Cha
       },
       truth: async () => {
         await compactor.stop()
+        await site.cluster.leasesEnded()
         await compactor.oracle.readOn()
         disagreements.push(...(await compareMembers(site, compactor)))
         return compactor.oracle.revisions
@@ -74,7 +80,8 @@ export async function runChaos({ seed, ms, onFault }: ChaosOptions): Promise<Cha
       settleMs: SETTLE_MS,
     })
     const violations = [...disagreements, ...checkRun(run)]
-    return { seed, version: site.cluster.version, run, faults, violations }
+    const logged = [...site.ingests, ...site.listening].flatMap(({ process }) => readLog(process))
+    return { seed, version: site.cluster.version, run, faults, violations, logged }
   } finally {
     await compactor.stop()
     await site.close()
@@ -132,6 +139,17 @@ function lateListener({ listening }: Site): ListenerPlan {
     doors: [doorTo(first.process.url), doorTo(second.process.url)],
     cursor: '0',
   }
+}
+
+function readLog(service: ServiceProcess): readonly string[] {
+  return service
+    .log()
+    .split('\n')
+    .flatMap((line) => {
+      if (!line.startsWith('{')) return /error/i.test(line) ? [`${service.name}: ${line}`] : []
+      const { level, message, code } = JSON.parse(line) as Readonly<Record<string, unknown>>
+      return [`${service.name}: ${String(level)} ${String(message)} (${String(code)})`]
+    })
 }
 
 /** Every member must hold the same history, as far as it is kept, and it must end in what the store holds now. */

@@ -21,6 +21,8 @@ const MEMBERS = 3
 const START_ATTEMPTS = 3
 /** Longest wait for one question to a member that may be paused. */
 const ASK_MS = 500
+/** Longest wait for leases of a few seconds; a new leader gives each its whole time again. */
+const LEASES_MS = 30_000
 /** Longest wait for a leader. */
 const LEADER_MS = 15_000
 
@@ -31,6 +33,8 @@ export interface FaultCluster {
   readonly version: string
   /** Index of the member that leads. @throws {Error} When none does for long. */
   leader(): Promise<number>
+  /** Waits until no lease is left, so that nothing ends by itself any more. @throws {Error} When one stays for long. */
+  leasesEnded(): Promise<void>
   /** Cuts a member off from the others; clients still reach it. */
   isolate(index: number): void
   /** Ends every isolation. */
@@ -102,6 +106,7 @@ async function prepareCluster(): Promise<FaultCluster & { learnIds(): Promise<vo
       }
     },
     leader: () => findLeader(members, ids),
+    leasesEnded: () => waitForLeases(members),
     isolate: (index) => {
       isolated.add(index)
       review()
@@ -121,6 +126,7 @@ async function prepareCluster(): Promise<FaultCluster & { learnIds(): Promise<vo
 /** The parts of etcd's answers that are read here. */
 interface Answer {
   readonly members?: readonly { readonly ID: string; readonly name: string }[]
+  readonly leases?: readonly unknown[]
   readonly leader?: string
   readonly raftTerm?: string
 }
@@ -146,4 +152,13 @@ async function findLeader(members: readonly EtcdMember[], ids: ReadonlyMap<strin
     await new Promise((done) => setTimeout(done, 50))
   }
   throw new Error('No member leads')
+}
+
+async function waitForLeases(members: readonly EtcdMember[]): Promise<void> {
+  for (const limit = performance.now() + LEASES_MS; performance.now() < limit;) {
+    const { leases = [] } = await ask(members[0], '/v3/lease/leases').catch((): Answer => ({ leases: [0] }))
+    if (leases.length === 0) return
+    await new Promise((done) => setTimeout(done, 100))
+  }
+  throw new Error('A lease does not end')
 }

@@ -25,8 +25,7 @@ const DATE = '20260810'
 const VALUE_BYTES = { least: 40, most: 400, large: 8_000 } as const
 const LARGE_SHARE = 0.08
 const DISSEMINATION_SHARE = 0.3
-/** Some end after a few seconds: their deletion is history like any write. */
-const TTL_SHARE = 0.03
+/** Of those that end by themselves. Their deletion is history like any write. */
 const TTL_SECONDS = 3
 
 /** Prefixes of the keys. */
@@ -40,13 +39,22 @@ export const COUNTRIES = ['italy', 'france', 'norway'] as const
 /** The second one starts with the first one's name: what is meant for it must not reach the first. */
 export const DESTINATIONS = ['FOO', 'FOOBAR', 'MACI'] as const
 
-/** Draws a notification. @param size Bytes of its value; absent: drawn, too. */
-export function drawNotification(id: string, dice: Dice, size?: number): Draft {
+/** What is not left to the dice. */
+export interface DrawOptions {
+  /** Bytes of each value; absent: drawn, too. */
+  readonly valueBytes?: number | undefined
+  /** Share of notifications that end after a few seconds; absent: none. */
+  readonly endingShare?: number | undefined
+}
+
+/** Draws a notification. */
+export function drawNotification(id: string, dice: Dice, options: DrawOptions = {}): Draft {
+  const { valueBytes, endingShare = 0 } = options
   const drawn = dice.chance(LARGE_SHARE) ? VALUE_BYTES.large : dice.whole(VALUE_BYTES.least, VALUE_BYTES.most)
-  const bytes = size ?? drawn
+  const bytes = valueBytes ?? drawn
   const value = valueOf(id, bytes)
   const number = dice.whole(1, NUMBERS)
-  const more = dice.chance(TTL_SHARE) ? { ttl: TTL_SECONDS } : {}
+  const more = dice.chance(endingShare) ? { ttl: TTL_SECONDS } : {}
   if (dice.chance(DISSEMINATION_SHARE)) {
     const destination = dice.pick(DESTINATIONS)
     const request = {

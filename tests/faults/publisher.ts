@@ -7,11 +7,11 @@
 
 import type { Dice } from './dice.ts'
 import type { Door } from './door.ts'
-import { cloudEvent, drawNotification, type Draft } from './notifications.ts'
+import { cloudEvent, drawNotification, type Draft, type DrawOptions } from './notifications.ts'
 import type { Operation, Try } from './records.ts'
 
 /** What a publisher is made with. */
-export interface PublisherOptions {
+export interface PublisherOptions extends DrawOptions {
   readonly name: string
   readonly dice: Dice
   readonly ingests: readonly [Door, ...Door[]]
@@ -21,8 +21,6 @@ export interface PublisherOptions {
   readonly perRequest: number
   /** Longest pause between requests, in milliseconds. */
   readonly thinkMs: number
-  /** Bytes of each value; absent: drawn. */
-  readonly valueBytes?: number
   /** Requests after which it ends by itself. */
   readonly requests?: number
   /** Ends the publishing; what is open is still brought to an end. */
@@ -45,7 +43,7 @@ export async function publish(options: PublisherOptions): Promise<void> {
   const { name, dice, operations, perRequest, thinkMs, stop, requests = Infinity } = options
   for (let number = 0; number < requests && !stop.aborted; number++) {
     const drafts = Array.from({ length: perRequest }, (_, place) =>
-      drawNotification(`${name}.${number}.${place}`, dice, options.valueBytes),
+      drawNotification(`${name}.${number}.${place}`, dice, options),
     )
     const invokedAt = performance.now()
     const batch = drafts.map(({ id, event, key }): Operation => ({ id, event, key, invokedAt, tries: [] }))

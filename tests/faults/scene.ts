@@ -15,7 +15,7 @@ import {
   type ListenerLimits,
   type ListenerOptions,
 } from './listener.ts'
-import { destinationPrefix, FLIGHT_PREFIX } from './notifications.ts'
+import { destinationPrefix, FLIGHT_PREFIX, type DrawOptions } from './notifications.ts'
 import { publish, type PublisherOptions } from './publisher.ts'
 import type { Compaction, Operation, Position, Run, Step, StoredRevision } from './records.ts'
 import { createSseProtocol } from './sse_protocol.ts'
@@ -30,6 +30,8 @@ export interface SceneOptions {
   /** Notifications per request of each publisher. */
   readonly publishers: readonly number[]
   readonly thinkMs: number
+  /** Share of notifications that end after a few seconds; absent: none. The truth must then wait for their ends. */
+  readonly endingShare?: number
   readonly listeners: readonly ListenerPlan[]
   readonly limits?: Partial<ListenerLimits>
   /** What happens meanwhile; publishing goes on until it resolves. */
@@ -54,7 +56,7 @@ export interface ListenerPlan {
   readonly cursor?: string
 }
 
-type Load = Pick<PublisherOptions, 'perRequest' | 'thinkMs' | 'requests' | 'valueBytes'>
+type Load = Pick<PublisherOptions, 'perRequest' | 'thinkMs' | 'requests' | keyof DrawOptions>
 
 /** What it listens to. */
 export type Wanted =
@@ -118,7 +120,11 @@ export async function play(options: SceneOptions): Promise<Recorded> {
       stop: stopPublishing.signal,
     })
   const publishers = options.publishers.map((perRequest, index) =>
-    startPublisher(`p${index}`, { perRequest, thinkMs: options.thinkMs }),
+    startPublisher(`p${index}`, {
+      perRequest,
+      thinkMs: options.thinkMs,
+      endingShare: options.endingShare,
+    }),
   )
   const scene: Scene = {
     operations,

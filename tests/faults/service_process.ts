@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from 'node:process'
 import { startServer, type TestServer } from '../support/server.ts'
 
 /** A service. */
@@ -28,6 +29,9 @@ export async function startService(name: string, argv: readonly string[]): Promi
   const { url } = server
   const port = Number(new URL(url).port)
   let earlier = ''
+  // Not left behind, however this process ends; a paused one, too.
+  const kill = (): void => void server?.child.kill('SIGKILL')
+  process.on('exit', kill)
   return {
     name,
     port,
@@ -36,6 +40,7 @@ export async function startService(name: string, argv: readonly string[]): Promi
       return server !== undefined
     },
     stop: async (signal) => {
+      process.off('exit', kill)
       const code = await server?.stop(signal)
       earlier += server?.output() ?? ''
       server = undefined
@@ -45,6 +50,7 @@ export async function startService(name: string, argv: readonly string[]): Promi
       server?.child.kill(signal)
     },
     start: async () => {
+      process.on('exit', kill)
       server ??= await startServer({ arguments: argv, port })
     },
     log: () => earlier + (server?.output() ?? ''),

@@ -12,7 +12,14 @@ import type { MemberLossReport } from './member_loss.ts'
 const SHOWN = 40
 
 /** A chaos run as lines of text. */
-export function summarise({ seed, version, run, faults, violations }: ChaosReport): readonly string[] {
+export function summarise({
+  seed,
+  version,
+  run,
+  faults,
+  violations,
+  logged,
+}: ChaosReport): readonly string[] {
   const outcomes = run.operations.map(({ tries }) =>
     tries.some(({ outcome }) => outcome === 'stored')
       ? 'acknowledged'
@@ -36,6 +43,7 @@ export function summarise({ seed, version, run, faults, violations }: ChaosRepor
       `${count(steps, ({ kind }) => kind === 'gap')} gaps announced, ${run.silences} silent streams left`,
     `streams        ${sessions.length}: ${tally(sessions.map(({ reason }) => reason ?? 'cut, or left by the listener'))}`,
     `faults         ${faults.length}: ${tally(faults.map(({ kind }) => kind))}`,
+    ...logLines(logged),
     `violations     ${violations.length}`,
     ...showViolations(violations),
   ]
@@ -66,10 +74,22 @@ export function showViolations(violations: readonly Violation[]): readonly strin
   ]
 }
 
+/** What services log under faults is worth a look: an internal error is a defect even where nothing was lost. */
+function logLines(logged: readonly string[]): readonly string[] {
+  return countNames(logged.map((line) => line.slice(line.indexOf(':') + 2))).map(
+    ([line, number], index) => `${(index === 0 ? 'logged' : '').padEnd(15)}${number} × ${line}`,
+  )
+}
+
 function tally(names: readonly string[]): string {
-  const counts = [...Map.groupBy(names, (name) => name)].map(([name, all]) => [name, all.length] as const)
-  return counts
-    .toSorted((a, b) => b[1] - a[1])
+  return countNames(names)
     .map(([name, number]) => `${name} ${number}`)
     .join(', ')
+}
+
+/** Names and how often each occurs, the most frequent first. */
+function countNames(names: readonly string[]): readonly (readonly [name: string, number: number])[] {
+  return [...Map.groupBy(names, (name) => name)]
+    .map(([name, all]) => [name, all.length] as const)
+    .toSorted((a, b) => b[1] - a[1])
 }
