@@ -167,7 +167,7 @@ async function cleanRange(
 ): Promise<number> {
   const { store, pacer, options } = run
   const before = tally.kept_recent
-  await walkKeys({ store, pacer, signal: options.signal }, range, async (kvs) => {
+  await walkKeys({ store, pacer, signal: options.signal, withValues: true }, range, async (kvs) => {
     const expired: KeyValue[] = []
     let skipTo: Uint8Array | undefined
     for (const kv of kvs) {

@@ -33,15 +33,12 @@ export async function limitCount(parts: CountLimitParts, { event, count, head }:
   // Counted by the store first: with the keys of others among them, it is no fewer than there are.
   const most = (await store.range({ ...range, countOnly: true }, { signal })).count
   if (most <= BigInt(count)) return
-  const walk = (
-    visit: (kv: KeyValue) => void,
-    endOfPage = async (): Promise<void> => undefined,
-  ): Promise<void> =>
-    walkKeys(parts, range, async (kvs) => {
+  const walk = (visit: (kv: KeyValue) => void, endOfPage?: () => Promise<void>): Promise<void> =>
+    walkKeys({ ...parts, withValues: endOfPage !== undefined }, range, async (kvs) => {
       for (const kv of kvs) {
         if (kv.modRevision <= head && schemas.decodeKey(toText(kv.key))?.event === event) visit(kv)
       }
-      await endOfPage()
+      await endOfPage?.()
       return undefined
     })
   let total = 0

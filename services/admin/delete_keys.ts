@@ -26,22 +26,22 @@ export interface DeleteParts {
   readonly store: Store
   readonly pacer: Pacer
   readonly job: JobName
-  /** Absent: only looks, and reads the sizes of what would be deleted. */
+  /** Absent: only counts. */
   readonly claim: Claim | undefined
 }
 
 /**
  * Deletes keys.
  *
- * @param kvs As they were read; of each the key and the revision of its last write count.
+ * @param kvs As they were read, with their values, which are counted: the guard makes sure that they are the ones deleted.
  * @throws {AvisoError} `ERR_JOB_RUNNING` when another admin has taken over, and what the store throws. What is deleted is.
  */
 export async function deleteKeys(parts: DeleteParts, kvs: readonly KeyValue[]): Promise<Deleted> {
+  const { claim } = parts
+  if (claim === undefined) return { keys: kvs.length, bytes: bytesOf(kvs), rewritten: 0 }
   let total: Deleted = { keys: 0, bytes: 0, rewritten: 0 }
   for (let start = 0; start < kvs.length; start += DELETE_KEYS) {
-    const batch = kvs.slice(start, start + DELETE_KEYS)
-    const { claim } = parts
-    const deleted = claim === undefined ? await measure(parts, batch) : await deleteBatch(parts, claim, batch)
+    const deleted = await deleteBatch(parts, claim, kvs.slice(start, start + DELETE_KEYS))
     total = {
       keys: total.keys + deleted.keys,
       bytes: total.bytes + deleted.bytes,
@@ -57,9 +57,7 @@ async function deleteBatch(
   batch: readonly KeyValue[],
 ): Promise<Deleted> {
   let left = batch
-  let bytes = 0
-  let keys = 0
-  let rewritten = 0
+  const rewritten = new Set<KeyValue>()
   while (left.length > 0) {
     const present = left
     const { succeeded, results } = await pacer.run(() =>
@@ -70,50 +68,31 @@ async function deleteBatch(
             ({ key, modRevision }) => ({ key, target: 'MOD', result: 'EQUAL', value: modRevision }) as const,
           ),
         ],
-        success: present.flatMap(({ key }): StoreOperation[] => [
-          { kind: 'range', range: { key } },
-          { kind: 'delete', range: { key } },
-        ]),
+        success: present.map(({ key }): StoreOperation => ({ kind: 'delete', range: { key } })),
         failure: [
           { kind: 'range', range: { key: toBytes(jobKey(job)) } },
           ...present.map(({ key }): StoreOperation => ({ kind: 'range', range: { key, keysOnly: true } })),
         ],
       }),
     )
-    if (succeeded) {
-      bytes += bytesOf(results)
-      keys += present.length
-      break
-    }
+    if (succeeded) break
     const [own, ...found] = results.map(onlyKey)
     claim.check(own)
-    if (found.every((kv, index) => kv?.modRevision === present[index]?.modRevision))
+    // One that is gone was deleted by another hand, or by this one where the answer was lost. Either way it is gone.
+    const unchanged = present.filter(({ modRevision }, index) => found[index]?.modRevision === modRevision)
+    if (unchanged.length === present.length)
       throw new AvisoError('ERR_STORE_PROTOCOL', 'The store refused a deletion whose guards all hold')
-    left = present.filter((seen, index) => found[index]?.modRevision === seen.modRevision)
-    rewritten += found.filter(
-      (kv, index) => kv !== undefined && kv.modRevision !== present[index]?.modRevision,
-    ).length
-    // Gone already: by another hand, or by this one where the answer was lost. Either way it is gone.
-    keys += found.filter((kv) => kv === undefined).length
+    for (const [index, kv] of present.entries()) {
+      if (found[index] !== undefined && !unchanged.includes(kv)) rewritten.add(kv)
+    }
+    left = unchanged
   }
-  return { keys, bytes, rewritten }
+  const deleted = batch.filter((kv) => !rewritten.has(kv))
+  return { keys: deleted.length, bytes: bytesOf(deleted), rewritten: rewritten.size }
 }
 
-/** Reads the sizes of keys that a dry run would delete. */
-async function measure({ store, pacer }: DeleteParts, batch: readonly KeyValue[]): Promise<Deleted> {
-  const { results } = await pacer.run(() =>
-    store.txn({ compare: [], success: batch.map(({ key }) => ({ kind: 'range', range: { key } })) }),
-  )
-  return { keys: batch.length, bytes: bytesOf(results), rewritten: 0 }
-}
-
-function bytesOf(results: readonly OperationResult[]): number {
-  let bytes = 0
-  for (const result of results) {
-    const kv = onlyKey(result)
-    if (kv !== undefined) bytes += kv.key.length + kv.value.length
-  }
-  return bytes
+function bytesOf(kvs: readonly KeyValue[]): number {
+  return kvs.reduce((sum, { key, value }) => sum + key.length + value.length, 0)
 }
 
 function onlyKey(result: OperationResult): KeyValue | undefined {

@@ -103,6 +103,7 @@ export function createJobs(parts: JobsParts): Jobs {
         job: name,
         code,
         reason: message,
+        cause: isAvisoError(error) || !(error instanceof Error) ? undefined : error.name,
       })
       if (code !== 'ERR_JOB_RUNNING') await claim.finish('failed', { code, message })
       throw error

@@ -8,9 +8,10 @@
  * @module
  */
 
+import { isAvisoError } from '#shared/errors.ts'
 import { END_OF_KEYS, compareBytes, isEndOfKeys, prefixEnd } from '#shared/store/bytes.ts'
-import type { KeyRange, KeyValue, Store } from '#shared/store/store.ts'
-import { PAGE_KEYS, RANGE_PAGES } from './limits.ts'
+import type { KeyRange, KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
+import { LARGE_VALUE_KEYS, PAGE_KEYS, RANGE_PAGES, VALUE_PAGE_KEYS } from './limits.ts'
 import type { Pacer } from './pacer.ts'
 
 /** Where to go on; `undefined`: behind the page. */
@@ -21,28 +22,30 @@ export interface WalkParts {
   readonly store: Store
   readonly pacer: Pacer
   readonly signal: AbortSignal
-  /** Keys of the first page, and of the largest. Default: {@link PAGE_KEYS}. */
+  /** Whether to read values, too. */
+  readonly withValues?: boolean
+  /** Keys of the first page, and of the largest. Default: {@link PAGE_KEYS}, or {@link VALUE_PAGE_KEYS}. */
   readonly pages?: { readonly first: number; readonly most: number }
 }
 
 /**
- * Shows every key of a range, without its value. The visitor may skip ahead.
+ * Shows every key of a range. The visitor may skip ahead.
  *
  * @throws {AvisoError} What the store throws, and whatever the visitor throws.
  */
 export async function walkKeys(
-  { store, pacer, signal, pages = PAGE_KEYS }: WalkParts,
+  parts: WalkParts,
   range: Required<KeyRange>,
   visit: (kvs: readonly KeyValue[]) => Promise<NextKey>,
 ): Promise<void> {
+  const { withValues = false, pages = withValues ? VALUE_PAGE_KEYS : PAGE_KEYS } = parts
   let from = range.key
   let limit: number = pages.first
   /** How many bytes the keys of the next range share with `from`; the whole range at first. */
   let shared = 0
   while (!isBehind(from, range)) {
     const end = narrower(from, shared, range.end)
-    const request = { key: from, end, limit, keysOnly: true }
-    const { kvs, count } = await pacer.run(() => store.range(request, { signal }))
+    const { kvs, count } = await readPage(parts, { key: from, end, limit, keysOnly: !withValues })
     const next = kvs.length === 0 ? undefined : await visit(kvs)
     const last = kvs.at(-1)
     if (next !== undefined) {
@@ -56,7 +59,7 @@ export async function walkKeys(
     if (last === undefined || BigInt(kvs.length) >= count) {
       if (compareBytes(end, range.end) === 0) return
       from = end
-      const isSparse = count < BigInt(pages.most / 4)
+      const isSparse = Number(count) < pages.most / 4
       shared = Math.max(Math.min(shared, from.length) - (isSparse ? 1 : 0), 0)
     } else {
       from = successor(last.key)
@@ -65,6 +68,18 @@ export async function walkKeys(
       const common = first === undefined ? 0 : sharedBytes(first.key, last.key)
       shared = Math.min(Math.max(common, shared) + 1, last.key.length)
     }
+  }
+}
+
+async function readPage({ store, pacer, signal }: WalkParts, request: RangeRequest): Promise<RangeResult> {
+  try {
+    return await pacer.run(() => store.range(request, { signal }))
+  } catch (error) {
+    const { limit = 0, keysOnly } = request
+    // An answer beyond all bounds is no answer of a store.
+    if (!isAvisoError(error, 'ERR_STORE_PROTOCOL') || keysOnly === true || limit <= LARGE_VALUE_KEYS)
+      throw error
+    return pacer.run(() => store.range({ ...request, limit: LARGE_VALUE_KEYS }, { signal }))
   }
 }
 

@@ -105,7 +105,7 @@ async function wipeStream(
       : await markWiped(parts, claim, stream.stream, signal)
   const pacer = createPacer(clock, signal)
   const wipeRange = (prefix: string, isOwn: (text: string) => boolean): Promise<void> =>
-    walkKeys({ store, pacer, signal }, prefixRange(prefix), async (kvs) => {
+    walkKeys({ store, pacer, signal, withValues: true }, prefixRange(prefix), async (kvs) => {
       const chosen = kvs.filter((kv: KeyValue) => kv.modRevision <= through && isOwn(toText(kv.key)))
       if (chosen.some((kv) => !fence(toText(kv.key)))) throw outside(stream.stream)
       if (chosen.length > 0) {

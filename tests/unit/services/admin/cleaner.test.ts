@@ -153,6 +153,7 @@ describe('clean()', () => {
     for (const step of [5, 4, 3, 2]) await put(store, mars(day(0), step))
     const report = figures(await jobs.run('clean'))
     assert.equal(report.deleted, 19)
+    assert.ok(report.bytes > 19 * mars(day(0), 2).length, 'values are counted, too')
     const kept = await keysUnder(store, '/ec/mars/')
     assert.equal(kept.length, 6)
     for (const step of [5, 4, 3, 2]) assert.ok(kept.includes(mars(day(0), step)))
