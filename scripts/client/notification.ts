@@ -25,6 +25,8 @@ export interface ReceivedNotification {
   readonly sequence?: string
   /** When it was stored, RFC 3339; absent for other writers. */
   readonly time?: string
+  /** W3C trace context of the provider's request, for whoever goes on with the trace. */
+  readonly traceparent?: string
   readonly request: Readonly<Record<string, string>>
   /** The schema's name for the payload, e.g. `location`. */
   readonly payloadName: string
@@ -34,6 +36,9 @@ export interface ReceivedNotification {
 
 /** A service accepts less; here it only keeps hostile data from ending the process. */
 const MAX_JSON_DEPTH = 500
+
+/** It goes into headers and environments as it came. */
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
 
 /** What a frame of the stream tells, before the schema has named its payload. */
 export type CloudEvent = Omit<ReceivedNotification, 'payloadName'>
@@ -47,7 +52,7 @@ export type CloudEvent = Omit<ReceivedNotification, 'payloadName'>
 export function parseCloudEvent(data: string): CloudEvent | undefined {
   const event = parseObject(data)
   if (event['specversion'] === undefined && typeof event['type'] === 'string') return undefined
-  const { id, source, time, data: content } = event
+  const { id, source, time, traceparent, data: content } = event
   const identifier = isJsonObject(content) ? content['identifier'] : undefined
   if (typeof id !== 'string' || !isJsonObject(content) || !isJsonObject(identifier)) throw unreadable()
   const name = id.slice(0, id.lastIndexOf('@'))
@@ -66,6 +71,7 @@ export function parseCloudEvent(data: string): CloudEvent | undefined {
     ),
     ...(/^\d+$/.test(number) && { sequence: number }),
     ...(typeof time === 'string' && { time }),
+    ...(typeof traceparent === 'string' && TRACEPARENT.test(traceparent) && { traceparent }),
     ...(payload !== undefined && payload !== null && { payload }),
   }
 }

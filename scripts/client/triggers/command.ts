@@ -182,6 +182,8 @@ function buildEnvironment(
   }
   add('AVISO_PAYLOAD_JSON', exactJsonText(notification.payload ?? null))
   add('AVISO_NOTIFICATION_JSON', notificationJson(notification))
+  // The name by which programs take up a trace.
+  if (notification.traceparent !== undefined) add('TRACEPARENT', notification.traceparent)
   return environment
 }
 

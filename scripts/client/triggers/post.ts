@@ -84,6 +84,8 @@ async function post(
 ): Promise<void> {
   const headers = new Headers(protocol.headers)
   headers.set('content-type', 'application/cloudevents+json')
+  if (notification.traceparent !== undefined && !headers.has('traceparent'))
+    headers.set('traceparent', notification.traceparent)
   const signal = AbortSignal.any([kill, AbortSignal.timeout(protocol.timeout * 1000)])
   const body = cloudEventText(protocol, notification, host.now())
   try {

@@ -12,7 +12,7 @@ import { never, notification, recordedOutput, triggerHost } from '../fixture.ts'
 const NODE = `'${process.execPath}'`
 /** Prints arguments, the variables of the notification, and its folder. */
 const REPORT = `
-const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(AVISO_|AIRPORT)/.test(name)))
+const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(AVISO_|AIRPORT|TRACEPARENT)/.test(name)))
 console.log(JSON.stringify({ argv: process.argv.slice(2), environment, cwd: process.cwd() }))`
 
 async function folderWith(context: TestContext, name: string, content: string): Promise<string> {
@@ -52,6 +52,18 @@ describe('command trigger', () => {
     assert.deepEqual(argv, ['--date', '20210101', '--number=AZ203'])
     assert.equal(environment['AIRPORT'], 'FCO')
     assert.match(cwd, /aviso-test-/)
+  })
+
+  it("gives the provider's trace by the name that programs look for", async (context) => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+    const { environment } = await report(
+      context,
+      { command: `${NODE} report.mjs` },
+      notification({ traceparent }),
+    )
+    assert.equal(environment['TRACEPARENT'], traceparent)
+    const other = await report(context, { command: `${NODE} report.mjs` })
+    assert.equal(other.environment['TRACEPARENT'], undefined)
   })
 
   it('gives the notification in the variables of the 2.x client', async (context) => {

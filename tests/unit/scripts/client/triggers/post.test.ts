@@ -28,6 +28,17 @@ describe('post trigger', () => {
     })
   })
 
+  it("goes on with the provider's trace", async (context) => {
+    const service = await scriptedService(context, [(response) => answer(response, 200, {})])
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+    await post({ url: service.url }).run(notification({ traceparent }), never)
+    await post({ url: service.url }).run(notification(), never)
+    assert.deepEqual(
+      service.asked.map(({ headers }) => headers['traceparent']),
+      [traceparent, undefined],
+    )
+  })
+
   it('has one id per notification, so that a receiver recognises a repetition', async (context) => {
     const service = await scriptedService(context, [(response) => answer(response, 202, {})])
     const trigger = post({ url: service.url, cloudevents: { type: 't', source: 's' } })
