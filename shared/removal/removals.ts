@@ -22,6 +22,8 @@ const RESTART_MS = 1_000
 export interface Removals {
   /** Whether a notification is no longer delivered. One function for all streams, so that those which ask for the same share. */
   readonly isRemoved: (notification: Pick<Notification, 'event' | 'revision' | 'sequence'>) => boolean
+  /** Rises with every change. */
+  readonly version: () => number
   /** Ends the watch. Idempotent. */
   close(): Promise<void>
 }
@@ -44,6 +46,7 @@ export async function openRemovals(parts: RemovalsParts): Promise<Removals> {
   const stop = new AbortController()
   const range = prefixRange(REMOVED_PREFIX)
   let known = new Map<string, Removed>()
+  let version = 0
 
   function learn(kv: KeyValue, into: Map<string, Removed>): void {
     const event = toText(kv.key).slice(REMOVED_PREFIX.length)
@@ -63,11 +66,13 @@ export async function openRemovals(parts: RemovalsParts): Promise<Removals> {
     const read = new Map<string, Removed>()
     for (const kv of kvs) learn(kv, read)
     known = read
+    version++
     return revision
   }
   async function follow(from: bigint): Promise<void> {
     for await (const message of followStore({ ...parts, range, from, signal: stop.signal })) {
       if (message.kind !== 'revision') continue
+      version++
       for (const { kind, kv } of message.events) {
         if (kind === 'put') learn(kv, known)
         else known.delete(toText(kv.key).slice(REMOVED_PREFIX.length))
@@ -97,6 +102,7 @@ export async function openRemovals(parts: RemovalsParts): Promise<Removals> {
       if (removed === undefined) return false
       return revision <= removed.wipedThrough || (sequence !== undefined && removed.ids.has(sequence))
     },
+    version: () => version,
     close: async () => {
       stop.abort()
       await running

@@ -6,7 +6,7 @@
 
 import type { Revision } from '#shared/store/store.ts'
 import type { Encoding, Entry } from './entry.ts'
-import type { Selection, StreamFormat } from './hub.ts'
+import type { HubRemovals, Selection, StreamFormat } from './hub.ts'
 import { createMatcher, createSelectionKeys, isInRanges, type Matcher } from './selection.ts'
 import type { Stream } from './stream.ts'
 import { createSubscriptionIndex } from './subscription_index.ts'
@@ -48,7 +48,7 @@ export interface Groups {
 }
 
 /** No groups. @param through Tells up to which revision entries have been visited. */
-export function createGroups(through: () => Revision): Groups {
+export function createGroups(through: () => Revision, removals?: HubRemovals): Groups {
   const groups = new Map<string, Group>()
   const index = createSubscriptionIndex<Group>()
   const keyOf = createSelectionKeys()
@@ -56,10 +56,11 @@ export function createGroups(through: () => Revision): Groups {
   return {
     visit: index.visit,
     join: (selection, format) => {
-      const key = `${format.name} ${keyOf(selection)}`
+      // Frames and chunks are kept by this key, so those with what was removed since are never found again.
+      const key = `${format.name} ${removals?.version() ?? 0} ${keyOf(selection)}`
       let group = groups.get(key)
       if (group === undefined) {
-        const matcher = createMatcher(selection)
+        const matcher = createMatcher(selection, removals?.isRemoved)
         group = {
           id: ++lastId,
           key,

@@ -113,6 +113,13 @@ export interface HubObserver {
   seen(notification: Notification, listeners: number): void
 }
 
+/** What operators have taken out of history, which itself cannot be changed. */
+export interface HubRemovals {
+  readonly isRemoved: (notification: Notification) => boolean
+  /** Rises with every change: what was joined for streams before it is not handed to later ones. */
+  readonly version: () => number
+}
+
 /** One upstream watch shared by many streams. */
 export interface Hub {
   /**

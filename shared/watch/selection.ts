@@ -5,7 +5,7 @@
  */
 
 import { satisfies } from '#shared/notification/match.ts'
-import type { FieldCondition } from '#shared/notification/notification.ts'
+import type { FieldCondition, Notification } from '#shared/notification/notification.ts'
 import { isInRange } from '#shared/store/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 import type { Entry } from './entry.ts'
@@ -17,15 +17,24 @@ export type Predicate = readonly [field: string, condition: FieldCondition]
 /** What a stream takes of an entry. */
 export type Matcher =
   /** Each notification of one event type that satisfies all predicates. */
-  | { readonly kind: 'notifications'; readonly event: string; readonly predicates: readonly Predicate[] }
+  | {
+      readonly kind: 'notifications'
+      readonly event: string
+      readonly predicates: readonly Predicate[]
+      /** Whether an operator has taken it out since it was stored. */
+      readonly isRemoved?: IsRemoved | undefined
+    }
   /** The revision as a whole, where an event lies in one of the ranges. */
   | { readonly kind: 'ranges'; readonly ranges: readonly KeyRange[] }
 
+/** Whether a notification is no longer delivered. */
+export type IsRemoved = (notification: Notification) => boolean
+
 /** Compiles a selection; a matcher keeps nothing of it but sets and functions. */
-export function createMatcher(selection: Selection): Matcher {
+export function createMatcher(selection: Selection, isRemoved?: IsRemoved): Matcher {
   if (selection.kind === 'ranges') return { kind: 'ranges', ranges: [...selection.ranges] }
   const { event, conditions } = selection.filter
-  return { kind: 'notifications', event, predicates: [...conditions] }
+  return { kind: 'notifications', event, predicates: [...conditions], isRemoved }
 }
 
 /** Whether a key lies in any of the ranges. */
@@ -43,11 +52,12 @@ export function nextMatch(matcher: Matcher, entry: Entry, from: number): number 
     const taken = from === 0 && entry.events.some(({ kv }) => isInRanges(matcher.ranges, kv.key))
     return taken ? 0 : -1
   }
-  const { event, predicates } = matcher
+  const { event, predicates, isRemoved } = matcher
   const { notifications } = entry
   for (let place = from; place < notifications.length; place++) {
     const notification = notifications[place]
-    if (notification?.event === event && satisfies(predicates, notification.request)) return place
+    if (notification?.event !== event || !satisfies(predicates, notification.request)) continue
+    if (isRemoved?.(notification) !== true) return place
   }
   return -1
 }

@@ -15,7 +15,15 @@ import { createDecoder, hullOf, type KeyDecoder } from './decode.ts'
 import { createDelivery, type Delivery } from './delivery.ts'
 import { createGroups, type Groups } from './group.ts'
 import { createHistory, type History } from './history.ts'
-import type { CloseReason, Hub, HubObserver, HubStatus, SubscribeRequest, Subscription } from './hub.ts'
+import type {
+  CloseReason,
+  Hub,
+  HubObserver,
+  HubRemovals,
+  HubStatus,
+  SubscribeRequest,
+  Subscription,
+} from './hub.ts'
 import { DEFAULT_HUB_LIMITS, type HubLimits } from './limits.ts'
 import { createRing, type Ring } from './ring.ts'
 import { openStream, type Stream } from './stream.ts'
@@ -36,6 +44,8 @@ export interface HubParts {
   /** The store was replaced: positions given out before mean nothing any more. All streams have been ended. */
   readonly onEpochChange?: () => void
   readonly observer?: HubObserver
+  /** Absent: nothing was ever removed. */
+  readonly removals?: HubRemovals | undefined
 }
 
 /** The parts of a running hub. */
@@ -127,7 +137,7 @@ async function startWorks(parts: HubParts): Promise<Works> {
     logger,
   }
   const history = createHistory(reading)
-  const groups = createGroups(() => ring.through)
+  const groups = createGroups(() => ring.through, parts.removals)
   const streams = new Set<Stream>()
   const onGone = (stream: Stream): void => {
     streams.delete(stream)
