@@ -5,7 +5,7 @@
  */
 
 import process from 'node:process'
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { findEtcdctl } from './etcd/binary.ts'
 import { startEtcd, type EtcdCluster } from './etcd/cluster.ts'
 
@@ -68,7 +68,7 @@ function parseArguments(argv: readonly string[]): EtcdArguments | number {
 function parsePort(text: string): number {
   const port = Number(text)
   if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_530) return port
-  throw new CommanderError(2, 'aviso.port', `error: --port takes a number from 1 to 65530, not "${text}"`)
+  throw new InvalidArgumentError('It takes a number from 1 to 65530.')
 }
 
 /** Resolves at the first signal; the second one ends the process, and etcd with it. */
