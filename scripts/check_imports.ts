@@ -136,6 +136,7 @@ const NOT_FOR_SERVICES = [
   'shared/store/etcd.ts',
   'shared/store/gateway',
   'shared/store/open.ts',
+  'shared/telemetry/open_telemetry.ts',
 ]
 
 /** Types only: what a handler is. */
@@ -143,6 +144,7 @@ const PORT_OF_RUNTIME = 'shared/runtime/runtime.ts'
 
 /** Package → where it may be imported (prefixes). */
 const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
+  '@opentelemetry/api': ['shared/telemetry/open_telemetry.ts', 'tests/'],
   'itty-router': ['services/', 'shared/http/'],
   etcd3: ['shared/store/etcd.ts', 'tests/'],
   jose: ['shared/identity/', 'tests/'],

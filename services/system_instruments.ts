@@ -17,6 +17,7 @@ import { createPublisherMetrics } from '#shared/metrics/observe_publisher.ts'
 import { observeStore } from '#shared/metrics/observe_store.ts'
 import { formatMetrics, METRICS_MEDIA_TYPE, metricsFormatOf } from '#shared/metrics/open_metrics.ts'
 import { createRegistry, type MetricsRegistry } from '#shared/metrics/registry.ts'
+import { spanPublisher } from '#shared/metrics/span_publisher.ts'
 import type { Publisher } from '#shared/publish/publish.ts'
 import type { FetchHandler, ProcessUsage, UdpPower } from '#shared/runtime/runtime.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -36,6 +37,7 @@ import {
 } from '#shared/telemetry/collectors.ts'
 import { sendLogLines } from '#shared/telemetry/log_lines.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
+import type { Tracer } from '#shared/telemetry/tracing.ts'
 import { createTraceBook, type TraceBook } from '#shared/telemetry/trace_book.ts'
 import { startTransmitter } from '#shared/telemetry/transmitter.ts'
 import type { Hub, HubObserver } from '#shared/watch/hub.ts'
@@ -45,6 +47,8 @@ export interface InstrumentPowers {
   readonly udp?: UdpPower
   readonly usage?: () => ProcessUsage
   readonly fetch?: TelemetryFetch
+  /** Absent: nobody collects spans. */
+  readonly tracer?: Tracer | undefined
   /** Where secrets are that the configuration names. */
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
@@ -119,6 +123,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     })
   })
   const traces = createTraceBook()
+  const measurePublisher = createPublisherMetrics({ metrics, elapsed, clock, traces })
   const refusals = metrics.counter({
     name: 'aviso_notifications_refused',
     help: "Notifications and requests that the ingest refused for the provider's fault, by error code",
@@ -128,10 +133,13 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     metrics,
     store,
     traces,
-    publisher: createPublisherMetrics({ metrics, elapsed, clock, traces }),
+    publisher: (publisher) => {
+      const measured = measurePublisher(publisher)
+      return parts.tracer === undefined ? measured : spanPublisher(measured, parts.tracer)
+    },
     onRefused: (code) => refusals.add([code]),
     hub: createHubMetrics(metrics),
-    hubObserver: createHubObserver({ metrics, clock, traces }),
+    hubObserver: createHubObserver({ metrics, clock, traces, tracer: parts.tracer }),
     watchAccess: createAccessMetrics(metrics),
     authoriser: createAuthoriserMetrics({ metrics, elapsed, times: times.auth, onUser: users.observe }),
     handler: (service, route, handler) => {

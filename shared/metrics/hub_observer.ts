@@ -6,6 +6,7 @@
 
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { TraceBook } from '#shared/telemetry/trace_book.ts'
+import type { Tracer } from '#shared/telemetry/tracing.ts'
 import type { HubObserver } from '#shared/watch/hub.ts'
 import { RESPONSE_SECONDS, type Metrics } from './metrics.ts'
 
@@ -14,10 +15,12 @@ export interface HubObserverParts {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly traces: TraceBook
+  /** Absent: nobody collects spans. */
+  readonly tracer?: Tracer | undefined
 }
 
 /** Registers the metrics. */
-export function createHubObserver({ metrics, clock, traces }: HubObserverParts): HubObserver {
+export function createHubObserver({ metrics, clock, traces, tracer }: HubObserverParts): HubObserver {
   const seen = metrics.counter({
     name: 'aviso_hub_notifications',
     help: 'Notifications that the hub has seen arrive',
@@ -44,6 +47,13 @@ export function createHubObserver({ metrics, clock, traces }: HubObserverParts):
       if (index === 0 && committedAt !== undefined)
         lag.observe(Math.max(0, now - Date.parse(committedAt)) / 1_000)
       if (sequence !== undefined) traces.seen(event, Number(sequence), { seenAt: now, listeners })
+      tracer
+        ?.start(`deliver ${event}`, notification.traceparent, {
+          'messaging.system': 'aviso',
+          'messaging.destination.name': event,
+          'aviso.listeners': listeners,
+        })
+        .end(sequence === undefined ? undefined : { 'messaging.message.id': `${event}@${sequence}` })
     },
   }
 }
