@@ -142,9 +142,9 @@ function step(desk: Desk, stream: Stream): boolean {
     return true
   }
   const source = stream.next >= ring.floor ? ring : history.find(stream.next)
-  if (source === undefined) wait(desk, stream)
-  else take(desk, stream, source)
-  return source !== undefined
+  if (source === undefined) return wait(desk, stream)
+  take(desk, stream, source)
+  return true
 }
 
 /** Gives a stream one chunk, and moves its cursor behind it. */
@@ -155,9 +155,9 @@ function take({ read, clock }: Desk, stream: Stream, source: EntrySource): void 
   if (bytes !== undefined) write(stream, bytes, clock.now())
 }
 
-/** Has history read for a stream. */
-function wait(desk: Desk, stream: Stream): void {
-  if (stream.waiter !== undefined) return
+/** Has history read for a stream. @returns Whether it is there already. */
+function wait(desk: Desk, stream: Stream): boolean {
+  if (stream.waiter !== undefined) return false
   const done = (): void => {
     stream.waiter = undefined
   }
@@ -175,6 +175,7 @@ function wait(desk: Desk, stream: Stream): void {
     },
   }
   desk.history.request(stream.waiter)
+  return stream.waiter === undefined
 }
 
 /** Whether it takes all that comes from now on, as live. */

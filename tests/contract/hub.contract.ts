@@ -8,6 +8,7 @@ import { after, describe } from 'node:test'
 import type { Store } from '#shared/store/store.ts'
 import { endsContract } from './hub_ends.contract.ts'
 import { faultsContract } from './hub_faults.contract.ts'
+import { frontContract } from './hub_front.contract.ts'
 import { historyContract } from './hub_history.contract.ts'
 import { liveContract } from './hub_live.contract.ts'
 import { seamContract } from './hub_seam.contract.ts'
@@ -29,6 +30,7 @@ export function hubContract(name: string, openStore: () => Promise<Store>): void
       await Promise.all(opened.map((store) => store.close()))
     })
     liveContract(subject)
+    frontContract(subject)
     historyContract(subject)
     endsContract(subject)
     faultsContract(subject)

@@ -164,11 +164,15 @@ function endings(subject: HubSubject): void {
   it('close() ends every stream with what it has, and lets go of the store', async () => {
     const [inner, space] = [await subject.open(), createSpace()]
     const store = createFlakyStore(inner)
-    const hub = await openHub(store, space)
-    const publisher = createPublisher(store, space)
+    const publisher = createPublisher(store, space, (text) => text.padEnd(3_000, '.'))
+    for (let count = 0; count < 200; count++) await publisher.publish('a', 'old')
+    const hub = await openHub(store, space, { limits: { ringBytes: 1 } })
     const request = { selection: notificationsOf('a'), from: LIVE, format: createTestFormat(space) }
     const [reading, parked] = [await listen(hub, request), await listen(hub, request)]
     await parked.read()
+    const revision = publisher.items[0]?.revision ?? 0n
+    const behind = await listen(hub, { ...request, from: { kind: 'revision', revision } })
+    await behind.untilItems(1)
     await publisher.publish('a', 'one')
     await reading.untilItems(1)
     await publisher.publish('a', 'two')
@@ -178,6 +182,11 @@ function endings(subject: HubSubject): void {
     assert.deepEqual(closedAt(await reading.rest(), 'shutdown'), { revision: last })
     const position = closedAt(await parked.rest(), 'shutdown')
     assert.ok(parked.items().every((item) => item.revision <= position.revision))
+    const reached = closedAt(await behind.rest(), 'shutdown')
+    assertItems(
+      behind.items(),
+      publisher.items.filter((item) => item.revision <= reached.revision),
+    )
     assert.deepEqual([hub.status().subscribers, store.open], [0, 0])
     await rejects(hub.subscribe(request), 'ERR_STORE_UNAVAILABLE')
   })

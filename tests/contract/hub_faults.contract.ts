@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { AvisoError } from '#shared/errors.ts'
 import { toBytes } from '#shared/store/bytes.ts'
 import { createManualClock } from './hub_clock.ts'
 import { createFlakyStore } from './hub_flaky_store.ts'
@@ -86,6 +87,7 @@ export function faultsContract(subject: HubSubject): void {
       const [inner, space] = [await subject.open(), createSpace()]
       const store = createFlakyStore(inner)
       const clock = createManualClock()
+      await put(inner, toBytes(`/_aviso/test${space.root}`))
       const hub = await openHub(store, space, { clock })
       const publisher = createPublisher(store, space)
       const request = { selection: notificationsOf('a'), format: createTestFormat(space) }
@@ -110,6 +112,40 @@ export function faultsContract(subject: HubSubject): void {
       assert.deepEqual(
         (await again.untilItems(2)).map(({ name }) => name),
         ['missed 4', 'new'],
+      )
+      await hub.close()
+    })
+
+    it('begins no stream while it starts over', async () => {
+      const [inner, space] = [await subject.open(), createSpace()]
+      const store = createFlakyStore(inner)
+      const clock = createManualClock()
+      const hub = await openHub(store, space, { clock })
+      const publisher = createPublisher(store, space)
+      const request = { selection: notificationsOf('a'), format: createTestFormat(space) }
+      const listener = await listen(hub, { ...request, from: LIVE })
+      await publisher.publish('a', 'one')
+      await listener.untilItems(1)
+      store.isDown = true
+      store.breakAll()
+      await eventually('the upstream is away', () => !hub.status().connected)
+      const oldest = await publisher.publish('a', 'two')
+      await publisher.publish('a', 'three')
+      await store.compact(oldest + 1n)
+      // Watches are answered, reads are not: it learns what it has lost, and cannot find out where to begin.
+      const down = new AvisoError('ERR_STORE_UNAVAILABLE', 'The test has taken reads away')
+      store.inner = { ...inner, range: () => Promise.reject(down) }
+      store.isDown = false
+      await clock.advance(1_000)
+      closedAt(await listener.rest(), 'history_compacted')
+      const starting = listen(hub, { ...request, from: LIVE })
+      store.inner = inner
+      await clock.advance(2_000)
+      const late = await starting
+      await publisher.publish('a', 'four')
+      assert.deepEqual(
+        (await late.untilItems(1)).map(({ name }) => name),
+        ['four'],
       )
       await hub.close()
     })

@@ -13,6 +13,8 @@ export interface FlakyStore extends Store {
   inner: Store
   /** Whether nothing can be reached. */
   isDown: boolean
+  /** Whether watches tell no progress, as etcd's for ten minutes. */
+  isQuiet: boolean
   /** Chance that a watch breaks after a message. */
   breakage: number
   /** Watches so far, and those that are open. */
@@ -37,7 +39,7 @@ export function createFlakyStore(inner: Store, random: () => number = Math.rando
     running.add(broken)
     try {
       for await (const message of store.inner.watch({ ...request, signal: AbortSignal.any(signals) })) {
-        yield message
+        if (message.kind !== 'progress' || !store.isQuiet) yield message
         if (broken.signal.aborted || random() < store.breakage) throw down()
       }
       if (broken.signal.aborted) throw down()
@@ -49,6 +51,7 @@ export function createFlakyStore(inner: Store, random: () => number = Math.rando
   const store: FlakyStore = {
     inner,
     isDown: false,
+    isQuiet: false,
     breakage: 0,
     get watches() {
       return watches

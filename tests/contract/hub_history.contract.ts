@@ -26,7 +26,7 @@ import {
   type HubSubject,
   type Publisher,
 } from './hub_support.ts'
-import { deleteOperation, rejects } from './store_support.ts'
+import { deleteOperation, put, rejects } from './store_support.ts'
 
 const BEGINNING: StreamPosition = { revision: 0n }
 /** A ring that holds next to nothing, so that everything else is history. */
@@ -82,6 +82,27 @@ function fromPosition(subject: HubSubject): void {
     const kinds = listener.frames.map((frame) => (frame.kind === 'item' ? frame.phase : frame.kind))
     assert.equal(kinds.indexOf('live'), kinds.lastIndexOf('history') + 2)
     assert.equal(kinds.filter((kind) => kind === 'caughtUp').length, 1)
+    await hub.close()
+  })
+
+  it('takes for history what was stored before the hub began, however it comes', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    await put(store, toBytes(`/_aviso/test${space.root}`))
+    const publisher = createPublisher(store, space)
+    for (let count = 0; count < 600; count++) await publisher.publish('a', 'x')
+    const hub = await openHub(store, space)
+    const from = { kind: 'revision', revision: firstOf(publisher) } as const
+    const listener = await listen(hub, {
+      selection: notificationsOf('a'),
+      from,
+      format: createTestFormat(space),
+    })
+    await listener.until('caughtUp', ({ kind }) => kind === 'caughtUp')
+    assertItems(listener.items(), publisher.items)
+    await publisher.publish('a', 'y')
+    await listener.untilItems(601)
+    const phases = listener.frames.flatMap((frame) => (frame.kind === 'item' ? [frame.phase] : []))
+    assert.deepEqual([phases.indexOf('live'), phases.lastIndexOf('history')], [600, 599])
     await hub.close()
   })
 
@@ -191,10 +212,13 @@ function fromPosition(subject: HubSubject): void {
 
 function behindRing(subject: HubSubject): void {
   it('pages through the store and meets the ring without a gap or a repeat', async () => {
-    const [store, space] = [await subject.open(), createSpace()]
+    const [inner, space] = [await subject.open(), createSpace()]
+    const store = createFlakyStore(inner)
     const publisher = createPublisher(store, space, (text) => text.padEnd(2_000, '.'))
     await fill(publisher, 300)
-    const hub = await openHub(store, space, { limits: TINY_RING })
+    // Neither time nor progress helps on a stream that has been forgotten.
+    store.isQuiet = true
+    const hub = await openHub(store, space, { limits: TINY_RING, clock: createManualClock() })
     const from = { kind: 'revision', revision: firstOf(publisher) } as const
     const listeners = await Promise.all(
       ['a', 'b', 'none'].map((event) =>
@@ -242,6 +266,57 @@ function behindRing(subject: HubSubject): void {
     )
     // 150 revisions lie in three or four stretches, and a second try may be due where one came while a page was being made.
     assert.ok(store.watches - before <= 8, `${store.watches - before} watches for ${starts.length} listeners`)
+    await hub.close()
+  })
+
+  it('lets go of the store when history meets the ring', async () => {
+    const [inner, space] = [await subject.open(), createSpace()]
+    const store = createFlakyStore(inner)
+    const publisher = createPublisher(store, space)
+    await fill(publisher, 20)
+    // Time stands still: nothing is released for being idle.
+    const hub = await openHub(store, space, { limits: TINY_RING, clock: createManualClock() })
+    const request = { selection: notificationsOf('a'), format: createTestFormat(space) }
+    const listener = await listen(hub, {
+      ...request,
+      from: { kind: 'revision', revision: firstOf(publisher) },
+    })
+    await fill(publisher, 2)
+    await listener.untilItems(66)
+    await eventually('only the upstream is left', () => store.open === 1)
+    assertItems(listener.items(), publisher.after('a', BEGINNING))
+    await hub.close()
+  })
+
+  it('shares what streams of different phases and ends have in common, and nothing else', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space)
+    const hub = await openHub(store, space)
+    const request = { selection: notificationsOf('a'), format: createTestFormat(space) }
+    const parked = await listen(hub, { ...request, from: { kind: 'live' } })
+    await parked.read()
+    await fill(publisher, 5)
+    await eventually(
+      'the hub has seen all',
+      () => hub.status().revision >= (publisher.items.at(-1)?.revision ?? 0n),
+    )
+    await parked.untilItems(15)
+    const from = { kind: 'revision', revision: firstOf(publisher) } as const
+    const until = publisher.after('a', BEGINNING)[7]?.revision ?? 0n
+    const all = await listen(hub, { ...request, from })
+    await all.untilItems(15)
+    const some = await listen(hub, { ...request, from, until })
+    assert.deepEqual(closedAt(await some.rest(), 'end_of_stream'), { revision: until })
+    const expected = publisher.after('a', BEGINNING)
+    assertItems(parked.items(), expected)
+    assertItems(all.items(), expected)
+    assertItems(
+      some.items(),
+      expected.filter(({ revision }) => revision <= until),
+    )
+    const phases = (frames: typeof all.frames): Set<string> =>
+      new Set(frames.flatMap((frame) => (frame.kind === 'item' ? [frame.phase] : [])))
+    assert.deepEqual([phases(parked.frames), phases(all.frames)], [new Set(['live']), new Set(['history'])])
     await hub.close()
   })
 

@@ -26,7 +26,7 @@ import {
   type Space,
 } from './hub_support.ts'
 
-const SEEDS = [1, 2, 3, 4]
+const SEEDS = [1, 2, 3, 4, 5, 6]
 const CHAINS = 12
 const ROUNDS = 150
 
@@ -108,11 +108,12 @@ async function act(chain: Chain, scene: Scene): Promise<void> {
 async function connect(chain: Chain, { hub, space, random, items }: Scene): Promise<void> {
   chain.start ??= items[Math.floor(random() * items.length)] ?? { revision: 0n }
   chain.reached ??= chain.start
-  chain.stream = await listen(hub, {
+  const request = {
     selection: notificationsOf(chain.event),
     from: startAfter(chain.reached),
     format: createTestFormat(space),
-  })
+  }
+  chain.stream = await listen(hub, request, random() < 0.5)
   chain.seen = 0
 }
 

@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { FieldCondition, NotificationFilter } from '#shared/notification/notification.ts'
+import { sourceOf, type ByteSink } from '#shared/http/byte_source.ts'
 import { prefixEnd, toBytes, toText } from '#shared/store/bytes.ts'
 import { MAX_TXN_OPERATIONS, type Revision, type Store, type StoreOperation } from '#shared/store/store.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
@@ -213,9 +214,69 @@ export interface Listener {
   cancel(): Promise<void>
 }
 
-export async function listen(hub: Hub, request: SubscribeRequest): Promise<Listener> {
+/** What is read from. */
+interface PieceReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>
+  cancel(): Promise<void>
+}
+
+/** Pieces that a socket takes before it is full. */
+const SOCKET_PIECES = 3
+
+/** Reads past the web stream, as a runtime's socket does: it asks for more while it is given something, until it is full. */
+function socketReader(body: ReadableStream<Uint8Array>): PieceReader {
+  const source = sourceOf(body)
+  assert.ok(source !== undefined)
+  const pieces: Uint8Array[] = []
+  let hasEnded = false
+  let isDry = false
+  let wake = (): void => undefined
+  const sink: ByteSink = {
+    enqueue: (bytes) => {
+      pieces.push(bytes)
+      if (pieces.length < SOCKET_PIECES) source.pull()
+      else isDry = true
+      wake()
+    },
+    close: () => {
+      hasEnded = true
+      wake()
+    },
+    error: (reason) => assert.fail(`the stream was broken off: ${String(reason)}`),
+  }
+  const reader = body.getReader()
+  let isRedirected = false
+  return {
+    read: async () => {
+      if (!isRedirected) {
+        const first = await reader.read()
+        isRedirected = !first.done && source.redirect(sink)
+        if (isRedirected) source.pull()
+        return first
+      }
+      while (pieces.length === 0 && !hasEnded) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+      const value = pieces.shift()
+      if (value !== undefined && isDry) {
+        isDry = false
+        source.pull()
+      }
+      return { done: value === undefined, value }
+    },
+    cancel: async () => {
+      if (isRedirected) source.cancel()
+      else await reader.cancel()
+    },
+  }
+}
+
+/** Subscribes. @param isDirect Whether it reads past the web stream, which asks for some pieces ahead. */
+export async function listen(hub: Hub, request: SubscribeRequest, isDirect = false): Promise<Listener> {
   const subscription = await within('a subscription', hub.subscribe(request))
-  const reader = subscription.body.getReader()
+  const reader: PieceReader = isDirect ? socketReader(subscription.body) : subscription.body.getReader()
   const frames: Frame[] = []
   const decoder = new TextDecoder()
   let buffered = ''
