@@ -17,7 +17,13 @@ import { openMaintenance } from '#shared/store/open_maintenance.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
 import { createLogger, type Logger } from '#shared/telemetry/logger.ts'
 import { createAuditFile } from './serve/audit_file.ts'
-import { parseServeArguments, readSchemaFiles, refuseOpenAddress, resolveConfig } from './serve/options.ts'
+import {
+  parseServeArguments,
+  readSchemaFiles,
+  refuseOpenAddress,
+  resolveConfig,
+  type ServeOptions,
+} from './serve/options.ts'
 import { createPeers } from './serve/peers.ts'
 import { checkSchedules, startSchedules } from './serve/schedules.ts'
 
@@ -44,6 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const stopSchedules = options.services.includes('admin')
     ? startSchedules({ crons: triggers.crons, run: launched.system.scheduled, now: systemClock.now })
     : () => undefined
+  process.on('SIGHUP', () => void reloadPolicy(launched.system, options, platform, logger))
   const signal = await stopSignal()
   console.error(`\n${signal}: finishing writes and ending streams`)
   stopSchedules()
@@ -109,6 +116,23 @@ async function launch(
     )
   }
   return { system, servers }
+}
+
+/** Reads the rules of the configuration file again, so that a right can be taken away without a restart. What is wrong changes nothing. */
+async function reloadPolicy(
+  system: System,
+  options: ServeOptions,
+  platform: Platform,
+  logger: Logger,
+): Promise<void> {
+  try {
+    const { vars } = await resolveConfig(options, platform.readText)
+    system.replacePolicy(vars.policy)
+    logger('info', 'The policy was read again')
+  } catch (error) {
+    const reason = isAvisoError(error, 'ERR_CONFIG') ? error.message : 'unknown'
+    logger('error', 'The policy was not read again, the old one stays', { reason })
+  }
 }
 
 function announce({ servers }: Launched, config: Config, platform: Platform): void {

@@ -55,6 +55,8 @@ export interface System {
   readonly ready: Promise<void>
   /** A cron trigger is due. Waits until the services stand; does nothing where the admin is not among them. Never rejects. */
   scheduled(event: ScheduledEvent): Promise<void>
+  /** Who may do what from now on, for open streams too. @throws {AvisoError} `ERR_CONFIG` for rules that cannot be; the old ones then stay. */
+  replacePolicy(policy: Config['vars']['policy']): void
   /** Ends streams with a resumable position, finishes writes, closes the store. Idempotent. */
   close(): Promise<void>
 }
@@ -124,6 +126,7 @@ export function startSystem(parts: SystemParts): System {
       await ready.catch(() => undefined)
       if (!stop.signal.aborted) await running?.admin?.scheduled(event)
     },
+    replacePolicy: (policy) => access.replacePolicy(policy),
     close: () => {
       closing ??= closeSystem()
       return closing

@@ -51,6 +51,8 @@ export interface SystemAccess {
   readonly providers: ProviderAuthoriser
   readonly administrators: AdminAuthoriser
   readonly counters: Counters
+  /** From now on, for open streams too. @throws {AvisoError} `ERR_CONFIG` for rules that cannot be; the old ones then stay. */
+  replacePolicy(config: PolicyConfig): void
   /** Writes what is left of the audit log. */
   close(): Promise<void>
 }
@@ -74,7 +76,7 @@ export function startAccess(parts: {
   const { count } = counters
   const audit =
     powers.auditSink === undefined ? silentAudit : createAudit({ sink: powers.auditSink, clock, logger })
-  const access = openAccessControl({
+  const { access, replacePolicy } = openAccessControl({
     identity,
     policy,
     quota,
@@ -94,6 +96,10 @@ export function startAccess(parts: {
     providers: createProviderAuthoriser({ access, clock, rate: quota.publishesPerPrincipal }),
     administrators: createAdminAuthoriser(access),
     counters,
+    replacePolicy: (config) => {
+      replacePolicy(config)
+      rights.checkAll()
+    },
     close: async () => {
       rights.close()
       await audit.close()
@@ -146,6 +152,13 @@ export interface AccessParts {
   readonly count: Count
 }
 
+/** Access control whose rules can change. */
+export interface OpenedAccess {
+  readonly access: AccessControl
+  /** From now on. @throws {AvisoError} `ERR_CONFIG` for rules that cannot be; the old ones then stay. */
+  replacePolicy(config: PolicyConfig): void
+}
+
 /** RFC 7518 §3.2: a key as long as the hash. */
 const SECRET_BYTES = 32
 
@@ -154,21 +167,27 @@ const SECRET_BYTES = 32
  *
  * @throws {AvisoError} `ERR_CONFIG` for rules and keys that cannot be, and for secrets that are missing or too short.
  */
-export function openAccessControl(parts: AccessParts): AccessControl {
+export function openAccessControl(parts: AccessParts): OpenedAccess {
   const { identity, clock, count, addressOf, quota, audit = silentAudit } = parts
   if (identity === 'none') {
-    return createAccessControl({ identify: identifyNobody, policy: () => openPolicy, audit })
+    const access = createAccessControl({ identify: identifyNobody, policy: () => openPolicy, audit })
+    return { access, replacePolicy: () => undefined }
   }
   const providers = identity.providers.map((provider) => openProvider(provider, identity.realm, parts))
   const chain = createIdentityChain({ providers, clock, count })
   const failures = quota.wrongCredentialsPerAddress
   const identify = createIdentify({ chain, audit, clock, count, addressOf, failures })
-  const policy = openPolicyOf(parts)
-  return createAccessControl({ identify, policy: () => policy, audit })
+  let policy = openPolicyOf(parts.policy, parts)
+  return {
+    access: createAccessControl({ identify, policy: () => policy, audit }),
+    replacePolicy: (config) => {
+      policy = openPolicyOf(config, parts)
+    },
+  }
 }
 
-function openPolicyOf(parts: AccessParts): Policy {
-  const { policy: rules, roots, clock, count } = parts
+function openPolicyOf(rules: PolicyConfig, parts: AccessParts): Policy {
+  const { roots, clock, count } = parts
   const common = { rules, roots, clock, count }
   return rules.destinations === undefined
     ? createPolicy(common)

@@ -69,6 +69,8 @@ export interface HeldRight {
 export interface StreamRights {
   /** @returns A function to call when the stream has ended. */
   hold(right: HeldRight): () => void
+  /** Checks all of them at the next tick, because rules have changed. */
+  checkAll(): void
   readonly size: number
   close(): void
 }
@@ -135,7 +137,7 @@ export function createStreamRights({
 
   function tick(): void {
     const now = clock.now()
-    if (now < lastTickAt) distrust(now)
+    if (now < lastTickAt) distrust(held, now)
     lastTickAt = now
     for (const entry of held) {
       const { endsAt = Infinity, validUntil } = entry.standing
@@ -143,14 +145,6 @@ export function createStreamRights({
       if (now + limits.tickMs > endsAt) lose(entry, 'expired')
       else if (now >= validUntil + limits.graceMs) lose(entry, 'unverifiable')
       else if (now >= entry.nextCheckAt && !entry.isChecking) void check(entry)
-    }
-  }
-
-  /** After a clock was set back, what was said to last until some time would last too long. */
-  function distrust(now: number): void {
-    for (const entry of held) {
-      entry.nextCheckAt = now
-      entry.standing = { ...entry.standing, validUntil: Math.min(entry.standing.validUntil, now) }
     }
   }
 
@@ -167,6 +161,9 @@ export function createStreamRights({
         release(entry)
       }
     },
+    checkAll() {
+      for (const entry of held) entry.nextCheckAt = clock.now()
+    },
     get size() {
       return held.size
     },
@@ -175,6 +172,14 @@ export function createStreamRights({
       stopTicking?.()
       stopTicking = undefined
     },
+  }
+}
+
+/** After a clock was set back, what was said to last until some time would last too long. */
+function distrust(held: Iterable<Held>, now: number): void {
+  for (const entry of held) {
+    entry.nextCheckAt = now
+    entry.standing = { ...entry.standing, validUntil: Math.min(entry.standing.validUntil, now) }
   }
 }
 

@@ -184,7 +184,7 @@ export function openAccess(standIns: AccessStandIns): AccessUnderTest {
   const counters = createCounters()
   const audit = createAudit({ sink: (lines) => void printed.push(lines), clock, logger })
   const { identity, policy, quota } = configOf(standIns.vars).vars
-  const access = openAccessControl({
+  const { access } = openAccessControl({
     identity,
     policy,
     quota,

@@ -86,6 +86,15 @@ describe('createStreamRights()', () => {
     assert.deepEqual(ended, [])
   })
 
+  it('checks all streams at once where rules have changed', async () => {
+    hold()
+    await clock.advance(5000)
+    answer = () => Promise.reject(REVOKED)
+    rights.checkAll()
+    await clock.advance(1000)
+    assert.deepEqual(ended, [{ reason: 'revoked', at: 6000 }])
+  })
+
   it('tries again while nobody can say, and ends the stream 58 s after the last verdict', async () => {
     hold()
     answer = () => Promise.reject(DOWN)
