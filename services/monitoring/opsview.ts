@@ -51,7 +51,6 @@ export function createOpsviewReporter(parts: OpsviewParts): OpsviewReporter {
       token = await logIn(parts)
       answer = await post(parts, check, token)
     }
-    if (answer.status === UNAUTHORISED) token = undefined
     if (answer.status < 200 || answer.status > 299)
       throw new AvisoError('ERR_BAD_REQUEST', `Opsview answered with status ${answer.status}`)
   }

@@ -163,6 +163,28 @@ describe('GET /api/v1/notifications/{id}/trace', () => {
   })
 })
 
+describe('GET /api/v1/notifications/{id}/trace with identities', () => {
+  it('shows nobody what they may not see, not even that it is there', async () => {
+    await withMeasuredSystem(async ({ call, post }) => {
+      const asOperator = { authorization: `Bearer ${OPERATOR_TOKEN}` }
+      const asListener = { authorization: `Bearer ${LISTENER_TOKEN}` }
+      for (const country of ['Italy', 'France']) {
+        assert.equal((await post('/api/v1/notification', flightBody('1', country), asOperator)).status, 200)
+      }
+      const statusOf = async (id: string, headers: Record<string, string>): Promise<number> =>
+        (await call(`/api/v1/notifications/${id}/trace`, { headers })).status
+      assert.deepEqual(
+        [await statusOf('flight@1', asOperator), await statusOf('flight@2', asOperator)],
+        [200, 200],
+      )
+      assert.equal(await statusOf('flight@1', asListener), 200)
+      assert.equal(await statusOf('flight@2', asListener), 404)
+      assert.equal(await statusOf('flight@3', asListener), 404)
+      assert.equal(await statusOf('flight@1', {}), 401)
+    }, IDENTITIES)
+  })
+})
+
 describe('GET /api/v1/monitoring/status with identities', () => {
   it('is for administrators, and what identity counts is on the page', async () => {
     await withMeasuredSystem(async ({ call, page }) => {

@@ -36,11 +36,11 @@ export interface MeasuredSystem {
   advance(everyMs: number): Promise<void>
 }
 
-/** A notification of a flight to Italy. */
-export function flightBody(number: string): Readonly<Record<string, unknown>> {
+/** A notification of a flight. */
+export function flightBody(number: string, country = 'Italy'): Readonly<Record<string, unknown>> {
   return {
     event_type: 'flight',
-    identifier: { country: 'Italy', airport: 'fco', date: '20260810', number },
+    identifier: { country, airport: 'fco', date: '20260810', number },
     payload: 'Landed',
   }
 }
@@ -67,7 +67,7 @@ export const IDENTITIES: Readonly<Record<string, unknown>> = {
   policy: {
     rules: [
       { realm: 'local', roles: ['operator'], listen: 'everything', publish: 'everything', admin: true },
-      { realm: 'local', roles: ['listener'], listen: ['/tmp/'] },
+      { realm: 'local', roles: ['listener'], listen: ['/tmp/aviso/flight/20260810/italy/'] },
     ],
   },
 }

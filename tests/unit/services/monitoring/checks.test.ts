@@ -225,6 +225,13 @@ describe('createGrowth()', () => {
     )
   })
 
+  it('forgets how it was before the last day', () => {
+    const growth = createGrowth()
+    for (let hour = 0; hour <= 24; hour++) growth.add(START + hour * HOUR, hour * 1_000_000)
+    for (let hour = 25; hour <= 72; hour++) growth.add(START + hour * HOUR, 24_000_000)
+    assert.equal(growth.bytesPerSecond(), 0)
+  })
+
   it('has no end in sight where the store shrinks, and none left where it is full', () => {
     const growth = createGrowth()
     growth.add(START, 1_000)

@@ -196,21 +196,31 @@ describe('createHttpChannel()', () => {
 
   it('keeps a bounded queue and drops the oldest while the monitoring hangs', async () => {
     const clock = createManualClock()
-    let calls = 0
+    const bodies: string[] = []
+    let answer = (): void => undefined
     const fetch = (_url: string, init: RequestInit): Promise<Response> => {
-      calls++
-      return new Promise((_resolve, reject) => {
+      bodies.push(init.body as string)
+      return new Promise((resolve, reject) => {
+        answer = () => resolve(new Response('{}'))
         init.signal?.addEventListener('abort', () => reject(new Error('aborted')))
       })
     }
     const channel = createHttpChannel({ ...parts, fetch, clock })
     for (let index = 0; index < MAX_QUEUED + 500; index++) channel.send(bytes(`${index}`))
-    assert.equal(calls, 1)
+    assert.deepEqual(bodies, ['0'])
     assert.equal(channel.status().dropped, 499)
+    answer()
+    await clock.advance(0)
+    const [first, last] = [bodies[1]?.split('\n')[0], bodies[1]?.split('\n').at(-1)]
+    assert.deepEqual(
+      [first, last],
+      ['500', '599'],
+      'the newest thousand is left, and goes a hundred at a time',
+    )
     const closing = channel.close()
     await clock.advance(2_000)
     await closing
-    assert.equal(channel.status().sent, 0)
+    assert.equal(channel.status().sent, 1)
   })
 
   it('waits after a failure instead of hammering', async () => {

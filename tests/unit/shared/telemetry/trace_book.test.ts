@@ -37,6 +37,8 @@ describe('createTraceBook()', () => {
     assert.equal(book.find('flight', 100_000 - 16_383).acceptedAt, 100_000 - 16_383)
     book.seen('flight', 1, { seenAt: 5, listeners: 1 })
     assert.deepEqual(book.find('flight', 1), {}, 'what comes late does not push out what is new')
+    const sameLine = 1 + 6 * 16_384
+    assert.deepEqual(book.find('flight', sameLine), { acceptedAt: sameLine, committedAt: sameLine })
     for (let event = 0; event < 1_000; event++)
       book.committed(`event${event}`, 1, { acceptedAt: 1, committedAt: 1 })
     assert.deepEqual(book.find('event999', 1), {})
