@@ -115,6 +115,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
       'services/system_access.ts',
       'services/system_routes.ts',
       'services/system_epoch.ts',
+      'services/system_schemas.ts',
       'services/system_instruments.ts',
       'services/system_monitoring.ts',
       'services/monitoring',

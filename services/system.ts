@@ -16,6 +16,7 @@ import { AvisoError } from '#shared/errors.ts'
 import { errorResponse } from '#shared/http/respond.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
+import { openRemovals } from '#shared/removal/removals.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -27,6 +28,7 @@ import { openEpoch } from '#services/system_epoch.ts'
 import { createInstruments, type InstrumentPowers, type Instruments } from '#services/system_instruments.ts'
 import { startSystemMonitoring } from '#services/system_monitoring.ts'
 import { createDispatcher, type Readiness } from '#services/system_routes.ts'
+import { findSchemas, keepSchemas, type StartSchemas } from '#services/system_schemas.ts'
 
 /** What a system is made of. */
 export interface SystemParts extends InstrumentPowers, AccessPowers {
@@ -83,8 +85,11 @@ export function startSystem(parts: SystemParts): System {
   const access = startAccess({ ...parts, powers: parts })
   const { instruments, monitoring } = startMeasuring(parts, access)
   let running: Running | undefined
-  const ready = startWhenStoreAnswers({ ...parts, instruments, access }, stop.signal).then((started) => {
+  let keeping: Promise<void> | undefined
+  const startParts = { ...parts, instruments, access }
+  const ready = startWhenStoreAnswers(startParts, stop.signal).then(({ started, found }) => {
     running = started
+    keeping = keepSchemas(parts, found, { onChange: restart, signal: stop.signal })
   })
   ready.catch((error: unknown) => {
     if (!stop.signal.aborted)
@@ -133,9 +138,20 @@ export function startSystem(parts: SystemParts): System {
     },
   }
 
+  /** Services of another schema take over from those that run; streams end with a resumable position, as for any restart. */
+  async function restart(schemas: Schemas): Promise<void> {
+    const before = running
+    running = await start({ ...startParts, schemas }, stop.signal)
+    parts.logger('info', 'The services have taken over a schema from the store', {
+      events: schemas.events.join(' '),
+    })
+    await before?.close()
+  }
+
   async function closeSystem(): Promise<void> {
     stop.abort()
     await ready.catch(() => undefined)
+    await keeping
     await running?.close()
     await access.close()
     await monitoring?.close()
@@ -172,11 +188,15 @@ interface StartParts extends SystemParts {
   readonly access: SystemAccess
 }
 
-async function startWhenStoreAnswers(parts: StartParts, signal: AbortSignal): Promise<Running> {
+async function startWhenStoreAnswers(
+  parts: StartParts,
+  signal: AbortSignal,
+): Promise<{ readonly started: Running; readonly found: StartSchemas }> {
   let waitMs: number = START_RETRY_MS.first
   for (;;) {
     try {
-      return await start(parts, signal)
+      const found = await findSchemas(parts)
+      return { started: await start({ ...parts, schemas: found.schemas }, signal), found }
     } catch (error) {
       if (signal.aborted || !(error instanceof AvisoError) || error.status !== 503) throw error
       parts.logger('warn', 'waiting for the store', { code: error.code, reason: error.message })
@@ -186,12 +206,27 @@ async function startWhenStoreAnswers(parts: StartParts, signal: AbortSignal): Pr
   }
 }
 
-async function start(parts: StartParts, signal: AbortSignal): Promise<Running> {
+/** Things to close, in no order. */
+type Closers = (() => Promise<void>)[]
+
+/** Starts services. What was begun is closed again where the rest fails. */
+async function start(parts: StartParts, systemSignal: AbortSignal): Promise<Running> {
+  const stop = new AbortController()
+  const closers: Closers = [async () => stop.abort()]
+  try {
+    const signal = AbortSignal.any([systemSignal, stop.signal])
+    return await startServices(parts, closers, signal)
+  } catch (error) {
+    await Promise.all(closers.map((close) => close()))
+    throw error
+  }
+}
+
+async function startServices(parts: StartParts, closers: Closers, signal: AbortSignal): Promise<Running> {
   const { access, clock, config, instruments, logger, random, schemas, services } = parts
   const { store } = instruments
   const epoch = await openEpoch({ store, clock, random, logger, signal })
   const handlers = new Map<ServiceName, FetchHandler>()
-  const closers: (() => Promise<void>)[] = []
   let listening: Running['listening'] = () => ({ connected: true, streams: 0 })
   const info = { baseUrl: parts.baseUrl, version: parts.version }
   if (services.includes('rest')) {
@@ -217,8 +252,11 @@ async function start(parts: StartParts, signal: AbortSignal): Promise<Running> {
   if (services.includes('auth')) {
     const { ringMebibytes, maxStreams: maxSubscribers, stallSeconds, ...vars } = config.services.auth.vars
     const limits = { heartbeatSeconds: vars.heartbeatSeconds, maxAgeSeconds: vars.streamMaxAgeSeconds }
+    const removals = await openRemovals({ store, clock, random, logger })
+    closers.push(() => removals.close())
     const hub = await createHub({
       store,
+      removals,
       schemas,
       roots: schemas.roots,
       clock,
@@ -274,8 +312,22 @@ function startAdmin({
   random,
   logger,
   access,
+  version,
 }: StartParts): AdminService {
   const settings = toAdminSettings(config.services.admin.vars, schemas)
   const authorise = access.administrators
-  return createAdminService({ store, maintenance, schemas, clock, random, logger, settings, authorise })
+  const { schemaService } = config.vars
+  const info = { version }
+  return createAdminService({
+    store,
+    maintenance,
+    schemas,
+    clock,
+    random,
+    logger,
+    settings,
+    authorise,
+    schemaService,
+    info,
+  })
 }

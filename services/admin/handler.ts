@@ -23,7 +23,7 @@ export interface AdminParts extends Omit<JobsParts, 'holder'> {
   /** Unique text: request ids, and the name of this admin among others. */
   readonly random: () => string
   /** Goes into the status documents of service files. */
-  readonly info?: { readonly version: string }
+  readonly info: { readonly version: string }
   /** The service whose schema our own services take from the store. */
   readonly schemaService?: string | undefined
 }
@@ -61,7 +61,7 @@ export function createAdminService(parts: AdminParts): AdminService {
     ...configRoutes({
       ...parts,
       schemaService: parts.schemaService,
-      version: parts.info?.version ?? 'unknown',
+      version: parts.info.version,
     }),
   ]
   return {

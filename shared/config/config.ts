@@ -69,6 +69,8 @@ const shared = v.strictObject({
   store: v.optional(v.string(), 'embedded:'),
   /** Names of shipped schemas (`flight`, `ecmwf`) or paths of schema files. */
   schemas: v.optional(v.pipe(v.array(v.string()), v.minLength(1)), ['flight', 'ecmwf']),
+  /** Service whose files in the store hold the schema, e.g. `aviso/v1`: it then counts instead of `schemas`, and its changes at once. */
+  schemaService: v.optional(v.string()),
   /** Public address: the `source` of delivered CloudEvents. Default: the address the launcher listens on. */
   baseUrl: v.optional(v.pipe(v.string(), v.url())),
   logLevel: v.optional(logLevel, 'info'),

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { afterEach, describe, it } from 'node:test'
+import { startSystem, type System } from '#services/system.ts'
+import { SERVICE_NAMES } from '#shared/config/config.ts'
+import { loadConfig } from '#shared/config/load.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import { encodeBase64 } from '#shared/store/base64.ts'
+import { toBytes } from '#shared/store/bytes.ts'
+import { createMemoryStore } from '#shared/store/memory.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { silentLogger } from '#shared/telemetry/logger.ts'
+
+const CONFIG = {
+  name: 'aviso',
+  services: {
+    rest: { name: 'rest', main: 'x', routes: ['/api/v1/notification'] },
+    auth: {
+      name: 'auth',
+      main: 'x',
+      routes: ['/v3/*', '/api/v1/watch', '/api/v1/replay', '/api/v1/schema', '/api/v1/schema/*'],
+    },
+  },
+}
+
+const systems: System[] = []
+afterEach(async () => {
+  await Promise.all(systems.splice(0).map((system) => system.close()))
+})
+
+async function start(vars: object = {}): Promise<System> {
+  const clock = systemClock
+  const system = startSystem({
+    config: loadConfig(JSON.stringify({ ...CONFIG, vars }), 'file.json'),
+    services: SERVICE_NAMES.filter((name) => name !== 'monitoring'),
+    store: createMemoryStore({ clock }),
+    schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
+    clock,
+    random: () => crypto.randomUUID(),
+    logger: silentLogger,
+    identity: { unixUser: 'user', hostname: 'host' },
+    baseUrl: () => 'http://127.0.0.1',
+    version: '1.2.3',
+  })
+  systems.push(system)
+  await system.ready
+  return system
+}
+
+async function call(
+  system: System,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const init = {
+    method,
+    headers: { 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  }
+  const response = await system.fetch(new Request(`http://127.0.0.1${path}`, init))
+  return { status: response.status, text: await response.text() }
+}
+
+async function publish(system: System, number: string): Promise<void> {
+  const identifier = { country: 'italy', airport: 'FCO', date: '20261125', number }
+  const { status, text } = await call(system, 'POST', '/api/v1/notification', {
+    event_type: 'flight',
+    identifier,
+    payload: number,
+  })
+  assert.equal(status, 200, text)
+}
+
+/** Ids of a replay from the first notification on. */
+async function replay(system: System): Promise<string[]> {
+  const { status, text } = await call(system, 'POST', '/api/v1/replay', {
+    event_type: 'flight',
+    identifier: {},
+    from_id: '1',
+  })
+  assert.equal(status, 200, text)
+  return [...text.matchAll(/"id":"(flight@\d+)"/g)].map(([, id]) => id ?? '')
+}
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!(await holds())) {
+    assert.ok(Date.now() < deadline, what)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+describe('what an operator removes', () => {
+  it('is not replayed any more: a notification (J8)', async () => {
+    const system = await start()
+    for (const number of ['AZ1', 'AZ2', 'AZ3']) await publish(system, number)
+    // Twice, so that what the hub keeps of the first one would serve the second.
+    assert.deepEqual(await replay(system), ['flight@1', 'flight@2', 'flight@3'])
+    assert.equal((await call(system, 'DELETE', '/api/v1/admin/notification/flight@2')).status, 200)
+    await until('the hub learns of it', async () => (await replay(system)).length === 2)
+    assert.deepEqual(await replay(system), ['flight@1', 'flight@3'])
+  })
+  it('is not replayed any more: a stream, whose numbers go on (J9)', async () => {
+    const system = await start()
+    for (const number of ['AZ1', 'AZ2']) await publish(system, number)
+    assert.equal((await replay(system)).length, 2)
+    assert.equal(
+      (await call(system, 'DELETE', '/api/v1/admin/wipe/stream', { stream_name: 'flight' })).status,
+      200,
+    )
+    await until('the hub learns of it', async () => (await replay(system)).length === 0)
+    await publish(system, 'AZ3')
+    await until('what comes later is delivered', async () => (await replay(system)).join() === 'flight@3')
+  })
+})
+
+describe('a schema in the store', () => {
+  const schema = (event: string): string =>
+    JSON.stringify({
+      [event]: {
+        endpoint: [{ engine: ['etcd_rest'], base: `/x/${event}`, stem: '{a}' }],
+        request: { a: [{ type: 'StringHandler' }] },
+      },
+    })
+  const push = (system: System, content: string) =>
+    call(system, 'POST', '/api/v1/admin/config/push', {
+      service: 'aviso/v1',
+      message: 'a schema',
+      files: [{ path: 'event_listener_schema.json', content: encodeBase64(toBytes(content)) }],
+    })
+  const eventsOf = async (system: System): Promise<string[]> => {
+    const { text } = await call(system, 'GET', '/api/v1/schema')
+    return (JSON.parse(text) as { readonly event_types: string[] }).event_types
+  }
+
+  it('counts instead of the configured one, and its changes while the system runs', async () => {
+    const system = await start({ schemaService: 'aviso/v1' })
+    assert.deepEqual(await eventsOf(system), ['dissemination', 'flight', 'mars'])
+    await publish(system, 'AZ1')
+    assert.equal((await push(system, schema('storm'))).status, 200)
+    await until('the services take it over', async () => (await eventsOf(system)).join() === 'storm')
+    const published = await call(system, 'POST', '/api/v1/notification', {
+      event_type: 'storm',
+      identifier: { a: 'b' },
+      payload: 'p',
+    })
+    assert.equal(published.status, 200, published.text)
+    assert.equal(
+      (await call(system, 'POST', '/api/v1/notification', { event_type: 'flight', identifier: {} })).status,
+      400,
+    )
+    const replayed = await call(system, 'POST', '/api/v1/replay', {
+      event_type: 'storm',
+      identifier: {},
+      from_id: '1',
+    })
+    assert.match(replayed.text, /storm@1/)
+  })
+  it('is refused where the services could not use it, and they go on', async () => {
+    const system = await start({ schemaService: 'aviso/v1' })
+    assert.equal((await push(system, '{"storm":{}}')).status, 400)
+    await publish(system, 'AZ1')
+  })
+  it('is served to clients of 1.x from there', async () => {
+    const system = await start({ schemaService: 'aviso/v1' })
+    await push(system, schema('storm'))
+    const prefix = '/ec/config/aviso/v1'
+    const body = { key: encodeBase64(toBytes(`${prefix}/`)), range_end: encodeBase64(toBytes(`${prefix}0`)) }
+    const { status, text } = await call(system, 'POST', '/v3/kv/range', body)
+    assert.equal(status, 200)
+    const { kvs } = JSON.parse(text) as {
+      readonly kvs: readonly { readonly key: string; readonly value: string }[]
+    }
+    assert.deepEqual(
+      kvs.map(({ key, value }) => [key, value]),
+      [
+        [
+          encodeBase64(toBytes(`${prefix}/event_listener_schema.json`)),
+          encodeBase64(toBytes(schema('storm'))),
+        ],
+      ],
+    )
+  })
+})
+
+describe('scheduled()', () => {
+  it('runs what is due, once', async () => {
+    const system = await start()
+    const scheduledTime = Date.now()
+    await Promise.all([1, 2, 3].map(() => system.scheduled({ job: 'compact', scheduledTime })))
+    const { text } = await call(system, 'GET', '/api/v1/admin/status')
+    const { history } = JSON.parse(text) as { readonly history: { readonly marks: number } }
+    assert.equal(history.marks, 1)
+  })
+})
