@@ -72,14 +72,14 @@ export async function startTcpProxy(targetPort: number, dice: Dice): Promise<Tcp
   const links = new Set<Link>()
   const passed = { requests: 0, answers: 0 }
   const reset = (link: Link): void => {
-    // A second reset of the same socket would keep its handle for ever.
     if (!links.delete(link)) return
-    for (const socket of [link.client, link.server]) if (!socket.destroyed) socket.resetAndDestroy()
+    resetSocket(link.client)
+    resetSocket(link.server)
   }
   const listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     client.on('error', () => undefined)
     if (weather.kind === 'refuse') {
-      client.resetAndDestroy()
+      resetSocket(client)
       return
     }
     const server = createConnection({
@@ -157,6 +157,14 @@ export async function startTcpProxy(targetPort: number, dice: Dice): Promise<Tcp
       await new Promise<void>((done) => listener.close(() => done()))
     },
   }
+}
+
+/**
+ * Ends a connection with a reset. Node 24 keeps the handle of a socket for ever that is reset twice, or while its end is being sent, and then spins at exit.
+ */
+function resetSocket(socket: Socket): void {
+  if (socket.writableEnded || socket.connecting) socket.destroy()
+  else if (!socket.destroyed) socket.resetAndDestroy()
 }
 
 interface FlowParts {
