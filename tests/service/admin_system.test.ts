@@ -115,6 +115,28 @@ describe('what an operator removes', () => {
   })
 })
 
+describe('what was joined for open streams', () => {
+  it('is not handed to a stream that begins after a removal', async () => {
+    const system = await start()
+    for (const number of ['AZ1', 'AZ2', 'AZ3']) await publish(system, number)
+    const open = async () => {
+      const request = new Request('http://127.0.0.1/api/v1/watch?event=flight&from_id=1')
+      const reader = (await system.fetch(request)).body?.getReader()
+      assert.ok(reader)
+      let text = ''
+      while (!text.includes('flight@3')) text += new TextDecoder().decode((await reader.read()).value)
+      return { text, reader }
+    }
+    const before = [await open(), await open(), await open()]
+    await call(system, 'DELETE', '/api/v1/admin/notification/flight@2')
+    await until('the hub learns of it', async () => (await replay(system)).length === 2)
+    const after = await open()
+    assert.ok(before.every(({ text }) => text.includes('flight@2')))
+    assert.ok(!after.text.includes('flight@2'), after.text)
+    await Promise.all([...before, after].map(({ reader }) => reader.cancel()))
+  })
+})
+
 describe('a schema in the store', () => {
   const schema = (event: string): string =>
     JSON.stringify({
