@@ -11,6 +11,7 @@ import { faultsContract } from './hub_faults.contract.ts'
 import { frontContract } from './hub_front.contract.ts'
 import { historyContract } from './hub_history.contract.ts'
 import { liveContract } from './hub_live.contract.ts'
+import { pagingContract } from './hub_paging.contract.ts'
 import { seamContract } from './hub_seam.contract.ts'
 import { closeHubs, type HubSubject } from './hub_support.ts'
 
@@ -32,6 +33,7 @@ export function hubContract(name: string, openStore: () => Promise<Store>): void
     liveContract(subject)
     frontContract(subject)
     historyContract(subject)
+    pagingContract(subject)
     endsContract(subject)
     faultsContract(subject)
     seamContract(subject)

@@ -139,9 +139,13 @@ export function faultsContract(subject: HubSubject): void {
       await clock.advance(1_000)
       closedAt(await listener.rest(), 'history_compacted')
       const starting = listen(hub, { ...request, from: LIVE })
+      await clock.advance(100)
+      const missed = await publisher.publish('a', 'missed')
       store.inner = inner
       await clock.advance(2_000)
       const late = await starting
+      await late.read()
+      assert.ok(late.frames[0]?.kind === 'opening' && late.frames[0].head >= missed)
       await publisher.publish('a', 'four')
       assert.deepEqual(
         (await late.untilItems(1)).map(({ name }) => name),

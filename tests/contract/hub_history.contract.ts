@@ -7,54 +7,37 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { toBytes } from '#shared/store/bytes.ts'
-import type { Hub, StreamPosition } from '#shared/watch/hub.ts'
+import type { Hub } from '#shared/watch/hub.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { createManualClock } from './hub_clock.ts'
 import { createFlakyStore } from './hub_flaky_store.ts'
 import {
   assertItems,
+  BEGINNING,
   closedAt,
   createPublisher,
   createSpace,
   createTestFormat,
   eventually,
+  fill,
+  firstOf,
   listen,
   notificationsOf,
   openHub,
-  sharing,
   startAfter,
+  TINY_RING,
   type HubSubject,
   type Publisher,
 } from './hub_support.ts'
 import { deleteOperation, put, rejects } from './store_support.ts'
 
-const BEGINNING: StreamPosition = { revision: 0n }
-/** A ring that holds next to nothing, so that everything else is history. */
-const TINY_RING = { ringBytes: 1 }
-
 export function historyContract(subject: HubSubject): void {
   describe('subscribe() from a position', () => {
     fromPosition(subject)
   })
-  describe('subscribe() behind the ring', () => {
-    behindRing(subject)
-  })
   describe('subscribe() until a revision', () => {
     untilRevision(subject)
   })
-}
-
-/** Fills the store with some revisions of several notifications, the last ones large. */
-async function fill(publisher: Publisher, revisions: number): Promise<void> {
-  for (let count = 0; count < revisions; count++) {
-    await publisher.publish('a', 'x', `n${count}`, 'y')
-    if (count % 7 === 0) await publisher.publish('b', `n${count}`)
-  }
-}
-
-/** The first revision of a test's own. */
-function firstOf({ items }: Publisher): bigint {
-  return items[0]?.revision ?? 1n
 }
 
 function fromPosition(subject: HubSubject): void {
@@ -206,165 +189,6 @@ function fromPosition(subject: HubSubject): void {
     const expected = publisher.after('a', { revision: oldest - 1n })
     assertItems(await listener.untilItems(expected.length), expected)
     assert.equal(hub.status().subscribers, 1)
-    await hub.close()
-  })
-}
-
-function behindRing(subject: HubSubject): void {
-  it('pages through the store and meets the ring without a gap or a repeat', async () => {
-    const [inner, space] = [await subject.open(), createSpace()]
-    const store = createFlakyStore(inner)
-    const publisher = createPublisher(store, space, (text) => text.padEnd(2_000, '.'))
-    await fill(publisher, 300)
-    // Neither time nor progress helps on a stream that has been forgotten.
-    store.isQuiet = true
-    const hub = await openHub(store, space, { limits: TINY_RING, clock: createManualClock() })
-    const from = { kind: 'revision', revision: firstOf(publisher) } as const
-    const listeners = await Promise.all(
-      ['a', 'b', 'none'].map((event) =>
-        listen(hub, { selection: notificationsOf(event), from, format: createTestFormat(space) }),
-      ),
-    )
-    const [all, few, none] = listeners
-    await Promise.all(
-      listeners.map((listener) => listener.until('caughtUp', ({ kind }) => kind === 'caughtUp')),
-    )
-    assertItems(all?.items(), publisher.after('a', BEGINNING))
-    assertItems(few?.items(), publisher.after('b', BEGINNING))
-    assert.deepEqual(none?.items(), [])
-    assert.ok(hub.status().ringEntries <= 1)
-    await hub.close()
-  })
-
-  it('reads the store once for all listeners that come back together', async () => {
-    const [inner, space] = [await subject.open(), createSpace()]
-    const store = createFlakyStore(inner)
-    const publisher = createPublisher(store, space, (text) => text.padEnd(400, '.'))
-    await fill(publisher, 150)
-    const hub = await openHub(store, space, { limits: TINY_RING })
-    const before = store.watches
-    const starts = publisher.after('a', BEGINNING).slice(150, 250)
-    const format = createTestFormat(space)
-    const listeners = await Promise.all(
-      starts.toReversed().map(async (start) => {
-        const own = sharing(format, space)
-        return {
-          start,
-          listener: await listen(hub, {
-            selection: notificationsOf('a'),
-            from: startAfter(start),
-            format: own,
-          }),
-        }
-      }),
-    )
-    await Promise.all(
-      listeners.map(async ({ start, listener }) => {
-        const expected = publisher.after('a', start)
-        assertItems(await listener.untilItems(expected.length), expected)
-      }),
-    )
-    // 150 revisions lie in three or four stretches, and a second try may be due where one came while a page was being made.
-    assert.ok(store.watches - before <= 8, `${store.watches - before} watches for ${starts.length} listeners`)
-    await hub.close()
-  })
-
-  it('lets go of the store when history meets the ring', async () => {
-    const [inner, space] = [await subject.open(), createSpace()]
-    const store = createFlakyStore(inner)
-    const publisher = createPublisher(store, space)
-    await fill(publisher, 20)
-    // Time stands still: nothing is released for being idle.
-    const hub = await openHub(store, space, { limits: TINY_RING, clock: createManualClock() })
-    const request = { selection: notificationsOf('a'), format: createTestFormat(space) }
-    const listener = await listen(hub, {
-      ...request,
-      from: { kind: 'revision', revision: firstOf(publisher) },
-    })
-    await fill(publisher, 2)
-    await listener.untilItems(66)
-    await eventually('only the upstream is left', () => store.open === 1)
-    assertItems(listener.items(), publisher.after('a', BEGINNING))
-    await hub.close()
-  })
-
-  it('shares what streams of different phases and ends have in common, and nothing else', async () => {
-    const [store, space] = [await subject.open(), createSpace()]
-    const publisher = createPublisher(store, space)
-    const hub = await openHub(store, space)
-    const request = { selection: notificationsOf('a'), format: createTestFormat(space) }
-    const parked = await listen(hub, { ...request, from: { kind: 'live' } })
-    await parked.read()
-    await fill(publisher, 5)
-    await eventually(
-      'the hub has seen all',
-      () => hub.status().revision >= (publisher.items.at(-1)?.revision ?? 0n),
-    )
-    await parked.untilItems(15)
-    const from = { kind: 'revision', revision: firstOf(publisher) } as const
-    const until = publisher.after('a', BEGINNING)[7]?.revision ?? 0n
-    const all = await listen(hub, { ...request, from })
-    await all.untilItems(15)
-    const some = await listen(hub, { ...request, from, until })
-    assert.deepEqual(closedAt(await some.rest(), 'end_of_stream'), { revision: until })
-    const expected = publisher.after('a', BEGINNING)
-    assertItems(parked.items(), expected)
-    assertItems(all.items(), expected)
-    assertItems(
-      some.items(),
-      expected.filter(({ revision }) => revision <= until),
-    )
-    const phases = (frames: typeof all.frames): Set<string> =>
-      new Set(frames.flatMap((frame) => (frame.kind === 'item' ? [frame.phase] : [])))
-    assert.deepEqual([phases(parked.frames), phases(all.frames)], [new Set(['live']), new Set(['history'])])
-    await hub.close()
-  })
-
-  it('has a parked stream go on where it was, though the ring has moved on', async () => {
-    const [store, space] = [await subject.open(), createSpace()]
-    const publisher = createPublisher(store, space, (text) => text.padEnd(1_000, '.'))
-    const hub = await openHub(store, space, { limits: { ringBytes: 30_000 } })
-    const selection = notificationsOf('a')
-    const listener = await listen(hub, { selection, from: { kind: 'live' }, format: createTestFormat(space) })
-    await listener.read()
-    await fill(publisher, 100)
-    const last = publisher.items.at(-1)?.revision ?? 0n
-    await eventually(
-      'the ring has moved on',
-      () => hub.status().revision >= last && hub.status().ringEntries < 50,
-    )
-    assertItems(await listener.untilItems(300), publisher.after('a', BEGINNING))
-    assert.ok(listener.frames.every((frame) => frame.kind !== 'item' || frame.phase === 'live'))
-    await fill(publisher, 1)
-    assertItems(await listener.untilItems(303), publisher.after('a', BEGINNING))
-    await hub.close()
-  })
-
-  it('ends a stream whose history is compacted while it reads, and is resumed at the oldest', async () => {
-    const [store, space] = [await subject.open(), createSpace()]
-    const publisher = createPublisher(store, space, (text) => text.padEnd(4_000, '.'))
-    await fill(publisher, 120)
-    const clock = createManualClock()
-    const hub = await openHub(store, space, { limits: TINY_RING, clock })
-    const request = { selection: notificationsOf('a'), format: createTestFormat(space) }
-    const listener = await listen(hub, {
-      ...request,
-      from: { kind: 'revision', revision: firstOf(publisher) },
-    })
-    await listener.untilItems(1)
-    // Nobody asks for more: the reader is released.
-    await clock.advance(4_000)
-    const oldest = publisher.items.at(-20)?.revision ?? 0n
-    await store.compact(oldest)
-    const last = await listener.rest()
-    const position = closedAt(last, 'history_compacted')
-    assert.ok(last?.kind === 'closing' && last.oldest === oldest)
-    assert.ok(position.revision < oldest)
-    const read = publisher.after('a', BEGINNING).filter((item) => item.revision <= position.revision)
-    assertItems(listener.items(), read)
-    const again = await listen(hub, { ...request, from: { kind: 'revision', revision: oldest } })
-    const expected = publisher.after('a', { revision: oldest - 1n })
-    assertItems(await again.untilItems(expected.length), expected)
     await hub.close()
   })
 }

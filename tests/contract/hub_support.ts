@@ -371,3 +371,22 @@ export async function eventually(what: string, holds: () => boolean): Promise<vo
     await new Promise((next) => setTimeout(next, 5))
   }
 }
+
+/** The position before everything. */
+export const BEGINNING: StreamPosition = { revision: 0n }
+
+/** A ring that holds next to nothing, so that everything else is history. */
+export const TINY_RING = { ringBytes: 1 }
+
+/** Fills the store with some revisions of three notifications, and others between them. */
+export async function fill(publisher: Publisher, revisions: number): Promise<void> {
+  for (let count = 0; count < revisions; count++) {
+    await publisher.publish('a', 'x', `n${count}`, 'y')
+    if (count % 7 === 0) await publisher.publish('b', `n${count}`)
+  }
+}
+
+/** The first revision of a test's own. */
+export function firstOf({ items }: Publisher): bigint {
+  return items[0]?.revision ?? 1n
+}

@@ -69,6 +69,10 @@ describe('openStream()', () => {
     await publisher.publish('a', 'five')
     await eventually('everything arrives', () => sink.text.includes('five'))
     end('max_age')
+    // Whoever asks after the end is not served.
+    source.pull()
+    await publisher.publish('a', 'late')
+    await eventually('it has come', () => hub.status().revision >= (publisher.items.at(-1)?.revision ?? 0n))
     assert.deepEqual(namesIn(sink.text), ['one', 'two', 'caughtUp', 'three', 'four', 'five', 'closing'])
     assert.ok(sink.isClosed)
     assert.equal(hub.status().subscribers, 0)
