@@ -33,7 +33,7 @@ describe('createAuthOTron()', () => {
   })
   afterEach(() => server.close())
 
-  function create(baseUrl: string, timeoutMs = 300): IdentityProvider {
+  function create(baseUrl: string, timeoutMs = 2_000): IdentityProvider {
     parts = realParts()
     const rules = {
       issuer: AUTH_O_TRON_ISSUER,

@@ -18,7 +18,7 @@ describe('createWhoAmI()', () => {
     server = await startWhoAmI({ [KEY]: { uid: 'joe', email: 'Joe@X.int' } })
     parts = realParts()
     const url = `${server.url}/v1/who-am-i`
-    provider = createWhoAmI({ ...parts, name: 'who-am-i', url, realm: 'ecmwf', limits: { timeoutMs: 300 } })
+    provider = createWhoAmI({ ...parts, name: 'who-am-i', url, realm: 'ecmwf', limits: { timeoutMs: 2_000 } })
   })
   afterEach(() => server.close())
 
