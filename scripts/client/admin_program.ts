@@ -19,7 +19,7 @@ export function addAdminCommands(
     withCommonOptions(admin.command(name)).description(description)
   const dryRun = (to: Command): Command => to.option('--dry-run', 'say what would be done, and do nothing')
   const trustClock = (to: Command): Command =>
-    to.option('--trust-clock', 'the clock is right, although the store was quiet for months')
+    to.option('--trust-clock', 'the clock is right, and the time since the last run has really passed')
   const job = (name: 'compact' | 'clean' | 'defragment') => (flags: ConfigFlags & JobFlags) =>
     run({ kind: 'job', job: name, options: flags }, flags)
 

@@ -149,7 +149,8 @@ interface Task {
  */
 async function boundsOf(run: Run, event: string, ageMs: number): Promise<ExpiryBounds> {
   const { history, now, store, settings, options, head } = run
-  const proven = newestMarkOlderThan(history.marks, { now, ageMs, rules: settings })?.revision
+  const rules = { longestGapMs: settings.longestGapMs, isTrusted: options.trustClock }
+  const proven = newestMarkOlderThan(history.marks, { now, ageMs, rules })?.revision
   const bounds = { now, undatedThrough: proven }
   if (options.byDate) return { ...bounds, recentAfter: undefined }
   if (proven !== undefined) return { ...bounds, recentAfter: proven }

@@ -30,7 +30,7 @@ export interface CompactorParts {
 export interface RunOptions {
   /** Absent in a dry run, which writes nothing. */
   readonly claim: Claim | undefined
-  /** The operator says that the clock is right, whatever the store tells. */
+  /** The operator says that the clock is right, whatever the store tells, and that the time since the last run has really passed. */
   readonly trustClock: boolean
   readonly signal: AbortSignal
 }
@@ -123,7 +123,7 @@ function planFrom(
       now,
       retentionMs: settings.historyMs,
       longestAgeMs: longestAgeMs(settings),
-      rules: settings,
+      rules: { longestGapMs: settings.longestGapMs, isTrusted: options.trustClock },
     })
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause

@@ -175,6 +175,16 @@ describe('planCompaction()', () => {
     assert.ok(model.oldest() > before)
   })
 
+  it('counts a long absence only where an operator vouches for it', () => {
+    const history = { marks: [{ revision: 5n, at: START, countedMs: 0 }], compacted: 0n }
+    const retentionMs = 24 * HOUR_MS
+    const input = { history, head: 9n, now: START + 40 * HOUR_MS, retentionMs, longestAgeMs: retentionMs }
+    assert.equal(planCompaction({ ...input, rules }).target, undefined)
+    assert.equal(planCompaction({ ...input, rules: { ...rules, isTrusted: true } }).target, 5n)
+    const early = { ...input, now: START + 26 * HOUR_MS, rules: { ...rules, isTrusted: true } }
+    assert.equal(planCompaction(early).target, undefined)
+  })
+
   it('plans nothing from an empty history, and adds the first mark', () => {
     const input = {
       history: NO_HISTORY,
