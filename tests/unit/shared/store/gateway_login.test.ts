@@ -39,7 +39,7 @@ async function startSecured(): Promise<Fixture & { expire(): void }> {
 }
 
 async function storeOf(server: Fixture, credentials = auth): Promise<Store> {
-  const store = await openStore([server.url], { auth: credentials, clock: createScaledClock(10) })
+  const store = await openStore([server.url], { auth: credentials, clock: createScaledClock(4) })
   open.push(store)
   return store
 }
