@@ -61,7 +61,7 @@ export interface ListenerOptions {
 
 /** Stops all slow listeners at once. */
 export interface Brake {
-  /** Until when (`performance.now()`). */
+  /** Until when (`performance.now()`); `Infinity` while it is not known. */
   heldUntil: number
 }
 
@@ -83,6 +83,8 @@ const DEFAULT_LIMITS: ListenerLimits = {
   awayMs: { least: 21_000, most: 28_000 },
   stayMs: { least: 2_000, most: 6_000 },
 }
+
+const BRAKE_POLL_MS = 50
 
 /** A running listener. */
 export interface Listener {
@@ -171,7 +173,10 @@ async function connect(
     }
     session.openedAt = performance.now()
     chain.sessions.push(session)
-    await read({ ...options, body: response.body, leave, heard }, protocol.reader(take, cursor))
+    await read(
+      { ...options, body: response.body, leave, heard, quiet: () => clearTimeout(silence) },
+      protocol.reader(take, cursor),
+    )
   } catch {
     // A broken connection: the next one goes on.
   } finally {
@@ -187,10 +192,12 @@ interface Reading extends ListenerOptions {
   readonly body: ReadableStream<Uint8Array>
   readonly leave: AbortController
   readonly heard: () => void
+  /** Silence does not count until something is heard. */
+  readonly quiet: () => void
 }
 
 async function read(reading: Reading, feed: (text: string) => void): Promise<void> {
-  const { body, leave, heard, habit, settle, dice, limits, brake } = reading
+  const { body, leave, heard, quiet, habit, settle, dice, limits, brake } = reading
   const decoder = new TextDecoder()
   const reader = body.getReader()
   const left = new Promise<undefined>((done) => leave.signal.addEventListener('abort', () => done(undefined)))
@@ -202,10 +209,13 @@ async function read(reading: Reading, feed: (text: string) => void): Promise<voi
       heard()
       feed(decoder.decode(piece.value, { stream: true }))
       if (habit === 'prompt' || settle.aborted) continue
-      const brakeMs = habit === 'slow' ? Math.max(0, brake.heldUntil - performance.now()) : 0
-      if (performance.now() < turnAt && brakeMs === 0) continue
+      const isBraked = habit === 'slow' && performance.now() < brake.heldUntil
+      if (performance.now() < turnAt && !isBraked) continue
       if (habit === 'away') return
-      await pause(Math.max(brakeMs, dice.whole(limits.pauseMs.least, limits.pauseMs.most)), settle)
+      // Whoever does not read cannot hear.
+      quiet()
+      await pause(dice.whole(limits.pauseMs.least, limits.pauseMs.most), settle)
+      while (performance.now() < brake.heldUntil && !settle.aborted) await pause(BRAKE_POLL_MS, settle)
       heard()
       turnAt = performance.now() + dice.whole(limits.stayMs.least, limits.stayMs.most)
     }

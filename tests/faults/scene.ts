@@ -71,12 +71,14 @@ export interface Scene {
   acknowledged(more: number): Promise<void>
   /** Adds a listener. */
   listen(plan: ListenerPlan): void
-  /** Stops all slow listeners for a while, and publishes more than buffers hold meanwhile. */
+  /** Stops all slow listeners, publishes more than buffers hold, and lets them go on after `ms` more. */
   flood(ms: number): Promise<void>
 }
 
 /** A flood: 12 MiB, more than the kernel keeps for a connection that is not read, and than the hub's ring in these tests. */
 const FLOOD = { requests: 24, perRequest: 8, valueBytes: 64 * 1024 } as const
+/** A busy machine takes no more. */
+const FLOOD_LIMIT_MS = 10_000
 
 /** The record of a run. */
 export interface Recorded extends Run {
@@ -110,14 +112,14 @@ export async function play(options: SceneOptions): Promise<Recorded> {
     )
   }
   for (const plan of options.listeners) start(plan)
-  const startPublisher = (name: string, load: Load): Promise<void> =>
+  const startPublisher = (name: string, load: Load, stop = stopPublishing.signal): Promise<void> =>
     publish({
       ...load,
       name: `${options.name}-${name}`,
       dice: dice.fork(name),
       ingests: options.ingests,
       operations,
-      stop: stopPublishing.signal,
+      stop,
     })
   const publishers = options.publishers.map((perRequest, index) =>
     startPublisher(`p${index}`, {
@@ -132,9 +134,11 @@ export async function play(options: SceneOptions): Promise<Recorded> {
     acknowledged: (more) => waitForAcknowledged(operations, more),
     listen: start,
     flood: async (ms) => {
+      brake.heldUntil = Infinity
+      const stop = AbortSignal.any([stopPublishing.signal, AbortSignal.timeout(FLOOD_LIMIT_MS)])
+      await startPublisher(`flood${floods++}`, { ...FLOOD, thinkMs: 0 }, stop)
       brake.heldUntil = performance.now() + ms
-      await startPublisher(`flood${floods++}`, { ...FLOOD, thinkMs: 0 })
-      await new Promise((done) => setTimeout(done, Math.max(0, brake.heldUntil - performance.now())))
+      await new Promise((done) => setTimeout(done, ms))
     },
   }
   const record = (revisions: readonly StoredRevision[]): Recorded => ({
