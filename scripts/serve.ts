@@ -16,6 +16,7 @@ import { openStore } from '#shared/store/open.ts'
 import { openMaintenance } from '#shared/store/open_maintenance.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
 import { createLogger, type Logger } from '#shared/telemetry/logger.ts'
+import { findTracer } from '#shared/telemetry/open_telemetry.ts'
 import { createAuditFile } from './serve/audit_file.ts'
 import {
   parseServeArguments,
@@ -92,6 +93,7 @@ async function launch(
     logger,
     identity: platform.identity,
     environment: platform.environment,
+    tracer: findTracer(packageFile.version),
     ...(audit !== undefined && { auditSink: createAuditFile(audit.file) }),
     ...(peers !== undefined && { peerOf: peers.of }),
     ...(platform.udp !== undefined && { udp: platform.udp }),
