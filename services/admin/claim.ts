@@ -181,6 +181,6 @@ function superseded(): AvisoError {
 export function alreadyRunning(name: JobName, { since }: Pick<JobRecord, 'since'>): AvisoError {
   return new AvisoError(
     'ERR_JOB_RUNNING',
-    `The job ${name} has been running since ${since}: wait for its end, see its progress with status`,
+    `The job ${name} has been running since ${since}: see its progress with status; if its admin is gone, it can be taken over after ${ABANDONED_MS / 60_000} minutes`,
   )
 }

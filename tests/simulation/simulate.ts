@@ -97,13 +97,15 @@ function summarise(
   const settled = days
     .filter(({ day }) => day > retentionDays + 2)
     .map(({ sizeInUseBytes }) => sizeInUseBytes)
-  const spread = (100 * (Math.max(...settled) - Math.min(...settled))) / Math.max(...settled)
   console.log(
     `published ${published}, deleted ${deleted}, replays from within the retention ${replays}, all found`,
   )
-  console.log(
-    `history never reached back less than ${leastHistoryDays.toFixed(2)} days; in use from day ${2 * retentionDays + 3} on: ±${(spread / 2).toFixed(1)} %`,
-  )
+  if (settled.length > 0) {
+    const spread = (100 * (Math.max(...settled) - Math.min(...settled))) / Math.max(...settled)
+    console.log(
+      `history never reached back less than ${leastHistoryDays.toFixed(2)} days; in use from day ${2 * retentionDays + 3} on: ±${(spread / 2).toFixed(1)} %`,
+    )
+  }
   console.log(`no compaction was early; ${(tookMs / 1000).toFixed(0)} s`)
 }
 
