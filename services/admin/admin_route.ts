@@ -97,18 +97,35 @@ function refuseWebPages({ headers, url }: Request): void {
     throw new AvisoError('ERR_FORBIDDEN', 'Web pages of other sites cannot administrate')
 }
 
+/** The options of a request: those of its body, and those of its query, which must not be ignored where somebody writes `?dry_run=true`. */
 async function readOptions(request: Request, route: AdminRoute, clock: Clock): Promise<JsonObject> {
   if (request.method === 'GET' || request.method === 'HEAD') return {}
   const limitBytes = route.limitBytes ?? OPTIONS_BYTES
   const bytes = await readBody(request, { limitBytes, timeoutMs: BODY_TIMEOUT_MS, clock })
-  if (bytes.length === 0) return {}
-  const body = parseStrictJson(bytes, { maxDepth: MAX_DEPTH })
+  const body = bytes.length === 0 ? {} : parseStrictJson(bytes, { maxDepth: MAX_DEPTH })
   if (!isJsonObject(body)) throw new AvisoError('ERR_BAD_REQUEST', 'The body must be a JSON object')
-  const unknown = Object.keys(body).find((name) => !(route.members ?? []).includes(name))
-  if (unknown === undefined) return body
-  const known = route.members === undefined ? 'this path takes none' : `known are ${route.members.join(', ')}`
-  throw new AvisoError('ERR_BAD_REQUEST', `The option ${unknown.slice(0, 64)} is not known: ${known}`, {
-    details: { field: unknown.slice(0, 64), wire_code: 'UNKNOWN_FIELD' },
+  const query = [...new URL(request.url).searchParams].map(([name, text]) => [name, toValue(text)] as const)
+  const names = [...Object.keys(body), ...query.map(([name]) => name)]
+  const unknown = names.find((name) => !(route.members ?? []).includes(name))
+  if (unknown !== undefined) {
+    const known =
+      route.members === undefined ? 'this path takes none' : `known are ${route.members.join(', ')}`
+    throw wrongMember(unknown, `is not known: ${known}`)
+  }
+  const twice = names.find((name, index) => names.indexOf(name) < index)
+  if (twice !== undefined) throw wrongMember(twice, 'is given twice')
+  return { ...body, ...Object.fromEntries(query) }
+}
+
+/** A query has texts only. */
+function toValue(text: string): string | boolean {
+  return text === 'true' || text === 'false' ? text === 'true' : text
+}
+
+function wrongMember(name: string, reason: string): AvisoError {
+  const shown = name.slice(0, 64)
+  return new AvisoError('ERR_BAD_REQUEST', `The option ${shown} ${reason}`, {
+    details: { field: shown, wire_code: 'UNKNOWN_FIELD' },
   })
 }
 
@@ -126,10 +143,11 @@ export function textIn(body: JsonObject, name: string): string {
   throw wrongOption(name, 'a text')
 }
 
-/** A list of texts of the body; `undefined` where it is absent. @throws {AvisoError} `ERR_BAD_REQUEST` */
+/** A list of texts, in a query with commas between; `undefined` where it is absent. @throws {AvisoError} `ERR_BAD_REQUEST` */
 export function textsIn(body: JsonObject, name: string): readonly string[] | undefined {
   const value = body[name]
   if (value === undefined) return undefined
+  if (typeof value === 'string' && value !== '') return value.split(',')
   if (Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string'))
     return value
   throw wrongOption(name, 'a list of texts')

@@ -145,6 +145,16 @@ describe('bad calls', () => {
     }
     assert.equal((await keysUnder(store, '/ec/mars/')).length, 1)
   })
+  it('takes options from the query, too, for nobody expects them to be ignored there', async () => {
+    const { store, call } = setUp()
+    await put(store, mars(day(20)))
+    const dry = await call('POST', '/api/v1/admin/clean?dry_run=true&events=mars,flight')
+    assert.deepEqual([dry.status, dry.body['dry_run'], dry.body['deleted']], [200, true, 1])
+    for (const query of ['?dryrun=true', '?dry_run=yes', '?events=nothing', '?dry_run=true&dry_run=false'])
+      assert.equal((await call('POST', `/api/v1/admin/clean${query}`)).status, 400, query)
+    assert.equal((await call('POST', '/api/v1/admin/clean?dry_run=true', { dry_run: false })).status, 400)
+    assert.equal((await keysUnder(store, '/ec/mars/')).length, 1)
+  })
   it('refuses pages of other sites', async () => {
     const { store, call } = setUp()
     await put(store, mars(day(20)))
