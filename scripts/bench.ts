@@ -15,6 +15,7 @@ import { etcdVersion, findEtcd } from './etcd/binary.ts'
 import { embeddedGroup } from './bench/groups/embedded.ts'
 import { fanOutGroup } from './bench/groups/fan_out.ts'
 import { filtersGroup } from './bench/groups/filters.ts'
+import { identityGroup } from './bench/groups/identity.ts'
 import { idleGroup } from './bench/groups/idle.ts'
 import { ingestGroup } from './bench/groups/ingest.ts'
 import { reconnectGroup } from './bench/groups/reconnect.ts'
@@ -41,6 +42,7 @@ const GROUPS: readonly RowGroup[] = [
   reconnectGroup,
   filtersGroup,
   embeddedGroup,
+  identityGroup,
   startGroup,
 ]
 

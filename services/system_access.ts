@@ -256,7 +256,7 @@ function openProvider(config: ProviderConfig, challengeRealm: string, parts: Acc
       const tokens = config.tokens.map(({ username, realm, roles, secretEnv }) => {
         return { username, realm, roles, token: readSecret(secretEnv) }
       })
-      return createStaticTokens({ name: config.name, challengeRealm, tokens, clock, count })
+      return createStaticTokens({ name: config.name, challengeRealm, tokens, clock })
     }
   }
 }

@@ -13,6 +13,8 @@ export interface Posts {
   /** Body of the n-th request, from 0. */
   readonly body: (n: number) => string
   readonly connections: number
+  /** Further header lines, each ending in CRLF. */
+  readonly headers?: string
   /** Whether an answer is right; a wrong one ends the load, because its rate would mean nothing. Default: status 200. */
   readonly accept?: (answer: Answer) => boolean
 }
@@ -27,7 +29,7 @@ export interface Answer {
 export function runLoad(posts: Posts & { readonly durationMs: number }): Promise<LoadResult> {
   const { url, body, connections: workers, durationMs } = posts
   const open = async (): Promise<{ call(n: number): Promise<void>; close(): void }> => {
-    const connection = await openConnection(url)
+    const connection = await openConnection(url, posts.headers)
     return {
       call: async (n) => check(posts, await connection.post(body(n))),
       close: () => connection.close(),
@@ -112,12 +114,16 @@ interface Waiting {
   reject(error: Error): void
 }
 
-/** Connects to the host of a URL, for POST requests to its path. */
-export async function openConnection(url: string): Promise<HttpConnection> {
+/**
+ * Connects to the host of a URL, for POST requests to its path.
+ *
+ * @param headers Further header lines, each ending in CRLF.
+ */
+export async function openConnection(url: string, headers = ''): Promise<HttpConnection> {
   const { hostname, host, port, pathname } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), noDelay: true })
   await connected(socket)
-  const head = `POST ${pathname} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: `
+  const head = `POST ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${headers}Content-Type: application/json\r\nContent-Length: `
   let received = ''
   let waiting: Waiting | undefined
   // Our answers are ASCII, and latin1 counts bytes.

@@ -53,7 +53,7 @@ export function createAuthoriser({ access, rights, clock, quota }: PrincipalsPar
       hold(end) {
         // It may have ended before it was handed over.
         if (isOver) return
-        access.record(requester, { action: 'opened', ...subject, keys: granted.shown })
+        access.record(requester, { action: 'opened', ...subject, keys: granted.shown() })
         if (requester.identity === undefined) return
         letGo = rights.hold({
           standing: granted.standing,

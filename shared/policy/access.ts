@@ -41,9 +41,9 @@ export function withoutInternal(keys: IntervalSet): IntervalSet {
  */
 export function decideAccess(requested: IntervalSet, granted: IntervalSet): AccessDecision {
   const wanted = withoutInternal(requested)
+  if (wanted.length > 0 && covers(granted, wanted)) return { kind: 'whole', effective: wanted }
   const effective = intersect(wanted, granted)
-  if (effective.length === 0) return { kind: 'refused' }
-  return covers(granted, wanted) ? { kind: 'whole', effective } : { kind: 'narrowed', effective }
+  return effective.length === 0 ? { kind: 'refused' } : { kind: 'narrowed', effective }
 }
 
 /**

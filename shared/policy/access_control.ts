@@ -21,7 +21,7 @@ export interface Granted {
   readonly effective: IntervalSet
   readonly standing: Standing
   /** What was asked for, as text for the audit log. */
-  readonly shown: readonly string[]
+  readonly shown: () => readonly string[]
 }
 
 /**
@@ -74,16 +74,16 @@ export function createAccessControl({ identify, policy, audit }: AccessControlPa
       const requested = normalise(ranges.map(toInterval))
       const { keys: visible, validUntil } = await visibleTo(requester, requested)
       const decision = decideAccess(requested, visible)
-      const keys = describe(ranges)
+      const shown = (): readonly string[] => describe(ranges)
       const isCut =
         decision.kind === 'narrowed' &&
         wide === 'narrow' &&
         ranges.every((range) => mayNarrow(range, visible))
       if (decision.kind === 'refused' || (decision.kind === 'narrowed' && !isCut)) {
-        throw refuse(audit, requester.identity, requester.refusal(), { keys })
+        throw refuse(audit, requester.identity, requester.refusal(), { keys: shown() })
       }
-      if (isCut) audit.record({ action: 'narrowed', who: subjectOf(requester.identity), keys })
-      return { effective: decision.effective, standing: join(requester.standing, validUntil), shown: keys }
+      if (isCut) audit.record({ action: 'narrowed', who: subjectOf(requester.identity), keys: shown() })
+      return { effective: decision.effective, standing: join(requester.standing, validUntil), shown }
     },
     async stillAuthorised(requester, effective, maxAgeMs) {
       const again = await requester.again(maxAgeMs)

@@ -18,7 +18,6 @@ function create(...tokens: readonly string[]): IdentityProvider {
       return { username: `user${index}`, realm: 'local', roles: ['provider'], token: createSecret(token) }
     }),
     clock: createTestClock(),
-    count: () => undefined,
   })
 }
 

@@ -1,0 +1,47 @@
+/**
+ * The listening service on a small store in memory, with or without identities, and in the first case with the servers behind it as well.
+ *
+ * @module
+ */
+
+import process from 'node:process'
+import { startSystem } from '#services/system.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import { detectPlatform } from '#shared/runtime/detect.ts'
+import { toBytes } from '#shared/store/bytes.ts'
+import { createMemoryStore } from '#shared/store/memory.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { silentLogger } from '#shared/telemetry/logger.ts'
+import { configOf, startAccessStandIns } from '../../../tests/support/auth_servers_system.ts'
+
+/** Keys of the destination that is read: a listener of 1.x that comes back every half minute finds a few. */
+const KEYS = 10
+
+const platform = await detectPlatform()
+const hasIdentities = process.argv[2] === 'identities'
+const standIns = await startAccessStandIns()
+const store = createMemoryStore({ clock: systemClock })
+for (let index = 0; index < KEYS; index++) {
+  const key = toBytes(`/ec/diss/SCL/date=20260810,target=E1,step=${index}`)
+  await store.txn({ compare: [], success: [{ kind: 'put', key, value: toBytes(`s3://bucket/${index}`) }] })
+}
+let url = ''
+const system = startSystem({
+  config: configOf(hasIdentities ? standIns.vars : {}),
+  services: ['auth'],
+  store,
+  schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
+  clock: systemClock,
+  random: platform.random,
+  logger: silentLogger,
+  identity: platform.identity,
+  environment: standIns.environment,
+  baseUrl: () => url,
+  version: '0.0.0',
+})
+const server = await platform.serve(system.fetch, { host: '127.0.0.1', port: 0 })
+await system.ready
+url = server.url
+console.log(`Listening on ${url}`)
+process.once('SIGTERM', () => process.exit(0))
