@@ -11,7 +11,7 @@
  */
 
 import { Etcd3, type ICallable } from 'etcd3'
-import { judge, unavailable, type Verdict } from './gateway_errors.ts'
+import { judge, silence, unavailable, type Verdict } from './gateway_errors.ts'
 import { limitTime, onAbort } from './gateway_limit.ts'
 import { createStoreOver, type EtcdStoreParts } from './gateway_store.ts'
 import type { MessageStream, Outcome, StreamRequest, Transport } from './gateway_transport.ts'
@@ -136,7 +136,7 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
         return promise
       })
       try {
-        return (await limitTime(clock, limitMs, answer)) ?? late()
+        return (await limitTime(clock, limitMs, answer)) ?? silence(limitMs)
       } catch (error) {
         return toVerdict(error)
       } finally {
@@ -210,8 +210,4 @@ function toVerdict(error: unknown): Verdict {
   return verdict.kind === 'refused' && verdict.error.code === 'ERR_STORE_PROTOCOL'
     ? { kind: 'refused', error: malformed(error) }
     : verdict
-}
-
-function late(): Verdict {
-  return { kind: 'unknown', error: unavailable(new Error('No answer within the time limit')) }
 }

@@ -12,7 +12,7 @@
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import { createEndpoints, type Endpoint, type Endpoints } from './gateway_endpoints.ts'
-import { closedError, givenUp, outcomeUnknown, type Verdict } from './gateway_errors.ts'
+import { closedError, givenUp, isSilent, outcomeUnknown, type Verdict } from './gateway_errors.ts'
 import type { GatewayAuth } from './gateway_login.ts'
 import { createMembers, type Members, type Question } from './gateway_members.ts'
 import type { Outcome, Transport } from './gateway_transport.ts'
@@ -73,13 +73,37 @@ export function createCaller(parts: CallerParts): Caller {
     )
     begin(signal)
   }
-  /** Tries once more with another token, where that is what is missing. */
-  const withToken = async <Value>(endpoint: Endpoint, attempt: Attempt<Value>): Promise<Outcome<Value>> => {
+  /** Tries once more with another token, where that is what is missing, and lets a member rest that failed. */
+  const attemptAt = async <Value>(
+    endpoint: Endpoint,
+    attempt: Attempt<Value>,
+    signal: AbortSignal | undefined,
+  ): Promise<Outcome<Value>> => {
     const used = members.token()
-    const outcome = await attempt(endpoint)
-    if (outcome.kind !== 'login' || auth === undefined) return outcome
-    const renewal = await members.renewToken(endpoint, used)
-    return renewal.kind === 'done' ? attempt(endpoint) : renewal
+    let outcome = await attempt(endpoint)
+    if (outcome.kind === 'login' && auth !== undefined) {
+      const renewal = await members.renewToken(endpoint, used)
+      outcome = renewal.kind === 'done' ? await attempt(endpoint) : renewal
+    }
+    if (outcome.kind === 'done') endpoints.worked(endpoint)
+    // A caller that gave up says nothing about the member.
+    const gaveUp = closing.signal.aborted || signal?.aborted === true
+    if (outcome.kind !== 'done' && !isFinal(outcome) && !gaveUp) endpoints.failed(endpoint, isSilent(outcome))
+    return outcome
+  }
+  /** A member that is known to be of our cluster: this one, or the first of all that says so. */
+  const findVerified = async (picked: Endpoint): Promise<Outcome<Endpoint>> => {
+    if (picked.verified) return { kind: 'done', value: picked }
+    const candidates = [picked, ...endpoints.others(picked)]
+    const { promise, resolve } = Promise.withResolvers<Outcome<Endpoint>>()
+    let left = candidates.length
+    for (const candidate of candidates) {
+      void attemptAt(candidate, members.verify, undefined).then((outcome) => {
+        if (outcome.kind === 'done') resolve({ kind: 'done', value: candidate })
+        else if (--left === 0) resolve(outcome)
+      })
+    }
+    return promise
   }
   const loop = async <Value>(
     attempt: Attempt<Value>,
@@ -88,31 +112,21 @@ export function createCaller(parts: CallerParts): Caller {
     const deadline = clock.now() + RETRY_BUDGET_MS
     for (let attempts = 1; ; attempts++) {
       begin(signal)
-      const endpoint = endpoints.pick()
-      await rest(endpoint, signal)
-      const outcome = await withToken(endpoint, attempt)
-      if (outcome.kind === 'done') {
-        endpoints.worked(endpoint)
-        return outcome.value
-      }
+      const picked = endpoints.pick()
+      await rest(picked, signal)
+      const found: Outcome<Endpoint> = writes ? await findVerified(picked) : { kind: 'done', value: picked }
+      begin(signal)
+      const outcome = found.kind === 'done' ? await attemptAt(found.value, attempt, signal) : found
+      if (outcome.kind === 'done') return outcome.value
       if (isFinal(outcome)) throw outcome.error
-      // A caller that gave up says nothing about the member.
-      if (!closing.signal.aborted && signal?.aborted !== true) endpoints.failed(endpoint)
       if (outcome.kind === 'unknown' && writes) throw outcomeUnknown(outcome.error)
       begin(signal)
       if (clock.now() >= deadline && attempts >= urls.length) throw outcome.error
     }
   }
   return {
-    call: ({ writes, ...question }) => {
-      const attempt: Attempt<WireObject> = async (endpoint) => {
-        const verified = writes ? await members.verify(endpoint) : undefined
-        if (verified !== undefined && verified.kind !== 'done') return verified
-        begin(question.signal)
-        return members.ask(endpoint, question)
-      }
-      return loop(attempt, { writes, signal: question.signal })
-    },
+    call: ({ writes, ...question }) =>
+      loop((endpoint) => members.ask(endpoint, question), { writes, signal: question.signal }),
     attempt: (attempt, signal) => loop(attempt, { writes: false, signal }),
     members,
     endpoints,

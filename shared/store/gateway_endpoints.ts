@@ -10,6 +10,8 @@ import type { Logger } from '#shared/telemetry/logger.ts'
 
 /** Rests of a member that failed. Short, because an election is over within a second or two. */
 const REST_MS = { first: 30, most: 500 } as const
+/** A silent one costs a whole time limit again, so the others come first for the length of an election. */
+const SILENT_REST_MS = 2_000
 
 /** A member's gateway. */
 export interface Endpoint {
@@ -28,8 +30,10 @@ export interface Endpoint {
 export interface Endpoints {
   /** The one to ask now: the last good one, else the next that does not rest, else the one whose rest ends first. */
   pick(): Endpoint
-  /** It failed: it rests, and another one is preferred. */
-  failed(endpoint: Endpoint): void
+  /** Those that do not rest, besides this one. */
+  others(endpoint: Endpoint): readonly Endpoint[]
+  /** It failed: it rests, for longer where it was silent, and another one is preferred. */
+  failed(endpoint: Endpoint, silent: boolean): void
   /** It answered. */
   worked(endpoint: Endpoint): void
   /**
@@ -72,11 +76,18 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
         rested ?? others.reduce((best, other) => (other.restsUntil < best.restsUntil ? other : best), first)
       )
     },
-    failed: (endpoint) => {
-      const restMs = Math.min(REST_MS.first * 2 ** endpoint.failures, REST_MS.most)
+    others: (endpoint) => {
+      const now = clock.now()
+      return all.filter((other) => other !== endpoint && other.restsUntil <= now)
+    },
+    failed: (endpoint, silent) => {
+      const growing = Math.min(REST_MS.first * 2 ** endpoint.failures, REST_MS.most)
+      const restMs = silent && all.length > 1 ? SILENT_REST_MS : growing
       endpoint.restsUntil = clock.now() + restMs * (0.5 + chance(random) / 2)
       endpoint.failures = Math.min(endpoint.failures + 1, 10)
       endpoint.verified = false
+      // A healthy member is silent, too, when it waits for one that is not: none of them is known to be good any more.
+      if (silent) for (const other of all) other.verified = false
       if (all[preferred] === endpoint) preferred = (preferred + 1) % all.length
     },
     worked: (endpoint) => {

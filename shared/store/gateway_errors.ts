@@ -24,12 +24,14 @@ export interface GatewayError {
  * - `login`: nothing was done; with a new token it may work.
  * - `not_done`: nothing was done; another member, or this one later, may do it.
  * - `unknown`: it may have been done, or may yet be.
+ *
+ * With `silent`, the member said nothing for as long as it was waited for.
  */
 export type Verdict =
   | { readonly kind: 'refused'; readonly error: AvisoError }
   | { readonly kind: 'login'; readonly error: AvisoError }
-  | { readonly kind: 'not_done'; readonly error: AvisoError }
-  | { readonly kind: 'unknown'; readonly error: AvisoError }
+  | { readonly kind: 'not_done'; readonly error: AvisoError; readonly silent?: boolean }
+  | { readonly kind: 'unknown'; readonly error: AvisoError; readonly silent?: boolean }
 
 /** gRPC codes used here. */
 const INVALID_ARGUMENT = 3
@@ -118,6 +120,17 @@ export function judgeForeign(status: number): Verdict {
 /** The store cannot be asked now. */
 export function unavailable(cause?: unknown): AvisoError {
   return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store does not answer at present: try again', { cause })
+}
+
+/** The member did not answer in time. */
+export function silence(limitMs: number): Verdict & { readonly kind: 'unknown' } {
+  const error = unavailable(new Error(`No answer within ${limitMs} ms`))
+  return { kind: 'unknown', error, silent: true }
+}
+
+/** Whether the member said nothing. */
+export function isSilent(outcome: { readonly kind: string; readonly silent?: boolean }): boolean {
+  return outcome.silent === true
 }
 
 /** The store was closed by us. */

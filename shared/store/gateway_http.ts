@@ -8,7 +8,14 @@ import { isAvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import { encodeBase64 } from './base64.ts'
 import type { FetchLike, FetchLikeResponse } from './fetch_like.ts'
-import { judge, judgeForeign, readGatewayError, unavailable, type Verdict } from './gateway_errors.ts'
+import {
+  judge,
+  judgeForeign,
+  readGatewayError,
+  silence,
+  unavailable,
+  type Verdict,
+} from './gateway_errors.ts'
 import { limitTime, onAbort } from './gateway_limit.ts'
 import { createLineReader } from './gateway_lines.ts'
 import type { Exchange, MessageStream, Outcome, Transport } from './gateway_transport.ts'
@@ -75,9 +82,9 @@ async function ask(
   let outcome: Outcome<WireObject> | undefined
   try {
     response = await limitTime(clock, limitMs, send(`${endpoint}${path}`, request))
-    if (response === undefined) return tooLate()
+    if (response === undefined) return silence(limitMs)
     outcome = await limitTime(clock, BODY_LIMIT_MS, readAnswer(response))
-    return outcome ?? tooLate()
+    return outcome ?? silence(BODY_LIMIT_MS)
   } catch (error) {
     return toVerdict(error)
   } finally {
@@ -125,10 +132,6 @@ async function readText(response: FetchLikeResponse, maxBytes: number): Promise<
     }
     text += decoder.decode(piece, { stream: true })
   }
-}
-
-function tooLate(): Verdict {
-  return { kind: 'unknown', error: unavailable(new Error('No answer within the time limit')) }
 }
 
 /** An answer of one JSON object per line. */

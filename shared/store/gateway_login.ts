@@ -51,7 +51,7 @@ export function createLogin({ auth, clock, logger }: LoginParts): Login {
     const outcome = await send({ ...auth })
     if (outcome.kind !== 'done') {
       // Whatever befell it: logging in changes nothing, so it may be tried again.
-      if (outcome.kind === 'unknown') return { kind: 'not_done', error: outcome.error }
+      if (outcome.kind === 'unknown') return { ...outcome, kind: 'not_done' }
       if (outcome.kind === 'not_done') return outcome
       if (outcome.error.code === 'ERR_CONFIG') {
         // Users were switched off, and with them the token.

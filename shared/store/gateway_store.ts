@@ -37,7 +37,7 @@ import type {
 } from './store.ts'
 
 /** A member that holds a write longer is stopped or cut off: the writer can look what became of it, and go on, within some 3 s. */
-const WRITE_LIMIT_MS = 2_500
+const WRITE_LIMIT_MS = 2_000
 /** Without a quorum etcd would wait 7 s and more; another member may have one. */
 const READ_LIMIT_MS = 2_000
 /** Dropping versions takes a few milliseconds, unless the disk is busy. */

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from '#shared/telemetry/clock.ts'
-import { unavailable } from './gateway_errors.ts'
+import { silence, unavailable } from './gateway_errors.ts'
 import { limitTime, onAbort } from './gateway_limit.ts'
 import type { MessageStream, Outcome, StreamRequest, Transport } from './gateway_transport.ts'
 import type { WireObject } from './gateway_wire.ts'
@@ -49,7 +49,7 @@ export async function openStream(
   try {
     const outcome = await limitTime(clock, FIRST_MESSAGE_LIMIT_MS, open())
     if (outcome?.kind !== 'done') close()
-    return outcome ?? late()
+    return outcome ?? { ...silence(FIRST_MESSAGE_LIMIT_MS), kind: 'not_done' }
   } catch (error) {
     close()
     return { kind: 'not_done', error: unavailable(error) }
@@ -62,8 +62,4 @@ async function firstMessages(stream: MessageStream): Promise<readonly WireObject
     if (messages === undefined) return []
     if (messages.length > 0) return messages
   }
-}
-
-function late(): Outcome<OpenedStream> {
-  return { kind: 'not_done', error: unavailable(new Error('No watch was created within the time limit')) }
 }

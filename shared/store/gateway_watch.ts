@@ -12,7 +12,14 @@ import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { createAssembler, type Assembler } from './gateway_assemble.ts'
 import type { Caller } from './gateway_call.ts'
 import type { Endpoint } from './gateway_endpoints.ts'
-import { closedError, judge, readGatewayError, unavailable, type Verdict } from './gateway_errors.ts'
+import {
+  closedError,
+  isSilent,
+  judge,
+  readGatewayError,
+  unavailable,
+  type Verdict,
+} from './gateway_errors.ts'
 import { onAbort } from './gateway_limit.ts'
 import { watchOver, type Liveness } from './gateway_liveness.ts'
 import type { Question } from './gateway_members.ts'
@@ -178,11 +185,13 @@ async function* follow(
   const { endpoint, stream } = standing
   let quiet = false
   let dead: Error | undefined
+  let silent = false
   const liveness = watchOver({
     clock,
     aliveAt: () => endpoint.aliveAt,
     probe: async () => {
       const outcome = await caller.members.ask(endpoint, pointRead(parts, request, stop))
+      silent = isSilent(outcome)
       // A refusal is an answer, too.
       return outcome.kind === 'not_done' || outcome.kind === 'unknown' ? outcome.error : undefined
     },
@@ -208,7 +217,7 @@ async function* follow(
   } catch (error) {
     if (quiet) return
     const blameless = stop.aborted || caller.closing.aborted || isAvisoError(error, 'ERR_HISTORY_COMPACTED')
-    if (!blameless) caller.endpoints.failed(endpoint)
+    if (!blameless) caller.endpoints.failed(endpoint, silent)
     throw dead ?? (isAvisoError(error) ? error : unavailable(error))
   } finally {
     liveness.stop()

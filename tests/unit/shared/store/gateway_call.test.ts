@@ -112,6 +112,21 @@ describe('createGatewayStore() with several members', () => {
     assert.equal((await within('a read', store.range({ key }))).revision, 7n)
   })
 
+  it('asks a silent member last, while the others choose a leader', async () => {
+    let refusals = 0
+    const answer = (_: Received, reply: Reply): boolean | void =>
+      ++refusals <= 6 ? reply.json(503, NO_LEADER) : false
+    const [silent, one, other] = [
+      await fixture(() => undefined),
+      await fixture(answer),
+      await fixture(answer),
+    ]
+    const store = await storeOver(silent, one, other)
+    assert.equal((await within('a read', store.range({ key }))).revision, 7n)
+    assert.equal(silent.count(RANGE), 1)
+    assert.ok(one.count(RANGE) >= 3 && other.count(RANGE) >= 3)
+  })
+
   it('sends a write once, even where a connection that was used before breaks', async () => {
     const bad = await fixture(only(TXN, (reply) => reply.reset()))
     const store = await storeOver(bad)
