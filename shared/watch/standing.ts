@@ -12,13 +12,13 @@ import type { Ring } from './ring.ts'
 export interface Standing {
   /** Newest revision of the store that is known of. */
   head(): Revision
-  /** Whether the watch stands, and has delivered the event that it surely begins with. */
+  /** Whether the watch has stood since everything began. */
   hasStood(): boolean
   /** Resolves when that is so. */
   stood(): Promise<void>
   /** Whether everything that was stored at the beginning has come, as far as one can tell: what comes now is live. */
   isSettled(): boolean
-  /** A message has come, and the ring has moved. */
+  /** A message has come, the first of which says that the watch stands; the ring has moved with it. */
   received(): void
   /** What has been seen is void. Nothing may begin before {@link restart}, and before it stands again. */
   fall(): void
@@ -50,8 +50,7 @@ export function createStanding(ring: Ring, origin: Revision, clock: Clock): Stan
     },
     received: () => {
       if (unsettledAt !== undefined) unsettledAt = ring.through < head ? clock.now() : undefined
-      const isEventDue = ring.floor <= head && ring.through < ring.floor
-      if (hasStood || isEventDue) return
+      if (hasStood) return
       hasStood = true
       stood.resolve()
     },

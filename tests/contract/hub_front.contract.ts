@@ -88,6 +88,28 @@ export function frontContract(subject: HubSubject): void {
       assert.equal(hub.status().subscribers, 0)
     })
 
+    it('are written to once each, whoever of them leaves', async () => {
+      const [store, space] = [await subject.open(), createSpace()]
+      const hub = await openHub(store, space, { clock: createManualClock() })
+      const publisher = createPublisher(store, space)
+      const request = { selection: notificationsOf('a'), from: LIVE, format: createTestFormat(space) }
+      const listeners: Listener[] = []
+      for (let count = 0; count < 6; count++) listeners.push(await listen(hub, request))
+      const flows = listeners.map((listener) => listener.flow())
+      await eventually('all wait', () => hub.status().parked === 0)
+      // The last one takes the place of one that leaves: it leaves next, and the one after it.
+      for (const place of [1, 5, 4]) await listeners[place]?.cancel()
+      await publisher.publish('a', 'one')
+      await publisher.publish('a', 'two')
+      for (const place of [0, 2, 3]) {
+        await eventually('it has come', () => (listeners[place]?.items().length ?? 0) >= 2)
+        assertItems(listeners[place]?.items(), publisher.items)
+      }
+      assert.equal(hub.status().subscribers, 3)
+      await hub.close()
+      await Promise.all(flows)
+    })
+
     it('get nothing twice when they ask again within the turn in which it came', async () => {
       const [store, space] = [await subject.open(), createSpace()]
       const hub = await openHub(store, space)
