@@ -30,7 +30,7 @@ const missing = await etcdMissing()
 /** Promise 9 of the design, with time for a machine that is busy with other tests. */
 const WRITE_PAUSE_MS = 3_000
 const WATCH_PAUSE_MS = 6_000
-const SLOW_MACHINE_MS = 2_000
+const SLOW_MACHINE_MS = 3_000
 
 /** Opens the adapter under test over members' addresses, e.g. `http://127.0.0.1:2379`. */
 export type OpenOver = (endpoints: readonly string[], more?: OpenOptions) => Promise<Store>
