@@ -8,22 +8,32 @@ import type { Revision } from '#shared/store/store.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Ring } from './ring.ts'
 
+/** Where the upstream begins. */
+export interface Origin {
+  /** First revision of the ring. */
+  readonly from: Revision
+  /** Whether there is an event at that very revision. */
+  readonly hasEvent: boolean
+  /** The store's revision: what is stored up to it is history. */
+  readonly head: Revision
+}
+
 /** What is known of the upstream's beginning. */
 export interface Standing {
   /** Newest revision of the store that is known of. */
   head(): Revision
-  /** Whether the watch has stood since everything began. */
+  /** Whether the watch has stood since everything began, and has delivered the event that it surely begins with. */
   hasStood(): boolean
   /** Resolves when that is so. */
   stood(): Promise<void>
   /** Whether everything that was stored at the beginning has come, as far as one can tell: what comes now is live. */
   isSettled(): boolean
-  /** A message has come, the first of which says that the watch stands; the ring has moved with it. */
+  /** A message has come, the first of which says that the watch was made; the ring has moved with it. */
   received(): void
   /** What has been seen is void. Nothing may begin before {@link restart}, and before it stands again. */
   fall(): void
-  /** Everything begins again; `head` is the store's revision. */
-  restart(head: Revision): void
+  /** Everything begins again, the ring with it. */
+  restart(origin: Origin): void
 }
 
 /**
@@ -32,9 +42,9 @@ export interface Standing {
  */
 const SETTLE_MS = 1_000
 
-/** Begins with a ring that is empty, in a store that is at `origin`. */
-export function createStanding(ring: Ring, origin: Revision, clock: Clock): Standing {
-  let head = origin
+/** Begins with a ring that is empty. */
+export function createStanding(ring: Ring, origin: Origin, clock: Clock): Standing {
+  let { from, hasEvent, head } = origin
   let stood = Promise.withResolvers<void>()
   let hasStood = false
   /** When the last message came; absent once everything has. */
@@ -50,7 +60,8 @@ export function createStanding(ring: Ring, origin: Revision, clock: Clock): Stan
     },
     received: () => {
       if (unsettledAt !== undefined) unsettledAt = ring.through < head ? clock.now() : undefined
-      if (hasStood) return
+      // etcd says first that the watch was made, and then that its beginning is compacted.
+      if (hasStood || (hasEvent && ring.through < from)) return
       hasStood = true
       stood.resolve()
     },
@@ -59,8 +70,8 @@ export function createStanding(ring: Ring, origin: Revision, clock: Clock): Stan
       hasStood = false
       stood = Promise.withResolvers()
     },
-    restart: (revision) => {
-      head = revision
+    restart: (again) => {
+      ;({ from, hasEvent, head } = again)
       unsettledAt = clock.now()
     },
   }

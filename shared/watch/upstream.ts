@@ -19,15 +19,7 @@ import { followStore, type FollowState, type KnownEpoch } from './follow.ts'
 import { oldestRevisionOf } from './history_reader.ts'
 import { START_BACK_REVISIONS, TURN_BYTES, TURN_REVISIONS } from './limits.ts'
 import type { Ring } from './ring.ts'
-import { createStanding, type Standing } from './standing.ts'
-
-/** Where the upstream begins. */
-export interface Origin {
-  /** First revision of the ring. */
-  readonly from: Revision
-  /** The store's revision: what is stored up to it is history. */
-  readonly head: Revision
-}
+import { createStanding, type Origin, type Standing } from './standing.ts'
 
 /** Why everything known is void. */
 export type Loss =
@@ -81,7 +73,7 @@ export async function findOrigin(store: Store, signal?: AbortSignal): Promise<Or
   const { kvs, revision: head } = await store.range(request, signal && { signal })
   const written = kvs[0]?.modRevision
   const isNear = written !== undefined && head - written <= START_BACK_REVISIONS
-  return { from: isNear ? written : head + 1n, head }
+  return { from: isNear ? written : head + 1n, hasEvent: isNear, head }
 }
 
 /** Follows the store from the ring's end on. */
@@ -90,7 +82,7 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   const stop = new AbortController()
   let state: FollowState = { connected: false, since: clock.now() }
   const { epoch } = parts
-  const standing = createStanding(ring, origin.head, clock)
+  const standing = createStanding(ring, origin, clock)
   /** What has been received in this turn. */
   let turn = { revisions: 0, bytes: 0 }
 
@@ -153,9 +145,10 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   async function relocate(oldest: Revision): Promise<void> {
     while (!stop.signal.aborted) {
       try {
-        const { from, head } = await findOrigin(store, stop.signal)
-        ring.reset(from > oldest ? from : oldest)
-        standing.restart(head)
+        const found = await findOrigin(store, stop.signal)
+        const origin = found.from < oldest ? { ...found, from: oldest, hasEvent: false } : found
+        ring.reset(origin.from)
+        standing.restart(origin)
         return
       } catch (error) {
         if (!isAvisoError(error)) throw error

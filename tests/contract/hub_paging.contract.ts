@@ -6,7 +6,6 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { toBytes } from '#shared/store/bytes.ts'
 import { createManualClock } from './hub_clock.ts'
 import { createFlakyStore } from './hub_flaky_store.ts'
 import {
@@ -27,7 +26,6 @@ import {
   TINY_RING,
   type HubSubject,
 } from './hub_support.ts'
-import { put } from './store_support.ts'
 
 export function pagingContract(subject: HubSubject): void {
   describe('subscribe() behind the ring', () => {
@@ -108,34 +106,6 @@ export function pagingContract(subject: HubSubject): void {
       await listener.untilItems(66)
       await eventually('only the upstream is left', () => store.open === 1)
       assertItems(listener.items(), publisher.after('a', BEGINNING))
-      await hub.close()
-    })
-
-    it('begins a stream whose place takes long to find, and lets go when it leaves', async () => {
-      const [inner, space] = [await subject.open(), createSpace()]
-      const store = createFlakyStore(inner)
-      const publisher = createPublisher(store, space)
-      await fill(publisher, 3)
-      // Writes that are none of ours, in a store that tells no progress: the end of history cannot be seen.
-      const revision = await put(store, toBytes('/~elsewhere'))
-      await put(store, toBytes('/~elsewhere'))
-      store.isQuiet = true
-      const clock = createManualClock()
-      const hub = await openHub(store, space, { clock })
-      const request = { selection: notificationsOf('a'), format: createTestFormat(space) }
-      const starting = listen(hub, { ...request, from: { kind: 'revision', revision } })
-      await eventually('a reader is at it', () => store.open === 2)
-      await clock.advance(4_000)
-      const [leaving, staying] = [await starting, await listen(hub, { ...request, from: { kind: 'live' } })]
-      await leaving.read()
-      const flow = leaving.flow()
-      await eventually('it waits', () => hub.status().parked < hub.status().subscribers)
-      await leaving.cancel()
-      await flow
-      await clock.advance(4_000)
-      await eventually('only the upstream is left', () => store.open === 1)
-      await publisher.publish('a', 'new')
-      await staying.untilItems(1)
       await hub.close()
     })
 
