@@ -194,10 +194,20 @@ function endAll({ delivery, streams }: Works, reason: CloseReason, oldest?: Revi
   for (const stream of streams) delivery.end(stream, reason, oldest)
 }
 
+/** Tells of a gap those that miss something; the others only have to come back. */
+function endCompacted({ delivery, streams }: Works, oldest: Revision): void {
+  delivery.flush()
+  for (const stream of streams) {
+    // A stream in the front of its group needs what comes next in the ring. Another one may begin later: its listener has been elsewhere.
+    const isAhead = stream.place < 0 && stream.next >= oldest
+    delivery.end(stream, isAhead ? 'store_unavailable' : 'history_compacted', oldest)
+  }
+}
+
 /** Ends everything that rests on what is lost. */
 function lose(works: Works, loss: Loss, onEpochChange?: () => void): void {
   if (loss.kind === 'compacted') {
-    endAll(works, 'history_compacted', loss.oldest)
+    endCompacted(works, loss.oldest)
     works.history.reset(unavailable())
     return
   }
