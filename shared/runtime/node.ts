@@ -6,11 +6,13 @@
 
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
 import { FastResponse, serve } from 'srvx/node'
 import { databaseFile, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { readingFromMessage } from './node_body.ts'
 import { createNodeFetch } from './node_fetch.ts'
+import { ambiguityOf, refuseAmbiguity } from './node_strict.ts'
 import { writingStreams } from './node_stream.ts'
 import type { FetchHandler, ListenOptions, Platform, RunningServer } from './runtime.ts'
 import {
@@ -49,6 +51,9 @@ async function serveNode(
   globalThis.Response = FastResponse as unknown as typeof Response
   const server = serve({
     fetch: async (request) => {
+      const message = request.runtime?.node?.req as IncomingMessage | undefined
+      const ambiguity = message === undefined ? undefined : ambiguityOf(message)
+      if (ambiguity !== undefined) return refuseAmbiguity(ambiguity)
       if (onPeer !== undefined && request.ip !== undefined) onPeer(request, request.ip)
       return writingStreams(await handler(readingFromMessage(request)))
     },
