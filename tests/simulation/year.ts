@@ -22,13 +22,21 @@ import { createVirtualClock, type VirtualClock } from '../support/virtual_clock.
 /** What is simulated. */
 export interface Year {
   /** Opened with the clock that {@link simulate} hands over. */
-  readonly open: (
-    clock: VirtualClock,
-  ) => Promise<{ readonly store: Store; readonly maintenance?: StoreMaintenance | undefined }>
+  readonly open: (clock: VirtualClock) => Promise<SimulatedStore>
   readonly days: number
   readonly perDay: number
   readonly retentionDays: number
+  /** Hours between two runs of the compactor. Default: 1, as configured. */
+  readonly compactEveryHours?: number
   readonly onDay?: (day: DayFigures) => void
+}
+
+/** A store under simulation. */
+export interface SimulatedStore {
+  readonly store: Store
+  readonly maintenance?: StoreMaintenance | undefined
+  /** Waits until the store has done in the background what it was told, which takes real time. Absent: it does nothing there. */
+  readonly settle?: () => Promise<void>
 }
 
 /** The store at the end of a day. */
@@ -75,15 +83,16 @@ interface Written {
  *
  * @throws {assert.AssertionError} When a promise is broken.
  */
-export async function simulate({ open, days, perDay, retentionDays, onDay }: Year): Promise<YearFigures> {
+export async function simulate(year: Year): Promise<YearFigures> {
+  const { open, days, perDay, retentionDays, compactEveryHours = 1, onDay } = year
   const clock = createVirtualClock(START)
-  const { store, maintenance } = await open(clock)
+  const { store, maintenance, settle } = await open(clock)
   const retentionMs = retentionDays * DAY_MS
   const settings: AdminSettings = {
     historyMs: retentionMs,
     ageMs: retentionMs,
     events: {},
-    longestGapMs: 3 * HOUR_MS,
+    longestGapMs: 3 * compactEveryHours * HOUR_MS,
     roots: ['/ec/mars/', '/ec/diss/', '/ec/admin/', '/tmp/aviso/flight/'],
     legacyHistoryKey: '/ec/admin/history',
     defragmentWasteBytes: undefined,
@@ -118,8 +127,10 @@ export async function simulate({ open, days, perDay, retentionDays, onDay }: Yea
       clock.pass(HOUR_MS / 2)
       if (hour === 0) deleted += await clean(jobs, clock.now())
       clock.pass(HOUR_MS / 2)
+      if ((hour + 1) % compactEveryHours > 0) continue
       oldest = await compact(jobs, clock.now(), { written, oldest, retentionMs })
     }
+    await settle?.()
     for (const event of EVENTS) {
       await replay(store, {
         event,
