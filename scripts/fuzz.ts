@@ -1,0 +1,228 @@
+/**
+ * `npm run fuzz`: differential fuzzing of the facade against a real etcd.
+ *
+ * Every body goes to the service, and, where the service takes it, also to etcd itself. Nothing that comes back may be a key of others; what a
+ * body that was taken means must be what it means to etcd, cut down to the listener's own keys; and a body that is refused must not have cost a
+ * read.
+ *
+ * @module
+ */
+
+import process from 'node:process'
+import { Command, CommanderError } from 'commander'
+import { decodeBase64 } from '#shared/store/base64.ts'
+import { toText } from '#shared/store/bytes.ts'
+import { startEtcd } from './etcd/cluster.ts'
+import { rangeBody, watchBody } from './fuzz/bodies.ts'
+import { createChance, type Chance } from './fuzz/random.ts'
+import { ALLOWED, startSubject, type Subject } from './fuzz/subject.ts'
+
+/** One watch for so many ranges: a watch takes a moment to say something. */
+const RANGES_PER_WATCH = 25
+/** What a watch has to say of history comes at once. */
+const WATCH_READ_MS = 150
+const MAX_SHOWN = 10
+const DEFAULT_SECONDS = 60
+
+/** A whole number in another spelling, which etcd 3.5 takes and 3.4 refuses. */
+const OTHER_NUMBER = /:\s*(?:1\.0|1e0)/
+
+/** What came of a run. */
+interface Tally {
+  bodies: number
+  accepted: number
+  watches: number
+  watched: number
+  /** Taken, with a number in a spelling that this etcd refuses. */
+  lenient: number
+  /** Keys of others that came back. */
+  foreign: number
+  /** Bodies that meant something else to etcd. */
+  different: number
+  /** Bodies that were refused after a read. */
+  costly: number
+  /** Answers with a status that no body deserves. */
+  failed: number
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = parseArguments(argv)
+  if (typeof options === 'number') return options
+  const { seconds, seed } = options
+  const etcd = await startEtcd(options.etcd === undefined ? {} : { binary: options.etcd })
+  const tally: Tally = {
+    bodies: 0,
+    accepted: 0,
+    watches: 0,
+    watched: 0,
+    lenient: 0,
+    foreign: 0,
+    different: 0,
+    costly: 0,
+    failed: 0,
+  }
+  try {
+    const subject = await startSubject(etcd.store)
+    const endpoint = etcd.endpoints[0] ?? ''
+    const chance = createChance(seed)
+    const endAt = performance.now() + seconds * 1000
+    while (performance.now() < endAt) {
+      for (let count = 0; count < RANGES_PER_WATCH; count++)
+        await tryRange(subject, endpoint, { chance, tally })
+      await tryWatch(subject, { chance, tally })
+    }
+    await subject.close()
+  } finally {
+    await etcd.close()
+  }
+  console.log(`etcd ${etcd.version}, seed ${seed}, ${seconds} s`)
+  console.log(
+    `bodies ${tally.bodies}, accepted ${tally.accepted}; watches ${tally.watches}, accepted ${tally.watched}; numbers in a newer spelling ${tally.lenient}`,
+  )
+  console.log(
+    `foreign keys ${tally.foreign}, other meaning than etcd ${tally.different}, refused after a read ${tally.costly}, other answers ${tally.failed}`,
+  )
+  return tally.foreign + tally.different + tally.costly + tally.failed === 0 ? 0 : 1
+}
+
+interface Options {
+  readonly seconds: number
+  readonly seed: number
+  readonly etcd?: string
+}
+
+function parseArguments(argv: readonly string[]): Options | number {
+  const program = new Command('npm run fuzz --')
+    .description(
+      'Sends bodies of every kind to the facade in front of a real etcd, and checks what comes back.',
+    )
+    .option('--seconds <count>', `how long (default: ${DEFAULT_SECONDS})`)
+    .option('--seed <number>', 'repeats the bodies of another run')
+    .option('--etcd <binary>', 'another etcd than the one of npm run etcd')
+    .exitOverride()
+  try {
+    program.parse([...argv], { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    throw error
+  }
+  const {
+    seconds = DEFAULT_SECONDS,
+    seed = Date.now() % 2 ** 32,
+    etcd,
+  } = program.opts<{
+    seconds?: string
+    seed?: string
+    etcd?: string
+  }>()
+  return { seconds: Number(seconds), seed: Number(seed), ...(etcd !== undefined && { etcd }) }
+}
+
+interface Trying {
+  readonly chance: Chance
+  readonly tally: Tally
+}
+
+/** The parts of etcd's answers that are compared. */
+interface RangeAnswer {
+  readonly kvs?: readonly { readonly key: string }[]
+  readonly count?: string
+  readonly more?: boolean
+}
+
+async function tryRange(subject: Subject, endpoint: string, { chance, tally }: Trying): Promise<void> {
+  const body = rangeBody(chance)
+  const before = subject.reads()
+  const response = await subject.send('/v3/kv/range', body)
+  const text = await response.text()
+  tally.bodies++
+  if (response.status !== 200) {
+    const isRefusal = [400, 403, 413].includes(response.status)
+    if (!isRefusal) note(tally, 'failed', body, `status ${response.status}`)
+    // A revision that is compacted or yet to come is found out by reading.
+    if (isRefusal && subject.reads() !== before && !/revision|History/.test(text))
+      note(tally, 'costly', body, text)
+    return
+  }
+  tally.accepted++
+  const ours = JSON.parse(text) as RangeAnswer
+  const keys = (ours.kvs ?? []).map(({ key }) => keyOf(key))
+  for (const key of keys) if (!isAllowed(key)) note(tally, 'foreign', body, key)
+  const theirs = await askEtcd(endpoint, body)
+  if (theirs === undefined && OTHER_NUMBER.test(toText(body))) {
+    tally.lenient++
+    return
+  }
+  const difference = theirs === undefined ? 'etcd refuses it' : differenceOf(ours, theirs, keys)
+  if (difference !== undefined) note(tally, 'different', body, difference)
+}
+
+/** What etcd answers to the same bytes; `undefined` where it refuses them. */
+async function askEtcd(endpoint: string, body: Uint8Array): Promise<RangeAnswer | undefined> {
+  const response = await fetch(`${endpoint}/v3/kv/range`, { method: 'POST', body: new Uint8Array(body) })
+  const answer = (await response.json()) as RangeAnswer
+  return response.status === 200 ? answer : undefined
+}
+
+function differenceOf(ours: RangeAnswer, theirs: RangeAnswer, keys: readonly string[]): string | undefined {
+  const all = (theirs.kvs ?? []).map(({ key }) => keyOf(key))
+  const own = all.filter(isAllowed)
+  const isSame = own.join() === keys.join()
+  // A limit counts other keys on the other side, where the range was cut down.
+  if (!isSame && theirs.more !== true && ours.more !== true) return `${keys.join()} instead of ${own.join()}`
+  const isCut = all.length !== own.length || theirs.more === true
+  if (!isCut && all.length > 0 && ours.count !== theirs.count)
+    return `count ${ours.count} instead of ${theirs.count}`
+  return undefined
+}
+
+async function tryWatch(subject: Subject, { chance, tally }: Trying): Promise<void> {
+  const body = watchBody(chance)
+  const stop = new AbortController()
+  const response = await subject.send('/v3/watch', body, stop.signal)
+  tally.watches++
+  if (response.status !== 200) {
+    await response.body?.cancel()
+    if (![400, 403, 413].includes(response.status)) note(tally, 'failed', body, `status ${response.status}`)
+    return
+  }
+  tally.watched++
+  for (const key of await watchedKeys(response)) if (!isAllowed(key)) note(tally, 'foreign', body, key)
+  stop.abort()
+}
+
+/** Keys of what a watch delivers at once. */
+async function watchedKeys(response: Response): Promise<readonly string[]> {
+  const reader = response.body?.getReader()
+  let text = ''
+  const timer = setTimeout(() => void reader?.cancel(), WATCH_READ_MS)
+  for (;;) {
+    const part = await reader?.read().catch(() => undefined)
+    if (part?.value === undefined) break
+    text += new TextDecoder().decode(part.value)
+  }
+  clearTimeout(timer)
+  return [...text.matchAll(/"key":"([^"]+)"/g)].map(([, key = '']) => keyOf(key))
+}
+
+function keyOf(base64: string): string {
+  return toText(decodeBase64(base64) ?? new Uint8Array(0))
+}
+
+function isAllowed(key: string): boolean {
+  return ALLOWED.some((prefix) => key.startsWith(prefix))
+}
+
+let shown = 0
+
+function note(
+  tally: Tally,
+  what: 'foreign' | 'different' | 'costly' | 'failed',
+  body: Uint8Array,
+  detail: string,
+): void {
+  tally[what]++
+  if (shown++ < MAX_SHOWN) console.log(`${what}: ${toText(body)}\n  ${detail}`)
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2))

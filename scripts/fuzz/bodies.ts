@@ -1,0 +1,205 @@
+/**
+ * Bodies for etcd's gateway, good ones and everything beside them: both spellings of fields, fields twice, escaped names, base64 in every
+ * variant that some decoder takes, values of other types, several documents, single bytes changed.
+ *
+ * @module
+ */
+
+import { encodeBase64 } from '#shared/store/base64.ts'
+import { toBytes } from '#shared/store/bytes.ts'
+import type { Chance } from './random.ts'
+
+/** Keys that bodies name: the listener's own, those beside them, and both ends of all keys. */
+const NAMES = [
+  '/ec/diss/FOO/',
+  '/ec/diss/FOO',
+  '/ec/diss/FOO0',
+  '/ec/diss/FOP',
+  '/ec/diss/FOO/d=1',
+  '/ec/diss/FOO/d=2',
+  '/ec/diss/FO',
+  '/ec/diss/FOOBAR/',
+  '/ec/diss/FOOBAR0',
+  '/ec/diss/BAR/',
+  '/ec/diss/',
+  '/ec/diss0',
+  '/ec/mars/',
+  '/ec/mars0',
+  '/ec/mars',
+  '/ec/mart',
+  '/ec/',
+  '/ec0',
+  '/',
+  '/_aviso/',
+  '/_aviso0',
+  '/_aviso/epoch',
+  '/zz',
+  '\0',
+  '\0\0',
+  '\u00ff',
+  '',
+]
+const OWN = ['/ec/diss/FOO/', '/ec/diss/FOO/d=1', '/ec/diss/FOO', '/ec/mars/', '/ec/mars']
+
+const NUMBERS = [
+  '0',
+  '1',
+  '2',
+  '3',
+  '"0"',
+  '"1"',
+  '"5"',
+  '10000',
+  '"10000"',
+  '-1',
+  '"-1"',
+  '1.0',
+  '1e0',
+  '" 1 "',
+  'null',
+  '9007199254740993',
+  '"99999999999999999999"',
+  '[]',
+  'true',
+  '"x"',
+]
+const BOOLEANS = ['true', 'false', 'null', '"true"', '1', '0', '[]']
+const ORDERS = ['"NONE"', '"ASCEND"', '"DESCEND"', '0', '1', '2', '3', 'null', '"descend"', '-1']
+const TARGETS = ['"KEY"', '"VERSION"', '"CREATE"', '"MOD"', '"VALUE"', '0', '3', '4', 'null', '"key"']
+
+/** Field → texts of its value. */
+const FIELDS: readonly (readonly [name: string, values: readonly string[]])[] = [
+  ['limit', NUMBERS],
+  ['revision', NUMBERS],
+  ['sort_order', ORDERS],
+  ['sort_target', TARGETS],
+  ['serializable', BOOLEANS],
+  ['keys_only', BOOLEANS],
+  ['count_only', BOOLEANS],
+  ['min_mod_revision', NUMBERS],
+  ['max_mod_revision', NUMBERS],
+  ['min_create_revision', NUMBERS],
+  ['max_create_revision', NUMBERS],
+]
+const WATCH_FIELDS: readonly (readonly [name: string, values: readonly string[]])[] = [
+  ['start_revision', ['1', '"1"', '2', '"3"', '0', '-1', 'null', '1.0', '"x"']],
+  ['progress_notify', BOOLEANS],
+  ['prev_kv', BOOLEANS],
+  ['fragment', BOOLEANS],
+  ['watch_id', NUMBERS],
+  ['filters', ['[]', '[0]', '["NOPUT"]', '["NODELETE"]', 'null']],
+]
+const UNKNOWN = ['bogus', 'KEY', 'RangeEnd', 'range-end', '__proto__', 'constructor', 'request_union', '']
+
+/** Chance of each kind of deviation in one body: most bodies have one or two, many have none. */
+const RARE = 0.06
+const FREQUENT = 0.25
+
+/** A body for `/v3/kv/range`. */
+export function rangeBody(chance: Chance): Uint8Array {
+  return disturb(objectText(chance, [...keyMembers(chance), ...members(chance, FIELDS)]), chance)
+}
+
+/** A body for `/v3/watch`. */
+export function watchBody(chance: Chance): Uint8Array {
+  const create = objectText(chance, [...keyMembers(chance), ...members(chance, WATCH_FIELDS)])
+  if (chance.happens(RARE)) return disturb(create, chance)
+  const names = chance.happens(RARE) ? ['create_request', 'createRequest'] : ['create_request']
+  const entries = names.map((name) => `${nameText(chance, name)}:${create}`)
+  if (chance.happens(RARE)) entries.push('"cancel_request":{"watch_id":"1"}')
+  const text = `{${entries.join()}}`
+  return disturb(chance.happens(RARE) ? `${text}\n${text}` : text, chance)
+}
+
+function keyMembers(chance: Chance): readonly string[] {
+  const key = chance.happens(0.7) ? chance.pick(OWN) : chance.pick(NAMES)
+  const result = [member(chance, 'key', keyText(chance, key))]
+  if (chance.happens(0.7)) result.push(member(chance, 'range_end', keyText(chance, endFor(chance, key))))
+  if (chance.happens(RARE)) result.push(member(chance, 'range_end', keyText(chance, chance.pick(NAMES))))
+  if (chance.happens(RARE)) result.push(member(chance, 'key', keyText(chance, chance.pick(NAMES))))
+  return result
+}
+
+/** Mostly what a client makes of a prefix: its last byte counted up. */
+function endFor(chance: Chance, key: string): string {
+  if (key === '' || chance.happens(0.4)) return chance.pick(NAMES)
+  return key.slice(0, -1) + String.fromCharCode(key.charCodeAt(key.length - 1) + 1)
+}
+
+function members(chance: Chance, fields: typeof FIELDS): readonly string[] {
+  const result: string[] = []
+  for (const [name, values] of fields) {
+    if (!chance.happens(FREQUENT)) continue
+    // The first values of each list are good ones.
+    const value = chance.happens(0.8) ? chance.pick(values.slice(0, 3)) : chance.pick(values)
+    result.push(member(chance, name, value))
+    if (chance.happens(RARE / 4)) result.push(member(chance, name, chance.pick(values)))
+  }
+  if (chance.happens(RARE)) result.push(member(chance, chance.pick(UNKNOWN), '1'))
+  return result
+}
+
+function member(chance: Chance, name: string, value: string): string {
+  const space = chance.happens(RARE) ? ' \n' : ''
+  return `${nameText(chance, name)}${space}:${space}${value}`
+}
+
+function nameText(chance: Chance, name: string): string {
+  const isCamel = chance.happens(FREQUENT)
+  const spelled = isCamel ? name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()) : name
+  if (!chance.happens(RARE)) return JSON.stringify(spelled)
+  const at = chance.below(Math.max(1, spelled.length))
+  const escaped = `\\u${spelled.charCodeAt(at).toString(16).padStart(4, '0')}`
+  return `"${spelled.slice(0, at)}${spelled === '' ? '' : escaped}${spelled.slice(at + 1)}"`
+}
+
+/** Text of a key as a value: base64, or what some decoder takes for it. */
+function keyText(chance: Chance, key: string): string {
+  const bytes = key === '\u00ff' ? Uint8Array.of(0xff) : toBytes(key)
+  const base64 = encodeBase64(bytes)
+  if (!chance.happens(RARE * 2)) return JSON.stringify(base64)
+  switch (chance.below(10)) {
+    case 0:
+      return JSON.stringify(base64.replaceAll('=', ''))
+    case 1:
+      return JSON.stringify(base64.replaceAll('+', '-').replaceAll('/', '_'))
+    case 2:
+      return JSON.stringify(`${base64.slice(0, 4)}\n${base64.slice(4)}`)
+    case 3:
+      return JSON.stringify(` ${base64}`)
+    case 4:
+      return JSON.stringify(`${base64}=`)
+    case 5:
+      return JSON.stringify(base64 + encodeBase64(Uint8Array.of(0)))
+    case 6:
+      return `[${[...bytes].join()}]`
+    case 7:
+      return JSON.stringify(base64.replace(/[^=](=*)$/, 'B$1'))
+    case 8:
+      return chance.pick(['null', '7', 'true', '{}', '""', '[]'])
+    default:
+      return JSON.stringify(key)
+  }
+}
+
+function objectText(chance: Chance, entries: readonly string[]): string {
+  const shuffled = [...entries]
+  for (let index = shuffled.length - 1; index > 0; index--) {
+    const [moved = ''] = shuffled.splice(chance.below(index + 1), 1)
+    shuffled.push(moved)
+  }
+  return `{${shuffled.join()}}`
+}
+
+/** Now and then, what follows a document, what comes before it, and any byte in it. */
+function disturb(text: string, chance: Chance): Uint8Array {
+  let bytes = toBytes(text)
+  if (chance.happens(RARE / 2))
+    bytes = toBytes(text + chance.pick(['{}', text, ',', ' x', '\0', '\n{}', ']']))
+  if (chance.happens(RARE / 4)) bytes = toBytes(`\ufeff${text}`)
+  if (!chance.happens(RARE)) return bytes
+  const changed = Uint8Array.from(bytes)
+  for (let count = 1 + chance.below(2); count > 0; count--)
+    changed[chance.below(changed.length)] = chance.below(256)
+  return chance.happens(0.3) ? changed.slice(0, chance.below(changed.length)) : changed
+}
