@@ -169,11 +169,12 @@ function open(works: Works, request: SubscribeRequest): Subscription {
   const { selection, from, until, format } = request
   const head = upstream.standing.head()
   const now = clock.now()
+  const opening = format.opening?.(head)
   const { stream, body } = openStream(
     {
       group: groups.join(selection, format),
       format,
-      head,
+      opening,
       ...(from.kind === 'live'
         ? { next: head + 1n, index: 0, historyEnd: undefined }
         : { next: from.revision, index: (from.afterIndex ?? -1) + 1, historyEnd: until ?? head }),

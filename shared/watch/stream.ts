@@ -15,8 +15,8 @@ import type { StreamFormat } from './hub.ts'
 export interface StreamStart extends Cursor {
   readonly group: Group
   readonly format: StreamFormat
-  /** The store's newest revision known. */
-  readonly head: Revision
+  /** First frame. */
+  readonly opening: Uint8Array | undefined
   /** Last revision that counts as history; absent: there is none. */
   readonly historyEnd: Revision | undefined
   /** Last revision of the stream; absent: it has no end. */
@@ -75,8 +75,7 @@ export function openStream(
     {
       start: (controller) => {
         stream = createStream(start, controller)
-        const opening = start.format.opening?.(start.head)
-        if (opening !== undefined) controller.enqueue(opening)
+        if (start.opening !== undefined) controller.enqueue(start.opening)
       },
       pull: () => {
         if (stream !== undefined) reader.pulled(stream)
