@@ -1,5 +1,5 @@
 /**
- * `npm run faults -- [--minutes N] [--seed S] [--losses]`: the chaos run of the tests, for longer.
+ * `npm run faults -- [--minutes N] [--seed S] [--grpc] [--losses]`: the chaos run of the tests, for longer.
  *
  * Starts three etcd members, two ingests and two listening services on loopback, lets faults strike, and has the history checked. Prints every fault, a summary
  * and every violation with the seed; exit 1 when there is one.
@@ -20,6 +20,7 @@ const SEEDS = 2 ** 31
 interface Options {
   readonly minutes: number
   readonly seed?: number
+  readonly grpc: boolean
   readonly losses: boolean
 }
 
@@ -29,9 +30,10 @@ async function main(argv: readonly string[]): Promise<number> {
     .description('Lets faults strike at a whole installation on loopback, and checks what it promised.')
     .option('--minutes <n>', 'how long faults strike', parseNumber, 3)
     .option('--seed <s>', 'choices of this seed; default: another one every time', parseNumber)
+    .option('--grpc', 'services reach etcd over gRPC instead of its JSON gateway', false)
     .option('--losses', 'measure what the loss of one member of three costs, too', false)
   program.parse([...argv], { from: 'user' })
-  const { minutes, seed = Math.floor(Math.random() * SEEDS), losses } = program.opts<Options>()
+  const { minutes, seed = Math.floor(Math.random() * SEEDS), grpc, losses } = program.opts<Options>()
   let violations = 0
   for (let done = 0; done < minutes; done += MINUTES_PER_RUN) {
     const runSeed = (seed + done) % SEEDS
@@ -40,6 +42,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const seconds = (at: number): string => ((at - startedAt) / 1_000).toFixed(1).padStart(7)
     const report = await runChaos({
       seed: runSeed,
+      adapter: grpc ? 'grpc' : 'http',
       ms: Math.min(MINUTES_PER_RUN, minutes - done) * 60_000,
       onFault: ({ kind, target, from, until }) =>
         console.log(
@@ -67,6 +70,11 @@ function parseNumber(text: string): number {
 
 if (import.meta.main) {
   // What was started ends with this process.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      console.error(`\n${signal}: stopped`)
+      process.exit(1)
+    })
+  }
   process.exitCode = await main(process.argv.slice(2))
 }

@@ -13,7 +13,7 @@ import { strike, type StruckFault } from './nemesis.ts'
 import type { StoredRevision } from './records.ts'
 import { play, type ListenerPlan, type Recorded, type Scene } from './scene.ts'
 import type { ServiceProcess } from './service_process.ts'
-import { startSite, type Site } from './site.ts'
+import { startSite, type Adapter, type Site } from './site.ts'
 
 /** A run's result. */
 export interface ChaosReport {
@@ -31,6 +31,7 @@ export interface ChaosOptions {
   readonly seed: number
   /** How long faults strike, in milliseconds; starting and settling come on top. */
   readonly ms: number
+  readonly adapter?: Adapter
   readonly onFault?: (fault: StruckFault) => void
 }
 
@@ -45,9 +46,9 @@ const STALE_MS = 15_000
 const SETTLE_MS = 20_000
 
 /** Runs it. */
-export async function runChaos({ seed, ms, onFault }: ChaosOptions): Promise<ChaosReport> {
+export async function runChaos({ seed, ms, adapter, onFault }: ChaosOptions): Promise<ChaosReport> {
   const dice = createDice(seed)
-  const site = await startSite(dice.fork('site'))
+  const site = await startSite(dice.fork('site'), adapter)
   const compactor = startCompactor(site.cluster)
   const faults: StruckFault[] = []
   const disagreements: Violation[] = []

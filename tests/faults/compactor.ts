@@ -40,7 +40,7 @@ export function startCompactor(cluster: FaultCluster): Compactor {
   let turn = 0
   const compact = async (): Promise<boolean> => {
     const oldEnough = performance.now() - RETENTION_MS
-    const revision = heads.findLast(({ at }) => at < oldEnough)?.revision ?? 0n
+    const revision = withoutDeletion(oracle, heads.findLast(({ at }) => at < oldEnough)?.revision ?? 0n)
     if (revision <= compacted) return false
     compacted = revision
     const member = cluster.members[turn++ % cluster.members.length]
@@ -73,4 +73,15 @@ export function startCompactor(cluster: FaultCluster): Compactor {
       await reading
     },
   }
+}
+
+/**
+ * The newest revision up to `limit` that deletes nothing: etcd before 3.4.36 and 3.5.18 drops deletions of the very revision it compacts to from what is read later
+ * (etcd#19251), and it is not etcd that is tested here.
+ */
+function withoutDeletion({ revisions }: Oracle, limit: bigint): bigint {
+  const found = revisions.findLast(
+    ({ revision, writes }) => revision <= limit && writes.every(({ kind }) => kind === 'put'),
+  )
+  return found?.revision ?? 0n
 }

@@ -35,8 +35,11 @@ export interface Site {
  */
 const AUTH_VARS = { heartbeatSeconds: 1, streamMaxAgeSeconds: 20, stallSeconds: 3, ringMebibytes: 1 }
 
+/** How services reach the store: etcd's JSON gateway, or gRPC. */
+export type Adapter = 'http' | 'grpc'
+
 /** Starts it. */
-export async function startSite(dice: Dice): Promise<Site> {
+export async function startSite(dice: Dice, adapter: Adapter = 'http'): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'aviso-site-'))
   const closers: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })]
   const close = async (): Promise<void> => {
@@ -55,7 +58,7 @@ export async function startSite(dice: Dice): Promise<Site> {
         closers.push(() => edge.close())
         edges.push(edge)
       }
-      const store = edges.map(({ url }) => url).join(',')
+      const store = edges.map(({ url }) => url.replace('http:', `${adapter}:`)).join(',')
       const process = await startService(name, [kind, '--store', store, '--config', config])
       closers.push(() => process.stop('SIGKILL'))
       const front = await startTcpProxy(process.port, dice.fork(`clients to ${name}`))
