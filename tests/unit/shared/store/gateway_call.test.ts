@@ -18,6 +18,7 @@ import {
 const key = toBytes('a')
 const RANGE = '/v3/kv/range'
 const TXN = '/v3/kv/txn'
+const STATUS = '/v3/maintenance/status'
 const NO_LEADER = { code: 14, message: 'etcdserver: no leader' }
 
 const open: { close(): Promise<void> }[] = []
@@ -31,10 +32,10 @@ async function fixture(answer: (received: Received, reply: Reply) => boolean | v
   return server
 }
 
-/** A store whose limits pass ten times as fast. */
+/** A store whose limits pass five times as fast. */
 async function storeOver(...servers: readonly (Fixture | string)[]): Promise<Store> {
   const endpoints = servers.map((server) => (typeof server === 'string' ? server : server.url))
-  const store = await openStore(endpoints, { clock: createScaledClock(10) })
+  const store = await openStore(endpoints, { clock: createScaledClock(5) })
   open.push(store)
   return store
 }
@@ -72,8 +73,17 @@ describe('createGatewayStore() with several members', () => {
   })
 
   it('repeats a write that was refused before it was proposed', async () => {
-    const bad = await fixture(only(TXN, (reply) => reply.json(503, NO_LEADER)))
-    const good = await healthy()
+    const refused = Promise.withResolvers<void>()
+    const bad = await fixture(
+      only(TXN, (reply) => {
+        reply.json(503, NO_LEADER)
+        refused.resolve()
+      }),
+    )
+    // It says which cluster it belongs to only then, so it comes second.
+    const good = await fixture(
+      only(STATUS, (reply) => void refused.promise.then(() => reply.json(200, { header: HEADER }))),
+    )
     assert.equal((await put(await storeOver(bad, good))).revision, 8n)
     assert.deepEqual([bad.count(TXN), good.count(TXN)], [1, 1])
   })
@@ -95,11 +105,12 @@ describe('createGatewayStore() with several members', () => {
     ]
     for (const answer of ways) {
       const bad = await fixture((received, reply) => {
-        if (received.path === '/v3/maintenance/status') return false
+        if (received.path === STATUS) return false
         answer(reply)
         return true
       })
-      const good = await healthy()
+      // Nothing is written to it, for it does not say which cluster it belongs to.
+      const good = await fixture(only(STATUS, (reply) => reply.json(503, NO_LEADER)))
       assert.equal((await within('a read', (await storeOver(bad, good)).range({ key }))).revision, 7n)
       await rejects(within('a write', put(await storeOver(bad, good))), 'ERR_OUTCOME_UNKNOWN')
       assert.deepEqual([bad.count(TXN), good.count(TXN)], [1, 0], String(answer))
@@ -121,7 +132,9 @@ describe('createGatewayStore() with several members', () => {
       await fixture(answer),
       await fixture(answer),
     ]
-    const store = await storeOver(silent, one, other)
+    // In real time, since what is compared are two waits.
+    const store = await openStore([silent, one, other].map(({ url }) => url))
+    open.push(store)
     assert.equal((await within('a read', store.range({ key }))).revision, 7n)
     assert.equal(silent.count(RANGE), 1)
     assert.ok(one.count(RANGE) >= 3 && other.count(RANGE) >= 3)
@@ -180,7 +193,12 @@ describe('createGatewayStore() with an unusable answer', () => {
       (reply) => reply.json(501, { code: 12, message: 'Method Not Allowed' }),
       'ERR_STORE_PROTOCOL',
     ],
-    ['a page of 10 MB', (reply) => reply.text(502, 'x'.repeat(10_000_000)), 'ERR_STORE_PROTOCOL'],
+    [
+      'a page of 10 MB',
+      (reply) => reply.text(502, 'x'.repeat(10_000_000)),
+      'ERR_STORE_PROTOCOL',
+      'ERR_STORE_UNAVAILABLE',
+    ],
     ['a reset', (reply) => reply.reset(), 'ERR_STORE_UNAVAILABLE'],
     ['nothing', () => undefined, 'ERR_STORE_UNAVAILABLE'],
   ]
@@ -256,7 +274,7 @@ describe('createGatewayStore() given up', () => {
   it('leaves a write that was sent unknown, and a read undone', async () => {
     const arrived = Promise.withResolvers<void>()
     const server = await fixture(({ path }) => {
-      if (path === '/v3/maintenance/status') return false
+      if (path === STATUS) return false
       return arrived.resolve()
     })
     const store = await storeOver(server)

@@ -72,7 +72,7 @@ describe('createLogin()', () => {
     await Promise.all(
       Array.from({ length: 10 }, () => rejects(store.range({ key }), 'ERR_STORE_UNAVAILABLE')),
     )
-    // The pause of 5 s passes in 0.5 s here.
+    // The pause of 5 s passes in 1 s here.
     assert.ok(server.count(LOGIN) <= 2, `${server.count(LOGIN)} logins`)
   })
 
