@@ -124,10 +124,10 @@ function parseForm(
   }
 }
 
-/** Exactly one colon: 1.x takes what follows the last one, so two readers of the header could see two keys. */
+/** Exactly one colon, as a token has none: 1.x takes what follows the last one, so two readers of the header could see two keys. */
 function parseEmailKey(text: string): Credential | undefined {
   const colon = text.indexOf(':')
-  if (colon === -1 || colon !== text.lastIndexOf(':')) return undefined
+  if (colon === -1) return undefined
   const email = text.slice(0, colon)
   const token = text.slice(colon + 1)
   if (!isName(email) || !TOKEN68.test(token)) return undefined

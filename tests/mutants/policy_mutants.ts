@@ -1,0 +1,216 @@
+/**
+ * Mutants of the policy.
+ *
+ * @module
+ */
+
+import type { Mutant } from './mutant.ts'
+
+const policy = (file: string): string => `shared/policy/${file}.ts`
+
+/** Every one. */
+export const POLICY_MUTANTS: readonly Mutant[] = [
+  {
+    file: policy('prefix'),
+    from: "if (!prefix.startsWith('/') || !prefix.endsWith('/'))",
+    to: "if (!prefix.startsWith('/'))",
+    tests: ['prefix'],
+  },
+  {
+    file: policy('prefix'),
+    from: 'if (prefix.startsWith(INTERNAL_PREFIX))',
+    to: 'if (false)',
+    tests: ['prefix'],
+  },
+  {
+    file: policy('prefix'),
+    from: "typeof item === 'string' && isSegment(item)",
+    to: "typeof item === 'string'",
+    tests: ['prefix'],
+  },
+  { file: policy('access'), from: 'return subtract(keys, INTERNAL)', to: 'return keys', tests: ['access'] },
+  {
+    file: policy('access'),
+    from: 'if (wanted.length > 0 && covers(granted, wanted))',
+    to: 'if (wanted.length > 0)',
+    tests: ['access'],
+  },
+  {
+    file: policy('access'),
+    from: 'const effective = intersect(wanted, granted)',
+    to: 'const effective = wanted',
+    tests: ['access'],
+  },
+  {
+    file: policy('access'),
+    from: 'if (end === undefined || compareBytes(end, prefixEnd(key)) !== 0) return false',
+    to: 'if (end === undefined) return false',
+    tests: ['access'],
+  },
+  {
+    file: policy('access'),
+    from: 'return contains(granted, withSlash)',
+    to: 'return true',
+    tests: ['access'],
+  },
+  {
+    file: policy('rules'),
+    from: 'if (realm !== ANYBODY && realm !== identity.realm) return false',
+    to: '',
+    tests: ['rules'],
+  },
+  {
+    file: policy('rules'),
+    from: 'if (users !== undefined && !users.includes(identity.username)) return false',
+    to: '',
+    tests: ['rules'],
+  },
+  {
+    file: policy('rules'),
+    from: 'return Object.entries(claims ?? {}).every(',
+    to: 'return Object.entries(claims ?? {}).some(',
+    tests: ['rules'],
+  },
+  { file: policy('destinations'), from: 'if (active !== true) return []', to: '', tests: ['destinations'] },
+  {
+    file: policy('destinations'),
+    from: "typeof name === 'string' && isSegment(name)",
+    to: "typeof name === 'string'",
+    tests: ['destinations'],
+  },
+  {
+    file: policy('destinations'),
+    from: 'error.includes(`User ${username} not found`)',
+    to: "error.includes('not found')",
+    tests: ['destinations'],
+  },
+  {
+    file: policy('destinations'),
+    from: 'encodeURIComponent(username)',
+    to: 'username',
+    tests: ['destinations'],
+  },
+  {
+    file: policy('destinations'),
+    from: 'if (answer.status !== 200)',
+    to: 'if (false)',
+    tests: ['destinations'],
+  },
+  {
+    file: policy('destinations'),
+    from: "if (success !== 'yes') {",
+    to: "if (success === 'no') {",
+    tests: ['destinations'],
+  },
+  {
+    file: policy('policy'),
+    from: 'if (identity === undefined) return forNobody',
+    to: 'if (identity === undefined) return { keys: everybody }',
+    tests: ['policy'],
+  },
+  {
+    file: policy('policy'),
+    from: 'destinations.realms.includes(identity.realm)',
+    to: 'true',
+    tests: ['policy'],
+  },
+  { file: policy('policy'), from: '`${prefix}${name}/`', to: '`${prefix}${name}`', tests: ['policy'] },
+  {
+    file: policy('policy'),
+    from: 'if (clock.now() >= list.validUntil + VERDICT_LIMIT_MS) {',
+    to: 'if (false) {',
+    tests: ['policy'],
+  },
+  {
+    file: policy('policy'),
+    from: 'return keys !== undefined && contains(keys, key)',
+    to: 'return keys !== undefined',
+    tests: ['policy'],
+  },
+  { file: policy('policy'), from: 'if (identity === undefined) return false', to: '', tests: ['policy'] },
+  {
+    file: policy('requester'),
+    from: 'if (now >= validUntil + VERDICT_LIMIT_MS ||',
+    to: 'if (',
+    tests: ['requester'],
+  },
+  {
+    file: policy('requester'),
+    from: '(endsAt !== undefined && now >= endsAt)',
+    to: 'false',
+    tests: ['requester'],
+  },
+  {
+    file: policy('requester'),
+    from: 'if (address !== undefined) failures.take(address)',
+    to: '',
+    tests: ['requester'],
+  },
+  {
+    file: policy('requester'),
+    from: 'JSON.stringify([realm, username])',
+    to: 'JSON.stringify([username])',
+    tests: ['requester'],
+  },
+  { file: policy('access_control'), from: "wide === 'narrow' &&", to: '', tests: ['control'] },
+  {
+    file: policy('access_control'),
+    from: '        ranges.every((range) => mayNarrow(range, visible))',
+    to: '        true',
+    tests: ['control'],
+  },
+  {
+    file: policy('access_control'),
+    from: "if (decideAccess(effective, keys).kind !== 'whole')",
+    to: 'if (false)',
+    tests: ['control'],
+  },
+  {
+    file: policy('access_control'),
+    from: 'if (policy().mayPublish(requester.identity, publication)) return',
+    to: 'return',
+    tests: ['control'],
+  },
+  {
+    file: policy('access_control'),
+    from: 'if (policy().isAdmin(requester.identity)) return',
+    to: 'return',
+    tests: ['control'],
+  },
+  {
+    file: policy('access_control'),
+    from: 'await requester.again(maxAgeMs)',
+    to: 'requester',
+    tests: ['streams'],
+  },
+  {
+    file: policy('stream_rights'),
+    from: "if (now + limits.tickMs > endsAt) lose(entry, 'expired')",
+    to: "if (false) lose(entry, 'expired')",
+    tests: ['rights'],
+  },
+  {
+    file: policy('stream_rights'),
+    from: 'now >= validUntil + limits.graceMs',
+    to: 'false',
+    tests: ['rights'],
+  },
+  {
+    file: policy('stream_rights'),
+    from: "isAvisoError(error, 'ERR_UNAUTHENTICATED', 'ERR_FORBIDDEN')",
+    to: 'false',
+    tests: ['rights'],
+  },
+  {
+    file: policy('stream_rights'),
+    from: 'if (now < lastTickAt) distrust(held, now)',
+    to: '',
+    tests: ['rights'],
+  },
+  {
+    file: policy('stream_rights'),
+    from: 'await entry.right.check(limits.maxAgeMs)',
+    to: 'await entry.right.check(Infinity)',
+    tests: ['streams', 'rights'],
+  },
+]

@@ -1,0 +1,132 @@
+/**
+ * Mutants of what the services make of identity and policy, and of the parsers in front.
+ *
+ * @module
+ */
+
+import type { Mutant } from './mutant.ts'
+
+/** Every one. */
+export const SERVICE_MUTANTS: readonly Mutant[] = [
+  {
+    file: 'shared/quota/buckets.ts',
+    from: 'Math.max(0, now - bucket.at)',
+    to: 'Math.abs(now - bucket.at)',
+    tests: ['quota'],
+  },
+  { file: 'shared/quota/buckets.ts', from: 'if (bucket.tokens < 1) return false', to: '', tests: ['quota'] },
+  { file: 'shared/quota/slots.ts', from: 'if (count >= most) return undefined', to: '', tests: ['quota'] },
+  { file: 'shared/quota/slots.ts', from: 'if (!isHeld) return', to: '', tests: ['quota'] },
+  { file: 'shared/audit/audit.ts', from: '.replaceAll(BEYOND_ASCII, escape)', to: '', tests: ['audit'] },
+  {
+    file: 'shared/interval/interval.ts',
+    from: 'compareBytes(x.start, y.start) >= 0 ? x.start : y.start',
+    to: 'x.start',
+    tests: ['interval'],
+  },
+  {
+    file: 'services/auth/facade_range.ts',
+    from: 'if (!result.kvs.every((kv) => contains(visible, kv.key))) {',
+    to: 'if (false) {',
+    tests: ['facade'],
+  },
+  {
+    file: 'services/auth/facade.ts',
+    from: "const grant = await principal.grant([asked], 'narrow')",
+    to: "const grant = await principal.grant([{ key: asked.key }], 'narrow')",
+    tests: ['watch'],
+  },
+  {
+    file: 'services/auth/facade_fields.ts',
+    from: 'if (seen.has(name))',
+    to: 'if (false)',
+    tests: ['facade'],
+  },
+  {
+    file: 'services/auth/facade_fields.ts',
+    from: 'if (!isEndOfKeys(end) && compareBytes(key, end) >= 0) {',
+    to: 'if (false) {',
+    tests: ['hostile'],
+  },
+  {
+    file: 'services/auth/principals.ts',
+    from: 'if (!opens.take(name)) throw',
+    to: 'if (false) throw',
+    tests: ['streams'],
+  },
+  {
+    file: 'services/auth/principals.ts',
+    from: 'if (giveBack === undefined) throw',
+    to: 'if (false) throw',
+    tests: ['streams'],
+  },
+  { file: 'services/auth/principals.ts', from: '        giveBack()\n', to: '', tests: ['streams'] },
+  {
+    file: 'services/auth/listen.ts',
+    from: "bases.map(prefixRange), 'refuse'",
+    to: "bases.slice(0, 1).map(prefixRange), 'refuse'",
+    tests: ['hostile'],
+  },
+  {
+    file: 'services/rest/ingest.ts',
+    from: '  ingest.provider.requirePublish(item.event, item.keys)\n',
+    to: '',
+    tests: ['parity', 'hostile'],
+  },
+  {
+    file: 'services/rest/providers.ts',
+    from: 'key: toBytes(stem)',
+    to: "key: toBytes('/ec/diss/SCL/x')",
+    tests: ['parity', 'hostile'],
+  },
+  {
+    file: 'services/admin/administrators.ts',
+    from: '      access.requireAdmin(requester)\n',
+    to: '',
+    tests: ['parity', 'hostile'],
+  },
+  {
+    file: 'services/system_access.ts',
+    from: 'trustedProxies === 0 ? undefined :',
+    to: 'false ? undefined :',
+    tests: ['system'],
+  },
+  {
+    file: 'scripts/serve/options.ts',
+    from: "if (vars.identity !== 'none' || LOOPBACK.includes(dev.host)) return",
+    to: 'return',
+    tests: ['launcher'],
+  },
+  {
+    file: 'shared/config/access.ts',
+    from: "return protocol === 'https:' || LOOPBACK.includes(hostname)",
+    to: 'return true',
+    tests: ['config'],
+  },
+  {
+    file: 'shared/config/access.ts',
+    from: 'const allowed: readonly string[] = secretEnvs === undefined ? ASYMMETRIC : SYMMETRIC',
+    to: 'const allowed: readonly string[] = [...ASYMMETRIC, ...SYMMETRIC]',
+    tests: ['config'],
+  },
+  { file: 'shared/runtime/node_strict.ts', from: 'hosts > 1', to: 'hosts > 2', tests: ['strict'] },
+  { file: 'shared/runtime/node_strict.ts', from: '|| AMBIGUOUS_PATH.test(path)', to: '', tests: ['strict'] },
+  {
+    file: 'shared/http/strict_json.ts',
+    from: "if (names.has(name)) fail('duplicate name', at)",
+    to: '',
+    tests: ['json'],
+  },
+  {
+    file: 'shared/http/strict_json.ts',
+    from: "if (isForbiddenName(name)) fail('forbidden name', at)",
+    to: '',
+    tests: ['json'],
+  },
+  {
+    file: 'shared/http/strict_json.ts',
+    from: "if (!value.isWellFormed()) fail('lone surrogate in a string', start)",
+    to: '',
+    tests: ['json'],
+  },
+]
