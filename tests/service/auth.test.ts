@@ -189,7 +189,7 @@ describe('POST /api/v1/watch', () => {
         const closing = others.at(-1)?.data
         assert.deepEqual([closing?.reason, closing?.['detail']], ['max_duration_reached', 'max_age'])
       },
-      { clock: createScaledClock(20), vars: { heartbeatSeconds: 2, streamMaxAgeSeconds: 8 } },
+      { clock: createScaledClock(4), vars: { heartbeatSeconds: 2, streamMaxAgeSeconds: 8 } },
     ))
 
   it('says that the service goes away', () =>

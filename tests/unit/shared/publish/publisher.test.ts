@@ -28,7 +28,7 @@ function memory(): Store {
 }
 
 function open(store: Store, more: Partial<PublisherParts> = {}) {
-  const clock = createScaledClock(100)
+  const clock = createScaledClock(20)
   return createPublisher({ store, clock, random: randomUUID, identity: IDENTITY, ...more })
 }
 
