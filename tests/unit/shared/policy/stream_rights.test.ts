@@ -42,7 +42,9 @@ describe('createStreamRights()', () => {
   function hold(first = standing()): () => void {
     return rights.hold({
       standing: first,
-      check: () => {
+      check: (maxAgeMs) => {
+        // A remembered verdict must not hide a revocation from the check.
+        assert.equal(maxAgeMs, 5000)
         checks++
         return answer()
       },
