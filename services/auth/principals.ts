@@ -36,11 +36,14 @@ export function createAuthoriser({ access, rights, clock, quota }: PrincipalsPar
   const opens = createBuckets(clock, quota.opens)
 
   /** Nobody in particular has no limit of their own: all of them together have the one of the service. */
-  function takeSlot({ name, identity }: Requester): () => void {
+  function takeSlot(requester: Requester): () => void {
+    const { name, identity } = requester
     if (identity === undefined) return () => undefined
-    if (!opens.take(name)) throw tooMany('streams opened', opens.retryAfterSeconds(name))
+    if (!opens.take(name)) {
+      throw access.refused(requester, tooMany('streams opened', opens.retryAfterSeconds(name)))
+    }
     const giveBack = slots.take(name)
-    if (giveBack === undefined) throw tooMany('streams', RETRY_AFTER_SECONDS)
+    if (giveBack === undefined) throw access.refused(requester, tooMany('streams', RETRY_AFTER_SECONDS))
     return giveBack
   }
 

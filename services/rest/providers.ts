@@ -26,7 +26,7 @@ export function createProviderAuthoriser({ access, clock, rate }: ProvidersParts
       const requester = await access.identify(request)
       const { name, identity } = requester
       if (identity !== undefined && !requests.take(name)) {
-        throw tooMany('requests', requests.retryAfterSeconds(name))
+        throw access.refused(requester, tooMany('requests', requests.retryAfterSeconds(name)))
       }
       return {
         name: identity?.username ?? 'anonymous',

@@ -7,6 +7,7 @@
  */
 
 import { silentAudit, type Audit, type AuditRecord } from '#shared/audit/audit.ts'
+import type { AvisoError } from '#shared/errors.ts'
 import { normalise, toInterval, type IntervalSet } from '#shared/interval/interval.ts'
 import { toText } from '#shared/store/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
@@ -45,6 +46,8 @@ export interface AccessControl {
   requireAdmin(requester: Requester): void
   /** The requester has published one notification. */
   published(requester: Requester, event: string): void
+  /** Puts a refusal on record that was decided elsewhere, e.g. by a quota. @returns It, to be thrown. */
+  refused(requester: Requester, error: AvisoError): AvisoError
   /** Writes to the audit log in the name of the requester. */
   record(requester: Requester, record: Omit<AuditRecord, 'who'>): void
 }
@@ -101,6 +104,7 @@ export function createAccessControl({ identify, policy, audit }: AccessControlPa
       throw refuse(audit, requester.identity, requester.refusal())
     },
     published: (requester, event) => audit.published(subjectOf(requester.identity), event),
+    refused: (requester, error) => refuse(audit, requester.identity, error),
     record: (requester, record) => audit.record({ ...record, who: subjectOf(requester.identity) }),
   }
 }

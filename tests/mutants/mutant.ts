@@ -44,6 +44,7 @@ export const SUITES = {
   audit: ['tests/unit/shared/audit/audit.test.ts'],
   facade: ['tests/unit/services/auth/facade_range.test.ts', 'tests/unit/services/auth/facade_rights.test.ts'],
   watch: ['tests/unit/services/auth/facade_watch.test.ts'],
+  providers: ['tests/unit/services/rest/providers.test.ts'],
   parity: ['tests/parity/auth_1x.test.ts', 'tests/parity/auth_2x.test.ts'],
   hostile: ['tests/service/hostile.test.ts'],
   streams: ['tests/service/identity_streams.test.ts'],
