@@ -10,7 +10,7 @@ import { createPolicy } from '#shared/policy/policy.ts'
 import type { Requester } from '#shared/policy/requester.ts'
 import { createTestClock } from '../../shared/identity/support.ts'
 
-const KEYS = { stem: '/ec/mars/d=1', base: '/ec/mars/' }
+const KEYS = { stem: '/ec/mars/d=1', base: '/ec/mars/', request: {} }
 
 function requesterOf(username: string | undefined): Requester {
   const identity: Identity | undefined =
