@@ -83,7 +83,8 @@ async function publishUntil(url: string, end: Promise<unknown>): Promise<Percent
     const dueAt = startedAt + (sent * 1_000) / RATE
     const waitMs = dueAt - performance.now()
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
-    const connection = connections.pop()
+    // The one that has rested longest: the server closes those that rest for a minute.
+    const connection = connections.shift()
     // With all connections waiting the machine is measured no more; the delay shows in those.
     if (connection === undefined) continue
     const publish = connection.post(notifications.next()).then(({ status, body }) => {
