@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { isAvisoError } from '#shared/errors.ts'
 import { encodeJournal, fingerprint, parseJournal } from '#shared/journal/codec.ts'
 import type { JournalBatch } from '#shared/journal/journal.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes, toText } from '#shared/store/bytes.ts'
 
 const KEY = '/_aviso/journal/mars'
 const BATCH: JournalBatch = {
@@ -21,6 +21,31 @@ const BATCH: JournalBatch = {
 describe('parseJournal()', () => {
   it('reads what encodeJournal() wrote', () => {
     assert.deepEqual(parseJournal(encodeJournal(BATCH), KEY), BATCH)
+  })
+
+  it('reads any batch that encodeJournal() wrote', () => {
+    const text = fc.oneof(
+      fc.constantFrom('/a/b=1,c=2', '/a/b=2,c=2', '/a', ''),
+      fc.string({ unit: 'binary' }),
+    )
+    const event = fc.record(
+      { key: text, id: text, source: text, hash: text, time: text, traceparent: text },
+      { requiredKeys: ['key', 'id', 'source', 'hash'] },
+    )
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 6 }), (events) => {
+        const batch = { ...BATCH, events: events.map((one, place) => ({ ...one, seq: 7 + place })) }
+        assert.deepEqual(parseJournal(encodeJournal(batch), KEY), batch)
+      }),
+    )
+  })
+
+  it('reads what is written in full', () => {
+    assert.deepEqual(parseJournal(toBytes(JSON.stringify(BATCH)), KEY), {
+      ...BATCH,
+      // Left out is as before.
+      events: [BATCH.events[0], { ...BATCH.events[1], time: '2026' }],
+    })
   })
 
   it('lets members of newer versions pass', () => {
@@ -40,9 +65,14 @@ describe('parseJournal()', () => {
     'a number from 0': { ...BATCH, first_seq: 0, events: [] },
     'a fraction as number': { ...BATCH, first_seq: 1.5, events: [] },
     'no events': { ...BATCH, events: undefined },
-    'numbers with a gap': { ...BATCH, events: [{ ...event, seq: 9 }] },
     'an event without key': { ...BATCH, events: [{ ...event, key: undefined }] },
     'a time that is no text': { ...BATCH, events: [{ ...event, time: 3 }] },
+    'a first event without source': { ...BATCH, events: [{ ...event, source: undefined }] },
+    'a first key that continues another': { ...BATCH, events: [{ ...event, key: [0, '/k', 0] }] },
+    'a key that shares more than there is': { ...BATCH, events: [event, { ...event, key: [4, 'x', 2] }] },
+    'a key that shares less than nothing': { ...BATCH, events: [event, { ...event, key: [-1, 'x', 0] }] },
+    'a key that shares a part': { ...BATCH, events: [event, { ...event, key: [0.5, 'x', 0] }] },
+    'a key without a middle': { ...BATCH, events: [event, { ...event, key: [1, 0, 0] }] },
   }
   for (const [what, value] of Object.entries(foreign)) {
     it(`refuses ${what}, naming the key`, () => {
@@ -60,6 +90,27 @@ describe('parseJournal()', () => {
 function isForeign(error: unknown): boolean {
   return isAvisoError(error, 'ERR_STORE_PROTOCOL') && error.message.includes(KEY)
 }
+
+describe('encodeJournal()', () => {
+  it('writes once what events share', () => {
+    const keys = ['/ec/mars/date=20260810,expver=0001,step=0', '/ec/mars/date=20260810,expver=0002,step=0']
+    const events = keys.map((key, place) => ({
+      key,
+      seq: 7 + place,
+      id: `${place}`,
+      source: '/suite',
+      hash: 'aa',
+      time: '2026',
+    }))
+    const { events: written } = JSON.parse(toText(encodeJournal({ ...BATCH, events }))) as {
+      events: unknown[]
+    }
+    assert.deepEqual(written, [
+      { key: keys[0], id: '0', hash: 'aa', source: '/suite', time: '2026' },
+      { key: [33, '2', 7], id: '1', hash: 'aa' },
+    ])
+  })
+})
 
 describe('fingerprint()', () => {
   it('is stored, so it stays what it is', () => {
