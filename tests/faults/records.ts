@@ -160,13 +160,22 @@ const JOURNAL = '/_aviso/journal/'
 /** A journal value as these tests understand it, without the product's own parser; `undefined` for any other key. */
 export function toJournal(key: string, text: string): JournalRecord | undefined {
   if (!key.startsWith(JOURNAL)) return undefined
-  const { prev, events } = JSON.parse(text) as {
+  const journal = JSON.parse(text) as {
     readonly prev: string
-    readonly events: readonly { readonly key: string; readonly seq: number; readonly id: string }[]
+    readonly first_seq: number
+    readonly events: readonly {
+      readonly key: string | readonly [number, string, number]
+      readonly id: string
+    }[]
   }
-  return {
-    event: key.slice(JOURNAL.length),
-    previous: BigInt(prev),
-    entries: events.map(({ key: name, seq, id }) => ({ key: name, sequence: seq, id })),
+  const entries: { key: string; sequence: number; id: string }[] = []
+  for (const { key: written, id } of journal.events) {
+    const before = entries.at(-1)?.key ?? ''
+    const name =
+      typeof written === 'string'
+        ? written
+        : `${before.slice(0, written[0])}${written[1]}${before.slice(before.length - written[2])}`
+    entries.push({ key: name, sequence: journal.first_seq + entries.length, id })
   }
+  return { event: key.slice(JOURNAL.length), previous: BigInt(journal.prev), entries }
 }
