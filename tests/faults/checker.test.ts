@@ -4,16 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { checkRun, countByKind } from './checker.ts'
 import { createDice } from './dice.ts'
-import {
-  nameOfValue,
-  valueOf,
-  type Chain,
-  type Operation,
-  type Run,
-  type Session,
-  type Step,
-  type StoredRevision,
-} from './records.ts'
+import type { Chain, Operation, Run, Session, Step, StoredRevision } from './records.ts'
 import { createStoreView } from './store_view.ts'
 
 const PREFIX = '/air/'
@@ -376,20 +367,5 @@ describe('checkRun() on large histories', () => {
     const draft = drawRun(50_000, 7)
     assert.ok(draft.operations.length > 90_000)
     assert.deepEqual(check(draft), {})
-  })
-})
-
-describe('nameOfValue()', () => {
-  it('names a value of ours, and no value that was cut, lengthened or changed', () => {
-    const value = valueOf('op-1', 100)
-    assert.equal(value.length, 100)
-    assert.equal(nameOfValue(value), 'op-1')
-    for (const damaged of [
-      value.slice(0, -1),
-      `${value}x`,
-      value.replace('100', '101'),
-      value.replace('xx', 'xy'),
-    ])
-      assert.notEqual(nameOfValue(damaged), 'op-1')
   })
 })

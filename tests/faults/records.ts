@@ -157,25 +157,29 @@ export function nameOfValue(value: string): string {
 export const INTERNAL = '/_aviso/'
 const JOURNAL = '/_aviso/journal/'
 
+/** A key in a journal: whole, or what differs from the key before it, and how much of that one stands at the front and at the end. */
+type JournalKey = string | readonly [front: number, middle: string, back: number]
+
 /** A journal value as these tests understand it, without the product's own parser; `undefined` for any other key. */
 export function toJournal(key: string, text: string): JournalRecord | undefined {
   if (!key.startsWith(JOURNAL)) return undefined
-  const journal = JSON.parse(text) as {
+  const {
+    prev,
+    first_seq: first,
+    events,
+  } = JSON.parse(text) as {
     readonly prev: string
     readonly first_seq: number
-    readonly events: readonly {
-      readonly key: string | readonly [number, string, number]
-      readonly id: string
-    }[]
+    readonly events: readonly { readonly key: JournalKey; readonly id: string }[]
   }
-  const entries: { key: string; sequence: number; id: string }[] = []
-  for (const { key: written, id } of journal.events) {
-    const before = entries.at(-1)?.key ?? ''
-    const name =
-      typeof written === 'string'
-        ? written
-        : `${before.slice(0, written[0])}${written[1]}${before.slice(before.length - written[2])}`
-    entries.push({ key: name, sequence: journal.first_seq + entries.length, id })
-  }
-  return { event: key.slice(JOURNAL.length), previous: BigInt(journal.prev), entries }
+  let before = ''
+  const entries = events.map(({ key: written, id }, place) => {
+    before = typeof written === 'string' ? written : spellOut(written, before)
+    return { key: before, sequence: first + place, id }
+  })
+  return { event: key.slice(JOURNAL.length), previous: BigInt(prev), entries }
+}
+
+function spellOut([front, middle, back]: Exclude<JournalKey, string>, before: string): string {
+  return `${before.slice(0, front)}${middle}${before.slice(before.length - back)}`
 }
