@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: the figures that the design asks for, each beside its bare limit of the same run, as a table and JSON.
  *
- * Servers run on one processor, the load generator on another, everything on loopback. Every delivery is checked: a lost, repeated or
- * misplaced one fails the run.
+ * Servers run on one processor, the load generator on another, except where all that counts is what two processors do together;
+ * everything is on loopback. Every delivery is checked: a lost, repeated or misplaced one fails the run.
  *
  * @module
  */
@@ -23,14 +23,7 @@ import { replayGroup } from './bench/groups/replay.ts'
 import { stalledGroup } from './bench/groups/stalled.ts'
 import { startGroup } from './bench/groups/start.ts'
 import type { Bench, RowGroup } from './bench/plan.ts'
-import {
-  BENCH_RUNTIMES,
-  CAN_PIN,
-  fileLimit,
-  HAS_PROC,
-  pinLoadGenerator,
-  type BenchRuntime,
-} from './bench/processes.ts'
+import { BENCH_RUNTIMES, CAN_PIN, fileLimit, HAS_PROC, place, type BenchRuntime } from './bench/processes.ts'
 import { toJsonRows, toTable, verdictOf, type Row } from './bench/row.ts'
 
 const GROUPS: readonly RowGroup[] = [
@@ -62,7 +55,6 @@ async function main(argv: readonly string[]): Promise<number> {
   const options = parseArguments(argv)
   if (typeof options === 'number') return options
   if (!checkMachine()) return 2
-  pinLoadGenerator()
   const bench: Bench = {
     runs: options.runs,
     isQuick: options.quick,
@@ -74,6 +66,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const startedAt = performance.now()
   for (const group of GROUPS) {
     if (options.names.length > 0 && !options.names.includes(group.name)) continue
+    place(group.placement ?? 'apart')
     try {
       rows.push(...(await group.measure(bench)))
     } catch (error) {

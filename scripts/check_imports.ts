@@ -147,7 +147,7 @@ const PORT_OF_RUNTIME = 'shared/runtime/runtime.ts'
 const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/api': ['shared/telemetry/open_telemetry.ts', 'tests/'],
   'itty-router': ['services/', 'shared/http/'],
-  etcd3: ['shared/store/etcd.ts', 'tests/'],
+  etcd3: ['shared/store/etcd.ts', 'scripts/bench/', 'tests/'],
   jose: ['shared/identity/', 'tests/'],
   valibot: ['shared/config/', 'shared/notification/', 'services/', 'scripts/client/', 'tests/'],
   undici: ['shared/runtime/', 'scripts/', 'tests/'],

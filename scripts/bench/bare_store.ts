@@ -7,15 +7,19 @@
 import { createNodeFetch } from '#shared/runtime/node_fetch.ts'
 import { bareKeyValue } from './notifications.ts'
 
-/** etcd without us. */
-export interface BareStore {
+/** Writing to etcd without us. */
+export interface BarePuts {
   /** One put of the size of a notification. */
   put(n: number): Promise<void>
   /** One transaction of `size` such puts. */
   putMany(n: number, size: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** etcd without us. */
+export interface BareStore extends BarePuts {
   /** Watches everything from the first revision and parses what comes, until `events` of it came. @returns Events per second. */
   readHistory(events: number): Promise<number>
-  close(): Promise<void>
 }
 
 /** What is read of a watch's line. */

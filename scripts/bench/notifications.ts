@@ -52,8 +52,14 @@ export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
-/** Key and value of the size that one such notification has in the store, in base64, for bare puts. */
-export function bareKeyValue(n: number): { readonly key: string; readonly value: string } {
+/** Key and value of the size that one such notification has in the store, for bare puts. */
+export function bareText(n: number): { readonly key: string; readonly value: string } {
   const key = `/bench/bare/date=20260810,class=od,expver=${String(n).padStart(8, '0')},domain=g,time=00,stream=oper,step=1`
-  return { key: btoa(key), value: btoa(location(n)) }
+  return { key, value: location(n) }
+}
+
+/** The same in base64. */
+export function bareKeyValue(n: number): { readonly key: string; readonly value: string } {
+  const { key, value } = bareText(n)
+  return { key: btoa(key), value: btoa(value) }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BenchRuntime } from './processes.ts'
+import type { BenchRuntime, Placement } from './processes.ts'
 import type { Row } from './row.ts'
 
 /** How to measure. */
@@ -25,6 +25,8 @@ export interface RowGroup {
   readonly name: string
   /** One line for the usage text. */
   readonly summary: string
+  /** Default: apart. */
+  readonly placement?: Placement
   measure(bench: Bench): Promise<readonly Row[]>
 }
 

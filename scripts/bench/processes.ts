@@ -48,10 +48,21 @@ export const CAN_PIN = cpus().length > 1 && spawnSync('taskset', ['-V']).status 
 /** Processor of the servers, and that of the load generator. */
 const SERVER_CORE = 0
 const LOAD_CORE = 1
+const BOTH_CORES = `${SERVER_CORE},${LOAD_CORE}`
 
-/** Keeps this process, the load generator, off the servers' processor. */
-export function pinLoadGenerator(): void {
-  if (CAN_PIN) spawnSync('taskset', ['-a', '-cp', String(LOAD_CORE), String(process.pid)])
+/**
+ * Where processes run: servers on one processor and the load generator, with the stores it starts, on the other; or all of them on
+ * both, as on a machine that has no more, for figures that are about the whole system and not about one process.
+ */
+export type Placement = 'apart' | 'together'
+
+let placement: Placement = 'together'
+
+/** Places this process, and those that are started from now on. */
+export function place(next: Placement): void {
+  placement = next
+  const processors = next === 'apart' ? String(LOAD_CORE) : BOTH_CORES
+  if (CAN_PIN) spawnSync('taskset', ['-a', '-cp', processors, String(process.pid)])
 }
 
 /** Whether figures about processes can be had: they are read as Linux has them. */
@@ -87,7 +98,7 @@ process.once('exit', () => {
 })
 
 /**
- * Starts a script that prints `Listening on <url>`, on the servers' processor where pinning is possible.
+ * Starts a script that prints `Listening on <url>`, placed as {@link place} says where that is possible.
  *
  * @param isPlain Starts it as a user would: on any processor, with nothing loaded before it.
  */
@@ -96,7 +107,7 @@ export async function startProcess(
   argv: readonly string[],
   isPlain = false,
 ): Promise<BenchProcess> {
-  const processors = isPlain ? `${SERVER_CORE},${LOAD_CORE}` : String(SERVER_CORE)
+  const processors = isPlain || placement === 'together' ? BOTH_CORES : String(SERVER_CORE)
   const pin = CAN_PIN ? ['taskset', '-c', processors] : []
   const collect = isPlain ? [] : collectArguments(runtime)
   const [command = '', ...rest] = [...pin, ...runtimeCommand(runtime), ...collect, ...argv]

@@ -5,7 +5,8 @@
  */
 
 import type { EtcdCluster } from '../../etcd/cluster.ts'
-import { createBareStore, type BareStore } from '../bare_store.ts'
+import { createBareGrpc } from '../bare_grpc.ts'
+import { createBareStore, type BarePuts } from '../bare_store.ts'
 import { runClosedLoop } from '../closed_loop.ts'
 import { withEtcd } from '../etcd_figures.ts'
 import { openConnection, runLoad } from '../http_load.ts'
@@ -24,16 +25,29 @@ const BATCH_CONNECTIONS = 8
 const TXN_SIZE = 128
 /** What aviso 1.x reaches on the same kind of machine, as launched. */
 const AVISO_1_PER_SECOND = 165
-/** Calls before a measurement, so that nothing is compiled in it. */
-const WARM_UP_MS = 700
+/** Load before a measurement: after 3 s such a process does half as much again as in its first second, for its code is compiled by then. */
+const WARM_UP_MS = 4_000
+
+/** A way to speak to etcd: ours, and the bare one that it is compared with. */
+interface Wire {
+  /** What rows are named after. */
+  readonly name: string
+  /** Of the store's address. */
+  readonly scheme: 'http:' | 'grpc:'
+  readonly open: (endpoint: string) => BarePuts
+}
+
+const WIRES: readonly Wire[] = [
+  { name: '', scheme: 'http:', open: createBareStore },
+  { name: ' over gRPC', scheme: 'grpc:', open: createBareGrpc },
+]
 
 /** What the measurements work with. */
 interface Parties {
+  readonly wire: Wire
   readonly aviso: BenchProcess
-  /** The same, speaking gRPC to etcd instead of JSON. */
-  readonly overGrpc: BenchProcess
   readonly noOp: BenchProcess
-  readonly bare: BareStore
+  readonly bare: BarePuts
   readonly notifications: NotificationMaker
 }
 
@@ -42,44 +56,40 @@ export const ingestGroup: RowGroup = {
   name: 'ingest',
   summary:
     'notifications stored per second, singly and in batches, and the time to an acknowledgement, on etcd',
-  measure: (bench) =>
-    withEtcd((etcd) =>
-      withProcess(startAviso({ store: etcd.store, services: ['rest'] }), (aviso) =>
-        withProcess(startAviso({ store: grpcAddress(etcd), services: ['rest'] }), (overGrpc) =>
-          withProcess(startNoOpIngest(), (noOp) => measureAll(bench, etcd, { aviso, overGrpc, noOp })),
-        ),
-      ),
-    ),
+  placement: 'together',
+  measure: async (bench) => {
+    const rows: Row[] = []
+    // An etcd of its own for each: two ingests on one would learn of each other's notifications.
+    for (const wire of WIRES) rows.push(...(await withEtcd((etcd) => measureWire(bench, etcd, wire))))
+    return rows
+  },
 }
 
-function grpcAddress({ store }: EtcdCluster): string {
-  return store.replace('http://', 'grpc://')
-}
-
-async function measureAll(
-  bench: Bench,
-  etcd: EtcdCluster,
-  processes: Omit<Parties, 'bare' | 'notifications'>,
-): Promise<readonly Row[]> {
-  const bare = createBareStore(etcd.endpoints[0] ?? '')
-  try {
-    const parties = { ...processes, bare, notifications: createNotifications() }
-    const rows = [await measureSingles(bench, parties), await measureBatches(bench, parties)]
-    return [...rows, await measureAcknowledgement(bench, parties)]
-  } finally {
-    await bare.close()
-  }
+function measureWire(bench: Bench, etcd: EtcdCluster, wire: Wire): Promise<readonly Row[]> {
+  const store = etcd.store.replace('http:', wire.scheme)
+  return withProcess(startAviso({ store, services: ['rest'] }), (aviso) =>
+    withProcess(startNoOpIngest(), async (noOp) => {
+      const bare = wire.open(etcd.endpoints[0] ?? '')
+      try {
+        const parties = { wire, aviso, noOp, bare, notifications: createNotifications() }
+        const rows = [await measureSingles(bench, parties), await measureBatches(bench, parties)]
+        return [...rows, await measureAcknowledgement(bench, parties)]
+      } finally {
+        await bare.close()
+      }
+    }),
+  )
 }
 
 async function measureSingles(bench: Bench, parties: Parties): Promise<Row> {
-  const { aviso, overGrpc, noOp, bare, notifications } = parties
+  const { wire, aviso, noOp, bare, notifications } = parties
   const postTo = async (process: BenchProcess, durationMs: number): Promise<number> => {
     const url = process.url + PUBLISH_PATH
     const load = { url, body: () => notifications.next(), connections: CONNECTIONS, durationMs }
     return (await runLoad(load)).perSecond
   }
-  bench.say(`ingest: one per request, ${CONNECTIONS} connections`)
-  for (const process of [aviso, overGrpc, noOp]) await postTo(process, WARM_UP_MS)
+  bench.say(`ingest${wire.name}: one per request, ${CONNECTIONS} connections`)
+  for (const process of [aviso, noOp]) await postTo(process, WARM_UP_MS)
   const before = aviso.cpuSeconds()
   let stored = 0
   const results = await interleave(bench.runs, {
@@ -90,7 +100,6 @@ async function measureSingles(bench: Bench, parties: Parties): Promise<Row> {
     },
     bare: (run) => putSingles(bare, run, loadMs(bench)),
     noOp: () => postTo(noOp, loadMs(bench)),
-    overGrpc: () => postTo(overGrpc, loadMs(bench)),
   })
   const ours = median(results.ours)
   const share = ratio(results.ours, results.noOp)
@@ -99,7 +108,7 @@ async function measureSingles(bench: Bench, parties: Parties): Promise<Row> {
     isMet: ours >= AVISO_1_PER_SECOND * 10 && ratio(results.ours, results.bare) > 1,
   }
   return {
-    name: `ingest, 1 per request, ${CONNECTIONS} connections`,
+    name: `ingest, 1 per request, ${CONNECTIONS} connections${wire.name}`,
     runtime: 'node + etcd',
     unit: '/s',
     runs: results.ours,
@@ -108,13 +117,12 @@ async function measureSingles(bench: Bench, parties: Parties): Promise<Row> {
     goal: both(atLeast(8_000, ours, '/s'), { text: '≥ 0.8 of a no-op store', isMet: share >= 0.8 }),
     notes: [
       `the same handler on a no-op store: ${Math.round(median(results.noOp))}/s, ratio ${share.toFixed(2)}`,
-      `over gRPC instead of the JSON gateway: ${Math.round(median(results.overGrpc))}/s`,
       `processor time of the ingest ${(((aviso.cpuSeconds() - before) / stored) * 1e6).toFixed(0)} µs each`,
     ],
   }
 }
 
-async function putSingles(bare: BareStore, run: number, durationMs: number): Promise<number> {
+async function putSingles(bare: BarePuts, run: number, durationMs: number): Promise<number> {
   // Keys of its own for each run: to put one again is another kind of work.
   const first = run * 1_000_000
   const worker = { call: (n: number) => bare.put(first + n) }
@@ -122,41 +130,43 @@ async function putSingles(bare: BareStore, run: number, durationMs: number): Pro
 }
 
 async function measureBatches(bench: Bench, parties: Parties): Promise<Row> {
-  const { aviso, overGrpc, bare, notifications } = parties
-  bench.say(`ingest: ${BATCH_SIZE} per request`)
-  const postTo = async (process: BenchProcess): Promise<number> => {
+  const { wire, aviso, bare, notifications } = parties
+  bench.say(`ingest${wire.name}: ${BATCH_SIZE} per request`)
+  const post = async (durationMs: number): Promise<number> => {
     const { perSecond } = await runLoad({
-      url: process.url + PUBLISH_PATH,
+      url: aviso.url + PUBLISH_PATH,
       body: () => notifications.batch(BATCH_SIZE),
       connections: BATCH_CONNECTIONS,
-      durationMs: loadMs(bench),
+      durationMs,
     })
     return perSecond * BATCH_SIZE
   }
+  await post(WARM_UP_MS)
   const results = await interleave(bench.runs, {
-    ours: () => postTo(aviso),
+    ours: () => post(loadMs(bench)),
     bare: async (run) => {
       const worker = { call: (n: number) => bare.putMany(run * 100_000 + n, TXN_SIZE) }
       const loop = { workers: 1, durationMs: loadMs(bench), open: () => worker }
       return (await runClosedLoop(loop)).perSecond * TXN_SIZE
     },
-    overGrpc: () => postTo(overGrpc),
   })
   return {
-    name: `ingest, ${BATCH_SIZE} per request, ${BATCH_CONNECTIONS} connections`,
+    name: `ingest, ${BATCH_SIZE} per request, ${BATCH_CONNECTIONS} connections${wire.name}`,
     runtime: 'node + etcd',
     unit: 'notifications/s',
     runs: results.ours,
     limit: { name: `etcd transactions of ${TXN_SIZE} puts, one after another`, runs: results.bare },
     floor: atLeast(20_000, median(results.ours), '/s'),
     goal: { text: '≥ 0.7 of the limit', isMet: ratio(results.ours, results.bare) >= 0.7 },
-    notes: [`over gRPC instead of the JSON gateway: ${Math.round(median(results.overGrpc))}/s`],
   }
 }
 
 /** A post and a put, turn by turn, so that both meet the same moments. */
-async function measureAcknowledgement(bench: Bench, { aviso, bare, notifications }: Parties): Promise<Row> {
-  bench.say('ingest: acknowledgement at low load')
+async function measureAcknowledgement(
+  bench: Bench,
+  { wire, aviso, bare, notifications }: Parties,
+): Promise<Row> {
+  bench.say(`ingest${wire.name}: acknowledgement at low load`)
   const pairs = bench.isQuick ? 300 : 800
   const ours: number[] = []
   const limits: number[] = []
@@ -179,7 +189,7 @@ async function measureAcknowledgement(bench: Bench, { aviso, bare, notifications
   connection.close()
   const share = ratio(ours, limits)
   return {
-    name: 'acknowledgement at low load, p50',
+    name: `acknowledgement at low load, p50${wire.name}`,
     runtime: 'node + etcd',
     unit: 'ms',
     runs: ours,

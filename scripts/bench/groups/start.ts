@@ -23,6 +23,7 @@ const RETRY_MS = 2
 export const startGroup: RowGroup = {
   name: 'start',
   summary: 'from the start of the process to the first notification stored, embedded store',
+  placement: 'together',
   measure: async (bench) => {
     const { bare, ...ours } = await interleave(bench.runs, {
       bare: () => medianOf(async () => (await startBare()) / 1_000),
