@@ -8,6 +8,7 @@
 
 import { encodeBase64 } from '#shared/store/base64.ts'
 import { toBytes } from '#shared/store/bytes.ts'
+import type { SocketRuntime } from './socket_rows.ts'
 
 /** Who sends it: joe may listen to destinations SCL and FOO and to open keys, the provider may publish dissemination to SCL. */
 export type Sender = 'nobody' | 'joe' | 'provider' | 'operator'
@@ -26,7 +27,9 @@ export interface HostileRow {
   /** Default: joe. */
   readonly from?: Sender
   readonly status: number
-  /** Why the status is another than that of the list. */
+  /** Where a runtime's own server answers otherwise, before we are asked. */
+  readonly except?: Partial<Record<SocketRuntime, number>>
+  /** Why the status is another than that of the list, or why an exception does no harm. */
   readonly because?: string
   /** The request may cost a call of the store: it is well-formed, and what is bad about it shows in the answer. */
   readonly reads?: boolean

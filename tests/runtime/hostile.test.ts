@@ -1,112 +1,39 @@
 /**
- * Requests in bytes to the server of each runtime, as `npm start` runs it with identities: what a runtime's own parser does with them differs,
- * what a client may see by them does not.
+ * Bad inputs to the server of each runtime, as `npm start` runs it with identities: what a runtime's own parser does with bytes differs, what a
+ * client may see by them does not.
  *
  * @module
  */
 
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import process from 'node:process'
 import { after, before, describe, it } from 'node:test'
 
-import configFile from '../../wrangler-like.config.json' with { type: 'json' }
+import { RUNTIMES, runCorpus } from '../hostile/corpus.ts'
 import {
-  GOOD_BYTES,
-  SOCKET_ROWS,
-  SOCKET_TOKEN,
-  type SocketRow,
-  type SocketRuntime,
-} from '../hostile/socket_rows.ts'
-import { startServer, type TestServer } from '../support/server.ts'
-
-const RUNTIMES: readonly SocketRuntime[] = ['node', 'deno', 'bun', 'workerd']
-const TOKEN_VARIABLE = 'AVISO_SOCKET_TOKEN'
-/** Long enough for any answer that comes, with all rows in flight on a busy machine. */
-const ANSWER_MS = 4000
-/** Wrong credentials of one address that are looked at; the next is answered 429. */
-const FAILURES = 10
-
-/** What came back until the server closed, or nothing more came. */
-interface Exchange {
-  /** Of every answer in it. */
-  readonly statuses: readonly number[]
-  readonly text: string
-}
-
-function exchange(port: number, bytes: string): Promise<Exchange> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    let text = ''
-    const finish = (): void => {
-      clearTimeout(timer)
-      socket.destroy()
-      const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status))
-      resolve({ statuses, text })
-    }
-    const timer = setTimeout(finish, ANSWER_MS)
-    socket.on('data', (data: Uint8Array) => {
-      text += new TextDecoder('latin1').decode(data)
-      // One answer with a body that is whole: nobody keeps the connection for more.
-      if (/\r\n\r\n\{[^]*\}$/.test(text)) setTimeout(finish, 50)
-    })
-    socket.on('error', finish)
-    socket.on('close', finish)
-    socket.write(new Uint8Array(Array.from(bytes, (character) => character.charCodeAt(0))))
-  })
-}
+  exchange,
+  FAILURES,
+  sendSocketRows,
+  startSocketServer,
+  type SocketServer,
+} from '../hostile/socket.ts'
+import { GOOD_BYTES, SOCKET_TOKEN } from '../hostile/socket_rows.ts'
 
 for (const runtime of RUNTIMES) {
   describe(`bytes to ${runtime}`, { timeout: 120_000 }, () => {
-    let server: TestServer
+    let running: SocketServer
     let port: number
-    const tokens = [{ username: 'op', realm: 'local', secretEnv: TOKEN_VARIABLE }]
-    const vars = {
-      ...configFile.vars,
-      store: 'embedded:memory',
-      identity: { providers: [{ kind: 'tokens', tokens }] },
-      policy: { rules: [{ realm: 'local', listen: ['/ec/mars/'] }] },
-      quota: { wrongCredentialsPerAddress: { perSecond: 0.01, burst: FAILURES } },
-    }
 
-    let folder: string
     before(async () => {
-      process.env[TOKEN_VARIABLE] = SOCKET_TOKEN
-      folder = await mkdtemp(join(tmpdir(), 'aviso-hostile-'))
-      const file = join(folder, 'config.json')
-      await writeFile(file, JSON.stringify({ ...configFile, vars }))
-      server = await startServer({ runtime, arguments: ['--config', file] })
-      port = Number(new URL(server.url).port)
+      running = await startSocketServer(runtime)
+      port = running.port
     })
-    after(async () => {
-      await server.stop()
-      await rm(folder, { recursive: true, force: true })
-    })
-
-    const expected = ({ status, except }: SocketRow): number | 'closed' => except?.[runtime] ?? status
+    after(() => running.close())
 
     it('answers each as it should, and none twice', async (context) => {
-      const wrong: string[] = []
-      let differences = 0
-      await Promise.all(
-        SOCKET_ROWS.map(async (row) => {
-          const { statuses, text } = await exchange(port, row.bytes)
-          const [first = 'closed'] = statuses.filter((status) => status !== 100)
-          if (first !== expected(row))
-            wrong.push(`${row.id} (${row.what}): ${first}, not ${expected(row)}: ${text.slice(0, 80)}`)
-          if (statuses.includes(101)) wrong.push(`${row.id}: the protocol was changed`)
-          if (statuses.filter((status) => status === 200).length > 1)
-            wrong.push(`${row.id}: two requests were served`)
-          if (text.includes(SOCKET_TOKEN)) wrong.push(`${row.id}: the token came back`)
-          if (row.except?.[runtime] !== undefined) differences++
-        }),
-      )
+      const { rows, differences, wrong } = await sendSocketRows(runtime, port)
       assert.deepEqual(wrong, [])
       context.diagnostic(
-        `${SOCKET_ROWS.length} rows, ${differences} answered otherwise by ${runtime} itself, all as expected`,
+        `${rows} rows, ${differences.length} answered otherwise by ${runtime} itself, all as expected`,
       )
     })
 
@@ -114,7 +41,7 @@ for (const runtime of RUNTIMES) {
       const { statuses, text } = await exchange(port, GOOD_BYTES)
       assert.deepEqual(statuses, [200])
       assert.match(text, /"header":/)
-      assert.ok(!server.output().includes(SOCKET_TOKEN))
+      assert.ok(!running.server.output().includes(SOCKET_TOKEN))
     })
 
     it('answers a second request on a connection for itself: no credential is left over', async () => {
@@ -137,5 +64,13 @@ for (const runtime of RUNTIMES) {
         assert.deepEqual((await exchange(port, GOOD_BYTES)).statuses, [200], 'who is known is let in')
       },
     )
+  })
+
+  describe(`bad inputs to ${runtime}`, { timeout: 120_000 }, () => {
+    it('are answered as they are in one process, and leave it able to serve', async (context) => {
+      const { rows, wrong, slowestMs } = await runCorpus(runtime)
+      assert.deepEqual(wrong, [])
+      context.diagnostic(`${rows} rows, the slowest answered in ${slowestMs.toFixed(0)} ms`)
+    })
   })
 }
