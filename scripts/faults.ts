@@ -1,5 +1,5 @@
 /**
- * `npm run faults -- [--minutes N] [--seed S] [--grpc] [--losses]`: the chaos run of the tests, for longer.
+ * `npm run faults -- [--seconds N] [--seed S] [--grpc] [--losses]`: the chaos run of the tests, for longer; `-- --break NAME`: proof that its checker can fail.
  *
  * Starts three etcd members, two ingests and two listening services on loopback, lets faults strike, and has the history checked. Prints every fault, a summary
  * and every violation with the seed; exit 1 when there is one.
@@ -8,64 +8,77 @@
  */
 
 import process from 'node:process'
-import { Command, InvalidArgumentError } from 'commander'
+import { BROKEN_VARIANTS } from '../tests/faults/broken/variants.ts'
 import { runChaos } from '../tests/faults/chaos.ts'
+import { checkRun } from '../tests/faults/checker.ts'
 import { measureMemberLoss } from '../tests/faults/member_loss.ts'
-import { summarise, summariseLosses } from '../tests/faults/summary.ts'
+import { showViolations, summarise, summariseLosses, summariseRun } from '../tests/faults/summary.ts'
+import { parseFaultsArguments, type FaultsOptions } from './faults/options.ts'
 
 /** Memory holds the record of one run; a longer time is made of several. */
-const MINUTES_PER_RUN = 5
+const SECONDS_PER_RUN = 300
 const SEEDS = 2 ** 31
-
-interface Options {
-  readonly minutes: number
-  readonly seed?: number
-  readonly grpc: boolean
-  readonly losses: boolean
-}
 
 /** @returns Exit code. */
 async function main(argv: readonly string[]): Promise<number> {
-  const program = new Command('npm run faults --')
-    .description('Lets faults strike at a whole installation on loopback, and checks what it promised.')
-    .option('--minutes <n>', 'how long faults strike', parseNumber, 3)
-    .option('--seed <s>', 'choices of this seed; default: another one every time', parseNumber)
-    .option('--grpc', 'services reach etcd over gRPC instead of its JSON gateway', false)
-    .option('--losses', 'measure what the loss of one member of three costs, too', false)
-  program.parse([...argv], { from: 'user' })
-  const { minutes, seed = Math.floor(Math.random() * SEEDS), grpc, losses } = program.opts<Options>()
+  const options = parseFaultsArguments(argv)
+  if (typeof options === 'number') return options
+  const seed = options.seed ?? Math.floor(Math.random() * SEEDS)
+  const violations =
+    options.breaks === undefined ? await runSound(options, seed) : await runBroken(options.breaks, seed)
+  return violations === 0 ? 0 : 1
+}
+
+/** @returns How many violations there were. */
+async function runSound({ seconds, grpc, losses }: FaultsOptions, seed: number): Promise<number> {
   let violations = 0
-  for (let done = 0; done < minutes; done += MINUTES_PER_RUN) {
+  for (let done = 0; done < seconds; done += SECONDS_PER_RUN) {
     const runSeed = (seed + done) % SEEDS
     console.log(`\nseed ${runSeed}`)
     const startedAt = performance.now()
-    const seconds = (at: number): string => ((at - startedAt) / 1_000).toFixed(1).padStart(7)
+    const secondsIn = (at: number): string => ((at - startedAt) / 1_000).toFixed(1).padStart(7)
     const report = await runChaos({
       seed: runSeed,
       adapter: grpc ? 'grpc' : 'http',
-      ms: Math.min(MINUTES_PER_RUN, minutes - done) * 60_000,
+      ms: Math.min(SECONDS_PER_RUN, seconds - done) * 1_000,
       onFault: ({ kind, target, from, until }) =>
         console.log(
-          `${seconds(from)} s  ${((until - from) / 1_000).toFixed(1).padStart(5)} s  ${kind}: ${target}`,
+          `${secondsIn(from)} s  ${((until - from) / 1_000).toFixed(1).padStart(5)} s  ${kind}: ${target}`,
         ),
     })
     console.log()
-    for (const line of summarise(report)) console.log(line)
+    print(summarise(report))
     violations += report.violations.length
   }
   if (losses) {
     const report = await measureMemberLoss(seed)
     console.log()
-    for (const line of summariseLosses(report)) console.log(line)
+    print(summariseLosses(report))
     violations += report.violations.length
   }
-  return violations === 0 ? 0 : 1
+  return violations
 }
 
-function parseNumber(text: string): number {
-  const number = Number(text)
-  if (text.trim() !== '' && Number.isFinite(number) && number >= 0) return number
-  throw new InvalidArgumentError('Give a number.')
+/** @returns How many violations were found in the broken system. */
+async function runBroken(name: string, seed: number): Promise<number> {
+  const variant = BROKEN_VARIANTS[name]
+  if (variant === undefined) throw new TypeError(`No variant ${name}`)
+  console.log(`seed ${seed}, broken on purpose (${name}): ${variant.mistake}\n`)
+  const { broken, sound } = await variant.run(seed)
+  const violations = checkRun(broken)
+  print(summariseRun(broken))
+  if (sound !== undefined) console.log(`beside it      a sound service: violations ${checkRun(sound).length}`)
+  console.log(`violations     ${violations.length}`)
+  print(showViolations(violations))
+  const isCaught = variant.shownBy.some((expected) => violations.some(({ kind }) => kind === expected))
+  console.log(
+    isCaught ? '\nThe checker caught it.' : `\nThe checker did not find: ${variant.shownBy.join(', ')}`,
+  )
+  return violations.length
+}
+
+function print(lines: readonly string[]): void {
+  for (const line of lines) console.log(line)
 }
 
 if (import.meta.main) {

@@ -6,6 +6,7 @@
 
 import { checkRun, type Violation } from './checker.ts'
 import { startCompactor } from './compactor.ts'
+import { delaysOf, longest } from './delays.ts'
 import { createDice } from './dice.ts'
 import { doorTo } from './door.ts'
 import { FAULTS, type FaultKind } from './fault_kinds.ts'
@@ -101,7 +102,11 @@ export async function measureMemberLoss(seed: number, kinds = KINDS): Promise<Me
     const cost = ({ from, until }: (typeof spans)[number]): Omit<MemberLoss, 'kind'> => ({
       writesMs: longestPause(acknowledgements(run.operations), from, until),
       streamsMs: Math.max(...run.chains.map((chain) => longestPause(deliveries(chain), from, until))),
-      lagMs: Math.max(...run.chains.map((chain) => longestLag(chain, run.operations, from, until))),
+      lagMs: longest(
+        run.chains
+          .flatMap((chain) => delaysOf(chain, run.operations))
+          .filter(({ acknowledgedAt: at }) => at >= from && at <= until),
+      ),
     })
     const calm = spans.find(({ kind }) => kind === 'calm')
     return {
@@ -145,25 +150,6 @@ function longestPause(moments: readonly number[], from: number, until: number): 
   for (const at of sorted) {
     if (at >= from) longest = Math.max(longest, at - (before ?? from))
     before = at
-  }
-  return longest
-}
-
-/** Longest time from the acknowledgement to the delivery of what was acknowledged within a span. */
-function longestLag(chain: Chain, operations: readonly Operation[], from: number, until: number): number {
-  const deliveredAt = new Map<string, number>()
-  for (const { steps } of chain.sessions) {
-    for (const step of steps) {
-      if (step.kind === 'notification') deliveredAt.set(step.value, step.at)
-      if (step.kind === 'revision') for (const { value } of step.writes) deliveredAt.set(value, step.at)
-    }
-  }
-  let longest = 0
-  for (const { id, tries } of operations) {
-    const at = tries.find(({ outcome }) => outcome === 'stored')?.at
-    const delivered = deliveredAt.get(id)
-    if (at === undefined || delivered === undefined || at < from || at > until) continue
-    longest = Math.max(longest, delivered - at)
   }
   return longest
 }

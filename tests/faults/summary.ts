@@ -6,7 +6,9 @@
 
 import type { ChaosReport } from './chaos.ts'
 import { countByKind, type Violation } from './checker.ts'
+import { delaysOf, longest } from './delays.ts'
 import type { MemberLossReport } from './member_loss.ts'
+import type { Recorded } from './scene.ts'
 
 /** Findings that are shown; the others are counted. */
 const SHOWN = 40
@@ -20,28 +22,9 @@ export function summarise({
   violations,
   logged,
 }: ChaosReport): readonly string[] {
-  const outcomes = run.operations.map(({ tries }) =>
-    tries.some(({ outcome }) => outcome === 'stored')
-      ? 'acknowledged'
-      : tries.every(({ outcome }) => outcome === 'none')
-        ? 'refused'
-        : 'unknown',
-  )
-  const tries = run.operations.flatMap((operation) => operation.tries)
-  const steps = run.chains.flatMap(({ sessions }) => sessions.flatMap((session) => session.steps))
-  const sessions = run.chains.flatMap((chain) => chain.sessions)
-  const count = <Item>(items: readonly Item[], is: (item: Item) => boolean): number => items.filter(is).length
   return [
     `seed ${seed}, etcd ${version}, three members`,
-    `published      ${run.operations.length}: acknowledged ${count(outcomes, (outcome) => outcome === 'acknowledged')}, ` +
-      `unknown ${count(outcomes, (outcome) => outcome === 'unknown')}, refused ${count(outcomes, (outcome) => outcome === 'refused')}`,
-    `requests       ${count(tries, ({ outcome }) => outcome === 'unknown')} notifications had an unknown outcome once or more often, ` +
-      `${count(run.operations, ({ tries: own }) => count(own, ({ outcome }) => outcome === 'stored') > 1)} were acknowledged again`,
-    `store          ${run.revisions.length} revisions, compacted ${run.compactions.length} times`,
-    `deliveries     ${count(steps, ({ kind }) => kind === 'notification')} notifications and ` +
-      `${count(steps, ({ kind }) => kind === 'revision')} revisions to ${run.chains.length} listeners, ` +
-      `${count(steps, ({ kind }) => kind === 'gap')} gaps announced, ${run.silences} silent streams left`,
-    `streams        ${sessions.length}: ${tally(sessions.map(({ reason }) => reason ?? 'cut, or left by the listener'))}`,
+    ...summariseRun(run),
     `faults         ${faults.length}: ${tally(faults.map(({ kind }) => kind))}`,
     ...logLines(logged),
     `violations     ${violations.length}`,
@@ -49,13 +32,49 @@ export function summarise({
   ]
 }
 
+/** What was published and delivered in a run, and how late. */
+export function summariseRun({
+  operations,
+  revisions,
+  compactions,
+  chains,
+  silences,
+}: Recorded): readonly string[] {
+  const count = <Item>(items: readonly Item[], is: (item: Item) => boolean): number => items.filter(is).length
+  const outcomes = operations.map(({ tries }) =>
+    tries.some(({ outcome }) => outcome === 'stored')
+      ? 'acknowledged'
+      : tries.every(({ outcome }) => outcome === 'none')
+        ? 'refused'
+        : 'unknown',
+  )
+  const tries = operations.flatMap((operation) => operation.tries)
+  const sessions = chains.flatMap((chain) => chain.sessions)
+  const steps = sessions.flatMap((session) => session.steps)
+  const prompt = chains.filter(({ isPrompt }) => isPrompt)
+  const delays = prompt.flatMap((chain) => delaysOf(chain, operations))
+  const sorted = delays.map(({ ms }) => ms).toSorted((a, b) => a - b)
+  const quantile = (share: number): string =>
+    formatSeconds(sorted[Math.floor(share * (sorted.length - 1))] ?? 0)
+  return [
+    `published      ${operations.length}: acknowledged ${count(outcomes, (outcome) => outcome === 'acknowledged')}, ` +
+      `unknown ${count(outcomes, (outcome) => outcome === 'unknown')}, refused ${count(outcomes, (outcome) => outcome === 'refused')}`,
+    `requests       ${count(tries, ({ outcome }) => outcome === 'unknown')} notifications had an unknown outcome once or more often, ` +
+      `${count(operations, ({ tries: own }) => count(own, ({ outcome }) => outcome === 'stored') > 1)} were acknowledged again`,
+    `store          ${revisions.length} revisions, compacted ${compactions.length} times`,
+    `delivered      ${count(steps, ({ kind }) => kind === 'notification')} notifications and ` +
+      `${count(steps, ({ kind }) => kind === 'revision')} revisions to ${chains.length} listeners, ` +
+      `${count(steps, ({ kind }) => kind === 'gap')} gaps announced, ${silences} silent streams left`,
+    `delay          worst ${formatSeconds(longest(delays))}, median ${quantile(0.5)}, 99 % ${quantile(0.99)}: from the acknowledgement to ` +
+      `the ${prompt.length} listeners that read at once`,
+    `streams        ${sessions.length}: ${tally(sessions.map(({ reason }) => reason ?? 'cut, or left by the listener'))}`,
+  ]
+}
+
 /** What a lost member costs, as a table. */
 export function summariseLosses({ losses, calm, violations }: MemberLossReport): readonly string[] {
   const row = (name: string, { writesMs, streamsMs, lagMs }: MemberLossReport['calm']): string =>
-    [
-      name.padEnd(18),
-      ...[writesMs, streamsMs, lagMs].map((ms) => `${(ms / 1_000).toFixed(2)} s`.padStart(10)),
-    ].join('')
+    [name.padEnd(18), ...[writesMs, streamsMs, lagMs].map((ms) => formatSeconds(ms).padStart(10))].join('')
   return [
     `${'one member lost'.padEnd(18)}${['writes', 'streams', 'lag'].map((name) => name.padStart(10)).join('')}`,
     row('nothing', calm),
@@ -72,6 +91,10 @@ export function showViolations(violations: readonly Violation[]): readonly strin
     JSON.stringify(countByKind(violations)),
     ...violations.slice(0, SHOWN).map(({ kind, where, what }) => `  ${kind} (${where}): ${what}`),
   ]
+}
+
+function formatSeconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(2)} s`
 }
 
 /** What services log under faults is worth a look: an internal error is a defect even where nothing was lost. */
