@@ -27,9 +27,13 @@ import {
 } from './serve/options.ts'
 import { createPeers } from './serve/peers.ts'
 import { checkSchedules, startSchedules } from './serve/schedules.ts'
+import { createSecretFiles, type SecretFiles } from './serve/secret_files.ts'
+import { secretNames } from './serve/secret_names.ts'
 
 /** Longest time from a stop signal to the exit: beyond the 10 s that an ingest may need to learn an outcome. */
 const STOP_LIMIT_MS = 15_000
+/** With the 25 s between checks of a stream: a token that is gone from its file is refused within the 65 s of every revocation. */
+const REREAD_SECRETS_MS = 30_000
 
 /** A started system and its addresses. */
 interface Launched {
@@ -38,11 +42,14 @@ interface Launched {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  const platform = await detectPlatform()
-  const options = parseServeArguments(argv, platform.name)
+  const detected = await detectPlatform()
+  const options = parseServeArguments(argv, detected.name)
   if (typeof options === 'number') return options
-  const config = await resolveConfig(options, platform.readText)
+  const config = await resolveConfig(options, detected.readText)
   refuseOpenAddress(config)
+  const secrets = createSecretFiles(detected.environment, detected.readText)
+  await secrets.read(secretNames(config))
+  const platform = { ...detected, environment: secrets.environment }
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
   const { triggers, vars } = config.services.admin
   checkSchedules(triggers.crons, { longestGapMs: vars.longestGap, nowMs: systemClock.now() })
@@ -51,10 +58,15 @@ async function main(argv: readonly string[]): Promise<number> {
   const stopSchedules = options.services.includes('admin')
     ? startSchedules({ crons: triggers.crons, run: launched.system.scheduled, now: systemClock.now })
     : () => undefined
-  process.on('SIGHUP', () => void reloadPolicy(launched.system, options, platform, logger))
+  const reload = createReload({ system: launched.system, options, platform, secrets, logger })
+  process.on('SIGHUP', () => void reload())
+  const stopRereading = secrets.areThere
+    ? systemClock.every(REREAD_SECRETS_MS, () => void rereadSecrets(secrets, config, logger))
+    : () => undefined
   const signal = await stopSignal()
   console.error(`\n${signal}: finishing writes and ending streams`)
   stopSchedules()
+  stopRereading()
   const limit = setTimeout(() => process.exit(1), STOP_LIMIT_MS)
   await launched.system.close()
   await Promise.all(launched.servers.map((server) => server.close()))
@@ -120,21 +132,42 @@ async function launch(
   return { system, servers }
 }
 
-/** Reads the rules of the configuration file again, so that a right can be taken away without a restart. What is wrong changes nothing. */
-async function reloadPolicy(
-  system: System,
-  options: ServeOptions,
-  platform: Platform,
-  logger: Logger,
-): Promise<void> {
-  try {
-    const { vars } = await resolveConfig(options, platform.readText)
-    system.replacePolicy(vars.policy)
-    logger('info', 'The policy was read again')
-  } catch (error) {
-    const reason = isAvisoError(error, 'ERR_CONFIG') ? error.message : 'unknown'
-    logger('error', 'The policy was not read again, the old one stays', { reason })
+interface ReloadParts {
+  readonly system: System
+  readonly options: ServeOptions
+  readonly platform: Platform
+  readonly secrets: SecretFiles
+  readonly logger: Logger
+}
+
+/**
+ * Reads the rules of the configuration file and the secrets again, so that a right can be taken away without a restart. What is wrong
+ * changes nothing.
+ */
+function createReload({ system, options, platform, secrets, logger }: ReloadParts): () => Promise<void> {
+  return async () => {
+    try {
+      const config = await resolveConfig(options, platform.readText)
+      await rereadSecrets(secrets, config, logger)
+      system.replacePolicy(config.vars.policy)
+      logger('info', 'The policy was read again')
+    } catch (error) {
+      logger('error', 'The policy was not read again, the old one stays', { reason: reasonOf(error) })
+    }
   }
+}
+
+async function rereadSecrets(secrets: SecretFiles, config: Config, logger: Logger): Promise<void> {
+  try {
+    const changed = await secrets.read(secretNames(config))
+    if (changed.length > 0) logger('info', 'Secrets were replaced', { names: changed.join() })
+  } catch (error) {
+    logger('error', 'Secrets were not read again, the old ones stay', { reason: reasonOf(error) })
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return isAvisoError(error, 'ERR_CONFIG') ? error.message : 'unknown'
 }
 
 function announce({ servers }: Launched, config: Config, platform: Platform): void {

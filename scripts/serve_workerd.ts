@@ -10,8 +10,11 @@ import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import type { Config, ServiceName } from '#shared/config/config.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { createSecretReader } from '#shared/identity/secret.ts'
 import { parseServeArguments, readSchemaFiles, refuseOpenAddress, resolveConfig } from './serve/options.ts'
+import { createSecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
 import { bundleForWorkerd, SECRET_PREFIX, toWorkerdConfig } from './serve/workerd_config.ts'
 
@@ -32,6 +35,7 @@ async function main(argv: readonly string[]): Promise<number> {
   if (config.vars.store.startsWith('grpc')) {
     throw new AvisoError('ERR_CONFIG', 'workerd has no gRPC: give etcd as http://host:2379, its JSON gateway')
   }
+  const secrets = await readSecrets(config, options.services, readText)
   const port = config.dev.port === 0 ? await freePort(config.dev.host) : config.dev.port
   const url = `http://${config.dev.host}:${port}`
   const folder = join(ROOT, '.cache', 'workerd', String(port))
@@ -51,18 +55,39 @@ async function main(argv: readonly string[]): Promise<number> {
       SCHEMAS: await readSchemaFiles(config.vars.schemas, readText),
       BASE_URL: url,
     },
-    secrets: Object.fromEntries(secretNames(config).map((name) => [SECRET_PREFIX + name, name])),
+    secrets: Object.fromEntries(Object.keys(secrets).map((name) => [SECRET_PREFIX + name, name])),
   })
   const configPath = join(folder, 'workerd.capnp')
   await writeFile(configPath, text)
-  return run(configPath, url)
+  return run(configPath, url, secrets)
 }
 
-async function run(configPath: string, url: string): Promise<number> {
+/**
+ * Every secret that the services need. workerd itself would start without one, and fail with each request.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` naming one that is missing.
+ */
+async function readSecrets(
+  { vars, services }: Config,
+  running: readonly ServiceName[],
+  readText: (path: string) => Promise<string>,
+): Promise<Readonly<Record<string, string>>> {
+  const names = secretNames([vars, ...running.map((service) => services[service])])
+  const files = createSecretFiles(process.env, readText)
+  await files.read(names)
+  const readSecret = createSecretReader(files.environment)
+  return Object.fromEntries(names.map((name) => [name, readSecret(name).reveal()]))
+}
+
+async function run(
+  configPath: string,
+  url: string,
+  secrets: Readonly<Record<string, string>>,
+): Promise<number> {
   const child = spawn(
     join(ROOT, 'node_modules', '.bin', 'workerd'),
     ['serve', '--experimental', configPath],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
+    { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...secrets } },
   )
   const exited = new Promise<number>((done) => child.once('exit', (code) => done(code ?? 0)))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

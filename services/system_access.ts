@@ -16,14 +16,14 @@ import type { Config } from '#shared/config/config.ts'
 import type { JsonValue } from '#shared/http/strict_json.ts'
 import { createAuthOTron } from '#shared/identity/auth_o_tron.ts'
 import { createIdentityChain } from '#shared/identity/chain.ts'
-import { createCounters, type Count, type Counters } from '#shared/identity/counters.ts'
+import { createCounters, type Count } from '#shared/identity/counters.ts'
 import type { DependencyParts, FetchGet } from '#shared/identity/dependency.ts'
 import type { IdentityProvider } from '#shared/identity/identity.ts'
 import { createJwtProvider } from '#shared/identity/jwt.ts'
 import { createInlineKeys, createSecretKeys, type KeySource } from '#shared/identity/key_set.ts'
 import { createRemoteKeys } from '#shared/identity/remote_keys.ts'
-import { createSecretReader, requireLength, type ReadSecret } from '#shared/identity/secret.ts'
-import { createStaticTokens } from '#shared/identity/static_tokens.ts'
+import { createSecretReader, type ReadSecret } from '#shared/identity/secret.ts'
+import { createStaticTokens, MIN_TOKEN_BYTES } from '#shared/identity/static_tokens.ts'
 import { createTokenVerifier } from '#shared/identity/token_verifier.ts'
 import { createWhoAmI } from '#shared/identity/who_am_i.ts'
 import { createAccessControl, type AccessControl } from '#shared/policy/access_control.ts'
@@ -50,7 +50,8 @@ export interface SystemAccess {
   readonly listeners: Authoriser
   readonly providers: ProviderAuthoriser
   readonly administrators: AdminAuthoriser
-  readonly counters: Counters
+  /** Whatever identity and policy count, and what the audit log has lost. */
+  readonly counters: { values(): Readonly<Record<string, number>> }
   /** From now on, for open streams too. @throws {AvisoError} `ERR_CONFIG` for rules that cannot be; the old ones then stay. */
   replacePolicy(config: PolicyConfig): void
   /** Writes what is left of the audit log. */
@@ -81,7 +82,9 @@ export function startAccess(parts: {
     policy,
     quota,
     roots: new Map(schemas.events.map((event) => [event, schemas.rootOf(event) ?? ''])),
-    readSecret: createSecretReader(parts.environment ?? {}),
+    readSecret: createSecretReader(parts.environment ?? {}, ({ message }) =>
+      logger('error', 'A new secret cannot be used, the old one stays', { reason: message }),
+    ),
     fetch: powers.fetchVerdict ?? ((url, init) => globalThis.fetch(url, init)),
     addressOf: createAddressOf(quota.trustedProxies, powers.peerOf),
     audit,
@@ -95,7 +98,7 @@ export function startAccess(parts: {
     listeners: createAuthoriser({ access, rights, clock, quota: listening }),
     providers: createProviderAuthoriser({ access, clock, rate: quota.publishesPerPrincipal }),
     administrators: createAdminAuthoriser(access),
-    counters,
+    counters: { values: () => ({ ...counters.values(), audit_lost: audit.lost() }) },
     replacePolicy: (config) => {
       replacePolicy(config)
       rights.checkAll()
@@ -254,7 +257,8 @@ function openProvider(config: ProviderConfig, challengeRealm: string, parts: Acc
     }
     case 'tokens': {
       const tokens = config.tokens.map(({ username, realm, roles, secretEnv }) => {
-        return { username, realm, roles, token: readSecret(secretEnv) }
+        const rule = { purpose: `the token of ${username}`, minBytes: MIN_TOKEN_BYTES }
+        return { username, realm, roles, token: readSecret(secretEnv, rule) }
       })
       return createStaticTokens({ name: config.name, challengeRealm, tokens, clock })
     }
@@ -270,10 +274,8 @@ function openKeys(
     return createRemoteKeys(dependencyParts(parts), { name: `keys of ${name}`, url: keysUrl })
   }
   if (keys !== undefined) return createInlineKeys(keys as unknown as JsonValue, issuer)
-  const secrets = secretEnvs.map((secretName) =>
-    requireLength(parts.readSecret(secretName), SECRET_BYTES, `the tokens of ${issuer}`),
-  )
-  return createSecretKeys(secrets)
+  const rule = { purpose: `the tokens of ${issuer}`, minBytes: SECRET_BYTES }
+  return createSecretKeys(secretEnvs.map((secretName) => parts.readSecret(secretName, rule)))
 }
 
 function dependencyParts({ fetch, clock, logger, count }: AccessParts): DependencyParts {

@@ -1,5 +1,6 @@
 /**
- * Which environment variables a configuration names as secrets: what workerd must be given, for a worker sees no environment of its own.
+ * Which environment variables a configuration names as secrets: those that may be in files, and what workerd must be given, for a worker sees no
+ * environment of its own.
  *
  * @module
  */

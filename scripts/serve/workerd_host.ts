@@ -70,5 +70,9 @@ async function start(state: DurableObjectState, environment: HostEnvironment): P
 /** The secrets by the names of their environment variables. */
 function secretsOf(environment: HostEnvironment): Readonly<Record<string, string | undefined>> {
   const bindings = Object.entries(environment).filter(([name]) => name.startsWith('SECRET_'))
-  return Object.fromEntries(bindings.map(([name, value]) => [name.slice('SECRET_'.length), String(value)]))
+  return Object.fromEntries(
+    bindings.flatMap(([name, value]: [string, unknown]) =>
+      typeof value === 'string' ? [[name.slice('SECRET_'.length), value]] : [],
+    ),
+  )
 }

@@ -149,9 +149,26 @@ export function createInlineKeys(document: JsonValue, issuer: string): KeySource
 
 /** Shared secrets, the newest first; all of them are tried, so that one can be replaced without a break. */
 export function createSecretKeys(secrets: readonly Secret[]): KeySource {
-  const keys = secrets.map((secret) => toBytes(secret.reveal()))
+  let texts = secrets.map((secret) => secret.reveal())
+  let keys = texts.map(toBytes)
+  let version = 0
+
+  function refresh(): void {
+    const present = secrets.map((secret) => secret.reveal())
+    if (present.every((text, index) => text === texts[index])) return
+    texts = present
+    keys = texts.map(toBytes)
+    version++
+  }
+
   return {
-    find: ({ algorithm }) => Promise.resolve(algorithm.startsWith('HS') ? keys : []),
-    version: () => 0,
+    find: ({ algorithm }) => {
+      refresh()
+      return Promise.resolve(algorithm.startsWith('HS') ? keys : [])
+    },
+    version: () => {
+      refresh()
+      return version
+    },
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Secrets: named in the configuration, read from the environment, and unable to print themselves.
+ * Secrets: named in the configuration, read from the environment as it is at that moment, and unable to print themselves.
  *
  * @module
  */
@@ -17,8 +17,16 @@ export interface Secret {
 /** Name of the environment variable that holds the secret. */
 export type SecretName = string
 
-/** Looks a secret up by name. */
-export type ReadSecret = (name: SecretName) => Secret
+/** What a secret must be. */
+export interface SecretRule {
+  /** What it is for, e.g. `the token of ops`. */
+  readonly purpose: string
+  /** A shorter one could be guessed. */
+  readonly minBytes: number
+}
+
+/** Looks a secret up by name. What it reveals follows the environment: a secret that is replaced needs no new process. */
+export type ReadSecret = (name: SecretName, rule?: SecretRule) => Secret
 
 const MASK = '[secret]'
 /** Where Node, Deno and Bun look before they print an object. */
@@ -26,31 +34,53 @@ const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 
 /** Wraps a value. It lives in a closure, so no enumeration of properties reaches it. */
 export function createSecret(value: string): Secret {
+  return createLiveSecret(() => value)
+}
+
+function createLiveSecret(reveal: () => string): Secret {
   const mask = (): typeof MASK => MASK
-  return Object.freeze({ reveal: () => value, toString: mask, toJSON: mask, [INSPECT]: mask })
+  return Object.freeze({ reveal, toString: mask, toJSON: mask, [INSPECT]: mask })
 }
 
 /**
- * Reads secrets from an environment.
+ * Reads secrets from an environment, whose values may change.
  *
- * @returns A function that throws `ERR_CONFIG`, naming the variable, where it is missing or empty.
+ * @param onRefused Told of a new value that cannot be; the old one then stays in use.
+ * @returns A function that throws `ERR_CONFIG`, naming the variable, where it is missing, empty, or shorter than its rule allows.
  */
-export function createSecretReader(environment: Readonly<Record<string, string | undefined>>): ReadSecret {
-  return (name) => {
-    const value = environment[name]?.trim()
-    if (value === undefined || value === '') {
-      throw new AvisoError('ERR_CONFIG', `A secret is missing: set the environment variable ${name}`)
-    }
-    return createSecret(value)
+export function createSecretReader(
+  environment: Readonly<Record<string, string | undefined>>,
+  onRefused: (problem: AvisoError) => void = () => undefined,
+): ReadSecret {
+  return (name, rule) => {
+    let seen = environment[name]
+    const first = check(name, seen, rule)
+    if (first instanceof AvisoError) throw first
+    let value = first
+    return createLiveSecret(() => {
+      const present = environment[name]
+      if (present === seen) return value
+      seen = present
+      const next = check(name, present, rule)
+      if (next instanceof AvisoError) onRefused(next)
+      else value = next
+      return value
+    })
   }
 }
 
-/**
- * A secret of at least so many bytes.
- *
- * @throws {AvisoError} `ERR_CONFIG` naming what it is for, for a shorter one: it could be guessed.
- */
-export function requireLength(secret: Secret, minBytes: number, purpose: string): Secret {
-  if (toBytes(secret.reveal()).length >= minBytes) return secret
-  throw new AvisoError('ERR_CONFIG', `The secret of ${purpose} must have at least ${minBytes} bytes`)
+/** @returns The value without the newline that files end in, or what is wrong with it. */
+function check(
+  name: SecretName,
+  given: string | undefined,
+  rule: SecretRule | undefined,
+): string | AvisoError {
+  const value = given?.trim()
+  if (value === undefined || value === '') {
+    const how = `set the environment variable ${name}, or ${name}_FILE to the path of a file that holds it`
+    return new AvisoError('ERR_CONFIG', `A secret is missing: ${how}`)
+  }
+  if (rule === undefined || toBytes(value).length >= rule.minBytes) return value
+  const { purpose, minBytes } = rule
+  return new AvisoError('ERR_CONFIG', `The secret of ${purpose} must have at least ${minBytes} bytes`)
 }

@@ -67,14 +67,21 @@ export function createEcpds(parts: DestinationParts): DestinationSource {
   const limits = { ...DEFAULT_DESTINATION_LIMITS, ...parts.limits }
   const gate = createGate(clock, limits.gate)
   const lists = createVerdictCache<DestinationList>({ clock, count })
-  const account = encodeBase64(toBytes(`${parts.username}:${parts.password.reveal()}`))
-  const headers = { authorization: `Basic ${account}` }
+
+  /** Made for each question, as the password may have been replaced. */
+  function authorise(): Readonly<Record<string, string>> {
+    return {
+      authorization: `Basic ${encodeBase64(toBytes(`${parts.username}:${parts.password.reveal()}`))}`,
+    }
+  }
 
   async function load(username: string): Promise<Loaded<DestinationList>> {
     const startedAt = clock.now()
     const url = `${parts.url}?id=${encodeURIComponent(username)}`
     const { timeoutMs, limitBytes } = limits
-    const answer = await gate.run(() => ask(parts, { name: NAME, url, headers, timeoutMs, limitBytes }))
+    const answer = await gate.run(() =>
+      ask(parts, { name: NAME, url, headers: authorise(), timeoutMs, limitBytes }),
+    )
     // 401 and 403 too: they are about the service's account, not about the user.
     if (answer.status !== 200) throw contractBroken(parts, NAME, `status ${answer.status}`)
     const names = readNames(parts, answer.body, username)

@@ -150,7 +150,15 @@ export const VERDICT_MUTANTS: readonly Mutant[] = [
   {
     file: identity('secret'),
     from: 'toString: mask, toJSON: mask',
-    to: 'toString: () => value, toJSON: mask',
+    to: 'toString: reveal, toJSON: mask',
     tests: ['secret'],
   },
+  {
+    file: identity('secret'),
+    from: 'rule === undefined || toBytes(value).length >= rule.minBytes',
+    to: 'true',
+    tests: ['secret'],
+  },
+  { file: identity('secret'), from: 'else value = next', to: '', tests: ['secret'] },
+  { file: identity('key_set'), from: 'version++', to: '', tests: ['keys'] },
 ]

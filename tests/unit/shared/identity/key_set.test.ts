@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { createInlineKeys, parseKeySet } from '#shared/identity/key_set.ts'
+import { createInlineKeys, createSecretKeys, parseKeySet } from '#shared/identity/key_set.ts'
 import type { JsonValue } from '#shared/http/strict_json.ts'
+import { createSecretReader } from '#shared/identity/secret.ts'
+import { toBytes } from '#shared/store/bytes.ts'
 import { createIssuerKey } from '../../../support/tokens.ts'
 
 const asJson = (value: unknown): JsonValue => value as JsonValue
@@ -72,5 +74,22 @@ describe('createInlineKeys()', () => {
       code: 'ERR_CONFIG',
       message: /issuer\.test/,
     })
+  })
+})
+
+describe('createSecretKeys()', () => {
+  it('follows secrets that are replaced, and says that what was verified has to be verified again', async () => {
+    const environment = { NEW: 'new', OLD: 'old' }
+    const readSecret = createSecretReader(environment)
+    const keys = createSecretKeys([readSecret('NEW'), readSecret('OLD')])
+    const find = (algorithm: 'HS256' | 'RS256'): Promise<readonly unknown[]> =>
+      keys.find({ algorithm, keyId: undefined })
+    const before = keys.version()
+    assert.equal(keys.version(), before)
+    assert.deepEqual(await find('HS256'), [toBytes('new'), toBytes('old')])
+    Object.assign(environment, { NEW: 'newer', OLD: 'new' })
+    assert.ok(keys.version() > before)
+    assert.deepEqual(await find('HS256'), [toBytes('newer'), toBytes('new')])
+    assert.deepEqual(await find('RS256'), [])
   })
 })

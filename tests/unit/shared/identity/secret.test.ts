@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { createSecret, createSecretReader, requireLength } from '#shared/identity/secret.ts'
+import { createSecret, createSecretReader } from '#shared/identity/secret.ts'
 import { CANARY } from '../../../support/tokens.ts'
 
 describe('createSecret()', () => {
@@ -30,17 +30,17 @@ describe('createSecretReader()', () => {
     for (const environment of [{}, { A: '' }, { A: ' \n' }]) {
       assert.throws(() => createSecretReader(environment)('A'), {
         code: 'ERR_CONFIG',
-        message: /variable A$/,
+        message: /variable A, or A_FILE /,
       })
     }
   })
-})
 
-describe('requireLength()', () => {
+  const rule = { purpose: 'tests', minBytes: 32 }
+
   it('refuses a secret that could be guessed, without showing it', () => {
-    assert.equal(requireLength(createSecret('x'.repeat(32)), 32, 'tests').reveal().length, 32)
+    assert.equal(createSecretReader({ A: 'x'.repeat(32) })('A', rule).reveal().length, 32)
     assert.throws(
-      () => requireLength(createSecret(`${CANARY}`), 32, 'tests'),
+      () => createSecretReader({ A: CANARY })('A', rule),
       (error: unknown) => {
         return (
           error instanceof Error &&
@@ -49,5 +49,21 @@ describe('requireLength()', () => {
         )
       },
     )
+  })
+
+  it('reveals what is there now, and goes on with the last good one', () => {
+    const environment: Record<string, string | undefined> = { A: 'a'.repeat(32) }
+    const refused: string[] = []
+    const secret = createSecretReader(environment, ({ message }) => refused.push(message))('A', rule)
+    environment['A'] = 'b'.repeat(32)
+    assert.equal(secret.reveal(), 'b'.repeat(32))
+    for (const wrong of ['short', '', undefined]) {
+      environment['A'] = wrong
+      assert.equal(secret.reveal(), 'b'.repeat(32))
+      assert.equal(secret.reveal(), 'b'.repeat(32))
+    }
+    assert.equal(refused.length, 3, 'each is told once')
+    environment['A'] = 'c'.repeat(32)
+    assert.equal(secret.reveal(), 'c'.repeat(32))
   })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 
-import { createSecret } from '#shared/identity/secret.ts'
+import { createSecret, createSecretReader } from '#shared/identity/secret.ts'
 import { createEcpds, type DestinationSource } from '#shared/policy/destinations.ts'
 import {
   active,
@@ -26,13 +26,13 @@ describe('createEcpds()', () => {
   })
   afterEach(() => server.close())
 
-  function create(password = ECPDS_PASSWORD): DestinationSource {
+  function create(password = createSecret(ECPDS_PASSWORD)): DestinationSource {
     parts = realParts()
     return createEcpds({
       ...parts,
       url: `${server.url}${ECPDS_PATH}`,
       username: ECPDS_ACCOUNT,
-      password: createSecret(password),
+      password,
       limits: { timeoutMs: 300 },
     })
   }
@@ -108,8 +108,16 @@ describe('createEcpds()', () => {
     assert.equal((await namesOf('joe')).length, 10_000)
   })
 
+  it('sends the password as it is now, so that it can be replaced', async () => {
+    const environment = { PASSWORD: `${CANARY}-wrong-password` }
+    source = create(createSecretReader(environment)('PASSWORD'))
+    await assert.rejects(Promise.resolve(source.of('joe')), unavailable)
+    environment.PASSWORD = ECPDS_PASSWORD
+    assert.deepEqual(await namesOf('joe'), ['SCL', 'FOO'])
+  })
+
   it('does not blame the user for the account of the service', async () => {
-    source = create(`${CANARY}-wrong-password`)
+    source = create(createSecret(`${CANARY}-wrong-password`))
     await assert.rejects(Promise.resolve(source.of('joe')), unavailable)
   })
 

@@ -1,0 +1,113 @@
+/**
+ * Secrets in files, as `npm start` takes them: replaced while the service runs, and named where they are missing.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { after, before, describe, it } from 'node:test'
+
+import configFile from '../../wrangler-like.config.json' with { type: 'json' }
+import { serveCommand, startServer, type RuntimeName } from '../support/server.ts'
+import { eventually, readEvents } from '../support/streams.ts'
+import { CANARY } from '../support/tokens.ts'
+
+const OLD = `${CANARY}-the-old-token`
+const NEW = `${CANARY}-the-new-token`
+const VARIABLE = 'SECRET_FILES_TEST_TOKEN'
+const WATCH = '/api/v1/watch?event=mars'
+
+describe('secrets in files', { timeout: 120_000 }, () => {
+  let folder: string
+  let config: string
+  let secret: string
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'aviso-secrets-'))
+    config = join(folder, 'config.json')
+    secret = join(folder, 'token')
+    const tokens = [{ username: 'ops', realm: 'local', secretEnv: VARIABLE }]
+    const vars = {
+      ...configFile.vars,
+      store: 'embedded:memory',
+      identity: { providers: [{ kind: 'tokens', tokens }] },
+      policy: { rules: [{ realm: 'local', listen: ['/ec/mars/'] }] },
+    }
+    await writeFile(config, JSON.stringify({ ...configFile, vars }))
+  })
+  after(() => rm(folder, { recursive: true, force: true }))
+
+  /** At once and as a whole, as platforms do it. */
+  async function keep(text: string): Promise<void> {
+    await writeFile(`${secret}.next`, text)
+    await rename(`${secret}.next`, secret)
+  }
+
+  async function start(runtime: RuntimeName) {
+    process.env[`${VARIABLE}_FILE`] = secret
+    try {
+      return await startServer({ runtime, arguments: ['auth', '--config', config] })
+    } finally {
+      delete process.env[`${VARIABLE}_FILE`]
+    }
+  }
+
+  const open = (url: string, token: string): Promise<Response> =>
+    fetch(url + WATCH, { headers: { authorization: `Bearer ${token}` } })
+
+  for (const runtime of ['node', 'deno', 'bun'] as const) {
+    it(`are read again on SIGHUP on ${runtime}: the new token counts, streams by the old one end`, async () => {
+      await keep(`${OLD}\n`)
+      const server = await start(runtime)
+      try {
+        const stream = await open(server.url, OLD)
+        assert.equal(stream.status, 200)
+        await keep('too short\n')
+        server.child.kill('SIGHUP')
+        await eventually('it is told', async () => server.output().includes('A new secret cannot be used'))
+        assert.equal((await open(server.url, 'too short')).status, 401)
+        await keep(`${NEW}\n`)
+        server.child.kill('SIGHUP')
+        await eventually('the new one counts', async () => {
+          const { status, body } = await open(server.url, NEW)
+          await body?.cancel()
+          return status === 200
+        })
+        assert.equal((await open(server.url, OLD)).status, 401)
+        const last = (await readEvents(stream).rest()).at(-1)
+        assert.match(last?.data ?? '', /auth_revoked/)
+        assert.ok(!server.output().includes(CANARY))
+      } finally {
+        await server.stop()
+      }
+    })
+  }
+
+  it('are read at the start on workerd', async () => {
+    await keep(`${OLD}\n`)
+    const server = await start('workerd')
+    try {
+      const { status, body } = await open(server.url, OLD)
+      await body?.cancel()
+      assert.equal(status, 200)
+    } finally {
+      await server.stop()
+    }
+  })
+
+  for (const runtime of ['node', 'workerd'] as const) {
+    it(`that are missing are named on ${runtime}, and nothing starts`, async () => {
+      const [command, ...argv] = serveCommand(runtime)
+      const child = spawn(command, [...argv, 'auth', '--config', config, '--port', '0'])
+      let printed = ''
+      child.stderr.on('data', (text) => (printed += String(text)))
+      const code = await new Promise((done) => child.once('exit', done))
+      assert.equal(code, 2, printed)
+      assert.match(printed, new RegExp(`^error: .*environment variable ${VARIABLE}, or ${VARIABLE}_FILE`))
+    })
+  }
+})
