@@ -17,7 +17,7 @@ import { openMaintenance } from '#shared/store/open_maintenance.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
 import { createLogger, type Logger } from '#shared/telemetry/logger.ts'
 import { findTracer } from '#shared/telemetry/open_telemetry.ts'
-import { createAuditFile } from './serve/audit_file.ts'
+import { openAuditSink } from './serve/audit_sink.ts'
 import {
   parseServeArguments,
   readSchemaFiles,
@@ -106,7 +106,7 @@ async function launch(
     identity: platform.identity,
     environment: platform.environment,
     tracer: findTracer(packageFile.version),
-    ...(audit !== undefined && { auditSink: createAuditFile(audit.file) }),
+    ...(audit !== undefined && { auditSink: await openAuditSink(audit.file) }),
     ...(peers !== undefined && { peerOf: peers.of }),
     ...(platform.udp !== undefined && { udp: platform.udp }),
     ...(platform.usage !== undefined && { usage: platform.usage }),

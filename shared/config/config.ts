@@ -80,7 +80,7 @@ const shared = v.strictObject({
   identity: v.optional(identityConfig, 'none'),
   policy: v.optional(policyConfig, {}),
   quota: v.optional(quotaConfig, {}),
-  /** Where it is put down who did what; absent: nowhere. */
+  /** Where it is put down who did what, `-` for standard output; absent: nowhere. */
   audit: v.optional(v.strictObject({ file: v.pipe(v.string(), v.minLength(1)) })),
   /** etcd user; the password is read from the environment variable named here. */
   storeUser: v.optional(v.strictObject({ name: v.string(), passwordEnv: v.string() })),

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { createAddressOf, networkOf } from '#services/system_access.ts'
+import { createAddressOf, networkOf, startAccess } from '#services/system_access.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import { configOf } from '../../support/auth_servers_system.ts'
+import { CANARY } from '../../support/tokens.ts'
+import { createTestClock, createTestLog } from '../shared/identity/support.ts'
 
 function request(forwarded?: string): Request {
   return new Request(
@@ -37,5 +42,37 @@ describe('networkOf()', () => {
     }
     assert.equal(networkOf('2001:db8::1'), '2001:db8:0:0')
     assert.equal(networkOf('::1'), '0:0:0:0')
+  })
+})
+
+describe('startAccess()', () => {
+  const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+  const tokens = [{ username: 'ops', realm: 'local', secretEnv: 'OPS' }]
+  const config = configOf({ identity: { providers: [{ kind: 'tokens', tokens }] } })
+  const parts = { config, schemas, clock: createTestClock() }
+
+  it('refuses a token that could be guessed, without showing it', () => {
+    const { logger } = createTestLog()
+    assert.throws(
+      () => startAccess({ ...parts, logger, environment: { OPS: CANARY }, powers: {} }),
+      (error: Error) => /token of ops/.test(error.message) && !error.message.includes(CANARY),
+    )
+  })
+
+  it('counts the records that the audit log has lost', async () => {
+    const { logger, lines } = createTestLog()
+    const auditSink = (): never => {
+      throw new Error('disk full')
+    }
+    const environment = { OPS: `${CANARY}-the-token-of-ops` }
+    const access = startAccess({ ...parts, logger, environment, powers: { auditSink } })
+    assert.equal(access.counters.values()['audit_lost'], 0)
+    const headers = { authorization: 'Bearer wrong' }
+    await assert.rejects(
+      access.listeners.authorise(new Request('http://aviso.test/', { method: 'POST', headers })),
+    )
+    await access.close()
+    assert.equal(access.counters.values()['audit_lost'], 1)
+    assert.match(lines.join('\n'), /The audit log cannot be written/)
   })
 })
