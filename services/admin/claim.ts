@@ -31,6 +31,8 @@ export interface ClaimParts {
 
 /** A job that this admin runs. */
 export interface Claim {
+  /** Revision of the claim's last write, which is a put and nothing else; 0n in a store that is full and takes no claim. */
+  revision(): Revision
   /** Guards of every write of the job. Empty in a store that is full and takes no claim: what is done then is safe without. */
   fence(): readonly Compare[]
   /** @throws {AvisoError} `ERR_JOB_RUNNING` when the key of the claim is not as this admin left it. */
@@ -153,6 +155,7 @@ function createClaim(
   }
   const now = (): string => new Date(clock.now()).toISOString()
   return {
+    revision: () => revision,
     fence: () => (revision === 0n ? [] : [{ key, target: 'MOD', result: 'EQUAL', value: revision }]),
     check: (kv) => {
       if (revision !== 0n && kv?.modRevision !== revision) throw superseded()

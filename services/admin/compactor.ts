@@ -120,6 +120,8 @@ function planFrom(
     return planCompaction({
       history,
       head,
+      // The claim was put before the history was read.
+      boundary: options.claim?.revision(),
       now,
       retentionMs: settings.historyMs,
       longestAgeMs: longestAgeMs(settings),

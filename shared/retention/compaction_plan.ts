@@ -13,6 +13,12 @@ export interface CompactionInput {
   readonly history: MarkHistory
   /** The store's revision. */
   readonly head: Revision
+  /**
+   * The revision to mark, and so to compact to one day: up to the head, and of a write that deletes nothing. Default: the head.
+   *
+   * etcd before 3.4.36 and 3.5.18 loses what was deleted at the very revision that it compacts to (etcd#19251).
+   */
+  readonly boundary?: Revision | undefined
   /** The clock, read after the head was; milliseconds since 1970. */
   readonly now: number
   /** History younger than this stays readable. */
@@ -40,10 +46,10 @@ export interface CompactionPlan {
  * @throws {RangeError} When the history is not this store's.
  */
 export function planCompaction(input: CompactionInput): CompactionPlan {
-  const { history, head, now, retentionMs, longestAgeMs, rules } = input
+  const { history, head, boundary, now, retentionMs, longestAgeMs, rules } = input
   const step = clockStep(history.marks, now, rules)
   const oldest = newestMarkOlderThan(history.marks, { now, ageMs: retentionMs, rules })
-  const marks = addMark(history.marks, { head, now, longestAgeMs, rules })
+  const marks = addMark(history.marks, { head, revision: boundary, now, longestAgeMs, rules })
   // Revision 1 is the empty store's.
   if (oldest === undefined || oldest.revision <= 1n) {
     return { history: { marks, compacted: history.compacted }, step }

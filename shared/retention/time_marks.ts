@@ -87,6 +87,8 @@ export function newestMarkOlderThan(
 export interface NewMark {
   /** The store's revision. */
   readonly head: Revision
+  /** What to mark: a revision up to the head. Default: the head. */
+  readonly revision?: Revision | undefined
   /** The clock, read after the head was. */
   readonly now: number
   /** Longest age that will ever be looked for. */
@@ -101,12 +103,14 @@ export interface NewMark {
  * @throws {RangeError} When the store is behind the newest mark: these are not this store's marks.
  */
 export function addMark(marks: readonly TimeMark[], added: NewMark): readonly TimeMark[] {
-  const { head, now, longestAgeMs, rules } = added
+  const { head, revision = head, now, longestAgeMs, rules } = added
   const last = marks.at(-1)
   if (last !== undefined && head < last.revision) {
     throw new RangeError(`The store is at revision ${head}, before the mark at ${last.revision}`)
   }
-  const mark = { revision: head, at: now, countedMs: countedNow(marks, now, rules) }
+  // Another admin may have marked a later one meanwhile, which is as old as this one by now.
+  const marked = last !== undefined && revision < last.revision ? last.revision : revision
+  const mark = { revision: marked, at: now, countedMs: countedNow(marks, now, rules) }
   const oldest = newestMarkOlderThan(marks, { now, ageMs: longestAgeMs, rules })
   const kept = marks.slice(oldest === undefined ? 0 : marks.indexOf(oldest))
   const before = kept.at(-2)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { createJobs, type Jobs } from '#services/admin/jobs.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { prefixRange, toBytes } from '#shared/store/bytes.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import { openStore } from '#shared/store/open.ts'
 import { openMaintenance } from '#shared/store/open_maintenance.ts'
@@ -133,6 +133,47 @@ describe('the admin on a store of aviso 1.x in etcd', { skip: await etcdMissing(
     assert.equal(results.filter((result) => 'skipped' in result).length, 1)
   })
 })
+
+describe('what the compactor keeps in etcd', { skip: await etcdMissing() }, () => {
+  it('can be read from its first revision on, whatever is deleted while a mark is made', async () => {
+    const etcd = await startTestEtcd()
+    const opened = { ...(await open(etcd)), clock: movedClock() }
+    const { store, clock } = opened
+    try {
+      const key = toBytes(mars('20200101'))
+      await put(store, mars('20200101'))
+      let deletedAt: bigint | undefined
+      // Right behind the claim, so that the deletion is the newest revision when the history is read: etcd#19251.
+      const txn: Store['txn'] = async (request, options) => {
+        const result = await store.txn(request, options)
+        deletedAt ??= (await store.txn({ compare: [], success: [{ kind: 'delete', range: { key } }] }))
+          .revision
+        return result
+      }
+      await jobsOf({ ...opened, store: { ...store, txn } }).run('compact')
+      const jobs = jobsOf(opened)
+      let target: string | undefined
+      for (let hour = 0; target === undefined && hour < 24 * 20; hour += 2) {
+        clock.pass(2 * HOUR_MS)
+        target = ((await jobs.run('compact')) as { compacted_to?: string }).compacted_to
+      }
+      assert.ok(target !== undefined)
+      assert.equal(await firstRevision(store, BigInt(target)), BigInt(target))
+      assert.ok(deletedAt !== undefined && BigInt(target) < deletedAt, 'the deletion can still be read, too')
+    } finally {
+      await store.close()
+      await etcd.close()
+    }
+  })
+})
+
+/** The first revision that a watch from there on yields. */
+async function firstRevision(store: Store, from: bigint): Promise<bigint | undefined> {
+  for await (const { kind, revision } of store.watch({ ...prefixRange('/'), from })) {
+    if (kind === 'revision') return revision
+  }
+  return undefined
+}
 
 describe('the admin on an etcd without room', { skip: await etcdMissing() }, () => {
   it('compacts, deletes, defragments and disarms, and providers can publish again', async () => {

@@ -15,6 +15,7 @@ function createModel(retentionMs: number) {
   let trueNow = START
   let stored: MarkHistory = NO_HISTORY
   let oldest = 1n
+  const claims = new Set<bigint>()
   const head = (): bigint => BigInt(writtenAt.length - 1)
   const write = (): void => void writtenAt.push(trueNow)
   return {
@@ -25,11 +26,18 @@ function createModel(retentionMs: number) {
       trueNow += ms
     },
     trueNow: () => trueNow,
+    /** What every run writes first. @returns Its revision. */
+    claim: (): bigint => {
+      write()
+      claims.add(head())
+      return head()
+    },
     read: () => stored,
-    plan: (history: MarkHistory, clockErrorMs: number): CompactionPlan =>
+    plan: (history: MarkHistory, clockErrorMs: number, boundary: bigint): CompactionPlan =>
       planCompaction({
         history,
         head: head(),
+        boundary,
         now: trueNow + clockErrorMs,
         retentionMs,
         longestAgeMs: retentionMs,
@@ -45,7 +53,7 @@ function createModel(retentionMs: number) {
     compact: (target: bigint) => {
       if (target <= oldest) return
       const youngest = writtenAt[Number(target)] ?? Infinity
-      assert.ok(target <= head(), 'the target exists')
+      assert.ok(claims.has(target), 'the target is a write of ours, which deletes nothing')
       assert.ok(
         trueNow - youngest >= retentionMs,
         `compacted ${(retentionMs - (trueNow - youngest)) / HOUR_MS} h early`,
@@ -59,8 +67,11 @@ type Model = ReturnType<typeof createModel>
 
 /** One admin's run, which may stop after any step. */
 function run(model: Model, clockErrorMs: number, stopAfter: number): void {
+  const boundary = model.claim()
+  // Somebody deletes a key meanwhile.
+  model.write()
   const seen = model.read()
-  const plan = model.plan(seen, clockErrorMs)
+  const plan = model.plan(seen, clockErrorMs, boundary)
   if (stopAfter === 0 || !model.put(seen, plan.history)) return
   if (stopAfter === 1 || plan.target === undefined) return
   model.compact(plan.target)
@@ -68,8 +79,9 @@ function run(model: Model, clockErrorMs: number, stopAfter: number): void {
 
 /** Two admins that read the same history; the slower one finds its write refused, and plans again. */
 function runTogether(model: Model, one: number, other: number): void {
+  const claims = [model.claim(), model.claim()] as const
   const seen = model.read()
-  const plans = [model.plan(seen, one), model.plan(seen, other)] as const
+  const plans = [model.plan(seen, one, claims[1]), model.plan(seen, other, claims[0])] as const
   assert.ok(model.put(seen, plans[0].history))
   assert.ok(!model.put(seen, plans[1].history))
   if (plans[0].target !== undefined) model.compact(plans[0].target)
@@ -198,6 +210,16 @@ describe('planCompaction()', () => {
     assert.equal(plan.target, undefined)
     assert.deepEqual(plan.history.marks, [{ revision: 7n, at: START, countedMs: 0 }])
     assert.equal(plan.step, 'first')
+  })
+
+  it('marks what is as old where another admin has marked a later revision', () => {
+    const history = { marks: [{ revision: 8n, at: START, countedMs: 0 }], compacted: 0n }
+    const input = { history, head: 9n, boundary: 7n, retentionMs: HOUR_MS, longestAgeMs: HOUR_MS, rules }
+    const { marks } = planCompaction({ ...input, now: START + HOUR_MS }).history
+    assert.deepEqual(
+      marks.map(({ revision }) => revision),
+      [8n, 8n],
+    )
   })
 
   it("refuses another store's history", () => {
