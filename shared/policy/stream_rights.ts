@@ -125,7 +125,9 @@ export function createStreamRights({
       entry.standing = await entry.right.check(limits.maxAgeMs)
       entry.nextCheckAt = startedAt + limits.everyMs
     } catch (error) {
-      if (isAvisoError(error, 'ERR_UNAUTHENTICATED', 'ERR_FORBIDDEN')) lose(entry, 'revoked')
+      // The credential may have come to its end while it was looked at.
+      if (isAvisoError(error, 'ERR_UNAUTHENTICATED', 'ERR_FORBIDDEN'))
+        lose(entry, hasEnded(entry, clock.now()) ? 'expired' : 'revoked')
       else {
         if (!isAvisoError(error)) logger('error', 'A stream could not be checked', { cause: nameOf(error) })
         entry.nextCheckAt = clock.now() + limits.retryMs
@@ -135,15 +137,18 @@ export function createStreamRights({
     }
   }
 
+  /** Rather one tick too early than one too late. */
+  function hasEnded({ standing: { endsAt = Infinity } }: Held, now: number): boolean {
+    return now + limits.tickMs > endsAt
+  }
+
   function tick(): void {
     const now = clock.now()
     if (now < lastTickAt) distrust(held, now)
     lastTickAt = now
     for (const entry of held) {
-      const { endsAt = Infinity, validUntil } = entry.standing
-      // Rather one tick too early than one too late.
-      if (now + limits.tickMs > endsAt) lose(entry, 'expired')
-      else if (now >= validUntil + limits.graceMs) lose(entry, 'unverifiable')
+      if (hasEnded(entry, now)) lose(entry, 'expired')
+      else if (now >= entry.standing.validUntil + limits.graceMs) lose(entry, 'unverifiable')
       else if (now >= entry.nextCheckAt && !entry.isChecking) void check(entry)
     }
   }

@@ -185,13 +185,19 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: policy('stream_rights'),
-    from: "if (now + limits.tickMs > endsAt) lose(entry, 'expired')",
-    to: "if (false) lose(entry, 'expired')",
+    from: 'return now + limits.tickMs > endsAt',
+    to: 'return false',
     tests: ['rights'],
   },
   {
     file: policy('stream_rights'),
-    from: 'now >= validUntil + limits.graceMs',
+    from: "hasEnded(entry, clock.now()) ? 'expired' : 'revoked'",
+    to: "'revoked'",
+    tests: ['rights'],
+  },
+  {
+    file: policy('stream_rights'),
+    from: 'now >= entry.standing.validUntil + limits.graceMs',
     to: 'false',
     tests: ['rights'],
   },

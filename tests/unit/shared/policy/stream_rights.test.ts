@@ -81,6 +81,16 @@ describe('createStreamRights()', () => {
     assert.ok((ended[0]?.at ?? 0) > 98_000 && (ended[0]?.at ?? 0) <= 100_000)
   })
 
+  it('says of a credential that ended while it was checked that it ended, not that it was taken away', async () => {
+    hold(standing(start + 26_000))
+    answer = async () => {
+      await clock.sleep(800)
+      throw REVOKED
+    }
+    await clock.advance(60_000)
+    assert.deepEqual(ended, [{ reason: 'expired', at: 25_800 }])
+  })
+
   it('goes on where a check says that the credential lasts longer', async () => {
     hold(standing(start + 30_000))
     answer = () => Promise.resolve(standing(start + 3_600_000))
