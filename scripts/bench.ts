@@ -12,6 +12,7 @@ import { cpus, totalmem } from 'node:os'
 import process from 'node:process'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { etcdVersion, findEtcd } from './etcd/binary.ts'
+import { cleanGroup } from './bench/groups/clean.ts'
 import { embeddedGroup } from './bench/groups/embedded.ts'
 import { fanOutGroup } from './bench/groups/fan_out.ts'
 import { filtersGroup } from './bench/groups/filters.ts'
@@ -36,6 +37,7 @@ const GROUPS: readonly RowGroup[] = [
   filtersGroup,
   embeddedGroup,
   identityGroup,
+  cleanGroup,
   startGroup,
 ]
 

@@ -18,6 +18,8 @@ export interface AvisoOptions {
   readonly store?: string
   /** Default: all. */
   readonly services?: readonly string[]
+  /** Fills the folder of the embedded store before the start. */
+  readonly prepare?: (folder: string) => Promise<void>
 }
 
 /** Where a provider posts. */
@@ -26,10 +28,14 @@ const READY_LIMIT_MS = 20_000
 
 /** Starts the launcher as a user would, on a free port, and waits until the store has answered. */
 export async function startAviso(options: AvisoOptions = {}): Promise<BenchProcess> {
-  const { runtime = 'node', store = 'embedded:', services = [] } = options
+  const { runtime = 'node', store = 'embedded:', services = [], prepare } = options
   const folder = await mkdtemp(join(tmpdir(), 'aviso-bench-'))
   const argv = ['scripts/serve.ts', ...services, '--port', '0', '--store', store, '--data', folder]
-  const process = await startProcess(runtime, argv).catch(async (error: unknown) => {
+  const started = (async () => {
+    await prepare?.(folder)
+    return startProcess(runtime, argv)
+  })()
+  const process = await started.catch(async (error: unknown) => {
     await rm(folder, { recursive: true, force: true })
     throw error
   })
