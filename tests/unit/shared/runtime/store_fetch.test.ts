@@ -6,6 +6,7 @@ import { isAvisoError } from '#shared/errors.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { isNotSent } from '#shared/runtime/plain_fetch.ts'
 import type { FetchLikeResponse } from '#shared/store/fetch_like.ts'
+import { nextTurn } from '#shared/store/mvcc_turn.ts'
 import { within } from '../../../contract/store_support.ts'
 
 const { unary, watch } = (await detectPlatform()).storeFetch
@@ -71,6 +72,33 @@ for (const [name, send] of Object.entries({ unary, watch })) {
           assert.equal(new TextDecoder().decode(await within('a piece', response.read())), 'one')
           first.resolve()
           assert.equal(await within('the rest', textOf(response)), 'two')
+        },
+      )
+    })
+
+    it('reads megabytes whole, and lets them wait at the sender while nobody reads', async () => {
+      const half = new Uint8Array(16 * 1024 * 1024).fill(97)
+      const responses: ServerResponse[] = []
+      await serving(
+        (_, response) => {
+          responses.push(response)
+          response.writeHead(200, { 'Content-Length': half.length * 2 })
+          response.write(half)
+          response.end(half)
+        },
+        async (url) => {
+          const response = await within('the answer', send(url, request()))
+          const first = await response.read()
+          // Were it all taken, it would be within these turns.
+          for (let turn = 0; turn < 5_000; turn++) await nextTurn()
+          assert.equal(responses[0]?.writableFinished, false, 'the sender has something left')
+          let bytes = first?.length ?? 0
+          const readAll = async (): Promise<void> => {
+            for (let piece = await response.read(); piece !== undefined; piece = await response.read())
+              bytes += piece.length
+          }
+          await within('the end', readAll())
+          assert.equal(bytes, half.length * 2)
         },
       )
     })
