@@ -7,6 +7,7 @@
 import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system.ts'
+import { tokenOf } from '#services/system_instruments.ts'
 import type { Config, ServiceName } from '#shared/config/config.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
@@ -86,7 +87,7 @@ async function launch(
     dataFolder: config.dev.data,
     clock: systemClock,
     logger,
-    ...storeAuth(config, platform),
+    ...storeCredentials(config, platform),
   }
   const store = await openStore(config.vars.store, storeParts)
   const servers: RunningServer[] = []
@@ -185,8 +186,17 @@ function announce({ servers }: Launched, config: Config, platform: Platform): vo
   )
 }
 
-function storeAuth(config: Config, platform: Platform): { auth?: { name: string; password: string } } {
-  const user = config.vars.storeUser
+function storeCredentials(
+  config: Config,
+  platform: Platform,
+): { auth?: { name: string; password: string }; bearer?: () => string } {
+  const { storeUser: user, storeTokenEnv } = config.vars
+  if (storeTokenEnv !== undefined) {
+    const bearer = (): string => tokenOf(platform, storeTokenEnv)
+    // What is missing is told at the start.
+    bearer()
+    return { bearer }
+  }
   if (user === undefined) return {}
   const password = platform.environment[user.passwordEnv]
   if (password === undefined)

@@ -12,7 +12,7 @@ import { createAuthHandler } from '#services/auth/handler.ts'
 import type { Monitoring } from '#services/monitoring/monitoring.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
 import type { Config, ServiceName } from '#shared/config/config.ts'
-import { AvisoError } from '#shared/errors.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { errorResponse } from '#shared/http/respond.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
@@ -86,7 +86,11 @@ export function startSystem(parts: SystemParts): System {
   const { instruments, monitoring } = startMeasuring(parts, access)
   let running: Running | undefined
   let keeping: Promise<void> | undefined
-  const startParts = { ...parts, instruments, access }
+  let waiting: AvisoError | undefined
+  const onWaiting = (error: AvisoError): void => {
+    waiting = error
+  }
+  const startParts = { ...parts, instruments, access, onWaiting }
   const ready = startWhenStoreAnswers(startParts, stop.signal).then(({ started, found }) => {
     running = started
     keeping = keepSchemas(parts, found, { onChange: restart, signal: stop.signal })
@@ -111,13 +115,16 @@ export function startSystem(parts: SystemParts): System {
     }
   }
   const readiness = async (): Promise<Readiness> => {
-    if (running === undefined || stop.signal.aborted) return { connected: false, streams: 0 }
-    const answers = await parts.store.status({ signal: AbortSignal.timeout(READINESS_LIMIT_MS) }).then(
-      () => true,
-      () => false,
+    if (running === undefined || stop.signal.aborted) {
+      return { connected: false, streams: 0, ...(waiting !== undefined && { reason: waiting.message }) }
+    }
+    const failure = await parts.store.status({ signal: AbortSignal.timeout(READINESS_LIMIT_MS) }).then(
+      () => undefined,
+      (error: unknown) => error,
     )
     const { connected, streams } = running.listening()
-    return { connected: answers && connected, streams }
+    if (failure === undefined) return { connected, streams }
+    return { connected: false, streams, ...(isAvisoError(failure) && { reason: failure.message }) }
   }
   let closing: Promise<void> | undefined
   const { random, logger } = parts
@@ -186,6 +193,8 @@ function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
 interface StartParts extends SystemParts {
   readonly instruments: Instruments
   readonly access: SystemAccess
+  /** The store does not answer yet, for this reason. */
+  readonly onWaiting: (error: AvisoError) => void
 }
 
 async function startWhenStoreAnswers(
@@ -199,6 +208,7 @@ async function startWhenStoreAnswers(
       return { started: await start({ ...parts, schemas: found.schemas }, signal), found }
     } catch (error) {
       if (signal.aborted || !(error instanceof AvisoError) || error.status !== 503) throw error
+      parts.onWaiting(error)
       parts.logger('warn', 'waiting for the store', { code: error.code, reason: error.message })
       await parts.clock.sleep(waitMs, signal)
       waitMs = Math.min(waitMs * 2, START_RETRY_MS.most)

@@ -17,6 +17,8 @@ export interface Readiness {
   readonly connected: boolean
   /** Open listener streams. */
   readonly streams: number
+  /** What is wrong with the store. */
+  readonly reason?: string
 }
 
 /** What the dispatcher asks of the system. */
@@ -64,11 +66,12 @@ export function createDispatcher(
 function healthRoutes({ readiness }: DispatcherParts): readonly Route[] {
   const alive = (): Response => jsonResponse(200, { status: 'ok' })
   const ready = async (): Promise<Response> => {
-    const { connected, streams } = await readiness()
+    const { connected, streams, reason } = await readiness()
     return jsonResponse(connected ? 200 : 503, {
       status: connected ? 'ready' : 'not_ready',
       backend_connected: connected,
       streams,
+      ...(reason !== undefined && { reason }),
     })
   }
   return [

@@ -13,6 +13,8 @@ export const ERROR_STATUS = {
   ERR_INVALID_RANGE: 400,
   ERR_UNAUTHENTICATED: 401,
   ERR_FORBIDDEN: 403,
+  /** The store is another Aviso, where alone one may write. */
+  ERR_READ_ONLY: 403,
   ERR_NOT_FOUND: 404,
   ERR_METHOD_NOT_ALLOWED: 405,
   ERR_BODY_TIMEOUT: 408,

@@ -6,6 +6,7 @@
 
 import packageFile from '../../package.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system.ts'
+import { tokenOf } from '#services/system_instruments.ts'
 import type { Config, ServiceName } from '#shared/config/config.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { createWorkerdPlatform, type DurableObjectState } from '#shared/runtime/workerd.ts'
@@ -41,13 +42,14 @@ async function start(state: DurableObjectState, environment: HostEnvironment): P
   const config = environment.CONFIG
   const platform = createWorkerdPlatform(state, {})
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
-  const user = config.vars.storeUser
+  const { storeUser: user, storeTokenEnv } = config.vars
   const secrets = secretsOf(environment)
   const store = await openStore(config.vars.store, {
     platform,
     dataFolder: config.dev.data,
     clock: systemClock,
     logger,
+    ...(storeTokenEnv !== undefined && { bearer: () => tokenOf({ environment: secrets }, storeTokenEnv) }),
     ...(user === undefined ? {} : { auth: { name: user.name, password: secrets[user.passwordEnv] ?? '' } }),
   })
   return startSystem({

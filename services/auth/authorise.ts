@@ -5,7 +5,7 @@
  */
 
 import type { IntervalSet } from '#shared/interval/interval.ts'
-import type { WideRange } from '#shared/policy/access_control.ts'
+import type { RelayGrant, WideRange } from '#shared/policy/access_control.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 import type { CloseReason } from '#shared/watch/hub.ts'
 
@@ -24,8 +24,10 @@ export interface Principal {
 
 /** A right to see keys. */
 export interface Grant {
-  /** Normalised; never empty, never keys of the service itself. */
+  /** Normalised; never keys of the service itself. Empty for a relay only. */
   readonly keys: IntervalSet
+  /** Absent for everybody but a relay. */
+  readonly relay?: RelayGrant | undefined
   /** When it ends by itself, in milliseconds since the epoch; absent: never. */
   readonly endsAt: number | undefined
   /** @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` where they have as many streams as they may, or open them too often. */

@@ -4,10 +4,11 @@
  * @module
  */
 
-import { narrowToFollowed } from '#services/auth/followed.ts'
-import type { Authoriser } from '#services/auth/authorise.ts'
+import { followedAmong, requireFollowed } from '#services/auth/followed.ts'
+import type { Authoriser, Grant } from '#services/auth/authorise.ts'
 import { facadeErrorResponse, createHeader, rangeMessage } from '#services/auth/facade_messages.ts'
 import { parseRangeRequest, readVisible } from '#services/auth/facade_range.ts'
+import { createRelayView, readNothing, shownKeys } from '#services/auth/facade_relay.ts'
 import { createGatewayFormat, parseWatchRequest } from '#services/auth/facade_watch.ts'
 import type { AuthLimits } from '#services/auth/limits.ts'
 import { maxAgeOf, oldestRevisionOf } from '#services/auth/listen_stream.ts'
@@ -19,7 +20,7 @@ import { parseStrictJson, type JsonValue } from '#shared/http/strict_json.ts'
 import { toKeyRange } from '#shared/interval/interval.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
-import type { Store } from '#shared/store/store.ts'
+import type { CallOptions, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import type { Hub } from '#shared/watch/hub.ts'
@@ -71,25 +72,40 @@ export function createFacade(parts: FacadeParts): FetchHandler {
   async function range(request: Request, requestId: string): Promise<Response> {
     const principal = await authorise.authorise(request)
     const asked = parseRangeRequest(await readMessage(request, parts))
-    const { keys } = await principal.grant([asked], 'narrow')
-    const result = await readVisible(store, keys, asked, { signal: request.signal })
+    const granted = await principal.grant([asked], 'narrow')
+    const result = await read(granted, asked, { signal: request.signal })
     const header = createHeader(epoch())(result.revision)
     return new Response(rangeMessage(header, result, asked.keysOnly === true), {
       headers: messageHeaders(requestId),
     })
   }
 
+  async function read(grant: Grant, asked: RangeRequest, options: CallOptions): Promise<RangeResult> {
+    const shown = shownKeys(grant)
+    if (shown.length === 0) return readNothing(store, options)
+    const result = await readVisible(store, shown, asked, options)
+    if (grant.relay === undefined) return result
+    return { ...result, kvs: result.kvs.map(createRelayView(grant.relay, schemas.roots).keyValue) }
+  }
+
   async function watch(request: Request, requestId: string): Promise<Response> {
     const principal = await authorise.authorise(request)
     const { range: asked, from } = parseWatchRequest(await readMessage(request, parts))
     const grant = await principal.grant([asked], 'narrow')
-    const ranges = narrowToFollowed(grant.keys, schemas.roots).map(toKeyRange)
-    const format = createGatewayFormat(epoch(), from)
+    const { keys, relay } = grant
+    const followed = followedAmong(keys, schemas.roots)
+    if (relay === undefined) requireFollowed(followed, schemas.roots)
+    const view = relay && createRelayView(relay, schemas.roots)
+    const format = createGatewayFormat(epoch(), from, view)
     const { heartbeatSeconds } = parts.limits
     const maxAgeSeconds = maxAgeOf(parts, grant)
     const place = grant.takePlace({ requestId })
     try {
-      const selection = { kind: 'ranges', ranges } as const
+      const selection = {
+        kind: 'ranges',
+        ranges: followed.map(toKeyRange),
+        ...(relay !== undefined && { relayed: relay.keys.map(toKeyRange) }),
+      } as const
       const stream = { heartbeatSeconds, maxAgeSeconds, onGone: place.leave }
       const subscription = await hub.subscribe({ selection, from, format, ...stream })
       place.hold(subscription.end)

@@ -7,9 +7,10 @@
 
 import { readBoolean, readFields, readInt64, readKeyRange, refuse } from '#services/auth/facade_fields.ts'
 import { createHeader, eventMessage } from '#services/auth/facade_messages.ts'
+import type { RelayView } from '#services/auth/facade_relay.ts'
 import type { JsonValue } from '#shared/http/strict_json.ts'
 import { toBytes } from '#shared/store/bytes.ts'
-import type { KeyRange, Revision } from '#shared/store/store.ts'
+import type { KeyRange, Revision, StoreEvent } from '#shared/store/store.ts'
 import type { Closing, StartPosition, StreamFormat, StreamPosition } from '#shared/watch/hub.ts'
 
 /** What a client wants to follow. */
@@ -61,10 +62,12 @@ const UNAVAILABLE = { grpc_code: 14, http_code: 503, http_status: 'Service Unava
 /** gRPC's "unauthenticated": what etcd sends when a token has ended. */
 const UNAUTHENTICATED = { grpc_code: 16, http_code: 401, http_status: 'Unauthorized' } as const
 
-/** The gateway's lines for one stream. */
-export function createGatewayFormat(epoch: string, from: StartPosition): StreamFormat {
+/** The gateway's lines for one stream. @param view How a relay is shown what is ours. */
+export function createGatewayFormat(epoch: string, from: StartPosition, view?: RelayView): StreamFormat {
   const header = createHeader(epoch)
   const line = (message: unknown): Uint8Array => toBytes(`${JSON.stringify(message)}\n`)
+  const shown = (events: readonly StoreEvent[]): readonly StoreEvent[] =>
+    view === undefined ? events : events.map(view.event)
   /** Everything up to here is behind the stream's start. */
   let floor: Revision = from.kind === 'revision' ? from.revision - 1n : 0n
   const reached = ({ revision, index }: StreamPosition): Revision => {
@@ -72,13 +75,13 @@ export function createGatewayFormat(epoch: string, from: StartPosition): StreamF
     return whole > floor ? whole : floor
   }
   return {
-    name: `gateway:${epoch}`,
+    name: `gateway:${epoch}:${view?.name ?? ''}`,
     opening: (head) => {
       if (from.kind === 'live') floor = head
       return line({ result: { header: header(head), created: true } })
     },
     revision: (revision, events) =>
-      line({ result: { header: header(revision), events: events.map(eventMessage) } }),
+      line({ result: { header: header(revision), events: shown(events).map(eventMessage) } }),
     heartbeat: (position) => line({ result: { header: header(reached(position)) } }),
     closing: (closing) => closingLine(closing),
   }

@@ -8,16 +8,18 @@ import { AvisoError } from '#shared/errors.ts'
 import { intersect, normalise, toInterval, type IntervalSet } from '#shared/interval/interval.ts'
 import { prefixRange } from '#shared/store/bytes.ts'
 
+/** The part of visible keys that streams carry. @param roots Prefixes of what streams carry. */
+export function followedAmong(visible: IntervalSet, roots: readonly string[]): IntervalSet {
+  return intersect(visible, normalise(roots.map((root) => toInterval(prefixRange(root)))))
+}
+
 /**
- * The part of visible keys that streams carry: notifications and status documents. Nothing else is ever delivered, so a watch of other
- * keys would be silent for ever.
+ * Nothing else is ever delivered, so a watch of other keys would be silent for ever.
  *
- * @param roots - Prefixes of what streams carry.
  * @throws {AvisoError} `ERR_BAD_REQUEST` when nothing is left.
  */
-export function narrowToFollowed(visible: IntervalSet, roots: readonly string[]): IntervalSet {
-  const followed = intersect(visible, normalise(roots.map((root) => toInterval(prefixRange(root)))))
-  if (followed.length > 0) return followed
+export function requireFollowed(followed: IntervalSet, roots: readonly string[]): void {
+  if (followed.length > 0) return
   throw new AvisoError('ERR_BAD_REQUEST', `Only keys under ${roots.join(', ')} can be watched`, {
     details: { field: 'key' },
   })

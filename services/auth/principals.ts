@@ -35,10 +35,13 @@ export function createAuthoriser({ access, rights, clock, quota }: PrincipalsPar
   const slots = createSlots(quota.streams)
   const opens = createBuckets(clock, quota.opens)
 
-  /** Nobody in particular has no limit of their own: all of them together have the one of the service. */
-  function takeSlot(requester: Requester): () => void {
+  /**
+   * Nobody in particular has no limit of their own: all of them together have the one of the service. Nor has a relay: behind it are many
+   * listeners, and its hub bounds what it opens.
+   */
+  function takeSlot(requester: Requester, isRelay: boolean): () => void {
     const { name, identity } = requester
-    if (identity === undefined) return () => undefined
+    if (identity === undefined || isRelay) return () => undefined
     if (!opens.take(name)) {
       throw access.refused(requester, tooMany('streams opened', opens.retryAfterSeconds(name)))
     }
@@ -48,7 +51,7 @@ export function createAuthoriser({ access, rights, clock, quota }: PrincipalsPar
   }
 
   function takePlace(requester: Requester, granted: Granted, subject: StreamSubject): StreamPlace {
-    const giveBack = takeSlot(requester)
+    const giveBack = takeSlot(requester, granted.relay !== undefined)
     let letGo: (() => void) | undefined
     let reason: CloseReason | undefined
     let isOver = false
@@ -60,7 +63,7 @@ export function createAuthoriser({ access, rights, clock, quota }: PrincipalsPar
         if (requester.identity === undefined) return
         letGo = rights.hold({
           standing: granted.standing,
-          check: (maxAgeMs) => access.stillAuthorised(requester, granted.effective, maxAgeMs),
+          check: (maxAgeMs) => access.stillAuthorised(requester, granted, maxAgeMs),
           end: (lost) => {
             reason = REASONS[lost]
             end(reason)
@@ -98,6 +101,7 @@ function toPrincipal(access: AccessControl, requester: Requester, takePlace: Tak
       const granted = await access.authorise(requester, ranges, wide)
       return {
         keys: granted.effective,
+        relay: granted.relay,
         endsAt: granted.standing.endsAt,
         takePlace: (subject) => takePlace(requester, granted, subject),
       }

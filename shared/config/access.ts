@@ -219,10 +219,13 @@ const rule = v.pipe(
       ]),
     ),
     admin: v.optional(v.boolean()),
+    /** They are another Aviso, whose hub stands on this one: they also get numbers, dates and removals of what they may listen to. */
+    relay: v.optional(v.boolean()),
   }),
   v.check(
-    ({ listen, publish, admin }) => listen !== undefined || publish !== undefined || admin === true,
-    'A rule grants something: listen, publish or admin',
+    ({ listen, publish, admin, relay }) =>
+      listen !== undefined || publish !== undefined || admin === true || relay === true,
+    'A rule grants something: listen, publish, admin or relay',
   ),
 )
 

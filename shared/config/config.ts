@@ -65,7 +65,7 @@ const adminService = v.strictObject({
 const logLevel = v.picklist(['debug', 'info', 'warn', 'error'])
 
 const shared = v.strictObject({
-  /** `embedded:`, `embedded:memory`, `http://a:2379,http://b:2379`, `grpc://a:2379`. */
+  /** `embedded:`, `embedded:memory`, `http://a:2379,http://b:2379`, `grpc://a:2379`; another Aviso, `http://host:8080`. */
   store: v.optional(v.string(), 'embedded:'),
   /** Names of shipped schemas (`flight`, `ecmwf`) or paths of schema files. */
   schemas: v.optional(v.pipe(v.array(v.string()), v.minLength(1)), ['flight', 'ecmwf']),
@@ -84,6 +84,8 @@ const shared = v.strictObject({
   audit: v.optional(v.strictObject({ file: v.pipe(v.string(), v.minLength(1)) })),
   /** etcd user; the password is read from the environment variable named here. */
   storeUser: v.optional(v.strictObject({ name: v.string(), passwordEnv: v.string() })),
+  /** Environment variable with the bearer token for a store that is another Aviso, which is then only read. */
+  storeTokenEnv: v.optional(v.string()),
 })
 
 const dev = v.strictObject({

@@ -7,7 +7,10 @@
  * @module
  */
 
-/** Everything under this prefix is ours: no client reads or writes it by any route. */
+import { prefixRange, toBytes } from '#shared/store/bytes.ts'
+import type { KeyRange } from '#shared/store/store.ts'
+
+/** Everything under this prefix is ours: no client reads or writes it by any route, but for {@link RELAYED_RANGES}. */
 export const INTERNAL_PREFIX = '/_aviso/'
 
 /** Prefix of all journal keys. */
@@ -15,6 +18,19 @@ export const JOURNAL_PREFIX = '/_aviso/journal/'
 
 /** Random text written once per store; cursors carry it, because etcd's own cluster id survives a wipe. */
 export const EPOCH_KEY = '/_aviso/epoch'
+
+/** Prefix of the documents that say what operators took out. */
+export const REMOVED_PREFIX = '/_aviso/removed/'
+
+/**
+ * What another hub must read of ours in order to stand on this one, and the only part that anybody is ever given: numbers and dates, what
+ * was removed, and which store it is.
+ */
+export const RELAYED_RANGES: readonly KeyRange[] = [
+  { key: toBytes(EPOCH_KEY) },
+  prefixRange(JOURNAL_PREFIX),
+  prefixRange(REMOVED_PREFIX),
+]
 
 /** Store key of the journal of one event type. */
 export function journalKey(event: string): string {

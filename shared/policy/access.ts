@@ -10,11 +10,12 @@ import {
   contains,
   covers,
   intersect,
+  normalise,
   subtract,
   toInterval,
   type IntervalSet,
 } from '#shared/interval/interval.ts'
-import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
+import { INTERNAL_PREFIX, RELAYED_RANGES } from '#shared/journal/journal.ts'
 import { compareBytes, prefixEnd, prefixRange } from '#shared/store/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
@@ -28,7 +29,15 @@ export type AccessDecision =
 const INTERNAL: IntervalSet = [toInterval(prefixRange(INTERNAL_PREFIX))]
 const SLASH = 0x2f
 
-/** The keys among these that anybody may ever see: none of the service's own. */
+/** Those of the service's own keys that another hub needs. */
+const RELAYED: IntervalSet = normalise(RELAYED_RANGES.map(toInterval))
+
+/** The keys among these that a relay is given besides what it may see. */
+export function relayedAmong(requested: IntervalSet): IntervalSet {
+  return intersect(requested, RELAYED)
+}
+
+/** The keys among these that a listener may ever see: none of the service's own. */
 export function withoutInternal(keys: IntervalSet): IntervalSet {
   return subtract(keys, INTERNAL)
 }

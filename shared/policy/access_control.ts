@@ -8,26 +8,43 @@
 
 import { silentAudit, type Audit, type AuditRecord } from '#shared/audit/audit.ts'
 import type { AvisoError } from '#shared/errors.ts'
-import { normalise, toInterval, type IntervalSet } from '#shared/interval/interval.ts'
+import {
+  ALL_KEYS,
+  covers,
+  intersect,
+  normalise,
+  toInterval,
+  type IntervalSet,
+} from '#shared/interval/interval.ts'
 import { toText } from '#shared/store/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
-import { decideAccess, mayNarrow } from './access.ts'
+import { decideAccess, mayNarrow, relayedAmong } from './access.ts'
 import { openPolicy, type Policy, type Publication } from './policy.ts'
 import { identifyNobody, refuse, subjectOf, type Identify, type Requester } from './requester.ts'
 import type { Standing } from './stream_rights.ts'
 
 /** What somebody may see of what they asked for. */
 export interface Granted {
-  /** Normalised; never empty, never one of the service's own keys. */
+  /** Normalised; never one of the service's own keys. Empty for a relay only. */
   readonly effective: IntervalSet
+  /** Absent for everybody but a relay. */
+  readonly relay?: RelayGrant
   readonly standing: Standing
   /** What was asked for, as text for the audit log. */
   readonly shown: () => readonly string[]
 }
 
+/** What another Aviso may have, so that its hub can stand on this one. */
+export interface RelayGrant {
+  /** Those of the service's own keys that it needs, among those it asked for: normalised, perhaps none. */
+  readonly keys: IntervalSet
+  /** Everything it may see, whatever it asked for: journals name nothing else to it. */
+  readonly visible: IntervalSet
+}
+
 /**
  * How a range that reaches too far is answered: by a refusal; or a 1.x client's prefix is cut down to what it may see (and any other
- * range is refused all the same).
+ * range is refused all the same). A relay's range is cut down whatever it is: its hub asks for all keys there might be.
  */
 export type WideRange = 'refuse' | 'narrow'
 
@@ -38,8 +55,12 @@ export interface AccessControl {
    * @throws {AvisoError} {@link Requester.refusal} where something asked for may not be seen; `ERR_VERDICT_UNAVAILABLE`.
    */
   authorise(requester: Requester, ranges: readonly KeyRange[], wide: WideRange): Promise<Granted>
-  /** For an open stream: resolves while all of `effective` may still be seen, and throws as {@link authorise} when it may not. */
-  stillAuthorised(requester: Requester, effective: IntervalSet, maxAgeMs: number): Promise<Standing>
+  /** For an open stream: resolves while all that was granted may still be seen, and throws as {@link authorise} when it may not. */
+  stillAuthorised(
+    requester: Requester,
+    granted: Pick<Granted, 'effective' | 'relay'>,
+    maxAgeMs: number,
+  ): Promise<Standing>
   /** @throws {AvisoError} {@link Requester.refusal} */
   requirePublish(requester: Requester, publication: Publication): void
   /** @throws {AvisoError} {@link Requester.refusal} */
@@ -70,14 +91,21 @@ export function createAccessControl({ identify, policy, audit }: AccessControlPa
     const { keys, validUntil = Infinity } = await policy().visible(identity, requested, options)
     return { keys, validUntil }
   }
+  const isRelay = ({ identity }: Requester): boolean => policy().isRelay(identity)
 
   return {
     identify,
     async authorise(requester, ranges, wide) {
       const requested = normalise(ranges.map(toInterval))
+      const shown = (): readonly string[] => describe(ranges)
+      if (wide === 'narrow' && isRelay(requester)) {
+        const { keys: visible, validUntil } = await visibleTo(requester, ALL_KEYS)
+        const relay = { keys: relayedAmong(requested), visible }
+        const standing = join(requester.standing, validUntil)
+        return { effective: intersect(requested, visible), relay, standing, shown }
+      }
       const { keys: visible, validUntil } = await visibleTo(requester, requested)
       const decision = decideAccess(requested, visible)
-      const shown = (): readonly string[] => describe(ranges)
       const isCut =
         decision.kind === 'narrowed' &&
         wide === 'narrow' &&
@@ -88,10 +116,15 @@ export function createAccessControl({ identify, policy, audit }: AccessControlPa
       if (isCut) audit.record({ action: 'narrowed', who: subjectOf(requester.identity), keys: shown() })
       return { effective: decision.effective, standing: join(requester.standing, validUntil), shown }
     },
-    async stillAuthorised(requester, effective, maxAgeMs) {
+    async stillAuthorised(requester, { effective, relay }, maxAgeMs) {
       const again = await requester.again(maxAgeMs)
-      const { keys, validUntil } = await visibleTo(again, effective, { maxAgeMs })
-      if (decideAccess(effective, keys).kind !== 'whole') throw again.refusal()
+      const asked = relay === undefined ? effective : ALL_KEYS
+      const { keys, validUntil } = await visibleTo(again, asked, { maxAgeMs })
+      const stands =
+        relay === undefined
+          ? decideAccess(effective, keys).kind === 'whole'
+          : isRelay(again) && covers(keys, relay.visible)
+      if (!stands) throw again.refusal()
       return join(again.standing, validUntil)
     },
     requirePublish(requester, publication) {

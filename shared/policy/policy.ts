@@ -84,6 +84,8 @@ export interface Policy {
   ): Visible | Promise<Visible>
   mayPublish(identity: Identity | undefined, publication: Publication): boolean
   isAdmin(identity: Identity | undefined): boolean
+  /** Whether somebody is another Aviso, whose hub stands on this one. */
+  isRelay(identity: Identity | undefined): boolean
 }
 
 /** Everybody may do everything: with `identifyNobody`, for development. */
@@ -91,6 +93,8 @@ export const openPolicy: Policy = {
   visible: () => EVERYTHING,
   mayPublish: () => true,
   isAdmin: () => true,
+  // Not even for development: what is ours is given to those alone whom a rule names.
+  isRelay: () => false,
 }
 
 const EVERYTHING: Visible = { keys: withoutInternal(ALL_KEYS) }
@@ -116,6 +120,7 @@ export function createPolicy({ rules, destinations, roots, clock, count }: Polic
       listen: { keys: withoutInternal(granted) },
       publish: toPublishRights(grants),
       admin: grants.admin,
+      relay: grants.relay,
     }
   })
   const withLists = new WeakMap<DestinationList, WeakMap<Visible, Visible>>()
@@ -165,6 +170,7 @@ export function createPolicy({ rules, destinations, roots, clock, count }: Polic
       return keys !== undefined && contains(keys, key)
     },
     isAdmin: (identity) => identity !== undefined && rightsOf(identity).admin,
+    isRelay: (identity) => identity !== undefined && rightsOf(identity).relay,
   }
 }
 
@@ -174,6 +180,7 @@ interface Rights {
   /** Event type → keys. */
   readonly publish: 'everything' | ReadonlyMap<string, IntervalSet>
   readonly admin: boolean
+  readonly relay: boolean
 }
 
 function toPublishRights({ publish }: Grants): Rights['publish'] {

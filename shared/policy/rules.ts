@@ -32,6 +32,8 @@ export interface Rule {
   readonly listen?: Everything | readonly string[] | undefined
   readonly publish?: Everything | readonly PublishGrant[] | undefined
   readonly admin?: boolean | undefined
+  /** They are another Aviso, whose hub stands on this one. */
+  readonly relay?: boolean | undefined
 }
 
 /** What the rules grant one identity. */
@@ -39,6 +41,7 @@ export interface Grants {
   readonly listen: Everything | readonly string[]
   readonly publish: Everything | readonly GrantedPublish[]
   readonly admin: boolean
+  readonly relay: boolean
 }
 
 /** A right to publish, with its holes filled. */
@@ -114,5 +117,6 @@ function merge(rules: readonly CompiledRule[], { claims }: Identity): Grants {
             prefixes: prefixes === 'everything' ? prefixes : fill(prefixes),
           })),
     admin: rules.some(({ rule }) => rule.admin === true),
+    relay: rules.some(({ rule }) => rule.relay === true),
   }
 }

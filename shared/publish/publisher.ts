@@ -35,7 +35,7 @@ export interface PublisherParts {
  * A publisher. Results carry:
  * - `ERR_OUTCOME_UNKNOWN`: it may have been stored, or may yet be; the same id may safely be sent again.
  * - `ERR_STORE_UNAVAILABLE`, `ERR_STORE_FULL`, `ERR_STORE_PROTOCOL`, `ERR_OVERLOADED`: surely not stored; later it may be.
- * - `ERR_TOO_LARGE`, `ERR_INVALID_NOTIFICATION`, `ERR_INVALID_RANGE`, `ERR_ID_REUSED`: not stored, and never will be.
+ * - `ERR_READ_ONLY`, `ERR_TOO_LARGE`, `ERR_INVALID_NOTIFICATION`, `ERR_INVALID_RANGE`, `ERR_ID_REUSED`: not stored, and never will be.
  */
 export function createPublisher(parts: PublisherParts): Publisher {
   const { store, clock, random, logger = silentLogger, identity: writer, strictIds = false } = parts

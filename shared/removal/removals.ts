@@ -7,13 +7,14 @@
  */
 
 import { isAvisoError } from '#shared/errors.ts'
+import { REMOVED_PREFIX } from '#shared/journal/journal.ts'
 import type { Notification } from '#shared/notification/notification.ts'
 import { prefixRange, toText } from '#shared/store/bytes.ts'
 import type { KeyValue, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import { followStore } from '#shared/watch/follow.ts'
-import { NOTHING_REMOVED, REMOVED_PREFIX, parseRemoved, type Removed } from './removed.ts'
+import { NOTHING_REMOVED, parseRemoved, type Removed } from './removed.ts'
 
 /** Wait before everything is read again, where the watch cannot go on. */
 const RESTART_MS = 1_000

@@ -8,12 +8,9 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
+import { REMOVED_PREFIX } from '#shared/journal/journal.ts'
 import { toBytes, toText } from '#shared/store/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
-
-/** Prefix of all these documents. */
-export const REMOVED_PREFIX = `${INTERNAL_PREFIX}removed/`
 
 /**
  * Most single notifications: every listening process holds them, and an operator who deletes more wants a wipe.

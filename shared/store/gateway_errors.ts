@@ -84,7 +84,8 @@ const NOT_DONE_TEXTS = ['etcdserver: no leader', 'too many requests', 'raft prop
 export function readGatewayError(body: WireObject | undefined): GatewayError | undefined {
   if (body === undefined) return undefined
   const inner = toObject(body['error'])
-  const message = body['message'] ?? inner?.['message'] ?? body['error']
+  // Another Aviso says in `message` what clients of 1.x know, and in `error` what etcd's do.
+  const message = inner?.['message'] ?? body['error'] ?? body['message']
   const code = body['code'] ?? inner?.['grpc_code'] ?? inner?.['code']
   if (typeof message !== 'string' && typeof code !== 'number') return undefined
   return { code: typeof code === 'number' ? code : 0, message: typeof message === 'string' ? message : '' }
@@ -155,7 +156,7 @@ export function outcomeUnknown(cause: unknown): AvisoError {
 function credentialsRefused(cause: unknown): AvisoError {
   return new AvisoError(
     'ERR_STORE_UNAVAILABLE',
-    'The store refuses its configured user: check name, password and roles',
+    'The store refuses us: for etcd check vars.storeUser and its roles; for another Aviso check the token of vars.storeTokenEnv, and that a rule there says "relay": true for it',
     { cause },
   )
 }

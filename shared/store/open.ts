@@ -20,16 +20,25 @@ export interface OpenStoreParts {
   readonly logger: Logger
   /** etcd user and password. */
   readonly auth?: { readonly name: string; readonly password: string }
+  /** Token for a store that is another Aviso, asked for with every request. */
+  readonly bearer?: () => string
 }
 
 /**
  * Opens a store.
  *
- * @param address `embedded:`, `embedded:memory`, `http://a:2379,http://b:2379` (etcd's JSON gateway) or `grpc://a:2379,…`.
+ * @param address `embedded:`, `embedded:memory`, `http://a:2379,http://b:2379` (etcd's JSON gateway, or another Aviso) or
+ *   `grpc://a:2379,…`.
  * @throws {AvisoError} `ERR_CONFIG` for any other address, or a database that cannot be opened.
  */
 export async function openStore(address: string, parts: OpenStoreParts): Promise<Store> {
-  const { clock, logger, platform } = parts
+  const { clock, logger, platform, bearer } = parts
+  if (bearer !== undefined && !/^https?:/.test(address)) {
+    throw new AvisoError(
+      'ERR_CONFIG',
+      'vars.storeTokenEnv is for a store that is another Aviso: give its address as http://host:8080, or leave the token out',
+    )
+  }
   if (address === 'embedded:memory') return (await import('./memory.ts')).createMemoryStore({ clock })
   if (address === 'embedded:') {
     const { openEmbeddedStore } = await import('./embedded.ts')
@@ -37,18 +46,13 @@ export async function openStore(address: string, parts: OpenStoreParts): Promise
   }
   const auth = parts.auth === undefined ? {} : { auth: parts.auth }
   if (/^https?:/.test(address)) {
-    const { createGatewayStore } = await import('./gateway.ts')
     const endpoints = addresses(address, /^https?:$/)
-    const { unary, watch } = platform.storeFetch
-    return createGatewayStore({
-      endpoints,
-      fetch: unary,
-      watchFetch: watch,
-      clock,
-      random: platform.random,
-      logger,
-      ...auth,
-    })
+    const { unary: fetch, watch: watchFetch } = platform.storeFetch
+    const gateway = { endpoints, fetch, watchFetch, clock, random: platform.random, logger }
+    if (bearer !== undefined) {
+      return (await import('./relayed_store.ts')).createRelayedStore({ ...gateway, bearer })
+    }
+    return (await import('./gateway.ts')).createGatewayStore({ ...gateway, ...auth })
   }
   if (/^grpcs?:/.test(address)) {
     const endpoints = addresses(address, /^grpcs?:$/)

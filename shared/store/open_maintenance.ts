@@ -11,13 +11,20 @@ import type { OpenStoreParts } from './open.ts'
  * Opens the maintenance of a store. Etcd serves its JSON gateway beside gRPC, so a `grpc:` address is maintained through it, too.
  *
  * @param address As `openStore()` takes it, and checked there.
- * @returns `undefined` for the embedded store: it gives room back by itself when it is compacted.
+ * @returns `undefined` for the embedded store, which gives room back by itself when it is compacted, and for another Aviso, which has its
+ *   own admin.
  */
 export async function openMaintenance(
   address: string,
-  { platform, clock, logger, auth }: Pick<OpenStoreParts, 'platform' | 'clock' | 'logger' | 'auth'>,
+  {
+    platform,
+    clock,
+    logger,
+    auth,
+    bearer,
+  }: Pick<OpenStoreParts, 'platform' | 'clock' | 'logger' | 'auth' | 'bearer'>,
 ): Promise<StoreMaintenance | undefined> {
-  if (!/^(?:https?|grpcs?):/.test(address)) return undefined
+  if (bearer !== undefined || !/^(?:https?|grpcs?):/.test(address)) return undefined
   const { createGatewayMaintenance } = await import('./gateway_maintenance.ts')
   return createGatewayMaintenance({
     endpoints: address.split(',').map((url) => url.replace(/^grpc/, 'http').replace(/\/$/, '')),

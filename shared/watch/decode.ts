@@ -8,9 +8,14 @@
 
 import { isAvisoError } from '#shared/errors.ts'
 import { parseJournal } from '#shared/journal/codec.ts'
-import { INTERNAL_PREFIX, JOURNAL_PREFIX, type JournalEvent } from '#shared/journal/journal.ts'
+import {
+  INTERNAL_PREFIX,
+  JOURNAL_PREFIX,
+  RELAYED_RANGES,
+  type JournalEvent,
+} from '#shared/journal/journal.ts'
 import type { Notification, NotificationRequest } from '#shared/notification/notification.ts'
-import { compareBytes, prefixEnd, toBytes, toText } from '#shared/store/bytes.ts'
+import { compareBytes, isInRange, prefixEnd, toBytes, toText } from '#shared/store/bytes.ts'
 import type { KeyRange, Revision, StoreEvent } from '#shared/store/store.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import { createEntry, type Entry } from './entry.ts'
@@ -37,6 +42,8 @@ interface Described {
   readonly event: string
   readonly committedAt: string
   readonly entry: JournalEvent
+  /** Among those of the revision. */
+  readonly place: number
 }
 
 /**
@@ -59,19 +66,23 @@ export function createDecoder({ schemas, roots, logger }: DecoderParts): Decoder
     const journal = new Map<string, Described>()
     const kept: StoreEvent[] = []
     const texts: string[] = []
+    const relayed: StoreEvent[] = []
     for (const event of events) {
       const key = toText(event.kv.key)
       if (key.startsWith(JOURNAL_PREFIX)) describe(event, key, journal)
+      if (RELAYED_RANGES.some((range) => isInRange(event.kv.key, range))) relayed.push(event)
       if (key.startsWith(INTERNAL_PREFIX) || !roots.some((root) => key.startsWith(root))) continue
       kept.push(event)
       texts.push(key)
     }
-    const notifications: Notification[] = []
+    const notifications: (Notification | undefined)[] = []
     for (const [place, event] of kept.entries()) {
       const key = texts[place] ?? ''
       const decoded = event.kind === 'put' ? schemas.decodeKey(key) : undefined
       if (decoded === undefined) continue
       const described = journal.get(key)
+      // Who stands on another Aviso may be shown a part: what is hidden keeps its place, for positions count all.
+      while (notifications.length < (described?.place ?? 0)) notifications.push(undefined)
       notifications.push({
         revision,
         index: notifications.length,
@@ -82,7 +93,7 @@ export function createDecoder({ schemas, roots, logger }: DecoderParts): Decoder
         ...(described?.event === decoded.event && fromJournal(described)),
       })
     }
-    return createEntry(revision, kept, notifications)
+    return createEntry({ revision, events: kept, relayed, notifications })
   }
 
   function describe({ kind, kv }: StoreEvent, key: string, journal: Map<string, Described>): void {
@@ -90,7 +101,9 @@ export function createDecoder({ schemas, roots, logger }: DecoderParts): Decoder
     try {
       const batch = parseJournal(kv.value, key)
       const event = key.slice(JOURNAL_PREFIX.length)
-      for (const entry of batch.events) journal.set(entry.key, { event, committedAt: batch.at, entry })
+      for (const [place, entry] of batch.events.entries()) {
+        journal.set(entry.key, { event, committedAt: batch.at, entry, place })
+      }
     } catch (error) {
       // Its notifications are delivered all the same, as those of another writer.
       logger('error', 'A journal could not be read', {

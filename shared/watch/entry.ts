@@ -17,8 +17,10 @@ export interface Entry {
   readonly revision: Revision
   /** Events of the keys under the roots, in the order they were written. */
   readonly events: readonly StoreEvent[]
-  /** Those of them that are notifications. */
-  readonly notifications: readonly Notification[]
+  /** Events of our own keys that another hub needs, in the order they were written. */
+  readonly relayed: readonly StoreEvent[]
+  /** Those of `events` that are notifications, by their index; `undefined` in the place of one that this service may not see. */
+  readonly notifications: readonly (Notification | undefined)[]
   /** Estimate of the memory it takes, with the frames made so far. */
   bytes: number
   /** Where its bytes are counted; absent while nobody holds it. */
@@ -45,19 +47,18 @@ const EVENT_OVERHEAD_BYTES = 600
 const FRAME_OVERHEAD_BYTES = 150
 
 /** An entry that nobody holds yet. */
-export function createEntry(
-  revision: Revision,
-  events: readonly StoreEvent[],
-  notifications: readonly Notification[],
-): Entry {
+export function createEntry(parts: Pick<Entry, 'revision' | 'events' | 'relayed' | 'notifications'>): Entry {
   return {
-    revision,
-    events,
-    notifications,
-    bytes: sizeOfEvents(events),
+    ...parts,
+    bytes: sizeOfEvents([...parts.events, ...parts.relayed]),
     account: undefined,
     frames: new Map(),
   }
+}
+
+/** Whether a revision means nothing to anybody. */
+export function isEmptyEntry({ events, relayed }: Entry): boolean {
+  return events.length === 0 && relayed.length === 0
 }
 
 /** Counts an entry in the memory of its holder. */

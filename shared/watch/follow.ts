@@ -78,6 +78,7 @@ export async function* followStore(request: FollowRequest): AsyncGenerator<Watch
   let disturbed = false
   while (!signal.aborted) {
     let code = 'none'
+    let reason = 'It ended'
     let connectedAt: number | undefined
     try {
       for await (const message of watchOnce(request, progress)) {
@@ -93,6 +94,7 @@ export async function* followStore(request: FollowRequest): AsyncGenerator<Watch
       if (signal.aborted) return
       if (isAvisoError(error, 'ERR_HISTORY_COMPACTED', 'ERR_EPOCH_CHANGED')) throw error
       code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
+      reason = isAvisoError(error) ? error.message : 'unknown'
     }
     if (signal.aborted) return
     const now = clock.now()
@@ -101,7 +103,7 @@ export async function* followStore(request: FollowRequest): AsyncGenerator<Watch
       if (now - connectedAt >= STOOD_MS) progress.delayMs = BACKOFF_MS.first
     }
     if (!disturbed)
-      logger('warn', 'The watch of the store ended, trying again', { code, next: progress.next })
+      logger('warn', 'The watch of the store ended, trying again', { code, reason, next: progress.next })
     disturbed = true
     // Between half of it and all: many followers of one store must not come back at the same moment.
     await clock.sleep(progress.delayMs * (0.5 + randomFraction(random) / 2), signal)

@@ -136,6 +136,7 @@ function observed(
     else ofNotification[place] = (ofNotification[place] ?? 0) + size
   })
   for (const [place, notification] of entry.notifications.entries()) {
+    if (notification === undefined) continue
     observer.seen(notification, ofRevision + (ofNotification[place] ?? 0))
   }
 }

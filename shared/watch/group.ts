@@ -7,7 +7,7 @@
 import type { Revision } from '#shared/store/store.ts'
 import type { Encoding, Entry } from './entry.ts'
 import type { HubRemovals, Selection, StreamFormat } from './hub.ts'
-import { createMatcher, createSelectionKeys, isInRanges, type Matcher } from './selection.ts'
+import { createMatcher, createSelectionKeys, takenEvents, type Matcher } from './selection.ts'
 import type { Stream } from './stream.ts'
 import { createSubscriptionIndex } from './subscription_index.ts'
 
@@ -98,14 +98,9 @@ const NOTHING = new Uint8Array(0)
 /** Frames of notifications serve all groups of a format, those of revisions only their own: they hold what its ranges hold. */
 function createEncoding(groupKey: string, { matcher, format, phase }: EncodingRequest): Encoding {
   if (matcher.kind === 'ranges') {
-    const { ranges } = matcher
     return {
       key: groupKey,
-      encode: ({ revision, events }) =>
-        format.revision?.(
-          revision,
-          events.filter(({ kv }) => isInRanges(ranges, kv.key)),
-        ) ?? NOTHING,
+      encode: (entry) => format.revision?.(entry.revision, takenEvents(matcher, entry)) ?? NOTHING,
     }
   }
   return {

@@ -10,7 +10,7 @@ import type { KeyRange, Revision, Store, WatchMessage } from '#shared/store/stor
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import type { Decoder } from './decode.ts'
-import type { Entry } from './entry.ts'
+import { isEmptyEntry, type Entry } from './entry.ts'
 import { followStore, type KnownEpoch } from './follow.ts'
 import type { HistoryPages } from './history_pages.ts'
 import { HISTORY_PAGE_BYTES } from './limits.ts'
@@ -131,7 +131,7 @@ export function startReader(request: ReaderRequest): HistoryReader {
     through = message.revision
     if (message.kind === 'progress') return
     const entry = decode(message.revision, message.events)
-    if (entry.events.length === 0) return
+    if (isEmptyEntry(entry)) return
     entries.push(entry)
     bytes += entry.bytes
   }

@@ -20,8 +20,11 @@ export type StartPosition =
 export type Selection =
   /** Notifications that match a filter, one frame each. */
   | { readonly kind: 'notifications'; readonly filter: NotificationFilter }
-  /** Raw store events inside any of the ranges, one frame per revision (the 1.x facade). Internal keys never match. */
-  | { readonly kind: 'ranges'; readonly ranges: readonly KeyRange[] }
+  /**
+   * Raw store events inside any of the ranges, one frame per revision (the 1.x facade). Internal keys never match `ranges`: `relayed` has
+   * those that another hub is given, within `RELAYED_RANGES`.
+   */
+  | { readonly kind: 'ranges'; readonly ranges: readonly KeyRange[]; readonly relayed?: readonly KeyRange[] }
 
 /** Why a stream ends. All of them are resumable from the last position. */
 export type CloseReason =

@@ -7,7 +7,7 @@
 import { satisfies } from '#shared/notification/match.ts'
 import type { FieldCondition, Notification } from '#shared/notification/notification.ts'
 import { isInRange } from '#shared/store/bytes.ts'
-import type { KeyRange } from '#shared/store/store.ts'
+import type { KeyRange, StoreEvent } from '#shared/store/store.ts'
 import type { Entry } from './entry.ts'
 import type { Selection } from './hub.ts'
 
@@ -25,16 +25,30 @@ export type Matcher =
       readonly isRemoved?: IsRemoved | undefined
     }
   /** The revision as a whole, where an event lies in one of the ranges. */
-  | { readonly kind: 'ranges'; readonly ranges: readonly KeyRange[] }
+  | { readonly kind: 'ranges'; readonly ranges: readonly KeyRange[]; readonly relayed: readonly KeyRange[] }
 
 /** Whether a notification is no longer delivered. */
 export type IsRemoved = (notification: Notification) => boolean
 
 /** Compiles a selection; a matcher keeps nothing of it but sets and functions. */
 export function createMatcher(selection: Selection, isRemoved?: IsRemoved): Matcher {
-  if (selection.kind === 'ranges') return { kind: 'ranges', ranges: [...selection.ranges] }
+  if (selection.kind === 'ranges') {
+    const { ranges, relayed = [] } = selection
+    return { kind: 'ranges', ranges: [...ranges], relayed: [...relayed] }
+  }
   const { event, conditions } = selection.filter
   return { kind: 'notifications', event, predicates: [...conditions], isRemoved }
+}
+
+/** The events of an entry that ranges take. */
+export function takenEvents(
+  { ranges, relayed }: Extract<Matcher, { kind: 'ranges' }>,
+  entry: Pick<Entry, 'events' | 'relayed'>,
+): readonly StoreEvent[] {
+  const taken = entry.events.filter(({ kv }) => isInRanges(ranges, kv.key))
+  return relayed.length === 0
+    ? taken
+    : [...entry.relayed.filter(({ kv }) => isInRanges(relayed, kv.key)), ...taken]
 }
 
 /** Whether a key lies in any of the ranges. */
@@ -49,8 +63,11 @@ export function isInRanges(ranges: readonly KeyRange[], key: Uint8Array): boolea
  */
 export function nextMatch(matcher: Matcher, entry: Entry, from: number): number {
   if (matcher.kind === 'ranges') {
-    const taken = from === 0 && entry.events.some(({ kv }) => isInRanges(matcher.ranges, kv.key))
-    return taken ? 0 : -1
+    const { ranges, relayed } = matcher
+    const isTaken =
+      entry.events.some(({ kv }) => isInRanges(ranges, kv.key)) ||
+      entry.relayed.some(({ kv }) => isInRanges(relayed, kv.key))
+    return from === 0 && isTaken ? 0 : -1
   }
   const { event, predicates, isRemoved } = matcher
   const { notifications } = entry
@@ -74,7 +91,8 @@ export function createSelectionKeys(): (selection: Selection) => string {
   }
   return (selection) => {
     if (selection.kind === 'ranges') {
-      return `r${JSON.stringify(selection.ranges.map(({ key, end }) => [[...key], end && [...end]]))}`
+      const { ranges, relayed = [] } = selection
+      return `r${JSON.stringify([ranges, relayed].map((list) => list.map(({ key, end }) => [[...key], end && [...end]])))}`
     }
     const { event, conditions } = selection.filter
     const parts = [...conditions].map(([field, condition]) => {

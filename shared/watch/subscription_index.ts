@@ -6,6 +6,7 @@
 
 import { satisfies } from '#shared/notification/match.ts'
 import type { NotificationRequest } from '#shared/notification/notification.ts'
+import type { KeyRange, StoreEvent } from '#shared/store/store.ts'
 import type { Entry } from './entry.ts'
 import { createRangeIndex } from './range_index.ts'
 import { isInRanges, type Matcher, type Predicate } from './selection.ts'
@@ -28,7 +29,7 @@ export function createSubscriptionIndex<Item extends Indexed>(): SubscriptionInd
   return {
     add: (item) => {
       const { matcher } = item
-      if (matcher.kind === 'ranges') return ranges.add(item, matcher.ranges)
+      if (matcher.kind === 'ranges') return ranges.add(item, rangesOf(matcher))
       let table = tables.get(matcher.event)
       if (table === undefined) {
         table = createEventTable()
@@ -38,13 +39,15 @@ export function createSubscriptionIndex<Item extends Indexed>(): SubscriptionInd
     },
     remove: (item) => {
       const { matcher } = item
-      if (matcher.kind === 'ranges') return ranges.remove(item, matcher.ranges)
+      if (matcher.kind === 'ranges') return ranges.remove(item, rangesOf(matcher))
       const table = tables.get(matcher.event)
       table?.remove(item)
       if (table?.isEmpty() === true) tables.delete(matcher.event)
     },
     visit: (entry, hit) => {
-      for (const { event, request, index } of entry.notifications) {
+      for (const notification of entry.notifications) {
+        if (notification === undefined) continue
+        const { event, request, index } = notification
         tables.get(event)?.visit(request, (item) => hit(item, index))
       }
       if (!ranges.isEmpty()) visitRanges(ranges.find, entry, hit)
@@ -54,19 +57,27 @@ export function createSubscriptionIndex<Item extends Indexed>(): SubscriptionInd
 
 function visitRanges<Item extends Indexed>(
   find: (key: Uint8Array) => Iterable<Item>,
-  { events }: Entry,
+  entry: Entry,
   hit: (item: Item, place: number) => void,
 ): void {
   const seen = new Set<Item>()
-  for (const { kv } of events) {
-    for (const item of find(kv.key)) {
-      if (seen.has(item)) continue
-      const { matcher } = item
-      if (matcher.kind !== 'ranges' || !isInRanges(matcher.ranges, kv.key)) continue
-      seen.add(item)
-      hit(item, 0)
+  const visit = (events: readonly StoreEvent[], list: 'ranges' | 'relayed'): void => {
+    for (const { kv } of events) {
+      for (const item of find(kv.key)) {
+        if (seen.has(item)) continue
+        const { matcher } = item
+        if (matcher.kind !== 'ranges' || !isInRanges(matcher[list], kv.key)) continue
+        seen.add(item)
+        hit(item, 0)
+      }
     }
   }
+  visit(entry.events, 'ranges')
+  visit(entry.relayed, 'relayed')
+}
+
+function rangesOf({ ranges, relayed }: Extract<Matcher, { kind: 'ranges' }>): readonly KeyRange[] {
+  return [...ranges, ...relayed]
 }
 
 /** All items for one event type, each filed under the values of one field where it has such a condition. */

@@ -14,7 +14,7 @@ import type { KeyRange, Revision, Store, WatchMessage } from '#shared/store/stor
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import type { Decoder } from './decode.ts'
-import type { Entry } from './entry.ts'
+import { isEmptyEntry, type Entry } from './entry.ts'
 import { followStore, type FollowState, type KnownEpoch } from './follow.ts'
 import { oldestRevisionOf } from './history_reader.ts'
 import { START_BACK_REVISIONS, TURN_BYTES, TURN_REVISIONS } from './limits.ts'
@@ -109,7 +109,7 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   function advance(message: Exclude<WatchMessage, { kind: 'created' }>): void {
     const { revision } = message
     const entry = message.kind === 'revision' ? parts.decode(revision, message.events) : undefined
-    if (entry === undefined || entry.events.length === 0) ring.advance(revision)
+    if (entry === undefined || isEmptyEntry(entry)) ring.advance(revision)
     else {
       ring.append(entry)
       turn.bytes += entry.bytes

@@ -89,6 +89,42 @@ export function liveContract(subject: HubSubject): void {
       await hub.close()
     })
 
+    it('delivers of our own keys what is relayed, to who asks for that, and to nobody else', async () => {
+      const [store, space] = [await subject.open(), createSpace()]
+      const hub = await openHub(store, space)
+      const format = createTestFormat(space)
+      const everything = [{ key: toBytes('\0'), end: END_OF_KEYS }]
+      const removed = toBytes(`/_aviso/removed${space.root}`)
+      const hidden = toBytes(`/_aviso/waiting${space.root}`)
+      const [plain, relay] = await Promise.all(
+        [[], [{ key: removed }, { key: hidden }]].map((relayed) =>
+          listen(hub, { selection: { kind: 'ranges', ranges: everything, relayed }, from: LIVE, format }),
+        ),
+      )
+      const key = toBytes(space.key('a', '1'))
+      const write = async (...keys: readonly Uint8Array[]): Promise<bigint> =>
+        (await store.txn({ compare: [], success: keys.map((written) => putOperation(written)) })).revision
+      const revisions = [await write(key, removed, hidden), await write(hidden), await write(removed)]
+      const last = await write(key)
+      const isLast = (frame: { readonly kind: string; readonly revision?: bigint }): boolean =>
+        frame.kind === 'revision' && frame.revision === last
+      await Promise.all([plain?.until('the last', isLast), relay?.until('the last', isLast)])
+      const seen = (listener: typeof plain) =>
+        listener?.frames.flatMap((frame) =>
+          frame.kind === 'revision' ? [[frame.revision, frame.keys.length]] : [],
+        )
+      assert.deepEqual(seen(plain), [
+        [revisions[0], 1],
+        [last, 1],
+      ])
+      assert.deepEqual(seen(relay), [
+        [revisions[0], 2],
+        [revisions[2], 1],
+        [last, 1],
+      ])
+      await hub.close()
+    })
+
     it('encodes a notification once for all streams of a format', async () => {
       const [store, space] = [await subject.open(), createSpace()]
       const hub = await openHub(store, space)

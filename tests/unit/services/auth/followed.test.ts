@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { narrowToFollowed } from '#services/auth/followed.ts'
+import { followedAmong, requireFollowed } from '#services/auth/followed.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { ALL_KEYS, toInterval, toKeyRange } from '#shared/interval/interval.ts'
 import { prefixRange, toText } from '#shared/store/bytes.ts'
 
-describe('narrowToFollowed()', () => {
+describe('followedAmong()', () => {
   it('keeps what streams carry, and refuses where that is nothing', () => {
-    const followed = narrowToFollowed(ALL_KEYS, ['/ec/mars/', '/ec/diss/']).map(toKeyRange)
+    const followed = followedAmong(ALL_KEYS, ['/ec/mars/', '/ec/diss/']).map(toKeyRange)
     assert.deepEqual(
       followed.map(({ key, end }) => [toText(key), toText(end ?? key)]),
       [
@@ -16,8 +16,10 @@ describe('narrowToFollowed()', () => {
         ['/ec/mars/', '/ec/mars0'],
       ],
     )
+    requireFollowed(followedAmong(ALL_KEYS, ['/ec/mars/']), ['/ec/mars/'])
+    const nothing = followedAmong([toInterval(prefixRange('/ec/config/'))], ['/ec/mars/'])
     assert.throws(
-      () => narrowToFollowed([toInterval(prefixRange('/ec/config/'))], ['/ec/mars/']),
+      () => requireFollowed(nothing, ['/ec/mars/']),
       (error) => isAvisoError(error, 'ERR_BAD_REQUEST') && error.details['field'] === 'key',
     )
   })

@@ -4,7 +4,8 @@ import { beforeEach, describe, it } from 'node:test'
 import { silentAudit, type AuditRecord } from '#shared/audit/audit.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Identity } from '#shared/identity/identity.ts'
-import { toKeyRange } from '#shared/interval/interval.ts'
+import { toInterval, toKeyRange } from '#shared/interval/interval.ts'
+import { RELAYED_RANGES } from '#shared/journal/journal.ts'
 import { createAccessControl, type AccessControl, type Granted } from '#shared/policy/access_control.ts'
 import { createPolicy, openPolicy, type Policy, type PolicyRules } from '#shared/policy/policy.ts'
 import { identifyNobody, type Requester } from '#shared/policy/requester.ts'
@@ -122,14 +123,42 @@ describe('createAccessControl()', () => {
 
   it('notices that a right was taken away, also by a changed rule', async () => {
     const { effective } = await access.authorise(joe, [prefixRange('/ec/diss/FOO/')], 'refuse')
-    assert.deepEqual(await access.stillAuthorised(joe, effective, 5000), {
+    assert.deepEqual(await access.stillAuthorised(joe, { effective }, 5000), {
       endsAt: undefined,
       validUntil: Infinity,
     })
     policy = policyOf([{ realm: 'r', listen: ['/ec/diss/FOO/d=1/'] }])
-    await assert.rejects(access.stillAuthorised(joe, effective, 5000), { code: 'ERR_FORBIDDEN' })
+    await assert.rejects(access.stillAuthorised(joe, { effective }, 5000), { code: 'ERR_FORBIDDEN' })
     policy = policyOf([{ realm: 'r', listen: 'everything' }])
-    await access.stillAuthorised(joe, effective, 5000)
+    await access.stillAuthorised(joe, { effective }, 5000)
+  })
+
+  it('gives a relay all of what it asks for that it may see, and what a hub needs of our own keys', async () => {
+    policy = policyOf([{ realm: 'r', listen: ['/ec/diss/FOO/'], relay: true }])
+    const hull = { key: toBytes('/_'), end: toBytes('/zz') }
+    const { effective, relay } = await access.authorise(joe, [hull], 'narrow')
+    assert.deepEqual(effective, [toInterval(prefixRange('/ec/diss/FOO/'))])
+    assert.deepEqual(relay, { keys: RELAYED_RANGES.map(toInterval), visible: effective })
+    const waiting = await access.authorise(joe, [{ key: toBytes('/_aviso/waiting/a') }], 'narrow')
+    assert.deepEqual([waiting.effective, waiting.relay?.keys], [[], []])
+    // Our own API refuses it what it refuses others.
+    await assert.rejects(access.authorise(joe, [hull], 'refuse'), { code: 'ERR_FORBIDDEN' })
+    await assert.rejects(access.authorise(joe, [prefixRange('/_aviso/')], 'refuse'), {
+      code: 'ERR_FORBIDDEN',
+    })
+    await access.stillAuthorised(joe, { effective, ...(relay && { relay }) }, 5000)
+    for (const rule of [
+      { realm: 'r', listen: ['/ec/diss/FOO/'] },
+      { realm: 'r', listen: ['/ec/diss/FOO/d=1/'], relay: true },
+    ]) {
+      policy = policyOf([rule])
+      const granted = { effective: [], ...(relay && { relay }) }
+      await assert.rejects(access.stillAuthorised(joe, granted, 5000), { code: 'ERR_FORBIDDEN' })
+    }
+    policy = policyOf([{ realm: 'r', listen: 'everything' }])
+    await assert.rejects(access.authorise(joe, [{ key: toBytes('/_aviso/epoch') }], 'narrow'), {
+      code: 'ERR_FORBIDDEN',
+    })
   })
 
   it('lets publish what may be published, and puts refusals on record', () => {

@@ -15,7 +15,7 @@ function applies(conditions: Partial<Rule>, who: Identity): boolean {
 
 describe('compileRules()', () => {
   it('grants nothing without a rule', () => {
-    assert.deepEqual(compileRules([])(identity()), { listen: [], publish: [], admin: false })
+    assert.deepEqual(compileRules([])(identity()), { listen: [], publish: [], admin: false, relay: false })
   })
 
   it('applies a rule only where all of its conditions hold', () => {
@@ -63,15 +63,27 @@ describe('compileRules()', () => {
         { event: 'diss', prefixes: ['/ec/diss/A/', '/ec/diss/B/', '/ec/diss/ALL/'] },
       ],
       admin: false,
+      relay: false,
     })
     assert.equal(grants(identity({ roles: ['writer'] })).listen, 'everything')
   })
 
   it('does not grant publishing to who may listen to everything, nor the reverse, nor either to an administrator', () => {
     const grants = (rule: Partial<Rule>): unknown => compileRules([{ realm: '*', ...rule }])(identity())
-    assert.deepEqual(grants({ listen: 'everything' }), { listen: 'everything', publish: [], admin: false })
-    assert.deepEqual(grants({ publish: 'everything' }), { listen: [], publish: 'everything', admin: false })
-    assert.deepEqual(grants({ admin: true }), { listen: [], publish: [], admin: true })
+    assert.deepEqual(grants({ listen: 'everything' }), {
+      listen: 'everything',
+      publish: [],
+      admin: false,
+      relay: false,
+    })
+    assert.deepEqual(grants({ publish: 'everything' }), {
+      listen: [],
+      publish: 'everything',
+      admin: false,
+      relay: false,
+    })
+    assert.deepEqual(grants({ relay: true }), { listen: [], publish: [], admin: false, relay: true })
+    assert.deepEqual(grants({ admin: true }), { listen: [], publish: [], admin: true, relay: false })
   })
 
   it('refuses rules with prefixes that cannot be granted', () => {

@@ -48,10 +48,12 @@ describe('createDecoder()', () => {
     )
     const common = { revision: 5n, source: 'source', committedAt: '2026-08-10T12:00:00.000Z' }
     assert.deepEqual(
-      entry.notifications.map(({ value, key, ...rest }) => ({
-        ...rest,
-        key: key + toText(value).slice(0, 0),
-      })),
+      entry.notifications
+        .flatMap((notification) => notification ?? [])
+        .map(({ value, key, ...rest }) => ({
+          ...rest,
+          key: key + toText(value).slice(0, 0),
+        })),
       [
         {
           ...common,
@@ -89,6 +91,35 @@ describe('createDecoder()', () => {
     )
     assert.equal(broken.notifications.length, 1)
     assert.deepEqual(logged, ['error'])
+  })
+
+  it('keeps the place of what its store does not show', () => {
+    const entry = decode(5n, [journal('a', '', '/t/a/two', ''), putEvent('/t/a/two', 5n)])
+    assert.deepEqual(
+      entry.notifications.map((notification) => [notification?.index, notification?.sequence]),
+      [
+        [undefined, undefined],
+        [1, 8n],
+      ],
+    )
+  })
+
+  it('keeps apart what another hub needs of our own keys, and drops the rest of them', () => {
+    const keys = [
+      '/_aviso/epoch',
+      '/_aviso/removed/a',
+      '/_aviso/waiting/a',
+      '/_aviso/admin/history',
+      '/_aviso/zz',
+    ]
+    const entry = createDecoder({ schemas, roots: ['/'], logger: silentLogger })(5n, [
+      ...keys.map((key) => putEvent(key, 5n)),
+      journal('a'),
+      putEvent('/t/a/one', 5n),
+    ])
+    const names = (events: readonly StoreEvent[]): string[] => events.map(({ kv }) => toText(kv.key))
+    assert.deepEqual(names(entry.relayed), ['/_aviso/epoch', '/_aviso/removed/a', journalKey('a')])
+    assert.deepEqual(names(entry.events), ['/t/a/one'])
   })
 
   it('has no notification for a deletion, but its event', () => {

@@ -32,7 +32,7 @@ export function entryOf(
     return { revision, index, event, key, request, value: toBytes('value') }
   })
   const events = notifications.map(({ key }) => putEvent(key, revision))
-  return createEntry(revision, events, notifications)
+  return createEntry({ revision, events, relayed: [], notifications })
 }
 
 /** Frames of a given length, and a count of how many were made. */

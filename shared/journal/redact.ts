@@ -1,0 +1,28 @@
+/**
+ * Journals for readers who may not see all of their notifications.
+ *
+ * @module
+ */
+
+import { toBytes } from '#shared/store/bytes.ts'
+import { encodeJournal, parseJournal } from './codec.ts'
+import type { JournalEvent } from './journal.ts'
+
+/**
+ * The value of a journal key, in which what may not be seen has its number and nothing else: numbers stay dense, and tell that something
+ * was published, not what.
+ *
+ * @param mayName Whether a notification may be named, by its store key.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for anything that no version of ours wrote.
+ */
+export function redactJournal(
+  value: Uint8Array,
+  journal: string,
+  mayName: (key: Uint8Array) => boolean,
+): Uint8Array {
+  const batch = parseJournal(value, journal)
+  const events = batch.events.map((event): JournalEvent =>
+    mayName(toBytes(event.key)) ? event : { key: '', seq: event.seq, id: '', source: '', hash: '' },
+  )
+  return encodeJournal({ ...batch, events })
+}
