@@ -9,7 +9,7 @@
  */
 
 import process from 'node:process'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { decodeBase64 } from '#shared/store/base64.ts'
 import { toText } from '#shared/store/bytes.ts'
 import { startEtcd } from './etcd/cluster.ts'
@@ -23,6 +23,10 @@ const RANGES_PER_WATCH = 25
 const WATCH_READ_MS = 150
 const MAX_SHOWN = 10
 const DEFAULT_SECONDS = 60
+/** A day: more is a mistake in the unit. */
+const MAX_SECONDS = 86_400
+/** The source of chance has 32 bits. */
+const MAX_SEED = 2 ** 32 - 1
 
 /** A whole number in another spelling, which etcd 3.5 takes and 3.4 refuses. */
 const OTHER_NUMBER = /:\s*(?:1\.0|1e0)/
@@ -49,7 +53,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const options = parseArguments(argv)
   if (typeof options === 'number') return options
   const { seconds, seed } = options
-  const etcd = await startEtcd(options.etcd === undefined ? {} : { binary: options.etcd })
+  const etcd = await startEtcd(options.etcd === undefined ? {} : { binary: options.etcd }).catch(
+    (error: Error) => console.error(`error: etcd does not start: ${error.message}`),
+  )
+  if (etcd === undefined) return 1
   const tally: Tally = {
     bodies: 0,
     accepted: 0,
@@ -96,8 +103,8 @@ function parseArguments(argv: readonly string[]): Options | number {
     .description(
       'Sends bodies of every kind to the facade in front of a real etcd, and checks what comes back.',
     )
-    .option('--seconds <count>', `how long (default: ${DEFAULT_SECONDS})`)
-    .option('--seed <number>', 'repeats the bodies of another run')
+    .option('--seconds <count>', 'how long', wholeNumber(1, MAX_SECONDS), DEFAULT_SECONDS)
+    .option('--seed <number>', 'repeats the bodies of another run', wholeNumber(0, MAX_SEED))
     .option('--etcd <binary>', 'another etcd than the one of npm run etcd')
     .exitOverride()
   try {
@@ -107,15 +114,19 @@ function parseArguments(argv: readonly string[]): Options | number {
     throw error
   }
   const {
-    seconds = DEFAULT_SECONDS,
-    seed = Date.now() % 2 ** 32,
+    seconds,
+    seed = Date.now() % MAX_SEED,
     etcd,
-  } = program.opts<{
-    seconds?: string
-    seed?: string
-    etcd?: string
-  }>()
-  return { seconds: Number(seconds), seed: Number(seed), ...(etcd !== undefined && { etcd }) }
+  } = program.opts<Partial<Options> & { seconds: number }>()
+  return { seconds, seed, ...(etcd !== undefined && { etcd }) }
+}
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text)
+    if (/^\d+$/.test(text) && number >= least && number <= most) return number
+    throw new InvalidArgumentError(`It takes a whole number from ${least} to ${most}.`)
+  }
 }
 
 interface Trying {
