@@ -10,6 +10,7 @@ import { startSystem, type System } from '#services/system.ts'
 import { tokenOf } from '#services/system_instruments.ts'
 import type { Config, ServiceName } from '#shared/config/config.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { createSecretReader } from '#shared/identity/secret.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import type { Platform, RunningServer } from '#shared/runtime/runtime.ts'
@@ -198,13 +199,17 @@ function storeCredentials(
     return { bearer }
   }
   if (user === undefined) return {}
-  const password = platform.environment[user.passwordEnv]
-  if (password === undefined)
-    throw new AvisoError(
-      'ERR_CONFIG',
-      `The store's password is missing: set the environment variable ${user.passwordEnv}`,
-    )
-  return { auth: { name: user.name, password } }
+  const { name, passwordEnv } = user
+  const password = createSecretReader(platform.environment)(passwordEnv)
+  return {
+    auth: {
+      name,
+      /** Looked up at each login: it may have been replaced. */
+      get password() {
+        return password.reveal()
+      },
+    },
+  }
 }
 
 /** The first signal asks to stop, a second one does not wait. */

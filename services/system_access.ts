@@ -95,8 +95,8 @@ export function startAccess(parts: {
   const rights = createStreamRights({ clock, logger, count })
   const listening = { streams: quota.streamsPerPrincipal, opens: quota.opensPerPrincipal }
   return {
-    listeners: createAuthoriser({ access, rights, clock, quota: listening }),
-    providers: createProviderAuthoriser({ access, clock, rate: quota.publishesPerPrincipal }),
+    listeners: createAuthoriser({ access, rights, clock, count, quota: listening }),
+    providers: createProviderAuthoriser({ access, clock, count, rate: quota.publishesPerPrincipal }),
     administrators: createAdminAuthoriser(access),
     counters: { values: () => ({ ...counters.values(), audit_lost: audit.lost() }) },
     replacePolicy: (config) => {

@@ -5,6 +5,7 @@
  */
 
 import type { Authoriser, Grant, Principal, StreamPlace, StreamSubject } from '#services/auth/authorise.ts'
+import type { Count } from '#shared/identity/counters.ts'
 import { openAccess, type AccessControl, type Granted } from '#shared/policy/access_control.ts'
 import type { Requester } from '#shared/policy/requester.ts'
 import type { LostRight, StreamRights } from '#shared/policy/stream_rights.ts'
@@ -19,6 +20,7 @@ export interface PrincipalsParts {
   /** Watches over the rights of open streams. */
   readonly rights: StreamRights
   readonly clock: Clock
+  readonly count: Count
   /** What one identity may take. */
   readonly quota: { readonly streams: number; readonly opens: Rate }
 }
@@ -31,7 +33,7 @@ const REASONS: Readonly<Record<LostRight, CloseReason>> = {
 }
 
 /** An authoriser for the listening service. */
-export function createAuthoriser({ access, rights, clock, quota }: PrincipalsParts): Authoriser {
+export function createAuthoriser({ access, rights, clock, count, quota }: PrincipalsParts): Authoriser {
   const slots = createSlots(quota.streams)
   const opens = createBuckets(clock, quota.opens)
 
@@ -43,11 +45,13 @@ export function createAuthoriser({ access, rights, clock, quota }: PrincipalsPar
     const { name, identity } = requester
     if (identity === undefined || isRelay) return () => undefined
     if (!opens.take(name)) {
+      count('openings_limited')
       throw access.refused(requester, tooMany('streams opened', opens.retryAfterSeconds(name)))
     }
     const giveBack = slots.take(name)
-    if (giveBack === undefined) throw access.refused(requester, tooMany('streams', RETRY_AFTER_SECONDS))
-    return giveBack
+    if (giveBack !== undefined) return giveBack
+    count('streams_limited')
+    throw access.refused(requester, tooMany('streams', RETRY_AFTER_SECONDS))
   }
 
   function takePlace(requester: Requester, granted: Granted, subject: StreamSubject): StreamPlace {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Count } from '#shared/identity/counters.ts'
 import type { AccessControl } from '#shared/policy/access_control.ts'
 import { createBuckets, tooMany, type Rate } from '#shared/quota/buckets.ts'
 import { toBytes } from '#shared/store/bytes.ts'
@@ -14,18 +15,20 @@ import type { ProviderAuthoriser } from './authorise.ts'
 export interface ProvidersParts {
   readonly access: AccessControl
   readonly clock: Clock
+  readonly count: Count
   /** Requests of one identity. */
   readonly rate: Rate
 }
 
 /** An authoriser for the ingest. */
-export function createProviderAuthoriser({ access, clock, rate }: ProvidersParts): ProviderAuthoriser {
+export function createProviderAuthoriser({ access, clock, count, rate }: ProvidersParts): ProviderAuthoriser {
   const requests = createBuckets(clock, rate)
   return {
     async authorise(request) {
       const requester = await access.identify(request)
       const { name, identity } = requester
       if (identity !== undefined && !requests.take(name)) {
+        count('publishing_limited')
         throw access.refused(requester, tooMany('requests', requests.retryAfterSeconds(name)))
       }
       return {

@@ -21,6 +21,11 @@ export const COUNTER_NAMES = [
   'streams_expired',
   'streams_unverifiable',
   'destinations_rejected',
+  /** Refused by 429: what one identity or address may take was taken. */
+  'streams_limited',
+  'openings_limited',
+  'publishing_limited',
+  'credentials_limited',
 ] as const
 
 export type CounterName = (typeof COUNTER_NAMES)[number]

@@ -115,6 +115,7 @@ export function createIdentify(parts: IdentifyParts): Identify {
     } catch (error) {
       if (!isAvisoError(error, 'ERR_UNAUTHENTICATED')) throw error
       if (address !== undefined && isBlocked) {
+        count('credentials_limited')
         throw refuse(audit, undefined, tooMany('wrong credentials', failures.retryAfterSeconds(address)))
       }
       if (address !== undefined) failures.take(address)

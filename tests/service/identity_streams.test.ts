@@ -222,5 +222,8 @@ describe('the places for streams of one user', () => {
       await clock.sleep(3000)
       assert.equal((await open(JOE_TOKEN)).status, 200)
       for (const stream of [other, ...streams.slice(2)]) await stream.body?.cancel()
+      const metrics = await (await test.call('/metrics')).text()
+      assert.match(metrics, /aviso_access_events_total\{event="openings_limited"\} 1\b/)
+      assert.match(metrics, /aviso_access_events_total\{event="streams_limited"\} 1\b/)
     }))
 })

@@ -235,6 +235,7 @@ export function authoriserFor(...prefixes: readonly string[]): Authoriser {
     access,
     rights,
     clock,
+    count,
     quota: { streams: 32, opens: { perSecond: 1, burst: 30 } },
   })
 }

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import { createProviderAuthoriser } from '#services/rest/providers.ts'
 import { silentAudit, type AuditRecord } from '#shared/audit/audit.ts'
 import { AvisoError } from '#shared/errors.ts'
+import { createCounters } from '#shared/identity/counters.ts'
 import type { Identity } from '#shared/identity/identity.ts'
 import { createAccessControl } from '#shared/policy/access_control.ts'
 import { createPolicy } from '#shared/policy/policy.ts'
@@ -48,12 +49,14 @@ function setUp() {
   const identify = (request: Request): Promise<Requester> =>
     Promise.resolve(requesterOf(request.headers.get('x-user') ?? undefined))
   const access = createAccessControl({ identify, policy: () => policy, audit })
-  const authoriser = createProviderAuthoriser({ access, clock, rate: { perSecond: 2, burst: 3 } })
+  const counters = createCounters()
+  const { count } = counters
+  const authoriser = createProviderAuthoriser({ access, clock, count, rate: { perSecond: 2, burst: 3 } })
   const from = (user?: string) =>
     authoriser.authorise(
       new Request('http://aviso.test/', user === undefined ? {} : { headers: { 'x-user': user } }),
     )
-  return { clock, records, published, from }
+  return { clock, counters, records, published, from }
 }
 
 describe('createProviderAuthoriser()', () => {
@@ -71,13 +74,14 @@ describe('createProviderAuthoriser()', () => {
   })
 
   it('answers 429 to an identity that asks too often, and to nobody else', async () => {
-    const { clock, records, from } = setUp()
+    const { clock, counters, records, from } = setUp()
     for (let request = 0; request < 3; request++) await from('joe')
     await assert.rejects(from('joe'), { code: 'ERR_TOO_MANY_REQUESTS', details: { retry_after: 1 } })
     assert.deepEqual(
       records.map(({ action, reason }) => [action, reason]),
       [['refused', 'ERR_TOO_MANY_REQUESTS']],
     )
+    assert.equal(counters.values().publishing_limited, 1)
     await from('ann')
     for (let request = 0; request < 10; request++) await from()
     await clock.advance(500)

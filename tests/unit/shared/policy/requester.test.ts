@@ -94,6 +94,7 @@ describe('createIdentify()', () => {
       assert.equal(error.details['retry_after'], 2)
       return true
     })
+    assert.equal(counters.values().credentials_limited, 1)
     assert.deepEqual(options.at(-1), { onlyRemembered: true })
     assert.ok((await identify(request({ authorization: RIGHT }))).identity !== undefined)
     await clock.advance(2000)

@@ -45,6 +45,21 @@ async function storeOf(server: Fixture, credentials = auth): Promise<Store> {
 }
 
 describe('createLogin()', () => {
+  it('looks the password up at each login, as it may be replaced', async () => {
+    const server = await startSecured()
+    let password = auth.password
+    const store = await storeOf(server, {
+      name: auth.name,
+      get password() {
+        return password
+      },
+    })
+    await store.range({ key })
+    server.expire()
+    password = 'no longer right'
+    await rejects(store.range({ key }), 'ERR_STORE_UNAVAILABLE')
+  })
+
   it('logs in when it is asked to, and sends the token as it is', async () => {
     const server = await startSecured()
     const store = await storeOf(server)
