@@ -36,6 +36,28 @@ export function loadMs({ isQuick }: Bench): number {
 }
 
 /**
+ * Takes the same measurement of ours and of what it is compared with, on every runtime.
+ *
+ * @returns For each runtime the results of both, one per run.
+ */
+export async function interleaveRuntimes<Result>(
+  { runs, runtimes }: Bench,
+  ours: (runtime: BenchRuntime) => Promise<Result>,
+  bare: (runtime: BenchRuntime) => Promise<Result>,
+): Promise<readonly { readonly runtime: BenchRuntime; readonly ours: Result[]; readonly bare: Result[] }[]> {
+  const measurements = runtimes.flatMap((runtime): [string, () => Promise<Result>][] => [
+    [`bare ${runtime}`, () => bare(runtime)],
+    [runtime, () => ours(runtime)],
+  ])
+  const results = await interleave(runs, Object.fromEntries(measurements))
+  return runtimes.map((runtime) => ({
+    runtime,
+    ours: results[runtime] ?? [],
+    bare: results[`bare ${runtime}`] ?? [],
+  }))
+}
+
+/**
  * Takes several measurements `runs` times, one after the other and every second time backwards, so that a machine that gets slower or
  * faster meanwhile does so for all of them.
  *

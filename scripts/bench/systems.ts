@@ -52,9 +52,19 @@ export async function startAviso(options: AvisoOptions = {}): Promise<BenchProce
   return { ...process, stop }
 }
 
+/** How the plain server works. */
+export interface BareOptions {
+  /** Default: Node. */
+  readonly runtime?: BenchRuntime
+  readonly paddingBytes?: number
+  /** `raw` (the default) writes to the sockets, `write` goes through the responses as most servers do. */
+  readonly mode?: 'raw' | 'write'
+}
+
 /** Starts the plain server that writes what is posted to all sockets. */
-export function startBareFanOut(paddingBytes: number, mode: 'raw' | 'write' = 'raw'): Promise<BenchProcess> {
-  return startProcess('node', ['scripts/bench/servers/bare_fan_out.ts', String(paddingBytes), mode])
+export function startBareFanOut(options: BareOptions = {}): Promise<BenchProcess> {
+  const { runtime = 'node', paddingBytes = 0, mode = 'raw' } = options
+  return startProcess(runtime, ['scripts/bench/servers/bare_fan_out.ts', String(paddingBytes), mode])
 }
 
 /** Starts the ingest on a store that does nothing. */

@@ -8,7 +8,14 @@ import { runBurst, runPaced } from './http_load.ts'
 import { LIVE_PATH, openListeners } from './listeners.ts'
 import { createNotifications, location } from './notifications.ts'
 import type { BenchProcess, BenchRuntime } from './processes.ts'
-import { PUBLISH_PATH, postOnce, startAviso, startBareFanOut, withProcess } from './systems.ts'
+import {
+  PUBLISH_PATH,
+  postOnce,
+  startAviso,
+  startBareFanOut,
+  withProcess,
+  type BareOptions,
+} from './systems.ts'
 
 /** A running server that takes notifications and gives them to listeners. */
 export interface Target {
@@ -45,9 +52,9 @@ export function avisoTarget(runtime: BenchRuntime, store?: string): StartTarget 
 }
 
 /** A plain server. Its frames have the size of ours. */
-export function bareTarget(paddingBytes: number, mode: 'raw' | 'write' = 'raw'): StartTarget {
+export function bareTarget(options: BareOptions = {}): StartTarget {
   return async () => {
-    const process = await startBareFanOut(paddingBytes, mode)
+    const process = await startBareFanOut(options)
     let count = 0
     const many = (size: number, payload?: string): string =>
       JSON.stringify(Array.from({ length: size }, () => payload ?? location(count++)))
@@ -57,7 +64,7 @@ export function bareTarget(paddingBytes: number, mode: 'raw' | 'write' = 'raw'):
 
 /** Bytes that the plain server must add to a frame to make it as large on the wire as ours. */
 export async function calibratePadding(): Promise<number> {
-  const [ours, bare] = [await wireBytes(avisoTarget('node')), await wireBytes(bareTarget(0))]
+  const [ours, bare] = [await wireBytes(avisoTarget('node')), await wireBytes(bareTarget())]
   return Math.max(0, Math.round(ours - bare))
 }
 

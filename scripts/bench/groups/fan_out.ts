@@ -6,7 +6,7 @@
 
 import { LIVE_PATH, openListeners, type Listeners } from '../listeners.ts'
 import { timedLocation } from '../notifications.ts'
-import { interleave, loadMs, type Bench, type RowGroup } from '../plan.ts'
+import { interleaveRuntimes, loadMs, type Bench, type RowGroup } from '../plan.ts'
 import type { BenchRuntime } from '../processes.ts'
 import { atLeast, atMost, type Row } from '../row.ts'
 import { median, type Percentiles } from '../statistics.ts'
@@ -55,13 +55,12 @@ export const fanOutGroup: RowGroup = {
   measure: async (bench) => {
     bench.say('fan-out: calibrating')
     const paddingBytes = await calibratePadding()
-    const { bare, ...ours } = await interleave(bench.runs, {
-      bare: () => measureTarget(bench, 'bare', bareTarget(paddingBytes)),
-      ...Object.fromEntries(
-        bench.runtimes.map((runtime) => [runtime, () => measureTarget(bench, runtime, avisoTarget(runtime))]),
-      ),
-    } as Record<BenchRuntime | 'bare', () => Promise<FanOut>>)
-    return bench.runtimes.flatMap((runtime) => toRows(runtime, ours[runtime], bare))
+    const results = await interleaveRuntimes(
+      bench,
+      (runtime) => measureTarget(bench, runtime, avisoTarget(runtime)),
+      (runtime) => measureTarget(bench, `bare ${runtime}`, bareTarget({ runtime, paddingBytes })),
+    )
+    return results.flatMap(({ runtime, ours, bare }) => toRows(runtime, ours, bare))
   },
 }
 
@@ -148,7 +147,7 @@ function toRows(runtime: BenchRuntime, ours: readonly FanOut[], bare: readonly F
   const goal = GOALS[runtime]
   const row = (name: string, unit: string, figure: (result: FanOut) => number): Row & { value: number } => {
     const runs = ours.map(figure)
-    const limit = { name: 'plain Node server', runs: bare.map(figure) }
+    const limit = { name: `plain server on ${runtime}`, runs: bare.map(figure) }
     return { name, runtime, unit, runs, limit, value: median(runs) }
   }
   const title = `one notification → ${LISTENERS} listeners, ${LATENCY_RATE}/s`

@@ -7,7 +7,7 @@
 import type { EtcdCluster } from '../../etcd/cluster.ts'
 import { etcdFigures, withEtcd } from '../etcd_figures.ts'
 import { LIVE_PATH, openListeners } from '../listeners.ts'
-import { interleave, type Bench, type RowGroup } from '../plan.ts'
+import { interleave, interleaveRuntimes, type Bench, type RowGroup } from '../plan.ts'
 import type { BenchProcess, BenchRuntime } from '../processes.ts'
 import { atMost, type Aim, type Row } from '../row.ts'
 import { median } from '../statistics.ts'
@@ -34,29 +34,38 @@ export const idleGroup: RowGroup = {
   name: 'idle',
   summary: 'memory of 10,000 idle listeners, what they cost etcd, and memory of the whole idle system',
   measure: async (bench) => {
-    const { bare, ...ours } = await interleave(bench.runs, {
-      bare: () => measureIdle(bench, 'bare', startBareFanOut(0)),
-      ...Object.fromEntries(
-        bench.runtimes.map((runtime) => [
-          runtime,
-          () => measureIdle(bench, runtime, startAviso({ runtime })),
-        ]),
-      ),
-    } as Record<BenchRuntime | 'bare', () => Promise<Idle>>)
+    const results = await interleaveRuntimes(
+      bench,
+      (runtime) => measureIdle(bench, runtime, startAviso({ runtime }), OURS),
+      (runtime) => measureIdle(bench, `bare ${runtime}`, startBareFanOut({ runtime }), BARE),
+    )
     return [
-      ...bench.runtimes.map((runtime) => listenerRow(runtime, ours[runtime], bare)),
+      ...results.map(({ runtime, ours, bare }) => listenerRow(runtime, ours, bare)),
       ...(await measureEtcd(bench)),
-      ...bench.runtimes.map((runtime) => systemRow(runtime, ours[runtime], bare)),
+      ...results.map(({ runtime, ours, bare }) => systemRow(runtime, ours, bare)),
     ]
   },
 }
 
-async function measureIdle(bench: Bench, name: string, start: Promise<BenchProcess>): Promise<Idle> {
+/** How a server is posted to. */
+interface Posting {
+  readonly path: string
+  readonly body: () => string
+}
+
+const OURS: Posting = { path: PUBLISH_PATH, body: () => createNotifications().next() }
+const BARE: Posting = { path: '', body: () => '["x"]' }
+
+async function measureIdle(
+  bench: Bench,
+  name: string,
+  start: Promise<BenchProcess>,
+  { path, body }: Posting,
+): Promise<Idle> {
   bench.say(`idle: ${name}`)
   return withProcess(start, async (process) => {
     // Publishing and listening once loads what is loaded at the first use.
-    const body = name === 'bare' ? '["x"]' : createNotifications().next()
-    await postOnce(name === 'bare' ? process.url : process.url + PUBLISH_PATH, body)
+    await postOnce(process.url + path, body())
     await withListeners(process, 100, async () => undefined)
     await process.collectGarbage()
     const startedMebibytes = process.residentMebibytes()
@@ -95,7 +104,7 @@ function listenerRow(runtime: BenchRuntime, ours: readonly Idle[], bare: readonl
     runtime,
     unit: 'KiB each',
     runs,
-    limit: { name: 'plain Node server', runs: bare.map(each) },
+    limit: { name: `plain server on ${runtime}`, runs: bare.map(each) },
     floor,
     // The design names no figure for Deno.
     ...(runtime !== 'deno' && { goal: atMost(most, median(runs), ' KiB') }),
@@ -113,7 +122,7 @@ function systemRow(runtime: BenchRuntime, ours: readonly Idle[], bare: readonly 
     runtime,
     unit: 'MiB',
     runs: ours.map(started),
-    limit: { name: 'plain Node server', runs: bare.map(started) },
+    limit: { name: `plain server on ${runtime}`, runs: bare.map(started) },
   }
 }
 

@@ -75,7 +75,7 @@ async function measureFromRing(bench: Bench, etcd: EtcdCluster): Promise<Row> {
       })
     },
     bare: () =>
-      withProcess(startBareFanOut(paddingBytes), ({ url }) =>
+      withProcess(startBareFanOut({ paddingBytes }), ({ url }) =>
         readTimes(url, { path: `/replay/${IN_RING}`, count: IN_RING, readers: READERS }),
       ),
   })

@@ -29,7 +29,7 @@ export const stalledGroup: RowGroup = {
       return () => measureGrowth(bench, name, start)
     }
     const { bare, ...ours } = await interleave(bench.runs, {
-      bare: measure('bare', bareTarget(600, 'write')),
+      bare: measure('bare', bareTarget({ paddingBytes: 600, mode: 'write' })),
       ...Object.fromEntries(
         bench.runtimes.map((runtime) => [runtime, measure(runtime, avisoTarget(runtime))]),
       ),

@@ -1,5 +1,5 @@
 /**
- * The bare limit of delivery: a plain Node HTTP server that writes what is posted, framed and encoded once, to every open socket.
+ * The bare limit of delivery: a plain HTTP server, on `node:http` as every runtime has it, that writes what is posted, framed and encoded once, to every open socket.
  * It stores nothing, filters nothing and promises nothing.
  *
  * @module
