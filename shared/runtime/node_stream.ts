@@ -16,6 +16,12 @@ const TURN_PIECES = 16
 /** Larger pieces are not copied into a chunk: then the copy costs more than the three parts. */
 const COPY_BYTES = 8 * 1024
 
+/**
+ * A client takes what is left of an ended stream within this time, or its connection is closed: two chunks at most, and who did not take
+ * them may never take anything again. Long enough for a few lost packets, short enough that a slow listener's 60 s stay what they are.
+ */
+const TAKEN_LIMIT_MS = 10_000
+
 /** What srvx writes. */
 interface Prepared {
   readonly body?: unknown
@@ -168,7 +174,13 @@ class Outlet {
 
   close(): void {
     this.#isOpen = false
-    this.#response.end()
+    const response = this.#response
+    response.end()
+    // One that waits for the answer to an earlier request has no socket yet, and nothing to be blamed for.
+    if (response.writableFinished || response.socket === null) return
+    const limit = setTimeout(() => response.destroy(), TAKEN_LIMIT_MS)
+    limit.unref()
+    response.once('close', () => clearTimeout(limit))
   }
 
   error(reason: unknown): void {

@@ -120,6 +120,53 @@ describe('writingStreams()', () => {
     await eventually('the stream is cancelled', () => Promise.resolve(isCancelled))
   })
 
+  it(
+    'closes the connection of a client that does not take the end of a stream',
+    { timeout: 30_000 },
+    async (context) => {
+      const piece = new Uint8Array(64 * 1024)
+      const { body, calls, sink } = sourced((to) => to.enqueue(piece))
+      const url = await serve(async () => new Response(body))
+      const { socket, text } = await open(url, GET)
+      socket.pause()
+      let before = -1
+      await eventually('the writer stalls', async () => {
+        const isSame = before === calls.length
+        before = calls.length
+        return isSame && calls.includes('pull')
+      })
+      const closed = new Promise((resolve) => socket.once('close', resolve))
+      context.mock.timers.enable({ apis: ['setTimeout'] })
+      sink()?.close()
+      context.mock.timers.tick(9_999)
+      assert.equal(socket.destroyed, false)
+      context.mock.timers.tick(1)
+      context.mock.timers.reset()
+      socket.resume()
+      await closed
+      assert.ok(!text().endsWith('\r\n0\r\n\r\n'), 'the end never arrived')
+      assert.ok(!calls.includes('cancel'), 'a source that ended needs no cancelling')
+    },
+  )
+
+  it('lets a client that takes the end of a stream keep its connection', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] })
+    const url = await serve(async () => {
+      const { body } = sourced((sink) => sink.close())
+      return new Response(body)
+    })
+    const { socket, text } = await open(url, GET)
+    const ends = (): number => text().split('6\r\nfirst;\r\n0\r\n\r\n').length - 1
+    const arrived = async (count: number): Promise<void> => {
+      while (ends() < count) await new Promise((next) => setImmediate(next))
+    }
+    await arrived(1)
+    context.mock.timers.tick(60_000)
+    socket.write(GET)
+    await arrived(2)
+    socket.destroy()
+  })
+
   it('breaks the connection where a stream fails', async () => {
     const url = await serve(async () => {
       let isFirst = true
