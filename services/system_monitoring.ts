@@ -73,13 +73,13 @@ function toOptions(vars: MonitoringVars, storeAddress: string, powers: Instrumen
   }
 }
 
-/** The etcd that is named, or the store where that is one. */
+/** The etcd that is named, or the store where that is one: it answers HTTP on the port of its gRPC, too. */
 function toEtcd(etcd: MonitoringVars['etcd'], storeAddress: string): EtcdOptions | undefined {
   if (etcd === null) return undefined
   if (etcd !== undefined)
     return { urls: etcd.urls, expectedMembers: etcd.expectedMembers ?? etcd.urls.length }
-  if (!/^https?:/.test(storeAddress)) return undefined
-  const urls = storeAddress.split(',').map((url) => url.trim().replace(/\/$/, ''))
+  if (!/^(?:https?|grpcs?):/.test(storeAddress)) return undefined
+  const urls = storeAddress.split(',').map((url) => url.trim().replace(/^grpc/, 'http').replace(/\/$/, ''))
   return { urls, expectedMembers: urls.length }
 }
 

@@ -48,6 +48,36 @@ describe('startSystemMonitoring()', () => {
   })
 })
 
+describe('the etcd that is watched', () => {
+  for (const [address, expected] of [
+    ['http://a:1,http://b:1/', ['http://a:1', 'http://b:1']],
+    // etcd answers HTTP on the port of its gRPC.
+    ['grpc://a:1', ['http://a:1']],
+    ['grpcs://a:1', ['https://a:1']],
+    ['embedded:', []],
+  ] as const)
+    it(`is the store: ${address}`, async () => {
+      const store = createMemoryStore({ clock: systemClock })
+      const origins = new Set<string>()
+      const config = configWith({})
+      const monitoring = startSystemMonitoring({
+        ...common,
+        config: { ...config, vars: { ...config.vars, store: address } },
+        store,
+        metrics: createRegistry(),
+        fetch: async (url) => {
+          origins.add(new URL(url).origin)
+          throw new TypeError('nobody is there')
+        },
+      })
+      // The status waits for the first look.
+      await monitoring.fetch(new Request('http://127.0.0.1/api/v1/monitoring/status'))
+      assert.deepEqual([...origins], expected)
+      await monitoring.close()
+      await store.close()
+    })
+})
+
 describe('createInstruments()', () => {
   it('refuses telemetry that cannot be sent', async () => {
     const store = createMemoryStore({ clock: systemClock })

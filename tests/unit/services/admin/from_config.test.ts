@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { toAdminSettings, type AdminVars } from '#services/admin/from_config.ts'
+import { isAvisoError } from '#shared/errors.ts'
+import { DAY_MS, HOUR_MS, schemas } from './fixture.ts'
+
+const VARS: AdminVars = {
+  history: 16 * DAY_MS,
+  retention: { age: 15 * DAY_MS },
+  events: {},
+  longestGap: 3 * HOUR_MS,
+  legacyHistoryKey: '/ec/admin/history',
+  defragmentWasteMebibytes: 512,
+}
+
+describe('toAdminSettings()', () => {
+  it('refuses a retention of an event type that no schema has: it would be kept by another one', () => {
+    assert.throws(
+      () => toAdminSettings({ ...VARS, events: { marz: { age: DAY_MS } } }, schemas),
+      (error) => isAvisoError(error, 'ERR_UNKNOWN_EVENT') && error.message.includes('marz'),
+    )
+    assert.deepEqual(toAdminSettings({ ...VARS, events: { mars: { age: DAY_MS } } }, schemas).events, {
+      mars: { ageMs: DAY_MS, count: undefined, dateField: undefined },
+    })
+  })
+
+  it('takes the folders of the schemas for roots, and never the whole store', () => {
+    assert.deepEqual([...toAdminSettings(VARS, schemas).roots].toSorted(), [
+      '/ec/admin/',
+      '/ec/diss/',
+      '/ec/mars/',
+      '/tmp/aviso/flight/',
+    ])
+    assert.deepEqual(toAdminSettings({ ...VARS, roots: ['/ec/mars/'] }, schemas).roots, ['/ec/mars/'])
+  })
+})
