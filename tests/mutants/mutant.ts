@@ -45,6 +45,7 @@ export const SUITES = {
   facade: ['tests/unit/services/auth/facade_range.test.ts', 'tests/unit/services/auth/facade_rights.test.ts'],
   watch: ['tests/unit/services/auth/facade_watch.test.ts'],
   providers: ['tests/unit/services/rest/providers.test.ts'],
+  relay: ['tests/service/tree.test.ts'],
   parity: ['tests/parity/auth_1x.test.ts', 'tests/parity/auth_2x.test.ts'],
   hostile: ['tests/service/hostile.test.ts'],
   streams: ['tests/service/identity_streams.test.ts'],

@@ -152,7 +152,18 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     to: 'JSON.stringify([username])',
     tests: ['requester'],
   },
-  { file: policy('access_control'), from: "wide === 'narrow' &&", to: '', tests: ['control'] },
+  {
+    file: policy('access_control'),
+    from: "decision.kind === 'narrowed' &&\n        wide === 'narrow' &&",
+    to: "decision.kind === 'narrowed' &&",
+    tests: ['control'],
+  },
+  {
+    file: policy('access_control'),
+    from: "if (wide === 'narrow' && isRelay(requester))",
+    to: 'if (isRelay(requester))',
+    tests: ['control', 'relay'],
+  },
   {
     file: policy('access_control'),
     from: '        ranges.every((range) => mayNarrow(range, visible))',
@@ -161,8 +172,8 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: policy('access_control'),
-    from: "if (decideAccess(effective, keys).kind !== 'whole')",
-    to: 'if (false)',
+    from: "decideAccess(effective, keys).kind === 'whole'",
+    to: 'true',
     tests: ['control'],
   },
   {
@@ -218,5 +229,41 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     from: 'await entry.right.check(limits.maxAgeMs)',
     to: 'await entry.right.check(Infinity)',
     tests: ['streams', 'rights'],
+  },
+  {
+    file: policy('policy'),
+    from: 'isRelay: (identity) => identity !== undefined && rightsOf(identity).relay',
+    to: 'isRelay: () => true',
+    tests: ['access', 'control', 'relay'],
+  },
+  {
+    file: policy('policy'),
+    from: 'isRelay: () => false',
+    to: 'isRelay: () => true',
+    tests: ['control', 'relay'],
+  },
+  {
+    file: policy('access_control'),
+    from: 'isRelay(again) && covers(keys, relay.visible)',
+    to: 'covers(keys, relay.visible)',
+    tests: ['control', 'relay'],
+  },
+  {
+    file: policy('access_control'),
+    from: 'isRelay(again) && covers(keys, relay.visible)',
+    to: 'isRelay(again)',
+    tests: ['control', 'relay'],
+  },
+  {
+    file: 'services/auth/facade_relay.ts',
+    from: 'redact(kv, (key) => contains(visible, key))',
+    to: 'kv.value',
+    tests: ['relay'],
+  },
+  {
+    file: policy('access'),
+    from: 'return intersect(requested, RELAYED)',
+    to: 'return requested',
+    tests: ['access', 'control', 'relay'],
   },
 ]
