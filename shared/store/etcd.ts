@@ -20,6 +20,8 @@ import type { Store } from './store.ts'
 
 /** Waits between attempts to connect to a member that is away; gRPC's own grow to two minutes. */
 const RECONNECT_MS = { first: 50, most: 500 } as const
+/** Largest message: as over the gateway, and several times what etcd sends. Of a longer one nothing is kept. */
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 /** gRPC's deadline lies behind ours, so that ours speaks. */
 const DEADLINE_SLACK_MS = 1_000
 /** Paths of the gateway → services and methods. */
@@ -31,6 +33,11 @@ const METHODS: Readonly<Record<string, readonly [service: ServiceName, method: s
   '/v3/maintenance/status': ['Maintenance', 'status'],
   '/v3/auth/authenticate': ['Auth', 'authenticate'],
 }
+
+/** How grpc-js begins to say that a call never left. */
+const NOT_SENT = ['No connection established', 'Name resolution failed', 'Channel closed before call started']
+/** How it says that a message is larger than {@link MAX_MESSAGE_BYTES}. */
+const TOO_LARGE = 'Received message larger than max'
 
 type ServiceName = Parameters<ICallable<unknown>['exec']>[0]
 
@@ -86,8 +93,10 @@ class Member extends Etcd3 {
       hosts: endpoint.replace(/^grpc/, 'http'),
       faultHandling: { host: () => policy, global: policy },
       grpcOptions: {
-        'grpc.max_receive_message_length': -1,
+        'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
         'grpc.max_send_message_length': -1,
+        // Else a new client would be given the connection of the one that it replaces.
+        'grpc.use_local_subchannel_pool': 1,
         'grpc.initial_reconnect_backoff_ms': RECONNECT_MS.first,
         'grpc.min_reconnect_backoff_ms': RECONNECT_MS.first,
         'grpc.max_reconnect_backoff_ms': RECONNECT_MS.most,
@@ -118,6 +127,12 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
     members.set(endpoint, member)
     return member
   }
+  /** A connection on which an answer did not come may be one that nobody holds at the other end. What runs on it may go on. */
+  const replace = (endpoint: string, silent: Member): void => {
+    if (members.get(endpoint) !== silent) return
+    members.delete(endpoint)
+    silent.close()
+  }
   return {
     encodeBytes: (bytes) => bytes,
     ask: async ({ endpoint, path, message, token, limitMs, signals }) => {
@@ -125,7 +140,8 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
       if (service === undefined || method === undefined) throw new TypeError(`No gRPC method for ${path}`)
       let call: Call | undefined
       const stopListening = onAbort(signals, () => call?.cancel())
-      const answer = memberOf(endpoint).with(service, token, (client, metadata) => {
+      const member = memberOf(endpoint)
+      const answer = member.with(service, token, (client, metadata) => {
         const { promise, resolve } = Promise.withResolvers<Outcome<WireObject>>()
         const options = { deadline: clock.now() + limitMs + DEADLINE_SLACK_MS }
         const send = client[method]?.bind(client)
@@ -136,7 +152,10 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
         return promise
       })
       try {
-        return (await limitTime(clock, limitMs, answer)) ?? silence(limitMs)
+        const outcome = await limitTime(clock, limitMs, answer)
+        if (outcome !== undefined) return outcome
+        replace(endpoint, member)
+        return silence(limitMs)
       } catch (error) {
         return toVerdict(error)
       } finally {
@@ -145,12 +164,15 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
       }
     },
     open: async (request) => {
+      const { endpoint, token } = request
+      const member = memberOf(endpoint)
       try {
-        const call = await memberOf(request.endpoint).with('Watch', request.token, (client, metadata) =>
+        const call = await member.with('Watch', token, (client, metadata) =>
           // A stream must not be taken for a promise, and its error comes later.
           ({ stream: startWatch(client, metadata, request.message) }),
         )
-        return { kind: 'done', value: createStream(call.stream, request) }
+        const onSilent = (): void => replace(endpoint, member)
+        return { kind: 'done', value: createStream(call.stream, request, onSilent) }
       } catch (error) {
         return toVerdict(error)
       }
@@ -171,14 +193,17 @@ function startWatch(client: Service, metadata: Metadata, message: object): Watch
   return stream
 }
 
-function createStream(call: WatchCall, { signal }: StreamRequest): MessageStream {
+/** @param onSilent The stream was left before anything came. */
+function createStream(call: WatchCall, { signal }: StreamRequest, onSilent: () => void): MessageStream {
   const messages = call[Symbol.asyncIterator]()
+  let heard = false
   let cancelled = false
   const cancel = (): void => {
     if (cancelled) return
     cancelled = true
     stopListening()
     call.cancel()
+    if (!heard) onSilent()
   }
   const stopListening = onAbort([signal], cancel)
   return {
@@ -186,8 +211,10 @@ function createStream(call: WatchCall, { signal }: StreamRequest): MessageStream
       if (cancelled) return undefined
       try {
         const message = await messages.next()
+        heard = true
         return cancelled || message.done === true ? undefined : [{ result: message.value }]
       } catch (error) {
+        heard = true
         if (cancelled) return undefined
         const { code, details } = error as Partial<GrpcError>
         if (typeof code !== 'number') throw error
@@ -202,10 +229,9 @@ function createStream(call: WatchCall, { signal }: StreamRequest): MessageStream
 function toVerdict(error: unknown): Verdict {
   const { code, details = '' } = (toObject(error) ?? {}) as Partial<GrpcError>
   if (typeof code !== 'number') return { kind: 'unknown', error: unavailable(error) }
-  // grpc-js says this where no connection could be had in the first place.
-  if (details.startsWith('No connection established') || details.startsWith('Name resolution failed')) {
+  if (NOT_SENT.some((text) => details.startsWith(text)))
     return { kind: 'not_done', error: unavailable(error) }
-  }
+  if (details.startsWith(TOO_LARGE)) return { kind: 'unknown', error: malformed(error) }
   const verdict = judge({ code, message: details })
   return verdict.kind === 'refused' && verdict.error.code === 'ERR_STORE_PROTOCOL'
     ? { kind: 'refused', error: malformed(error) }

@@ -3,9 +3,10 @@ import { detectPlatform } from '#shared/runtime/detect.ts'
 import { createGatewayStore } from '#shared/store/gateway.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
 import { silentLogger } from '#shared/telemetry/logger.ts'
-import { faultContract } from './store_faults.contract.ts'
+import { connectionContract } from './store_connection.contract.ts'
+import { faultContract, type OpenOver } from './store_faults.contract.ts'
 
-faultContract('gateway', async (endpoints, more = {}) => {
+const open: OpenOver = async (endpoints, more = {}) => {
   const { unary, watch } = (await detectPlatform()).storeFetch
   const parts = {
     fetch: unary,
@@ -15,4 +16,7 @@ faultContract('gateway', async (endpoints, more = {}) => {
     logger: silentLogger,
   }
   return createGatewayStore({ endpoints, ...parts, ...more })
-})
+}
+
+faultContract('gateway', open)
+connectionContract('gateway', open)

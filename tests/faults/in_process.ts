@@ -21,11 +21,20 @@ import { INTERNAL, nameOfValue, toJournal, type StoredRevision, type Write } fro
 /** A running system. */
 export interface LocalSystem {
   readonly door: Door
+  /** Resolves when its services have started. */
+  readonly ready: Promise<void>
   close(): Promise<void>
 }
 
-/** Starts one. It leaves the store open, since others may use it. */
+/** Starts one, and waits for its services. It leaves the store open, since others may use it. */
 export async function startLocalSystem(store: Store): Promise<LocalSystem> {
+  const system = await beginLocalSystem(store)
+  await system.ready
+  return system
+}
+
+/** Starts one, and does not wait. */
+export async function beginLocalSystem(store: Store): Promise<LocalSystem> {
   const file = new URL('../../wrangler-like.config.json', import.meta.url)
   const config = loadConfig(await readFile(file, 'utf8'), 'wrangler-like.config.json')
   const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
@@ -41,8 +50,7 @@ export async function startLocalSystem(store: Store): Promise<LocalSystem> {
     baseUrl: () => 'http://127.0.0.1',
     version: '0.0.0',
   })
-  await system.ready
-  return { door: doorOf(system.fetch), close: () => system.close() }
+  return { door: doorOf(system.fetch), ready: system.ready, close: () => system.close() }
 }
 
 /** Reads a store's whole history as it is made. */

@@ -1,0 +1,17 @@
+import { randomUUID } from 'node:crypto'
+import { createEtcdStore } from '#shared/store/etcd.ts'
+import { systemClock } from '#shared/telemetry/clock.ts'
+import { silentLogger } from '#shared/telemetry/logger.ts'
+import { grpcFaults } from './store_fault_cases.ts'
+import { storeFaultContract } from './store_faults.contract.ts'
+
+await storeFaultContract('gRPC', {
+  open: async (port) =>
+    createEtcdStore({
+      endpoints: [`grpc://127.0.0.1:${port}`],
+      clock: systemClock,
+      random: randomUUID,
+      logger: silentLogger,
+    }),
+  faults: grpcFaults,
+})
