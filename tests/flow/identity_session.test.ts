@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -30,19 +31,42 @@ interface RangeBody {
   readonly kvs?: readonly { readonly key: string; readonly value?: string; readonly mod_revision: string }[]
 }
 
+/** Hands on to `url`, and keeps what is sent there. */
+async function startRecorder(
+  url: string,
+): Promise<{ readonly url: string; sent(): string; close(): Promise<void> }> {
+  const { hostname, port } = new URL(url)
+  const pieces: Uint8Array[] = []
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname)
+    client.on('data', (piece: Uint8Array) => pieces.push(piece))
+    client.on('error', () => upstream.destroy()).on('close', () => upstream.destroy())
+    upstream.on('error', () => client.destroy()).on('close', () => client.destroy())
+    client.pipe(upstream).pipe(client)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    sent: () => Buffer.concat(pieces).toString('latin1'),
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  }
+}
+
 describe('a 1.x listener in front of etcd', { skip: await etcdMissing(), timeout: 120_000 }, () => {
   let etcd: EtcdCluster
+  let recorder: Awaited<ReturnType<typeof startRecorder>>
   let standIns: AccessStandIns
   let server: TestServer
   let folder: string
 
   before(async () => {
     etcd = await startTestEtcd()
+    recorder = await startRecorder(etcd.endpoints[0] ?? '')
     standIns = await startAccessStandIns()
     folder = await mkdtemp(join(tmpdir(), 'aviso-identity-'))
     const vars = {
       ...configFile.vars,
-      store: etcd.store,
+      store: recorder.url,
       ...standIns.vars,
       audit: { file: join(folder, 'audit.jsonl') },
     }
@@ -54,6 +78,7 @@ describe('a 1.x listener in front of etcd', { skip: await etcdMissing(), timeout
   after(async () => {
     await server.stop()
     await standIns.close()
+    await recorder.close()
     await etcd.close()
     await rm(folder, { recursive: true, force: true })
   })
@@ -61,7 +86,7 @@ describe('a 1.x listener in front of etcd', { skip: await etcdMissing(), timeout
   const post = (path: string, body: unknown, authorization: string): Promise<Response> =>
     fetch(server.url + path, {
       method: 'POST',
-      headers: { authorization, 'content-type': 'application/json' },
+      headers: { authorization, 'content-type': 'application/json', cookie: `session=${CANARY}` },
       body: JSON.stringify(body),
     })
   const joe = `EmailKey joe@x.int:${JOE_TOKEN}`
@@ -123,7 +148,7 @@ describe('a 1.x listener in front of etcd', { skip: await etcdMissing(), timeout
     await standIns.authOTron.misbehave(undefined)
   })
 
-  it('leaves its marks in the audit log, and no token in there, in the output, or in etcd', async () => {
+  it('leaves its marks in the audit log, and no token in there, in the output, in metrics, in etcd or on the way there', async () => {
     const file = join(folder, 'audit.jsonl')
     await eventually('the audit log is written', async () =>
       (await readFile(file, 'utf8').catch(() => '')).includes('narrowed'),
@@ -143,7 +168,17 @@ describe('a 1.x listener in front of etcd', { skip: await etcdMissing(), timeout
     })
     const { kvs = [] } = (await stored.json()) as RangeBody
     assert.ok(kvs.length > 5)
-    const texts = [audit, server.output(), ...kvs.map(({ key, value = '' }) => atob(key) + atob(value))]
+    const metrics = await (await fetch(`${server.url}/metrics`)).text()
+    assert.match(metrics, /aviso_access_events_total/)
+    assert.match(recorder.sent(), /POST \/v3\/kv\/range/)
+    assert.doesNotMatch(recorder.sent(), /authorization|x-auth|x-forwarded|cookie/i)
+    const texts = [
+      audit,
+      server.output(),
+      metrics,
+      recorder.sent(),
+      ...kvs.map(({ key, value = '' }) => atob(key) + atob(value)),
+    ]
     assert.deepEqual(
       texts.filter((text) => text.includes(CANARY)),
       [],

@@ -31,7 +31,7 @@ export interface IdentitySystem {
   readonly standIns: AccessStandIns
   readonly system: System
   readonly store: Store
-  /** What was logged, put on record, and answered. */
+  /** What was logged and answered; in the end what was measured, too. */
   readonly printed: string[]
   /** Records of the audit log so far, the newest last. */
   audited(): Promise<readonly Readonly<Record<string, unknown>>[]>
@@ -130,6 +130,7 @@ export async function startIdentitySystem(options: IdentitySystemOptions = {}): 
     },
     close: async () => {
       const stored = await store.range({ key: new Uint8Array([0]), end: END_OF_KEYS })
+      printed.push(await (await call('/metrics')).text())
       await system.close()
       await standIns.close()
       const texts = stored.kvs.map((kv) => toText(kv.key) + toText(kv.value))
