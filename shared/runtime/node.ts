@@ -6,21 +6,11 @@
 
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import type { IncomingMessage } from 'node:http'
-import { FastResponse, serve } from 'srvx/node'
 import { databaseFile, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
-import { readingFromMessage } from './node_body.ts'
 import { createNodeFetch } from './node_fetch.ts'
-import { ambiguityOf, refuseAmbiguity } from './node_strict.ts'
-import { writingStreams } from './node_stream.ts'
-import type { FetchHandler, ListenOptions, Platform, RunningServer } from './runtime.ts'
-import {
-  HEADERS_TIMEOUT_MS,
-  KEEP_ALIVE_TIMEOUT_MS,
-  MAX_HEADER_BYTES,
-  REQUEST_TIMEOUT_MS,
-} from './server_limits.ts'
+import { serveNode } from './node_serve.ts'
+import type { Platform } from './runtime.ts'
 import { openSqlite } from './sqlite.ts'
 import { nodeUdp } from './udp.ts'
 
@@ -41,40 +31,4 @@ export function createNodePlatform(): Platform {
     log: (line) => process.stderr.write(`${line}\n`),
     identity: processIdentity(),
   }
-}
-
-async function serveNode(
-  handler: FetchHandler,
-  { host, port, onPeer }: ListenOptions,
-): Promise<RunningServer> {
-  // Undici's own Response costs twice the rest of a request (README, "Runtimes"); srvx's answers the same calls.
-  globalThis.Response = FastResponse as unknown as typeof Response
-  const server = serve({
-    fetch: async (request) => {
-      const message = request.runtime?.node?.req as IncomingMessage | undefined
-      const ambiguity = message === undefined ? undefined : ambiguityOf(message)
-      if (ambiguity !== undefined) return refuseAmbiguity(ambiguity)
-      if (onPeer !== undefined && request.ip !== undefined) onPeer(request, request.ip)
-      return writingStreams(await handler(readingFromMessage(request)))
-    },
-    hostname: host,
-    port,
-    silent: true,
-    gracefulShutdown: false,
-    node: {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    },
-  })
-  await server.ready()
-  return {
-    url: trimSlash(server.url ?? `http://${host}:${port}`),
-    close: () => Promise.resolve(server.close(true)).then(() => undefined),
-  }
-}
-
-function trimSlash(url: string): string {
-  return url.replace(/\/$/, '')
 }
