@@ -23,6 +23,7 @@ import { reconnectGroup } from './bench/groups/reconnect.ts'
 import { replayGroup } from './bench/groups/replay.ts'
 import { stalledGroup } from './bench/groups/stalled.ts'
 import { startGroup } from './bench/groups/start.ts'
+import { telemetryGroup } from './bench/groups/telemetry.ts'
 import type { Bench, RowGroup } from './bench/plan.ts'
 import { BENCH_RUNTIMES, CAN_PIN, fileLimit, HAS_PROC, place, type BenchRuntime } from './bench/processes.ts'
 import { toJsonRows, toTable, verdictOf, type Row } from './bench/row.ts'
@@ -37,6 +38,7 @@ const GROUPS: readonly RowGroup[] = [
   filtersGroup,
   embeddedGroup,
   identityGroup,
+  telemetryGroup,
   cleanGroup,
   startGroup,
 ]

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openConnection } from './http_load.ts'
@@ -18,6 +18,8 @@ export interface AvisoOptions {
   readonly store?: string
   /** Default: all. */
   readonly services?: readonly string[]
+  /** Content of the configuration file. Default: the project's. */
+  readonly config?: object
   /** Fills the folder of the embedded store before the start. */
   readonly prepare?: (folder: string) => Promise<void>
 }
@@ -28,12 +30,15 @@ const READY_LIMIT_MS = 20_000
 
 /** Starts the launcher as a user would, on a free port, and waits until the store has answered. */
 export async function startAviso(options: AvisoOptions = {}): Promise<BenchProcess> {
-  const { runtime = 'node', store = 'embedded:', services = [], prepare } = options
+  const { runtime = 'node', store = 'embedded:', services = [], config, prepare } = options
   const folder = await mkdtemp(join(tmpdir(), 'aviso-bench-'))
   const argv = ['scripts/serve.ts', ...services, '--port', '0', '--store', store, '--data', folder]
   const started = (async () => {
     await prepare?.(folder)
-    return startProcess(runtime, argv)
+    if (config === undefined) return startProcess(runtime, argv)
+    const file = join(folder, 'config.json')
+    await writeFile(file, JSON.stringify(config))
+    return startProcess(runtime, [...argv, '--config', file])
   })()
   const process = await started.catch(async (error: unknown) => {
     await rm(folder, { recursive: true, force: true })
