@@ -208,6 +208,8 @@ describe('createJobs()', () => {
     const first = jobs.run('clean')
     await rejects(jobs.run('clean'), 'ERR_JOB_RUNNING')
     await jobs.run('clean', { dryRun: true })
+    // A time of the schedule that comes meanwhile is left out, and no failure.
+    assert.deepEqual(await jobs.run('clean', { slot: NOW }), { skipped: 'running' })
     await first
   })
 
