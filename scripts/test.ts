@@ -21,7 +21,7 @@ const GATE = ['tests/{unit,contract,service,parity,flow,runtime,faults,clients}/
 const PORTABLE = [
   'tests/unit/shared/**/*.test.ts',
   'tests/unit/services/**/*.test.ts',
-  'tests/contract/store.{memory,embedded}.test.ts',
+  'tests/contract/{hub,store}.{memory,embedded}.test.ts',
   'tests/service/**/*.test.ts',
 ]
 /** One test that hangs must not hold the gate for ever. */

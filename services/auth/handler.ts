@@ -47,7 +47,7 @@ export interface AuthParts {
 /** The Fetch handler of the service. It never rejects. */
 export function createAuthHandler(parts: AuthParts): FetchHandler {
   const limits = { ...DEFAULT_AUTH_LIMITS, ...parts.limits }
-  const positions = parts.positions ?? createPositions(parts.store)
+  const positions = parts.positions ?? createPositions(parts.store, parts.epoch)
   const facade = createFacade({ ...parts, limits })
   const api = createRouter(
     [

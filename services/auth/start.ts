@@ -7,12 +7,7 @@
 import { parseCursor } from '#services/auth/cursor.ts'
 import type { Place, StartRequest } from '#services/auth/listen_request.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import {
-  revisionOfDate,
-  revisionOfSequence,
-  sequenceAt,
-  type JournalPosition,
-} from '#shared/journal/positions.ts'
+import { sequenceAt, sharePositions, type JournalPosition } from '#shared/journal/positions.ts'
 import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
 import type { StartPosition } from '#shared/watch/hub.ts'
 
@@ -65,14 +60,17 @@ export async function resolveStart(
   return isFromTheBeginning(start) ? FROM_THE_BEGINNING : positions.start(event, start, { signal })
 }
 
-/** Positions as the journal of the store has them. */
-export function createPositions(store: Store): Positions {
+/** Positions as the journal of the store has them. @param epoch The store's. */
+export function createPositions(store: Store, epoch: () => string): Positions {
+  const positions = sharePositions(store, epoch)
+  const find = (event: string, place: Place): Promise<JournalPosition> =>
+    place.kind === 'date' ? positions.ofDate(event, place.at) : positions.ofSequence(event, place.sequence)
   return {
-    start: async (event, place, options) => toStart(await find(store, event, { place, options })),
-    end: async (event, place, options) => {
-      if (place.kind === 'sequence') return toEnd(await find(store, event, { place, options }))
+    start: async (event, place) => toStart(await find(event, place)),
+    end: async (event, place) => {
+      if (place.kind === 'sequence') return toEnd(await find(event, place))
       // Everything before the first commit that is later.
-      const after = await revisionOfDate(store, event, place.at + 1, options)
+      const after = await positions.ofDate(event, place.at + 1)
       return after.kind === 'future' ? undefined : after.revision - 1n
     },
     sequenceAt: async (event, revision, options) => {
@@ -84,16 +82,6 @@ export function createPositions(store: Store): Positions {
       }
     },
   }
-}
-
-function find(
-  store: Store,
-  event: string,
-  { place, options }: { readonly place: Place; readonly options: CallOptions },
-): Promise<JournalPosition> {
-  return place.kind === 'date'
-    ? revisionOfDate(store, event, place.at, options)
-    : revisionOfSequence(store, event, place.sequence, options)
 }
 
 function toStart(position: JournalPosition): HistoryStart {

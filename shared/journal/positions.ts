@@ -5,9 +5,9 @@
  * @module
  */
 
-import { isAvisoError } from '#shared/errors.ts'
 import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
-import { lastSequence, oldestRevision, previousRevision, readCommit, type JournalCommit } from './commits.ts'
+import { lastSequence, readCommit } from './commits.ts'
+import { readJournal, shareJournal, type JournalReads, type Outline } from './outlines.ts'
 
 /** Where something is in the history of an event type. */
 export type JournalPosition =
@@ -30,9 +30,7 @@ export function revisionOfDate(
   at: number,
   options?: CallOptions,
 ): Promise<JournalPosition> {
-  return search({ store, event, options }, ({ batch }) =>
-    Date.parse(batch.at) >= at ? { index: 0, isFirst: false } : undefined,
-  )
+  return findDate(readJournal({ store, event }, options), at)
 }
 
 /** The notification with a sequence number (from 1). Throws as {@link revisionOfDate}. */
@@ -42,11 +40,7 @@ export function revisionOfSequence(
   sequence: bigint,
   options?: CallOptions,
 ): Promise<JournalPosition> {
-  return search({ store, event, options }, (commit) => {
-    if (BigInt(lastSequence(commit)) < sequence) return undefined
-    const index = Number(sequence) - commit.batch.first_seq
-    return { index: Math.max(0, index), isFirst: index >= 0 }
-  })
+  return findSequence(readJournal({ store, event }, options), sequence)
 }
 
 /**
@@ -64,14 +58,50 @@ export async function sequenceAt(
   return commit === undefined ? 0n : BigInt(lastSequence(commit))
 }
 
-interface Journal {
-  readonly store: Store
-  readonly event: string
-  readonly options: CallOptions | undefined
+/** Searches that share their reads: however many listeners ask, together they cost about as much as one. */
+export interface SharedPositions {
+  /** As {@link revisionOfDate}, but `found` may have been compacted away since somebody else has found it: whoever goes there sees. */
+  ofDate(event: string, at: number): Promise<JournalPosition>
+  /** As {@link revisionOfSequence}, see {@link SharedPositions.ofDate}. */
+  ofSequence(event: string, sequence: bigint): Promise<JournalPosition>
+}
+
+/**
+ * Shares searches in the journals of a store.
+ *
+ * @param epoch The store's: what was read of another one is forgotten. May throw, which the searches then do.
+ */
+export function sharePositions(store: Store, epoch: () => string): SharedPositions {
+  let journals = new Map<string, JournalReads>()
+  let of: string | undefined
+  const readsOf = (event: string): JournalReads => {
+    const current = epoch()
+    if (of !== current) journals = new Map()
+    of = current
+    const reads = journals.get(event) ?? shareJournal({ store, event })
+    journals.set(event, reads)
+    return reads
+  }
+  return {
+    ofDate: async (event, at) => findDate(readsOf(event), at),
+    ofSequence: async (event, sequence) => findSequence(readsOf(event), sequence),
+  }
+}
+
+function findDate(reads: JournalReads, date: number): Promise<JournalPosition> {
+  return search(reads, ({ at }) => (at >= date ? { index: 0, isFirst: false } : undefined))
+}
+
+function findSequence(reads: JournalReads, sequence: bigint): Promise<JournalPosition> {
+  return search(reads, ({ first, last }) => {
+    if (BigInt(last) < sequence) return undefined
+    const index = Number(sequence) - first
+    return { index: Math.max(0, index), isFirst: index >= 0 }
+  })
 }
 
 /** What qualifies in a commit; once a commit has something, every later commit has. */
-type Test = (commit: JournalCommit) => Qualifying | undefined
+type Test = (outline: Outline) => Qualifying | undefined
 
 interface Qualifying {
   /** Of the first notification that qualifies. */
@@ -80,48 +110,36 @@ interface Qualifying {
   readonly isFirst: boolean
 }
 
-async function search(journal: Journal, test: Test): Promise<JournalPosition> {
-  const { commit, head } = await readCommit(journal, undefined, journal.options)
-  if (commit === undefined || test(commit) === undefined) return { kind: 'future', revision: head + 1n }
+async function search(reads: JournalReads, test: Test): Promise<JournalPosition> {
+  const known = reads.known((outline) => test(outline) !== undefined)
   /** Qualifies. */
-  let found = commit
+  let { found } = known
   /** No commit at or before it qualifies. */
-  let passed: Revision = 0n
+  let { passed } = known
   /** Nothing can be read at or before it. */
-  let lost: Revision = 0n
-  while (previousRevision(found) > passed && test(found)?.isFirst !== true) {
+  let { lost } = known
+  if (found === undefined) {
+    const { outline, head } = await reads.newest()
+    if (outline === undefined || test(outline) === undefined) return { kind: 'future', revision: head + 1n }
+    found = outline
+  }
+  while (found.previous > passed && test(found)?.isFirst !== true) {
     const low = lost > passed ? lost : passed
-    const high = previousRevision(found)
     // What was written before the oldest readable revision may still be the value there.
-    const at = high > low ? (low + high + 1n) / 2n : found.revision - 1n
+    const high: Revision = found.previous
+    const at: Revision = high > low ? (low + high + 1n) / 2n : found.revision - 1n
     if (at <= lost) break
-    const read = await readAt(journal, at)
+    const read = await reads.at(at)
     if (read.kind === 'lost') lost = read.lost
-    else if (read.commit !== undefined && test(read.commit) !== undefined) found = read.commit
+    else if (read.outline !== undefined && test(read.outline) !== undefined) found = read.outline
     else passed = at
   }
   if (found.revision > lost) {
-    const own = await readAt(journal, found.revision)
+    const own = await reads.at(found.revision)
     if (own.kind === 'lost') lost = own.lost
   }
   const qualifying = test(found)
-  const isFirst = qualifying?.isFirst === true || previousRevision(found) <= passed
+  const isFirst = qualifying?.isFirst === true || found.previous <= passed
   if (found.revision <= lost || !isFirst) return { kind: 'compacted', revision: lost + 1n }
   return { kind: 'found', revision: found.revision, index: qualifying?.index ?? 0 }
-}
-
-type Read =
-  | { readonly kind: 'read'; readonly commit: JournalCommit | undefined }
-  /** Nothing can be read at or before this revision. */
-  | { readonly kind: 'lost'; readonly lost: Revision }
-
-async function readAt(journal: Journal, revision: Revision): Promise<Read> {
-  try {
-    const { commit } = await readCommit(journal, revision, journal.options)
-    return { kind: 'read', commit }
-  } catch (error) {
-    if (!isAvisoError(error, 'ERR_HISTORY_COMPACTED')) throw error
-    const oldest = oldestRevision(error)
-    return { kind: 'lost', lost: oldest === undefined || oldest <= revision ? revision : oldest - 1n }
-  }
 }

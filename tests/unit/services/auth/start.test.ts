@@ -50,6 +50,7 @@ describe('createPositions()', () => {
         [20, 3],
         [30, 1],
       ]),
+      () => 'epoch',
     )
     const find = (place: Parameters<Positions['start']>[1]) => start('e', place, NONE)
     assert.deepEqual(await find(sequence(1n)), { kind: 'revision', revision: 2n })
@@ -68,6 +69,7 @@ describe('createPositions()', () => {
         [20, 3],
         [30, 1],
       ]),
+      () => 'epoch',
     )
     const find = (place: Parameters<Positions['end']>[1]) => end('e', place, NONE)
     assert.equal(await find(sequence(3n)), 3n)
@@ -85,6 +87,7 @@ describe('createPositions()', () => {
         [10, 1],
         [20, 3],
       ]),
+      () => 'epoch',
     )
     const numbers = await Promise.all(
       [1n, 2n, 3n].map((revision) => positions.sequenceAt('e', revision, NONE)),
@@ -100,7 +103,7 @@ describe('createPositions()', () => {
       [40, 1],
     ])
     await store.compact(4n)
-    const positions = createPositions(store)
+    const positions = createPositions(store, () => 'epoch')
     for (const place of [sequence(2n), date(15)]) {
       await assert.rejects(
         positions.start('e', place, NONE),
@@ -115,7 +118,7 @@ describe('createPositions()', () => {
   })
 
   it('knows an event type without notifications', async () => {
-    const positions = createPositions(createMemoryStore({ clock: systemClock }))
+    const positions = createPositions(createMemoryStore({ clock: systemClock }), () => 'epoch')
     assert.equal((await positions.start('e', sequence(3n), NONE)).kind, 'revision')
     assert.equal(await positions.end('e', date(30), NONE), undefined)
     assert.equal(await positions.sequenceAt('e', 1n, NONE), 0n)

@@ -3,10 +3,12 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { encodeJournal } from '#shared/journal/codec.ts'
 import { journalKey } from '#shared/journal/journal.ts'
+import { MAX_OUTLINES } from '#shared/journal/outlines.ts'
 import {
   revisionOfDate,
   revisionOfSequence,
   sequenceAt,
+  sharePositions,
   type JournalPosition,
 } from '#shared/journal/positions.ts'
 import { toBytes } from '#shared/store/bytes.ts'
@@ -187,6 +189,136 @@ describe('revisionOfSequence()', () => {
       revision: head,
       index: 1,
     })
+  })
+})
+
+/** A store whose reads are counted, and answered in a later turn so that many are under way at once. */
+function countingReads(store: Store): { readonly store: Store; reads: number } {
+  const counting = {
+    reads: 0,
+    store: {
+      ...store,
+      range: async (request: Parameters<Store['range']>[0]) => {
+        counting.reads++
+        const result = await store.range(request)
+        await new Promise((next) => setImmediate(next))
+        return result
+      },
+    },
+  }
+  return counting
+}
+
+describe('sharePositions()', () => {
+  const many = Array.from({ length: 1000 }, (_, index) => ({ pause: 1, count: 2, others: index % 4 }))
+
+  it('finds what a search alone finds, in whatever order it is asked, whatever is compacted', async () => {
+    await fc.assert(
+      fc.asyncProperty(STEPS, fc.nat(), fc.infiniteStream(fc.nat()), async (steps, cut, order) => {
+        const { store, commits, head } = await fill(steps)
+        const oldest = BigInt(cut % Number(head)) + 1n
+        if (oldest > 1n) await store.compact(oldest)
+        const shared = sharePositions(store, () => 'epoch')
+        const last = commits.reduce((sum, { count }) => sum + count, 0)
+        for (let asked = 0; asked < 12; asked++) {
+          const sequence = BigInt(([...order.take(1)][0] ?? 0) % (last + 2))
+          assert.deepEqual(
+            await shared.ofSequence('mars', sequence),
+            await revisionOfSequence(store, 'mars', sequence),
+          )
+          const at = (commits[Number(sequence) % commits.length]?.at ?? 0) + (asked % 3) - 1
+          const want = expected(commits, head, oldest, (commit) => commit.at >= at)
+          checkPosition(await shared.ofDate('mars', at), want, { commits, oldest })
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('reads for a thousand listeners at one place what it reads for one', async () => {
+    const { store, commits, head } = await fill(many)
+    const alone = countingReads(store)
+    await revisionOfSequence(alone.store, 'mars', 601n)
+    assert.ok(alone.reads <= 2 * Math.log2(Number(head)), `${alone.reads} reads`)
+    const counting = countingReads(store)
+    const shared = sharePositions(counting.store, () => 'epoch')
+    const found = { kind: 'found', revision: commits[300]?.revision, index: 0 }
+    const storm = () => Promise.all(Array.from({ length: 1000 }, () => shared.ofSequence('mars', 601n)))
+    for (const position of await storm()) assert.deepEqual(position, found)
+    assert.ok(counting.reads <= alone.reads + 1, `${counting.reads} reads, ${alone.reads} for one`)
+    await storm()
+    assert.ok(counting.reads <= alone.reads + 1, `${counting.reads} reads later`)
+  })
+
+  it('shares the way where places differ and publishing goes on', async () => {
+    const { store, commits } = await fill(many)
+    const counting = countingReads(store)
+    const shared = sharePositions(counting.store, () => 'epoch')
+    const places = Array.from({ length: 64 }, (_, index) => 500 + index)
+    await Promise.all(
+      places.map(async (place, index) => {
+        for (let turn = 0; turn < index % 8; turn++) await new Promise((next) => setImmediate(next))
+        await store.txn({
+          compare: [],
+          success: [{ kind: 'put', key: toBytes('/other'), value: toBytes('') }],
+        })
+        const { revision, first } = commits[place] ?? { revision: 0n, first: 0 }
+        assert.deepEqual(await shared.ofSequence('mars', BigInt(first)), {
+          kind: 'found',
+          revision,
+          index: 0,
+        })
+      }),
+    )
+    // Each commit is read itself; the way to all of them is about one way.
+    assert.ok(counting.reads <= 2 * places.length, `${counting.reads} reads`)
+  })
+
+  it('tells what was stored before it was asked', async () => {
+    const { store, head } = await fill(many.slice(0, 3))
+    const shared = sharePositions(countingReads(store).store, () => 'epoch')
+    const early = shared.ofSequence('mars', 7n)
+    const { batch } = {
+      batch: { batch: 'b', at: '2027-01-01T00:00:00.000Z', prev: head.toString(), first_seq: 7 },
+    }
+    const event = { key: '/k', seq: 7, id: '', source: '', hash: '' }
+    const value = encodeJournal({ ...batch, events: [event] })
+    const { revision } = await store.txn({
+      compare: [],
+      success: [{ kind: 'put', key: toBytes(journalKey('mars')), value }],
+    })
+    assert.deepEqual(await shared.ofSequence('mars', 7n), { kind: 'found', revision, index: 0 })
+    await early
+  })
+
+  it('forgets what it has read when the store is replaced', async () => {
+    const [one, other] = [await fill(many.slice(0, 9)), await fill(many.slice(5, 14))]
+    let [current, epoch] = [one.store, 'one']
+    const range: Store['range'] = (request) => current.range(request)
+    const shared = sharePositions({ ...one.store, range }, () => epoch)
+    const revisions = [(await shared.ofSequence('mars', 5n)).revision]
+    current = other.store
+    epoch = 'other'
+    revisions.push((await shared.ofSequence('mars', 5n)).revision)
+    assert.deepEqual(revisions, [one.commits[2]?.revision, other.commits[2]?.revision])
+    assert.notEqual(revisions[0], revisions[1])
+  })
+
+  it('forgets what would be too much, and what failed', async () => {
+    const { store, commits } = await fill(
+      Array.from({ length: MAX_OUTLINES + 50 }, () => ({ pause: 1, count: 1, others: 0 })),
+    )
+    let fails = true
+    const failing: Store = {
+      ...store,
+      range: (request) => (fails ? Promise.reject(new Error('away')) : store.range(request)),
+    }
+    const shared = sharePositions(failing, () => 'epoch')
+    await assert.rejects(shared.ofSequence('mars', 7n), /away/)
+    fails = false
+    for (const { revision, first } of commits) {
+      assert.deepEqual(await shared.ofSequence('mars', BigInt(first)), { kind: 'found', revision, index: 0 })
+    }
   })
 })
 

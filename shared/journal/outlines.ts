@@ -1,0 +1,182 @@
+/**
+ * What searches in a journal have read before: the past does not change, so listeners that come together share their reads. A search begins
+ * between the nearest commits that are known on either side, so the reads of one are no detour for the next.
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
+import { lastSequence, oldestRevision, previousRevision, readCommit, type JournalCommit } from './commits.ts'
+
+/** What a search needs of a commit. */
+export interface Outline {
+  readonly revision: Revision
+  /** Revision of the commit before, 0n for the first. */
+  readonly previous: Revision
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** Numbers of its first and last notification. */
+  readonly first: number
+  readonly last: number
+}
+
+/** What was read at a revision. */
+export type PastRead =
+  /** Absent: there was no commit yet. */
+  | { readonly kind: 'read'; readonly outline: Outline | undefined }
+  /** Nothing can be read at or before `lost`. */
+  | { readonly kind: 'lost'; readonly lost: Revision }
+
+/** Reads of one journal. */
+export interface JournalReads {
+  /** The newest commit, not older than this call, and the store's revision. */
+  newest(): Promise<{ readonly outline: Outline | undefined; readonly head: Revision }>
+  /** The newest commit at a revision of the past. */
+  at(revision: Revision): Promise<PastRead>
+  /**
+   * What is known without a read.
+   *
+   * @param qualifies Once a commit does, every later one does.
+   * @returns The first known commit that qualifies; a revision up to which none does; a revision up to which nothing can be read.
+   */
+  known(qualifies: (outline: Outline) => boolean): {
+    readonly found: Outline | undefined
+    readonly passed: Revision
+    readonly lost: Revision
+  }
+}
+
+/** An outline, and the first and the last revision at which it was read. */
+interface Kept {
+  readonly outline: Outline
+  from: Revision
+  through: Revision
+}
+
+/**
+ * Outlines kept for each journal, of some 200 bytes: about a hundred searches that have nothing in common. A journal with more starts anew,
+ * which costs the next search what a first one costs.
+ */
+export const MAX_OUTLINES = 2_048
+
+/** Reads that nothing is kept of. */
+export function readJournal(
+  source: { readonly store: Store; readonly event: string },
+  options?: CallOptions,
+): JournalReads {
+  return {
+    newest: async () => {
+      const { commit, head } = await readCommit(source, undefined, options)
+      return { outline: commit && toOutline(commit), head }
+    },
+    at: async (revision) => {
+      try {
+        const { commit } = await readCommit(source, revision, options)
+        return { kind: 'read', outline: commit && toOutline(commit) }
+      } catch (error) {
+        if (!isAvisoError(error, 'ERR_HISTORY_COMPACTED')) throw error
+        const oldest = oldestRevision(error)
+        return { kind: 'lost', lost: oldest === undefined || oldest <= revision ? revision : oldest - 1n }
+      }
+    },
+    known: () => ({ found: undefined, passed: 0n, lost: 0n }),
+  }
+}
+
+/** Reads that are shared by all who use this. Nobody may give them up, as others wait for them. Only for as long as the store is the same. */
+export function shareJournal(source: { readonly store: Store; readonly event: string }): JournalReads {
+  const reads = readJournal(source)
+  const running = new Map<Revision, Promise<PastRead>>()
+  /** Ascending. */
+  let kept: Kept[] = []
+  let lost: Revision = 0n
+
+  function keep(outline: Outline, at: Revision): void {
+    const place = countWhile(kept, (other) => other.outline.revision < outline.revision)
+    const there = kept[place]
+    if (there?.outline.revision === outline.revision) {
+      if (at < there.from) there.from = at
+      if (at > there.through) there.through = at
+      return
+    }
+    if (kept.length >= MAX_OUTLINES) kept = []
+    kept.splice(kept.length === 0 ? 0 : place, 0, { outline, from: at, through: at })
+  }
+
+  async function readAt(revision: Revision): Promise<PastRead> {
+    const read = await reads.at(revision)
+    if (read.kind === 'lost') lost = read.lost > lost ? read.lost : lost
+    else if (read.outline !== undefined) keep(read.outline, revision)
+    return read
+  }
+
+  const newest = shareNext(async () => {
+    const read = await reads.newest()
+    if (read.outline !== undefined) keep(read.outline, read.head)
+    return read
+  })
+  return {
+    newest,
+    at: async (revision) => {
+      if (revision <= lost) return { kind: 'lost', lost }
+      const place = countWhile(kept, ({ outline }) => outline.revision <= revision) - 1
+      const before = kept[place]
+      if (before !== undefined && before.from <= revision && revision <= before.through)
+        return { kind: 'read', outline: before.outline }
+      const read = running.get(revision) ?? readAt(revision).finally(() => running.delete(revision))
+      running.set(revision, read)
+      return read
+    },
+    known: (qualifies) => {
+      const place = countWhile(kept, ({ outline }) => !qualifies(outline))
+      return { found: kept[place]?.outline, passed: kept[place - 1]?.through ?? 0n, lost }
+    },
+  }
+}
+
+/** Calls that come while one is running share the next: none gets what was read before it came. */
+function shareNext<Value>(read: () => Promise<Value>): () => Promise<Value> {
+  let running: Promise<Value> | undefined
+  let next: Promise<Value> | undefined
+  const start = (): Promise<Value> => {
+    const started = read().finally(() => {
+      if (running === started) running = undefined
+    })
+    running = started
+    return started
+  }
+  const begin = (): Promise<Value> => {
+    next = undefined
+    return start()
+  }
+  return () => {
+    if (running === undefined) return start()
+    next ??= running.then(begin, begin)
+    return next
+  }
+}
+
+function toOutline(commit: JournalCommit): Outline {
+  const { revision, batch } = commit
+  return {
+    revision,
+    previous: previousRevision(commit),
+    at: Date.parse(batch.at),
+    first: batch.first_seq,
+    last: lastSequence(commit),
+  }
+}
+
+/** How many of the first items satisfy a test that none satisfies after one that does not. */
+function countWhile<Item>(items: readonly Item[], test: (item: Item) => boolean): number {
+  let low = 0
+  let high = items.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const item = items[middle]
+    if (item !== undefined && test(item)) low = middle + 1
+    else high = middle
+  }
+  return low
+}
