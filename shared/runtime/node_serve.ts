@@ -7,13 +7,15 @@
  * @module
  */
 
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { FastResponse, serve } from 'srvx/node'
 import { readingFromMessage } from './node_body.ts'
+import { limitLingering } from './node_linger.ts'
 import { ambiguityOf, refuseAmbiguity } from './node_strict.ts'
 import { writingStreams } from './node_stream.ts'
 import type { FetchHandler, ListenOptions, RunningServer } from './runtime.ts'
 import {
+  CONNECTION_CHECK_MS,
   HEADERS_TIMEOUT_MS,
   KEEP_ALIVE_TIMEOUT_MS,
   MAX_HEADER_BYTES,
@@ -29,11 +31,14 @@ export async function serveNode(
   globalThis.Response = FastResponse as unknown as typeof Response
   const server = serve({
     fetch: async (request) => {
-      const message = request.runtime?.node?.req as IncomingMessage | undefined
+      const node = request.runtime?.node
+      const message = node?.req as IncomingMessage | undefined
       const ambiguity = message === undefined ? undefined : ambiguityOf(message)
       if (ambiguity !== undefined) return refuseAmbiguity(ambiguity)
       if (onPeer !== undefined && request.ip !== undefined) onPeer(request, request.ip)
-      return writingStreams(await handler(readingFromMessage(request)))
+      const answer = await handler(readingFromMessage(request))
+      if (message !== undefined) limitLingering(message, node?.res as ServerResponse)
+      return writingStreams(answer)
     },
     hostname: host,
     port,
@@ -42,6 +47,7 @@ export async function serveNode(
     node: {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CONNECTION_CHECK_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     },

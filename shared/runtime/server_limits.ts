@@ -8,7 +8,14 @@
 export const MAX_HEADER_BYTES = 16_384
 /** A client has this long to send its headers; slow senders are closed. */
 export const HEADERS_TIMEOUT_MS = 10_000
-/** A client has this long to send headers and body. */
-export const REQUEST_TIMEOUT_MS = 30_000
+/** Node looks for connections past their time this often; its own 30 s would let a slow sender stay four times as long as it may. */
+export const CONNECTION_CHECK_MS = 2_000
+/**
+ * A client has this long to send headers and body: as long as a stream of notifications may last. Bodies are bounded where they are read (10 s,
+ * or 10 s between the pieces of a stream), and by {@link LINGER_MS} where they are not.
+ */
+export const REQUEST_TIMEOUT_MS = 3_600_000
+/** What is left of a body that nobody reads is taken for this long after the answer, so that the client gets to read that. */
+export const LINGER_MS = 10_000
 /** Idle keep-alive connections are closed after this; longer than the 60 s of common proxies, so that they close first. */
 export const KEEP_ALIVE_TIMEOUT_MS = 65_000
