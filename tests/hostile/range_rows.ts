@@ -217,6 +217,41 @@ export const RANGE_ROWS: readonly HostileRow[] = [
     'E21',
     BAD_WATCHES.map((body) => watchRow(body, 400)),
   ),
+  ...numbered('E03', [
+    {
+      ...rangeRow(range('/ec/diss/FOO', '/ec/diss/FOP'), 200),
+      what: 'a 1.x prefix, which includes FOOBAR by the arithmetic of prefixes',
+      because: 'it is cut down to what may be seen',
+      reads: true,
+    },
+    rangeRow({ key: b64('/ec/diss/FOO'), range_end: b64('/ec/diss/FOQ') }, 403),
+  ]),
+  ...numbered(
+    'E10',
+    [
+      `{"key":"${b64(FOO)}","key":"${b64('\0')}"}`,
+      `{"key":"${b64(FOO)}","\\u006bey":"${b64('\0')}"}`,
+      `{"key":"${b64(FOO)}","range_end":"${b64(FOO_END)}","range_end":"${b64('\0')}"}`,
+    ].flatMap((body) => [
+      { ...rangeRow(null, 400), what: body, body },
+      { ...watchRow(null, 400), what: `watch ${body}`, body: `{"create_request":${body}}` },
+    ]),
+  ),
+  ...numbered('E17', [
+    { ...rangeRow({ ...OWN, revision: 1 }, 200), what: 'an old revision of what is their own', reads: true },
+    rangeRow({ ...range('/ec/diss/BAR/', '/ec/diss/BAR0'), revision: 1 }, 403),
+  ]),
+  ...numbered('E25', [
+    {
+      ...watchRow({ create_request: { ...OWN, start_revision: 0 } }, 200),
+      because: 'what etcd and its clients mean by it: from now on',
+    },
+    {
+      ...watchRow({ create_request: { ...OWN, start_revision: 1_000_000 } }, 400),
+      because: 'what etcd answers, which its clients know; our own API has 410',
+      reads: true,
+    },
+  ]),
   {
     id: 'E21z',
     what: 'two watches in one body',
