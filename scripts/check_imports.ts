@@ -103,6 +103,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[]
     'shared/runtime',
     [
       'shared/errors.ts',
+      'shared/store/certificate.ts',
       'shared/store/gateway_wire.ts',
       'shared/store/fetch_like.ts',
       'shared/http/byte_source.ts',

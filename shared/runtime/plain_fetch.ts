@@ -5,6 +5,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
+import { isUntrusted, untrusted } from '#shared/store/certificate.ts'
 import type { FetchLike, FetchLikeResponse } from '#shared/store/fetch_like.ts'
 
 /** What a runtime's `fetch` takes besides the standard's options. */
@@ -57,17 +58,24 @@ export function createPlainFetch(send: PlainFetch): FetchLike {
 
 /** The error of a request that never left. */
 export function notSentError(cause: unknown): AvisoError {
+  if (saysOf(cause, isUntrusted)) return untrusted(cause)
   return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store cannot be reached: check that it runs', { cause })
 }
 
 /** Whether an error says that there was never a connection. */
 export function isNotSent(error: unknown): boolean {
+  return saysOf(error, (text) => NOT_SENT.some((sign) => text.includes(sign)) || isUntrusted(text))
+}
+
+/** Whether a code or text of an error, or of what is behind it, says something. */
+function saysOf(error: unknown, says: (text: string) => boolean): boolean {
   if (!(error instanceof Error)) return false
   const code = 'code' in error ? String(error.code) : ''
-  if (NOT_SENT.some((sign) => code === sign || error.message.includes(sign))) return true
-  // Several addresses of a host were tried: none may have been reached.
-  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isNotSent)
-  return isNotSent(error.cause)
+  if (says(code) || says(error.message)) return true
+  // Several addresses of a host were tried: it must be so of each.
+  if (error instanceof AggregateError)
+    return error.errors.length > 0 && error.errors.every((one) => saysOf(one, says))
+  return saysOf(error.cause, says)
 }
 
 function toFetchLikeResponse({ status, body }: Response): FetchLikeResponse {

@@ -11,6 +11,7 @@
  */
 
 import { Etcd3, type ICallable } from 'etcd3'
+import { isUntrusted, untrusted } from './certificate.ts'
 import { judge, silence, unavailable, type Verdict } from './gateway_errors.ts'
 import { limitTime, onAbort } from './gateway_limit.ts'
 import { createStoreOver, type EtcdStoreParts } from './gateway_store.ts'
@@ -230,7 +231,7 @@ function toVerdict(error: unknown): Verdict {
   const { code, details = '' } = (toObject(error) ?? {}) as Partial<GrpcError>
   if (typeof code !== 'number') return { kind: 'unknown', error: unavailable(error) }
   if (NOT_SENT.some((text) => details.startsWith(text)))
-    return { kind: 'not_done', error: unavailable(error) }
+    return { kind: 'not_done', error: isUntrusted(details) ? untrusted(error) : unavailable(error) }
   if (details.startsWith(TOO_LARGE)) return { kind: 'unknown', error: malformed(error) }
   const verdict = judge({ code, message: details })
   return verdict.kind === 'refused' && verdict.error.code === 'ERR_STORE_PROTOCOL'

@@ -52,6 +52,8 @@ export interface StartServerOptions {
   readonly nodeBinary?: string
   readonly arguments?: readonly string[]
   readonly port?: number
+  /** Laid over this process's environment; `undefined` takes a variable away. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 /** Starts a server and waits until it says where it listens. */
@@ -63,7 +65,7 @@ export async function startServer(options: StartServerOptions = {}): Promise<Tes
     {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NO_COLOR: '1' },
+      env: { ...process.env, NO_COLOR: '1', ...options.environment },
     },
   )
   let output = ''

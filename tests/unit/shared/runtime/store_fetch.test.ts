@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
-import { isNotSent } from '#shared/runtime/plain_fetch.ts'
+import { isNotSent, notSentError } from '#shared/runtime/plain_fetch.ts'
 import type { FetchLikeResponse } from '#shared/store/fetch_like.ts'
 import { nextTurn } from '#shared/store/mvcc_turn.ts'
 import { within } from '../../../contract/store_support.ts'
@@ -186,6 +186,17 @@ describe('isNotSent()', () => {
     assert.equal(isNotSent(new AggregateError([refused, refused])), true)
     assert.equal(isNotSent(new AggregateError([refused, reset])), false)
     assert.equal(isNotSent(new AggregateError([])), false)
+    for (const code of [
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+      'CERT_HAS_EXPIRED',
+    ]) {
+      const untrusted = Object.assign(new Error('x'), { code })
+      assert.equal(isNotSent(untrusted), true)
+      assert.match(notSentError(untrusted).message, /certificate is not trusted/)
+      assert.match(notSentError(new TypeError('fetch failed', { cause: untrusted })).message, /certificate/)
+    }
+    assert.doesNotMatch(notSentError(refused).message, /certificate/)
     for (const error of [reset, new Error('socket hang up'), 'ECONNREFUSED', undefined])
       assert.equal(isNotSent(error), false)
   })
