@@ -1,7 +1,7 @@
 /**
  * Runs the mutants: each in a copy of the sources, with the tests that must notice it.
  *
- * `node tests/mutants/run.ts [PART]` runs those whose file has PART in its name.
+ * `npm run mutants -- [PART]` runs those whose file has PART in its name.
  *
  * @module
  */
@@ -29,10 +29,14 @@ const UNCHANGED_LIMIT_MS = 400_000
 type Outcome = 'caught' | 'survived' | 'not applied'
 
 async function main(part: string): Promise<number> {
+  const mutants = MUTANTS.filter(({ file }) => file.includes(part))
+  if (mutants.length === 0) {
+    console.error(`error: there is no mutant of a file with "${part}" in its name`)
+    return 2
+  }
   const folder = await mkdtemp(join(tmpdir(), 'aviso-mutants-'))
   for (const name of COPIED) await cp(join(ROOT, name), join(folder, name), { recursive: true })
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
-  const mutants = MUTANTS.filter(({ file }) => file.includes(part))
   const counts: Record<Outcome, number> = { caught: 0, survived: 0, 'not applied': 0 }
   try {
     // Where a test fails anyway, a mutant would seem to be caught.
