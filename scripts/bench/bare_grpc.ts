@@ -1,19 +1,26 @@
 /**
- * The bare limit of storing over gRPC: etcd spoken to through etcd3, with nothing in between.
+ * The bare limits over gRPC: etcd spoken to through etcd3, with nothing in between.
  *
  * @module
  */
 
 import { Etcd3 } from 'etcd3'
-import type { BarePuts } from './bare_store.ts'
+import { createBareStore, type BareStore, type Wire } from './bare_store.ts'
 import { bareText } from './notifications.ts'
+
+/** The two ways that an etcd has. */
+export const WIRES: readonly Wire[] = [
+  { name: '', scheme: 'http:', open: createBareStore },
+  { name: ' over gRPC', scheme: 'grpc:', open: createBareGrpc },
+]
 
 /** A key that is never there: etcd3 makes a transaction of a comparison only. */
 const ABSENT = '/bench/absent'
 
 /** @param endpoint e.g. `http://127.0.0.1:2379` */
-export function createBareGrpc(endpoint: string): BarePuts {
-  const client = new Etcd3({ hosts: endpoint })
+export function createBareGrpc(endpoint: string): BareStore {
+  // A watch of history answers with messages of many megabytes.
+  const client = new Etcd3({ hosts: endpoint, grpcOptions: { 'grpc.max_receive_message_length': -1 } })
   const putOf = (n: number): ReturnType<Etcd3['put']> => {
     const { key, value } = bareText(n)
     return client.put(key).value(value)
@@ -29,6 +36,21 @@ export function createBareGrpc(endpoint: string): BarePuts {
         .then(...puts)
         .commit()
       if (!succeeded) throw new Error('etcd did not apply a transaction')
+    },
+    readHistory: async (events) => {
+      const startedAt = performance.now()
+      const watcher = await client.watch().prefix('').startRevision('1').create()
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      let seen = 0
+      watcher.on('data', ({ events: received }) => {
+        seen += received.length
+        if (seen >= events) resolve()
+      })
+      watcher.on('error', reject)
+      await promise
+      const perSecond = (seen / (performance.now() - startedAt)) * 1_000
+      await watcher.cancel()
+      return perSecond
     },
     close: () => {
       client.close()

@@ -7,19 +7,24 @@
 import { createNodeFetch } from '#shared/runtime/node_fetch.ts'
 import { bareKeyValue } from './notifications.ts'
 
-/** Writing to etcd without us. */
-export interface BarePuts {
+/** etcd without us. */
+export interface BareStore {
   /** One put of the size of a notification. */
   put(n: number): Promise<void>
   /** One transaction of `size` such puts. */
   putMany(n: number, size: number): Promise<void>
+  /** Watches everything from the first revision and parses what comes, until `events` of it came. @returns Events per second. */
+  readHistory(events: number): Promise<number>
   close(): Promise<void>
 }
 
-/** etcd without us. */
-export interface BareStore extends BarePuts {
-  /** Watches everything from the first revision and parses what comes, until `events` of it came. @returns Events per second. */
-  readHistory(events: number): Promise<number>
+/** A way to speak to etcd: ours, and the bare one that it is compared with. */
+export interface Wire {
+  /** What rows are named after. */
+  readonly name: string
+  /** Of the store's address. */
+  readonly scheme: 'http:' | 'grpc:'
+  readonly open: (endpoint: string) => BareStore
 }
 
 /** What is read of a watch's line. */

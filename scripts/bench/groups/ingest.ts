@@ -5,8 +5,8 @@
  */
 
 import type { EtcdCluster } from '../../etcd/cluster.ts'
-import { createBareGrpc } from '../bare_grpc.ts'
-import { createBareStore, type BarePuts } from '../bare_store.ts'
+import { WIRES } from '../bare_grpc.ts'
+import type { BareStore, Wire } from '../bare_store.ts'
 import { runClosedLoop } from '../closed_loop.ts'
 import { withEtcd } from '../etcd_figures.ts'
 import { openConnection, runLoad } from '../http_load.ts'
@@ -28,26 +28,12 @@ const AVISO_1_PER_SECOND = 165
 /** Load before a measurement: after 3 s such a process does half as much again as in its first second, for its code is compiled by then. */
 const WARM_UP_MS = 4_000
 
-/** A way to speak to etcd: ours, and the bare one that it is compared with. */
-interface Wire {
-  /** What rows are named after. */
-  readonly name: string
-  /** Of the store's address. */
-  readonly scheme: 'http:' | 'grpc:'
-  readonly open: (endpoint: string) => BarePuts
-}
-
-const WIRES: readonly Wire[] = [
-  { name: '', scheme: 'http:', open: createBareStore },
-  { name: ' over gRPC', scheme: 'grpc:', open: createBareGrpc },
-]
-
 /** What the measurements work with. */
 interface Parties {
   readonly wire: Wire
   readonly aviso: BenchProcess
   readonly noOp: BenchProcess
-  readonly bare: BarePuts
+  readonly bare: BareStore
   readonly notifications: NotificationMaker
 }
 
@@ -122,7 +108,7 @@ async function measureSingles(bench: Bench, parties: Parties): Promise<Row> {
   }
 }
 
-async function putSingles(bare: BarePuts, run: number, durationMs: number): Promise<number> {
+async function putSingles(bare: BareStore, run: number, durationMs: number): Promise<number> {
   // Keys of its own for each run: to put one again is another kind of work.
   const first = run * 1_000_000
   const worker = { call: (n: number) => bare.put(first + n) }

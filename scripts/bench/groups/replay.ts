@@ -5,7 +5,8 @@
  */
 
 import type { EtcdCluster } from '../../etcd/cluster.ts'
-import { createBareStore } from '../bare_store.ts'
+import { WIRES } from '../bare_grpc.ts'
+import type { Wire } from '../bare_store.ts'
 import { withEtcd } from '../etcd_figures.ts'
 import { LIVE_PATH, openListeners } from '../listeners.ts'
 import { createNotifications } from '../notifications.ts'
@@ -26,21 +27,32 @@ export const replayGroup: RowGroup = {
   name: 'replay',
   summary: 'notifications per second to a listener that reads history, from etcd and from memory',
   measure: (bench) =>
-    withEtcd(async (etcd) => [await measureFromStore(bench, etcd), await measureFromRing(bench, etcd)]),
+    withEtcd(async (etcd) => [...(await measureFromStore(bench, etcd)), await measureFromRing(bench, etcd)]),
 }
 
-async function measureFromStore(bench: Bench, etcd: EtcdCluster): Promise<Row> {
+async function measureFromStore(bench: Bench, etcd: EtcdCluster): Promise<readonly Row[]> {
   const stored = bench.isQuick ? 20_000 : 60_000
   bench.say(`replay: storing ${stored}`)
   await withProcess(startAviso({ store: etcd.store, services: ['rest'] }), ({ url }) =>
     publishBurst({ publishUrl: url + PUBLISH_PATH, many: createNotifications().batch }, stored),
   )
-  const bare = createBareStore(etcd.endpoints[0] ?? '')
+  const rows: Row[] = []
+  for (const wire of WIRES) rows.push(await measureOver(bench, etcd, { wire, stored }))
+  return rows
+}
+
+async function measureOver(
+  bench: Bench,
+  etcd: EtcdCluster,
+  { wire, stored }: { readonly wire: Wire; readonly stored: number },
+): Promise<Row> {
+  const store = etcd.store.replace('http:', wire.scheme)
+  const bare = wire.open(etcd.endpoints[0] ?? '')
   const results = await interleave(bench.runs, {
     ours: async () => {
-      bench.say('replay: from etcd')
+      bench.say(`replay: from etcd${wire.name}`)
       // A new process each time: the last one would have some of it in memory.
-      return withProcess(startAviso({ store: etcd.store, services: ['auth'] }), ({ url }) =>
+      return withProcess(startAviso({ store, services: ['auth'] }), ({ url }) =>
         readTimes(url, { path: `${LIVE_PATH}&from_id=1`, count: stored, readers: 1 }),
       )
     },
@@ -48,7 +60,7 @@ async function measureFromStore(bench: Bench, etcd: EtcdCluster): Promise<Row> {
   })
   await bare.close()
   return {
-    name: 'replay from the store',
+    name: `replay from the store${wire.name}`,
     runtime: 'node + etcd',
     unit: 'notifications/s',
     runs: results.ours,
