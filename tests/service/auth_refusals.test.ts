@@ -5,7 +5,7 @@ import { AvisoError } from '#shared/errors.ts'
 import { createMemoryStore } from '#shared/store/memory.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
-import { b64, withSystem, type TestSystem } from './auth_fixture.ts'
+import { b64, readFrames, withSystem, type TestSystem } from './auth_fixture.ts'
 
 interface ErrorBody {
   readonly code: string | number
@@ -146,14 +146,17 @@ describe('POST /api/v1/watch and /api/v1/replay', () => {
       assert.equal((await refused(packed, 415)).code, 'UNSUPPORTED_MEDIA_TYPE')
     }))
 
-  it('are overloaded with 503 and a time to come back', () =>
+  it('are overloaded with 503 and a time to come back, and the streams that are open go on', () =>
     withSystem(
-      async ({ post }) => {
+      async ({ post, publish }) => {
         const first = await post('/api/v1/watch', flight({}))
         const second = await post('/api/v1/watch', flight({}))
         assert.equal((await refused(second, 503)).code, 'SERVICE_UNAVAILABLE')
         assert.match(second.headers.get('retry-after') ?? '', /^\d{1,3}$/)
-        await first.body?.cancel()
+        await publish('AZ1')
+        const frames = readFrames(first)
+        assert.equal((await frames.next(({ data }) => data.data !== undefined)).data.id, 'flight@1')
+        await frames.close()
       },
       { vars: { maxStreams: 1 } },
     ))
