@@ -19,12 +19,16 @@ export function notificationId({ event, sequence, revision, index }: Notificatio
   return sequence === undefined ? `${event}@r${revision}.${index}` : `${event}@${sequence}`
 }
 
-/** JSON text of the event, on one line. `baseUrl` is the public address of the service. */
-export function cloudEventText(notification: Notification, baseUrl: string): string {
+/** JSON text of the event, on one line. `baseUrl` is the public address of the service. @param id Where it needs another one. */
+export function cloudEventText(
+  notification: Notification,
+  baseUrl: string,
+  id = notificationId(notification),
+): string {
   const { event, request, committedAt, time } = notification
   const envelope = JSON.stringify({
     specversion: '1.0',
-    id: notificationId(notification),
+    id,
     source: baseUrl,
     type: TYPE_PREFIX + event,
     ...((committedAt ?? time) !== undefined && { time: committedAt ?? time }),

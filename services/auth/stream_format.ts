@@ -160,10 +160,17 @@ function notificationFrame(
   phase: 'history' | 'live',
   { dialect, baseUrl, epoch }: StreamDetails,
 ): Frame {
-  const name = phase === 'history' ? 'replay' : 'live-notification'
-  // A 2.x client stops for good at an id without a number, but skips frames whose name it does not know.
-  const event = dialect.strict && notification.sequence === undefined ? 'unnumbered-notification' : name
-  return { event, data: cloudEventText(notification, baseUrl), cursor: formatCursor(epoch, notification) }
+  const event = phase === 'history' ? 'replay' : 'live-notification'
+  const cursor = formatCursor(epoch, notification)
+  const { sequence, precedingSequence } = notification
+  if (!dialect.strict || sequence !== undefined)
+    return { event, data: cloudEventText(notification, baseUrl), cursor }
+  // A 2.x client stops for good at an id without a number, or with one that leaves others out. It takes one that it had before (2.4.2 was
+  // seen to), and skips frames whose name it does not know.
+  if (precedingSequence === undefined)
+    return { event: 'unnumbered-notification', data: cloudEventText(notification, baseUrl), cursor }
+  const id = `${notification.event}@${precedingSequence}`
+  return { event, data: cloudEventText(notification, baseUrl, id), cursor }
 }
 
 function openingOf(details: StreamDetails): { readonly name: string; readonly data: string } {

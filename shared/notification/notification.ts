@@ -32,6 +32,8 @@ export interface Notification {
   readonly value: Uint8Array
   /** Dense number per event type, from 1. Absent when another writer than ours stored it. */
   readonly sequence?: bigint
+  /** Where it has none: that of the last one before it. Absent where there is none, or it cannot be told. */
+  readonly precedingSequence?: bigint
   /** CloudEvents `id`, `source`, `time` as the provider gave them. */
   readonly id?: string
   readonly source?: string

@@ -6,7 +6,7 @@
 
 import { isAvisoError } from '#shared/errors.ts'
 import { onNextTurn } from '#shared/store/mvcc_turn.ts'
-import type { KeyRange, Revision, Store, WatchMessage } from '#shared/store/store.ts'
+import type { KeyRange, Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/telemetry/clock.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import type { Decoder } from './decode.ts'
@@ -14,6 +14,7 @@ import { isEmptyEntry, type Entry } from './entry.ts'
 import { followStore, type KnownEpoch } from './follow.ts'
 import type { HistoryPages } from './history_pages.ts'
 import { HISTORY_PAGE_BYTES } from './limits.ts'
+import { createNumbering } from './numbering.ts'
 import type { Ring } from './ring.ts'
 
 /** Somebody who waits for history. */
@@ -79,6 +80,7 @@ export function startReader(request: ReaderRequest): HistoryReader {
   let idleSince = clock.now()
   let isCutting = false
   const gate = createGate()
+  const number = createNumbering(request.store)
 
   const reader: HistoryReader = {
     get next() {
@@ -116,7 +118,10 @@ export function startReader(request: ReaderRequest): HistoryReader {
       // A store may have more at hand when the signal comes.
       if (stop.signal.aborted) return
       if (message.kind === 'created') continue
-      take(message)
+      const decoded =
+        message.kind === 'revision' ? number(decode(message.revision, message.events)) : undefined
+      take(message.revision, decoded instanceof Promise ? await decoded : decoded)
+      if (stop.signal.aborted) return
       const isAtRing = through >= ring.floor - 1n
       if (isAtRing || bytes >= HISTORY_PAGE_BYTES) cut()
       else cutLater()
@@ -127,11 +132,9 @@ export function startReader(request: ReaderRequest): HistoryReader {
     }
   }
 
-  function take(message: Exclude<WatchMessage, { kind: 'created' }>): void {
-    through = message.revision
-    if (message.kind === 'progress') return
-    const entry = decode(message.revision, message.events)
-    if (isEmptyEntry(entry)) return
+  function take(revision: Revision, entry: Entry | undefined): void {
+    through = revision
+    if (entry === undefined || isEmptyEntry(entry)) return
     entries.push(entry)
     bytes += entry.bytes
   }

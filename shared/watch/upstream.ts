@@ -18,6 +18,7 @@ import { isEmptyEntry, type Entry } from './entry.ts'
 import { followStore, type FollowState, type KnownEpoch } from './follow.ts'
 import { oldestRevisionOf } from './history_reader.ts'
 import { START_BACK_REVISIONS, TURN_BYTES, TURN_REVISIONS } from './limits.ts'
+import { createNumbering } from './numbering.ts'
 import type { Ring } from './ring.ts'
 import { createStanding, type Origin, type Standing } from './standing.ts'
 
@@ -93,22 +94,23 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
     const from = ring.through + 1n
     const { signal } = stop
     const messages = followStore({ store, range, from, epoch, clock, random, logger, onState, signal })
+    const number = createNumbering(store)
     for await (const message of messages) {
-      receive(message)
+      const decoded =
+        message.kind === 'revision' ? number(parts.decode(message.revision, message.events)) : undefined
+      receive(message, decoded instanceof Promise ? await decoded : decoded)
       if (turn.revisions < TURN_REVISIONS && turn.bytes < TURN_BYTES) continue
       turn = { revisions: 0, bytes: 0 }
       await new Promise<void>(onNextTurn)
     }
   }
 
-  function receive(message: WatchMessage): void {
-    if (message.kind !== 'created') advance(message)
+  function receive({ kind, revision }: WatchMessage, entry: Entry | undefined): void {
+    if (kind !== 'created') advance(revision, entry)
     standing.received()
   }
 
-  function advance(message: Exclude<WatchMessage, { kind: 'created' }>): void {
-    const { revision } = message
-    const entry = message.kind === 'revision' ? parts.decode(revision, message.events) : undefined
+  function advance(revision: Revision, entry: Entry | undefined): void {
     if (entry === undefined || isEmptyEntry(entry)) ring.advance(revision)
     else {
       ring.append(entry)

@@ -101,6 +101,25 @@ describe('pyaviso 2.x', { skip: client.skip }, () => {
     })
   })
 
+  it('gets what other writers store, and goes on', async (context) => {
+    await withDoor(context, async ({ test, listen, listenToEnd }) => {
+      await test.publish('a')
+      const all = listen({})
+      await streams(test, 1)
+      await test.publishForeign('x')
+      await all.line('1 "payload of x"')
+      await test.publish('b')
+      await test.publishForeign('y')
+      await test.publish('c')
+      for (const line of ['2 "payload of b"', '2 "payload of y"', '3 "payload of c"']) await all.line(line)
+      const replayed = await listenToEnd({ ...REPLAY, start_from: 0 })
+      assert.deepEqual(
+        replayed.map((line) => line.replace('payload of ', '')),
+        ['1 "a"', '1 "x"', '2 "b"', '2 "y"', '3 "c"', 'end'],
+      )
+    })
+  })
+
   it('replays from numbers and dates, up to numbers and dates', async (context) => {
     await withDoor(context, async ({ test, listenToEnd }) => {
       await test.publishTogether('a', 'b', 'c')

@@ -410,13 +410,13 @@ describe('L. the official client', () => {
       assert.equal(delivered[0]?.cloudEvent.data.payload, payload)
     }))
 
-  it('is told of notifications of other writers without stopping', () =>
+  it('gets notifications of other writers with the number before them, without stopping', () =>
     withSystem(async (test) => {
       const response = await test.post('/api/v1/watch', ALL)
       await test.publish('a')
       await test.publishForeign('x')
       await test.publish('b')
-      const state = await readAsClient(response, LIVE, ({ delivered }) => delivered.length === 2)
-      assert.deepEqual([numbers(state), state.ignored], [[1, 2], ['unnumbered-notification']])
+      const state = await readAsClient(response, LIVE, ({ delivered }) => delivered.length === 3)
+      assert.deepEqual([numbers(state), state.ignored, state.terminal], [[1, 1, 2], [], undefined])
     }))
 })

@@ -73,9 +73,16 @@ describe('notification()', () => {
     assert.ok(open.endsWith(`\nid: ${EPOCH}.12.3\n\n`), open)
   })
 
-  it('hides from 2.x clients what has no number: they would stop for good', () => {
+  it('gives 2.x clients what has no number with the one before it, and hides what has none: they would stop for good', () => {
     const { sequence: _sequence, ...foreign } = notification()
     assert.match(text(format().notification?.(foreign, 'live')), /^event: unnumbered-notification\n/)
+    const preceded = { ...foreign, precedingSequence: 7n }
+    assert.match(
+      text(format().notification?.(preceded, 'live')),
+      /^event: live-notification\ndata: .*"id":"flight@7"/,
+    )
+    assert.match(text(format().notification?.(preceded, 'history')), /^event: replay\n/)
+    assert.match(text(format({ dialect: OPEN }).notification?.(preceded, 'live')), /"id":"flight@r12\.0"/)
     assert.match(
       text(format({ dialect: OPEN }).notification?.(foreign, 'live')),
       /^event: live-notification\n/,
