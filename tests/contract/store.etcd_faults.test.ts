@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createEtcdStore } from '#shared/store/etcd.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
 import { silentLogger } from '#shared/telemetry/logger.ts'
+import { authContract } from './store_auth.contract.ts'
 import { connectionContract } from './store_connection.contract.ts'
 import { faultContract, type OpenOver } from './store_faults.contract.ts'
 
@@ -16,3 +17,4 @@ const open: OpenOver = async (endpoints, more = {}) =>
 
 faultContract('gRPC', open)
 connectionContract('gRPC', open)
+authContract('gRPC', open)

@@ -3,6 +3,7 @@ import { detectPlatform } from '#shared/runtime/detect.ts'
 import { createGatewayStore } from '#shared/store/gateway.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
 import { silentLogger } from '#shared/telemetry/logger.ts'
+import { authContract } from './store_auth.contract.ts'
 import { connectionContract } from './store_connection.contract.ts'
 import { faultContract, type OpenOver } from './store_faults.contract.ts'
 
@@ -20,3 +21,4 @@ const open: OpenOver = async (endpoints, more = {}) => {
 
 faultContract('gateway', open)
 connectionContract('gateway', open)
+authContract('gateway', open)

@@ -257,53 +257,6 @@ function threeMembers(name: string, openStore: OpenOver): void {
 
 function oneMember(name: string, openStore: OpenOver): void {
   describe(`${name} over one member`, { skip: missing }, () => {
-    it('logs in, again after the token has ended, and keeps its watch', async () => {
-      const etcd = await startTestEtcd({ flags: ['--auth-token-ttl=2'] })
-      const [url = ''] = etcd.endpoints
-      const ask = async (path: string, body: object): Promise<unknown> => {
-        const response = await fetch(`${url}${path}`, { method: 'POST', body: JSON.stringify(body) })
-        assert.equal(response.status, 200, path)
-        return response.json()
-      }
-      try {
-        await ask('/v3/auth/user/add', { name: 'root', password: 'r' })
-        await ask('/v3/auth/role/add', { name: 'root' })
-        await ask('/v3/auth/user/grant', { user: 'root', role: 'root' })
-        await ask('/v3/auth/user/add', { name: 'aviso', password: 'right' })
-        await ask('/v3/auth/role/add', { name: 'aviso' })
-        await ask('/v3/auth/role/grant', {
-          name: 'aviso',
-          perm: { permType: 'READWRITE', key: btoa('/'), range_end: btoa('0') },
-        })
-        await ask('/v3/auth/user/grant', { user: 'aviso', role: 'aviso' })
-        await ask('/v3/auth/enable', {})
-        const store = await openStore([url], { auth: { name: 'aviso', password: 'right' } })
-        const space = createKeyspace('/auth/')
-        const revision = await put(store, space.key('a'))
-        const watch = await startWatch(store, space, { from: revision })
-        assert.deepEqual((await watch.next()).events, ['+a=v'])
-        assert.equal((await store.status()).revision, revision)
-        // Until a token that is not used has ended.
-        await systemClock.sleep(4_500)
-        await Promise.all(Array.from({ length: 8 }, (_, index) => put(store, space.key(`${index}`))))
-        assert.equal((await watch.take(8)).length, 8)
-        await rejects(put(store, toBytes('elsewhere')), 'ERR_STORE_UNAVAILABLE')
-        await rejects(
-          startWatch(store, { ...space, all: { key: toBytes('0'), end: toBytes('1') } }),
-          'ERR_STORE_UNAVAILABLE',
-        )
-        await watch.stop()
-        await store.close()
-        for (const auth of [undefined, { name: 'aviso', password: 'wrong' }]) {
-          const refused = await openStore([url], auth === undefined ? {} : { auth })
-          await rejects(refused.range(space.all), 'ERR_STORE_UNAVAILABLE')
-          await refused.close()
-        }
-      } finally {
-        await etcd.close()
-      }
-    })
-
     it('says that the store is full, and still reads, deletes and compacts', async () => {
       const etcd = await startTestEtcd({ flags: ['--quota-backend-bytes=8388608'] })
       const store = await openStore(etcd.endpoints)
