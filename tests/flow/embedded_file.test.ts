@@ -5,6 +5,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { startServer, temporaryFolder } from '../support/server.ts'
+import { eventually } from '../support/streams.ts'
 
 const PAGE_BYTES = 4_096
 
@@ -35,6 +36,7 @@ describe('the file of the embedded store', () => {
   it('is not used when it is damaged: the process ends with 2 and says so', async (context) => {
     const data = await temporaryFolder(context)
     const server = await startServer({ arguments: ['--data', data] })
+    await eventually('ready', async () => (await fetch(`${server.url}/ready`)).status === 200)
     assert.equal(await server.stop(), 0)
     const file = await open(join(data, 'aviso.sqlite'), 'r+')
     await file.write(new Uint8Array(3 * PAGE_BYTES).fill(0xa5), 0, 3 * PAGE_BYTES, 2 * PAGE_BYTES)

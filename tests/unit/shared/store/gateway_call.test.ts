@@ -236,7 +236,21 @@ describe('createGatewayStore() with an error of etcd', () => {
       [{ code: 3, message: 'etcdserver: request is too large' }, 400, 'ERR_TOO_LARGE'],
       [{ code: 5, message: 'etcdserver: requested lease not found' }, 404, 'ERR_NOT_FOUND'],
       [
-        { error: 'x', message: 'etcdserver: mvcc: required revision is a future revision', code: 11 },
+        {
+          error: 'etcdserver: mvcc: required revision is a future revision',
+          message: 'etcdserver: mvcc: required revision is a future revision',
+          code: 11,
+        },
+        400,
+        'ERR_FUTURE_POSITION',
+      ],
+      // Another Aviso, to which we are an etcd client: what etcd says is in `error`.
+      [
+        {
+          error: 'etcdserver: mvcc: required revision is a future revision',
+          message: 'The revision does not exist yet',
+          code: 11,
+        },
         400,
         'ERR_FUTURE_POSITION',
       ],
