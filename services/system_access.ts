@@ -93,7 +93,11 @@ export function startAccess(parts: {
     count,
   })
   const rights = createStreamRights({ clock, logger, count })
-  const listening = { streams: quota.streamsPerPrincipal, opens: quota.opensPerPrincipal }
+  const listening = {
+    streams: quota.streamsPerPrincipal,
+    opens: quota.opensPerPrincipal,
+    reads: quota.readsPerPrincipal,
+  }
   return {
     listeners: createAuthoriser({ access, rights, clock, count, quota: listening }),
     providers: createProviderAuthoriser({ access, clock, count, rate: quota.publishesPerPrincipal }),

@@ -101,7 +101,7 @@ function config(): Config {
     ...configFile.vars,
     identity: { providers: [{ kind: 'tokens', tokens }] },
     policy: { rules: [{ realm: 'local', listen: ALLOWED }] },
-    quota: { streamsPerPrincipal: 10_000, opensPerPrincipal: many },
+    quota: { streamsPerPrincipal: 10_000, opensPerPrincipal: many, readsPerPrincipal: many },
   }
   return loadConfig(JSON.stringify({ ...configFile, vars }), 'fuzz')
 }

@@ -30,6 +30,8 @@ export interface Grant {
   readonly relay?: RelayGrant | undefined
   /** When it ends by itself, in milliseconds since the epoch; absent: never. */
   readonly endsAt: number | undefined
+  /** One read of what is stored. @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` where they read too often. */
+  takeRead(): void
   /** @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` where they have as many streams as they may, or open them too often. */
   takePlace(about: StreamSubject): StreamPlace
 }

@@ -73,6 +73,7 @@ export function createFacade(parts: FacadeParts): FetchHandler {
     const principal = await authorise.authorise(request)
     const asked = parseRangeRequest(await readMessage(request, parts))
     const granted = await principal.grant([asked], 'narrow')
+    granted.takeRead()
     const result = await read(granted, asked, { signal: request.signal })
     const header = createHeader(epoch())(result.revision)
     return new Response(rangeMessage(header, result, asked.keysOnly === true), {

@@ -22,7 +22,7 @@ export interface PrincipalsParts {
   readonly clock: Clock
   readonly count: Count
   /** What one identity may take. */
-  readonly quota: { readonly streams: number; readonly opens: Rate }
+  readonly quota: { readonly streams: number; readonly opens: Rate; readonly reads: Rate }
 }
 
 /** How a lost right is told: each client understands that it may come back, and is told what else is wrong when it does. */
@@ -36,6 +36,15 @@ const REASONS: Readonly<Record<LostRight, CloseReason>> = {
 export function createAuthoriser({ access, rights, clock, count, quota }: PrincipalsParts): Authoriser {
   const slots = createSlots(quota.streams)
   const opens = createBuckets(clock, quota.opens)
+  const reads = createBuckets(clock, quota.reads)
+
+  /** As for streams: neither nobody in particular nor a relay has a limit of their own. */
+  function takeRead(requester: Requester, { relay }: Granted): void {
+    const { name, identity } = requester
+    if (identity === undefined || relay !== undefined || reads.take(name)) return
+    count('reads_limited')
+    throw access.refused(requester, tooMany('reads', reads.retryAfterSeconds(name)))
+  }
 
   /**
    * Nobody in particular has no limit of their own: all of them together have the one of the service. Nor has a relay: behind it are many
@@ -88,7 +97,7 @@ export function createAuthoriser({ access, rights, clock, count, quota }: Princi
   return {
     async authorise(request) {
       const requester = await access.identify(request)
-      return toPrincipal(access, requester, takePlace)
+      return toPrincipal(access, requester, { takeRead, takePlace })
     },
   }
 }
@@ -96,9 +105,17 @@ export function createAuthoriser({ access, rights, clock, count, quota }: Princi
 /** Long enough that a client which does not know its limit costs nothing. */
 const RETRY_AFTER_SECONDS = 30
 
-type TakePlace = (requester: Requester, granted: Granted, subject: StreamSubject) => StreamPlace
+/** What one requester takes of what there is. */
+interface Taking {
+  readonly takeRead: (requester: Requester, granted: Granted) => void
+  readonly takePlace: (requester: Requester, granted: Granted, subject: StreamSubject) => StreamPlace
+}
 
-function toPrincipal(access: AccessControl, requester: Requester, takePlace: TakePlace): Principal {
+function toPrincipal(
+  access: AccessControl,
+  requester: Requester,
+  { takeRead, takePlace }: Taking,
+): Principal {
   return {
     name: requester.identity?.username ?? 'anonymous',
     async grant(ranges, wide): Promise<Grant> {
@@ -107,6 +124,7 @@ function toPrincipal(access: AccessControl, requester: Requester, takePlace: Tak
         keys: granted.effective,
         relay: granted.relay,
         endsAt: granted.standing.endsAt,
+        takeRead: () => takeRead(requester, granted),
         takePlace: (subject) => takePlace(requester, granted, subject),
       }
     },
@@ -115,7 +133,8 @@ function toPrincipal(access: AccessControl, requester: Requester, takePlace: Tak
 
 /** Everybody may see everything: for development, where the service listens on loopback only. */
 export const openAuthoriser: Authoriser = {
-  authorise: async (request) => toPrincipal(openAccess, await openAccess.identify(request), () => OPEN_PLACE),
+  authorise: async (request) => toPrincipal(openAccess, await openAccess.identify(request), WITHOUT_BOUNDS),
 }
 
 const OPEN_PLACE: StreamPlace = { hold: () => undefined, leave: () => undefined }
+const WITHOUT_BOUNDS: Taking = { takeRead: () => undefined, takePlace: () => OPEN_PLACE }

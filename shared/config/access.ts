@@ -268,6 +268,8 @@ const rate = v.strictObject({
 export const quotaConfig = v.strictObject({
   streamsPerPrincipal: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 32),
   opensPerPrincipal: v.optional(rate, { perSecond: 1, burst: 30 }),
+  /** Reads of stored keys by `/v3/kv/range`: a user with a thousand listeners of 1.x that ask every half minute takes 33. */
+  readsPerPrincipal: v.optional(rate, { perSecond: 200, burst: 400 }),
   /** Requests of the ingest; a batch is one. */
   publishesPerPrincipal: v.optional(rate, { perSecond: 200, burst: 400 }),
   wrongCredentialsPerAddress: v.optional(rate, { perSecond: 0.5, burst: 30 }),

@@ -24,6 +24,7 @@ export const COUNTER_NAMES = [
   /** Refused by 429: what one identity or address may take was taken. */
   'streams_limited',
   'openings_limited',
+  'reads_limited',
   'publishing_limited',
   'credentials_limited',
 ] as const

@@ -56,8 +56,9 @@ export async function runCorpus(runtime: SocketRuntime): Promise<TimedCorpusResu
   const folder = await mkdtemp(join(tmpdir(), 'aviso-corpus-'))
   try {
     const file = join(folder, 'config.json')
-    // Each row is a wrong credential more from the same place.
-    const quota = { wrongCredentialsPerAddress: { perSecond: 1e6, burst: 1e6 } }
+    // Each row is a wrong credential or a read more of the same sender.
+    const many = { perSecond: 1e6, burst: 1e6 }
+    const quota = { wrongCredentialsPerAddress: many, readsPerPrincipal: many }
     const audit = { file: join(folder, 'audit.jsonl') }
     const vars = { ...configFile.vars, store: 'embedded:memory', ...standIns.vars, quota, audit }
     await writeFile(file, JSON.stringify({ ...configFile, vars }))

@@ -56,8 +56,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'services/auth/principals.ts',
-    from: 'if (giveBack === undefined) throw',
-    to: 'if (false) throw',
+    from: 'if (giveBack !== undefined) return giveBack',
+    to: 'return giveBack ?? (() => undefined)',
     tests: ['streams'],
   },
   { file: 'services/auth/principals.ts', from: '        giveBack()\n', to: '', tests: ['streams'] },
@@ -134,5 +134,11 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     from: 'if (identity !== undefined && !requests.take(name)) {',
     to: 'if (false) {',
     tests: ['providers'],
+  },
+  {
+    file: 'services/auth/facade.ts',
+    from: 'granted.takeRead()',
+    to: '',
+    tests: ['facade'],
   },
 ]

@@ -55,8 +55,9 @@ describe('bad inputs', () => {
   let rows = 0
 
   before(async () => {
-    // Each row is a wrong credential more from the same place.
-    const quota = { wrongCredentialsPerAddress: { perSecond: 1e6, burst: 1e6 } }
+    // Each row is a wrong credential or a read more of the same sender.
+    const many = { perSecond: 1e6, burst: 1e6 }
+    const quota = { wrongCredentialsPerAddress: many, readsPerPrincipal: many }
     test = await startIdentitySystem({ store: counting.store, vars: { quota } })
     for (const destination of ['FOO', 'FOOBAR', 'BAR']) await test.publish(destination, 1)
     // Known from here on: what a row costs beyond is the row's.

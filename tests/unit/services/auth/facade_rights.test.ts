@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 
 import { decodeBase64 } from '#shared/store/base64.ts'
 import { toText } from '#shared/store/bytes.ts'
-import { authoriserFor, b64, createFixture, keyValue, post, type Fixture } from './support.ts'
+import { authoriserFor, b64, createFixture, keyValue, post, READS, type Fixture } from './support.ts'
 
 const KEYS = [
   '/_aviso/epoch',
@@ -36,6 +36,17 @@ describe('POST /v3/kv/range for a principal with few rights', () => {
       KEYS.map((key) => keyValue(key)),
       { authorise: authoriserFor('/ec/diss/FOO/') },
     )
+
+  it('answers 429 to who reads too often, and to nobody else', async () => {
+    const own = service()
+    const body = { key: b64('/ec/diss/FOO/'), range_end: b64('/ec/diss/FOO0') }
+    const statusOf = async (): Promise<number> => (await ask(body, own)).status
+    for (let read = 0; read < READS; read++) assert.equal(await statusOf(), 200)
+    const refused = await own.handler(post('/v3/kv/range', body))
+    assert.equal(refused.status, 429)
+    assert.equal(refused.headers.get('retry-after'), '1')
+    assert.equal((await ask(body, service())).status, 200)
+  })
 
   it('narrows the prefix of a 1.x client to what may be seen', async () => {
     const prefix = { key: b64('/ec/diss/FOO'), range_end: b64('/ec/diss/FOP') }

@@ -206,6 +206,9 @@ export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<
   return { handler, store, hub }
 }
 
+/** As many as joe may make at once. */
+export const READS = 400
+
 /** Takes everybody for joe, who may listen to these prefixes. */
 export function authoriserFor(...prefixes: readonly string[]): Authoriser {
   const identity = { provider: 'p', realm: 'r', username: 'joe', roles: [], claims: {} }
@@ -236,7 +239,7 @@ export function authoriserFor(...prefixes: readonly string[]): Authoriser {
     rights,
     clock,
     count,
-    quota: { streams: 32, opens: { perSecond: 1, burst: 30 } },
+    quota: { streams: 32, opens: { perSecond: 1, burst: 30 }, reads: { perSecond: 1, burst: READS } },
   })
 }
 

@@ -164,6 +164,7 @@ describe('quotaConfig', () => {
     assert.deepEqual(load({}).vars.quota, {
       streamsPerPrincipal: 32,
       opensPerPrincipal: { perSecond: 1, burst: 30 },
+      readsPerPrincipal: { perSecond: 200, burst: 400 },
       publishesPerPrincipal: { perSecond: 200, burst: 400 },
       wrongCredentialsPerAddress: { perSecond: 0.5, burst: 30 },
       trustedProxies: 0,
