@@ -24,6 +24,8 @@ const PORTABLE = [
   'tests/contract/{hub,store}.{memory,embedded}.test.ts',
   'tests/service/**/*.test.ts',
 ]
+/** Suites of the server that Node and Deno share. */
+const NODE_SERVER = ['tests/runtime/node_stream.test.ts']
 /** One test that hangs must not hold the gate for ever. */
 const TEST_TIMEOUT_MS = 300_000
 /** Nor must a file that does not end when its tests have. */
@@ -49,10 +51,20 @@ const STEPS: readonly Step[] = [
     name: 'tests on Node 24',
     run: async () => nodeTest(process.execPath, await files(GATE)),
   },
-  { name: 'tests on Node 22', run: async () => nodeTest(await findNode22(), await files(PORTABLE)) },
+  {
+    name: 'tests on Node 22',
+    run: async () => nodeTest(await findNode22(), await files([...PORTABLE, ...NODE_SERVER])),
+  },
   {
     name: 'tests on Deno',
-    run: async () => [join(BIN, 'deno'), 'test', '-A', '--no-check', '--quiet', ...(await files(PORTABLE))],
+    run: async () => [
+      join(BIN, 'deno'),
+      'test',
+      '-A',
+      '--no-check',
+      '--quiet',
+      ...(await files([...PORTABLE, ...NODE_SERVER])),
+    ],
   },
   {
     name: 'tests on Bun',

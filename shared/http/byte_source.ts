@@ -24,6 +24,8 @@ export interface ByteSource {
   pull(): void
   /** Nobody reads any more. */
   cancel(): void
+  /** Calls `task` once it has ended by itself: what is left of it is on its way. */
+  onEnd?(task: () => void): void
 }
 
 const sources = new WeakMap<ReadableStream, ByteSource>()

@@ -6,10 +6,12 @@
 
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
+import { sourceOf } from '#shared/http/byte_source.ts'
 import { bunFetch } from './plain_fetch.ts'
 import { databaseFile, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import type { FetchHandler, ListenOptions, Platform, RunningServer } from './runtime.ts'
+import { TAKEN_LIMIT_MS } from './server_limits.ts'
 import { openSqlite } from './sqlite.ts'
 import { nodeUdp } from './udp.ts'
 
@@ -26,9 +28,14 @@ interface BunGlobal {
 
 interface BunServer {
   readonly port: number
+  /** Closes the connection of a request when nothing has moved on it for so many seconds. The next request is not bound by that. */
+  timeout(request: Request, seconds: number): void
   requestIP(request: Request): { readonly address: string } | null
   stop(closeActive: boolean): Promise<void>
 }
+
+/** What streams have, and hardly another answer. */
+const STREAM_HEADER = 'x-accel-buffering'
 
 /** The powers of Bun. */
 export function createBunPlatform(): Platform {
@@ -59,10 +66,14 @@ async function serveBun(
     hostname: host,
     port,
     idleTimeout: 0,
-    fetch: (request, self) => {
+    fetch: async (request, self) => {
       const peer = onPeer === undefined ? null : self.requestIP(request)
       if (peer !== null) onPeer?.(request, peer.address)
-      return handler(request)
+      const response = await handler(request)
+      // Looking at the body of an answer that is none of a hub would make a stream of it.
+      if (!response.headers.has(STREAM_HEADER) || response.body === null) return response
+      sourceOf(response.body)?.onEnd?.(() => self.timeout(request, TAKEN_LIMIT_MS / 1000))
+      return response
     },
   })
   return { url: `http://${host}:${server.port}`, close: () => server.stop(true) }

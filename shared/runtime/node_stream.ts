@@ -9,18 +9,13 @@
 
 import type { ServerResponse } from 'node:http'
 import { sourceOf, type ByteSource } from '#shared/http/byte_source.ts'
+import { TAKEN_LIMIT_MS } from './server_limits.ts'
 
 /** Pieces of a source written before others get their turn: 1 MiB of a hub's chunks. */
 const TURN_PIECES = 16
 
 /** Larger pieces are not copied into a chunk: then the copy costs more than the three parts. */
 const COPY_BYTES = 8 * 1024
-
-/**
- * A client takes what is left of an ended stream within this time, or its connection is closed: two chunks at most, and who did not take
- * them may never take anything again. Long enough for a few lost packets, short enough that a slow listener's 60 s stay what they are.
- */
-const TAKEN_LIMIT_MS = 10_000
 
 /** What srvx writes. */
 interface Prepared {

@@ -19,3 +19,8 @@ export const REQUEST_TIMEOUT_MS = 3_600_000
 export const LINGER_MS = 10_000
 /** Idle keep-alive connections are closed after this; longer than the 60 s of common proxies, so that they close first. */
 export const KEEP_ALIVE_TIMEOUT_MS = 65_000
+/**
+ * A client takes what is left of an ended stream within this time, or its connection is closed: two chunks at most, and who did not take
+ * them may never take anything again. Long enough for a few lost packets, short enough that a slow listener's 60 s stay what they are.
+ */
+export const TAKEN_LIMIT_MS = 10_000

@@ -231,6 +231,7 @@ function end(desk: Desk, stream: Stream, { reason, oldestRevision }: Ending): vo
   })
   if (frame !== undefined) sink.enqueue(frame)
   sink.close()
+  stream.onEnd?.()
 }
 
 function detach({ fronts, waiting, history, onGone }: Desk, stream: Stream): void {

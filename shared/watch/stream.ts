@@ -50,6 +50,8 @@ export interface Stream extends Cursor {
   waiter: HistoryWaiter | undefined
   hasEnded: boolean
   readonly onGone: (() => void) | undefined
+  /** Called when it has ended, but not when it was cancelled. */
+  onEnd: (() => void) | undefined
   readonly heartbeatMs: number
   /** Instants in milliseconds since the epoch; `parkedAt` is 0 while its reader keeps up. */
   readonly endsAt: number
@@ -96,6 +98,9 @@ export function openStream(
     },
     pull: () => reader.pulled(opened),
     cancel: () => reader.cancelled(opened),
+    onEnd: (task) => {
+      opened.onEnd = task
+    },
   })
   return { stream: opened, body }
 }
@@ -116,6 +121,7 @@ function createStream(start: StreamStart, sink: ByteSink): Stream {
     waiter: undefined,
     hasEnded: false,
     onGone,
+    onEnd: undefined,
     heartbeatMs,
     endsAt,
     writtenAt: now,
