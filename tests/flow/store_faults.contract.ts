@@ -24,7 +24,7 @@ const MOST_TAKEN_BYTES = (64 + 16) * 1024 * 1024
 /** Silent or broken connections that may pile up. */
 const MOST_CONNECTIONS = 100
 /** They mostly wait. */
-const CONCURRENCY = 5
+const CONCURRENCY = 8
 /** In the words of both generations; 14 is gRPC's, in which the facade answers. */
 const STORE_CODE = /^(?:ERR_)?(?:STORE_UNAVAILABLE|STORE_PROTOCOL|OUTCOME_UNKNOWN|SERVICE_UNAVAILABLE|14)$/
 
