@@ -102,7 +102,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
   const channel = openChannel(parts)
   const metrics = createRegistry()
   const stopProcess = observeProcess({ ...parts, metrics, elapsed })
-  const store = observeStore(parts.store, { metrics, elapsed, backend: backendOf(config.vars.store) })
+  const store = observeStore(parts.store, { metrics, elapsed, backend: backendOf(config.vars) })
   const http = createHttpMetrics(metrics, elapsed)
   registerChannel(metrics, channel)
   const times: Partial<Record<ServiceName, TimeCollector>> = {
@@ -169,7 +169,8 @@ async function page(metrics: MetricsRegistry, request: Request): Promise<Respons
   })
 }
 
-function backendOf(address: string): string {
+function backendOf({ store: address, storeTokenEnv }: Config['vars']): string {
+  if (storeTokenEnv !== undefined) return 'aviso'
   if (address.startsWith('embedded')) return 'embedded'
   return address.startsWith('grpc:') ? 'etcd-grpc' : 'etcd'
 }

@@ -30,6 +30,7 @@ export interface SystemMonitoringParts extends InstrumentPowers {
 }
 
 type MonitoringVars = Config['services']['monitoring']['vars']
+type SharedVars = Config['vars']
 
 /**
  * Starts it.
@@ -43,7 +44,7 @@ export function startSystemMonitoring(parts: SystemMonitoringParts): Monitoring 
   if (address !== undefined && udp === undefined)
     throw new AvisoError('ERR_CONFIG', 'services.monitoring.vars.udp: there is no UDP on this runtime')
   return startMonitoring({
-    options: toOptions(vars, config.vars.store, parts),
+    options: toOptions(vars, config.vars, parts),
     metrics,
     fetch: parts.fetch ?? ((url, init) => globalThis.fetch(url, init)),
     store,
@@ -57,9 +58,9 @@ export function startSystemMonitoring(parts: SystemMonitoringParts): Monitoring 
   })
 }
 
-function toOptions(vars: MonitoringVars, storeAddress: string, powers: InstrumentPowers): MonitoringOptions {
+function toOptions(vars: MonitoringVars, shared: SharedVars, powers: InstrumentPowers): MonitoringOptions {
   const { telemetryTokenEnv, etcd, pods, opsview } = vars
-  const watched = toEtcd(etcd, storeAddress)
+  const watched = toEtcd(etcd, shared)
   return {
     windowMinutes: vars.windowMinutes,
     usersWindowHours: vars.usersWindowHours,
@@ -73,13 +74,13 @@ function toOptions(vars: MonitoringVars, storeAddress: string, powers: Instrumen
   }
 }
 
-/** The etcd that is named, or the store where that is one: it answers HTTP on the port of its gRPC, too. */
-function toEtcd(etcd: MonitoringVars['etcd'], storeAddress: string): EtcdOptions | undefined {
+/** The etcd that is named, or the store where that is one and no other Aviso: it answers HTTP on the port of its gRPC, too. */
+function toEtcd(etcd: MonitoringVars['etcd'], { store, storeTokenEnv }: SharedVars): EtcdOptions | undefined {
   if (etcd === null) return undefined
   if (etcd !== undefined)
     return { urls: etcd.urls, expectedMembers: etcd.expectedMembers ?? etcd.urls.length }
-  if (!/^(?:https?|grpcs?):/.test(storeAddress)) return undefined
-  const urls = storeAddress.split(',').map((url) => url.trim().replace(/^grpc/, 'http').replace(/\/$/, ''))
+  if (storeTokenEnv !== undefined || !/^(?:https?|grpcs?):/.test(store)) return undefined
+  const urls = store.split(',').map((url) => url.trim().replace(/^grpc/, 'http').replace(/\/$/, ''))
   return { urls, expectedMembers: urls.length }
 }
 

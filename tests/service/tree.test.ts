@@ -122,6 +122,41 @@ describe('hubs in a tree', { timeout: 120_000 }, () => {
       assert.deepEqual(seen, await take(await after.listen('&from_id=1'), 9))
     }))
 
+  it('tell at every level where history ends, in the same words', () =>
+    withLevels(async (start) => {
+      const store = memory()
+      const top = await start({ store: keptOpen(store), services: ['rest', 'auth'] })
+      await top.system.ready
+      for (let step = 1; step <= 3; step++) await top.publish('FOO', step)
+      const { revision } = await top.publish('FOO', 4)
+      await top.publish('FOO', 5)
+      await store.compact(BigInt(revision))
+      const middle = await startOn(start, top)
+      const bottom = await startOn(start, middle)
+      const position = {
+        middle: await take(await middle.listen('&from_id=4'), 2),
+        bottom: await take(await bottom.listen('&from_id=4'), 2),
+      }
+      assert.deepEqual(position.bottom, position.middle)
+      const epoch = String(position.bottom[0]?.[0]).split('.')[0]
+      for (const from of ['from_id=2', `from=${epoch}.2`, 'from_date=2020-01-01T00:00:00Z']) {
+        const answers = await Promise.all(
+          [top, middle, bottom].map(async (level) => {
+            const path = `/api/v1/watch?event=dissemination&destination=FOO&${from}`
+            const response = await level.ask(path, {}, 'LISTENER')
+            // A hub that has been there for longer still has what its store has not.
+            if (response.status === 200) return await response.body?.cancel()
+            const { code, oldest_position: oldest } = (await response.json()) as Record<string, unknown>
+            return { status: response.status, code, oldest }
+          }),
+        )
+        const [, , below] = answers
+        assert.deepEqual(answers[1], below, from)
+        assert.deepEqual([below?.status, below?.code], [410, 'HISTORY_COMPACTED'], from)
+        assert.equal(below?.oldest, `${epoch}.${BigInt(revision) - 1n}`, from)
+      }
+    }))
+
   it('give listeners of every level what its rules say, and nothing of ours', () =>
     withLevels(async (start) => {
       const top = await start({ store: memory(), services: ['rest', 'auth'] })

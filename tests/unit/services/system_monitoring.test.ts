@@ -49,12 +49,13 @@ describe('startSystemMonitoring()', () => {
 })
 
 describe('the etcd that is watched', () => {
-  for (const [address, expected] of [
+  for (const [address, expected, more] of [
     ['http://a:1,http://b:1/', ['http://a:1', 'http://b:1']],
     // etcd answers HTTP on the port of its gRPC.
     ['grpc://a:1', ['http://a:1']],
     ['grpcs://a:1', ['https://a:1']],
     ['embedded:', []],
+    ['http://another-aviso:1', [], { storeTokenEnv: 'TOKEN' }],
   ] as const)
     it(`is the store: ${address}`, async () => {
       const store = createMemoryStore({ clock: systemClock })
@@ -62,7 +63,7 @@ describe('the etcd that is watched', () => {
       const config = configWith({})
       const monitoring = startSystemMonitoring({
         ...common,
-        config: { ...config, vars: { ...config.vars, store: address } },
+        config: { ...config, vars: { ...config.vars, ...more, store: address } },
         store,
         metrics: createRegistry(),
         fetch: async (url) => {
