@@ -56,6 +56,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const { triggers, vars } = config.services.admin
   checkSchedules(triggers.crons, { longestGapMs: vars.longestGap, nowMs: systemClock.now() })
   const launched = await launch(config, options.services, platform, logger)
+  // Before the address is known to anybody who might stop us.
+  const stopped = stopSignal()
   announce(launched, config, platform)
   const stopSchedules = options.services.includes('admin')
     ? startSchedules({ crons: triggers.crons, run: launched.system.scheduled, now: systemClock.now })
@@ -65,7 +67,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const stopRereading = secrets.areThere
     ? systemClock.every(REREAD_SECRETS_MS, () => void rereadSecrets(secrets, config, logger))
     : () => undefined
-  const signal = await stopSignal()
+  const signal = await stopped
   console.error(`\n${signal}: finishing writes and ending streams`)
   stopSchedules()
   stopRereading()
