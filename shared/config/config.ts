@@ -64,29 +64,35 @@ const adminService = v.strictObject({
 
 const logLevel = v.picklist(['debug', 'info', 'warn', 'error'])
 
-const shared = v.strictObject({
-  /** `embedded:`, `embedded:memory`, `http://a:2379,http://b:2379`, `grpc://a:2379`; another Aviso, `http://host:8080`. */
-  store: v.optional(v.string(), 'embedded:'),
-  /** Names of shipped schemas (`flight`, `ecmwf`) or paths of schema files. */
-  schemas: v.optional(v.pipe(v.array(v.string()), v.minLength(1)), ['flight', 'ecmwf']),
-  /** Service whose files in the store hold the schema, e.g. `aviso/v1`: it then counts instead of `schemas`, and its changes at once. */
-  schemaService: v.optional(v.string()),
-  /** Public address: the `source` of delivered CloudEvents. Default: the address the launcher listens on. */
-  baseUrl: v.optional(v.pipe(v.string(), v.url())),
-  logLevel: v.optional(logLevel, 'info'),
-  /** Where services send what they measure, besides answering `/metrics`; absent: to the monitoring of the same process, if there is one. */
-  telemetry: v.optional(telemetryVars),
-  /** Who is believed; `none`: everybody may do everything, on loopback only. */
-  identity: v.optional(identityConfig, 'none'),
-  policy: v.optional(policyConfig, {}),
-  quota: v.optional(quotaConfig, {}),
-  /** Where it is put down who did what, `-` for standard output; absent: nowhere. */
-  audit: v.optional(v.strictObject({ file: v.pipe(v.string(), v.minLength(1)) })),
-  /** etcd user; the password is read from the environment variable named here. */
-  storeUser: v.optional(v.strictObject({ name: v.string(), passwordEnv: v.string() })),
-  /** Environment variable with the bearer token for a store that is another Aviso, which is then only read. */
-  storeTokenEnv: v.optional(v.string()),
-})
+const shared = v.pipe(
+  v.strictObject({
+    /** `embedded:`, `embedded:memory`, `http://a:2379,http://b:2379`, `grpc://a:2379`; another Aviso, `http://host:8080`. */
+    store: v.optional(v.string(), 'embedded:'),
+    /** Names of shipped schemas (`flight`, `ecmwf`) or paths of schema files. */
+    schemas: v.optional(v.pipe(v.array(v.string()), v.minLength(1)), ['flight', 'ecmwf']),
+    /** Service whose files in the store hold the schema, e.g. `aviso/v1`: it then counts instead of `schemas`, and its changes at once. */
+    schemaService: v.optional(v.string()),
+    /** Public address: the `source` of delivered CloudEvents. Default: the address the launcher listens on. */
+    baseUrl: v.optional(v.pipe(v.string(), v.url())),
+    logLevel: v.optional(logLevel, 'info'),
+    /** Where services send what they measure, besides answering `/metrics`; absent: to the monitoring of the same process, if there is one. */
+    telemetry: v.optional(telemetryVars),
+    /** Who is believed; `none`: everybody may do everything, on loopback only. */
+    identity: v.optional(identityConfig, 'none'),
+    policy: v.optional(policyConfig, {}),
+    quota: v.optional(quotaConfig, {}),
+    /** Where it is put down who did what, `-` for standard output; absent: nowhere. */
+    audit: v.optional(v.strictObject({ file: v.pipe(v.string(), v.minLength(1)) })),
+    /** etcd user; the password is read from the environment variable named here. */
+    storeUser: v.optional(v.strictObject({ name: v.string(), passwordEnv: v.string() })),
+    /** Environment variable with the bearer token for a store that is another Aviso, which is then only read. */
+    storeTokenEnv: v.optional(v.string()),
+  }),
+  v.check(
+    ({ storeUser, storeTokenEnv }) => storeUser === undefined || storeTokenEnv === undefined,
+    'Give storeUser where the store is etcd, or storeTokenEnv where it is another Aviso, not both',
+  ),
+)
 
 const dev = v.strictObject({
   host: v.optional(v.string(), '127.0.0.1'),

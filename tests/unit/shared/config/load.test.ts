@@ -46,6 +46,17 @@ describe('loadConfig()', () => {
     refuses({ ...FILE, services: badRoute }, /services\.rest\.routes\.0: A route is a path/)
   })
 
+  it('refuses credentials for two kinds of store', () => {
+    const storeUser = { name: 'root', passwordEnv: 'PASSWORD' }
+    refuses(
+      { ...FILE, vars: { storeUser, storeTokenEnv: 'TOKEN' } },
+      /vars: Give storeUser .* or storeTokenEnv/,
+    )
+    for (const vars of [{ storeUser }, { storeTokenEnv: 'TOKEN' }]) {
+      loadConfig(JSON.stringify({ ...FILE, vars }), 'file.json')
+    }
+  })
+
   it('refuses an environment that is not there, naming those that are', () => {
     refuses(
       { ...FILE, env: { etcd: {}, test: {} } },
