@@ -10,7 +10,7 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import process from 'node:process'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { etcdVersion, findEtcd } from './etcd/binary.ts'
 import { cleanGroup } from './bench/groups/clean.ts'
 import { embeddedGroup } from './bench/groups/embedded.ts'
@@ -27,6 +27,7 @@ import { telemetryGroup } from './bench/groups/telemetry.ts'
 import type { Bench, RowGroup } from './bench/plan.ts'
 import { BENCH_RUNTIMES, CAN_PIN, fileLimit, HAS_PROC, place, type BenchRuntime } from './bench/processes.ts'
 import { toJsonRows, toTable, verdictOf, type Row } from './bench/row.ts'
+import { parseCommand } from './parse_command.ts'
 
 const GROUPS: readonly RowGroup[] = [
   ingestGroup,
@@ -110,12 +111,8 @@ function parseArguments(argv: readonly string[]): BenchArguments | number {
     .option('--json <file>', 'write rows, every run and the machine as JSON')
     .addHelpText('after', `\nGroups:\n${names.join('\n')}`)
     .exitOverride()
-  try {
-    program.parse([...argv], { from: 'user' })
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    throw error
-  }
+  const exitCode = parseCommand(program, argv)
+  if (exitCode !== undefined) return exitCode
   const unknown = program.args.filter((name) => !GROUPS.some((group) => group.name === name))
   if (unknown.length > 0) {
     console.error(

@@ -12,9 +12,10 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { Command, CommanderError } from 'commander'
+import { Command } from 'commander'
 import { DemoReader } from './demo/reader.ts'
 import { DEMO_LISTENERS, forecastRun, type DemoListener, type RunNotification } from './demo/forecast_run.ts'
+import { parseCommand } from './parse_command.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Requests in flight; every third is a batch, as providers do both. */
@@ -206,12 +207,8 @@ function parseArguments(argv: readonly string[]): DemoOptions | number {
     .option('--store <url>', 'store of the started system, as for npm start', 'embedded:')
     .option('--url <url>', 'use a running system instead of starting one')
     .exitOverride()
-  try {
-    program.parse([...argv], { from: 'user' })
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    throw error
-  }
+  const exitCode = parseCommand(program, argv)
+  if (exitCode !== undefined) return exitCode
   return program.opts<DemoOptions>()
 }
 

@@ -5,9 +5,10 @@
  */
 
 import process from 'node:process'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { findEtcdctl } from './etcd/binary.ts'
 import { startEtcd, type EtcdCluster } from './etcd/cluster.ts'
+import { parseCommand } from './parse_command.ts'
 
 interface EtcdArguments {
   readonly members: '1' | '3'
@@ -56,12 +57,8 @@ function parseArguments(argv: readonly string[]): EtcdArguments | number {
     )
     .option('--data <folder>', 'keep the data here (default: temporary, removed at the end)')
     .exitOverride()
-  try {
-    program.parse([...argv], { from: 'user' })
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    throw error
-  }
+  const exitCode = parseCommand(program, argv)
+  if (exitCode !== undefined) return exitCode
   return program.opts<EtcdArguments>()
 }
 

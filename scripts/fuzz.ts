@@ -9,13 +9,14 @@
  */
 
 import process from 'node:process'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { decodeBase64 } from '#shared/store/base64.ts'
 import { toText } from '#shared/store/bytes.ts'
 import { startEtcd } from './etcd/cluster.ts'
 import { rangeBody, watchBody } from './fuzz/bodies.ts'
 import { createChance, type Chance } from './fuzz/random.ts'
 import { ALLOWED, startSubject, type Subject } from './fuzz/subject.ts'
+import { parseCommand } from './parse_command.ts'
 
 /** One watch for so many ranges: a watch takes a moment to say something. */
 const RANGES_PER_WATCH = 25
@@ -107,12 +108,8 @@ function parseArguments(argv: readonly string[]): Options | number {
     .option('--seed <number>', 'repeats the bodies of another run', wholeNumber(0, MAX_SEED))
     .option('--etcd <binary>', 'another etcd than the one of npm run etcd')
     .exitOverride()
-  try {
-    program.parse([...argv], { from: 'user' })
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    throw error
-  }
+  const exitCode = parseCommand(program, argv)
+  if (exitCode !== undefined) return exitCode
   const {
     seconds,
     seed = Date.now() % MAX_SEED,

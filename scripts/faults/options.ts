@@ -4,8 +4,9 @@
  * @module
  */
 
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { BROKEN_VARIANTS } from '../../tests/faults/broken/variants.ts'
+import { parseCommand } from '../parse_command.ts'
 
 const DEFAULT_SECONDS = 180
 
@@ -39,12 +40,8 @@ export function parseFaultsArguments(argv: readonly string[]): FaultsOptions | n
     )
     .allowExcessArguments(false)
     .exitOverride()
-  try {
-    program.parse([...argv], { from: 'user' })
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    throw error
-  }
+  const exitCode = parseCommand(program, argv)
+  if (exitCode !== undefined) return exitCode
   const { break: breaks, ...options } = program.opts<FaultsOptions & { readonly break?: string | true }>()
   if (breaks === undefined) return options
   if (breaks !== true && Object.hasOwn(BROKEN_VARIANTS, breaks)) return { ...options, breaks }

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { SERVICE_NAMES, type Config, type ServiceName } from '#shared/config/config.ts'
 import { loadConfig } from '#shared/config/load.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { parseCommand } from '../parse_command.ts'
 
 /** What the command line said. */
 export interface ServeOptions {
@@ -45,12 +46,8 @@ export function parseServeArguments(argv: readonly string[], runtime: string): S
     )
     .option('--data <folder>', 'folder of the embedded store (default: data)')
     .exitOverride()
-  try {
-    program.parse([...argv], { from: 'user' })
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    throw error
-  }
+  const exitCode = parseCommand(program, argv)
+  if (exitCode !== undefined) return exitCode
   const unknown = program.args.filter((name) => !isServiceName(name))
   if (unknown.length > 0) {
     console.error(`error: no service is called ${unknown.join(', ')}; known are ${SERVICE_NAMES.join(', ')}`)
