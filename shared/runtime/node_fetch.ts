@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Agent, Dispatcher } from 'undici'
+import type { Agent } from 'undici'
 import type { FetchLike, FetchLikeRequest, FetchLikeResponse } from '#shared/store/fetch_like.ts'
 import { isNotSent, notSentError } from './plain_fetch.ts'
 
@@ -18,15 +18,18 @@ const CONNECT_TIMEOUT_MS = 1_000
 /** Connections are kept this long without use; etcd itself never closes them. */
 const KEEP_ALIVE_MS = 60_000
 
-/** Bytes of an answer that may wait for its reader: one read of a socket. */
-const MAX_WAITING_BYTES = 64 * 1024
-
 /** Clients for calls that are answered soon, and for watches, whose connections are not counted. */
 export interface NodeFetch {
   readonly unary: FetchLike
   readonly watch: FetchLike
   /** Closes all connections. */
   close(): Promise<void>
+}
+
+/** What is used of undici. */
+interface Client {
+  readonly agent: Agent
+  readonly request: typeof import('undici').request
 }
 
 /** Makes the clients. undici is loaded with the first call: it takes 0.1 s, and the embedded store has no use for it. */
@@ -43,13 +46,13 @@ export function createNodeFetch(): NodeFetch {
 }
 
 function createClient(options: Agent.Options): {
-  readonly open: () => Promise<Agent>
+  readonly open: () => Promise<Client>
   readonly close: () => Promise<void>
 } {
-  let agent: Promise<Agent> | undefined
-  const load = async (): Promise<Agent> => {
-    const { Agent } = await import('undici')
-    return new Agent({
+  let client: Promise<Client> | undefined
+  const load = async (): Promise<Client> => {
+    const { Agent, request } = await import('undici')
+    const agent = new Agent({
       ...options,
       connect: { timeout: CONNECT_TIMEOUT_MS },
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -57,83 +60,38 @@ function createClient(options: Agent.Options): {
       headersTimeout: 0,
       bodyTimeout: 0,
     })
+    return { agent, request }
   }
   return {
-    open: () => (agent ??= load()),
+    open: () => (client ??= load()),
     close: async () => {
-      await (await agent)?.destroy()
+      await (await client)?.agent.destroy()
     },
   }
 }
 
-/** Sends a request. Its answer is handed on as it comes, without the stream that undici would make of it. */
-function send(agent: Agent, url: string, request: FetchLikeRequest): Promise<FetchLikeResponse> {
-  const { headers, body, signal } = request
-  if (signal.aborted) return Promise.reject(notSentError(signal.reason))
-  const { origin, pathname: path } = new URL(url)
-  return new Promise((resolve, reject) => {
-    const answer = createAnswer(signal, resolve, (error) =>
-      reject(isNotSent(error) ? notSentError(error) : error),
-    )
-    agent.dispatch({ origin, path, method: 'POST', headers, body }, answer)
-  })
-}
-
-/** Takes an answer from undici. Its connection is paused while much waits for the reader, so a fast store does not fill the memory. */
-function createAnswer(
-  signal: AbortSignal,
-  begun: (response: FetchLikeResponse) => void,
-  failed: (error: Error) => void,
-): Dispatcher.DispatchHandler {
-  let controller: Dispatcher.DispatchController | undefined
-  const pieces: Uint8Array[] = []
-  /** Bytes of the pieces. */
-  let waiting = 0
-  let end: 'none' | 'complete' | Error = 'none'
-  let wake: () => void = () => undefined
-  const abort = (): void => {
-    if (end !== 'none') return
-    controller?.abort(new Error('The answer was given up', { cause: signal.reason }))
-  }
-  const finish = (how: 'complete' | Error): void => {
-    signal.removeEventListener('abort', abort)
-    end = how
-    wake()
-  }
-  const read = async (): Promise<Uint8Array | undefined> => {
-    while (pieces.length === 0 && end === 'none') {
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
+async function send(
+  { agent, request }: Client,
+  url: string,
+  { headers, body, signal }: FetchLikeRequest,
+): Promise<FetchLikeResponse> {
+  if (signal.aborted) throw notSentError(signal.reason)
+  try {
+    const answer = await request(url, { dispatcher: agent, method: 'POST', headers, body, signal })
+    const pieces = answer.body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
+    // A connection that breaks after the reader has left is no news to anybody.
+    answer.body.on('error', () => undefined)
+    return {
+      status: answer.statusCode,
+      read: async () => {
+        const piece = await pieces.next()
+        return piece.done === true ? undefined : piece.value
+      },
+      cancel: () => {
+        answer.body.destroy()
+      },
     }
-    const piece = pieces.shift()
-    if (piece === undefined && end instanceof Error) throw end
-    waiting -= piece?.length ?? 0
-    if (waiting < MAX_WAITING_BYTES) controller?.resume()
-    return piece
-  }
-  signal.addEventListener('abort', abort)
-  return {
-    onRequestStart: (started) => {
-      controller = started
-      if (signal.aborted) abort()
-    },
-    onResponseStart: (_controller, status) => {
-      // What is on the way to another answer, e.g. 100.
-      if (status >= 200) begun({ status, read, cancel: abort })
-    },
-    onResponseData: (_controller, piece) => {
-      // Comes when a paused connection goes on.
-      if (piece.length === 0) return
-      pieces.push(piece)
-      waiting += piece.length
-      if (waiting >= MAX_WAITING_BYTES) controller?.pause()
-      wake()
-    },
-    onResponseEnd: () => finish('complete'),
-    onResponseError: (_controller, error) => {
-      finish(error)
-      failed(error)
-    },
+  } catch (error) {
+    throw isNotSent(error) ? notSentError(error) : error
   }
 }
