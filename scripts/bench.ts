@@ -27,7 +27,7 @@ import { telemetryGroup } from './bench/groups/telemetry.ts'
 import type { Bench, RowGroup } from './bench/plan.ts'
 import { BENCH_RUNTIMES, CAN_PIN, fileLimit, HAS_PROC, place, type BenchRuntime } from './bench/processes.ts'
 import { toJsonRows, toTable, verdictOf, type Row } from './bench/row.ts'
-import { parseCommand } from './parse_command.ts'
+import { parseCommand, wholeNumber } from './parse_command.ts'
 
 const GROUPS: readonly RowGroup[] = [
   ingestGroup,
@@ -45,6 +45,8 @@ const GROUPS: readonly RowGroup[] = [
 ]
 
 const DEFAULT_RUNS = 3
+/** A day of work: more is a mistake. */
+const MAX_RUNS = 99
 /** A socket per listener of the largest row, and what a process has besides. */
 const FILES_NEEDED = 10_500
 
@@ -101,7 +103,7 @@ function parseArguments(argv: readonly string[]): BenchArguments | number {
       new Option(
         '--runs <count>',
         `times that each figure is taken (default: ${DEFAULT_RUNS}, quick: 1)`,
-      ).argParser(parseRuns),
+      ).argParser(wholeNumber(1, MAX_RUNS)),
     )
     .addOption(
       new Option('--runtimes <names>', 'for the rows about listeners')
@@ -122,11 +124,6 @@ function parseArguments(argv: readonly string[]): BenchArguments | number {
   }
   const given = program.opts<Omit<BenchArguments, 'names' | 'runs'> & { readonly runs?: number }>()
   return { ...given, names: program.args, runs: given.runs ?? (given.quick ? 1 : DEFAULT_RUNS) }
-}
-
-function parseRuns(text: string): number {
-  if (/^[1-9]\d?$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('It takes a number from 1 to 99.')
 }
 
 function parseRuntimes(text: string): readonly BenchRuntime[] {

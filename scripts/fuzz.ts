@@ -9,14 +9,14 @@
  */
 
 import process from 'node:process'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { decodeBase64 } from '#shared/store/base64.ts'
 import { toText } from '#shared/store/bytes.ts'
 import { startEtcd } from './etcd/cluster.ts'
 import { rangeBody, watchBody } from './fuzz/bodies.ts'
 import { createChance, type Chance } from './fuzz/random.ts'
 import { ALLOWED, startSubject, type Subject } from './fuzz/subject.ts'
-import { parseCommand } from './parse_command.ts'
+import { parseCommand, wholeNumber } from './parse_command.ts'
 
 /** One watch for so many ranges: a watch takes a moment to say something. */
 const RANGES_PER_WATCH = 25
@@ -116,14 +116,6 @@ function parseArguments(argv: readonly string[]): Options | number {
     etcd,
   } = program.opts<Partial<Options> & { seconds: number }>()
   return { seconds, seed, ...(etcd !== undefined && { etcd }) }
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const number = Number(text)
-    if (/^\d+$/.test(text) && number >= least && number <= most) return number
-    throw new InvalidArgumentError(`It takes a whole number from ${least} to ${most}.`)
-  }
 }
 
 interface Trying {

@@ -1,10 +1,10 @@
 /**
- * Parses the command line of a script.
+ * Command lines of scripts.
  *
  * @module
  */
 
-import { CommanderError, type Command } from 'commander'
+import { CommanderError, InvalidArgumentError, type Command } from 'commander'
 
 /**
  * Parses what was given to `program`, which must be told to `exitOverride()`.
@@ -18,5 +18,14 @@ export function parseCommand(program: Command, argv: readonly string[]): 0 | 2 |
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     throw error
+  }
+}
+
+/** Reads the value of an option. */
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text)
+    if (/^\d+$/.test(text) && number >= least && number <= most) return number
+    throw new InvalidArgumentError(`It takes a whole number from ${least} to ${most}.`)
   }
 }

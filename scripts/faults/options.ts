@@ -4,11 +4,15 @@
  * @module
  */
 
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { BROKEN_VARIANTS } from '../../tests/faults/broken/variants.ts'
-import { parseCommand } from '../parse_command.ts'
+import { parseCommand, wholeNumber } from '../parse_command.ts'
 
 const DEFAULT_SECONDS = 180
+/** A day: more is a mistake in the unit. None at all would show nothing. */
+const MAX_SECONDS = 86_400
+/** Choices come from 31 bits. */
+const MAX_SEED = 2 ** 31 - 1
 
 /** What to run. */
 export interface FaultsOptions {
@@ -28,8 +32,8 @@ export function parseFaultsArguments(argv: readonly string[]): FaultsOptions | n
       'Lets faults strike at a whole installation on loopback (three etcd members, two ingests, two listening services), and checks ' +
         'what it promised. Exit code: 0 when every promise held, 1 when one did not, 2 for wrong usage.',
     )
-    .option('--seconds <n>', 'how long faults strike', parseNumber, DEFAULT_SECONDS)
-    .option('--seed <s>', 'choices of this seed; default: another one every time', parseNumber)
+    .option('--seconds <n>', 'how long faults strike', wholeNumber(1, MAX_SECONDS), DEFAULT_SECONDS)
+    .option('--seed <s>', 'choices of this seed; default: another one every time', wholeNumber(0, MAX_SEED))
     .option('--grpc', 'services reach etcd over gRPC instead of its JSON gateway', false)
     .option('--losses', 'measure what the loss of one member of three costs, too', false)
     .addOption(
@@ -50,10 +54,4 @@ export function parseFaultsArguments(argv: readonly string[]): FaultsOptions | n
   for (const [name, { mistake }] of Object.entries(BROKEN_VARIANTS))
     console.error(`  ${name.padEnd(24)}${mistake}`)
   return 2
-}
-
-function parseNumber(text: string): number {
-  const number = Number(text)
-  if (text.trim() !== '' && Number.isFinite(number) && number >= 0) return number
-  throw new InvalidArgumentError('Give a number.')
 }
