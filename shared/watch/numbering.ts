@@ -27,28 +27,31 @@ export function createNumbering(store: Store): Numbering {
     }
   }
 
-  function complete(entry: Entry): Entry {
-    let isForeign = false
-    const notifications = entry.notifications.map((notification): Notification | undefined => {
-      if (notification === undefined) return undefined
-      const { event, sequence } = notification
-      if (sequence !== undefined) {
-        newest.set(event, sequence)
-        return notification
-      }
-      isForeign = true
-      const preceding = newest.get(event) ?? 0n
-      return preceding === 0n ? notification : { ...notification, precedingSequence: preceding }
-    })
-    return isForeign ? { ...entry, notifications } : entry
+  function complete(notification: Notification | undefined): Notification | undefined {
+    if (notification === undefined) return undefined
+    const { event, sequence } = notification
+    if (sequence !== undefined) {
+      newest.set(event, sequence)
+      return notification
+    }
+    const preceding = newest.get(event) ?? 0n
+    return preceding === 0n ? notification : { ...notification, precedingSequence: preceding }
   }
 
   return (entry) => {
     const { revision, notifications } = entry
-    const foreign = notifications.filter((notification) => notification?.sequence === undefined)
-    const unknown = new Set(foreign.flatMap((notification) => notification?.event ?? []))
-    for (const event of unknown) if (newest.has(event)) unknown.delete(event)
-    if (unknown.size === 0) return complete(entry)
-    return Promise.all([...unknown].map((event) => lookUp(event, revision))).then(() => complete(entry))
+    if (!notifications.some(isForeign)) {
+      notifications.forEach(complete)
+      return entry
+    }
+    const completed = (): Entry => ({ ...entry, notifications: notifications.map(complete) })
+    const foreign = notifications.filter(isForeign).map(({ event }) => event)
+    const unknown = [...new Set(foreign)].filter((event) => !newest.has(event))
+    if (unknown.length === 0) return completed()
+    return Promise.all(unknown.map((event) => lookUp(event, revision))).then(completed)
   }
+}
+
+function isForeign(notification: Notification | undefined): notification is Notification {
+  return notification !== undefined && notification.sequence === undefined
 }
