@@ -92,6 +92,6 @@ export function createOutput(options: OutputOptions): Output {
 
 /** What comes from a server or a notification must not drive the terminal. */
 function toPrintable(text: string): string {
-  // oxlint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   return text.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, '\uFFFD')
 }

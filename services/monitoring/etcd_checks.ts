@@ -71,7 +71,7 @@ export function checkTotalKeys({ members }: EtcdHealth): CheckResult {
   return { name, status: 0, message: 'Total number of keys retrieved', metrics }
 }
 
-/** `etcd_alarms`: any alarm stops writes, or worse. */
+/** `etcd_alarms`. One stops writes, or worse. */
 export function checkAlarms({ alarms }: EtcdHealth): CheckResult {
   const name = 'etcd_alarms'
   if (alarms === undefined) return { name, status: 1, message: 'Could not retrieve the alarms', metrics: [] }

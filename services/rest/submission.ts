@@ -40,7 +40,7 @@ const MAX_TTL_SECONDS = 2 ** 31
 const MAX_ID_CHARACTERS = 256
 const MAX_SOURCE_CHARACTERS = 2048
 /** A control character would forge a line wherever an id or a source is printed. */
-// oxlint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/
 /** W3C Trace Context level 1: version, trace id, parent id (neither all zero), flags. */

@@ -204,7 +204,7 @@ const prefixes = v.pipe(v.array(v.string()), v.minLength(1))
 /** One rule: all conditions must hold, then everything it grants is granted. */
 const rule = v.pipe(
   v.strictObject({
-    /** `*`: any realm. */
+    /** `*` stands for every realm. */
     realm: v.union([v.literal('*'), realm]),
     roles: v.optional(v.pipe(v.array(text), v.minLength(1))),
     users: v.optional(v.pipe(v.array(text), v.minLength(1))),

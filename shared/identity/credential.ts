@@ -44,7 +44,7 @@ const SCHEME_AND_REST = /^([A-Za-z][A-Za-z0-9-]{0,31}) ([\x21-\x7e]+)$/
 /** RFC 7235 §2.1; JWTs and all known opaque tokens are of this form. */
 const TOKEN68 = /^[A-Za-z0-9._~+/-]+={0,2}$/
 /** No control characters, and nothing that is invisible or turns the direction of the text around it. */
-// oxlint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const NAME = /^[^\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+$/
 /** Short enough that no secret is echoed to its own sender in an error text. */
 const ECHOABLE = /^[a-z_-]{1,12}$/i

@@ -38,7 +38,7 @@ const MAX_INPUT_LENGTH = 256
 /** Longest part of a refused value repeated in a message. */
 const MAX_SHOWN_LENGTH = 128
 const PLAIN_VALUE = /^[\w:+-][\w .:+-]*$/
-// eslint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 const ONLY_DIGITS = /^\d+$/
 const encoder = new TextEncoder()

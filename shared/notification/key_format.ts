@@ -37,7 +37,7 @@ export function parseKeyFormat(format: string): KeyFormat {
     fields.push(part.name)
     literals.push('')
   }
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   if (literals.some((literal) => /[\u0000-\u001f\u007f]/.test(literal) || !literal.isWellFormed())) {
     throw invalidFormat(format, 'it contains control characters')
   }

@@ -9,7 +9,7 @@ import { compareBytes, toBytes } from '#shared/store/bytes.ts'
 import { pythonFloat } from './python_number.ts'
 
 /** Code points that `ensure_ascii` leaves alone, besides the quote and the backslash. */
-// eslint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const ESCAPED = /[\u0000-\u001f"\\\u007f-\uffff]/g
 const SHORT_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['"', '\\"'],

@@ -20,9 +20,9 @@ export interface PublishGrant {
 
 /** One rule as configured: all of its conditions must hold. */
 export interface Rule {
-  /** Realm of the identities it is for; `*`: any. Roles and user names mean something within a realm only. */
+  /** Realm of the identities it is for, `*` for every one. Roles and user names mean something within a realm only. */
   readonly realm: string
-  /** One of these roles; `*`: any identity of the realm. */
+  /** One of these roles, `*` for every identity of the realm. */
   readonly roles?: readonly string[] | undefined
   /** One of these user names. */
   readonly users?: readonly string[] | undefined

@@ -41,7 +41,7 @@ export interface SqlDatabase {
 /** Where to listen. */
 export interface ListenOptions {
   readonly host: string
-  /** 0: any free port. */
+  /** 0 for a free one. */
   readonly port: number
   /** Told the address at the other end of a request's connection, before the request is handled. Absent: it is not looked up. */
   readonly onPeer?: (request: Request, address: string) => void

@@ -36,7 +36,7 @@ export function createWorkerdPlatform(
     readText: unavailable('read files'),
     storeFetch: { unary: plainFetch, watch: plainFetch },
     random: () => crypto.randomUUID(),
-    // eslint-disable-next-line no-console -- workerd has no other way out for a log line
+    // A log line has no other way out.
     log: (line) => console.log(line),
     identity: { unixUser: 'workerd', hostname: 'workerd' },
   }
