@@ -15,7 +15,7 @@ import type { IdWindow, StoredItem } from './id_window.ts'
 import { createLedger } from './ledger.ts'
 import { limitTime } from './limit_time.ts'
 import type { PublishLimits } from './limits.ts'
-import { settle, settleLater, toReceipt, type Pending } from './pending.ts'
+import { settle, toReceipt, type Pending } from './pending.ts'
 import { createStatusCache, readStatus, type WriterIdentity } from './status_document.ts'
 
 export interface CommitterParts {
@@ -49,8 +49,6 @@ export interface CommitOptions {
   readonly leases: ReadonlyMap<number, bigint>
   /** Whether to tell the others that this ingest waits, if it loses again. */
   readonly isStarving: boolean
-  /** Runs what answers the providers of a commit, at once or later. */
-  readonly handOut: (answer: () => void) => void
 }
 
 /** With `someoneWaits`, another ingest keeps losing against this one. */
@@ -86,12 +84,8 @@ export function createCommitter(parts: CommitterParts): Committer {
     })
   }
 
-  function committed(
-    attempt: Attempt,
-    { revision, results }: TxnResult,
-    handOut: CommitOptions['handOut'],
-  ): CommitOutcome {
-    handOut(acknowledge(event, attempt, ledger.record(revision, attempt.batch)))
+  function committed(attempt: Attempt, { revision, results }: TxnResult): CommitOutcome {
+    acknowledge(attempt, ledger.record(revision, attempt.batch))
     for (const { base, next } of attempt.bases) statuses.set(base, next.stored(revision))
     forgetSent(true)
     const last = results.at(-1)
@@ -112,9 +106,16 @@ export function createCommitter(parts: CommitterParts): Committer {
     })
     for (const { batch, stored } of commits) {
       const own = sent.find((candidate) => candidate.batch.batch === batch)
-      if (own !== undefined) acknowledge(event, own, stored)()
+      if (own !== undefined) acknowledge(own, stored)
     }
     forgetSent(complete)
+  }
+
+  function acknowledge(attempt: Attempt, stored: readonly StoredItem[]): void {
+    for (const [index, pending] of attempt.items.entries()) {
+      const item = stored[index]
+      if (item !== undefined) settle(pending, { ok: true, receipt: toReceipt(event, item, false) })
+    }
   }
 
   /** The journal has moved: what was sent before is stored, or never will be. Which of them, is known if all commits since are. */
@@ -131,7 +132,7 @@ export function createCommitter(parts: CommitterParts): Committer {
     open: async () => {
       await open()
     },
-    commit: async (items, { leases, isStarving, handOut }) => {
+    commit: async (items, { leases, isStarving }) => {
       const attempt = buildAttempt(items, {
         event,
         head: await open(),
@@ -150,24 +151,11 @@ export function createCommitter(parts: CommitterParts): Committer {
         await learn(attempt, result)
         return { kind: 'lost' }
       }
-      return committed(attempt, result, handOut)
+      return committed(attempt, result)
     },
     prune: () => {
       sent = sent.filter(({ items }) => items.some(({ done }) => !done))
     },
-  }
-}
-
-/** Settles what is stored. @returns Answers the providers. */
-function acknowledge(event: string, { items }: Attempt, stored: readonly StoredItem[]): () => void {
-  const answers = items.flatMap((pending, index) => {
-    const item = stored[index]
-    return item === undefined
-      ? []
-      : [settleLater(pending, { ok: true, receipt: toReceipt(event, item, false) })]
-  })
-  return () => {
-    for (const answer of answers) answer()
   }
 }
 

@@ -7,7 +7,6 @@
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { onNextTurn } from '#shared/store/mvcc_turn.ts'
 import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
 import type { Logger } from '#shared/telemetry/logger.ts'
 import { selectItems } from './attempt.ts'
@@ -61,12 +60,6 @@ export function createLane(parts: LaneParts): Lane {
     running = undefined
   }
 
-  /** Answers after the next transaction has been sent, where there is one: the store works while answers are written. */
-  function handOut(answer: () => void): void {
-    if (queue.some(({ done }) => !done)) onNextTurn(answer)
-    else answer()
-  }
-
   async function step(): Promise<void> {
     let items: readonly Pending[] = queue
     try {
@@ -79,11 +72,7 @@ export function createLane(parts: LaneParts): Lane {
       }
       items = items.filter(({ done }) => !done)
       if (items.length === 0) return
-      const outcome = await committer.commit(items, {
-        leases: granted,
-        isStarving: pace.isStarving(),
-        handOut,
-      })
+      const outcome = await committer.commit(items, { leases: granted, isStarving: pace.isStarving() })
       if (outcome.kind === 'lost') return await pace.afterLostRace()
       if (++commits % COMMITS_BEFORE_GROWTH === 0) most = Math.min(most * 2, MAX_TXN_OPERATIONS)
       await pace.afterCommit(outcome.someoneWaits)

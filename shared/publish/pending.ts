@@ -67,21 +67,13 @@ export function createPending(
 
 /** Answers a notification and its twins. Later answers are ignored. */
 export function settle(pending: Pending, result: PublishResult): void {
-  settleLater(pending, result)()
-}
-
-/** Settles a notification, whose provider is answered when the result is called. */
-export function settleLater(pending: Pending, result: PublishResult): () => void {
-  if (pending.done) return () => undefined
+  if (pending.done) return
   pending.done = true
-  return () => {
-    pending.answer(result)
-    if (pending.twins.length === 0) return
-    const again: PublishResult = result.ok
-      ? { ok: true, receipt: { ...result.receipt, replayed: true } }
-      : result
-    for (const twin of pending.twins) twin.answer(again)
-  }
+  pending.answer(result)
+  const again: PublishResult = result.ok
+    ? { ok: true, receipt: { ...result.receipt, replayed: true } }
+    : result
+  for (const twin of pending.twins) twin.answer(again)
 }
 
 /** Whether a stored notification has the same content. */

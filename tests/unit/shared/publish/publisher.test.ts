@@ -6,7 +6,6 @@ import { journalKey, waitingKey } from '#shared/journal/journal.ts'
 import { createPublisher, type PublisherParts } from '#shared/publish/publisher.ts'
 import { toBytes, toText } from '#shared/store/bytes.ts'
 import { createMemoryStore } from '#shared/store/memory.ts'
-import { nextTurn } from '#shared/store/mvcc_turn.ts'
 import type { Store, StoreOperation, TxnRequest } from '#shared/store/store.ts'
 import { systemClock } from '#shared/telemetry/clock.ts'
 import {
@@ -63,26 +62,6 @@ describe('createPublisher()', () => {
     await first
     await joined
     assert.deepEqual(sizes, [5])
-  })
-
-  it('sends the next transaction before it answers the last one, and answers at once where none is next', async () => {
-    const log: string[] = []
-    const gate = Promise.withResolvers<void>()
-    const store = intercepted(memory(), () => {
-      log.push('sent')
-      return gate.promise
-    })
-    const publisher = open(store)
-    const publish = async (name: string): Promise<void> => {
-      await publisher.publish([item('e', name)])
-      log.push(`answered ${name}`)
-    }
-    const first = publish('a')
-    while (log.length === 0) await nextTurn()
-    const second = publish('b')
-    gate.resolve()
-    await Promise.all([first, second])
-    assert.deepEqual(log, ['sent', 'sent', 'answered a', 'answered b'])
   })
 
   it('answers an empty list', async () => {
