@@ -5,19 +5,18 @@
  * @module
  */
 
-import { spawn } from 'node:child_process'
 import { constants } from 'node:fs'
-import { access, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { unpackPackages } from '../../scripts/debian_packages.ts'
+import { runCommand, type CommandResult } from '../../scripts/run_command.ts'
 
-const CACHE = fileURLToPath(new URL('../../.cache', import.meta.url))
-const UNPACKED = join(CACHE, 'prometheus')
+const UNPACKED = fileURLToPath(new URL('../../.cache/prometheus', import.meta.url))
 const PROMTOOL = join(UNPACKED, 'usr', 'bin', 'promtool')
 const PROMETHEUS = join(UNPACKED, 'usr', 'bin', 'prometheus')
 const PYTHON_PACKAGES = join(UNPACKED, 'usr', 'lib', 'python3', 'dist-packages')
-const COMMAND_LIMIT_MS = 120_000
 
 /** Prints `name type samples` of each family; fails with the reason for text that is not OpenMetrics. */
 const PARSER = `
@@ -26,12 +25,6 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 for family in text_string_to_metric_families(sys.stdin.buffer.read().decode('utf-8')):
     print(family.name, family.type, len(family.samples))
 `
-
-/** What a command did. */
-export interface CommandResult {
-  readonly code: number | null
-  readonly output: string
-}
 
 /** The tools. */
 export interface PrometheusTools {
@@ -60,8 +53,8 @@ export async function prometheusMissing(): Promise<string | false> {
 export async function findPrometheusTools(): Promise<PrometheusTools> {
   await prepare()
   return {
-    parseOpenMetrics: (text) => run('python3', ['-c', PARSER], { input: text }),
-    checkMetrics: (text) => run(PROMTOOL, ['check', 'metrics'], { input: text }),
+    parseOpenMetrics: (text) => run('python3', ['-c', PARSER], text),
+    checkMetrics: (text) => run(PROMTOOL, ['check', 'metrics'], text),
     promtool: (...argv) => run(PROMTOOL, argv),
     server: PROMETHEUS,
   }
@@ -69,23 +62,11 @@ export async function findPrometheusTools(): Promise<PrometheusTools> {
 
 async function prepare(): Promise<void> {
   if (await isThere()) return
-  await mkdir(CACHE, { recursive: true })
-  const folder = await mkdtemp(join(CACHE, 'prometheus-'))
   try {
-    for (const name of ['prometheus', 'python3-prometheus-client']) await download(name, folder)
-    for (const name of (await readdir(folder)).filter((entry) => entry.endsWith('.deb'))) {
-      const { code, output } = await run('dpkg-deb', ['-x', name, folder], { folder })
-      if (code !== 0) throw new Error(output)
-      await rm(join(folder, name))
-    }
-    await rename(folder, UNPACKED).catch(async (error: unknown) => {
-      // Another test process was faster.
-      if (!(await isThere())) throw error
-    })
+    await unpackPackages({ needed: ['prometheus', 'python3-prometheus-client'] }, UNPACKED)
+    if (!(await isThere())) throw new Error(`${PROMTOOL} is not an executable file`)
   } catch (cause) {
     throw new Error('Prometheus and its Python client cannot be downloaded with apt-get here', { cause })
-  } finally {
-    await rm(folder, { recursive: true, force: true })
   }
 }
 
@@ -96,38 +77,6 @@ async function isThere(): Promise<boolean> {
   )
 }
 
-async function download(name: string, folder: string): Promise<void> {
-  if ((await run('apt-get', ['download', name], { folder })).code === 0) return
-  // A fresh machine has no package index.
-  await run('apt-get', ['update'], { folder })
-  const { code, output } = await run('apt-get', ['download', name], { folder })
-  if (code !== 0) throw new Error(output)
-}
-
-function run(
-  command: string,
-  argv: readonly string[],
-  { input, folder = CACHE }: { readonly input?: string; readonly folder?: string } = {},
-): Promise<CommandResult> {
-  return new Promise((done, failed) => {
-    const child = spawn(command, argv, {
-      cwd: folder,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, PYTHONPATH: PYTHON_PACKAGES },
-    })
-    let output = ''
-    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
-    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
-    const timer = setTimeout(() => child.kill('SIGKILL'), COMMAND_LIMIT_MS)
-    child.once('error', (error) => {
-      clearTimeout(timer)
-      failed(error)
-    })
-    child.once('close', (code) => {
-      clearTimeout(timer)
-      done({ code, output })
-    })
-    child.stdin.on('error', () => undefined)
-    child.stdin.end(input ?? '')
-  })
+function run(command: string, argv: readonly string[], input = ''): Promise<CommandResult> {
+  return runCommand(command, argv, { input, environment: { PYTHONPATH: PYTHON_PACKAGES } })
 }
