@@ -4,10 +4,31 @@
  * @module
  */
 
+import type { Clock } from '#shared/telemetry/clock.ts'
 import { BACK_OFF_FIRST_MS, BACK_OFF_LAST_MS, backOffMs, retryAfterMs } from './back_off.ts'
 import { ClientError, reasonOf } from './client_error.ts'
 import { readAnswer } from './connection.ts'
-import type { CommandContext } from './context.ts'
+import type { Credentials } from './credentials.ts'
+import type { MessageLog } from './message_log.ts'
+
+/** What calls work with. */
+export interface CallContext {
+  readonly config: {
+    /** Address of the service without trailing slash. */
+    readonly baseUrl: string
+    /** Longest wait for an answer; absent: for ever. */
+    readonly timeoutMs?: number
+    /** Longest wait between two attempts. */
+    readonly retryDelayMs?: number
+  }
+  readonly credentials: Credentials
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  readonly clock: Clock
+  /** A number in [0, 1). */
+  readonly random: () => number
+  readonly output: MessageLog
+  readonly stop: AbortSignal
+}
 
 /** A request that does no harm when it is made twice. */
 export interface CallRequest {
@@ -29,7 +50,7 @@ const TRANSIENT = new Set([408, 425, 429, 502, 503, 504])
  * @throws {ClientError} with the service's own message.
  */
 export async function call(
-  context: CommandContext,
+  context: CallContext,
   request: CallRequest,
 ): Promise<Readonly<Record<string, unknown>>> {
   const { config, output, clock, random, stop } = context
@@ -55,7 +76,7 @@ type Outcome =
       readonly cause?: unknown
     }
 
-async function callOnce(context: CommandContext, request: CallRequest): Promise<Outcome> {
+async function callOnce(context: CallContext, request: CallRequest): Promise<Outcome> {
   const { config, credentials, clock, stop } = context
   const limits = [stop, ...(config.timeoutMs === undefined ? [] : [AbortSignal.timeout(config.timeoutMs)])]
   try {

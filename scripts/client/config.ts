@@ -8,18 +8,13 @@
 
 import * as v from 'valibot'
 import { ClientError } from './client_error.ts'
+import type { AuthType, CredentialSettings } from './credentials.ts'
 import { issuePath, parseYamlFile, type PathStep, type YamlFile } from './yaml_file.ts'
 
-/** How the client says who it is. */
-export type AuthType = 'none' | 'ecmwf' | 'openid' | 'plain'
-
 /** Everything the commands need to know. */
-export interface ClientConfig {
+export interface ClientConfig extends CredentialSettings {
   /** Address of the service without trailing slash, e.g. `http://127.0.0.1:8080`. */
   readonly baseUrl: string
-  readonly authType: AuthType
-  readonly username?: string
-  readonly keyFile: string
   /** Longest wait for an answer; absent: for ever. */
   readonly timeoutMs?: number
   /** Longest wait between two attempts to connect. */

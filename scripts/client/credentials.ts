@@ -7,7 +7,18 @@
 import { encodeBase64 } from '#shared/store/base64.ts'
 import { toBytes } from '#shared/store/bytes.ts'
 import { ClientError } from './client_error.ts'
-import type { ClientConfig } from './config.ts'
+
+/** How a client proves who it is, by 1.x's names: `plain` sends user and key, the others a token of that kind. */
+export type AuthType = 'none' | 'ecmwf' | 'openid' | 'plain'
+
+/** What credentials are made of. */
+export interface CredentialSettings {
+  readonly authType: AuthType
+  /** Needed by `plain` only. */
+  readonly username?: string
+  /** Path of the file that holds the key. */
+  readonly keyFile: string
+}
 
 /** Headers for every request. */
 export interface Credentials {
@@ -22,7 +33,7 @@ export interface Credentials {
  * @throws {ClientError} when the file cannot be read, is empty, or a user name is missing.
  */
 export async function createCredentials(
-  config: Pick<ClientConfig, 'authType' | 'keyFile' | 'username'>,
+  config: CredentialSettings,
   readText: (path: string) => Promise<string | undefined>,
 ): Promise<Credentials> {
   if (config.authType === 'none') return { headers: () => ({}), reload: () => Promise.resolve(false) }
@@ -39,10 +50,7 @@ export async function createCredentials(
   }
 }
 
-function headersOf({
-  authType,
-  username,
-}: Pick<ClientConfig, 'authType' | 'username'>): (key: string) => Record<string, string> {
+function headersOf({ authType, username }: CredentialSettings): (key: string) => Record<string, string> {
   if (authType !== 'plain') return (key) => ({ Authorization: `Bearer ${key}`, 'X-Auth-Type': authType })
   if (username === undefined)
     throw new ClientError('auth_type plain needs a username; set username or username_file')

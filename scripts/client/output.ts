@@ -6,16 +6,13 @@
 
 import { appendFileSync } from 'node:fs'
 import { messageOf } from './client_error.ts'
+import type { Level, MessageLog } from './message_log.ts'
 import { pythonTimestamp } from './python_text.ts'
 
-/** Importance of a message. */
-export type Level = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR'
-
 /** Where results and messages go. */
-export interface Output {
+export interface Output extends MessageLog {
   /** A result: whole lines on stdout. */
   result(text: string): void
-  log(level: Level, message: string): void
   /** Replaces the status line of a terminal; does nothing elsewhere. */
   status(text: string): void
   /** Takes the status line away. */

@@ -10,7 +10,7 @@ import { ClientError, messageOf, reasonOf } from './client_error.ts'
 import { ConnectionLost, openConnection, type Frame } from './connection.ts'
 import type { Credentials } from './credentials.ts'
 import { parseCloudEvent, type CloudEvent } from './notification.ts'
-import type { Output } from './output.ts'
+import type { MessageLog } from './message_log.ts'
 
 /** Where a stream starts when nothing has been read yet. */
 export type StreamStart =
@@ -50,7 +50,7 @@ export interface StreamOptions {
   readonly clock: Clock
   /** A number in [0, 1). */
   readonly random: () => number
-  readonly output: Output
+  readonly output: MessageLog
   /** Ends the stream. */
   readonly stop: AbortSignal
   /** Longest wait for an answer. */

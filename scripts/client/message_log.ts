@@ -1,0 +1,13 @@
+/**
+ * Where the client reports what it does: a port, because a library must not decide whether that is a terminal, a file or a page.
+ *
+ * @module
+ */
+
+/** Importance of a message. */
+export type Level = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR'
+
+/** Takes messages for the person who runs the client. */
+export interface MessageLog {
+  log(level: Level, message: string): void
+}
