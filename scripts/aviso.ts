@@ -10,18 +10,24 @@ import { homedir } from 'node:os'
 import process from 'node:process'
 import { CommanderError } from 'commander'
 import packageFile from '../package.json' with { type: 'json' }
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { administrate } from './client/admin.ts'
-import { ClientError, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, messageOf } from './client/client_error.ts'
-import { loadClientConfig, type ClientConfig } from './client/config.ts'
-import type { CommandContext } from './client/context.ts'
-import { createCredentials } from './client/credentials.ts'
-import { printKey, printValue } from './client/key.ts'
-import { listen } from './client/listen.ts'
-import { notify } from './client/notify.ts'
-import { createOutput, type Output } from './client/output.ts'
-import { createProgram, type Invocation } from './client/program.ts'
-import { manageConfig } from './client/service_config.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { administrate } from './aviso/admin.ts'
+import {
+  ClientError,
+  EXIT_FAILURE,
+  EXIT_INTERRUPTED,
+  EXIT_USAGE,
+  messageOf,
+} from '#shared/client/client_error.ts'
+import { loadClientConfig, type ClientConfig } from './aviso/config.ts'
+import type { CommandContext } from './aviso/context.ts'
+import { createCredentials } from '#shared/client/credentials.ts'
+import { printKey, printValue } from './aviso/key.ts'
+import { listen } from './aviso/listen.ts'
+import { notify } from './aviso/notify.ts'
+import { createOutput, type Output } from './aviso/output.ts'
+import { createProgram, type Invocation } from './aviso/program.ts'
+import { manageConfig } from './aviso/service_config.ts'
 
 /** Time for what runs to end after the second signal, before the process goes all the same. */
 const KILL_GRACE_MS = 1000

@@ -11,152 +11,113 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
-/** Folder → the folders of `shared/` it may import besides itself. The first matching row decides. */
-const MAY_IMPORT: readonly (readonly [folder: string, targets: readonly string[] | 'anything'])[] = [
-  ['scripts', 'anything'],
-  ['tests', 'anything'],
-  ['shared/errors.ts', []],
-  ['shared/store/open.ts', ['shared/errors.ts', 'shared/telemetry', 'shared/runtime/runtime.ts']],
-  ['shared/store/embedded', ['shared/errors.ts', 'shared/telemetry', 'shared/runtime/runtime.ts']],
-  ['shared/store', ['shared/errors.ts', 'shared/telemetry']],
-  ['shared/http', ['shared/errors.ts', 'shared/telemetry', 'shared/store/base64.ts']],
-  ['shared/interval', ['shared/store/bytes.ts', 'shared/store/store.ts']],
-  [
-    'shared/notification',
-    ['shared/errors.ts', 'shared/store/store.ts', 'shared/store/bytes.ts', 'shared/journal/journal.ts'],
-  ],
-  ['shared/journal', ['shared/errors.ts', 'shared/store', 'shared/telemetry']],
-  [
-    'shared/publish',
-    ['shared/errors.ts', 'shared/store', 'shared/telemetry', 'shared/journal', 'shared/notification'],
-  ],
-  [
-    'shared/watch',
-    [
-      'shared/errors.ts',
-      'shared/store',
-      'shared/telemetry',
-      'shared/journal',
-      'shared/notification',
-      'shared/http/byte_source.ts',
-    ],
-  ],
-  [
-    'shared/identity',
-    [
-      'shared/errors.ts',
-      'shared/telemetry/clock.ts',
-      'shared/telemetry/logger.ts',
-      'shared/http/strict_json.ts',
-      'shared/store/base64.ts',
-      'shared/store/bytes.ts',
-    ],
-  ],
-  [
-    'shared/policy',
-    [
-      'shared/errors.ts',
-      'shared/telemetry/clock.ts',
-      'shared/telemetry/logger.ts',
-      'shared/http/strict_json.ts',
-      'shared/audit',
-      'shared/identity',
-      'shared/quota',
-      'shared/interval',
-      'shared/journal/journal.ts',
-      'shared/store/base64.ts',
-      'shared/store/bytes.ts',
-      'shared/store/store.ts',
-    ],
-  ],
-  ['shared/audit', ['shared/errors.ts', 'shared/telemetry/clock.ts', 'shared/telemetry/logger.ts']],
-  ['shared/quota', ['shared/errors.ts', 'shared/telemetry/clock.ts']],
-  [
-    'shared/removal',
-    [
-      'shared/errors.ts',
-      'shared/store',
-      'shared/journal',
-      'shared/notification',
-      'shared/telemetry',
-      'shared/watch/follow.ts',
-    ],
-  ],
-  [
-    'shared/service_files',
-    ['shared/errors.ts', 'shared/store', 'shared/notification', 'shared/telemetry', 'shared/watch/follow.ts'],
-  ],
-  ['shared/retention', ['shared/errors.ts', 'shared/store', 'shared/notification', 'shared/journal']],
-  ['shared/config', ['shared/errors.ts', 'shared/retention', 'shared/http/strict_json.ts']],
-  ['shared/telemetry', []],
-  [
-    'shared/metrics',
-    [
-      'shared/errors.ts',
-      'shared/telemetry',
-      'shared/store/store.ts',
-      'shared/publish/publish.ts',
-      'shared/watch/hub.ts',
-    ],
-  ],
-  [
-    'shared/runtime',
-    [
-      'shared/errors.ts',
-      'shared/store/certificate.ts',
-      'shared/store/gateway_wire.ts',
-      'shared/store/fetch_like.ts',
-      'shared/http/byte_source.ts',
-    ],
-  ],
-  [
-    'services/system',
-    [
-      'shared',
-      'services/system_access.ts',
-      'services/system_routes.ts',
-      'services/system_epoch.ts',
-      'services/system_schemas.ts',
-      'services/system_instruments.ts',
-      'services/system_monitoring.ts',
-      'services/monitoring',
-      'services/rest',
-      'services/auth',
-      'services/admin',
-    ],
-  ],
-  ['services/rest', ['shared']],
-  ['services/admin', ['shared']],
-  ['services/monitoring', ['shared']],
-  ['services/auth', ['shared']],
-]
-
-/** Parts of `shared/` that a service never imports: they are handed to it. */
-const NOT_FOR_SERVICES = [
+/** The ground floor: no room of it knows a notification, a store or a service. */
+const GROUND = ['shared/errors.ts', 'shared/logger.ts', 'shared/time', 'shared/bytes', 'shared/json']
+/** The port of the store, for rooms that do not care which store it is. */
+const STORE_PORT = 'shared/store/store.ts'
+/** Types only: what a handler is. */
+const RUNTIME_PORT = 'shared/runtime/runtime.ts'
+/** A room of `shared/` that is handed to services, which do not import it. */
+const HANDED_TO_SERVICES = [
   'shared/config',
   'shared/runtime',
-  'shared/store/etcd.ts',
-  'shared/store/gateway',
-  'shared/store/open.ts',
-  'shared/telemetry/open_telemetry.ts',
+  'shared/store/etcd',
+  'shared/store/embedded',
+  'shared/store/open',
+  'shared/observe/telemetry/open_telemetry.ts',
 ]
 
-/** Types only: what a handler is. */
-const PORT_OF_RUNTIME = 'shared/runtime/runtime.ts'
+/**
+ * The rooms from the ground floor up, each with what it may import besides itself and the rooms inside it. A row names only rooms above it,
+ * so there can be no circle. The longest row that holds a file decides.
+ */
+const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] = [
+  ['package.json', []],
+  ['wrangler-like.config.json', []],
+  ['shared/errors.ts', []],
+  ['shared/logger.ts', []],
+  ['shared/time', []],
+  ['shared/bytes', []],
+  ['shared/json', ['shared/errors.ts']],
+  ['shared/runtime', ['shared/errors.ts', 'shared/bytes']],
+  ['shared/http', GROUND],
+  ['shared/store', GROUND],
+  [
+    'shared/store/etcd',
+    [...GROUND, 'shared/store', 'shared/runtime/fetch_like.ts', 'shared/runtime/certificate.ts'],
+  ],
+  ['shared/store/embedded', [...GROUND, 'shared/store', RUNTIME_PORT]],
+  [
+    'shared/store/open',
+    [
+      ...GROUND,
+      'shared/store',
+      'shared/store/etcd',
+      'shared/store/embedded',
+      'shared/runtime/fetch_like.ts',
+      RUNTIME_PORT,
+    ],
+  ],
+  ['shared/journal', [...GROUND, 'shared/store']],
+  ['shared/notification', [...GROUND, STORE_PORT, 'shared/journal/journal.ts']],
+  ['shared/retention', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
+  ['shared/publish', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
+  ['shared/hub/source', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
+  ['shared/hub', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification', 'shared/hub/source']],
+  ['shared/service_files', [...GROUND, 'shared/store', 'shared/notification', 'shared/hub/source/follow.ts']],
+  ['shared/access/interval.ts', [...GROUND, STORE_PORT]],
+  ['shared/access/quota', GROUND],
+  ['shared/access/audit', GROUND],
+  ['shared/access/identity', GROUND],
+  [
+    'shared/access/policy',
+    [
+      ...GROUND,
+      STORE_PORT,
+      'shared/journal/journal.ts',
+      'shared/access/interval.ts',
+      'shared/access/quota',
+      'shared/access/audit',
+      'shared/access/identity',
+    ],
+  ],
+  ['shared/observe/telemetry', GROUND],
+  [
+    'shared/observe/metrics',
+    [...GROUND, STORE_PORT, 'shared/publish/publish.ts', 'shared/hub/hub.ts', 'shared/observe/telemetry'],
+  ],
+  ['shared/config', [...GROUND, 'shared/retention']],
+  ['shared/client', GROUND],
+  ['services/rest', ['shared']],
+  ['services/auth/listen', ['shared']],
+  ['services/auth/etcd_facade', ['shared', 'services/auth/listen']],
+  ['services/auth', ['shared', 'services/auth/listen', 'services/auth/etcd_facade']],
+  ['services/admin/jobs', ['shared']],
+  ['services/admin', ['shared', 'services/admin/jobs']],
+  ['services/monitoring/receive', ['shared']],
+  ['services/monitoring/checks', ['shared', 'services/monitoring/receive']],
+  ['services/monitoring', ['shared', 'services/monitoring/receive', 'services/monitoring/checks']],
+  ['services/system', ['shared', 'services/rest', 'services/auth', 'services/admin', 'services/monitoring']],
+  [
+    'scripts',
+    ['package.json', 'wrangler-like.config.json', 'shared', 'services', 'tests/support', 'tests/faults'],
+  ],
+  ['tests', ['package.json', 'wrangler-like.config.json', 'shared', 'services', 'scripts']],
+]
 
 /** Package → where it may be imported (prefixes). */
 const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
-  '@opentelemetry/api': ['shared/telemetry/open_telemetry.ts', 'tests/'],
+  '@opentelemetry/api': ['shared/observe/telemetry/open_telemetry.ts', 'tests/'],
   'itty-router': ['services/', 'shared/http/'],
-  etcd3: ['shared/store/etcd.ts', 'scripts/bench/', 'tests/'],
-  jose: ['shared/identity/', 'tests/'],
-  valibot: ['shared/config/', 'shared/notification/', 'services/', 'scripts/client/', 'tests/'],
+  etcd3: ['shared/store/etcd/grpc.ts', 'scripts/bench/', 'tests/'],
+  jose: ['shared/access/identity/', 'tests/'],
+  valibot: ['shared/config/', 'shared/notification/', 'services/', 'scripts/aviso/', 'tests/'],
   undici: ['shared/runtime/', 'scripts/', 'tests/'],
   srvx: ['shared/runtime/'],
   croner: ['shared/runtime/', 'scripts/'],
   commander: ['scripts/', 'tests/'],
-  yaml: ['scripts/client/', 'tests/'],
-  'eventsource-parser': ['scripts/', 'tests/'],
+  yaml: ['scripts/aviso/', 'tests/'],
+  'eventsource-parser': ['shared/client/', 'scripts/', 'tests/'],
   'fast-check': ['tests/'],
   esbuild: ['scripts/', 'tests/'],
 }
@@ -191,13 +152,17 @@ function violation(file: string, specifier: string): string | undefined {
   const target = specifier.startsWith('#') ? specifier.slice(1) : posix.join(posix.dirname(file), specifier)
   if (
     specifier.startsWith('../') &&
-    !file.startsWith('tests/') &&
-    target.split('/')[0] === 'shared' &&
-    !file.startsWith('shared/')
+    /^(?:shared|services)\//.test(target) &&
+    wingOf(file) !== wingOf(target)
   ) {
     return `write ${specifier} as #${target}`
   }
   return directionViolation(file, target)
+}
+
+/** The folder below the top level, such as `shared/hub`: paths are relative inside it and begin with `#` across. */
+function wingOf(path: string): string {
+  return path.split('/').slice(0, 2).join('/')
 }
 
 function packageViolation(file: string, specifier: string): string | undefined {
@@ -212,22 +177,40 @@ function packageViolation(file: string, specifier: string): string | undefined {
 }
 
 function directionViolation(file: string, target: string): string | undefined {
-  const row = MAY_IMPORT.find(
-    ([folder]) => file === folder || file.startsWith(`${folder}/`) || file.startsWith(folder),
-  )
-  if (row === undefined) return `no row for this folder in scripts/check_imports.ts`
-  const [folder, targets] = row
-  if (targets === 'anything') return undefined
-  const ownFolder = file.split('/').slice(0, 2).join('/')
-  if (target === ownFolder || target.startsWith(`${ownFolder}/`)) return undefined
-  if (!targets.some((allowed) => target === allowed || target.startsWith(`${allowed}/`)))
-    return `${folder} may not import ${target}`
-  const service = file.startsWith('services/') && !file.startsWith('services/system')
-  const barred =
-    service && target !== PORT_OF_RUNTIME
-      ? NOT_FOR_SERVICES.find((part) => target.startsWith(part))
-      : undefined
-  return barred === undefined ? undefined : `a service is handed what ${barred} makes; it does not import it`
+  const room = roomOf(file)
+  if (room === undefined) return `no room of scripts/check_imports.ts holds this file`
+  const [name, mayImport] = room
+  if (roomOf(target)?.[0] === name) return undefined
+  if (!mayImport.some((allowed) => isWithin(target, allowed))) return `${name} may not import ${target}`
+  const isBarred =
+    name.startsWith('services/') &&
+    name !== 'services/system' &&
+    target !== RUNTIME_PORT &&
+    HANDED_TO_SERVICES.some((part) => isWithin(target, part))
+  return isBarred ? `a service is handed what ${target} makes; it does not import it` : undefined
+}
+
+function roomOf(file: string): (typeof ROOMS)[number] | undefined {
+  return ROOMS.filter(([name]) => isWithin(file, name)).toSorted(([a], [b]) => b.length - a.length)[0]
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`)
+}
+
+/** Rows of the table that name a room below them, which would allow a circle; and folders that have no row. */
+export function findTableFaults(rooms: typeof ROOMS = ROOMS): string[] {
+  const faults: string[] = []
+  const above: string[] = []
+  for (const [name, mayImport] of rooms) {
+    for (const target of mayImport) {
+      const stands = above.some((room) => isWithin(target, room) || isWithin(room, target))
+      if (!stands && name !== 'scripts')
+        faults.push(`${name} stands on ${target}, which is not above it in the table`)
+    }
+    above.push(name)
+  }
+  return faults
 }
 
 async function typescriptFiles(folder: string): Promise<string[]> {
@@ -239,7 +222,7 @@ async function typescriptFiles(folder: string): Promise<string[]> {
 }
 
 if (import.meta.main) {
-  const violations = await findViolations()
+  const violations = [...findTableFaults(), ...(await findViolations())]
   for (const line of violations) console.error(line)
   if (violations.length > 0) process.exitCode = 1
   else console.log('imports: every direction holds')

@@ -10,8 +10,8 @@
 
 import process from 'node:process'
 import { Command } from 'commander'
-import { decodeBase64 } from '#shared/store/base64.ts'
-import { toText } from '#shared/store/bytes.ts'
+import { decodeBase64 } from '#shared/bytes/base64.ts'
+import { toText } from '#shared/bytes/bytes.ts'
 import { startEtcd } from './etcd/cluster.ts'
 import { rangeBody, watchBody } from './fuzz/bodies.ts'
 import { createChance, type Chance } from './fuzz/random.ts'

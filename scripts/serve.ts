@@ -6,19 +6,19 @@
 
 import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
-import { startSystem, type System } from '#services/system.ts'
-import { tokenOf } from '#services/system_instruments.ts'
+import { startSystem, type System } from '#services/system/system.ts'
+import { tokenOf } from '#services/system/instruments.ts'
 import type { Config, ServiceName } from '#shared/config/config.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { createSecretReader } from '#shared/identity/secret.ts'
+import { createSecretReader } from '#shared/access/identity/secret.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import type { Platform, RunningServer } from '#shared/runtime/runtime.ts'
-import { openStore } from '#shared/store/open.ts'
-import { openMaintenance } from '#shared/store/open_maintenance.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { createLogger, type Logger } from '#shared/telemetry/logger.ts'
-import { findTracer } from '#shared/telemetry/open_telemetry.ts'
+import { openStore } from '#shared/store/open/open.ts'
+import { openMaintenance } from '#shared/store/open/maintenance.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { createLogger, type Logger } from '#shared/logger.ts'
+import { findTracer } from '#shared/observe/telemetry/open_telemetry.ts'
 import { openAuditSink } from './serve/audit_sink.ts'
 import {
   parseServeArguments,

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { encodeBase64 } from '#shared/store/base64.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Chance } from './random.ts'
 
 /** Keys that bodies name: the listener's own, those beside them, and both ends of all keys. */

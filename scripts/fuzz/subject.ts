@@ -4,17 +4,17 @@
  * @module
  */
 
-import { startSystem, type System } from '#services/system.ts'
+import { startSystem, type System } from '#services/system/system.ts'
 import type { Config } from '#shared/config/config.ts'
 import { loadConfig } from '#shared/config/load.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
-import { toBytes } from '#shared/store/bytes.ts'
-import { openStore } from '#shared/store/open.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { openStore } from '#shared/store/open/open.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 
 /** Prefixes of the listener's own keys. */

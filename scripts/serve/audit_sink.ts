@@ -6,7 +6,7 @@
 
 import { appendFile } from 'node:fs/promises'
 import process from 'node:process'
-import type { AuditSink } from '#shared/audit/audit.ts'
+import type { AuditSink } from '#shared/access/audit/audit.ts'
 import { AvisoError } from '#shared/errors.ts'
 
 /** Nobody but its owner reads who did what. */

@@ -5,14 +5,14 @@
  */
 
 import packageFile from '../../package.json' with { type: 'json' }
-import { startSystem, type System } from '#services/system.ts'
-import { tokenOf } from '#services/system_instruments.ts'
+import { startSystem, type System } from '#services/system/system.ts'
+import { tokenOf } from '#services/system/instruments.ts'
 import type { Config, ServiceName } from '#shared/config/config.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { createWorkerdPlatform, type DurableObjectState } from '#shared/runtime/workerd.ts'
-import { openStore } from '#shared/store/open.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { createLogger } from '#shared/telemetry/logger.ts'
+import { openStore } from '#shared/store/open/open.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { createLogger } from '#shared/logger.ts'
 
 /** What the launcher binds: everything read from files beforehand. */
 interface HostEnvironment {

@@ -8,9 +8,9 @@ import { AvisoError } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import type { Route, RouteContext } from '#shared/http/route.ts'
-import { isJsonObject, parseStrictJson, type JsonObject } from '#shared/http/strict_json.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
-import type { Logger } from '#shared/telemetry/logger.ts'
+import { isJsonObject, parseStrictJson, type JsonObject } from '#shared/json/strict_json.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
 import type { AdminAuthoriser, Administrator } from './authorise.ts'
 
 /** Largest body of a route that takes options only. */

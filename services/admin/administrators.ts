@@ -5,7 +5,7 @@
  */
 
 import { rawPath } from '#shared/http/route.ts'
-import type { AccessControl } from '#shared/policy/access_control.ts'
+import type { AccessControl } from '#shared/access/policy/access_control.ts'
 import type { AdminAuthoriser } from './authorise.ts'
 
 /** Calls that change nothing: a poll every few seconds would fill the audit log. */

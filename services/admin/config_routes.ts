@@ -5,15 +5,15 @@
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import type { JsonObject, JsonValue } from '#shared/http/strict_json.ts'
-import { isJsonObject } from '#shared/http/strict_json.ts'
+import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
+import { isJsonObject } from '#shared/json/strict_json.ts'
 import { MAX_FILES, MAX_FILE_BYTES, checkServiceName, whyNoPath } from '#shared/service_files/layout.ts'
 import { listService, readFile } from '#shared/service_files/read_service.ts'
 import { isSchemaPath, schemasOfFiles } from '#shared/service_files/schema_files.ts'
 import { parseServiceStatus } from '#shared/service_files/service_status.ts'
-import { decodeBase64 } from '#shared/store/base64.ts'
+import { decodeBase64 } from '#shared/bytes/base64.ts'
 import type { Store } from '#shared/store/store.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import { flagIn, textIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
 import { pushFiles, removeFiles, revertFiles, type ServiceChange } from './config_store.ts'
 

@@ -14,7 +14,7 @@ import {
   withBase,
   type NextServiceStatus,
 } from '#shared/service_files/service_status.ts'
-import { compareBytes, toBytes, toText } from '#shared/store/bytes.ts'
+import { compareBytes, toBytes, toText } from '#shared/bytes/bytes.ts'
 import {
   MAX_TXN_BYTES,
   MAX_TXN_OPERATIONS,

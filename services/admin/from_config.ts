@@ -5,7 +5,7 @@
  */
 
 import type { Schemas } from '#shared/notification/schema.ts'
-import type { AdminSettings } from './settings.ts'
+import type { AdminSettings } from './jobs/settings.ts'
 
 /** `services.admin.vars`, as it is read: durations are milliseconds. */
 export interface AdminVars {

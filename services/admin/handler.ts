@@ -13,7 +13,7 @@ import { toRoute } from './admin_route.ts'
 import { openAdminAuthoriser, type AdminAuthoriser } from './authorise.ts'
 import { configRoutes } from './config_routes.ts'
 import { jobRoutes } from './job_routes.ts'
-import { createJobs, type JobsParts } from './jobs.ts'
+import { createJobs, type JobsParts } from './jobs/jobs.ts'
 import { removalRoutes } from './removal_routes.ts'
 
 /** What the service is made of. */

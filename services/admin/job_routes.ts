@@ -5,17 +5,17 @@
  */
 
 import { isAvisoError } from '#shared/errors.ts'
-import type { JsonObject } from '#shared/http/strict_json.ts'
+import type { JsonObject } from '#shared/json/strict_json.ts'
 import { formatDuration } from '#shared/retention/duration.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import { flagIn, textsIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
-import { readHistory } from './history_store.ts'
-import type { JobReport } from './job_record.ts'
-import type { JobOptions, Jobs } from './jobs.ts'
+import { readHistory } from './jobs/history_store.ts'
+import type { JobReport } from './jobs/job_record.ts'
+import type { JobOptions, Jobs } from './jobs/jobs.ts'
 import { progressResponse, wantsProgress } from './progress_stream.ts'
-import type { AdminSettings } from './settings.ts'
+import type { AdminSettings } from './jobs/settings.ts'
 
 /** What the routes work with. */
 export interface JobRoutesParts {

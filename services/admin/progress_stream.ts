@@ -5,9 +5,9 @@
  */
 
 import { toAvisoError } from '#shared/http/respond.ts'
-import { toBytes } from '#shared/store/bytes.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
-import type { JobReport } from './job_record.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { JobReport } from './jobs/job_record.ts'
 
 /** Between two lines: below the idle limit of servers and proxies, and often enough to watch. */
 const LINE_MS = 2_000

@@ -6,13 +6,13 @@
  */
 
 import { jsonResponse } from '#shared/http/respond.ts'
-import type { JobsParts, Jobs } from './jobs.ts'
+import type { JobsParts, Jobs } from './jobs/jobs.ts'
 import { flagIn, textIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { eventOfName, parseNotificationId } from './event_names.ts'
 import { answerJob } from './job_routes.ts'
 import { removeNotification } from './remove_notification.ts'
-import { wipe, type WipeReport } from './wipe.ts'
+import { wipe, type WipeReport } from './jobs/wipe.ts'
 
 /** The routes. */
 export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute[] {

@@ -7,13 +7,13 @@
 import { AvisoError } from '#shared/errors.ts'
 import { readCommit } from '#shared/journal/commits.ts'
 import { revisionOfSequence } from '#shared/journal/positions.ts'
-import { MAX_REMOVED_IDS, forgetCompacted } from '#shared/removal/removed.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { MAX_REMOVED_IDS, forgetCompacted } from '#shared/journal/removed.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import type { CallOptions, Compare, Revision, Store, StoreOperation } from '#shared/store/store.ts'
 import type { NotificationId } from './event_names.ts'
-import { readHistory } from './history_store.ts'
-import { CAS_ATTEMPTS } from './limits.ts'
-import { putRemoved, readRemoved } from './removed_store.ts'
+import { readHistory } from './jobs/history_store.ts'
+import { CAS_ATTEMPTS } from './jobs/limits.ts'
+import { putRemoved, readRemoved } from './jobs/removed_store.ts'
 import { LEGACY_HISTORY_KEY } from '#shared/retention/legacy_history.ts'
 
 /** What was deleted. */

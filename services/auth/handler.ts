@@ -6,21 +6,21 @@
  * @module
  */
 
-import type { Authoriser } from '#services/auth/authorise.ts'
-import { createFacade, isFacadePath } from '#services/auth/facade.ts'
-import { DEFAULT_AUTH_LIMITS, type AuthLimits } from '#services/auth/limits.ts'
-import { createListenRoutes } from '#services/auth/listen.ts'
-import { createSchemaRoutes } from '#services/auth/schema_routes.ts'
-import { createPositions, type Positions } from '#services/auth/start.ts'
-import { createTraceRoutes } from '#services/auth/trace_routes.ts'
+import type { Authoriser } from './listen/authorise.ts'
+import { createFacade, isFacadePath } from './etcd_facade/facade.ts'
+import { DEFAULT_AUTH_LIMITS, type AuthLimits } from './listen/limits.ts'
+import { createListenRoutes } from './listen/listen.ts'
+import { createSchemaRoutes } from './schema_routes.ts'
+import { createPositions, type Positions } from './listen/start.ts'
+import { createTraceRoutes } from './trace_routes.ts'
 import { createRouter, rawPath } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Store } from '#shared/store/store.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
-import type { Logger } from '#shared/telemetry/logger.ts'
-import { createTraceBook, type TraceBook } from '#shared/telemetry/trace_book.ts'
-import type { Hub } from '#shared/watch/hub.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+import { createTraceBook, type TraceBook } from '#shared/observe/telemetry/trace_book.ts'
+import type { Hub } from '#shared/hub/hub.ts'
 
 /** What the service is made of. */
 export interface AuthParts {

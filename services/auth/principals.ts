@@ -4,15 +4,15 @@
  * @module
  */
 
-import type { Authoriser, Grant, Principal, StreamPlace, StreamSubject } from '#services/auth/authorise.ts'
-import type { Count } from '#shared/identity/counters.ts'
-import { openAccess, type AccessControl, type Granted } from '#shared/policy/access_control.ts'
-import type { Requester } from '#shared/policy/requester.ts'
-import type { LostRight, StreamRights } from '#shared/policy/stream_rights.ts'
-import { createBuckets, tooMany, type Rate } from '#shared/quota/buckets.ts'
-import { createSlots } from '#shared/quota/slots.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
-import type { CloseReason } from '#shared/watch/hub.ts'
+import type { Authoriser, Grant, Principal, StreamPlace, StreamSubject } from './listen/authorise.ts'
+import type { Count } from '#shared/access/identity/counters.ts'
+import { openAccess, type AccessControl, type Granted } from '#shared/access/policy/access_control.ts'
+import type { Requester } from '#shared/access/policy/requester.ts'
+import type { LostRight, StreamRights } from '#shared/access/policy/stream_rights.ts'
+import { createBuckets, tooMany, type Rate } from '#shared/access/quota/buckets.ts'
+import { createSlots } from '#shared/access/quota/slots.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { CloseReason } from '#shared/hub/hub.ts'
 
 /** What they are made of. */
 export interface PrincipalsParts {

@@ -9,7 +9,7 @@ import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import type { EventSchema } from '#shared/notification/event_schema.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import type { Logger } from '#shared/telemetry/logger.ts'
+import type { Logger } from '#shared/logger.ts'
 
 /** The routes. */
 export function createSchemaRoutes(schemas: Schemas, logger: Logger): readonly Route[] {

@@ -7,16 +7,16 @@
  * @module
  */
 
-import type { Authoriser, Principal } from '#services/auth/authorise.ts'
+import type { Authoriser, Principal } from './listen/authorise.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import { readCommit } from '#shared/journal/commits.ts'
 import { revisionOfSequence } from '#shared/journal/positions.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Store } from '#shared/store/store.ts'
-import type { NotificationTimes, TraceBook } from '#shared/telemetry/trace_book.ts'
+import type { NotificationTimes, TraceBook } from '#shared/observe/telemetry/trace_book.ts'
 
 /** What traces are read from. */
 export interface TraceParts {

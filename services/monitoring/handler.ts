@@ -9,8 +9,8 @@ import { readBody } from '#shared/http/read_body.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import { createRouter } from '#shared/http/route.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
-import type { Logger } from '#shared/telemetry/logger.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
 import type { MonitoringOptions } from './options.ts'
 
 /** What the routes work with. */

@@ -6,13 +6,13 @@
  * @module
  */
 
-import type { Metrics } from '#shared/metrics/metrics.ts'
+import type { Metrics } from '#shared/observe/metrics/metrics.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Store } from '#shared/store/store.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
-import type { Logger } from '#shared/telemetry/logger.ts'
-import type { MonitoringFetch } from './bounded_fetch.ts'
-import type { CheckResult } from './check.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+import type { MonitoringFetch } from './checks/bounded_fetch.ts'
+import type { CheckResult } from './checks/check.ts'
 import {
   checkAlarms,
   checkClusterStatus,
@@ -20,15 +20,15 @@ import {
   checkHeadroom,
   checkStoreSize,
   checkTotalKeys,
-} from './etcd_checks.ts'
+} from './checks/etcd_checks.ts'
 import { createMonitoringHandler } from './handler.ts'
 import { createOpsviewReporter } from './opsview.ts'
 import { CHECKS_OF_1, type MonitoringOptions, type OpsviewOptions } from './options.ts'
-import { AUTH_RESPONSE, createReceiver, REST_RESPONSE, type Receiver } from './receiver.ts'
-import { checkErrorLog, checkResponseTime } from './service_checks.ts'
+import { AUTH_RESPONSE, createReceiver, REST_RESPONSE, type Receiver } from './receive/receiver.ts'
+import { checkErrorLog, checkResponseTime } from './checks/service_checks.ts'
 import { statusBody } from './status.ts'
-import { openUdpGate, type OpenSocket, type UdpGate } from './udp_gate.ts'
-import { startWatcher, type Watcher } from './watcher.ts'
+import { openUdpGate, type OpenSocket, type UdpGate } from './receive/udp_gate.ts'
+import { startWatcher, type Watcher } from './checks/watcher.ts'
 
 /** What the service is made of. */
 export interface MonitoringParts {

@@ -6,9 +6,9 @@
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import type { Logger } from '#shared/telemetry/logger.ts'
-import { fetchBounded, type BoundedAnswer, type MonitoringFetch } from './bounded_fetch.ts'
-import type { CheckResult } from './check.ts'
+import type { Logger } from '#shared/logger.ts'
+import { fetchBounded, type BoundedAnswer, type MonitoringFetch } from './checks/bounded_fetch.ts'
+import type { CheckResult } from './checks/check.ts'
 
 /** One Opsview server. */
 export interface OpsviewServer {

@@ -4,16 +4,9 @@
  * @module
  */
 
-import type { Thresholds } from './check.ts'
+import type { Thresholds } from './checks/check.ts'
 import type { OpsviewServer } from './opsview.ts'
-import type { PodsOptions } from './pods_check.ts'
-
-/** An etcd to watch. */
-export interface EtcdOptions {
-  readonly urls: readonly string[]
-  /** Members it should have. */
-  readonly expectedMembers: number
-}
+import type { WatcherOptions } from './checks/watcher.ts'
 
 /** A server to report to. */
 export interface OpsviewOptions extends OpsviewServer {
@@ -23,19 +16,15 @@ export interface OpsviewOptions extends OpsviewServer {
 }
 
 /** Options of the service. */
-export interface MonitoringOptions {
+export interface MonitoringOptions extends WatcherOptions {
   /** Durations and log lines are looked at over this long. */
   readonly windowMinutes: number
   readonly usersWindowHours: number
-  /** Seconds between two looks at etcd and Kubernetes. */
-  readonly pollSeconds: number
   /** Thresholds of the slowest response, seconds. */
   readonly restResponseSeconds: Thresholds
   readonly authResponseSeconds: Thresholds
   /** Bearer token of services that send by HTTP; absent: nobody may. */
   readonly telemetryToken?: string
-  readonly etcd?: EtcdOptions
-  readonly pods?: PodsOptions
   readonly opsview: readonly OpsviewOptions[]
 }
 

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { CheckResult, CheckStatus } from './check.ts'
-import { most } from './etcd_checks.ts'
-import type { EtcdHealth } from './etcd_health.ts'
-import type { Growth } from './growth.ts'
+import type { CheckResult, CheckStatus } from './checks/check.ts'
+import { most } from './checks/etcd_checks.ts'
+import type { EtcdHealth } from './checks/etcd_health.ts'
+import type { Growth } from './checks/growth.ts'
 
 /** What the status is made of. */
 export interface StatusParts {

@@ -5,8 +5,8 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import type { JsonObject, JsonValue } from '#shared/http/strict_json.ts'
-import { isJsonObject } from '#shared/http/strict_json.ts'
+import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
+import { isJsonObject } from '#shared/json/strict_json.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
 import { checkId, invalid, usableTraceparent } from './submission.ts'
 import type { Submission } from './submission.ts'

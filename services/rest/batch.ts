@@ -6,7 +6,7 @@
 
 import { AvisoError } from '#shared/errors.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
-import type { JsonValue } from '#shared/http/strict_json.ts'
+import type { JsonValue } from '#shared/json/strict_json.ts'
 import type { PublishResult } from '#shared/publish/publish.ts'
 import { SUBMITTED, processedAt } from './answer.ts'
 import type { EnvelopeContext } from './cloud_event.ts'

@@ -6,9 +6,9 @@
  * @module
  */
 
-import { isJsonObject, parseStrictJson } from '#shared/http/strict_json.ts'
-import type { JsonObject, JsonValue } from '#shared/http/strict_json.ts'
-import { decodeBase64 } from '#shared/store/base64.ts'
+import { isJsonObject, parseStrictJson } from '#shared/json/strict_json.ts'
+import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
+import { decodeBase64 } from '#shared/bytes/base64.ts'
 import { NOTIFICATION_JSON } from './limits.ts'
 import { checkId, checkSource, invalid, parseTtl, usableTime, usableTraceparent } from './submission.ts'
 import type { Submission } from './submission.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { JsonLimits } from '#shared/http/strict_json.ts'
+import type { JsonLimits } from '#shared/json/strict_json.ts'
 
 /** What one request may ask for. */
 export interface IngestLimits {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { isJsonObject } from '#shared/http/strict_json.ts'
-import type { JsonValue } from '#shared/http/strict_json.ts'
+import { isJsonObject } from '#shared/json/strict_json.ts'
+import type { JsonValue } from '#shared/json/strict_json.ts'
 import { isAviso2, parseAviso2 } from './aviso2.ts'
 import { hasEnvelopeHeaders, parseCloudEvent } from './cloud_event.ts'
 import type { EnvelopeContext } from './cloud_event.ts'

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Count } from '#shared/identity/counters.ts'
-import type { AccessControl } from '#shared/policy/access_control.ts'
-import { createBuckets, tooMany, type Rate } from '#shared/quota/buckets.ts'
-import { toBytes } from '#shared/store/bytes.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Count } from '#shared/access/identity/counters.ts'
+import type { AccessControl } from '#shared/access/policy/access_control.ts'
+import { createBuckets, tooMany, type Rate } from '#shared/access/quota/buckets.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import type { ProviderAuthoriser } from './authorise.ts'
 
 /** What they are made of. */

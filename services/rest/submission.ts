@@ -7,8 +7,8 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { exactJsonText } from '#shared/http/strict_json.ts'
-import type { JsonObject, JsonValue } from '#shared/http/strict_json.ts'
+import { exactJsonText } from '#shared/json/strict_json.ts'
+import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { encodePayload } from '#shared/notification/value.ts'
 import type { PublishItem } from '#shared/publish/publish.ts'

@@ -5,8 +5,8 @@
  */
 
 import * as v from 'valibot'
-import { AvisoError, isAvisoError } from '../errors.ts'
-import { parseStrictJson } from '../http/strict_json.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { parseStrictJson } from '#shared/json/strict_json.ts'
 import { configSchema, type Config } from './config.ts'
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }

@@ -5,7 +5,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Clock } from '#shared/time/clock.ts'
 
 /** Bounds of one body. */
 export interface BodyLimits {

@@ -2,14 +2,14 @@
  * Answers: JSON bodies, and the only place that turns an error into a response.
  *
  * An error body is the union of what both generations of clients read: 1.x `message` and `detail`; 2.x `code`, `error`,
- * `message`, `details`, `request_id`. (The etcd facade has its own, `services/auth/facade_messages.ts`.)
+ * `message`, `details`, `request_id`. (The etcd facade has its own, `services/auth/etcd_facade/messages.ts`.)
  *
  * @module
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { AvisoErrorCode } from '#shared/errors.ts'
-import type { LogFields, Logger } from '#shared/telemetry/logger.ts'
+import type { LogFields, Logger } from '#shared/logger.ts'
 
 /** Whose wire form an error takes: 1.x (our own codes) or 2.x (its code names). */
 export type WireGeneration = 1 | 2

@@ -8,7 +8,7 @@
 import { Router } from 'itty-router'
 import type { IRequest } from 'itty-router'
 import { AvisoError } from '#shared/errors.ts'
-import type { Logger } from '#shared/telemetry/logger.ts'
+import type { Logger } from '#shared/logger.ts'
 import { errorResponse, requestIdOf } from './respond.ts'
 import type { WireGeneration } from './respond.ts'
 

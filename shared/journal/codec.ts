@@ -5,7 +5,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import type { JournalBatch, JournalEvent } from './journal.ts'
 
 /** RFC 3339 UTC with milliseconds, as `Date.toISOString()` writes it. */

@@ -7,7 +7,7 @@
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import type { CallOptions, KeyValue, Revision, Store } from '#shared/store/store.ts'
 import { parseJournal } from './codec.ts'
 import { journalKey, type JournalBatch } from './journal.ts'

@@ -5,7 +5,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { toBytes, toText } from '#shared/store/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { KeyValue, Revision, Store } from '#shared/store/store.ts'
 import { EPOCH_KEY } from './journal.ts'
 

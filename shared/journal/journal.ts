@@ -7,7 +7,7 @@
  * @module
  */
 
-import { prefixRange, toBytes } from '#shared/store/bytes.ts'
+import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
 /** Everything under this prefix is ours: no client reads or writes it by any route, but for {@link RELAYED_RANGES}. */

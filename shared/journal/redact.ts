@@ -4,7 +4,7 @@
  * @module
  */
 
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { encodeJournal, parseJournal } from './codec.ts'
 import type { JournalEvent } from './journal.ts'
 

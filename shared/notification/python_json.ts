@@ -4,7 +4,7 @@
  * @module
  */
 
-import { compareBytes, toBytes } from '#shared/store/bytes.ts'
+import { compareBytes, toBytes } from '#shared/bytes/bytes.ts'
 
 import { pythonFloat } from './python_number.ts'
 

@@ -5,7 +5,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { toBytes, toText } from '#shared/store/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 
 /** 1.x's text for no payload. An empty value would end every 1.x listener. */
 const NO_PAYLOAD = 'None'

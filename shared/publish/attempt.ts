@@ -7,7 +7,7 @@
 import { AvisoError } from '#shared/errors.ts'
 import { encodeJournal } from '#shared/journal/codec.ts'
 import { journalKey, waitingKey, type JournalBatch } from '#shared/journal/journal.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import {
   MAX_TXN_BYTES,
   MAX_TXN_OPERATIONS,

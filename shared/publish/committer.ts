@@ -9,7 +9,7 @@
 
 import { AvisoError } from '#shared/errors.ts'
 import type { KeyValue, OperationResult, Revision, Store, TxnResult } from '#shared/store/store.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import { buildAttempt, type Attempt, type Head } from './attempt.ts'
 import type { IdWindow, StoredItem } from './id_window.ts'
 import { createLedger } from './ledger.ts'

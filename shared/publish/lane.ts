@@ -8,7 +8,7 @@
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
-import type { Logger } from '#shared/telemetry/logger.ts'
+import type { Logger } from '#shared/logger.ts'
 import { selectItems } from './attempt.ts'
 import {
   createCommitter,

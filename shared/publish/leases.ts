@@ -5,7 +5,7 @@
  */
 
 import type { CallOptions, Store } from '#shared/store/store.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Clock } from '#shared/time/clock.ts'
 
 /** From this time to live on, notifications of most of a minute share a lease; below, those of one second. */
 const LONG_TTL_SECONDS = 600

@@ -5,7 +5,7 @@
  */
 
 import type { AvisoError } from '#shared/errors.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Clock } from '#shared/time/clock.ts'
 
 /**
  * Runs a call and gives it up after some time; its late result is ignored.

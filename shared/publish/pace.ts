@@ -5,8 +5,8 @@
  */
 
 import { fingerprint } from '#shared/journal/codec.ts'
-import { toBytes } from '#shared/store/bytes.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import { RACE, RACES_BEFORE_WAITING, RETRY_PAUSE_MS, YIELD_MS } from './limits.ts'
 
 /** Resolves when the next transaction may be sent. */

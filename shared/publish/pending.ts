@@ -5,7 +5,7 @@
  */
 
 import { fingerprint } from '#shared/journal/codec.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { identityOf } from './id_window.ts'
 import { OPERATION_OVERHEAD_BYTES } from './limits.ts'
 import type { PublishItem, PublishReceipt, PublishResult } from './publish.ts'

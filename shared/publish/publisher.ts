@@ -8,8 +8,8 @@
 
 import { AvisoError } from '#shared/errors.ts'
 import type { Store } from '#shared/store/store.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
-import { silentLogger, type Logger } from '#shared/telemetry/logger.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import { silentLogger, type Logger } from '#shared/logger.ts'
 import { refusalOf } from './attempt.ts'
 import { createLane, type Lane } from './lane.ts'
 import { createLeases } from './leases.ts'

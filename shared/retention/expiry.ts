@@ -10,7 +10,7 @@ import { compileDateReader, type DateReader } from '#shared/notification/date_fo
 import type { EventSchema } from '#shared/notification/event_schema.ts'
 import { readKey, type KeyFormat } from '#shared/notification/key_format.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import { prefixEnd, toBytes } from '#shared/store/bytes.ts'
+import { prefixEnd, toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
 
 /** What an event type's keys are judged by. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { toText } from '#shared/store/bytes.ts'
+import { toText } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
 import { LEGACY_GAP_MS, type TimeMark } from './time_marks.ts'
 

@@ -6,7 +6,7 @@
 
 import { AvisoError } from '#shared/errors.ts'
 import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
-import { toBytes, toText } from '#shared/store/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
 import type { TimeMark } from './time_marks.ts'
 

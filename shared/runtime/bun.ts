@@ -6,7 +6,7 @@
 
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
-import { sourceOf } from '#shared/http/byte_source.ts'
+import { sourceOf } from '#shared/bytes/byte_source.ts'
 import { bunFetch } from './plain_fetch.ts'
 import { databaseFile, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'

@@ -8,7 +8,7 @@
  */
 
 import type { Agent } from 'undici'
-import type { FetchLike, FetchLikeRequest, FetchLikeResponse } from '#shared/store/fetch_like.ts'
+import type { FetchLike, FetchLikeRequest, FetchLikeResponse } from './fetch_like.ts'
 import { isNotSent, notSentError } from './plain_fetch.ts'
 
 /** Connections kept to one member of the store; more calls than that wait for each other. */

@@ -8,7 +8,7 @@
  */
 
 import type { ServerResponse } from 'node:http'
-import { sourceOf, type ByteSource } from '#shared/http/byte_source.ts'
+import { sourceOf, type ByteSource } from '#shared/bytes/byte_source.ts'
 import { TAKEN_LIMIT_MS } from './server_limits.ts'
 
 /** Pieces of a source written before others get their turn: 1 MiB of a hub's chunks. */

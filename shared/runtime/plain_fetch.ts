@@ -5,8 +5,8 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { isUntrusted, untrusted } from '#shared/store/certificate.ts'
-import type { FetchLike, FetchLikeResponse } from '#shared/store/fetch_like.ts'
+import { isUntrusted, untrusted } from './certificate.ts'
+import type { FetchLike, FetchLikeResponse } from './fetch_like.ts'
 
 /** What a runtime's `fetch` takes besides the standard's options. */
 type FetchOptions = RequestInit & { readonly timeout?: false }

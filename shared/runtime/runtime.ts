@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FetchLike } from '#shared/store/fetch_like.ts'
+import type { FetchLike } from './fetch_like.ts'
 
 /** A Fetch handler. */
 export type FetchHandler = (request: Request) => Promise<Response>

@@ -9,7 +9,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { prefixEnd, toBytes } from '#shared/store/bytes.ts'
+import { prefixEnd, toBytes } from '#shared/bytes/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
 /** Prefix of all services. */

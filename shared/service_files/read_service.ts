@@ -5,7 +5,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { toBytes, toText } from '#shared/store/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { CallOptions, KeyValue, Revision, Store } from '#shared/store/store.ts'
 import { MAX_FILES, fileKeyOf, pathsOf, serviceRange, statusKeyOf } from './layout.ts'
 

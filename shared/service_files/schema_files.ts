@@ -6,7 +6,7 @@
 
 import { AvisoError } from '#shared/errors.ts'
 import { createSchemas, type SchemaFile, type Schemas } from '#shared/notification/schema.ts'
-import { toText } from '#shared/store/bytes.ts'
+import { toText } from '#shared/bytes/bytes.ts'
 
 const SCHEMA_NAME = 'event_listener_schema.json'
 /** The MARS language, whose values complete those of the schema (1.x's parser `ecmwf`). */

@@ -5,7 +5,7 @@
  */
 
 import { toPythonJson } from '#shared/notification/python_json.ts'
-import { toText } from '#shared/store/bytes.ts'
+import { toText } from '#shared/bytes/bytes.ts'
 import type { KeyValue, Revision } from '#shared/store/store.ts'
 
 /** What the next document says. */

@@ -158,7 +158,7 @@ export interface Store {
 
   /**
    * One watch attempt: yields in revision order and **ends at the first disturbance** by throwing (`ERR_STORE_UNAVAILABLE`,
-   * `ERR_HISTORY_COMPACTED`, …). `shared/watch/follow.ts` is the one that resumes. Leaving the loop releases the upstream.
+   * `ERR_HISTORY_COMPACTED`, …). `shared/hub/source/follow.ts` is the one that resumes. Leaving the loop releases the upstream.
    */
   watch(request: WatchRequest): AsyncIterable<WatchMessage>
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { createJobs, type Jobs } from '#services/admin/jobs.ts'
+import { createJobs, type Jobs } from '#services/admin/jobs/jobs.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
-import { prefixRange, toBytes } from '#shared/store/bytes.ts'
+import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
-import { openStore } from '#shared/store/open.ts'
-import { openMaintenance } from '#shared/store/open_maintenance.ts'
+import { openStore } from '#shared/store/open/open.ts'
+import { openMaintenance } from '#shared/store/open/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock, type Clock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { systemClock, type Clock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import {
   DAY_MS,
@@ -20,7 +20,7 @@ import {
   put,
   putLegacy,
   schemas,
-} from '../unit/services/admin/fixture.ts'
+} from '../unit/services/admin/jobs/fixture.ts'
 import { rejects } from './store_support.ts'
 
 /** The system's clock, moved. */

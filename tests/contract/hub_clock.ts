@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Clock } from '#shared/time/clock.ts'
 
 /** A clock in the hands of a test. */
 export interface ManualClock extends Clock {

@@ -6,8 +6,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { toBytes } from '#shared/store/bytes.ts'
-import type { Hub } from '#shared/watch/hub.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Hub } from '#shared/hub/hub.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { createManualClock } from './hub_clock.ts'
 import { createFlakyStore } from './hub_flaky_store.ts'

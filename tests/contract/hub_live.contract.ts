@@ -6,8 +6,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { END_OF_KEYS, toBytes } from '#shared/store/bytes.ts'
-import { CHUNK_BYTES } from '#shared/watch/limits.ts'
+import { END_OF_KEYS, toBytes } from '#shared/bytes/bytes.ts'
+import { CHUNK_BYTES } from '#shared/hub/source/limits.ts'
 import {
   assertItems,
   createPublisher,

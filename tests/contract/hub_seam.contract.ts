@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Hub, StreamPosition } from '#shared/watch/hub.ts'
+import type { Hub, StreamPosition } from '#shared/hub/hub.ts'
 import { createRandom } from '../support/ghost_store.ts'
 import { createFlakyStore } from './hub_flaky_store.ts'
 import {

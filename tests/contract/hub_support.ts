@@ -7,12 +7,12 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { FieldCondition, NotificationFilter } from '#shared/notification/notification.ts'
-import { sourceOf, type ByteSink } from '#shared/http/byte_source.ts'
-import { prefixEnd, toBytes, toText } from '#shared/store/bytes.ts'
+import { sourceOf, type ByteSink } from '#shared/bytes/byte_source.ts'
+import { prefixEnd, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { MAX_TXN_OPERATIONS, type Revision, type Store, type StoreOperation } from '#shared/store/store.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
-import type { KeyDecoder } from '#shared/watch/decode.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
+import type { KeyDecoder } from '#shared/hub/source/decode.ts'
 import type {
   CloseReason,
   Hub,
@@ -22,8 +22,8 @@ import type {
   StreamPosition,
   SubscribeRequest,
   Subscription,
-} from '#shared/watch/hub.ts'
-import { createHub, type HubParts } from '#shared/watch/shared_hub.ts'
+} from '#shared/hub/hub.ts'
+import { createHub, type HubParts } from '#shared/hub/shared_hub.ts'
 import { within } from './store_support.ts'
 
 /** The store under test, as the parts of the suite see it. */

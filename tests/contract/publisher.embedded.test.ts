@@ -1,6 +1,6 @@
 import { openSqlite } from '#shared/runtime/sqlite.ts'
-import { openEmbeddedStore } from '#shared/store/embedded.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { openEmbeddedStore } from '#shared/store/embedded/embedded.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { publisherContract } from './publisher.contract.ts'
 
 publisherContract('embedded', async () =>

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { after, before, describe } from 'node:test'
 import { detectPlatform } from '#shared/runtime/detect.ts'
-import { createGatewayStore } from '#shared/store/gateway.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { createGatewayStore } from '#shared/store/etcd/gateway.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { publisherContract } from './publisher.contract.ts'
 

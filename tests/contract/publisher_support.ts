@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { parseJournal } from '#shared/journal/codec.ts'
 import { journalKey, type JournalBatch } from '#shared/journal/journal.ts'
 import type { PublishItem, PublishReceipt, PublishResult } from '#shared/publish/publish.ts'
-import { prefixRange, toBytes, toText } from '#shared/store/bytes.ts'
+import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 
 export const IDENTITY = { unixUser: 'aviso', hostname: 'host', version: '3.0' }

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { openSqlite } from '#shared/runtime/sqlite.ts'
-import { openEmbeddedStore } from '#shared/store/embedded.ts'
+import { openEmbeddedStore } from '#shared/store/embedded/embedded.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { storeContract } from './store.contract.ts'
 
 const folders: string[] = []

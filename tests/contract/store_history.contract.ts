@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
-import { toBytes, toText } from '#shared/store/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { get, put, rejects, remove, revisionOf, startWatch, within, type Subject } from './store_support.ts'
 
 export function historyContract(subject: Subject): void {

@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { toBytes, toText } from '#shared/store/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { get, put, rejects, remove, startWatch, within, type Subject } from './store_support.ts'
 
 export function lifeContract(subject: Subject): void {

@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { END_OF_KEYS, compareBytes, toBytes, toText } from '#shared/store/bytes.ts'
+import { END_OF_KEYS, compareBytes, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { RangeRequest, RangeResult } from '#shared/store/store.ts'
 import {
   commit,

@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
-import { prefixEnd, toBytes, toText } from '#shared/store/bytes.ts'
+import { prefixEnd, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type {
   KeyRange,
   KeyValue,

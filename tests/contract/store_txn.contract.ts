@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { toBytes, toText } from '#shared/store/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import {
   MAX_TXN_BYTES,
   MAX_TXN_OPERATIONS,

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { END_OF_KEYS, toBytes } from '#shared/store/bytes.ts'
+import { END_OF_KEYS, toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
 import {
   commit,

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { encodeJournal } from '#shared/journal/codec.ts'
-import { toText } from '#shared/store/bytes.ts'
+import { toText } from '#shared/bytes/bytes.ts'
 import { nameOfValue, toJournal, valueOf } from './records.ts'
 
 describe('toJournal()', () => {

@@ -19,7 +19,7 @@ import {
   openStream,
   scriptedService,
   type Asked,
-} from '../unit/scripts/client/fixture.ts'
+} from '../unit/scripts/aviso/fixture.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const FLIGHT = 'event=flight,country=Italy,airport=fco,date=20210101,number=AZ203'

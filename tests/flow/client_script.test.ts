@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { answer, notificationFrame, openStream, scriptedService } from '../unit/scripts/client/fixture.ts'
+import { answer, notificationFrame, openStream, scriptedService } from '../unit/scripts/aviso/fixture.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BIN = join(ROOT, 'node_modules/.bin')

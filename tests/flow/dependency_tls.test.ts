@@ -14,9 +14,9 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 
-import { ask } from '#shared/identity/dependency.ts'
+import { ask } from '#shared/access/identity/dependency.ts'
 import { CANARY } from '../support/tokens.ts'
-import { realParts } from '../unit/shared/identity/support.ts'
+import { realParts } from '../unit/shared/access/identity/support.ts'
 
 const run = promisify(execFile)
 const opensslMissing = await run('openssl', ['version']).then(

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { detectPlatform } from '#shared/runtime/detect.ts'
-import { createGatewayStore } from '#shared/store/gateway.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { createGatewayStore } from '#shared/store/etcd/gateway.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { gatewayFaults } from './store_fault_cases.ts'
 import { storeFaultContract } from './store_faults.contract.ts'
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { createEtcdStore } from '#shared/store/etcd.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { createEtcdStore } from '#shared/store/etcd/grpc.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { grpcFaults } from './store_fault_cases.ts'
 import { storeFaultContract } from './store_faults.contract.ts'
 

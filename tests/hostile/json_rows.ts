@@ -4,7 +4,7 @@
  * @module
  */
 
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { b64, INGEST, numbered, RANGE, WATCH, type HostileRow } from './row.ts'
 
 const KEY = b64('/ec/diss/FOO/')

@@ -6,8 +6,8 @@
  * @module
  */
 
-import { encodeBase64 } from '#shared/store/base64.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import type { SocketRuntime } from './socket_rows.ts'
 
 /** Who sends it: joe may listen to destinations SCL and FOO and to open keys, the provider may publish dissemination to SCL. */

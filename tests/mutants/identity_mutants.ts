@@ -6,7 +6,7 @@
 
 import type { Mutant } from './mutant.ts'
 
-const identity = (file: string): string => `shared/identity/${file}.ts`
+const identity = (file: string): string => `shared/access/identity/${file}.ts`
 
 /** Every one. */
 export const IDENTITY_MUTANTS: readonly Mutant[] = [

@@ -6,7 +6,7 @@
 
 import type { Mutant } from './mutant.ts'
 
-const policy = (file: string): string => `shared/policy/${file}.ts`
+const policy = (file: string): string => `shared/access/policy/${file}.ts`
 
 /** Every one. */
 export const POLICY_MUTANTS: readonly Mutant[] = [
@@ -255,7 +255,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     tests: ['control', 'relay'],
   },
   {
-    file: 'services/auth/facade_relay.ts',
+    file: 'services/auth/etcd_facade/relay.ts',
     from: 'redact(kv, (key) => contains(visible, key))',
     to: 'kv.value',
     tests: ['relay'],

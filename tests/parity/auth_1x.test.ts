@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { AUTH_O_TRON_CHALLENGE } from '../support/auth_servers.ts'
 import { JOE_TOKEN } from '../support/auth_servers_system.ts'
 import { CANARY } from '../support/tokens.ts'

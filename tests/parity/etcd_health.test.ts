@@ -6,8 +6,8 @@ import {
   checkFileSize,
   checkStoreSize,
   checkTotalKeys,
-} from '#services/monitoring/etcd_checks.ts'
-import { readEtcdHealth, type EtcdHealth } from '#services/monitoring/etcd_health.ts'
+} from '#services/monitoring/checks/etcd_checks.ts'
+import { readEtcdHealth, type EtcdHealth } from '#services/monitoring/checks/etcd_health.ts'
 import { opsviewOutput } from '#services/monitoring/opsview.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { eventually } from '../support/streams.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { formatMetrics } from '#shared/metrics/open_metrics.ts'
-import { createRegistry, type MetricFamily } from '#shared/metrics/registry.ts'
+import { formatMetrics } from '#shared/observe/metrics/open_metrics.ts'
+import { createRegistry, type MetricFamily } from '#shared/observe/metrics/registry.ts'
 import { findPrometheusTools, prometheusMissing } from '../support/prometheus_tools.ts'
 
 /** Every kind of metric, with the worst values each can have. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { after, describe, it } from 'node:test'
-import { offerSource, type ByteSink } from '#shared/http/byte_source.ts'
+import { offerSource, type ByteSink } from '#shared/bytes/byte_source.ts'
 import { createNodePlatform } from '#shared/runtime/node.ts'
 import type { FetchHandler, RunningServer } from '#shared/runtime/runtime.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { eventually } from '../support/streams.ts'
 
 const servers: RunningServer[] = []

@@ -8,8 +8,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 
 import { AvisoError } from '#shared/errors.ts'
-import type { Identity } from '#shared/identity/identity.ts'
-import { prefixRange, toBytes } from '#shared/store/bytes.ts'
+import type { Identity } from '#shared/access/identity/identity.ts'
+import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import { MISBEHAVIOURS, type Misbehaviour } from '../support/auth_servers.ts'
 import type { RawServer } from '../support/auth_servers_socket.ts'
 import {

@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
-import { openRemovals } from '#shared/removal/removals.ts'
+import { openRemovals } from '#shared/hub/removals.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { createVirtualClock } from '../support/virtual_clock.ts'
-import { DAY_MS, HOUR_MS, NOW, day, keysUnder, mars, put, putLegacy } from '../unit/services/admin/fixture.ts'
+import {
+  DAY_MS,
+  HOUR_MS,
+  NOW,
+  day,
+  keysUnder,
+  mars,
+  put,
+  putLegacy,
+} from '../unit/services/admin/jobs/fixture.ts'
 import { setUp } from './admin_fixture.ts'
 
 const FLIGHTS = '/tmp/aviso/flight/'

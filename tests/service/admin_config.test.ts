@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { encodeBase64 } from '#shared/store/base64.ts'
-import { toBytes, toText } from '#shared/store/bytes.ts'
-import { keysUnder, put } from '../unit/services/admin/fixture.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import { keysUnder, put } from '../unit/services/admin/jobs/fixture.ts'
 import { setUp, type AdminFixture, type Answer } from './admin_fixture.ts'
 
 const PATH = '/api/v1/admin/config'

@@ -3,11 +3,11 @@
 import { createAdminService, type AdminParts, type AdminService } from '#services/admin/handler.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { createVirtualClock, type VirtualClock } from '../support/virtual_clock.ts'
-import { SETTINGS, NOW, schemas } from '../unit/services/admin/fixture.ts'
+import { SETTINGS, NOW, schemas } from '../unit/services/admin/jobs/fixture.ts'
 
 export interface Answer {
   readonly status: number

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
-import { startSystem, type System } from '#services/system.ts'
+import { startSystem, type System } from '#services/system/system.ts'
 import { SERVICE_NAMES } from '#shared/config/config.ts'
 import { loadConfig } from '#shared/config/load.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
-import { encodeBase64 } from '#shared/store/base64.ts'
-import { toBytes } from '#shared/store/bytes.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
 
 const CONFIG = {
   name: 'aviso',

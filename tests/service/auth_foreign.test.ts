@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createMemoryStore } from '#shared/store/memory.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { readFrames, withSystem } from './auth_fixture.ts'
 
 const WATCH = '/api/v1/watch'

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { AvisoError } from '#shared/errors.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { b64, readFrames, withSystem, type TestSystem } from './auth_fixture.ts'
 
 interface ErrorBody {

@@ -8,9 +8,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 
-import { createMemoryStore } from '#shared/store/memory.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { isStream, problemsOf, requestOf } from '../hostile/answer.ts'
 import { credentialRows } from '../hostile/credential_rows.ts'
 import { CURSOR_ROWS } from '../hostile/cursor_rows.ts'

@@ -7,15 +7,15 @@
 
 import assert from 'node:assert/strict'
 
-import { startSystem, type System } from '#services/system.ts'
+import { startSystem, type System } from '#services/system/system.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
-import { encodeBase64 } from '#shared/store/base64.ts'
-import { END_OF_KEYS, toBytes, toText } from '#shared/store/bytes.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { END_OF_KEYS, toBytes, toText } from '#shared/bytes/bytes.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock, type Clock } from '#shared/telemetry/clock.ts'
-import { createLogger } from '#shared/telemetry/logger.ts'
+import { systemClock, type Clock } from '#shared/time/clock.ts'
+import { createLogger } from '#shared/logger.ts'
 import {
   configOf,
   OPERATOR_TOKEN,

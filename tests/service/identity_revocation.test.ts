@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { systemClock, type Clock } from '#shared/telemetry/clock.ts'
+import { systemClock, type Clock } from '#shared/time/clock.ts'
 import { active } from '../support/auth_servers.ts'
 import { configOf } from '../support/auth_servers_system.ts'
 import { createScaledClock } from '../support/scaled_clock.ts'

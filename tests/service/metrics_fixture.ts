@@ -5,12 +5,12 @@
  */
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
-import { startSystem } from '#services/system.ts'
+import { startSystem } from '#services/system/system.ts'
 import type { Config } from '#shared/config/config.ts'
 import { loadConfig } from '#shared/config/load.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
-import { systemClock, type Clock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { systemClock, type Clock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { createTestSchemas } from '../unit/services/auth/support.ts'
 
 const TOKEN_ENV = 'TELEMETRY_TOKEN'

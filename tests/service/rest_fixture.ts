@@ -7,8 +7,8 @@ import { AvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import type { Publisher, PublishItem, PublishResult } from '#shared/publish/publish.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
 
 export const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { decodeBase64 } from '#shared/store/base64.ts'
-import { prefixRange, toBytes, toText } from '#shared/store/bytes.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { decodeBase64 } from '#shared/bytes/base64.ts'
+import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { eventually } from '../support/streams.ts'
 import { b64, dissemination } from './identity_fixture.ts'
 import {

@@ -6,17 +6,17 @@
  */
 
 import assert from 'node:assert/strict'
-import { createJobs, type Jobs } from '#services/admin/jobs.ts'
-import type { AdminSettings } from '#services/admin/settings.ts'
+import { createJobs, type Jobs } from '#services/admin/jobs/jobs.ts'
+import type { AdminSettings } from '#services/admin/jobs/settings.ts'
 import { revisionOfDate } from '#shared/journal/positions.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
 import type { PublishItem } from '#shared/publish/publish.ts'
-import { prefixRange, toBytes } from '#shared/store/bytes.ts'
+import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { createVirtualClock, type VirtualClock } from '../support/virtual_clock.ts'
 
 /** What is simulated. */

@@ -5,15 +5,15 @@
  */
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
-import { createAudit, type Audit } from '#shared/audit/audit.ts'
+import { createAudit, type Audit } from '#shared/access/audit/audit.ts'
 import { loadConfig } from '#shared/config/load.ts'
 import type { Config } from '#shared/config/config.ts'
-import { createCounters, type Counters } from '#shared/identity/counters.ts'
-import { createSecretReader } from '#shared/identity/secret.ts'
-import type { AccessControl } from '#shared/policy/access_control.ts'
-import { createLogger, type Logger } from '#shared/telemetry/logger.ts'
-import { systemClock, type Clock } from '#shared/telemetry/clock.ts'
-import { openAccessControl } from '#services/system_access.ts'
+import { createCounters, type Counters } from '#shared/access/identity/counters.ts'
+import { createSecretReader } from '#shared/access/identity/secret.ts'
+import type { AccessControl } from '#shared/access/policy/access_control.ts'
+import { createLogger, type Logger } from '#shared/logger.ts'
+import { systemClock, type Clock } from '#shared/time/clock.ts'
+import { openAccessControl } from '#services/system/access.ts'
 import {
   active,
   AUTH_O_TRON_ISSUER,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { systemClock, type Clock } from '#shared/telemetry/clock.ts'
+import { systemClock, type Clock } from '#shared/time/clock.ts'
 
 /** A clock that starts now and runs `factor` times as fast. */
 export function createScaledClock(factor: number): Clock {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Clock } from '#shared/time/clock.ts'
 
 /** Sleeps up to this are rests between two steps, which take no virtual time; longer ones are limits, which never come. */
 const LONGEST_REST_MS = 2_000

@@ -5,10 +5,10 @@
  */
 
 import { detectPlatform } from '#shared/runtime/detect.ts'
-import { toBytes } from '#shared/store/bytes.ts'
-import { openStore } from '#shared/store/open.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { openStore } from '#shared/store/open/open.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { withEtcd } from '../etcd_figures.ts'
 import { openConnection } from '../http_load.ts'
 import { createNotifications } from '../notifications.ts'

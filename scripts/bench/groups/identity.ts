@@ -4,8 +4,8 @@
  * @module
  */
 
-import { encodeBase64 } from '#shared/store/base64.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { runLoad } from '../http_load.ts'
 import { interleave, type Bench, type RowGroup } from '../plan.ts'
 import { startProcess, type BenchProcess } from '../processes.ts'

@@ -5,14 +5,14 @@
  */
 
 import process from 'node:process'
-import { startSystem } from '#services/system.ts'
+import { startSystem } from '#services/system/system.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
-import { toBytes } from '#shared/store/bytes.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { configOf, startAccessStandIns } from '../../../tests/support/auth_servers_system.ts'
 
 /** Keys of the destination that is read: a listener of 1.x that comes back every half minute finds a few. */

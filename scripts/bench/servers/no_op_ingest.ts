@@ -5,13 +5,13 @@
  */
 
 import process from 'node:process'
-import { startSystem } from '#services/system.ts'
+import { startSystem } from '#services/system/system.ts'
 import { loadConfig } from '#shared/config/load.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { createNoOpStore } from '../no_op_store.ts'
 
 const CONFIG_FILE = 'wrangler-like.config.json'

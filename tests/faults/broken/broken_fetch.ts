@@ -5,8 +5,8 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import type { FetchLike, FetchLikeResponse } from '#shared/store/fetch_like.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
+import type { FetchLike, FetchLikeResponse } from '#shared/runtime/fetch_like.ts'
+import type { Clock } from '#shared/time/clock.ts'
 
 /** A `fetch` for watches that a test can steer. */
 export interface SteeredFetch {

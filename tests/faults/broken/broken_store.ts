@@ -13,7 +13,7 @@ import type {
   WatchMessage,
   WatchRequest,
 } from '#shared/store/store.ts'
-import { toText } from '#shared/store/bytes.ts'
+import { toText } from '#shared/bytes/bytes.ts'
 import type { Dice } from '../dice.ts'
 
 /** Whether a transaction publishes notifications. */

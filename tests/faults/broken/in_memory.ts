@@ -4,9 +4,9 @@
  * @module
  */
 
-import { createMemoryStore } from '#shared/store/memory.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { createDice, type Dice } from '../dice.ts'
 import type { Door } from '../door.ts'
 import { followTruth, startLocalSystem } from '../in_process.ts'

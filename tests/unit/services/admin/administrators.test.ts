@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createAdminAuthoriser } from '#services/admin/administrators.ts'
-import { silentAudit, type AuditRecord } from '#shared/audit/audit.ts'
-import { createAccessControl } from '#shared/policy/access_control.ts'
-import { openPolicy } from '#shared/policy/policy.ts'
-import { identifyNobody } from '#shared/policy/requester.ts'
+import { silentAudit, type AuditRecord } from '#shared/access/audit/audit.ts'
+import { createAccessControl } from '#shared/access/policy/access_control.ts'
+import { openPolicy } from '#shared/access/policy/policy.ts'
+import { identifyNobody } from '#shared/access/policy/requester.ts'
 import { rejects } from '../../../contract/store_support.ts'
 
 function setUp(isAdmin: boolean) {

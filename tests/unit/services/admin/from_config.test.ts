@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { toAdminSettings, type AdminVars } from '#services/admin/from_config.ts'
 import { isAvisoError } from '#shared/errors.ts'
-import { DAY_MS, HOUR_MS, schemas } from './fixture.ts'
+import { DAY_MS, HOUR_MS, schemas } from './jobs/fixture.ts'
 
 const VARS: AdminVars = {
   history: 16 * DAY_MS,

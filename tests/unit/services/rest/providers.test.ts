@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { createProviderAuthoriser } from '#services/rest/providers.ts'
-import { silentAudit, type AuditRecord } from '#shared/audit/audit.ts'
+import { silentAudit, type AuditRecord } from '#shared/access/audit/audit.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { createCounters } from '#shared/identity/counters.ts'
-import type { Identity } from '#shared/identity/identity.ts'
-import { createAccessControl } from '#shared/policy/access_control.ts'
-import { createPolicy } from '#shared/policy/policy.ts'
-import type { Requester } from '#shared/policy/requester.ts'
-import { createTestClock } from '../../shared/identity/support.ts'
+import { createCounters } from '#shared/access/identity/counters.ts'
+import type { Identity } from '#shared/access/identity/identity.ts'
+import { createAccessControl } from '#shared/access/policy/access_control.ts'
+import { createPolicy } from '#shared/access/policy/policy.ts'
+import type { Requester } from '#shared/access/policy/requester.ts'
+import { createTestClock } from '../../shared/access/identity/support.ts'
 
 const KEYS = { stem: '/ec/mars/d=1', base: '/ec/mars/', request: {} }
 

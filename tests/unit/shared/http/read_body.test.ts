@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readBody } from '#shared/http/read_body.ts'
-import type { Clock } from '#shared/telemetry/clock.ts'
+import type { Clock } from '#shared/time/clock.ts'
 
 function post(
   body: string | ReadableStream<Uint8Array> | null,

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
 import { errorResponse, jsonResponse, requestIdOf } from '#shared/http/respond.ts'
 import type { ErrorContext } from '#shared/http/respond.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
-import type { LogFields } from '#shared/telemetry/logger.ts'
+import { silentLogger } from '#shared/logger.ts'
+import type { LogFields } from '#shared/logger.ts'
 
 const context: ErrorContext = { requestId: 'r-1', logger: silentLogger }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
 import { createRouter, rawPath } from '#shared/http/route.ts'
-import { silentLogger } from '#shared/telemetry/logger.ts'
+import { silentLogger } from '#shared/logger.ts'
 
 const handler = createRouter(
   [

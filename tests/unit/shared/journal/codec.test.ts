@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { isAvisoError } from '#shared/errors.ts'
 import { encodeJournal, fingerprint, parseJournal } from '#shared/journal/codec.ts'
 import type { JournalBatch } from '#shared/journal/journal.ts'
-import { toBytes, toText } from '#shared/store/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 
 const KEY = '/_aviso/journal/mars'
 const BATCH: JournalBatch = {

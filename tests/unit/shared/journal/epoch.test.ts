@@ -3,10 +3,10 @@ import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
 import { readOrCreateEpoch } from '#shared/journal/epoch.ts'
 import { EPOCH_KEY } from '#shared/journal/journal.ts'
-import { toBytes } from '#shared/store/bytes.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { systemClock } from '#shared/time/clock.ts'
 
 describe('readOrCreateEpoch()', () => {
   it('writes the epoch once and reads it from then on', async () => {

@@ -11,10 +11,10 @@ import {
   sharePositions,
   type JournalPosition,
 } from '#shared/journal/positions.ts'
-import { toBytes } from '#shared/store/bytes.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { systemClock } from '#shared/time/clock.ts'
 
 interface Commit {
   readonly revision: Revision

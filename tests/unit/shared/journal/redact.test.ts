@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { encodeJournal, parseJournal } from '#shared/journal/codec.ts'
 import type { JournalBatch } from '#shared/journal/journal.ts'
 import { redactJournal } from '#shared/journal/redact.ts'
-import { toText } from '#shared/store/bytes.ts'
+import { toText } from '#shared/bytes/bytes.ts'
 
 const BATCH: JournalBatch = {
   batch: 'b',

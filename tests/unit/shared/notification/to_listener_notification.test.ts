@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { toListenerNotification } from '#shared/notification/to_listener_notification.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 
 describe('toListenerNotification()', () => {
   const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))

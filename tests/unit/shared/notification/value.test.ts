@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 
 import { isAvisoError } from '#shared/errors.ts'
 import { decodePayload, encodePayload } from '#shared/notification/value.ts'
-import { toText } from '#shared/store/bytes.ts'
+import { toText } from '#shared/bytes/bytes.ts'
 
 describe('encodePayload()', () => {
   it('stores None where there is no payload', () => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
 import { createLeases } from '#shared/publish/leases.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { systemClock } from '#shared/time/clock.ts'
 
 function setUp(fail = false) {
   let now = 1_000_000

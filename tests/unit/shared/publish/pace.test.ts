@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createPace } from '#shared/publish/pace.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { systemClock } from '#shared/time/clock.ts'
 
 function setUp() {
   let draws = 0

@@ -4,10 +4,10 @@ import { after, describe, it } from 'node:test'
 import { AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { journalKey, waitingKey } from '#shared/journal/journal.ts'
 import { createPublisher, type PublisherParts } from '#shared/publish/publisher.ts'
-import { toBytes, toText } from '#shared/store/bytes.ts'
-import { createMemoryStore } from '#shared/store/memory.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store, StoreOperation, TxnRequest } from '#shared/store/store.ts'
-import { systemClock } from '#shared/telemetry/clock.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import {
   checkHistory,
   codeOf,

@@ -7,7 +7,7 @@ import {
   readStatus,
   type Status,
 } from '#shared/publish/status_document.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 
 const identity = { unixUser: 'é"', hostname: 'host', version: '3.0' }
 const next = (previous: Status, at: string) => nextStatus(previous, { stem: '/k', at, identity })

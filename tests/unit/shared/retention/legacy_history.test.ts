@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parseLegacyHistory } from '#shared/retention/legacy_history.ts'
 import { LEGACY_GAP_MS } from '#shared/retention/time_marks.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 
 const DAY_MS = 86_400_000
 

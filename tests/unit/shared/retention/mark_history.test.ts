@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
 import { encodeHistory, parseHistory } from '#shared/retention/mark_history.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 
 const history = {
   compacted: 5n,

@@ -5,8 +5,8 @@ import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { isNotSent, notSentError } from '#shared/runtime/plain_fetch.ts'
-import type { FetchLikeResponse } from '#shared/store/fetch_like.ts'
-import { nextTurn } from '#shared/store/mvcc_turn.ts'
+import type { FetchLikeResponse } from '#shared/runtime/fetch_like.ts'
+import { nextTurn } from '#shared/time/turn.ts'
 import { within } from '../../../contract/store_support.ts'
 
 const { unary, watch } = (await detectPlatform()).storeFetch

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { describe, it } from 'node:test'
-import { offerSource, type ByteSink } from '#shared/http/byte_source.ts'
+import { offerSource, type ByteSink } from '#shared/bytes/byte_source.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { TAKEN_LIMIT_MS } from '#shared/runtime/server_limits.ts'
 import { eventually } from '../../../support/streams.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
 import { checkServiceName, pathsOf, serviceRange, whyNoPath } from '#shared/service_files/layout.ts'
-import { isInRange, toBytes } from '#shared/store/bytes.ts'
+import { isInRange, toBytes } from '#shared/bytes/bytes.ts'
 
 describe('checkServiceName()', () => {
   it('takes names as 1.x has them', () => {

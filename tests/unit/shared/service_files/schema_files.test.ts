@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
 import { schemasOfFiles } from '#shared/service_files/schema_files.ts'
-import { toBytes } from '#shared/store/bytes.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 
 const files = (entries: Readonly<Record<string, unknown>>): Map<string, Uint8Array> =>
   new Map(

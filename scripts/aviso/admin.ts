@@ -1,0 +1,167 @@
+/**
+ * `aviso admin …`: runs the jobs of the admin service by hand.
+ *
+ * @module
+ */
+
+import { ClientError, reasonOf } from '#shared/client/client_error.ts'
+import { call } from '#shared/client/call.ts'
+import { readAnswer } from '#shared/client/connection.ts'
+import type { CommandContext } from './context.ts'
+
+/** What is to be done. */
+export type AdminTask =
+  | { readonly kind: 'status' }
+  | { readonly kind: 'job'; readonly job: 'compact' | 'clean' | 'defragment'; readonly options: JobFlags }
+  | { readonly kind: 'wipe'; readonly stream: string | undefined; readonly options: JobFlags }
+  | { readonly kind: 'delete'; readonly id: string }
+
+/** Flags of the jobs, as commander gives them. */
+export interface JobFlags {
+  readonly dryRun?: boolean
+  readonly trustClock?: boolean
+  readonly byDate?: boolean
+  readonly full?: boolean
+  readonly events?: readonly string[]
+}
+
+const NDJSON = 'application/x-ndjson'
+/** Lines come every other second; a job that says nothing for so long has lost its connection. */
+const SILENCE_MS = 30_000
+/** A read is over before its user has lost patience. */
+const ATTEMPTS = 3
+
+/** Does it, and prints what came of it as JSON. */
+export async function administrate(task: AdminTask, context: CommandContext): Promise<void> {
+  switch (task.kind) {
+    case 'status': {
+      const request = {
+        path: '/api/v1/admin/status',
+        method: 'GET',
+        attempts: ATTEMPTS,
+        failure: 'Not able to read the status',
+      } as const
+      return print(await call(context, request), context)
+    }
+    case 'job': {
+      const request = {
+        path: `/api/v1/admin/${task.job}`,
+        method: 'POST',
+        body: toBody(task.options),
+      } as const
+      return print(await runJob(request, context), context)
+    }
+    case 'wipe': {
+      const { stream, options } = task
+      const path = stream === undefined ? '/api/v1/admin/wipe/all' : '/api/v1/admin/wipe/stream'
+      const body = { ...toBody(options), ...(stream !== undefined && { stream_name: stream }) }
+      return print(await runJob({ path, method: 'DELETE', body }, context), context)
+    }
+    case 'delete': {
+      const path = `/api/v1/admin/notification/${encodeURIComponent(task.id)}`
+      return print(await runJob({ path, method: 'DELETE' }, context), context)
+    }
+  }
+}
+
+function toBody({ dryRun, trustClock, byDate, full, events }: JobFlags): Record<string, unknown> {
+  return {
+    ...(dryRun === true && { dry_run: true }),
+    ...(trustClock === true && { trust_clock: true }),
+    ...(byDate === true && { by_date: true }),
+    ...(full === true && { full: true }),
+    ...(events !== undefined && { events }),
+  }
+}
+
+interface JobRequest {
+  readonly path: string
+  readonly method: 'POST' | 'DELETE'
+  readonly body?: Readonly<Record<string, unknown>>
+}
+
+type Line = Readonly<Partial<Record<'progress' | 'result' | 'error', Readonly<Record<string, unknown>>>>>
+
+/** Asks for a job once, shows its progress, and gives its result. The job goes on if this client is stopped. */
+async function runJob(
+  request: JobRequest,
+  context: CommandContext,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { config, credentials, stop, output } = context
+  const silence = new AbortController()
+  const response = await context
+    .fetch(config.baseUrl + request.path, {
+      method: request.method,
+      headers: {
+        Accept: `${NDJSON}, application/json`,
+        'Content-Type': 'application/json',
+        ...credentials.headers(),
+      },
+      ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
+      signal: AbortSignal.any([stop, silence.signal]),
+    })
+    .catch((cause: unknown) => {
+      throw new ClientError(`Unable to connect to ${config.baseUrl}: ${reasonOf(cause)}`, { cause })
+    })
+  if (response.headers.get('content-type') !== NDJSON) {
+    const answer = await readAnswer(response)
+    if (response.status === 200) return answer
+    throw failure(response.status, answer)
+  }
+  for await (const line of readLines(response, silence, context)) {
+    if (line.progress !== undefined) output.status(describe(line.progress))
+    if (line.error !== undefined) throw failure(line.error['status'], line.error)
+    if (line.result?.['success'] === true) return line.result
+    if (line.result !== undefined) throw failure(500, line.result)
+  }
+  throw new ClientError(
+    'The service ended before the job did; see what became of it with: aviso admin status',
+  )
+}
+
+async function* readLines(
+  response: Response,
+  silence: AbortController,
+  { clock }: CommandContext,
+): AsyncGenerator<Line, void, undefined> {
+  if (response.body === null) return
+  const decoder = new TextDecoder()
+  let text = ''
+  const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader()
+  try {
+    for (;;) {
+      const arrived = new AbortController()
+      void clock.sleep(SILENCE_MS, arrived.signal).then(() => {
+        if (!arrived.signal.aborted) silence.abort()
+      })
+      const { done, value } = await reader.read().finally(() => arrived.abort())
+      if (done) return
+      text += decoder.decode(value, { stream: true })
+      const lines = text.split('\n')
+      text = lines.pop() ?? ''
+      for (const line of lines) yield JSON.parse(line) as Line
+    }
+  } catch (cause) {
+    throw new ClientError(
+      `Connection lost: ${reasonOf(cause)}; the job goes on, see it with: aviso admin status`,
+      { cause },
+    )
+  }
+}
+
+/** Progress on one line, e.g. `deleted 1200, bytes 345678`. */
+function describe(progress: Readonly<Record<string, unknown>>): string {
+  const figures = Object.entries(progress).filter(([, value]) => typeof value === 'number')
+  return figures.map(([name, value]) => `${name} ${String(value)}`).join(', ')
+}
+
+function failure(status: unknown, answer: Readonly<Record<string, unknown>>): ClientError {
+  const said = typeof answer['message'] === 'string' ? answer['message'] : 'no reason given'
+  return new ClientError(`Not done, status ${String(status)}: ${said}`)
+}
+
+function print(answer: Readonly<Record<string, unknown>>, { output }: CommandContext): void {
+  const { success: _success, request_id: _requestId, ...rest } = answer
+  output.clearStatus()
+  output.result(JSON.stringify(rest, undefined, 2))
+}

@@ -1,0 +1,59 @@
+/**
+ * `aviso key` and `aviso value`: where a notification is stored, and what is stored there.
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import { decodeBase64, encodeBase64 } from '#shared/bytes/base64.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import { call } from '#shared/client/call.ts'
+import { ClientError } from '#shared/client/client_error.ts'
+import type { CommandContext } from './context.ts'
+import { parseParams } from './params.ts'
+import { loadSchemas } from './schemas.ts'
+
+/** A read is over before its user has lost patience. */
+const ATTEMPTS = 4
+/** 1.x's text for a key that does not exist. */
+const NO_VALUE = 'None'
+
+/** Prints the store key of a notification. */
+export async function printKey(paramsText: string, context: CommandContext): Promise<void> {
+  context.output.result(await keyOf(paramsText, context))
+}
+
+/** Reads the value of a notification through the service and prints it, or `None`. */
+export async function printValue(paramsText: string, context: CommandContext): Promise<void> {
+  const key = await keyOf(paramsText, context)
+  const answer = await call(context, {
+    path: '/v3/kv/range',
+    method: 'POST',
+    contentType: 'application/json',
+    body: JSON.stringify({ key: encodeBase64(toBytes(key)) }),
+    attempts: ATTEMPTS,
+    failure: `Not able to pull key ${key}`,
+  })
+  context.output.result(valueOf(answer) ?? NO_VALUE)
+}
+
+async function keyOf(paramsText: string, { home, readText }: CommandContext): Promise<string> {
+  const { event, fields } = parseParams(paramsText)
+  const schemas = await loadSchemas(home, readText)
+  try {
+    return schemas.require(event).encode(fields).stem
+  } catch (error) {
+    throw isAvisoError(error) ? new ClientError(error.message, { cause: error }) : error
+  }
+}
+
+/** Text of the first value of a range answer. */
+function valueOf({ kvs }: Readonly<Record<string, unknown>>): string | undefined {
+  const first: unknown = Array.isArray(kvs) ? kvs[0] : undefined
+  if (typeof first !== 'object' || first === null) return undefined
+  // An empty value has no member at all.
+  const value: unknown = 'value' in first ? first.value : ''
+  const bytes = typeof value === 'string' ? decodeBase64(value) : undefined
+  if (bytes === undefined) throw new ClientError('The service answered with a value that is not base64')
+  return toText(bytes)
+}

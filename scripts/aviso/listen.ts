@@ -1,0 +1,272 @@
+/**
+ * `aviso listen`: runs the listeners of files or of the configuration until it is stopped.
+ *
+ * @module
+ */
+
+import { join } from 'node:path'
+import { parseStartDate } from '#services/auth/listen/request.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import { call } from '#shared/client/call.ts'
+import { ClientError, EXIT_USAGE, messageOf } from '#shared/client/client_error.ts'
+import type { CommandContext } from './context.ts'
+import { runListener } from './listener.ts'
+import { readListeners, type ListenerDefinition } from './listener_file.ts'
+import { openPosition, type Position } from './position.ts'
+import { loadSchemas } from './schemas.ts'
+import { followStream, type StreamStart } from '#shared/client/stream.ts'
+import { parseYamlFile } from './yaml_file.ts'
+
+/** Flags of `listen`, as commander gives them. */
+export interface ListenFlags {
+  readonly from?: string
+  readonly to?: string
+  readonly now?: boolean
+  readonly catchup?: boolean
+  readonly onGap?: 'stop' | 'continue'
+  /** Folder of positions. */
+  readonly state?: string
+}
+
+/** The period asked for; nothing: from the last position on. */
+interface Period {
+  readonly from?: string
+  readonly until?: number
+}
+
+/** One listener on its way. */
+interface Running {
+  readonly definition: ListenerDefinition
+  readonly position: Position | undefined
+  readonly start: StreamStart
+}
+
+const STATE_FOLDER = '.aviso/state'
+/** Attempts to learn the payload's name; the stream stands already, so the service is there. */
+const SCHEMA_ATTEMPTS = 3
+const STATUS_INTERVAL_MS = 1000
+
+/**
+ * Listens until a stop signal, or until everything up to `--to` has been delivered. One listener that fails ends them all, after what
+ * runs has finished.
+ *
+ * @throws {ClientError}
+ */
+export async function listen(
+  files: readonly string[],
+  flags: ListenFlags,
+  context: CommandContext,
+): Promise<void> {
+  const period = checkPeriod(flags, context.clock.now())
+  const definitions = await loadDefinitions(files, context)
+  const schemas = await loadSchemas(context.home, context.readText)
+  const running = await openAll(definitions, { flags, period, context })
+  const { output, config, clock } = context
+  const failure = new AbortController()
+  const stop = AbortSignal.any([context.stop, failure.signal])
+  const counts = { received: 0, lastAt: 0 }
+  const stopStatus = clock.every(STATUS_INTERVAL_MS, () => output.status(statusText(counts, clock.now())))
+  output.log(
+    'INFO',
+    `Listening to ${definitions.flatMap((definition) => keysOf(definition, schemas)).join(',')} at ${new URL(config.baseUrl).host}...`,
+  )
+  const onReceived = (): void => {
+    counts.received++
+    counts.lastAt = clock.now()
+  }
+  const results = await Promise.allSettled(
+    running.map(async (one) => {
+      try {
+        await runOne(one, { ...context, stop }, { flags, period, schemas, onReceived })
+      } catch (error) {
+        failure.abort()
+        throw error
+      } finally {
+        one.position?.close()
+      }
+    }),
+  )
+  stopStatus()
+  output.clearStatus()
+  throwFirst(results, context)
+}
+
+/** The dates, checked in 1.x's order. */
+function checkPeriod({ from, to, now, catchup }: ListenFlags, at: number): Period {
+  const start = from === undefined ? undefined : parseDate('--from', from)
+  const end = to === undefined ? undefined : parseDate('--to', to)
+  if (start !== undefined && start > at) throw new ClientError('from_date must be in the past')
+  if (end !== undefined && end > at) throw new ClientError('to_date must be in the past')
+  if (end !== undefined && start === undefined)
+    throw new ClientError('from_date is required if to_date is defined')
+  if (start !== undefined && end !== undefined && end <= start)
+    throw new ClientError('to_date must be later than from_date')
+  if (now === true && catchup === true)
+    throw new ClientError('Only now or catchup can be specified at the same time')
+  return {
+    ...(start !== undefined && { from: new Date(start).toISOString() }),
+    ...(end !== undefined && { until: end }),
+  }
+}
+
+function parseDate(flag: string, text: string): number {
+  try {
+    return parseStartDate(text)
+  } catch (cause) {
+    throw new ClientError(
+      `Invalid value for ${flag}: '${text}' is no date and time such as 2026-08-10T12:00:00.0Z`,
+      {
+        exitCode: EXIT_USAGE,
+        cause,
+      },
+    )
+  }
+}
+
+async function loadDefinitions(
+  files: readonly string[],
+  context: CommandContext,
+): Promise<ListenerDefinition[]> {
+  const { config } = context
+  if (files.length === 0) {
+    if (config.listeners === undefined) {
+      throw new ClientError(
+        'Event listeners definition cannot be empty: name a listener file, or add listeners to the configuration',
+      )
+    }
+    return readListeners(config.listeners.file, triggerHost(context), config.listeners.value)
+  }
+  const definitions: ListenerDefinition[] = []
+  for (const path of files) {
+    const content = await context.readText(path).catch((cause: unknown) => {
+      throw new ClientError(`Not able to load listener file ${path}, ${messageOf(cause)}`, { cause })
+    })
+    if (content === undefined) {
+      throw new ClientError(
+        `Not able to load listener file ${path},[Errno 2] No such file or directory: '${path}'`,
+      )
+    }
+    definitions.push(...readListeners(parseYamlFile(content, path), triggerHost(context)))
+  }
+  return definitions
+}
+
+function triggerHost({ output, home, environment, fetch, clock }: CommandContext) {
+  return { output, home, environment, fetch, now: () => clock.now() }
+}
+
+interface Opening {
+  readonly flags: ListenFlags
+  readonly period: Period
+  readonly context: CommandContext
+}
+
+async function openAll(definitions: readonly ListenerDefinition[], opening: Opening): Promise<Running[]> {
+  const running: Running[] = []
+  try {
+    for (const definition of definitions) running.push(await openOne(definition, opening))
+    return running
+  } catch (error) {
+    for (const { position } of running) position?.close()
+    throw error
+  }
+}
+
+/** A look into the past (`--to`) leaves the position alone; `--now` and `--from` start a new one. */
+async function openOne(
+  definition: ListenerDefinition,
+  { flags, period, context }: Opening,
+): Promise<Running> {
+  const { config, home } = context
+  const start: StreamStart =
+    period.from === undefined ? { kind: 'live' } : { kind: 'date', date: period.from }
+  if (period.until !== undefined) return { definition, position: undefined, start }
+  const { event, request, name } = definition
+  const folder = flags.state ?? context.environment['AVISO_STATE'] ?? join(home, STATE_FOLDER)
+  const anew = flags.now === true || (!config.catchup && flags.catchup !== true)
+  const position = await openPosition(folder, { server: config.baseUrl, event, request, name }, anew)
+  const { cursor } = position
+  if (cursor === undefined || period.from !== undefined) return { definition, position, start }
+  context.output.log('INFO', `Starting from last notification received (${event})`)
+  return { definition, position, start: { kind: 'cursor', cursor } }
+}
+
+interface RunOptions {
+  readonly flags: ListenFlags
+  readonly period: Period
+  readonly schemas: Schemas
+  readonly onReceived: () => void
+}
+
+async function runOne(
+  { definition, position, start }: Running,
+  context: CommandContext,
+  options: RunOptions,
+): Promise<void> {
+  const { config } = context
+  const { event, request, triggers } = definition
+  const stream = followStream({
+    ...context,
+    target: { baseUrl: config.baseUrl, event, request },
+    start,
+    onGap: options.flags.onGap ?? 'stop',
+    timeoutMs: config.timeoutMs,
+    retryDelayMs: config.retryDelayMs,
+  })
+  await runListener({
+    ...context,
+    stream,
+    triggers,
+    position,
+    until: options.period.until,
+    payloadName: () => payloadNameOf(event, context, options.schemas),
+    onReceived: options.onReceived,
+  })
+}
+
+/** The service knows best; a service without schemas is believed to have those of the client. */
+async function payloadNameOf(event: string, context: CommandContext, schemas: Schemas): Promise<string> {
+  const known = schemas.get(event)?.payloadName ?? 'payload'
+  try {
+    const { schema } = await call(context, {
+      path: `/api/v1/schema/${encodeURIComponent(event)}`,
+      method: 'GET',
+      attempts: SCHEMA_ATTEMPTS,
+      failure: `Not able to read the schema of ${event}`,
+    })
+    const payload: unknown =
+      typeof schema === 'object' && schema !== null && 'payload' in schema ? schema.payload : undefined
+    const name: unknown =
+      typeof payload === 'object' && payload !== null && 'name' in payload ? payload.name : undefined
+    return typeof name === 'string' ? name : known
+  } catch (error) {
+    context.output.log('WARNING', `${messageOf(error)}; taking "${known}" for the name of its payload`)
+    return known
+  }
+}
+
+/** Store keys as 1.x shows them; the event where only the service knows them. */
+function keysOf({ event, request }: ListenerDefinition, schemas: Schemas): readonly string[] {
+  try {
+    return schemas.get(event)?.baseKeys(request) ?? [event]
+  } catch {
+    return [event]
+  }
+}
+
+function statusText(
+  { received, lastAt }: { readonly received: number; readonly lastAt: number },
+  now: number,
+): string {
+  const last = received === 0 ? '' : ` · ${Math.max(0, Math.round((now - lastAt) / 1000))} s ago`
+  return `listening · ${received} received${last}`
+}
+
+function throwFirst(results: readonly PromiseSettledResult<void>[], { output }: CommandContext): void {
+  const failures = results.flatMap((result): unknown[] =>
+    result.status === 'rejected' ? [result.reason] : [],
+  )
+  const [first, ...others] = failures
+  for (const other of others) output.log('ERROR', messageOf(other))
+  if (first !== undefined) throw first
+}

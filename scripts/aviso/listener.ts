@@ -1,0 +1,125 @@
+/**
+ * One listener: stream, triggers, position.
+ *
+ * Flow: stream → triggers → position
+ *
+ * @module
+ */
+
+import type { Clock } from '#shared/time/clock.ts'
+import { ClientError, EXIT_FAILURE } from '#shared/client/client_error.ts'
+import type { CloudEvent, ReceivedNotification } from '#shared/client/notification.ts'
+import type { Output } from './output.ts'
+import type { Position } from './position.ts'
+import type { StreamMessage } from '#shared/client/stream.ts'
+import { runTriggers } from './triggers/run_triggers.ts'
+import type { Trigger } from './triggers/trigger.ts'
+
+/** What a listener is made of. */
+export interface ListenerParts {
+  readonly stream: AsyncIterable<StreamMessage>
+  readonly triggers: readonly Trigger[]
+  /** Absent: nothing is kept, as for a replay of the past. */
+  readonly position?: Position | undefined
+  /** Last moment of interest, milliseconds since the epoch; the listener ends when it has been passed. */
+  readonly until?: number | undefined
+  /** The schema's name for the payload; asked for once, when the service can be reached. */
+  readonly payloadName: () => Promise<string>
+  readonly onReceived: () => void
+  readonly output: Output
+  readonly clock: Clock
+  /** A number in [0, 1). */
+  readonly random: () => number
+  readonly stop: AbortSignal
+  readonly kill: AbortSignal
+}
+
+/** While notifications come thick and fast, the position is saved this often; a crash repeats at most what came since. */
+const SAVE_INTERVAL_MS = 200
+
+/**
+ * Runs until the stream ends or a trigger has failed for good. The position moves past a notification only after its triggers have
+ * succeeded, so a notification may be handled twice, never not at all.
+ *
+ * @throws {ClientError} exit code 1 when a trigger has failed; what the stream throws.
+ */
+export async function runListener(parts: ListenerParts): Promise<void> {
+  const checkpoint = createCheckpoint(parts)
+  let payloadName: string | undefined
+  try {
+    for await (const message of parts.stream) {
+      if (message.kind === 'notification') {
+        payloadName ??= await parts.payloadName()
+        if (parts.stop.aborted || isPast(message.event, parts.until)) return
+        if ((await handle(parts, { ...message.event, payloadName })) === 'stopped') return
+      }
+      if (message.kind === 'caught-up' && parts.until !== undefined) return
+      if (message.kind !== 'connected' && message.cursor !== undefined) await checkpoint.reach(message.cursor)
+      if (parts.stop.aborted) return
+    }
+  } finally {
+    await checkpoint.close()
+  }
+}
+
+async function handle(parts: ListenerParts, notification: ReceivedNotification): Promise<'done' | 'stopped'> {
+  parts.onReceived()
+  parts.output.log('DEBUG', `Notification ${notification.id} received`)
+  const outcome = await runTriggers(parts.triggers, notification, parts)
+  if (outcome !== 'failed') return outcome
+  throw new ClientError(
+    `Stopped at notification ${notification.id}, whose trigger failed; it is handled again at the next start ("on_failure: continue" would pass over it)`,
+    { exitCode: EXIT_FAILURE },
+  )
+}
+
+function isPast({ time }: CloudEvent, until: number | undefined): boolean {
+  return until !== undefined && time !== undefined && Date.parse(time) > until
+}
+
+interface Checkpoint {
+  /** Everything up to the cursor is done. */
+  reach(cursor: string): Promise<void>
+  /** Saves what is left. */
+  close(): Promise<void>
+}
+
+/** Saves at once, and then at most every {@link SAVE_INTERVAL_MS}. */
+function createCheckpoint({ position, clock }: ListenerParts): Checkpoint {
+  const closed = new AbortController()
+  let reached = position?.cursor
+  let savedAt = Number.NEGATIVE_INFINITY
+  let saving = Promise.resolve()
+  let scheduled = false
+
+  function flush(): Promise<void> {
+    const cursor = reached
+    if (cursor === undefined || position === undefined) return saving
+    // One after another; a failure stays in the chain, so that the listener learns of it at its next step.
+    saving = saving.then(async () => {
+      if (cursor === position.cursor) return
+      await position.save(cursor)
+      savedAt = clock.now()
+    })
+    return saving
+  }
+
+  async function flushLater(): Promise<void> {
+    scheduled = true
+    await clock.sleep(SAVE_INTERVAL_MS, closed.signal)
+    scheduled = false
+    if (!closed.signal.aborted) await flush().catch(() => undefined)
+  }
+
+  return {
+    async reach(cursor) {
+      reached = cursor
+      if (clock.now() - savedAt >= SAVE_INTERVAL_MS) return flush()
+      if (!scheduled) void flushLater()
+    },
+    close() {
+      closed.abort()
+      return flush()
+    },
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * `aviso notify`: publishes one notification.
+ *
+ * @module
+ */
+
+import { hostname, userInfo } from 'node:os'
+import { call } from '#shared/client/call.ts'
+import type { CommandContext } from './context.ts'
+import { parseParams } from './params.ts'
+import { loadSchemas } from './schemas.ts'
+
+/** With the back-off this rides out a restart of the service. */
+const ATTEMPTS = 8
+
+/**
+ * Publishes and prints `Done`. The CloudEvents id is made once, so an attempt whose answer was lost is not stored twice.
+ *
+ * @throws {ClientError} with the service's message.
+ */
+export async function notify(paramsText: string, context: CommandContext): Promise<void> {
+  const { event, fields } = parseParams(paramsText)
+  const schemas = await loadSchemas(context.home, context.readText)
+  const payloadName = schemas.get(event)?.payloadName
+  const { ttl, ...others } = fields
+  const request = Object.fromEntries(Object.entries(others).filter(([name]) => name !== payloadName))
+  const payload = payloadName === undefined ? undefined : others[payloadName]
+  const cloudEvent = {
+    specversion: '1.0',
+    id: context.uuid(),
+    source: `/${hostname()}/${userInfo().username}`,
+    type: 'aviso',
+    time: new Date(context.clock.now()).toISOString(),
+    datacontenttype: 'application/json',
+    data: {
+      event,
+      // The payload of an event that only the service knows is in here too; the service sorts it out.
+      request,
+      ...(payloadName !== undefined && payload !== undefined && { [payloadName]: payload }),
+      ...(ttl !== undefined && { ttl }),
+    },
+  }
+  const answer = await call(context, {
+    path: '/api/v1/notification',
+    method: 'POST',
+    contentType: 'application/cloudevents+json',
+    body: JSON.stringify(cloudEvent),
+    attempts: ATTEMPTS,
+    failure: 'Not able to notify',
+  })
+  context.output.log('DEBUG', `Stored: ${JSON.stringify(answer)}`)
+  context.output.result('Done')
+}

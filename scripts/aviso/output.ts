@@ -1,0 +1,94 @@
+/**
+ * What the client says: results on stdout, everything else on stderr, as pyaviso does.
+ *
+ * @module
+ */
+
+import { appendFileSync } from 'node:fs'
+import { messageOf } from '#shared/client/client_error.ts'
+import type { Level, MessageLog } from '#shared/client/message_log.ts'
+import { pythonTimestamp } from './python_text.ts'
+
+/** Where results and messages go. */
+export interface Output extends MessageLog {
+  /** A result: whole lines on stdout. */
+  result(text: string): void
+  /** Replaces the status line of a terminal; does nothing elsewhere. */
+  status(text: string): void
+  /** Takes the status line away. */
+  clearStatus(): void
+}
+
+/** The part of a stream that is used. */
+export interface Sink {
+  readonly isTTY?: boolean | undefined
+  readonly columns?: number | undefined
+  write(text: string): unknown
+}
+
+/** What an output is made of. */
+export interface OutputOptions {
+  readonly stdout: Sink
+  readonly stderr: Sink
+  readonly debug: boolean
+  readonly quiet: boolean
+  /** Also append every message to this file. */
+  readonly logFile?: string | undefined
+  readonly now: () => number
+}
+
+const LEVELS: readonly Level[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR']
+/** Takes the line away, whatever its length. */
+const ERASE_LINE = '\r\u001B[2K'
+const DEFAULT_COLUMNS = 80
+
+/** An output. A log file that cannot be written is reported once and does not end the client. */
+export function createOutput(options: OutputOptions): Output {
+  const { stdout, stderr, debug, quiet, logFile, now } = options
+  const lowest = LEVELS.indexOf(quiet ? 'ERROR' : debug ? 'DEBUG' : 'INFO')
+  const terminal = stderr.isTTY === true && !quiet
+  let shown = ''
+  let logBroken = false
+
+  function withoutStatus(write: () => void): void {
+    if (shown !== '') stderr.write(ERASE_LINE)
+    write()
+    if (shown !== '') stderr.write(shown)
+  }
+
+  function appendToFile(level: Level, message: string): void {
+    if (logFile === undefined || logBroken) return
+    try {
+      appendFileSync(logFile, `${pythonTimestamp(now())} - aviso - ${level} - ${message}\n`)
+    } catch (error) {
+      logBroken = true
+      withoutStatus(() => stderr.write(`Cannot write to the log file ${logFile}: ${messageOf(error)}\n`))
+    }
+  }
+
+  return {
+    result: (text) => withoutStatus(() => stdout.write(`${text}\n`)),
+    log(level, message) {
+      if (LEVELS.indexOf(level) < lowest) return
+      const printable = toPrintable(message)
+      withoutStatus(() => stderr.write(`${printable}\n`))
+      appendToFile(level, printable)
+    },
+    status(text) {
+      if (!terminal) return
+      shown = text.slice(0, (stderr.columns ?? DEFAULT_COLUMNS) - 1)
+      stderr.write(`${ERASE_LINE}${shown}`)
+    },
+    clearStatus() {
+      if (shown === '') return
+      shown = ''
+      stderr.write(ERASE_LINE)
+    },
+  }
+}
+
+/** What comes from a server or a notification must not drive the terminal. */
+function toPrintable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+  return text.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, '\uFFFD')
+}

@@ -1,0 +1,37 @@
+/**
+ * The PARAMS argument of `notify`, `key` and `value`: `event=flight,country=Italy,…`.
+ *
+ * @module
+ */
+
+import { ClientError } from '#shared/client/client_error.ts'
+
+/** What PARAMS says. */
+export interface Params {
+  readonly event: string
+  /** Everything but `event`, as text. */
+  readonly fields: Readonly<Record<string, string>>
+}
+
+/**
+ * Parses PARAMS as 1.x does: at least two pairs, one `=` each, so that values contain neither `,` nor `=`.
+ *
+ * @throws {ClientError} with 1.x's messages.
+ */
+export function parseParams(text: string): Params {
+  const pairs = text.split(',').map((pair) => pair.split('='))
+  const values = new Map<string, string>()
+  for (const [name = '', value, ...rest] of pairs) {
+    if (pairs.length < 2 || value === undefined || rest.length > 0 || name.trim() === '') {
+      throw new ClientError(
+        'Wrong structure for the notification string, it should be <key_name>=<key_value>,...',
+      )
+    }
+    if (values.has(name.trim())) throw new ClientError(`Key ${name.trim()} is given twice`)
+    values.set(name.trim(), value)
+  }
+  const event = values.get('event')
+  if (event === undefined) throw new ClientError("Invalid notification, 'event' could not be located")
+  values.delete('event')
+  return { event, fields: Object.fromEntries(values) }
+}

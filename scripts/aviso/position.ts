@@ -1,0 +1,133 @@
+/**
+ * The place a listener has reached, kept on disk between runs.
+ *
+ * Flow: trigger → **position** → stream
+ *
+ * @module
+ */
+
+import { createHash } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import * as v from 'valibot'
+import { ClientError, messageOf } from '#shared/client/client_error.ts'
+
+/** What a position belongs to: another server, event, request or name is another position. */
+export interface PositionKey {
+  /** Address of the service. */
+  readonly server: string
+  readonly event: string
+  readonly request: Readonly<Record<string, readonly string[]>>
+  readonly name?: string | undefined
+}
+
+/** A position, held by this process alone until it is closed. */
+export interface Position {
+  /** What was saved last, by this process or an earlier one. */
+  readonly cursor: string | undefined
+  /** Puts a cursor on disk; a crash leaves either the old or the new one. */
+  save(cursor: string): Promise<void>
+  close(): void
+}
+
+const FORMAT = 1
+const stateFile = v.object({
+  version: v.literal(FORMAT),
+  cursor: v.pipe(v.string(), v.regex(/^[!-~]{1,512}$/)),
+})
+
+/**
+ * Opens the position of a listener in `folder`, which is made if need be.
+ *
+ * @param anew Forget what was saved, even what cannot be read.
+ * @throws {ClientError} when another process holds it, or its file cannot be read.
+ */
+export async function openPosition(folder: string, key: PositionKey, anew = false): Promise<Position> {
+  const identity = describe(key)
+  const path = join(
+    folder,
+    `${createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32)}.json`,
+  )
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw new ClientError(
+      `Cannot make the folder ${folder} for positions: ${messageOf(cause)}; name another with --state`,
+      { cause },
+    )
+  })
+  const unlock = lock(`${path}.lock`, key)
+  try {
+    if (anew) await rm(path, { force: true })
+    let cursor = await read(path)
+    return {
+      get cursor() {
+        return cursor
+      },
+      async save(next) {
+        await write(
+          folder,
+          path,
+          `${JSON.stringify({ ...identity, cursor: next, saved_at: new Date().toISOString() }, undefined, 2)}\n`,
+        )
+        cursor = next
+      },
+      close: unlock,
+    }
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+/** Fields and values in an order of their own, so that writing a request in another order keeps its position. */
+function describe({ server, event, request, name }: PositionKey) {
+  const fields = Object.keys(request).toSorted()
+  const sorted = Object.fromEntries(fields.map((field) => [field, [...new Set(request[field])].toSorted()]))
+  return { version: FORMAT, server, event, request: sorted, ...(name !== undefined && { name }) }
+}
+
+async function read(path: string): Promise<string | undefined> {
+  try {
+    return v.parse(stateFile, JSON.parse(await readFile(path, 'utf8'))).cursor
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw new ClientError(`The position in ${path} cannot be read; start with --now to forget it`, {
+      cause: error,
+    })
+  }
+}
+
+/** File first, then its name, then the folder: each is on disk before the next one starts. */
+async function write(folder: string, path: string, content: string): Promise<void> {
+  const temporary = `${path}.tmp`
+  const file = await open(temporary, 'w', 0o600)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+  const directory = await open(folder, 'r')
+  await directory.sync().finally(() => directory.close())
+}
+
+/**
+ * A lock that the operating system takes back when the process ends, however it ends: that of an SQLite file. Node has no other door
+ * to such locks, and a file with a process id in it outlives its process.
+ */
+function lock(path: string, { event, name }: PositionKey): () => void {
+  const database = new DatabaseSync(path)
+  try {
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+  } catch (cause) {
+    database.close()
+    if (!/locked|busy/i.test(messageOf(cause))) throw cause
+    const what = name === undefined ? `event ${event}` : `event ${event}, name ${name}`
+    throw new ClientError(
+      `This listener (${what}) is already running with the same request; give one of them a "name" of its own, or another --state folder`,
+      { cause },
+    )
+  }
+  return () => database.close()
+}

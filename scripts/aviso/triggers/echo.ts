@@ -1,0 +1,28 @@
+/**
+ * Trigger `echo`: prints the notification on stdout.
+ *
+ * @module
+ */
+
+import * as v from 'valibot'
+import { toPythonJsonSorted } from '#shared/notification/python_json.ts'
+import { toTriggerData } from '#shared/client/notification.ts'
+import { commonOptions, keyMessage, type Trigger, type TriggerHost } from './trigger.ts'
+
+/** Options in a listener file. */
+export const echoOptions = v.strictObject({ type: v.literal('echo'), ...commonOptions }, keyMessage())
+
+const INDENT = 4
+
+/** JSON with sorted keys, as 1.x prints it. */
+export function createEcho(options: v.InferOutput<typeof echoOptions>, { output }: TriggerHost): Trigger {
+  return {
+    type: 'echo',
+    retries: options.retries,
+    onFailure: options.on_failure,
+    run(notification) {
+      output.result(toPythonJsonSorted(toTriggerData(notification), INDENT))
+      return Promise.resolve()
+    },
+  }
+}

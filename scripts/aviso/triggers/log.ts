@@ -1,0 +1,37 @@
+/**
+ * Trigger `log`: appends a line per notification to a file.
+ *
+ * @module
+ */
+
+import { appendFile } from 'node:fs/promises'
+import * as v from 'valibot'
+import { messageOf } from '#shared/client/client_error.ts'
+import { expandHome } from '../config.ts'
+import { toTriggerData } from '#shared/client/notification.ts'
+import { pythonRepr, pythonTimestamp } from '../python_text.ts'
+import { commonOptions, keyMessage, text, TriggerError, type Trigger, type TriggerHost } from './trigger.ts'
+
+/** Options in a listener file. */
+export const logOptions = v.strictObject(
+  { type: v.literal('log'), path: text('must be the path of a file'), ...commonOptions },
+  keyMessage(),
+)
+
+/** One line as 1.x writes it, in one write, so that several listeners may share a file. The folder must exist. */
+export function createLog(options: v.InferOutput<typeof logOptions>, { home, now }: TriggerHost): Trigger {
+  const path = expandHome(options.path, home)
+  return {
+    type: 'log',
+    retries: options.retries,
+    onFailure: options.on_failure,
+    async run(notification) {
+      const line = `Notification received: ${pythonRepr(toTriggerData(notification))}`
+      await appendFile(path, `${pythonTimestamp(now())} - aviso - INFO - ${line}\n`).catch(
+        (cause: unknown) => {
+          throw new TriggerError(`cannot write to ${path}: ${messageOf(cause)}`, { retryable: true, cause })
+        },
+      )
+    },
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * Trigger `post`: sends the notification to an HTTP address as a CloudEvent.
+ *
+ * @module
+ */
+
+import { createHash } from 'node:crypto'
+import * as v from 'valibot'
+import { exactJsonText } from '#shared/json/strict_json.ts'
+import { reasonOf } from '#shared/client/client_error.ts'
+import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
+import {
+  commonOptions,
+  keyMessage,
+  seconds,
+  text,
+  TriggerError,
+  type Trigger,
+  type TriggerHost,
+} from './trigger.ts'
+
+/** 1.x's defaults. */
+const DEFAULT_TIMEOUT_SECONDS = '60'
+const DEFAULT_TYPE = 'aviso'
+const DEFAULT_SOURCE = 'https://aviso.ecmwf.int'
+/** Part of a refusal that goes into the message. */
+const MAX_ANSWER_CHARACTERS = 4096
+
+const httpProtocol = v.strictObject(
+  {
+    type: v.literal('cloudevents_http'),
+    url: v.pipe(
+      text('must be an address'),
+      v.url('must be an address'),
+      v.regex(/^https?:/i, 'must be an http or https address'),
+    ),
+    headers: v.optional(v.record(v.string(), text('must be text'), 'must be a mapping of names to text'), {}),
+    timeout: v.optional(seconds, DEFAULT_TIMEOUT_SECONDS),
+    cloudevents: v.optional(
+      v.strictObject(
+        { type: v.optional(text('must be text')), source: v.optional(text('must be text')) },
+        keyMessage(),
+      ),
+      {},
+    ),
+  },
+  keyMessage(),
+)
+
+const protocolType = v.looseObject(
+  {
+    type: v.picklist(['cloudevents_http'], (issue) =>
+      issue.input === 'cloudevents_aws'
+        ? 'cloudevents_aws is not supported by this client; use cloudevents_http, or a command'
+        : `Protocol type ${String(issue.input)} not recognised`,
+    ),
+  },
+  keyMessage({ type: 'protocol type is a mandatory field' }),
+)
+
+/** Options in a listener file. */
+export const postOptions = v.strictObject(
+  { type: v.literal('post'), protocol: v.pipe(protocolType, httpProtocol), ...commonOptions },
+  keyMessage(),
+)
+
+type HttpProtocol = v.InferOutput<typeof httpProtocol>
+
+/** Any 2xx is a success. Refusals (4xx) are final, except those that ask to come back. */
+export function createPost(options: v.InferOutput<typeof postOptions>, host: TriggerHost): Trigger {
+  return {
+    type: 'post',
+    retries: options.retries,
+    onFailure: options.on_failure,
+    run: (notification, kill) => post(options.protocol, host, notification, kill),
+  }
+}
+
+async function post(
+  protocol: HttpProtocol,
+  host: TriggerHost,
+  notification: ReceivedNotification,
+  kill: AbortSignal,
+): Promise<void> {
+  const headers = new Headers(protocol.headers)
+  headers.set('content-type', 'application/cloudevents+json')
+  if (notification.traceparent !== undefined && !headers.has('traceparent'))
+    headers.set('traceparent', notification.traceparent)
+  const signal = AbortSignal.any([kill, AbortSignal.timeout(protocol.timeout * 1000)])
+  const body = cloudEventText(protocol, notification, host.now())
+  try {
+    const response = await host.fetch(protocol.url, {
+      method: 'POST',
+      headers,
+      body,
+      signal,
+      redirect: 'manual',
+    })
+    const answer = await response.text()
+    if (response.ok) return
+    throw new TriggerError(
+      `${protocol.url} answered ${response.status}: ${answer.slice(0, MAX_ANSWER_CHARACTERS)}`,
+      {
+        retryable: response.status >= 500 || response.status === 408 || response.status === 429,
+      },
+    )
+  } catch (cause) {
+    if (cause instanceof TriggerError) throw cause
+    const reason = kill.aborted ? 'the client was told to stop' : reasonOf(cause)
+    throw new TriggerError(`cannot reach ${protocol.url}: ${reason}`, { retryable: !kill.aborted, cause })
+  }
+}
+
+function cloudEventText(
+  { cloudevents }: HttpProtocol,
+  notification: ReceivedNotification,
+  now: number,
+): string {
+  const envelope = JSON.stringify({
+    specversion: '1.0',
+    id: stableId(notification),
+    source: cloudevents.source ?? DEFAULT_SOURCE,
+    type: cloudevents.type ?? DEFAULT_TYPE,
+    time: `${new Date(now).toISOString().slice(0, 19)}Z`,
+  })
+  return `${envelope.slice(0, -1)},"data":${exactJsonText(toTriggerData(notification))}}`
+}
+
+/**
+ * A UUID (version 8) that is the same whenever the same notification is sent again, after a failure or a restart, so that the
+ * receiver can recognise it.
+ */
+function stableId({ source, id }: ReceivedNotification): string {
+  const hex = createHash('sha256').update(`${source}\n${id}`).digest('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}

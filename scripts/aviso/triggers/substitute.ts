@@ -1,0 +1,65 @@
+/**
+ * Fills `${…}` with parts of a notification.
+ *
+ * @module
+ */
+
+import { exactJsonText, isJsonObject, type JsonValue } from '#shared/json/strict_json.ts'
+import { toPythonJson } from '#shared/notification/python_json.ts'
+import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
+import { TriggerError } from './trigger.ts'
+
+const PLACEHOLDER = /\$\{([\w.]+)\}/g
+
+/** Whether a text has `${jsonpath}` in it, for which a file must be written. */
+export function needsJsonFile(text: string): boolean {
+  return text.includes('${jsonpath}')
+}
+
+/** Names in `${…}`. */
+export function placeholders(text: string): string[] {
+  return [...text.matchAll(PLACEHOLDER)].map((match) => match[1] ?? '')
+}
+
+/**
+ * Replaces `${json}` (the notification as JSON), `${jsonpath}` (a file with that), and dotted names such as `${request.date}`.
+ * A payload that is absent is empty text; values that are no text are JSON. What is filled in is not looked at again.
+ *
+ * @throws {TriggerError} for a name the notification does not have.
+ */
+export function substitute(
+  text: string,
+  notification: ReceivedNotification,
+  jsonPath: string | undefined,
+): string {
+  return text.replaceAll(PLACEHOLDER, (_match, name: string) => {
+    if (name === 'json') return notificationJson(notification)
+    if (name === 'jsonpath' && jsonPath !== undefined) return jsonPath
+    return valueOf(name, notification)
+  })
+}
+
+/** The notification in the text form of 1.x's `${json}`: ASCII, `", "` and `": "` between its parts. */
+export function notificationJson(notification: ReceivedNotification): string {
+  return toPythonJson(toTriggerData(notification))
+}
+
+function valueOf(name: string, notification: ReceivedNotification): string {
+  if (name === notification.payloadName && notification.payload === undefined) return ''
+  let value: JsonValue | undefined = toTriggerData(notification)
+  for (const step of name.split('.'))
+    value = isJsonObject(value) && Object.hasOwn(value, step) ? value[step] : undefined
+  if (value === undefined) {
+    const known = [
+      'event',
+      ...Object.keys(notification.request).map((field) => `request.${field}`),
+      notification.payloadName,
+      'json',
+      'jsonpath',
+    ]
+    throw new TriggerError(`\${${name}} is not part of the notification; there are ${known.join(', ')}`, {
+      retryable: false,
+    })
+  }
+  return typeof value === 'string' ? value : exactJsonText(value)
+}

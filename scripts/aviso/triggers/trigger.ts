@@ -1,0 +1,103 @@
+/**
+ * What a trigger is: something that is done for each notification, on the listener's machine.
+ *
+ * Flow: stream → **trigger** → position
+ *
+ * @module
+ */
+
+import * as v from 'valibot'
+import { issuePath } from '../yaml_file.ts'
+import type { ReceivedNotification } from '#shared/client/notification.ts'
+import type { Output } from '../output.ts'
+
+/** What happens when a trigger has failed for good. */
+export type OnFailure = 'stop' | 'continue'
+
+/** A trigger of a listener, ready to run. */
+export interface Trigger {
+  readonly type: string
+  /** Further attempts after the first one. */
+  readonly retries: number
+  /** `stop`: the client ends and repeats the notification when it is started again. `continue`: the notification counts as done. */
+  readonly onFailure: OnFailure
+  /**
+   * @param kill Ends what is running at once.
+   * @throws {TriggerError}
+   */
+  run(notification: ReceivedNotification, kill: AbortSignal): Promise<void>
+}
+
+/** What triggers act on besides the notification. */
+export interface TriggerHost {
+  readonly output: Output
+  /** For `~` in paths. */
+  readonly home: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  readonly now: () => number
+}
+
+/** A trigger failed. */
+export class TriggerError extends Error {
+  /** Whether another attempt may succeed. */
+  readonly retryable: boolean
+
+  constructor(message: string, options: { readonly retryable: boolean; readonly cause?: unknown }) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'TriggerError'
+    this.retryable = options.retryable
+  }
+}
+
+/** Enough for a restarting receiver; with the back-off about half a minute. */
+const DEFAULT_RETRIES = 3
+const MAX_RETRIES = 1000
+/** A day: longer than any job that should run inside a trigger. */
+const MAX_SECONDS = 86_400
+
+/** A number, which the YAML reader leaves as text. */
+export function numberBetween(least: number, most: number, what: string) {
+  const message = `must be ${what} from ${least} to ${most}`
+  return v.pipe(
+    v.string(message),
+    v.regex(/^\d+(?:\.\d+)?$/, message),
+    v.transform(Number),
+    v.check((number) => number >= least && number <= most, message),
+  )
+}
+
+/** Seconds of a time limit. */
+export const seconds = numberBetween(0.001, MAX_SECONDS, 'seconds')
+
+/** Options that every trigger has. */
+export const commonOptions = {
+  retries: v.optional(
+    v.pipe(numberBetween(0, MAX_RETRIES, 'a whole number'), v.integer('must be a whole number')),
+    String(DEFAULT_RETRIES),
+  ),
+  on_failure: v.optional(v.picklist(['stop', 'continue'], "must be 'stop' or 'continue'"), 'stop'),
+}
+
+/** Text; `true` and `false` too, which YAML does not keep as text. */
+export const text = (message: string) =>
+  v.union(
+    [
+      v.string(message),
+      v.pipe(
+        v.boolean(),
+        v.transform((flag) => String(flag)),
+      ),
+    ],
+    message,
+  )
+
+/** Names the missing or superfluous key of an object. */
+export function keyMessage(missing: Readonly<Record<string, string>> = {}) {
+  return (issue: v.BaseIssue<unknown>): string => {
+    const [key = ''] = issuePath(issue).slice(-1)
+    if (issue.expected === 'never') return 'Unknown key'
+    if (issue.path === undefined || issue.expected === 'Object') return 'must be a mapping'
+    return missing[key] ?? `${key} is a mandatory field`
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Deletes keys in bounded transactions, each key only as it was seen: what is written meanwhile stays.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { KeyValue, OperationResult, Store, StoreOperation } from '#shared/store/store.ts'
+import type { Claim } from './claim.ts'
+import { DELETE_KEYS } from './limits.ts'
+import { jobKey, type JobName } from './job_record.ts'
+import type { Pacer } from './pacer.ts'
+
+/** What was done. */
+export interface Deleted {
+  readonly keys: number
+  /** Of keys and values. */
+  readonly bytes: number
+  /** Keys that were written again meanwhile, and stay. */
+  readonly rewritten: number
+}
+
+/** What a deletion works with. */
+export interface DeleteParts {
+  readonly store: Store
+  readonly pacer: Pacer
+  readonly job: JobName
+  /** Absent: only counts. */
+  readonly claim: Claim | undefined
+}
+
+/**
+ * Deletes keys.
+ *
+ * @param kvs As they were read, with their values, which are counted: the guard makes sure that they are the ones deleted.
+ * @throws {AvisoError} `ERR_JOB_RUNNING` when another admin has taken over, and what the store throws. What is deleted is.
+ */
+export async function deleteKeys(parts: DeleteParts, kvs: readonly KeyValue[]): Promise<Deleted> {
+  const { claim } = parts
+  if (claim === undefined) return { keys: kvs.length, bytes: bytesOf(kvs), rewritten: 0 }
+  let total: Deleted = { keys: 0, bytes: 0, rewritten: 0 }
+  for (let start = 0; start < kvs.length; start += DELETE_KEYS) {
+    const deleted = await deleteBatch(parts, claim, kvs.slice(start, start + DELETE_KEYS))
+    total = {
+      keys: total.keys + deleted.keys,
+      bytes: total.bytes + deleted.bytes,
+      rewritten: total.rewritten + deleted.rewritten,
+    }
+  }
+  return total
+}
+
+async function deleteBatch(
+  { store, pacer, job }: DeleteParts,
+  claim: Claim,
+  batch: readonly KeyValue[],
+): Promise<Deleted> {
+  let left = batch
+  const rewritten = new Set<KeyValue>()
+  while (left.length > 0) {
+    const present = left
+    const { succeeded, results } = await pacer.run(() =>
+      store.txn({
+        compare: [
+          ...claim.fence(),
+          ...present.map(
+            ({ key, modRevision }) => ({ key, target: 'MOD', result: 'EQUAL', value: modRevision }) as const,
+          ),
+        ],
+        success: present.map(({ key }): StoreOperation => ({ kind: 'delete', range: { key } })),
+        failure: [
+          { kind: 'range', range: { key: toBytes(jobKey(job)) } },
+          ...present.map(({ key }): StoreOperation => ({ kind: 'range', range: { key, keysOnly: true } })),
+        ],
+      }),
+    )
+    if (succeeded) break
+    const [own, ...found] = results.map(onlyKey)
+    claim.check(own)
+    // One that is gone was deleted by another hand, or by this one where the answer was lost. Either way it is gone.
+    const unchanged = present.filter(({ modRevision }, index) => found[index]?.modRevision === modRevision)
+    if (unchanged.length === present.length)
+      throw new AvisoError('ERR_STORE_PROTOCOL', 'The store refused a deletion whose guards all hold')
+    for (const [index, kv] of present.entries()) {
+      if (found[index] !== undefined && !unchanged.includes(kv)) rewritten.add(kv)
+    }
+    left = unchanged
+  }
+  const deleted = batch.filter((kv) => !rewritten.has(kv))
+  return { keys: deleted.length, bytes: bytesOf(deleted), rewritten: rewritten.size }
+}
+
+function bytesOf(kvs: readonly KeyValue[]): number {
+  return kvs.reduce((sum, { key, value }) => sum + key.length + value.length, 0)
+}
+
+function onlyKey(result: OperationResult): KeyValue | undefined {
+  return result.kind === 'range' ? result.result.kvs[0] : undefined
+}

@@ -1,0 +1,55 @@
+/**
+ * What the store keeps of each job of the admins: who runs it, since when, and what came of the last run.
+ *
+ * @module
+ */
+
+import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
+
+/** The jobs. */
+export const JOB_NAMES = ['compact', 'clean', 'defragment', 'wipe'] as const
+export type JobName = (typeof JOB_NAMES)[number]
+
+/** Figures and texts of a run, as they are shown. */
+export type JobReport = Readonly<Record<string, unknown>>
+
+/** The value of a job's key. */
+export interface JobRecord {
+  readonly state: 'running' | 'done' | 'failed'
+  /** Random name of the admin that runs it. */
+  readonly holder: string
+  /** Time of the schedule that the run serves, RFC 3339; absent in runs by hand before any scheduled one. */
+  readonly slot?: string
+  /** When it began, and when its admin last said so; RFC 3339. */
+  readonly since: string
+  readonly at: string
+  /** Progress while it runs, else the result. */
+  readonly report?: JobReport
+}
+
+/** Store key of a job. */
+export function jobKey(name: JobName): string {
+  return `${INTERNAL_PREFIX}admin/jobs/${name}`
+}
+
+/** The value of {@link jobKey}: JSON text. */
+export function encodeJobRecord(record: JobRecord): Uint8Array {
+  return toBytes(JSON.stringify(record))
+}
+
+/** Reads the value back; `undefined` for anything else, which the next run then replaces. */
+export function parseJobRecord(value: Uint8Array): JobRecord | undefined {
+  try {
+    const record = JSON.parse(toText(value)) as Partial<JobRecord> | null
+    const isRecord =
+      typeof record === 'object' &&
+      record !== null &&
+      (record.state === 'running' || record.state === 'done' || record.state === 'failed') &&
+      typeof record.holder === 'string' &&
+      [record.since, record.at].every((text) => Number.isFinite(Date.parse(text ?? '')))
+    return isRecord ? (record as JobRecord) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Paces requests to the store: after each one it is left alone for a share of the time that the request took. A busy store
+ * answers slower and so is asked less.
+ *
+ * @module
+ */
+
+import type { Clock } from '#shared/time/clock.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { REST_MS, REST_SHARE, RETRIES, RETRY_MS } from './limits.ts'
+
+/** Runs requests one after the other. */
+export interface Pacer {
+  /**
+   * Runs a request that may be repeated, a few times where the store cannot be reached or the outcome is not known.
+   *
+   * @throws {AvisoError} What the request throws at last.
+   */
+  run<Value>(request: () => Promise<Value>): Promise<Value>
+}
+
+/** A pacer. After `signal` aborts it begins no request. */
+export function createPacer(clock: Clock, signal: AbortSignal): Pacer {
+  const attempt = async <Value>(request: () => Promise<Value>): Promise<Value> => {
+    for (let retries = 0; ; retries++) {
+      try {
+        if (signal.aborted)
+          throw new AvisoError(
+            'ERR_STORE_UNAVAILABLE',
+            'The service is stopping; the job goes on at its next run',
+          )
+        return await request()
+      } catch (error) {
+        const isPassing = isAvisoError(error, 'ERR_STORE_UNAVAILABLE', 'ERR_OUTCOME_UNKNOWN')
+        if (!isPassing || signal.aborted || retries >= RETRIES) throw error
+        await clock.sleep(RETRY_MS, signal)
+      }
+    }
+  }
+  return {
+    run: async (request) => {
+      const began = clock.now()
+      const value = await attempt(request)
+      const tookMs = clock.now() - began
+      await clock.sleep(Math.min(Math.max(tookMs * REST_SHARE, REST_MS.least), REST_MS.most), signal)
+      return value
+    },
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Walks through the keys of a range in byte order, page by page, without holding up those who write meanwhile.
+ *
+ * A store counts all keys of a range before it answers, and a million of them take it a tenth of a second in which it takes
+ * no write. So the walk asks for ranges that hold few pages: keys that share as much of their text as the last page's did.
+ * Where such a range holds few keys or none, the next one shares less.
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import { END_OF_KEYS, compareBytes, isEndOfKeys, prefixEnd } from '#shared/bytes/bytes.ts'
+import type { KeyRange, KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
+import { LARGE_VALUE_KEYS, PAGE_KEYS, RANGE_PAGES, VALUE_PAGE_KEYS } from './limits.ts'
+import type { Pacer } from './pacer.ts'
+
+/** Where to go on; `undefined`: behind the page. */
+export type NextKey = Uint8Array | undefined
+
+/** What a walk works with. */
+export interface WalkParts {
+  readonly store: Store
+  readonly pacer: Pacer
+  readonly signal: AbortSignal
+  /** Whether to read values, too. */
+  readonly withValues?: boolean
+  /** Keys of the first page, and of the largest. Default: {@link PAGE_KEYS}, or {@link VALUE_PAGE_KEYS}. */
+  readonly pages?: { readonly first: number; readonly most: number }
+}
+
+/**
+ * Shows every key of a range. The visitor may skip ahead.
+ *
+ * @throws {AvisoError} What the store throws, and whatever the visitor throws.
+ */
+export async function walkKeys(
+  parts: WalkParts,
+  range: Required<KeyRange>,
+  visit: (kvs: readonly KeyValue[]) => Promise<NextKey>,
+): Promise<void> {
+  const { withValues = false, pages = withValues ? VALUE_PAGE_KEYS : PAGE_KEYS } = parts
+  let from = range.key
+  let limit: number = pages.first
+  /** How many bytes the keys of the next range share with `from`; the whole range at first. */
+  let shared = 0
+  while (!isBehind(from, range)) {
+    const end = narrower(from, shared, range.end)
+    const { kvs, count } = await readPage(parts, { key: from, end, limit, keysOnly: !withValues })
+    const next = kvs.length === 0 ? undefined : await visit(kvs)
+    const last = kvs.at(-1)
+    if (next !== undefined) {
+      if (isEndOfKeys(next)) return
+      from = next
+      limit = pages.first
+      shared = Math.min(shared, from.length)
+      continue
+    }
+    limit = Math.min(limit * 2, pages.most)
+    if (last === undefined || BigInt(kvs.length) >= count) {
+      if (compareBytes(end, range.end) === 0) return
+      from = end
+      const isSparse = Number(count) < pages.most / 4
+      shared = Math.max(Math.min(shared, from.length) - (isSparse ? 1 : 0), 0)
+    } else {
+      from = successor(last.key)
+      if (count <= BigInt(RANGE_PAGES * pages.most)) continue
+      const [first] = kvs
+      const common = first === undefined ? 0 : sharedBytes(first.key, last.key)
+      shared = Math.min(Math.max(common, shared) + 1, last.key.length)
+    }
+  }
+}
+
+async function readPage({ store, pacer, signal }: WalkParts, request: RangeRequest): Promise<RangeResult> {
+  try {
+    return await pacer.run(() => store.range(request, { signal }))
+  } catch (error) {
+    const { limit = 0, keysOnly } = request
+    // An answer beyond all bounds is no answer of a store.
+    if (!isAvisoError(error, 'ERR_STORE_PROTOCOL') || keysOnly === true || limit <= LARGE_VALUE_KEYS)
+      throw error
+    return pacer.run(() => store.range({ ...request, limit: LARGE_VALUE_KEYS }, { signal }))
+  }
+}
+
+/** End of the keys that share so many bytes with a key, if it comes before the end of the range. */
+function narrower(from: Uint8Array, shared: number, end: Uint8Array): Uint8Array {
+  const own = shared === 0 ? END_OF_KEYS : prefixEnd(from.slice(0, shared))
+  if (isEndOfKeys(own)) return end
+  return isEndOfKeys(end) || compareBytes(own, end) < 0 ? own : end
+}
+
+function isBehind(key: Uint8Array, { key: start, end }: KeyRange & { readonly end: Uint8Array }): boolean {
+  return compareBytes(key, start) < 0 || (!isEndOfKeys(end) && compareBytes(key, end) >= 0)
+}
+
+function sharedBytes(a: Uint8Array, b: Uint8Array): number {
+  let index = 0
+  while (index < a.length && index < b.length && a[index] === b[index]) index++
+  return index
+}
+
+/** The next key there can be. */
+function successor(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1)
+  next.set(key)
+  return next
+}

@@ -1,0 +1,149 @@
+/**
+ * The routes under `/v3/` for clients of aviso 1.x and etcd tools: two of etcd's, read-only.
+ *
+ * @module
+ */
+
+import { followedAmong, requireFollowed } from './followed.ts'
+import type { Authoriser, Grant } from '../listen/authorise.ts'
+import { facadeErrorResponse, createHeader, rangeMessage } from './messages.ts'
+import { parseRangeRequest, readVisible } from './range.ts'
+import { createRelayView, readNothing, shownKeys } from './relay.ts'
+import { createGatewayFormat, parseWatchRequest } from './watch.ts'
+import type { AuthLimits } from '../listen/limits.ts'
+import { maxAgeOf, oldestRevisionOf } from '../listen/stream.ts'
+import { AvisoError } from '#shared/errors.ts'
+import { readBody } from '#shared/http/read_body.ts'
+import { requestIdOf } from '#shared/http/respond.ts'
+import { rawPath } from '#shared/http/route.ts'
+import { parseStrictJson, type JsonValue } from '#shared/json/strict_json.ts'
+import { toKeyRange } from '#shared/access/interval.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import type { CallOptions, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+import type { Hub } from '#shared/hub/hub.ts'
+
+/** What the facade works with. */
+export interface FacadeParts {
+  readonly store: Store
+  readonly hub: Hub
+  readonly authorise: Authoriser
+  readonly schemas: Schemas
+  /** The store's epoch. @throws {AvisoError} `ERR_STORE_UNAVAILABLE` while it is not known. */
+  readonly epoch: () => string
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  readonly limits: AuthLimits
+}
+
+/** Whether a path belongs to the facade, also where it answers 404: clients of etcd read etcd's error form. */
+export function isFacadePath(path: string): boolean {
+  return path === '/v3' || path.startsWith('/v3/')
+}
+
+/** Depth of `{"create_request":{"filters":[]}}`, and a little more so that a wrong field is named instead. */
+const JSON_LIMITS = { maxDepth: 8, maxNames: 64, maxArray: 64 }
+
+type FacadeRoute = (request: Request, requestId: string) => Promise<Response>
+
+/** Answers every path of {@link isFacadePath}. */
+export function createFacade(parts: FacadeParts): FetchHandler {
+  const { store, hub, authorise, epoch, random, logger, schemas } = parts
+  const routes: ReadonlyMap<string, FacadeRoute> = new Map([
+    ['/v3/kv/range', range],
+    ['/v3/watch', watch],
+  ])
+  return async (request) => {
+    const requestId = requestIdOf(request, random)
+    try {
+      const route = routes.get(rawPath(request.url))
+      if (route === undefined) throw new AvisoError('ERR_NOT_FOUND', 'There is nothing at this path')
+      if (request.method !== 'POST')
+        throw new AvisoError('ERR_METHOD_NOT_ALLOWED', 'This path answers POST only')
+      return await route(request, requestId)
+    } catch (error) {
+      return facadeErrorResponse(error, requestId, logger)
+    }
+  }
+
+  async function range(request: Request, requestId: string): Promise<Response> {
+    const principal = await authorise.authorise(request)
+    const asked = parseRangeRequest(await readMessage(request, parts))
+    const granted = await principal.grant([asked], 'narrow')
+    granted.takeRead()
+    const result = await read(granted, asked, { signal: request.signal })
+    const header = createHeader(epoch())(result.revision)
+    return new Response(rangeMessage(header, result, asked.keysOnly === true), {
+      headers: messageHeaders(requestId),
+    })
+  }
+
+  async function read(grant: Grant, asked: RangeRequest, options: CallOptions): Promise<RangeResult> {
+    const shown = shownKeys(grant)
+    if (shown.length === 0) return readNothing(store, options)
+    const result = await readVisible(store, shown, asked, options)
+    if (grant.relay === undefined) return result
+    return { ...result, kvs: result.kvs.map(createRelayView(grant.relay, schemas.roots).keyValue) }
+  }
+
+  async function watch(request: Request, requestId: string): Promise<Response> {
+    const principal = await authorise.authorise(request)
+    const { range: asked, from } = parseWatchRequest(await readMessage(request, parts))
+    const grant = await principal.grant([asked], 'narrow')
+    const { keys, relay } = grant
+    const followed = followedAmong(keys, schemas.roots)
+    if (relay === undefined) requireFollowed(followed, schemas.roots)
+    const view = relay && createRelayView(relay, schemas.roots)
+    const format = createGatewayFormat(epoch(), from, view)
+    const { heartbeatSeconds } = parts.limits
+    const maxAgeSeconds = maxAgeOf(parts, grant)
+    const place = grant.takePlace({ requestId })
+    try {
+      const selection = {
+        kind: 'ranges',
+        ranges: followed.map(toKeyRange),
+        ...(relay !== undefined && { relayed: relay.keys.map(toKeyRange) }),
+      } as const
+      const stream = { heartbeatSeconds, maxAgeSeconds, onGone: place.leave }
+      const subscription = await hub.subscribe({ selection, from, format, ...stream })
+      place.hold(subscription.end)
+      return new Response(subscription.body, { headers: messageHeaders(requestId) })
+    } catch (error) {
+      place.leave()
+      const ended = canceledMessages(error)
+      if (ended === undefined) throw error
+      return new Response(ended, { headers: messageHeaders(requestId) })
+    }
+  }
+
+  /** A start that is no longer kept is told in the stream, as etcd does: its clients look nowhere else. */
+  function canceledMessages(error: unknown): string | undefined {
+    const oldest = oldestRevisionOf(error)
+    if (oldest === undefined) return undefined
+    const header = createHeader(epoch())(hub.status().revision)
+    const created = { result: { header, created: true } }
+    const canceled = { result: { header, canceled: true, compact_revision: oldest.toString() } }
+    return `${JSON.stringify(created)}\n${JSON.stringify(canceled)}\n`
+  }
+}
+
+async function readMessage(request: Request, { clock, limits }: FacadeParts): Promise<JsonValue> {
+  const { bodyBytes: limitBytes, bodyTimeoutMs: timeoutMs } = limits
+  const bytes = await readBody(request, { limitBytes, timeoutMs, clock })
+  // The text of the 1.x service.
+  if (bytes.length === 0) throw new AvisoError('ERR_BAD_REQUEST', 'Invalid request, data cannot be empty')
+  return parseStrictJson(bytes, JSON_LIMITS)
+}
+
+function messageHeaders(requestId: string): Record<string, string> {
+  return {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    'X-Accel-Buffering': 'no',
+    'X-Content-Type-Options': 'nosniff',
+    'X-Request-ID': requestId,
+  }
+}

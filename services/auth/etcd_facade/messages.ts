@@ -1,0 +1,132 @@
+/**
+ * The answers of the etcd facade, in the JSON form of etcd 3.4 and 3.5: int64 as text, zero values left out.
+ *
+ * @module
+ */
+
+import type { AvisoError } from '#shared/errors.ts'
+import { bodyDetails, challengeOf, jsonResponse, toAvisoError } from '#shared/http/respond.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import type { KeyValue, RangeResult, Revision, StoreEvent } from '#shared/store/store.ts'
+import type { Logger } from '#shared/logger.ts'
+
+/** Response header of every message. */
+export interface MessageHeader {
+  readonly cluster_id: string
+  readonly member_id: string
+  readonly revision?: string
+  readonly raft_term: string
+}
+
+/**
+ * Makes headers. The store's real ids stay inside; `cluster_id` is derived from the store's epoch, so that a client sees the same one from
+ * every process on the same store and another one after the store was replaced.
+ */
+export function createHeader(epoch: string): (revision: Revision) => MessageHeader {
+  const clusterId = fingerprint64(epoch).toString()
+  return (revision) => ({
+    cluster_id: clusterId,
+    member_id: '1',
+    ...(revision > 0n && { revision: revision.toString() }),
+    raft_term: '1',
+  })
+}
+
+/** Body of a range answer. */
+export function rangeMessage(header: MessageHeader, result: RangeResult, keysOnly: boolean): string {
+  return JSON.stringify({
+    header,
+    ...(result.kvs.length > 0 && { kvs: result.kvs.map((kv) => keyValueMessage(kv, keysOnly)) }),
+    ...(result.more && { more: true }),
+    ...(result.count > 0n && { count: result.count.toString() }),
+  })
+}
+
+/** One event of a watch message. A put carries no type, as its number is zero. */
+export function eventMessage({ kind, kv }: StoreEvent): unknown {
+  if (kind === 'put') return { kv: keyValueMessage(kv, false) }
+  return { type: 'DELETE', kv: { key: encodeBase64(kv.key), mod_revision: kv.modRevision.toString() } }
+}
+
+function keyValueMessage(kv: KeyValue, keysOnly: boolean): unknown {
+  return {
+    key: encodeBase64(kv.key),
+    create_revision: kv.createRevision.toString(),
+    mod_revision: kv.modRevision.toString(),
+    version: kv.version.toString(),
+    // Present even when empty, other than etcd does it: 1.x clients stop for good at a key without a value.
+    ...(!keysOnly && { value: encodeBase64(kv.value) }),
+    ...(kv.lease !== 0n && { lease: kv.lease.toString() }),
+  }
+}
+
+interface FacadeError {
+  readonly status: number
+  /** gRPC code. */
+  readonly code: number
+  /** What 1.x clients read. */
+  readonly message: string
+  /** What etcd's own clients read; absent: the same. */
+  readonly error?: string
+}
+
+const COMPACTED = 'etcdserver: mvcc: required revision has been compacted'
+const FUTURE = 'etcdserver: mvcc: required revision is a future revision'
+const UNAVAILABLE = 'Service currently unavailable, please try again later'
+/** Seconds a client is asked to wait before it comes back: what the 1.x service sends. */
+const RETRY_AFTER_SECONDS = 30
+
+/** gRPC codes by HTTP status, where the status decides. */
+const GRPC_CODES: Readonly<Record<number, number>> = {
+  400: 3,
+  401: 16,
+  403: 7,
+  404: 5,
+  405: 12,
+  408: 4,
+  413: 8,
+  415: 3,
+  429: 8,
+  503: 14,
+}
+
+/** An error as etcd 3.4 answers it (`error`, `message`, `code`), with the texts the 1.x service put into `message`. */
+export function facadeErrorResponse(error: unknown, requestId: string, logger: Logger): Response {
+  const failure = toAvisoError(error)
+  const { status, code, message, error: text } = describe(failure)
+  const cause = failure.cause instanceof Error ? failure.cause.name : undefined
+  logger(status < 500 ? 'debug' : 'error', failure.message, {
+    code: failure.code,
+    status,
+    request_id: requestId,
+    cause,
+  })
+  const body = { ...bodyDetails(failure), error: text ?? message, message, code, request_id: requestId }
+  const { retry_after: retryAfter } = failure.details
+  return jsonResponse(status, body, {
+    'X-Request-ID': requestId,
+    ...(status === 503 && { 'Retry-After': String(RETRY_AFTER_SECONDS) }),
+    ...(status === 429 && { 'Retry-After': String(retryAfter ?? 1) }),
+    ...(status === 405 && { Allow: 'POST' }),
+    ...(status === 401 && { 'WWW-Authenticate': challengeOf(failure) }),
+  })
+}
+
+function describe(error: AvisoError): FacadeError {
+  if (error.code === 'ERR_HISTORY_COMPACTED') {
+    return { status: 400, code: 11, message: 'History not available', error: COMPACTED }
+  }
+  if (error.code === 'ERR_FUTURE_POSITION') return { status: 400, code: 11, message: FUTURE }
+  if (error.status === 503) return { status: 503, code: 14, message: UNAVAILABLE }
+  if (error.status === 500) return { status: 500, code: 13, message: 'Server error occurred' }
+  return { status: error.status, code: GRPC_CODES[error.status] ?? 2, message: error.message }
+}
+
+/** FNV-1a over UTF-16 units: an id, not a secret. */
+function fingerprint64(text: string): bigint {
+  let hash = 0xcbf29ce484222325n
+  for (let index = 0; index < text.length; index++) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(text.charCodeAt(index))) * 0x100000001b3n)
+  }
+  return hash
+}

@@ -1,0 +1,45 @@
+/**
+ * From what a listener gives for each field to a filter.
+ *
+ * @module
+ */
+
+import { compileConstraint } from './constraint.ts'
+import type { FieldQuery } from './request.ts'
+import { AvisoError } from '#shared/errors.ts'
+import { isJsonObject } from '#shared/json/strict_json.ts'
+import type { EventSchema } from '#shared/notification/event_schema.ts'
+import type { FieldCondition, NotificationFilter } from '#shared/notification/notification.ts'
+
+/**
+ * Compiles a listener's identifier.
+ *
+ * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`) for an unknown field, a missing field of the base, or a value the field cannot have.
+ */
+export function compileFilter(
+  schema: EventSchema,
+  identifier: Readonly<Record<string, FieldQuery>>,
+): NotificationFilter {
+  const plain: [string, unknown][] = []
+  const tests: [string, FieldCondition][] = []
+  for (const [name, query] of Object.entries(identifier)) {
+    // Fields that are in no key are left to the schema, which names them.
+    const types = schema.fields.includes(name) ? schema.rawDescription.request[name] : undefined
+    if (types === undefined || Array.isArray(query) || !isJsonObject(query)) {
+      plain.push([name, query])
+      continue
+    }
+    const constraint = compileConstraint(name, types, query)
+    if (constraint.kind === 'values') plain.push([name, constraint.values])
+    else if (schema.requiredForListen.includes(name)) throw badBase(name)
+    else tests.push([name, constraint.condition])
+  }
+  const filter = schema.filter(Object.fromEntries(plain))
+  if (tests.length === 0) return filter
+  return { event: filter.event, conditions: new Map([...filter.conditions, ...tests]) }
+}
+
+function badBase(name: string): AvisoError {
+  const message = `Field '${name}' decides which keys are read: give its values, or compare with eq or in`
+  return new AvisoError('ERR_BAD_REQUEST', message, { details: { field: name } })
+}

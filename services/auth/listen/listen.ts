@@ -1,0 +1,134 @@
+/**
+ * Our own streams: `POST /api/v1/watch` and `/api/v1/replay` for aviso 2.x clients, `GET /api/v1/watch` for browsers and curl.
+ *
+ * @module
+ */
+
+import type { Authoriser } from './authorise.ts'
+import { formatCursor } from './cursor.ts'
+import { compileFilter } from './filter.ts'
+import {
+  checkSpan,
+  parseListenBody,
+  parseListenQuery,
+  type ListenMode,
+  type ListenRequest,
+} from './request.ts'
+import { oldestRevisionOf, openStream, type Listening, type StreamParts } from './stream.ts'
+import type { StreamDialect } from './stream_format.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { readBody } from '#shared/http/read_body.ts'
+import { errorResponse } from '#shared/http/respond.ts'
+import type { Route } from '#shared/http/route.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import { prefixRange } from '#shared/bytes/bytes.ts'
+import type { Logger } from '#shared/logger.ts'
+
+/** What the streams work with. */
+export interface ListenParts extends StreamParts {
+  readonly schemas: Schemas
+  readonly authorise: Authoriser
+  readonly logger: Logger
+}
+
+/** Names of JSON lines; the first is what we answer. */
+const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'] as const
+const CONTENT_TYPES = { sse: 'text/event-stream', ndjson: NDJSON_TYPES[0] } as const
+
+/** The routes. */
+export function createListenRoutes(parts: ListenParts): readonly Route[] {
+  const post = (mode: ListenMode): Route => ({
+    method: 'POST',
+    path: `/api/v1/${mode}`,
+    generation: 2,
+    handle: (request, { requestId }) =>
+      answer(parts, { request, requestId, mode }, async () =>
+        parseListenBody(await readRequestBody(parts, request)),
+      ),
+  })
+  const get: Route = {
+    method: 'GET',
+    path: '/api/v1/watch',
+    generation: 2,
+    handle: (request, { requestId }) =>
+      answer(parts, { request, requestId, mode: 'watch' }, () => {
+        const { searchParams } = new URL(request.url)
+        return parseListenQuery(searchParams, request.headers.get('last-event-id'))
+      }),
+  }
+  return [post('watch'), post('replay'), get]
+}
+
+interface Asking {
+  readonly request: Request
+  readonly requestId: string
+  readonly mode: ListenMode
+}
+
+async function answer(
+  parts: ListenParts,
+  asking: Asking,
+  parse: () => Promise<ListenRequest> | ListenRequest,
+): Promise<Response> {
+  const { request, requestId, mode } = asking
+  const principal = await parts.authorise.authorise(request)
+  try {
+    const listen = await parse()
+    const schema = parts.schemas.require(listen.event)
+    checkSpan(mode, listen)
+    const filter = compileFilter(schema, listen.identifier)
+    const bases = schema.baseKeys(filter)
+    const grant = await principal.grant(bases.map(prefixRange), 'refuse')
+    const { signal } = request
+    const dialect = dialectOf(request)
+    const listening = { mode, requestId, signal, dialect, listen, filter, bases, grant }
+    return streamResponse(await openStream(parts, listening), listening)
+  } catch (error) {
+    return refusal(parts, error, asking)
+  }
+}
+
+function streamResponse(body: ReadableStream<Uint8Array>, { dialect, requestId }: Listening): Response {
+  return new Response(body, {
+    headers: {
+      'Content-Type': CONTENT_TYPES[dialect.wire],
+      'Cache-Control': 'no-cache, no-store',
+      'X-Accel-Buffering': 'no',
+      'X-Content-Type-Options': 'nosniff',
+      'X-Request-ID': requestId,
+      // As 2.x: pages of other origins may read streams, without credentials.
+      'Access-Control-Allow-Origin': '*',
+    },
+  })
+}
+
+function dialectOf(request: Request): StreamDialect {
+  const accept = request.headers.get('accept')?.toLowerCase() ?? ''
+  const wire = NDJSON_TYPES.some((type) => accept.includes(type)) ? 'ndjson' : 'sse'
+  // The official 2.x client reads server-sent events from POST only.
+  return { wire, strict: wire === 'sse' && request.method === 'POST' }
+}
+
+/** Answers with the codes of 2.x: what is wrong in a body of the right shape is an invalid watch or replay request. */
+function refusal(parts: ListenParts, error: unknown, { requestId, mode }: Asking): Response {
+  const context = { requestId, logger: parts.logger, generation: 2 as const }
+  if (isAvisoError(error, 'ERR_UNKNOWN_EVENT')) {
+    return errorResponse(error, {
+      ...context,
+      extra: { configured_event_types: parts.schemas.events.toSorted() },
+    })
+  }
+  if (isAvisoError(error, 'ERR_BAD_REQUEST')) {
+    const wireCode = mode === 'replay' ? 'INVALID_REPLAY_REQUEST' : 'INVALID_WATCH_REQUEST'
+    const details = { wire_code: wireCode, ...error.details }
+    return errorResponse(new AvisoError(error.code, error.message, { details, cause: error.cause }), context)
+  }
+  const oldest = oldestRevisionOf(error)
+  if (oldest === undefined || oldest < 2n) return errorResponse(error, context)
+  const extra = { oldest_position: formatCursor(parts.epoch(), { revision: oldest - 1n }) }
+  return errorResponse(error, { ...context, extra })
+}
+
+async function readRequestBody({ clock, limits }: ListenParts, request: Request): Promise<Uint8Array> {
+  return readBody(request, { limitBytes: limits.bodyBytes, timeoutMs: limits.bodyTimeoutMs, clock })
+}

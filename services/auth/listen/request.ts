@@ -1,0 +1,207 @@
+/**
+ * What a listener asks for, from a 2.x body or from a query string.
+ *
+ * @module
+ */
+
+import { parseStreamDate } from '#shared/time/start_date.ts'
+import { AvisoError } from '#shared/errors.ts'
+import { isJsonObject, parseStrictJson, type JsonObject, type JsonValue } from '#shared/json/strict_json.ts'
+
+/** Whether a stream goes on with what is published, or ends where history ends. */
+export type ListenMode = 'watch' | 'replay'
+
+/** A field's wanted value: one, any of several, or an object with one comparison. */
+export type FieldQuery = string | number | boolean | bigint | readonly FieldScalar[] | JsonObject
+export type FieldScalar = string | number | boolean | bigint
+
+/** A place in history as the client gave it. */
+export type Place =
+  /** The notification with this number. */
+  | { readonly kind: 'sequence'; readonly sequence: bigint }
+  /** A time, in milliseconds since the epoch. */
+  | { readonly kind: 'date'; readonly at: number; readonly text: string }
+
+/** The start of a stream, inclusive. */
+export type StartRequest =
+  | { readonly kind: 'live' }
+  /** Everything behind a position that this service gave out. */
+  | { readonly kind: 'cursor'; readonly text: string }
+  | Place
+
+/** A listener's request. */
+export interface ListenRequest {
+  readonly event: string
+  readonly identifier: Readonly<Record<string, FieldQuery>>
+  readonly start: StartRequest
+  /** Last place of a replay, inclusive; absent: what is stored when the request comes. */
+  readonly end?: Place
+}
+
+/** Depth of `{"identifier":{"step":{"in":[1]}}}`, and room for an ignored payload. */
+const JSON_LIMITS = { maxDepth: 8, maxNames: 64, maxArray: 1024 }
+const BODY_FIELDS = ['event_type', 'identifier', 'from_id', 'from_date', 'to_id', 'to_date', 'payload']
+/** Query parameters that are not fields of the event. */
+const QUERY_CONTROLS: ReadonlySet<string> = new Set(['event', 'from_id', 'from_date', 'from'])
+const MAX_QUERY_VALUES = 256
+const MAX_SEQUENCE = 2n ** 64n - 1n
+
+/**
+ * Reads the body of `POST /api/v1/watch` and `/api/v1/replay`.
+ *
+ * @throws {AvisoError} `ERR_INVALID_JSON`, `ERR_BAD_REQUEST` (`details.field`; `details.wire_code` where the shape is wrong).
+ */
+export function parseListenBody(bytes: Uint8Array): ListenRequest {
+  const body = parseStrictJson(bytes, JSON_LIMITS)
+  if (!isJsonObject(body)) throw wrongShape('The body must be a JSON object')
+  const unknown = Object.keys(body).find((name) => !BODY_FIELDS.includes(name))
+  if (unknown !== undefined) {
+    const message = `Unknown field '${clip(unknown)}'; allowed are ${BODY_FIELDS.join(', ')}`
+    throw refuse(message, unknown, 'UNKNOWN_FIELD')
+  }
+  const event = body['event_type']
+  if (typeof event !== 'string') throw wrongShape("Field 'event_type' must be a string", 'event_type')
+  const identifier = body['identifier'] ?? {}
+  if (!isJsonObject(identifier)) throw wrongShape("Field 'identifier' must be an object", 'identifier')
+  const start = placeOf('from', optionalText(body, 'from_id'), optionalText(body, 'from_date'))
+  const end = placeOf('to', optionalText(body, 'to_id'), optionalText(body, 'to_date'))
+  return {
+    event,
+    identifier: Object.fromEntries(
+      Object.entries(identifier).map(([name, value]) => [name, fieldQuery(name, value)]),
+    ),
+    start: start ?? { kind: 'live' },
+    ...(end !== undefined && { end }),
+  }
+}
+
+/**
+ * Reads the query of `GET /api/v1/watch`. A parameter given several times accepts any of its values.
+ *
+ * @param lastEventId - What a browser sends when it connects again; it wins over the start in the address, which the browser repeats.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`).
+ */
+export function parseListenQuery(query: URLSearchParams, lastEventId: string | null): ListenRequest {
+  if (query.size > MAX_QUERY_VALUES) throw refuse(`At most ${MAX_QUERY_VALUES} query parameters are accepted`)
+  const control = (name: string): string | undefined => {
+    const values = query.getAll(name)
+    if (values.length > 1) throw refuse(`Query parameter '${name}' must be given once`, name)
+    return values[0]
+  }
+  const event = control('event')
+  if (event === undefined) throw refuse("Query parameter 'event' is missing", 'event')
+  const fields = [...new Set(query.keys())].filter((name) => !QUERY_CONTROLS.has(name))
+  const identifier = Object.fromEntries(
+    fields.map((name) => {
+      const values = query.getAll(name)
+      return [name, values.length === 1 && values[0] !== undefined ? values[0] : values]
+    }),
+  )
+  const place = placeOf('from', control('from_id'), control('from_date'))
+  const cursor = control('from')
+  if (place !== undefined && cursor !== undefined) {
+    throw refuse('A stream has one start: give from, from_id or from_date', 'from')
+  }
+  const text = lastEventId === null || lastEventId === '' ? cursor : lastEventId
+  return {
+    event,
+    identifier,
+    start: text === undefined ? (place ?? { kind: 'live' }) : { kind: 'cursor', text },
+  }
+}
+
+function placeOf(side: 'from' | 'to', id: string | undefined, date: string | undefined): Place | undefined {
+  if (id !== undefined && date !== undefined) {
+    throw refuse(
+      `Cannot specify both ${side}_id and ${side}_date: a stream has one start and one end`,
+      `${side}_date`,
+    )
+  }
+  if (id !== undefined) return { kind: 'sequence', sequence: parseSequence(`${side}_id`, id) }
+  return date === undefined
+    ? undefined
+    : { kind: 'date', at: parseStartDate(date, `${side}_date`), text: date }
+}
+
+/**
+ * Checks that start and end suit the kind of stream: a replay has a start, only a replay has an end.
+ *
+ * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`).
+ */
+export function checkSpan(mode: ListenMode, { start, end }: ListenRequest): void {
+  if (mode === 'replay' && start.kind === 'live') {
+    throw refuse('A replay needs a start: from_id or from_date', 'from_id')
+  }
+  if (end === undefined) return
+  const field = end.kind === 'sequence' ? 'to_id' : 'to_date'
+  if (mode === 'watch') throw refuse('to_id and to_date are only supported for replay', field)
+  if (isBefore(end, start)) throw refuse('The end lies before the start', field)
+}
+
+/** Whether the end certainly comes before the start: a number and a time cannot be compared before they are looked up. */
+function isBefore(end: Place, start: StartRequest): boolean {
+  if (end.kind === 'sequence') return start.kind === 'sequence' && end.sequence < start.sequence
+  return start.kind === 'date' && end.at < start.at
+}
+
+function parseSequence(name: string, text: string): bigint {
+  const sequence = /^\d{1,20}$/.test(text) ? BigInt(text) : undefined
+  if (sequence === undefined || sequence > MAX_SEQUENCE) {
+    throw refuse(`Field '${name}' must be a sequence number as decimal text, e.g. "10"`, name)
+  }
+  return sequence
+}
+
+/**
+ * Milliseconds since the epoch of a start or end date; see {@link parseStreamDate}.
+ *
+ * @param name - The field it stands in.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`).
+ */
+export function parseStartDate(text: string, name = 'from_date'): number {
+  const at = parseStreamDate(text)
+  if (at === undefined) {
+    const form = 'a date and time such as 2026-08-10T12:00:00Z, or Unix seconds or milliseconds'
+    throw refuse(`Field '${name}' must be ${form}`, name)
+  }
+  return at
+}
+
+function fieldQuery(name: string, value: JsonValue): FieldQuery {
+  if (isScalar(value) || isJsonObject(value)) return value
+  if (!Array.isArray(value)) throw wrongShape(`Identifier '${clip(name)}' must not be null`, name)
+  if (value.length > 0 && value.every(isScalar)) return value
+  throw wrongShape(
+    `Identifier '${clip(name)}' must not be an empty list or hold anything but plain values`,
+    name,
+  )
+}
+
+/** Whether a value is a string, number or truth value. */
+export function isScalar(value: JsonValue | undefined): value is FieldScalar {
+  return value !== undefined && value !== null && typeof value !== 'object'
+}
+
+function optionalText(body: JsonObject, name: string): string | undefined {
+  const value = body[name]
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string') throw wrongShape(`Field '${name}' must be a string`, name)
+  return value
+}
+
+function clip(name: string): string {
+  return name.slice(0, 64)
+}
+
+function wrongShape(message: string, field?: string): AvisoError {
+  return refuse(message, field, 'INVALID_REQUEST_SHAPE')
+}
+
+/** @param wireCode - The code of 2.x, where it does not follow from the route. */
+function refuse(message: string, field?: string, wireCode?: string): AvisoError {
+  const details = {
+    ...(field !== undefined && { field: clip(field) }),
+    ...(wireCode !== undefined && { wire_code: wireCode }),
+  }
+  return new AvisoError('ERR_BAD_REQUEST', message, { details })
+}

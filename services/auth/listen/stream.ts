@@ -1,0 +1,224 @@
+/**
+ * Opens the stream a listener asked for: finds where it starts and ends, and tells in its own words where that is no longer kept.
+ *
+ * Flow: store → hub → **auth** → listener
+ *
+ * @module
+ */
+
+import type { Grant, StreamPlace } from './authorise.ts'
+import type { AuthLimits } from './limits.ts'
+import type { ListenMode, ListenRequest } from './request.ts'
+import { isFromTheBeginning, resolveStart, type Positions } from './start.ts'
+import { createStreamFormat, type StreamDialect } from './stream_format.ts'
+import { isAvisoError } from '#shared/errors.ts'
+import { oldestRevision } from '#shared/journal/commits.ts'
+import { journalKey } from '#shared/journal/journal.ts'
+import type { NotificationFilter } from '#shared/notification/notification.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Revision, Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Hub, StartPosition, StreamFormat } from '#shared/hub/hub.ts'
+
+/** What a stream is opened with. */
+export interface StreamParts {
+  readonly store: Store
+  readonly hub: Hub
+  readonly positions: Positions
+  /** The store's epoch. @throws {AvisoError} `ERR_STORE_UNAVAILABLE` while it is not known. */
+  readonly epoch: () => string
+  readonly clock: Clock
+  readonly baseUrl: () => string
+  readonly limits: AuthLimits
+}
+
+/** A request on its way to a stream. */
+export interface Listening {
+  readonly mode: ListenMode
+  readonly requestId: string
+  readonly signal: AbortSignal
+  readonly dialect: StreamDialect
+  readonly listen: ListenRequest
+  readonly filter: NotificationFilter
+  /** Base keys that the filter can match. */
+  readonly bases: readonly string[]
+  /** The right to all of them. */
+  readonly grant: Grant
+}
+
+/** Where a replay ends. */
+interface ReplayEnd {
+  readonly until: Revision
+  /** Number of its last notification, where the client has set the end: it asks for the same one again after a disconnection. */
+  readonly sequence: bigint | undefined
+}
+
+/** A stream between two places that have been found. */
+interface Span {
+  readonly from: StartPosition
+  readonly end: ReplayEnd | undefined
+  /** Whether "everything" was asked for and some of it is no longer kept. */
+  readonly isTruncated: boolean
+}
+
+/** Starts over with the oldest position when compaction overtakes the reading of "everything": it moves on rarely. */
+const MAX_OLDEST_ATTEMPTS = 3
+
+/** Status keys read to find the end of history; a request that covers more asks the store for its head instead. */
+const MAX_STATUS_READS = 16
+
+/**
+ * The body of a stream.
+ *
+ * @throws {AvisoError} `ERR_HISTORY_COMPACTED` unless the dialect tells it in the stream, and what the hub and the store throw.
+ */
+export async function openStream(
+  parts: StreamParts,
+  listening: Listening,
+): Promise<ReadableStream<Uint8Array>> {
+  const epoch = parts.epoch()
+  const { listen, signal, dialect, grant, requestId } = listening
+  const { event, start } = listen
+  const place = grant.takePlace({ requestId, event })
+  try {
+    const end = await resolveEnd(parts, listening)
+    const from = await resolveStart(start, { event, positions: parts.positions, epoch, signal })
+    return await subscribe(parts, { ...listening, place }, { from, end, isTruncated: false })
+  } catch (error) {
+    place.leave()
+    const oldest = oldestRevisionOf(error)
+    if (oldest === undefined || !dialect.strict) throw error
+    const from = { kind: 'revision', revision: oldest } as const
+    return compactedStream(formatOf(parts, listening, { from, end: undefined, isTruncated: false }), oldest)
+  }
+}
+
+/** The oldest revision that can be read, where an error says that history before it is gone. */
+export function oldestRevisionOf(error: unknown): Revision | undefined {
+  return isAvisoError(error, 'ERR_HISTORY_COMPACTED') ? oldestRevision(error) : undefined
+}
+
+/** How long a stream may last: no longer than the right to it. */
+export function maxAgeOf(
+  { limits, clock }: Pick<StreamParts, 'limits' | 'clock'>,
+  { endsAt }: Grant,
+): number {
+  if (endsAt === undefined) return limits.maxAgeSeconds
+  return Math.max(1, Math.min(limits.maxAgeSeconds, Math.ceil((endsAt - clock.now()) / 1000)))
+}
+
+async function subscribe(
+  parts: StreamParts,
+  listening: Listening & { readonly place: StreamPlace },
+  found: Span,
+): Promise<ReadableStream<Uint8Array>> {
+  const { heartbeatSeconds } = parts.limits
+  const { grant, place } = listening
+  const maxAgeSeconds = maxAgeOf(parts, grant)
+  const selection = { kind: 'notifications', filter: listening.filter } as const
+  let span = found
+  for (let attempt = 1; ; attempt++) {
+    const { from, end } = span
+    const format = formatOf(parts, listening, span)
+    if (end !== undefined && from.kind === 'revision' && from.revision > end.until) {
+      place.leave()
+      return emptyReplay(format, end.until)
+    }
+    try {
+      const request = { selection, from, format, heartbeatSeconds, maxAgeSeconds, onGone: place.leave }
+      const bounded = end === undefined ? request : { ...request, until: end.until }
+      const subscription = await parts.hub.subscribe(bounded)
+      place.hold(subscription.end)
+      return subscription.body
+    } catch (error) {
+      const oldest = oldestRevisionOf(error)
+      const isOver = !isFromTheBeginning(listening.listen.start) || attempt === MAX_OLDEST_ATTEMPTS
+      if (oldest === undefined || isOver) throw error
+      span = { end, from: { kind: 'revision', revision: oldest }, isTruncated: true }
+    }
+  }
+}
+
+/** Read before the start is looked up, so that what is published in between belongs to no replay. */
+async function resolveEnd(parts: StreamParts, listening: Listening): Promise<ReplayEnd | undefined> {
+  const { mode, signal } = listening
+  const { event, end } = listening.listen
+  if (mode === 'watch') return undefined
+  const newest = await readNewest(parts.store, listening)
+  if (end === undefined) return { until: newest, sequence: undefined }
+  const found = await parts.positions.end(event, end, { signal })
+  const until = found === undefined || found > newest ? newest : found
+  // A commit holds many notifications: the number ends the replay among them.
+  const isExact = end.kind === 'sequence' && found !== undefined
+  return {
+    until,
+    sequence: isExact ? end.sequence : await parts.positions.sequenceAt(event, until, { signal }),
+  }
+}
+
+/**
+ * The newest revision that may hold a notification for this request: that of the journal or of a status key, which every write of a
+ * notification touches. Asked of the store, as the hub may be a moment behind what a client has seen acknowledged. Not the store's head:
+ * others may write to it what the hub never sees, and a replay would wait for it.
+ */
+async function readNewest(store: Store, { listen, bases, signal }: Listening): Promise<Revision> {
+  const keys = [journalKey(listen.event), ...bases]
+  const isFew = keys.length <= MAX_STATUS_READS
+  const reads = (isFew ? keys : keys.slice(0, 1)).map((key) =>
+    store.range({ key: toBytes(key), keysOnly: true }, { signal }),
+  )
+  const results = await Promise.all(reads)
+  const revisions = results.flatMap(({ kvs, revision }) =>
+    isFew ? kvs.map((kv) => kv.modRevision) : [revision],
+  )
+  return revisions.reduce((newest, revision) => (revision > newest ? revision : newest), 0n)
+}
+
+function formatOf(parts: StreamParts, listening: Listening, { from, end, isTruncated }: Span): StreamFormat {
+  const { listen, dialect, requestId } = listening
+  const { start } = listen
+  return createStreamFormat({
+    dialect,
+    from,
+    requestId,
+    event: listen.event,
+    epoch: parts.epoch(),
+    baseUrl: parts.baseUrl(),
+    maxAgeSeconds: maxAgeOf(parts, listening.grant),
+    now: () => parts.clock.now(),
+    requested: {
+      ...(start.kind === 'sequence' && { sequence: start.sequence }),
+      ...(start.kind === 'date' && { date: start.text }),
+    },
+    isTruncated,
+    ...(end?.sequence !== undefined && { endSequence: end.sequence }),
+  })
+}
+
+/** A replay that starts behind the newest notification has nothing to say, and says so. */
+function emptyReplay(format: StreamFormat, newest: Revision): ReadableStream<Uint8Array> {
+  const position = { revision: newest }
+  return streamOf([
+    format.opening?.(newest),
+    format.caughtUp?.(position),
+    format.closing?.({ reason: 'end_of_stream', position }),
+  ])
+}
+
+/** Tells a 2.x client, in the one way it understands, that what it asked for is no longer kept. */
+function compactedStream(format: StreamFormat, oldest: Revision): ReadableStream<Uint8Array> {
+  const position = { revision: 0n }
+  return streamOf([
+    format.opening?.(oldest),
+    format.closing?.({ reason: 'history_compacted', position, oldestRevision: oldest }),
+  ])
+}
+
+function streamOf(frames: readonly (Uint8Array | undefined)[]): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      for (const frame of frames) if (frame !== undefined) controller.enqueue(frame)
+      controller.close()
+    },
+  })
+}

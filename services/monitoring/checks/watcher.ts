@@ -1,0 +1,212 @@
+/**
+ * The watcher: looks at etcd, Kubernetes and the store's history every minute, and remembers what it saw last.
+ *
+ * @module
+ */
+
+import type { Metrics, Reading } from '#shared/observe/metrics/metrics.ts'
+import type { Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { MonitoringFetch } from './bounded_fetch.ts'
+import type { CheckResult } from './check.ts'
+import { most } from './etcd_checks.ts'
+import { readEtcdHealth, type EtcdHealth, type EtcdMember } from './etcd_health.ts'
+import { createGrowth, type Growth } from './growth.ts'
+import { historySeconds } from './history_age.ts'
+import { checkPods, type PodsOptions } from './pods_check.ts'
+
+/** An etcd to watch. */
+export interface EtcdOptions {
+  readonly urls: readonly string[]
+  /** Members it should have. */
+  readonly expectedMembers: number
+}
+
+/** What is looked at, and how often. */
+export interface WatcherOptions {
+  /** Seconds between two looks at etcd and Kubernetes. */
+  readonly pollSeconds: number
+  readonly etcd?: EtcdOptions
+  readonly pods?: PodsOptions
+}
+
+/** What the watcher works with. */
+export interface WatcherParts {
+  readonly options: WatcherOptions
+  readonly fetch: MonitoringFetch
+  readonly clock: Clock
+  readonly metrics: Metrics
+  /** Whose history is looked at; its own health is another matter (`shared/observe/metrics/observe_store.ts`). */
+  readonly store: Store
+  readonly events: readonly string[]
+}
+
+/** What was seen last. */
+export interface Watcher {
+  readonly etcd: EtcdHealth | undefined
+  readonly pods: readonly CheckResult[]
+  readonly growth: Growth
+  /** Resolves when there is something to tell: at once after the first look. */
+  seen(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Event types whose history is looked at: each costs two reads. */
+const MAX_EVENTS = 50
+/** A store that does not answer must not hold the next look. */
+const HISTORY_LIMIT_MS = 10_000
+
+/** Starts looking. */
+export function startWatcher(parts: WatcherParts): Watcher {
+  const { clock, options } = parts
+  const growth = createGrowth()
+  const stop = new AbortController()
+  let etcd: EtcdHealth | undefined
+  let pods: readonly CheckResult[] = []
+  let history: readonly Reading[] = []
+  let looking: Promise<void> | undefined
+
+  async function look(): Promise<void> {
+    await Promise.all([
+      lookAtEtcd(parts, stop.signal).then((health) => {
+        etcd = health
+        const used = health === undefined ? undefined : most(health.members, 'sizeInUseBytes')
+        if (health !== undefined && used !== undefined) growth.add(health.at, used)
+      }),
+      lookAtPods(parts).then((results) => (pods = results)),
+      lookAtHistory(parts, stop.signal).then((readings) => (history = readings)),
+    ])
+  }
+  const lookOnce = (): Promise<void> => {
+    looking ??= look().finally(() => (looking = undefined))
+    return looking
+  }
+  registerReadings(parts.metrics, { etcd: () => etcd, growth, history: () => history })
+  const first = lookOnce()
+  const stopTimer = clock.every(options.pollSeconds * 1_000, () => void lookOnce())
+  return {
+    get etcd() {
+      return etcd
+    },
+    get pods() {
+      return pods
+    },
+    growth,
+    seen: () => first,
+    async close() {
+      stopTimer()
+      stop.abort()
+      await looking
+    },
+  }
+}
+
+async function lookAtEtcd(
+  { options, fetch, clock }: WatcherParts,
+  signal: AbortSignal,
+): Promise<EtcdHealth | undefined> {
+  if (options.etcd === undefined) return undefined
+  return readEtcdHealth({ urls: options.etcd.urls, fetch, now: clock.now, signal })
+}
+
+async function lookAtPods({ options: { pods }, fetch }: WatcherParts): Promise<readonly CheckResult[]> {
+  if (pods === undefined) return []
+  return Promise.all((['rest', 'auth'] as const).map((service) => checkPods(service, pods, fetch)))
+}
+
+async function lookAtHistory(
+  { store, events, clock }: WatcherParts,
+  signal: AbortSignal,
+): Promise<readonly Reading[]> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(HISTORY_LIMIT_MS)])
+  const readings: Reading[] = []
+  for (const event of events.slice(0, MAX_EVENTS)) {
+    try {
+      const value = await historySeconds(store, event, { now: clock.now(), signal: limit })
+      if (value !== undefined) readings.push({ value, values: [event] })
+    } catch {
+      // The store's own metrics tell that it does not answer.
+      break
+    }
+  }
+  return readings
+}
+
+interface Sources {
+  readonly etcd: () => EtcdHealth | undefined
+  readonly growth: Growth
+  readonly history: () => readonly Reading[]
+}
+
+function registerReadings(metrics: Metrics, { etcd, growth, history }: Sources): void {
+  const perMember = (value: (member: EtcdMember) => number | boolean | undefined) => () =>
+    (etcd()?.members ?? []).flatMap((member) => {
+      const reading = value(member)
+      return reading === undefined ? [] : [{ value: Number(reading), values: [member.url] }]
+    })
+  const gauge = (
+    name: string,
+    help: string,
+    value: (member: EtcdMember) => number | boolean | undefined,
+  ): void => metrics.read({ kind: 'gauge', name, help, labels: ['member'], read: perMember(value) })
+  const bytes = (name: string, help: string, figure: 'sizeBytes' | 'sizeInUseBytes' | 'quotaBytes'): void =>
+    metrics.read({
+      kind: 'gauge',
+      name,
+      help,
+      unit: 'bytes',
+      labels: ['member'],
+      read: perMember((member) => member[figure]),
+    })
+  gauge('aviso_etcd_member_healthy', 'Whether the member says it is healthy', ({ isHealthy }) => isHealthy)
+  gauge('aviso_etcd_member_has_leader', 'Whether the member knows a leader', ({ hasLeader }) => hasLeader)
+  gauge('aviso_etcd_member_is_leader', 'Whether the member is the leader', ({ isLeader }) => isLeader)
+  gauge(
+    'aviso_etcd_leader_changes',
+    'Leader changes the member has seen',
+    ({ leaderChanges }) => leaderChanges,
+  )
+  gauge('aviso_etcd_keys', 'Keys the member holds', ({ keys }) => keys)
+  bytes('aviso_etcd_size_bytes', "Size of the member's database file", 'sizeBytes')
+  bytes('aviso_etcd_size_in_use_bytes', 'Part of the database file that is used', 'sizeInUseBytes')
+  bytes('aviso_etcd_quota_bytes', 'Size at which the member refuses writes', 'quotaBytes')
+  const optional = (value: number | undefined): readonly Reading[] => (value === undefined ? [] : [{ value }])
+  metrics.read({
+    kind: 'gauge',
+    name: 'aviso_etcd_members',
+    help: 'Members the cluster has',
+    read: () => optional(etcd()?.memberCount),
+  })
+  metrics.read({
+    kind: 'gauge',
+    name: 'aviso_etcd_alarm',
+    help: 'Alarms that are raised',
+    labels: ['alarm'],
+    read: () => (etcd()?.alarms ?? []).map((alarm) => ({ value: 1, values: [alarm] })),
+  })
+  metrics.read({
+    kind: 'gauge',
+    name: 'aviso_etcd_growth_bytes',
+    unit: 'bytes',
+    help: 'Growth of the used part per second, over the last day',
+    read: () => optional(growth.bytesPerSecond()),
+  })
+  metrics.read({
+    kind: 'gauge',
+    name: 'aviso_etcd_headroom_seconds',
+    unit: 'seconds',
+    help: 'Time until the quota is used up at the pace of the last day',
+    read: () => {
+      const quota = most(etcd()?.members ?? [], 'quotaBytes')
+      return optional(quota === undefined ? undefined : growth.headroomSeconds(quota))
+    },
+  })
+  metrics.read({
+    kind: 'gauge',
+    name: 'aviso_store_history_seconds',
+    unit: 'seconds',
+    help: 'How far back listeners can replay; absent where nothing was ever compacted',
+    labels: ['event_type'],
+    read: history,
+  })
+}

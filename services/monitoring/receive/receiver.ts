@@ -1,0 +1,170 @@
+/**
+ * The receiver: takes telemetry messages and log lines, by whatever way they come, and keeps what the reports need of them.
+ *
+ * Flow: rest, auth → **monitoring** → reports
+ *
+ * @module
+ */
+
+import type { Counter, Metrics } from '#shared/observe/metrics/metrics.ts'
+import type { Telemetry, TelemetryMessage } from '#shared/observe/telemetry/message.ts'
+import { parseDatagram } from './datagram.ts'
+import { createLogBook, LOG_APPS, LOG_LEVELS, type LogBook } from './log_book.ts'
+import { createTimeWindow, type TimeWindow } from './time_window.ts'
+import { createUserWindow, type UserWindow } from './user_window.ts'
+
+/** What a receiver works with. */
+export interface ReceiverParts {
+  readonly now: () => number
+  readonly metrics: Metrics
+  /** How long durations are kept for reports. */
+  readonly windowMs: number
+  readonly usersWindowHours: number
+}
+
+/** Where messages went. */
+export interface Receiver {
+  /** Takes one datagram, or one line of an HTTP request. @returns Whether it was understood. Never throws. */
+  accept(datagram: Uint8Array): boolean
+  readonly times: TimeWindow
+  readonly users: UserWindow
+  readonly logs: LogBook
+}
+
+/** The types that services of Aviso send. */
+export const REST_RESPONSE = 'rest_resp_time'
+export const AUTH_RESPONSE = 'auth_resp_time'
+export const AUTH_USERS = 'auth_users_counter'
+/** Sub-measurements of 1.x's auth service: authentication, authorisation, backend. */
+const KNOWN_MEASUREMENTS: ReadonlySet<string> = new Set([
+  REST_RESPONSE,
+  AUTH_RESPONSE,
+  ...['att', 'ats', 'be'].map((part) => `${AUTH_RESPONSE}_${part}`),
+])
+
+/** An empty receiver. */
+export function createReceiver(parts: ReceiverParts): Receiver {
+  const { now, metrics } = parts
+  const times = createTimeWindow(parts.windowMs, (measurement) => KNOWN_MEASUREMENTS.has(measurement))
+  const users = createUserWindow(parts.usersWindowHours * 3_600_000)
+  const logs = createLogBook()
+  const received = metrics.counter({
+    name: 'aviso_monitoring_messages',
+    help: 'Telemetry messages and log lines received, by kind',
+    labels: ['kind'],
+  })
+  const refused = metrics.counter({
+    name: 'aviso_monitoring_messages_refused',
+    help: 'Received messages that were not understood or had no room, by reason',
+    labels: ['reason'],
+  })
+  registerReadings(parts, { times, users, logs })
+  return {
+    times,
+    users,
+    logs,
+    accept(bytes) {
+      const datagram = parseDatagram(bytes)
+      if (datagram.kind === 'refused') {
+        refused.add([datagram.reason])
+        return false
+      }
+      received.add([datagram.kind])
+      if (datagram.kind === 'log') logs.add(datagram.line, now())
+      else take(datagram.message, { times, users, at: now(), refused })
+      return true
+    },
+  }
+}
+
+interface Taking {
+  readonly times: TimeWindow
+  readonly users: UserWindow
+  /** When it came: the sender's own time is another clock, in 1.x another time zone. */
+  readonly at: number
+  readonly refused: Counter
+}
+
+function take({ telemetry_type: type, telemetry }: TelemetryMessage, taking: Taking): void {
+  const { times, users, at, refused } = taking
+  for (const name of measurementsOf(telemetry)) {
+    const [count, avg, max, min] = ['counter', 'avg', 'max', 'min'].map(
+      (part) => telemetry[`${name}_${part}`],
+    )
+    const values = telemetry[`${name}_values`]
+    if (Array.isArray(values)) {
+      if (type === AUTH_USERS) users.add(values as readonly string[], at)
+      continue
+    }
+    const isWhole = [count, avg, max, min].every((value) => typeof value === 'number')
+    const durations = { count: Number(count), avg: Number(avg), max: Number(max), min: Number(min) }
+    if (!isWhole || !times.add(name, durations, at)) refused.add(['measurement'])
+  }
+}
+
+/** Names of the measurements in a telemetry: everything before the last `_` of each member. */
+function measurementsOf(telemetry: Telemetry): ReadonlySet<string> {
+  return new Set(
+    Object.keys(telemetry).map((member) => member.slice(0, Math.max(0, member.lastIndexOf('_')))),
+  )
+}
+
+function registerReadings(
+  { now, metrics, windowMs }: ReceiverParts,
+  { times, users, logs }: Omit<Receiver, 'accept'>,
+): void {
+  metrics.read({
+    name: 'aviso_auth_users',
+    kind: 'gauge',
+    // The name and the text of 1.x, which also published who they were.
+    help: 'Number of users in the last 24 hours, or the window that is configured',
+    read: () => [{ value: users.count(now()) }],
+  })
+  metrics.read({
+    name: 'aviso_monitoring_users_overflows',
+    kind: 'counter',
+    help: 'Users that were not counted because there are too many',
+    read: () => [{ value: users.overflows }],
+  })
+  metrics.read({
+    name: 'aviso_monitoring_log_lines',
+    kind: 'counter',
+    help: 'Log lines received, by service and level',
+    labels: ['app', 'level'],
+    read: () =>
+      LOG_APPS.flatMap((app) =>
+        LOG_LEVELS.map((level) => ({ value: logs.count(app, level), values: [app, level] })),
+      ),
+  })
+  const readTimes = (value: (measurement: string) => number | undefined) => () =>
+    times.measurements(now()).flatMap((measurement) => {
+      const reading = value(measurement)
+      return reading === undefined ? [] : [{ value: reading, values: [measurement] }]
+    })
+  const labels = ['measurement']
+  metrics.read({
+    name: 'aviso_monitoring_measurements',
+    kind: 'counter',
+    help: 'Durations that services reported',
+    labels,
+    read: readTimes((measurement) => times.totals(measurement).count),
+  })
+  metrics.read({
+    name: 'aviso_monitoring_measured_seconds',
+    unit: 'seconds',
+    kind: 'counter',
+    help: 'Sum of the durations that services reported',
+    labels,
+    read: readTimes((measurement) => times.totals(measurement).sumSeconds),
+  })
+  for (const which of ['avg', 'max', 'min'] as const) {
+    metrics.read({
+      name: `aviso_monitoring_window_${which}_seconds`,
+      unit: 'seconds',
+      kind: 'gauge',
+      help: `${which} of the durations that services reported within the window`,
+      labels,
+      read: readTimes((measurement) => times.since(measurement, now() - windowMs)?.[which]),
+    })
+  }
+}

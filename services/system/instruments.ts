@@ -1,0 +1,279 @@
+/**
+ * Everything that measures a system: one registry, the collectors of 1.x, and the ways by which telemetry leaves. Services are measured from
+ * outside, at their ports; without all this they run the same.
+ *
+ * @module
+ */
+
+import type { Authoriser } from '#services/auth/listen/authorise.ts'
+import type { Config, ServiceName } from '#shared/config/config.ts'
+import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
+import type { Route } from '#shared/http/route.ts'
+import { createHttpMetrics } from '#shared/observe/metrics/observe_http.ts'
+import { createHubObserver } from '#shared/observe/metrics/hub_observer.ts'
+import { createHubMetrics } from '#shared/observe/metrics/observe_hub.ts'
+import { observeProcess } from '#shared/observe/metrics/observe_process.ts'
+import { createPublisherMetrics } from '#shared/observe/metrics/observe_publisher.ts'
+import { observeStore } from '#shared/observe/metrics/observe_store.ts'
+import { formatMetrics, METRICS_MEDIA_TYPE, metricsFormatOf } from '#shared/observe/metrics/open_metrics.ts'
+import { createRegistry, type MetricsRegistry } from '#shared/observe/metrics/registry.ts'
+import { spanPublisher } from '#shared/observe/metrics/span_publisher.ts'
+import type { Publisher } from '#shared/publish/publish.ts'
+import type { FetchHandler, ProcessUsage, UdpPower } from '#shared/runtime/runtime.ts'
+import type { Store } from '#shared/store/store.ts'
+import {
+  createHttpChannel,
+  createLocalChannel,
+  createUdpChannel,
+  joinChannels,
+  type TelemetryChannel,
+  type TelemetryFetch,
+} from '#shared/observe/telemetry/channel.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import {
+  createTimeCollector,
+  createUniqueCollector,
+  type TimeCollector,
+} from '#shared/observe/telemetry/collectors.ts'
+import { sendLogLines } from '#shared/observe/telemetry/log_lines.ts'
+import type { Logger } from '#shared/logger.ts'
+import type { Tracer } from '#shared/observe/telemetry/tracing.ts'
+import { createTraceBook, type TraceBook } from '#shared/observe/telemetry/trace_book.ts'
+import { startTransmitter } from '#shared/observe/telemetry/transmitter.ts'
+import type { Hub, HubObserver } from '#shared/hub/hub.ts'
+
+/** Powers that measuring uses where they are there. */
+export interface InstrumentPowers {
+  readonly udp?: UdpPower
+  readonly usage?: () => ProcessUsage
+  readonly fetch?: TelemetryFetch
+  /** Absent: nobody collects spans. */
+  readonly tracer?: Tracer | undefined
+  /** Where secrets are that the configuration names. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+}
+
+/** What instruments are made of. */
+export interface InstrumentParts extends InstrumentPowers {
+  readonly config: Config
+  readonly services: readonly ServiceName[]
+  readonly store: Store
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly identity: { readonly hostname: string }
+  readonly version: string
+  /** Milliseconds of a clock that only goes forward, with a fraction. Default: the runtime's. */
+  readonly elapsed?: () => number
+  /** Takes messages where the monitoring is in this process. */
+  readonly accept: ((message: Uint8Array) => void) | undefined
+}
+
+/** The instruments of one process. */
+export interface Instruments {
+  readonly metrics: MetricsRegistry
+  /** The store, measured. */
+  readonly store: Store
+  /** What this process knows of recent notifications. */
+  readonly traces: TraceBook
+  publisher(publisher: Publisher): Publisher
+  /** Counts a refusal of the ingest. */
+  onRefused(code: AvisoErrorCode): void
+  hub(hub: Hub): Hub
+  readonly hubObserver: HubObserver
+  authoriser(authoriser: Authoriser): Authoriser
+  /** Shows what identity and policy count. */
+  watchAccess(read: () => Readonly<Record<string, number>>): void
+  /** @param route A route of the configuration. */
+  handler(service: ServiceName | undefined, route: string, handler: FetchHandler): FetchHandler
+  logger(service: ServiceName): Logger
+  /** `GET /metrics`. */
+  readonly route: Route
+  /** Sends what is left, within two seconds. */
+  close(): Promise<void>
+}
+
+const DEFAULT_EVERY_SECONDS = 2
+
+/** Starts measuring. */
+export function createInstruments(parts: InstrumentParts): Instruments {
+  const { clock, config, services, identity } = parts
+  const elapsed = parts.elapsed ?? (() => performance.now())
+  // First, for it refuses what cannot be, before anything runs.
+  const channel = openChannel(parts)
+  const metrics = createRegistry()
+  const stopProcess = observeProcess({ ...parts, metrics, elapsed })
+  const store = observeStore(parts.store, { metrics, elapsed, backend: backendOf(config.vars) })
+  const http = createHttpMetrics(metrics, elapsed)
+  registerChannel(metrics, channel)
+  const times: Partial<Record<ServiceName, TimeCollector>> = {
+    rest: createTimeCollector('rest_resp_time'),
+    auth: createTimeCollector('auth_resp_time'),
+  }
+  const users = createUniqueCollector('auth_users_counter')
+  const transmitters = services.flatMap((service) => {
+    const collector = times[service]
+    if (collector === undefined) return []
+    return startTransmitter({
+      collectors: service === 'auth' ? [collector, users] : [collector],
+      channel,
+      clock,
+      component: config.services[service].name,
+      hostname: identity.hostname,
+      everySeconds: config.vars.telemetry?.everySeconds ?? DEFAULT_EVERY_SECONDS,
+    })
+  })
+  const traces = createTraceBook()
+  const measurePublisher = createPublisherMetrics({ metrics, elapsed, clock, traces })
+  const refusals = metrics.counter({
+    name: 'aviso_notifications_refused',
+    help: "Notifications and requests that the ingest refused for the provider's fault, by error code",
+    labels: ['code'],
+  })
+  return {
+    metrics,
+    store,
+    traces,
+    publisher: (publisher) => {
+      const measured = measurePublisher(publisher)
+      return parts.tracer === undefined ? measured : spanPublisher(measured, parts.tracer)
+    },
+    onRefused: (code) => refusals.add([code]),
+    hub: createHubMetrics(metrics),
+    hubObserver: createHubObserver({ metrics, clock, traces, tracer: parts.tracer }),
+    watchAccess: createAccessMetrics(metrics),
+    authoriser: createAuthoriserMetrics({ metrics, elapsed, times: times.auth, onUser: users.observe }),
+    handler: (service, route, handler) => {
+      const collector = service === undefined ? undefined : times[service]
+      return http.observe(route, handler, collector === undefined ? {} : { collector })
+    },
+    logger: (service) =>
+      sendLogLines(parts.logger, {
+        channel,
+        component: config.services[service].name,
+        hostname: identity.hostname,
+        now: clock.now,
+      }),
+    route: { method: 'GET', path: '/metrics', handle: (request) => page(metrics, request) },
+    async close() {
+      stopProcess()
+      for (const transmitter of transmitters) transmitter.close()
+      await channel.close()
+    },
+  }
+}
+
+async function page(metrics: MetricsRegistry, request: Request): Promise<Response> {
+  const format = metricsFormatOf(request.headers.get('accept'))
+  return new Response(formatMetrics(await metrics.collect(), format), {
+    headers: { 'content-type': METRICS_MEDIA_TYPE[format], 'cache-control': 'no-store' },
+  })
+}
+
+function backendOf({ store: address, storeTokenEnv }: Config['vars']): string {
+  if (storeTokenEnv !== undefined) return 'aviso'
+  if (address.startsWith('embedded')) return 'embedded'
+  return address.startsWith('grpc:') ? 'etcd-grpc' : 'etcd'
+}
+
+function openChannel(parts: InstrumentParts): TelemetryChannel {
+  const { telemetry } = parts.config.vars
+  // Where a monitoring is named, that one gets it, were it the one of this process by its UDP port.
+  if (telemetry === undefined)
+    return joinChannels(parts.accept === undefined ? [] : [createLocalChannel(parts.accept)])
+  const { udp, http } = telemetry
+  const channels: TelemetryChannel[] = []
+  if (udp !== undefined) {
+    if (parts.udp === undefined)
+      throw new AvisoError(
+        'ERR_CONFIG',
+        'vars.telemetry.udp: there is no UDP on this runtime, use vars.telemetry.http',
+      )
+    channels.push(createUdpChannel(parts.udp.openSender(udp)))
+  }
+  if (http !== undefined) {
+    const token = tokenOf(parts, http.tokenEnv)
+    const fetch = parts.fetch ?? ((url, init) => globalThis.fetch(url, init))
+    channels.push(createHttpChannel({ url: http.url, token, fetch, clock: parts.clock }))
+  }
+  return joinChannels(channels)
+}
+
+/** @throws {AvisoError} `ERR_CONFIG` where the environment has no such secret. */
+export function secretOf({ environment }: InstrumentPowers, name: string): string {
+  const secret = environment?.[name]
+  if (secret !== undefined && secret !== '') return secret
+  throw new AvisoError('ERR_CONFIG', `A secret is missing: set the environment variable ${name}`)
+}
+
+/** A secret that goes into a header. @throws {AvisoError} `ERR_CONFIG` also where it cannot. */
+export function tokenOf(powers: InstrumentPowers, name: string): string {
+  const token = secretOf(powers, name)
+  if (/^[!-~]{1,4096}$/.test(token)) return token
+  throw new AvisoError(
+    'ERR_CONFIG',
+    `The token in the environment variable ${name} must be ASCII without spaces`,
+  )
+}
+
+function registerChannel(metrics: MetricsRegistry, channel: TelemetryChannel): void {
+  metrics.read({
+    kind: 'counter',
+    name: 'aviso_telemetry_messages',
+    help: 'Telemetry messages of this process, by outcome',
+    labels: ['outcome'],
+    read: () => {
+      const { sent, dropped } = channel.status()
+      return [
+        { value: sent, values: ['sent'] },
+        { value: dropped, values: ['dropped'] },
+      ]
+    },
+  })
+}
+
+/** Registers the metric. @returns Takes what it is read from. */
+function createAccessMetrics(metrics: MetricsRegistry): Instruments['watchAccess'] {
+  let source: () => Readonly<Record<string, number>> = () => ({})
+  metrics.read({
+    kind: 'counter',
+    name: 'aviso_access_events',
+    help: 'What identity and policy count; "fail_open" stays 0',
+    labels: ['event'],
+    read: () => Object.entries(source()).map(([event, value]) => ({ value, values: [event] })),
+  })
+  return (read) => {
+    source = read
+  }
+}
+
+interface AuthoriserMetricsParts {
+  readonly metrics: MetricsRegistry
+  readonly elapsed: () => number
+  readonly times: TimeCollector | undefined
+  readonly onUser: (name: string) => void
+}
+
+/** Registers the metrics. @returns Measures an authoriser: outcomes, the time it takes (`att` of 1.x), and who comes. */
+function createAuthoriserMetrics({ metrics, elapsed, times, onUser }: AuthoriserMetricsParts) {
+  const requests = metrics.counter({
+    name: 'aviso_auth_requests',
+    help: 'Verdicts on who asks; outcome is "ok" or an error code',
+    labels: ['outcome'],
+  })
+  return (authoriser: Authoriser): Authoriser => ({
+    ...authoriser,
+    async authorise(request) {
+      const startedAt = elapsed()
+      try {
+        const principal = await authoriser.authorise(request)
+        requests.add(['ok'])
+        times?.observe((elapsed() - startedAt) / 1_000, 'att')
+        onUser(principal.name)
+        return principal
+      } catch (error) {
+        requests.add([isAvisoError(error) ? error.code : 'other'])
+        throw error
+      }
+    },
+  })
+}

@@ -1,0 +1,101 @@
+/**
+ * The monitoring service as the configuration wants it.
+ *
+ * @module
+ */
+
+import { startMonitoring, type Monitoring } from '#services/monitoring/monitoring.ts'
+import type { EtcdOptions } from '#services/monitoring/checks/watcher.ts'
+import type { MonitoringOptions, OpsviewOptions } from '#services/monitoring/options.ts'
+import type { PodsOptions } from '#services/monitoring/checks/pods_check.ts'
+import { secretOf, tokenOf, type InstrumentPowers } from './instruments.ts'
+import type { Config } from '#shared/config/config.ts'
+import { AvisoError } from '#shared/errors.ts'
+import type { MetricsRegistry } from '#shared/observe/metrics/registry.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import type { Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+
+/** What it is made of. */
+export interface SystemMonitoringParts extends InstrumentPowers {
+  readonly config: Config
+  readonly metrics: MetricsRegistry
+  readonly store: Store
+  readonly schemas: Schemas
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  /** Refuses whoever may not see the status, by throwing. */
+  readonly requireOperator?: (request: Request) => Promise<void>
+}
+
+type MonitoringVars = Config['services']['monitoring']['vars']
+type SharedVars = Config['vars']
+
+/**
+ * Starts it.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` where a secret is missing, or UDP is wanted where there is none.
+ */
+export function startSystemMonitoring(parts: SystemMonitoringParts): Monitoring {
+  const { config, clock, logger, metrics, random, schemas, store, udp } = parts
+  const vars = config.services.monitoring.vars
+  const address = vars.udp
+  if (address !== undefined && udp === undefined)
+    throw new AvisoError('ERR_CONFIG', 'services.monitoring.vars.udp: there is no UDP on this runtime')
+  return startMonitoring({
+    options: toOptions(vars, config.vars, parts),
+    metrics,
+    fetch: parts.fetch ?? ((url, init) => globalThis.fetch(url, init)),
+    store,
+    events: schemas.events,
+    clock,
+    random,
+    logger,
+    ...(parts.requireOperator !== undefined && { requireOperator: parts.requireOperator }),
+    ...(address !== undefined &&
+      udp !== undefined && { openSocket: (onDatagram) => udp.openReceiver(address, onDatagram) }),
+  })
+}
+
+function toOptions(vars: MonitoringVars, shared: SharedVars, powers: InstrumentPowers): MonitoringOptions {
+  const { telemetryTokenEnv, etcd, pods, opsview } = vars
+  const watched = toEtcd(etcd, shared)
+  return {
+    windowMinutes: vars.windowMinutes,
+    usersWindowHours: vars.usersWindowHours,
+    pollSeconds: vars.pollSeconds,
+    restResponseSeconds: vars.restResponseSeconds,
+    authResponseSeconds: vars.authResponseSeconds,
+    opsview: opsview.map((server) => toOpsview(server, powers)),
+    ...(telemetryTokenEnv !== undefined && { telemetryToken: tokenOf(powers, telemetryTokenEnv) }),
+    ...(watched !== undefined && { etcd: watched }),
+    ...(pods !== undefined && { pods: toPods(pods, powers) }),
+  }
+}
+
+/** The etcd that is named, or the store where that is one and no other Aviso: it answers HTTP on the port of its gRPC, too. */
+function toEtcd(etcd: MonitoringVars['etcd'], { store, storeTokenEnv }: SharedVars): EtcdOptions | undefined {
+  if (etcd === null) return undefined
+  if (etcd !== undefined)
+    return { urls: etcd.urls, expectedMembers: etcd.expectedMembers ?? etcd.urls.length }
+  if (storeTokenEnv !== undefined || !/^(?:https?|grpcs?):/.test(store)) return undefined
+  const urls = store.split(',').map((url) => url.trim().replace(/^grpc/, 'http').replace(/\/$/, ''))
+  return { urls, expectedMembers: urls.length }
+}
+
+function toPods(pods: NonNullable<MonitoringVars['pods']>, powers: InstrumentPowers): PodsOptions {
+  const { url, namespace, tokenEnv, warning, critical } = pods
+  return {
+    url,
+    namespace,
+    thresholds: { warning, critical },
+    ...(tokenEnv !== undefined && { token: tokenOf(powers, tokenEnv) }),
+  }
+}
+
+function toOpsview(server: MonitoringVars['opsview'][number], powers: InstrumentPowers): OpsviewOptions {
+  const { passwordEnv, checks, ...rest } = server
+  return { ...rest, password: secretOf(powers, passwordEnv), ...(checks !== undefined && { checks }) }
+}

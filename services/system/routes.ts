@@ -1,0 +1,83 @@
+/**
+ * Path → service, as the configuration says, plus the health and metrics routes every process answers.
+ *
+ * @module
+ */
+
+import type { Config, ServiceName } from '#shared/config/config.ts'
+import { jsonResponse } from '#shared/http/respond.ts'
+import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
+import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import type { Logger } from '#shared/logger.ts'
+import type { Instruments } from './instruments.ts'
+
+/** What a readiness probe is told. */
+export interface Readiness {
+  /** Whether the store answered just now, and streams have an upstream. */
+  readonly connected: boolean
+  /** Open listener streams. */
+  readonly streams: number
+  /** What is wrong with the store. */
+  readonly reason?: string
+}
+
+/** What the dispatcher asks of the system. */
+export interface DispatcherParts {
+  readonly dispatch: (service: ServiceName) => FetchHandler
+  readonly readiness: () => Promise<Readiness>
+  readonly instruments: Pick<Instruments, 'handler' | 'route'>
+  readonly random: () => string
+  readonly logger: Logger
+}
+
+/**
+ * A handler over the routes of the given services. The path is compared as it was sent: nothing is normalised. The longest route wins;
+ * what no service has is answered here.
+ */
+export function createDispatcher(
+  config: Config,
+  services: readonly ServiceName[],
+  parts: DispatcherParts,
+): FetchHandler {
+  const exact = new Map<string, FetchHandler>()
+  const prefixes: { readonly prefix: string; readonly handler: FetchHandler }[] = []
+  for (const service of services) {
+    for (const route of config.services[service].routes) {
+      const handler = parts.instruments.handler(service, route, parts.dispatch(service))
+      if (route.endsWith('*')) prefixes.push({ prefix: route.slice(0, -1), handler })
+      else exact.set(route, handler)
+    }
+  }
+  prefixes.sort((a, b) => b.prefix.length - a.prefix.length)
+  const ownRoutes = [...healthRoutes(parts), parts.instruments.route]
+  const own = createRouter(ownRoutes, parts)
+  for (const { path } of ownRoutes) {
+    if (!exact.has(path)) exact.set(path, parts.instruments.handler(undefined, path, own))
+  }
+  const unmatched = parts.instruments.handler(undefined, 'unmatched', own)
+  return (request) => {
+    const path = rawPath(request.url)
+    const handler = exact.get(path) ?? prefixes.find(({ prefix }) => path.startsWith(prefix))?.handler
+    return (handler ?? unmatched)(request)
+  }
+}
+
+/** Liveness tells of the process alone: a restart would not mend a store that cannot be reached. */
+function healthRoutes({ readiness }: DispatcherParts): readonly Route[] {
+  const alive = (): Response => jsonResponse(200, { status: 'ok' })
+  const ready = async (): Promise<Response> => {
+    const { connected, streams, reason } = await readiness()
+    return jsonResponse(connected ? 200 : 503, {
+      status: connected ? 'ready' : 'not_ready',
+      backend_connected: connected,
+      streams,
+      ...(reason !== undefined && { reason }),
+    })
+  }
+  return [
+    { method: 'GET', path: '/health', handle: alive },
+    { method: 'GET', path: '/livez', handle: alive },
+    { method: 'GET', path: '/ready', handle: ready },
+    { method: 'GET', path: '/readyz', handle: ready },
+  ]
+}

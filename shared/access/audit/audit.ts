@@ -1,0 +1,168 @@
+/**
+ * The audit log: who did what, one JSON line each, to a sink of its own. No token, no payload.
+ *
+ * @module
+ */
+
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+
+/** What is worth a line. */
+export type AuditAction =
+  /** A stream was opened, or ended. */
+  | 'opened'
+  | 'closed'
+  /** Somebody read. */
+  | 'read'
+  /** Somebody got less than they asked for. */
+  | 'narrowed'
+  /** Somebody was refused: no or wrong credential, no right, too often. */
+  | 'refused'
+  | 'published'
+  | 'administered'
+
+/** Who, as far as it is known. */
+export interface AuditSubject {
+  readonly provider: string
+  readonly realm: string
+  readonly username: string
+}
+
+/** One record besides its time. */
+export interface AuditRecord {
+  readonly action: AuditAction
+  readonly who: AuditSubject | undefined
+  readonly requestId?: string
+  /** Keys or prefixes that it was about, as text. */
+  readonly keys?: readonly string[]
+  readonly event?: string
+  /** Code of a refusal, reason of an end, name of an administrative operation. */
+  readonly reason?: string
+  /** Where a stream began or ended. */
+  readonly position?: string
+  /** How often, where one line stands for several. */
+  readonly count?: number
+}
+
+/** Writes the log. */
+export interface Audit {
+  record(record: AuditRecord): void
+  /** One of possibly thousands per second: the next flush writes one line per subject and event type, with their number. */
+  published(who: AuditSubject | undefined, event: string): void
+  /** Records that could not be written, because the sink was too slow or failed. */
+  lost(): number
+  /** Writes what is there and stops. */
+  close(): Promise<void>
+}
+
+/** Appends lines, each ending in a newline. */
+export type AuditSink = (lines: string) => Promise<void> | void
+
+/** A crash loses at most what was recorded within this time. */
+const FLUSH_MS = 1000
+/** Some megabytes, and a minute of refusals at the rate of an attack. */
+const MAX_PENDING = 10_000
+/** Subjects × event types that are counted together. */
+const MAX_COUNTED = 1000
+const MAX_TEXT_CHARACTERS = 256
+const MAX_KEYS = 16
+
+/** Nobody keeps a log. */
+export const silentAudit: Audit = {
+  record: () => undefined,
+  published: () => undefined,
+  lost: () => 0,
+  close: () => Promise.resolve(),
+}
+
+/** A log into `sink`. Recording never waits and never throws; a sink that fails is reported to `logger` and counted. */
+export function createAudit({
+  sink,
+  clock,
+  logger,
+}: {
+  readonly sink: AuditSink
+  readonly clock: Clock
+  readonly logger: Logger
+}): Audit {
+  let pending: string[] = []
+  let lost = 0
+  let writing: Promise<void> = Promise.resolve()
+  const counted = new Map<string, { readonly record: AuditRecord; count: number }>()
+  const stop = clock.every(FLUSH_MS, () => void flush())
+
+  function add(record: AuditRecord): void {
+    if (pending.length >= MAX_PENDING) lost++
+    else pending.push(toLine(record, clock.now()))
+  }
+
+  function flush(): Promise<void> {
+    for (const { record, count } of counted.values()) add({ ...record, count })
+    counted.clear()
+    if (pending.length === 0) return writing
+    writing = writing.then(write)
+    return writing
+  }
+
+  /** One write at a time, so that lines keep their order. */
+  async function write(): Promise<void> {
+    const lines = pending
+    if (lines.length === 0) return
+    pending = []
+    try {
+      await sink(lines.join(''))
+    } catch (error) {
+      lost += lines.length
+      const cause = error instanceof Error ? error.name : 'unknown'
+      logger('error', 'The audit log cannot be written', { lost, cause })
+    }
+  }
+
+  return {
+    record: add,
+    published(who, event) {
+      const key = JSON.stringify([who?.provider, who?.realm, who?.username, event])
+      const known = counted.get(key)
+      if (known !== undefined) known.count++
+      else if (counted.size < MAX_COUNTED) {
+        counted.set(key, { record: { action: 'published', who, event }, count: 1 })
+      } else add({ action: 'published', who, event, count: 1 })
+    },
+    lost: () => lost,
+    async close() {
+      stop()
+      await flush()
+    },
+  }
+}
+
+/** Written out by hand, so that no other member of an object that is passed in gets into the log. */
+function toLine(record: AuditRecord, now: number): string {
+  const { action, who, requestId, keys, event, reason, position, count } = record
+  const line = {
+    time: new Date(now).toISOString(),
+    action,
+    provider: short(who?.provider),
+    realm: short(who?.realm),
+    user: short(who?.username),
+    request_id: short(requestId),
+    event: short(event),
+    keys: keys?.slice(0, MAX_KEYS).map(short),
+    ...(keys !== undefined && keys.length > MAX_KEYS && { more_keys: keys.length - MAX_KEYS }),
+    reason: short(reason),
+    position: short(position),
+    count,
+  }
+  return `${JSON.stringify(line).replaceAll(BEYOND_ASCII, escape)}\n`
+}
+
+/** Letters that look like others or turn the direction of the text are shown by number: the log is evidence. */
+const BEYOND_ASCII = /[\u007f-\uffff]/g
+
+function escape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
+function short(text: string | undefined): string | undefined {
+  return text?.slice(0, MAX_TEXT_CHARACTERS).toWellFormed()
+}

@@ -1,0 +1,79 @@
+/**
+ * The parts of a compact JWS, read strictly and before anything is believed: which issuer and key it names, and that it is spelled in
+ * the one way there is.
+ *
+ * @module
+ */
+
+import { isJsonObject, parseStrictJson, type JsonObject } from '#shared/json/strict_json.ts'
+import { MAX_TOKEN_CHARACTERS } from './credential.ts'
+
+/** What an unverified token says. */
+export interface CompactToken {
+  readonly algorithm: string
+  readonly keyId: string | undefined
+  readonly type: string | undefined
+  readonly issuer: string
+  readonly claims: JsonObject
+}
+
+/** Deep enough for nested role claims, far from what a bomb needs. */
+const JSON_LIMITS = { maxDepth: 8, maxNames: 128, maxArray: 1024 }
+const MAX_KEY_ID_CHARACTERS = 256
+const BASE64URL = /^[A-Za-z0-9_-]+$/
+/**
+ * Header members that bring a key along, say where one is, or change the meaning of the rest. No issuer needs them for an access
+ * token, and each has broken a verifier somewhere.
+ *
+ * @see RFC 8725 §3.10
+ */
+const REFUSED_MEMBERS = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'zip', 'enc']
+/** Members of an ID token (OpenID Connect Core §3.1.3.6), which tells a client about its user and opens nothing. */
+const ID_TOKEN_MEMBERS = ['at_hash', 'c_hash', 's_hash']
+
+/**
+ * Reads a token without verifying it.
+ *
+ * @returns `undefined` for anything that is not one, in its one spelling: base64url whose last character has spare bits set, a name that
+ *   occurs twice, and members of {@link REFUSED_MEMBERS} among it.
+ */
+export function readCompactToken(token: string): CompactToken | undefined {
+  if (token.length > MAX_TOKEN_CHARACTERS) return undefined
+  const [head = '', payload = '', signature = '', ...more] = token.split('.')
+  if (more.length > 0 || decodeBase64Url(signature) === undefined) return undefined
+  const header = readObject(head)
+  const claims = readObject(payload)
+  if (header === undefined || claims === undefined) return undefined
+  const { alg, kid, typ } = header
+  const { iss } = claims
+  if (typeof alg !== 'string' || typeof iss !== 'string') return undefined
+  if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KEY_ID_CHARACTERS)) return undefined
+  if (typ !== undefined && typeof typ !== 'string') return undefined
+  if (REFUSED_MEMBERS.some((name) => Object.hasOwn(header, name))) return undefined
+  if (ID_TOKEN_MEMBERS.some((name) => Object.hasOwn(claims, name))) return undefined
+  return { algorithm: alg, keyId: kid, type: typ, issuer: iss, claims }
+}
+
+function readObject(part: string): JsonObject | undefined {
+  const bytes = decodeBase64Url(part)
+  if (bytes === undefined) return undefined
+  try {
+    const value = parseStrictJson(bytes, JSON_LIMITS)
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    // What is wrong with it is no concern of the sender's.
+    return undefined
+  }
+}
+
+/** Bytes of unpadded base64url (RFC 4648 §5), or `undefined` where another text would decode to the same bytes. */
+function decodeBase64Url(text: string): Uint8Array | undefined {
+  if (!BASE64URL.test(text) || text.length % 4 === 1) return undefined
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+  const tail = binary.length % 3
+  if (tail !== 0) {
+    const again = btoa(binary.slice(-tail)).replaceAll('=', '').replaceAll('+', '-').replaceAll('/', '_')
+    if (!text.endsWith(again)) return undefined
+  }
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0))
+}

@@ -1,0 +1,180 @@
+/**
+ * The credential of a request, in every form that clients of both generations send.
+ *
+ * | `Authorization` | `X-Auth-Type` | who sends it |
+ * |---|---|---|
+ * | `EmailKey email:key` | absent, `ecmwf` | ecFlow, pyaviso 1.0 |
+ * | `Bearer token` | absent, `ecmwf`, `openid` | pyaviso 1.x and 2.x |
+ * | `Basic base64` | absent, `plain` | pyaviso 1.x and 2.x |
+ *
+ * 1.x insists on the second header for the last two; 2.x clients do not send it, so the form decides where it is missing.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { decodeBase64 } from '#shared/bytes/base64.ts'
+
+/** What 1.x clients call the way they authenticate. */
+export type AuthType = 'ecmwf' | 'openid' | 'plain'
+
+/** A well-formed credential. `header` is the `Authorization` value to hand on to an authentication server. */
+export type Credential =
+  | {
+      readonly kind: 'bearer'
+      readonly token: string
+      readonly authType: AuthType | undefined
+      readonly header: string
+    }
+  | { readonly kind: 'basic'; readonly username: string; readonly password: string; readonly header: string }
+  | { readonly kind: 'email_key'; readonly email: string; readonly token: string; readonly header: string }
+
+/** What a request says of its sender. */
+export type PresentedCredential =
+  | { readonly kind: 'presented'; readonly credential: Credential }
+  /** Nothing, or nothing that can be understood; `message` is for the client and holds none of what was sent. */
+  | { readonly kind: 'absent' | 'malformed'; readonly message: string }
+
+/** Real tokens have some hundred bytes, those with many groups a few thousand; more is not worth a look. */
+export const MAX_TOKEN_CHARACTERS = 8192
+/** An address has at most 254 characters (RFC 5321); 320 is the sum of the bounds of its parts. */
+const MAX_NAME_CHARACTERS = 320
+
+const SCHEME_AND_REST = /^([A-Za-z][A-Za-z0-9-]{0,31}) ([\x21-\x7e]+)$/
+/** RFC 7235 §2.1; JWTs and all known opaque tokens are of this form. */
+const TOKEN68 = /^[A-Za-z0-9._~+/-]+={0,2}$/
+/** No control characters, and nothing that is invisible or turns the direction of the text around it. */
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const NAME = /^[^\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+$/
+/** Short enough that no secret is echoed to its own sender in an error text. */
+const ECHOABLE = /^[a-z_-]{1,12}$/i
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+const SCHEMES: ReadonlyMap<string, Credential['kind']> = new Map([
+  ['emailkey', 'email_key'],
+  ['bearer', 'bearer'],
+  ['basic', 'basic'],
+])
+
+/** The forms that each `X-Auth-Type` stands for. */
+const FORMS: Readonly<Record<AuthType, readonly Credential['kind'][]>> = {
+  ecmwf: ['email_key', 'bearer'],
+  openid: ['bearer'],
+  plain: ['basic'],
+}
+
+/** Query parameters that some clients put tokens into. */
+const QUERY_CREDENTIALS = ['access_token', 'token', 'api_key', 'apikey', 'authorization', 'jwt']
+
+/**
+ * Reads the credential of a request.
+ *
+ * @throws {AvisoError} `ERR_BAD_REQUEST` for more than one credential, and for one in the query, where proxies would log it.
+ * @see Aviso 1.x `aviso_auth/authentication.py`, for the texts
+ */
+export function readCredential(request: Request): PresentedCredential {
+  refuseQueryCredentials(request.url)
+  const header = request.headers.get('authorization')
+  if (header === null) return { kind: 'absent', message: 'Missing Authorization header' }
+  // Fetch joins repeated headers by a comma, and none of the forms holds one.
+  if (header.includes(',')) {
+    throw new AvisoError('ERR_BAD_REQUEST', 'Send one Authorization header with one credential')
+  }
+  return parseCredential(header, request.headers.get('x-auth-type'))
+}
+
+/** Parses the two headers. */
+export function parseCredential(authorization: string, authType: string | null): PresentedCredential {
+  const match = SCHEME_AND_REST.exec(authorization)
+  if (match === null) {
+    return malformed(authType === null ? 'Missing X-Auth-Type header' : 'Invalid Authorization header format')
+  }
+  if (authType !== null && !isAuthType(authType)) {
+    const shown = ECHOABLE.test(authType) ? authType : 'it is none of ecmwf, openid, plain'
+    return malformed(`Unknown auth type: ${shown}`)
+  }
+  const [, scheme = '', rest = ''] = match
+  const kind = SCHEMES.get(scheme.toLowerCase())
+  if (kind === undefined || (authType !== null && !FORMS[authType].includes(kind))) {
+    return malformed('Unsupported authorization scheme')
+  }
+  if (rest.length > MAX_TOKEN_CHARACTERS) return malformed('The credential is too long')
+  const credential = parseForm(kind, rest, authType ?? undefined)
+  return credential === undefined ? malformed(EXPECTED[kind]) : { kind: 'presented', credential }
+}
+
+const EXPECTED: Readonly<Record<Credential['kind'], string>> = {
+  email_key: "Could not read authorization header, expected 'Authorization: EmailKey <email>:<key>'",
+  bearer: "Could not read authorization header, expected 'Authorization: Bearer <token>'",
+  basic: "Could not read authorization header, expected 'Authorization: Basic <base64 of user:password>'",
+}
+
+function parseForm(
+  kind: Credential['kind'],
+  rest: string,
+  authType: AuthType | undefined,
+): Credential | undefined {
+  switch (kind) {
+    case 'bearer':
+      return TOKEN68.test(rest) ? { kind, token: rest, authType, header: `Bearer ${rest}` } : undefined
+    case 'email_key':
+      return parseEmailKey(rest)
+    case 'basic':
+      return parseBasic(rest)
+  }
+}
+
+/** Exactly one colon, as a token has none: 1.x takes what follows the last one, so two readers of the header could see two keys. */
+function parseEmailKey(text: string): Credential | undefined {
+  const colon = text.indexOf(':')
+  if (colon === -1) return undefined
+  const email = text.slice(0, colon)
+  const token = text.slice(colon + 1)
+  if (!isName(email) || !TOKEN68.test(token)) return undefined
+  return { kind: 'email_key', email, token, header: `Bearer ${token}` }
+}
+
+function parseBasic(encoded: string): Credential | undefined {
+  const bytes = decodeBase64(encoded)
+  if (bytes === undefined) return undefined
+  const text = decodeUtf8(bytes)
+  const colon = text?.indexOf(':') ?? -1
+  if (text === undefined || colon === -1) return undefined
+  const username = text.slice(0, colon)
+  if (!isName(username)) return undefined
+  return { kind: 'basic', username, password: text.slice(colon + 1), header: `Basic ${encoded}` }
+}
+
+/** Whether text can stand as a name in logs and addresses: short, visible, and what it looks like. */
+export function isName(text: string): boolean {
+  return text.length <= MAX_NAME_CHARACTERS && NAME.test(text) && text.isWellFormed() && text.trim() === text
+}
+
+function isAuthType(text: string): text is AuthType {
+  return Object.hasOwn(FORMS, text)
+}
+
+function malformed(message: string): PresentedCredential {
+  return { kind: 'malformed', message }
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function refuseQueryCredentials(url: string): void {
+  const start = url.indexOf('?')
+  if (start === -1) return
+  for (const name of new URLSearchParams(url.slice(start)).keys()) {
+    if (!QUERY_CREDENTIALS.includes(name.toLowerCase())) continue
+    throw new AvisoError(
+      'ERR_BAD_REQUEST',
+      'A credential in the address ends in the logs of every proxy; send it in the Authorization header',
+      { details: { reason: 'query-credentials' } },
+    )
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * One GET to a server on which a verdict depends: bounded in time and size, never redirected, and every answer that is not exactly
+ * what was asked for is "no verdict".
+ *
+ * @module
+ */
+
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+import type { Count } from './counters.ts'
+import { verdictUnavailable } from './unavailable.ts'
+
+/** The part of `fetch` that is needed. */
+export type FetchGet = (
+  url: string,
+  init: {
+    readonly headers: Readonly<Record<string, string>>
+    readonly redirect: 'manual'
+    readonly signal: AbortSignal
+  },
+) => Promise<Response>
+
+/** What every dependency works with. */
+export interface DependencyParts {
+  readonly fetch: FetchGet
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly count: Count
+}
+
+/** What to ask. */
+export interface Question {
+  /** Configured name of the server, for logs: its address is not logged. */
+  readonly name: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+  readonly limitBytes: number
+}
+
+/** A complete answer with any status but a redirect. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Uint8Array
+}
+
+/**
+ * Asks.
+ *
+ * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` for no answer in time, a broken or incomplete one, a redirect, a compressed body, one over
+ *   the limit.
+ */
+export async function ask(parts: DependencyParts, question: Question): Promise<Answer> {
+  const { clock, count, logger } = parts
+  count('dependency_calls')
+  const abort = new AbortController()
+  const done = new AbortController()
+  let isLate = false
+  const late = clock.sleep(question.timeoutMs, done.signal).then(() => {
+    isLate = !done.signal.aborted
+    abort.abort()
+    throw verdictUnavailable(`${question.name} did not answer in time`)
+  })
+  late.catch(() => undefined)
+  const answering = exchange(parts.fetch, question, abort.signal)
+  answering.catch(() => undefined)
+  try {
+    return await Promise.race([answering, late])
+  } catch (error) {
+    count('dependency_failures')
+    const reason = isLate ? 'no answer in time' : reasonOf(error)
+    logger('warn', 'A server that identity or policy depends on failed', { server: question.name, reason })
+    throw verdictUnavailable(`${question.name}: ${reason}`)
+  } finally {
+    done.abort()
+  }
+}
+
+/** Records an answer that breaks the protocol, and is the failure for it. */
+export function contractBroken({ count, logger }: DependencyParts, name: string, reason: string): Error {
+  count('dependency_failures')
+  logger('warn', 'A server that identity or policy depends on failed', { server: name, reason })
+  return verdictUnavailable(`${name}: ${reason}`)
+}
+
+async function exchange(fetch: FetchGet, question: Question, signal: AbortSignal): Promise<Answer> {
+  const headers = { accept: 'application/json', 'accept-encoding': 'identity', ...question.headers }
+  const response = await fetch(question.url, { headers, redirect: 'manual', signal })
+  const { status } = response
+  try {
+    if (status === 0 || (status >= 300 && status < 400) || response.redirected) throw broken('redirect')
+    const encoding = response.headers.get('content-encoding')
+    if (encoding !== null && encoding !== 'identity') throw broken('compressed answer')
+    const body = await readBounded(response, question.limitBytes)
+    // One runtime takes a connection that closes early for the end of the body.
+    const declared = response.headers.get('content-length')
+    if (declared !== null && Number(declared) !== body.length) throw broken('incomplete answer')
+    return { status, headers: response.headers, body }
+  } catch (error) {
+    // Not awaited: a source that never settles its cancellation must not hold the verdict.
+    if (response.body?.locked === false) response.body.cancel().catch(() => undefined)
+    throw error
+  }
+}
+
+async function readBounded(response: Response, limitBytes: number): Promise<Uint8Array> {
+  const reader = response.body?.getReader()
+  if (reader === undefined) return new Uint8Array(0)
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    length += value.length
+    if (length > limitBytes) {
+      reader.cancel().catch(() => undefined)
+      throw broken('oversized answer')
+    }
+    chunks.push(value)
+  }
+  const body = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    body.set(chunk, offset)
+    offset += chunk.length
+  }
+  return body
+}
+
+/** A reason of our own words, as opposed to the text of a library or of the other server. */
+class BrokenAnswer extends Error {}
+
+function broken(reason: string): BrokenAnswer {
+  return new BrokenAnswer(reason)
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof BrokenAnswer ? error.message : 'connection failed'
+}

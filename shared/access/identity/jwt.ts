@@ -1,0 +1,75 @@
+/**
+ * Identity by JSON Web Token: the client's own token is verified here, with the keys of its issuer.
+ *
+ * @module
+ */
+
+import type { Clock } from '#shared/time/clock.ts'
+import { toIdentity, type ClaimNames } from './claims.ts'
+import { readCompactToken } from './compact_token.ts'
+import type { Count } from './counters.ts'
+import { NOT_MINE, type IdentityProvider, type Verdict } from './identity.ts'
+import type { KeySource } from './key_set.ts'
+import { createTokenVerifier, type TokenRules } from './token_verifier.ts'
+import { createVerdictCache, type Loaded } from './verdict_cache.ts'
+
+/** What the provider is made of. */
+export interface JwtProviderParts {
+  readonly name: string
+  /** Told to clients in the challenge. */
+  readonly challengeRealm: string
+  readonly rules: TokenRules
+  readonly keys: KeySource
+  readonly names: ClaimNames
+  readonly clock: Clock
+  readonly count: Count
+}
+
+/** A verification is not repeated for this long, unless the issuer's keys change: as long as keys count as fresh. */
+const KEEP_MS = 600_000
+
+/** A provider for the tokens of one issuer. Tokens of others are not its own, so issuers never answer for one another. */
+export function createJwtProvider(parts: JwtProviderParts): IdentityProvider {
+  const { name, rules, keys, names, clock, count } = parts
+  const verifier = createTokenVerifier({ rules, keys, clock })
+  // By the text alone: it has one spelling, since any other is refused before it is verified.
+  const verified = createVerdictCache<Verdict>({ clock, count })
+  let version = keys.version()
+
+  async function verify(token: string): Promise<Loaded<Verdict>> {
+    const outcome = await verifier.verify(token)
+    if (outcome.kind === 'refused') return no(outcome.reason)
+    const identity = toIdentity(outcome.claims, names, name)
+    if (identity === undefined) return no('claims name nobody')
+    const { endsAt } = outcome
+    const now = clock.now()
+    const validUntil = Math.min(endsAt, now + KEEP_MS)
+    const value: Verdict = { kind: 'identified', identity: { ...identity, endsAt }, validUntil }
+    return { value, isYes: true, keepMs: validUntil - now }
+  }
+
+  return {
+    name,
+    challenges: [{ scheme: 'Bearer', realm: parts.challengeRealm }],
+    identify(credential, options) {
+      if (credential.kind !== 'bearer') return NOT_MINE
+      const current = keys.version()
+      if (current !== version) {
+        version = current
+        verified.clear()
+      }
+      const { token } = credential
+      const known = verified.peek(token)
+      if (known !== undefined) return known
+      if (options?.onlyRemembered === true) return NOT_MINE
+      const unverified = readCompactToken(token)
+      if (unverified === undefined || !verifier.isAddressed(unverified)) return NOT_MINE
+      return verified.get(token, () => verify(token))
+    },
+  }
+}
+
+/** Not kept: it is cheap to find out again, and whoever makes tokens up would fill the memory with them. */
+function no(reason: string): Loaded<Verdict> {
+  return { value: { kind: 'refused', reason, final: true }, isYes: false, keepMs: 0 }
+}

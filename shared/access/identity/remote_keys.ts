@@ -1,0 +1,135 @@
+/**
+ * Keys that an issuer publishes: fetched seldom, by one request at a time, within bounds, and kept while the issuer is down.
+ *
+ * jose's own remote set asks once per verification while the endpoint fails, forgets keys that it knew, and reads answers of any size
+ * (measured on 6.2.17); hence this one.
+ *
+ * @module
+ */
+
+import { parseStrictJson } from '#shared/json/strict_json.ts'
+import { ask, contractBroken, type DependencyParts } from './dependency.ts'
+import { parseKeySet, type KeyHint, type KeySet, type KeySource, type VerificationKey } from './key_set.ts'
+import { verdictUnavailable } from './unavailable.ts'
+
+/** Bounds of a remote key set; milliseconds. */
+export interface RemoteKeyLimits {
+  /** Keys are asked for again when they are older. */
+  readonly freshMs: number
+  /** Keys this old are asked for in the background, so that nobody waits for them. */
+  readonly renewMs: number
+  /** Keys of an issuer that does not answer are used no longer. */
+  readonly staleMs: number
+  /** A key id that nobody knows asks for new keys no sooner after the last ones: an attacker can make up any number of ids. */
+  readonly unknownKeyMs: number
+  /** Pause after a failure; doubled up to the second. */
+  readonly backOffMs: { readonly first: number; readonly most: number }
+  readonly timeoutMs: number
+  readonly limitBytes: number
+}
+
+/** As the usual clients of key sets have them (jose, Envoy), with a size that holds a hundred keys. */
+export const DEFAULT_REMOTE_KEY_LIMITS: RemoteKeyLimits = {
+  freshMs: 600_000,
+  renewMs: 480_000,
+  staleMs: 3_600_000,
+  unknownKeyMs: 30_000,
+  backOffMs: { first: 1000, most: 30_000 },
+  timeoutMs: 2000,
+  limitBytes: 256 * 1024,
+}
+
+const JSON_LIMITS = { maxDepth: 6, maxNames: 64, maxArray: 256 }
+
+interface FetchedKeys {
+  readonly keys: KeySet
+  readonly text: string
+  readonly fetchedAt: number
+}
+
+/** Keys of the set at `url`. Nothing is fetched before the first token comes. */
+export function createRemoteKeys(
+  parts: DependencyParts,
+  source: { readonly name: string; readonly url: string; readonly limits?: Partial<RemoteKeyLimits> },
+): KeySource {
+  const { clock, count } = parts
+  const limits = { ...DEFAULT_REMOTE_KEY_LIMITS, ...source.limits }
+  let fetched: FetchedKeys | undefined
+  let version = 0
+  let failures = 0
+  let nextAttemptAt = -Infinity
+  let refreshing: Promise<void> | undefined
+
+  async function fetchKeys(): Promise<void> {
+    const startedAt = clock.now()
+    try {
+      count('key_set_fetches')
+      const { name, url } = source
+      const question = { name, url, headers: {}, timeoutMs: limits.timeoutMs, limitBytes: limits.limitBytes }
+      const answer = await ask(parts, question)
+      const keys = answer.status === 200 ? readKeys(answer.body) : undefined
+      if (keys === undefined) throw contractBroken(parts, name, 'no usable key set')
+      const text = new TextDecoder().decode(answer.body)
+      if (text !== fetched?.text) version++
+      fetched = { keys: text === fetched?.text ? fetched.keys : keys, text, fetchedAt: startedAt }
+      failures = 0
+    } catch (error) {
+      const pauseMs = Math.min(limits.backOffMs.first * 2 ** failures, limits.backOffMs.most)
+      failures++
+      nextAttemptAt = clock.now() + pauseMs
+      throw error
+    }
+  }
+
+  function refresh(): Promise<void> {
+    if (refreshing !== undefined) return refreshing
+    // A clock that was set back must not stretch the pause.
+    const waitMs = nextAttemptAt - clock.now()
+    if (failures > 0 && waitMs > 0 && waitMs <= limits.backOffMs.most) {
+      return Promise.reject(verdictUnavailable(`${source.name} failed a moment ago`))
+    }
+    const started = fetchKeys().finally(() => {
+      refreshing = undefined
+    })
+    refreshing = started
+    return started
+  }
+
+  function ageMs(): number {
+    if (fetched === undefined) return Infinity
+    const age = clock.now() - fetched.fetchedAt
+    return age < 0 ? Infinity : age
+  }
+
+  async function current(): Promise<KeySet> {
+    if (ageMs() >= limits.freshMs) {
+      await refresh().catch((error: unknown) => {
+        if (ageMs() >= limits.staleMs) throw error
+      })
+    }
+    if (fetched === undefined) throw verdictUnavailable(`${source.name} has no keys`)
+    return fetched.keys
+  }
+
+  return {
+    async find(hint: KeyHint): Promise<readonly VerificationKey[]> {
+      const known = await (await current()).find(hint)
+      if (known.length > 0 || ageMs() < limits.unknownKeyMs) return known
+      await refresh()
+      return (await current()).find(hint)
+    },
+    version() {
+      if (fetched !== undefined && ageMs() >= limits.renewMs) refresh().catch(() => undefined)
+      return version
+    },
+  }
+}
+
+function readKeys(body: Uint8Array): KeySet | undefined {
+  try {
+    return parseKeySet(parseStrictJson(body, JSON_LIMITS))
+  } catch {
+    // Not JSON: no key set.
+    return undefined
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Secrets: named in the configuration, read from the environment as it is at that moment, and unable to print themselves.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+
+/** A secret value. Anything that prints, serialises or inspects it gets `[secret]`. */
+export interface Secret {
+  /** The value itself, for the one place that needs it. */
+  reveal(): string
+  toString(): '[secret]'
+}
+
+/** Name of the environment variable that holds the secret. */
+export type SecretName = string
+
+/** What a secret must be. */
+export interface SecretRule {
+  /** What it is for, e.g. `the token of ops`. */
+  readonly purpose: string
+  /** A shorter one could be guessed. */
+  readonly minBytes: number
+}
+
+/** Looks a secret up by name. What it reveals follows the environment: a secret that is replaced needs no new process. */
+export type ReadSecret = (name: SecretName, rule?: SecretRule) => Secret
+
+const MASK = '[secret]'
+/** Where Node, Deno and Bun look before they print an object. */
+const INSPECT = Symbol.for('nodejs.util.inspect.custom')
+
+/** Wraps a value. It lives in a closure, so no enumeration of properties reaches it. */
+export function createSecret(value: string): Secret {
+  return createLiveSecret(() => value)
+}
+
+function createLiveSecret(reveal: () => string): Secret {
+  const mask = (): typeof MASK => MASK
+  return Object.freeze({ reveal, toString: mask, toJSON: mask, [INSPECT]: mask })
+}
+
+/**
+ * Reads secrets from an environment, whose values may change.
+ *
+ * @param onRefused Told of a new value that cannot be; the old one then stays in use.
+ * @returns A function that throws `ERR_CONFIG`, naming the variable, where it is missing, empty, or shorter than its rule allows.
+ */
+export function createSecretReader(
+  environment: Readonly<Record<string, string | undefined>>,
+  onRefused: (problem: AvisoError) => void = () => undefined,
+): ReadSecret {
+  return (name, rule) => {
+    let seen = environment[name]
+    const first = check(name, seen, rule)
+    if (first instanceof AvisoError) throw first
+    let value = first
+    return createLiveSecret(() => {
+      const present = environment[name]
+      if (present === seen) return value
+      seen = present
+      const next = check(name, present, rule)
+      if (next instanceof AvisoError) onRefused(next)
+      else value = next
+      return value
+    })
+  }
+}
+
+/** @returns The value without the newline that files end in, or what is wrong with it. */
+function check(
+  name: SecretName,
+  given: string | undefined,
+  rule: SecretRule | undefined,
+): string | AvisoError {
+  const value = given?.trim()
+  if (value === undefined || value === '') {
+    const how = `set the environment variable ${name}, or ${name}_FILE to the path of a file that holds it`
+    return new AvisoError('ERR_CONFIG', `A secret is missing: ${how}`)
+  }
+  if (rule === undefined || toBytes(value).length >= rule.minBytes) return value
+  const { purpose, minBytes } = rule
+  return new AvisoError('ERR_CONFIG', `The secret of ${purpose} must have at least ${minBytes} bytes`)
+}

@@ -1,0 +1,146 @@
+/**
+ * Remembers verdicts: definite ones only, for a bounded time and in a bounded number, and asks once for many who wait.
+ *
+ * @module
+ */
+
+import type { Clock } from '#shared/time/clock.ts'
+import type { Count } from './counters.ts'
+
+/** A definite verdict and how long it may be used. */
+export interface Loaded<Value> {
+  readonly value: Value
+  /** A no is kept apart, so that a flood of wrong tokens drives no right one out. */
+  readonly isYes: boolean
+  readonly keepMs: number
+}
+
+/** Bounds of a cache. */
+export interface CacheLimits {
+  readonly yesEntries: number
+  readonly noEntries: number
+}
+
+/** As many users as may listen at once, and enough wrong tokens to dampen a client that repeats one. */
+export const DEFAULT_CACHE_LIMITS: CacheLimits = { yesEntries: 10_000, noEntries: 2000 }
+
+/** Verdicts by key. */
+export interface VerdictCache<Value extends object> {
+  /** What is remembered and no older than `maxAgeMs`. */
+  peek(key: string, maxAgeMs?: number): Value | undefined
+  /**
+   * The verdict for a key: at once where it is remembered and no older than `maxAgeMs`, else from `load`, which runs once for everybody
+   * who waits. What `load` throws reaches all of them and is forgotten.
+   */
+  get(key: string, load: () => Promise<Loaded<Value>>, maxAgeMs?: number): Value | Promise<Value>
+  /** Forgets everything, e.g. because the keys behind the verdicts have changed. */
+  clear(): void
+  readonly size: number
+}
+
+interface Entry<Value> {
+  readonly value: Value
+  readonly loadedAt: number
+  readonly keepMs: number
+}
+
+/**
+ * One text for several, injective: no choice of separators inside the parts makes two lists alike.
+ *
+ * @see CVE-2026-39972 (Mercure), where a separator in a topic let one listener's cache entry answer for another
+ */
+export function cacheKey(parts: readonly string[]): string {
+  let key = ''
+  for (const part of parts) key += `${part.length}:${part}`
+  return key
+}
+
+/** A new cache. */
+export function createVerdictCache<Value extends object>({
+  clock,
+  count = () => undefined,
+  limits = DEFAULT_CACHE_LIMITS,
+}: {
+  readonly clock: Clock
+  readonly count?: Count
+  readonly limits?: CacheLimits
+}): VerdictCache<Value> {
+  const yes = new Map<string, Entry<Value>>()
+  const no = new Map<string, Entry<Value>>()
+  const loading = new Map<string, Promise<Value>>()
+  let generation = 0
+
+  function remembered(
+    entries: Map<string, Entry<Value>>,
+    key: string,
+    maxAgeMs: number,
+  ): Entry<Value> | undefined {
+    const entry = entries.get(key)
+    if (entry === undefined) return undefined
+    const ageMs = clock.now() - entry.loadedAt
+    // A clock that was set back makes ages negative; what cannot be dated is not fresh.
+    if (ageMs < 0 || ageMs >= entry.keepMs) {
+      entries.delete(key)
+      return undefined
+    }
+    if (ageMs > maxAgeMs) return undefined
+    // The order of a Map is the order of insertion: moved to its end, the entry is the most recently used.
+    entries.delete(key)
+    entries.set(key, entry)
+    return entry
+  }
+
+  function keep(entries: Map<string, Entry<Value>>, most: number, key: string, entry: Entry<Value>): void {
+    entries.delete(key)
+    entries.set(key, entry)
+    if (entries.size <= most) return
+    const [oldest] = entries.keys()
+    if (oldest !== undefined) entries.delete(oldest)
+  }
+
+  async function loadAndKeep(key: string, load: () => Promise<Loaded<Value>>): Promise<Value> {
+    const startedIn = generation
+    // The age of a verdict counts from the question, not from the answer: what was revoked in between is not known to it.
+    const loadedAt = clock.now()
+    count('verdicts_loaded')
+    const { value, isYes, keepMs } = await load()
+    if (startedIn !== generation) return value
+    yes.delete(key)
+    no.delete(key)
+    const entry = { value, loadedAt, keepMs }
+    if (keepMs > 0) keep(isYes ? yes : no, isYes ? limits.yesEntries : limits.noEntries, key, entry)
+    return value
+  }
+
+  function loadOnce(key: string, load: () => Promise<Loaded<Value>>): Promise<Value> {
+    const running = loading.get(key)
+    if (running !== undefined) return running
+    const started = loadAndKeep(key, load)
+    loading.set(key, started)
+    const forget = (): void => {
+      if (loading.get(key) === started) loading.delete(key)
+    }
+    started.then(forget, forget)
+    return started
+  }
+
+  function peek(key: string, maxAgeMs = Infinity): Value | undefined {
+    const entry = remembered(yes, key, maxAgeMs) ?? remembered(no, key, maxAgeMs)
+    if (entry !== undefined) count('verdicts_remembered')
+    return entry?.value
+  }
+
+  return {
+    peek,
+    get: (key, load, maxAgeMs) => peek(key, maxAgeMs) ?? loadOnce(key, load),
+    clear() {
+      generation++
+      yes.clear()
+      no.clear()
+      loading.clear()
+    },
+    get size() {
+      return yes.size + no.size
+    },
+  }
+}

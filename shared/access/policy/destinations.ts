@@ -1,0 +1,129 @@
+/**
+ * Destinations of a user, as ECPDS lists them.
+ *
+ * @see Aviso 1.x `aviso_auth/authorisation.py`; aviso-server's ECPDS plug-in, from which "active" is taken
+ * @module
+ */
+
+import { isJsonObject, parseStrictJson, type JsonObject, type JsonValue } from '#shared/json/strict_json.ts'
+import { ask, contractBroken, type DependencyParts } from '../identity/dependency.ts'
+import { createGate, type GateLimits } from '../identity/gate.ts'
+import type { Secret } from '../identity/secret.ts'
+import { createVerdictCache, type Loaded } from '../identity/verdict_cache.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { isSegment } from './prefix.ts'
+
+/** A list and its end. The same object as long as it is remembered. */
+export interface DestinationList {
+  readonly names: readonly string[]
+  /** From when on it has to be asked for again; milliseconds since the epoch. */
+  readonly validUntil: number
+}
+
+/** Bounds; times in milliseconds. */
+export interface DestinationLimits {
+  /** As for identities: within 65 s of a revocation nothing more is delivered. */
+  readonly keepMs: number
+  readonly timeoutMs: number
+  readonly limitBytes: number
+  readonly gate?: GateLimits
+}
+
+/** A record has some 200 bytes, and nobody has more than ten thousand. */
+export const DEFAULT_DESTINATION_LIMITS: DestinationLimits = {
+  keepMs: 30_000,
+  timeoutMs: 2000,
+  limitBytes: 4 * 1024 * 1024,
+}
+
+/** What the source is made of. */
+export interface DestinationParts extends DependencyParts {
+  /** Full address of the list, to which `?id=<user>` is added. */
+  readonly url: string
+  /** The service's own account. */
+  readonly username: string
+  readonly password: Secret
+  readonly limits?: Partial<DestinationLimits>
+}
+
+/** Somebody who knows which destinations a user has. */
+export interface DestinationSource {
+  /**
+   * @param maxAgeMs A remembered list must not be older.
+   * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when the list cannot be had. An unknown user has an empty one.
+   */
+  of(username: string, maxAgeMs?: number): DestinationList | Promise<DestinationList>
+}
+
+/** More are refused as a whole, not cut: which ones to leave out is nobody's to say. */
+export const MAX_DESTINATIONS = 10_000
+const JSON_LIMITS = { maxDepth: 6, maxNames: 128, maxArray: MAX_DESTINATIONS + 1 }
+const NAME = 'ECPDS'
+
+/** A source over HTTP. */
+export function createEcpds(parts: DestinationParts): DestinationSource {
+  const { clock, count } = parts
+  const limits = { ...DEFAULT_DESTINATION_LIMITS, ...parts.limits }
+  const gate = createGate(clock, limits.gate)
+  const lists = createVerdictCache<DestinationList>({ clock, count })
+
+  /** Made for each question, as the password may have been replaced. */
+  function authorise(): Readonly<Record<string, string>> {
+    return {
+      authorization: `Basic ${encodeBase64(toBytes(`${parts.username}:${parts.password.reveal()}`))}`,
+    }
+  }
+
+  async function load(username: string): Promise<Loaded<DestinationList>> {
+    const startedAt = clock.now()
+    const url = `${parts.url}?id=${encodeURIComponent(username)}`
+    const { timeoutMs, limitBytes } = limits
+    const answer = await gate.run(() =>
+      ask(parts, { name: NAME, url, headers: authorise(), timeoutMs, limitBytes }),
+    )
+    // 401 and 403 too: they are about the service's account, not about the user.
+    if (answer.status !== 200) throw contractBroken(parts, NAME, `status ${answer.status}`)
+    const names = readNames(parts, answer.body, username)
+    const value = { names, validUntil: startedAt + limits.keepMs }
+    return { value, isYes: true, keepMs: limits.keepMs }
+  }
+
+  return { of: (username, maxAgeMs) => lists.get(username, () => load(username), maxAgeMs) }
+}
+
+function readNames(parts: DependencyParts, body: Uint8Array, username: string): readonly string[] {
+  const message = readObject(body)
+  if (message === undefined) throw contractBroken(parts, NAME, 'not a JSON object')
+  const { success, error, destinationList: listed = [] } = message
+  if (success !== 'yes') {
+    if (typeof error === 'string' && error.includes(`User ${username} not found`)) return []
+    throw contractBroken(parts, NAME, 'success is not "yes"')
+  }
+  if (listed === null) return []
+  if (!Array.isArray(listed)) throw contractBroken(parts, NAME, 'no list of destinations')
+  if (listed.length > MAX_DESTINATIONS)
+    throw contractBroken(parts, NAME, `over ${MAX_DESTINATIONS} destinations`)
+  return (listed as readonly JsonValue[]).flatMap((record) => {
+    if (!isJsonObject(record)) throw contractBroken(parts, NAME, 'a destination is not an object')
+    return nameOf(parts, record)
+  })
+}
+
+/** Only what is said to be active counts; a name that is no segment could become a wider grant than the destination. */
+function nameOf({ count }: DependencyParts, { name, active }: JsonObject): readonly string[] {
+  if (active !== true) return []
+  if (typeof name === 'string' && isSegment(name)) return [name]
+  count('destinations_rejected')
+  return []
+}
+
+function readObject(body: Uint8Array): JsonObject | undefined {
+  try {
+    const value = parseStrictJson(body, JSON_LIMITS)
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    // Not JSON: no list.
+    return undefined
+  }
+}

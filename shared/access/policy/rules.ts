@@ -1,0 +1,122 @@
+/**
+ * Rules of the configuration: who may do what.
+ *
+ * @module
+ */
+
+import type { Identity } from '../identity/identity.ts'
+import { textsAt } from '../identity/claims.ts'
+import { fillTemplate, parsePrefixTemplate, type PrefixTemplate } from './prefix.ts'
+
+/** Everybody, every event type, every key: said in full, so that nothing left out means it. */
+export type Everything = 'everything'
+
+/** A right to publish one event type. */
+export interface PublishGrant {
+  readonly event: string
+  /** Prefixes of notification keys, e.g. `/ec/diss/MACI/`; absent: all keys of the event type. */
+  readonly prefixes?: readonly string[] | undefined
+}
+
+/** One rule as configured: all of its conditions must hold. */
+export interface Rule {
+  /** Realm of the identities it is for, `*` for every one. Roles and user names mean something within a realm only. */
+  readonly realm: string
+  /** One of these roles, `*` for every identity of the realm. */
+  readonly roles?: readonly string[] | undefined
+  /** One of these user names. */
+  readonly users?: readonly string[] | undefined
+  /** Claim → one of these values. */
+  readonly claims?: Readonly<Record<string, readonly string[]>> | undefined
+  /** Prefixes they may listen to, with holes for claims: `/ec/diss/{destinations}/`. */
+  readonly listen?: Everything | readonly string[] | undefined
+  readonly publish?: Everything | readonly PublishGrant[] | undefined
+  readonly admin?: boolean | undefined
+  /** They are another Aviso, whose hub stands on this one. */
+  readonly relay?: boolean | undefined
+}
+
+/** What the rules grant one identity. */
+export interface Grants {
+  readonly listen: Everything | readonly string[]
+  readonly publish: Everything | readonly GrantedPublish[]
+  readonly admin: boolean
+  readonly relay: boolean
+}
+
+/** A right to publish, with its holes filled. */
+export interface GrantedPublish {
+  readonly event: string
+  readonly prefixes: Everything | readonly string[]
+}
+
+/** A rule that is ready to be asked. */
+interface CompiledRule {
+  readonly rule: Rule
+  readonly listen: Everything | readonly PrefixTemplate[]
+  readonly publish:
+    | Everything
+    | readonly { readonly event: string; readonly prefixes: Everything | readonly PrefixTemplate[] }[]
+}
+
+const ANYBODY = '*'
+
+/**
+ * Compiles rules.
+ *
+ * @returns What they grant an identity, all rules that apply together.
+ * @throws {AvisoError} `ERR_CONFIG` for a prefix that cannot be granted.
+ */
+export function compileRules(rules: readonly Rule[]): (identity: Identity) => Grants {
+  const compiled = rules.map((rule): CompiledRule => {
+    const { listen = [], publish = [] } = rule
+    return {
+      rule,
+      listen: listen === 'everything' ? listen : listen.map(parsePrefixTemplate),
+      publish:
+        publish === 'everything'
+          ? publish
+          : publish.map(({ event, prefixes }) => ({
+              event,
+              prefixes: prefixes === undefined ? 'everything' : prefixes.map(parsePrefixTemplate),
+            })),
+    }
+  })
+  return (identity) =>
+    merge(
+      compiled.filter(({ rule }) => applies(rule, identity)),
+      identity,
+    )
+}
+
+function applies({ realm, roles, users, claims }: Rule, identity: Identity): boolean {
+  if (realm !== ANYBODY && realm !== identity.realm) return false
+  if (roles !== undefined && !roles.some((role) => role === ANYBODY || identity.roles.includes(role)))
+    return false
+  if (users !== undefined && !users.includes(identity.username)) return false
+  return Object.entries(claims ?? {}).every(([name, values]) =>
+    textsAt(identity.claims, name).some((value) => values.includes(value)),
+  )
+}
+
+function merge(rules: readonly CompiledRule[], { claims }: Identity): Grants {
+  const fill = (templates: readonly PrefixTemplate[]): readonly string[] =>
+    templates.flatMap((template) => fillTemplate(template, claims))
+  const listens = rules.map(({ listen }) => listen)
+  const publishes = rules.map(({ publish }) => publish)
+  return {
+    listen: listens.includes('everything')
+      ? 'everything'
+      : listens.flatMap((listen) => (listen === 'everything' ? [] : fill(listen))),
+    publish: publishes.includes('everything')
+      ? 'everything'
+      : publishes
+          .flatMap((publish) => (publish === 'everything' ? [] : publish))
+          .map(({ event, prefixes }) => ({
+            event,
+            prefixes: prefixes === 'everything' ? prefixes : fill(prefixes),
+          })),
+    admin: rules.some(({ rule }) => rule.admin === true),
+    relay: rules.some(({ rule }) => rule.relay === true),
+  }
+}

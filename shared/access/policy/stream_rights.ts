@@ -1,0 +1,199 @@
+/**
+ * Streams end when rights end: every open stream is checked again while it lives.
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import type { Count } from '../identity/counters.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+
+/** Why a stream lost its right. */
+export type LostRight =
+  /** The credential has ended; a new one may go on. */
+  | 'expired'
+  /** The credential, a destination or a rule was taken away. */
+  | 'revoked'
+  /** Nobody could say for too long. */
+  | 'unverifiable'
+
+/** When streams are checked; milliseconds. */
+export interface RecheckLimits {
+  /** Between two checks of a stream. */
+  readonly everyMs: number
+  /** After a check that could not be made. */
+  readonly retryMs: number
+  /** A verdict for a check must not be older: many streams of one user share it, and a revocation is not hidden behind it. */
+  readonly maxAgeMs: number
+  /** How long a stream goes on after its verdict has become too old, while no new one can be had. */
+  readonly graceMs: number
+  readonly tickMs: number
+}
+
+/**
+ * A revocation is noticed within 65 s. Where the servers answer: a stream may open on a verdict of 30 s ago and is checked 25 s later,
+ * then every 25 s against a verdict of at most 5 s; a tick and an answer take 3 s. Where they do not: a verdict lasts 30 s, and the
+ * stream 28 s more.
+ */
+export const DEFAULT_RECHECK_LIMITS: RecheckLimits = {
+  everyMs: 25_000,
+  retryMs: 5000,
+  maxAgeMs: 5000,
+  graceMs: 28_000,
+  tickMs: 1000,
+}
+
+/** Until when a right stands; milliseconds since the epoch. */
+export interface Standing {
+  /** When the credential itself ends; absent: never by itself. */
+  readonly endsAt: number | undefined
+  /** When somebody has to be asked again. */
+  readonly validUntil: number
+}
+
+/** An open stream, as far as its rights go. */
+export interface HeldRight {
+  readonly standing: Standing
+  /**
+   * Asks whether the right still stands.
+   *
+   * @throws {AvisoError} `ERR_UNAUTHENTICATED` or `ERR_FORBIDDEN` when it is lost; anything else means that nobody can say.
+   */
+  readonly check: (maxAgeMs: number) => Promise<Standing>
+  /** Ends the stream. Called once at most. */
+  readonly end: (reason: LostRight) => void
+}
+
+/** Watches over the rights of open streams. */
+export interface StreamRights {
+  /** @returns A function to call when the stream has ended. */
+  hold(right: HeldRight): () => void
+  /** Checks all of them at the next tick, because rules have changed. */
+  checkAll(): void
+  readonly size: number
+  close(): void
+}
+
+interface Held {
+  readonly right: HeldRight
+  standing: Standing
+  nextCheckAt: number
+  isChecking: boolean
+}
+
+/** A watch over rights; it ticks only while there are any. */
+export function createStreamRights({
+  clock,
+  logger,
+  count,
+  limits: given = {},
+}: {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly count: Count
+  readonly limits?: Partial<RecheckLimits>
+}): StreamRights {
+  const limits = { ...DEFAULT_RECHECK_LIMITS, ...given }
+  const held = new Set<Held>()
+  let stopTicking: (() => void) | undefined
+  let lastTickAt = 0
+
+  function lose(entry: Held, reason: LostRight): void {
+    if (!release(entry)) return
+    count(COUNTERS[reason])
+    try {
+      entry.right.end(reason)
+    } catch (error) {
+      logger('error', 'A stream could not be ended', { cause: nameOf(error) })
+    }
+  }
+
+  function release(entry: Held): boolean {
+    const wasHeld = held.delete(entry)
+    if (held.size === 0) {
+      stopTicking?.()
+      stopTicking = undefined
+    }
+    return wasHeld
+  }
+
+  async function check(entry: Held): Promise<void> {
+    entry.isChecking = true
+    const startedAt = clock.now()
+    try {
+      entry.standing = await entry.right.check(limits.maxAgeMs)
+      entry.nextCheckAt = startedAt + limits.everyMs
+    } catch (error) {
+      // The credential may have come to its end while it was looked at.
+      if (isAvisoError(error, 'ERR_UNAUTHENTICATED', 'ERR_FORBIDDEN'))
+        lose(entry, hasEnded(entry, clock.now()) ? 'expired' : 'revoked')
+      else {
+        if (!isAvisoError(error)) logger('error', 'A stream could not be checked', { cause: nameOf(error) })
+        entry.nextCheckAt = clock.now() + limits.retryMs
+      }
+    } finally {
+      entry.isChecking = false
+    }
+  }
+
+  /** Rather one tick too early than one too late. */
+  function hasEnded({ standing: { endsAt = Infinity } }: Held, now: number): boolean {
+    return now + limits.tickMs > endsAt
+  }
+
+  function tick(): void {
+    const now = clock.now()
+    if (now < lastTickAt) distrust(held, now)
+    lastTickAt = now
+    for (const entry of held) {
+      if (hasEnded(entry, now)) lose(entry, 'expired')
+      else if (now >= entry.standing.validUntil + limits.graceMs) lose(entry, 'unverifiable')
+      else if (now >= entry.nextCheckAt && !entry.isChecking) void check(entry)
+    }
+  }
+
+  return {
+    hold(right) {
+      const now = clock.now()
+      const entry = { right, standing: right.standing, nextCheckAt: now + limits.everyMs, isChecking: false }
+      if (stopTicking === undefined) {
+        lastTickAt = now
+        stopTicking = clock.every(limits.tickMs, tick)
+      }
+      held.add(entry)
+      return () => {
+        release(entry)
+      }
+    },
+    checkAll() {
+      for (const entry of held) entry.nextCheckAt = clock.now()
+    },
+    get size() {
+      return held.size
+    },
+    close() {
+      held.clear()
+      stopTicking?.()
+      stopTicking = undefined
+    },
+  }
+}
+
+/** After a clock was set back, what was said to last until some time would last too long. */
+function distrust(held: Iterable<Held>, now: number): void {
+  for (const entry of held) {
+    entry.nextCheckAt = now
+    entry.standing = { ...entry.standing, validUntil: Math.min(entry.standing.validUntil, now) }
+  }
+}
+
+const COUNTERS = {
+  expired: 'streams_expired',
+  revoked: 'streams_revoked',
+  unverifiable: 'streams_unverifiable',
+} as const
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'unknown'
+}

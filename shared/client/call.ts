@@ -1,0 +1,108 @@
+/**
+ * One request with one answer, tried again while trying again is safe.
+ *
+ * @module
+ */
+
+import type { Clock } from '#shared/time/clock.ts'
+import { BACK_OFF_FIRST_MS, BACK_OFF_LAST_MS, backOffMs, retryAfterMs } from './back_off.ts'
+import { ClientError, reasonOf } from './client_error.ts'
+import { readAnswer } from './connection.ts'
+import type { Credentials } from './credentials.ts'
+import type { MessageLog } from './message_log.ts'
+
+/** What calls work with. */
+export interface CallContext {
+  readonly config: {
+    /** Address of the service without trailing slash. */
+    readonly baseUrl: string
+    /** Longest wait for an answer; absent: for ever. */
+    readonly timeoutMs?: number
+    /** Longest wait between two attempts. */
+    readonly retryDelayMs?: number
+  }
+  readonly credentials: Credentials
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  readonly clock: Clock
+  /** A number in [0, 1). */
+  readonly random: () => number
+  readonly output: MessageLog
+  readonly stop: AbortSignal
+}
+
+/** A request that does no harm when it is made twice. */
+export interface CallRequest {
+  /** Path below the service's address. */
+  readonly path: string
+  readonly method: 'GET' | 'POST'
+  readonly contentType?: string
+  readonly body?: string
+  /** Attempts in all. */
+  readonly attempts: number
+  /** Starts the message of a failure, e.g. `Not able to notify`. */
+  readonly failure: string
+}
+
+const TRANSIENT = new Set([408, 425, 429, 502, 503, 504])
+
+/**
+ * @returns The JSON object of a 200 answer.
+ * @throws {ClientError} with the service's own message.
+ */
+export async function call(
+  context: CallContext,
+  request: CallRequest,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { config, output, clock, random, stop } = context
+  const limits = { firstMs: BACK_OFF_FIRST_MS, lastMs: config.retryDelayMs ?? BACK_OFF_LAST_MS }
+  for (let attempt = 0; ; attempt++) {
+    const outcome = await callOnce(context, request)
+    if (outcome.kind === 'answer') return outcome.answer
+    if (attempt + 1 >= request.attempts || stop.aborted) {
+      throw new ClientError(`${request.failure}: ${outcome.reason}`, { cause: outcome.cause })
+    }
+    const wait = Math.max(backOffMs(attempt, limits, random), outcome.retryAfterMs ?? 0)
+    output.log('WARNING', `${outcome.reason}, trying again in ${Math.max(1, Math.round(wait / 1000))}s...`)
+    await clock.sleep(wait, stop)
+  }
+}
+
+type Outcome =
+  | { readonly kind: 'answer'; readonly answer: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: 'transient'
+      readonly reason: string
+      readonly retryAfterMs?: number | undefined
+      readonly cause?: unknown
+    }
+
+async function callOnce(context: CallContext, request: CallRequest): Promise<Outcome> {
+  const { config, credentials, clock, stop } = context
+  const limits = [stop, ...(config.timeoutMs === undefined ? [] : [AbortSignal.timeout(config.timeoutMs)])]
+  try {
+    const response = await context.fetch(config.baseUrl + request.path, {
+      method: request.method,
+      headers: {
+        Accept: 'application/json',
+        ...(request.contentType !== undefined && { 'Content-Type': request.contentType }),
+        ...credentials.headers(),
+      },
+      ...(request.body !== undefined && { body: request.body }),
+      signal: AbortSignal.any(limits),
+    })
+    const answer = await readAnswer(response)
+    if (response.status === 200) return { kind: 'answer', answer }
+    const said = typeof answer['message'] === 'string' ? answer['message'] : 'no reason given'
+    const reason = `status ${response.status}, ${said}`
+    if (!TRANSIENT.has(response.status)) throw new ClientError(`${request.failure}: ${reason}`)
+    return {
+      kind: 'transient',
+      reason,
+      retryAfterMs: retryAfterMs(response.headers.get('retry-after'), clock.now()),
+    }
+  } catch (cause) {
+    if (cause instanceof ClientError) throw cause
+    context.output.log('DEBUG', reasonOf(cause))
+    return { kind: 'transient', reason: `Unable to connect to ${config.baseUrl}`, cause }
+  }
+}

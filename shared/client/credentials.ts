@@ -1,0 +1,72 @@
+/**
+ * Headers that say who the client is, in the forms of 1.x.
+ *
+ * @module
+ */
+
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { ClientError } from './client_error.ts'
+
+/** How a client proves who it is, by 1.x's names: `plain` sends user and key, the others a token of that kind. */
+export type AuthType = 'none' | 'ecmwf' | 'openid' | 'plain'
+
+/** What credentials are made of. */
+export interface CredentialSettings {
+  readonly authType: AuthType
+  /** Needed by `plain` only. */
+  readonly username?: string
+  /** Path of the file that holds the key. */
+  readonly keyFile: string
+}
+
+/** Headers for every request. */
+export interface Credentials {
+  headers(): Readonly<Record<string, string>>
+  /** Reads the key file again, since keys are renewed under running listeners; tells whether the key has changed. */
+  reload(): Promise<boolean>
+}
+
+/**
+ * Reads the key file, unless `auth_type` is none.
+ *
+ * @throws {ClientError} when the file cannot be read, is empty, or a user name is missing.
+ */
+export async function createCredentials(
+  config: CredentialSettings,
+  readText: (path: string) => Promise<string | undefined>,
+): Promise<Credentials> {
+  if (config.authType === 'none') return { headers: () => ({}), reload: () => Promise.resolve(false) }
+  let key = await readKey(config.keyFile, readText)
+  const build = headersOf(config)
+  return {
+    headers: () => build(key),
+    async reload() {
+      const fresh = await readKey(config.keyFile, readText)
+      const changed = fresh !== key
+      key = fresh
+      return changed
+    },
+  }
+}
+
+function headersOf({ authType, username }: CredentialSettings): (key: string) => Record<string, string> {
+  if (authType !== 'plain') return (key) => ({ Authorization: `Bearer ${key}`, 'X-Auth-Type': authType })
+  if (username === undefined)
+    throw new ClientError('auth_type plain needs a username; set username or username_file')
+  return (key) => ({
+    Authorization: `Basic ${encodeBase64(toBytes(`${username}:${key}`))}`,
+    'X-Auth-Type': authType,
+  })
+}
+
+async function readKey(
+  path: string,
+  readText: (path: string) => Promise<string | undefined>,
+): Promise<string> {
+  const key = (await readText(path).catch(() => undefined))?.trim()
+  if (key === undefined) throw new ClientError(`Cannot read the key_file ${path}`)
+  if (key === '' || !/^[\u0021-\u007E]+$/.test(key))
+    throw new ClientError(`The key_file ${path} must hold the key on one line, and nothing else`)
+  return key
+}

@@ -1,0 +1,96 @@
+/**
+ * A notification as it reached the client, and the form in which triggers see it.
+ *
+ * @module
+ */
+
+import {
+  exactJsonText,
+  isJsonObject,
+  parseStrictJson,
+  type JsonObject,
+  type JsonValue,
+} from '#shared/json/strict_json.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { ClientError, messageOf } from './client_error.ts'
+
+/** A delivered notification. */
+export interface ReceivedNotification {
+  /** CloudEvents id, `<event>@<sequence>`. */
+  readonly id: string
+  /** CloudEvents source: the service that delivered it. */
+  readonly source: string
+  readonly event: string
+  /** Absent when another writer than the ingest stored it. */
+  readonly sequence?: string
+  /** When it was stored, RFC 3339; absent for other writers. */
+  readonly time?: string
+  /** W3C trace context of the provider's request, for whoever goes on with the trace. */
+  readonly traceparent?: string
+  readonly request: Readonly<Record<string, string>>
+  /** The schema's name for the payload, e.g. `location`. */
+  readonly payloadName: string
+  /** Absent where there is none. */
+  readonly payload?: JsonValue
+}
+
+/** A service accepts less; here it only keeps hostile data from ending the process. */
+const MAX_JSON_DEPTH = 500
+
+/** It goes into headers and environments as it came. */
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
+
+/** What a frame of the stream tells, before the schema has named its payload. */
+export type CloudEvent = Omit<ReceivedNotification, 'payloadName'>
+
+/**
+ * Reads the data of a `live-notification` or `replay` frame.
+ *
+ * @returns `undefined` for the control message that opens a live stream.
+ * @throws {ClientError} for anything else: what cannot be read cannot be skipped without loss.
+ */
+export function parseCloudEvent(data: string): CloudEvent | undefined {
+  const event = parseObject(data)
+  if (event['specversion'] === undefined && typeof event['type'] === 'string') return undefined
+  const { id, source, time, traceparent, data: content } = event
+  const identifier = isJsonObject(content) ? content['identifier'] : undefined
+  if (typeof id !== 'string' || !isJsonObject(content) || !isJsonObject(identifier)) throw unreadable()
+  const name = id.slice(0, id.lastIndexOf('@'))
+  if (name === '') throw unreadable()
+  const number = id.slice(name.length + 1)
+  const { payload } = content
+  return {
+    id,
+    event: name,
+    source: typeof source === 'string' ? source : '',
+    request: Object.fromEntries(
+      Object.entries(identifier).map(([field, value]) => [
+        field,
+        typeof value === 'string' ? value : exactJsonText(value),
+      ]),
+    ),
+    ...(/^\d+$/.test(number) && { sequence: number }),
+    ...(typeof time === 'string' && { time }),
+    ...(typeof traceparent === 'string' && TRACEPARENT.test(traceparent) && { traceparent }),
+    ...(payload !== undefined && payload !== null && { payload }),
+  }
+}
+
+function parseObject(data: string): JsonObject {
+  try {
+    const value = parseStrictJson(toBytes(data), { maxDepth: MAX_JSON_DEPTH })
+    if (isJsonObject(value)) return value
+  } catch (cause) {
+    throw unreadable(messageOf(cause), cause)
+  }
+  throw unreadable()
+}
+
+function unreadable(reason = 'it has no id or no identifier', cause?: unknown): ClientError {
+  return new ClientError(`The service sent a notification that cannot be read: ${reason}`, { cause })
+}
+
+/** 1.x's notification: `event`, `request`, and the payload under its own name. */
+export function toTriggerData({ event, request, payload, payloadName }: ReceivedNotification): JsonObject {
+  return { event, request, ...(payload !== undefined && { [payloadName]: payload }) }
+}

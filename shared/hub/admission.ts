@@ -1,0 +1,99 @@
+/**
+ * Admission: whether a stream can begin where it wants to.
+ *
+ * @module
+ */
+
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { EPOCH_KEY } from '#shared/journal/journal.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Revision, Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { History } from './source/history.ts'
+import type { StartPosition } from './hub.ts'
+import { HISTORY_WAIT_MS, START_WAIT_MS } from './limits.ts'
+import type { Ring } from './source/ring.ts'
+import type { Upstream } from './source/upstream.ts'
+
+/** What admission works with. */
+export interface AdmissionParts {
+  readonly store: Store
+  readonly ring: Ring
+  readonly history: History
+  readonly upstream: Upstream
+  readonly clock: Clock
+  /** Whether the upstream has been away for too long. */
+  readonly isOut: () => boolean
+  /** The hub is closed. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Resolves when a stream may begin at a position.
+ *
+ * @throws {AvisoError} `ERR_STORE_UNAVAILABLE`, `ERR_FUTURE_POSITION`, `ERR_HISTORY_COMPACTED` (`details.oldest_revision`).
+ */
+export async function admit(parts: AdmissionParts, from: StartPosition): Promise<void> {
+  await untilStanding(parts)
+  if (from.kind === 'revision') {
+    await checkExists(parts, from.revision)
+    await checkReadable(parts, from.revision)
+  }
+}
+
+async function untilStanding(parts: AdmissionParts): Promise<void> {
+  const { standing } = parts.upstream
+  if (parts.signal.aborted) throw closed()
+  if (!standing.hasStood()) await within(parts, standing.stood(), START_WAIT_MS)
+  if (!standing.hasStood() || parts.isOut()) {
+    throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The store cannot be reached; try again in a moment')
+  }
+}
+
+async function checkExists({ store, upstream, signal }: AdmissionParts, revision: Revision): Promise<void> {
+  if (revision <= upstream.standing.head() + 1n) return
+  // The store is asked: the client may have seen a write acknowledged that has not come here yet.
+  const { revision: head } = await store.range({ key: toBytes(EPOCH_KEY), keysOnly: true }, { signal })
+  if (revision > head + 1n) {
+    throw new AvisoError(
+      'ERR_FUTURE_POSITION',
+      'The position lies ahead of everything stored; start again from a date or from now',
+    )
+  }
+}
+
+/** Waits until a revision has been found in history. What takes longer is told in the stream. */
+async function checkReadable(parts: AdmissionParts, next: Revision): Promise<void> {
+  const { history, ring } = parts
+  if (next >= ring.floor) return
+  const found = Promise.withResolvers<void>()
+  const waiter = {
+    next,
+    resume: () => found.resolve(),
+    fail: (error: unknown) => found.reject(isAvisoError(error) ? error : closed()),
+  }
+  history.request(waiter)
+  try {
+    await within(parts, found.promise, HISTORY_WAIT_MS)
+  } finally {
+    history.forget(waiter)
+  }
+}
+
+/** Waits for a promise, but not for longer than this, nor than the hub lives. */
+async function within(
+  { clock, signal }: AdmissionParts,
+  promise: Promise<void>,
+  longestMs: number,
+): Promise<void> {
+  const over = new AbortController()
+  try {
+    await Promise.race([promise, clock.sleep(longestMs, AbortSignal.any([over.signal, signal]))])
+  } finally {
+    over.abort()
+  }
+}
+
+function closed(): AvisoError {
+  return new AvisoError('ERR_STORE_UNAVAILABLE', 'This service is going away; connect again')
+}

@@ -1,0 +1,258 @@
+/**
+ * Delivery: what moves the cursors of all streams.
+ *
+ * Flow: store → hub (**delivery**) → auth → listener
+ *
+ * A stream whose reader asks is given what comes next for its cursor: from history, from the ring, and when it has everything, from the
+ * front of its group. A stream whose reader does not ask is parked and costs nothing.
+ *
+ * @module
+ */
+
+import { onNextTurn } from '#shared/time/turn.ts'
+import type { Revision } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+import type { EntrySource } from './source/chunk.ts'
+import type { Entry } from './source/entry.ts'
+import { createFronts, type Fronts } from './front.ts'
+import type { Groups } from './group.ts'
+import type { History } from './source/history.ts'
+import { oldestRevisionOf } from './source/history_reader.ts'
+import type { CloseReason, HubObserver, StreamPosition } from './hub.ts'
+import { SHARED_CHUNKS_BYTES } from './limits.ts'
+import type { Ring } from './source/ring.ts'
+import { createChunkReader, type ChunkReader } from './shared_chunks.ts'
+import { write, type Stream, type StreamReader } from './stream.ts'
+
+/** What delivery works with. */
+export interface DeliveryParts {
+  readonly ring: Ring
+  readonly history: History
+  readonly visit: Groups['visit']
+  /** Whether history that comes late through the ring is complete. */
+  readonly isSettled: () => boolean
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Called once for a stream that has ended or was cancelled. */
+  readonly onGone: (stream: Stream) => void
+  readonly observer?: HubObserver
+}
+
+export interface Delivery extends StreamReader {
+  /** Matches an entry that has just been appended to the ring. */
+  dispatch(entry: Entry): void
+  /** Has everything written that can be, at the end of this turn. */
+  flushSoon(): void
+  /** The same at once. */
+  flush(): void
+  /** Writes a heartbeat, where the format has one. Only after {@link flush}, and while the stream's reader waits. */
+  beat(stream: Stream): void
+  /** Writes the last frame and closes the stream. Does nothing to one that has ended. */
+  end(stream: Stream, reason: CloseReason, oldestRevision?: Revision): void
+}
+
+/** What the steps of one stream work with. */
+interface Desk extends DeliveryParts {
+  readonly fronts: Fronts
+  readonly read: ChunkReader
+  /** Streams that wait for more, but not for all that comes: those that start later, and those with an end. */
+  readonly waiting: Set<Stream>
+}
+
+export function createDelivery(parts: DeliveryParts): Delivery {
+  const desk: Desk = {
+    ...parts,
+    fronts: createFronts({ ...parts, onFailure: (streams, error) => fail(desk, streams, error) }),
+    read: createChunkReader(SHARED_CHUNKS_BYTES),
+    waiting: new Set(),
+  }
+  const { fronts, waiting, clock } = desk
+  let isFlushDue = false
+
+  function flush(): void {
+    isFlushDue = false
+    fronts.flush()
+    const streams = [...waiting]
+    waiting.clear()
+    for (const stream of streams) serve(desk, stream)
+  }
+  return {
+    dispatch: fronts.dispatch,
+    flush,
+    flushSoon: () => {
+      if (isFlushDue) return
+      isFlushDue = true
+      onNextTurn(flush)
+    },
+    pulled: (stream) => {
+      if (stream.hasEnded) return
+      stream.isWanted = true
+      stream.parkedAt = 0
+      serve(desk, stream)
+    },
+    cancelled: (stream) => {
+      if (!stream.hasEnded) detach(desk, stream)
+    },
+    beat: (stream) => {
+      const now = clock.now()
+      const frame = stream.format.heartbeat?.(positionOf(desk, stream))
+      stream.writtenAt = now
+      if (frame === undefined) return
+      if (stream.place >= 0) fronts.leave(stream)
+      write(stream, frame, now)
+    },
+    end: (stream, reason, oldestRevision) => end(desk, stream, { reason, oldestRevision }),
+  }
+}
+
+/** Gives a stream what it can have now. */
+function serve(desk: Desk, stream: Stream): void {
+  // A reader may ask for more while it is given something: then it is served here, one after the other.
+  if (stream.isServed) return
+  stream.isServed = true
+  try {
+    while (stream.isWanted && stream.place < 0 && step(desk, stream));
+  } catch (error) {
+    fail(desk, [stream], error)
+  } finally {
+    stream.isServed = false
+  }
+}
+
+/** @returns Whether to look again. */
+function step(desk: Desk, stream: Stream): boolean {
+  const { ring, history, fronts, waiting } = desk
+  const isAtEnd = stream.next > ring.through
+  const { until } = stream
+  if (isPastHistory(desk, stream)) completeHistory(desk, stream)
+  if (until !== undefined && stream.next > until) {
+    end(desk, stream, { reason: 'end_of_stream' })
+    return false
+  }
+  if (!stream.isWanted) return false
+  if (isAtEnd) {
+    if (belongsToFront(desk, stream)) fronts.enter(stream)
+    else waiting.add(stream)
+    return false
+  }
+  if (isUpToDate(stream)) {
+    stream.next = reachOf(desk, stream) + 1n
+    stream.index = 0
+    return true
+  }
+  const source = stream.next >= ring.floor ? ring : history.find(stream.next)
+  if (source === undefined) return wait(desk, stream)
+  take(desk, stream, source)
+  return true
+}
+
+/** Gives a stream one chunk, and moves its cursor behind it. */
+function take({ read, clock }: Desk, stream: Stream, source: EntrySource): void {
+  const { next, index, bytes } = read(stream, source)
+  stream.next = next
+  stream.index = index
+  if (bytes !== undefined) write(stream, bytes, clock.now())
+}
+
+/** Has history read for a stream. @returns Whether it is there already. */
+function wait(desk: Desk, stream: Stream): boolean {
+  if (stream.waiter !== undefined) return false
+  const done = (): void => {
+    stream.waiter = undefined
+  }
+  stream.waiter = {
+    next: stream.next,
+    resume: () => {
+      done()
+      serve(desk, stream)
+    },
+    fail: (error) => {
+      done()
+      const oldestRevision = oldestRevisionOf(error)
+      const reason = oldestRevision === undefined ? 'store_unavailable' : 'history_compacted'
+      end(desk, stream, { reason, oldestRevision })
+    },
+  }
+  desk.history.request(stream.waiter)
+  return stream.waiter === undefined
+}
+
+/** Whether it takes all that comes from now on, as live. */
+function belongsToFront({ ring }: Desk, { next, index, until, historyEnd }: Stream): boolean {
+  return historyEnd === undefined && until === undefined && index === 0 && next === ring.through + 1n
+}
+
+function isPastHistory({ ring, isSettled }: Desk, { next, historyEnd, until }: Stream): boolean {
+  if (historyEnd === undefined) return false
+  return next > historyEnd || (until === undefined && next > ring.through && isSettled())
+}
+
+function completeHistory(desk: Desk, stream: Stream): void {
+  const frame = stream.format.caughtUp?.(positionOf(desk, stream))
+  stream.historyEnd = undefined
+  if (frame !== undefined) write(stream, frame, desk.clock.now())
+}
+
+/** Whether nothing between its cursor and the ring's end matches. */
+function isUpToDate({ next, group }: Stream): boolean {
+  return next > group.since && next > group.lastHit
+}
+
+/** How far a stream goes at most, as things stand. */
+function reachOf({ ring }: Desk, { until }: Stream): Revision {
+  return until !== undefined && until < ring.through ? until : ring.through
+}
+
+/** The place up to which a stream has everything. Hits of the front are not looked at. */
+function positionOf(desk: Desk, stream: Stream): StreamPosition {
+  const { next, index } = stream
+  const reach = reachOf(desk, stream)
+  if (stream.place >= 0) return { revision: reach }
+  if (index > 0) return { revision: next, index: index - 1 }
+  return { revision: isUpToDate(stream) && reach >= next ? reach : next - 1n }
+}
+
+interface Ending {
+  readonly reason: CloseReason
+  readonly oldestRevision?: Revision | undefined
+}
+
+function end(desk: Desk, stream: Stream, { reason, oldestRevision }: Ending): void {
+  if (stream.hasEnded) return
+  if (stream.place >= 0) desk.fronts.leave(stream)
+  const position = positionOf(desk, stream)
+  const { sink, format } = stream
+  detach(desk, stream)
+  const frame = format.closing?.({
+    reason,
+    position,
+    ...(oldestRevision !== undefined && { oldestRevision }),
+  })
+  if (frame !== undefined) sink.enqueue(frame)
+  sink.close()
+  stream.onEnd?.()
+}
+
+function detach({ fronts, waiting, history, onGone }: Desk, stream: Stream): void {
+  stream.hasEnded = true
+  stream.isWanted = false
+  if (stream.place >= 0) fronts.remove(stream)
+  waiting.delete(stream)
+  if (stream.waiter !== undefined) history.forget(stream.waiter)
+  stream.waiter = undefined
+  onGone(stream)
+}
+
+/** A format that throws is a defect of ours: it ends the streams that it concerns, and nothing else. */
+function fail(desk: Desk, streams: readonly Stream[], error: unknown): void {
+  desk.logger('error', 'Streams were broken off, for their frames could not be made', {
+    reason: error instanceof Error ? error.name : 'unknown',
+    streams: streams.length,
+  })
+  for (const stream of Array.from(streams)) {
+    if (stream.hasEnded) continue
+    detach(desk, stream)
+    stream.sink.error(error)
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * The fronts of all groups: where live frames are written, once for all streams that wait.
+ *
+ * A stream stands in the front of its group while it has everything and its reader waits. What matches is collected until the end of the
+ * turn, so that what arrives together is written together, and what arrives alone at once. The front is given one chunk; each of its
+ * streams then has a cursor of its own until its reader asks again.
+ *
+ * @module
+ */
+
+import type { Clock } from '#shared/time/clock.ts'
+import { createFrames } from './source/chunk.ts'
+import { frameOf, type Entry } from './source/entry.ts'
+import type { Group, Groups } from './group.ts'
+import type { HubObserver } from './hub.ts'
+import type { Ring } from './source/ring.ts'
+import { write, type Stream } from './stream.ts'
+
+export interface Fronts {
+  /** Matches an entry that has just been appended to the ring. */
+  dispatch(entry: Entry): void
+  /** Writes what has matched to the fronts. */
+  flush(): void
+  /** Puts a stream into the front of its group, which has everything up to the ring's end. */
+  enter(stream: Stream): void
+  /** Gives a stream of the front a cursor of its own, behind everything. It may have been written to. */
+  leave(stream: Stream): void
+  /** Takes a stream out for good. */
+  remove(stream: Stream): void
+}
+
+/** What fronts work with. */
+export interface FrontParts {
+  readonly ring: Ring
+  readonly visit: Groups['visit']
+  readonly clock: Clock
+  /** A format threw: these streams cannot go on. */
+  readonly onFailure: (streams: readonly Stream[], error: unknown) => void
+  readonly observer?: HubObserver
+}
+
+export function createFronts({ ring, visit, clock, onFailure, observer }: FrontParts): Fronts {
+  /** Groups with hits. */
+  let dirty: Group[] = []
+
+  function flushGroup(group: Group): void {
+    const { hits, front } = group
+    group.hits = []
+    if (hits.length === 0 || front.length === 0) return
+    const { bytes, next, index } = joinHits(group, hits)
+    if (bytes === undefined) return
+    const now = clock.now()
+    group.front = []
+    for (const stream of front) {
+      stream.place = -1
+      stream.next = next
+      stream.index = index
+      write(stream, bytes, now)
+    }
+  }
+
+  function tryFlush(group: Group): void {
+    const { front } = group
+    try {
+      flushGroup(group)
+    } catch (error) {
+      onFailure(front, error)
+    }
+  }
+
+  /** One chunk of hits, and the cursor behind it. Who comes back reads the others from the ring. */
+  function joinHits({ live }: Group, hits: Group['hits']) {
+    const frames = createFrames()
+    for (const { entry, place } of hits) {
+      if (frames.add(frameOf(entry, place, live))) continue
+      return { bytes: frames.join(), next: entry.revision, index: place }
+    }
+    return { bytes: frames.join(), next: ring.through + 1n, index: 0 }
+  }
+
+  function remove(stream: Stream): void {
+    const { front } = stream.group
+    const last = front.pop()
+    if (last !== undefined && last !== stream) {
+      front[stream.place] = last
+      last.place = stream.place
+    }
+    stream.place = -1
+  }
+
+  function dispatch(entry: Entry, onHit?: (group: Group, place: number) => void): void {
+    visit(entry, (group, place) => {
+      onHit?.(group, place)
+      group.lastHit = entry.revision
+      if (group.front.length === 0) return
+      if (group.hits.push({ entry, place }) === 1) dirty.push(group)
+    })
+  }
+
+  return {
+    dispatch: (entry) => {
+      if (observer === undefined || entry.notifications.length === 0) dispatch(entry)
+      else observed(entry, observer, dispatch)
+    },
+    flush: () => {
+      const groups = dirty
+      dirty = []
+      for (const group of groups) tryFlush(group)
+    },
+    enter: (stream) => {
+      // What it has read from the ring must not be written to it again with the front.
+      tryFlush(stream.group)
+      stream.place = stream.group.front.push(stream) - 1
+    },
+    leave: (stream) => {
+      tryFlush(stream.group)
+      if (stream.place < 0) return
+      remove(stream)
+      stream.next = ring.through + 1n
+      stream.index = 0
+    },
+    remove,
+  }
+}
+
+/** Dispatches, and tells how many streams each notification goes to. */
+function observed(
+  entry: Entry,
+  observer: HubObserver,
+  dispatch: (entry: Entry, onHit: (group: Group, place: number) => void) => void,
+): void {
+  let ofRevision = 0
+  const ofNotification = entry.notifications.map(() => 0)
+  dispatch(entry, ({ matcher, size }, place) => {
+    if (matcher.kind === 'ranges') ofRevision += size
+    else ofNotification[place] = (ofNotification[place] ?? 0) + size
+  })
+  for (const [place, notification] of entry.notifications.entries()) {
+    if (notification === undefined) continue
+    observer.seen(notification, ofRevision + (ofNotification[place] ?? 0))
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Chunks kept for a while, because streams that come back together need the same ones.
+ *
+ * @module
+ */
+
+import { readChunk, type Chunk, type EntrySource } from './source/chunk.ts'
+import { CHUNK_BYTES } from './source/limits.ts'
+import type { Stream } from './stream.ts'
+
+/** Map slot, key and header of a chunk. */
+const CHUNK_OVERHEAD_BYTES = 300
+
+/** A chunk that ends where the ring ended is worth sharing from this size on, although there is more by now. */
+const WORTHWHILE_BYTES = CHUNK_BYTES / 2
+
+/** Reads what comes next for a stream, whose cursor it does not move. */
+export type ChunkReader = (stream: Stream, source: EntrySource) => Chunk
+
+/** A reader that keeps at most `maxBytes` of chunks; the oldest goes first. */
+export function createChunkReader(maxBytes: number): ChunkReader {
+  const chunks = new Map<string, Chunk>()
+  let bytes = 0
+
+  const remove = (key: string): void => {
+    const chunk = chunks.get(key)
+    if (chunk === undefined) return
+    chunks.delete(key)
+    bytes -= sizeOf(chunk)
+  }
+  const keep = (key: string, chunk: Chunk): void => {
+    remove(key)
+    chunks.set(key, chunk)
+    bytes += sizeOf(chunk)
+    for (const oldest of chunks.keys()) {
+      if (bytes <= maxBytes) break
+      remove(oldest)
+    }
+  }
+  return (stream, source) => {
+    const { group, historyEnd, until, next, index } = stream
+    const isHistory = historyEnd !== undefined
+    const reading = {
+      matcher: group.matcher,
+      encoding: isHistory ? group.history : group.live,
+      last: historyEnd ?? until,
+    }
+    if (group.size === 1) return readChunk(source, stream, reading)
+    const key = `${group.id}.${isHistory ? 'history' : 'live'}.${next}.${index}`
+    const known = chunks.get(key)
+    const isTooLong = known !== undefined && reading.last !== undefined && known.next > reading.last + 1n
+    if (known !== undefined && !isTooLong && isWorthwhile(known, stream)) return known
+    const chunk = readChunk(source, stream, reading)
+    keep(key, chunk)
+    return chunk
+  }
+}
+
+/** Whether there is not much more to read by now. */
+function isWorthwhile({ isFull, bytes, next }: Chunk, { group }: Stream): boolean {
+  return isFull || (bytes?.length ?? 0) >= WORTHWHILE_BYTES || next > group.lastHit
+}
+
+function sizeOf({ bytes }: Chunk): number {
+  return CHUNK_OVERHEAD_BYTES + (bytes?.length ?? 0)
+}

@@ -1,0 +1,237 @@
+/**
+ * The hub of a long-lived process: one upstream watch, and streams that cost nothing but their cursors.
+ *
+ * Flow: store → **hub** → auth → listener
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import type { Revision, Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+import { admit } from './admission.ts'
+import { createDecoder, hullOf, type KeyDecoder } from './source/decode.ts'
+import { createDelivery, type Delivery } from './delivery.ts'
+import { createGroups, type Groups } from './group.ts'
+import { createHistory, type History } from './source/history.ts'
+import type {
+  CloseReason,
+  Hub,
+  HubObserver,
+  HubRemovals,
+  HubStatus,
+  SubscribeRequest,
+  Subscription,
+} from './hub.ts'
+import { DEFAULT_HUB_LIMITS, type HubLimits } from './limits.ts'
+import { createRing, type Ring } from './source/ring.ts'
+import { openStream, type Stream } from './stream.ts'
+import { startSweep } from './sweep.ts'
+import { findOrigin, startUpstream, type Loss, type Upstream } from './source/upstream.ts'
+
+/** What a hub is made with. */
+export interface HubParts {
+  readonly store: Store
+  readonly schemas: KeyDecoder
+  /** Prefixes of the keys that listeners may be given. */
+  readonly roots: readonly string[]
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  /** Those that differ from {@link DEFAULT_HUB_LIMITS}. */
+  readonly limits?: Partial<HubLimits>
+  /** The store was replaced: positions given out before mean nothing any more. All streams have been ended. */
+  readonly onEpochChange?: () => void
+  readonly observer?: HubObserver
+  /** Absent: nothing was ever removed. */
+  readonly removals?: HubRemovals | undefined
+}
+
+/** The parts of a running hub. */
+interface Works {
+  readonly limits: HubLimits
+  readonly clock: Clock
+  readonly ring: Ring
+  readonly history: History
+  readonly groups: Groups
+  readonly streams: Set<Stream>
+  readonly delivery: Delivery
+  readonly upstream: Upstream
+}
+
+/**
+ * Starts a hub.
+ *
+ * @throws {AvisoError} What the store throws when it cannot be reached: trying again is safe.
+ */
+export async function createHub(parts: HubParts): Promise<Hub> {
+  const works = await startWorks(parts)
+  const { limits, clock, ring, history, streams, delivery, upstream } = works
+  const stop = new AbortController()
+  const isOut = (): boolean => {
+    const { connected, since } = upstream.state()
+    return !connected && clock.now() - since >= limits.outageSeconds * 1_000
+  }
+  const stopSweep = startSweep({
+    streams,
+    delivery,
+    clock,
+    stallMs: limits.stallSeconds * 1_000,
+    onRound: () => {
+      ring.trim()
+      history.sweep()
+      if (isOut()) endAll(works, 'store_unavailable')
+    },
+  })
+  /** Streams that are being admitted. */
+  let starting = 0
+  let closing: Promise<void> | undefined
+
+  async function close(): Promise<void> {
+    stop.abort()
+    stopSweep()
+    endAll(works, 'shutdown')
+    history.reset(unavailable())
+    await upstream.close()
+  }
+  return {
+    subscribe: async (request) => {
+      if (streams.size + starting >= limits.maxSubscribers) {
+        throw new AvisoError(
+          'ERR_OVERLOADED',
+          'This service has as many streams as it takes; try again later',
+        )
+      }
+      starting++
+      try {
+        await admit({ ...works, store: parts.store, isOut, signal: stop.signal }, request.from)
+      } finally {
+        starting--
+      }
+      // Not a moment passes between this look and the stream's begin.
+      if (stop.signal.aborted || !upstream.standing.hasStood()) throw unavailable()
+      return open(works, request)
+    },
+    status: () => statusOf(works),
+    close: () => {
+      closing ??= close()
+      return closing
+    },
+  }
+}
+
+async function startWorks(parts: HubParts): Promise<Works> {
+  const { store, schemas, roots, clock, random, logger } = parts
+  const limits = { ...DEFAULT_HUB_LIMITS, ...parts.limits }
+  const origin = await findOrigin(store)
+  const ring = createRing(limits.ringBytes, origin.from)
+  const reading = {
+    store,
+    range: hullOf(roots),
+    ring,
+    epoch: { known: undefined },
+    decode: createDecoder({ schemas, roots, logger }),
+    clock,
+    random,
+    logger,
+  }
+  const history = createHistory(reading)
+  const groups = createGroups(() => ring.through, parts.removals)
+  const streams = new Set<Stream>()
+  const onGone = (stream: Stream): void => {
+    streams.delete(stream)
+    groups.leave(stream.group)
+    stream.onGone?.()
+  }
+  const delivery = createDelivery({
+    ring,
+    history,
+    visit: groups.visit,
+    isSettled: () => upstream.standing.isSettled(),
+    clock,
+    logger,
+    onGone,
+    ...(parts.observer !== undefined && { observer: parts.observer }),
+  })
+  const callbacks = {
+    onEntry: delivery.dispatch,
+    onAdvance: delivery.flushSoon,
+    onLoss: (loss: Loss) => lose(works, loss, parts.onEpochChange),
+  }
+  const upstream = startUpstream({ ...reading, ...callbacks }, origin)
+  const works: Works = { limits, clock, ring, history, groups, streams, delivery, upstream }
+  return works
+}
+
+function open(works: Works, request: SubscribeRequest): Subscription {
+  const { limits, clock, groups, streams, delivery, upstream } = works
+  const { selection, from, until, format } = request
+  const head = upstream.standing.head()
+  const now = clock.now()
+  const opening = format.opening?.(head)
+  const { stream, body } = openStream(
+    {
+      group: groups.join(selection, format),
+      format,
+      opening,
+      ...(from.kind === 'live'
+        ? { next: head + 1n, index: 0, historyEnd: undefined }
+        : { next: from.revision, index: (from.afterIndex ?? -1) + 1, historyEnd: until ?? head }),
+      until,
+      heartbeatMs: (request.heartbeatSeconds ?? limits.heartbeatSeconds) * 1_000,
+      now,
+      endsAt: now + (request.maxAgeSeconds ?? limits.maxAgeSeconds) * 1_000,
+      onGone: request.onGone,
+    },
+    delivery,
+  )
+  streams.add(stream)
+  return { body, end: (reason) => delivery.end(stream, reason) }
+}
+
+function endAll({ delivery, streams }: Works, reason: CloseReason, oldest?: Revision): void {
+  delivery.flush()
+  for (const stream of streams) delivery.end(stream, reason, oldest)
+}
+
+/** Tells of a gap those that miss something; the others only have to come back. */
+function endCompacted({ delivery, streams }: Works, oldest: Revision): void {
+  delivery.flush()
+  for (const stream of streams) {
+    // A stream in the front of its group needs what comes next in the ring. Another one may begin later: its listener has been elsewhere.
+    const isAhead = stream.place < 0 && stream.next >= oldest
+    delivery.end(stream, isAhead ? 'store_unavailable' : 'history_compacted', oldest)
+  }
+}
+
+/** Ends everything that rests on what is lost. */
+function lose(works: Works, loss: Loss, onEpochChange?: () => void): void {
+  if (loss.kind === 'compacted') {
+    endCompacted(works, loss.oldest)
+    works.history.reset(unavailable())
+    return
+  }
+  endAll(works, 'store_unavailable')
+  works.history.reset(
+    new AvisoError('ERR_EPOCH_CHANGED', 'The store was replaced; start again from a date or from now'),
+  )
+  onEpochChange?.()
+}
+
+function statusOf({ streams, ring, upstream }: Works): HubStatus {
+  let parked = 0
+  for (const { isWanted } of streams) if (!isWanted) parked++
+  return {
+    subscribers: streams.size,
+    parked,
+    revision: ring.through,
+    ringEntries: ring.end - ring.start,
+    ringBytes: ring.bytes,
+    connected: upstream.state().connected,
+  }
+}
+
+function unavailable(): AvisoError {
+  return new AvisoError('ERR_STORE_UNAVAILABLE', 'The stream cannot begin here now; connect again')
+}

@@ -1,0 +1,126 @@
+/**
+ * Joins the events of one revision: notification keys with the journal entries that describe them.
+ *
+ * Flow: store → **decode** → hub → auth → listener
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import { parseJournal } from '#shared/journal/codec.ts'
+import {
+  INTERNAL_PREFIX,
+  JOURNAL_PREFIX,
+  RELAYED_RANGES,
+  type JournalEvent,
+} from '#shared/journal/journal.ts'
+import type { Notification, NotificationRequest } from '#shared/notification/notification.ts'
+import { compareBytes, isInRange, prefixEnd, toBytes, toText } from '#shared/bytes/bytes.ts'
+import type { KeyRange, Revision, StoreEvent } from '#shared/store/store.ts'
+import type { Logger } from '#shared/logger.ts'
+import { createEntry, type Entry } from './entry.ts'
+
+/** What the hub needs of the schemas. */
+export interface KeyDecoder {
+  /** Event type and request of a notification key; `undefined` for every other key. */
+  decodeKey(key: string): { readonly event: string; readonly request: NotificationRequest } | undefined
+}
+
+/** What a decoder is made with. */
+export interface DecoderParts {
+  readonly schemas: KeyDecoder
+  /** Prefixes of the keys that listeners may be given. */
+  readonly roots: readonly string[]
+  readonly logger: Logger
+}
+
+/** Decodes one whole revision. */
+export type Decoder = (revision: Revision, events: readonly StoreEvent[]) => Entry
+
+/** What the journal says about one notification. */
+interface Described {
+  readonly event: string
+  readonly committedAt: string
+  readonly entry: JournalEvent
+  /** Among those of the revision. */
+  readonly place: number
+}
+
+/**
+ * The smallest range that holds all roots and everything of ours. One watch over it keeps a revision whole and lets a journal entry meet
+ * its notifications: the store delivers separate watches separately.
+ */
+export function hullOf(roots: readonly string[]): KeyRange & { readonly end: Uint8Array } {
+  const prefixes = [INTERNAL_PREFIX, ...roots].map(toBytes).toSorted(compareBytes)
+  const ends = prefixes.map(prefixEnd).toSorted(compareBytes)
+  // The end of all keys is the byte 0, which sorts first.
+  const endless = ends.find((end) => end.length === 1 && end[0] === 0)
+  return {
+    key: prefixes[0] ?? toBytes(INTERNAL_PREFIX),
+    end: endless ?? ends.at(-1) ?? prefixEnd(toBytes(INTERNAL_PREFIX)),
+  }
+}
+
+export function createDecoder({ schemas, roots, logger }: DecoderParts): Decoder {
+  return (revision, events) => {
+    const journal = new Map<string, Described>()
+    const kept: StoreEvent[] = []
+    const texts: string[] = []
+    const relayed: StoreEvent[] = []
+    for (const event of events) {
+      const key = toText(event.kv.key)
+      if (key.startsWith(JOURNAL_PREFIX)) describe(event, key, journal)
+      if (RELAYED_RANGES.some((range) => isInRange(event.kv.key, range))) relayed.push(event)
+      if (key.startsWith(INTERNAL_PREFIX) || !roots.some((root) => key.startsWith(root))) continue
+      kept.push(event)
+      texts.push(key)
+    }
+    const notifications: (Notification | undefined)[] = []
+    for (const [place, event] of kept.entries()) {
+      const key = texts[place] ?? ''
+      const decoded = event.kind === 'put' ? schemas.decodeKey(key) : undefined
+      if (decoded === undefined) continue
+      const described = journal.get(key)
+      // Who stands on another Aviso may be shown a part: what is hidden keeps its place, for positions count all.
+      while (notifications.length < (described?.place ?? 0)) notifications.push(undefined)
+      notifications.push({
+        revision,
+        index: notifications.length,
+        event: decoded.event,
+        key,
+        request: decoded.request,
+        value: event.kv.value,
+        ...(described?.event === decoded.event && fromJournal(described)),
+      })
+    }
+    return createEntry({ revision, events: kept, relayed, notifications })
+  }
+
+  function describe({ kind, kv }: StoreEvent, key: string, journal: Map<string, Described>): void {
+    if (kind !== 'put') return
+    try {
+      const batch = parseJournal(kv.value, key)
+      const event = key.slice(JOURNAL_PREFIX.length)
+      for (const [place, entry] of batch.events.entries()) {
+        journal.set(entry.key, { event, committedAt: batch.at, entry, place })
+      }
+    } catch (error) {
+      // Its notifications are delivered all the same, as those of another writer.
+      logger('error', 'A journal could not be read', {
+        key,
+        code: isAvisoError(error) ? error.code : 'ERR_INTERNAL',
+      })
+    }
+  }
+}
+
+function fromJournal({ committedAt, entry }: Described): Partial<Notification> {
+  return {
+    sequence: BigInt(entry.seq),
+    id: entry.id,
+    source: entry.source,
+    committedAt,
+    ...(entry.time !== undefined && { time: entry.time }),
+    ...(entry.traceparent !== undefined && { traceparent: entry.traceparent }),
+  }
+}

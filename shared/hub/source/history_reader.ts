@@ -1,0 +1,190 @@
+/**
+ * One reader of history: a watch of the store on its way forward, for all streams that lie on its way.
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import { onNextTurn } from '#shared/time/turn.ts'
+import type { KeyRange, Revision, Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+import type { Decoder } from './decode.ts'
+import { isEmptyEntry, type Entry } from './entry.ts'
+import { followStore, type KnownEpoch } from './follow.ts'
+import type { HistoryPages } from './history_pages.ts'
+import { HISTORY_PAGE_BYTES } from './limits.ts'
+import { createNumbering } from './numbering.ts'
+import type { Ring } from './ring.ts'
+
+/** Somebody who waits for history. */
+export interface HistoryWaiter {
+  /** The revision it needs. */
+  readonly next: Revision
+  /** The page is there, or the ring holds the revision by now. The page may go once this returns. */
+  resume(): void
+  /** It never will be: `ERR_HISTORY_COMPACTED` (`details.oldest_revision`), `ERR_EPOCH_CHANGED`, or the hub is closed. */
+  fail(error: unknown): void
+}
+
+/** What history is read with. */
+export interface HistoryParts {
+  readonly store: Store
+  /** The hull, which the ring is filled from too. */
+  readonly range: KeyRange
+  /** Which store it is: the same object for all who follow it. */
+  readonly epoch: KnownEpoch
+  readonly decode: Decoder
+  readonly ring: Ring
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+}
+
+export interface HistoryReader {
+  /** Where its way began. */
+  readonly from: Revision
+  /** First revision that is not in a page yet. */
+  readonly next: Revision
+  /** Last revision it has seen. */
+  readonly through: Revision
+  /** When its last waiter left, in milliseconds since the epoch; 0 while there are some. */
+  readonly idleSince: number
+  /** Has the reader go on until it has come by. The waiter may be resumed before this returns. */
+  add(waiter: HistoryWaiter): void
+  /** Takes a waiter back. @returns False where it was not here. */
+  remove(waiter: HistoryWaiter): boolean
+  /** Ends the reader, and hands back who still waits. */
+  stop(): HistoryWaiter[]
+}
+
+/** How a reader is started. */
+export interface ReaderRequest extends HistoryParts {
+  readonly from: Revision
+  readonly pages: HistoryPages
+  /** Whether the reader should give way, asked after each page that is not its last. */
+  readonly isTurnOver: (reader: HistoryReader) => boolean
+  /** It has come to the ring or to a known page, its turn is over, or it has failed. Not called after `stop`. */
+  readonly onEnd: (reader: HistoryReader, error?: unknown) => void
+}
+
+/** Starts a reader. */
+export function startReader(request: ReaderRequest): HistoryReader {
+  const { from, pages, ring, decode, clock } = request
+  const waiters = new Set<HistoryWaiter>()
+  const stop = new AbortController()
+  let next = from
+  let through = from - 1n
+  let entries: Entry[] = []
+  let bytes = 0
+  let idleSince = clock.now()
+  let isCutting = false
+  const gate = createGate()
+  const number = createNumbering(request.store)
+
+  const reader: HistoryReader = {
+    get next() {
+      return next
+    },
+    get through() {
+      return through
+    },
+    get idleSince() {
+      return idleSince
+    },
+    from,
+    add: (waiter) => {
+      waiters.add(waiter)
+      idleSince = 0
+      if (through >= waiter.next) cut()
+      if (waiters.size > 0) gate.open()
+    },
+    remove: (waiter) => {
+      const isHere = waiters.delete(waiter)
+      if (isHere && waiters.size === 0) idleSince = clock.now()
+      return isHere
+    },
+    stop: () => {
+      stop.abort()
+      gate.open()
+      const left = [...waiters]
+      waiters.clear()
+      return left
+    },
+  }
+
+  async function run(): Promise<void> {
+    for await (const message of followStore({ ...request, signal: stop.signal })) {
+      // A store may have more at hand when the signal comes.
+      if (stop.signal.aborted) return
+      if (message.kind === 'created') continue
+      const decoded =
+        message.kind === 'revision' ? number(decode(message.revision, message.events)) : undefined
+      take(message.revision, decoded instanceof Promise ? await decoded : decoded)
+      if (stop.signal.aborted) return
+      const isAtRing = through >= ring.floor - 1n
+      if (isAtRing || bytes >= HISTORY_PAGE_BYTES) cut()
+      else cutLater()
+      if (isAtRing) return
+      if (next > through && (pages.find(next) !== undefined || request.isTurnOver(reader))) return
+      // Until somebody asks for more.
+      if (waiters.size === 0 && !stop.signal.aborted) await gate.opened()
+    }
+  }
+
+  function take(revision: Revision, entry: Entry | undefined): void {
+    through = revision
+    if (entry === undefined || isEmptyEntry(entry)) return
+    entries.push(entry)
+    bytes += entry.bytes
+  }
+
+  /** Cuts a page once everything that has arrived by now is in it, if somebody waits for it. */
+  function cutLater(): void {
+    if (isCutting) return
+    isCutting = true
+    onNextTurn(() => {
+      isCutting = false
+      if (stop.signal.aborted) return
+      for (const waiter of waiters) if (waiter.next <= through) return cut()
+    })
+  }
+
+  /** Makes a page of what has been read, for those who wait for it. */
+  function cut(): void {
+    if (through < next) return
+    pages.add(next, through, entries)
+    next = through + 1n
+    entries = []
+    bytes = 0
+    const served = [...waiters].filter((waiter) => waiter.next <= through || waiter.next >= ring.floor)
+    for (const waiter of served) waiters.delete(waiter)
+    if (waiters.size === 0) idleSince = clock.now()
+    for (const waiter of served) waiter.resume()
+  }
+
+  const end = (error?: unknown): void => {
+    if (!stop.signal.aborted) request.onEnd(reader, error)
+  }
+  run().then(() => end(), end)
+  return reader
+}
+
+/** Where a reader waits. */
+function createGate(): { readonly open: () => void; readonly opened: () => Promise<void> } {
+  let open: () => void = () => undefined
+  return {
+    open: () => open(),
+    opened: () =>
+      new Promise((resolve) => {
+        open = resolve
+      }),
+  }
+}
+
+/** The oldest revision that an `ERR_HISTORY_COMPACTED` names. */
+export function oldestRevisionOf(error: unknown): Revision | undefined {
+  if (!isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
+  const text = String(error.details['oldest_revision'] ?? '')
+  return /^\d{1,19}$/.test(text) ? BigInt(text) : undefined
+}

@@ -1,0 +1,185 @@
+/**
+ * The upstream: the one watch that fills the ring, and starts over where it cannot go on.
+ *
+ * Flow: store → **upstream** → hub → auth → listener
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
+import { prefixRange } from '#shared/bytes/bytes.ts'
+import { onNextTurn } from '#shared/time/turn.ts'
+import type { KeyRange, Revision, Store, WatchMessage } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+import type { Decoder } from './decode.ts'
+import { isEmptyEntry, type Entry } from './entry.ts'
+import { followStore, type FollowState, type KnownEpoch } from './follow.ts'
+import { oldestRevisionOf } from './history_reader.ts'
+import { START_BACK_REVISIONS, TURN_BYTES, TURN_REVISIONS } from './limits.ts'
+import { createNumbering } from './numbering.ts'
+import type { Ring } from './ring.ts'
+import { createStanding, type Origin, type Standing } from './standing.ts'
+
+/** Why everything known is void. */
+export type Loss =
+  /** What came while the upstream was away can no longer be read. */
+  | { readonly kind: 'compacted'; readonly oldest: Revision }
+  /** The store was replaced. */
+  | { readonly kind: 'replaced' }
+
+/** What the upstream works with. */
+export interface UpstreamParts {
+  readonly store: Store
+  readonly range: KeyRange
+  readonly ring: Ring
+  /** Which store it is: the same object for all who follow it. */
+  readonly epoch: KnownEpoch
+  readonly decode: Decoder
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  /** An entry has been appended to the ring. */
+  readonly onEntry: (entry: Entry) => void
+  /** The ring's `through` has moved. */
+  readonly onAdvance: () => void
+  /** Called before the ring starts over, so that streams can be ended with what it still knows. */
+  readonly onLoss: (loss: Loss) => void
+}
+
+export interface Upstream {
+  readonly standing: Standing
+  state(): FollowState
+  close(): Promise<void>
+}
+
+/** Wait after a failure that nothing explains. */
+const RETRY_MS = 1_000
+
+/**
+ * Finds where to begin: at the newest write of ours, which is an event that every reader of history meets too; right behind the store's
+ * head where there is none, or none near. Then a reader waits at the end of history until an event or progress shows that it is the end.
+ *
+ * @throws {AvisoError} What the store throws.
+ */
+export async function findOrigin(store: Store, signal?: AbortSignal): Promise<Origin> {
+  const request = {
+    ...prefixRange(INTERNAL_PREFIX),
+    keysOnly: true,
+    sortTarget: 'MOD',
+    sortOrder: 'DESCEND',
+    limit: 1,
+  } as const
+  const { kvs, revision: head } = await store.range(request, signal && { signal })
+  const written = kvs[0]?.modRevision
+  const isNear = written !== undefined && head - written <= START_BACK_REVISIONS
+  return { from: isNear ? written : head + 1n, hasEvent: isNear, head }
+}
+
+/** Follows the store from the ring's end on. */
+export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
+  const { store, range, ring, clock, random, logger } = parts
+  const stop = new AbortController()
+  let state: FollowState = { connected: false, since: clock.now() }
+  const { epoch } = parts
+  const standing = createStanding(ring, origin, clock)
+  /** What has been received in this turn. */
+  let turn = { revisions: 0, bytes: 0 }
+
+  async function follow(): Promise<void> {
+    const onState = (changed: FollowState): void => {
+      state = changed
+    }
+    const from = ring.through + 1n
+    const { signal } = stop
+    const messages = followStore({ store, range, from, epoch, clock, random, logger, onState, signal })
+    const number = createNumbering(store)
+    for await (const message of messages) {
+      const decoded =
+        message.kind === 'revision' ? number(parts.decode(message.revision, message.events)) : undefined
+      receive(message, decoded instanceof Promise ? await decoded : decoded)
+      if (turn.revisions < TURN_REVISIONS && turn.bytes < TURN_BYTES) continue
+      turn = { revisions: 0, bytes: 0 }
+      await new Promise<void>(onNextTurn)
+    }
+  }
+
+  function receive({ kind, revision }: WatchMessage, entry: Entry | undefined): void {
+    if (kind !== 'created') advance(revision, entry)
+    standing.received()
+  }
+
+  function advance(revision: Revision, entry: Entry | undefined): void {
+    if (entry === undefined || isEmptyEntry(entry)) ring.advance(revision)
+    else {
+      ring.append(entry)
+      turn.bytes += entry.bytes
+      parts.onEntry(entry)
+    }
+    turn.revisions++
+    parts.onAdvance()
+  }
+
+  async function startOver(error: unknown): Promise<void> {
+    const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
+    const oldest = oldestRevisionOf(error)
+    state = { connected: false, since: clock.now() }
+    const isCompacted = oldest !== undefined && oldest > ring.through + 1n
+    const isReplaced = code === 'ERR_EPOCH_CHANGED'
+    if (isCompacted || isReplaced) standing.fall()
+    if (isCompacted) {
+      logger('error', 'The store has compacted what was not read yet, starting over', { code, oldest })
+      parts.onLoss({ kind: 'compacted', oldest })
+      await relocate(oldest)
+    } else if (isReplaced) {
+      epoch.known = undefined
+      logger('error', 'The store was replaced, starting over', { code })
+      parts.onLoss({ kind: 'replaced' })
+      await relocate(1n)
+    } else {
+      logger('error', 'The store could not be followed, trying again', { code })
+      await clock.sleep(RETRY_MS, stop.signal)
+    }
+  }
+
+  /** Begins again as at first, at `oldest` or later. */
+  async function relocate(oldest: Revision): Promise<void> {
+    while (!stop.signal.aborted) {
+      try {
+        const found = await findOrigin(store, stop.signal)
+        const origin = found.from < oldest ? { ...found, from: oldest, hasEvent: false } : found
+        ring.reset(origin.from)
+        standing.restart(origin)
+        return
+      } catch (error) {
+        if (!isAvisoError(error)) throw error
+        await clock.sleep(RETRY_MS, stop.signal)
+      }
+    }
+  }
+
+  const running = keepFollowing(follow, startOver, stop.signal)
+  return {
+    standing,
+    state: () => state,
+    close: async () => {
+      stop.abort()
+      await running
+    },
+  }
+}
+
+async function keepFollowing(
+  follow: () => Promise<void>,
+  startOver: (error: unknown) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await follow()
+    } catch (error) {
+      if (!signal.aborted) await startOver(error)
+    }
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The index from what happens to who wants it, so that an event costs the listeners it reaches and not the listeners there are.
+ *
+ * @module
+ */
+
+import { satisfies } from '#shared/notification/match.ts'
+import type { NotificationRequest } from '#shared/notification/notification.ts'
+import type { KeyRange, StoreEvent } from '#shared/store/store.ts'
+import type { Entry } from './source/entry.ts'
+import { createRangeIndex } from './range_index.ts'
+import { isInRanges, type Matcher, type Predicate } from './source/matcher.ts'
+
+/** What is indexed: something that takes notifications or revisions. */
+export interface Indexed {
+  readonly matcher: Matcher
+}
+
+export interface SubscriptionIndex<Item extends Indexed> {
+  add(item: Item): void
+  remove(item: Item): void
+  /** Calls `hit` for all that an item takes of an entry; for one item in ascending places, each once. */
+  visit(entry: Entry, hit: (item: Item, place: number) => void): void
+}
+
+export function createSubscriptionIndex<Item extends Indexed>(): SubscriptionIndex<Item> {
+  const tables = new Map<string, EventTable<Item>>()
+  const ranges = createRangeIndex<Item>()
+  return {
+    add: (item) => {
+      const { matcher } = item
+      if (matcher.kind === 'ranges') return ranges.add(item, rangesOf(matcher))
+      let table = tables.get(matcher.event)
+      if (table === undefined) {
+        table = createEventTable()
+        tables.set(matcher.event, table)
+      }
+      table.add(item, matcher.predicates)
+    },
+    remove: (item) => {
+      const { matcher } = item
+      if (matcher.kind === 'ranges') return ranges.remove(item, rangesOf(matcher))
+      const table = tables.get(matcher.event)
+      table?.remove(item)
+      if (table?.isEmpty() === true) tables.delete(matcher.event)
+    },
+    visit: (entry, hit) => {
+      for (const notification of entry.notifications) {
+        if (notification === undefined) continue
+        const { event, request, index } = notification
+        tables.get(event)?.visit(request, (item) => hit(item, index))
+      }
+      if (!ranges.isEmpty()) visitRanges(ranges.find, entry, hit)
+    },
+  }
+}
+
+function visitRanges<Item extends Indexed>(
+  find: (key: Uint8Array) => Iterable<Item>,
+  entry: Entry,
+  hit: (item: Item, place: number) => void,
+): void {
+  const seen = new Set<Item>()
+  const visit = (events: readonly StoreEvent[], list: 'ranges' | 'relayed'): void => {
+    for (const { kv } of events) {
+      for (const item of find(kv.key)) {
+        if (seen.has(item)) continue
+        const { matcher } = item
+        if (matcher.kind !== 'ranges' || !isInRanges(matcher[list], kv.key)) continue
+        seen.add(item)
+        hit(item, 0)
+      }
+    }
+  }
+  visit(entry.events, 'ranges')
+  visit(entry.relayed, 'relayed')
+}
+
+function rangesOf({ ranges, relayed }: Extract<Matcher, { kind: 'ranges' }>): readonly KeyRange[] {
+  return [...ranges, ...relayed]
+}
+
+/** All items for one event type, each filed under the values of one field where it has such a condition. */
+interface EventTable<Item> {
+  add(item: Item, predicates: readonly Predicate[]): void
+  remove(item: Item): void
+  isEmpty(): boolean
+  visit(request: NotificationRequest, hit: (item: Item) => void): void
+}
+
+/** An item with what is left to check once its values have been looked up. */
+interface Filed<Item> {
+  readonly item: Item
+  readonly field: string | undefined
+  readonly values: ReadonlySet<string>
+  readonly rest: readonly Predicate[]
+}
+
+const NO_VALUES: ReadonlySet<string> = new Set()
+
+function createEventTable<Item>(): EventTable<Item> {
+  const filed = new Map<Item, Filed<Item>>()
+  /** Field → value → items. */
+  const fields = new Map<string, Map<string, Set<Filed<Item>>>>()
+  const others = new Set<Filed<Item>>()
+
+  /** Items that would be looked at in vain, were one more filed under these values. */
+  const costOf = (field: string, values: ReadonlySet<string>): number => {
+    const buckets = fields.get(field)
+    let cost = 0
+    for (const value of values) cost += 1 + (buckets?.get(value)?.size ?? 0)
+    return cost
+  }
+  /** The field that tells items apart best, as things stand: with thousands that share a class, the destination. */
+  const choose = (predicates: readonly Predicate[]): Predicate | undefined => {
+    let chosen: Predicate | undefined
+    let least = Infinity
+    for (const predicate of predicates) {
+      const [field, condition] = predicate
+      if (condition.kind !== 'in') continue
+      const cost = costOf(field, condition.values)
+      if (cost >= least) continue
+      least = cost
+      chosen = predicate
+    }
+    return chosen
+  }
+  return {
+    add: (item, predicates) => {
+      const chosen = choose(predicates)
+      const condition = chosen?.[1]
+      const entry: Filed<Item> = {
+        item,
+        field: chosen?.[0],
+        values: condition?.kind === 'in' ? condition.values : NO_VALUES,
+        rest: predicates.filter((predicate) => predicate !== chosen),
+      }
+      filed.set(item, entry)
+      if (entry.field === undefined) others.add(entry)
+      else for (const value of entry.values) bucketOf(fields, entry.field, value).add(entry)
+    },
+    remove: (item) => {
+      const entry = filed.get(item)
+      if (entry === undefined) return
+      filed.delete(item)
+      others.delete(entry)
+      if (entry.field === undefined) return
+      const buckets = fields.get(entry.field)
+      for (const value of entry.values) {
+        const bucket = buckets?.get(value)
+        bucket?.delete(entry)
+        if (bucket?.size === 0) buckets?.delete(value)
+      }
+      if (buckets?.size === 0) fields.delete(entry.field)
+    },
+    isEmpty: () => filed.size === 0,
+    visit: (request, hit) => {
+      const offer = ({ item, rest }: Filed<Item>): void => {
+        if (satisfies(rest, request)) hit(item)
+      }
+      for (const [field, buckets] of fields) {
+        const value = request[field]
+        if (value !== undefined) buckets.get(value)?.forEach(offer)
+      }
+      others.forEach(offer)
+    },
+  }
+}
+
+function bucketOf<Item>(
+  fields: Map<string, Map<string, Set<Item>>>,
+  field: string,
+  value: string,
+): Set<Item> {
+  let buckets = fields.get(field)
+  if (buckets === undefined) {
+    buckets = new Map()
+    fields.set(field, buckets)
+  }
+  let bucket = buckets.get(value)
+  if (bucket === undefined) {
+    bucket = new Set()
+    buckets.set(value, bucket)
+  }
+  return bucket
+}

@@ -1,0 +1,66 @@
+/**
+ * The sweep: one timer that looks after the age, the stalls and the heartbeats of all streams.
+ *
+ * @module
+ */
+
+import { onNextTurn } from '#shared/time/turn.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Delivery } from './delivery.ts'
+import { SWEEP_MS, SWEEP_SLICE } from './limits.ts'
+import type { Stream } from './stream.ts'
+
+/** What the sweep looks at. */
+export interface SweepParts {
+  readonly streams: ReadonlySet<Stream>
+  readonly delivery: Delivery
+  readonly clock: Clock
+  /** Longest time that a stream may be left unread. */
+  readonly stallMs: number
+  /** Called at the begin of each round. */
+  readonly onRound: () => void
+}
+
+/** Starts the timer. @returns What stops it. */
+export function startSweep({ streams, delivery, clock, stallMs, onRound }: SweepParts): () => void {
+  let round: Iterator<Stream> | undefined
+  let isStopped = false
+
+  const stopTimer = clock.every(SWEEP_MS, () => {
+    onRound()
+    if (round !== undefined) return
+    round = streams.values()
+    sweepSlice()
+  })
+
+  /** Some streams at a time: thousands of heartbeats at once would hold up what is live. */
+  function sweepSlice(): void {
+    if (isStopped || round === undefined) return
+    delivery.flush()
+    const now = clock.now()
+    for (let count = 0; count < SWEEP_SLICE; count++) {
+      const { done, value } = round.next()
+      if (done === true) {
+        round = undefined
+        return
+      }
+      look(value, now)
+    }
+    onNextTurn(sweepSlice)
+  }
+
+  function look(stream: Stream, now: number): void {
+    if (now >= stream.endsAt) return delivery.end(stream, 'max_age')
+    if (!stream.isWanted) {
+      if (stream.parkedAt === 0) stream.parkedAt = now
+      else if (now - stream.parkedAt >= stallMs) delivery.end(stream, 'slow_consumer')
+      return
+    }
+    if (now - stream.writtenAt >= stream.heartbeatMs) delivery.beat(stream)
+  }
+
+  return () => {
+    isStopped = true
+    stopTimer()
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * What an operator has taken out of an event type: single notifications, and everything up to a wipe.
+ *
+ * The store's history cannot be rewritten, so a notification that was deleted is still in it. This document says what of it is
+ * no longer handed to listeners. It names only what history still holds: compaction makes it shorter.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { REMOVED_PREFIX } from './journal.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import type { Revision } from '#shared/store/store.ts'
+
+/**
+ * Most single notifications: every listening process holds them, and an operator who deletes more wants a wipe.
+ */
+export const MAX_REMOVED_IDS = 10_000
+
+/** What was taken out of one event type. */
+export interface Removed {
+  /** Everything stored up to this revision; 0n: nothing. */
+  readonly wipedThrough: Revision
+  /** Single notifications: sequence number → revision of their commit. */
+  readonly ids: ReadonlyMap<bigint, Revision>
+}
+
+/** Nothing. */
+export const NOTHING_REMOVED: Removed = { wipedThrough: 0n, ids: new Map() }
+
+/** Store key of the document of an event type. */
+export function removedKey(event: string): string {
+  return REMOVED_PREFIX + event
+}
+
+/** The document: JSON text, revisions and sequence numbers as text. */
+export function encodeRemoved({ wipedThrough, ids }: Removed): Uint8Array {
+  return toBytes(
+    JSON.stringify({
+      version: 1,
+      wiped_through: wipedThrough.toString(),
+      ids: [...ids].map(([sequence, revision]) => [sequence.toString(), revision.toString()]),
+    }),
+  )
+}
+
+/**
+ * Reads the document back.
+ *
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for anything that no version of ours wrote.
+ */
+export function parseRemoved(value: Uint8Array, event: string): Removed {
+  let document: unknown
+  try {
+    document = JSON.parse(toText(value))
+  } catch {
+    document = undefined
+  }
+  if (typeof document === 'object' && document !== null) {
+    const { version, wiped_through: through, ids } = document as Readonly<Record<string, unknown>>
+    const wipedThrough = toInteger(through)
+    const pairs = Array.isArray(ids) ? ids.map(toPair) : [undefined]
+    if (version === 1 && wipedThrough !== undefined && pairs.every((pair) => pair !== undefined))
+      return { wipedThrough, ids: new Map(pairs) }
+  }
+  throw new AvisoError(
+    'ERR_STORE_PROTOCOL',
+    `The store key ${removedKey(event)} does not hold what was removed: delete it, and what was removed from ${event} is delivered again`,
+  )
+}
+
+/** What is left to name once history before a revision is gone. */
+export function forgetCompacted({ wipedThrough, ids }: Removed, compacted: Revision): Removed {
+  const kept = [...ids].filter(([, revision]) => revision >= compacted && revision > wipedThrough)
+  return { wipedThrough, ids: new Map(kept) }
+}
+
+function toPair(value: unknown): readonly [bigint, Revision] | undefined {
+  if (!Array.isArray(value) || value.length !== 2) return undefined
+  const sequence = toInteger(value[0])
+  const revision = toInteger(value[1])
+  return sequence === undefined || revision === undefined ? undefined : [sequence, revision]
+}
+
+function toInteger(value: unknown): bigint | undefined {
+  return typeof value === 'string' && /^(?:0|[1-9]\d{0,18})$/.test(value) ? BigInt(value) : undefined
+}

@@ -1,0 +1,103 @@
+/**
+ * Measures Fetch handlers: requests, their times, and how many are under way. Names are those of aviso 2.x.
+ *
+ * @module
+ */
+
+import type { TimeCollector } from '../telemetry/collectors.ts'
+import {
+  RESPONSE_SECONDS,
+  type BoundCounter,
+  type BoundGauge,
+  type BoundHistogram,
+  type Metrics,
+} from './metrics.ts'
+
+/** A Fetch handler. */
+type Handler = (request: Request) => Promise<Response>
+
+/** What is measured besides metrics. */
+export interface ObserveOptions {
+  /** Also told the times of answers that are no errors, as 1.x measures them. */
+  readonly collector?: TimeCollector
+}
+
+/** Measures handlers. */
+export interface HttpMetrics {
+  /** @param route Label of what the handler serves, from configuration; never from a request. */
+  observe(route: string, handler: Handler, options?: ObserveOptions): Handler
+}
+
+/** Methods with a label of their own; a client may send any word. */
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])
+
+/** @param elapsed Milliseconds of a clock that only goes forward, with a fraction. */
+export function createHttpMetrics(metrics: Metrics, elapsed: () => number): HttpMetrics {
+  const requests = metrics.counter({
+    name: 'aviso_http_requests',
+    help: 'Requests answered',
+    labels: ['route', 'method', 'status_code'],
+    maxSeries: 500,
+  })
+  const durations = metrics.histogram({
+    name: 'aviso_http_request_duration_seconds',
+    unit: 'seconds',
+    help: 'Time to the answer; for a stream, to its first byte',
+    labels: ['route', 'method'],
+    bounds: RESPONSE_SECONDS,
+  })
+  const inFlight = metrics.gauge({
+    name: 'aviso_http_requests_in_flight',
+    help: 'Requests that are not answered yet',
+    labels: ['method'],
+  })
+  const createMethod = (route: string, method: string): Method => ({
+    inFlight: inFlight.bind([method]),
+    durations: durations.bind([route, method]),
+    statuses: new Map(),
+  })
+  return {
+    observe: (route, handler, { collector } = {}) => {
+      const methods = new Map<string, Method>()
+      const methodOf = (name: string): Method => {
+        const label = METHODS.has(name) ? name : 'other'
+        const known = methods.get(label) ?? createMethod(route, label)
+        methods.set(label, known)
+        return known
+      }
+      const count = (name: string, { statuses }: Method, status: number): void => {
+        let series = statuses.get(status)
+        if (series === undefined) {
+          series = requests.bind([route, METHODS.has(name) ? name : 'other', String(status)])
+          statuses.set(status, series)
+        }
+        series.add()
+      }
+      return async (request) => {
+        const name = request.method
+        const method = methods.get(name) ?? methodOf(name)
+        const startedAt = elapsed()
+        method.inFlight.add(1)
+        let status = 500
+        try {
+          const response = await handler(request)
+          status = response.status
+          return response
+        } finally {
+          const seconds = (elapsed() - startedAt) / 1_000
+          method.inFlight.add(-1)
+          count(name, method, status)
+          method.durations.observe(seconds)
+          if (status < 400) collector?.observe(seconds)
+        }
+      }
+    },
+  }
+}
+
+/** The series of one route and method. */
+interface Method {
+  readonly inFlight: BoundGauge
+  readonly durations: BoundHistogram
+  readonly statuses: Map<number, BoundCounter>
+}

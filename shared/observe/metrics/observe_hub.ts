@@ -1,0 +1,82 @@
+/**
+ * Measures a hub: the streams that are open, those that were opened and how they ended, and its ring.
+ *
+ * @module
+ */
+
+import type { CloseReason, Hub, HubStatus, StreamFormat, SubscribeRequest } from '#shared/hub/hub.ts'
+import type { Metrics } from './metrics.ts'
+
+/** Registers the metrics. @returns Measures the hub of this process. */
+export function createHubMetrics(metrics: Metrics): (hub: Hub) => Hub {
+  let measured: Hub | undefined
+  const opened = metrics.counter({
+    name: 'aviso_sse_connections',
+    help: 'Streams opened, by event type; "ranges" is a watch of 1.x',
+    labels: ['event_type'],
+  })
+  const refused = metrics.counter({ name: 'aviso_streams_refused', help: 'Streams that could not be opened' })
+  const ended = metrics.counter({
+    name: 'aviso_streams_ended',
+    help: 'Streams that the service ended, by reason; the others were left by their listener',
+    labels: ['reason'],
+  })
+  registerStatus(metrics, () => measured?.status())
+  const onClosing = (reason: CloseReason): void => ended.add([reason])
+  const measure = (hub: Hub): Hub => ({
+    async subscribe(request) {
+      try {
+        const subscription = await hub.subscribe({
+          ...request,
+          format: observeFormat(request.format, onClosing),
+        })
+        opened.add([labelOf(request)])
+        return subscription
+      } catch (error) {
+        refused.add()
+        throw error
+      }
+    },
+    status: () => hub.status(),
+    close: () => hub.close(),
+  })
+  return (hub) => {
+    measured = hub
+    return measure(hub)
+  }
+}
+
+function labelOf({ selection }: SubscribeRequest): string {
+  return selection.kind === 'notifications' ? selection.filter.event : 'ranges'
+}
+
+/** A stream has its own format; frames are shared by its name, which stays. */
+function observeFormat(format: StreamFormat, onClosing: (reason: CloseReason) => void): StreamFormat {
+  return {
+    ...format,
+    closing(closing) {
+      onClosing(closing.reason)
+      return format.closing?.(closing)
+    },
+  }
+}
+
+function registerStatus(metrics: Metrics, status: () => HubStatus | undefined): void {
+  const gauge = (name: string, help: string, value: (status: HubStatus) => number): void =>
+    metrics.read({
+      kind: 'gauge',
+      name,
+      help,
+      ...(name.endsWith('_bytes') && { unit: 'bytes' }),
+      read: () => {
+        const now = status()
+        return now === undefined ? [] : [{ value: value(now) }]
+      },
+    })
+  gauge('aviso_sse_connections_active', 'Streams that are open', ({ subscribers }) => subscribers)
+  gauge('aviso_streams_parked', 'Streams whose listener does not read just now', ({ parked }) => parked)
+  gauge('aviso_hub_up', 'Whether the watch of the store stands', ({ connected }) => Number(connected))
+  gauge('aviso_hub_revision', 'Newest revision that the hub has seen', ({ revision }) => Number(revision))
+  gauge('aviso_hub_ring_entries', 'Recent entries kept for all streams', ({ ringEntries }) => ringEntries)
+  gauge('aviso_hub_ring_bytes', 'Bytes of recent entries kept for all streams', ({ ringBytes }) => ringBytes)
+}

@@ -1,0 +1,84 @@
+/**
+ * Measures a publisher: notifications by event type and outcome, the time to their commit, and when each was accepted and committed.
+ *
+ * @module
+ */
+
+import type { Publisher, PublishResult } from '#shared/publish/publish.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { TraceBook } from '../telemetry/trace_book.ts'
+import { RESPONSE_SECONDS, type BoundCounter, type Metrics } from './metrics.ts'
+
+/** Outcomes by the words of aviso 2.x; `replayed` is ours: the same notification was stored before. */
+type Status = 'success' | 'replayed' | 'rejected' | 'error'
+
+function statusOf(result: PublishResult): Status {
+  if (result.ok) return result.receipt.replayed ? 'replayed' : 'success'
+  return result.error.status < 500 ? 'rejected' : 'error'
+}
+
+/** What measuring needs. */
+export interface PublisherMetricsParts {
+  readonly metrics: Metrics
+  /** Milliseconds of a clock that only goes forward, with a fraction. */
+  readonly elapsed: () => number
+  readonly clock: Clock
+  readonly traces: TraceBook
+}
+
+/** Registers the metrics. @returns Measures a publisher, and writes into the trace book. */
+export function createPublisherMetrics({
+  metrics,
+  elapsed,
+  clock,
+  traces,
+}: PublisherMetricsParts): (publisher: Publisher) => Publisher {
+  const notifications = metrics.counter({
+    name: 'aviso_notifications',
+    help: 'Notifications handed to the store, by outcome',
+    labels: ['event_type', 'status'],
+  })
+  const failures = metrics.counter({
+    name: 'aviso_publish_failures',
+    help: 'Notifications that the store did not take, by error code',
+    labels: ['code'],
+  })
+  const durations = metrics.histogram({
+    name: 'aviso_publish_duration_seconds',
+    unit: 'seconds',
+    help: 'Time from a valid notification to its commit',
+    bounds: RESPONSE_SECONDS,
+  })
+  const series = new Map<string, BoundCounter>()
+  const count = (event: string, status: Status): void => {
+    const key = `${status} ${event}`
+    let counter = series.get(key)
+    if (counter === undefined) {
+      // Only event types that the schema has come here.
+      counter = notifications.bind([event, status])
+      series.set(key, counter)
+    }
+    counter.add()
+  }
+  const duration = durations.bind([])
+  return (publisher) => ({
+    async publish(items) {
+      const startedAt = elapsed()
+      const acceptedAt = clock.now()
+      const results = await publisher.publish(items)
+      const committedAt = clock.now()
+      duration.observe((elapsed() - startedAt) / 1_000)
+      for (let index = 0; index < results.length; index++) {
+        const result = results[index]
+        if (result === undefined) continue
+        const status = statusOf(result)
+        count(items[index]?.event ?? '', status)
+        if (!result.ok) failures.add([result.error.code])
+        else if (status === 'success')
+          traces.committed(result.receipt.event, Number(result.receipt.sequence), { acceptedAt, committedAt })
+      }
+      return results
+    },
+    close: () => publisher.close(),
+  })
+}

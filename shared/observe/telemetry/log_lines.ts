@@ -1,0 +1,64 @@
+/**
+ * Sends what goes wrong to the monitoring as well: bad log records become syslog lines in the form of 1.x.
+ *
+ * @see RFC 5424; reference/aviso-v1.md §4.2
+ * @module
+ */
+
+import type { TelemetryChannel } from './channel.ts'
+import type { LogFields, Logger, LogLevel } from '#shared/logger.ts'
+
+/** Who writes, and where to. */
+export interface LogLinesParts {
+  readonly channel: TelemetryChannel
+  /** e.g. `aviso-rest`; by it a monitoring tells whose line it is. */
+  readonly component: string
+  readonly hostname: string
+  readonly now: () => number
+}
+
+/** Lines sent per second; a service that fails fast must not drown its monitoring. Further ones are only in the log. */
+const MAX_LINES_PER_SECOND = 10
+/** local7, as 1.x has it. */
+const FACILITY = 23 * 8
+const SEVERITY = { error: 3, warn: 4 } as const
+/** Python's words, which a monitoring looks for. */
+const LEVEL_NAMES = { error: 'ERROR', warn: 'WARNING' } as const
+const MAX_MESSAGE_CHARACTERS = 512
+
+/** A logger that writes to `logger`, and sends warnings and errors. */
+export function sendLogLines(logger: Logger, parts: LogLinesParts): Logger {
+  const encoder = new TextEncoder()
+  let second = 0
+  let lines = 0
+  return (level, message, fields) => {
+    logger(level, message, fields)
+    if (level !== 'error' && level !== 'warn') return
+    const now = parts.now()
+    const currentSecond = Math.floor(now / 1_000)
+    if (currentSecond !== second) lines = 0
+    second = currentSecond
+    if (lines++ >= MAX_LINES_PER_SECOND) return
+    parts.channel.send(encoder.encode(toLine(level, message, fields, parts)))
+  }
+}
+
+function toLine(
+  level: Extract<LogLevel, 'error' | 'warn'>,
+  message: string,
+  fields: LogFields | undefined,
+  { component, hostname, now }: LogLinesParts,
+): string {
+  const time = new Date(now()).toISOString()
+  const code = fields?.['code']
+  const record = JSON.stringify({
+    asctime: time,
+    hostname,
+    levelname: LEVEL_NAMES[level],
+    message: message.slice(0, MAX_MESSAGE_CHARACTERS),
+    ...(typeof code === 'string' && { code }),
+  })
+  // The header is words between spaces.
+  const host = hostname.replaceAll(/[^!-~]/g, '-').slice(0, 255) || '-'
+  return `<${FACILITY + SEVERITY[level]}>1 ${time} ${host} ${component} - - [origin software="aviso"] ${record}`
+}

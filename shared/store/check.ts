@@ -1,0 +1,132 @@
+/**
+ * What a store request must look like, whatever store answers it. etcd's rules, and stricter where etcd would silently
+ * read something else than was asked (an empty range end, a revision of 0).
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { compareBytes, isEndOfKeys, isInRange } from '#shared/bytes/bytes.ts'
+import {
+  MAX_TXN_BYTES,
+  MAX_TXN_OPERATIONS,
+  type KeyRange,
+  type RangeRequest,
+  type Revision,
+  type StoreOperation,
+  type TxnRequest,
+  type WatchRequest,
+} from './store.ts'
+
+/** etcd's `MaxLeaseTTL`. */
+const MAX_LEASE_SECONDS = 9_000_000_000
+
+/** Ids are positive int64. */
+const MAX_LEASE_ID = 2n ** 63n - 1n
+
+/** Bytes that an operation's fields other than key and value take at most in etcd's protobuf form. */
+const OPERATION_OVERHEAD_BYTES = 32
+
+/** @throws {AvisoError} `ERR_INVALID_RANGE` */
+export function checkRange(request: RangeRequest): void {
+  checkInterval(request)
+  checkPosition(request.revision)
+  const { limit } = request
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
+    throw invalid('The limit of a range must be a whole number, 0 for none')
+  }
+}
+
+/** @throws {AvisoError} `ERR_INVALID_RANGE` */
+export function checkWatch(request: WatchRequest): void {
+  checkInterval(request)
+  checkPosition(request.from)
+  const { key, end } = request
+  if (end !== undefined && !isEndOfKeys(end) && compareBytes(key, end) >= 0) {
+    throw invalid('The range to watch is empty: its end must lie behind its key')
+  }
+}
+
+/**
+ * @returns The request's size in bytes, no smaller than etcd counts it.
+ * @throws {AvisoError} `ERR_INVALID_RANGE`, or `ERR_TOO_LARGE` for too many operations or bytes.
+ */
+export function checkTxn(request: TxnRequest): number {
+  const { compare, success, failure = [] } = request
+  if (Math.max(compare.length, success.length, failure.length) > MAX_TXN_OPERATIONS) {
+    throw new AvisoError(
+      'ERR_TOO_LARGE',
+      `A transaction takes at most ${MAX_TXN_OPERATIONS} operations: split it`,
+    )
+  }
+  let bytes = 0
+  for (const { key, value } of compare) {
+    checkKey(key)
+    bytes += key.length + (typeof value === 'bigint' ? 0 : value.length) + OPERATION_OVERHEAD_BYTES
+  }
+  for (const operation of success) bytes += checkOperation(operation)
+  for (const operation of failure) bytes += checkOperation(operation)
+  if (bytes > MAX_TXN_BYTES) {
+    throw new AvisoError(
+      'ERR_TOO_LARGE',
+      `A transaction takes at most ${MAX_TXN_BYTES} bytes: split it or store less`,
+    )
+  }
+  checkWrittenOnce(success)
+  checkWrittenOnce(failure)
+  return bytes
+}
+
+/** @throws {AvisoError} `ERR_INVALID_RANGE` */
+export function checkRevision(revision: Revision): void {
+  if (revision <= 0n) throw invalid('A revision is a positive number')
+}
+
+/** @throws {AvisoError} `ERR_INVALID_RANGE` */
+export function checkTtl(seconds: number): void {
+  if (!Number.isSafeInteger(seconds) || seconds <= 0 || seconds > MAX_LEASE_SECONDS) {
+    throw invalid(`A lease lives for whole seconds, from 1 to ${MAX_LEASE_SECONDS}`)
+  }
+}
+
+function checkPosition(revision: Revision | undefined): void {
+  if (revision !== undefined) checkRevision(revision)
+}
+
+function checkInterval({ key, end }: KeyRange): void {
+  checkKey(key)
+  // etcd reads an empty end as "no end", so that an interval would turn into a single key.
+  if (end?.length === 0) throw invalid('The end of a range must not be empty: leave it out to read one key')
+}
+
+function checkKey(key: Uint8Array): void {
+  if (key.length === 0) throw invalid('A key must not be empty')
+}
+
+/** @returns Its size in bytes, no smaller than etcd counts it. */
+function checkOperation(operation: StoreOperation): number {
+  if (operation.kind === 'put') {
+    checkKey(operation.key)
+    const { lease = 0n } = operation
+    if (lease < 0n || lease > MAX_LEASE_ID) throw invalid('A lease id is a number that the store gave out')
+    return operation.key.length + operation.value.length + OPERATION_OVERHEAD_BYTES
+  }
+  if (operation.kind === 'range') checkRange(operation.range)
+  else checkInterval(operation.range)
+  return operation.range.key.length + (operation.range.end?.length ?? 0) + OPERATION_OVERHEAD_BYTES
+}
+
+/** A revision holds one write of a key, so a branch must not put a key twice, nor put what it also deletes. */
+function checkWrittenOnce(operations: readonly StoreOperation[]): void {
+  const puts = operations.filter((operation) => operation.kind === 'put').map(({ key }) => key)
+  const sorted = puts.toSorted(compareBytes)
+  const repeated = sorted.some((key, index) => index > 0 && compareBytes(key, sorted[index - 1] ?? key) === 0)
+  const deletions = operations.filter((operation) => operation.kind === 'delete')
+  if (repeated || deletions.some(({ range }) => puts.some((key) => isInRange(key, range)))) {
+    throw invalid('A transaction writes each key once: put the second write into the next transaction')
+  }
+}
+
+function invalid(message: string): AvisoError {
+  return new AvisoError('ERR_INVALID_RANGE', message)
+}

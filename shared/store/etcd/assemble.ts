@@ -1,0 +1,71 @@
+/**
+ * Messages of one watch → whole revisions in order.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { decodeEvents, decodeRevision, malformed, type WireObject } from './wire.ts'
+import type { Revision, StoreEvent, WatchMessage } from '../store.ts'
+
+/** Events of one revision held while it is incomplete: more than one deletion of a large keyspace makes. */
+const MAX_PENDING_EVENTS = 2_000_000
+
+/** Puts revisions together. */
+export interface Assembler {
+  /** First revision that has not been yielded. */
+  readonly next: Revision
+  /**
+   * What a message completes. etcd splits messages between revisions at will, and within a revision only where it says `fragment`: so the
+   * last revision of a message is held exactly then.
+   *
+   * @throws {AvisoError} `ERR_STORE_PROTOCOL` for what is no watch message, or comes out of order.
+   */
+  add(message: WireObject): readonly WatchMessage[]
+}
+
+/** Begins with revision `from`. */
+export function createAssembler(from: Revision): Assembler {
+  let next = from
+  let pending: StoreEvent[] = []
+
+  const complete = (messages: WatchMessage[]): void => {
+    const revision = pending[0]?.kv.modRevision
+    if (revision === undefined) return
+    messages.push({ kind: 'revision', revision, events: pending })
+    next = revision + 1n
+    pending = []
+  }
+  return {
+    get next() {
+      return next
+    },
+    add: (message) => {
+      const messages: WatchMessage[] = []
+      if (message['events'] === undefined || isEmpty(message['events'])) {
+        const revision = decodeRevision(message)
+        // Old members report progress behind the start of a watch; and within a revision it would say too much.
+        if (revision < next - 1n || pending.length > 0) return messages
+        next = revision + 1n
+        return [{ kind: 'progress', revision }]
+      }
+      for (const event of decodeEvents(message)) {
+        const revision = event.kv.modRevision
+        const current = pending[0]?.kv.modRevision
+        if (revision < (current ?? next)) throw disorder()
+        if (current !== undefined && revision !== current) complete(messages)
+        if (pending.push(event) > MAX_PENDING_EVENTS) throw malformed(new Error('A revision has no end'))
+      }
+      if (message['fragment'] !== true) complete(messages)
+      return messages
+    },
+  }
+}
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0
+}
+
+function disorder(): AvisoError {
+  return new AvisoError('ERR_STORE_PROTOCOL', 'The store sent a revision again or too late')
+}

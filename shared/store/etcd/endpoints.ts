@@ -1,0 +1,119 @@
+/**
+ * The members of the cluster: which one to ask next, which one to leave alone for a while, and whether it is one of ours.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+
+/** Rests of a member that failed. Short, because an election is over within a second or two. */
+const REST_MS = { first: 30, most: 500 } as const
+/** A silent one costs a whole time limit again, so the others come first for the length of an election. */
+const SILENT_REST_MS = 2_000
+
+/** A member's gateway. */
+export interface Endpoint {
+  /** e.g. `http://10.0.0.1:2379` */
+  readonly url: string
+  /** When it last answered something that takes a quorum; milliseconds since the epoch. */
+  aliveAt: number
+  /** Whether it was seen to belong to our cluster since it last failed. Nothing is written before. */
+  verified: boolean
+  /** When it may be asked again; milliseconds since the epoch. */
+  restsUntil: number
+  failures: number
+}
+
+/** All members. */
+export interface Endpoints {
+  /** The one to ask now: the last good one, else the next that does not rest, else the one whose rest ends first. */
+  pick(): Endpoint
+  /** Those that do not rest, besides this one. */
+  others(endpoint: Endpoint): readonly Endpoint[]
+  /** It failed: it rests, for longer where it was silent, and another one is preferred. */
+  failed(endpoint: Endpoint, silent: boolean): void
+  /** It answered. */
+  worked(endpoint: Endpoint): void
+  /**
+   * Compares the cluster of an answer with that of the first one. A missing id says nothing: not every gateway tells it.
+   *
+   * @throws {AvisoError} `ERR_STORE_PROTOCOL` for another cluster.
+   */
+  checkCluster(endpoint: Endpoint, clusterId: string | undefined): void
+}
+
+/** What the members are kept with. */
+export interface EndpointsParts {
+  readonly urls: readonly string[]
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+}
+
+/** Keeps the members. Starts with one by chance, so that many processes do not all ask the same. */
+export function createEndpoints({ urls, clock, random, logger }: EndpointsParts): Endpoints {
+  const all: readonly Endpoint[] = urls.map((url) => ({
+    url,
+    aliveAt: 0,
+    verified: false,
+    restsUntil: 0,
+    failures: 0,
+  }))
+  const [some] = all
+  if (some === undefined) throw new AvisoError('ERR_CONFIG', 'An etcd store needs at least one address')
+  let preferred = Math.floor(chance(random) * all.length)
+  let clusterId: string | undefined
+  return {
+    pick: () => {
+      const first = all[preferred] ?? some
+      const now = clock.now()
+      if (first.restsUntil <= now) return first
+      const others = [...all.slice(preferred + 1), ...all.slice(0, preferred)]
+      const rested = others.find(({ restsUntil }) => restsUntil <= now)
+      return (
+        rested ?? others.reduce((best, other) => (other.restsUntil < best.restsUntil ? other : best), first)
+      )
+    },
+    others: (endpoint) => {
+      const now = clock.now()
+      return all.filter((other) => other !== endpoint && other.restsUntil <= now)
+    },
+    failed: (endpoint, silent) => {
+      const growing = Math.min(REST_MS.first * 2 ** endpoint.failures, REST_MS.most)
+      const restMs = silent && all.length > 1 ? SILENT_REST_MS : growing
+      endpoint.restsUntil = clock.now() + restMs * (0.5 + chance(random) / 2)
+      endpoint.failures = Math.min(endpoint.failures + 1, 10)
+      endpoint.verified = false
+      // A healthy member is silent, too, when it waits for one that is not: none of them is known to be good any more.
+      if (silent) for (const other of all) other.verified = false
+      if (all[preferred] === endpoint) preferred = (preferred + 1) % all.length
+    },
+    worked: (endpoint) => {
+      endpoint.failures = 0
+      endpoint.restsUntil = 0
+    },
+    checkCluster: (endpoint, id) => {
+      if (id === undefined) return
+      clusterId ??= id
+      if (id === clusterId) {
+        endpoint.verified = true
+        return
+      }
+      logger('error', 'A member of the store belongs to another cluster', { endpoint: endpoint.url })
+      throw new AvisoError(
+        'ERR_STORE_PROTOCOL',
+        'The addresses of the store belong to different etcd clusters: name members of one; after a restore, restart this service',
+      )
+    },
+  }
+}
+
+/** A number in [0, 1) from random text. */
+function chance(random: () => string): number {
+  let hash = 0
+  for (const character of random()) hash = (Math.imul(hash, 31) + (character.codePointAt(0) ?? 0)) >>> 0
+  // The last characters alone decide the low bits, so the high ones are taken after another mixing.
+  return (Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 0) / 2 ** 32
+}

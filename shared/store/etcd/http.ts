@@ -1,0 +1,170 @@
+/**
+ * etcd's messages over its JSON gateway: one POST for each question, bounded in time and size, and one for each watch.
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import type { FetchLike, FetchLikeResponse } from '#shared/runtime/fetch_like.ts'
+import { judge, judgeForeign, readGatewayError, silence, unavailable, type Verdict } from './errors.ts'
+import { limitTime, onAbort } from './limit.ts'
+import { createLineReader } from './lines.ts'
+import type { Exchange, MessageStream, Outcome, Transport } from './transport.ts'
+import { malformed, parseObject, type WireObject } from './wire.ts'
+
+/** Largest answer: a page of several hundred of the largest values. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+/** Of an answer that is an error no more is read: etcd's are a few hundred bytes, and a proxy's page is not looked at. */
+const MAX_ERROR_BYTES = 64 * 1024
+/** How long the rest of an answer may take once it has begun: 64 MiB at some 50 Mbit/s. */
+const BODY_LIMIT_MS = 10_000
+
+/** What messages are sent with. */
+export interface HttpTransportParts {
+  /** For questions. */
+  readonly fetch: FetchLike
+  /** For watches: it must not end an answer because it is silent. */
+  readonly watchFetch: FetchLike
+  readonly clock: Clock
+}
+
+/** The transport of the gateway adapter. */
+export function createHttpTransport({ fetch, watchFetch, clock }: HttpTransportParts): Transport {
+  return {
+    encodeBytes: encodeBase64,
+    ask: (exchange) => ask(fetch, clock, exchange),
+    open: async ({ endpoint, message, token, signal }) => {
+      const connection = new AbortController()
+      const stopListening = onAbort([signal], () => connection.abort())
+      const request = { headers: headersOf(token), body: JSON.stringify(message), signal: connection.signal }
+      try {
+        const response = await watchFetch(`${endpoint}/v3/watch`, request)
+        if (response.status === 200) {
+          stopListening()
+          return { kind: 'done', value: createStream(response, connection, signal) }
+        }
+        const refusal = await readAnswer(response)
+        return refusal.kind === 'done' ? { kind: 'not_done', error: malformed() } : refusal
+      } catch (error) {
+        return toVerdict(error)
+      } finally {
+        stopListening()
+      }
+    },
+    // The connections are the runtime's.
+    close: () => undefined,
+  }
+}
+
+async function ask(
+  send: FetchLike,
+  clock: Clock,
+  { endpoint, path, message, token, limitMs, signals }: Exchange,
+): Promise<Outcome<WireObject>> {
+  const giveUp = new AbortController()
+  let response: FetchLikeResponse | undefined
+  const abort = (): void => {
+    // On Deno 2.9 the signal alone often does nothing once a body is being read.
+    response?.cancel()
+    giveUp.abort()
+  }
+  const stopListening = onAbort(signals, abort)
+  const request = { headers: headersOf(token), body: JSON.stringify(message), signal: giveUp.signal }
+  let outcome: Outcome<WireObject> | undefined
+  try {
+    response = await limitTime(clock, limitMs, send(`${endpoint}${path}`, request))
+    if (response === undefined) return silence(limitMs)
+    outcome = await limitTime(clock, BODY_LIMIT_MS, readAnswer(response))
+    return outcome ?? silence(BODY_LIMIT_MS)
+  } catch (error) {
+    return toVerdict(error)
+  } finally {
+    stopListening()
+    if (outcome === undefined) abort()
+  }
+}
+
+function headersOf(token: string | undefined): Record<string, string> {
+  return {
+    'Content-Type': 'application/json',
+    'Grpc-Metadata-hasleader': 'true',
+    ...(token !== undefined && { Authorization: token }),
+  }
+}
+
+/** What an exception of a {@link FetchLike} means. */
+function toVerdict(error: unknown): Verdict {
+  return isAvisoError(error, 'ERR_STORE_UNAVAILABLE')
+    ? { kind: 'not_done', error }
+    : { kind: 'unknown', error: unavailable(error) }
+}
+
+/** Reads and judges an answer that ends. */
+async function readAnswer(response: FetchLikeResponse): Promise<Outcome<WireObject>> {
+  const isError = response.status !== 200
+  const text = await readText(response, isError ? MAX_ERROR_BYTES : MAX_ANSWER_BYTES)
+  const message = text === undefined ? undefined : parseObject(text)
+  if (!isError && message !== undefined) return { kind: 'done', value: message }
+  const error = readGatewayError(message)
+  return error === undefined ? judgeForeign(response.status) : judge(error)
+}
+
+async function readText(response: FetchLikeResponse, maxBytes: number): Promise<string | undefined> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for (;;) {
+    const piece = await response.read()
+    if (piece === undefined) return text + decoder.decode()
+    bytes += piece.length
+    if (bytes > maxBytes) {
+      response.cancel()
+      return undefined
+    }
+    text += decoder.decode(piece, { stream: true })
+  }
+}
+
+/** An answer of one JSON object per line. */
+function createStream(
+  response: FetchLikeResponse,
+  connection: AbortController,
+  signal: AbortSignal,
+): MessageStream {
+  const lines = createLineReader(() => response.read())
+  let cancelled = false
+  /** What is wrong with the line after those that were given. */
+  let failure: unknown
+  const cancel = (): void => {
+    if (cancelled) return
+    cancelled = true
+    stopListening()
+    // Both: on Deno 2.9 the signal alone often does nothing once a body is being read.
+    response.cancel()
+    connection.abort()
+  }
+  const stopListening = onAbort([signal], cancel)
+  return {
+    next: async () => {
+      try {
+        if (failure !== undefined) throw failure
+        const texts = cancelled ? undefined : await lines.next()
+        if (cancelled || texts === undefined) return undefined
+        const messages: WireObject[] = []
+        for (const text of texts) {
+          const message = text === '' ? undefined : parseObject(text)
+          if (message !== undefined) messages.push(message)
+          else if (text !== '') failure ??= malformed(new Error('A line is no JSON object'))
+          if (failure !== undefined) break
+        }
+        return messages
+      } catch (error) {
+        if (cancelled) return undefined
+        throw error
+      }
+    },
+    cancel,
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * A store that is another Aviso's `/v3`, so that hubs can stand in a tree: asked as a gateway of etcd is, with a token, and read only.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { FetchLike } from '#shared/runtime/fetch_like.ts'
+import { createGatewayStore, type GatewayStoreParts } from './gateway.ts'
+import type { Store } from '../store.ts'
+
+/** What the store is made with. */
+export interface RelayedStoreParts extends Omit<GatewayStoreParts, 'auth'> {
+  /** Bearer token of an identity that a rule there lets relay. */
+  readonly bearer: () => string
+}
+
+/** Makes the store. Everything that writes throws `ERR_READ_ONLY`, and nothing of it is sent. */
+export function createRelayedStore({ bearer, ...parts }: RelayedStoreParts): Store {
+  const store = createGatewayStore({
+    ...parts,
+    fetch: withBearer(parts.fetch, bearer),
+    watchFetch: withBearer(parts.watchFetch, bearer),
+  })
+  return {
+    ...store,
+    txn: refuse,
+    compact: refuse,
+    grantLease: refuse,
+    status: async (options) => {
+      const { revision } = await store.range({ key: SOME_KEY, countOnly: true }, options)
+      // What it is stored on is known there.
+      return { version: 'another Aviso', revision, sizeBytes: 0, sizeInUseBytes: 0 }
+    },
+  }
+}
+
+/** The read is about the revision. */
+const SOME_KEY = toBytes('/')
+
+function withBearer(fetch: FetchLike, bearer: () => string): FetchLike {
+  return async (url, request) =>
+    fetch(url, { ...request, headers: { ...request.headers, Authorization: `Bearer ${bearer()}` } })
+}
+
+function refuse(): Promise<never> {
+  const message =
+    'This service stands on another Aviso and only reads there: publish and administer at that one'
+  return Promise.reject(new AvisoError('ERR_READ_ONLY', message))
+}

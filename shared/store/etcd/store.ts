@@ -1,0 +1,197 @@
+/**
+ * The store port over etcd, whichever way its messages travel.
+ *
+ * Flow: ingest → **store** → hub → listener
+ *
+ * @module
+ */
+
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Logger } from '#shared/logger.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { txnWithPastReads } from './past_reads.ts'
+import { createCaller, type Caller } from './call.ts'
+import type { GatewayAuth } from './login.ts'
+import { STATUS_PATH } from './members.ts'
+import type { Transport } from './transport.ts'
+import { watchGateway, type WatchParts } from './watch.ts'
+import {
+  decodeInteger,
+  decodeRange,
+  decodeRevision,
+  decodeTxn,
+  encodeRange,
+  encodeTxn,
+  type WireObject,
+} from './wire.ts'
+import { checkRange, checkRevision, checkTtl, checkTxn } from '../check.ts'
+import type {
+  CallOptions,
+  RangeRequest,
+  RangeResult,
+  Revision,
+  Store,
+  TxnRequest,
+  TxnResult,
+} from '../store.ts'
+
+/** A member that holds a write longer is stopped or cut off: the writer can look what became of it, and go on, within some 3 s. */
+const WRITE_LIMIT_MS = 2_000
+/** Without a quorum etcd would wait 7 s and more; another member may have one. */
+const READ_LIMIT_MS = 2_000
+/** Dropping versions takes a few milliseconds, unless the disk is busy. */
+const COMPACT_LIMIT_MS = 10_000
+/** The oldest revision is told in an error; it is not worth a long wait. */
+const OLDEST_LIMIT_MS = 1_000
+
+/** The key of reads that are not about a key: a role for us may well reach no further than what begins with it. */
+const SOME_KEY = toBytes('/')
+
+/** What the store is made with. */
+export interface EtcdStoreParts {
+  /** Addresses of members of one cluster, without a path. */
+  readonly endpoints: readonly string[]
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  /** etcd's user, where it has users. */
+  readonly auth?: GatewayAuth | undefined
+}
+
+/** Makes the store. Nothing is asked of etcd before the first call. */
+export function createStoreOver(parts: EtcdStoreParts): Store {
+  const { transport, clock } = parts
+  const caller = createCaller(parts)
+  const watchParts: WatchParts = { caller, transport, clock }
+  const askRange = (request: RangeRequest, options?: CallOptions): Promise<WireObject> =>
+    caller.call({
+      path: '/v3/kv/range',
+      message: encodeRange(request, transport.encodeBytes),
+      writes: false,
+      limitMs: READ_LIMIT_MS,
+      signal: options?.signal,
+    })
+  const range = async (request: RangeRequest, options?: CallOptions): Promise<RangeResult> => {
+    checkRange(request)
+    return decodeRange(await namingOldest(watchParts, () => askRange(request, options)))
+  }
+  const txn = async (request: TxnRequest, options?: CallOptions): Promise<TxnResult> => {
+    checkTxn(request)
+    const operations = [...request.success, ...(request.failure ?? [])]
+    const writes = operations.some(({ kind }) => kind !== 'range')
+    const answer = await caller.call({
+      path: '/v3/kv/txn',
+      message: encodeTxn(request, transport.encodeBytes),
+      writes,
+      limitMs: writes ? WRITE_LIMIT_MS : READ_LIMIT_MS,
+      signal: options?.signal,
+    })
+    return decodeWritten(writes, () => decodeTxn(answer, request))
+  }
+  return {
+    range,
+    txn: (request, options) => txnWithPastReads({ range, txn }, request, options),
+    watch: (request) => watchGateway(watchParts, request),
+    compact: async (revision, options) => {
+      checkRevision(revision)
+      await namingOldest(watchParts, () => compact(caller, revision, options))
+    },
+    grantLease: async (ttlSeconds, options) => {
+      checkTtl(ttlSeconds)
+      // A lease without keys ends by itself, so a second one does no harm.
+      const answer = await caller.call({
+        path: '/v3/lease/grant',
+        message: { TTL: String(ttlSeconds) },
+        writes: false,
+        limitMs: WRITE_LIMIT_MS,
+        signal: options?.signal,
+      })
+      return decodeInteger(answer['ID'])
+    },
+    status: async (options) => {
+      const [status, revision] = await Promise.all([
+        caller.call({
+          path: STATUS_PATH,
+          message: {},
+          writes: false,
+          limitMs: READ_LIMIT_MS,
+          signal: options?.signal,
+        }),
+        // A member tells its own revision without asking the others, and may be behind them.
+        askRange({ key: SOME_KEY, countOnly: true }, options).then(decodeRevision),
+      ])
+      const { version } = status
+      return {
+        version: `etcd ${typeof version === 'string' ? version : 'of unknown version'}`,
+        revision,
+        sizeBytes: Number(decodeInteger(status['dbSize'])),
+        sizeInUseBytes: Number(decodeInteger(status['dbSizeInUse'])),
+      }
+    },
+    close: () => {
+      caller.close()
+      transport.close()
+      return Promise.resolve()
+    },
+  }
+}
+
+async function compact(
+  caller: Caller,
+  revision: Revision,
+  options: CallOptions | undefined,
+): Promise<WireObject> {
+  return caller.call({
+    path: '/v3/kv/compaction',
+    message: { revision: revision.toString() },
+    writes: true,
+    limitMs: COMPACT_LIMIT_MS,
+    signal: options?.signal,
+  })
+}
+
+/** A write whose answer cannot be read was done all the same. */
+function decodeWritten<Value>(writes: boolean, decode: () => Value): Value {
+  try {
+    return decode()
+  } catch (cause) {
+    if (!writes) throw cause
+    throw new AvisoError('ERR_OUTCOME_UNKNOWN', 'The store answered a write in a form that cannot be read', {
+      cause,
+    })
+  }
+}
+
+/** Adds the oldest revision to an error about compacted history, which etcd tells to watches alone. */
+async function namingOldest<Value>(parts: WatchParts, call: () => Promise<Value>): Promise<Value> {
+  try {
+    return await call()
+  } catch (error) {
+    if (!isAvisoError(error, 'ERR_HISTORY_COMPACTED')) throw error
+    const oldest = await findOldest(parts)
+    if (oldest === undefined) throw error
+    throw new AvisoError('ERR_HISTORY_COMPACTED', error.message, {
+      cause: error,
+      details: { oldest_revision: oldest },
+    })
+  }
+}
+
+async function findOldest(parts: WatchParts): Promise<string | undefined> {
+  const stop = new AbortController()
+  const found = new AbortController()
+  void parts.clock.sleep(OLDEST_LIMIT_MS, found.signal).then(() => stop.abort())
+  try {
+    for await (const { kind } of watchGateway(parts, { key: SOME_KEY, from: 1n, signal: stop.signal })) {
+      if (kind !== 'created') return undefined
+    }
+  } catch (error) {
+    const oldest = isAvisoError(error, 'ERR_HISTORY_COMPACTED') ? error.details['oldest_revision'] : undefined
+    return oldest === undefined ? undefined : String(oldest)
+  } finally {
+    found.abort()
+  }
+  return undefined
+}

@@ -1,0 +1,63 @@
+/**
+ * How messages reach a member of etcd: over its JSON gateway (`gateway_http.ts`), or over gRPC (`etcd.ts`).
+ *
+ * Flow: ingest → store → **transport** → etcd
+ *
+ * @module
+ */
+
+import type { Verdict } from './errors.ts'
+import type { WireObject } from './wire.ts'
+
+/** What came of a question. */
+export type Outcome<Value> = { readonly kind: 'done'; readonly value: Value } | Verdict
+
+/** A question to one member. */
+export interface Exchange {
+  /** Address of the member, e.g. `http://10.0.0.1:2379`. */
+  readonly endpoint: string
+  /** As the gateway has it, e.g. `/v3/kv/range`; in gRPC terms service and method. */
+  readonly path: string
+  /** Fields named as in etcd's `rpc.proto`: int64 as decimal text, enumerations as numbers, bytes by {@link Transport.encodeBytes}. */
+  readonly message: object
+  /** etcd's token, where it asks for one. */
+  readonly token: string | undefined
+  /** Until the answer begins. */
+  readonly limitMs: number
+  /** Any of them gives up the question. */
+  readonly signals: readonly (AbortSignal | undefined)[]
+}
+
+/** What opens a watch. */
+export interface StreamRequest {
+  readonly endpoint: string
+  /** A `WatchRequest`. */
+  readonly message: object
+  readonly token: string | undefined
+  /** Closes the connection, also later. */
+  readonly signal: AbortSignal
+}
+
+/** An open watch. */
+export interface MessageStream {
+  /**
+   * The messages that arrive next, possibly none; `undefined` at the end, or once it was cancelled. Each is `{ result }` or `{ error }`,
+   * as in the gateway.
+   *
+   * @throws {AvisoError} `ERR_STORE_PROTOCOL` for what is no message, and whatever the runtime throws for a broken connection.
+   */
+  next(): Promise<readonly WireObject[] | undefined>
+  /** Closes the connection. Idempotent. */
+  cancel(): void
+}
+
+/** Carries messages. Every request asks the member for a leader, so that one without says so instead of being silent. */
+export interface Transport {
+  /** How bytes stand in a message; in answers they may be base64 or bytes. */
+  readonly encodeBytes: (bytes: Uint8Array) => unknown
+  /** Never throws. */
+  ask(exchange: Exchange): Promise<Outcome<WireObject>>
+  /** Opens a watch; no message needs to have come. */
+  open(request: StreamRequest): Promise<Outcome<MessageStream>>
+  close(): void
+}

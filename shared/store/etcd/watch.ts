@@ -1,0 +1,239 @@
+/**
+ * One watch of etcd.
+ *
+ * Flow: etcd → **watch** → hub → listener
+ *
+ * One connection per watch: several watches in one body of the gateway are a race in etcd. Leaving closes it, for nothing else ends a watch there.
+ *
+ * @module
+ */
+
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { createAssembler, type Assembler } from './assemble.ts'
+import type { Caller } from './call.ts'
+import type { Endpoint } from './endpoints.ts'
+import { closedError, isSilent, judge, readGatewayError, unavailable, type Verdict } from './errors.ts'
+import { onAbort } from './limit.ts'
+import { watchOver, type Liveness } from './liveness.ts'
+import type { Question } from './members.ts'
+import { openStream, type OpenedStream, type StreamParts } from './stream.ts'
+import type { MessageStream, Outcome } from './transport.ts'
+import {
+  decodeClusterId,
+  decodeInteger,
+  decodeRevision,
+  encodeRange,
+  encodeWatch,
+  toObject,
+  type WireObject,
+} from './wire.ts'
+import { checkWatch } from '../check.ts'
+import type { KeyRange, Revision, WatchMessage, WatchRequest } from '../store.ts'
+
+/** For the read that shows that a member is up to date, and for the one that shows that it is alive. */
+const READ_LIMIT_MS = 2_000
+
+/** What watches are made with. */
+export interface WatchParts extends StreamParts {
+  readonly caller: Caller
+}
+
+/** What one attempt to open a watch works with. */
+interface Opening {
+  readonly range: KeyRange
+  /** First revision; `undefined`: the next one. */
+  readonly from: Revision | undefined
+  readonly endpoint: Endpoint
+  readonly stop: AbortSignal
+}
+
+/** A watch that stands. */
+interface Standing {
+  readonly endpoint: Endpoint
+  readonly stream: MessageStream
+  /** The member's revision when it began. */
+  readonly revision: Revision
+  /** What came together with the first message. */
+  readonly messages: readonly WireObject[]
+}
+
+/** @see Store.watch */
+export function watchGateway(parts: WatchParts, request: WatchRequest): AsyncIterable<WatchMessage> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const stop = new AbortController()
+      const messages = run(parts, request, stop)
+      const leave = async (): Promise<IteratorResult<WatchMessage>> => {
+        // A generator that waits for bytes would return only when some come.
+        stop.abort()
+        await messages.return()
+        return { done: true, value: undefined }
+      }
+      return { next: () => messages.next(), return: leave }
+    },
+  }
+}
+
+async function* run(
+  parts: WatchParts,
+  request: WatchRequest,
+  stopping: AbortController,
+): AsyncGenerator<WatchMessage, void, undefined> {
+  const { caller } = parts
+  const stop = stopping.signal
+  if (caller.closing.aborted) throw closedError()
+  checkWatch(request)
+  let assembler: Assembler | undefined
+  const stopListening = onAbort([request.signal], () => stopping.abort())
+  try {
+    while (!stop.aborted) {
+      const next: Revision | undefined = assembler?.next ?? request.from
+      const standing = await caller.attempt(
+        (endpoint) => open(parts, { range: request, from: next, endpoint, stop }),
+        stop,
+      )
+      try {
+        if (assembler === undefined) {
+          assembler = createAssembler(next ?? standing.revision + 1n)
+          yield { kind: 'created', revision: standing.revision }
+        } else if (standing.revision < assembler.next - 1n) {
+          // Only this one's reader knows how to find out whether the store went back in time.
+          throw unavailable(new Error('The member is behind the watch that it goes on with'))
+        }
+        yield* follow(parts, request, { standing, assembler, stop })
+      } finally {
+        standing.stream.cancel()
+      }
+    }
+  } catch (error) {
+    // Leaving is no error, whatever it interrupted.
+    if (!stop.aborted) throw caller.closing.aborted ? closedError() : error
+  } finally {
+    stopListening()
+  }
+}
+
+/** One attempt to make a watch stand at a member. */
+async function open(parts: WatchParts, opening: Opening): Promise<Outcome<Standing>> {
+  const { caller } = parts
+  const { range, from, endpoint, stop } = opening
+  if (from === undefined) {
+    // A member that lags behind would begin "now" in the past, before writes that the caller knows of.
+    const read = await caller.members.ask(endpoint, pointRead(parts, range, stop))
+    if (read.kind !== 'done') return read
+  }
+  const message = encodeWatch(range, from, parts.transport.encodeBytes)
+  const token = caller.members.token()
+  const opened = await openStream(parts, { endpoint: endpoint.url, message, token }, [stop, caller.closing])
+  if (opened.kind !== 'done') return opened
+  const { stream } = opened.value
+  const outcome = toStanding(caller, endpoint, opened.value)
+  if (outcome.kind !== 'done') stream.cancel()
+  return outcome
+}
+
+function toStanding(
+  caller: Caller,
+  endpoint: Endpoint,
+  { stream, messages: [first, ...messages] }: OpenedStream,
+): Outcome<Standing> {
+  try {
+    const ended = first === undefined ? undefined : endOf(first)
+    if (ended !== undefined) return ended
+    const result = toObject(first?.['result'])
+    if (result?.['created'] !== true)
+      return { kind: 'not_done', error: unavailable(new Error('No watch was created')) }
+    caller.endpoints.checkCluster(endpoint, decodeClusterId(result))
+    return { kind: 'done', value: { endpoint, stream, revision: decodeRevision(result), messages } }
+  } catch (error) {
+    return { kind: 'not_done', error: error as AvisoError }
+  }
+}
+
+/** What a message says about the end of its watch; `undefined` where it goes on. `canceled` counts before `created`: both may be true. */
+function endOf(message: WireObject): Verdict | undefined {
+  const result = toObject(message['result'])
+  if (result === undefined) {
+    const error = readGatewayError(message)
+    return error === undefined ? { kind: 'unknown', error: unavailable() } : judge(error)
+  }
+  if (result['canceled'] !== true) return undefined
+  const oldest = decodeInteger(result['compact_revision'])
+  if (oldest > 0n) {
+    const details = { oldest_revision: oldest.toString() }
+    const text = 'This part of the history is no longer kept'
+    return { kind: 'refused', error: new AvisoError('ERR_HISTORY_COMPACTED', text, { details }) }
+  }
+  const reason = result['cancel_reason']
+  return judge({ code: 0, message: typeof reason === 'string' ? reason : 'canceled without a reason' })
+}
+
+/** Reads one connection. Returns when it has been silent for so long that it should be replaced. */
+async function* follow(
+  parts: WatchParts,
+  request: WatchRequest,
+  { standing, assembler, stop }: { standing: Standing; assembler: Assembler; stop: AbortSignal },
+): AsyncGenerator<WatchMessage, void, undefined> {
+  const { caller, clock } = parts
+  const { endpoint, stream } = standing
+  let quiet = false
+  let dead: Error | undefined
+  let silent = false
+  const liveness = watchOver({
+    clock,
+    aliveAt: () => endpoint.aliveAt,
+    probe: async () => {
+      const outcome = await caller.members.ask(endpoint, pointRead(parts, request, stop))
+      silent = isSilent(outcome)
+      // A refusal is an answer, too.
+      return outcome.kind === 'not_done' || outcome.kind === 'unknown' ? outcome.error : undefined
+    },
+    onDead: (error) => {
+      dead = error
+      stream.cancel()
+    },
+    onQuiet: () => {
+      quiet = true
+      stream.cancel()
+    },
+  })
+  try {
+    yield* assemble(standing.messages, assembler, liveness)
+    for (;;) {
+      liveness.waiting()
+      const messages = await stream.next()
+      liveness.heard()
+      if (messages === undefined) break
+      yield* assemble(messages, assembler, liveness)
+    }
+    if (!quiet) throw dead ?? unavailable(new Error('The stream ended'))
+  } catch (error) {
+    if (quiet) return
+    const blameless = stop.aborted || caller.closing.aborted || isAvisoError(error, 'ERR_HISTORY_COMPACTED')
+    if (!blameless) caller.endpoints.failed(endpoint, silent)
+    throw dead ?? (isAvisoError(error) ? error : unavailable(error))
+  } finally {
+    liveness.stop()
+  }
+}
+
+function* assemble(
+  messages: readonly WireObject[],
+  assembler: Assembler,
+  liveness: Liveness,
+): Generator<WatchMessage, void, undefined> {
+  for (const message of messages) {
+    const ended = endOf(message)
+    if (ended !== undefined) throw ended.error
+    for (const whole of assembler.add(toObject(message['result']) ?? {})) {
+      if (whole.kind === 'progress') liveness.progressed()
+      yield whole
+    }
+  }
+}
+
+/** The cheapest read that needs a quorum, and that whoever may watch may do. */
+function pointRead({ transport }: WatchParts, { key }: KeyRange, signal: AbortSignal): Question {
+  const message = encodeRange({ key, limit: 1, keysOnly: true }, transport.encodeBytes)
+  return { path: '/v3/kv/range', message, limitMs: READ_LIMIT_MS, signal }
+}

@@ -1,0 +1,29 @@
+/** A command's context whose service is the real admin service, in this process. */
+
+import type { ClientConfig } from '../../../../scripts/aviso/config.ts'
+import type { CommandContext } from '../../../../scripts/aviso/context.ts'
+import { setUp, type AdminFixture } from '../../../service/admin_fixture.ts'
+import { fastClock, never, recordedOutput, type RecordedOutput } from './fixture.ts'
+
+export function adminContext(
+  environment: CommandContext['environment'] = {},
+): AdminFixture & { readonly context: CommandContext; readonly output: RecordedOutput } {
+  const fixture = setUp()
+  const output = recordedOutput()
+  const config: Partial<ClientConfig> = { baseUrl: 'http://127.0.0.1', authType: 'none' }
+  const context: CommandContext = {
+    config: config as ClientConfig,
+    credentials: { headers: () => ({}), reload: () => Promise.resolve(false) },
+    output,
+    home: '/home/joe',
+    environment,
+    fetch: (url, init) => fixture.service.fetch(new Request(url, init)),
+    clock: fastClock(),
+    random: () => 0.5,
+    uuid: () => 'uuid',
+    readText: () => Promise.resolve(undefined),
+    stop: never,
+    kill: never,
+  }
+  return { ...fixture, context, output }
+}

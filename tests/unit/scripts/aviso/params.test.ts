@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { ClientError } from '#shared/client/client_error.ts'
+import { parseParams } from '../../../../scripts/aviso/params.ts'
+
+const WRONG = 'Wrong structure for the notification string, it should be <key_name>=<key_value>,...'
+
+describe('parseParams()', () => {
+  it('takes event apart from the other pairs, whose values stay text', () => {
+    assert.deepEqual(parseParams('event=flight,expver=0010,date=20210101,country='), {
+      event: 'flight',
+      fields: { expver: '0010', date: '20210101', country: '' },
+    })
+  })
+
+  for (const [text, message] of [
+    ['event=flight', WRONG],
+    ['event=flight,country:Italy', WRONG],
+    ['event=flight,a=b=c', WRONG],
+    ['event=flight,', WRONG],
+    ['event=flight,=x', WRONG],
+    ['', WRONG],
+    ['country=Italy,date=20210101', "Invalid notification, 'event' could not be located"],
+    ['event=flight,a=1,a=2', 'Key a is given twice'],
+  ] as const) {
+    it(`refuses '${text}'`, () => {
+      assert.throws(
+        () => parseParams(text),
+        (error) => error instanceof ClientError && error.message === message && error.exitCode === 255,
+      )
+    })
+  }
+})

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { createTrigger } from '../../../../../scripts/aviso/triggers/create_trigger.ts'
+import { TriggerError } from '../../../../../scripts/aviso/triggers/trigger.ts'
+import type { ReceivedNotification } from '#shared/client/notification.ts'
+import { never, notification, recordedOutput, triggerHost } from '../fixture.ts'
+
+const NODE = `'${process.execPath}'`
+/** Prints arguments, the variables of the notification, and its folder. */
+const REPORT = `
+const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(AVISO_|AIRPORT|TRACEPARENT)/.test(name)))
+console.log(JSON.stringify({ argv: process.argv.slice(2), environment, cwd: process.cwd() }))`
+
+async function folderWith(context: TestContext, name: string, content: string): Promise<string> {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'aviso-test-')))
+  context.after(() => rm(folder, { recursive: true, force: true }))
+  await writeFile(join(folder, name), content)
+  return folder
+}
+
+interface Report {
+  readonly argv: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+  readonly cwd: string
+}
+
+async function report(
+  context: TestContext,
+  options: object,
+  input: ReceivedNotification = notification(),
+): Promise<Report> {
+  const folder = await folderWith(context, 'report.mjs', REPORT)
+  const output = recordedOutput()
+  await createTrigger({ type: 'command', working_dir: folder, ...options }, triggerHost(output)).run(
+    input,
+    never,
+  )
+  const line = output.logged.find(({ level, message }) => level === 'INFO' && message.startsWith('{'))
+  return JSON.parse(line?.message ?? '') as Report
+}
+
+describe('command trigger', () => {
+  it('runs a program with values as arguments, in its folder, with its environment', async (context) => {
+    const { argv, environment, cwd } = await report(context, {
+      command: `${NODE} report.mjs --date \${request.date} "--number=\${request.number}"`,
+      environment: { AIRPORT: '${request.airport}' },
+    })
+    assert.deepEqual(argv, ['--date', '20210101', '--number=AZ203'])
+    assert.equal(environment['AIRPORT'], 'FCO')
+    assert.match(cwd, /aviso-test-/)
+  })
+
+  it("gives the provider's trace by the name that programs look for", async (context) => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+    const { environment } = await report(
+      context,
+      { command: `${NODE} report.mjs` },
+      notification({ traceparent }),
+    )
+    assert.equal(environment['TRACEPARENT'], traceparent)
+    const other = await report(context, { command: `${NODE} report.mjs` })
+    assert.equal(other.environment['TRACEPARENT'], undefined)
+  })
+
+  it('gives the notification in the variables of the 2.x client', async (context) => {
+    const { environment } = await report(context, { command: `${NODE} report.mjs` })
+    assert.equal(environment['AVISO_EVENT_TYPE'], 'flight')
+    assert.equal(environment['AVISO_SEQUENCE'], '7')
+    assert.equal(environment['AVISO_IDENTIFIER_AIRPORT'], 'FCO')
+    assert.equal(environment['AVISO_PAYLOAD_JSON'], '"Landed"')
+    assert.deepEqual(JSON.parse(environment['AVISO_NOTIFICATION_JSON'] ?? ''), {
+      event: 'flight',
+      request: notification().request,
+      payload: 'Landed',
+    })
+  })
+
+  it('passes hostile payloads as plain text', async (context) => {
+    const hostile = `'; touch pwned; $(touch pwned) \`touch pwned\` "a" \\ \n ünï`
+    const { argv, environment, cwd } = await report(
+      context,
+      { command: `${NODE} report.mjs \${payload} x\${payload}y` },
+      notification({ payload: hostile }),
+    )
+    assert.deepEqual(argv, [hostile, `x${hostile}y`])
+    assert.equal(environment['AVISO_PAYLOAD_JSON'], JSON.stringify(hostile))
+    assert.equal(existsSync(join(cwd, 'pwned')), false)
+  })
+
+  it('keeps hostile payloads from a shell too', async (context) => {
+    const folder = await folderWith(context, 'x', '')
+    const output = recordedOutput()
+    const trigger = createTrigger(
+      {
+        type: 'command',
+        working_dir: folder,
+        shell: true,
+        command: 'echo "$WHERE" | cat; echo $AVISO_IDENTIFIER_AIRPORT',
+        environment: { WHERE: '${payload}' },
+      },
+      triggerHost(output),
+    )
+    await trigger.run(notification({ payload: '$(touch pwned)"; touch pwned; "' }), never)
+    assert.deepEqual(
+      output.logged.map(({ message }) => message),
+      ['$(touch pwned)"; touch pwned; "', 'FCO'],
+    )
+    assert.equal(existsSync(join(folder, 'pwned')), false)
+  })
+
+  it('writes ${jsonpath} for the time of the run only', async (context) => {
+    const folder = await folderWith(
+      context,
+      'copy.mjs',
+      `import { copyFileSync } from 'node:fs'; copyFileSync(process.argv[2], 'copy'); console.log(process.argv[2])`,
+    )
+    const output = recordedOutput()
+    await createTrigger(
+      { type: 'command', working_dir: folder, command: `${NODE} copy.mjs \${jsonpath}` },
+      triggerHost(output),
+    ).run(notification(), never)
+    assert.deepEqual(JSON.parse(await readFile(join(folder, 'copy'), 'utf8')), {
+      event: 'flight',
+      request: notification().request,
+      payload: 'Landed',
+    })
+    assert.equal(existsSync(output.logged[0]?.message ?? ''), false)
+  })
+
+  it('fails with status and last words, whatever was printed before', async () => {
+    const output = recordedOutput()
+    const trigger = createTrigger(
+      { type: 'command', command: `${NODE} -e 'console.error("no disk"); process.exit(3)'` },
+      triggerHost(output),
+    )
+    await assert.rejects(trigger.run(notification(), never), (error) => {
+      assert.ok(error instanceof TriggerError && error.retryable)
+      assert.equal(error.message, 'the command ended with status 3, its last words: no disk')
+      return true
+    })
+    assert.deepEqual(output.logged, [{ level: 'WARNING', message: 'no disk' }])
+  })
+
+  it('succeeds with text on stderr and status 0, unlike 1.x', async () => {
+    const trigger = createTrigger(
+      { type: 'command', command: `${NODE} -e 'console.error("just a warning")'` },
+      triggerHost(),
+    )
+    await trigger.run(notification(), never)
+  })
+
+  it('keeps at most 4 KiB of stderr', async () => {
+    const trigger = createTrigger(
+      {
+        type: 'command',
+        command: `${NODE} -e 'console.error("x\\n".repeat(9000) + "end"); process.exit(1)'`,
+      },
+      triggerHost(),
+    )
+    await assert.rejects(
+      trigger.run(notification(), never),
+      (error) => error instanceof Error && error.message.length < 4300 && error.message.endsWith('end'),
+    )
+  })
+
+  it('ends the whole group at its time limit', async (context) => {
+    const folder = await folderWith(
+      context,
+      'parent.mjs',
+      `
+      import { spawn } from 'node:child_process'
+      import { writeFileSync } from 'node:fs'
+      const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' })
+      writeFileSync('pid', String(child.pid))
+      setInterval(() => {}, 1000)`,
+    )
+    const trigger = createTrigger(
+      { type: 'command', working_dir: folder, command: `${NODE} parent.mjs`, timeout: '1.5' },
+      triggerHost(),
+    )
+    await assert.rejects(trigger.run(notification(), never), /ended after its time limit of 1\.5 s/)
+    const pid = Number(await readFile(join(folder, 'pid'), 'utf8'))
+    // A killed process stays visible until it is reaped; as a zombie it has no command line.
+    const alive = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    assert.equal(alive, '')
+  })
+
+  it('is killed by the second stop signal', async () => {
+    const kill = new AbortController()
+    const output = { ...recordedOutput(), log: () => kill.abort() }
+    const trigger = createTrigger(
+      { type: 'command', command: `${NODE} -e 'console.log(1); setInterval(() => {}, 1000)'` },
+      triggerHost(output),
+    )
+    await assert.rejects(
+      trigger.run(notification(), kill.signal),
+      (error) => error instanceof TriggerError && !error.retryable,
+    )
+  })
+
+  it('does not wait for what a command leaves behind', async () => {
+    const trigger = createTrigger({ type: 'command', shell: true, command: 'sleep 5 &' }, triggerHost())
+    const startedAt = performance.now()
+    await trigger.run(notification(), never)
+    assert.ok(performance.now() - startedAt < 4000)
+  })
+
+  it('says what cannot be started, and does not try again', async () => {
+    for (const options of [
+      { command: '/no/such/program' },
+      { command: 'true', working_dir: '/no/such/folder' },
+    ]) {
+      const trigger = createTrigger({ type: 'command', ...options }, triggerHost())
+      await assert.rejects(
+        trigger.run(notification(), never),
+        (error) => error instanceof TriggerError && !error.retryable && /cannot start/.test(error.message),
+      )
+    }
+    const nul = createTrigger({ type: 'command', command: 'true ${payload}' }, triggerHost())
+    await assert.rejects(
+      nul.run(notification({ payload: 'a\0b' }), never),
+      (error) => error instanceof TriggerError && !error.retryable,
+    )
+  })
+
+  it('starts with payloads too large for a variable', async (context) => {
+    const { environment } = await report(
+      context,
+      { command: `${NODE} report.mjs` },
+      notification({ payload: 'x'.repeat(300_000) }),
+    )
+    assert.equal(environment['AVISO_PAYLOAD_JSON'], undefined)
+    assert.equal(environment['AVISO_EVENT_TYPE'], 'flight')
+  })
+
+  it('hides secrets and the variables of an outer notification', async () => {
+    const output = recordedOutput()
+    const environment = { ...process.env, AVISO_TOKEN: 'secret', AVISO_IDENTIFIER_STEP: '1' }
+    const command = `${NODE} -e 'console.log(String(process.env.AVISO_TOKEN), String(process.env.AVISO_IDENTIFIER_STEP))'`
+    await createTrigger({ type: 'command', command }, triggerHost(output, environment)).run(
+      notification(),
+      never,
+    )
+    assert.equal(output.logged[0]?.message, 'undefined undefined')
+  })
+
+  for (const [what, options, message] of [
+    ['an empty command', { command: '  ' }, /the command is empty/],
+    ['a program named by a notification', { command: '${payload} x' }, /must not come from a notification/],
+    [
+      'our names where a shell reads them',
+      { shell: true, command: 'echo ${request.date}' },
+      /is not filled in where a shell would read it/,
+    ],
+  ] as const) {
+    it(`refuses ${what}`, () =>
+      assert.throws(() => createTrigger({ type: 'command', ...options }, triggerHost()), message))
+  }
+})

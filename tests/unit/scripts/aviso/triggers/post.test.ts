@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { createTrigger } from '../../../../../scripts/aviso/triggers/create_trigger.ts'
+import { TriggerError } from '../../../../../scripts/aviso/triggers/trigger.ts'
+import { answer, never, notification, scriptedService, triggerHost } from '../fixture.ts'
+
+const post = (protocol: object) =>
+  createTrigger({ type: 'post', protocol: { type: 'cloudevents_http', ...protocol } }, triggerHost())
+
+describe('post trigger', () => {
+  it('sends a CloudEvent with the headers of its options', async (context) => {
+    const service = await scriptedService(context, [(response) => answer(response, 200, {})])
+    await post({ url: service.url, headers: { 'X-TEST': 'a', 'Content-Type': 'text/plain' } }).run(
+      notification(),
+      never,
+    )
+    const [asked] = service.asked
+    assert.equal(asked?.headers['x-test'], 'a')
+    assert.equal(asked?.headers['content-type'], 'application/cloudevents+json')
+    const { id, ...body } = JSON.parse(asked?.body ?? '') as { readonly id: string }
+    assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/)
+    assert.deepEqual(body, {
+      specversion: '1.0',
+      source: 'https://aviso.ecmwf.int',
+      type: 'aviso',
+      time: '2026-08-10T12:00:00Z',
+      data: { event: 'flight', request: notification().request, payload: 'Landed' },
+    })
+  })
+
+  it("goes on with the provider's trace", async (context) => {
+    const service = await scriptedService(context, [(response) => answer(response, 200, {})])
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+    await post({ url: service.url }).run(notification({ traceparent }), never)
+    await post({ url: service.url }).run(notification(), never)
+    assert.deepEqual(
+      service.asked.map(({ headers }) => headers['traceparent']),
+      [traceparent, undefined],
+    )
+  })
+
+  it('has one id per notification, so that a receiver recognises a repetition', async (context) => {
+    const service = await scriptedService(context, [(response) => answer(response, 202, {})])
+    const trigger = post({ url: service.url, cloudevents: { type: 't', source: 's' } })
+    for (const input of [
+      notification(),
+      notification(),
+      notification({ id: 'flight@8' }),
+      notification({ source: 'http://other' }),
+    ]) {
+      await trigger.run(input, never)
+    }
+    const [first, again, next, other] = service.asked.map(
+      ({ body }) => (JSON.parse(body) as { readonly id: string }).id,
+    )
+    assert.equal(first, again)
+    assert.equal(new Set([first, next, other]).size, 3)
+  })
+
+  for (const [status, succeeds, retryable] of [
+    [200, true, false],
+    [201, true, false],
+    [204, true, false],
+    [301, false, false],
+    [400, false, false],
+    [408, false, true],
+    [429, false, true],
+    [500, false, true],
+    [503, false, true],
+  ] as const) {
+    it(`takes ${status} for ${succeeds ? 'success' : retryable ? 'a failure that may pass' : 'a refusal'}`, async (context) => {
+      const service = await scriptedService(context, [
+        (response) => {
+          response.writeHead(status, { location: '/elsewhere' })
+          response.end()
+        },
+      ])
+      const run = post({ url: service.url }).run(notification(), never)
+      if (succeeds) await run
+      else
+        await assert.rejects(run, (error) => error instanceof TriggerError && error.retryable === retryable)
+      assert.equal(service.asked.length, 1)
+    })
+  }
+
+  it('has a time limit', async (context) => {
+    const service = await scriptedService(context, [() => undefined])
+    await assert.rejects(
+      post({ url: service.url, timeout: '0.05' }).run(notification(), never),
+      (error) => error instanceof TriggerError && error.retryable,
+    )
+  })
+
+  it('says that nobody listens', async () => {
+    await assert.rejects(
+      post({ url: 'http://127.0.0.1:1/' }).run(notification(), never),
+      /cannot reach http:\/\/127\.0\.0\.1:1\/: /,
+    )
+  })
+
+  it('refuses protocols and addresses it does not speak', () => {
+    assert.throws(() => post({ type: 'cloudevents_aws', arn: 'x' }), /cloudevents_aws is not supported/)
+    assert.throws(() => post({ type: 'smtp' }), /Protocol type smtp not recognised/)
+    assert.throws(() => post({ url: 'file:///etc/passwd' }), /must be an http or https address/)
+  })
+})

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+
+import { decodeBase64 } from '#shared/bytes/base64.ts'
+import { toText } from '#shared/bytes/bytes.ts'
+import { authoriserFor, b64, createFixture, keyValue, post, READS, type Fixture } from '../support.ts'
+
+const KEYS = [
+  '/_aviso/epoch',
+  '/a',
+  '/ec/diss/FOO/d=1',
+  '/ec/diss/FOOBAR/d=1',
+  '/ec/mars/',
+  '/ec/mars/d=1',
+  '/zz',
+]
+
+interface Answer {
+  readonly kvs?: readonly { readonly key: string }[]
+  readonly count?: string
+}
+
+async function ask(
+  body: unknown,
+  service: Fixture,
+): Promise<{ status: number; body: Answer; keys: string[] }> {
+  const response = await service.handler(post('/v3/kv/range', body))
+  const parsed = (await response.json()) as Answer
+  const keys = (parsed.kvs ?? []).map((kv) => toText(decodeBase64(kv.key) ?? new Uint8Array(0)))
+  return { status: response.status, body: parsed, keys }
+}
+
+describe('POST /v3/kv/range for a principal with few rights', () => {
+  const service = () =>
+    createFixture(
+      KEYS.map((key) => keyValue(key)),
+      { authorise: authoriserFor('/ec/diss/FOO/') },
+    )
+
+  it('answers 429 to who reads too often, and to nobody else', async () => {
+    const own = service()
+    const body = { key: b64('/ec/diss/FOO/'), range_end: b64('/ec/diss/FOO0') }
+    const statusOf = async (): Promise<number> => (await ask(body, own)).status
+    for (let read = 0; read < READS; read++) assert.equal(await statusOf(), 200)
+    const refused = await own.handler(post('/v3/kv/range', body))
+    assert.equal(refused.status, 429)
+    assert.equal(refused.headers.get('retry-after'), '1')
+    assert.equal((await ask(body, service())).status, 200)
+  })
+
+  it('narrows the prefix of a 1.x client to what may be seen', async () => {
+    const prefix = { key: b64('/ec/diss/FOO'), range_end: b64('/ec/diss/FOP') }
+    assert.deepEqual((await ask(prefix, service())).keys, ['/ec/diss/FOO/d=1'])
+    assert.equal((await ask({ ...prefix, count_only: true }, service())).body.count, '1')
+  })
+
+  it('forbids every other range that reaches too far', async () => {
+    for (const [key, end] of [
+      ['/ec/diss/FOO/', '\0'],
+      ['/ec/diss/FOO/', '\u00ff'],
+      ['/ec/diss/FOO/', '/ec/diss/FOOBAR0'],
+      ['/ec/diss/FOO', '/zz'],
+      ['/ec/diss/', '/ec/diss0'],
+      ['/ec/diss/FO', '/ec/diss/FP'],
+      ['\0', '\0'],
+    ] as const) {
+      const range = { key: b64(key), range_end: b64(end) }
+      assert.equal((await ask(range, service())).status, 403, `${key} ${end}`)
+      assert.equal((await ask({ ...range, count_only: true }, service())).status, 403, `${key} ${end}`)
+    }
+  })
+
+  it('forbids everything else', async () => {
+    for (const key of [
+      '/ec/diss/FOOBAR/d=1',
+      '/ec/diss/FO',
+      '/ec/mars/',
+      '/_aviso/epoch',
+      '/ec/diss/foo/',
+      '/ec/diss/../mars/',
+    ]) {
+      assert.equal((await ask({ key: b64(key) }, service())).status, 403, key)
+    }
+    assert.equal(
+      (await ask({ key: b64('/ec/mars/'), range_end: b64('/ec/mars0'), count_only: true }, service())).status,
+      403,
+    )
+  })
+
+  it('shows no key that the store adds to its answer', async () => {
+    const broken = service()
+    const { range } = broken.store
+    broken.store.range = async (request) => {
+      const result = await range(request)
+      return { ...result, kvs: [...result.kvs, keyValue('/ec/mars/d=1')] }
+    }
+    const { status, keys } = await ask({ key: b64('/ec/diss/FOO/d=1') }, broken)
+    assert.equal(status, 503)
+    assert.deepEqual(keys, [])
+  })
+})

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
+import { EPOCH_KEY } from '#shared/journal/journal.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import type { Revision, Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
+import { followStore, type FollowRequest } from '#shared/hub/source/follow.ts'
+import { putEvent } from '../hub_support.ts'
+
+/** What one watch of the script yields; a code at the end is thrown, otherwise the watch breaks off. */
+type Script = readonly (Revision | `progress ${number}` | AvisoErrorCode)[]
+
+interface Scripted {
+  readonly store: Store
+  /** Starts that the watches were asked for. */
+  readonly starts: (Revision | undefined)[]
+  epoch: string
+  head: Revision
+}
+
+function scripted(...scripts: readonly Script[]): Scripted {
+  const memory = createMemoryStore({ clock: systemClock })
+  const starts: (Revision | undefined)[] = []
+  const state: Scripted = { store: { ...memory, watch, range }, starts, epoch: 'e', head: 1_000n }
+  return state
+
+  function range(): ReturnType<Store['range']> {
+    const { kv } = putEvent(EPOCH_KEY, 1n, state.epoch)
+    return Promise.resolve({ revision: state.head, kvs: [kv], count: 1n, more: false })
+  }
+  async function* watch(request: WatchRequest): AsyncGenerator<WatchMessage, void, undefined> {
+    const script = scripts[starts.length] ?? []
+    starts.push(request.from)
+    yield { kind: 'created', revision: state.head }
+    for (const step of script) {
+      if (typeof step === 'bigint') {
+        yield { kind: 'revision', revision: step, events: [putEvent('/t/a/n', step)] }
+      } else if (step.startsWith('progress ')) {
+        yield { kind: 'progress', revision: BigInt(step.slice(9)) }
+      } else throw new AvisoError(step as AvisoErrorCode, 'As the script says')
+    }
+    throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The watch broke off')
+  }
+}
+
+/** Follows until so many revisions have come; waits take no time. */
+async function follow(
+  { store }: Scripted,
+  count: number,
+  more: Partial<FollowRequest> = {},
+): Promise<Revision[]> {
+  const stop = new AbortController()
+  const clock = { ...systemClock, sleep: () => Promise.resolve() }
+  const revisions: Revision[] = []
+  const request = { key: toBytes('/'), end: toBytes('0') }
+  for await (const message of followStore({
+    store,
+    range: request,
+    from: 5n,
+    clock,
+    random: () => 'random',
+    logger: silentLogger,
+    signal: stop.signal,
+    ...more,
+  })) {
+    if (message.kind === 'revision') revisions.push(message.revision)
+    if (revisions.length === count) stop.abort()
+  }
+  return revisions
+}
+
+describe('followStore()', () => {
+  it('goes on behind the last revision, or progress of the same watch, across disturbances', async () => {
+    const script = scripted([5n, 7n], [], ['progress 9'], [10n, 'ERR_STORE_PROTOCOL'], [11n, 12n])
+    assert.deepEqual(await follow(script, 5), [5n, 7n, 10n, 11n, 12n])
+    assert.deepEqual(script.starts, [5n, 8n, 8n, 10n, 11n])
+  })
+
+  it('drops what comes again, and counts it', async () => {
+    const script = scripted([5n, 6n, 5n, 6n, 'progress 3', 7n], [8n])
+    let violations = 0
+    assert.deepEqual(await follow(script, 4, { onOrderViolation: () => violations++ }), [5n, 6n, 7n, 8n])
+    assert.equal(violations, 2)
+    assert.deepEqual(script.starts, [5n, 8n])
+  })
+
+  it('ends where it cannot go on without a gap', async () => {
+    await assert.rejects(follow(scripted([5n, 'ERR_HISTORY_COMPACTED']), 9), {
+      code: 'ERR_HISTORY_COMPACTED',
+    })
+    const replaced = scripted([5n], [6n])
+    await assert.rejects(
+      follow(replaced, 9, {
+        onState: ({ connected }) => {
+          if (!connected) replaced.epoch = 'other'
+        },
+      }),
+      { code: 'ERR_EPOCH_CHANGED' },
+    )
+    const rewound = scripted([500n], [501n])
+    await assert.rejects(
+      follow(rewound, 9, {
+        onState: ({ connected }) => {
+          if (!connected) rewound.head = 400n
+        },
+      }),
+      { code: 'ERR_EPOCH_CHANGED' },
+    )
+  })
+
+  it('knows the store that another follower has seen', async () => {
+    const epoch = { known: undefined }
+    await follow(scripted([5n]), 1, { epoch })
+    const other = scripted([5n])
+    other.epoch = 'other'
+    await assert.rejects(follow(other, 1, { epoch }), { code: 'ERR_EPOCH_CHANGED' })
+  })
+})

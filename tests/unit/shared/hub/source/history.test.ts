@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { AvisoError } from '#shared/errors.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Revision, Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { silentLogger } from '#shared/logger.ts'
+import { createHistory, type History } from '#shared/hub/source/history.ts'
+import { HISTORY_HOLD_MS, HISTORY_READERS, HISTORY_TURN_REVISIONS } from '#shared/hub/source/limits.ts'
+import { createRing } from '#shared/hub/source/ring.ts'
+import { eventually } from '../../../../contract/hub_support.ts'
+import { entryOf, putEvent } from '../hub_support.ts'
+
+const HEAD = 1_000_000n
+
+interface Fixture {
+  readonly history: History
+  /** Where watches began. */
+  readonly starts: Revision[]
+  /** Watches that stand. */
+  readonly standing: () => number
+  /** Moves the clock. */
+  pass(ms: number): void
+}
+
+/**
+ * History of a store with an event at every `step` revisions, up to `last`; behind that a watch is silent. Each of its entries counts
+ * `entryBytes`.
+ */
+function fixture(
+  options: { step?: bigint; last?: Revision; entryBytes?: number; oldest?: Revision } = {},
+): Fixture {
+  const { step = 1n, last = HEAD, entryBytes = 0, oldest = 1n } = options
+  const starts: Revision[] = []
+  let standing = 0
+  let passedMs = 0
+  async function* watch({ from = 1n, signal }: WatchRequest): AsyncGenerator<WatchMessage, void, undefined> {
+    starts.push(from)
+    if (from < oldest) {
+      const details = { oldest_revision: oldest.toString() }
+      throw new AvisoError('ERR_HISTORY_COMPACTED', 'As the test says', { details })
+    }
+    standing++
+    try {
+      yield { kind: 'created', revision: HEAD }
+      const first = from + ((step - (from % step)) % step)
+      for (let revision = first; revision <= last && signal?.aborted !== true; revision += step) {
+        yield { kind: 'revision', revision, events: [putEvent('/a/n', revision)] }
+      }
+      await new Promise<void>((resolve) => {
+        if (signal?.aborted === true) resolve()
+        signal?.addEventListener('abort', () => resolve())
+      })
+    } finally {
+      standing--
+    }
+  }
+  const store = { watch, range: () => Promise.resolve({ revision: HEAD, kvs: [], count: 0n, more: false }) }
+  const history = createHistory({
+    // Nothing else is asked of it.
+    store: store as unknown as Store,
+    range: { key: toBytes('/'), end: toBytes('0') },
+    ring: createRing(1_000, HEAD + 1n),
+    epoch: { known: undefined },
+    decode: (revision) => {
+      const entry = entryOf(revision, ['a', { name: 'n' }])
+      entry.bytes += entryBytes
+      return entry
+    },
+    clock: { ...systemClock, now: () => Date.now() + passedMs },
+    random: () => 'random',
+    logger: silentLogger,
+  })
+  return {
+    history,
+    starts,
+    standing: () => standing,
+    pass: (ms) => {
+      passedMs += ms
+    },
+  }
+}
+
+interface Waiting {
+  readonly next: Revision
+  /** `waiting`, `resumed`, or the code of the error. */
+  outcome: string
+}
+
+/** Asks for a revision, and notes what comes of it. */
+function ask(history: History, next: Revision): Waiting & Parameters<History['request']>[0] {
+  const waiter: ReturnType<typeof ask> = {
+    next,
+    outcome: 'waiting',
+    resume: () => {
+      waiter.outcome = 'resumed'
+    },
+    fail: (error: unknown) => {
+      waiter.outcome = error instanceof AvisoError ? error.code : 'unknown'
+    },
+  }
+  history.request(waiter)
+  return waiter
+}
+
+const close = (history: History): void => history.reset(new AvisoError('ERR_STORE_UNAVAILABLE', 'Closed'))
+
+describe('createHistory()', () => {
+  it('resumes who waits as soon as there is something, though the store goes silent', async () => {
+    const { history } = fixture({ last: 130n })
+    const [early, late] = [ask(history, 128n), ask(history, 131n)]
+    await eventually('the first is served', () => early.outcome === 'resumed')
+    assert.equal(history.find(128n)?.at(0)?.revision, 128n)
+    assert.equal(late.outcome, 'waiting')
+    close(history)
+    assert.equal(late.outcome, 'ERR_STORE_UNAVAILABLE')
+  })
+
+  it('has one reader for all who are on its way, and none for what it knows', async () => {
+    const { history, starts } = fixture({ entryBytes: 10_000 })
+    const waiting = [1_000n, 1_010n, 980n, 3_000n].map((next) => ask(history, next))
+    await eventually('all are served', () => waiting.every(({ outcome }) => outcome === 'resumed'))
+    // 980 lies before the first one's beginning, 1,000 is the multiple of the alignment before it.
+    assert.deepEqual(starts, [960n])
+    const known = ask(history, 3_000n)
+    assert.equal(known.outcome, 'resumed')
+    assert.equal(starts.length, 1)
+    close(history)
+  })
+
+  it('gives way to others after a turn, and serves everybody in the end', async () => {
+    const { history, starts, standing } = fixture({ step: 100n, entryBytes: 20_000 })
+    const far = HISTORY_TURN_REVISIONS * 3n
+    const positions = Array.from({ length: HISTORY_READERS + 3 }, (_, index) => far * BigInt(index + 1))
+    let most = 0
+    const reads = await Promise.all(
+      positions.map(async (start) => {
+        // Each goes on and on: without turns the last ones would wait for the first.
+        for (let next = start; next < start + 2n * HISTORY_TURN_REVISIONS;) {
+          const waiter = ask(history, next)
+          await eventually(`${next} is served`, () => waiter.outcome !== 'waiting')
+          assert.equal(waiter.outcome, 'resumed')
+          most = Math.max(most, standing())
+          next = (history.find(next)?.through ?? next + 100n) + 1n
+        }
+        return start
+      }),
+    )
+    assert.equal(reads.length, HISTORY_READERS + 3)
+    assert.ok(most <= HISTORY_READERS, `${most} watches at once`)
+    assert.ok(starts.length >= HISTORY_READERS + 3)
+    close(history)
+    await eventually('all watches are released', () => standing() === 0)
+  })
+
+  it('releases a reader that nobody asks for more, also when who asked has left', async () => {
+    const { history, standing, pass } = fixture({ last: 130n })
+    const waiter = ask(history, 500n)
+    await eventually('the watch stands', () => standing() === 1)
+    pass(HISTORY_HOLD_MS + 1)
+    history.sweep()
+    assert.equal(standing(), 1, 'somebody waits')
+    history.forget(waiter)
+    history.sweep()
+    assert.equal(standing(), 1, 'it has just been left')
+    pass(HISTORY_HOLD_MS + 1)
+    history.sweep()
+    await eventually('it is released', () => standing() === 0)
+    assert.equal(waiter.outcome, 'waiting')
+  })
+
+  it('tells those whose place is compacted, and reads on for the others', async () => {
+    const { history, starts } = fixture({ oldest: 105n })
+    const waiting = [100n, 104n, 105n, 110n].map((next) => ask(history, next))
+    await eventually('all have an answer', () => waiting.every(({ outcome }) => outcome !== 'waiting'))
+    assert.deepEqual(
+      waiting.map(({ outcome }) => outcome),
+      ['ERR_HISTORY_COMPACTED', 'ERR_HISTORY_COMPACTED', 'resumed', 'resumed'],
+    )
+    assert.deepEqual(starts, [64n, 105n])
+    assert.equal(ask(history, 90n).outcome, 'ERR_HISTORY_COMPACTED')
+    assert.equal(starts.length, 2, 'the store is not asked again')
+    close(history)
+  })
+})

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { readChunk } from '#shared/hub/source/chunk.ts'
+import { frameOf } from '#shared/hub/source/entry.ts'
+import { createHistoryPages } from '#shared/hub/source/history_pages.ts'
+import { CHUNK_BYTES } from '#shared/hub/source/limits.ts'
+import { createRing } from '#shared/hub/source/ring.ts'
+import { countingEncoding, entryOf } from '../hub_support.ts'
+
+const MATCHER = { kind: 'notifications', event: 'a', predicates: [] } as const
+const one = (revision: bigint) => entryOf(revision, ['a', { name: 'n' }])
+
+describe('createRing()', () => {
+  it('keeps the newest within its bytes, and says from where on it is complete', () => {
+    const ring = createRing(10_000, 5n)
+    assert.deepEqual([ring.floor, ring.through, ring.end - ring.start], [5n, 4n, 0])
+    for (let revision = 5n; revision <= 1_000n; revision += 5n) ring.append(one(revision))
+    assert.ok(ring.bytes <= 10_000 && ring.end - ring.start >= 5)
+    assert.equal(ring.through, 1_000n)
+    const oldest = ring.at(ring.start)
+    // Nothing lies between the entry that was dropped last and the oldest one kept.
+    assert.equal(ring.floor, (oldest?.revision ?? 0n) - 4n)
+    assert.equal(ring.at(ring.start - 1), undefined)
+    assert.equal(ring.at(ring.end), undefined)
+    assert.equal(ring.at(ring.find(998n))?.revision, 1_000n)
+    assert.equal(ring.find(1_001n), ring.end)
+  })
+
+  it('never drops its newest entry, however large', () => {
+    const ring = createRing(1, 1n)
+    ring.append(one(1n))
+    ring.append(one(2n))
+    assert.deepEqual([ring.end - ring.start, ring.floor, ring.at(ring.start)?.revision], [1, 2n, 2n])
+  })
+
+  it('counts frames, and lets go of entries for them when asked', () => {
+    const ring = createRing(100_000, 1n)
+    for (let revision = 1n; revision <= 20n; revision++) ring.append(one(revision))
+    const before = ring.bytes
+    const encoding = countingEncoding(10_000)
+    for (let position = ring.start; position < ring.end; position++) {
+      const entry = ring.at(position)
+      for (let time = 0; time < 2; time++) if (entry !== undefined) frameOf(entry, 0, encoding)
+    }
+    assert.equal(encoding.made, 20)
+    assert.ok(ring.bytes > before + 200_000)
+    ring.trim()
+    assert.ok(ring.bytes <= 100_000)
+    // An entry that was dropped counts no more, also when frames are made of it later.
+    const last = ring.at(ring.end - 1)
+    ring.reset(50n)
+    if (last !== undefined) frameOf(last, 0, countingEncoding(10, 'other'))
+    assert.deepEqual([ring.bytes, ring.floor, ring.through], [0, 50n, 49n])
+  })
+
+  it('moves on without entries', () => {
+    const ring = createRing(1_000, 1n)
+    ring.advance(7n)
+    ring.advance(3n)
+    assert.deepEqual([ring.floor, ring.through], [1n, 7n])
+  })
+})
+
+describe('readChunk()', () => {
+  it('joins frames up to its bound, and goes on where it stopped', () => {
+    const ring = createRing(10_000_000, 1n)
+    ring.append(entryOf(1n, ['a', { n: '0' }], ['b', { n: '1' }], ['a', { n: '2' }], ['a', { n: '3' }]))
+    ring.append(one(3n))
+    ring.advance(5n)
+    const encoding = countingEncoding(CHUNK_BYTES / 2)
+    const reading = { matcher: MATCHER, encoding }
+    const first = readChunk(ring, { next: 1n, index: 0 }, reading)
+    assert.deepEqual([first.bytes?.length, first.next, first.index, first.isFull], [CHUNK_BYTES, 1n, 3, true])
+    const second = readChunk(ring, first, reading)
+    assert.deepEqual([second.bytes?.[0], second.bytes?.at(-1)], [13, 30])
+    assert.deepEqual([second.next, second.index, second.isFull], [6n, 0, false])
+    assert.equal(readChunk(ring, second, reading).bytes, undefined)
+  })
+
+  it('stops at the last revision asked for', () => {
+    const ring = createRing(10_000_000, 1n)
+    for (let revision = 1n; revision <= 5n; revision++) ring.append(one(revision))
+    const chunk = readChunk(
+      ring,
+      { next: 2n, index: 0 },
+      { matcher: MATCHER, encoding: countingEncoding(1), last: 3n },
+    )
+    assert.deepEqual([[...(chunk.bytes ?? [])], chunk.next], [[20, 30], 4n])
+  })
+
+  it('shares a frame that stands alone', () => {
+    const ring = createRing(10_000_000, 1n)
+    ring.append(one(1n))
+    const reading = { matcher: MATCHER, encoding: countingEncoding(3 * CHUNK_BYTES) }
+    const [first, second] = [1, 2].map(() => readChunk(ring, { next: 1n, index: 0 }, reading))
+    assert.ok(first?.bytes !== undefined && first.bytes === second?.bytes)
+  })
+})
+
+describe('createHistoryPages()', () => {
+  it('finds the page that holds a revision, and nothing beyond', () => {
+    const pages = createHistoryPages(1_000_000)
+    pages.add(10n, 19n, [one(12n)])
+    pages.add(20n, 29n, [one(22n)])
+    pages.add(40n, 49n, [])
+    assert.deepEqual(
+      [9n, 10n, 19n, 20n, 30n, 40n, 49n, 50n].map((revision) => pages.find(revision)?.from),
+      [undefined, 10n, 10n, 20n, undefined, 40n, 40n, undefined],
+    )
+    assert.equal(pages.find(20n)?.at(0)?.revision, 22n)
+  })
+
+  it('keeps no page within another', () => {
+    const pages = createHistoryPages(1_000_000)
+    pages.add(10n, 19n, [])
+    pages.add(12n, 15n, [])
+    pages.add(30n, 35n, [])
+    pages.add(18n, 40n, [])
+    pages.add(50n, 60n, [])
+    assert.deepEqual(
+      [13n, 19n, 31n, 41n, 55n].map((revision) => pages.find(revision)?.from),
+      [10n, 18n, 18n, undefined, 50n],
+    )
+  })
+
+  it('drops what was used least recently', () => {
+    const pages = createHistoryPages(6_000)
+    pages.add(1n, 9n, [one(1n)])
+    pages.add(10n, 19n, [one(11n)])
+    pages.find(5n)
+    for (let from = 20n; from < 50n; from += 10n) {
+      pages.add(from, from + 9n, [one(from)])
+      assert.ok(pages.find(5n) !== undefined)
+    }
+    assert.equal(pages.find(11n), undefined)
+    assert.equal(pages.find(45n)?.from, 40n)
+  })
+})

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { sourceOf, type ByteSink, type ByteSource } from '#shared/bytes/byte_source.ts'
+import { toText } from '#shared/bytes/bytes.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import type { Hub, StartPosition } from '#shared/hub/hub.ts'
+import {
+  closeHubs,
+  createPublisher,
+  createSpace,
+  createTestFormat,
+  eventually,
+  notificationsOf,
+  openHub,
+} from '../../../contract/hub_support.ts'
+
+const store = createMemoryStore({ clock: systemClock })
+after(async () => {
+  await closeHubs()
+  await store.close()
+})
+const space = createSpace()
+
+/** A sink that asks for more as soon as it is given something, as a socket does that takes everything. */
+function eagerSink(source: ByteSource): ByteSink & { text: string; isClosed: boolean; isTaking: boolean } {
+  const sink = {
+    text: '',
+    isClosed: false,
+    isTaking: true,
+    enqueue: (bytes: Uint8Array) => {
+      sink.text += toText(bytes)
+      if (sink.isTaking) source.pull()
+    },
+    close: () => {
+      sink.isClosed = true
+    },
+    error: () => assert.fail('the stream was broken off'),
+  }
+  return sink
+}
+
+async function subscribe(hub: Hub, from: StartPosition) {
+  const { body, end } = await hub.subscribe({
+    selection: notificationsOf('a'),
+    from,
+    format: createTestFormat(space),
+  })
+  const source = sourceOf(body)
+  assert.ok(source !== undefined)
+  const { value } = await body.getReader().read()
+  assert.ok(toText(value ?? new Uint8Array(0)).includes('opening'))
+  return { source, end }
+}
+
+const namesIn = (text: string): (string | undefined)[] =>
+  [...text.matchAll(/"(?:name|kind)":"(\w+)"/g)].map(([, name]) => name).filter((name) => name !== 'item')
+
+describe('openStream()', () => {
+  it('goes past the web stream once it is redirected: history, live, the last frame', async () => {
+    const publisher = createPublisher(store, space)
+    const revision = await publisher.publish('a', 'one', 'two')
+    const hub = await openHub(store, space)
+    const { source, end } = await subscribe(hub, { kind: 'revision', revision })
+    const other = await subscribe(hub, { kind: 'live' })
+    const sink = eagerSink(source)
+    assert.equal(source.redirect(sink), true)
+    source.pull()
+    await publisher.publish('a', 'three', 'four')
+    await publisher.publish('a', 'five')
+    await eventually('everything arrives', () => sink.text.includes('five'))
+    end('max_age')
+    // Whoever asks after the end is not served.
+    source.pull()
+    await publisher.publish('a', 'late')
+    await eventually('it has come', () => hub.status().revision >= (publisher.items.at(-1)?.revision ?? 0n))
+    assert.deepEqual(namesIn(sink.text), ['one', 'two', 'caughtUp', 'three', 'four', 'five', 'closing'])
+    assert.ok(sink.isClosed)
+    other.end('max_age')
+    assert.equal(hub.status().subscribers, 0)
+    await hub.close()
+  })
+
+  it('leaves what has ended to the web stream, and takes a cancellation', async () => {
+    const hub = await openHub(store, space)
+    const ended = await subscribe(hub, { kind: 'live' })
+    ended.end('max_age')
+    assert.equal(ended.source.redirect(eagerSink(ended.source)), false)
+    const left = await subscribe(hub, { kind: 'live' })
+    left.source.redirect(eagerSink(left.source))
+    left.source.pull()
+    left.source.cancel()
+    assert.equal(hub.status().subscribers, 0)
+    await hub.close()
+  })
+
+  it('breaks off the streams of a format that throws, and no others', async () => {
+    const hub = await openHub(store, space)
+    const publisher = createPublisher(store, space)
+    const throwing = {
+      ...createTestFormat(space, 'throwing'),
+      notification: () => {
+        throw new TypeError('a defect')
+      },
+    }
+    const request = { selection: notificationsOf('a'), from: { kind: 'live' } as const }
+    const broken = (await hub.subscribe({ ...request, format: throwing })).body.getReader()
+    await broken.read()
+    const failing = broken.read()
+    const { source } = await subscribe(hub, { kind: 'live' })
+    const sink = eagerSink(source)
+    source.redirect(sink)
+    source.pull()
+    await publisher.publish('a', 'six')
+    await assert.rejects(failing, { message: 'a defect' })
+    await eventually('it arrives', () => sink.text.includes('six'))
+    assert.equal(hub.status().subscribers, 1)
+    await hub.close()
+  })
+})

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { openSqlite } from '#shared/runtime/sqlite.ts'
+import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
+import { openEmbeddedStore } from '#shared/store/embedded/embedded.ts'
+import type { Store } from '#shared/store/store.ts'
+import { systemClock } from '#shared/time/clock.ts'
+
+/** Far more than is kept in memory for watches, so that it is read from the file. */
+const HISTORY = 30_000
+const READERS = 4
+const WRITES = 12
+/** Revisions that a reader may be given before a write that waits has its turn: some pages. */
+const MOST_BETWEEN = 3_000
+
+describe('openEmbeddedStore() with readers of long history', () => {
+  it('lets a writer in between their pages', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'aviso-readers-'))
+    const store = await openEmbeddedStore(await openSqlite(join(folder, 'store.sqlite')), {
+      clock: systemClock,
+    })
+    try {
+      await Promise.all(Array.from({ length: HISTORY }, (_, index) => put(store, `history/${index}`)))
+      let read = 0
+      const readers = Array.from({ length: READERS }, async () => {
+        let own = 0
+        for await (const message of store.watch({ ...prefixRange('history/'), from: 2n })) {
+          if (message.kind !== 'revision') continue
+          read++
+          if (++own === HISTORY) return
+        }
+      })
+      const readAtWrite: number[] = []
+      for (let count = 0; count < WRITES; count++) {
+        await put(store, `now/${count}`)
+        readAtWrite.push(read)
+      }
+      const between = readAtWrite.map((at, index) => at - (readAtWrite[index - 1] ?? 0))
+      assert.ok(
+        between.every((count) => count <= READERS * MOST_BETWEEN),
+        `read between writes: ${between.join(' ')}`,
+      )
+      assert.ok(read < READERS * HISTORY, 'the writes were done before the readers were')
+      await Promise.all(readers)
+      assert.equal(read, READERS * HISTORY)
+    } finally {
+      await store.close()
+      await rm(folder, { recursive: true })
+    }
+  })
+})
+
+async function put(store: Store, key: string): Promise<void> {
+  const operation = { kind: 'put' as const, key: toBytes(key), value: toBytes('v') }
+  await store.txn({ compare: [], success: [operation] })
+}

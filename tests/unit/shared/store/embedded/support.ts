@@ -1,0 +1,79 @@
+/**
+ * A clock in the test's hand, and a database that fails on command.
+ *
+ * @module
+ */
+
+import type { SqlDatabase } from '#shared/runtime/runtime.ts'
+import type { Clock } from '#shared/time/clock.ts'
+
+/** Time stands until the test moves it; timers fire only in `tick()`. */
+export interface ManualClock extends Clock {
+  advance(ms: number): void
+  /** Fires every timer once. */
+  tick(): void
+  /** Timers that run. */
+  timers(): number
+}
+
+export function createManualClock(): ManualClock {
+  let now = 1_000_000
+  const tasks = new Set<() => void>()
+  return {
+    now: () => now,
+    sleep: () => Promise.resolve(),
+    every: (_ms, task) => {
+      tasks.add(task)
+      return () => tasks.delete(task)
+    },
+    advance: (ms) => {
+      now += ms
+    },
+    tick: () => {
+      for (const task of tasks) task()
+    },
+    timers: () => tasks.size,
+  }
+}
+
+/** A database that counts transactions and fails when told. */
+export interface FaultyDatabase extends SqlDatabase {
+  transactions: number
+  /** Fails the next write inside a transaction. */
+  failWrite: Error | undefined
+  /** Fails the next commit: undone, or done all the same. */
+  failCommit: { readonly error: Error; readonly committed: boolean } | undefined
+}
+
+export function createFaultyDatabase(database: SqlDatabase): FaultyDatabase {
+  const faulty: FaultyDatabase = {
+    ...database,
+    transactions: 0,
+    failWrite: undefined,
+    failCommit: undefined,
+    run: (sql, ...parameters) => {
+      const error = faulty.failWrite
+      // A few statements in, so that something is there to undo.
+      if (error !== undefined && sql.startsWith('INSERT INTO current')) {
+        faulty.failWrite = undefined
+        throw error
+      }
+      database.run(sql, ...parameters)
+    },
+    transaction: (work) => {
+      faulty.transactions++
+      const failure = faulty.failCommit
+      faulty.failCommit = undefined
+      if (failure === undefined) return database.transaction(work)
+      if (failure.committed) {
+        database.transaction(work)
+        throw failure.error
+      }
+      return database.transaction(() => {
+        work()
+        throw failure.error
+      })
+    },
+  }
+  return faulty
+}

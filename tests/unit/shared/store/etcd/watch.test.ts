@@ -1,0 +1,410 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import type { Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
+import { systemClock, type Clock } from '#shared/time/clock.ts'
+import { createScaledClock } from '../../../../support/scaled_clock.ts'
+import { rejects, within } from '../../../../contract/store_support.ts'
+import {
+  HEADER,
+  openStore,
+  startFixture,
+  type Fixture,
+  type Received,
+  type Reply,
+} from './gateway_fixture.ts'
+
+const key = toBytes('a')
+const WATCH = '/v3/watch'
+const CREATED = line({ header: HEADER, created: true })
+
+const open: { close(): Promise<void> }[] = []
+after(async () => {
+  for (const one of open) await one.close()
+})
+
+type Stream = ReturnType<Reply['stream']>
+
+function line(result: object): string {
+  return `${JSON.stringify({ result })}\n`
+}
+
+/** A message with one event for each revision. */
+function events(revisions: readonly number[], more: object = {}): string {
+  const list = revisions.map((revision) => ({
+    kv: {
+      key: encodeBase64(toBytes('a')),
+      value: encodeBase64(toBytes(`v${revision}`)),
+      mod_revision: `${revision}`,
+    },
+  }))
+  return line({ header: HEADER, events: list, ...more })
+}
+
+/** A server whose n-th watch is answered by `answer`. */
+async function watchServer(
+  answer: (stream: Stream, index: number, received: Received) => void,
+): Promise<Fixture> {
+  let watches = 0
+  const server = await startFixture((received, reply) => {
+    if (received.path !== WATCH) return false
+    answer(reply.stream(), watches++, received)
+    return true
+  })
+  open.push(server)
+  return server
+}
+
+/** A store whose limits pass six times as fast: 30 s of silence in 5 s, and not so fast that a busy machine trips over them. */
+async function storeOver(...servers: readonly Fixture[]): Promise<Store> {
+  return openOver(servers, createScaledClock(6))
+}
+
+/** A store in real time, for what does not wait. */
+async function storeInRealTime(...servers: readonly Fixture[]): Promise<Store> {
+  return openOver(servers, systemClock)
+}
+
+async function openOver(servers: readonly Fixture[], clock: Clock): Promise<Store> {
+  const store = await openStore(
+    servers.map(({ url }) => url),
+    { clock },
+  )
+  open.push(store)
+  return store
+}
+
+function show(message: WatchMessage): string {
+  if (message.kind !== 'revision') return `${message.kind} ${message.revision}`
+  return `${message.revision}:${message.events.map(({ kv }) => toText(kv.value)).join(',')}`
+}
+
+/** Reads a watch to its end, and tells what it said and how it ended. */
+async function read(store: Store, request: Partial<WatchRequest> = {}): Promise<string[]> {
+  const said: string[] = []
+  try {
+    await within(
+      'the end of the watch',
+      (async () => {
+        for await (const message of store.watch({ key, from: 5n, ...request })) said.push(show(message))
+      })(),
+    )
+    said.push('end')
+  } catch (error) {
+    said.push((error as { code: string }).code)
+  }
+  return said
+}
+
+/** Takes some messages, then leaves. */
+async function take(store: Store, count: number, request: Partial<WatchRequest> = {}): Promise<string[]> {
+  const said: string[] = []
+  await within(
+    'watch messages',
+    (async () => {
+      for await (const message of store.watch({ key, from: 5n, ...request })) {
+        if (said.push(show(message)) === count) return
+      }
+    })(),
+  )
+  return said
+}
+
+describe('watchGateway() at the beginning', () => {
+  it('takes a creation that is canceled for a refusal', async () => {
+    const cases = [
+      ['etcdserver: permission denied', 'ERR_STORE_UNAVAILABLE'],
+      ['etcdserver: mvcc: required revision has been compacted', 'ERR_HISTORY_COMPACTED'],
+      ['mvcc: watcher range is empty', 'ERR_INVALID_RANGE'],
+    ] as const
+    for (const [reason, code] of cases) {
+      const server = await watchServer((stream) =>
+        stream.write(
+          line({ header: HEADER, watch_id: '-1', created: true, canceled: true, cancel_reason: reason }),
+        ),
+      )
+      assert.deepEqual(await read(await storeInRealTime(server)), [code])
+      assert.equal(server.count(WATCH), 1)
+    }
+  })
+
+  it('goes on with the next member where the watch is not created in time', async () => {
+    const silent = await watchServer(() => undefined)
+    const refusing = await startFixture(({ path }, reply) => {
+      if (path !== WATCH) return false
+      return reply.json(503, { error: 'etcdserver: no leader', code: 14 })
+    })
+    open.push(refusing)
+    const good = await watchServer((stream) => stream.write(CREATED + events([5])))
+    assert.deepEqual(await take(await storeOver(silent, refusing, good), 2), ['created 7', '5:v5'])
+  })
+
+  it('asks a member where it is before it begins now', async () => {
+    const server = await watchServer((stream) => stream.write(CREATED + events([8])))
+    const store = await storeInRealTime(server)
+    const said: string[] = []
+    for await (const message of store.watch({ key })) if (said.push(show(message)) === 2) break
+    assert.deepEqual(said, ['created 7', '8:v8'])
+    assert.deepEqual(
+      server.received.map(({ path }) => path),
+      ['/v3/kv/range', WATCH],
+    )
+  })
+
+  it('refuses a member of another cluster', async () => {
+    const server = await watchServer((stream) =>
+      stream.write(line({ header: { ...HEADER, cluster_id: '5' }, created: true })),
+    )
+    const store = await storeOver(server)
+    await store.range({ key })
+    assert.deepEqual(await read(store), ['ERR_STORE_PROTOCOL'])
+  })
+})
+
+describe('watchGateway() on the way', () => {
+  it('puts together what arrives in single bytes', async () => {
+    const text = CREATED + events([5, 6]) + line({ header: { ...HEADER, revision: '9' } }) + events([10])
+    const server = await watchServer((stream) => {
+      void (async () => {
+        for (const byte of toBytes(text)) {
+          stream.write(Uint8Array.of(byte))
+          await new Promise((done) => setImmediate(done))
+        }
+      })()
+    })
+    assert.deepEqual(await take(await storeInRealTime(server), 5), [
+      'created 7',
+      '5:v5',
+      '6:v6',
+      'progress 9',
+      '10:v10',
+    ])
+  })
+
+  it('yields a revision of several fragments as one', async () => {
+    const server = await watchServer((stream) => {
+      stream.write(CREATED + events([5, 6], { fragment: true }))
+      stream.write(events([6], { fragment: true }) + events([6, 7]))
+    })
+    assert.deepEqual(await take(await storeInRealTime(server), 4), [
+      'created 7',
+      '5:v5',
+      '6:v6,v6,v6',
+      '7:v7',
+    ])
+  })
+
+  it('yields nothing of a revision whose rest does not come', async () => {
+    const server = await watchServer((stream) => {
+      stream.write(CREATED + events([5, 6], { fragment: true }))
+      stream.end()
+    })
+    assert.deepEqual(await read(await storeInRealTime(server)), [
+      'created 7',
+      '5:v5',
+      'ERR_STORE_UNAVAILABLE',
+    ])
+  })
+
+  it('reads a line of 11 MB', async () => {
+    const value = 'x'.repeat(8_250_000)
+    const kv = { key: 'YQ==', value: encodeBase64(toBytes(value)), mod_revision: '5' }
+    const text = line({ header: HEADER, events: [{ kv }] })
+    assert.ok(text.length > 11_000_000)
+    const server = await watchServer((stream) => {
+      stream.write(CREATED)
+      stream.write(text)
+    })
+    const [, revision] = await take(await storeInRealTime(server), 2)
+    assert.equal(revision?.length, value.length + 2)
+  })
+
+  it('ends at an error in the stream, terminated or not, in every shape', async () => {
+    const texts = [
+      '{"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: no leader","http_status":"Service Unavailable"}}',
+      '{"error":{"code":14,"message":"etcdserver: no leader"}}\n',
+      '{"error":{"grpc_code":14,"message":"transport is closing"}}',
+    ]
+    for (const text of texts) {
+      const server = await watchServer((stream) => {
+        stream.write(CREATED + events([5]) + text)
+        stream.end()
+      })
+      assert.deepEqual(await read(await storeInRealTime(server)), [
+        'created 7',
+        '5:v5',
+        'ERR_STORE_UNAVAILABLE',
+      ])
+    }
+  })
+
+  it('ends at the end of the stream, and where the connection breaks', async () => {
+    const ended = await watchServer((stream) => {
+      stream.write(CREATED)
+      stream.end()
+    })
+    assert.deepEqual(await read(await storeInRealTime(ended)), ['created 7', 'ERR_STORE_UNAVAILABLE'])
+    const broken = await startFixture(({ path }, reply) => {
+      if (path !== WATCH) return false
+      reply.stream().write(`${CREATED}${events([5])}{"result":{"hea`)
+      setTimeout(() => reply.reset(), 50)
+      return true
+    })
+    open.push(broken)
+    assert.deepEqual(await read(await storeInRealTime(broken)), [
+      'created 7',
+      '5:v5',
+      'ERR_STORE_UNAVAILABLE',
+    ])
+  })
+
+  it('ends at something else than a message', async () => {
+    const server = await watchServer((stream) => stream.write(`${CREATED}<html>\n`))
+    assert.deepEqual(await read(await storeInRealTime(server)), ['created 7', 'ERR_STORE_PROTOCOL'])
+  })
+
+  it('ends at a revision that comes again', async () => {
+    const server = await watchServer((stream) => stream.write(CREATED + events([5, 6]) + events([6])))
+    assert.deepEqual(await read(await storeInRealTime(server)), [
+      'created 7',
+      '5:v5',
+      '6:v6',
+      'ERR_STORE_PROTOCOL',
+    ])
+  })
+
+  it('says where history begins when compaction overtakes it', async () => {
+    const server = await watchServer((stream) =>
+      stream.write(CREATED + events([5]) + line({ header: {}, canceled: true, compact_revision: '22' })),
+    )
+    const store = await storeInRealTime(server)
+    const seen: string[] = []
+    await assert.rejects(
+      async () => {
+        for await (const message of store.watch({ key, from: 5n })) seen.push(show(message))
+      },
+      { code: 'ERR_HISTORY_COMPACTED', details: { oldest_revision: '22' } },
+    )
+    assert.deepEqual(seen, ['created 7', '5:v5'])
+  })
+})
+
+describe('watchGateway() in silence', () => {
+  it('ends when the member does not answer any more', async () => {
+    let silent = false
+    const server = await startFixture(({ path }, reply) => {
+      if (path === WATCH) {
+        reply.stream().write(CREATED)
+        silent = true
+        return true
+      }
+      return silent
+    })
+    open.push(server)
+    const startedAt = performance.now()
+    assert.deepEqual(await read(await storeOver(server)), ['created 7', 'ERR_STORE_UNAVAILABLE'])
+    // 2 s of silence, up to 0.5 s until it is noticed, and 2 s for the read, six times as fast.
+    assert.ok(performance.now() - startedAt < 3_000)
+    assert.equal(server.count('/v3/kv/range'), 1)
+  })
+
+  it('ends when the member has no leader any more', async () => {
+    let stood = false
+    const server = await startFixture(({ path }, reply) => {
+      if (path === WATCH) {
+        reply.stream().write(CREATED)
+        stood = true
+        return true
+      }
+      if (!stood) return false
+      return reply.json(503, { code: 14, message: 'etcdserver: no leader' })
+    })
+    open.push(server)
+    assert.deepEqual(await read(await storeOver(server)), ['created 7', 'ERR_STORE_UNAVAILABLE'])
+  })
+
+  it('goes on over another connection where the member lives but says nothing', async () => {
+    const server = await watchServer((stream, index) => {
+      if (index === 0) stream.write(CREATED + events([5, 6]))
+      else if (index === 1) stream.write(CREATED + events([7]))
+    })
+    assert.deepEqual(await take(await storeOver(server), 4), ['created 7', '5:v5', '6:v6', '7:v7'])
+    const [first, second] = server.received
+      .filter(({ path }) => path === WATCH)
+      .map(({ body }) => startOf(body))
+    assert.deepEqual([first, second], ['5', '7'])
+    // Every 2 s of 30 s.
+    assert.ok(server.count('/v3/kv/range') >= 8)
+  })
+
+  it('does not go on over another connection with a member that is behind', async () => {
+    const server = await watchServer((stream, index) => {
+      if (index === 0) stream.write(CREATED + line({ header: { ...HEADER, revision: '20' } }))
+      else stream.write(CREATED)
+    })
+    assert.deepEqual(await read(await storeOver(server)), [
+      'created 7',
+      'progress 20',
+      'ERR_STORE_UNAVAILABLE',
+    ])
+  })
+
+  it('is patient while there is progress', async () => {
+    let rounds = 0
+    const server = await watchServer((stream) => {
+      stream.write(CREATED)
+      const timer = setInterval(() => {
+        rounds++
+        stream.write(line({ header: { ...HEADER, revision: `${7 + rounds}` } }))
+      }, 100)
+      void stream.closed.then(() => clearInterval(timer))
+    })
+    const said = await take(await storeOver(server), 60)
+    assert.equal(said[59], 'progress 66')
+    assert.deepEqual([server.count(WATCH), server.count('/v3/kv/range')], [1, 0])
+  })
+})
+
+describe('watchGateway() left', () => {
+  it('closes the connection, at once and in every way', async () => {
+    const closed: Promise<void>[] = []
+    const server = await watchServer((stream) => {
+      closed.push(stream.closed)
+      stream.write(CREATED)
+    })
+    const store = await storeInRealTime(server)
+    assert.deepEqual(await take(store, 1), ['created 7'])
+
+    const iterator = store.watch({ key, from: 5n })[Symbol.asyncIterator]()
+    await iterator.next()
+    const pending = iterator.next()
+    await within('return()', Promise.resolve(iterator.return?.()))
+    assert.equal((await pending).done, true)
+
+    const stop = new AbortController()
+    const stopped = store.watch({ key, from: 5n, signal: stop.signal })[Symbol.asyncIterator]()
+    await stopped.next()
+    stop.abort()
+    assert.equal((await within('the end', stopped.next())).done, true)
+
+    const last = store.watch({ key, from: 5n })[Symbol.asyncIterator]()
+    await last.next()
+    const ending = rejects(last.next(), 'ERR_STORE_UNAVAILABLE')
+    await store.close()
+    await ending
+    assert.equal(closed.length, 4)
+    await within('four closed connections', Promise.all(closed))
+  })
+
+  it('opens nothing where the signal has aborted already', async () => {
+    const server = await watchServer(() => undefined)
+    const store = await storeInRealTime(server)
+    assert.deepEqual(await read(store, { signal: AbortSignal.abort() }), ['end'])
+    assert.equal(server.received.length, 0)
+  })
+})
+
+function startOf(body: string): string | undefined {
+  return (JSON.parse(body) as { create_request: { start_revision?: string } }).create_request.start_revision
+}
