@@ -12,7 +12,14 @@ import { fileURLToPath } from 'node:url'
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /** The ground floor: no room of it knows a notification, a store or a service. */
-const GROUND = ['shared/errors.ts', 'shared/logger.ts', 'shared/time', 'shared/bytes', 'shared/json']
+const GROUND = [
+  'shared/errors.ts',
+  'shared/logger.ts',
+  'shared/search.ts',
+  'shared/time',
+  'shared/bytes',
+  'shared/json',
+]
 /** The port of the store, for rooms that do not care which store it is. */
 const STORE_PORT = 'shared/store/store.ts'
 /** Types only: what a handler is. */
@@ -36,9 +43,10 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['wrangler-like.config.json', []],
   ['shared/errors.ts', []],
   ['shared/logger.ts', []],
+  ['shared/search.ts', []],
   ['shared/time', []],
   ['shared/bytes', []],
-  ['shared/json', ['shared/errors.ts']],
+  ['shared/json', ['shared/errors.ts', 'shared/bytes']],
   ['shared/runtime', ['shared/errors.ts', 'shared/bytes']],
   ['shared/http', GROUND],
   ['shared/store', GROUND],

@@ -5,6 +5,7 @@
  */
 
 import { compareBytes, END_OF_KEYS, isEndOfKeys } from '#shared/bytes/bytes.ts'
+import { firstIndex } from '#shared/search.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
 /** The keys k with `start` ≤ k < `end` in byte order; without `end`, every key from `start` on. */
@@ -78,16 +79,8 @@ export function subtract(a: IntervalSet, b: IntervalSet): IntervalSet {
 
 /** Whether a key is in the set; O(log n). */
 export function contains(set: IntervalSet, key: Uint8Array): boolean {
-  let low = 0
-  let high = set.length
   // The last interval that starts at or before the key is the only one that can hold it.
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const candidate = set[middle]
-    if (candidate !== undefined && compareBytes(candidate.start, key) <= 0) low = middle + 1
-    else high = middle
-  }
-  const candidate = set[low - 1]
+  const candidate = set[firstIndex(set, ({ start }) => compareBytes(start, key) > 0) - 1]
   return candidate !== undefined && compareEnds(candidate.end, key) > 0
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { isAvisoError } from '#shared/errors.ts'
+import { firstIndex } from '#shared/search.ts'
 import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
 import { lastSequence, oldestRevision, previousRevision, readCommit, type JournalCommit } from './commits.ts'
 
@@ -93,7 +94,7 @@ export function shareJournal(source: { readonly store: Store; readonly event: st
   let lost: Revision = 0n
 
   function keep(outline: Outline, at: Revision): void {
-    const place = countWhile(kept, (other) => other.outline.revision < outline.revision)
+    const place = firstIndex(kept, (other) => other.outline.revision >= outline.revision)
     const there = kept[place]
     if (there?.outline.revision === outline.revision) {
       if (at < there.from) there.from = at
@@ -120,7 +121,7 @@ export function shareJournal(source: { readonly store: Store; readonly event: st
     newest,
     at: async (revision) => {
       if (revision <= lost) return { kind: 'lost', lost }
-      const place = countWhile(kept, ({ outline }) => outline.revision <= revision) - 1
+      const place = firstIndex(kept, ({ outline }) => outline.revision > revision) - 1
       const before = kept[place]
       if (before !== undefined && before.from <= revision && revision <= before.through)
         return { kind: 'read', outline: before.outline }
@@ -129,7 +130,7 @@ export function shareJournal(source: { readonly store: Store; readonly event: st
       return read
     },
     known: (qualifies) => {
-      const place = countWhile(kept, ({ outline }) => !qualifies(outline))
+      const place = firstIndex(kept, ({ outline }) => qualifies(outline))
       return { found: kept[place]?.outline, passed: kept[place - 1]?.through ?? 0n, lost }
     },
   }
@@ -166,17 +167,4 @@ function toOutline(commit: JournalCommit): Outline {
     first: batch.first_seq,
     last: lastSequence(commit),
   }
-}
-
-/** How many of the first items satisfy a test that none satisfies after one that does not. */
-function countWhile<Item>(items: readonly Item[], test: (item: Item) => boolean): number {
-  let low = 0
-  let high = items.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const item = items[middle]
-    if (item !== undefined && test(item)) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { firstIndex } from '#shared/search.ts'
 import type { Report } from './checker.ts'
 import type { Chain, Position, Run, Session, Step } from './records.ts'
 import {
@@ -209,12 +210,5 @@ function checkStale({ chain, atoms, delivered, excused, report }: Walk, { staleM
 
 /** Index of the last session opened before a time, -1 for none. */
 function lastOpened(sessions: readonly Session[], at: number): number {
-  let low = 0
-  let high = sessions.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((sessions[middle]?.openedAt ?? Infinity) <= at) low = middle + 1
-    else high = middle
-  }
-  return low - 1
+  return firstIndex(sessions, ({ openedAt }) => openedAt > at) - 1
 }

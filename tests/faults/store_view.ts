@@ -4,6 +4,7 @@
  * @module
  */
 
+import { firstIndex } from '#shared/search.ts'
 import type { Position, Run, Selection, StoredRevision, Write } from './records.ts'
 
 /** The smallest thing that is delivered: a notification, or all writes of a revision under a prefix. */
@@ -141,13 +142,5 @@ export function formatPosition({ revision, index }: Position): string {
 
 /** First index from `start` on whose item is behind `position`. */
 export function firstBehind(atoms: readonly Atom[], position: Position, start = 0): number {
-  let low = start
-  let high = atoms.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const atom = atoms[middle]
-    if (atom !== undefined && comparePositions(atom, position) <= 0) low = middle + 1
-    else high = middle
-  }
-  return low
+  return firstIndex(atoms, (atom) => comparePositions(atom, position) > 0, start)
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { firstIndex } from '#shared/search.ts'
 import type { Revision } from '#shared/store/store.ts'
 import type { EntrySource } from './chunk.ts'
 import { hold, release, type Account, type Entry } from './entry.ts'
@@ -82,27 +83,11 @@ function createPage(from: Revision, through: Revision, entries: readonly Entry[]
     from,
     through,
     at: (position) => entries[position],
-    find: (revision) => {
-      let low = 0
-      let high = entries.length
-      while (low < high) {
-        const middle = Math.floor((low + high) / 2)
-        if ((entries[middle]?.revision ?? revision) < revision) low = middle + 1
-        else high = middle
-      }
-      return low
-    },
+    find: (revision) => firstIndex(entries, (entry) => entry.revision >= revision),
   }
 }
 
 /** Index of the last page that begins at or before a revision, -1 for none. */
 function lastAtOrBefore(pages: readonly Kept[], revision: Revision): number {
-  let low = 0
-  let high = pages.length
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2)
-    if ((pages[middle]?.page.from ?? revision) <= revision) low = middle + 1
-    else high = middle
-  }
-  return low - 1
+  return firstIndex(pages, ({ page }) => page.from > revision) - 1
 }

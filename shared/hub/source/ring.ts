@@ -4,6 +4,7 @@
  * @module
  */
 
+import { firstIndex } from '#shared/search.ts'
 import type { Revision } from '#shared/store/store.ts'
 import type { EntrySource } from './chunk.ts'
 import { hold, release, type Account, type Entry } from './entry.ts'
@@ -79,17 +80,9 @@ export function createRing(maxBytes: number, from: Revision): Ring {
       return account.bytes
     },
     at,
-    find: (revision) => {
-      let low = start
-      let high = end()
-      while (low < high) {
-        const middle = Math.floor((low + high) / 2)
-        const entry = at(middle)
-        if (entry !== undefined && entry.revision < revision) low = middle + 1
-        else high = middle
-      }
-      return low
-    },
+    find: (revision) =>
+      origin +
+      firstIndex(entries, (entry) => entry !== undefined && entry.revision >= revision, start - origin),
     append: (entry) => {
       hold(entry, account)
       entries.push(entry)

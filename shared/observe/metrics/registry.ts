@@ -6,6 +6,7 @@
  * @module
  */
 
+import { firstIndex } from '#shared/search.ts'
 import type {
   Counter,
   Gauge,
@@ -228,14 +229,7 @@ function readSamples(options: ReadOptions): readonly MetricSample[] | undefined 
 
 /** Index of the first bucket whose bound is not below the value. */
 function bucketOf(bounds: readonly number[], value: number): number {
-  let low = 0
-  let high = bounds.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (value <= (bounds[middle] ?? Infinity)) high = middle
-    else low = middle + 1
-  }
-  return low
+  return firstIndex(bounds, (bound) => value <= bound)
 }
 
 function histogramSamples(

@@ -5,6 +5,7 @@
  */
 
 import { compareBytes, isEndOfKeys } from '#shared/bytes/bytes.ts'
+import { firstIndex } from '#shared/search.ts'
 import type { KeyRange } from '../store.ts'
 
 /** A chunk is split when it grows past this. */
@@ -31,14 +32,11 @@ export function createKeyIndex<Entry extends Keyed>(): KeyIndex<Entry> {
 
   /** Number of the last chunk that begins at or before the key; the first chunk for a key before all. */
   function chunkOf(key: Uint8Array): number {
-    return Math.max(
-      0,
-      firstIndex(chunks.length, (index) => compareBytes(chunks[index]?.[0]?.key ?? key, key) > 0) - 1,
-    )
+    return Math.max(0, firstIndex(chunks, (chunk) => compareBytes(chunk[0]?.key ?? key, key) > 0) - 1)
   }
   /** Index of the first entry of a chunk at or after the key. */
   function positionIn(chunk: readonly Entry[], key: Uint8Array): number {
-    return firstIndex(chunk.length, (index) => compareBytes(chunk[index]?.key ?? key, key) >= 0)
+    return firstIndex(chunk, (entry) => compareBytes(entry.key, key) >= 0)
   }
   function get(key: Uint8Array): Entry | undefined {
     const chunk = chunks[chunkOf(key)] ?? []
@@ -82,16 +80,4 @@ export function createKeyIndex<Entry extends Keyed>(): KeyIndex<Entry> {
       if (chunk.length === 0 && chunks.length > 1) chunks.splice(number, 1)
     },
   }
-}
-
-/** The first index of 0 … `length` - 1 for which a condition holds that never ceases to hold; `length` where it never does. */
-export function firstIndex(length: number, holds: (index: number) => boolean): number {
-  let low = 0
-  let high = length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (holds(middle)) high = middle
-    else low = middle + 1
-  }
-  return low
 }

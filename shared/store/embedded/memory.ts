@@ -7,8 +7,9 @@
 import type { Clock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { END_OF_KEYS, compareBytes, isInRange } from '#shared/bytes/bytes.ts'
+import { firstIndex } from '#shared/search.ts'
 import { FIRST_REVISION, type Backend, type CompactPosition, type RevisionEvents } from './backend.ts'
-import { createKeyIndex, firstIndex } from './key_index.ts'
+import { createKeyIndex } from './key_index.ts'
 import { createMvccStore } from './store.ts'
 import type { KeyRange, KeyValue, Revision, Store, StoreEvent } from '../store.ts'
 
@@ -66,8 +67,7 @@ function createMemoryBackend(): Backend {
     revision = kv.modRevision
   }
   function compactStep(position: CompactPosition | undefined): CompactPosition | undefined {
-    if (position === undefined)
-      log = log.slice(firstIndex(log.length, (index) => (log[index]?.revision ?? compacted) >= compacted))
+    if (position === undefined) log = log.slice(firstIndex(log, (logged) => logged.revision >= compacted))
     const from = typeof position === 'object' ? position : FIRST_KEY
     const gone: Uint8Array[] = []
     let seen = 0
@@ -109,7 +109,7 @@ function createMemoryBackend(): Backend {
     },
     append,
     history: (range, from, last) => {
-      const start = firstIndex(log.length, (index) => (log[index]?.revision ?? from) >= from)
+      const start = firstIndex(log, (logged) => logged.revision >= from)
       const page = log.slice(start, start + PAGE_REVISIONS)
       return {
         revisions: page.flatMap((entry) => inRange(entry, range)),
@@ -166,7 +166,7 @@ function isAlive(kv: KeyValue | undefined): kv is KeyValue {
 
 /** Index of the version that held at a revision, -1 for none. */
 function versionAt({ versions }: Entry, at: Revision): number {
-  return firstIndex(versions.length, (index) => (versions[index]?.modRevision ?? at) > at) - 1
+  return firstIndex(versions, ({ modRevision }) => modRevision > at) - 1
 }
 
 /** Drops what no read at `oldest` or later sees, and deletions before it. */
