@@ -63,7 +63,7 @@ export async function openStore(address: string, parts: OpenStoreParts): Promise
   throw unusable(address)
 }
 
-/** What is used of `etcd.ts`. */
+/** What is used of `etcd/grpc.ts`. */
 interface GrpcModule {
   createEtcdStore(parts: Omit<EtcdStoreParts, 'transport'>): Store
 }
@@ -71,7 +71,7 @@ interface GrpcModule {
 /** @throws {AvisoError} `ERR_CONFIG` where gRPC cannot be loaded. */
 async function loadGrpc(): Promise<GrpcModule> {
   // Not written where it is imported: a bundle for workerd must not hold it, nor its types bring those of Node.
-  const path = './etcd.ts'
+  const path = '../etcd/grpc.ts'
   try {
     return (await import(path)) as GrpcModule
   } catch (cause) {

@@ -32,6 +32,11 @@ describe('openStore()', () => {
     }
   })
 
+  it('loads gRPC where it is asked for', async () => {
+    const store = await openStore('grpc://127.0.0.1:1', parts)
+    await store.close()
+  })
+
   it('reads another Aviso, and writes nothing to it', async () => {
     const store = await openStore('http://127.0.0.1:1', withToken)
     const readOnly = { code: 'ERR_READ_ONLY' }
