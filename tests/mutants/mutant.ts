@@ -31,7 +31,7 @@ export const SUITES = {
   chain: ['tests/unit/shared/access/identity/chain.test.ts'],
   cache: ['tests/unit/shared/access/identity/verdict_cache.test.ts'],
   dependency: ['tests/unit/shared/access/identity/dependency.test.ts'],
-  secret: ['tests/unit/shared/access/identity/secret.test.ts'],
+  secret: ['tests/unit/shared/secret.test.ts'],
   prefix: ['tests/unit/shared/access/policy/prefix.test.ts'],
   access: ['tests/unit/shared/access/policy/access.test.ts'],
   rules: ['tests/unit/shared/access/policy/rules.test.ts'],

@@ -8,7 +8,7 @@ import { importJWK } from 'jose'
 import { AvisoError } from '#shared/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '#shared/json/strict_json.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import type { Secret } from './secret.ts'
+import type { Secret } from '#shared/secret.ts'
 
 /** Signature algorithms that can be allowed. `none` and everything for encryption is not among them. */
 export const ALGORITHMS = [

@@ -6,7 +6,7 @@
 
 import type { Clock } from '#shared/time/clock.ts'
 import { NOT_MINE, type Identity, type IdentityProvider } from './identity.ts'
-import type { Secret } from './secret.ts'
+import type { Secret } from '#shared/secret.ts'
 
 /** A token and whose it is. */
 export interface StaticToken {

@@ -8,7 +8,7 @@
 import { isJsonObject, parseStrictJson, type JsonObject, type JsonValue } from '#shared/json/strict_json.ts'
 import { ask, contractBroken, type DependencyParts } from '../identity/dependency.ts'
 import { createGate, type GateLimits } from '../identity/gate.ts'
-import type { Secret } from '../identity/secret.ts'
+import type { Secret } from '#shared/secret.ts'
 import { createVerdictCache, type Loaded } from '../identity/verdict_cache.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'

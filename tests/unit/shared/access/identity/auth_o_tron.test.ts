@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { createAuthOTron } from '#shared/access/identity/auth_o_tron.ts'
 import type { IdentityProvider, Verdict, VerdictOptions } from '#shared/access/identity/identity.ts'
 import { createSecretKeys } from '#shared/access/identity/key_set.ts'
-import { createSecret } from '#shared/access/identity/secret.ts'
+import { createSecret } from '#shared/secret.ts'
 import { createTokenVerifier } from '#shared/access/identity/token_verifier.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 
 import { createInlineKeys, createSecretKeys, parseKeySet } from '#shared/access/identity/key_set.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
-import { createSecretReader } from '#shared/access/identity/secret.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createIssuerKey } from '../../../../support/tokens.ts'
 

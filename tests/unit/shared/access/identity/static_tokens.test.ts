@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import type { IdentityProvider, Verdict } from '#shared/access/identity/identity.ts'
-import { createSecret, createSecretReader } from '#shared/access/identity/secret.ts'
+import { createSecret, createSecretReader } from '#shared/secret.ts'
 import { createStaticTokens } from '#shared/access/identity/static_tokens.ts'
 import { CANARY } from '../../../../support/tokens.ts'
 import { createTestClock, credentialOf } from './support.ts'

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { JWTPayload } from 'jose'
 
 import { createInlineKeys, createSecretKeys, type KeySource } from '#shared/access/identity/key_set.ts'
-import { createSecret } from '#shared/access/identity/secret.ts'
+import { createSecret } from '#shared/secret.ts'
 import {
   createTokenVerifier,
   type TokenRules,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 
-import { createSecret, createSecretReader } from '#shared/access/identity/secret.ts'
+import { createSecret, createSecretReader } from '#shared/secret.ts'
 import { createEcpds, type DestinationSource } from '#shared/access/policy/destinations.ts'
 import {
   active,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { createSecret, createSecretReader } from '#shared/access/identity/secret.ts'
-import { CANARY } from '../../../../support/tokens.ts'
+import { createSecret, createSecretReader } from '#shared/secret.ts'
+import { CANARY } from '../../support/tokens.ts'
 
 describe('createSecret()', () => {
   it('reveals itself to whoever asks for it by name, and prints itself to nobody', async () => {
