@@ -48,7 +48,6 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['shared/time', []],
   ['shared/bytes', []],
   ['shared/json', ['shared/errors.ts', 'shared/bytes']],
-  ['shared/json', ['shared/errors.ts']],
   ['shared/secret.ts', ['shared/errors.ts', 'shared/bytes']],
   ['shared/runtime', ['shared/errors.ts', 'shared/bytes']],
   ['shared/http', GROUND],
