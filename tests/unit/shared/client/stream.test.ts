@@ -176,7 +176,7 @@ describe('followStream()', () => {
     const { clock, output, ids } = await follow(context, {
       steps: [
         (response) => answer(response, 503, {}, { 'retry-after': '7' }),
-        (response) => answer(response, 502, {}),
+        (response) => answer(response, 502, {}, { connection: 'close' }),
         (response) => response.destroy(),
         send(notificationFrame(1)),
       ],
