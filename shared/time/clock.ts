@@ -6,10 +6,20 @@
 
 /** A source of time. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /**
+   * The date, in milliseconds since 1970: for what is stored, logged or compared with a date from outside. It jumps when the machine's clock
+   * is set, so nothing is measured with it.
+   */
   now(): number
+  /**
+   * Milliseconds since some moment, with a fraction; it never goes back. For durations, ages and deadlines within this process: its
+   * numbers mean nothing outside. On workerd it stands still between two events.
+   */
+  monotonic(): number
   /** Resolves after `ms`; at once, without error, when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Calls `task` once after `ms`, unless the returned function is called before. */
+  after(ms: number, task: () => void): () => void
   /** Calls `task` every `ms` until the returned function is called. */
   every(ms: number, task: () => void): () => void
 }
@@ -17,6 +27,7 @@ export interface Clock {
 /** The runtime's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted === true) return resolve()
@@ -28,6 +39,10 @@ export const systemClock: Clock = {
       const timer = setTimeout(finish, ms)
       signal?.addEventListener('abort', finish)
     }),
+  after: (ms, task) => {
+    const timer = setTimeout(task, ms)
+    return () => clearTimeout(timer)
+  },
   every: (ms, task) => {
     const timer = setInterval(task, ms)
     return () => clearInterval(timer)

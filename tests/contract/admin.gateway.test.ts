@@ -7,7 +7,7 @@ import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import { openStore } from '#shared/store/open/open.ts'
 import { openMaintenance } from '#shared/store/open/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock, type Clock } from '#shared/time/clock.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import {
@@ -21,19 +21,8 @@ import {
   putLegacy,
   schemas,
 } from '../unit/services/admin/jobs/fixture.ts'
+import { createScaledClock, type TestClock } from '../support/clock.ts'
 import { rejects } from './store_support.ts'
-
-/** The system's clock, moved. */
-function movedClock(): Clock & { pass(ms: number): void } {
-  let movedMs = 0
-  return {
-    ...systemClock,
-    now: () => systemClock.now() + movedMs,
-    pass: (ms) => {
-      movedMs += ms
-    },
-  }
-}
 
 function day(now: number, ago: number): string {
   return new Date(now - ago * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')
@@ -50,7 +39,7 @@ async function open(
 interface Opened {
   readonly store: Store
   readonly maintenance: StoreMaintenance | undefined
-  readonly clock: ReturnType<typeof movedClock>
+  readonly clock: TestClock
 }
 
 function jobsOf({ store, maintenance, clock }: Opened, settings = SETTINGS): Jobs {
@@ -70,7 +59,7 @@ describe('the admin on a store of aviso 1.x in etcd', { skip: await etcdMissing(
   let opened: Opened
   before(async () => {
     etcd = await startTestEtcd({ members: 3 })
-    opened = { ...(await open(etcd)), clock: movedClock() }
+    opened = { ...(await open(etcd)), clock: createScaledClock() }
   })
   after(async () => {
     await opened.store.close()
@@ -137,7 +126,7 @@ describe('the admin on a store of aviso 1.x in etcd', { skip: await etcdMissing(
 describe('what the compactor keeps in etcd', { skip: await etcdMissing() }, () => {
   it('can be read from its first revision on, whatever is deleted while a mark is made', async () => {
     const etcd = await startTestEtcd()
-    const opened = { ...(await open(etcd)), clock: movedClock() }
+    const opened = { ...(await open(etcd)), clock: createScaledClock() }
     const { store, clock } = opened
     try {
       const key = toBytes(mars('20200101'))
@@ -178,7 +167,7 @@ async function firstRevision(store: Store, from: bigint): Promise<bigint | undef
 describe('the admin on an etcd without room', { skip: await etcdMissing() }, () => {
   it('compacts, deletes, defragments and disarms, and providers can publish again', async () => {
     const etcd = await startTestEtcd({ flags: ['--quota-backend-bytes=4194304'] })
-    const opened = { ...(await open(etcd)), clock: movedClock() }
+    const opened = { ...(await open(etcd)), clock: createScaledClock() }
     const { store, clock } = opened
     try {
       const settings = { ...SETTINGS, historyMs: DAY_MS, ageMs: DAY_MS }

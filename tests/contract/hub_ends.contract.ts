@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createManualClock } from './hub_clock.ts'
+import { createManualClock } from '../support/clock.ts'
 import { createFlakyStore } from './hub_flaky_store.ts'
 import {
   assertItems,

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createRandom } from '../support/ghost_store.ts'
-import { createManualClock } from './hub_clock.ts'
+import { createManualClock } from '../support/clock.ts'
 import {
   assertItems,
   createPublisher,

@@ -9,7 +9,7 @@ import { describe, it } from 'node:test'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Hub } from '#shared/hub/hub.ts'
 import { isAvisoError } from '#shared/errors.ts'
-import { createManualClock } from './hub_clock.ts'
+import { createManualClock } from '../support/clock.ts'
 import { createFlakyStore } from './hub_flaky_store.ts'
 import {
   assertItems,

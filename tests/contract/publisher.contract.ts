@@ -14,7 +14,7 @@ import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { ALL_FAULTS, createGhostStore, createRandom } from '../support/ghost_store.ts'
-import { createScaledClock } from '../support/scaled_clock.ts'
+import { createScaledClock } from '../support/clock.ts'
 import { checkHistory, codeOf, history, IDENTITY, item, receiptOf } from './publisher_support.ts'
 
 /** Runs of the fault test, each with a seed of its own. */

@@ -10,7 +10,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { flight, withSystem, type TestSystem } from '../service/auth_fixture.ts'
-import { createScaledClock } from '../support/scaled_clock.ts'
+import { createScaledClock } from '../support/clock.ts'
 import { eventually } from '../support/streams.ts'
 import { readAsClient, type ClientState } from './stream_client.ts'
 

@@ -6,7 +6,7 @@ import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
-import { createVirtualClock } from '../support/virtual_clock.ts'
+import { createSkippingClock } from '../support/clock.ts'
 import {
   DAY_MS,
   HOUR_MS,
@@ -289,7 +289,7 @@ describe('DELETE /api/v1/admin/wipe', () => {
     ])
   })
   it('tells a partial failure as one', async () => {
-    const clock = createVirtualClock(NOW)
+    const clock = createSkippingClock(NOW)
     const inner = createMemoryStore({ clock })
     const store: Store = {
       ...inner,

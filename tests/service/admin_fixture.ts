@@ -6,7 +6,7 @@ import { createPublisher } from '#shared/publish/publisher.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
-import { createVirtualClock, type VirtualClock } from '../support/virtual_clock.ts'
+import { createSkippingClock, type TestClock } from '../support/clock.ts'
 import { SETTINGS, NOW, schemas } from '../unit/services/admin/jobs/fixture.ts'
 
 export interface Answer {
@@ -18,7 +18,7 @@ export interface Answer {
 
 export interface AdminFixture {
   readonly store: Store
-  readonly clock: VirtualClock
+  readonly clock: TestClock
   readonly service: AdminService
   /** Publishes a flight. @returns Its number. */
   readonly publish: (number: string, payload?: string) => Promise<bigint>
@@ -31,7 +31,7 @@ export interface AdminFixture {
 }
 
 export function setUp(parts: Partial<AdminParts> = {}): AdminFixture {
-  const clock = createVirtualClock(NOW)
+  const clock = createSkippingClock(NOW)
   const store = parts.store ?? createMemoryStore({ clock })
   let randoms = 0
   const random = (): string => `random-${++randoms}`

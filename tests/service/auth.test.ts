@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { createScaledClock } from '../support/scaled_clock.ts'
+import { createScaledClock } from '../support/clock.ts'
 import { eventually, readLines } from '../support/streams.ts'
 import {
   BASE_URL,

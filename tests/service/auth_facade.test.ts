@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 
 import { decodeBase64 } from '#shared/bytes/base64.ts'
 import { toText } from '#shared/bytes/bytes.ts'
-import { createScaledClock } from '../support/scaled_clock.ts'
+import { createScaledClock } from '../support/clock.ts'
 import { readLines } from '../support/streams.ts'
 import { b64, withSystem, type TestSystem } from './auth_fixture.ts'
 

@@ -11,7 +11,7 @@ import { describe, it } from 'node:test'
 import { systemClock, type Clock } from '#shared/time/clock.ts'
 import { active } from '../support/auth_servers.ts'
 import { configOf } from '../support/auth_servers_system.ts'
-import { createScaledClock } from '../support/scaled_clock.ts'
+import { createScaledClock } from '../support/clock.ts'
 import type { ItemReader } from '../support/streams.ts'
 import { CANARY, claimsOf, secondsAt, signToken } from '../support/tokens.ts'
 import { readFrames, shown, type Frame } from './auth_fixture.ts'
@@ -136,7 +136,9 @@ describe('revocation', { timeout: 240_000 }, () => {
 /** Opens, takes away, gives back, and says how long it took. */
 async function measure(names: readonly string[], diagnostic: (text: string) => void): Promise<void> {
   const clock = createScaledClock(SPEED)
-  const test = await startIdentitySystem({ clock: { ...clock, sleep: systemClock.sleep } })
+  const test = await startIdentitySystem({
+    clock: { ...clock, sleep: systemClock.sleep, after: systemClock.after },
+  })
   const ways = waysOf(test, clock).filter(({ name }) => names.includes(name))
   const tookMs = new Map(ways.map(({ name }) => [name, [] as number[]]))
   const everyone = ways.length * STREAMS_PER_WAY

@@ -10,7 +10,7 @@ import { describe, it } from 'node:test'
 import { systemClock, type Clock } from '#shared/time/clock.ts'
 import { active } from '../support/auth_servers.ts'
 import { JOE_TOKEN } from '../support/auth_servers_system.ts'
-import { createScaledClock } from '../support/scaled_clock.ts'
+import { createScaledClock } from '../support/clock.ts'
 import { readLines, type ItemReader } from '../support/streams.ts'
 import { CANARY, claimsOf, secondsAt, signToken } from '../support/tokens.ts'
 import { readFrames, shown, type Frame } from './auth_fixture.ts'
@@ -25,7 +25,9 @@ const SLACK_MS = 2000
 
 async function withSystem(use: (test: IdentitySystem, clock: Clock) => Promise<void>): Promise<void> {
   const clock = createScaledClock(SPEED)
-  const test = await startIdentitySystem({ clock: { ...clock, sleep: systemClock.sleep } })
+  const test = await startIdentitySystem({
+    clock: { ...clock, sleep: systemClock.sleep, after: systemClock.after },
+  })
   try {
     await use(test, clock)
   } finally {

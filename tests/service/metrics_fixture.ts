@@ -1,5 +1,5 @@
 /**
- * The whole system with its instruments, without sockets and with time in the test's hand where telemetry is concerned.
+ * The whole system with its instruments, without sockets, on a clock in the test's hand.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { startSystem } from '#services/system/system.ts'
 import type { Config } from '#shared/config/config.ts'
 import { loadConfig } from '#shared/config/load.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
-import { systemClock, type Clock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
+import { createManualClock } from '../support/clock.ts'
 import { createTestSchemas } from '../unit/services/auth/support.ts'
 
 const TOKEN_ENV = 'TELEMETRY_TOKEN'
@@ -32,8 +32,8 @@ export interface MeasuredSystem {
   page(): Promise<string>
   /** Sends a telemetry message or log line, as a service without UDP does. */
   report(line: string): Promise<Response>
-  /** Has every repeated task of this period run now. */
-  advance(everyMs: number): Promise<void>
+  /** Lets time pass. */
+  advance(ms: number): Promise<void>
 }
 
 /** A notification of a flight. */
@@ -77,19 +77,7 @@ export async function withMeasuredSystem(
   use: (system: MeasuredSystem) => Promise<void>,
   vars: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  const periods = new Map<number, Set<() => void>>()
-  const clock: Clock = {
-    ...systemClock,
-    every: (ms, task) => {
-      const tasks = periods.get(ms) ?? new Set()
-      periods.set(ms, tasks.add(task))
-      const stop = systemClock.every(ms, task)
-      return () => {
-        tasks.delete(task)
-        stop()
-      }
-    },
-  }
+  const clock = createManualClock()
   const store = createMemoryStore({ clock })
   const system = startSystem({
     config: configOfTest(vars),
@@ -119,10 +107,7 @@ export async function withMeasuredSystem(
           headers: { authorization: `Bearer ${TOKEN}` },
           body: line,
         }),
-      advance: (everyMs) => {
-        for (const task of periods.get(everyMs) ?? []) task()
-        return Promise.resolve()
-      },
+      advance: clock.advance,
     })
   } finally {
     await system.close()

@@ -9,7 +9,7 @@ import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { encodeTelemetry } from '#shared/observe/telemetry/message.ts'
 import { createOpsviewStandIn } from '../support/opsview.ts'
-import { createManualClock } from '../support/manual_clock.ts'
+import { createManualClock } from '../support/clock.ts'
 
 const MINUTE = 60_000
 const OPTIONS: MonitoringOptions = {

@@ -7,31 +7,13 @@ import { AvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import type { Publisher, PublishItem, PublishResult } from '#shared/publish/publish.ts'
-import type { Clock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
+import { createManualClock } from '../support/clock.ts'
 
 export const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
 
-/** 2026-06-10T12:34:56.789Z; its timers run when `fire` is called. */
-export function fixedClock(): Clock & { fire(): void; readonly timers: number } {
-  const timers = new Set<() => void>()
-  return {
-    now: () => Date.UTC(2026, 5, 10, 12, 34, 56, 789),
-    sleep: () => Promise.resolve(),
-    every(_ms, task) {
-      // One entry per call, also for the same function.
-      const timer = (): void => task()
-      timers.add(timer)
-      return () => void timers.delete(timer)
-    },
-    fire: () => {
-      for (const timer of timers) timer()
-    },
-    get timers() {
-      return timers.size
-    },
-  }
-}
+/** What the clock of every handler shows. */
+const NOW = Date.UTC(2026, 5, 10, 12, 34, 56, 789)
 
 /** Counts the sequence up; ids in `failures` fail, ids in `replays` count as known. */
 export function recordingPublisher(
@@ -70,7 +52,7 @@ export function setUp(
   const { failures, replays, ...rest } = options
   const recorder = recordingPublisher(failures, replays)
   let randoms = 0
-  const clock = fixedClock()
+  const clock = createManualClock(NOW)
   const handler = createRestHandler({
     publisher: recorder.publisher,
     schemas,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { INGEST_LIMITS } from '#services/rest/limits.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { dissemination, setUp } from './rest_fixture.ts'
 
@@ -153,7 +154,7 @@ describe('POST /api/v1/notification, a stream of lines', () => {
     const next = lineReader(await stalled.handler(request(slow.body)))
     slow.write(`${line(1)}\n`)
     assert.equal((await next())?.['status'], 200)
-    stalled.clock.fire()
+    await stalled.clock.advance(INGEST_LIMITS.bodyTimeoutMs)
     assert.equal((await next())?.['status'], 408)
     assert.equal(await next(), undefined)
     assert.equal(slow.cancelled(), true)

@@ -17,12 +17,12 @@ import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
-import { createVirtualClock, type VirtualClock } from '../support/virtual_clock.ts'
+import { createSkippingClock, type TestClock } from '../support/clock.ts'
 
 /** What is simulated. */
 export interface Year {
   /** Opened with the clock that {@link simulate} hands over. */
-  readonly open: (clock: VirtualClock) => Promise<SimulatedStore>
+  readonly open: (clock: TestClock) => Promise<SimulatedStore>
   readonly days: number
   readonly perDay: number
   readonly retentionDays: number
@@ -85,7 +85,7 @@ interface Written {
  */
 export async function simulate(year: Year): Promise<YearFigures> {
   const { open, days, perDay, retentionDays, compactEveryHours = 1, onDay } = year
-  const clock = createVirtualClock(START)
+  const clock = createSkippingClock(START)
   const { store, maintenance, settle } = await open(clock)
   const retentionMs = retentionDays * DAY_MS
   const settings: AdminSettings = {

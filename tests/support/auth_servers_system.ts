@@ -12,7 +12,6 @@ import { createCounters, type Counters } from '#shared/access/identity/counters.
 import { createSecretReader } from '#shared/secret.ts'
 import type { AccessControl } from '#shared/access/policy/access_control.ts'
 import { createLogger, type Logger } from '#shared/logger.ts'
-import { systemClock, type Clock } from '#shared/time/clock.ts'
 import { openAccessControl } from '#services/system/access.ts'
 import {
   active,
@@ -29,6 +28,7 @@ import {
   type KeySetStandIn,
   type WhoAmIStandIn,
 } from './auth_servers.ts'
+import { createScaledClock, type TestClock } from './clock.ts'
 import { AUDIENCE, CANARY, createIssuerKey, ISSUER, SHARED_SECRET, type IssuerKey } from './tokens.ts'
 
 /** Opaque token of joe, whom auth-o-tron knows (realm `ecmwf`, role `reader`; destinations SCL and FOO). */
@@ -44,11 +44,6 @@ export const OPERATOR_TOKEN = `${CANARY}-the-operator`
 
 /** Every secret there is: none of them may be found anywhere. */
 export const SECRETS = [CANARY] as const
-
-/** The real clock, except that a test can set it forward. */
-export interface JumpingClock extends Clock {
-  jump(ms: number): void
-}
 
 /** Everything. */
 export interface AccessStandIns {
@@ -153,7 +148,7 @@ function varsOf({
 /** Access control and all it leaves behind. */
 export interface AccessUnderTest {
   readonly access: AccessControl
-  readonly clock: JumpingClock
+  readonly clock: TestClock
   readonly counters: Counters
   readonly audit: Audit
   /** What was logged and put on record so far. */
@@ -180,7 +175,7 @@ export function openAccess(standIns: AccessStandIns): AccessUnderTest {
     () => Date.now(),
     'debug',
   )
-  const clock = createJumpingClock()
+  const clock = createScaledClock()
   const counters = createCounters()
   const audit = createAudit({ sink: (lines) => void printed.push(lines), clock, logger })
   const { identity, policy, quota } = configOf(standIns.vars).vars
@@ -198,15 +193,4 @@ export function openAccess(standIns: AccessStandIns): AccessUnderTest {
     count: counters.count,
   })
   return { access, clock, counters, audit, printed }
-}
-
-function createJumpingClock(): JumpingClock {
-  let offset = 0
-  return {
-    ...systemClock,
-    now: () => systemClock.now() + offset,
-    jump: (ms) => {
-      offset += ms
-    },
-  }
 }

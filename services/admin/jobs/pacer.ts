@@ -39,9 +39,9 @@ export function createPacer(clock: Clock, signal: AbortSignal): Pacer {
   }
   return {
     run: async (request) => {
-      const began = clock.now()
+      const began = clock.monotonic()
       const value = await attempt(request)
-      const tookMs = clock.now() - began
+      const tookMs = clock.monotonic() - began
       await clock.sleep(Math.min(Math.max(tookMs * REST_SHARE, REST_MS.least), REST_MS.most), signal)
       return value
     },

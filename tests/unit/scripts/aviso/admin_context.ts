@@ -2,8 +2,9 @@
 
 import type { ClientConfig } from '../../../../scripts/aviso/config.ts'
 import type { CommandContext } from '../../../../scripts/aviso/context.ts'
+import { createScaledClock } from '../../../support/clock.ts'
 import { setUp, type AdminFixture } from '../../../service/admin_fixture.ts'
-import { fastClock, never, recordedOutput, type RecordedOutput } from './fixture.ts'
+import { never, recordedOutput, type RecordedOutput } from './fixture.ts'
 
 export function adminContext(
   environment: CommandContext['environment'] = {},
@@ -18,7 +19,7 @@ export function adminContext(
     home: '/home/joe',
     environment,
     fetch: (url, init) => fixture.service.fetch(new Request(url, init)),
-    clock: fastClock(),
+    clock: createScaledClock(100),
     random: () => 0.5,
     uuid: () => 'uuid',
     readText: () => Promise.resolve(undefined),

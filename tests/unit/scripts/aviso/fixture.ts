@@ -7,7 +7,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Clock } from '#shared/time/clock.ts'
 import type { Level } from '#shared/client/message_log.ts'
 import type { Output } from '../../../../scripts/aviso/output.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
@@ -138,29 +137,6 @@ export function triggerHost(
     environment,
     fetch: (url, init) => fetch(url, init),
     now: () => Date.UTC(2026, 7, 10, 12),
-  }
-}
-
-/** Real time, a hundred times faster, and every wait written down. */
-export function fastClock(): Clock & { readonly waits: number[] } {
-  const waits: number[] = []
-  return {
-    waits,
-    now: () => Date.now() * 100,
-    sleep(ms, signal) {
-      waits.push(ms)
-      return new Promise((resolve) => {
-        if (signal?.aborted === true) return resolve()
-        const finish = (): void => {
-          clearTimeout(timer)
-          signal?.removeEventListener('abort', finish)
-          resolve()
-        }
-        const timer = setTimeout(finish, ms / 100)
-        signal?.addEventListener('abort', finish)
-      })
-    },
-    every: () => () => undefined,
   }
 }
 

@@ -5,7 +5,8 @@ import { runListener, type ListenerParts } from '../../../../scripts/aviso/liste
 import type { Position } from '../../../../scripts/aviso/position.ts'
 import type { StreamMessage } from '#shared/client/stream.ts'
 import { TriggerError, type OnFailure, type Trigger } from '../../../../scripts/aviso/triggers/trigger.ts'
-import { fastClock, never, notification, recordedOutput } from './fixture.ts'
+import { createManualClock, createScaledClock } from '../../../support/clock.ts'
+import { never, notification, recordedOutput } from './fixture.ts'
 
 function message(number: number, time = '2026-08-10T12:00:00.000Z'): StreamMessage {
   return {
@@ -60,7 +61,7 @@ async function listen({ messages, run = () => undefined, onFailure = 'stop', par
     payloadName: () => Promise.resolve('payload'),
     onReceived: () => undefined,
     output: recordedOutput(),
-    clock: fastClock(),
+    clock: createScaledClock(100),
     random: () => 1,
     stop: never,
     kill: never,
@@ -134,7 +135,7 @@ describe('runListener()', () => {
 
   it('saves once for many notifications that come at once, and never later than they are done', async () => {
     const messages = Array.from({ length: 50 }, (_, at) => message(at + 1))
-    const clock = { ...fastClock(), now: () => 0 }
+    const clock = createManualClock()
     const log: string[] = []
     async function* stream(): AsyncGenerator<StreamMessage> {
       yield* messages

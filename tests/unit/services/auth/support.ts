@@ -27,6 +27,7 @@ import type { KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/s
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import type { Hub, SubscribeRequest } from '#shared/hub/hub.ts'
+import { createManualClock } from '../../../support/clock.ts'
 
 export const EPOCH = 'epoch-1'
 export const BASE_URL = 'http://aviso.test'
@@ -197,7 +198,7 @@ export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<
     authorise: openAuthoriser,
     epoch: () => EPOCH,
     positions: fakePositions,
-    clock: { ...systemClock, now: () => Date.parse('2026-08-10T12:00:00.500Z') },
+    clock: createManualClock(Date.parse('2026-08-10T12:00:00.500Z')),
     random: () => 'request-1',
     logger: silentLogger,
     info: { baseUrl: () => BASE_URL },

@@ -9,7 +9,7 @@ import type { Identity } from '#shared/access/identity/identity.ts'
 import { createAccessControl } from '#shared/access/policy/access_control.ts'
 import { createPolicy } from '#shared/access/policy/policy.ts'
 import type { Requester } from '#shared/access/policy/requester.ts'
-import { createTestClock } from '../../shared/access/identity/support.ts'
+import { createManualClock } from '../../../support/clock.ts'
 
 const KEYS = { stem: '/ec/mars/d=1', base: '/ec/mars/', request: {} }
 
@@ -27,7 +27,7 @@ function requesterOf(username: string | undefined): Requester {
 }
 
 function setUp() {
-  const clock = createTestClock()
+  const clock = createManualClock()
   const records: AuditRecord[] = []
   const published: string[] = []
   const rules = [{ realm: 'r', users: ['joe'], publish: [{ event: 'mars' }] }]

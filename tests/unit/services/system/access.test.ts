@@ -6,7 +6,8 @@ import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { configOf } from '../../../support/auth_servers_system.ts'
 import { CANARY } from '../../../support/tokens.ts'
-import { createTestClock, createTestLog } from '../../shared/access/identity/support.ts'
+import { createManualClock } from '../../../support/clock.ts'
+import { createTestLog } from '../../shared/access/identity/support.ts'
 
 function request(forwarded?: string): Request {
   return new Request(
@@ -49,7 +50,7 @@ describe('startAccess()', () => {
   const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
   const tokens = [{ username: 'ops', realm: 'local', secretEnv: 'OPS' }]
   const config = configOf({ identity: { providers: [{ kind: 'tokens', tokens }] } })
-  const parts = { config, schemas, clock: createTestClock() }
+  const parts = { config, schemas, clock: createManualClock() }
 
   it('refuses a token that could be guessed, without showing it', () => {
     const { logger } = createTestLog()

@@ -4,9 +4,9 @@ import { describe, it } from 'node:test'
 import { ClientError } from '#shared/client/client_error.ts'
 import type { Credentials } from '#shared/client/credentials.ts'
 import { followStream, type StreamMessage, type StreamOptions } from '#shared/client/stream.ts'
+import { createScaledClock } from '../../../support/clock.ts'
 import {
   answer,
-  fastClock,
   notificationFrame,
   openStream,
   recordedOutput,
@@ -30,7 +30,7 @@ async function follow(context: TestContext, { steps, options = {}, count }: Foll
   const stop = new AbortController()
   context.after(() => stop.abort())
   const output = recordedOutput()
-  const clock = fastClock()
+  const clock = createScaledClock(100)
   const messages: StreamMessage[] = []
   const ids: string[] = []
   const stream = followStream({
@@ -184,7 +184,7 @@ describe('followStream()', () => {
     })
     assert.deepEqual(ids, ['flight@1'])
     assert.deepEqual(
-      clock.waits.filter((ms) => ms !== 20_000),
+      clock.sleeps.filter((ms) => ms !== 20_000),
       [7000, 1000, 2000],
     )
     assert.match(
@@ -198,7 +198,7 @@ describe('followStream()', () => {
       steps: [send(`${OPENING.trimEnd()}\nretry: 4321\n\n`, 'cut'), send(notificationFrame(1))],
       count: 1,
     })
-    assert.ok(clock.waits.includes(4321))
+    assert.ok(clock.sleeps.includes(4321))
   })
 
   it('goes on at once when the service only wants a new connection', async (context) => {
@@ -208,7 +208,7 @@ describe('followStream()', () => {
       count: 2,
     })
     assert.deepEqual(
-      clock.waits.filter((ms) => ms !== 20_000),
+      clock.sleeps.filter((ms) => ms !== 20_000),
       [],
     )
     assert.deepEqual(resumes, [undefined, 'e.5'])
@@ -222,7 +222,7 @@ describe('followStream()', () => {
       count: 1,
     })
     assert.deepEqual(
-      clock.waits.filter((ms) => ms !== 20_000),
+      clock.sleeps.filter((ms) => ms !== 20_000),
       [1000, 2000],
     )
   })
@@ -255,7 +255,7 @@ describe('followStream()', () => {
       onGap: 'stop',
       credentials: noCredentials,
       fetch: (url, init) => fetch(url, init),
-      clock: fastClock(),
+      clock: createScaledClock(100),
       random: () => 1,
       output: recordedOutput(),
       stop: stop.signal,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readBody } from '#shared/http/read_body.ts'
-import type { Clock } from '#shared/time/clock.ts'
+import { createManualClock } from '../../../support/clock.ts'
 
 function post(
   body: string | ReadableStream<Uint8Array> | null,
@@ -82,25 +82,18 @@ describe('readBody()', () => {
   })
 
   it('gives up when the time is over, and stops its timer when it is not', async () => {
-    const timers = new Set<() => void>()
-    const clock: Clock = {
-      now: () => 0,
-      sleep: () => Promise.resolve(),
-      every: (_ms, task) => {
-        timers.add(task)
-        return () => timers.delete(task)
-      },
-    }
+    const clock = createManualClock()
     const bounded = { limitBytes: 10, timeoutMs: 1000, clock }
     await readBody(post('hello'), bounded)
-    assert.equal(timers.size, 0)
+    assert.equal(clock.timers, 0)
     const cancelled = { pulled: 0, cancelled: false }
     const silent = new ReadableStream<Uint8Array>({ cancel: () => void (cancelled.cancelled = true) })
     const reading = assert.rejects(readBody(post(silent), bounded), { code: 'ERR_BODY_TIMEOUT' })
-    assert.equal(timers.size, 1)
-    for (const task of timers) task()
+    assert.equal(clock.timers, 1)
+    clock.jump(-3_600_000)
+    await clock.advance(1000)
     await reading
-    assert.deepEqual([timers.size, cancelled.cancelled], [0, true])
+    assert.deepEqual([clock.timers, cancelled.cancelled], [0, true])
   })
 
   it('calls a body that breaks off the client’s failure', async () => {

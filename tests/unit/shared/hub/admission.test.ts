@@ -2,7 +2,7 @@ import { after, describe, it } from 'node:test'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { createManualClock } from '../../../contract/hub_clock.ts'
+import { createManualClock } from '../../../support/clock.ts'
 import { createFlakyStore } from '../../../contract/hub_flaky_store.ts'
 import {
   closeHubs,

@@ -3,13 +3,13 @@ import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
 import { createLeases } from '#shared/publish/leases.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
-import { systemClock } from '#shared/time/clock.ts'
+import { createManualClock } from '../../../support/clock.ts'
 
 function setUp(fail = false) {
-  let now = 1_000_000
+  const clock = createManualClock()
   const granted: number[] = []
   const store = {
-    ...createMemoryStore({ clock: systemClock }),
+    ...createMemoryStore({ clock }),
     grantLease: async (ttl: number) => {
       if (fail && granted.length === 0) {
         granted.push(0)
@@ -18,8 +18,8 @@ function setUp(fail = false) {
       return BigInt(granted.push(ttl))
     },
   }
-  const leases = createLeases({ store, clock: { ...systemClock, now: () => now } })
-  return { leases, granted, pass: (ms: number) => (now += ms) }
+  const leases = createLeases({ store, clock })
+  return { leases, granted, pass: clock.pass }
 }
 
 describe('createLeases()', () => {

@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createPace } from '#shared/publish/pace.ts'
-import { systemClock } from '#shared/time/clock.ts'
+import { createSkippingClock } from '../../../support/clock.ts'
 
 function setUp() {
   let draws = 0
-  const pauses: number[] = []
-  const clock = {
-    ...systemClock,
-    sleep: async (ms: number) => {
-      pauses.push(ms)
-    },
-  }
+  const clock = createSkippingClock()
   const pace = createPace({ clock, random: () => `draw ${draws++}` })
-  return { pace, pauses }
+  return { pace, pauses: clock.sleeps }
 }
 
 describe('createPace()', () => {

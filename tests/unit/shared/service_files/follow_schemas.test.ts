@@ -5,7 +5,7 @@ import { followSchemas, readSchemas } from '#shared/service_files/follow_schemas
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
-import { createScaledClock } from '../../../support/scaled_clock.ts'
+import { createScaledClock } from '../../../support/clock.ts'
 
 const KEY = '/ec/config/aviso/v1/event_listener_schema.json'
 const schema = (...events: readonly string[]): string =>

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { runTriggers } from '../../../../../scripts/aviso/triggers/run_triggers.ts'
 import { TriggerError, type OnFailure, type Trigger } from '../../../../../scripts/aviso/triggers/trigger.ts'
-import { fastClock, never, notification, recordedOutput } from '../fixture.ts'
+import { createSkippingClock } from '../../../../support/clock.ts'
+import { never, notification, recordedOutput } from '../fixture.ts'
 
 function scripted(
   results: readonly ('ok' | 'transient' | 'final')[],
@@ -25,7 +26,7 @@ function scripted(
 
 function run(
   triggers: readonly Trigger[],
-  { stop = never, output = recordedOutput(), clock = fastClock() } = {},
+  { stop = never, output = recordedOutput(), clock = createSkippingClock() } = {},
 ) {
   return runTriggers(triggers, notification(), { output, clock, random: () => 1, stop, kill: never })
 }
@@ -43,10 +44,10 @@ describe('runTriggers()', () => {
 
   it('tries again what may pass, waiting longer each time', async () => {
     const trigger = scripted(['transient', 'transient', 'ok'])
-    const clock = fastClock()
+    const clock = createSkippingClock()
     assert.equal(await run([trigger], { clock }), 'done')
     assert.equal(trigger.runs, 3)
-    assert.deepEqual(clock.waits, [1500, 2500])
+    assert.deepEqual(clock.sleeps, [1500, 2500])
   })
 
   it('gives up after its retries and skips the remaining triggers', async () => {

@@ -8,7 +8,7 @@ import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
-import { createVirtualClock, type VirtualClock } from '../../../../support/virtual_clock.ts'
+import { createSkippingClock, type TestClock } from '../../../../support/clock.ts'
 
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
@@ -29,14 +29,14 @@ export const SETTINGS: AdminSettings = {
 
 export interface Fixture {
   readonly store: Store
-  readonly clock: VirtualClock
+  readonly clock: TestClock
   readonly jobs: Jobs
   /** A second admin on the same store, or the same one with other parts. */
   readonly another: (parts?: Partial<JobsParts>) => Jobs
 }
 
 export function setUp(parts: Partial<JobsParts> = {}): Fixture {
-  const clock = createVirtualClock(NOW)
+  const clock = createSkippingClock(NOW)
   const store = parts.store ?? createMemoryStore({ clock })
   let admins = 0
   const another = (others: Partial<JobsParts> = {}): Jobs =>

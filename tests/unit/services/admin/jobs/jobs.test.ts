@@ -180,9 +180,9 @@ describe('createJobs()', () => {
 
   it('is not put off by a time that a wrong clock has served', async () => {
     const { clock, jobs, another } = setUp()
-    clock.set(NOW + 365 * DAY_MS)
+    clock.jump(365 * DAY_MS)
     await jobs.run('clean', { slot: clock.now() })
-    clock.set(NOW)
+    clock.jump(-365 * DAY_MS)
     assert.ok(!('skipped' in (await another().run('clean', { slot: NOW }))))
   })
 

@@ -3,24 +3,25 @@ import { beforeEach, describe, it } from 'node:test'
 import { REST_MS, REST_SHARE, RETRIES, RETRY_MS } from '#services/admin/jobs/limits.ts'
 import { createPacer } from '#services/admin/jobs/pacer.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { systemClock } from '#shared/time/clock.ts'
+import { createSkippingClock, type TestClock } from '../../../../support/clock.ts'
 import { rejects } from '../../../../contract/store_support.ts'
 
 describe('createPacer()', () => {
-  let now = 0
-  const slept: number[] = []
-  const clock = { ...systemClock, now: () => now, sleep: async (ms: number) => void slept.push(ms) }
+  let clock: TestClock
   const never = new AbortController().signal
-  beforeEach(() => void slept.splice(0))
+  beforeEach(() => {
+    clock = createSkippingClock()
+  })
 
   it('leaves the store alone for a multiple of what a request took, within bounds', async () => {
     const pacer = createPacer(clock, never)
     for (const tookMs of [10, 0, 60_000]) {
       await pacer.run(async () => {
-        now += tookMs
+        clock.pass(tookMs)
+        clock.jump(-3_600_000)
       })
     }
-    assert.deepEqual(slept, [10 * REST_SHARE, REST_MS.least, REST_MS.most])
+    assert.deepEqual(clock.sleeps, [10 * REST_SHARE, REST_MS.least, REST_MS.most])
   })
 
   it('tries again what may pass, a few times', async () => {
@@ -32,7 +33,7 @@ describe('createPacer()', () => {
     await rejects(createPacer(clock, never).run(request), 'ERR_STORE_UNAVAILABLE')
     assert.equal(tries, RETRIES + 1)
     assert.deepEqual(
-      slept,
+      clock.sleeps,
       Array.from({ length: RETRIES }, () => RETRY_MS),
     )
   })

@@ -2,19 +2,20 @@ import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
 
 import { createAudit, type Audit, type AuditRecord } from '#shared/access/audit/audit.ts'
-import { createTestClock, createTestLog, deferred, type TestClock } from '../identity/support.ts'
+import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
+import { createTestLog, deferred } from '../identity/support.ts'
 
 const JOE = { provider: 'p', realm: 'r', username: 'joe' }
 
 describe('createAudit()', () => {
-  let clock: TestClock
+  let clock: ManualClock
   let written: string[]
   let write: (lines: string) => Promise<void> | void
   let log: ReturnType<typeof createTestLog>
   let audit: Audit
 
   beforeEach(() => {
-    clock = createTestClock()
+    clock = createManualClock()
     written = []
     write = (lines) => {
       written.push(lines)

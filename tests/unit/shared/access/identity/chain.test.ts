@@ -5,7 +5,8 @@ import { createIdentityChain } from '#shared/access/identity/chain.ts'
 import { createCounters } from '#shared/access/identity/counters.ts'
 import { NOT_MINE, type IdentityProvider, type Verdict } from '#shared/access/identity/identity.ts'
 import { verdictUnavailable } from '#shared/access/identity/unavailable.ts'
-import { createTestClock, credentialOf } from './support.ts'
+import { createManualClock } from '../../../../support/clock.ts'
+import { credentialOf } from './support.ts'
 
 const CREDENTIAL = credentialOf('Bearer tok')
 const FINAL: Verdict = { kind: 'refused', reason: 'expired', final: true }
@@ -40,7 +41,7 @@ function provider(
 const DOWN = verdictUnavailable('down')
 
 async function outcome(...providers: readonly IdentityProvider[]): Promise<string> {
-  const chain = createIdentityChain({ providers, clock: createTestClock(), count: () => undefined })
+  const chain = createIdentityChain({ providers, clock: createManualClock(), count: () => undefined })
   try {
     const verdict = await chain.identify(CREDENTIAL)
     return verdict.kind === 'identified' ? verdict.identity.username : verdict.reason
@@ -89,14 +90,14 @@ describe('createIdentityChain()', () => {
   it('answers at once where every provider does', () => {
     const chain = createIdentityChain({
       providers: [provider('a', NOT_MINE, [], false), provider('b', yes('b'), [], false)],
-      clock: createTestClock(),
+      clock: createManualClock(),
       count: () => undefined,
     })
     assert.ok(!(chain.identify(CREDENTIAL) instanceof Promise))
   })
 
   it('waits no longer than 2.8 s, however many providers hang', async () => {
-    const clock = createTestClock()
+    const clock = createManualClock()
     const hanging: IdentityProvider = {
       name: 'h',
       challenges: [],

@@ -3,7 +3,8 @@ import { beforeEach, describe, it } from 'node:test'
 
 import { createCounters, type Counters } from '#shared/access/identity/counters.ts'
 import { ask, type Answer, type FetchGet } from '#shared/access/identity/dependency.ts'
-import { createTestClock, createTestLog, settle, type TestClock } from './support.ts'
+import { createManualClock, settle, type ManualClock } from '../../../../support/clock.ts'
+import { createTestLog } from './support.ts'
 
 const UNAVAILABLE = { code: 'ERR_VERDICT_UNAVAILABLE' }
 
@@ -20,13 +21,13 @@ function pieces(...sizes: readonly number[]): ReadableStream<Uint8Array> {
 }
 
 describe('ask()', () => {
-  let clock: TestClock
+  let clock: ManualClock
   let counters: Counters
   let lines: string[]
   let sent: { url: string; init: Parameters<FetchGet>[1] }[]
 
   beforeEach(() => {
-    clock = createTestClock()
+    clock = createManualClock()
     counters = createCounters()
     lines = []
     sent = []

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { createGate } from '#shared/access/identity/gate.ts'
-import { createTestClock, deferred } from './support.ts'
+import { createManualClock } from '../../../../support/clock.ts'
+import { deferred } from './support.ts'
 
 describe('createGate()', () => {
   it('runs so many at a time, in their order, and lets the next in when one fails', async () => {
-    const gate = createGate(createTestClock(), { concurrent: 2, waiting: 10 })
+    const gate = createGate(createManualClock(), { concurrent: 2, waiting: 10 })
     const tasks = Array.from({ length: 4 }, () => deferred<number>())
     const begun: number[] = []
     const results = tasks.map((task, index) =>
@@ -28,7 +29,7 @@ describe('createGate()', () => {
   })
 
   it('refuses more to wait than it may', async () => {
-    const gate = createGate(createTestClock(), { concurrent: 1, waiting: 1 })
+    const gate = createGate(createManualClock(), { concurrent: 1, waiting: 1 })
     const first = deferred<number>()
     const running = gate.run(() => first.promise)
     const waiting = gate.run(() => Promise.resolve(2))
@@ -41,7 +42,7 @@ describe('createGate()', () => {
   })
 
   it('does not ask for somebody who has been answered long ago', async () => {
-    const clock = createTestClock()
+    const clock = createManualClock()
     const gate = createGate(clock, { concurrent: 1, waiting: 10 })
     const first = deferred<number>()
     const running = gate.run(() => first.promise)

@@ -15,7 +15,8 @@ import {
   signToken,
   type IssuerKey,
 } from '../../../../support/tokens.ts'
-import { createTestClock, credentialOf, type TestClock } from './support.ts'
+import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
+import { credentialOf } from './support.ts'
 
 const NAMES: ClaimNames = {
   username: 'sub',
@@ -26,7 +27,7 @@ const NAMES: ClaimNames = {
 
 describe('createJwtProvider()', () => {
   let key: IssuerKey
-  let clock: TestClock
+  let clock: ManualClock
   let counters: Counters
   let version: number
   let lookups: number
@@ -36,7 +37,7 @@ describe('createJwtProvider()', () => {
     key = await createIssuerKey('k')
   })
   beforeEach(() => {
-    clock = createTestClock()
+    clock = createManualClock()
     counters = createCounters()
     version = 0
     lookups = 0

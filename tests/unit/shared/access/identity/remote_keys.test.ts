@@ -7,7 +7,8 @@ import { createRemoteKeys } from '#shared/access/identity/remote_keys.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { MISBEHAVIOURS, startKeySet, type KeySetStandIn } from '../../../../support/auth_servers.ts'
 import { createIssuerKey, type IssuerKey } from '../../../../support/tokens.ts'
-import { createTestClock, realFetch, realParts, type TestClock } from './support.ts'
+import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
+import { realFetch, realParts } from './support.ts'
 
 const KNOWN: KeyHint = { algorithm: 'ES256', keyId: 'first' }
 const NEXT: KeyHint = { algorithm: 'ES256', keyId: 'second' }
@@ -17,7 +18,7 @@ describe('createRemoteKeys()', () => {
   let first: IssuerKey
   let second: IssuerKey
   let server: KeySetStandIn
-  let clock: TestClock
+  let clock: ManualClock
   let counters: Counters
   let keys: KeySource
 
@@ -27,7 +28,7 @@ describe('createRemoteKeys()', () => {
   })
   beforeEach(async () => {
     server = await startKeySet([first.publicJwk])
-    clock = createTestClock()
+    clock = createManualClock()
     counters = createCounters()
     const parts = { fetch: realFetch, clock, logger: silentLogger, count: counters.count }
     keys = createRemoteKeys(parts, { name: 'test keys', url: `${server.url}/keys` })

@@ -5,7 +5,8 @@ import type { IdentityProvider, Verdict } from '#shared/access/identity/identity
 import { createSecret, createSecretReader } from '#shared/secret.ts'
 import { createStaticTokens } from '#shared/access/identity/static_tokens.ts'
 import { CANARY } from '../../../../support/tokens.ts'
-import { createTestClock, credentialOf } from './support.ts'
+import { createManualClock } from '../../../../support/clock.ts'
+import { credentialOf } from './support.ts'
 
 const TOKEN = `${CANARY}-provider-token`
 const OTHER = `${CANARY}-another-token`
@@ -17,7 +18,7 @@ function create(...tokens: readonly string[]): IdentityProvider {
     tokens: tokens.map((token, index) => {
       return { username: `user${index}`, realm: 'local', roles: ['provider'], token: createSecret(token) }
     }),
-    clock: createTestClock(),
+    clock: createManualClock(),
   })
 }
 
@@ -56,7 +57,7 @@ describe('createStaticTokens()', () => {
       name: 'tokens',
       challengeRealm: 'aviso',
       tokens,
-      clock: createTestClock(),
+      clock: createManualClock(),
     })
     environment.A = OTHER
     const kinds = [TOKEN, OTHER].map((text) => replaced.identify(credentialOf(`Bearer ${text}`)))

@@ -24,7 +24,7 @@ import {
   signToken,
   type IssuerKey,
 } from '../../../../support/tokens.ts'
-import { createTestClock } from './support.ts'
+import { createManualClock } from '../../../../support/clock.ts'
 
 const RULES: TokenRules = {
   issuer: ISSUER,
@@ -34,7 +34,7 @@ const RULES: TokenRules = {
   clockToleranceSeconds: 60,
 }
 
-const clock = createTestClock()
+const clock = createManualClock()
 let ec: IssuerKey
 let rsa: IssuerKey
 let other: IssuerKey

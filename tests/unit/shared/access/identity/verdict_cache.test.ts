@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { cacheKey, createVerdictCache, type Loaded } from '#shared/access/identity/verdict_cache.ts'
-import { createTestClock, deferred } from './support.ts'
+import { createManualClock } from '../../../../support/clock.ts'
+import { deferred } from './support.ts'
 
 interface Answer {
   readonly name: string
@@ -36,7 +37,7 @@ describe('cacheKey()', () => {
 
 describe('createVerdictCache()', () => {
   it('loads once and answers at once after that, until the verdict ends', async () => {
-    const clock = createTestClock()
+    const clock = createManualClock()
     const cache = createVerdictCache<Answer>({ clock })
     let loads = 0
     const load = (): Promise<Loaded<Answer>> => Promise.resolve(yes(`load ${++loads}`))
@@ -50,7 +51,7 @@ describe('createVerdictCache()', () => {
   })
 
   it('asks once for all who wait, and for each key on its own', async () => {
-    const cache = createVerdictCache<Answer>({ clock: createTestClock() })
+    const cache = createVerdictCache<Answer>({ clock: createManualClock() })
     const pending = deferred<Loaded<Answer>>()
     let loads = 0
     const load = (): Promise<Loaded<Answer>> => {
@@ -67,7 +68,7 @@ describe('createVerdictCache()', () => {
   })
 
   it('forgets a failure, also one that is thrown at once', async () => {
-    const cache = createVerdictCache<Answer>({ clock: createTestClock() })
+    const cache = createVerdictCache<Answer>({ clock: createManualClock() })
     const fail = (): Promise<Loaded<Answer>> => Promise.reject(new Error('down'))
     const failNow = (): Promise<Loaded<Answer>> => {
       throw new Error('down now')
@@ -79,14 +80,14 @@ describe('createVerdictCache()', () => {
   })
 
   it('keeps no verdict that may not be kept', async () => {
-    const cache = createVerdictCache<Answer>({ clock: createTestClock() })
+    const cache = createVerdictCache<Answer>({ clock: createManualClock() })
     await cache.get('k', () => Promise.resolve(yes('a', 0)))
     assert.equal(cache.size, 0)
     assert.deepEqual(await cache.get('k', () => Promise.resolve(yes('b'))), { name: 'b' })
   })
 
   it('counts the age from the question: what was revoked while it was answered is asked again', async () => {
-    const clock = createTestClock()
+    const clock = createManualClock()
     const cache = createVerdictCache<Answer>({ clock })
     const pending = deferred<Loaded<Answer>>()
     const first = cache.get('k', () => pending.promise)
@@ -98,7 +99,7 @@ describe('createVerdictCache()', () => {
   })
 
   it('asks again for a verdict that is older than the caller takes, and keeps the old one while that fails', async () => {
-    const clock = createTestClock()
+    const clock = createManualClock()
     const cache = createVerdictCache<Answer>({ clock })
     await cache.get('k', () => Promise.resolve(yes('old')))
     await clock.advance(6000)
@@ -112,7 +113,7 @@ describe('createVerdictCache()', () => {
   })
 
   it('replaces a yes by a no', async () => {
-    const clock = createTestClock()
+    const clock = createManualClock()
     const cache = createVerdictCache<Answer>({ clock })
     await cache.get('k', () => Promise.resolve(yes('in')))
     await clock.advance(6000)
@@ -124,7 +125,7 @@ describe('createVerdictCache()', () => {
 
   it('drops what was longest unused, and no yes for any number of noes', async () => {
     const cache = createVerdictCache<Answer>({
-      clock: createTestClock(),
+      clock: createManualClock(),
       limits: { yesEntries: 2, noEntries: 3 },
     })
     await cache.get('a', () => Promise.resolve(yes('a')))
@@ -140,7 +141,7 @@ describe('createVerdictCache()', () => {
   })
 
   it('believes nothing that a clock which was set back cannot date', async () => {
-    const clock = createTestClock()
+    const clock = createManualClock()
     const cache = createVerdictCache<Answer>({ clock })
     await cache.get('k', () => Promise.resolve(yes('old')))
     clock.jump(-3_600_000)
@@ -148,7 +149,7 @@ describe('createVerdictCache()', () => {
   })
 
   it('keeps nothing that was asked before it was cleared', async () => {
-    const cache = createVerdictCache<Answer>({ clock: createTestClock() })
+    const cache = createVerdictCache<Answer>({ clock: createManualClock() })
     const pending = deferred<Loaded<Answer>>()
     const before = Promise.resolve(cache.get('k', () => pending.promise))
     cache.clear()

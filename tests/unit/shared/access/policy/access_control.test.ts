@@ -15,10 +15,10 @@ import { createPolicy, openPolicy, type Policy, type PolicyRules } from '#shared
 import { identifyNobody, type Requester } from '#shared/access/policy/requester.ts'
 import { END_OF_KEYS, prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
-import { createTestClock } from '../identity/support.ts'
+import { createManualClock } from '../../../../support/clock.ts'
 
 const JOE: Identity = { provider: 'p', realm: 'r', username: 'joe', roles: ['reader'], claims: {} }
-const CLOCK = createTestClock()
+const CLOCK = createManualClock()
 
 function policyOf(rules: PolicyRules['rules']): Policy {
   const all = { public: { listen: [], publish: [] }, open: [], rules }

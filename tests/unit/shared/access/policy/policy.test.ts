@@ -8,7 +8,7 @@ import { contains, normalise, toInterval, type IntervalSet } from '#shared/acces
 import type { DestinationList, DestinationSource } from '#shared/access/policy/destinations.ts'
 import { createPolicy, openPolicy, type Policy, type PolicyRules } from '#shared/access/policy/policy.ts'
 import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
-import { createTestClock, type TestClock } from '../identity/support.ts'
+import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
 
 const ROOTS = new Map([
   ['flight', '/tmp/aviso/flight/'],
@@ -26,14 +26,14 @@ const publication = (event: string, key: string): { event: string; key: Uint8Arr
 })
 
 describe('createPolicy()', () => {
-  let clock: TestClock
+  let clock: ManualClock
   let counters: Counters
   let asked: string[]
   let list: DestinationList | Error
   let source: DestinationSource
 
   beforeEach(() => {
-    clock = createTestClock()
+    clock = createManualClock()
     counters = createCounters()
     asked = []
     list = { names: ['SCL', 'FOO'], validUntil: clock.now() + 30_000 }

@@ -8,7 +8,7 @@ import type { ChainVerdict, IdentityChain } from '#shared/access/identity/chain.
 import { createCounters, type Counters } from '#shared/access/identity/counters.ts'
 import type { VerdictOptions } from '#shared/access/identity/identity.ts'
 import { createIdentify, identifyNobody, type Identify } from '#shared/access/policy/requester.ts'
-import { createTestClock, type TestClock } from '../identity/support.ts'
+import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
 
 const RIGHT = 'Bearer right'
 
@@ -17,7 +17,7 @@ function request(headers: Record<string, string> = {}): Request {
 }
 
 describe('createIdentify()', () => {
-  let clock: TestClock
+  let clock: ManualClock
   let counters: Counters
   let records: AuditRecord[]
   let options: (VerdictOptions | undefined)[]
@@ -26,7 +26,7 @@ describe('createIdentify()', () => {
   let identify: Identify
 
   beforeEach(() => {
-    clock = createTestClock()
+    clock = createManualClock()
     counters = createCounters()
     records = []
     options = []

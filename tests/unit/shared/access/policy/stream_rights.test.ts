@@ -13,13 +13,14 @@ import {
   type StreamRights,
 } from '#shared/access/policy/stream_rights.ts'
 import { silentLogger } from '#shared/logger.ts'
-import { createTestClock, deferred, settle, type TestClock } from '../identity/support.ts'
+import { createManualClock, settle, type ManualClock } from '../../../../support/clock.ts'
+import { deferred } from '../identity/support.ts'
 
 const REVOKED = new AvisoError('ERR_FORBIDDEN', 'No')
 const DOWN = verdictUnavailable('down')
 
 describe('createStreamRights()', () => {
-  let clock: TestClock
+  let clock: ManualClock
   let counters: Counters
   let rights: StreamRights
   let ended: { reason: LostRight; at: number }[]
@@ -28,7 +29,7 @@ describe('createStreamRights()', () => {
   let start: number
 
   beforeEach(() => {
-    clock = createTestClock()
+    clock = createManualClock()
     start = clock.now()
     counters = createCounters()
     rights = createStreamRights({ clock, logger: silentLogger, count: counters.count })
@@ -179,7 +180,7 @@ describe('createStreamRights()', () => {
         fc.integer({ min: 1000, max: 200_000 }),
         fc.boolean(),
         async (openings, revokedAt, isDown) => {
-          const own = createTestClock()
+          const own = createManualClock()
           const zero = own.now()
           const cache = createVerdictCache<Standing>({ clock: own })
           const watch = createStreamRights({ clock: own, logger: silentLogger, count: () => undefined })

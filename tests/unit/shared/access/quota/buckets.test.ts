@@ -4,11 +4,11 @@ import fc from 'fast-check'
 
 import { createBuckets, tooMany } from '#shared/access/quota/buckets.ts'
 import { createSlots } from '#shared/access/quota/slots.ts'
-import { createTestClock } from '../identity/support.ts'
+import { createManualClock } from '../../../../support/clock.ts'
 
 describe('createBuckets()', () => {
   it('gives out the burst at once, then the rate, to each key on its own', async () => {
-    const clock = createTestClock()
+    const clock = createManualClock()
     const buckets = createBuckets(clock, { perSecond: 2, burst: 3 })
     const take = (key: string, times: number): boolean[] =>
       Array.from({ length: times }, () => buckets.take(key))
@@ -23,7 +23,7 @@ describe('createBuckets()', () => {
   })
 
   it('says how long until the next one', () => {
-    const buckets = createBuckets(createTestClock(), { perSecond: 0.1, burst: 1 })
+    const buckets = createBuckets(createManualClock(), { perSecond: 0.1, burst: 1 })
     buckets.take('a')
     assert.equal(buckets.retryAfterSeconds('a'), 10)
     assert.equal(buckets.retryAfterSeconds('unknown'), 1)
@@ -36,7 +36,7 @@ describe('createBuckets()', () => {
         fc.array(step, { maxLength: 30 }),
         fc.integer({ min: 1, max: 10 }),
         async (steps, burst) => {
-          const clock = createTestClock()
+          const clock = createManualClock()
           const buckets = createBuckets(clock, { perSecond: 5, burst })
           let forwardMs = 0
           let taken = 0
@@ -53,7 +53,7 @@ describe('createBuckets()', () => {
   })
 
   it('remembers a bounded number of keys, and first forgets those that are full again', async () => {
-    const clock = createTestClock()
+    const clock = createManualClock()
     const buckets = createBuckets(clock, { perSecond: 1, burst: 2 }, 100)
     for (let index = 0; index < 1000; index++) buckets.take(`key ${index}`)
     assert.equal(buckets.size, 100)

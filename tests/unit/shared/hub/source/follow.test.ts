@@ -5,10 +5,10 @@ import { EPOCH_KEY } from '#shared/journal/journal.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Revision, Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { followStore, type FollowRequest } from '#shared/hub/source/follow.ts'
 import { putEvent } from '../hub_support.ts'
+import { createManualClock, createSkippingClock } from '../../../../support/clock.ts'
 
 /** What one watch of the script yields; a code at the end is thrown, otherwise the watch breaks off. */
 type Script = readonly (Revision | `progress ${number}` | AvisoErrorCode)[]
@@ -22,7 +22,7 @@ interface Scripted {
 }
 
 function scripted(...scripts: readonly Script[]): Scripted {
-  const memory = createMemoryStore({ clock: systemClock })
+  const memory = createMemoryStore({ clock: createManualClock() })
   const starts: (Revision | undefined)[] = []
   const state: Scripted = { store: { ...memory, watch, range }, starts, epoch: 'e', head: 1_000n }
   return state
@@ -53,7 +53,7 @@ async function follow(
   more: Partial<FollowRequest> = {},
 ): Promise<Revision[]> {
   const stop = new AbortController()
-  const clock = { ...systemClock, sleep: () => Promise.resolve() }
+  const clock = createSkippingClock()
   const revisions: Revision[] = []
   const request = { key: toBytes('/'), end: toBytes('0') }
   for await (const message of followStore({

@@ -3,13 +3,13 @@ import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision, Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createHistory, type History } from '#shared/hub/source/history.ts'
 import { HISTORY_HOLD_MS, HISTORY_READERS, HISTORY_TURN_REVISIONS } from '#shared/hub/source/limits.ts'
 import { createRing } from '#shared/hub/source/ring.ts'
 import { eventually } from '../../../../contract/hub_support.ts'
 import { entryOf, putEvent } from '../hub_support.ts'
+import { createManualClock } from '../../../../support/clock.ts'
 
 const HEAD = 1_000_000n
 
@@ -33,7 +33,7 @@ function fixture(
   const { step = 1n, last = HEAD, entryBytes = 0, oldest = 1n } = options
   const starts: Revision[] = []
   let standing = 0
-  let passedMs = 0
+  const clock = createManualClock()
   async function* watch({ from = 1n, signal }: WatchRequest): AsyncGenerator<WatchMessage, void, undefined> {
     starts.push(from)
     if (from < oldest) {
@@ -67,7 +67,7 @@ function fixture(
       entry.bytes += entryBytes
       return entry
     },
-    clock: { ...systemClock, now: () => Date.now() + passedMs },
+    clock,
     random: () => 'random',
     logger: silentLogger,
   })
@@ -75,9 +75,7 @@ function fixture(
     history,
     starts,
     standing: () => standing,
-    pass: (ms) => {
-      passedMs += ms
-    },
+    pass: clock.pass,
   }
 }
 

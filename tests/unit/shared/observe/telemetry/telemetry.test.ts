@@ -14,7 +14,7 @@ import {
 } from '#shared/observe/telemetry/collectors.ts'
 import { encodeTelemetry, MAX_SENT_BYTES } from '#shared/observe/telemetry/message.ts'
 import { startTransmitter } from '#shared/observe/telemetry/transmitter.ts'
-import { createManualClock } from '../../../../support/manual_clock.ts'
+import { createManualClock } from '../../../../support/clock.ts'
 
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 

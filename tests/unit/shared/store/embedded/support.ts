@@ -1,40 +1,10 @@
 /**
- * A clock in the test's hand, and a database that fails on command.
+ * A database that fails on command.
  *
  * @module
  */
 
 import type { SqlDatabase } from '#shared/runtime/runtime.ts'
-import type { Clock } from '#shared/time/clock.ts'
-
-/** Time stands until the test moves it; timers fire only in `tick()`. */
-export interface ManualClock extends Clock {
-  advance(ms: number): void
-  /** Fires every timer once. */
-  tick(): void
-  /** Timers that run. */
-  timers(): number
-}
-
-export function createManualClock(): ManualClock {
-  let now = 1_000_000
-  const tasks = new Set<() => void>()
-  return {
-    now: () => now,
-    sleep: () => Promise.resolve(),
-    every: (_ms, task) => {
-      tasks.add(task)
-      return () => tasks.delete(task)
-    },
-    advance: (ms) => {
-      now += ms
-    },
-    tick: () => {
-      for (const task of tasks) task()
-    },
-    timers: () => tasks.size,
-  }
-}
 
 /** A database that counts transactions and fails when told. */
 export interface FaultyDatabase extends SqlDatabase {

@@ -3,7 +3,7 @@ import { after, describe, it } from 'node:test'
 import type { AvisoErrorCode } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Store, TxnResult } from '#shared/store/store.ts'
-import { createScaledClock } from '../../../../support/scaled_clock.ts'
+import { createScaledClock } from '../../../../support/clock.ts'
 import { within, rejects } from '../../../../contract/store_support.ts'
 import {
   closedPort,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Store } from '#shared/store/store.ts'
-import { createScaledClock } from '../../../../support/scaled_clock.ts'
+import { createScaledClock } from '../../../../support/clock.ts'
 import { rejects } from '../../../../contract/store_support.ts'
 import { openStore, startFixture, type Fixture } from './gateway_fixture.ts'
 

@@ -4,7 +4,7 @@ import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
 import { systemClock, type Clock } from '#shared/time/clock.ts'
-import { createScaledClock } from '../../../../support/scaled_clock.ts'
+import { createScaledClock } from '../../../../support/clock.ts'
 import { rejects, within } from '../../../../contract/store_support.ts'
 import {
   HEADER,
