@@ -1,49 +1,172 @@
 /**
- * The one error type of the project, and the one table from error codes to HTTP statuses.
+ * The one error type of the project, and the one table from error codes to HTTP statuses and meanings.
  *
  * @module
  */
 
-/** Error code → HTTP status. The type of every code is read off this table, so no status number for an error stands anywhere else. */
-export const ERROR_STATUS = {
-  ERR_BAD_REQUEST: 400,
-  ERR_INVALID_JSON: 400,
-  ERR_INVALID_NOTIFICATION: 400,
-  ERR_UNKNOWN_EVENT: 400,
-  ERR_INVALID_RANGE: 400,
-  ERR_UNAUTHENTICATED: 401,
-  ERR_FORBIDDEN: 403,
-  /** The store is another Aviso, where alone one may write. */
-  ERR_READ_ONLY: 403,
-  ERR_NOT_FOUND: 404,
-  ERR_METHOD_NOT_ALLOWED: 405,
-  ERR_BODY_TIMEOUT: 408,
-  ERR_ID_REUSED: 409,
-  /** The same job of an admin runs already, here or elsewhere. */
-  ERR_JOB_RUNNING: 409,
-  /** What the caller builds on has changed meanwhile: somebody else was faster. */
-  ERR_CONFLICT: 409,
-  /** The clock contradicts what the store tells, so nothing is deleted on its word. */
-  ERR_CLOCK_UNSURE: 409,
-  ERR_HISTORY_COMPACTED: 410,
-  ERR_FUTURE_POSITION: 410,
-  ERR_EPOCH_CHANGED: 410,
-  ERR_TOO_LARGE: 413,
-  ERR_UNSUPPORTED_MEDIA_TYPE: 415,
-  ERR_TOO_MANY_REQUESTS: 429,
-  ERR_INTERNAL: 500,
-  ERR_STORE_UNAVAILABLE: 503,
-  ERR_STORE_FULL: 503,
-  ERR_STORE_PROTOCOL: 503,
-  ERR_OUTCOME_UNKNOWN: 503,
-  ERR_OVERLOADED: 503,
-  /** Whether somebody may have access cannot be found out now. It is never access. */
-  ERR_VERDICT_UNAVAILABLE: 503,
-  /** Configuration or usage; never reaches a client, ends a command with exit code 2. */
-  ERR_CONFIG: 500,
-} as const
+/** What a client or an operator learns of an error code. */
+interface ErrorEntry {
+  /** HTTP status. */
+  readonly status: number
+  /** What is wrong, in one sentence. */
+  readonly meaning: string
+  /** What to do about it. */
+  readonly remedy: string
+}
 
-export type AvisoErrorCode = keyof typeof ERROR_STATUS
+/**
+ * Error code → HTTP status, meaning and remedy. The type of every code is read off this table, so no status number for an error stands
+ * anywhere else. `shared/ERRORS.md` is made from it.
+ */
+export const ERRORS = {
+  ERR_BAD_REQUEST: {
+    status: 400,
+    meaning: 'The request has the wrong shape, or a value that cannot be used.',
+    remedy: 'Correct the `field` that the answer names.',
+  },
+  ERR_INVALID_JSON: {
+    status: 400,
+    meaning: 'The body is not valid JSON, or names a member twice.',
+    remedy: 'Correct the body at the byte that the message names.',
+  },
+  ERR_INVALID_NOTIFICATION: {
+    status: 400,
+    meaning: 'A notification does not fit the schema of its event type.',
+    remedy: 'Correct the `field` that the answer names.',
+  },
+  ERR_UNKNOWN_EVENT: {
+    status: 400,
+    meaning: 'No schema has this event type.',
+    remedy: 'Use an event type of `GET /api/v1/schema`, or add it to the schema.',
+  },
+  ERR_INVALID_RANGE: {
+    status: 400,
+    meaning: 'A range of keys is empty, or too large for the store.',
+    remedy: 'Correct the key and the end of the range.',
+  },
+  ERR_UNAUTHENTICATED: {
+    status: 401,
+    meaning: 'The request has no valid credential.',
+    remedy: 'Send a credential that `WWW-Authenticate` names.',
+  },
+  ERR_FORBIDDEN: {
+    status: 403,
+    meaning: 'The requester may not do this.',
+    remedy: 'Ask the operator for a rule that grants it.',
+  },
+  ERR_READ_ONLY: {
+    status: 403,
+    meaning: 'The store is another Aviso, which is only read.',
+    remedy: 'Publish and administer at the Aviso that holds the store.',
+  },
+  ERR_NOT_FOUND: {
+    status: 404,
+    meaning: 'There is nothing at this path or by this name.',
+    remedy: 'Check the path and the name.',
+  },
+  ERR_METHOD_NOT_ALLOWED: {
+    status: 405,
+    meaning: 'The path exists, but not with this method.',
+    remedy: 'Use a method of the `Allow` header.',
+  },
+  ERR_BODY_TIMEOUT: {
+    status: 408,
+    meaning: 'The body did not arrive in time.',
+    remedy: 'Send the request again.',
+  },
+  ERR_ID_REUSED: {
+    status: 409,
+    meaning: 'The id was used for other content, and `strictIds` is on.',
+    remedy: 'Give each notification an id of its own.',
+  },
+  ERR_JOB_RUNNING: {
+    status: 409,
+    meaning: 'An admin runs the same job already.',
+    remedy: 'Wait until it has ended: see `aviso admin status`.',
+  },
+  ERR_CONFLICT: {
+    status: 409,
+    meaning: 'Another request changed the same thing first.',
+    remedy: 'Read it again, and repeat the change.',
+  },
+  ERR_CLOCK_UNSURE: {
+    status: 409,
+    meaning: 'The clock contradicts what the store tells, so nothing is deleted.',
+    remedy: 'Check the clock. Where it is right, repeat with `--trust-clock`.',
+  },
+  ERR_HISTORY_COMPACTED: {
+    status: 410,
+    meaning: 'History at this position is no longer kept.',
+    remedy: 'Start from `oldest_position`, or from now.',
+  },
+  ERR_FUTURE_POSITION: {
+    status: 410,
+    meaning: 'The position is later than anything stored.',
+    remedy: 'Check that the position is from this store.',
+  },
+  ERR_EPOCH_CHANGED: {
+    status: 410,
+    meaning: 'The store was replaced since the position was given out.',
+    remedy: 'Start from a date, or from now.',
+  },
+  ERR_TOO_LARGE: {
+    status: 413,
+    meaning: 'The body, the batch or a value is too large.',
+    remedy: 'Send less at a time; the message names the limit.',
+  },
+  ERR_UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    meaning: 'The body has an encoding that the service does not take.',
+    remedy: 'Send it without `Content-Encoding`.',
+  },
+  ERR_TOO_MANY_REQUESTS: {
+    status: 429,
+    meaning: 'The requester has used up its quota.',
+    remedy: 'Wait as long as `Retry-After` says.',
+  },
+  ERR_INTERNAL: {
+    status: 500,
+    meaning: 'The service failed in a way that it does not know.',
+    remedy: "Report it with the `request_id`; the log has the cause's name.",
+  },
+  ERR_STORE_UNAVAILABLE: {
+    status: 503,
+    meaning: 'The store cannot be reached. Nothing was stored.',
+    remedy: 'Repeat the request after `Retry-After`.',
+  },
+  ERR_STORE_FULL: {
+    status: 503,
+    meaning: 'The store has no room.',
+    remedy: 'Operator: compact, clean and defragment. Provider: repeat later.',
+  },
+  ERR_STORE_PROTOCOL: {
+    status: 503,
+    meaning: 'The store answered something that cannot be understood.',
+    remedy: 'Repeat it with the same id. Operator: check what answers there.',
+  },
+  ERR_OUTCOME_UNKNOWN: {
+    status: 503,
+    meaning: 'The notification may have been stored, or may be yet.',
+    remedy: 'Repeat the request with the same id: it is not doubled.',
+  },
+  ERR_OVERLOADED: {
+    status: 503,
+    meaning: 'The service has as much to do as it can hold.',
+    remedy: 'Repeat the request after `Retry-After`.',
+  },
+  ERR_VERDICT_UNAVAILABLE: {
+    status: 503,
+    meaning: 'A server that decides about access does not answer. This is never access.',
+    remedy: 'Repeat it later. Operator: check that server.',
+  },
+  ERR_CONFIG: {
+    status: 500,
+    meaning: 'Configuration or usage is wrong. It never reaches a client.',
+    remedy: 'Correct what the message names; the exit code is 2.',
+  },
+} as const satisfies Readonly<Record<string, ErrorEntry>>
+
+export type AvisoErrorCode = keyof typeof ERRORS
 
 /** What an {@link AvisoError} may carry besides its message. */
 export interface AvisoErrorOptions {
@@ -54,7 +177,7 @@ export interface AvisoErrorOptions {
 }
 
 /**
- * A failure with a code. Its message is shown to clients: it names what is wrong and how to mend it, and
+ * A failure with a code. Its message is shown to clients: it names what is wrong and how to fix it, and
  * never contains a token, a payload, an address of ours or text of an upstream service.
  */
 export class AvisoError extends Error {
@@ -70,7 +193,7 @@ export class AvisoError extends Error {
 
   /** HTTP status of {@link code}. */
   get status(): number {
-    return ERROR_STATUS[this.code]
+    return ERRORS[this.code].status
   }
 }
 

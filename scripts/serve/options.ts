@@ -25,14 +25,9 @@ export interface ServeOptions {
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
 const DEFAULT_CONFIG_FILE = 'wrangler-like.config.json'
 
-/**
- * Parses the command line.
- *
- * @param runtime Shown in the usage text, e.g. `node`.
- * @returns A number when the command is done already (help, usage error): the exit code.
- */
-export function parseServeArguments(argv: readonly string[], runtime: string): ServeOptions | number {
-  const program = new Command('npm start --')
+/** The launcher's command line. @param runtime Shown in the usage text, e.g. `node`. */
+export function createServeProgram(runtime: string): Command {
+  return new Command('npm start --')
     .description(`Runs Aviso's services on one port (${runtime}). Without names: all of them.`)
     .argument('[services...]', SERVICE_NAMES.join(' | '))
     .option('--env <name>', 'overlay env.<name> of the configuration file')
@@ -46,6 +41,16 @@ export function parseServeArguments(argv: readonly string[], runtime: string): S
     )
     .option('--data <folder>', 'folder of the embedded store (default: data)')
     .exitOverride()
+}
+
+/**
+ * Parses the command line.
+ *
+ * @param runtime Shown in the usage text, e.g. `node`.
+ * @returns A number when the command is done already (help, usage error): the exit code.
+ */
+export function parseServeArguments(argv: readonly string[], runtime: string): ServeOptions | number {
+  const program = createServeProgram(runtime)
   const exitCode = parseCommand(program, argv)
   if (exitCode !== undefined) return exitCode
   const unknown = program.args.filter((name) => !isServiceName(name))

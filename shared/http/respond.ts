@@ -61,6 +61,8 @@ const RETRY_AFTER_SECONDS: Partial<Record<AvisoErrorCode, number>> = {
   ERR_OUTCOME_UNKNOWN: 2,
   ERR_STORE_UNAVAILABLE: 2,
   ERR_STORE_PROTOCOL: 5,
+  // What 1.x tells its clients.
+  ERR_VERDICT_UNAVAILABLE: 30,
   ERR_STORE_FULL: 60,
 }
 

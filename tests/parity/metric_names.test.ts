@@ -4,54 +4,17 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { formatMetrics } from '#shared/observe/metrics/open_metrics.ts'
 import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
+import { allMetrics } from '../../scripts/generate/metrics.ts'
 import { findPrometheusTools, prometheusMissing } from '../support/prometheus_tools.ts'
-import { createInstruments } from '#services/system/instruments.ts'
-import { startSystemMonitoring } from '#services/system/monitoring.ts'
-import type { UdpPower } from '#shared/runtime/runtime.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
-import { systemClock } from '#shared/time/clock.ts'
-import { silentLogger } from '#shared/logger.ts'
-import { configOfTest, flightBody, withMeasuredSystem } from '../service/metrics_fixture.ts'
-import { createTestSchemas } from '../unit/services/auth/support.ts'
+import { flightBody, withMeasuredSystem } from '../service/metrics_fixture.ts'
 
 const MONITORING = fileURLToPath(new URL('../../services/monitoring', import.meta.url))
 const NAME = /\b(?:aviso|process)_[a-z0-9_]+\b/g
 
 /** Every family of a process with all services, whether it has samples yet or not. */
 async function familiesOf(): Promise<readonly MetricFamily[]> {
-  const { services, ...rest } = configOfTest()
-  const vars = { ...services.monitoring.vars, udp: { host: '127.0.0.1', port: 1 } }
-  const config = { ...rest, services: { ...services, monitoring: { ...services.monitoring, vars } } }
-  // Nothing is sent or received here.
-  const udp: UdpPower = {
-    openSender: () => ({ send: (_datagram, done) => done(false), close: () => undefined }),
-    openReceiver: () => Promise.resolve({ port: 1, close: () => Promise.resolve() }),
-  }
-  const store = createMemoryStore({ clock: systemClock })
-  const common = {
-    udp,
-    config,
-    clock: systemClock,
-    logger: silentLogger,
-    environment: { TELEMETRY_TOKEN: 'token' },
-  }
-  const instruments = createInstruments({
-    ...common,
-    services: ['rest', 'auth'],
-    store,
-    identity: { hostname: 'test' },
-    version: '1',
-    usage: () => ({ residentBytes: 1, cpuSeconds: 1 }),
-    accept: undefined,
-  })
-  const { metrics } = instruments
-  const schemas = createTestSchemas()
-  const monitoring = startSystemMonitoring({ ...common, metrics, store, schemas, random: () => 'id' })
-  const families = await metrics.collect()
-  await monitoring.close()
-  await instruments.close()
-  await store.close()
-  return families
+  const { everywhere, monitoring } = await allMetrics()
+  return [...everywhere, ...monitoring]
 }
 
 /** Names of samples that a family can have, and its own, by which texts speak of it. */

@@ -7,9 +7,8 @@
 import { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 
-/** What 1.x tells its clients, with the seconds they wait. */
+/** What 1.x tells its clients. */
 const MESSAGE = 'Service currently unavailable, please try again later'
-const RETRY_AFTER_SECONDS = 30
 
 /** Longest time in which a client is told that there is no verdict: 3 s with what the service needs around it. */
 export const VERDICT_LIMIT_MS = 2800
@@ -20,10 +19,7 @@ export const VERDICT_LIMIT_MS = 2800
  * @param cause What happened, for the log; it holds no text of the other server.
  */
 export function verdictUnavailable(cause: string): AvisoError {
-  return new AvisoError('ERR_VERDICT_UNAVAILABLE', MESSAGE, {
-    cause: new Error(cause),
-    details: { retry_after: RETRY_AFTER_SECONDS },
-  })
+  return new AvisoError('ERR_VERDICT_UNAVAILABLE', MESSAGE, { cause: new Error(cause) })
 }
 
 /**

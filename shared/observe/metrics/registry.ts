@@ -33,6 +33,8 @@ export interface MetricFamily {
   readonly kind: 'counter' | 'gauge' | 'histogram' | 'info'
   readonly help: string
   readonly unit: string | undefined
+  /** Names of its labels, whether it has samples yet or not. */
+  readonly labels: readonly string[]
   readonly samples: readonly MetricSample[]
 }
 
@@ -110,7 +112,8 @@ export function createRegistry(): MetricsRegistry {
     },
     info(name, help, labels) {
       const sample = { suffix: '_info', labels: Object.entries(labels), value: 1 }
-      register({ name, help }, () => ({ name, kind: 'info', help, unit: undefined, samples: [sample] }))
+      const options = { name, help, labels: Object.keys(labels) }
+      register(options, () => family(options, 'info', [sample]))
     },
     beforeCollect(refresh) {
       refreshers.push(refresh)
@@ -193,11 +196,11 @@ function check({ name, labels = [], unit }: MetricOptions, names: ReadonlySet<st
 }
 
 function family(
-  { name, help, unit }: MetricOptions,
+  { name, help, unit, labels = [] }: MetricOptions,
   kind: MetricFamily['kind'],
   samples: readonly MetricSample[] | undefined,
 ): MetricFamily | undefined {
-  return samples === undefined ? undefined : { name, kind, help, unit, samples }
+  return samples === undefined ? undefined : { name, kind, help, unit, labels, samples }
 }
 
 function labelled(names: readonly string[], values: readonly string[]): MetricSample['labels'] {

@@ -99,6 +99,8 @@ describe('errorResponse()', () => {
       context,
     )
     assert.deepEqual([busy.status, busy.headers.get('retry-after')], [429, '7'])
+    const undecided = errorResponse(new AvisoError('ERR_VERDICT_UNAVAILABLE', 'x'), context)
+    assert.deepEqual([undecided.status, undecided.headers.get('retry-after')], [503, '30'])
     const unknown = new AvisoError('ERR_UNAUTHENTICATED', 'x')
     assert.equal(errorResponse(unknown, context).headers.get('www-authenticate'), 'Bearer')
     const headers = { 'www-authenticate': 'Bearer realm="aviso"' }

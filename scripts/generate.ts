@@ -1,0 +1,62 @@
+/**
+ * `npm run generate`: writes the references that are made from the code. `-- --check` writes nothing and exits 1 where one is stale.
+ *
+ * @module
+ */
+
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
+import { commandLineText } from './generate/command_line.ts'
+import { errorCodesText } from './generate/error_codes.ts'
+import { metricsText } from './generate/metrics.ts'
+import { parseCommand } from './parse_command.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** A file that is made from the code. */
+interface Generated {
+  /** Below the repository's top folder. */
+  readonly path: string
+  readonly make: () => string | Promise<string>
+}
+
+const FILES: readonly Generated[] = [
+  { path: 'scripts/COMMANDS.md', make: commandLineText },
+  { path: 'services/monitoring/METRICS.md', make: metricsText },
+  { path: 'shared/ERRORS.md', make: errorCodesText },
+]
+
+/** Paths of generated files that are missing, or differ from what the code makes now. */
+export async function staleFiles(): Promise<readonly string[]> {
+  const stale: string[] = []
+  for (const { path, make } of FILES) {
+    const content = await readFile(join(ROOT, path), 'utf8').catch(() => undefined)
+    if (content !== (await make())) stale.push(path)
+  }
+  return stale
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('npm run generate --')
+    .description('Writes the references that are made from the code.')
+    .option('--check', 'write nothing; exit 1 where a file is stale', false)
+    .exitOverride()
+  const exitCode = parseCommand(program, argv)
+  if (exitCode !== undefined) return exitCode
+  const stale = await staleFiles()
+  if (program.opts<{ readonly check: boolean }>().check) {
+    for (const path of stale) console.error(`stale: ${path}; write it with: npm run generate`)
+    return stale.length === 0 ? 0 : 1
+  }
+  for (const { path, make } of FILES) {
+    if (!stale.includes(path)) continue
+    await writeFile(join(ROOT, path), await make())
+    console.log(`wrote ${path}`)
+  }
+  return 0
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)))

@@ -1,0 +1,36 @@
+/**
+ * The reference of error codes, from the one table of them and from real answers.
+ *
+ * @module
+ */
+
+import { AvisoError, ERRORS, type AvisoErrorCode } from '#shared/errors.ts'
+import { errorResponse } from '#shared/http/respond.ts'
+import { silentLogger } from '#shared/logger.ts'
+import { code, generatedDocument, table } from './markdown.ts'
+
+const INTRODUCTION = `An error answer has the code in its member \`code\`: clients of 1.x read ours, clients of 2.x the name beside it.
+[services/README.md](../services/README.md#routes) describes the other members.
+
+A 503 to a write also has \`outcome\`. With \`none\`, nothing was stored. With \`unknown\`, it may have been: repeat the
+request with the same id, and the notification is not doubled. \`Retry-After\` says how many seconds to wait at least.`
+
+/** Text of `shared/ERRORS.md`. */
+export async function errorCodesText(): Promise<string> {
+  const codes = Object.keys(ERRORS) as AvisoErrorCode[]
+  const head = ['code', 'name in 2.x', 'status', '`Retry-After`', 'meaning', 'what to do']
+  const rows = await Promise.all(codes.map(rowOf))
+  return generatedDocument('Error codes', '`shared/errors.ts`', [INTRODUCTION, table(head, rows)])
+}
+
+async function rowOf(name: AvisoErrorCode): Promise<readonly string[]> {
+  const { meaning, remedy } = ERRORS[name]
+  const response = errorResponse(new AvisoError(name, meaning), {
+    requestId: 'reference',
+    logger: silentLogger,
+    generation: 2,
+  })
+  const body = (await response.json()) as { readonly code: string }
+  const retryAfter = response.headers.get('retry-after') ?? ''
+  return [code(name), code(body.code), String(response.status), retryAfter, meaning, remedy]
+}

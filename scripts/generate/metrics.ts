@@ -1,0 +1,88 @@
+/**
+ * The reference of metrics, from their registrations in a process with every service.
+ *
+ * @module
+ */
+
+import configFile from '../../wrangler-like.config.json' with { type: 'json' }
+import { createInstruments } from '#services/system/instruments.ts'
+import { startSystemMonitoring } from '#services/system/monitoring.ts'
+import type { Config } from '#shared/config/config.ts'
+import { loadConfig } from '#shared/config/load.ts'
+import { silentLogger } from '#shared/logger.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
+import type { UdpPower } from '#shared/runtime/runtime.ts'
+import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { code, generatedDocument, table } from './markdown.ts'
+
+const INTRODUCTION = `\`GET /metrics\` answers these. The name on the page has a suffix: \`_total\` for a counter, \`_info\` for an info,
+\`_bucket\`, \`_sum\` and \`_count\` for a histogram. A metric without a value is left out.`
+
+/** Metrics by where they are. */
+export interface AllMetrics {
+  /** Every process has them. */
+  readonly everywhere: readonly MetricFamily[]
+  /** Only a process with the monitoring service has them. */
+  readonly monitoring: readonly MetricFamily[]
+}
+
+/** Every metric that there is, whether it has samples yet or not. */
+export async function allMetrics(): Promise<AllMetrics> {
+  const store = createMemoryStore({ clock: systemClock })
+  const common = { config: fullConfig(), clock: systemClock, logger: silentLogger, udp: silentUdp }
+  const instruments = createInstruments({
+    ...common,
+    services: ['rest', 'auth'],
+    store,
+    identity: { hostname: 'reference' },
+    version: '0',
+    usage: () => ({ residentBytes: 1, cpuSeconds: 1 }),
+    accept: undefined,
+  })
+  const { metrics } = instruments
+  const everywhere = await metrics.collect()
+  const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+  const monitoring = startSystemMonitoring({ ...common, metrics, store, schemas, random: () => 'id' })
+  const all = await metrics.collect()
+  await monitoring.close()
+  await instruments.close()
+  await store.close()
+  const known = new Set(everywhere.map(({ name }) => name))
+  return { everywhere, monitoring: all.filter(({ name }) => !known.has(name)) }
+}
+
+/** The shipped configuration, with everything switched on that has metrics of its own. */
+function fullConfig(): Config {
+  const config = loadConfig(JSON.stringify(configFile), 'wrangler-like.config.json')
+  const { monitoring } = config.services
+  const vars = { ...monitoring.vars, udp: { host: '127.0.0.1', port: 1 } }
+  return { ...config, services: { ...config.services, monitoring: { ...monitoring, vars } } }
+}
+
+/** Nothing is sent or received here. */
+const silentUdp: UdpPower = {
+  openSender: () => ({ send: (_datagram, done) => done(false), close: () => undefined }),
+  openReceiver: () => Promise.resolve({ port: 1, close: () => Promise.resolve() }),
+}
+
+/** Text of `services/monitoring/METRICS.md`. */
+export async function metricsText(): Promise<string> {
+  const { everywhere, monitoring } = await allMetrics()
+  return generatedDocument('Metrics', 'the registrations in `services` and `shared/observe/metrics`', [
+    INTRODUCTION,
+    '## Every process',
+    familyTable(everywhere),
+    '## The monitoring service',
+    familyTable(monitoring),
+  ])
+}
+
+function familyTable(families: readonly MetricFamily[]): string {
+  const rows = families
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, kind, labels, help }) => [code(name), kind, labels.map(code).join(', '), help])
+  return table(['name', 'type', 'labels', 'meaning'], rows)
+}
