@@ -4,6 +4,8 @@
  * @module
  */
 
+import { toText } from '#shared/bytes/bytes.ts'
+import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { ClientError, reasonOf } from '#shared/client/client_error.ts'
 import { call } from '#shared/client/call.ts'
 import { readAnswer } from '#shared/client/connection.ts'
@@ -28,6 +30,8 @@ export interface JobFlags {
 const NDJSON = 'application/x-ndjson'
 /** Lines come every other second; a job that says nothing for so long has lost its connection. */
 const SILENCE_MS = 30_000
+/** A result has a few hundred bytes. */
+const MAX_LINE_BYTES = 1024 * 1024
 /** A read is over before its user has lost patience. */
 const ATTEMPTS = 3
 
@@ -125,8 +129,7 @@ async function* readLines(
   { clock }: CommandContext,
 ): AsyncGenerator<Line, void, undefined> {
   if (response.body === null) return
-  const decoder = new TextDecoder()
-  let text = ''
+  const lines = createLineSplitter({ maxBytes: MAX_LINE_BYTES })
   const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader()
   try {
     for (;;) {
@@ -136,10 +139,7 @@ async function* readLines(
       })
       const { done, value } = await reader.read().finally(() => arrived.abort())
       if (done) return
-      text += decoder.decode(value, { stream: true })
-      const lines = text.split('\n')
-      text = lines.pop() ?? ''
-      for (const line of lines) yield JSON.parse(line) as Line
+      for (const line of lines.add(value)) yield JSON.parse(toText(line)) as Line
     }
   } catch (cause) {
     throw new ClientError(

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { toText } from '#shared/bytes/bytes.ts'
+import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { createNodeFetch } from '#shared/runtime/node_fetch.ts'
 import { bareKeyValue } from './notifications.ts'
 
@@ -32,6 +34,8 @@ interface WatchLine {
   readonly result?: { readonly events?: readonly { readonly kv?: { readonly value?: string } }[] }
 }
 
+/** Lines have megabytes here. */
+const MAX_LINE_BYTES = 64 * 1024 * 1024
 const HEADERS = { 'content-type': 'application/json' }
 
 /** @param endpoint e.g. `http://127.0.0.1:2379` */
@@ -61,20 +65,13 @@ export function createBareStore(endpoint: string): BareStore {
       })
       const startedAt = performance.now()
       const response = await watch(`${endpoint}/v3/watch`, { headers: HEADERS, body, signal })
-      const decoder = new TextDecoder()
-      // Lines have megabytes here: they are joined once, when they are complete.
-      let parts: string[] = []
+      const lines = createLineSplitter({ maxBytes: MAX_LINE_BYTES })
       let seen = 0
       while (seen < events) {
         const part = await response.read()
         if (part === undefined) throw new Error('etcd ended a watch')
-        const pieces = decoder.decode(part, { stream: true }).split('\n')
-        for (const [index, piece] of pieces.entries()) {
-          parts.push(piece)
-          if (index === pieces.length - 1) break
-          seen += (JSON.parse(parts.join('')) as WatchLine).result?.events?.length ?? 0
-          parts = []
-        }
+        for (const line of lines.add(part))
+          seen += (JSON.parse(toText(line)) as WatchLine).result?.events?.length ?? 0
       }
       response.cancel()
       return (seen / (performance.now() - startedAt)) * 1_000

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
@@ -56,6 +58,7 @@ async function receive(parts: MonitoringHandlerParts, request: Request): Promise
   let accepted = 0
   let refused = 0
   for (const line of linesOf(body)) {
+    if (line.length === 0) continue
     if (accepted + refused === MAX_LINES) break
     if (parts.accept(line)) accepted++
     else refused++
@@ -64,13 +67,9 @@ async function receive(parts: MonitoringHandlerParts, request: Request): Promise
 }
 
 function* linesOf(body: Uint8Array): Generator<Uint8Array> {
-  let start = 0
-  while (start < body.byteLength) {
-    const newline = body.indexOf(0x0a, start)
-    const end = newline === -1 ? body.byteLength : newline
-    if (end > start) yield body.subarray(start, end)
-    start = end + 1
-  }
+  const lines = createLineSplitter({ maxBytes: BODY_LIMIT_BYTES })
+  yield* lines.add(body)
+  yield lines.end()
 }
 
 /** @throws {AvisoError} `ERR_FORBIDDEN` where nobody may send, `ERR_UNAUTHENTICATED` for another token than ours. */
@@ -89,5 +88,5 @@ async function requireToken(request: Request, token: string | undefined): Promis
 }
 
 async function digest(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', toBytes(text)))
 }

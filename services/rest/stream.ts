@@ -4,10 +4,12 @@
  * @module
  */
 
+import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { bodyBroken, bodyTimeout, refuseContentEncoding, tooLarge } from '#shared/http/read_body.ts'
 import { jsonText, toAvisoError } from '#shared/http/respond.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { failureResult } from './answer.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
@@ -19,7 +21,6 @@ import { NOTIFICATION_JSON } from './limits.ts'
 const GROUP_LINES = 128
 /** Groups in the publisher at a time: keeps it busy, and bounds what one client holds there to about a thousand items. */
 const GROUPS_IN_FLIGHT = 8
-const LINE_FEED = 0x0a
 
 interface Line {
   /** From 1, blank lines counted. */
@@ -53,37 +54,6 @@ async function readPiece(
   }
 }
 
-function concat(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const [only] = pieces
-  if (only !== undefined && pieces.length === 1) return only
-  const joined = new Uint8Array(length)
-  let offset = 0
-  for (const piece of pieces) {
-    joined.set(piece, offset)
-    offset += piece.length
-  }
-  return joined
-}
-
-/** Pieces of an unfinished line, joined only once it is whole: a client may send it byte by byte. */
-function createLineBuffer(lineBytes: number): { add(piece: Uint8Array): void; take(): Uint8Array } {
-  let pieces: Uint8Array[] = []
-  let length = 0
-  return {
-    add(piece) {
-      length += piece.length
-      if (length > lineBytes) throw tooLarge(lineBytes)
-      if (piece.length > 0) pieces.push(piece)
-    },
-    take() {
-      const line = concat(pieces, length)
-      pieces = []
-      length = 0
-      return line
-    },
-  }
-}
-
 function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d)
 }
@@ -97,11 +67,11 @@ async function* readGroups(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   bounds: Bounds,
 ): AsyncGenerator<readonly Line[]> {
-  const buffer = createLineBuffer(bounds.lineBytes)
+  const { lineBytes } = bounds
+  const splitter = createLineSplitter({ maxBytes: lineBytes, tooLong: () => tooLarge(lineBytes) })
   let number = 0
   let group: Line[] = []
-  const finishLine = (): void => {
-    const bytes = buffer.take()
+  const take = (bytes: Uint8Array): void => {
     number++
     if (number > bounds.lines) {
       throw new AvisoError('ERR_TOO_LARGE', `A stream must not have more than ${bounds.lines} lines`)
@@ -117,17 +87,13 @@ async function* readGroups(
     for (;;) {
       const piece = await readPiece(reader, bounds)
       if (piece === undefined) break
-      let start = 0
-      for (let end = piece.indexOf(LINE_FEED); end !== -1; end = piece.indexOf(LINE_FEED, start)) {
-        buffer.add(piece.subarray(start, end))
-        finishLine()
-        start = end + 1
+      for (const line of splitter.add(piece)) {
+        take(line)
         if (group.length === GROUP_LINES) yield takeGroup()
       }
-      buffer.add(piece.subarray(start))
       if (group.length > 0) yield takeGroup()
     }
-    finishLine()
+    take(splitter.end())
   } catch (error) {
     // The whole lines before the failure are good; the failure comes after them.
     if (group.length > 0) yield takeGroup()
@@ -145,8 +111,6 @@ function parseLine(line: Line, context: EnvelopeContext, ingest: Ingest): Prepar
     return { generation: 2, error: toAvisoError(error) }
   }
 }
-
-const encoder = new TextEncoder()
 
 /** Where results go: lines of the answer, and nowhere once the client has left. */
 interface ResultSink {
@@ -210,7 +174,7 @@ export function ingestStream(
     start(controller) {
       const sink: ResultSink = {
         write(lines) {
-          if (!closed) controller.enqueue(encoder.encode(lines.map((line) => `${jsonText(line)}\n`).join('')))
+          if (!closed) controller.enqueue(toBytes(lines.map((line) => `${jsonText(line)}\n`).join('')))
         },
         get closed() {
           return closed

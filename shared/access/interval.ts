@@ -4,7 +4,7 @@
  * @module
  */
 
-import { compareBytes, END_OF_KEYS, isEndOfKeys } from '#shared/bytes/bytes.ts'
+import { compareBytes, END_OF_KEYS, isEndOfKeys, nextKey } from '#shared/bytes/bytes.ts'
 import { firstIndex } from '#shared/search.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
@@ -22,14 +22,14 @@ export const ALL_KEYS: IntervalSet = [{ start: new Uint8Array(0), end: undefined
 
 /** The interval of a store range. A single key k is [k, k·00), because k·00 is the next byte string. */
 export function toInterval(range: KeyRange): Interval {
-  if (range.end === undefined) return { start: range.key, end: successor(range.key) }
+  if (range.end === undefined) return { start: range.key, end: nextKey(range.key) }
   return { start: range.key, end: isEndOfKeys(range.end) ? undefined : range.end }
 }
 
 /** The store range of an interval; a single key where the interval holds just one. */
 export function toKeyRange({ start, end }: Interval): KeyRange {
   if (end === undefined) return { key: start, end: END_OF_KEYS }
-  return compareBytes(end, successor(start)) === 0 ? { key: start } : { key: start, end }
+  return compareBytes(end, nextKey(start)) === 0 ? { key: start } : { key: start, end }
 }
 
 /** Whether no key lies in the interval. */
@@ -99,12 +99,6 @@ function complement(set: IntervalSet): IntervalSet {
   }
   result.push({ start, end: undefined })
   return result
-}
-
-function successor(key: Uint8Array): Uint8Array {
-  const next = new Uint8Array(key.length + 1)
-  next.set(key)
-  return next
 }
 
 /** Order of ends, where an absent one lies behind all others. */

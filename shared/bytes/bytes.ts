@@ -9,7 +9,7 @@ const encoder = new TextEncoder()
 const lenientDecoder = new TextDecoder()
 
 /** UTF-8 bytes of a string. */
-export function toBytes(text: string): Uint8Array {
+export function toBytes(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text)
 }
 
@@ -26,6 +26,37 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
     if (difference !== 0) return difference
   }
   return a.length - b.length
+}
+
+/**
+ * Byte strings one behind the other, always in new memory.
+ *
+ * @param length Bytes of all pieces, where the caller has counted them.
+ */
+export function joinBytes(
+  pieces: readonly Uint8Array[],
+  length: number = totalLength(pieces),
+): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(length)
+  let offset = 0
+  for (const piece of pieces) {
+    joined.set(piece, offset)
+    offset += piece.length
+  }
+  return joined
+}
+
+function totalLength(pieces: readonly Uint8Array[]): number {
+  let length = 0
+  for (const piece of pieces) length += piece.length
+  return length
+}
+
+/** The key that comes next in byte order: no other lies between the two. */
+export function nextKey(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1)
+  next.set(key)
+  return next
 }
 
 /** etcd's "every key from here on" as a range end. */

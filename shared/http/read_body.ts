@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readToEnd } from '#shared/bytes/read_to_end.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 
@@ -51,31 +52,6 @@ function declaredLength(request: Request): number | undefined {
   return Number(text)
 }
 
-/** Reads chunk by chunk, so that an undeclared length is cut at the limit and not held first. */
-async function readChunks(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  limitBytes: number,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    length += value.byteLength
-    if (length > limitBytes) throw tooLarge(limitBytes)
-    chunks.push(value)
-  }
-  const [only] = chunks
-  if (only !== undefined && chunks.length === 1) return only
-  const bytes = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset)
-    offset += chunk.byteLength
-  }
-  return bytes
-}
-
 async function withTimeout<Result>(work: Promise<Result>, limits: BodyLimits): Promise<Result> {
   const { clock, timeoutMs } = limits
   if (clock === undefined || timeoutMs === undefined) return work
@@ -108,9 +84,13 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
       return bytes
     }
     if (request.body === null) return new Uint8Array(0)
-    const reader = request.body.getReader()
+    const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader()
     try {
-      return await withTimeout(readChunks(reader, limits.limitBytes), limits)
+      // Piece by piece, so that an undeclared length is cut at the limit and not held first.
+      const read = async (): Promise<Uint8Array | undefined> => (await reader.read()).value
+      const bytes = await withTimeout(readToEnd(read, limits.limitBytes), limits)
+      if (bytes === undefined) throw tooLarge(limits.limitBytes)
+      return bytes
     } catch (error) {
       // Not awaited: a source that never settles its cancellation must not hold the answer.
       reader.cancel().catch(() => undefined)

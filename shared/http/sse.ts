@@ -4,9 +4,8 @@
  * @module
  */
 
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
-
-const encoder = new TextEncoder()
 
 /** One frame. Fields that are absent have no line. */
 export interface SseFrame {
@@ -58,5 +57,5 @@ export function encodeSse(frame: SseFrame): Uint8Array {
     }
     text += field('retry', String(frame.retry))
   }
-  return encoder.encode(`${text}\n`)
+  return toBytes(`${text}\n`)
 }

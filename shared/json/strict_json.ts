@@ -8,6 +8,7 @@
  * @module
  */
 
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
 
 /** A JSON value. An integer outside ±(2^53 − 1) is a `bigint`, so no digit is lost. */
@@ -205,7 +206,7 @@ function parseExactly(text: string, limits: JsonLimits): JsonValue {
   let index = 0
 
   const fail: Fail = (reason, at = index) => {
-    const offset = new TextEncoder().encode(text.slice(0, at)).length
+    const offset = toBytes(text.slice(0, at)).length
     throw new AvisoError('ERR_INVALID_JSON', `The body is not valid JSON: ${reason} at byte ${offset}`, {
       details: { offset },
     })

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
 
 import { compileDateFormat } from './date_format.ts'
@@ -41,7 +42,6 @@ const PLAIN_VALUE = /^[\w:+-][\w .:+-]*$/
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 const ONLY_DIGITS = /^\d+$/
-const encoder = new TextEncoder()
 
 /** Takes a scalar; `reason` is 1.x's text of the handler. */
 type TypeReader = (value: Scalar) => string | { readonly reason: string }
@@ -101,7 +101,7 @@ function checkKeyText(name: string, text: string): string | Refusal {
   if (text === '.' || text === '..') return refuse(name, text, 'it must not be a relative path')
   if (CONTROL.test(text)) return refuse(name, text, 'it must not contain control characters')
   if (!text.isWellFormed()) return refuse(name, text, 'it must be well-formed Unicode')
-  if (encoder.encode(text).length > MAX_VALUE_BYTES) {
+  if (toBytes(text).length > MAX_VALUE_BYTES) {
     return refuse(name, text, `it must not be longer than ${String(MAX_VALUE_BYTES)} bytes`)
   }
   return text

@@ -5,7 +5,7 @@
  */
 
 import { toPythonJson } from '#shared/notification/python_json.ts'
-import { toText } from '#shared/bytes/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { KeyValue, Revision } from '#shared/store/store.ts'
 
 /** What the next document says. */
@@ -62,7 +62,7 @@ const BASE = 'base_rev'
 
 /** The same document, naming the revision of the state before it, or not. */
 export function withBase(document: string, base: Revision | undefined): string {
-  const { [BASE]: _base, ...members } = parseServiceStatus({ value: new TextEncoder().encode(document) })
+  const { [BASE]: _base, ...members } = parseServiceStatus({ value: toBytes(document) })
   return toPythonJson({ ...members, [BASE]: base })
 }
 

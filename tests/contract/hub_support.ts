@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto'
 import type { FieldCondition, NotificationFilter } from '#shared/notification/notification.ts'
 import { sourceOf, type ByteSink } from '#shared/bytes/byte_source.ts'
 import { prefixEnd, toBytes, toText } from '#shared/bytes/bytes.ts'
+import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { MAX_TXN_OPERATIONS, type Revision, type Store, type StoreOperation } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
@@ -53,6 +54,8 @@ export function createSpace(): Space {
     },
   }
 }
+
+const MAX_LINE_BYTES = 64 * 1024 * 1024
 
 const opened = new Set<Hub>()
 
@@ -278,14 +281,14 @@ export async function listen(hub: Hub, request: SubscribeRequest, isDirect = fal
   const subscription = await within('a subscription', hub.subscribe(request))
   const reader: PieceReader = isDirect ? socketReader(subscription.body) : subscription.body.getReader()
   const frames: Frame[] = []
-  const decoder = new TextDecoder()
-  let buffered = ''
+  const lines = createLineSplitter({ maxBytes: MAX_LINE_BYTES })
+  const take = (piece: Uint8Array): void => {
+    for (const line of lines.add(piece)) frames.push(parseFrame(toText(line)))
+  }
   const read = async (): Promise<boolean> => {
-    const { done, value } = await within('a chunk', reader.read())
-    if (done) return false
-    const lines = (buffered + decoder.decode(value, { stream: true })).split('\n')
-    buffered = lines.pop() ?? ''
-    frames.push(...lines.map((line) => parseFrame(line)))
+    const { value } = await within('a chunk', reader.read())
+    if (value === undefined) return false
+    take(value)
     return true
   }
   const items = (): Item[] =>
@@ -316,11 +319,9 @@ export async function listen(hub: Hub, request: SubscribeRequest, isDirect = fal
     },
     flow: async () => {
       for (;;) {
-        const { done, value } = await reader.read()
-        if (done) return
-        const lines = (buffered + decoder.decode(value, { stream: true })).split('\n')
-        buffered = lines.pop() ?? ''
-        frames.push(...lines.map((line) => parseFrame(line)))
+        const { value } = await reader.read()
+        if (value === undefined) return
+        take(value)
       }
     },
     cancel: () => reader.cancel(),

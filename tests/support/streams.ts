@@ -5,9 +5,12 @@
  */
 
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import { toText } from '#shared/bytes/bytes.ts'
+import { createLineSplitter } from '#shared/bytes/lines.ts'
 
 /** Longest wait for one item: generous, because two cores run everything. */
 const DEADLINE_MS = 20_000
+const MAX_LINE_BYTES = 64 * 1024 * 1024
 
 /** A stream's items, one at a time. */
 export interface ItemReader<Item> {
@@ -21,12 +24,9 @@ export interface ItemReader<Item> {
 
 /** Lines of a response body. */
 export function readLines(response: Response): ItemReader<string> {
-  let buffered = ''
-  return reader(response, (text, push) => {
-    buffered += text
-    const lines = buffered.split('\n')
-    buffered = lines.pop() ?? ''
-    for (const line of lines) push(line)
+  const lines = createLineSplitter({ maxBytes: MAX_LINE_BYTES })
+  return reader(response, (piece, push) => {
+    for (const line of lines.add(piece)) push(toText(line))
   })
 }
 
@@ -34,19 +34,19 @@ export function readLines(response: Response): ItemReader<string> {
 export function readEvents(response: Response): ItemReader<EventSourceMessage> {
   let sink: (event: EventSourceMessage) => void = () => undefined
   const parser = createParser({ onEvent: (event) => sink(event) })
-  return reader(response, (text, push) => {
+  const decoder = new TextDecoder()
+  return reader(response, (piece, push) => {
     sink = push
-    parser.feed(text)
+    parser.feed(decoder.decode(piece, { stream: true }))
   })
 }
 
 function reader<Item>(
   response: Response,
-  feed: (text: string, push: (item: Item) => void) => void,
+  feed: (piece: Uint8Array, push: (item: Item) => void) => void,
 ): ItemReader<Item> {
   if (response.body === null) throw new Error(`Response ${response.status} has no body`)
-  const source = response.body.getReader()
-  const decoder = new TextDecoder()
+  const source: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader()
   const items: Item[] = []
   const fill = async (): Promise<boolean> => {
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -56,7 +56,7 @@ function reader<Item>(
     try {
       const { done, value } = await Promise.race([source.read(), late])
       if (done) return false
-      feed(decoder.decode(value, { stream: true }), (item) => items.push(item))
+      feed(value, (item) => items.push(item))
       return true
     } finally {
       clearTimeout(timer)

@@ -9,7 +9,7 @@
  */
 
 import { isAvisoError } from '#shared/errors.ts'
-import { END_OF_KEYS, compareBytes, isEndOfKeys, prefixEnd } from '#shared/bytes/bytes.ts'
+import { END_OF_KEYS, compareBytes, isEndOfKeys, nextKey, prefixEnd } from '#shared/bytes/bytes.ts'
 import type { KeyRange, KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
 import { LARGE_VALUE_KEYS, PAGE_KEYS, RANGE_PAGES, VALUE_PAGE_KEYS } from './limits.ts'
 import type { Pacer } from './pacer.ts'
@@ -62,7 +62,7 @@ export async function walkKeys(
       const isSparse = Number(count) < pages.most / 4
       shared = Math.max(Math.min(shared, from.length) - (isSparse ? 1 : 0), 0)
     } else {
-      from = successor(last.key)
+      from = nextKey(last.key)
       if (count <= BigInt(RANGE_PAGES * pages.most)) continue
       const [first] = kvs
       const common = first === undefined ? 0 : sharedBytes(first.key, last.key)
@@ -98,11 +98,4 @@ function sharedBytes(a: Uint8Array, b: Uint8Array): number {
   let index = 0
   while (index < a.length && index < b.length && a[index] === b[index]) index++
   return index
-}
-
-/** The next key there can be. */
-function successor(key: Uint8Array): Uint8Array {
-  const next = new Uint8Array(key.length + 1)
-  next.set(key)
-  return next
 }

@@ -8,7 +8,7 @@ import { cloudEventText } from './cloudevent.ts'
 import { formatCursor } from './cursor.ts'
 import { encodeSse } from '#shared/http/sse.ts'
 import type { Notification } from '#shared/notification/notification.ts'
-import { toBytes } from '#shared/bytes/bytes.ts'
+import { joinBytes, toBytes } from '#shared/bytes/bytes.ts'
 import type { Closing, CloseReason, StartPosition, StreamFormat, StreamPosition } from '#shared/hub/hub.ts'
 
 /** How a stream speaks. */
@@ -131,7 +131,7 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
       ...(cursor !== undefined && { position: cursor }),
     }
     frames.push(control('connection-closing', last))
-    return concatenate(frames)
+    return joinBytes(frames)
   }
 
   function gapFrame(oldestRevision: bigint | undefined): Uint8Array {
@@ -235,14 +235,4 @@ function retryMs(requestId: string): number {
   for (let index = 0; index < requestId.length; index++)
     hash = (hash * 31 + requestId.charCodeAt(index)) >>> 0
   return RETRY_MS.least + (hash % RETRY_MS.spread)
-}
-
-function concatenate(frames: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0))
-  let offset = 0
-  for (const frame of frames) {
-    bytes.set(frame, offset)
-    offset += frame.length
-  }
-  return bytes
 }

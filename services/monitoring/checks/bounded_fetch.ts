@@ -4,6 +4,8 @@
  * @module
  */
 
+import { toText } from '#shared/bytes/bytes.ts'
+import { readToEnd } from '#shared/bytes/read_to_end.ts'
 import { AvisoError } from '#shared/errors.ts'
 
 /** `fetch`, as far as it is used here. */
@@ -49,19 +51,12 @@ export async function fetchBounded(
 
 async function readText(response: Response, limitBytes: number): Promise<string> {
   if (response.body === null) return ''
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
-  const decoder = new TextDecoder()
-  let text = ''
-  let bytes = 0
+  const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader()
   try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return text + decoder.decode()
-      bytes += value.byteLength
-      if (bytes > limitBytes)
-        throw new AvisoError('ERR_TOO_LARGE', `The answer is larger than ${limitBytes} bytes`)
-      text += decoder.decode(value, { stream: true })
-    }
+    const bytes = await readToEnd(async () => (await reader.read()).value, limitBytes)
+    if (bytes === undefined)
+      throw new AvisoError('ERR_TOO_LARGE', `The answer is larger than ${limitBytes} bytes`)
+    return toText(bytes)
   } catch (error) {
     reader.cancel().catch(() => undefined)
     throw error

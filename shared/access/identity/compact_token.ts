@@ -5,6 +5,7 @@
  * @module
  */
 
+import { binaryToBytes } from '#shared/bytes/base64.ts'
 import { isJsonObject, parseStrictJson, type JsonObject } from '#shared/json/strict_json.ts'
 import { MAX_TOKEN_CHARACTERS } from './credential.ts'
 
@@ -75,5 +76,5 @@ function decodeBase64Url(text: string): Uint8Array | undefined {
     const again = btoa(binary.slice(-tail)).replaceAll('=', '').replaceAll('+', '-').replaceAll('/', '_')
     if (!text.endsWith(again)) return undefined
   }
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0))
+  return binaryToBytes(binary)
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { readToEnd } from '#shared/bytes/read_to_end.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Count } from './counters.ts'
@@ -105,27 +106,12 @@ async function exchange(fetch: FetchGet, question: Question, signal: AbortSignal
 }
 
 async function readBounded(response: Response, limitBytes: number): Promise<Uint8Array> {
-  const reader = response.body?.getReader()
-  if (reader === undefined) return new Uint8Array(0)
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    length += value.length
-    if (length > limitBytes) {
-      reader.cancel().catch(() => undefined)
-      throw broken('oversized answer')
-    }
-    chunks.push(value)
-  }
-  const body = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks) {
-    body.set(chunk, offset)
-    offset += chunk.length
-  }
-  return body
+  if (response.body === null) return new Uint8Array(0)
+  const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader()
+  const body = await readToEnd(async () => (await reader.read()).value, limitBytes)
+  if (body !== undefined) return body
+  reader.cancel().catch(() => undefined)
+  throw broken('oversized answer')
 }
 
 /** A reason of our own words, as opposed to the text of a library or of the other server. */

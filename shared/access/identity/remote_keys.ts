@@ -7,6 +7,7 @@
  * @module
  */
 
+import { toText } from '#shared/bytes/bytes.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
 import { ask, contractBroken, type DependencyParts } from './dependency.ts'
 import { parseKeySet, type KeyHint, type KeySet, type KeySource, type VerificationKey } from './key_set.ts'
@@ -69,7 +70,7 @@ export function createRemoteKeys(
       const answer = await ask(parts, question)
       const keys = answer.status === 200 ? readKeys(answer.body) : undefined
       if (keys === undefined) throw contractBroken(parts, name, 'no usable key set')
-      const text = new TextDecoder().decode(answer.body)
+      const text = toText(answer.body)
       if (text !== fetched?.text) version++
       fetched = { keys: text === fetched?.text ? fetched.keys : keys, text, fetchedAt: startedAt }
       failures = 0

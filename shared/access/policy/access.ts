@@ -16,7 +16,7 @@ import {
   type IntervalSet,
 } from '../interval.ts'
 import { INTERNAL_PREFIX, RELAYED_RANGES } from '#shared/journal/journal.ts'
-import { compareBytes, prefixEnd, prefixRange } from '#shared/bytes/bytes.ts'
+import { compareBytes, joinBytes, prefixEnd, prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
 /** What may be seen of what was asked for. */
@@ -27,7 +27,7 @@ export type AccessDecision =
   | { readonly kind: 'refused' }
 
 const INTERNAL: IntervalSet = [toInterval(prefixRange(INTERNAL_PREFIX))]
-const SLASH = 0x2f
+const SLASH = toBytes('/')
 
 /** Those of the service's own keys that another hub needs. */
 const RELAYED: IntervalSet = normalise(RELAYED_RANGES.map(toInterval))
@@ -61,8 +61,5 @@ export function decideAccess(requested: IntervalSet, granted: IntervalSet): Acce
  */
 export function mayNarrow({ key, end }: KeyRange, granted: IntervalSet): boolean {
   if (end === undefined || compareBytes(end, prefixEnd(key)) !== 0) return false
-  const withSlash = new Uint8Array(key.length + 1)
-  withSlash.set(key)
-  withSlash[key.length] = SLASH
-  return contains(granted, withSlash)
+  return contains(granted, joinBytes([key, SLASH]))
 }

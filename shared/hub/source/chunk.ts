@@ -4,6 +4,7 @@
  * @module
  */
 
+import { joinBytes } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
 import { frameOf, type Encoding, type Entry } from './entry.ts'
 import { CHUNK_BYTES } from './limits.ts'
@@ -86,14 +87,7 @@ export function createFrames(): Frames {
     },
     join: () => {
       // A frame that stands alone is shared as it is: the streams only read it.
-      if (frames.length < 2) return frames[0]
-      const joined = new Uint8Array(bytes)
-      let offset = 0
-      for (const frame of frames) {
-        joined.set(frame, offset)
-        offset += frame.length
-      }
-      return joined
+      return frames.length < 2 ? frames[0] : joinBytes(frames, bytes)
     },
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { toText } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
 
 /** Where telemetry goes. */
@@ -152,7 +153,7 @@ async function post(
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
-    const lines = messages.map((message) => new TextDecoder().decode(message)).join('\n')
+    const lines = messages.map(toText).join('\n')
     const response = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/x-ndjson', authorization: `Bearer ${token}` },

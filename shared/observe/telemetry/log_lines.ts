@@ -5,6 +5,7 @@
  * @module
  */
 
+import { toBytes } from '#shared/bytes/bytes.ts'
 import type { TelemetryChannel } from './channel.ts'
 import type { LogFields, Logger, LogLevel } from '#shared/logger.ts'
 
@@ -28,7 +29,6 @@ const MAX_MESSAGE_CHARACTERS = 512
 
 /** A logger that writes to `logger`, and sends warnings and errors. */
 export function sendLogLines(logger: Logger, parts: LogLinesParts): Logger {
-  const encoder = new TextEncoder()
   let second = 0
   let lines = 0
   return (level, message, fields) => {
@@ -39,7 +39,7 @@ export function sendLogLines(logger: Logger, parts: LogLinesParts): Logger {
     if (currentSecond !== second) lines = 0
     second = currentSecond
     if (lines++ >= MAX_LINES_PER_SECOND) return
-    parts.channel.send(encoder.encode(toLine(level, message, fields, parts)))
+    parts.channel.send(toBytes(toLine(level, message, fields, parts)))
   }
 }
 

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { toBytes } from '#shared/bytes/bytes.ts'
+
 /** What one collector saw in one interval, by measurement: `<name>_counter`, `_avg`, `_max`, `_min` (seconds), `_values` (texts). */
 export type Telemetry = Readonly<Record<string, number | readonly string[]>>
 
@@ -26,9 +28,7 @@ export interface TelemetryMessage {
  */
 export const MAX_SENT_BYTES = 1_400
 
-const encoder = new TextEncoder()
-
 /** The datagram. */
 export function encodeTelemetry(message: TelemetryMessage): Uint8Array {
-  return encoder.encode(JSON.stringify(message))
+  return toBytes(JSON.stringify(message))
 }

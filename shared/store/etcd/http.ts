@@ -7,10 +7,12 @@
 import { isAvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { toText } from '#shared/bytes/bytes.ts'
+import { createLineSplitter } from '#shared/bytes/lines.ts'
+import { readToEnd } from '#shared/bytes/read_to_end.ts'
 import type { FetchLike, FetchLikeResponse } from '#shared/runtime/fetch_like.ts'
 import { judge, judgeForeign, readGatewayError, silence, unavailable, type Verdict } from './errors.ts'
 import { limitTime, onAbort } from './limit.ts'
-import { createLineReader } from './lines.ts'
 import type { Exchange, MessageStream, Outcome, Transport } from './transport.ts'
 import { malformed, parseObject, type WireObject } from './wire.ts'
 
@@ -18,6 +20,8 @@ import { malformed, parseObject, type WireObject } from './wire.ts'
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 /** Of an answer that is an error no more is read: etcd's are a few hundred bytes, and a proxy's page is not looked at. */
 const MAX_ERROR_BYTES = 64 * 1024
+/** Longest line of a watch: several times what etcd sends, which cuts its messages at some 2 MiB when asked to. */
+const MAX_LINE_BYTES = 64 * 1024 * 1024
 /** How long the rest of an answer may take once it has begun: 64 MiB at some 50 Mbit/s. */
 const BODY_LIMIT_MS = 10_000
 
@@ -104,27 +108,12 @@ function toVerdict(error: unknown): Verdict {
 /** Reads and judges an answer that ends. */
 async function readAnswer(response: FetchLikeResponse): Promise<Outcome<WireObject>> {
   const isError = response.status !== 200
-  const text = await readText(response, isError ? MAX_ERROR_BYTES : MAX_ANSWER_BYTES)
-  const message = text === undefined ? undefined : parseObject(text)
+  const bytes = await readToEnd(() => response.read(), isError ? MAX_ERROR_BYTES : MAX_ANSWER_BYTES)
+  if (bytes === undefined) response.cancel()
+  const message = bytes === undefined ? undefined : parseObject(toText(bytes))
   if (!isError && message !== undefined) return { kind: 'done', value: message }
   const error = readGatewayError(message)
   return error === undefined ? judgeForeign(response.status) : judge(error)
-}
-
-async function readText(response: FetchLikeResponse, maxBytes: number): Promise<string | undefined> {
-  const decoder = new TextDecoder()
-  let text = ''
-  let bytes = 0
-  for (;;) {
-    const piece = await response.read()
-    if (piece === undefined) return text + decoder.decode()
-    bytes += piece.length
-    if (bytes > maxBytes) {
-      response.cancel()
-      return undefined
-    }
-    text += decoder.decode(piece, { stream: true })
-  }
 }
 
 /** An answer of one JSON object per line. */
@@ -133,7 +122,11 @@ function createStream(
   connection: AbortController,
   signal: AbortSignal,
 ): MessageStream {
-  const lines = createLineReader(() => response.read())
+  const lines = createLineSplitter({
+    maxBytes: MAX_LINE_BYTES,
+    tooLong: () => malformed(new Error('A line has no end')),
+  })
+  let hasEnded = false
   let cancelled = false
   /** What is wrong with the line after those that were given. */
   let failure: unknown
@@ -146,11 +139,23 @@ function createStream(
     connection.abort()
   }
   const stopListening = onAbort([signal], cancel)
+  const nextLines = async (): Promise<readonly string[] | undefined> => {
+    const piece = hasEnded ? undefined : await response.read()
+    if (piece === undefined) {
+      hasEnded = true
+      // The older gateway ends a stream with an error and no line feed behind it.
+      const last = lines.end()
+      return last.length === 0 ? undefined : [toText(last)]
+    }
+    const texts: string[] = []
+    for (const line of lines.add(piece)) texts.push(toText(line))
+    return texts
+  }
   return {
     next: async () => {
       try {
         if (failure !== undefined) throw failure
-        const texts = cancelled ? undefined : await lines.next()
+        const texts = cancelled ? undefined : await nextLines()
         if (cancelled || texts === undefined) return undefined
         const messages: WireObject[] = []
         for (const text of texts) {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { decodeTrustedBase64 } from '#shared/bytes/base64.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type {
   Compare,
@@ -24,10 +25,6 @@ import type {
 
 /** A JSON object that was received. */
 export type WireObject = Readonly<Record<string, unknown>>
-
-interface NativeBase64 {
-  fromBase64?: (text: string) => Uint8Array
-}
 
 const NO_BYTES = new Uint8Array()
 
@@ -245,19 +242,13 @@ function decodeList(value: unknown): WireObject[] {
   })
 }
 
-/** Unlike `decodeBase64` it does not look for other spellings of the same bytes: etcd writes but one. */
 function decodeBytes(value: unknown): Uint8Array {
   if (value === undefined || value === '') return NO_BYTES
   // A copy: what gRPC gives is a piece of the whole message, which it would keep in memory.
   if (value instanceof Uint8Array) return new Uint8Array(value)
   if (typeof value !== 'string') throw malformed()
   try {
-    const native = (Uint8Array as NativeBase64).fromBase64
-    if (native !== undefined) return native.call(Uint8Array, value)
-    const binary = atob(value)
-    const bytes = new Uint8Array(binary.length)
-    for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index)
-    return bytes
+    return decodeTrustedBase64(value)
   } catch (cause) {
     throw malformed(cause)
   }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { FetchLike, FetchLikeResponse } from '#shared/runtime/fetch_like.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -71,16 +73,16 @@ export function ignoringCancel(inner: FetchLike): FetchLike {
   }
 }
 
+const MAX_LINE_BYTES = 64 * 1024 * 1024
+
 /** Whole lines of an answer without those that cancel. */
 function createSieve(response: FetchLikeResponse): () => Promise<Uint8Array | undefined> {
-  const decoder = new TextDecoder()
-  let rest = ''
+  const splitter = createLineSplitter({ maxBytes: MAX_LINE_BYTES })
   return async () => {
     const piece = await response.read()
     if (piece === undefined) return undefined
-    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
-    rest = lines.pop() ?? ''
+    const lines = Array.from(splitter.add(piece), toText)
     const kept = lines.filter((line) => !line.includes('"canceled":true'))
-    return new TextEncoder().encode(kept.map((line) => `${line}\n`).join(''))
+    return toBytes(kept.map((line) => `${line}\n`).join(''))
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { decodeBase64, encodeBase64 } from '#shared/bytes/base64.ts'
+import { binaryToBytes, decodeBase64, decodeTrustedBase64, encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 
 /** Bytes of every length up to `most`, all values among them. */
@@ -75,5 +75,29 @@ describe('decodeBase64()', () => {
     for (const text of ['-_-_', 'Q', '====', '=', 'Q=Q=', '日本語文', 'QQ.='])
       assert.equal(decodeBase64(text), undefined, text)
     assert.deepEqual(decodeBase64(''), new Uint8Array(0))
+  })
+})
+
+describe('decodeTrustedBase64()', () => {
+  it('decodes what was encoded, with and without the native function', () => {
+    for (const bytes of binaries(200)) {
+      assert.deepEqual(Uint8Array.from(decodeTrustedBase64(reference(bytes))), bytes)
+      assert.deepEqual(binaryToBytes(atob(reference(bytes))), bytes)
+    }
+  })
+
+  it('throws for what is not base64', () => {
+    for (const text of ['Q', '-_-_', 'Q=Q=', '日本語文']) assert.throws(() => decodeTrustedBase64(text), text)
+  })
+})
+
+describe('binaryToBytes()', () => {
+  it('makes one byte of each character, of ASCII and of the rest, at every length', () => {
+    for (let length = 0; length <= 300; length++) {
+      const ascii = 'a'.repeat(length)
+      const mixed = `${ascii}\u00ff`
+      assert.deepEqual(binaryToBytes(ascii), new Uint8Array(length).fill(0x61))
+      assert.deepEqual(binaryToBytes(mixed), Uint8Array.from([...new Uint8Array(length).fill(0x61), 0xff]))
+    }
   })
 })
