@@ -8,7 +8,7 @@ import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system/system.ts'
 import { tokenOf } from '#services/system/instruments.ts'
-import type { Config, ServiceName } from '#shared/config/config.ts'
+import { DEV_DEFAULTS, type Config, type ServiceName } from '#services/system/settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
@@ -178,7 +178,7 @@ function announce({ servers }: Launched, config: Config, platform: Platform): vo
   const url = servers[0]?.url ?? ''
   const where =
     config.vars.store === 'embedded:' ? `embedded store in ${config.dev.data}/` : `store ${config.vars.store}`
-  const server = url === 'http://127.0.0.1:8080' ? '' : `AVISO_BASE_URL=${url} `
+  const server = url === `http://${DEV_DEFAULTS.host}:${DEV_DEFAULTS.port}` ? '' : `AVISO_BASE_URL=${url} `
   console.log(`Aviso ${packageFile.version} on ${platform.version}, ${where}`)
   for (const { url: address } of servers) console.log(`Listening on ${address}`)
   console.log(

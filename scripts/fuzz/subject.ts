@@ -5,8 +5,8 @@
  */
 
 import { startSystem, type System } from '#services/system/system.ts'
-import type { Config } from '#shared/config/config.ts'
-import { loadConfig } from '#shared/config/load.ts'
+import type { Config } from '#services/system/settings.ts'
+import { loadConfig } from '#services/system/settings.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'

@@ -5,8 +5,14 @@
  */
 
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { SERVICE_NAMES, type Config, type ServiceName } from '#shared/config/config.ts'
-import { loadConfig } from '#shared/config/load.ts'
+import {
+  DEV_DEFAULTS,
+  loadConfig,
+  SERVICE_NAMES,
+  type Config,
+  type ServiceName,
+} from '#services/system/settings.ts'
+import { isLoopback } from '#shared/config/shapes.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { parseCommand } from '../parse_command.ts'
@@ -22,7 +28,6 @@ export interface ServeOptions {
   readonly data?: string
 }
 
-const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
 const DEFAULT_CONFIG_FILE = 'wrangler-like.config.json'
 
 /** The launcher's command line. @param runtime Shown in the usage text, e.g. `node`. */
@@ -33,13 +38,14 @@ export function createServeProgram(runtime: string): Command {
     .option('--env <name>', 'overlay env.<name> of the configuration file')
     .option('--config <file>', 'configuration file', DEFAULT_CONFIG_FILE)
     .option('--store <url>', 'embedded: | embedded:memory | http://host:2379[,…] | grpc://host:2379[,…]')
-    .option('--host <host>', 'address to listen on (default: 127.0.0.1)')
+    .option('--host <host>', `address to listen on (default: ${DEV_DEFAULTS.host})`)
     .addOption(
-      new Option('--port <port>', 'port to listen on, 0 for any free one (default: 8080)').argParser(
-        parsePort,
-      ),
+      new Option(
+        '--port <port>',
+        `port to listen on, 0 for any free one (default: ${DEV_DEFAULTS.port})`,
+      ).argParser(parsePort),
     )
-    .option('--data <folder>', 'folder of the embedded store (default: data)')
+    .option('--data <folder>', `folder of the embedded store (default: ${DEV_DEFAULTS.data})`)
     .exitOverride()
 }
 
@@ -88,7 +94,7 @@ export async function resolveConfig(
  * @throws {AvisoError} `ERR_CONFIG` for another address.
  */
 export function refuseOpenAddress({ dev, vars }: Config): void {
-  if (vars.identity !== 'none' || LOOPBACK.includes(dev.host)) return
+  if (vars.identity !== 'none' || isLoopback(dev.host)) return
   throw new AvisoError(
     'ERR_CONFIG',
     `Refusing to listen on ${dev.host} with "identity": "none": everybody could do everything. Configure vars.identity and vars.policy, or listen on 127.0.0.1`,

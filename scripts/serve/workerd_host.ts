@@ -7,7 +7,7 @@
 import packageFile from '../../package.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system/system.ts'
 import { tokenOf } from '#services/system/instruments.ts'
-import type { Config, ServiceName } from '#shared/config/config.ts'
+import type { Config, ServiceName } from '#services/system/settings.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { createWorkerdPlatform, type DurableObjectState } from '#shared/runtime/workerd.ts'
 import { openStore } from '#shared/store/open/open.ts'

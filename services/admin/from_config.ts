@@ -6,30 +6,12 @@
 
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { AdminSettings } from './jobs/settings.ts'
-
-/** `services.admin.vars`, as it is read: durations are milliseconds. */
-export interface AdminVars {
-  readonly history: number
-  readonly retention: { readonly age: number }
-  readonly events: Readonly<
-    Record<
-      string,
-      {
-        readonly age?: number | undefined
-        readonly count?: number | undefined
-        readonly dateField?: string | undefined
-      }
-    >
-  >
-  readonly longestGap: number
-  readonly roots?: readonly string[] | undefined
-  readonly legacyHistoryKey: string
-  readonly defragmentWasteMebibytes: number | null
-}
+import type { AdminVars } from './settings.ts'
 
 /**
  * Settings of the admin service.
  *
+ * @param vars `services.admin.vars`, as it is read: durations are milliseconds.
  * @throws {AvisoError} `ERR_UNKNOWN_EVENT` for a retention of an event type that no schema has.
  */
 export function toAdminSettings(vars: AdminVars, schemas: Schemas): AdminSettings {

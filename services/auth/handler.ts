@@ -8,7 +8,7 @@
 
 import type { Authoriser } from './listen/authorise.ts'
 import { createFacade, isFacadePath } from './etcd_facade/facade.ts'
-import { DEFAULT_AUTH_LIMITS, type AuthLimits } from './listen/limits.ts'
+import { BODY_LIMITS, type AuthLimits } from './listen/limits.ts'
 import { createListenRoutes } from './listen/listen.ts'
 import { createSchemaRoutes } from './schema_routes.ts'
 import { createPositions, type Positions } from './listen/start.ts'
@@ -39,14 +39,14 @@ export interface AuthParts {
     /** Public address of the service, the `source` of delivered CloudEvents. */
     readonly baseUrl: () => string
   }
-  readonly limits?: Partial<AuthLimits>
+  readonly limits: Pick<AuthLimits, 'maxAgeSeconds'>
   /** What this process has seen of recent notifications; absent: nothing. */
   readonly traces?: TraceBook
 }
 
 /** The Fetch handler of the service. It never rejects. */
 export function createAuthHandler(parts: AuthParts): FetchHandler {
-  const limits = { ...DEFAULT_AUTH_LIMITS, ...parts.limits }
+  const limits = { ...BODY_LIMITS, ...parts.limits }
   const positions = parts.positions ?? createPositions(parts.store, parts.epoch)
   const facade = createFacade({ ...parts, limits })
   const api = createRouter(

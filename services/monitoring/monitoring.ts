@@ -23,7 +23,7 @@ import {
 } from './checks/etcd_checks.ts'
 import { createMonitoringHandler } from './handler.ts'
 import { createOpsviewReporter } from './opsview.ts'
-import { CHECKS_OF_1, type MonitoringOptions, type OpsviewOptions } from './options.ts'
+import type { MonitoringOptions, OpsviewOptions } from './options.ts'
 import { AUTH_RESPONSE, createReceiver, REST_RESPONSE, type Receiver } from './receive/receiver.ts'
 import { checkErrorLog, checkResponseTime } from './checks/service_checks.ts'
 import { statusBody } from './status.ts'
@@ -135,7 +135,7 @@ async function readStatus(works: Works): Promise<Readonly<Record<string, unknown
 function startReports(works: Works, options: OpsviewOptions): () => void {
   const { clock, fetch, logger } = works.parts
   const reporter = createOpsviewReporter({ server: options, fetch, logger })
-  const wanted = new Set(options.checks ?? CHECKS_OF_1)
+  const wanted = new Set(options.checks)
   let reportedAt = clock.now()
   let isReporting = false
   const report = async (): Promise<void> => {

@@ -11,8 +11,10 @@ import { createAuthoriser } from '#services/auth/principals.ts'
 import type { ProviderAuthoriser } from '#services/rest/authorise.ts'
 import { createProviderAuthoriser } from '#services/rest/providers.ts'
 import { createAudit, silentAudit, type Audit, type AuditSink } from '#shared/access/audit/audit.ts'
-import type { IdentityConfig, PolicyConfig, ProviderConfig, QuotaConfig } from '#shared/config/access.ts'
-import type { Config } from '#shared/config/config.ts'
+import type { IdentitySettings, ProviderSettings } from '#shared/access/identity/settings.ts'
+import type { PolicySettings } from '#shared/access/policy/settings.ts'
+import type { QuotaSettings } from '#shared/access/quota/settings.ts'
+import type { Config } from './settings.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import { createAuthOTron } from '#shared/access/identity/auth_o_tron.ts'
 import { createIdentityChain } from '#shared/access/identity/chain.ts'
@@ -58,7 +60,7 @@ export interface SystemAccess {
   /** Whatever identity and policy count, and what the audit log has lost. */
   readonly counters: { values(): Readonly<Record<string, number>> }
   /** From now on, for open streams too. @throws {AvisoError} `ERR_CONFIG` for rules that cannot be; the old ones then stay. */
-  replacePolicy(config: PolicyConfig): void
+  replacePolicy(config: PolicySettings): void
   /** Writes what is left of the audit log. */
   close(): Promise<void>
 }
@@ -150,9 +152,9 @@ export function createAddressOf(
 
 /** What it takes. */
 export interface AccessParts {
-  readonly identity: IdentityConfig
-  readonly policy: PolicyConfig
-  readonly quota: QuotaConfig
+  readonly identity: IdentitySettings
+  readonly policy: PolicySettings
+  readonly quota: QuotaSettings
   /** Literal prefix of the keys of each event type. */
   readonly roots: ReadonlyMap<string, string>
   readonly readSecret: ReadSecret
@@ -168,7 +170,7 @@ export interface AccessParts {
 export interface OpenedAccess {
   readonly access: AccessControl
   /** From now on. @throws {AvisoError} `ERR_CONFIG` for rules that cannot be; the old ones then stay. */
-  replacePolicy(config: PolicyConfig): void
+  replacePolicy(config: PolicySettings): void
 }
 
 /** RFC 7518 §3.2: a key as long as the hash. */
@@ -198,7 +200,7 @@ export function openAccessControl(parts: AccessParts): OpenedAccess {
   }
 }
 
-function openPolicyOf(rules: PolicyConfig, parts: AccessParts): Policy {
+function openPolicyOf(rules: PolicySettings, parts: AccessParts): Policy {
   const { roots, clock, count } = parts
   const common = { rules, roots, clock, count }
   return rules.destinations === undefined
@@ -207,7 +209,7 @@ function openPolicyOf(rules: PolicyConfig, parts: AccessParts): Policy {
 }
 
 function openDestinations(
-  config: NonNullable<PolicyConfig['destinations']>,
+  config: NonNullable<PolicySettings['destinations']>,
   parts: AccessParts,
 ): DestinationRights {
   const { url, username, passwordEnv, prefix, realms, cacheSeconds } = config
@@ -220,7 +222,11 @@ function openDestinations(
   }
 }
 
-function openProvider(config: ProviderConfig, challengeRealm: string, parts: AccessParts): IdentityProvider {
+function openProvider(
+  config: ProviderSettings,
+  challengeRealm: string,
+  parts: AccessParts,
+): IdentityProvider {
   const { clock, count, readSecret } = parts
   switch (config.kind) {
     case 'jwt': {
@@ -275,7 +281,7 @@ function openProvider(config: ProviderConfig, challengeRealm: string, parts: Acc
 }
 
 function openKeys(
-  config: Extract<ProviderConfig, { readonly issuer: string }>,
+  config: Extract<ProviderSettings, { readonly issuer: string }>,
   parts: AccessParts,
 ): KeySource {
   const { name, issuer, keysUrl, keys, secretEnvs = [] } = config

@@ -6,7 +6,7 @@
  */
 
 import type { Authoriser } from '#services/auth/listen/authorise.ts'
-import type { Config, ServiceName } from '#shared/config/config.ts'
+import type { Config, ServiceName } from './settings.ts'
 import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import type { Route } from '#shared/http/route.ts'
 import { createHttpMetrics } from '#shared/observe/metrics/observe_http.ts'
@@ -39,6 +39,7 @@ import { sendLogLines } from '#shared/observe/telemetry/log_lines.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Tracer } from '#shared/observe/telemetry/tracing.ts'
 import { createTraceBook, type TraceBook } from '#shared/observe/telemetry/trace_book.ts'
+import { DEFAULT_TELEMETRY } from '#shared/observe/telemetry/settings.ts'
 import { startTransmitter } from '#shared/observe/telemetry/transmitter.ts'
 import type { Hub, HubObserver } from '#shared/hub/hub.ts'
 
@@ -92,8 +93,6 @@ export interface Instruments {
   close(): Promise<void>
 }
 
-const DEFAULT_EVERY_SECONDS = 2
-
 /** Starts measuring. */
 export function createInstruments(parts: InstrumentParts): Instruments {
   const { clock, config, services, identity } = parts
@@ -119,7 +118,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
       clock,
       component: config.services[service].name,
       hostname: identity.hostname,
-      everySeconds: config.vars.telemetry?.everySeconds ?? DEFAULT_EVERY_SECONDS,
+      everySeconds: (config.vars.telemetry ?? DEFAULT_TELEMETRY).everySeconds,
     })
   })
   const traces = createTraceBook()

@@ -7,9 +7,10 @@
 import { startMonitoring, type Monitoring } from '#services/monitoring/monitoring.ts'
 import type { EtcdOptions } from '#services/monitoring/checks/watcher.ts'
 import type { MonitoringOptions, OpsviewOptions } from '#services/monitoring/options.ts'
+import type { MonitoringVars } from '#services/monitoring/settings.ts'
 import type { PodsOptions } from '#services/monitoring/checks/pods_check.ts'
 import { secretOf, tokenOf, type InstrumentPowers } from './instruments.ts'
-import type { Config } from '#shared/config/config.ts'
+import type { Config } from './settings.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { MetricsRegistry } from '#shared/observe/metrics/registry.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -30,7 +31,6 @@ export interface SystemMonitoringParts extends InstrumentPowers {
   readonly requireOperator?: (request: Request) => Promise<void>
 }
 
-type MonitoringVars = Config['services']['monitoring']['vars']
 type SharedVars = Config['vars']
 
 /**
@@ -96,6 +96,6 @@ function toPods(pods: NonNullable<MonitoringVars['pods']>, powers: InstrumentPow
 }
 
 function toOpsview(server: MonitoringVars['opsview'][number], powers: InstrumentPowers): OpsviewOptions {
-  const { passwordEnv, checks, ...rest } = server
-  return { ...rest, password: secretOf(powers, passwordEnv), ...(checks !== undefined && { checks }) }
+  const { passwordEnv, ...rest } = server
+  return { ...rest, password: secretOf(powers, passwordEnv) }
 }

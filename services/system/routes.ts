@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Config, ServiceName } from '#shared/config/config.ts'
+import type { Config, ServiceName } from './settings.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'

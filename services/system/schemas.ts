@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Config } from '#shared/config/config.ts'
+import type { Config } from './settings.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { followSchemas, readSchemas } from '#shared/service_files/follow_schemas.ts'

@@ -9,9 +9,10 @@
 import { toAdminSettings } from '#services/admin/from_config.ts'
 import { createAdminService, type AdminService, type ScheduledEvent } from '#services/admin/handler.ts'
 import { createAuthHandler } from '#services/auth/handler.ts'
+import { toHubLimits } from '#services/auth/settings.ts'
 import type { Monitoring } from '#services/monitoring/monitoring.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
-import type { Config, ServiceName } from '#shared/config/config.ts'
+import type { Config, ServiceName } from './settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { errorResponse } from '#shared/http/respond.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -260,8 +261,7 @@ async function startServices(parts: StartParts, closers: Closers, signal: AbortS
     )
   }
   if (services.includes('auth')) {
-    const { ringMebibytes, maxStreams: maxSubscribers, stallSeconds, ...vars } = config.services.auth.vars
-    const limits = { heartbeatSeconds: vars.heartbeatSeconds, maxAgeSeconds: vars.streamMaxAgeSeconds }
+    const limits = toHubLimits(config.services.auth.vars)
     const removals = await openRemovals({ store, clock, random, logger })
     closers.push(() => removals.close())
     const hub = await createHub({
@@ -272,7 +272,7 @@ async function startServices(parts: StartParts, closers: Closers, signal: AbortS
       clock,
       random,
       logger,
-      limits: { ...limits, ringBytes: ringMebibytes * 1024 * 1024, maxSubscribers, stallSeconds },
+      limits,
       onEpochChange: () => epoch.renew(),
       observer: instruments.hubObserver,
     })
@@ -292,7 +292,7 @@ async function startServices(parts: StartParts, closers: Closers, signal: AbortS
         random,
         logger: instruments.logger('auth'),
         info,
-        limits,
+        limits: { maxAgeSeconds: limits.maxAgeSeconds },
         epoch: () => epoch.current(),
         traces: instruments.traces,
       }),

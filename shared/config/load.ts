@@ -1,5 +1,6 @@
 /**
- * Configuration text → {@link Config}. Pure: file and environment name come in as arguments.
+ * Text of a configuration file → settings, checked and completed by a schema. The rooms own their schemas; here is how a file is read,
+ * how an environment is laid over it, and how a mistake is told.
  *
  * @module
  */
@@ -7,7 +8,7 @@
 import * as v from 'valibot'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
-import { configSchema, type Config } from './config.ts'
+import { explain } from './explain.ts'
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 
@@ -16,23 +17,34 @@ const MAX_DEPTH = 32
 /** Names that would reach an object's prototype. */
 const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor', 'prototype'])
 
+/** A configuration file as it was read. */
+export interface ConfigText {
+  readonly text: string
+  /** Name of the file, for messages. */
+  readonly source: string
+  /** Name of the overlay under `env`; absent: none. */
+  readonly environment?: string | undefined
+}
+
 /**
  * Parses a configuration file, lays the overlay `env.<environment>` over it (objects merged, everything else replaced), and checks it.
  *
- * @param source Name of the file, for messages.
+ * @param schema Of the whole file without `env`.
  * @throws {AvisoError} `ERR_CONFIG` naming the file, the path inside it and the reason.
  */
-export function loadConfig(text: string, source: string, environment?: string): Config {
+export function loadSettings<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  { text, source, environment }: ConfigText,
+): v.InferOutput<Schema> {
   const file = parse(text, source)
   if (!isObject(file)) throw new AvisoError('ERR_CONFIG', `${source}: expected a JSON object`)
   const { env, ...base } = file
   const overlay = environment === undefined ? {} : overlayOf(env, environment, source)
   const merged = merge(base, overlay, source)
   refuseTwice(text, source)
-  const result = v.safeParse(configSchema, merged)
+  const result = v.safeParse(schema, merged)
   if (result.success) return result.output
-  const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? '(top level)'}: ${issue.message}`)
-  throw new AvisoError('ERR_CONFIG', `${source}: ${problems.join('; ')}`)
+  throw new AvisoError('ERR_CONFIG', `${source}: ${explain(result.issues).join('; ')}`)
 }
 
 function parse(text: string, source: string): Json {

@@ -81,8 +81,6 @@ export interface SubscribeRequest {
   /** Last revision to deliver, inclusive; the stream then ends with `end_of_stream`. */
   readonly until?: Revision
   readonly format: StreamFormat
-  /** Seconds between heartbeats; absent: the hub's default. */
-  readonly heartbeatSeconds?: number
   /** Seconds after which the stream ends with `max_age`; absent: the hub's default. */
   readonly maxAgeSeconds?: number
   /** Called once when the stream has ended or was cancelled, for whatever reason. It must not throw. */

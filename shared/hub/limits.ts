@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Bounds that an operator may set. */
+/** Bounds of a hub. All but the last are an operator's (`services/auth/settings.ts`). */
 export interface HubLimits {
   /** Bytes of recent revisions and their encoded frames kept for all streams together. */
   readonly ringBytes: number
@@ -20,21 +20,8 @@ export interface HubLimits {
   readonly outageSeconds: number
 }
 
-/** Defaults of {@link HubLimits}. */
-export const DEFAULT_HUB_LIMITS: HubLimits = {
-  // Some 30,000 notifications: a listener that comes back after a restart finds its place without reading the store.
-  ringBytes: 32 * 1024 * 1024,
-  // 10,000 idle streams take about 300 MB in the hungriest runtime.
-  maxSubscribers: 10_000,
-  // Bun closes a connection that is silent for 10 s.
-  heartbeatSeconds: 5,
-  // As in aviso 2.x.
-  maxAgeSeconds: 3_600,
-  // Long enough for a laptop's network to come back, short enough that dead peers do not pile up.
-  stallSeconds: 60,
-  // Longer than any election; after that another instance may well have a store.
-  outageSeconds: 30,
-}
+/** Longer than any election; after that another instance may well have a store. */
+export const OUTAGE_SECONDS = 30
 
 /** Joined chunks kept because several streams need the same ones at about the same time: 32 full ones, and each is quickly made anew. */
 export const SHARED_CHUNKS_BYTES = 2 * 1024 * 1024

@@ -24,7 +24,7 @@ import type {
   SubscribeRequest,
   Subscription,
 } from './hub.ts'
-import { DEFAULT_HUB_LIMITS, type HubLimits } from './limits.ts'
+import type { HubLimits } from './limits.ts'
 import { createRing, type Ring } from './source/ring.ts'
 import { openStream, type Stream } from './stream.ts'
 import { startSweep } from './sweep.ts'
@@ -39,8 +39,7 @@ export interface HubParts {
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
-  /** Those that differ from {@link DEFAULT_HUB_LIMITS}. */
-  readonly limits?: Partial<HubLimits>
+  readonly limits: HubLimits
   /** The store was replaced: positions given out before mean nothing any more. All streams have been ended. */
   readonly onEpochChange?: () => void
   readonly observer?: HubObserver
@@ -122,8 +121,7 @@ export async function createHub(parts: HubParts): Promise<Hub> {
 }
 
 async function startWorks(parts: HubParts): Promise<Works> {
-  const { store, schemas, roots, clock, random, logger } = parts
-  const limits = { ...DEFAULT_HUB_LIMITS, ...parts.limits }
+  const { store, schemas, roots, clock, random, logger, limits } = parts
   const origin = await findOrigin(store)
   const ring = createRing(limits.ringBytes, origin.from)
   const reading = {
@@ -179,7 +177,7 @@ function open(works: Works, request: SubscribeRequest): Subscription {
         ? { next: head + 1n, index: 0, historyEnd: undefined }
         : { next: from.revision, index: (from.afterIndex ?? -1) + 1, historyEnd: until ?? head }),
       until,
-      heartbeatMs: (request.heartbeatSeconds ?? limits.heartbeatSeconds) * 1_000,
+      heartbeatMs: limits.heartbeatSeconds * 1_000,
       now,
       endsAt: now + (request.maxAgeSeconds ?? limits.maxAgeSeconds) * 1_000,
       onGone: request.onGone,

@@ -45,9 +45,9 @@ function heartbeats(subject: HubSubject): void {
   it('get a heartbeat when nothing was written for so long, with the position of what was passed over', async () => {
     const [store, space] = [await subject.open(), createSpace()]
     const clock = createManualClock()
-    const hub = await openHub(store, space, { clock })
+    const hub = await openHub(store, space, { clock, limits: { heartbeatSeconds: 5 } })
     const publisher = createPublisher(store, space)
-    const request = { from: LIVE, heartbeatSeconds: 5, format: createTestFormat(space) }
+    const request = { from: LIVE, format: createTestFormat(space) }
     const busy = await listen(hub, { ...request, selection: notificationsOf('a') })
     const quiet = await listen(hub, { ...request, selection: notificationsOf('a', { name: oneOf('x') }) })
     const flows = [busy.flow(), quiet.flow()]

@@ -25,6 +25,9 @@ import type {
   Subscription,
 } from '#shared/hub/hub.ts'
 import { createHub, type HubParts } from '#shared/hub/shared_hub.ts'
+import * as v from 'valibot'
+import { authVars, toHubLimits } from '#services/auth/settings.ts'
+import type { HubLimits } from '#shared/hub/limits.ts'
 import { within } from './store_support.ts'
 
 /** The store under test, as the parts of the suite see it. */
@@ -65,8 +68,11 @@ export async function closeHubs(): Promise<void> {
   opened.clear()
 }
 
+/** What differs from the usual hub of tests. */
+export type OpenHubOptions = Partial<Omit<HubParts, 'limits'>> & { readonly limits?: Partial<HubLimits> }
+
 /** A hub over a store, for one space. A suite that uses it ends with {@link closeHubs}. */
-export async function openHub(store: Store, space: Space, more: Partial<HubParts> = {}): Promise<Hub> {
+export async function openHub(store: Store, space: Space, more: OpenHubOptions = {}): Promise<Hub> {
   const hub = await createHub({
     store,
     schemas: space.schemas,
@@ -75,6 +81,7 @@ export async function openHub(store: Store, space: Space, more: Partial<HubParts
     random: randomUUID,
     logger: silentLogger,
     ...more,
+    limits: { ...toHubLimits(v.getDefaults(authVars)), ...more.limits },
   })
   opened.add(hub)
   return hub

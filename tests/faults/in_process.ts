@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { startSystem } from '#services/system/system.ts'
-import { loadConfig } from '#shared/config/load.ts'
+import { loadConfig } from '#services/system/settings.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { toText } from '#shared/bytes/bytes.ts'

@@ -54,7 +54,7 @@ export const SUITES = {
   streams: ['tests/service/identity_streams.test.ts'],
   system: ['tests/unit/services/system/access.test.ts'],
   launcher: ['tests/unit/scripts/serve/options.test.ts'],
-  config: ['tests/unit/shared/config/access.test.ts'],
+  config: ['tests/unit/shared/access/settings.test.ts'],
   strict: ['tests/unit/shared/runtime/node_strict.test.ts'],
   json: ['tests/unit/shared/json/strict_json.test.ts'],
   interval: ['tests/unit/shared/access/interval.test.ts'],

@@ -108,18 +108,18 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'scripts/serve/options.ts',
-    from: "if (vars.identity !== 'none' || LOOPBACK.includes(dev.host)) return",
+    from: "if (vars.identity !== 'none' || isLoopback(dev.host)) return",
     to: 'return',
     tests: ['launcher'],
   },
   {
-    file: 'shared/config/access.ts',
-    from: "return protocol === 'https:' || LOOPBACK.includes(hostname)",
+    file: 'shared/access/shapes.ts',
+    from: "return protocol === 'https:' || isLoopback(hostname.replace(/^\\[(.*)\\]$/, '$1'))",
     to: 'return true',
     tests: ['config'],
   },
   {
-    file: 'shared/config/access.ts',
+    file: 'shared/access/identity/settings.ts',
     from: 'const allowed: readonly string[] = secretEnvs === undefined ? ASYMMETRIC : SYMMETRIC',
     to: 'const allowed: readonly string[] = [...ASYMMETRIC, ...SYMMETRIC]',
     tests: ['config'],

@@ -9,7 +9,7 @@ import type { EventSourceMessage } from 'eventsource-parser'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system/system.ts'
-import { loadConfig } from '#shared/config/load.ts'
+import { loadConfig } from '#services/system/settings.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system/system.ts'
-import { loadConfig } from '#shared/config/load.ts'
+import { loadConfig } from '#services/system/settings.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'

@@ -6,8 +6,8 @@
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { startSystem } from '#services/system/system.ts'
-import type { Config } from '#shared/config/config.ts'
-import { loadConfig } from '#shared/config/load.ts'
+import type { Config } from '#services/system/settings.ts'
+import { loadConfig } from '#services/system/settings.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createManualClock } from '../support/clock.ts'

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import * as v from 'valibot'
 import { startMonitoring, type Monitoring, type MonitoringParts } from '#services/monitoring/monitoring.ts'
 import type { MonitoringOptions, OpsviewOptions } from '#services/monitoring/options.ts'
+import { monitoringVars, opsviewServer } from '#services/monitoring/settings.ts'
 import { MAX_DATAGRAMS_PER_SECOND } from '#services/monitoring/receive/udp_gate.ts'
 import { formatMetrics } from '#shared/observe/metrics/open_metrics.ts'
 import { createRegistry } from '#shared/observe/metrics/registry.ts'
@@ -12,20 +14,16 @@ import { createOpsviewStandIn } from '../support/opsview.ts'
 import { createManualClock } from '../support/clock.ts'
 
 const MINUTE = 60_000
-const OPTIONS: MonitoringOptions = {
-  windowMinutes: 5,
-  usersWindowHours: 24,
-  pollSeconds: 60,
-  restResponseSeconds: { warning: 10, critical: 20 },
-  authResponseSeconds: { warning: 10, critical: 20 },
-  opsview: [],
-}
+const { etcd: _etcd, pods: _pods, ...DEFAULTS } = v.parse(monitoringVars, {})
+const OPTIONS: MonitoringOptions = { ...DEFAULTS, opsview: [] }
 const OPSVIEW: OpsviewOptions = {
-  url: 'http://127.0.0.1:1/rest',
-  username: 'aviso',
+  ...v.parse(opsviewServer, {
+    url: 'http://127.0.0.1:1/rest',
+    username: 'aviso',
+    passwordEnv: 'OPSVIEW',
+    serviceHost: 'aviso host',
+  }),
   password: 'secret',
-  serviceHost: 'aviso host',
-  everyMinutes: 4,
 }
 
 function setUp(options: Partial<MonitoringOptions> = {}, parts: Partial<MonitoringParts> = {}) {

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict'
 
 import { startSystem, type System } from '#services/system/system.ts'
-import type { ServiceName } from '#shared/config/config.ts'
+import type { ServiceName } from '#services/system/settings.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'

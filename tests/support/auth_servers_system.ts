@@ -6,8 +6,8 @@
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { createAudit, type Audit } from '#shared/access/audit/audit.ts'
-import { loadConfig } from '#shared/config/load.ts'
-import type { Config } from '#shared/config/config.ts'
+import { loadConfig } from '#services/system/settings.ts'
+import type { Config } from '#services/system/settings.ts'
 import { createCounters, type Counters } from '#shared/access/identity/counters.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import type { AccessControl } from '#shared/access/policy/access_control.ts'

@@ -98,7 +98,6 @@ export function createFacade(parts: FacadeParts): FetchHandler {
     if (relay === undefined) requireFollowed(followed, schemas.roots)
     const view = relay && createRelayView(relay, schemas.roots)
     const format = createGatewayFormat(epoch(), from, view)
-    const { heartbeatSeconds } = parts.limits
     const maxAgeSeconds = maxAgeOf(parts, grant)
     const place = grant.takePlace({ requestId })
     try {
@@ -107,7 +106,7 @@ export function createFacade(parts: FacadeParts): FetchHandler {
         ranges: followed.map(toKeyRange),
         ...(relay !== undefined && { relayed: relay.keys.map(toKeyRange) }),
       } as const
-      const stream = { heartbeatSeconds, maxAgeSeconds, onGone: place.leave }
+      const stream = { maxAgeSeconds, onGone: place.leave }
       const subscription = await hub.subscribe({ selection, from, format, ...stream })
       place.hold(subscription.end)
       return new Response(subscription.body, { headers: messageHeaders(requestId) })

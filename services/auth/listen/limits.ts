@@ -10,9 +10,7 @@ export interface AuthLimits {
   readonly bodyBytes: number
   /** A body must be complete after this long. */
   readonly bodyTimeoutMs: number
-  /** Seconds between heartbeats of a stream. */
-  readonly heartbeatSeconds: number
-  /** Seconds after which a stream is ended; the client goes on with a new one. */
+  /** Seconds after which a stream is ended, an operator's setting; the client goes on with a new one. */
   readonly maxAgeSeconds: number
 }
 
@@ -20,14 +18,5 @@ export interface AuthLimits {
 const BODY_BYTES = 16 * 1024
 /** Ten seconds are enough for 16 KiB over any line, and too short to collect half-open requests. */
 const BODY_TIMEOUT_MS = 10_000
-/** 2.x clients expect 30 s; proxies and one runtime (10 s) cut what is silent for longer. */
-const HEARTBEAT_SECONDS = 5
-/** 2.x's default. */
-const MAX_AGE_SECONDS = 3600
 
-export const DEFAULT_AUTH_LIMITS: AuthLimits = {
-  bodyBytes: BODY_BYTES,
-  bodyTimeoutMs: BODY_TIMEOUT_MS,
-  heartbeatSeconds: HEARTBEAT_SECONDS,
-  maxAgeSeconds: MAX_AGE_SECONDS,
-}
+export const BODY_LIMITS = { bodyBytes: BODY_BYTES, bodyTimeoutMs: BODY_TIMEOUT_MS }

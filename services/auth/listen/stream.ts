@@ -112,7 +112,6 @@ async function subscribe(
   listening: Listening & { readonly place: StreamPlace },
   found: Span,
 ): Promise<ReadableStream<Uint8Array>> {
-  const { heartbeatSeconds } = parts.limits
   const { grant, place } = listening
   const maxAgeSeconds = maxAgeOf(parts, grant)
   const selection = { kind: 'notifications', filter: listening.filter } as const
@@ -125,7 +124,7 @@ async function subscribe(
       return emptyReplay(format, end.until)
     }
     try {
-      const request = { selection, from, format, heartbeatSeconds, maxAgeSeconds, onGone: place.leave }
+      const request = { selection, from, format, maxAgeSeconds, onGone: place.leave }
       const bounded = end === undefined ? request : { ...request, until: end.until }
       const subscription = await parts.hub.subscribe(bounded)
       place.hold(subscription.end)

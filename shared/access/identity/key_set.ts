@@ -10,8 +10,8 @@ import { isJsonObject, type JsonObject, type JsonValue } from '#shared/json/stri
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Secret } from '#shared/secret.ts'
 
-/** Signature algorithms that can be allowed. `none` and everything for encryption is not among them. */
-export const ALGORITHMS = [
+/** Signature algorithms with a pair of keys. */
+export const ASYMMETRIC = [
   'RS256',
   'RS384',
   'RS512',
@@ -22,10 +22,13 @@ export const ALGORITHMS = [
   'ES384',
   'ES512',
   'EdDSA',
-  'HS256',
-  'HS384',
-  'HS512',
 ] as const
+
+/** Signature algorithms with a shared secret. */
+export const SYMMETRIC = ['HS256', 'HS384', 'HS512'] as const
+
+/** Signature algorithms that can be allowed. `none` and everything for encryption is not among them. */
+export const ALGORITHMS = [...ASYMMETRIC, ...SYMMETRIC] as const
 
 export type Algorithm = (typeof ALGORITHMS)[number]
 

@@ -7,6 +7,7 @@
 
 import type { Credential } from './credential.ts'
 import { ask, type Answer, type DependencyParts } from './dependency.ts'
+import { MAX_CACHE_SECONDS } from '../shapes.ts'
 import { createGate, type GateLimits } from './gate.ts'
 import {
   NOT_MINE,
@@ -29,7 +30,7 @@ export interface OpaqueLimits {
 }
 
 export const DEFAULT_OPAQUE_LIMITS: OpaqueLimits = {
-  yesMs: 30_000,
+  yesMs: MAX_CACHE_SECONDS * 1000,
   noMs: 5000,
   timeoutMs: 2000,
   limitBytes: 64 * 1024,

@@ -12,6 +12,7 @@ import type { Secret } from '#shared/secret.ts'
 import { createVerdictCache, type Loaded } from '../identity/verdict_cache.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import { MAX_CACHE_SECONDS } from '../shapes.ts'
 import { isSegment } from './prefix.ts'
 
 /** A list and its end. The same object as long as it is remembered. */
@@ -32,7 +33,7 @@ export interface DestinationLimits {
 
 /** A record has some 200 bytes, and nobody has more than ten thousand. */
 export const DEFAULT_DESTINATION_LIMITS: DestinationLimits = {
-  keepMs: 30_000,
+  keepMs: MAX_CACHE_SECONDS * 1000,
   timeoutMs: 2000,
   limitBytes: 4 * 1024 * 1024,
 }

@@ -25,16 +25,11 @@ import type { Clock } from '#shared/time/clock.ts'
 import { withoutInternal } from './access.ts'
 import type { DestinationList, DestinationSource } from './destinations.ts'
 import { parsePrefix } from './prefix.ts'
+import type { PolicySettings } from './settings.ts'
 import { compileRules, type Grants, type PublishGrant, type Rule } from './rules.ts'
 
 /** Rules as configured. */
-export interface PolicyRules {
-  /** Event types that need no identity. */
-  readonly public: { readonly listen: readonly string[]; readonly publish: readonly string[] }
-  /** Prefixes that every identity may listen to. */
-  readonly open: readonly string[]
-  readonly rules: readonly Rule[]
-}
+export type PolicyRules = Pick<PolicySettings, 'public' | 'open' | 'rules'>
 
 /** Destinations as a source of rights. */
 export interface DestinationRights {

@@ -48,11 +48,8 @@ export interface IdentifyParts {
   /** Address of the sender, where it can be known. */
   readonly addressOf: (request: Request) => string | undefined
   /** Wrong credentials from one address. */
-  readonly failures?: Rate
+  readonly failures: Rate
 }
-
-/** Thirty a minute, the figure of ntfy; a client that mistyped its key needs one, a scan needs millions. */
-export const DEFAULT_FAILURE_RATE: Rate = { perSecond: 0.5, burst: 30 }
 
 /** The text 1.x clients show to their users. */
 const FORBIDDEN = 'User not allowed to access the resource'
@@ -63,7 +60,7 @@ const FOR_EVER: Standing = { endsAt: undefined, validUntil: Infinity }
 /** Identification by a chain of providers. */
 export function createIdentify(parts: IdentifyParts): Identify {
   const { chain, audit, clock, count, addressOf } = parts
-  const failures = createBuckets(clock, parts.failures ?? DEFAULT_FAILURE_RATE)
+  const failures = createBuckets(clock, parts.failures)
 
   function unauthenticated(message: string, challenges = chain.challenges, invalidToken = false): AvisoError {
     const challenge = formatChallenges(challenges, invalidToken)

@@ -6,35 +6,17 @@
 
 import type { Identity } from '../identity/identity.ts'
 import { textsAt } from '../identity/claims.ts'
+import type { PolicySettings } from './settings.ts'
 import { fillTemplate, parsePrefixTemplate, type PrefixTemplate } from './prefix.ts'
 
 /** Everybody, every event type, every key: said in full, so that nothing left out means it. */
 export type Everything = 'everything'
 
-/** A right to publish one event type. */
-export interface PublishGrant {
-  readonly event: string
-  /** Prefixes of notification keys, e.g. `/ec/diss/MACI/`; absent: all keys of the event type. */
-  readonly prefixes?: readonly string[] | undefined
-}
+/** One rule as configured: all of its conditions must hold. Roles and user names mean something within its realm only. */
+export type Rule = PolicySettings['rules'][number]
 
-/** One rule as configured: all of its conditions must hold. */
-export interface Rule {
-  /** Realm of the identities it is for, `*` for every one. Roles and user names mean something within a realm only. */
-  readonly realm: string
-  /** One of these roles, `*` for every identity of the realm. */
-  readonly roles?: readonly string[] | undefined
-  /** One of these user names. */
-  readonly users?: readonly string[] | undefined
-  /** Claim → one of these values. */
-  readonly claims?: Readonly<Record<string, readonly string[]>> | undefined
-  /** Prefixes they may listen to, with holes for claims: `/ec/diss/{destinations}/`. */
-  readonly listen?: Everything | readonly string[] | undefined
-  readonly publish?: Everything | readonly PublishGrant[] | undefined
-  readonly admin?: boolean | undefined
-  /** They are another Aviso, whose hub stands on this one. */
-  readonly relay?: boolean | undefined
-}
+/** A right to publish one event type. */
+export type PublishGrant = Exclude<NonNullable<Rule['publish']>, Everything>[number]
 
 /** What the rules grant one identity. */
 export interface Grants {

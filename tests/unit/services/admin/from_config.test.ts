@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { toAdminSettings, type AdminVars } from '#services/admin/from_config.ts'
+import { toAdminSettings } from '#services/admin/from_config.ts'
+import type { AdminVars } from '#services/admin/settings.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { DAY_MS, HOUR_MS, schemas } from './jobs/fixture.ts'
 

@@ -6,9 +6,11 @@
 
 import assert from 'node:assert/strict'
 
+import * as v from 'valibot'
 import { createAuthHandler, type AuthParts } from '#services/auth/handler.ts'
 import type { Authoriser } from '#services/auth/listen/authorise.ts'
 import { createAuthoriser, openAuthoriser } from '#services/auth/principals.ts'
+import { authVars, toHubLimits } from '#services/auth/settings.ts'
 import { silentAudit } from '#shared/access/audit/audit.ts'
 import { createAccessControl } from '#shared/access/policy/access_control.ts'
 import { createPolicy } from '#shared/access/policy/policy.ts'
@@ -202,6 +204,7 @@ export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<
     random: () => 'request-1',
     logger: silentLogger,
     info: { baseUrl: () => BASE_URL },
+    limits: toHubLimits(v.getDefaults(authVars)),
     ...overrides,
   })
   return { handler, store, hub }
@@ -222,7 +225,7 @@ export function authoriserFor(...prefixes: readonly string[]): Authoriser {
   }
   const clock = systemClock
   const count = (): void => undefined
-  const rules = [{ realm: '*', listen: prefixes }]
+  const rules = [{ realm: '*', listen: [...prefixes] }]
   const policy = createPolicy({
     rules: { public: { listen: [], publish: [] }, open: [], rules },
     roots: new Map(),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { createDispatcher, type Readiness } from '#services/system/routes.ts'
-import { loadConfig } from '#shared/config/load.ts'
+import { loadConfig } from '#services/system/settings.ts'
 import { silentLogger } from '#shared/logger.ts'
 
 const service = (routes: readonly string[]) => ({ name: 'n', main: 'm', routes })

@@ -194,7 +194,7 @@ describe('createPolicy()', () => {
       ['outer', '/ec/'],
       ['inner', '/ec/inner/'],
     ])
-    const open = (listen: readonly string[]): Policy =>
+    const open = (listen: string[]): Policy =>
       createPolicy({
         rules: { ...NO_RULES, public: { listen, publish: [] } },
         roots,

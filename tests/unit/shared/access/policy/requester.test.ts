@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
 
+import * as v from 'valibot'
 import type { Audit, AuditRecord } from '#shared/access/audit/audit.ts'
 import { silentAudit } from '#shared/access/audit/audit.ts'
 import type { AvisoError } from '#shared/errors.ts'
@@ -8,6 +9,7 @@ import type { ChainVerdict, IdentityChain } from '#shared/access/identity/chain.
 import { createCounters, type Counters } from '#shared/access/identity/counters.ts'
 import type { VerdictOptions } from '#shared/access/identity/identity.ts'
 import { createIdentify, identifyNobody, type Identify } from '#shared/access/policy/requester.ts'
+import { quotaSettings } from '#shared/access/quota/settings.ts'
 import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
 
 const RIGHT = 'Bearer right'
@@ -43,7 +45,15 @@ describe('createIdentify()', () => {
       },
     }
     const audit: Audit = { ...silentAudit, record: (record) => records.push(record) }
-    identify = createIdentify({ chain, audit, clock, count: counters.count, addressOf: () => address })
+    const failures = v.getDefaults(quotaSettings).wrongCredentialsPerAddress
+    identify = createIdentify({
+      chain,
+      audit,
+      clock,
+      count: counters.count,
+      addressOf: () => address,
+      failures,
+    })
   })
 
   it('tells who it is, with a name that no other identity can have', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { loadConfig } from '#shared/config/load.ts'
+import { loadConfig } from '#services/system/settings.ts'
 import { isAvisoError } from '#shared/errors.ts'
 
 const HOUR_MS = 3_600_000

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { loadConfig } from '#shared/config/load.ts'
+import { loadConfig } from '#services/system/settings.ts'
 import { isAvisoError } from '#shared/errors.ts'
 
 const SERVICE = (name: string): object => ({ name, main: `services/${name}/handler.ts`, routes: ['/'] })
@@ -39,8 +39,8 @@ describe('loadConfig()', () => {
   it('names file, path and reason of what it refuses', () => {
     refuses('{', /^file\.json: not JSON/)
     refuses([], /^file\.json: expected a JSON object/)
-    refuses({ ...FILE, vars: { stroe: 'x' } }, /^file\.json: vars\.stroe: /)
-    refuses({ ...FILE, dev: { port: 70_000 } }, /^file\.json: dev\.port: /)
+    refuses({ ...FILE, vars: { stroe: 'x' } }, /^file\.json: vars\.stroe: .*did you mean "store"\?$/)
+    refuses({ ...FILE, dev: { port: 70_000 } }, /^file\.json: dev\.port: .*<=65535 but received 70000$/)
     refuses({ name: 'aviso', services: {} }, /services\.rest: /)
     const badRoute = { ...FILE.services, rest: { ...SERVICE('rest'), routes: ['api'] } }
     refuses({ ...FILE, services: badRoute }, /services\.rest\.routes\.0: A route is a path/)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { loadConfig } from '#shared/config/load.ts'
+import { loadConfig } from '#services/system/settings.ts'
 import { isAvisoError } from '#shared/errors.ts'
 
 const SERVICE = (name: string): object => ({ name, main: `services/${name}/handler.ts`, routes: ['/'] })

@@ -1,0 +1,173 @@
+/**
+ * Settings of the admin service: how long things are kept, what may be deleted, when jobs run.
+ *
+ * @module
+ */
+
+import * as v from 'valibot'
+import { section } from '#shared/config/section.ts'
+import { MIN_RETENTION_MS, parseDurationMs } from '#shared/retention/duration.ts'
+import { LEGACY_HISTORY_KEY } from '#shared/retention/legacy_history.ts'
+import { whyNoRoot } from '#shared/retention/roots.ts'
+
+/** A day more than notifications are kept, as in 1.x: who finds a notification can also replay it. */
+const HISTORY = '16d'
+/** 1.x's default. */
+const AGE = '15d'
+/** Three times the distance of two runs, so that one that fails or is late does not matter. */
+const LONGEST_GAP = '3h'
+/** Every hour: each run is one small write, and often means little at once. */
+const COMPACT_CRON = '0 * * * *'
+/** Half an hour after midnight UTC, when a day has become too old; not with everything else that runs at midnight. */
+const CLEAN_CRON = '30 0 * * *'
+/** Unused room from which a member's pause is worth it. */
+const WASTE_MEBIBYTES = 512
+
+/** Text such as `15d`; milliseconds once it is read. */
+const duration = v.pipe(
+  v.string(),
+  v.check(
+    (text) => parseDurationMs(text) !== undefined,
+    'A duration is a whole number with a unit s, m, h, d or w, such as 15d',
+  ),
+  v.transform((text) => parseDurationMs(text) ?? 0),
+)
+
+const retentionAge = v.pipe(
+  duration,
+  v.minValue(MIN_RETENTION_MS, 'Nothing may be kept for less than an hour'),
+)
+
+const root = v.pipe(
+  v.string(),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const reason = dataset.typed ? whyNoRoot(dataset.value) : undefined
+    if (reason !== undefined) addIssue({ message: `A root cannot be this: ${reason}` })
+  }),
+)
+
+const retentionOfEvent = section({
+  age: v.optional(
+    v.pipe(
+      retentionAge,
+      v.description(
+        'Notifications are deleted this long after the date that they carry, or after their last write where they carry none. Default: retention.age',
+      ),
+    ),
+  ),
+  count: v.optional(
+    v.pipe(
+      v.number(),
+      v.safeInteger(),
+      v.minValue(1),
+      v.metadata({ unit: 'notifications' }),
+      v.description('Most notifications to keep; the newest stay. Default: no such limit'),
+    ),
+  ),
+  dateField: v.optional(
+    v.pipe(
+      v.string(),
+      v.description('Field that dates them. Default: "date", or else the first date of the key'),
+    ),
+  ),
+})
+
+/** `services.admin.vars` */
+export const adminVars = section({
+  history: v.optional(
+    v.pipe(retentionAge, v.description('How long history stays readable: that is what listeners can replay')),
+    HISTORY,
+  ),
+  retention: v.optional(
+    section({
+      age: v.optional(
+        v.pipe(
+          retentionAge,
+          v.description('How long notifications are kept, unless their event type says otherwise'),
+        ),
+        AGE,
+      ),
+    }),
+    {},
+  ),
+  events: v.optional(
+    v.pipe(v.record(v.string(), retentionOfEvent), v.description('Event type → its own retention')),
+    {},
+  ),
+  longestGap: v.optional(
+    v.pipe(
+      duration,
+      v.description(
+        "Longest time between two runs of the compactor that counts: a longer one may be a clock that was turned. It must exceed the distance of the cron's times",
+      ),
+    ),
+    LONGEST_GAP,
+  ),
+  roots: v.optional(
+    v.pipe(
+      v.array(root),
+      v.minLength(1, 'Nothing can be cleaned without roots: leave them out, or name some'),
+      v.description(
+        'Folders outside which nothing is deleted, each with a slash at both ends, such as /ec/diss/. Default: those of the schemas',
+      ),
+    ),
+  ),
+  legacyHistoryKey: v.optional(
+    v.pipe(
+      v.string(),
+      v.description("Store key of the history that aviso 1.x's compactor kept; it is taken over once"),
+    ),
+    LEGACY_HISTORY_KEY,
+  ),
+  defragmentWasteMebibytes: v.optional(
+    v.pipe(
+      v.nullable(v.pipe(v.number(), v.minValue(1))),
+      v.metadata({ unit: 'MiB' }),
+      v.description(
+        'After a compaction, members with so much unused room, and more of it than of used, are defragmented; null: only by hand',
+      ),
+    ),
+    WASTE_MEBIBYTES,
+  ),
+})
+
+export type AdminVars = v.InferOutput<typeof adminVars>
+
+/** The launcher reads it more closely. */
+const cron = v.pipe(
+  v.string(),
+  v.regex(
+    /^[\d*/,A-Za-z?#-]+(?: [\d*/,A-Za-z?#-]+){4}$/,
+    'A schedule is a cron of five fields in UTC, such as 30 0 * * *',
+  ),
+)
+
+/** `services.admin.triggers` */
+export const adminTriggers = section({
+  crons: v.optional(
+    section({
+      compact: v.optional(
+        v.pipe(
+          v.nullable(cron),
+          v.description('When the compactor runs: a cron of five fields in UTC; null: only by hand'),
+        ),
+        COMPACT_CRON,
+      ),
+      clean: v.optional(
+        v.pipe(
+          v.nullable(cron),
+          v.description('When the cleaner runs: a cron of five fields in UTC; null: only by hand'),
+        ),
+        CLEAN_CRON,
+      ),
+    }),
+    {},
+  ),
+})
+
+/** The service where a configuration file does not mention it. */
+export const ADMIN_SERVICE = {
+  name: 'aviso-admin',
+  main: 'services/admin/handler.ts',
+  routes: ['/api/v1/admin/*'],
+}

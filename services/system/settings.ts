@@ -1,0 +1,191 @@
+/**
+ * The whole configuration file, `wrangler-like.config.json`: what the services' settings are composed to, and how it is read. It stands here
+ * because this is the one room above every service.
+ *
+ * @module
+ */
+
+import * as v from 'valibot'
+import { ADMIN_SERVICE, adminTriggers, adminVars } from '#services/admin/settings.ts'
+import { MONITORING_SERVICE, monitoringVars } from '#services/monitoring/settings.ts'
+import { restVars } from '#services/rest/settings.ts'
+import { authVars } from '#services/auth/settings.ts'
+import { identitySettings } from '#shared/access/identity/settings.ts'
+import { policySettings } from '#shared/access/policy/settings.ts'
+import { quotaSettings } from '#shared/access/quota/settings.ts'
+import { loadSettings } from '#shared/config/load.ts'
+import { section } from '#shared/config/section.ts'
+import { listenPort } from '#shared/config/shapes.ts'
+import { telemetrySettings } from '#shared/observe/telemetry/settings.ts'
+
+const routePattern = v.pipe(
+  v.string(),
+  v.regex(/^\/(?:[A-Za-z0-9._~-]+\/?)*\*?$/, 'A route is a path such as /api/v1/watch, or ends in /*'),
+)
+
+/** What every service has, besides its own `vars`. */
+const serviceEntries = {
+  name: v.pipe(v.string(), v.description('Name in telemetry and logs')),
+  main: v.pipe(v.string(), v.description('Module of the handler; for people and for deployment tools')),
+  routes: v.pipe(v.array(routePattern), v.description('Paths that the service answers')),
+  port: v.optional(v.pipe(listenPort, v.description('Own port. Default: the common one, dev.port'))),
+}
+
+const rest = section({ ...serviceEntries, vars: v.optional(restVars, {}) })
+const auth = section({ ...serviceEntries, vars: v.optional(authVars, {}) })
+const admin = section({
+  ...serviceEntries,
+  vars: v.optional(adminVars, {}),
+  triggers: v.optional(adminTriggers, {}),
+})
+const monitoring = section({ ...serviceEntries, vars: v.optional(monitoringVars, {}) })
+
+const storeUser = section({
+  name: v.pipe(v.string(), v.description('User of etcd')),
+  passwordEnv: v.pipe(v.string(), v.description('Secret with the password')),
+})
+
+/** Settings that services share. */
+const shared = v.pipe(
+  section({
+    store: v.optional(
+      v.pipe(
+        v.string(),
+        v.description(
+          'Store address: embedded:, embedded:memory, http://a:2379,http://b:2379 or grpc://a:2379 for etcd; http://host:8080 for another Aviso',
+        ),
+      ),
+      'embedded:',
+    ),
+    storeUser: v.optional(
+      v.pipe(storeUser, v.description('User of a store that is etcd. Default: none, etcd without users')),
+    ),
+    storeTokenEnv: v.optional(
+      v.pipe(
+        v.string(),
+        v.description(
+          'Secret with the bearer token for a store that is another Aviso, which is then only read. Default: none',
+        ),
+      ),
+    ),
+    schemas: v.optional(
+      v.pipe(
+        v.array(v.string()),
+        v.minLength(1),
+        v.description('Names of shipped schemas (flight, ecmwf), or paths of schema files'),
+      ),
+      ['flight', 'ecmwf'],
+    ),
+    schemaService: v.optional(
+      v.pipe(
+        v.string(),
+        v.description(
+          'Service whose files in the store hold the schema, such as aviso/v1: it then counts instead of "schemas", and its changes at once. Default: none',
+        ),
+      ),
+    ),
+    baseUrl: v.optional(
+      v.pipe(
+        v.string(),
+        v.url(),
+        v.description(
+          'Public address: the `source` of delivered CloudEvents. Default: the address that the launcher listens on',
+        ),
+      ),
+    ),
+    logLevel: v.optional(
+      v.pipe(
+        v.picklist(['debug', 'info', 'warn', 'error']),
+        v.description('Least important records that are logged, as JSON lines on standard error'),
+      ),
+      'info',
+    ),
+    telemetry: v.optional(
+      v.pipe(
+        telemetrySettings,
+        v.description(
+          'Where services send what they measure, besides answering /metrics. Default: to the monitoring of the same process, if there is one',
+        ),
+      ),
+    ),
+    identity: v.optional(
+      v.pipe(
+        identitySettings,
+        v.description('Who is believed; "none": everybody may do everything, on loopback only'),
+      ),
+      'none',
+    ),
+    policy: v.optional(
+      v.pipe(
+        policySettings,
+        v.description(
+          'Who may do what; nothing is granted unless it says so. Read again on SIGHUP, for open streams too',
+        ),
+      ),
+      {},
+    ),
+    quota: v.optional(v.pipe(quotaSettings, v.description('What one identity or address may take')), {}),
+    audit: v.optional(
+      v.pipe(
+        section({
+          file: v.pipe(
+            v.string(),
+            v.minLength(1),
+            v.description('Path of a file, which gets mode 0600, or - for standard output'),
+          ),
+        }),
+        v.description('Where it is put down who did what, one JSON line each. Default: nowhere'),
+      ),
+    ),
+  }),
+  v.check(
+    ({ storeUser: user, storeTokenEnv }) => user === undefined || storeTokenEnv === undefined,
+    'Give storeUser where the store is etcd, or storeTokenEnv where it is another Aviso, not both',
+  ),
+)
+
+const dev = section({
+  host: v.optional(v.pipe(v.string(), v.description('Address to listen on')), '127.0.0.1'),
+  port: v.optional(v.pipe(listenPort, v.description('Port to listen on; 0: any free one')), 8080),
+  data: v.optional(v.pipe(v.string(), v.description('Folder of the embedded store')), 'data'),
+})
+
+/** The whole file, with an environment's overlay already merged in. */
+export const configSchema = section({
+  $schema: v.optional(v.pipe(v.string(), v.description('JSON Schema of this file, for editors'))),
+  name: v.pipe(v.string(), v.description('Name of the system')),
+  compatibility_date: v.optional(
+    v.pipe(v.string(), v.description('For deployment tools of Cloudflare; the launcher does not use it')),
+  ),
+  vars: v.optional(shared, {}),
+  dev: v.optional(v.pipe(dev, v.description('Where the launcher listens, and keeps the embedded store')), {}),
+  services: section({
+    rest: v.pipe(rest, v.description('The ingest')),
+    auth: v.pipe(auth, v.description('The listening service')),
+    admin: v.optional(
+      v.pipe(admin, v.description('The admin service: compaction, deletion, configuration')),
+      ADMIN_SERVICE,
+    ),
+    monitoring: v.optional(v.pipe(monitoring, v.description('The monitoring service')), MONITORING_SERVICE),
+  }),
+})
+
+export type Config = v.InferOutput<typeof configSchema>
+export type ServiceName = keyof Config['services']
+
+/** Every service this version has. */
+export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth', 'admin', 'monitoring']
+
+/** Where the launcher listens, and keeps the embedded store, unless a file or a flag says otherwise. */
+export const DEV_DEFAULTS = v.getDefaults(dev)
+
+/**
+ * Reads a configuration file.
+ *
+ * @param source Name of the file, for messages.
+ * @param environment Name of the overlay under `env`.
+ * @throws {AvisoError} `ERR_CONFIG` naming the file, the path inside it and the reason.
+ */
+export function loadConfig(text: string, source: string, environment?: string): Config {
+  return loadSettings(configSchema, { text, source, environment })
+}

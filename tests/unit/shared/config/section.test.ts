@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import * as v from 'valibot'
+import { loadSettings } from '#shared/config/load.ts'
+import { nearest, section } from '#shared/config/section.ts'
+
+const number = v.optional(v.number(), 1)
+const schema = section({
+  heartbeatSeconds: number,
+  stallSeconds: number,
+  port: number,
+  listen: v.optional(v.union([v.literal('everything'), v.array(v.string())]), []),
+  identity: v.optional(
+    v.union([v.literal('none'), section({ realm: v.string(), providers: number })]),
+    'none',
+  ),
+})
+
+function reasonFor(file: object): string {
+  try {
+    loadSettings(schema, { text: JSON.stringify(file), source: 'file.json' })
+  } catch (error) {
+    if (error instanceof Error) return error.message
+  }
+  return 'accepted'
+}
+
+describe('section()', () => {
+  it('refuses a mistyped setting with its path and the one that was meant', () => {
+    assert.equal(
+      reasonFor({ heartbeatSecond: 5 }),
+      'file.json: heartbeatSecond: there is no setting "heartbeatSecond" here: did you mean "heartbeatSeconds"?',
+    )
+    assert.match(reasonFor({ identity: { realm: 'r', provider: 1 } }), /identity\.provider: .*"providers"\?$/)
+  })
+
+  it('lists the settings where none resembles it', () => {
+    assert.match(
+      reasonFor({ colour: 'red' }),
+      /^file\.json: colour: .*: known are heartbeatSeconds, stallSeconds, port, listen, identity$/,
+    )
+  })
+
+  it('names a setting that is missing, and a value that is no object', () => {
+    assert.equal(
+      reasonFor({ identity: { providers: 1 } }),
+      'file.json: identity.realm: this setting is required',
+    )
+    assert.match(
+      reasonFor({ identity: 'off' }),
+      /^file\.json: identity: .*"none" \| Object.* received "off"$/,
+    )
+  })
+})
+
+describe('nearest()', () => {
+  it('finds a typo, also in another case or with two letters swapped, and nothing in another word', () => {
+    const known = ['heartbeatSeconds', 'stallSeconds', 'port']
+    assert.equal(nearest('heartbeatseconds', known), 'heartbeatSeconds')
+    assert.equal(nearest('heartBeatSec', known), 'heartbeatSeconds')
+    assert.equal(nearest('prot', known), 'port')
+    assert.equal(nearest('sort', known), 'port')
+    assert.equal(nearest('part_of', known), undefined)
+    assert.equal(nearest('ports', known), 'port')
+    assert.equal(nearest('', known), undefined)
+    assert.equal(nearest('x', []), undefined)
+  })
+})
+
+describe('loadSettings()', () => {
+  it('says of a value that may have several shapes what is wrong with the one that was meant', () => {
+    assert.equal(
+      reasonFor({ listen: ['a', 5] }),
+      'file.json: listen.1: Invalid type: Expected string but received 5',
+    )
+    assert.match(reasonFor({ listen: 'all' }), /^file\.json: listen: .*received "all"$/)
+  })
+})
