@@ -7,8 +7,7 @@
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { createInstruments } from '#services/system/instruments.ts'
 import { startSystemMonitoring } from '#services/system/monitoring.ts'
-import type { Config } from '#shared/config/config.ts'
-import { loadConfig } from '#shared/config/load.ts'
+import { loadConfig, type Config } from '#services/system/settings.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
