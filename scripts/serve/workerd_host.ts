@@ -9,7 +9,7 @@ import { startSystem, type System } from '#services/system/system.ts'
 import { tokenOf } from '#services/system/instruments.ts'
 import type { Config, ServiceName } from '#services/system/settings.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
-import { createWorkerdPlatform, type DurableObjectState } from '#shared/runtime/workerd.ts'
+import { answeringSenders, createWorkerdPlatform, type DurableObjectState } from '#shared/runtime/workerd.ts'
 import { openStore } from '#shared/store/open/open.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createLogger } from '#shared/logger.ts'
@@ -34,7 +34,7 @@ export class AvisoHost {
 
   async fetch(request: Request): Promise<Response> {
     const system = await this.#system
-    return system.fetch(request)
+    return answeringSenders(system.fetch)(request)
   }
 }
 

@@ -7,6 +7,7 @@
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { sourceOf } from '#shared/bytes/byte_source.ts'
+import { answerSender, followBody } from './lingering.ts'
 import { bunFetch } from './plain_fetch.ts'
 import { databaseFile, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
@@ -22,6 +23,7 @@ interface BunGlobal {
     hostname: string
     port: number
     idleTimeout: number
+    maxRequestBodySize: number
     fetch: (request: Request, server: BunServer) => Promise<Response>
   }): BunServer
 }
@@ -66,10 +68,15 @@ async function serveBun(
     hostname: host,
     port,
     idleTimeout: 0,
+    // Beyond it Bun answers by itself and closes the connection of a client that still sends. It reads no more than is asked for.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch: async (request, self) => {
       const peer = onPeer === undefined ? null : self.requestIP(request)
-      if (peer !== null) onPeer?.(request, peer.address)
-      const response = await handler(request)
+      const isClosed = closesAfter(request.headers)
+      const { request: followed, body } = isClosed ? followBody(request) : { request }
+      if (peer !== null) onPeer?.(followed, peer.address)
+      const response = await handler(followed)
+      if (body?.isOver === false) return answerSender(response, body)
       // Looking at the body of an answer that is none of a hub would make a stream of it.
       if (!response.headers.has(STREAM_HEADER) || response.body === null) return response
       sourceOf(response.body)?.onEnd?.(() => self.timeout(request, TAKEN_LIMIT_MS / 1000))
@@ -77,4 +84,13 @@ async function serveBun(
     },
   })
   return { url: `http://${host}:${server.port}`, close: () => server.stop(true) }
+}
+
+/**
+ * Whether Bun closes the connection with the end of the answer, even where the client still sends. On other connections it goes on reading.
+ * Taken for so with every list that is more than `keep-alive`.
+ */
+function closesAfter(headers: Headers): boolean {
+  const connection = headers.get('connection')
+  return connection !== null && connection.toLowerCase() !== 'keep-alive'
 }

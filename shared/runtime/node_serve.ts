@@ -9,8 +9,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { FastResponse, serve } from 'srvx/node'
+import { answerSender } from './lingering.ts'
 import { readingFromMessage } from './node_body.ts'
-import { limitLingering } from './node_linger.ts'
 import { ambiguityOf, refuseAmbiguity } from './node_strict.ts'
 import { writingStreams } from './node_stream.ts'
 import type { FetchHandler, ListenOptions, RunningServer } from './runtime.ts'
@@ -30,15 +30,14 @@ export async function serveNode(
   // Undici's own Response costs twice the rest of a request (README, "Decisions"); srvx's answers the same calls.
   globalThis.Response = FastResponse as unknown as typeof Response
   const server = serve({
-    fetch: async (request) => {
-      const node = request.runtime?.node
-      const message = node?.req as IncomingMessage | undefined
-      const ambiguity = message === undefined ? undefined : ambiguityOf(message)
-      if (ambiguity !== undefined) return refuseAmbiguity(ambiguity)
+    fetch: async (serverRequest) => {
+      const node = serverRequest.runtime?.node
+      const message = node?.req as IncomingMessage
+      const { request, body } = readingFromMessage(serverRequest, message, node?.res as ServerResponse)
+      const ambiguity = ambiguityOf(message)
       if (onPeer !== undefined && request.ip !== undefined) onPeer(request, request.ip)
-      const answer = await handler(readingFromMessage(request))
-      if (message !== undefined) limitLingering(message, node?.res as ServerResponse)
-      return writingStreams(answer)
+      const answer = ambiguity === undefined ? await handler(request) : refuseAmbiguity(ambiguity)
+      return writingStreams(body.isOver ? answer : await answerSender(answer, body))
     },
     hostname: host,
     port,

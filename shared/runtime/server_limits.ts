@@ -15,8 +15,18 @@ export const CONNECTION_CHECK_MS = 2_000
  * or 10 s between the pieces of a stream), and by {@link LINGER_MS} where they are not.
  */
 export const REQUEST_TIMEOUT_MS = 3_600_000
-/** What is left of a body that nobody reads is taken for this long after the answer, so that the client gets to read that. */
+/**
+ * What is left of a body is taken for this long after the answer, because a client that still sends would not get to read the answer.
+ * Long enough for a slow link to send the largest body that a provider may send (1 MiB), short enough that it is no way to hold connections.
+ */
 export const LINGER_MS = 10_000
+/** At most so much is taken after an answer: what a link of 1 Gbit/s carries in {@link LINGER_MS}. Only a faster client is cut off. */
+export const LINGER_BYTES = 1_250_000_000
+/**
+ * A refusal waits this long for the rest of the body. Most clients have sent everything by then, and get an ordinary answer. Below what a
+ * person notices.
+ */
+export const ORDINARY_LINGER_MS = 100
 /** Idle keep-alive connections are closed after this; longer than the 60 s of common proxies, so that they close first. */
 export const KEEP_ALIVE_TIMEOUT_MS = 65_000
 /**

@@ -5,8 +5,9 @@
  * @module
  */
 
+import { answerSender, followBody } from './lingering.ts'
 import { plainFetch } from './plain_fetch.ts'
-import type { Platform, SqlDatabase, SqlRow, SqlValue } from './runtime.ts'
+import type { FetchHandler, Platform, SqlDatabase, SqlRow, SqlValue } from './runtime.ts'
 
 /** The parts of a Durable Object's state used here. */
 export interface DurableObjectState {
@@ -40,6 +41,29 @@ export function createWorkerdPlatform(
     log: (line) => console.log(line),
     identity: { unixUser: 'workerd', hostname: 'workerd' },
   }
+}
+
+/** A handler whose answers reach clients that still send: workerd itself takes 64 KiB or one second more, and closes the connection. */
+export function answeringSenders(handler: FetchHandler): FetchHandler {
+  return async (received) => {
+    const { request, body } = followBody(received)
+    return withLength(await answerSender(await handler(request), body))
+  }
+}
+
+/** workerd's stream with a length: with any other it drops `Content-Length`, and the client waits for the end of the stream. */
+declare const FixedLengthStream: new (length: number) => {
+  readonly readable: ReadableStream<Uint8Array>
+  readonly writable: WritableStream<Uint8Array>
+}
+
+function withLength(response: Response): Response {
+  const length = response.headers.get('content-length')
+  if (length === null || response.body === null) return response
+  const { readable, writable } = new FixedLengthStream(Number(length))
+  // It rejects when the client leaves before the end.
+  response.body.pipeTo(writable).catch(() => undefined)
+  return new Response(readable, response)
 }
 
 /** Integers beyond this are stored exactly by SQLite but not by workerd's binding, which takes numbers. */

@@ -9,19 +9,22 @@ import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 
-import { limitLingering } from '#shared/runtime/node_linger.ts'
+import { arrivingMessage } from '#shared/runtime/node_body.ts'
 
-const LINGER_MS = 200
+const BOUNDS = { ms: 200, bytes: 1_000_000 }
 const HEAD = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n'
 
-describe('limitLingering()', () => {
+describe('arrivingMessage()', { timeout: 20_000 }, () => {
   let server: Server
+  let port: number
   before(async () => {
     server = createServer((message, response) => {
-      limitLingering(message, response, LINGER_MS)
-      response.writeHead(401).end('no')
+      const body = arrivingMessage(message, response, BOUNDS)
+      response.writeHead(401, { 'content-length': 2 }).write('no')
+      void body.takeRest().then(() => response.end())
     })
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+    port = (server.address() as AddressInfo).port
   })
   after(() => server.close())
 
@@ -31,7 +34,7 @@ describe('limitLingering()', () => {
       let text = ''
       const read = (piece: Uint8Array): void => {
         text += new TextDecoder().decode(piece)
-        if (!text.includes('\r\nno\r\n')) return
+        if (!text.includes('\r\n\r\nno')) return
         socket.off('data', read)
         resolve()
       }
@@ -42,8 +45,7 @@ describe('limitLingering()', () => {
     await answered
   }
 
-  it('ends a connection whose body does not come, and no other', { timeout: 20_000 }, async () => {
-    const { port } = server.address() as AddressInfo
+  it('ends a connection whose body does not come, and no other', async () => {
     const [late, whole] = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')]
     const closed = new Promise((resolve) => late.once('close', resolve))
     await ask(whole, HEAD)
@@ -54,5 +56,26 @@ describe('limitLingering()', () => {
     assert.equal(whole.closed, false)
     await ask(whole, `${HEAD}body`)
     whole.destroy()
+  })
+
+  it('ends a connection that was to be closed anyway, and the server goes on', async () => {
+    const late = connect(port, '127.0.0.1')
+    const closed = new Promise((resolve) => late.once('close', resolve))
+    await ask(late, HEAD.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))
+    await closed
+    const next = connect(port, '127.0.0.1')
+    await ask(next, `${HEAD}body`)
+    next.destroy()
+  })
+
+  it('ends a connection that has sent more than the bound', async () => {
+    const endless = connect(port, '127.0.0.1')
+    const closed = new Promise((resolve) => endless.once('close', resolve))
+    endless.on('error', () => undefined)
+    await ask(endless, HEAD.replace('4', String(10 * BOUNDS.bytes)))
+    const sentAt = performance.now()
+    endless.write(new Uint8Array(2 * BOUNDS.bytes))
+    await closed
+    assert.ok(performance.now() - sentAt < BOUNDS.ms, 'by the bytes, not by the time')
   })
 })
