@@ -50,7 +50,8 @@ export function runCommand(
       cwd: folder,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
-      timeout: COMMAND_LIMIT_MS,
+      // Not `timeout`, whose timer goes on when the program cannot be started.
+      signal: AbortSignal.timeout(COMMAND_LIMIT_MS),
       killSignal: 'SIGKILL',
     })
     let output = ''
