@@ -1,0 +1,47 @@
+/**
+ * The names of failed tests, read from what a test runner printed.
+ *
+ * @module
+ */
+
+import { stripVTControlCharacters } from 'node:util'
+
+/** @returns One entry for each failed test: its name, behind its file or place where the runner tells it. */
+export function failedTests(output: string): readonly string[] {
+  const lines = stripVTControlCharacters(output).split('\n')
+  return [...failedOnNode(lines), ...failedOnDeno(lines), ...failedOnBun(lines)]
+}
+
+/** `node --test` repeats the failed tests at its end: a line with the place, and one with the name. */
+function failedOnNode(lines: readonly string[]): readonly string[] {
+  return behind(lines, '✖ failing tests:').flatMap((line, index, list) => {
+    const place = /^test at (.+)$/.exec(line)?.[1]
+    const name = /^✖ (.+?)(?: \([\d.]+ms\))?$/.exec(list[index + 1] ?? '')?.[1]
+    return place === undefined || name === undefined ? [] : [`${place}: ${name}`]
+  })
+}
+
+/** `deno test` does so behind its last heading, with a place that is often inside Deno. */
+function failedOnDeno(lines: readonly string[]): readonly string[] {
+  const list = behind(lines, ' FAILURES ').slice(1)
+  return list.slice(0, list.indexOf('')).map((line) => line.replace(/ => \S+$/, ''))
+}
+
+/** `bun test` prints a file above its tests, and repeats the failed ones at its end, without their files. */
+function failedOnBun(lines: readonly string[]): readonly string[] {
+  const failed = new Map<string, string>()
+  let file = ''
+  for (const line of lines) {
+    file = /^(\S+\.test\.ts):$/.exec(line)?.[1] ?? file
+    const name = /^\(fail\) (.+?)(?: \[[\d.]+ms\])?$/.exec(line)?.[1]
+    if (name !== undefined && !failed.has(name)) failed.set(name, `${file}: ${name}`)
+    if (line === '# Unhandled error between tests') failed.set(file, `${file}: error outside of its tests`)
+  }
+  return [...failed.values()]
+}
+
+/** The lines behind the last one that is `heading`; none where there is none. */
+function behind(lines: readonly string[], heading: string): readonly string[] {
+  const index = lines.lastIndexOf(heading)
+  return index === -1 ? [] : lines.slice(index + 1)
+}

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { runStages, toTable } from '../../../../scripts/test/run_stages.ts'
+import type { Step } from '../../../../scripts/test/steps.ts'
+
+/** A step that runs a program of one line. */
+const step = (title: string, program: string): Step => ({
+  name: title,
+  title,
+  command: async () => [process.execPath, '-e', program],
+})
+
+async function run(...stages: readonly (readonly Step[])[]) {
+  let output = ''
+  const results = await runStages(stages, (text) => (output += text))
+  return { results: results.map(({ title, passed }) => [title, passed]), output, all: results }
+}
+
+describe('runStages()', () => {
+  it('runs the remaining steps after a failure', async () => {
+    const { results } = await run(
+      [step('first', 'process.exit(1)')],
+      [step('second', '')],
+      [step('third', 'process.kill(process.pid, "SIGKILL")'), step('fourth', '')],
+    )
+    assert.deepEqual(results, [
+      ['first', false],
+      ['second', true],
+      ['third', false],
+      ['fourth', true],
+    ])
+  })
+
+  it('runs the steps of a stage at the same time, and keeps their output apart', async () => {
+    // Each waits until the other runs: one after the other would be a deadlock.
+    const talk = (own: string): string => `
+      const { createServer, connect } = require('node:net')
+      console.log('${own} 1')
+      createServer((socket) => socket.end()).listen('\\0aviso-${process.pid}-${own}')
+      const other = '\\0aviso-${process.pid}-${own === 'a' ? 'b' : 'a'}'
+      const ask = () => connect(other).on('error', () => setTimeout(ask, 20)).on('connect', () => {
+        console.log('${own} 2')
+        setTimeout(() => process.exit(), 100)
+      })
+      ask()`
+    const { results, output } = await run([step('a', talk('a')), step('b', talk('b'))])
+    assert.deepEqual(results, [
+      ['a', true],
+      ['b', true],
+    ])
+    assert.match(output, /^\n── at the same time: a, b\n/)
+    for (const name of ['a', 'b'])
+      assert.match(
+        output,
+        new RegExp(`── ${name}\n${name} 1\n${name} 2\n── ${name}: passed in \\d+\\.\\d s\n`),
+      )
+  })
+
+  it('takes a command that cannot be had for a failure, and tells why', async () => {
+    const missing: Step = {
+      name: 'missing',
+      title: 'missing',
+      command: () => Promise.reject(new Error('No Node 22', { cause: new Error('no network') })),
+    }
+    const { results, output } = await run([missing], [{ ...missing, command: async () => ['/nowhere/tool'] }])
+    // A timer that is left behind would hold the gate when all is done.
+    assert.equal(process.getActiveResourcesInfo().includes('Timeout'), false)
+    assert.deepEqual(results, [
+      ['missing', false],
+      ['missing', false],
+    ])
+    assert.match(output, /No Node 22: no network\n/)
+    assert.match(output, /spawn \/nowhere\/tool ENOENT\n/)
+  })
+
+  it('names the failed tests of a step', async () => {
+    const program = `console.log('✖ failing tests:\\n\\ntest at a.test.ts:3:1\\n✖ does it (1.2ms)\\n  Error: x'); process.exit(1)`
+    const { all } = await run([step('tests', program)], [step('more', '')])
+    assert.deepEqual(all[0]?.failedTests, ['a.test.ts:3:1: does it'])
+  })
+})
+
+describe('toTable()', () => {
+  it('tells each step, its verdict and seconds, and failed tests below it', () => {
+    const results = [
+      { title: 'lint', passed: true, seconds: 2.04, failedTests: [] },
+      { title: 'tests on Bun', passed: false, seconds: 148.26, failedTests: ['a.test.ts: does it'] },
+    ]
+    assert.equal(
+      toTable(results, 150),
+      [
+        'step          result  seconds',
+        'lint          passed      2.0',
+        'tests on Bun  FAILED    148.3',
+        '    ✖ a.test.ts: does it',
+        '',
+        '1 of 2 steps FAILED',
+      ].join('\n'),
+    )
+    assert.match(toTable(results.slice(0, 1), 2), /\nAll 1 steps passed in 2 s$/)
+  })
+})
