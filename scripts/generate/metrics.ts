@@ -8,6 +8,7 @@ import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { createInstruments } from '#services/system/instruments.ts'
 import { startSystemMonitoring } from '#services/system/monitoring.ts'
 import { loadConfig, type Config } from '#services/system/settings.ts'
+import { createOpenAccess } from '#shared/access/open_access.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
@@ -44,7 +45,14 @@ export async function allMetrics(): Promise<AllMetrics> {
   const { metrics } = instruments
   const everywhere = await metrics.collect()
   const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
-  const monitoring = startSystemMonitoring({ ...common, metrics, store, schemas, random: () => 'id' })
+  const monitoring = startSystemMonitoring({
+    ...common,
+    metrics,
+    store,
+    schemas,
+    access: createOpenAccess(),
+    random: () => 'id',
+  })
   const all = await metrics.collect()
   await monitoring.close()
   await instruments.close()

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Access, Administrator } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
@@ -11,7 +12,6 @@ import type { Route, RouteContext } from '#shared/http/route.ts'
 import { isJsonObject, parseStrictJson, type JsonObject } from '#shared/json/strict_json.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
-import type { AdminAuthoriser, Administrator } from './authorise.ts'
 
 /** Largest body of a route that takes options only. */
 const OPTIONS_BYTES = 16 * 1024
@@ -20,7 +20,7 @@ const MAX_DEPTH = 8
 
 /** What a route works with. */
 export interface AdminRouteParts {
-  readonly authorise: AdminAuthoriser
+  readonly access: Pick<Access, 'forAdministration'>
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -47,7 +47,7 @@ export interface AdminRoute {
 
 /** A route of the admin as one of the router. Every call is logged with who made it. */
 export function toRoute(route: AdminRoute, parts: AdminRouteParts): Route {
-  const { authorise, clock, logger } = parts
+  const { access, clock, logger } = parts
   return {
     method: route.method,
     path: route.path,
@@ -56,7 +56,7 @@ export function toRoute(route: AdminRoute, parts: AdminRouteParts): Route {
       const { requestId } = context
       let who = 'unknown'
       try {
-        const caller = await authorise.authorise(request)
+        const caller = await access.forAdministration(request)
         who = caller.name
         refuseWebPages(request)
         const body = await readOptions(request, route, clock)

@@ -6,11 +6,11 @@
  * @module
  */
 
+import type { Access } from '#shared/access/access.ts'
 import { toAvisoError } from '#shared/http/respond.ts'
 import { createRouter } from '#shared/http/route.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import { toRoute } from './admin_route.ts'
-import { openAdminAuthoriser, type AdminAuthoriser } from './authorise.ts'
 import { configRoutes } from './config_routes.ts'
 import { jobRoutes } from './job_routes.ts'
 import { createJobs, type JobsParts } from './jobs/jobs.ts'
@@ -18,8 +18,8 @@ import { removalRoutes } from './removal_routes.ts'
 
 /** What the service is made of. */
 export interface AdminParts extends Omit<JobsParts, 'holder'> {
-  /** Default: everybody, for a service on loopback. */
-  readonly authorise?: AdminAuthoriser
+  /** Who may administrate. */
+  readonly access: Pick<Access, 'forAdministration'>
   /** Unique text: request ids, and the name of this admin among others. */
   readonly random: () => string
   /** Goes into the status documents of service files. */
@@ -52,7 +52,7 @@ export interface AdminService {
 
 /** Makes the service. Nothing runs before it is asked. */
 export function createAdminService(parts: AdminParts): AdminService {
-  const { authorise = openAdminAuthoriser, random, logger } = parts
+  const { random, logger } = parts
   const jobsParts = { ...parts, holder: random() }
   const jobs = createJobs(jobsParts)
   const routes = [
@@ -66,7 +66,7 @@ export function createAdminService(parts: AdminParts): AdminService {
   ]
   return {
     fetch: createRouter(
-      routes.map((route) => toRoute(route, { ...parts, authorise })),
+      routes.map((route) => toRoute(route, parts)),
       parts,
     ),
     scheduled: async ({ job, scheduledTime, isCatchUp = false }) => {

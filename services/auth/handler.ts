@@ -6,13 +6,13 @@
  * @module
  */
 
-import type { Authoriser } from './listen/authorise.ts'
 import { createFacade, isFacadePath } from './etcd_facade/facade.ts'
 import { BODY_LIMITS, type AuthLimits } from './listen/limits.ts'
 import { createListenRoutes } from './listen/listen.ts'
 import { createSchemaRoutes } from './schema_routes.ts'
 import { createPositions, type Positions } from './listen/start.ts'
 import { createTraceRoutes } from './trace_routes.ts'
+import type { Access } from '#shared/access/access.ts'
 import { createRouter, rawPath } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
@@ -27,7 +27,8 @@ export interface AuthParts {
   readonly store: Store
   readonly hub: Hub
   readonly schemas: Schemas
-  readonly authorise: Authoriser
+  /** Who may see what. */
+  readonly access: Pick<Access, 'forListening'>
   /** The store's epoch (`shared/journal/epoch.ts`). @throws {AvisoError} `ERR_STORE_UNAVAILABLE` while it is not known. */
   readonly epoch: () => string
   /** Where sequence numbers and dates are in history; absent: looked up in the store's journal. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Authoriser, Principal } from './listen/authorise.ts'
+import type { Access, Listener } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
@@ -22,7 +22,7 @@ import type { NotificationTimes, TraceBook } from '#shared/observe/telemetry/tra
 export interface TraceParts {
   readonly store: Store
   readonly schemas: Schemas
-  readonly authorise: Authoriser
+  readonly access: Pick<Access, 'forListening'>
   readonly traces: TraceBook
 }
 
@@ -49,8 +49,8 @@ async function answer(
   request: Request,
   { requestId, id }: { readonly requestId: string; readonly id: string },
 ): Promise<Response> {
-  const { authorise, store, schemas, traces } = parts
-  const principal = await authorise.authorise(request)
+  const { access, store, schemas, traces } = parts
+  const listener = await access.forListening(request)
   const { event, sequence } = parseId(id)
   if (!schemas.events.includes(event)) throw notFound()
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(SEARCH_LIMIT_MS)])
@@ -61,7 +61,7 @@ async function answer(
   const { commit } = await readCommit({ store, event }, revision, { signal })
   const entry = commit?.batch.events.find(({ seq }) => seq === sequence)
   if (commit === undefined || entry === undefined) throw notFound()
-  await requireVisible(principal, entry.key)
+  await requireVisible(listener, entry.key)
   const body = {
     id: `${event}@${sequence}`,
     event_type: event,
@@ -78,9 +78,9 @@ async function answer(
 }
 
 /** To somebody who may not see it, it is as if it were not there. */
-async function requireVisible(principal: Principal, key: string): Promise<void> {
+async function requireVisible(listener: Listener, key: string): Promise<void> {
   try {
-    await principal.grant([{ key: toBytes(key) }], 'refuse')
+    await listener.grant([{ key: toBytes(key) }], 'refuse')
   } catch (error) {
     throw isAvisoError(error, 'ERR_FORBIDDEN') ? notFound() : error
   }

@@ -6,6 +6,7 @@
 
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createLineSplitter } from '#shared/bytes/lines.ts'
+import type { Access } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
@@ -20,7 +21,7 @@ export interface MonitoringHandlerParts {
   readonly options: MonitoringOptions
   readonly accept: (datagram: Uint8Array) => boolean
   readonly status: () => Promise<Readonly<Record<string, unknown>>>
-  readonly requireOperator?: (request: Request) => Promise<void>
+  readonly access: Pick<Access, 'forAdministration'>
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
@@ -41,7 +42,7 @@ export function createMonitoringHandler(parts: MonitoringHandlerParts): FetchHan
         method: 'GET',
         path: '/api/v1/monitoring/status',
         handle: async (request) => {
-          await parts.requireOperator?.(request)
+          await parts.access.forAdministration(request)
           return jsonResponse(200, await parts.status())
         },
       },

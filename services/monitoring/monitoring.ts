@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Access } from '#shared/access/access.ts'
 import type { Metrics } from '#shared/observe/metrics/metrics.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -42,8 +43,8 @@ export interface MonitoringParts {
   readonly logger: Logger
   /** Where there is UDP, and a port for it is configured. */
   readonly openSocket?: OpenSocket
-  /** Refuses whoever may not see the status, by throwing. Absent: everybody may. */
-  readonly requireOperator?: (request: Request) => Promise<void>
+  /** Who may see the status. */
+  readonly access: Pick<Access, 'forAdministration'>
 }
 
 /** The running service. */

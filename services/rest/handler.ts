@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Access } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
@@ -17,7 +18,6 @@ import type { Publisher, PublishReceipt } from '#shared/publish/publish.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import { SKIPPED, SUBMITTED, processedAt, storedMembers } from './answer.ts'
-import { openProviderAuthoriser, type ProviderAuthoriser } from './authorise.ts'
 import { ingestBatch } from './batch.ts'
 import { hasEnvelopeHeaders } from './cloud_event.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
@@ -40,8 +40,8 @@ export interface RestOptions {
   readonly logger: Logger
   /** Default: {@link INGEST_LIMITS}. */
   readonly limits?: Partial<IngestLimits>
-  /** Default: everybody may publish everything, for a service on loopback. */
-  readonly authorise?: ProviderAuthoriser
+  /** Who may publish what. */
+  readonly access: Pick<Access, 'forPublishing'>
   /** Default: nothing is skipped. */
   readonly skips?: Skips
   readonly info: { readonly version: string }
@@ -115,7 +115,7 @@ async function ingestOne(
 }
 
 /** The parts of an ingest that are the same for every request. */
-type Service = Omit<Ingest, 'provider'> & { readonly authorise: ProviderAuthoriser }
+type Service = Omit<Ingest, 'provider'> & Pick<RestOptions, 'access'>
 
 async function ingestNotification(request: Request, service: Service, requestId: string): Promise<Response> {
   const { headers } = request
@@ -123,7 +123,7 @@ async function ingestNotification(request: Request, service: Service, requestId:
   let generation: Generation = hasEnvelopeHeaders(headers) ? 1 : 2
   try {
     refuseCrossSite(headers)
-    const ingest: Ingest = { ...service, provider: await service.authorise.authorise(request) }
+    const ingest: Ingest = { ...service, provider: await service.access.forPublishing(request) }
     const type = mediaType(headers)
     const context = readContext(headers, random)
     if (STREAM_TYPES.includes(type)) return ingestStream(request, context, ingest, requestId)
@@ -146,7 +146,6 @@ export function createRestHandler(options: RestOptions): (request: Request) => P
   const { info, random, logger } = options
   const service: Service = {
     ...options,
-    authorise: options.authorise ?? openProviderAuthoriser,
     limits: { ...INGEST_LIMITS, ...options.limits },
     skips: options.skips ?? {},
   }

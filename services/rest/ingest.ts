@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Provider } from '#shared/access/access.ts'
 import { isAvisoError, type AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { toAvisoError } from '#shared/http/respond.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
@@ -13,7 +14,6 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import { failureResult, successResult } from './answer.ts'
 import type { ResultMembers } from './answer.ts'
-import type { Provider } from './authorise.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
 import type { IngestLimits } from './limits.ts'
 import { generationOf, parseSubmission } from './parse.ts'
@@ -54,7 +54,7 @@ export function toItem(body: JsonValue, context: EnvelopeContext, ingest: Ingest
   const submission = parseSubmission(body, context)
   if (isSkipped(submission, ingest.skips)) return undefined
   const item = toPublishItem(submission, ingest.schemas, ingest.limits.payloadBytes)
-  ingest.provider.requirePublish(item.event, item.keys)
+  ingest.provider.requirePublish(item.event, item.keys.stem)
   return item
 }
 

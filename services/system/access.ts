@@ -1,46 +1,28 @@
 /**
- * Identity and policy as the configuration says, put together for the services.
+ * Access as the configuration says: identity, policy, quotas and the audit log, put together for the services.
  *
  * @module
  */
 
-import { createAdminAuthoriser } from '#services/admin/administrators.ts'
-import type { AdminAuthoriser } from '#services/admin/authorise.ts'
-import type { Authoriser } from '#services/auth/listen/authorise.ts'
-import { createAuthoriser } from '#services/auth/principals.ts'
-import type { ProviderAuthoriser } from '#services/rest/authorise.ts'
-import { createProviderAuthoriser } from '#services/rest/providers.ts'
+import type { Access } from '#shared/access/access.ts'
+import { createAccessControl } from '#shared/access/access_control.ts'
 import { createAudit, silentAudit, type Audit, type AuditSink } from '#shared/access/audit/audit.ts'
-import type { IdentitySettings, ProviderSettings } from '#shared/access/identity/settings.ts'
-import type { PolicySettings } from '#shared/access/policy/settings.ts'
-import type { QuotaSettings } from '#shared/access/quota/settings.ts'
-import type { Config } from './settings.ts'
-import type { JsonValue } from '#shared/json/strict_json.ts'
-import { createAuthOTron } from '#shared/access/identity/auth_o_tron.ts'
 import { createIdentityChain } from '#shared/access/identity/chain.ts'
-import { createCounters, type Count } from '#shared/access/identity/counters.ts'
-import type { DependencyParts, FetchGet } from '#shared/access/identity/dependency.ts'
-import type { IdentityProvider } from '#shared/access/identity/identity.ts'
-import { createJwtProvider } from '#shared/access/identity/jwt.ts'
-import { createInlineKeys, createSecretKeys, type KeySource } from '#shared/access/identity/key_set.ts'
-import { createRemoteKeys } from '#shared/access/identity/remote_keys.ts'
-import { createSecretReader, type ReadSecret } from '#shared/secret.ts'
-import { createStaticTokens, MIN_TOKEN_BYTES } from '#shared/access/identity/static_tokens.ts'
-import { createTokenVerifier } from '#shared/access/identity/token_verifier.ts'
-import { createWhoAmI } from '#shared/access/identity/who_am_i.ts'
-import { createAccessControl, type AccessControl } from '#shared/access/policy/access_control.ts'
+import { createCounters } from '#shared/access/identity/counters.ts'
+import type { FetchGet } from '#shared/access/identity/dependency.ts'
+import { createSecretReader } from '#shared/secret.ts'
+import { createOpenAccess } from '#shared/access/open_access.ts'
 import { createEcpds } from '#shared/access/policy/destinations.ts'
-import {
-  createPolicy,
-  openPolicy,
-  type DestinationRights,
-  type Policy,
-} from '#shared/access/policy/policy.ts'
-import { createIdentify, identifyNobody } from '#shared/access/policy/requester.ts'
+import { createPolicy, type DestinationRights, type Policy } from '#shared/access/policy/policy.ts'
+import { createIdentify, type Identify } from '#shared/access/policy/requester.ts'
 import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
+import type { IdentitySettings } from '#shared/access/identity/settings.ts'
+import type { PolicySettings } from '#shared/access/policy/settings.ts'
+import type { Config } from './settings.ts'
+import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import type { Logger } from '#shared/logger.ts'
+import { openProvider, type IdentityParts } from './identity.ts'
 
 /** Powers that identity and policy use where they are there. */
 export interface AccessPowers {
@@ -52,13 +34,20 @@ export interface AccessPowers {
   readonly peerOf?: (request: Request) => string | undefined
 }
 
-/** Identity and policy of a system, for each of its services. */
-export interface SystemAccess {
-  readonly listeners: Authoriser
-  readonly providers: ProviderAuthoriser
-  readonly administrators: AdminAuthoriser
-  /** Whatever identity and policy count, and what the audit log has lost. */
-  readonly counters: { values(): Readonly<Record<string, number>> }
+/** What access is started with. */
+export interface SystemAccessParts extends AccessPowers {
+  readonly config: Config
+  readonly schemas: Schemas
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Where secrets are that the configuration names. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+}
+
+/** Access of a system, for each of its services. */
+export interface SystemAccess extends Access {
+  /** @returns What identity and policy count, and how many records the audit log has lost. */
+  counts(): Readonly<Record<string, number>>
   /** From now on, for open streams too. @throws {AvisoError} `ERR_CONFIG` for rules that cannot be; the old ones then stay. */
   replacePolicy(config: PolicySettings): void
   /** Writes what is left of the audit log. */
@@ -66,58 +55,92 @@ export interface SystemAccess {
 }
 
 /**
- * Identity and policy as the configuration says.
+ * Access as the configuration says. No server is asked anything before the first request that needs it.
  *
- * @throws {AvisoError} `ERR_CONFIG` as {@link openAccessControl}.
+ * @throws {AvisoError} `ERR_CONFIG` for rules and keys that cannot be, and for secrets that are missing or too short.
  */
-export function startAccess(parts: {
-  readonly config: Config
-  readonly schemas: Schemas
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly environment?: Readonly<Record<string, string | undefined>>
-  readonly powers: AccessPowers
-}): SystemAccess {
-  const { clock, logger, schemas, powers } = parts
-  const { identity, policy, quota } = parts.config.vars
+export function startAccess(parts: SystemAccessParts): SystemAccess {
+  const { clock, config, logger, auditSink } = parts
+  const { identity } = config.vars
+  const audit = auditSink === undefined ? silentAudit : createAudit({ sink: auditSink, clock, logger })
   const counters = createCounters()
-  const { count } = counters
-  const audit =
-    powers.auditSink === undefined ? silentAudit : createAudit({ sink: powers.auditSink, clock, logger })
-  const { access, replacePolicy } = openAccessControl({
-    identity,
-    policy,
-    quota,
-    roots: new Map(schemas.events.map((event) => [event, schemas.rootOf(event) ?? ''])),
+  const counts = (): Readonly<Record<string, number>> => ({ ...counters.values(), audit_lost: audit.lost() })
+  if (identity === 'none') {
+    return { ...createOpenAccess(audit), counts, replacePolicy: () => undefined, close: audit.close }
+  }
+  const tools: IdentityParts = {
+    fetch: parts.fetchVerdict ?? ((url, init) => globalThis.fetch(url, init)),
     readSecret: createSecretReader(parts.environment ?? {}, ({ message }) =>
       logger('error', 'A new secret cannot be used, the old one stays', { reason: message }),
     ),
-    fetch: powers.fetchVerdict ?? ((url, init) => globalThis.fetch(url, init)),
-    addressOf: createAddressOf(quota.trustedProxies, powers.peerOf),
-    audit,
     clock,
     logger,
-    count,
-  })
-  const rights = createStreamRights({ clock, logger, count })
-  const listening = {
-    streams: quota.streamsPerPrincipal,
-    opens: quota.opensPerPrincipal,
-    reads: quota.readsPerPrincipal,
+    count: counters.count,
   }
+  const identify = openIdentify(identity, parts, { ...tools, audit })
+  const rights = createStreamRights(tools)
+  let policy = openPolicy(config.vars.policy, parts.schemas, tools)
+  const { streamsPerPrincipal, opensPerPrincipal, readsPerPrincipal, publishesPerPrincipal } =
+    config.vars.quota
+  const access = createAccessControl({
+    identify,
+    policy: () => policy,
+    audit,
+    rights,
+    quota: {
+      listening: { streams: streamsPerPrincipal, opens: opensPerPrincipal, reads: readsPerPrincipal },
+      publishing: publishesPerPrincipal,
+    },
+    clock,
+    count: counters.count,
+  })
   return {
-    listeners: createAuthoriser({ access, rights, clock, count, quota: listening }),
-    providers: createProviderAuthoriser({ access, clock, count, rate: quota.publishesPerPrincipal }),
-    administrators: createAdminAuthoriser(access),
-    counters: { values: () => ({ ...counters.values(), audit_lost: audit.lost() }) },
-    replacePolicy: (config) => {
-      replacePolicy(config)
+    ...access,
+    counts,
+    replacePolicy: (changed) => {
+      policy = openPolicy(changed, parts.schemas, tools)
       rights.checkAll()
     },
     close: async () => {
       rights.close()
       await audit.close()
     },
+  }
+}
+
+function openIdentify(
+  { providers, realm }: Exclude<IdentitySettings, 'none'>,
+  { config, peerOf }: SystemAccessParts,
+  tools: IdentityParts & { readonly audit: Audit },
+): Identify {
+  const { trustedProxies, wrongCredentialsPerAddress: failures } = config.vars.quota
+  const opened = providers.map((provider) => openProvider(provider, realm, tools))
+  const chain = createIdentityChain({ ...tools, providers: opened })
+  return createIdentify({ ...tools, chain, addressOf: createAddressOf(trustedProxies, peerOf), failures })
+}
+
+function openPolicy(rules: PolicySettings, schemas: Schemas, tools: IdentityParts): Policy {
+  const { destinations } = rules
+  return createPolicy({
+    ...tools,
+    rules,
+    // The literal prefix of the keys of each event type.
+    roots: new Map(schemas.events.map((event) => [event, schemas.rootOf(event) ?? ''])),
+    ...(destinations !== undefined && { destinations: openDestinations(destinations, tools) }),
+  })
+}
+
+function openDestinations(
+  config: NonNullable<PolicySettings['destinations']>,
+  parts: IdentityParts,
+): DestinationRights {
+  const { url, username, passwordEnv, prefix, realms, cacheSeconds } = config
+  const password = parts.readSecret(passwordEnv)
+  const limits = { keepMs: cacheSeconds * 1000 }
+  return {
+    source: createEcpds({ ...parts, url, username, password, limits }),
+    prefix,
+    realms,
   }
 }
 
@@ -148,151 +171,4 @@ export function createAddressOf(
     const address = (trustedProxies === 0 ? undefined : told.at(-trustedProxies)?.trim()) ?? peerOf(request)
     return address === undefined ? undefined : networkOf(address)
   }
-}
-
-/** What it takes. */
-export interface AccessParts {
-  readonly identity: IdentitySettings
-  readonly policy: PolicySettings
-  readonly quota: QuotaSettings
-  /** Literal prefix of the keys of each event type. */
-  readonly roots: ReadonlyMap<string, string>
-  readonly readSecret: ReadSecret
-  readonly fetch: FetchGet
-  readonly addressOf: (request: Request) => string | undefined
-  readonly audit?: Audit
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly count: Count
-}
-
-/** Access control whose rules can change. */
-export interface OpenedAccess {
-  readonly access: AccessControl
-  /** From now on. @throws {AvisoError} `ERR_CONFIG` for rules that cannot be; the old ones then stay. */
-  replacePolicy(config: PolicySettings): void
-}
-
-/** RFC 7518 §3.2: a key as long as the hash. */
-const SECRET_BYTES = 32
-
-/**
- * Access control. Nothing is asked of any server before the first request that needs it.
- *
- * @throws {AvisoError} `ERR_CONFIG` for rules and keys that cannot be, and for secrets that are missing or too short.
- */
-export function openAccessControl(parts: AccessParts): OpenedAccess {
-  const { identity, clock, count, addressOf, quota, audit = silentAudit } = parts
-  if (identity === 'none') {
-    const access = createAccessControl({ identify: identifyNobody, policy: () => openPolicy, audit })
-    return { access, replacePolicy: () => undefined }
-  }
-  const providers = identity.providers.map((provider) => openProvider(provider, identity.realm, parts))
-  const chain = createIdentityChain({ providers, clock, count })
-  const failures = quota.wrongCredentialsPerAddress
-  const identify = createIdentify({ chain, audit, clock, count, addressOf, failures })
-  let policy = openPolicyOf(parts.policy, parts)
-  return {
-    access: createAccessControl({ identify, policy: () => policy, audit }),
-    replacePolicy: (config) => {
-      policy = openPolicyOf(config, parts)
-    },
-  }
-}
-
-function openPolicyOf(rules: PolicySettings, parts: AccessParts): Policy {
-  const { roots, clock, count } = parts
-  const common = { rules, roots, clock, count }
-  return rules.destinations === undefined
-    ? createPolicy(common)
-    : createPolicy({ ...common, destinations: openDestinations(rules.destinations, parts) })
-}
-
-function openDestinations(
-  config: NonNullable<PolicySettings['destinations']>,
-  parts: AccessParts,
-): DestinationRights {
-  const { url, username, passwordEnv, prefix, realms, cacheSeconds } = config
-  const password = parts.readSecret(passwordEnv)
-  const limits = { keepMs: cacheSeconds * 1000 }
-  return {
-    source: createEcpds({ ...dependencyParts(parts), url, username, password, limits }),
-    prefix,
-    realms,
-  }
-}
-
-function openProvider(
-  config: ProviderSettings,
-  challengeRealm: string,
-  parts: AccessParts,
-): IdentityProvider {
-  const { clock, count, readSecret } = parts
-  switch (config.kind) {
-    case 'jwt': {
-      const { name, issuer, audience, clockToleranceSeconds } = config
-      const { usernameClaim: username, rolesClaim: roles, realmClaim, realm: fixedRealm } = config
-      const rules = {
-        issuer,
-        audience,
-        algorithms: config.algorithms,
-        // Whatever names the user, a token says whom it is about (RFC 9068 §2.2).
-        requiredClaims: ['sub'],
-        clockToleranceSeconds,
-        ...(config.type !== undefined && { type: config.type }),
-      }
-      const names = { username, roles, fixedRealm, ...(realmClaim !== undefined && { realm: realmClaim }) }
-      return createJwtProvider({
-        name,
-        challengeRealm,
-        rules,
-        keys: openKeys(config, parts),
-        names,
-        clock,
-        count,
-      })
-    }
-    case 'auth-o-tron': {
-      const { name, url: baseUrl, issuer, audience, clockToleranceSeconds, cacheSeconds } = config
-      const requiredClaims = ['username']
-      const rules = { issuer, audience, algorithms: config.algorithms, requiredClaims, clockToleranceSeconds }
-      const verifier = createTokenVerifier({ rules, keys: openKeys(config, parts), clock })
-      const limits = { yesMs: cacheSeconds * 1000 }
-      return createAuthOTron({ ...dependencyParts(parts), name, baseUrl, verifier, limits })
-    }
-    case 'who-am-i': {
-      const { name, url, realm, cacheSeconds } = config
-      return createWhoAmI({
-        ...dependencyParts(parts),
-        name,
-        url,
-        realm,
-        limits: { yesMs: cacheSeconds * 1000 },
-      })
-    }
-    case 'tokens': {
-      const tokens = config.tokens.map(({ username, realm, roles, secretEnv }) => {
-        const rule = { purpose: `the token of ${username}`, minBytes: MIN_TOKEN_BYTES }
-        return { username, realm, roles, token: readSecret(secretEnv, rule) }
-      })
-      return createStaticTokens({ name: config.name, challengeRealm, tokens, clock })
-    }
-  }
-}
-
-function openKeys(
-  config: Extract<ProviderSettings, { readonly issuer: string }>,
-  parts: AccessParts,
-): KeySource {
-  const { name, issuer, keysUrl, keys, secretEnvs = [] } = config
-  if (keysUrl !== undefined) {
-    return createRemoteKeys(dependencyParts(parts), { name: `keys of ${name}`, url: keysUrl })
-  }
-  if (keys !== undefined) return createInlineKeys(keys as unknown as JsonValue, issuer)
-  const rule = { purpose: `the tokens of ${issuer}`, minBytes: SECRET_BYTES }
-  return createSecretKeys(secretEnvs.map((secretName) => parts.readSecret(secretName, rule)))
-}
-
-function dependencyParts({ fetch, clock, logger, count }: AccessParts): DependencyParts {
-  return { fetch, clock, logger, count }
 }

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Authoriser } from '#services/auth/listen/authorise.ts'
 import type { Config, ServiceName } from './settings.ts'
+import type { Access } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import type { Route } from '#shared/http/route.ts'
 import { createHttpMetrics } from '#shared/observe/metrics/observe_http.ts'
@@ -81,7 +81,8 @@ export interface Instruments {
   onRefused(code: AvisoErrorCode): void
   hub(hub: Hub): Hub
   readonly hubObserver: HubObserver
-  authoriser(authoriser: Authoriser): Authoriser
+  /** Access for listening, measured. */
+  listening(access: Access): Pick<Access, 'forListening'>
   /** Shows what identity and policy count. */
   watchAccess(read: () => Readonly<Record<string, number>>): void
   /** @param route A route of the configuration. */
@@ -140,7 +141,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     hub: createHubMetrics(metrics),
     hubObserver: createHubObserver({ metrics, clock, traces, tracer: parts.tracer }),
     watchAccess: createAccessMetrics(metrics),
-    authoriser: createAuthoriserMetrics({ metrics, elapsed, times: times.auth, onUser: users.observe }),
+    listening: createListeningMetrics({ metrics, elapsed, times: times.auth, onUser: users.observe }),
     handler: (service, route, handler) => {
       const collector = service === undefined ? undefined : times[service]
       return http.observe(route, handler, collector === undefined ? {} : { collector })
@@ -245,30 +246,34 @@ function createAccessMetrics(metrics: MetricsRegistry): Instruments['watchAccess
   }
 }
 
-interface AuthoriserMetricsParts {
+interface ListeningMetricsParts {
   readonly metrics: MetricsRegistry
   readonly elapsed: () => number
   readonly times: TimeCollector | undefined
   readonly onUser: (name: string) => void
 }
 
-/** Registers the metrics. @returns Measures an authoriser: outcomes, the time it takes (`att` of 1.x), and who comes. */
-function createAuthoriserMetrics({ metrics, elapsed, times, onUser }: AuthoriserMetricsParts) {
+/** Registers the metrics. @returns a function that measures verdicts: outcomes, the time they take (`att` of 1.x), and who asks. */
+function createListeningMetrics({
+  metrics,
+  elapsed,
+  times,
+  onUser,
+}: ListeningMetricsParts): Instruments['listening'] {
   const requests = metrics.counter({
     name: 'aviso_auth_requests',
     help: 'Verdicts on who asks; outcome is "ok" or an error code',
     labels: ['outcome'],
   })
-  return (authoriser: Authoriser): Authoriser => ({
-    ...authoriser,
-    async authorise(request) {
+  return (access) => ({
+    async forListening(request) {
       const startedAt = elapsed()
       try {
-        const principal = await authoriser.authorise(request)
+        const listener = await access.forListening(request)
         requests.add(['ok'])
         times?.observe((elapsed() - startedAt) / 1_000, 'att')
-        onUser(principal.name)
-        return principal
+        onUser(listener.name)
+        return listener
       } catch (error) {
         requests.add([isAvisoError(error) ? error.code : 'other'])
         throw error

@@ -11,6 +11,7 @@ import type { MonitoringVars } from '#services/monitoring/settings.ts'
 import type { PodsOptions } from '#services/monitoring/checks/pods_check.ts'
 import { secretOf, tokenOf, type InstrumentPowers } from './instruments.ts'
 import type { Config } from './settings.ts'
+import type { Access } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { MetricsRegistry } from '#shared/observe/metrics/registry.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -27,8 +28,7 @@ export interface SystemMonitoringParts extends InstrumentPowers {
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
-  /** Refuses whoever may not see the status, by throwing. */
-  readonly requireOperator?: (request: Request) => Promise<void>
+  readonly access: Pick<Access, 'forAdministration'>
 }
 
 type SharedVars = Config['vars']
@@ -53,7 +53,7 @@ export function startSystemMonitoring(parts: SystemMonitoringParts): Monitoring 
     clock,
     random,
     logger,
-    ...(parts.requireOperator !== undefined && { requireOperator: parts.requireOperator }),
+    access: parts.access,
     ...(address !== undefined &&
       udp !== undefined && { openSocket: (onDatagram) => udp.openReceiver(address, onDatagram) }),
   })

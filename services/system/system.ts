@@ -83,7 +83,7 @@ const READINESS_LIMIT_MS = 2000
  */
 export function startSystem(parts: SystemParts): System {
   const stop = new AbortController()
-  const access = startAccess({ ...parts, powers: parts })
+  const access = startAccess(parts)
   const { instruments, monitoring } = startMeasuring(parts, access)
   let running: Running | undefined
   let keeping: Promise<void> | undefined
@@ -179,13 +179,10 @@ function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
   let monitoring: Monitoring | undefined
   const accept = isHere ? (message: Uint8Array): void => void monitoring?.accept(message) : undefined
   const instruments = createInstruments({ ...parts, accept })
-  instruments.watchAccess(access.counters.values)
+  instruments.watchAccess(access.counts)
   if (isHere) {
     const { metrics, store } = instruments
-    const requireOperator = async (request: Request): Promise<void> => {
-      await access.administrators.authorise(request)
-    }
-    monitoring = startSystemMonitoring({ ...parts, metrics, store, requireOperator })
+    monitoring = startSystemMonitoring({ ...parts, metrics, store, access })
   }
   return { instruments, monitoring }
 }
@@ -255,7 +252,7 @@ async function startServices(parts: StartParts, closers: Closers, signal: AbortS
         logger: instruments.logger('rest'),
         skips: vars.skips,
         info,
-        authorise: access.providers,
+        access,
         onRefused: instruments.onRefused,
       }),
     )
@@ -287,7 +284,7 @@ async function startServices(parts: StartParts, closers: Closers, signal: AbortS
         store,
         hub: instruments.hub(hub),
         schemas,
-        authorise: instruments.authoriser(access.listeners),
+        access: instruments.listening(access),
         clock,
         random,
         logger: instruments.logger('auth'),
@@ -325,7 +322,6 @@ function startAdmin({
   version,
 }: StartParts): AdminService {
   const settings = toAdminSettings(config.services.admin.vars, schemas)
-  const authorise = access.administrators
   const { schemaService } = config.vars
   const info = { version }
   return createAdminService({
@@ -336,7 +332,7 @@ function startAdmin({
     random,
     logger,
     settings,
-    authorise,
+    access,
     schemaService,
     info,
   })

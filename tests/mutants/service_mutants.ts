@@ -47,8 +47,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'services/auth/etcd_facade/facade.ts',
-    from: "const grant = await principal.grant([asked], 'narrow')",
-    to: "const grant = await principal.grant([{ key: asked.key }], 'narrow')",
+    from: "const grant = await listener.grant([asked], 'narrow')",
+    to: "const grant = await listener.grant([{ key: asked.key }], 'narrow')",
     tests: ['watch'],
   },
   {
@@ -64,18 +64,18 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     tests: ['hostile'],
   },
   {
-    file: 'services/auth/principals.ts',
+    file: 'shared/access/listening.ts',
     from: 'if (!opens.take(name)) {',
     to: 'if (false) {',
     tests: ['streams'],
   },
   {
-    file: 'services/auth/principals.ts',
+    file: 'shared/access/listening.ts',
     from: 'if (giveBack !== undefined) return giveBack',
     to: 'return giveBack ?? (() => undefined)',
     tests: ['streams'],
   },
-  { file: 'services/auth/principals.ts', from: '        giveBack()\n', to: '', tests: ['streams'] },
+  { file: 'shared/access/listening.ts', from: '        giveBack()\n', to: '', tests: ['streams'] },
   {
     file: 'services/auth/listen/listen.ts',
     from: "bases.map(prefixRange), 'refuse'",
@@ -84,20 +84,20 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'services/rest/ingest.ts',
-    from: '  ingest.provider.requirePublish(item.event, item.keys)\n',
+    from: '  ingest.provider.requirePublish(item.event, item.keys.stem)\n',
     to: '',
     tests: ['parity', 'hostile'],
   },
   {
-    file: 'services/rest/providers.ts',
-    from: 'key: toBytes(stem)',
+    file: 'shared/access/publishing.ts',
+    from: 'key: toBytes(key)',
     to: "key: toBytes('/ec/diss/SCL/x')",
     tests: ['parity', 'hostile'],
   },
   {
-    file: 'services/admin/administrators.ts',
-    from: '      access.requireAdmin(requester)\n',
-    to: '',
+    file: 'shared/access/administration.ts',
+    from: 'if (!policy().isAdmin(identity)) throw',
+    to: 'if (false) throw',
     tests: ['parity', 'hostile'],
   },
   {
@@ -145,10 +145,10 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     tests: ['json'],
   },
   {
-    file: 'services/rest/providers.ts',
+    file: 'shared/access/publishing.ts',
     from: 'if (identity !== undefined && !requests.take(name)) {',
     to: 'if (false) {',
-    tests: ['providers'],
+    tests: ['publishing'],
   },
   {
     file: 'services/auth/etcd_facade/facade.ts',

@@ -8,8 +8,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 
 import { AvisoError } from '#shared/errors.ts'
-import type { Identity } from '#shared/access/identity/identity.ts'
-import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
+import { prefixRange } from '#shared/bytes/bytes.ts'
 import { MISBEHAVIOURS, type Misbehaviour } from '../support/auth_servers.ts'
 import type { RawServer } from '../support/auth_servers_socket.ts'
 import {
@@ -33,7 +32,7 @@ function requestOf(authorization: string, more: Readonly<Record<string, string>>
   return new Request('http://aviso.test/v3/kv/range', { method: 'POST', headers: { authorization, ...more } })
 }
 
-describe('openAccessControl()', () => {
+describe('startAccess()', () => {
   let standIns: AccessStandIns
   /** Everything that any of the tests printed, logged, put on record or was told. */
   const printed: string[] = []
@@ -45,9 +44,9 @@ describe('openAccessControl()', () => {
   })
   after(async () => {
     await standIns.close()
-    for (const { audit, printed: lines } of opened) {
-      await audit.close()
-      printed.push(...lines)
+    for (const { access, logged, audited } of opened) {
+      await access.close()
+      printed.push(...logged, ...audited)
     }
     assert.ok(printed.length > 100)
     assert.deepEqual(
@@ -79,9 +78,9 @@ describe('openAccessControl()', () => {
 
   async function readsOf({ access }: AccessUnderTest, request: Request, prefix: string): Promise<string> {
     const { code } = await outcomeOf(async () => {
-      const requester = await access.identify(request)
-      printed.push(JSON.stringify(requester), String(requester.refusal().message))
-      await access.authorise(requester, [prefixRange(prefix)], 'narrow')
+      const listener = await access.forListening(request)
+      printed.push(JSON.stringify(listener))
+      printed.push(JSON.stringify(await listener.grant([prefixRange(prefix)], 'narrow')))
     })
     return code
   }
@@ -99,10 +98,13 @@ describe('openAccessControl()', () => {
       [requestOf(`Bearer ${PROVIDER_TOKEN}`), 'local', 'provider'],
       [requestOf(`EmailKey any@x.int:${OPERATOR_TOKEN}`), 'local', 'operator'],
     ]
-    for (const [request, realm, username] of forms) {
-      const { identity } = await under.access.identify(request)
-      assert.deepEqual(namesOf(identity), [realm, username])
-    }
+    for (const [request] of forms) await outcomeOf(() => under.access.forAdministration(request))
+    await under.access.close()
+    const records = under.audited.map((line) => JSON.parse(line) as { realm: string; user: string })
+    assert.deepEqual(
+      records.map(({ realm, user }) => [realm, user]),
+      forms.map(([, realm, username]) => [realm, username]),
+    )
   })
 
   it('shows each what is theirs', async () => {
@@ -134,15 +136,15 @@ describe('openAccessControl()', () => {
       const shown = `${authorization.slice(0, 30)} ${prefix}`
       assert.equal(await readsOf(under, requestOf(authorization), prefix), expected, shown)
     }
-    assert.equal(under.counters.values().fail_open, 0)
+    assert.equal(under.access.counts()['fail_open'], 0)
   })
 
   it('lets publish who may', async () => {
     const { access } = open()
     const publishes = (authorization: string, event: string, key: string): Promise<{ code: string }> =>
       outcomeOf(async () => {
-        const requester = await access.identify(requestOf(authorization))
-        access.requirePublish(requester, { event, key: toBytes(key) })
+        const provider = await access.forPublishing(requestOf(authorization))
+        provider.requirePublish(event, key)
       })
     const rows: readonly (readonly [string, string, string, string])[] = [
       [`Bearer ${PROVIDER_TOKEN}`, 'dissemination', '/ec/diss/SCL/a', 'granted'],
@@ -214,8 +216,8 @@ describe('openAccessControl()', () => {
       const cold = open(own)
       await server(own).misbehave(how)
       const { code, ms } = await outcomeOf(async () => {
-        const requester = await cold.access.identify(requestOf(credential))
-        await cold.access.authorise(requester, [prefixRange(prefix)], 'narrow')
+        const listener = await cold.access.forListening(requestOf(credential))
+        await listener.grant([prefixRange(prefix)], 'narrow')
       })
       assert.equal(code, 'ERR_VERDICT_UNAVAILABLE', `${name}: ${how}`)
       assert.ok(ms < ANSWER_LIMIT_MS, `${name}: ${how} took ${ms} ms`)
@@ -227,7 +229,7 @@ describe('openAccessControl()', () => {
         'granted',
         `${name}: ${how} was remembered`,
       )
-      assert.equal(cold.counters.values().fail_open, 0, `${name}: ${how}`)
+      assert.equal(cold.access.counts()['fail_open'], 0, `${name}: ${how}`)
     }
     await own.close()
   }
@@ -249,14 +251,14 @@ describe('openAccessControl()', () => {
     assert.equal(await readsOf(under, request(), '/ec/mars/'), 'granted')
     await standIns.ecpds.misbehave(undefined)
     assert.equal(await readsOf(under, request(), '/ec/diss/SCL/'), 'granted')
-    assert.equal(under.counters.values().fail_open, 0)
+    assert.equal(under.access.counts()['fail_open'], 0)
   })
 
   it('answers in time where one server after the other is slow', async () => {
     const under = open()
     await Promise.all([standIns.authOTron.misbehave('hang'), standIns.whoAmI.misbehave('hang')])
     const { code, ms } = await outcomeOf(() =>
-      under.access.identify(requestOf(`EmailKey kim@x.int:${KIM_KEY}`)),
+      under.access.forListening(requestOf(`EmailKey kim@x.int:${KIM_KEY}`)),
     )
     assert.equal(code, 'ERR_VERDICT_UNAVAILABLE')
     assert.ok(ms < ANSWER_LIMIT_MS, `${ms} ms`)
@@ -267,15 +269,12 @@ describe('openAccessControl()', () => {
     const { access } = open()
     const [ecpds, whoAmI, keySet] = [standIns.ecpds, standIns.whoAmI, standIns.keySet]
     const sent = [ecpds, whoAmI, keySet].map(({ seen }) => seen.length)
-    const requester = await access.identify(requestOf(`Bearer ${JOE_TOKEN}`, { cookie: `${CANARY}-cookie` }))
-    await access.authorise(requester, [prefixRange('/ec/diss/SCL/')], 'refuse')
+    const request = requestOf(`Bearer ${JOE_TOKEN}`, { cookie: `${CANARY}-cookie` })
+    const listener = await access.forListening(request)
+    await listener.grant([prefixRange('/ec/diss/SCL/')], 'refuse')
     const seen = [ecpds, whoAmI, keySet].flatMap((server, index) => server.seen.slice(sent[index]))
     assert.equal(seen.length, 1)
     const text = JSON.stringify(seen.map(({ target, headers }) => [target, ...headers]))
     assert.doesNotMatch(text, new RegExp(`${JOE_TOKEN}|cookie`))
   })
 })
-
-function namesOf(identity: Identity | undefined): readonly (string | undefined)[] {
-  return [identity?.realm, identity?.username]
-}

@@ -176,9 +176,9 @@ describe('bad calls', () => {
       assert.equal((await call('POST', '/api/v1/admin/clean', {}, headers)).status, 403)
     assert.equal((await call('POST', '/api/v1/admin/clean', {}, { origin: 'http://127.0.0.1' })).status, 200)
   })
-  it('lets nobody through whom the authoriser does not', async () => {
+  it('lets no request through that access refuses', async () => {
     const refusal = new AvisoError('ERR_FORBIDDEN', 'Not an administrator')
-    const { store, call } = setUp({ authorise: { authorise: () => Promise.reject(refusal) } })
+    const { store, call } = setUp({ access: { forAdministration: () => Promise.reject(refusal) } })
     await put(store, mars(day(20)))
     for (const [method, path] of [
       ['POST', 'clean'],

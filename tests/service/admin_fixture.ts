@@ -2,6 +2,7 @@
 
 import { createAdminService, type AdminParts, type AdminService } from '#services/admin/handler.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
+import { createOpenAccess } from '#shared/access/open_access.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -38,6 +39,7 @@ export function setUp(parts: Partial<AdminParts> = {}): AdminFixture {
   const service = createAdminService({
     store,
     maintenance: undefined,
+    access: createOpenAccess(),
     schemas,
     clock,
     logger: silentLogger,
@@ -50,6 +52,7 @@ export function setUp(parts: Partial<AdminParts> = {}): AdminFixture {
   const publisher = createPublisher({ store, clock, random, logger: silentLogger, identity })
   const ingest = createRestHandler({
     publisher,
+    access: createOpenAccess(),
     schemas,
     clock,
     random,

@@ -7,6 +7,7 @@ import { monitoringVars, opsviewServer } from '#services/monitoring/settings.ts'
 import { MAX_DATAGRAMS_PER_SECOND } from '#services/monitoring/receive/udp_gate.ts'
 import { formatMetrics } from '#shared/observe/metrics/open_metrics.ts'
 import { createRegistry } from '#shared/observe/metrics/registry.ts'
+import { createOpenAccess } from '#shared/access/open_access.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { encodeTelemetry } from '#shared/observe/telemetry/message.ts'
@@ -39,6 +40,7 @@ function setUp(options: Partial<MonitoringOptions> = {}, parts: Partial<Monitori
     events: ['flight'],
     clock,
     random: () => 'random',
+    access: createOpenAccess(),
     logger: (level, message) => void logs.push(`${level} ${message}`),
     ...parts,
   })

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { createRestHandler } from '#services/rest/handler.ts'
 import type { RestOptions } from '#services/rest/handler.ts'
+import { createOpenAccess } from '#shared/access/open_access.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
@@ -55,6 +56,7 @@ export function setUp(
   const clock = createManualClock(NOW)
   const handler = createRestHandler({
     publisher: recorder.publisher,
+    access: createOpenAccess(),
     schemas,
     clock,
     random: () => `random-${++randoms}`,

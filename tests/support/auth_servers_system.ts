@@ -5,14 +5,11 @@
  */
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
-import { createAudit, type Audit } from '#shared/access/audit/audit.ts'
-import { loadConfig } from '#services/system/settings.ts'
-import type { Config } from '#services/system/settings.ts'
-import { createCounters, type Counters } from '#shared/access/identity/counters.ts'
-import { createSecretReader } from '#shared/secret.ts'
-import type { AccessControl } from '#shared/access/policy/access_control.ts'
+import { loadConfig, type Config } from '#services/system/settings.ts'
+import { startAccess, type SystemAccess } from '#services/system/access.ts'
 import { createLogger, type Logger } from '#shared/logger.ts'
-import { openAccessControl } from '#services/system/access.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
 import {
   active,
   AUTH_O_TRON_ISSUER,
@@ -147,12 +144,12 @@ function varsOf({
 
 /** Access control and all it leaves behind. */
 export interface AccessUnderTest {
-  readonly access: AccessControl
+  readonly access: SystemAccess
   readonly clock: TestClock
-  readonly counters: Counters
-  readonly audit: Audit
-  /** What was logged and put on record so far. */
-  readonly printed: string[]
+  /** What was logged so far. */
+  readonly logged: string[]
+  /** Lines of the audit log so far; complete once `access` is closed. */
+  readonly audited: string[]
 }
 
 /** The shipped configuration with these `vars`. */
@@ -160,37 +157,23 @@ export function configOf(vars: object): Config {
   return loadConfig(JSON.stringify({ ...configFile, vars: { ...configFile.vars, ...vars } }), 'test.json')
 }
 
-/** Event types of the shipped schemas and the prefixes of their keys. */
-const ROOTS = new Map([
-  ['flight', '/tmp/aviso/flight/'],
-  ['dissemination', '/ec/diss/'],
-  ['mars', '/ec/mars/'],
-])
-
 /** New access control over the stand-ins, which remembers nothing yet. */
 export function openAccess(standIns: AccessStandIns): AccessUnderTest {
-  const printed: string[] = []
+  const logged: string[] = []
+  const audited: string[] = []
   const logger: Logger = createLogger(
-    (line) => printed.push(line),
+    (line) => logged.push(line),
     () => Date.now(),
     'debug',
   )
   const clock = createScaledClock()
-  const counters = createCounters()
-  const audit = createAudit({ sink: (lines) => void printed.push(lines), clock, logger })
-  const { identity, policy, quota } = configOf(standIns.vars).vars
-  const { access } = openAccessControl({
-    identity,
-    policy,
-    quota,
-    roots: ROOTS,
-    readSecret: createSecretReader(standIns.environment),
-    fetch: (url, init) => fetch(url, init),
-    addressOf: () => undefined,
-    audit,
+  const access = startAccess({
+    config: configOf(standIns.vars),
+    schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
+    environment: standIns.environment,
+    auditSink: (lines) => void audited.push(...lines.trimEnd().split('\n')),
     clock,
     logger,
-    count: counters.count,
   })
-  return { access, clock, counters, audit, printed }
+  return { access, clock, logged, audited }
 }

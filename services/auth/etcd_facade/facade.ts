@@ -5,13 +5,13 @@
  */
 
 import { followedAmong, requireFollowed } from './followed.ts'
-import type { Authoriser, Grant } from '../listen/authorise.ts'
 import { facadeErrorResponse, createHeader, rangeMessage } from './messages.ts'
 import { parseRangeRequest, readVisible } from './range.ts'
 import { createRelayView, readNothing, shownKeys } from './relay.ts'
 import { createGatewayFormat, parseWatchRequest } from './watch.ts'
 import type { AuthLimits } from '../listen/limits.ts'
 import { maxAgeOf, oldestRevisionOf } from '../listen/stream.ts'
+import type { Access, Grant } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { requestIdOf } from '#shared/http/respond.ts'
@@ -29,7 +29,7 @@ import type { Hub } from '#shared/hub/hub.ts'
 export interface FacadeParts {
   readonly store: Store
   readonly hub: Hub
-  readonly authorise: Authoriser
+  readonly access: Pick<Access, 'forListening'>
   readonly schemas: Schemas
   /** The store's epoch. @throws {AvisoError} `ERR_STORE_UNAVAILABLE` while it is not known. */
   readonly epoch: () => string
@@ -51,7 +51,7 @@ type FacadeRoute = (request: Request, requestId: string) => Promise<Response>
 
 /** Answers every path of {@link isFacadePath}. */
 export function createFacade(parts: FacadeParts): FetchHandler {
-  const { store, hub, authorise, epoch, random, logger, schemas } = parts
+  const { store, hub, access, epoch, random, logger, schemas } = parts
   const routes: ReadonlyMap<string, FacadeRoute> = new Map([
     ['/v3/kv/range', range],
     ['/v3/watch', watch],
@@ -70,9 +70,9 @@ export function createFacade(parts: FacadeParts): FetchHandler {
   }
 
   async function range(request: Request, requestId: string): Promise<Response> {
-    const principal = await authorise.authorise(request)
+    const listener = await access.forListening(request)
     const asked = parseRangeRequest(await readMessage(request, parts))
-    const granted = await principal.grant([asked], 'narrow')
+    const granted = await listener.grant([asked], 'narrow')
     granted.takeRead()
     const result = await read(granted, asked, { signal: request.signal })
     const header = createHeader(epoch())(result.revision)
@@ -90,9 +90,9 @@ export function createFacade(parts: FacadeParts): FetchHandler {
   }
 
   async function watch(request: Request, requestId: string): Promise<Response> {
-    const principal = await authorise.authorise(request)
+    const listener = await access.forListening(request)
     const { range: asked, from } = parseWatchRequest(await readMessage(request, parts))
-    const grant = await principal.grant([asked], 'narrow')
+    const grant = await listener.grant([asked], 'narrow')
     const { keys, relay } = grant
     const followed = followedAmong(keys, schemas.roots)
     if (relay === undefined) requireFollowed(followed, schemas.roots)

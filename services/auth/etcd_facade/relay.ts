@@ -7,12 +7,11 @@
  * @module
  */
 
-import type { Grant } from '../listen/authorise.ts'
+import type { Grant, RelayGrant } from '#shared/access/access.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { contains, covers, normalise, toInterval, type IntervalSet } from '#shared/access/interval.ts'
 import { JOURNAL_PREFIX } from '#shared/journal/journal.ts'
 import { redactJournal } from '#shared/journal/redact.ts'
-import type { RelayGrant } from '#shared/access/policy/access_control.ts'
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { CallOptions, KeyValue, RangeResult, Store, StoreEvent } from '#shared/store/store.ts'
 

@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Authoriser } from './authorise.ts'
 import { formatCursor } from './cursor.ts'
 import { compileFilter } from './filter.ts'
 import {
@@ -16,6 +15,7 @@ import {
 } from './request.ts'
 import { oldestRevisionOf, openStream, type Listening, type StreamParts } from './stream.ts'
 import type { StreamDialect } from './stream_format.ts'
+import type { Access } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse } from '#shared/http/respond.ts'
@@ -27,7 +27,7 @@ import type { Logger } from '#shared/logger.ts'
 /** What the streams work with. */
 export interface ListenParts extends StreamParts {
   readonly schemas: Schemas
-  readonly authorise: Authoriser
+  readonly access: Pick<Access, 'forListening'>
   readonly logger: Logger
 }
 
@@ -71,14 +71,14 @@ async function answer(
   parse: () => Promise<ListenRequest> | ListenRequest,
 ): Promise<Response> {
   const { request, requestId, mode } = asking
-  const principal = await parts.authorise.authorise(request)
+  const listener = await parts.access.forListening(request)
   try {
     const listen = await parse()
     const schema = parts.schemas.require(listen.event)
     checkSpan(mode, listen)
     const filter = compileFilter(schema, listen.identifier)
     const bases = schema.baseKeys(filter)
-    const grant = await principal.grant(bases.map(prefixRange), 'refuse')
+    const grant = await listener.grant(bases.map(prefixRange), 'refuse')
     const { signal } = request
     const dialect = dialectOf(request)
     const listening = { mode, requestId, signal, dialect, listen, filter, bases, grant }

@@ -6,11 +6,11 @@
  * @module
  */
 
-import type { Grant, StreamPlace } from './authorise.ts'
 import type { AuthLimits } from './limits.ts'
 import type { ListenMode, ListenRequest } from './request.ts'
 import { isFromTheBeginning, resolveStart, type Positions } from './start.ts'
 import { createStreamFormat, type StreamDialect } from './stream_format.ts'
+import type { Grant, StreamPlace } from '#shared/access/access.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { oldestRevision } from '#shared/journal/commits.ts'
 import { journalKey } from '#shared/journal/journal.ts'

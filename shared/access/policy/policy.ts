@@ -22,7 +22,7 @@ import {
 } from '../interval.ts'
 import { prefixRange } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import { withoutInternal } from './access.ts'
+import { withoutInternal } from './decision.ts'
 import type { DestinationList, DestinationSource } from './destinations.ts'
 import { parsePrefix } from './prefix.ts'
 import type { PolicySettings } from './settings.ts'
@@ -82,17 +82,6 @@ export interface Policy {
   /** Whether somebody is another Aviso, whose hub stands on this one. */
   isRelay(identity: Identity | undefined): boolean
 }
-
-/** Everybody may do everything: with `identifyNobody`, for development. */
-export const openPolicy: Policy = {
-  visible: () => EVERYTHING,
-  mayPublish: () => true,
-  isAdmin: () => true,
-  // Not even for development: what is ours is given to those alone whom a rule names.
-  isRelay: () => false,
-}
-
-const EVERYTHING: Visible = { keys: withoutInternal(ALL_KEYS) }
 
 /**
  * A policy.

@@ -1,7 +1,7 @@
 /**
  * Who sends a request: its credential verified, wrong ones counted per address.
  *
- * Flow: request → **requester** → access control
+ * Flow: request → **requester** → authorisation
  *
  * @module
  */
@@ -51,8 +51,10 @@ export interface IdentifyParts {
   readonly failures: Rate
 }
 
+/** Name of a requester without an identity. */
+export const ANONYMOUS = 'anonymous'
 /** The text 1.x clients show to their users. */
-const FORBIDDEN = 'User not allowed to access the resource'
+export const FORBIDDEN = 'User not allowed to access the resource'
 /** One text for every cause, so that nobody learns how close a guess was. */
 const WRONG_CREDENTIAL = 'Invalid credentials or unauthorized token'
 const FOR_EVER: Standing = { endsAt: undefined, validUntil: Infinity }
@@ -69,7 +71,7 @@ export function createIdentify(parts: IdentifyParts): Identify {
 
   function nobody(message: string): Requester {
     const requester: Requester = {
-      name: 'anonymous',
+      name: ANONYMOUS,
       identity: undefined,
       standing: FOR_EVER,
       again: () => Promise.resolve(requester),
@@ -137,20 +139,14 @@ function principalName({ realm, username }: Identity): string {
   return JSON.stringify([realm, username])
 }
 
+/** Name of a requester for figures and logs. */
+export function displayName({ identity }: Requester): string {
+  return identity?.username ?? ANONYMOUS
+}
+
 /** The part of an identity that goes on record. */
 export function subjectOf(identity: Identity | undefined): AuditSubject | undefined {
   if (identity === undefined) return undefined
   const { provider, realm, username } = identity
   return { provider, realm, username }
-}
-
-/** Everybody is nobody in particular, and no credential is looked at: for development, where the service listens on loopback only. */
-export const identifyNobody: Identify = () => Promise.resolve(NOBODY)
-
-const NOBODY: Requester = {
-  name: 'anonymous',
-  identity: undefined,
-  standing: FOR_EVER,
-  again: () => Promise.resolve(NOBODY),
-  refusal: () => new AvisoError('ERR_FORBIDDEN', FORBIDDEN),
 }

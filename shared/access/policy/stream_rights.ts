@@ -5,18 +5,10 @@
  */
 
 import { isAvisoError } from '#shared/errors.ts'
-import type { Count } from '../identity/counters.ts'
+import type { LostRight } from '../access.ts'
+import type { Count, CounterName } from '../identity/counters.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
-
-/** Why a stream lost its right. */
-export type LostRight =
-  /** The credential has ended; a new one may go on. */
-  | 'expired'
-  /** The credential, a destination or a rule was taken away. */
-  | 'revoked'
-  /** Nobody could say for too long. */
-  | 'unverifiable'
 
 /** When streams are checked; milliseconds. */
 export interface RecheckLimits {
@@ -127,7 +119,7 @@ export function createStreamRights({
     } catch (error) {
       // The credential may have come to its end while it was looked at.
       if (isAvisoError(error, 'ERR_UNAUTHENTICATED', 'ERR_FORBIDDEN'))
-        lose(entry, hasEnded(entry, clock.now()) ? 'expired' : 'revoked')
+        lose(entry, hasEnded(entry, clock.now()) ? 'auth_expired' : 'auth_revoked')
       else {
         if (!isAvisoError(error)) logger('error', 'A stream could not be checked', { cause: nameOf(error) })
         entry.nextCheckAt = clock.now() + limits.retryMs
@@ -147,8 +139,8 @@ export function createStreamRights({
     if (now < lastTickAt) distrust(held, now)
     lastTickAt = now
     for (const entry of held) {
-      if (hasEnded(entry, now)) lose(entry, 'expired')
-      else if (now >= entry.standing.validUntil + limits.graceMs) lose(entry, 'unverifiable')
+      if (hasEnded(entry, now)) lose(entry, 'auth_expired')
+      else if (now >= entry.standing.validUntil + limits.graceMs) lose(entry, 'auth_unavailable')
       else if (now >= entry.nextCheckAt && !entry.isChecking) void check(entry)
     }
   }
@@ -188,11 +180,11 @@ function distrust(held: Iterable<Held>, now: number): void {
   }
 }
 
-const COUNTERS = {
-  expired: 'streams_expired',
-  revoked: 'streams_revoked',
-  unverifiable: 'streams_unverifiable',
-} as const
+const COUNTERS: Readonly<Record<LostRight, CounterName>> = {
+  auth_expired: 'streams_expired',
+  auth_revoked: 'streams_revoked',
+  auth_unavailable: 'streams_unverifiable',
+}
 
 function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : 'unknown'

@@ -8,11 +8,11 @@ import assert from 'node:assert/strict'
 
 import * as v from 'valibot'
 import { createAuthHandler, type AuthParts } from '#services/auth/handler.ts'
-import type { Authoriser } from '#services/auth/listen/authorise.ts'
-import { createAuthoriser, openAuthoriser } from '#services/auth/principals.ts'
 import { authVars, toHubLimits } from '#services/auth/settings.ts'
+import type { Access } from '#shared/access/access.ts'
 import { silentAudit } from '#shared/access/audit/audit.ts'
-import { createAccessControl } from '#shared/access/policy/access_control.ts'
+import { createListening } from '#shared/access/listening.ts'
+import { createOpenAccess } from '#shared/access/open_access.ts'
 import { createPolicy } from '#shared/access/policy/policy.ts'
 import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
 import type { Place } from '#services/auth/listen/request.ts'
@@ -197,7 +197,7 @@ export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<
     store,
     hub,
     schemas,
-    authorise: openAuthoriser,
+    access: createOpenAccess(),
     epoch: () => EPOCH,
     positions: fakePositions,
     clock: createManualClock(Date.parse('2026-08-10T12:00:00.500Z')),
@@ -213,8 +213,8 @@ export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<
 /** As many as joe may make at once. */
 export const READS = 400
 
-/** Takes everybody for joe, who may listen to these prefixes. */
-export function authoriserFor(...prefixes: readonly string[]): Authoriser {
+/** Takes every request for joe's, who may listen to these prefixes. */
+export function accessTo(...prefixes: readonly string[]): Pick<Access, 'forListening'> {
   const identity = { provider: 'p', realm: 'r', username: 'joe', roles: [], claims: {} }
   const requester: Requester = {
     name: 'joe',
@@ -232,19 +232,16 @@ export function authoriserFor(...prefixes: readonly string[]): Authoriser {
     clock,
     count,
   })
-  const access = createAccessControl({
+  const forListening = createListening({
     identify: () => Promise.resolve(requester),
     policy: () => policy,
     audit: silentAudit,
-  })
-  const rights = createStreamRights({ clock, logger: silentLogger, count })
-  return createAuthoriser({
-    access,
-    rights,
+    rights: createStreamRights({ clock, logger: silentLogger, count }),
     clock,
     count,
     quota: { streams: 32, opens: { perSecond: 1, burst: 30 }, reads: { perSecond: 1, burst: READS } },
   })
+  return { forListening }
 }
 
 /** A POST with a JSON body, or with a body as it stands. */

@@ -55,7 +55,7 @@ describe('startAccess()', () => {
   it('refuses a token that could be guessed, without showing it', () => {
     const { logger } = createTestLog()
     assert.throws(
-      () => startAccess({ ...parts, logger, environment: { OPS: CANARY }, powers: {} }),
+      () => startAccess({ ...parts, logger, environment: { OPS: CANARY } }),
       (error: Error) => /token of ops/.test(error.message) && !error.message.includes(CANARY),
     )
   })
@@ -66,14 +66,12 @@ describe('startAccess()', () => {
       throw new Error('disk full')
     }
     const environment = { OPS: `${CANARY}-the-token-of-ops` }
-    const access = startAccess({ ...parts, logger, environment, powers: { auditSink } })
-    assert.equal(access.counters.values()['audit_lost'], 0)
+    const access = startAccess({ ...parts, logger, environment, auditSink })
+    assert.equal(access.counts()['audit_lost'], 0)
     const headers = { authorization: 'Bearer wrong' }
-    await assert.rejects(
-      access.listeners.authorise(new Request('http://aviso.test/', { method: 'POST', headers })),
-    )
+    await assert.rejects(access.forListening(new Request('http://aviso.test/', { method: 'POST', headers })))
     await access.close()
-    assert.equal(access.counters.values()['audit_lost'], 1)
+    assert.equal(access.counts()['audit_lost'], 1)
     assert.match(lines.join('\n'), /The audit log cannot be written/)
   })
 })

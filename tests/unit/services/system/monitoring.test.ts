@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createInstruments } from '#services/system/instruments.ts'
 import { startSystemMonitoring } from '#services/system/monitoring.ts'
+import { createOpenAccess } from '#shared/access/open_access.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { loadConfig } from '#services/system/settings.ts'
 import { createRegistry } from '#shared/observe/metrics/registry.ts'
@@ -21,7 +22,13 @@ const configWith = (vars: object, telemetry?: object) =>
     'test',
   )
 
-const common = { clock: systemClock, logger: silentLogger, random: () => 'id', schemas: createTestSchemas() }
+const common = {
+  access: createOpenAccess(),
+  clock: systemClock,
+  logger: silentLogger,
+  random: () => 'id',
+  schemas: createTestSchemas(),
+}
 
 function isConfigError(name: string): (error: unknown) => boolean {
   return (error) => isAvisoError(error, 'ERR_CONFIG') && error.message.includes(name)

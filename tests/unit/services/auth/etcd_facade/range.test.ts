@@ -367,7 +367,7 @@ describe('failures under /v3/', () => {
       [new Error('boom'), 500],
     ] as const) {
       const service = createFixture([keyValue('/a')], {
-        authorise: { authorise: () => Promise.reject(error) },
+        access: { forListening: () => Promise.reject(error) },
       })
       const response = await service.handler(post('/v3/kv/range', { key: b64('/a') }))
       assert.equal(response.status, status)

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 
 import { decodeBase64 } from '#shared/bytes/base64.ts'
 import { toText } from '#shared/bytes/bytes.ts'
-import { authoriserFor, b64, createFixture, keyValue, post, READS, type Fixture } from '../support.ts'
+import { accessTo, b64, createFixture, keyValue, post, READS, type Fixture } from '../support.ts'
 
 const KEYS = [
   '/_aviso/epoch',
@@ -34,7 +34,7 @@ describe('POST /v3/kv/range for a principal with few rights', () => {
   const service = () =>
     createFixture(
       KEYS.map((key) => keyValue(key)),
-      { authorise: authoriserFor('/ec/diss/FOO/') },
+      { access: accessTo('/ec/diss/FOO/') },
     )
 
   it('answers 429 to who reads too often, and to nobody else', async () => {

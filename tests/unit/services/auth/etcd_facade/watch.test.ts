@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { CloseReason } from '#shared/hub/hub.ts'
-import { authoriserFor, b64, createFixture, HEAD, keyValue, post, type Fixture } from '../support.ts'
+import { accessTo, b64, createFixture, HEAD, keyValue, post, type Fixture } from '../support.ts'
 
 const PREFIX = { key: b64('/ec/mars/'), range_end: b64('/ec/mars0') }
 const HEADER = /^\{"cluster_id":"\d+","member_id":"1","revision":"\d+","raft_term":"1"\}$/
@@ -164,7 +164,7 @@ describe('POST /v3/watch', () => {
   })
 
   it('narrows to what a principal may see', async () => {
-    const fixture = createFixture([], { authorise: authoriserFor('/ec/diss/FOO/', '/ec/mars/') })
+    const fixture = createFixture([], { access: accessTo('/ec/diss/FOO/', '/ec/mars/') })
     await lines(fixture, { key: b64('/ec/diss/FOO'), range_end: b64('/ec/diss/FOP') })
     const [request] = fixture.hub.requests
     if (request?.selection.kind !== 'ranges') assert.fail()

@@ -8,7 +8,7 @@ import type { AvisoError } from '#shared/errors.ts'
 import type { ChainVerdict, IdentityChain } from '#shared/access/identity/chain.ts'
 import { createCounters, type Counters } from '#shared/access/identity/counters.ts'
 import type { VerdictOptions } from '#shared/access/identity/identity.ts'
-import { createIdentify, identifyNobody, type Identify } from '#shared/access/policy/requester.ts'
+import { createIdentify, type Identify } from '#shared/access/policy/requester.ts'
 import { quotaSettings } from '#shared/access/quota/settings.ts'
 import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
 
@@ -130,13 +130,5 @@ describe('createIdentify()', () => {
     verdict = () => ({ kind: 'identified', identity: { ...identity, endsAt }, validUntil: clock.now() + 1 })
     await assert.rejects(identify(request({ authorization: RIGHT })), { code: 'ERR_VERDICT_UNAVAILABLE' })
     assert.equal(counters.values().fail_open, 2)
-  })
-})
-
-describe('identifyNobody()', () => {
-  it('looks at no credential', async () => {
-    const requester = await identifyNobody(request({ authorization: 'Bearer a, Bearer b' }))
-    assert.equal(requester.identity, undefined)
-    assert.equal(requester.refusal().code, 'ERR_FORBIDDEN')
   })
 })

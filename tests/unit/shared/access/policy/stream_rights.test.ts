@@ -2,16 +2,12 @@ import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
 import fc from 'fast-check'
 
+import type { LostRight } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { createCounters, type Counters } from '#shared/access/identity/counters.ts'
 import { verdictUnavailable } from '#shared/access/identity/unavailable.ts'
 import { createVerdictCache } from '#shared/access/identity/verdict_cache.ts'
-import {
-  createStreamRights,
-  type LostRight,
-  type Standing,
-  type StreamRights,
-} from '#shared/access/policy/stream_rights.ts'
+import { createStreamRights, type Standing, type StreamRights } from '#shared/access/policy/stream_rights.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createManualClock, settle, type ManualClock } from '../../../../support/clock.ts'
 import { deferred } from '../identity/support.ts'
@@ -66,7 +62,7 @@ describe('createStreamRights()', () => {
     await clock.advance(40_000)
     answer = () => Promise.reject(REVOKED)
     await clock.advance(600_000)
-    assert.deepEqual(ended, [{ reason: 'revoked', at: 50_000 }])
+    assert.deepEqual(ended, [{ reason: 'auth_revoked', at: 50_000 }])
     assert.equal(counters.values().streams_revoked, 1)
     assert.equal(rights.size, 0)
   })
@@ -77,7 +73,7 @@ describe('createStreamRights()', () => {
     await clock.advance(600_000)
     assert.deepEqual(
       ended.map(({ reason }) => reason),
-      ['expired'],
+      ['auth_expired'],
     )
     assert.ok((ended[0]?.at ?? 0) > 98_000 && (ended[0]?.at ?? 0) <= 100_000)
   })
@@ -89,7 +85,7 @@ describe('createStreamRights()', () => {
       throw REVOKED
     }
     await clock.advance(60_000)
-    assert.deepEqual(ended, [{ reason: 'expired', at: 25_800 }])
+    assert.deepEqual(ended, [{ reason: 'auth_expired', at: 25_800 }])
   })
 
   it('goes on where a check says that the credential lasts longer', async () => {
@@ -105,14 +101,14 @@ describe('createStreamRights()', () => {
     answer = () => Promise.reject(REVOKED)
     rights.checkAll()
     await clock.advance(1000)
-    assert.deepEqual(ended, [{ reason: 'revoked', at: 6000 }])
+    assert.deepEqual(ended, [{ reason: 'auth_revoked', at: 6000 }])
   })
 
   it('tries again while nobody can say, and ends the stream 58 s after the last verdict', async () => {
     hold()
     answer = () => Promise.reject(DOWN)
     await clock.advance(600_000)
-    assert.deepEqual(ended, [{ reason: 'unverifiable', at: 58_000 }])
+    assert.deepEqual(ended, [{ reason: 'auth_unavailable', at: 58_000 }])
     assert.equal(checks, 7)
   })
 
@@ -129,14 +125,14 @@ describe('createStreamRights()', () => {
     hold()
     answer = () => Promise.reject(new TypeError('a defect'))
     await clock.advance(600_000)
-    assert.deepEqual(ended, [{ reason: 'unverifiable', at: 58_000 }])
+    assert.deepEqual(ended, [{ reason: 'auth_unavailable', at: 58_000 }])
   })
 
   it('ends a stream whose check never answers', async () => {
     hold()
     answer = () => deferred<Standing>().promise
     await clock.advance(600_000)
-    assert.deepEqual(ended, [{ reason: 'unverifiable', at: 58_000 }])
+    assert.deepEqual(ended, [{ reason: 'auth_unavailable', at: 58_000 }])
     assert.equal(checks, 1)
   })
 
@@ -161,7 +157,7 @@ describe('createStreamRights()', () => {
     await clock.advance(1000)
     assert.deepEqual(
       ended.map(({ reason }) => reason),
-      ['revoked'],
+      ['auth_revoked'],
     )
     hold({ endsAt: undefined, validUntil: clock.now() + 86_400_000 })
     answer = () => Promise.reject(DOWN)
@@ -169,7 +165,7 @@ describe('createStreamRights()', () => {
     await clock.advance(31_000)
     assert.deepEqual(
       ended.map(({ reason }) => reason),
-      ['revoked', 'unverifiable'],
+      ['auth_revoked', 'auth_unavailable'],
     )
   })
 

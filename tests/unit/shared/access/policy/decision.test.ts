@@ -4,7 +4,7 @@ import fc from 'fast-check'
 
 import { normalise, toInterval, type IntervalSet } from '#shared/access/interval.ts'
 import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
-import { decideAccess, mayNarrow } from '#shared/access/policy/access.ts'
+import { decideAccess, mayNarrow } from '#shared/access/policy/decision.ts'
 import { END_OF_KEYS, isInRange, prefixEnd, prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 

@@ -1,0 +1,103 @@
+/**
+ * Identity providers as the configuration says.
+ *
+ * @module
+ */
+
+import { createAuthOTron } from '#shared/access/identity/auth_o_tron.ts'
+import type { DependencyParts } from '#shared/access/identity/dependency.ts'
+import type { IdentityProvider } from '#shared/access/identity/identity.ts'
+import { createJwtProvider } from '#shared/access/identity/jwt.ts'
+import { createInlineKeys, createSecretKeys, type KeySource } from '#shared/access/identity/key_set.ts'
+import { createRemoteKeys } from '#shared/access/identity/remote_keys.ts'
+import type { ReadSecret } from '#shared/secret.ts'
+import { createStaticTokens, MIN_TOKEN_BYTES } from '#shared/access/identity/static_tokens.ts'
+import { createTokenVerifier } from '#shared/access/identity/token_verifier.ts'
+import { createWhoAmI } from '#shared/access/identity/who_am_i.ts'
+import type { ProviderSettings } from '#shared/access/identity/settings.ts'
+import type { JsonValue } from '#shared/json/strict_json.ts'
+
+/** What providers are opened with. */
+export interface IdentityParts extends DependencyParts {
+  readonly readSecret: ReadSecret
+}
+
+/** RFC 7518 §3.2: a key as long as the hash. */
+const SECRET_BYTES = 32
+
+/**
+ * One provider. It asks no server before the first request that needs it.
+ *
+ * @param challengeRealm What a client without a credential is told.
+ * @throws {AvisoError} `ERR_CONFIG` for keys that cannot be, and for secrets that are missing or too short.
+ */
+export function openProvider(
+  config: ProviderSettings,
+  challengeRealm: string,
+  parts: IdentityParts,
+): IdentityProvider {
+  const { clock, count, readSecret } = parts
+  switch (config.kind) {
+    case 'jwt': {
+      const { name, issuer, audience, clockToleranceSeconds } = config
+      const { usernameClaim: username, rolesClaim: roles, realmClaim, realm: fixedRealm } = config
+      const rules = {
+        issuer,
+        audience,
+        algorithms: config.algorithms,
+        // Whatever names the user, a token says whom it is about (RFC 9068 §2.2).
+        requiredClaims: ['sub'],
+        clockToleranceSeconds,
+        ...(config.type !== undefined && { type: config.type }),
+      }
+      const names = { username, roles, fixedRealm, ...(realmClaim !== undefined && { realm: realmClaim }) }
+      return createJwtProvider({
+        name,
+        challengeRealm,
+        rules,
+        keys: openKeys(config, parts),
+        names,
+        clock,
+        count,
+      })
+    }
+    case 'auth-o-tron': {
+      const { name, url: baseUrl, issuer, audience, clockToleranceSeconds, cacheSeconds } = config
+      const requiredClaims = ['username']
+      const rules = { issuer, audience, algorithms: config.algorithms, requiredClaims, clockToleranceSeconds }
+      const verifier = createTokenVerifier({ rules, keys: openKeys(config, parts), clock })
+      const limits = { yesMs: cacheSeconds * 1000 }
+      return createAuthOTron({ ...parts, name, baseUrl, verifier, limits })
+    }
+    case 'who-am-i': {
+      const { name, url, realm, cacheSeconds } = config
+      return createWhoAmI({
+        ...parts,
+        name,
+        url,
+        realm,
+        limits: { yesMs: cacheSeconds * 1000 },
+      })
+    }
+    case 'tokens': {
+      const tokens = config.tokens.map(({ username, realm, roles, secretEnv }) => {
+        const rule = { purpose: `the token of ${username}`, minBytes: MIN_TOKEN_BYTES }
+        return { username, realm, roles, token: readSecret(secretEnv, rule) }
+      })
+      return createStaticTokens({ name: config.name, challengeRealm, tokens, clock })
+    }
+  }
+}
+
+function openKeys(
+  config: Extract<ProviderSettings, { readonly issuer: string }>,
+  parts: IdentityParts,
+): KeySource {
+  const { name, issuer, keysUrl, keys, secretEnvs = [] } = config
+  if (keysUrl !== undefined) {
+    return createRemoteKeys(parts, { name: `keys of ${name}`, url: keysUrl })
+  }
+  if (keys !== undefined) return createInlineKeys(keys as unknown as JsonValue, issuer)
+  const rule = { purpose: `the tokens of ${issuer}`, minBytes: SECRET_BYTES }
+  return createSecretKeys(secretEnvs.map((secretName) => parts.readSecret(secretName, rule)))
+}

@@ -1,0 +1,41 @@
+/**
+ * Access by identity and policy, within quotas, with an audit log.
+ *
+ * @module
+ */
+
+import type { Clock } from '#shared/time/clock.ts'
+import type { Access } from './access.ts'
+import { createAdministration } from './administration.ts'
+import type { Audit } from './audit/audit.ts'
+import type { Count } from './identity/counters.ts'
+import { createListening, type ListeningQuota } from './listening.ts'
+import type { Policy } from './policy/policy.ts'
+import type { Identify } from './policy/requester.ts'
+import type { StreamRights } from './policy/stream_rights.ts'
+import { createPublishing } from './publishing.ts'
+import type { Rate } from './quota/buckets.ts'
+
+/** What access control is made of. */
+export interface AccessControlParts {
+  readonly identify: Identify
+  /** A function, so that changed rules reach streams that are open. */
+  readonly policy: () => Policy
+  readonly audit: Audit
+  /** Checks the rights of open streams again. */
+  readonly rights: StreamRights
+  /** What one identity may take. */
+  readonly quota: { readonly listening: ListeningQuota; readonly publishing: Rate }
+  readonly clock: Clock
+  readonly count: Count
+}
+
+/** Access by identity and policy. */
+export function createAccessControl(parts: AccessControlParts): Access {
+  const { listening, publishing } = parts.quota
+  return {
+    forListening: createListening({ ...parts, quota: listening }),
+    forPublishing: createPublishing({ ...parts, quota: publishing }),
+    forAdministration: createAdministration(parts),
+  }
+}

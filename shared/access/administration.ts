@@ -1,0 +1,42 @@
+/**
+ * Access for administration: who may, and what goes on record of it.
+ *
+ * @module
+ */
+
+import { rawPath } from '#shared/http/route.ts'
+import type { Access } from './access.ts'
+import type { Audit, AuditSubject } from './audit/audit.ts'
+import type { Policy } from './policy/policy.ts'
+import { displayName, refuse, subjectOf, type Identify } from './policy/requester.ts'
+
+/** What administration is authorised with. */
+export interface AdministrationParts {
+  readonly identify: Identify
+  readonly policy: () => Policy
+  readonly audit: Audit
+}
+
+/** Calls that change nothing: a poll every few seconds would fill the audit log. */
+const READING_METHODS: readonly string[] = ['GET', 'HEAD']
+
+/** The administrative side of access control. */
+export function createAdministration({
+  identify,
+  policy,
+  audit,
+}: AdministrationParts): Access['forAdministration'] {
+  return async (request) => {
+    const requester = await identify(request)
+    const { identity } = requester
+    if (!policy().isAdmin(identity)) throw refuse(audit, identity, requester.refusal())
+    recordAdministration(audit, subjectOf(identity), request)
+    return { name: displayName(requester) }
+  }
+}
+
+/** Records what is administered before it is done; of requests that only read, refusals alone are recorded. */
+export function recordAdministration(audit: Audit, who: AuditSubject | undefined, request: Request): void {
+  if (READING_METHODS.includes(request.method)) return
+  audit.record({ action: 'administered', who, reason: `${request.method} ${rawPath(request.url)}` })
+}

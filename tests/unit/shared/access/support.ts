@@ -1,0 +1,67 @@
+/**
+ * Requesters, policies and an audit log for tests of access.
+ *
+ * @module
+ */
+
+import { silentAudit, type Audit, type AuditRecord } from '#shared/access/audit/audit.ts'
+import { AvisoError } from '#shared/errors.ts'
+import type { Identity } from '#shared/access/identity/identity.ts'
+import { createPolicy, type Policy, type PolicyRules } from '#shared/access/policy/policy.ts'
+import type { Requester } from '#shared/access/policy/requester.ts'
+import { createManualClock } from '../../../support/clock.ts'
+
+/** An identity of realm `r`. */
+export function identityOf(username: string, roles: readonly string[] = []): Identity {
+  return { provider: 'p', realm: 'r', username, roles, claims: {} }
+}
+
+/** A requester whose verdict never changes. @param identity Absent: an anonymous one. */
+export function requesterOf(identity: Identity | undefined, validUntil = Infinity): Requester {
+  const requester: Requester = {
+    name: identity?.username ?? 'anonymous',
+    identity,
+    standing: { endsAt: undefined, validUntil },
+    again: () => Promise.resolve(requester),
+    refusal: () => new AvisoError(identity === undefined ? 'ERR_UNAUTHENTICATED' : 'ERR_FORBIDDEN', 'No'),
+  }
+  return requester
+}
+
+/** Identifies by the header `x-user`; without it the requester is anonymous. */
+export function identifyByHeader(request: Request): Promise<Requester> {
+  const username = request.headers.get('x-user')
+  return Promise.resolve(requesterOf(username === null ? undefined : identityOf(username)))
+}
+
+/** A policy over the event types `mars` and `flight`. */
+export function policyOf(rules: PolicyRules['rules'], publish: string[] = []): Policy {
+  return createPolicy({
+    rules: { public: { listen: [], publish }, open: [], rules },
+    roots: new Map([
+      ['mars', '/ec/mars/'],
+      ['flight', '/flight/'],
+    ]),
+    clock: createManualClock(),
+    count: () => undefined,
+  })
+}
+
+/** An audit log in memory. */
+export interface MemoryAudit extends Audit {
+  readonly records: AuditRecord[]
+  /** `username event` of each notification. */
+  readonly publications: string[]
+}
+
+export function createMemoryAudit(): MemoryAudit {
+  const records: AuditRecord[] = []
+  const publications: string[] = []
+  return {
+    ...silentAudit,
+    records,
+    publications,
+    record: (record) => void records.push(record),
+    published: (who, event) => void publications.push(`${who?.username} ${event}`),
+  }
+}
