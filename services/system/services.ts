@@ -1,0 +1,179 @@
+/**
+ * Starts the services of a system on its store, and ends them again.
+ *
+ * @module
+ */
+
+import { toAdminSettings } from '#services/admin/from_config.ts'
+import { createAdminService, type AdminService } from '#services/admin/handler.ts'
+import { createAuthHandler } from '#services/auth/handler.ts'
+import { toHubLimits } from '#services/auth/settings.ts'
+import { createRestHandler } from '#services/rest/handler.ts'
+import type { Access } from '#shared/access/access.ts'
+import type { Config, ServiceName } from './settings.ts'
+import { openRemovals } from '#shared/hub/removals.ts'
+import { createHub } from '#shared/hub/shared_hub.ts'
+import type { Logger } from '#shared/logger.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import { createPublisher } from '#shared/publish/publisher.ts'
+import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import type { StoreMaintenance } from '#shared/store/maintenance.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import { openEpoch, type CurrentEpoch } from './epoch.ts'
+import type { Instruments } from './instruments.ts'
+
+/** What services are started with. */
+export interface ServicesParts {
+  readonly config: Config
+  readonly services: readonly ServiceName[]
+  readonly maintenance?: StoreMaintenance | undefined
+  readonly schemas: Schemas
+  readonly access: Access
+  /** Have the store, measured. */
+  readonly instruments: Instruments
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+  readonly identity: { readonly unixUser: string; readonly hostname: string }
+  /** Public address, the `source` of delivered CloudEvents. */
+  readonly baseUrl: () => string
+  readonly version: string
+}
+
+/** Running services. */
+export interface RunningServices {
+  readonly handlers: ReadonlyMap<ServiceName, FetchHandler>
+  /** Open listener streams, and whether they have an upstream. */
+  readonly listening: () => { readonly connected: boolean; readonly streams: number }
+  readonly admin: AdminService | undefined
+  /** Ends streams with a resumable position and finishes writes. */
+  close(): Promise<void>
+}
+
+/** Things to close, in no order. */
+type Closers = (() => Promise<void>)[]
+
+/**
+ * Starts services, except the monitoring, which runs also without a store. What was begun is closed again where the rest fails.
+ *
+ * @throws {AvisoError} What the store throws.
+ */
+export async function startServices(
+  parts: ServicesParts,
+  systemSignal: AbortSignal,
+): Promise<RunningServices> {
+  const stop = new AbortController()
+  const closers: Closers = [async () => stop.abort()]
+  const close = async (): Promise<void> => {
+    await Promise.all(closers.map((closeOne) => closeOne()))
+  }
+  try {
+    const signal = AbortSignal.any([systemSignal, stop.signal])
+    return { ...(await startEach(parts, closers, signal)), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function startEach(
+  parts: ServicesParts,
+  closers: Closers,
+  signal: AbortSignal,
+): Promise<Omit<RunningServices, 'close'>> {
+  const { clock, instruments, logger, random, services } = parts
+  const handlers = new Map<ServiceName, FetchHandler>()
+  const epoch = await openEpoch({ store: instruments.store, clock, random, logger, signal })
+  if (services.includes('rest')) handlers.set('rest', startIngest(parts, closers))
+  const listening = services.includes('auth') ? await startListening(parts, epoch, closers) : undefined
+  if (listening !== undefined) handlers.set('auth', listening.fetch)
+  const admin = services.includes('admin') ? startAdmin(parts, closers) : undefined
+  if (admin !== undefined) handlers.set('admin', admin.fetch)
+  return { handlers, listening: listening?.state ?? (() => ({ connected: true, streams: 0 })), admin }
+}
+
+function startIngest(parts: ServicesParts, closers: Closers): FetchHandler {
+  const { access, clock, config, instruments, logger, random, schemas, version } = parts
+  const { store } = instruments
+  const { strictIds, skips } = config.services.rest.vars
+  const identity = { ...parts.identity, version }
+  const publisher = createPublisher({ store, clock, random, logger, identity, strictIds })
+  closers.push(() => publisher.close())
+  return createRestHandler({
+    publisher: instruments.publisher(publisher),
+    access,
+    schemas,
+    clock,
+    random,
+    logger: instruments.logger('rest'),
+    skips,
+    info: { version },
+    onRefused: instruments.onRefused,
+  })
+}
+
+interface Listening {
+  readonly fetch: FetchHandler
+  readonly state: RunningServices['listening']
+}
+
+async function startListening(
+  parts: ServicesParts,
+  epoch: CurrentEpoch,
+  closers: Closers,
+): Promise<Listening> {
+  const { access, clock, config, instruments, logger, random, schemas } = parts
+  const { store } = instruments
+  const limits = toHubLimits(config.services.auth.vars)
+  const removals = await openRemovals({ store, clock, random, logger })
+  closers.push(() => removals.close())
+  const hub = await createHub({
+    store,
+    removals,
+    schemas,
+    roots: schemas.roots,
+    clock,
+    random,
+    logger,
+    limits,
+    onEpochChange: () => epoch.renew(),
+    observer: instruments.hubObserver,
+  })
+  closers.push(() => hub.close())
+  const fetch = createAuthHandler({
+    store,
+    hub: instruments.hub(hub),
+    schemas,
+    access: instruments.listening(access),
+    clock,
+    random,
+    logger: instruments.logger('auth'),
+    info: { baseUrl: parts.baseUrl },
+    limits: { maxAgeSeconds: limits.maxAgeSeconds },
+    epoch: () => epoch.current(),
+    traces: instruments.traces,
+  })
+  const state = (): ReturnType<RunningServices['listening']> => {
+    const { connected, subscribers } = hub.status()
+    return { connected, streams: subscribers }
+  }
+  return { fetch, state }
+}
+
+function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
+  const { access, clock, config, instruments, logger, maintenance, random, schemas, version } = parts
+  const admin = createAdminService({
+    store: instruments.store,
+    maintenance,
+    schemas,
+    access,
+    clock,
+    random,
+    logger,
+    settings: toAdminSettings(config.services.admin.vars, schemas),
+    schemaService: config.vars.schemaService,
+    info: { version },
+  })
+  closers.push(() => admin.close())
+  return admin
+}
