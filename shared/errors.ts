@@ -172,7 +172,7 @@ export type AvisoErrorCode = keyof typeof ERRORS
 export interface AvisoErrorOptions {
   /** The failure behind this one. Only the logger sees it; it never reaches a client. */
   readonly cause?: unknown
-  /** Machine-readable details that a client may see, e.g. `{ field: "step" }`, `{ oldest_revision: "17" }`. */
+  /** Machine-readable details that a client may see, e.g. `{ field: "step" }`. */
   readonly details?: Readonly<Record<string, string | number | boolean>>
 }
 
@@ -195,6 +195,24 @@ export class AvisoError extends Error {
   get status(): number {
     return ERRORS[this.code].status
   }
+}
+
+/** What was asked for is, at least in part, no longer in the history that the store keeps. */
+export class HistoryCompacted extends AvisoError {
+  /** The oldest revision that can still be read; absent where the store does not tell it. */
+  readonly oldest: bigint | undefined
+
+  /** @param oldest Clients are given it, too, as `oldest_revision`. */
+  constructor(message: string, oldest: bigint | undefined, cause?: unknown) {
+    const details = oldest === undefined ? {} : { oldest_revision: oldest.toString() }
+    super('ERR_HISTORY_COMPACTED', message, { cause, details })
+    this.oldest = oldest
+  }
+}
+
+/** The oldest revision that can still be read, where an error says that history before it is gone. */
+export function oldestRevisionOf(error: unknown): bigint | undefined {
+  return error instanceof HistoryCompacted ? error.oldest : undefined
 }
 
 /** Whether a value is an {@link AvisoError}, with one of the given codes where any are given. */

@@ -8,7 +8,7 @@
  */
 
 import type { Access, Listener } from '#shared/access/access.ts'
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { AvisoError, HistoryCompacted, isAvisoError } from '#shared/errors.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import { readCommit } from '#shared/journal/commits.ts'
@@ -116,12 +116,6 @@ function notFound(): AvisoError {
   return new AvisoError('ERR_NOT_FOUND', 'There is no such notification')
 }
 
-function compacted(oldest: bigint): AvisoError {
-  return new AvisoError(
-    'ERR_HISTORY_COMPACTED',
-    'This notification is no longer in the history that is kept',
-    {
-      details: { oldest_revision: oldest.toString() },
-    },
-  )
+function compacted(oldest: bigint): HistoryCompacted {
+  return new HistoryCompacted('This notification is no longer in the history that is kept', oldest)
 }

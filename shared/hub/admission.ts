@@ -31,7 +31,7 @@ export interface AdmissionParts {
 /**
  * Resolves when a stream may begin at a position.
  *
- * @throws {AvisoError} `ERR_STORE_UNAVAILABLE`, `ERR_FUTURE_POSITION`, `ERR_HISTORY_COMPACTED` (`details.oldest_revision`).
+ * @throws {AvisoError} `ERR_STORE_UNAVAILABLE`, `ERR_FUTURE_POSITION`, `ERR_HISTORY_COMPACTED`.
  */
 export async function admit(parts: AdmissionParts, from: StartPosition): Promise<void> {
   await untilStanding(parts)

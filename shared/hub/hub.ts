@@ -124,7 +124,7 @@ export interface HubRemovals {
 /** One upstream watch shared by many streams. */
 export interface Hub {
   /**
-   * @throws {AvisoError} `ERR_HISTORY_COMPACTED` (`details.oldest_revision`), `ERR_FUTURE_POSITION`, `ERR_OVERLOADED` (too many streams),
+   * @throws {AvisoError} `ERR_HISTORY_COMPACTED`, `ERR_FUTURE_POSITION`, `ERR_OVERLOADED` (too many streams),
    *   `ERR_STORE_UNAVAILABLE` when the upstream has never stood or the position cannot be checked.
    */
   subscribe(request: SubscribeRequest): Promise<Subscription>

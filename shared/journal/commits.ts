@@ -6,7 +6,7 @@
  * @module
  */
 
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { AvisoError, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { CallOptions, KeyValue, Revision, Store } from '#shared/store/store.ts'
 import { parseJournal } from './codec.ts'
@@ -108,7 +108,7 @@ async function streamFromOldest(source: JournalSource, span: Span): Promise<Comm
   try {
     return { commits: await stream(source, span), complete: true }
   } catch (error) {
-    const oldest = isAvisoError(error, 'ERR_HISTORY_COMPACTED') ? oldestRevision(error) : undefined
+    const oldest = oldestRevisionOf(error)
     if (oldest === undefined || oldest <= span.from) throw error
     const commits = oldest > span.through ? [] : await stream(source, { ...span, from: oldest })
     return { commits, complete: false }
@@ -131,10 +131,4 @@ async function stream(source: JournalSource, { from, through, signal }: Span): P
     'ERR_STORE_UNAVAILABLE',
     'The journal could not be read in time: try again in a moment',
   )
-}
-
-/** The oldest revision that can be read, as the store's refusal tells it. */
-export function oldestRevision(error: AvisoError): Revision | undefined {
-  const text = error.details['oldest_revision']
-  return typeof text === 'string' && /^\d+$/.test(text) ? BigInt(text) : undefined
 }

@@ -5,10 +5,10 @@
  * @module
  */
 
-import { isAvisoError } from '#shared/errors.ts'
+import { HistoryCompacted } from '#shared/errors.ts'
 import { firstIndex } from '#shared/search.ts'
 import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
-import { lastSequence, oldestRevision, previousRevision, readCommit, type JournalCommit } from './commits.ts'
+import { lastSequence, previousRevision, readCommit, type JournalCommit } from './commits.ts'
 
 /** What a search needs of a commit. */
 export interface Outline {
@@ -76,8 +76,8 @@ export function readJournal(
         const { commit } = await readCommit(source, revision, options)
         return { kind: 'read', outline: commit && toOutline(commit) }
       } catch (error) {
-        if (!isAvisoError(error, 'ERR_HISTORY_COMPACTED')) throw error
-        const oldest = oldestRevision(error)
+        if (!(error instanceof HistoryCompacted)) throw error
+        const { oldest } = error
         return { kind: 'lost', lost: oldest === undefined || oldest <= revision ? revision : oldest - 1n }
       }
     },

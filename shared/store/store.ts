@@ -145,7 +145,7 @@ export interface StoreStatus {
  * - `ERR_STORE_UNAVAILABLE`: certainly nothing was done; trying again is safe.
  * - `ERR_OUTCOME_UNKNOWN`: a write was sent and may have been, or may yet be, applied.
  * - `ERR_STORE_FULL`: the store refuses writes until an operator makes room.
- * - `ERR_HISTORY_COMPACTED` (`details.oldest_revision`): the revision asked for is gone.
+ * - `ERR_HISTORY_COMPACTED` ({@link HistoryCompacted}): the revision asked for is gone.
  * - `ERR_FUTURE_POSITION`: the revision asked for does not exist yet (`range` only: a `watch` waits for it).
  * - `ERR_TOO_LARGE`, `ERR_INVALID_RANGE`: the request can never succeed.
  * - `ERR_STORE_PROTOCOL`: the answer was not a store's.

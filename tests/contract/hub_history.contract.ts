@@ -8,7 +8,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Hub } from '#shared/hub/hub.ts'
-import { isAvisoError } from '#shared/errors.ts'
+import { HistoryCompacted } from '#shared/errors.ts'
 import { createManualClock } from '../support/clock.ts'
 import { createFlakyStore } from './hub_flaky_store.ts'
 import {
@@ -180,9 +180,7 @@ function fromPosition(subject: HubSubject): void {
     for (let attempt = 0; attempt < 2; attempt++) {
       await assert.rejects(
         hub.subscribe({ ...request, from: { kind: 'revision', revision: oldest - 1n } }),
-        (error) =>
-          isAvisoError(error, 'ERR_HISTORY_COMPACTED') &&
-          error.details['oldest_revision'] === oldest.toString(),
+        (error) => error instanceof HistoryCompacted && error.oldest === oldest,
       )
     }
     const listener = await listen(hub, { ...request, from: { kind: 'revision', revision: oldest } })

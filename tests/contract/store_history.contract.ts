@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { isAvisoError } from '#shared/errors.ts'
+import { HistoryCompacted } from '#shared/errors.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { get, put, rejects, remove, revisionOf, startWatch, within, type Subject } from './store_support.ts'
 
@@ -50,8 +50,8 @@ export function historyContract(subject: Subject): void {
         for await (const { kind } of store.watch({ ...space.all, from: first })) assert.equal(kind, 'created')
       }
       await assert.rejects(within('a refusal', drain()), (error) => {
-        assert.ok(isAvisoError(error, 'ERR_HISTORY_COMPACTED'))
-        assert.equal(error.details['oldest_revision'], `${second}`)
+        assert.ok(error instanceof HistoryCompacted)
+        assert.equal(error.oldest, second)
         return true
       })
       assert.equal(await revisionOf(store), third)

@@ -13,10 +13,10 @@ import {
   type ListenMode,
   type ListenRequest,
 } from './request.ts'
-import { oldestRevisionOf, openStream, type Listening, type StreamParts } from './stream.ts'
+import { openStream, type Listening, type StreamParts } from './stream.ts'
 import type { StreamDialect } from './stream_format.ts'
 import type { Access } from '#shared/access/access.ts'
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { AvisoError, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'

@@ -6,7 +6,7 @@
 
 import { parseCursor } from './cursor.ts'
 import type { Place, StartRequest } from './request.ts'
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { HistoryCompacted, isAvisoError } from '#shared/errors.ts'
 import { sequenceAt, sharePositions, type JournalPosition } from '#shared/journal/positions.ts'
 import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
 import type { StartPosition } from '#shared/hub/hub.ts'
@@ -15,7 +15,7 @@ import type { StartPosition } from '#shared/hub/hub.ts'
 export type HistoryStart = Extract<StartPosition, { kind: 'revision' }>
 
 /**
- * Finds positions in the journal of an event type. `start` and `end` throw `ERR_HISTORY_COMPACTED` (`details.oldest_revision`) when the
+ * Finds positions in the journal of an event type. `start` and `end` throw {@link HistoryCompacted} when the
  * place is no longer kept.
  */
 export interface Positions {
@@ -104,10 +104,9 @@ function toEnd(position: JournalPosition): Revision | undefined {
   return position.kind === 'found' ? position.revision : undefined
 }
 
-function compacted(oldest: Revision): AvisoError {
-  return new AvisoError(
-    'ERR_HISTORY_COMPACTED',
+function compacted(oldest: Revision): HistoryCompacted {
+  return new HistoryCompacted(
     'What was asked for is partly no longer kept; start from the oldest position that is, or from now',
-    { details: { oldest_revision: oldest.toString() } },
+    oldest,
   )
 }

@@ -11,8 +11,7 @@ import type { ListenMode, ListenRequest } from './request.ts'
 import { isFromTheBeginning, resolveStart, type Positions } from './start.ts'
 import { createStreamFormat, type StreamDialect } from './stream_format.ts'
 import type { Grant, StreamPlace } from '#shared/access/access.ts'
-import { isAvisoError } from '#shared/errors.ts'
-import { oldestRevision } from '#shared/journal/commits.ts'
+import { oldestRevisionOf } from '#shared/errors.ts'
 import { journalKey } from '#shared/journal/journal.ts'
 import type { NotificationFilter } from '#shared/notification/notification.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
@@ -91,11 +90,6 @@ export async function openStream(
     const from = { kind: 'revision', revision: oldest } as const
     return compactedStream(formatOf(parts, listening, { from, end: undefined, isTruncated: false }), oldest)
   }
-}
-
-/** The oldest revision that can be read, where an error says that history before it is gone. */
-export function oldestRevisionOf(error: unknown): Revision | undefined {
-  return isAvisoError(error, 'ERR_HISTORY_COMPACTED') ? oldestRevision(error) : undefined
 }
 
 /** How long a stream may last: no longer than the right to it. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { isAvisoError } from '#shared/errors.ts'
-import { oldestRevision, readCommit } from '#shared/journal/commits.ts'
+import { oldestRevisionOf } from '#shared/errors.ts'
+import { readCommit } from '#shared/journal/commits.ts'
 import type { Store } from '#shared/store/store.ts'
 
 /** No store has an older one. */
@@ -32,7 +32,7 @@ export async function historySeconds(
       // The value at the oldest revision was written there or before: history reaches back at least to this commit's successor.
       return Math.max(0, (now - Date.parse(commit.batch.at)) / 1_000)
     } catch (error) {
-      const oldest = isAvisoError(error, 'ERR_HISTORY_COMPACTED') ? oldestRevision(error) : undefined
+      const oldest = oldestRevisionOf(error)
       if (oldest === undefined) throw error
       revision = oldest
     }

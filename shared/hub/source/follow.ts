@@ -64,7 +64,7 @@ interface Progress {
  * connection. It goes on from the last revision of an event, or of a progress message of the same connection: never from what another
  * connection or a response header says, for that may be ahead of what this one has delivered.
  *
- * @throws {AvisoError} `ERR_HISTORY_COMPACTED` (`details.oldest_revision`) and `ERR_EPOCH_CHANGED`: it cannot go on without a gap.
+ * @throws {AvisoError} `ERR_HISTORY_COMPACTED` and `ERR_EPOCH_CHANGED`: it cannot go on without a gap.
  *   Everything else is retried for ever.
  */
 export async function* followStore(request: FollowRequest): AsyncGenerator<WatchMessage, void, undefined> {

@@ -10,16 +10,10 @@
  * @module
  */
 
-import { AvisoError } from '#shared/errors.ts'
+import { HistoryCompacted, oldestRevisionOf, type AvisoError } from '#shared/errors.ts'
 import type { Revision } from '#shared/store/store.ts'
 import { createHistoryPages, type Page } from './history_pages.ts'
-import {
-  oldestRevisionOf,
-  startReader,
-  type HistoryParts,
-  type HistoryReader,
-  type HistoryWaiter,
-} from './history_reader.ts'
+import { startReader, type HistoryParts, type HistoryReader, type HistoryWaiter } from './history_reader.ts'
 import {
   HISTORY_ALIGNMENT,
   HISTORY_CACHE_BYTES,
@@ -146,8 +140,6 @@ export function createHistory(parts: HistoryParts): History {
   }
 }
 
-function compacted(oldest: Revision): AvisoError {
-  return new AvisoError('ERR_HISTORY_COMPACTED', 'The history from this position on is no longer kept', {
-    details: { oldest_revision: oldest.toString() },
-  })
+function compacted(oldest: Revision): HistoryCompacted {
+  return new HistoryCompacted('The history from this position on is no longer kept', oldest)
 }

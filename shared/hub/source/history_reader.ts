@@ -4,7 +4,6 @@
  * @module
  */
 
-import { isAvisoError } from '#shared/errors.ts'
 import { onNextTurn } from '#shared/time/turn.ts'
 import type { KeyRange, Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -23,7 +22,7 @@ export interface HistoryWaiter {
   readonly next: Revision
   /** The page is there, or the ring holds the revision by now. The page may go once this returns. */
   resume(): void
-  /** It never will be: `ERR_HISTORY_COMPACTED` (`details.oldest_revision`), `ERR_EPOCH_CHANGED`, or the hub is closed. */
+  /** It never will be: `ERR_HISTORY_COMPACTED`, `ERR_EPOCH_CHANGED`, or the hub is closed. */
   fail(error: unknown): void
 }
 
@@ -180,11 +179,4 @@ function createGate(): { readonly open: () => void; readonly opened: () => Promi
         open = resolve
       }),
   }
-}
-
-/** The oldest revision that an `ERR_HISTORY_COMPACTED` names. */
-export function oldestRevisionOf(error: unknown): Revision | undefined {
-  if (!isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
-  const text = String(error.details['oldest_revision'] ?? '')
-  return /^\d{1,19}$/.test(text) ? BigInt(text) : undefined
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isAvisoError } from '#shared/errors.ts'
+import { isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
 import { prefixRange } from '#shared/bytes/bytes.ts'
 import { onNextTurn } from '#shared/time/turn.ts'
@@ -16,7 +16,6 @@ import type { Logger } from '#shared/logger.ts'
 import type { Decoder } from './decode.ts'
 import { isEmptyEntry, type Entry } from './entry.ts'
 import { followStore, type FollowState, type KnownEpoch } from './follow.ts'
-import { oldestRevisionOf } from './history_reader.ts'
 import { START_BACK_REVISIONS, TURN_BYTES, TURN_REVISIONS } from './limits.ts'
 import { createNumbering } from './numbering.ts'
 import type { Ring } from './ring.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { AvisoError } from '#shared/errors.ts'
+import { AvisoError, HistoryCompacted } from '#shared/errors.ts'
 import { compareBytes } from '#shared/bytes/bytes.ts'
 import type { Backend } from './backend.ts'
 import type {
@@ -90,14 +90,8 @@ export function applyDeletion(
 }
 
 /** The refusal of a revision that is gone. */
-export function compactedError(oldest: Revision): AvisoError {
-  return new AvisoError(
-    'ERR_HISTORY_COMPACTED',
-    `This history is gone: the oldest revision to be had is ${oldest}`,
-    {
-      details: { oldest_revision: oldest.toString() },
-    },
-  )
+export function compactedError(oldest: Revision): HistoryCompacted {
+  return new HistoryCompacted(`This history is gone: the oldest revision to be had is ${oldest}`, oldest)
 }
 
 /** The refusal of a revision that is still to come. */

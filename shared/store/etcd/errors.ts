@@ -8,7 +8,7 @@
  * @module
  */
 
-import { AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
+import { AvisoError, HistoryCompacted, type AvisoErrorCode } from '#shared/errors.ts'
 import { malformed, toObject, type WireObject } from './wire.ts'
 
 /** An error as the gateway told it. */
@@ -39,9 +39,11 @@ const PERMISSION_DENIED = 7
 const UNIMPLEMENTED = 12
 const UNAUTHENTICATED = 16
 
+/** Part of etcd's text for history that is gone. Which revision is the oldest, a watch alone is told. */
+const COMPACTED_TEXT = 'has been compacted'
+
 /** Part of etcd's text → what we call it. The first that occurs decides. */
 const REFUSALS: readonly (readonly [text: string, code: AvisoErrorCode, message: string])[] = [
-  ['has been compacted', 'ERR_HISTORY_COMPACTED', 'This part of the history is no longer kept'],
   ['is a future revision', 'ERR_FUTURE_POSITION', 'The revision does not exist yet'],
   [
     'database space exceeded',
@@ -95,6 +97,7 @@ export function readGatewayError(body: WireObject | undefined): GatewayError | u
 export function judge({ code, message }: GatewayError): Verdict {
   // For the log only: it is an upstream's text.
   const cause = new Error(`etcd: ${message} (code ${code})`)
+  if (message.includes(COMPACTED_TEXT)) return { kind: 'refused', error: compacted(undefined, cause) }
   const refusal = REFUSALS.find(([text]) => message.includes(text))
   if (refusal !== undefined) {
     return { kind: 'refused', error: new AvisoError(refusal[1], refusal[2], { cause }) }
@@ -116,6 +119,11 @@ export function judgeForeign(status: number): Verdict {
   const error = malformed(new Error(`HTTP status ${status} without an error of etcd`))
   // A proxy that answers 5xx may have passed the request on; so may one that garbles a 200.
   return { kind: status >= 500 || status < 300 ? 'unknown' : 'not_done', error }
+}
+
+/** History that is gone. @param oldest The oldest revision that can be read, where it is known. */
+export function compacted(oldest: bigint | undefined, cause?: unknown): HistoryCompacted {
+  return new HistoryCompacted('This part of the history is no longer kept', oldest, cause)
 }
 
 /** The store cannot be asked now. */

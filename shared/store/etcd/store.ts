@@ -6,11 +6,12 @@
  * @module
  */
 
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { AvisoError, HistoryCompacted, oldestRevisionOf } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { txnWithPastReads } from './past_reads.ts'
+import { compacted } from './errors.ts'
 import { createCaller, type Caller } from './call.ts'
 import type { GatewayAuth } from './login.ts'
 import { STATUS_PATH } from './members.ts'
@@ -169,17 +170,13 @@ async function namingOldest<Value>(parts: WatchParts, call: () => Promise<Value>
   try {
     return await call()
   } catch (error) {
-    if (!isAvisoError(error, 'ERR_HISTORY_COMPACTED')) throw error
+    if (!(error instanceof HistoryCompacted)) throw error
     const oldest = await findOldest(parts)
-    if (oldest === undefined) throw error
-    throw new AvisoError('ERR_HISTORY_COMPACTED', error.message, {
-      cause: error,
-      details: { oldest_revision: oldest },
-    })
+    throw oldest === undefined ? error : compacted(oldest, error)
   }
 }
 
-async function findOldest(parts: WatchParts): Promise<string | undefined> {
+async function findOldest(parts: WatchParts): Promise<Revision | undefined> {
   const stop = new AbortController()
   const found = new AbortController()
   void parts.clock.sleep(OLDEST_LIMIT_MS, found.signal).then(() => stop.abort())
@@ -188,8 +185,7 @@ async function findOldest(parts: WatchParts): Promise<string | undefined> {
       if (kind !== 'created') return undefined
     }
   } catch (error) {
-    const oldest = isAvisoError(error, 'ERR_HISTORY_COMPACTED') ? error.details['oldest_revision'] : undefined
-    return oldest === undefined ? undefined : String(oldest)
+    return oldestRevisionOf(error)
   } finally {
     found.abort()
   }

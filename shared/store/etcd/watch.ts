@@ -12,7 +12,15 @@ import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { createAssembler, type Assembler } from './assemble.ts'
 import type { Caller } from './call.ts'
 import type { Endpoint } from './endpoints.ts'
-import { closedError, isSilent, judge, readGatewayError, unavailable, type Verdict } from './errors.ts'
+import {
+  closedError,
+  compacted,
+  isSilent,
+  judge,
+  readGatewayError,
+  unavailable,
+  type Verdict,
+} from './errors.ts'
 import { onAbort } from './limit.ts'
 import { watchOver, type Liveness } from './liveness.ts'
 import type { Question } from './members.ts'
@@ -160,9 +168,7 @@ function endOf(message: WireObject): Verdict | undefined {
   if (result['canceled'] !== true) return undefined
   const oldest = decodeInteger(result['compact_revision'])
   if (oldest > 0n) {
-    const details = { oldest_revision: oldest.toString() }
-    const text = 'This part of the history is no longer kept'
-    return { kind: 'refused', error: new AvisoError('ERR_HISTORY_COMPACTED', text, { details }) }
+    return { kind: 'refused', error: compacted(oldest) }
   }
   const reason = result['cancel_reason']
   return judge({ code: 0, message: typeof reason === 'string' ? reason : 'canceled without a reason' })

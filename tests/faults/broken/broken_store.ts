@@ -4,15 +4,8 @@
  * @module
  */
 
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import type {
-  KeyRange,
-  Revision,
-  Store,
-  TxnRequest,
-  WatchMessage,
-  WatchRequest,
-} from '#shared/store/store.ts'
+import { AvisoError, oldestRevisionOf } from '#shared/errors.ts'
+import type { KeyRange, Store, TxnRequest, WatchMessage, WatchRequest } from '#shared/store/store.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import type { Dice } from '../dice.ts'
 
@@ -110,17 +103,11 @@ export function hidingCompaction(store: Store): Store {
         try {
           return yield* store.watch({ ...request, ...(from !== undefined && { from }) })
         } catch (error) {
-          const oldest = oldestOf(error)
+          const oldest = oldestRevisionOf(error)
           if (oldest === undefined) throw error
           from = oldest
         }
       }
     },
   }
-}
-
-function oldestOf(error: unknown): Revision | undefined {
-  if (!isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
-  const oldest = error.details['oldest_revision']
-  return oldest === undefined ? undefined : BigInt(String(oldest))
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 
-import { AvisoError } from '#shared/errors.ts'
+import { AvisoError, HistoryCompacted } from '#shared/errors.ts'
 import { decodeBase64, encodeBase64 } from '#shared/bytes/base64.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import { b64, createFixture, HEAD, keyValue, post } from '../support.ts'
@@ -311,9 +311,7 @@ describe('failures under /v3/', () => {
   }
 
   it('answers compacted history with both texts that clients look for', async () => {
-    const { status, body } = await failing(
-      new AvisoError('ERR_HISTORY_COMPACTED', 'x', { details: { oldest_revision: '9' } }),
-    )
+    const { status, body } = await failing(new HistoryCompacted('x', 9n))
     assert.equal(status, 400)
     assert.equal(body['message'], 'History not available')
     assert.equal(body['error'], 'etcdserver: mvcc: required revision has been compacted')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { AvisoError } from '#shared/errors.ts'
+import { AvisoError, HistoryCompacted } from '#shared/errors.ts'
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { CloseReason } from '#shared/hub/hub.ts'
 import { accessTo, b64, createFixture, HEAD, keyValue, post, type Fixture } from '../support.ts'
@@ -96,9 +96,7 @@ describe('POST /v3/watch', () => {
 
   it('tells in the stream that the start is no longer kept', async () => {
     const fixture = createFixture()
-    fixture.hub.failures = [
-      new AvisoError('ERR_HISTORY_COMPACTED', 'gone', { details: { oldest_revision: '9' } }),
-    ]
+    fixture.hub.failures = [new HistoryCompacted('gone', 9n)]
     const [created, canceled, ...others] = await lines(fixture, { ...PREFIX, start_revision: 3 })
     assert.equal(withoutHeader(created), '{"result":{"created":true}}')
     assert.equal(withoutHeader(canceled), '{"result":{"canceled":true,"compact_revision":"9"}}')

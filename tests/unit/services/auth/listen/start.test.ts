@@ -8,7 +8,7 @@ import {
   type Positions,
 } from '#services/auth/listen/start.ts'
 import type { StartRequest } from '#services/auth/listen/request.ts'
-import { isAvisoError } from '#shared/errors.ts'
+import { HistoryCompacted, isAvisoError } from '#shared/errors.ts'
 import { encodeJournal } from '#shared/journal/codec.ts'
 import { journalKey, type JournalBatch } from '#shared/journal/journal.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
@@ -112,7 +112,7 @@ describe('createPositions()', () => {
     for (const place of [sequence(2n), date(15)]) {
       await assert.rejects(
         positions.start('e', place, NONE),
-        (error) => isAvisoError(error, 'ERR_HISTORY_COMPACTED') && error.details['oldest_revision'] === '4',
+        (error) => error instanceof HistoryCompacted && error.oldest === 4n,
       )
     }
     await assert.rejects(positions.end('e', sequence(2n), NONE), (error) =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { AvisoError } from '#shared/errors.ts'
+import { HistoryCompacted } from '#shared/errors.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import { createFixture, keyValue, post, type Fixture } from '../support.ts'
 
@@ -14,8 +14,8 @@ function stored(): Fixture {
   return createFixture([keyValue(JOURNAL, { modRevision: 20n }), keyValue(BASE, { modRevision: 30n })])
 }
 
-function compacted(oldest: string): AvisoError {
-  return new AvisoError('ERR_HISTORY_COMPACTED', 'gone', { details: { oldest_revision: oldest } })
+function compacted(oldest: bigint): HistoryCompacted {
+  return new HistoryCompacted('gone', oldest)
 }
 
 async function ask({ handler }: Fixture, path: string, body: object): Promise<string> {
@@ -78,13 +78,13 @@ describe('openStream()', () => {
 
   it('starts over with the oldest position where everything is asked for, a few times', async () => {
     const fixture = stored()
-    fixture.hub.failures = [compacted('7'), compacted('9')]
+    fixture.hub.failures = [compacted(7n), compacted(9n)]
     const text = await ask(fixture, '/api/v1/watch', { ...ALL, from_id: '0' })
     const starts = fixture.hub.requests.map(({ from }) => from.kind === 'revision' && from.revision)
     assert.deepEqual(starts, [1n, 7n, 9n])
     assert.match(text, /"truncated":true/)
     const hopeless = stored()
-    hopeless.hub.failures = [compacted('7'), compacted('9'), compacted('11'), compacted('13')]
+    hopeless.hub.failures = [compacted(7n), compacted(9n), compacted(11n), compacted(13n)]
     const gone = await ask(hopeless, '/api/v1/watch', { ...ALL, from_id: '0' })
     assert.equal(hopeless.hub.requests.length, 3)
     assert.match(gone, /notification_replay_limit_reached/)
@@ -92,12 +92,12 @@ describe('openStream()', () => {
 
   it('never moves a start that was asked for', async () => {
     const fixture = stored()
-    fixture.hub.failures = [compacted('15')]
+    fixture.hub.failures = [compacted(15n)]
     const text = await ask(fixture, '/api/v1/watch', { ...ALL, from_id: '2' })
     assert.equal(fixture.hub.requests.length, 1)
     assert.match(text, /notification_replay_limit_reached/)
     const open = createFixture()
-    open.hub.failures = [compacted('15')]
+    open.hub.failures = [compacted(15n)]
     const response = await open.handler(new Request('http://aviso.test/api/v1/watch?event=flight&from_id=2'))
     const body = (await response.json()) as Record<string, string>
     assert.deepEqual([response.status, body['oldest_position']], [410, 'epoch-1.14'])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { AvisoError } from '#shared/errors.ts'
+import { AvisoError, HistoryCompacted } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision, Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
@@ -37,8 +37,7 @@ function fixture(
   async function* watch({ from = 1n, signal }: WatchRequest): AsyncGenerator<WatchMessage, void, undefined> {
     starts.push(from)
     if (from < oldest) {
-      const details = { oldest_revision: oldest.toString() }
-      throw new AvisoError('ERR_HISTORY_COMPACTED', 'As the test says', { details })
+      throw new HistoryCompacted('As the test says', oldest)
     }
     standing++
     try {

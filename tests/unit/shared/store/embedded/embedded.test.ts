@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { describe, it } from 'node:test'
-import { isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
+import { HistoryCompacted, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { openSqlite } from '#shared/runtime/sqlite.ts'
 import { END_OF_KEYS, prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { openEmbeddedStore } from '#shared/store/embedded/embedded.ts'
@@ -259,8 +259,8 @@ describe('openEmbeddedStore() watch()', () => {
     const { revision } = await put(store, 'a')
     await store.compact(revision)
     await assert.rejects(nextOf(watch), (error) => {
-      assert.ok(isAvisoError(error, 'ERR_HISTORY_COMPACTED'))
-      assert.equal(error.details['oldest_revision'], `${revision}`)
+      assert.ok(error instanceof HistoryCompacted)
+      assert.equal(error.oldest, revision)
       return true
     })
     assert.equal((await watch.next()).done, true)
