@@ -19,7 +19,7 @@ import { createFronts, type Fronts } from './front.ts'
 import type { Groups } from './group.ts'
 import type { History } from './source/history.ts'
 import { oldestRevisionOf } from '#shared/errors.ts'
-import type { CloseReason, HubObserver, StreamPosition } from './hub.ts'
+import type { Ending, HubObserver, StreamPosition } from './hub.ts'
 import { SHARED_CHUNKS_BYTES } from './limits.ts'
 import type { Ring } from './source/ring.ts'
 import { createChunkReader, type ChunkReader } from './shared_chunks.ts'
@@ -49,7 +49,7 @@ export interface Delivery extends StreamReader {
   /** Writes a heartbeat, where the format has one. Only after {@link flush}, and while the stream's reader waits. */
   beat(stream: Stream): void
   /** Writes the last frame and closes the stream. Does nothing to one that has ended. */
-  end(stream: Stream, reason: CloseReason, oldestRevision?: Revision): void
+  end(stream: Stream, ending: Ending): void
 }
 
 /** What the steps of one stream work with. */
@@ -102,7 +102,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       if (stream.place >= 0) fronts.leave(stream)
       write(stream, frame, now)
     },
-    end: (stream, reason, oldestRevision) => end(desk, stream, { reason, oldestRevision }),
+    end: (stream, ending) => end(desk, stream, ending),
   }
 }
 
@@ -169,9 +169,12 @@ function wait(desk: Desk, stream: Stream): boolean {
     },
     fail: (error) => {
       done()
-      const oldestRevision = oldestRevisionOf(error)
-      const reason = oldestRevision === undefined ? 'store_unavailable' : 'history_compacted'
-      end(desk, stream, { reason, oldestRevision })
+      const oldest = oldestRevisionOf(error)
+      end(
+        desk,
+        stream,
+        oldest === undefined ? { reason: 'store_unavailable' } : { reason: 'history_compacted', oldest },
+      )
     },
   }
   desk.history.request(stream.waiter)
@@ -213,22 +216,13 @@ function positionOf(desk: Desk, stream: Stream): StreamPosition {
   return { revision: isUpToDate(stream) && reach >= next ? reach : next - 1n }
 }
 
-interface Ending {
-  readonly reason: CloseReason
-  readonly oldestRevision?: Revision | undefined
-}
-
-function end(desk: Desk, stream: Stream, { reason, oldestRevision }: Ending): void {
+function end(desk: Desk, stream: Stream, ending: Ending): void {
   if (stream.hasEnded) return
   if (stream.place >= 0) desk.fronts.leave(stream)
   const position = positionOf(desk, stream)
   const { sink, format } = stream
   detach(desk, stream)
-  const frame = format.closing?.({
-    reason,
-    position,
-    ...(oldestRevision !== undefined && { oldestRevision }),
-  })
+  const frame = format.closing?.({ ...ending, position })
   if (frame !== undefined) sink.enqueue(frame)
   sink.close()
   stream.onEnd?.()

@@ -26,19 +26,27 @@ export type Selection =
    */
   | { readonly kind: 'ranges'; readonly ranges: readonly KeyRange[]; readonly relayed?: readonly KeyRange[] }
 
-/** Why a stream ends. All of them are resumable from the last position. */
-export type CloseReason =
+/** How a stream ends. Every stream can be resumed from its last position. */
+export type Ending =
+  | { readonly reason: EndReason }
+  /** What comes next in the history is gone: `oldest` is the oldest revision that can be read. */
+  | { readonly reason: 'history_compacted'; readonly oldest: Revision }
+
+/** Why a stream ends. */
+export type CloseReason = Ending['reason']
+
+/** Why a stream ends whose next revision is still kept. */
+export type EndReason =
   | 'end_of_stream'
   | 'max_age'
   | 'shutdown'
   | 'slow_consumer'
-  | 'history_compacted'
   | 'store_unavailable'
   /** The listener's credential has ended; a new one may go on. */
   | 'auth_expired'
   /** The listener's right was taken away. */
   | 'auth_revoked'
-  /** Nobody could say for too long whether the listener may go on. */
+  /** For too long no server could tell whether the listener may go on. */
   | 'auth_unavailable'
 
 /** The place a stream has reached: everything that matches up to it has been delivered. */
@@ -49,13 +57,8 @@ export interface StreamPosition {
   readonly index?: number
 }
 
-/** Details handed to {@link StreamFormat.closing}. */
-export interface Closing {
-  readonly reason: CloseReason
-  readonly position: StreamPosition
-  /** With `history_compacted`: the oldest revision that can be read. */
-  readonly oldestRevision?: Revision
-}
+/** What the last frame of a stream tells. */
+export type Closing = Ending & { readonly position: StreamPosition }
 
 /**
  * Turns what happens on a stream into bytes. `notification` and `revision` are pure functions of their arguments and are shared between
@@ -91,7 +94,7 @@ export interface SubscribeRequest {
 export interface Subscription {
   readonly body: ReadableStream<Uint8Array>
   /** Ends the stream with a closing frame. Idempotent. */
-  end(reason: CloseReason): void
+  end(reason: EndReason): void
 }
 
 export interface HubStatus {

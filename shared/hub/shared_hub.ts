@@ -16,7 +16,7 @@ import { createDelivery, type Delivery } from './delivery.ts'
 import { createGroups, type Groups } from './group.ts'
 import { createHistory, type History } from './source/history.ts'
 import type {
-  CloseReason,
+  EndReason,
   Hub,
   HubObserver,
   HubRemovals,
@@ -185,12 +185,12 @@ function open(works: Works, request: SubscribeRequest): Subscription {
     delivery,
   )
   streams.add(stream)
-  return { body, end: (reason) => delivery.end(stream, reason) }
+  return { body, end: (reason) => delivery.end(stream, { reason }) }
 }
 
-function endAll({ delivery, streams }: Works, reason: CloseReason, oldest?: Revision): void {
+function endAll({ delivery, streams }: Works, reason: EndReason): void {
   delivery.flush()
-  for (const stream of streams) delivery.end(stream, reason, oldest)
+  for (const stream of streams) delivery.end(stream, { reason })
 }
 
 /** Tells of a gap those that miss something; the others only have to come back. */
@@ -199,7 +199,7 @@ function endCompacted({ delivery, streams }: Works, oldest: Revision): void {
   for (const stream of streams) {
     // A stream in the front of its group needs what comes next in the ring. Another one may begin later: its listener has been elsewhere.
     const isAhead = stream.place < 0 && stream.next >= oldest
-    delivery.end(stream, isAhead ? 'store_unavailable' : 'history_compacted', oldest)
+    delivery.end(stream, isAhead ? { reason: 'store_unavailable' } : { reason: 'history_compacted', oldest })
   }
 }
 

@@ -192,8 +192,7 @@ export function createTestFormat(space: Space, name = 'test'): TestFormat {
     },
     caughtUp: (position) => line({ kind: 'caughtUp', position }),
     heartbeat: (position) => line({ kind: 'heartbeat', position }),
-    closing: ({ reason, position, oldestRevision }) =>
-      line({ kind: 'closing', reason, position, oldest: oldestRevision }),
+    closing: (closing) => line({ kind: 'closing', ...closing }),
   }
   return format
 }

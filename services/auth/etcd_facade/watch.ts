@@ -83,26 +83,27 @@ export function createGatewayFormat(epoch: string, from: StartPosition, view?: R
     revision: (revision, events) =>
       line({ result: { header: header(revision), events: shown(events).map(eventMessage) } }),
     heartbeat: (position) => line({ result: { header: header(reached(position)) } }),
-    closing: (closing) => closingLine(closing),
+    closing: closingLine,
   }
 
-  function closingLine({ reason, position, oldestRevision }: Closing): Uint8Array | undefined {
-    switch (reason) {
+  function closingLine(closing: Closing): Uint8Array | undefined {
+    switch (closing.reason) {
       case 'end_of_stream':
         return undefined
       case 'history_compacted': {
-        const oldest = oldestRevision === undefined ? {} : { compact_revision: oldestRevision.toString() }
-        return line({ result: { header: header(reached(position)), canceled: true, ...oldest } })
+        const { oldest, position } = closing
+        const canceled = { canceled: true, compact_revision: oldest.toString() }
+        return line({ result: { header: header(reached(position)), ...canceled } })
       }
       case 'max_age':
       case 'shutdown':
       case 'slow_consumer':
       case 'store_unavailable':
       case 'auth_unavailable':
-        return line({ error: { ...UNAVAILABLE, message: `stream ended: ${reason}` } })
+        return line({ error: { ...UNAVAILABLE, message: `stream ended: ${closing.reason}` } })
       case 'auth_expired':
       case 'auth_revoked':
-        return line({ error: { ...UNAUTHENTICATED, message: `stream ended: ${reason}` } })
+        return line({ error: { ...UNAUTHENTICATED, message: `stream ended: ${closing.reason}` } })
     }
   }
 }

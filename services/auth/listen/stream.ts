@@ -203,7 +203,7 @@ function compactedStream(format: StreamFormat, oldest: Revision): ReadableStream
   const position = { revision: 0n }
   return streamOf([
     format.opening?.(oldest),
-    format.closing?.({ reason: 'history_compacted', position, oldestRevision: oldest }),
+    format.closing?.({ reason: 'history_compacted', oldest, position }),
   ])
 }
 

@@ -9,6 +9,7 @@ import { formatCursor } from './cursor.ts'
 import { encodeSse } from '#shared/http/sse.ts'
 import type { Notification } from '#shared/notification/notification.ts'
 import { joinBytes, toBytes } from '#shared/bytes/bytes.ts'
+import type { Revision } from '#shared/store/store.ts'
 import type { Closing, CloseReason, StartPosition, StreamFormat, StreamPosition } from '#shared/hub/hub.ts'
 
 /** How a stream speaks. */
@@ -58,30 +59,63 @@ const BATCH_SIZE = 100
 /** Browsers come back after this long: spread, so that a restart does not bring all of them at once. */
 const RETRY_MS = { least: 1000, spread: 4000 } as const
 
-const STRICT_REASONS: Readonly<Record<CloseReason, string>> = {
-  end_of_stream: 'end_of_stream',
-  max_age: 'max_duration_reached',
-  shutdown: 'server_shutdown',
-  slow_consumer: 'server_shutdown',
-  store_unavailable: 'server_shutdown',
-  history_compacted: 'end_of_stream',
-  // The client comes back, is answered 401, gets itself a new token, and comes back once more.
-  auth_expired: 'max_duration_reached',
-  // It comes back, and is told by status what it may no longer do.
-  auth_revoked: 'max_duration_reached',
-  auth_unavailable: 'server_shutdown',
+/** How an ending is told. */
+interface EndingTexts {
+  /** A reason that the official 2.x client knows: it comes back after the first two. */
+  readonly strict: 'max_duration_reached' | 'server_shutdown' | 'end_of_stream'
+  /** The reason for all others: a name that 2.x knows stays, another one says what it means. */
+  readonly open: string
+  readonly message: string
 }
 
-const CLOSING_MESSAGES: Readonly<Record<CloseReason, string>> = {
-  end_of_stream: 'Everything asked for has been delivered',
-  max_age: 'The stream has reached its maximum duration; connect again to go on',
-  shutdown: 'The service is going away; connect again to go on',
-  slow_consumer: 'The client did not read for too long; connect again to go on',
-  store_unavailable: 'The store cannot be reached; connect again to go on',
-  history_compacted: 'The history that comes next is no longer kept',
-  auth_expired: 'The credential has ended; connect again with a new one to go on',
-  auth_revoked: 'The right to this stream has ended',
-  auth_unavailable: 'It cannot be verified now that this stream may go on; connect again to go on',
+const ENDINGS: Readonly<Record<CloseReason, EndingTexts>> = {
+  end_of_stream: {
+    strict: 'end_of_stream',
+    open: 'end_of_stream',
+    message: 'Everything asked for has been delivered',
+  },
+  max_age: {
+    strict: 'max_duration_reached',
+    open: 'max_duration_reached',
+    message: 'The stream has reached its maximum duration; connect again to go on',
+  },
+  shutdown: {
+    strict: 'server_shutdown',
+    open: 'server_shutdown',
+    message: 'The service is going away; connect again to go on',
+  },
+  slow_consumer: {
+    strict: 'server_shutdown',
+    open: 'slow_consumer',
+    message: 'The client did not read for too long; connect again to go on',
+  },
+  store_unavailable: {
+    strict: 'server_shutdown',
+    open: 'store_unavailable',
+    message: 'The store cannot be reached; connect again to go on',
+  },
+  history_compacted: {
+    strict: 'end_of_stream',
+    open: 'history_compacted',
+    message: 'The history that comes next is no longer kept',
+  },
+  auth_expired: {
+    // The client comes back, is answered 401, gets itself a new token, and comes back once more.
+    strict: 'max_duration_reached',
+    open: 'auth_expired',
+    message: 'The credential has ended; connect again with a new one to go on',
+  },
+  auth_revoked: {
+    // It comes back, and is told by status what it may no longer do.
+    strict: 'max_duration_reached',
+    open: 'auth_revoked',
+    message: 'The right to this stream has ended',
+  },
+  auth_unavailable: {
+    strict: 'server_shutdown',
+    open: 'auth_unavailable',
+    message: 'It cannot be verified now that this stream may go on; connect again to go on',
+  },
 }
 
 /** The frames of one stream. */
@@ -116,35 +150,31 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
       const cursor = reached(position)
       return control('heartbeat', { ...(cursor !== undefined && { position: cursor }) }, cursor)
     },
-    closing: (closing) => closingFrames(closing),
+    closing: closingFrames,
   }
 
-  function closingFrames({ reason, position, oldestRevision }: Closing): Uint8Array {
-    const cursor = reached(position)
-    const frames: Uint8Array[] = []
-    if (reason === 'history_compacted') frames.push(gapFrame(oldestRevision))
+  function closingFrames(closing: Closing): Uint8Array {
+    const { reason } = closing
+    const cursor = reached(closing.position)
+    const { strict, open, message } = ENDINGS[reason]
     const last = {
-      reason: dialect.strict ? STRICT_REASONS[reason] : publicReason(reason),
-      message: CLOSING_MESSAGES[reason],
+      reason: dialect.strict ? strict : open,
+      message,
       request_id: details.requestId,
       detail: reason,
       ...(cursor !== undefined && { position: cursor }),
     }
-    frames.push(control('connection-closing', last))
-    return joinBytes(frames)
+    const frame = control('connection-closing', last)
+    return reason === 'history_compacted' ? joinBytes([gapFrame(closing.oldest), frame]) : frame
   }
 
-  function gapFrame(oldestRevision: bigint | undefined): Uint8Array {
+  function gapFrame(oldest: Revision): Uint8Array {
     const gap = {
       reason: 'history_compacted',
-      message: CLOSING_MESSAGES.history_compacted,
+      message: ENDINGS.history_compacted.message,
+      oldest_revision: oldest.toString(),
       // The position right before the oldest revision: going on from there reads everything that is left.
-      ...(oldestRevision !== undefined && {
-        oldest_revision: oldestRevision.toString(),
-        ...(oldestRevision > 1n && {
-          oldest_position: formatCursor(epoch, { revision: oldestRevision - 1n }),
-        }),
-      }),
+      ...(oldest > 1n && { oldest_position: formatCursor(epoch, { revision: oldest - 1n }) }),
     }
     if (!dialect.strict) return control('gap', gap)
     return control('replay-control', {
@@ -218,12 +248,6 @@ function originOf(from: StartPosition): StreamPosition | undefined {
   if (from.kind === 'live') return undefined
   if (from.afterIndex === undefined) return { revision: from.revision - 1n }
   return { revision: from.revision, index: from.afterIndex }
-}
-
-/** Names that 2.x knows stay; the others say what they mean. */
-function publicReason(reason: CloseReason): string {
-  if (reason === 'max_age') return 'max_duration_reached'
-  return reason === 'shutdown' ? 'server_shutdown' : reason
 }
 
 function timestamp({ now }: StreamDetails): string {

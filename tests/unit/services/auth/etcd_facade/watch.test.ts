@@ -105,14 +105,13 @@ describe('POST /v3/watch', () => {
 
   it('ends in a way that makes clients connect again, or with the compacted revision', async () => {
     const fixture = createFixture()
+    const position = { revision: 41n }
     const closing = async (reason: CloseReason): Promise<string | undefined> => {
       fixture.hub.script = ({ format }) => [
         format.opening?.(HEAD),
-        format.closing?.({
-          reason,
-          position: { revision: 41n },
-          ...(reason === 'history_compacted' && { oldestRevision: 50n }),
-        }),
+        format.closing?.(
+          reason === 'history_compacted' ? { reason, oldest: 50n, position } : { reason, position },
+        ),
       ]
       return (await lines(fixture, PREFIX))[1]
     }

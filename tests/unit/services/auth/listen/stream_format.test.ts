@@ -129,12 +129,13 @@ describe('closing()', () => {
     'slow_consumer',
     'store_unavailable',
     'history_compacted',
+    'auth_expired',
+    'auth_revoked',
+    'auth_unavailable',
   ]
-  const closing = (reason: CloseReason): Closing => ({
-    reason,
-    position: { revision: 40n },
-    ...(reason === 'history_compacted' && { oldestRevision: 50n }),
-  })
+  const position = { revision: 40n }
+  const closing = (reason: CloseReason): Closing =>
+    reason === 'history_compacted' ? { reason, oldest: 50n, position } : { reason, position }
   const shown = (details: Partial<StreamDetails>, reason: CloseReason): string[] =>
     text(format(details).closing?.(closing(reason)))
       .split('\n\n')
@@ -155,6 +156,9 @@ describe('closing()', () => {
       `connection-closing server_shutdown slow_consumer ${place}`,
       `connection-closing server_shutdown store_unavailable ${place}`,
       `connection-closing end_of_stream history_compacted ${place}`,
+      `connection-closing max_duration_reached auth_expired ${place}`,
+      `connection-closing max_duration_reached auth_revoked ${place}`,
+      `connection-closing server_shutdown auth_unavailable ${place}`,
     ])
     assert.equal(shown({}, 'history_compacted')[0], 'replay-control history_compacted')
     assert.match(text(format().closing?.(closing('history_compacted'))), /"max_allowed":10000,/)
@@ -169,6 +173,9 @@ describe('closing()', () => {
       'slow_consumer',
       'store_unavailable',
       'history_compacted',
+      'auth_expired',
+      'auth_revoked',
+      'auth_unavailable',
     ])
     const gap = text(format({ dialect: OPEN }).closing?.(closing('history_compacted')))
     assert.match(gap, /^event: gap\ndata: \{"reason":"history_compacted",/)
