@@ -12,10 +12,10 @@ import { AvisoError, HistoryCompacted, isAvisoError } from '#shared/errors.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import { readCommit } from '#shared/journal/commits.ts'
-import { revisionOfSequence } from '#shared/journal/positions.ts'
+import { revisionOfSequence, type JournalPosition } from '#shared/journal/positions.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import type { Store } from '#shared/store/store.ts'
+import type { Revision, Store } from '#shared/store/store.ts'
 import type { NotificationTimes, TraceBook } from '#shared/observe/telemetry/trace_book.ts'
 
 /** What traces are read from. */
@@ -54,10 +54,7 @@ async function answer(
   const { event, sequence } = parseId(id)
   if (!schemas.events.includes(event)) throw notFound()
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(SEARCH_LIMIT_MS)])
-  const position = await revisionOfSequence(store, event, BigInt(sequence), { signal })
-  if (position.kind === 'future') throw notFound()
-  if (position.kind === 'compacted') throw compacted(position.revision)
-  const { revision } = position
+  const revision = revisionIn(await revisionOfSequence(store, event, BigInt(sequence), { signal }))
   const { commit } = await readCommit({ store, event }, revision, { signal })
   const entry = commit?.batch.events.find(({ seq }) => seq === sequence)
   if (commit === undefined || entry === undefined) throw notFound()
@@ -77,7 +74,19 @@ async function answer(
   return jsonResponse(200, body, { 'x-request-id': requestId })
 }
 
-/** To somebody who may not see it, it is as if it were not there. */
+/** @throws {AvisoError} `ERR_NOT_FOUND`, `ERR_HISTORY_COMPACTED`. */
+function revisionIn({ kind, revision }: JournalPosition): Revision {
+  switch (kind) {
+    case 'found':
+      return revision
+    case 'future':
+      throw notFound()
+    case 'compacted':
+      throw new HistoryCompacted('This notification is no longer in the history that is kept', revision)
+  }
+}
+
+/** To a listener who may not see it, it is as if it were not there. */
 async function requireVisible(listener: Listener, key: string): Promise<void> {
   try {
     await listener.grant([{ key: toBytes(key) }], 'refuse')
@@ -114,8 +123,4 @@ function timesBody({ acceptedAt, committedAt, seenAt, listeners }: NotificationT
 
 function notFound(): AvisoError {
   return new AvisoError('ERR_NOT_FOUND', 'There is no such notification')
-}
-
-function compacted(oldest: bigint): HistoryCompacted {
-  return new HistoryCompacted('This notification is no longer in the history that is kept', oldest)
 }

@@ -7,6 +7,7 @@
  */
 
 import { toText } from '#shared/bytes/bytes.ts'
+import type { AvisoError } from '#shared/errors.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 import type { RelayGrant, WideRange } from './access.ts'
 import type { Audit } from './audit/audit.ts'
@@ -55,12 +56,17 @@ export async function authoriseRead(
   }
   const { keys: visible, validUntil } = await policy().visible(identity, requested)
   const decision = decideAccess(requested, visible)
-  const isCut =
-    decision.kind === 'narrowed' && wide === 'narrow' && ranges.every((range) => mayNarrow(range, visible))
-  if (decision.kind === 'refused' || (decision.kind === 'narrowed' && !isCut)) {
-    throw refuse(audit, identity, requester.refusal(), { keys: shown() })
+  const refused = (): AvisoError => refuse(audit, identity, requester.refusal(), { keys: shown() })
+  switch (decision.kind) {
+    case 'whole':
+      break
+    case 'narrowed':
+      if (wide === 'refuse' || !ranges.every((range) => mayNarrow(range, visible))) throw refused()
+      audit.record({ action: 'narrowed', who: subjectOf(identity), keys: shown() })
+      break
+    case 'refused':
+      throw refused()
   }
-  if (isCut) audit.record({ action: 'narrowed', who: subjectOf(identity), keys: shown() })
   return { keys: decision.effective, standing: until(standing, validUntil), shown }
 }
 

@@ -132,8 +132,14 @@ function observed(
   let ofRevision = 0
   const ofNotification = entry.notifications.map(() => 0)
   dispatch(entry, ({ matcher, size }, place) => {
-    if (matcher.kind === 'ranges') ofRevision += size
-    else ofNotification[place] = (ofNotification[place] ?? 0) + size
+    switch (matcher.kind) {
+      case 'ranges':
+        ofRevision += size
+        break
+      case 'notifications':
+        ofNotification[place] = (ofNotification[place] ?? 0) + size
+        break
+    }
   })
   for (const [place, notification] of entry.notifications.entries()) {
     if (notification === undefined) continue

@@ -98,17 +98,19 @@ const NOTHING = new Uint8Array(0)
 
 /** Frames of notifications serve all groups of a format, those of revisions only their own: they hold what its ranges hold. */
 function createEncoding(groupKey: string, { matcher, format, phase }: EncodingRequest): Encoding {
-  if (matcher.kind === 'ranges') {
-    return {
-      key: groupKey,
-      encode: (entry) => format.revision?.(entry.revision, takenEvents(matcher, entry)) ?? NOTHING,
-    }
-  }
-  return {
-    key: `${phase} ${format.name}`,
-    encode: ({ notifications }, place) => {
-      const notification = notifications[place]
-      return (notification && format.notification?.(notification, phase)) ?? NOTHING
-    },
+  switch (matcher.kind) {
+    case 'ranges':
+      return {
+        key: groupKey,
+        encode: (entry) => format.revision?.(entry.revision, takenEvents(matcher, entry)) ?? NOTHING,
+      }
+    case 'notifications':
+      return {
+        key: `${phase} ${format.name}`,
+        encode: ({ notifications }, place) => {
+          const notification = notifications[place]
+          return (notification && format.notification?.(notification, phase)) ?? NOTHING
+        },
+      }
   }
 }

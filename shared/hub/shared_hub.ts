@@ -205,16 +205,17 @@ function endCompacted({ delivery, streams }: Works, oldest: Revision): void {
 
 /** Ends everything that rests on what is lost. */
 function lose(works: Works, loss: Loss, onEpochChange?: () => void): void {
-  if (loss.kind === 'compacted') {
-    endCompacted(works, loss.oldest)
-    works.history.reset(unavailable())
-    return
+  switch (loss.kind) {
+    case 'compacted':
+      endCompacted(works, loss.oldest)
+      return works.history.reset(unavailable())
+    case 'replaced':
+      endAll(works, 'store_unavailable')
+      works.history.reset(
+        new AvisoError('ERR_EPOCH_CHANGED', 'The store was replaced; start again from a date or from now'),
+      )
+      return onEpochChange?.()
   }
-  endAll(works, 'store_unavailable')
-  works.history.reset(
-    new AvisoError('ERR_EPOCH_CHANGED', 'The store was replaced; start again from a date or from now'),
-  )
-  onEpochChange?.()
 }
 
 function statusOf({ streams, ring, upstream }: Works): HubStatus {

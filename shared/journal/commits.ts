@@ -119,11 +119,16 @@ async function stream(source: JournalSource, { from, through, signal }: Span): P
   const commits: JournalCommit[] = []
   const key = toBytes(journalKey(source.event))
   for await (const message of source.store.watch({ key, from, signal })) {
-    if (message.kind === 'created') continue
-    if (message.kind === 'revision') {
-      for (const { kind, kv } of message.events) {
-        if (kind === 'put' && kv.modRevision <= through) commits.push(toCommit(source, kv))
-      }
+    switch (message.kind) {
+      case 'created':
+        continue
+      case 'revision':
+        for (const { kind, kv } of message.events) {
+          if (kind === 'put' && kv.modRevision <= through) commits.push(toCommit(source, kv))
+        }
+        break
+      case 'progress':
+        break
     }
     if (message.revision >= through) return commits
   }

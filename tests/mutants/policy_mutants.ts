@@ -159,8 +159,8 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/access/authorise_read.ts',
-    from: "decision.kind === 'narrowed' && wide === 'narrow' &&",
-    to: "decision.kind === 'narrowed' &&",
+    from: "if (wide === 'refuse' || !ranges",
+    to: 'if (!ranges',
     tests: ['authorise'],
   },
   {
@@ -171,8 +171,8 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/access/authorise_read.ts',
-    from: 'ranges.every((range) => mayNarrow(range, visible))',
-    to: 'true',
+    from: '!ranges.every((range) => mayNarrow(range, visible))',
+    to: 'false',
     tests: ['authorise'],
   },
   {

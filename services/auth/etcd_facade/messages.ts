@@ -44,8 +44,12 @@ export function rangeMessage(header: MessageHeader, result: RangeResult, keysOnl
 
 /** One event of a watch message. A put carries no type, as its number is zero. */
 export function eventMessage({ kind, kv }: StoreEvent): unknown {
-  if (kind === 'put') return { kv: keyValueMessage(kv, false) }
-  return { type: 'DELETE', kv: { key: encodeBase64(kv.key), mod_revision: kv.modRevision.toString() } }
+  switch (kind) {
+    case 'put':
+      return { kv: keyValueMessage(kv, false) }
+    case 'delete':
+      return { type: 'DELETE', kv: { key: encodeBase64(kv.key), mod_revision: kv.modRevision.toString() } }
+  }
 }
 
 function keyValueMessage(kv: KeyValue, keysOnly: boolean): unknown {

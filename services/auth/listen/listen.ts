@@ -33,6 +33,11 @@ export interface ListenParts extends StreamParts {
 
 /** Names of JSON lines; the first is what we answer. */
 const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'] as const
+/** Codes of 2.x for what is wrong in a body of the right shape. */
+const INVALID_REQUEST: Readonly<Record<ListenMode, string>> = {
+  watch: 'INVALID_WATCH_REQUEST',
+  replay: 'INVALID_REPLAY_REQUEST',
+}
 const CONTENT_TYPES = { sse: 'text/event-stream', ndjson: NDJSON_TYPES[0] } as const
 
 /** The routes. */
@@ -109,7 +114,7 @@ function dialectOf(request: Request): StreamDialect {
   return { wire, strict: wire === 'sse' && request.method === 'POST' }
 }
 
-/** Answers with the codes of 2.x: what is wrong in a body of the right shape is an invalid watch or replay request. */
+/** Answers with the codes of 2.x. */
 function refusal(parts: ListenParts, error: unknown, { requestId, mode }: Asking): Response {
   const context = { requestId, logger: parts.logger, generation: 2 as const }
   if (isAvisoError(error, 'ERR_UNKNOWN_EVENT')) {
@@ -119,8 +124,7 @@ function refusal(parts: ListenParts, error: unknown, { requestId, mode }: Asking
     })
   }
   if (isAvisoError(error, 'ERR_BAD_REQUEST')) {
-    const wireCode = mode === 'replay' ? 'INVALID_REPLAY_REQUEST' : 'INVALID_WATCH_REQUEST'
-    const details = { wire_code: wireCode, ...error.details }
+    const details = { wire_code: INVALID_REQUEST[mode], ...error.details }
     return errorResponse(new AvisoError(error.code, error.message, { details, cause: error.cause }), context)
   }
   const oldest = oldestRevisionOf(error)

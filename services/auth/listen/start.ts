@@ -55,9 +55,15 @@ export async function resolveStart(
   start: StartRequest,
   { event, positions, epoch, signal }: StartContext,
 ): Promise<StartPosition> {
-  if (start.kind === 'live') return { kind: 'live' }
-  if (start.kind === 'cursor') return parseCursor(start.text, epoch)
-  return isFromTheBeginning(start) ? FROM_THE_BEGINNING : positions.start(event, start, { signal })
+  switch (start.kind) {
+    case 'live':
+      return { kind: 'live' }
+    case 'cursor':
+      return parseCursor(start.text, epoch)
+    case 'sequence':
+    case 'date':
+      return isFromTheBeginning(start) ? FROM_THE_BEGINNING : positions.start(event, start, { signal })
+  }
 }
 
 /** Positions as the journal of the store has them. @param epoch The store's. */
@@ -100,8 +106,14 @@ function toStart(position: JournalPosition): HistoryStart {
 }
 
 function toEnd(position: JournalPosition): Revision | undefined {
-  if (position.kind === 'compacted') throw compacted(position.revision)
-  return position.kind === 'found' ? position.revision : undefined
+  switch (position.kind) {
+    case 'found':
+      return position.revision
+    case 'future':
+      return undefined
+    case 'compacted':
+      throw compacted(position.revision)
+  }
 }
 
 function compacted(oldest: Revision): HistoryCompacted {

@@ -185,12 +185,15 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
   }
 }
 
+/** Names of frames with notifications. */
+const NAMES = { history: 'replay', live: 'live-notification' } as const
+
 function notificationFrame(
   notification: Notification,
-  phase: 'history' | 'live',
+  phase: keyof typeof NAMES,
   { dialect, baseUrl, epoch }: StreamDetails,
 ): Frame {
-  const event = phase === 'history' ? 'replay' : 'live-notification'
+  const event = NAMES[phase]
   const cursor = formatCursor(epoch, notification)
   const { sequence, precedingSequence } = notification
   if (!dialect.strict || sequence !== undefined)

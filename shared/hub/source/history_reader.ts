@@ -13,7 +13,7 @@ import { isEmptyEntry, type Entry } from './entry.ts'
 import { followStore, type KnownEpoch } from './follow.ts'
 import type { HistoryPages } from './history_pages.ts'
 import { HISTORY_PAGE_BYTES } from './limits.ts'
-import { createNumbering } from './numbering.ts'
+import { createNumbering, entryOf } from './numbering.ts'
 import type { Ring } from './ring.ts'
 
 /** Somebody who waits for history. */
@@ -117,9 +117,8 @@ export function startReader(request: ReaderRequest): HistoryReader {
       // A store may have more at hand when the signal comes.
       if (stop.signal.aborted) return
       if (message.kind === 'created') continue
-      const decoded =
-        message.kind === 'revision' ? number(decode(message.revision, message.events)) : undefined
-      take(message.revision, decoded instanceof Promise ? await decoded : decoded)
+      const entry = entryOf(message, decode, number)
+      take(message.revision, entry instanceof Promise ? await entry : entry)
       if (stop.signal.aborted) return
       const isAtRing = through >= ring.floor - 1n
       if (isAtRing || bytes >= HISTORY_PAGE_BYTES) cut()

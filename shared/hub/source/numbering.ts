@@ -8,7 +8,8 @@
 
 import { sequenceAt } from '#shared/journal/positions.ts'
 import type { Notification } from '#shared/notification/notification.ts'
-import type { Revision, Store } from '#shared/store/store.ts'
+import type { Revision, Store, WatchMessage } from '#shared/store/store.ts'
+import type { Decoder } from './decode.ts'
 import type { Entry } from './entry.ts'
 
 /** Completes the entries of one follower, which come in order and without a gap. A promise only where the store must be asked. */
@@ -49,6 +50,21 @@ export function createNumbering(store: Store): Numbering {
     const unknown = [...new Set(foreign)].filter((event) => !newest.has(event))
     if (unknown.length === 0) return completed()
     return Promise.all(unknown.map((event) => lookUp(event, revision))).then(completed)
+  }
+}
+
+/** What a message of the store holds, decoded and numbered; `undefined` where that is nothing. */
+export function entryOf(
+  message: WatchMessage,
+  decode: Decoder,
+  number: Numbering,
+): Entry | Promise<Entry> | undefined {
+  switch (message.kind) {
+    case 'revision':
+      return number(decode(message.revision, message.events))
+    case 'created':
+    case 'progress':
+      return undefined
   }
 }
 

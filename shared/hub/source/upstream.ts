@@ -10,14 +10,14 @@ import { isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
 import { prefixRange } from '#shared/bytes/bytes.ts'
 import { onNextTurn } from '#shared/time/turn.ts'
-import type { KeyRange, Revision, Store, WatchMessage } from '#shared/store/store.ts'
+import type { KeyRange, Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Decoder } from './decode.ts'
 import { isEmptyEntry, type Entry } from './entry.ts'
 import { followStore, type FollowState, type KnownEpoch } from './follow.ts'
 import { START_BACK_REVISIONS, TURN_BYTES, TURN_REVISIONS } from './limits.ts'
-import { createNumbering } from './numbering.ts'
+import { createNumbering, entryOf } from './numbering.ts'
 import type { Ring } from './ring.ts'
 import { createStanding, type Origin, type Standing } from './standing.ts'
 
@@ -95,18 +95,14 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
     const messages = followStore({ store, range, from, epoch, clock, random, logger, onState, signal })
     const number = createNumbering(store)
     for await (const message of messages) {
-      const decoded =
-        message.kind === 'revision' ? number(parts.decode(message.revision, message.events)) : undefined
-      receive(message, decoded instanceof Promise ? await decoded : decoded)
+      const entry = entryOf(message, parts.decode, number)
+      if (message.kind !== 'created')
+        advance(message.revision, entry instanceof Promise ? await entry : entry)
+      standing.received()
       if (turn.revisions < TURN_REVISIONS && turn.bytes < TURN_BYTES) continue
       turn = { revisions: 0, bytes: 0 }
       await new Promise<void>(onNextTurn)
     }
-  }
-
-  function receive({ kind, revision }: WatchMessage, entry: Entry | undefined): void {
-    if (kind !== 'created') advance(revision, entry)
-    standing.received()
   }
 
   function advance(revision: Revision, entry: Entry | undefined): void {

@@ -47,7 +47,12 @@ export function createHubMetrics(metrics: Metrics): (hub: Hub) => Hub {
 }
 
 function labelOf({ selection }: SubscribeRequest): string {
-  return selection.kind === 'notifications' ? selection.filter.event : 'ranges'
+  switch (selection.kind) {
+    case 'notifications':
+      return selection.filter.event
+    case 'ranges':
+      return 'ranges'
+  }
 }
 
 /** A stream has its own format; frames are shared by its name, which stays. */
