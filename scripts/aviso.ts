@@ -28,6 +28,7 @@ import { notify } from './aviso/notify.ts'
 import { createOutput, type Output } from './aviso/output.ts'
 import { createProgram, type Invocation } from './aviso/program.ts'
 import { manageConfig } from './aviso/service_config.ts'
+import { onStopRequest } from './stop_requests.ts'
 
 /** Time for what runs to end after the second signal, before the process goes all the same. */
 const KILL_GRACE_MS = 1000
@@ -110,7 +111,7 @@ async function createContext(config: ClientConfig, output: Output): Promise<Comm
 function stopSignals(output: Output): { readonly stop: AbortSignal; readonly kill: AbortSignal } {
   const stop = new AbortController()
   const kill = new AbortController()
-  const onSignal = (signal: NodeJS.Signals): void => {
+  const onRequest = (signal: NodeJS.Signals): void => {
     if (!stop.signal.aborted) {
       output.log('INFO', `${signal}: stopping`)
       stop.abort()
@@ -120,7 +121,8 @@ function stopSignals(output: Output): { readonly stop: AbortSignal; readonly kil
     kill.abort()
     setTimeout(() => process.exit(EXIT_INTERRUPTED), KILL_GRACE_MS)
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) process.on(signal, onSignal)
+  const signals = ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const
+  onStopRequest(onRequest, { source: process, signals, now: () => performance.now() })
   return { stop: stop.signal, kill: kill.signal }
 }
 

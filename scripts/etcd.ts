@@ -9,6 +9,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { findEtcdctl } from './etcd/binary.ts'
 import { startEtcd, type EtcdCluster } from './etcd/cluster.ts'
 import { parseCommand } from './parse_command.ts'
+import { stopRequest } from './stop_requests.ts'
 
 interface EtcdArguments {
   readonly members: '1' | '3'
@@ -19,7 +20,7 @@ interface EtcdArguments {
 async function main(argv: readonly string[]): Promise<number> {
   const options = parseArguments(argv)
   if (typeof options === 'number') return options
-  const stopped = stopSignal()
+  const stopped = stopRequest(process)
   let cluster: EtcdCluster
   try {
     cluster = await startEtcd({
@@ -66,20 +67,6 @@ function parsePort(text: string): number {
   const port = Number(text)
   if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_530) return port
   throw new InvalidArgumentError('It takes a number from 1 to 65530.')
-}
-
-/** Resolves at the first signal; the second one ends the process, and etcd with it. */
-function stopSignal(): Promise<void> {
-  return new Promise((done) => {
-    let asked = false
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (asked) process.exit(1)
-        asked = true
-        done()
-      })
-    }
-  })
 }
 
 if (import.meta.main) process.exit(await main(process.argv.slice(2)))

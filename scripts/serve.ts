@@ -31,6 +31,7 @@ import { createPeers } from './serve/peers.ts'
 import { checkSchedules, startSchedules } from './serve/schedules.ts'
 import { createSecretFiles, type SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
+import { stopRequest } from './stop_requests.ts'
 
 /** Longest time from a stop signal to the exit: beyond the 10 s that an ingest may need to learn an outcome. */
 const STOP_LIMIT_MS = 15_000
@@ -57,7 +58,7 @@ async function main(argv: readonly string[]): Promise<number> {
   checkSchedules(triggers.crons, { longestGapMs: vars.longestGap, nowMs: systemClock.now() })
   const launched = await launch(config, options.services, platform, logger)
   // Before the address is known to anybody who might stop us.
-  const stopped = stopSignal()
+  const stopped = stopRequest(process)
   announce(launched, config, platform)
   const stopSchedules = options.services.includes('admin')
     ? startSchedules({ crons: triggers.crons, run: launched.system.scheduled, now: systemClock.now })
@@ -212,20 +213,6 @@ function storeCredentials(
       },
     },
   }
-}
-
-/** The first signal asks to stop, a second one does not wait. */
-function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    let asked = false
-    // One handler for both: Deno calls a handler that is added while a signal is handled with that same signal.
-    const onSignal = (signal: string): void => {
-      if (asked) process.exit(1)
-      asked = true
-      resolve(signal)
-    }
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
-  })
 }
 
 if (import.meta.main) {
