@@ -26,17 +26,19 @@ function refuseSize(count: number, most: number): void {
 function refusal(prepared: readonly Prepared[], ingest: Ingest, requestId: string): Response {
   const results = resultsOf(prepared, [])
     .map((result, index) => ({ index, ...result }))
-    .filter(({ index }) => prepared[index]?.error !== undefined)
-  const failures = prepared.flatMap(({ error }) => error ?? [])
+    .filter(({ index }) => prepared[index]?.kind === 'refused')
+  const refused = prepared.filter((each) => each.kind === 'refused')
   // Everything too large is one status, anything else malformed another; a fault of ours must not pass for either.
-  const worst = failures.reduce((a, b) => (b.status >= 500 || a.code === 'ERR_TOO_LARGE' ? b : a))
+  const { error: worst, generation } = refused.reduce((a, b) =>
+    b.error.status >= 500 || a.error.code === 'ERR_TOO_LARGE' ? b : a,
+  )
   const message = `Nothing was stored, ${results.length} of ${prepared.length} notifications are invalid`
   const { challenge } = worst.details
   const details = challenge === undefined ? {} : { challenge }
   return errorResponse(new AvisoError(worst.code, message, { details }), {
     requestId,
     logger: ingest.logger,
-    generation: prepared.find(({ error }) => error === worst)?.generation ?? 1,
+    generation,
     extra: { results },
   })
 }
@@ -76,7 +78,7 @@ export async function ingestBatch(
 ): Promise<Response> {
   refuseSize(bodies.length, ingest.limits.batchItems)
   const prepared = bodies.map((body, index) => prepare(body, contextOfPlace(context, index), ingest))
-  if (prepared.some(({ error }) => error !== undefined)) return refusal(prepared, ingest, requestId)
+  if (prepared.some(({ kind }) => kind === 'refused')) return refusal(prepared, ingest, requestId)
   const published = await publishPrepared(prepared, ingest)
   const results = resultsOf(prepared, published).map((result, index) => ({ index, ...result }))
   const failures = published.flatMap((result: PublishResult) => (result.ok ? [] : [result.error]))

@@ -39,12 +39,11 @@ export function countRefusal(error: unknown, { onRefused }: Pick<Ingest, 'onRefu
   if (isAvisoError(error) && error.status < 500) onRefused?.(error.code)
 }
 
-/** A notification after validation: to be published, skipped (neither member), or refused. */
-export interface Prepared {
-  readonly generation: Generation
-  readonly item?: PublishItem
-  readonly error?: AvisoError
-}
+/** A notification after validation: to be published, skipped as configured, or refused. */
+export type Prepared =
+  | { readonly kind: 'valid'; readonly generation: Generation; readonly item: PublishItem }
+  | { readonly kind: 'skipped'; readonly generation: Generation }
+  | { readonly kind: 'refused'; readonly generation: Generation; readonly error: AvisoError }
 
 /**
  * @returns The item to publish, or `undefined` where configuration skips it.
@@ -63,11 +62,20 @@ export function prepare(body: JsonValue, context: EnvelopeContext, ingest: Inges
   const generation = generationOf(body)
   try {
     const item = toItem(body, context, ingest)
-    return item === undefined ? { generation } : { generation, item }
+    return item === undefined ? { kind: 'skipped', generation } : { kind: 'valid', generation, item }
   } catch (error) {
-    countRefusal(error, ingest)
-    return { generation, error: toAvisoError(error) }
+    return refuse(error, generation, ingest)
   }
+}
+
+/** Counts a refusal of one notification of several. */
+export function refuse(
+  error: unknown,
+  generation: Generation,
+  ingest: Ingest,
+): Extract<Prepared, { kind: 'refused' }> {
+  countRefusal(error, ingest)
+  return { kind: 'refused', generation, error: toAvisoError(error) }
 }
 
 /** The context of one notification of several: an `Idempotency-Key` for all of them names each by its place. */
@@ -85,7 +93,7 @@ export async function publishPrepared(
   prepared: readonly Prepared[],
   ingest: Ingest,
 ): Promise<readonly PublishResult[]> {
-  const items = prepared.flatMap(({ item }) => (item === undefined ? [] : [item]))
+  const items = prepared.flatMap((each) => (each.kind === 'valid' ? [each.item] : []))
   return items.length === 0 ? [] : publishItems(items, ingest)
 }
 
@@ -107,11 +115,17 @@ export function resultsOf(
   published: readonly PublishResult[],
 ): readonly ResultMembers[] {
   let next = 0
-  return prepared.map(({ generation, item, error }) => {
-    if (error !== undefined) return failureResult(error, generation)
-    if (item === undefined) return successResult(undefined)
-    const result = published[next++]
-    if (result === undefined) return failureResult(toAvisoError(undefined), generation)
-    return result.ok ? successResult(result.receipt) : failureResult(result.error, generation)
+  return prepared.map((each) => {
+    switch (each.kind) {
+      case 'refused':
+        return failureResult(each.error, each.generation)
+      case 'skipped':
+        return successResult(undefined)
+      case 'valid': {
+        const result = published[next++]
+        if (result === undefined) return failureResult(toAvisoError(undefined), each.generation)
+        return result.ok ? successResult(result.receipt) : failureResult(result.error, each.generation)
+      }
+    }
   })
 }

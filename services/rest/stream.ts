@@ -13,7 +13,7 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { failureResult } from './answer.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
-import { contextOfPlace, countRefusal, prepare, publishPrepared, resultsOf } from './ingest.ts'
+import { contextOfPlace, prepare, publishPrepared, refuse, resultsOf } from './ingest.ts'
 import type { Ingest, Prepared } from './ingest.ts'
 import { NOTIFICATION_JSON } from './limits.ts'
 
@@ -107,8 +107,7 @@ function parseLine(line: Line, context: EnvelopeContext, ingest: Ingest): Prepar
     const body = parseStrictJson(line.bytes, NOTIFICATION_JSON)
     return prepare(body, contextOfPlace(context, line.number), ingest)
   } catch (error) {
-    countRefusal(error, ingest)
-    return { generation: 2, error: toAvisoError(error) }
+    return refuse(error, 2, ingest)
   }
 }
 
