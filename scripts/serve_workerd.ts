@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import type { Config, ServiceName } from '#services/system/settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { createSecretReader } from '#shared/secret.ts'
+import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { parseServeArguments, readSchemaFiles, refuseOpenAddress, resolveConfig } from './serve/options.ts'
 import { createSecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
@@ -32,7 +33,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const readText = (path: string): Promise<string> => readFile(path, 'utf8')
   const config = await resolveConfig(options, readText)
   refuseOpenAddress(config)
-  if (config.vars.store.startsWith('grpc')) {
+  if (parseStoreAddress(config.vars.store).kind === 'grpc') {
     throw new AvisoError('ERR_CONFIG', 'workerd has no gRPC: give etcd as http://host:2379, its JSON gateway')
   }
   const secrets = await readSecrets(config, options.services, readText)

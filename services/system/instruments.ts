@@ -20,6 +20,7 @@ import { createRegistry, type MetricsRegistry } from '#shared/observe/metrics/re
 import { spanPublisher } from '#shared/observe/metrics/span_publisher.ts'
 import type { Publisher } from '#shared/publish/publish.ts'
 import type { FetchHandler, ProcessUsage, UdpPower } from '#shared/runtime/runtime.ts'
+import { parseStoreAddress, type StoreAddress } from '#shared/store/open/address.ts'
 import type { Store } from '#shared/store/store.ts'
 import {
   createHttpChannel,
@@ -169,10 +170,14 @@ async function page(metrics: MetricsRegistry, request: Request): Promise<Respons
   })
 }
 
-function backendOf({ store: address, storeTokenEnv }: Config['vars']): string {
-  if (storeTokenEnv !== undefined) return 'aviso'
-  if (address.startsWith('embedded')) return 'embedded'
-  return address.startsWith('grpc:') ? 'etcd-grpc' : 'etcd'
+const BACKENDS: Readonly<Record<StoreAddress['kind'], string>> = {
+  embedded: 'embedded',
+  gateway: 'etcd',
+  grpc: 'etcd-grpc',
+}
+
+function backendOf({ store, storeTokenEnv }: Config['vars']): string {
+  return storeTokenEnv === undefined ? BACKENDS[parseStoreAddress(store).kind] : 'aviso'
 }
 
 function openChannel(parts: InstrumentParts): TelemetryChannel {

@@ -15,6 +15,7 @@ import type { Access } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { MetricsRegistry } from '#shared/observe/metrics/registry.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
+import { parseStoreAddress } from '#shared/store/open/address.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -80,8 +81,9 @@ function toEtcd(etcd: MonitoringVars['etcd'], { store, storeTokenEnv }: SharedVa
   if (etcd === null) return undefined
   if (etcd !== undefined)
     return { urls: etcd.urls, expectedMembers: etcd.expectedMembers ?? etcd.urls.length }
-  if (storeTokenEnv !== undefined || !/^(?:https?|grpcs?):/.test(store)) return undefined
-  const urls = store.split(',').map((url) => url.trim().replace(/^grpc/, 'http').replace(/\/$/, ''))
+  const address = parseStoreAddress(store)
+  if (storeTokenEnv !== undefined || address.kind === 'embedded') return undefined
+  const urls = address.kind === 'grpc' ? address.gateways : address.endpoints
   return { urls, expectedMembers: urls.length }
 }
 

@@ -7,6 +7,7 @@
 
 import { pythonFloat } from '#shared/notification/python_number.ts'
 import { statusAbove, type CheckMetric, type CheckResult, type Thresholds } from './check.ts'
+import type { ResponseType } from '../receive/receiver.ts'
 import type { LogApp } from '../receive/syslog.ts'
 import type { LogBook } from '../receive/log_book.ts'
 import type { Durations, TimeWindow } from '../receive/time_window.ts'
@@ -20,22 +21,28 @@ const MAX_QUOTED_CHARACTERS = 300
 /** Which figures a response time check reports. */
 type Figure = 'avg' | 'max' | 'min'
 
+/** Figures of each response time, as 1.x reports them, and whether its sub-measurements have them too. */
+const RESPONSE_FIGURES: Readonly<
+  Record<ResponseType, { readonly figures: readonly Figure[]; readonly hasParts: boolean }>
+> = {
+  rest_resp_time: { figures: ['avg', 'max', 'min'], hasParts: false },
+  auth_resp_time: { figures: ['avg', 'max'], hasParts: true },
+}
+
 /**
  * Verdict on the slowest response since a time.
  *
- * @param type `rest_resp_time`: average, maximum and minimum are reported. `auth_resp_time`: average and maximum, also of its
- *   sub-measurements, which never influence the verdict.
+ * @param type Its {@link RESPONSE_FIGURES} are reported. Sub-measurements never influence the verdict.
  */
 export function checkResponseTime(
-  type: string,
+  type: ResponseType,
   times: TimeWindow,
   thresholds: Thresholds,
   { since, now }: { readonly since: number; readonly now: number },
 ): CheckResult {
   const main = times.since(type, since)
-  const isRest = type.startsWith('rest')
-  const parts = isRest ? [] : times.measurements(now).filter((name) => name.startsWith(`${type}_`))
-  const figures: readonly Figure[] = isRest ? ['avg', 'max', 'min'] : ['avg', 'max']
+  const { figures, hasParts } = RESPONSE_FIGURES[type]
+  const parts = hasParts ? times.measurements(now).filter((name) => name.startsWith(`${type}_`)) : []
   const metrics = [type, ...parts.toSorted().slice(0, MAX_PARTS)].flatMap((name) =>
     toMetrics(name, name === type ? main : times.since(name, since), figures),
   )

@@ -34,6 +34,8 @@ export interface Receiver {
 /** The types that services of Aviso send. */
 export const REST_RESPONSE = 'rest_resp_time'
 export const AUTH_RESPONSE = 'auth_resp_time'
+/** A response time that is checked. */
+export type ResponseType = typeof REST_RESPONSE | typeof AUTH_RESPONSE
 export const AUTH_USERS = 'auth_users_counter'
 /** Sub-measurements of 1.x's auth service: authentication, authorisation, backend. */
 const KNOWN_MEASUREMENTS: ReadonlySet<string> = new Set([

@@ -5,6 +5,7 @@
  */
 
 import type { StoreMaintenance } from '../maintenance.ts'
+import { parseStoreAddress } from './address.ts'
 import type { OpenStoreParts } from './open.ts'
 
 /**
@@ -24,10 +25,11 @@ export async function openMaintenance(
     bearer,
   }: Pick<OpenStoreParts, 'platform' | 'clock' | 'logger' | 'auth' | 'bearer'>,
 ): Promise<StoreMaintenance | undefined> {
-  if (bearer !== undefined || !/^(?:https?|grpcs?):/.test(address)) return undefined
+  const parsed = parseStoreAddress(address)
+  if (bearer !== undefined || parsed.kind === 'embedded') return undefined
   const { createGatewayMaintenance } = await import('../etcd/maintenance.ts')
   return createGatewayMaintenance({
-    endpoints: address.split(',').map((url) => url.replace(/^grpc/, 'http').replace(/\/$/, '')),
+    endpoints: parsed.kind === 'grpc' ? parsed.gateways : parsed.endpoints,
     fetch: platform.storeFetch.unary,
     clock,
     random: platform.random,

@@ -10,6 +10,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { EtcdStoreParts } from '../etcd/store.ts'
 import type { Store } from '../store.ts'
+import { parseStoreAddress } from './address.ts'
 
 /** What the adapters are made with. */
 export interface OpenStoreParts {
@@ -27,40 +28,41 @@ export interface OpenStoreParts {
 /**
  * Opens a store.
  *
- * @param address `embedded:`, `embedded:memory`, `http://a:2379,http://b:2379` (etcd's JSON gateway, or another Aviso) or
- *   `grpc://a:2379,…`.
+ * @param address As `parseStoreAddress()` takes it.
  * @throws {AvisoError} `ERR_CONFIG` for any other address, or a database that cannot be opened.
  */
 export async function openStore(address: string, parts: OpenStoreParts): Promise<Store> {
   const { clock, logger, platform, bearer } = parts
-  if (bearer !== undefined && !/^https?:/.test(address)) {
+  const parsed = parseStoreAddress(address)
+  if (bearer !== undefined && parsed.kind !== 'gateway') {
     throw new AvisoError(
       'ERR_CONFIG',
       'vars.storeTokenEnv is for a store that is another Aviso: give its address as http://host:8080, or leave the token out',
     )
   }
-  if (address === 'embedded:memory')
-    return (await import('../embedded/memory.ts')).createMemoryStore({ clock })
-  if (address === 'embedded:') {
-    const { openEmbeddedStore } = await import('../embedded/embedded.ts')
-    return openEmbeddedStore(await platform.openDatabase(parts.dataFolder), { clock, logger })
-  }
   const auth = parts.auth === undefined ? {} : { auth: parts.auth }
-  if (/^https?:/.test(address)) {
-    const endpoints = addresses(address, /^https?:$/)
-    const { unary: fetch, watch: watchFetch } = platform.storeFetch
-    const gateway = { endpoints, fetch, watchFetch, clock, random: platform.random, logger }
-    if (bearer !== undefined) {
-      return (await import('../etcd/relayed_store.ts')).createRelayedStore({ ...gateway, bearer })
+  switch (parsed.kind) {
+    case 'embedded': {
+      if (parsed.place === 'memory')
+        return (await import('../embedded/memory.ts')).createMemoryStore({ clock })
+      const { openEmbeddedStore } = await import('../embedded/embedded.ts')
+      return openEmbeddedStore(await platform.openDatabase(parts.dataFolder), { clock, logger })
     }
-    return (await import('../etcd/gateway.ts')).createGatewayStore({ ...gateway, ...auth })
+    case 'gateway': {
+      const { endpoints } = parsed
+      const { unary: fetch, watch: watchFetch } = platform.storeFetch
+      const gateway = { endpoints, fetch, watchFetch, clock, random: platform.random, logger }
+      if (bearer !== undefined) {
+        return (await import('../etcd/relayed_store.ts')).createRelayedStore({ ...gateway, bearer })
+      }
+      return (await import('../etcd/gateway.ts')).createGatewayStore({ ...gateway, ...auth })
+    }
+    case 'grpc': {
+      const { endpoints } = parsed
+      const { createEtcdStore } = await loadGrpc()
+      return createEtcdStore({ endpoints, clock, random: platform.random, logger, ...auth })
+    }
   }
-  if (/^grpcs?:/.test(address)) {
-    const endpoints = addresses(address, /^grpcs?:$/)
-    const { createEtcdStore } = await loadGrpc()
-    return createEtcdStore({ endpoints, clock, random: platform.random, logger, ...auth })
-  }
-  throw unusable(address)
 }
 
 /** What is used of `etcd/grpc.ts`. */
@@ -78,26 +80,4 @@ async function loadGrpc(): Promise<GrpcModule> {
     const message = 'gRPC cannot be used here: give the address of the store as http://host:2379'
     throw new AvisoError('ERR_CONFIG', message, { cause })
   }
-}
-
-function addresses(list: string, protocol: RegExp): string[] {
-  return list.split(',').map((text) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined
-    const plain =
-      url !== undefined &&
-      protocol.test(url.protocol) &&
-      url.username === '' &&
-      url.search === '' &&
-      /^\/?$/.test(url.pathname)
-    if (!plain) throw unusable(list)
-    return `${url.protocol}//${url.host}`
-  })
-}
-
-function unusable(address: string): AvisoError {
-  const shown = address.replaceAll(/\/\/[^/@]*@/g, '//…@')
-  return new AvisoError(
-    'ERR_CONFIG',
-    `Cannot use "${shown}" as a store: give embedded:, embedded:memory, http://host:2379[,http://…] or grpc://host:2379[,…]`,
-  )
 }
