@@ -74,10 +74,14 @@ export async function listen(
     counts.received++
     counts.lastAt = clock.now()
   }
+  const waiting = new Set(running)
   const results = await Promise.allSettled(
     running.map(async (one) => {
+      const onConnected = (): void => {
+        if (waiting.delete(one) && waiting.size === 0) output.log('INFO', 'Connected')
+      }
       try {
-        await runOne(one, { ...context, stop }, { flags, period, schemas, onReceived })
+        await runOne(one, { ...context, stop }, { flags, period, schemas, onConnected, onReceived })
       } catch (error) {
         failure.abort()
         throw error
@@ -195,6 +199,7 @@ interface RunOptions {
   readonly flags: ListenFlags
   readonly period: Period
   readonly schemas: Schemas
+  readonly onConnected: () => void
   readonly onReceived: () => void
 }
 
@@ -220,6 +225,7 @@ async function runOne(
     position,
     until: options.period.until,
     payloadName: () => payloadNameOf(event, context, options.schemas),
+    onConnected: options.onConnected,
     onReceived: options.onReceived,
   })
 }

@@ -25,6 +25,8 @@ export interface ListenerParts {
   readonly until?: number | undefined
   /** The schema's name for the payload; asked for once, when the service can be reached. */
   readonly payloadName: () => Promise<string>
+  /** A connection stands: what is published from now on arrives. */
+  readonly onConnected: () => void
   readonly onReceived: () => void
   readonly output: Output
   readonly clock: Clock
@@ -48,6 +50,7 @@ export async function runListener(parts: ListenerParts): Promise<void> {
   let payloadName: string | undefined
   try {
     for await (const message of parts.stream) {
+      if (message.kind === 'connected') parts.onConnected()
       if (message.kind === 'notification') {
         payloadName ??= await parts.payloadName()
         if (parts.stop.aborted || isPast(message.event, parts.until)) return

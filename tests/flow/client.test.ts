@@ -278,6 +278,7 @@ describe('aviso listen', () => {
     assert.equal(code, 0)
     assert.match(stderr, /^Listening to \/tmp\/aviso\/flight\/ at 127\.0\.0\.1:\d+\.\.\.$/m)
     assert.match(stderr, /^Connection lost to .*, trying again in \d+s\.\.\.$/m)
+    assert.equal(stderr.match(/^Connected$/gm)?.length, 1)
     assert.equal(await savedCursor(home), 'e.2.0')
     const second = start(context, home, ['listen', file], environment)
     await second.says('"number": "AZ3"')

@@ -59,6 +59,7 @@ async function listen({ messages, run = () => undefined, onFailure = 'stop', par
     triggers: [trigger],
     position,
     payloadName: () => Promise.resolve('payload'),
+    onConnected: () => log.push('connected'),
     onReceived: () => undefined,
     output: recordedOutput(),
     clock: createScaledClock(100),
@@ -75,6 +76,12 @@ const fail = (): never => {
 }
 
 describe('runListener()', () => {
+  it('tells when a connection stands', async () => {
+    const { log, finished } = await listen({ messages: [{ kind: 'connected' }, message(1)] })
+    await finished
+    assert.deepEqual(log.slice(0, 2), ['connected', 'run flight@1'])
+  })
+
   it('saves the position after the triggers, for notifications and for progress', async () => {
     const { log, finished } = await listen({
       messages: [message(1), { kind: 'progress', cursor: 'e.5' }, message(6)],
