@@ -7,10 +7,10 @@
 import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system/system.ts'
-import { tokenOf } from '#services/system/instruments.ts'
+import { readStoreCredentials } from '#services/system/store_credentials.ts'
 import { DEV_DEFAULTS, type Config, type ServiceName } from '#services/system/settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { createSecretReader } from '#shared/secret.ts'
+import { createSecretReader, type ReadSecret } from '#shared/secret.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import type { Platform, RunningServer } from '#shared/runtime/runtime.ts'
@@ -45,18 +45,18 @@ interface Launched {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  const detected = await detectPlatform()
-  const options = parseServeArguments(argv, detected.name)
+  const platform = await detectPlatform()
+  const options = parseServeArguments(argv, platform.name)
   if (typeof options === 'number') return options
-  const config = await resolveConfig(options, detected.readText)
+  const config = await resolveConfig(options, platform.readText)
   refuseOpenAddress(config)
-  const secrets = createSecretFiles(detected.environment, detected.readText)
+  const secrets = createSecretFiles(platform.environment, platform.readText)
   await secrets.read(secretNames(config))
-  const platform = { ...detected, environment: secrets.environment }
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
+  const readSecret = createSecretReader(secrets.environment, ({ message }) => warnOfSecret(logger, message))
   const { triggers, vars } = config.services.admin
   checkSchedules(triggers.crons, { longestGapMs: vars.longestGap, nowMs: systemClock.now() })
-  const launched = await launch(config, options.services, platform, logger)
+  const launched = await launch(config, options.services, { platform, logger, readSecret })
   // Before the address is known to anybody who might stop us.
   const stopped = stopRequest(process)
   announce(launched, config, platform)
@@ -65,9 +65,7 @@ async function main(argv: readonly string[]): Promise<number> {
     : () => undefined
   const reload = createReload({ system: launched.system, options, platform, secrets, logger })
   process.on('SIGHUP', () => void reload())
-  const stopRereading = secrets.areThere
-    ? systemClock.every(REREAD_SECRETS_MS, () => void rereadSecrets(secrets, config, logger))
-    : () => undefined
+  const stopRereading = systemClock.every(REREAD_SECRETS_MS, () => void rereadSecrets(secrets, [], logger))
   const signal = await stopped
   console.error(`\n${signal}: finishing writes and ending streams`)
   stopSchedules()
@@ -79,11 +77,16 @@ async function main(argv: readonly string[]): Promise<number> {
   return 0
 }
 
+interface LaunchParts {
+  readonly platform: Platform
+  readonly logger: Logger
+  readonly readSecret: ReadSecret
+}
+
 async function launch(
   config: Config,
   services: readonly ServiceName[],
-  platform: Platform,
-  logger: Logger,
+  { platform, logger, readSecret }: LaunchParts,
 ): Promise<Launched> {
   const schemas = createSchemas(await readSchemaFiles(config.vars.schemas, platform.readText))
   const storeParts = {
@@ -91,7 +94,7 @@ async function launch(
     dataFolder: config.dev.data,
     clock: systemClock,
     logger,
-    ...storeCredentials(config, platform),
+    ...readStoreCredentials(config.vars, readSecret),
   }
   const store = await openStore(config.vars.store, storeParts)
   const servers: RunningServer[] = []
@@ -109,7 +112,7 @@ async function launch(
     random: platform.random,
     logger,
     identity: platform.identity,
-    environment: platform.environment,
+    readSecret,
     tracer: findTracer(packageFile.version),
     ...(audit !== undefined && { auditSink: await openAuditSink(audit.file) }),
     ...(peers !== undefined && { peerOf: peers.of }),
@@ -153,7 +156,7 @@ function createReload({ system, options, platform, secrets, logger }: ReloadPart
   return async () => {
     try {
       const config = await resolveConfig(options, platform.readText)
-      await rereadSecrets(secrets, config, logger)
+      await rereadSecrets(secrets, secretNames(config), logger)
       system.replacePolicy(config.vars.policy)
       logger('info', 'The policy was read again')
     } catch (error) {
@@ -162,13 +165,14 @@ function createReload({ system, options, platform, secrets, logger }: ReloadPart
   }
 }
 
-async function rereadSecrets(secrets: SecretFiles, config: Config, logger: Logger): Promise<void> {
-  try {
-    const changed = await secrets.read(secretNames(config))
-    if (changed.length > 0) logger('info', 'Secrets were replaced', { names: changed.join() })
-  } catch (error) {
-    logger('error', 'Secrets were not read again, the old ones stay', { reason: reasonOf(error) })
-  }
+/** @param more Secrets that the configuration has begun to name. */
+async function rereadSecrets(secrets: SecretFiles, more: readonly string[], logger: Logger): Promise<void> {
+  const changed = await secrets.readAgain(more, ({ message }) => warnOfSecret(logger, message))
+  if (changed.length > 0) logger('info', 'Secrets were replaced', { names: changed.join() })
+}
+
+function warnOfSecret(logger: Logger, reason: string): void {
+  logger('error', 'A new secret cannot be used, the old one stays', { reason })
 }
 
 function reasonOf(error: unknown): string {
@@ -188,31 +192,6 @@ function announce({ servers }: Launched, config: Config, platform: Platform): vo
   console.log(
     `Publish:  ${server}npm run aviso -- notify event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203,payload=Landed`,
   )
-}
-
-function storeCredentials(
-  config: Config,
-  platform: Platform,
-): { auth?: { name: string; password: string }; bearer?: () => string } {
-  const { storeUser: user, storeTokenEnv } = config.vars
-  if (storeTokenEnv !== undefined) {
-    const bearer = (): string => tokenOf(platform, storeTokenEnv)
-    // What is missing is told at the start.
-    bearer()
-    return { bearer }
-  }
-  if (user === undefined) return {}
-  const { name, passwordEnv } = user
-  const password = createSecretReader(platform.environment)(passwordEnv)
-  return {
-    auth: {
-      name,
-      /** Looked up at each login: it may have been replaced. */
-      get password() {
-        return password.reveal()
-      },
-    },
-  }
 }
 
 if (import.meta.main) {

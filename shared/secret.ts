@@ -1,5 +1,6 @@
 /**
- * Secrets: named in the configuration, read from the environment as it is at that moment, and unable to print themselves.
+ * Secrets: named in the configuration, read from the environment as it is at that moment, and unable to print themselves. Every secret is
+ * read here, so each of them follows a file that is replaced.
  *
  * @module
  */
@@ -17,18 +18,18 @@ export interface Secret {
 /** Name of the environment variable that holds the secret. */
 export type SecretName = string
 
-/** What a secret must be. */
-export interface SecretRule {
-  /** What it is for, e.g. `the token of ops`. */
-  readonly purpose: string
-  /** A shorter one could be guessed. */
-  readonly minBytes: number
-}
+/** What a secret must be, besides not empty. */
+export type SecretRule =
+  /** A shorter one could be guessed. The purpose is for messages, e.g. `the token of ops`. */
+  | { readonly purpose: string; readonly minBytes: number }
+  /** It goes into a header, so it must be ASCII without spaces. */
+  | 'token'
 
 /** Looks a secret up by name. What it reveals follows the environment: a secret that is replaced needs no new process. */
 export type ReadSecret = (name: SecretName, rule?: SecretRule) => Secret
 
 const MASK = '[secret]'
+const TOKEN = /^[!-~]{1,4096}$/
 /** Where Node, Deno and Bun look before they print an object. */
 const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 
@@ -46,7 +47,7 @@ function createLiveSecret(reveal: () => string): Secret {
  * Reads secrets from an environment, whose values may change.
  *
  * @param onRefused Told of a new value that cannot be; the old one then stays in use.
- * @returns A function that throws `ERR_CONFIG`, naming the variable, where it is missing, empty, or shorter than its rule allows.
+ * @returns a function that throws `ERR_CONFIG`, naming the variable, where it is missing, empty, or not as its rule wants it
  */
 export function createSecretReader(
   environment: Readonly<Record<string, string | undefined>>,
@@ -80,7 +81,17 @@ function check(
     const how = `set the environment variable ${name}, or ${name}_FILE to the path of a file that holds it`
     return new AvisoError('ERR_CONFIG', `A secret is missing: ${how}`)
   }
-  if (rule === undefined || toBytes(value).length >= rule.minBytes) return value
+  const problem = problemOf(name, value, rule)
+  return problem === undefined ? value : new AvisoError('ERR_CONFIG', problem)
+}
+
+function problemOf(name: SecretName, value: string, rule: SecretRule | undefined): string | undefined {
+  if (rule === undefined) return undefined
+  if (rule === 'token') {
+    const problem = `The token in the environment variable ${name} must be ASCII without spaces`
+    return TOKEN.test(value) ? undefined : problem
+  }
   const { purpose, minBytes } = rule
-  return new AvisoError('ERR_CONFIG', `The secret of ${purpose} must have at least ${minBytes} bytes`)
+  const problem = `The secret of ${purpose} must have at least ${minBytes} bytes (environment variable ${name})`
+  return toBytes(value).length >= minBytes ? undefined : problem
 }

@@ -5,8 +5,7 @@
  */
 
 import { startSystem, type System } from '#services/system/system.ts'
-import type { Config } from '#services/system/settings.ts'
-import { loadConfig } from '#services/system/settings.ts'
+import { loadConfig, type Config } from '#services/system/settings.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
@@ -15,6 +14,7 @@ import { openStore } from '#shared/store/open/open.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 
 /** Prefixes of the listener's own keys. */
@@ -72,7 +72,7 @@ export async function startSubject(address: string): Promise<Subject> {
     random: platform.random,
     logger: silentLogger,
     identity: platform.identity,
-    environment: { FUZZ_TOKEN: TOKEN },
+    readSecret: createSecretReader({ FUZZ_TOKEN: TOKEN }),
     baseUrl: () => 'http://127.0.0.1',
     version: '0.0.0',
   })

@@ -14,6 +14,7 @@ import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
 import type { UdpPower } from '#shared/runtime/runtime.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { code, generatedDocument, table } from './markdown.ts'
@@ -32,7 +33,13 @@ export interface AllMetrics {
 /** Every metric that there is, whether it has samples yet or not. */
 export async function allMetrics(): Promise<AllMetrics> {
   const store = createMemoryStore({ clock: systemClock })
-  const common = { config: fullConfig(), clock: systemClock, logger: silentLogger, udp: silentUdp }
+  const common = {
+    config: fullConfig(),
+    clock: systemClock,
+    logger: silentLogger,
+    udp: silentUdp,
+    readSecret: createSecretReader({}),
+  }
   const instruments = createInstruments({
     ...common,
     services: ['rest', 'auth'],

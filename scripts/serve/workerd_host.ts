@@ -6,13 +6,14 @@
 
 import packageFile from '../../package.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system/system.ts'
-import { tokenOf } from '#services/system/instruments.ts'
+import { readStoreCredentials } from '#services/system/store_credentials.ts'
 import type { Config, ServiceName } from '#services/system/settings.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { answeringSenders, createWorkerdPlatform, type DurableObjectState } from '#shared/runtime/workerd.ts'
 import { openStore } from '#shared/store/open/open.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createLogger } from '#shared/logger.ts'
+import { createSecretReader } from '#shared/secret.ts'
 
 /** What the launcher binds: everything read from files beforehand. */
 interface HostEnvironment {
@@ -42,15 +43,13 @@ async function start(state: DurableObjectState, environment: HostEnvironment): P
   const config = environment.CONFIG
   const platform = createWorkerdPlatform(state, {})
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
-  const { storeUser: user, storeTokenEnv } = config.vars
-  const secrets = secretsOf(environment)
+  const readSecret = createSecretReader(secretsOf(environment))
   const store = await openStore(config.vars.store, {
     platform,
     dataFolder: config.dev.data,
     clock: systemClock,
     logger,
-    ...(storeTokenEnv !== undefined && { bearer: () => tokenOf({ environment: secrets }, storeTokenEnv) }),
-    ...(user === undefined ? {} : { auth: { name: user.name, password: secrets[user.passwordEnv] ?? '' } }),
+    ...readStoreCredentials(config.vars, readSecret),
   })
   return startSystem({
     config,
@@ -61,7 +60,7 @@ async function start(state: DurableObjectState, environment: HostEnvironment): P
     random: platform.random,
     logger,
     identity: platform.identity,
-    environment: secrets,
+    readSecret,
     // workerd writes no files: the lines go where its log goes.
     ...(config.vars.audit !== undefined && { auditSink: (lines: string) => platform.log(lines.trimEnd()) }),
     baseUrl: () => config.vars.baseUrl ?? environment.BASE_URL,

@@ -14,6 +14,7 @@ import { createRouter } from '#shared/http/route.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
+import type { Secret } from '#shared/secret.ts'
 import type { MonitoringOptions } from './options.ts'
 
 /** What the routes work with. */
@@ -74,14 +75,14 @@ function* linesOf(body: Uint8Array): Generator<Uint8Array> {
 }
 
 /** @throws {AvisoError} `ERR_FORBIDDEN` where nobody may send, `ERR_UNAUTHENTICATED` for another token than ours. */
-async function requireToken(request: Request, token: string | undefined): Promise<void> {
+async function requireToken(request: Request, token: Secret | undefined): Promise<void> {
   if (token === undefined)
     throw new AvisoError(
       'ERR_FORBIDDEN',
       'Telemetry over HTTP is off; name a token in services.monitoring.vars.telemetryTokenEnv to switch it on',
     )
   const [, given = ''] = /^Bearer (\S{1,4096})$/i.exec(request.headers.get('authorization') ?? '') ?? []
-  const [expected, actual] = await Promise.all([digest(token), digest(given)])
+  const [expected, actual] = await Promise.all([digest(token.reveal()), digest(given)])
   // Digests of equal length: how long the comparison takes tells nothing about the token.
   const difference = expected.reduce((sum, byte, index) => sum | (byte ^ (actual[index] ?? 0)), 0)
   if (difference !== 0)

@@ -7,6 +7,7 @@
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Logger } from '#shared/logger.ts'
+import type { Secret } from '#shared/secret.ts'
 import { fetchBounded, type BoundedAnswer, type MonitoringFetch } from './checks/bounded_fetch.ts'
 import type { CheckResult } from './checks/check.ts'
 
@@ -15,7 +16,7 @@ export interface OpsviewServer {
   /** Address without a slash at its end. */
   readonly url: string
   readonly username: string
-  readonly password: string
+  readonly password: Secret
   /** Host that Opsview shows the checks under. */
   readonly serviceHost: string
 }
@@ -91,7 +92,8 @@ export function opsviewBody(check: CheckResult): string {
 /** @throws {AvisoError} `ERR_UNAUTHENTICATED` where the server gives no token. */
 async function logIn({ server, fetch }: OpsviewParts): Promise<string> {
   const { url, username, password } = server
-  const { status, text } = await request(fetch, `${url}/login`, {}, JSON.stringify({ username, password }))
+  const body = JSON.stringify({ username, password: password.reveal() })
+  const { status, text } = await request(fetch, `${url}/login`, {}, body)
   const token = status >= 200 && status <= 299 ? tokenOf(text) : undefined
   if (token === undefined)
     throw new AvisoError('ERR_UNAUTHENTICATED', `Opsview gave no token, its answer had status ${status}`)

@@ -1,9 +1,10 @@
 /**
- * What the monitoring is told: thresholds, where to look, whom to report to. Secrets are in it, so it is never logged.
+ * What the monitoring is told: thresholds, where to look, whom to report to. Secrets are in it by reference: each is looked up when it is used.
  *
  * @module
  */
 
+import type { Secret } from '#shared/secret.ts'
 import type { OpsviewServer } from './opsview.ts'
 import type { MonitoringVars } from './settings.ts'
 import type { WatcherOptions } from './checks/watcher.ts'
@@ -18,6 +19,6 @@ type TakenSettings = 'windowMinutes' | 'usersWindowHours' | 'restResponseSeconds
 /** Options of the service. */
 export interface MonitoringOptions extends Pick<MonitoringVars, TakenSettings>, WatcherOptions {
   /** Bearer token of services that send by HTTP; absent: nobody may. */
-  readonly telemetryToken?: string
+  readonly telemetryToken?: Secret
   readonly opsview: readonly OpsviewOptions[]
 }

@@ -10,7 +10,7 @@ import { createAudit, silentAudit, type Audit, type AuditSink } from '#shared/ac
 import { createIdentityChain } from '#shared/access/identity/chain.ts'
 import { createCounters } from '#shared/access/identity/counters.ts'
 import type { FetchGet } from '#shared/access/identity/dependency.ts'
-import { createSecretReader } from '#shared/secret.ts'
+import type { ReadSecret } from '#shared/secret.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
 import { createEcpds } from '#shared/access/policy/destinations.ts'
 import { createPolicy, type DestinationRights, type Policy } from '#shared/access/policy/policy.ts'
@@ -40,8 +40,8 @@ export interface SystemAccessParts extends AccessPowers {
   readonly schemas: Schemas
   readonly clock: Clock
   readonly logger: Logger
-  /** Where secrets are that the configuration names. */
-  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Finds the secrets that the configuration names. */
+  readonly readSecret: ReadSecret
 }
 
 /** Access of a system, for each of its services. */
@@ -70,9 +70,7 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   }
   const tools: IdentityParts = {
     fetch: parts.fetchVerdict ?? ((url, init) => globalThis.fetch(url, init)),
-    readSecret: createSecretReader(parts.environment ?? {}, ({ message }) =>
-      logger('error', 'A new secret cannot be used, the old one stays', { reason: message }),
-    ),
+    readSecret: parts.readSecret,
     clock,
     logger,
     count: counters.count,

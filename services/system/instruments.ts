@@ -38,6 +38,7 @@ import {
 } from '#shared/observe/telemetry/collectors.ts'
 import { sendLogLines } from '#shared/observe/telemetry/log_lines.ts'
 import type { Logger } from '#shared/logger.ts'
+import type { ReadSecret } from '#shared/secret.ts'
 import type { Tracer } from '#shared/observe/telemetry/tracing.ts'
 import { createTraceBook, type TraceBook } from '#shared/observe/telemetry/trace_book.ts'
 import { DEFAULT_TELEMETRY } from '#shared/observe/telemetry/settings.ts'
@@ -51,8 +52,8 @@ export interface InstrumentPowers {
   readonly fetch?: TelemetryFetch
   /** Absent: nobody collects spans. */
   readonly tracer?: Tracer | undefined
-  /** Where secrets are that the configuration names. */
-  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Finds the secrets that the configuration names. */
+  readonly readSecret: ReadSecret
 }
 
 /** What instruments are made of. */
@@ -196,28 +197,11 @@ function openChannel(parts: InstrumentParts): TelemetryChannel {
     channels.push(createUdpChannel(parts.udp.openSender(udp)))
   }
   if (http !== undefined) {
-    const token = tokenOf(parts, http.tokenEnv)
+    const token = parts.readSecret(http.tokenEnv, 'token')
     const fetch = parts.fetch ?? ((url, init) => globalThis.fetch(url, init))
     channels.push(createHttpChannel({ url: http.url, token, fetch, clock: parts.clock }))
   }
   return joinChannels(channels)
-}
-
-/** @throws {AvisoError} `ERR_CONFIG` where the environment has no such secret. */
-export function secretOf({ environment }: InstrumentPowers, name: string): string {
-  const secret = environment?.[name]
-  if (secret !== undefined && secret !== '') return secret
-  throw new AvisoError('ERR_CONFIG', `A secret is missing: set the environment variable ${name}`)
-}
-
-/** A secret that goes into a header. @throws {AvisoError} `ERR_CONFIG` also where it cannot. */
-export function tokenOf(powers: InstrumentPowers, name: string): string {
-  const token = secretOf(powers, name)
-  if (/^[!-~]{1,4096}$/.test(token)) return token
-  throw new AvisoError(
-    'ERR_CONFIG',
-    `The token in the environment variable ${name} must be ASCII without spaces`,
-  )
 }
 
 function registerChannel(metrics: MetricsRegistry, channel: TelemetryChannel): void {

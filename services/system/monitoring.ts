@@ -9,7 +9,7 @@ import type { EtcdOptions } from '#services/monitoring/checks/watcher.ts'
 import type { MonitoringOptions, OpsviewOptions } from '#services/monitoring/options.ts'
 import type { MonitoringVars } from '#services/monitoring/settings.ts'
 import type { PodsOptions } from '#services/monitoring/checks/pods_check.ts'
-import { secretOf, tokenOf, type InstrumentPowers } from './instruments.ts'
+import type { InstrumentPowers } from './instruments.ts'
 import type { Config } from './settings.ts'
 import type { Access } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
@@ -19,6 +19,7 @@ import { parseStoreAddress } from '#shared/store/open/address.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
+import type { ReadSecret } from '#shared/secret.ts'
 
 /** What it is made of. */
 export interface SystemMonitoringParts extends InstrumentPowers {
@@ -46,7 +47,7 @@ export function startSystemMonitoring(parts: SystemMonitoringParts): Monitoring 
   if (address !== undefined && udp === undefined)
     throw new AvisoError('ERR_CONFIG', 'services.monitoring.vars.udp: there is no UDP on this runtime')
   return startMonitoring({
-    options: toOptions(vars, config.vars, parts),
+    options: toOptions(vars, config.vars, parts.readSecret),
     metrics,
     fetch: parts.fetch ?? ((url, init) => globalThis.fetch(url, init)),
     store,
@@ -60,7 +61,7 @@ export function startSystemMonitoring(parts: SystemMonitoringParts): Monitoring 
   })
 }
 
-function toOptions(vars: MonitoringVars, shared: SharedVars, powers: InstrumentPowers): MonitoringOptions {
+function toOptions(vars: MonitoringVars, shared: SharedVars, readSecret: ReadSecret): MonitoringOptions {
   const { telemetryTokenEnv, etcd, pods, opsview } = vars
   const watched = toEtcd(etcd, shared)
   return {
@@ -69,10 +70,10 @@ function toOptions(vars: MonitoringVars, shared: SharedVars, powers: InstrumentP
     pollSeconds: vars.pollSeconds,
     restResponseSeconds: vars.restResponseSeconds,
     authResponseSeconds: vars.authResponseSeconds,
-    opsview: opsview.map((server) => toOpsview(server, powers)),
-    ...(telemetryTokenEnv !== undefined && { telemetryToken: tokenOf(powers, telemetryTokenEnv) }),
+    opsview: opsview.map((server) => toOpsview(server, readSecret)),
+    ...(telemetryTokenEnv !== undefined && { telemetryToken: readSecret(telemetryTokenEnv, 'token') }),
     ...(watched !== undefined && { etcd: watched }),
-    ...(pods !== undefined && { pods: toPods(pods, powers) }),
+    ...(pods !== undefined && { pods: toPods(pods, readSecret) }),
   }
 }
 
@@ -87,17 +88,17 @@ function toEtcd(etcd: MonitoringVars['etcd'], { store, storeTokenEnv }: SharedVa
   return { urls, expectedMembers: urls.length }
 }
 
-function toPods(pods: NonNullable<MonitoringVars['pods']>, powers: InstrumentPowers): PodsOptions {
+function toPods(pods: NonNullable<MonitoringVars['pods']>, readSecret: ReadSecret): PodsOptions {
   const { url, namespace, tokenEnv, warning, critical } = pods
   return {
     url,
     namespace,
     thresholds: { warning, critical },
-    ...(tokenEnv !== undefined && { token: tokenOf(powers, tokenEnv) }),
+    ...(tokenEnv !== undefined && { token: readSecret(tokenEnv, 'token') }),
   }
 }
 
-function toOpsview(server: MonitoringVars['opsview'][number], powers: InstrumentPowers): OpsviewOptions {
+function toOpsview(server: MonitoringVars['opsview'][number], readSecret: ReadSecret): OpsviewOptions {
   const { passwordEnv, ...rest } = server
-  return { ...rest, password: secretOf(powers, passwordEnv) }
+  return { ...rest, password: readSecret(passwordEnv) }
 }

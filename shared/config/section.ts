@@ -7,7 +7,7 @@
 import * as v from 'valibot'
 
 /** A name is a likely typo of another while at most this share of its characters differs: two of "heartbeatSeconds" do, all of "port" do not. */
-const TYPO_SHARE = 1 / 3
+const TYPO_SHARE = 1 / 4
 
 /**
  * A strict object.

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import { createSecret } from '#shared/secret.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { etcdMissing, startTestEtcd } from '../support/etcd.ts'
 import type { OpenOver } from './store_faults.contract.ts'
@@ -25,6 +26,7 @@ const IN_USE_MS = 7_000
 /** Until a token that is not used has surely ended. */
 const IDLE_MS = 4_500
 const AVISO = { name: 'aviso', password: 'right' }
+const AUTH = { name: AVISO.name, password: createSecret(AVISO.password) }
 
 /** Registers the suite for an adapter. */
 export function authContract(name: string, openStore: OpenOver): void {
@@ -43,7 +45,7 @@ export function authContract(name: string, openStore: OpenOver): void {
       it(`logs in, and again when the ${kind} token has ended, in use or idle, and keeps its watch`, async () => {
         const etcd = await startTestEtcd({ flags: await flags() })
         const [url = ''] = etcd.endpoints
-        const store = await openStore([url], { auth: AVISO })
+        const store = await openStore([url], { auth: AUTH })
         try {
           await addUsers(url)
           const space = createKeyspace('/auth/')
@@ -73,13 +75,13 @@ export function authContract(name: string, openStore: OpenOver): void {
       try {
         await addUsers(url)
         const space = createKeyspace('/auth/')
-        const store = await openStore([url], { auth: AVISO })
+        const store = await openStore([url], { auth: AUTH })
         await put(store, space.key('a'))
         await rejects(put(store, toBytes('elsewhere')), 'ERR_STORE_UNAVAILABLE')
         const elsewhere = { ...space, all: { key: toBytes('0'), end: toBytes('1') } }
         await rejects(startWatch(store, elsewhere), 'ERR_STORE_UNAVAILABLE')
         await store.close()
-        for (const more of [{}, { auth: { ...AVISO, password: 'wrong' } }]) {
+        for (const more of [{}, { auth: { ...AUTH, password: createSecret('wrong') } }]) {
           const refused = await openStore([url], more)
           await rejects(refused.range(space.all), 'ERR_STORE_UNAVAILABLE')
           await refused.close()

@@ -14,6 +14,7 @@ import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { followStore } from '#shared/hub/source/follow.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
+import type { GatewayAuth } from '#shared/store/etcd/login.ts'
 import {
   commit,
   createKeyspace,
@@ -36,7 +37,7 @@ const SLOW_MACHINE_MS = 3_000
 export type OpenOver = (endpoints: readonly string[], more?: OpenOptions) => Promise<Store>
 
 export interface OpenOptions {
-  readonly auth?: { readonly name: string; readonly password: string }
+  readonly auth?: GatewayAuth
   /** Chooses the member to begin with; '' the first one. */
   readonly random?: () => string
 }

@@ -16,6 +16,7 @@ import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { eventually } from '../support/streams.ts'
 import { doorOf, type Door } from './door.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { INTERNAL, nameOfValue, toJournal, type StoredRevision, type Write } from './records.ts'
 
 /** A running system. */
@@ -39,6 +40,7 @@ export async function beginLocalSystem(store: Store): Promise<LocalSystem> {
   const config = loadConfig(await readFile(file, 'utf8'), 'wrangler-like.config.json')
   const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
   const system = startSystem({
+    readSecret: createSecretReader({}),
     config,
     services: ['rest', 'auth'],
     store: { ...store, close: () => Promise.resolve() },

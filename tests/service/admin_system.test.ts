@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import { startSystem, type System } from '#services/system/system.ts'
-import { SERVICE_NAMES } from '#services/system/settings.ts'
-import { loadConfig } from '#services/system/settings.ts'
+import { loadConfig, SERVICE_NAMES } from '#services/system/settings.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import { systemClock } from '#shared/time/clock.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { silentLogger } from '#shared/logger.ts'
 
 const CONFIG = {
@@ -31,6 +31,7 @@ afterEach(async () => {
 async function start(vars: object = {}): Promise<System> {
   const clock = systemClock
   const system = startSystem({
+    readSecret: createSecretReader({}),
     config: loadConfig(JSON.stringify({ ...CONFIG, vars }), 'file.json'),
     services: SERVICE_NAMES.filter((name) => name !== 'monitoring'),
     store: createMemoryStore({ clock }),

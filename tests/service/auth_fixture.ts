@@ -17,6 +17,7 @@ import type { Store } from '#shared/store/store.ts'
 import { systemClock, type Clock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { readEvents, type ItemReader } from '../support/streams.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { createTestSchemas } from '../unit/services/auth/support.ts'
 
 export const BASE_URL = 'http://aviso.test'
@@ -81,6 +82,7 @@ export async function withSystem(
   const text = JSON.stringify({ ...configFile, services: { ...configFile.services, auth } })
   const store = open(clock)
   const system = startSystem({
+    readSecret: createSecretReader({}),
     config: loadConfig(text, 'test'),
     services: ['rest', 'auth'],
     store,

@@ -11,6 +11,7 @@ import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { eventually } from '../support/streams.ts'
 import { createTestSchemas } from '../unit/services/auth/support.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { BASE_URL, flight, readFrames } from './auth_fixture.ts'
 
 /** A store that is away, or another one than before. */
@@ -41,6 +42,7 @@ function changeableStore(first: Store | undefined): {
 
 async function withStore(store: Store, use: (system: System) => Promise<void>): Promise<void> {
   const system = startSystem({
+    readSecret: createSecretReader({}),
     config: loadConfig(JSON.stringify(configFile), 'test'),
     services: ['rest', 'auth'],
     store,

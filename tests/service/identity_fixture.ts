@@ -22,6 +22,7 @@ import {
   startAccessStandIns,
   type AccessStandIns,
 } from '../support/auth_servers_system.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { CANARY } from '../support/tokens.ts'
 
 export const BASE_URL = 'http://aviso.test'
@@ -92,7 +93,7 @@ export async function startIdentitySystem(options: IdentitySystemOptions = {}): 
     identity: { unixUser: 'test', hostname: 'test' },
     baseUrl: () => BASE_URL,
     version: '1.2.3',
-    environment: standIns.environment,
+    readSecret: createSecretReader(standIns.environment),
     auditSink: (lines) => void auditLines.push(...lines.trimEnd().split('\n')),
   })
   await system.ready

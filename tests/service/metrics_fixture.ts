@@ -6,11 +6,11 @@
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { startSystem } from '#services/system/system.ts'
-import type { Config } from '#services/system/settings.ts'
-import { loadConfig } from '#services/system/settings.ts'
+import { loadConfig, type Config } from '#services/system/settings.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createManualClock } from '../support/clock.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { createTestSchemas } from '../unit/services/auth/support.ts'
 
 const TOKEN_ENV = 'TELEMETRY_TOKEN'
@@ -81,7 +81,11 @@ export async function withMeasuredSystem(
   const store = createMemoryStore({ clock })
   const system = startSystem({
     config: configOfTest(vars),
-    environment: { [TOKEN_ENV]: TOKEN, OPERATOR: OPERATOR_TOKEN, LISTENER: LISTENER_TOKEN },
+    readSecret: createSecretReader({
+      [TOKEN_ENV]: TOKEN,
+      OPERATOR: OPERATOR_TOKEN,
+      LISTENER: LISTENER_TOKEN,
+    }),
     services: ['rest', 'auth', 'monitoring'],
     store,
     schemas: createTestSchemas(),

@@ -13,6 +13,7 @@ import { systemClock } from '#shared/time/clock.ts'
 import { encodeTelemetry } from '#shared/observe/telemetry/message.ts'
 import { createOpsviewStandIn } from '../support/opsview.ts'
 import { createManualClock } from '../support/clock.ts'
+import { createSecret } from '#shared/secret.ts'
 
 const MINUTE = 60_000
 const { etcd: _etcd, pods: _pods, ...DEFAULTS } = v.parse(monitoringVars, {})
@@ -24,7 +25,7 @@ const OPSVIEW: OpsviewOptions = {
     passwordEnv: 'OPSVIEW',
     serviceHost: 'aviso host',
   }),
-  password: 'secret',
+  password: createSecret('secret'),
 }
 
 function setUp(options: Partial<MonitoringOptions> = {}, parts: Partial<MonitoringParts> = {}) {
@@ -275,7 +276,7 @@ describe('POST /api/v1/telemetry', () => {
   const line = new TextDecoder().decode(times('rest_resp_time', [1, 1, 1, 1]))
 
   it('takes lines of whoever has the token', async () => {
-    const { monitoring, page, close } = setUp({ telemetryToken: 'right' })
+    const { monitoring, page, close } = setUp({ telemetryToken: createSecret('right') })
     const response = await post(monitoring, `${line}\n\nnonsense\n${line}`, 'right')
     assert.deepEqual([response.status, await response.json()], [200, { accepted: 2, refused: 1 }])
     assert.ok(
@@ -285,7 +286,7 @@ describe('POST /api/v1/telemetry', () => {
   })
 
   it('takes nothing from anybody else', async () => {
-    const { monitoring, page, close } = setUp({ telemetryToken: 'right' })
+    const { monitoring, page, close } = setUp({ telemetryToken: createSecret('right') })
     for (const token of [undefined, '', 'wrong', 'right ', 'righ', 'rightright']) {
       assert.equal(
         (await post(monitoring, line, token)).status,
@@ -301,7 +302,7 @@ describe('POST /api/v1/telemetry', () => {
   })
 
   it('bounds size and lines', async () => {
-    const { monitoring, close } = setUp({ telemetryToken: 'right' })
+    const { monitoring, close } = setUp({ telemetryToken: createSecret('right') })
     assert.equal((await post(monitoring, 'x'.repeat(300_000), 'right')).status, 413)
     const response = await post(monitoring, 'x\n'.repeat(100_000), 'right')
     assert.deepEqual(await response.json(), { accepted: 0, refused: 1_000 })

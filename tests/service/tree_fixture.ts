@@ -19,6 +19,7 @@ import { createLogger } from '#shared/logger.ts'
 import { configOf } from '../support/auth_servers_system.ts'
 import { readFrames, type Frame, type Receipt } from './auth_fixture.ts'
 import { dissemination } from './identity_fixture.ts'
+import { createSecret, createSecretReader } from '#shared/secret.ts'
 import type { ItemReader } from '../support/streams.ts'
 
 /** Tokens, and what the rules of every level say about them. */
@@ -99,7 +100,7 @@ export async function startLevel({ store, services = ['auth'], port = 0 }: Level
     identity: { unixUser: 'test', hostname: 'test' },
     baseUrl: () => 'http://aviso.test',
     version: '1.2.3',
-    environment: TOKENS,
+    readSecret: createSecretReader(TOKENS),
   })
   const server: RunningServer = await platform.serve(system.fetch, { host: '127.0.0.1', port })
   const { url } = server
@@ -163,7 +164,7 @@ export async function storeOn(url: string, bearer: string | undefined): Promise<
     dataFolder: '',
     clock: systemClock,
     logger: () => undefined,
-    ...(bearer !== undefined && { bearer: () => bearer }),
+    ...(bearer !== undefined && { bearer: createSecret(bearer) }),
   })
 }
 

@@ -10,6 +10,7 @@ import { startAccess, type SystemAccess } from '#services/system/access.ts'
 import { createLogger, type Logger } from '#shared/logger.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import {
   active,
   AUTH_O_TRON_ISSUER,
@@ -170,7 +171,7 @@ export function openAccess(standIns: AccessStandIns): AccessUnderTest {
   const access = startAccess({
     config: configOf(standIns.vars),
     schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
-    environment: standIns.environment,
+    readSecret: createSecretReader(standIns.environment),
     auditSink: (lines) => void audited.push(...lines.trimEnd().split('\n')),
     clock,
     logger,

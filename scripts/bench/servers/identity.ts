@@ -13,6 +13,7 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { configOf, startAccessStandIns } from '../../../tests/support/auth_servers_system.ts'
 
 /** Keys of the destination that is read: a listener of 1.x that comes back every half minute finds a few. */
@@ -39,7 +40,7 @@ const system = startSystem({
   random: platform.random,
   logger: silentLogger,
   identity: platform.identity,
-  environment: standIns.environment,
+  readSecret: createSecretReader(standIns.environment),
   baseUrl: () => url,
   version: '0.0.0',
 })

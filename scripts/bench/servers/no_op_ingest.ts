@@ -12,6 +12,7 @@ import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { createNoOpStore } from '../no_op_store.ts'
 
 const CONFIG_FILE = 'wrangler-like.config.json'
@@ -20,6 +21,7 @@ const platform = await detectPlatform()
 const config = loadConfig(await platform.readText(CONFIG_FILE), CONFIG_FILE)
 let url = ''
 const system = startSystem({
+  readSecret: createSecretReader({}),
   config,
   services: ['rest'],
   store: createNoOpStore(),

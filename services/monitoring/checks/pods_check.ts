@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Secret } from '#shared/secret.ts'
 import { fetchBounded, type MonitoringFetch } from './bounded_fetch.ts'
 import { statusUpTo, type CheckResult, type Thresholds } from './check.ts'
 import { readSamples } from './metric_text.ts'
@@ -15,7 +16,7 @@ export interface PodsOptions {
   readonly url: string
   readonly namespace: string
   /** Bearer token, where it wants one. */
-  readonly token?: string
+  readonly token?: Secret
   readonly thresholds: Thresholds
 }
 
@@ -44,7 +45,7 @@ export async function checkPods(
 
 interface ReplicasRequest {
   readonly url: string
-  readonly token: string | undefined
+  readonly token: Secret | undefined
   readonly namespace: string
   readonly deployment: string
 }
@@ -54,7 +55,8 @@ async function readReplicas(
   { url, token, namespace, deployment }: ReplicasRequest,
 ): Promise<number | undefined> {
   try {
-    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const headers: Record<string, string> =
+      token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` }
     const bounds = { timeoutMs: LIMIT_MS, limitBytes: LIMIT_BYTES }
     const { status, text } = await fetchBounded(fetch, `${url}/metrics`, { headers }, bounds)
     if (status !== 200) return undefined

@@ -5,6 +5,7 @@
  */
 
 import { toText } from '#shared/bytes/bytes.ts'
+import type { Secret } from '#shared/secret.ts'
 import type { Clock } from '#shared/time/clock.ts'
 
 /** Where telemetry goes. */
@@ -106,7 +107,7 @@ export interface HttpChannelParts {
   /** Address of the monitoring's `/api/v1/telemetry`. */
   readonly url: string
   /** Bearer token of the monitoring. */
-  readonly token: string
+  readonly token: Secret
   readonly fetch: TelemetryFetch
   readonly clock: Clock
 }
@@ -156,7 +157,7 @@ async function post(
     const lines = messages.map(toText).join('\n')
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/x-ndjson', authorization: `Bearer ${token}` },
+      headers: { 'content-type': 'application/x-ndjson', authorization: `Bearer ${token.reveal()}` },
       body: lines,
       redirect: 'manual',
       signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_LIMIT_MS)]),

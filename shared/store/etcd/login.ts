@@ -7,6 +7,7 @@
 import type { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
+import type { Secret } from '#shared/secret.ts'
 import type { Outcome } from './transport.ts'
 import type { WireObject } from './wire.ts'
 
@@ -16,7 +17,8 @@ const REFUSED_PAUSE_MS = 5_000
 /** User and password. */
 export interface GatewayAuth {
   readonly name: string
-  readonly password: string
+  /** Looked up at each login, because it may be replaced. */
+  readonly password: Secret
 }
 
 /** Keeps the token. */
@@ -48,7 +50,9 @@ export function createLogin({ auth, clock, logger }: LoginParts): Login {
   let refused: { readonly error: AvisoError; readonly until: number } | undefined
 
   const ask = async (send: (message: object) => Promise<Outcome<WireObject>>): Promise<Outcome<void>> => {
-    const outcome = await send({ ...auth })
+    const outcome = await send(
+      auth === undefined ? {} : { name: auth.name, password: auth.password.reveal() },
+    )
     if (outcome.kind !== 'done') {
       // Whatever befell it: logging in changes nothing, so it may be tried again.
       if (outcome.kind === 'unknown') return { ...outcome, kind: 'not_done' }

@@ -7,13 +7,14 @@
 import { AvisoError } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { FetchLike } from '#shared/runtime/fetch_like.ts'
+import type { Secret } from '#shared/secret.ts'
 import { createGatewayStore, type GatewayStoreParts } from './gateway.ts'
 import type { Store } from '../store.ts'
 
 /** What the store is made with. */
 export interface RelayedStoreParts extends Omit<GatewayStoreParts, 'auth'> {
   /** Bearer token of an identity that a rule there lets relay. */
-  readonly bearer: () => string
+  readonly bearer: Secret
 }
 
 /** Makes the store. Everything that writes throws `ERR_READ_ONLY`, and nothing of it is sent. */
@@ -39,9 +40,9 @@ export function createRelayedStore({ bearer, ...parts }: RelayedStoreParts): Sto
 /** The read is about the revision. */
 const SOME_KEY = toBytes('/')
 
-function withBearer(fetch: FetchLike, bearer: () => string): FetchLike {
+function withBearer(fetch: FetchLike, bearer: Secret): FetchLike {
   return async (url, request) =>
-    fetch(url, { ...request, headers: { ...request.headers, Authorization: `Bearer ${bearer()}` } })
+    fetch(url, { ...request, headers: { ...request.headers, Authorization: `Bearer ${bearer.reveal()}` } })
 }
 
 function refuse(): Promise<never> {

@@ -8,6 +8,8 @@ import { AvisoError } from '#shared/errors.ts'
 import type { Platform } from '#shared/runtime/runtime.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
+import type { GatewayAuth } from '../etcd/login.ts'
+import type { Secret } from '#shared/secret.ts'
 import type { EtcdStoreParts } from '../etcd/store.ts'
 import type { Store } from '../store.ts'
 import { parseStoreAddress } from './address.ts'
@@ -20,9 +22,9 @@ export interface OpenStoreParts {
   readonly clock: Clock
   readonly logger: Logger
   /** etcd user and password. */
-  readonly auth?: { readonly name: string; readonly password: string }
-  /** Token for a store that is another Aviso, asked for with every request. */
-  readonly bearer?: () => string
+  readonly auth?: GatewayAuth
+  /** Token for a store that is another Aviso, looked up for every request. */
+  readonly bearer?: Secret
 }
 
 /**

@@ -25,13 +25,11 @@ describe('createSecretFiles()', () => {
     assert.deepEqual(await secrets.read(['OPS', 'OTHER', 'MISSING']), ['OPS'])
     assert.deepEqual([secrets.environment['OPS'], secrets.environment['OTHER']], ['value', 'kept'])
     assert.equal(secrets.environment['MISSING'], undefined)
-    assert.equal(secrets.areThere, true)
   })
 
   it('reads no file that holds no secret of the configuration', async () => {
     const { secrets } = create({ HISTORY_FILE: '/nosuch', OPS: 'value' }, new Map())
     assert.deepEqual(await secrets.read(['OPS']), [])
-    assert.equal(secrets.areThere, false)
   })
 
   it('follows a file that is replaced', async () => {
@@ -42,6 +40,31 @@ describe('createSecretFiles()', () => {
     files.set(PATH, 'new')
     assert.deepEqual(await secrets.read(['OPS']), ['OPS'])
     assert.equal(environment['OPS'], 'new')
+  })
+
+  it('leaves the others their new values where one cannot be used', async () => {
+    const { secrets, files } = create(
+      { OPS_FILE: PATH, B_FILE: '/b', LATER_FILE: '/later' },
+      new Map([
+        [PATH, 'old'],
+        ['/b', 'old'],
+      ]),
+    )
+    await secrets.read(['OPS', 'B'])
+    files.set(PATH, 'new')
+    files.delete('/b')
+    const refused: string[] = []
+    const readAgain = (more: readonly string[] = []): Promise<readonly string[]> =>
+      secrets.readAgain(more, ({ message }) => refused.push(message))
+    assert.deepEqual(await readAgain(), ['OPS'])
+    assert.deepEqual([secrets.environment['OPS'], secrets.environment['B']], ['new', 'old'])
+    assert.deepEqual(refused, ['Cannot read "/b", the file that B_FILE names'])
+    files.set('/b', 'new')
+    files.set('/later', 'a')
+    assert.deepEqual(await readAgain(['LATER']), ['B', 'LATER'])
+    files.set('/later', 'b')
+    assert.deepEqual(await readAgain(), ['LATER'], 'it is followed from then on')
+    assert.equal(refused.length, 1)
   })
 
   it('says what is wrong, shows no secret, and keeps what it had', async () => {

@@ -7,6 +7,7 @@ import { createSchemas } from '#shared/notification/schema.ts'
 import { configOf } from '../../../support/auth_servers_system.ts'
 import { CANARY } from '../../../support/tokens.ts'
 import { createManualClock } from '../../../support/clock.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { createTestLog } from '../../shared/access/identity/support.ts'
 
 function request(forwarded?: string): Request {
@@ -55,7 +56,7 @@ describe('startAccess()', () => {
   it('refuses a token that could be guessed, without showing it', () => {
     const { logger } = createTestLog()
     assert.throws(
-      () => startAccess({ ...parts, logger, environment: { OPS: CANARY } }),
+      () => startAccess({ ...parts, logger, readSecret: createSecretReader({ OPS: CANARY }) }),
       (error: Error) => /token of ops/.test(error.message) && !error.message.includes(CANARY),
     )
   })
@@ -65,8 +66,8 @@ describe('startAccess()', () => {
     const auditSink = (): never => {
       throw new Error('disk full')
     }
-    const environment = { OPS: `${CANARY}-the-token-of-ops` }
-    const access = startAccess({ ...parts, logger, environment, auditSink })
+    const readSecret = createSecretReader({ OPS: `${CANARY}-the-token-of-ops` })
+    const access = startAccess({ ...parts, logger, readSecret, auditSink })
     assert.equal(access.counts()['audit_lost'], 0)
     const headers = { authorization: 'Bearer wrong' }
     await assert.rejects(access.forListening(new Request('http://aviso.test/', { method: 'POST', headers })))

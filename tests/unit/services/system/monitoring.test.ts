@@ -9,6 +9,7 @@ import { createRegistry } from '#shared/observe/metrics/registry.ts'
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { createTestSchemas } from '../auth/support.ts'
 
 const service = { name: 'n', main: 'm', routes: [] }
@@ -28,6 +29,7 @@ const common = {
   logger: silentLogger,
   random: () => 'id',
   schemas: createTestSchemas(),
+  readSecret: createSecretReader({}),
 }
 
 function isConfigError(name: string): (error: unknown) => boolean {
@@ -42,7 +44,7 @@ describe('startSystemMonitoring()', () => {
         ...common,
         config: configWith(vars),
         store,
-        environment,
+        readSecret: createSecretReader(environment),
         metrics: createRegistry(),
       })
     }
@@ -100,7 +102,7 @@ describe('createInstruments()', () => {
         identity,
         version: '1',
         accept: undefined,
-        environment,
+        readSecret: createSecretReader(environment),
       })
     }
     const http = { url: 'http://127.0.0.1:1/api/v1/telemetry', tokenEnv: 'TOKEN' }

@@ -14,6 +14,7 @@ import { readSamples } from '#services/monitoring/checks/metric_text.ts'
 import { opsviewBody, opsviewOutput } from '#services/monitoring/opsview.ts'
 import { checkPods } from '#services/monitoring/checks/pods_check.ts'
 import { checkErrorLog, checkResponseTime } from '#services/monitoring/checks/service_checks.ts'
+import { createSecret } from '#shared/secret.ts'
 import { createTimeWindow } from '#services/monitoring/receive/time_window.ts'
 
 const START = Date.UTC(2026, 5, 10, 12)
@@ -278,7 +279,12 @@ describe('checkPods()', () => {
   const check = (answer: () => Promise<Response>) =>
     checkPods(
       'rest',
-      { url: 'http://127.0.0.1:1', namespace: 'aviso', token: 't', thresholds: { warning: 2, critical: 1 } },
+      {
+        url: 'http://127.0.0.1:1',
+        namespace: 'aviso',
+        token: createSecret('t'),
+        thresholds: { warning: 2, critical: 1 },
+      },
       (_url, init) => {
         assert.equal(new Headers(init.headers).get('authorization'), 'Bearer t')
         return answer()

@@ -15,6 +15,7 @@ import {
 import { encodeTelemetry, MAX_SENT_BYTES } from '#shared/observe/telemetry/message.ts'
 import { startTransmitter } from '#shared/observe/telemetry/transmitter.ts'
 import { createManualClock } from '../../../../support/clock.ts'
+import { createSecret } from '#shared/secret.ts'
 
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
@@ -168,7 +169,7 @@ describe('createUdpChannel()', () => {
 })
 
 describe('createHttpChannel()', () => {
-  const parts = { url: 'http://127.0.0.1:1/api/v1/telemetry', token: 'secret' }
+  const parts = { url: 'http://127.0.0.1:1/api/v1/telemetry', token: createSecret('secret') }
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
   it('posts messages as lines with the token, one request at a time', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import { createSecret, createSecretReader } from '#shared/secret.ts'
 import type { Store } from '#shared/store/store.ts'
 import { createScaledClock } from '../../../../support/clock.ts'
 import { rejects } from '../../../../contract/store_support.ts'
@@ -8,7 +9,8 @@ import { openStore, startFixture, type Fixture } from './gateway_fixture.ts'
 
 const key = toBytes('a')
 const LOGIN = '/v3/auth/authenticate'
-const auth = { name: 'aviso', password: 'right' }
+const PASSWORD = 'right'
+const auth = { name: 'aviso', password: createSecret(PASSWORD) }
 
 const open: { close(): Promise<void> }[] = []
 after(async () => {
@@ -22,7 +24,7 @@ async function startSecured(): Promise<Fixture & { expire(): void }> {
   const server = await startFixture(({ path, body, headers }, reply) => {
     if (path === LOGIN) {
       const { password } = JSON.parse(body) as { password: string }
-      if (password !== auth.password) {
+      if (password !== PASSWORD) {
         const message = 'etcdserver: authentication failed, invalid user ID or password'
         return reply.json(400, { error: message, message, code: 3 })
       }
@@ -47,16 +49,12 @@ async function storeOf(server: Fixture, credentials = auth): Promise<Store> {
 describe('createLogin()', () => {
   it('looks the password up at each login, as it may be replaced', async () => {
     const server = await startSecured()
-    let password = auth.password
-    const store = await storeOf(server, {
-      name: auth.name,
-      get password() {
-        return password
-      },
-    })
+    const environment = { PASSWORD }
+    const password = createSecretReader(environment)('PASSWORD')
+    const store = await storeOf(server, { name: auth.name, password })
     await store.range({ key })
     server.expire()
-    password = 'no longer right'
+    environment.PASSWORD = 'no longer right'
     await rejects(store.range({ key }), 'ERR_STORE_UNAVAILABLE')
   })
 
@@ -82,7 +80,7 @@ describe('createLogin()', () => {
 
   it('does not go on with a wrong password', async () => {
     const server = await startSecured()
-    const store = await storeOf(server, { name: 'aviso', password: 'wrong' })
+    const store = await storeOf(server, { name: 'aviso', password: createSecret('wrong') })
     await rejects(store.range({ key }), 'ERR_STORE_UNAVAILABLE')
     await Promise.all(
       Array.from({ length: 10 }, () => rejects(store.range({ key }), 'ERR_STORE_UNAVAILABLE')),

@@ -4,11 +4,12 @@ import { detectPlatform } from '#shared/runtime/detect.ts'
 import { openStore } from '#shared/store/open/open.ts'
 import { openMaintenance } from '#shared/store/open/maintenance.ts'
 import { systemClock } from '#shared/time/clock.ts'
+import { createSecret } from '#shared/secret.ts'
 import { silentLogger } from '#shared/logger.ts'
 
 const platform = await detectPlatform()
 const parts = { platform, dataFolder: '', clock: systemClock, logger: silentLogger }
-const withToken = { ...parts, bearer: () => 'token' }
+const withToken = { ...parts, bearer: createSecret('token') }
 
 describe('openStore()', () => {
   it('refuses what is no address of a store, and shows no password', async () => {

@@ -1,0 +1,26 @@
+/**
+ * What a store asks of us, as the configuration names it.
+ *
+ * @module
+ */
+
+import type { ReadSecret, Secret } from '#shared/secret.ts'
+import type { Config } from './settings.ts'
+
+/** At most one of the two. */
+export interface StoreCredentials {
+  /** User of etcd. */
+  readonly auth?: { readonly name: string; readonly password: Secret }
+  /** Bearer token for a store that is another Aviso. */
+  readonly bearer?: Secret
+}
+
+/** @throws {AvisoError} `ERR_CONFIG` for a secret that is missing, or a token that fits no header. */
+export function readStoreCredentials(
+  { storeUser, storeTokenEnv }: Config['vars'],
+  readSecret: ReadSecret,
+): StoreCredentials {
+  if (storeTokenEnv !== undefined) return { bearer: readSecret(storeTokenEnv, 'token') }
+  if (storeUser === undefined) return {}
+  return { auth: { name: storeUser.name, password: readSecret(storeUser.passwordEnv) } }
+}
