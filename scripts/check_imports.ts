@@ -1,6 +1,6 @@
 /**
  * Holds the import directions of the house: who may import whom, and which package has which door.
- * Reasons are in the README ("House rules"). Exit 1 with one line per violation.
+ * Reasons are in `.github/CONTRIBUTING.md` ("House rules"). Exit 1 with one line per violation.
  *
  * @module
  */

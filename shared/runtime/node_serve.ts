@@ -27,7 +27,7 @@ export async function serveNode(
   handler: FetchHandler,
   { host, port, onPeer }: ListenOptions,
 ): Promise<RunningServer> {
-  // Undici's own Response costs twice the rest of a request (README, "Decisions"); srvx's answers the same calls.
+  // Undici's own Response costs twice the rest of a request (`shared/README.md`, "Decisions"); srvx's answers the same calls.
   globalThis.Response = FastResponse as unknown as typeof Response
   const server = serve({
     fetch: async (serverRequest) => {
