@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { glob, readFile, stat } from 'node:fs/promises'
+import { glob, readdir, readFile, stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { describe, it } from 'node:test'
 import packageFile from '../../package.json' with { type: 'json' }
@@ -21,7 +21,7 @@ describe('documents', () => {
   it('link to files and headings that exist', async () => {
     const broken: string[] = []
     for (const document of documents) {
-      for (const target of linksOf(document))
+      for (const target of linksOf(document.text))
         if (!(await isThere(document, target))) broken.push(`${document.path}: ${target}`)
     }
     assert.deepEqual(broken, [])
@@ -30,8 +30,7 @@ describe('documents', () => {
   it('are all found from the README', () => {
     const found = new Set(['README.md'])
     for (const path of found) {
-      const document = documents.find((one) => one.path === path)
-      for (const target of document === undefined ? [] : linksOf(document))
+      for (const target of linksOf(textOf(path)))
         found.add(posix.join(posix.dirname(path), target.replace(/#.*/, '')))
     }
     const lost = documents.map(({ path }) => path).filter((path) => !found.has(path))
@@ -66,19 +65,46 @@ describe('documents', () => {
   })
 })
 
+describe('scripts/README.md', () => {
+  it('names every npm script', () => {
+    const named = new Set(textOf('scripts/README.md').match(/(?<=\bnpm (?:run )?)[a-z][\w:-]*/g))
+    const scripts = Object.keys(packageFile.scripts)
+    assert.deepEqual(
+      scripts.filter((name) => !named.has(name)),
+      [],
+    )
+  })
+})
+
+describe('tests/README.md', () => {
+  it('names every folder of tests', async () => {
+    const text = textOf('tests/README.md')
+    const entries = await readdir(join(ROOT, 'tests'), { withFileTypes: true })
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => `\`tests/${name}\``)
+    assert.deepEqual(
+      folders.filter((name) => !text.includes(name)),
+      [],
+    )
+  })
+})
+
 describe('README.md', () => {
-  it(`has at most ${MAX_README_LINES} lines`, async () => {
-    const lines = (await readFile(join(ROOT, 'README.md'), 'utf8')).trimEnd().split('\n')
+  it(`has at most ${MAX_README_LINES} lines`, () => {
+    const lines = textOf('README.md').trimEnd().split('\n')
     assert.ok(lines.length <= MAX_README_LINES, `${lines.length} lines`)
   })
 })
+
+function textOf(path: string): string {
+  return documents.find((document) => document.path === path)?.text ?? ''
+}
 
 /** Text without its fenced blocks; lines keep their numbers. */
 function withoutBlocks(text: string): string {
   return text.replaceAll(/^```[^]*?^```$/gm, (block) => block.replaceAll(/[^\n]/g, ''))
 }
 
-function linksOf({ text }: Document): readonly string[] {
+function linksOf(text: string): readonly string[] {
   const targets = [...withoutBlocks(text).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
   return targets.filter((target) => !target.startsWith('https:'))
 }
@@ -87,7 +113,7 @@ async function isThere(from: Document, target: string): Promise<boolean> {
   const [file = '', anchor] = target.split('#')
   const path = file === '' ? from.path : posix.join(posix.dirname(from.path), file)
   if (anchor === undefined) return exists(path)
-  return headingsOf(documents.find((one) => one.path === path)?.text ?? '').includes(anchor)
+  return headingsOf(textOf(path)).includes(anchor)
 }
 
 /** Anchors of headings, as GitHub makes them. */
