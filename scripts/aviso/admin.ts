@@ -9,6 +9,7 @@ import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { ClientError, reasonOf } from '#shared/client/client_error.ts'
 import { call } from '#shared/client/call.ts'
 import { readAnswer } from '#shared/client/connection.ts'
+import { within } from '#shared/time/deadline.ts'
 import type { CommandContext } from './context.ts'
 
 /** What is to be done. */
@@ -131,13 +132,13 @@ async function* readLines(
   if (response.body === null) return
   const lines = createLineSplitter({ maxBytes: MAX_LINE_BYTES })
   const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader()
+  const late = (): never => {
+    silence.abort()
+    throw new Error(`nothing heard for ${SILENCE_MS / 1000} s`)
+  }
   try {
     for (;;) {
-      const arrived = new AbortController()
-      void clock.sleep(SILENCE_MS, arrived.signal).then(() => {
-        if (!arrived.signal.aborted) silence.abort()
-      })
-      const { done, value } = await reader.read().finally(() => arrived.abort())
+      const { done, value } = await within(reader.read(), { clock, ms: SILENCE_MS, late })
       if (done) return
       for (const line of lines.add(value)) yield JSON.parse(toText(line)) as Line
     }

@@ -138,7 +138,7 @@ async function loadDefinitions(
         'Event listeners definition cannot be empty: name a listener file, or add listeners to the configuration',
       )
     }
-    return readListeners(config.listeners.file, triggerHost(context), config.listeners.value)
+    return readListeners(config.listeners.file, context, config.listeners.value)
   }
   const definitions: ListenerDefinition[] = []
   for (const path of files) {
@@ -150,13 +150,9 @@ async function loadDefinitions(
         `Not able to load listener file ${path},[Errno 2] No such file or directory: '${path}'`,
       )
     }
-    definitions.push(...readListeners(parseYamlFile(content, path), triggerHost(context)))
+    definitions.push(...readListeners(parseYamlFile(content, path), context))
   }
   return definitions
-}
-
-function triggerHost({ output, home, environment, fetch, clock }: CommandContext) {
-  return { output, home, environment, fetch, now: () => clock.now() }
 }
 
 interface Opening {

@@ -11,6 +11,7 @@ import { toPythonJsonSorted } from '#shared/notification/python_json.ts'
 import { MAX_FILE_BYTES, whyNoPath } from '#shared/service_files/layout.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { ClientError, messageOf, reasonOf } from '#shared/client/client_error.ts'
+import { runWithin } from '#shared/time/deadline.ts'
 import { readAnswer } from '#shared/client/connection.ts'
 import type { CommandContext } from './context.ts'
 
@@ -192,36 +193,48 @@ interface Question {
   readonly body?: Readonly<Record<string, unknown>>
 }
 
-async function ask(context: CommandContext, question: Question): Promise<Found> {
-  const response = await send(context, question)
-  const body = await readAnswer(response)
-  if (response.status === 404 && body['success'] === false) return { found: false, body }
-  if (response.status !== 200) throw failure(response.status, body)
-  return { found: true, body }
+function ask(context: CommandContext, question: Question): Promise<Found> {
+  return exchange(context, question, async (response) => {
+    const body = await readAnswer(response)
+    if (response.status === 404 && body['success'] === false) return { found: false, body }
+    if (response.status !== 200) throw failure(response.status, body)
+    return { found: true, body }
+  })
 }
 
-async function download(
+function download(
   context: CommandContext,
   file: { readonly service: string; readonly path: string; readonly revision: string },
 ): Promise<Uint8Array> {
-  const response = await send(context, { method: 'GET', path: `${PATH}/file?${new URLSearchParams(file)}` })
-  if (response.status !== 200) throw failure(response.status, await readAnswer(response))
-  return new Uint8Array(await response.arrayBuffer())
+  const path = `${PATH}/file?${new URLSearchParams(file)}`
+  return exchange(context, { method: 'GET', path }, async (response) => {
+    if (response.status !== 200) throw failure(response.status, await readAnswer(response))
+    return new Uint8Array(await response.arrayBuffer())
+  })
 }
 
-async function send(
-  { config, credentials, fetch, stop }: CommandContext,
+/** Asks the service, and reads its answer, in time. */
+async function exchange<Answer>(
+  { config, credentials, fetch, clock, stop }: CommandContext,
   question: Question,
-): Promise<Response> {
-  const limits = [stop, ...(config.timeoutMs === undefined ? [] : [AbortSignal.timeout(config.timeoutMs)])]
-  try {
-    return await fetch(config.baseUrl + question.path, {
+  read: (response: Response) => Promise<Answer>,
+): Promise<Answer> {
+  const askAndRead = async (signal: AbortSignal): Promise<Answer> => {
+    const response = await fetch(config.baseUrl + question.path, {
       method: question.method,
       headers: { 'Content-Type': 'application/json', ...credentials.headers() },
       ...(question.body !== undefined && { body: JSON.stringify(question.body) }),
-      signal: AbortSignal.any(limits),
+      signal,
     })
+    return read(response)
+  }
+  const late = (): never => {
+    throw new Error(stop.aborted ? 'the client was told to stop' : 'no answer in time')
+  }
+  try {
+    return await runWithin(askAndRead, { clock, ms: config.timeoutMs, signal: stop, late })
   } catch (cause) {
+    if (cause instanceof ClientError) throw cause
     throw new ClientError(`Unable to connect to ${config.baseUrl}: ${reasonOf(cause)}`, { cause })
   }
 }

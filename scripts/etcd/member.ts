@@ -9,6 +9,8 @@ import { mkdir, open, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import process from 'node:process'
+import { systemClock } from '#shared/time/clock.ts'
+import { within } from '#shared/time/deadline.ts'
 
 /** How long a member may need until it answers, on a machine that is busy with tests. */
 const START_LIMIT_MS = 60_000
@@ -103,10 +105,9 @@ export function createMember(options: MemberOptions): EtcdMember {
     const { child, exited } = running ?? {}
     send(child?.pid, 'SIGCONT')
     send(child?.pid, 'SIGTERM')
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<void>((done) => (timer = setTimeout(done, STOP_LIMIT_MS)))
-    await Promise.race([exited, late])
-    clearTimeout(timer)
+    if (exited !== undefined) {
+      await within(exited, { clock: systemClock, ms: STOP_LIMIT_MS, late: () => undefined })
+    }
     await kill('SIGKILL')
   }
   const ready = async (): Promise<void> => {

@@ -12,18 +12,28 @@ import { AvisoError, HistoryCompacted, isAvisoError } from '#shared/errors.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import { readCommit } from '#shared/journal/commits.ts'
+import type { JournalEvent } from '#shared/journal/journal.ts'
 import { revisionOfSequence, type JournalPosition } from '#shared/journal/positions.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import { runWithin } from '#shared/time/deadline.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { NotificationTimes, TraceBook } from '#shared/observe/telemetry/trace_book.ts'
 
 /** What traces are read from. */
 export interface TraceParts {
+  readonly clock: Clock
   readonly store: Store
   readonly schemas: Schemas
   readonly access: Pick<Access, 'forListening'>
   readonly traces: TraceBook
+}
+
+/** A notification by its number. */
+interface NotificationId {
+  readonly event: string
+  readonly sequence: number
 }
 
 /** `event@sequence`, the id that the ingest answered and listeners are given. */
@@ -49,15 +59,16 @@ async function answer(
   request: Request,
   { requestId, id }: { readonly requestId: string; readonly id: string },
 ): Promise<Response> {
-  const { access, store, schemas, traces } = parts
+  const { access, clock, schemas, traces } = parts
   const listener = await access.forListening(request)
   const { event, sequence } = parseId(id)
   if (!schemas.events.includes(event)) throw notFound()
-  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(SEARCH_LIMIT_MS)])
-  const revision = revisionIn(await revisionOfSequence(store, event, BigInt(sequence), { signal }))
-  const { commit } = await readCommit({ store, event }, revision, { signal })
-  const entry = commit?.batch.events.find(({ seq }) => seq === sequence)
-  if (commit === undefined || entry === undefined) throw notFound()
+  const late = (): never => {
+    throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The search in the history took too long; try again later')
+  }
+  const search = (signal: AbortSignal): Promise<Found> => findEntry(parts, { event, sequence }, signal)
+  const limit = { clock, ms: SEARCH_LIMIT_MS, signal: request.signal, late }
+  const { revision, entry, at } = await runWithin(search, limit)
   await requireVisible(listener, entry.key)
   const body = {
     id: `${event}@${sequence}`,
@@ -68,10 +79,30 @@ async function answer(
     traceparent: entry.traceparent ?? null,
     provider: { id: entry.id, source: entry.source, time: entry.time ?? null },
     // When the ingest built the transaction it was stored in.
-    written_at: commit.batch.at,
+    written_at: at,
     ...timesBody(traces.find(event, sequence)),
   }
   return jsonResponse(200, body, { 'x-request-id': requestId })
+}
+
+interface Found {
+  readonly revision: Revision
+  readonly entry: JournalEvent
+  /** When its commit was built. */
+  readonly at: string
+}
+
+/** @throws {AvisoError} `ERR_NOT_FOUND`, `ERR_HISTORY_COMPACTED`. */
+async function findEntry(
+  { store }: TraceParts,
+  { event, sequence }: NotificationId,
+  signal: AbortSignal,
+): Promise<Found> {
+  const revision = revisionIn(await revisionOfSequence(store, event, BigInt(sequence), { signal }))
+  const { commit } = await readCommit({ store, event }, revision, { signal })
+  const entry = commit?.batch.events.find(({ seq }) => seq === sequence)
+  if (commit === undefined || entry === undefined) throw notFound()
+  return { revision, entry, at: commit.batch.at }
 }
 
 /** @throws {AvisoError} `ERR_NOT_FOUND`, `ERR_HISTORY_COMPACTED`. */
@@ -96,7 +127,7 @@ async function requireVisible(listener: Listener, key: string): Promise<void> {
 }
 
 /** @throws {AvisoError} `ERR_BAD_REQUEST`. */
-function parseId(text: string): { readonly event: string; readonly sequence: number } {
+function parseId(text: string): NotificationId {
   const [, event, sequence] = ID.exec(decode(text)) ?? []
   if (event !== undefined && sequence !== undefined) return { event, sequence: Number(sequence) }
   throw new AvisoError('ERR_BAD_REQUEST', 'A notification id is EVENT@NUMBER, as in the answer of the ingest')

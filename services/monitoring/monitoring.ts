@@ -135,7 +135,7 @@ async function readStatus(works: Works): Promise<Readonly<Record<string, unknown
 /** Reports to one server again and again, never two reports at once. @returns Stops it. */
 function startReports(works: Works, options: OpsviewOptions): () => void {
   const { clock, fetch, logger } = works.parts
-  const reporter = createOpsviewReporter({ server: options, fetch, logger })
+  const reporter = createOpsviewReporter({ server: options, fetch, clock, logger })
   const wanted = new Set(options.checks)
   let reportedAt = clock.now()
   let isReporting = false

@@ -8,7 +8,7 @@
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Secret } from '#shared/secret.ts'
-import { fetchBounded, type BoundedAnswer, type MonitoringFetch } from './checks/bounded_fetch.ts'
+import { fetchBounded, type BoundedAnswer, type FetchParts } from './checks/bounded_fetch.ts'
 import type { CheckResult } from './checks/check.ts'
 
 /** One Opsview server. */
@@ -22,9 +22,8 @@ export interface OpsviewServer {
 }
 
 /** What a reporter works with. */
-export interface OpsviewParts {
+export interface OpsviewParts extends FetchParts {
   readonly server: OpsviewServer
-  readonly fetch: MonitoringFetch
   readonly logger: Logger
 }
 
@@ -90,10 +89,10 @@ export function opsviewBody(check: CheckResult): string {
 }
 
 /** @throws {AvisoError} `ERR_UNAUTHENTICATED` where the server gives no token. */
-async function logIn({ server, fetch }: OpsviewParts): Promise<string> {
-  const { url, username, password } = server
+async function logIn(parts: OpsviewParts): Promise<string> {
+  const { url, username, password } = parts.server
   const body = JSON.stringify({ username, password: password.reveal() })
-  const { status, text } = await request(fetch, `${url}/login`, {}, body)
+  const { status, text } = await request(parts, `${url}/login`, {}, body)
   const token = status >= 200 && status <= 299 ? tokenOf(text) : undefined
   if (token === undefined)
     throw new AvisoError('ERR_UNAUTHENTICATED', `Opsview gave no token, its answer had status ${status}`)
@@ -113,12 +112,13 @@ function tokenOf(text: string): string | undefined {
   }
 }
 
-function post({ server, fetch }: OpsviewParts, check: CheckResult, token: string): Promise<BoundedAnswer> {
+function post(parts: OpsviewParts, check: CheckResult, token: string): Promise<BoundedAnswer> {
+  const { server } = parts
   const host = encodeURIComponent(server.serviceHost)
   const name = encodeURIComponent(`Passive Check: ${check.name}`)
   const headers = { 'X-Opsview-Username': server.username, 'X-Opsview-Token': token }
   return request(
-    fetch,
+    parts,
     `${server.url}/detail?hostname=${host}&servicename=${name}`,
     headers,
     opsviewBody(check),
@@ -126,11 +126,11 @@ function post({ server, fetch }: OpsviewParts, check: CheckResult, token: string
 }
 
 function request(
-  fetch: MonitoringFetch,
+  parts: OpsviewParts,
   url: string,
   headers: Readonly<Record<string, string>>,
   body: string,
 ): Promise<BoundedAnswer> {
   const init = { method: 'POST', headers: { 'Content-type': 'application/json', ...headers }, body }
-  return fetchBounded(fetch, url, init, { timeoutMs: REQUEST_LIMIT_MS, limitBytes: ANSWER_LIMIT_BYTES })
+  return fetchBounded(parts, url, init, { timeoutMs: REQUEST_LIMIT_MS, limitBytes: ANSWER_LIMIT_BYTES })
 }

@@ -11,6 +11,7 @@ import { jsonText, toAvisoError } from '#shared/http/respond.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { within } from '#shared/time/deadline.ts'
 import { failureResult } from './answer.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
 import { contextOfPlace, prepare, publishPrepared, refuse, resultsOf } from './ingest.ts'
@@ -40,17 +41,14 @@ async function readPiece(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   bounds: Bounds,
 ): Promise<Uint8Array | undefined> {
-  let stop = (): void => undefined
-  const expired = new Promise<never>((_resolve, reject) => {
-    stop = bounds.clock.every(bounds.idleMs, () => reject(bodyTimeout()))
-  })
+  const late = (): never => {
+    throw bodyTimeout()
+  }
   try {
-    const { value } = await Promise.race([reader.read(), expired])
+    const { value } = await within(reader.read(), { clock: bounds.clock, ms: bounds.idleMs, late })
     return value
   } catch (error) {
     throw error instanceof AvisoError ? error : bodyBroken(error)
-  } finally {
-    stop()
   }
 }
 

@@ -65,8 +65,6 @@ export interface InstrumentParts extends InstrumentPowers {
   readonly logger: Logger
   readonly identity: { readonly hostname: string }
   readonly version: string
-  /** Milliseconds of a clock that only goes forward, with a fraction. Default: the runtime's. */
-  readonly elapsed?: () => number
   /** Takes messages where the monitoring is in this process. */
   readonly accept: ((message: Uint8Array) => void) | undefined
 }
@@ -99,13 +97,12 @@ export interface Instruments {
 /** Starts measuring. */
 export function createInstruments(parts: InstrumentParts): Instruments {
   const { clock, config, services, identity } = parts
-  const elapsed = parts.elapsed ?? (() => performance.now())
   // First, for it refuses what cannot be, before anything runs.
   const channel = openChannel(parts)
   const metrics = createRegistry()
-  const stopProcess = observeProcess({ ...parts, metrics, elapsed })
-  const store = observeStore(parts.store, { metrics, elapsed, backend: backendOf(config.vars) })
-  const http = createHttpMetrics(metrics, elapsed)
+  const stopProcess = observeProcess({ ...parts, metrics })
+  const store = observeStore(parts.store, { metrics, clock, backend: backendOf(config.vars) })
+  const http = createHttpMetrics(metrics, clock)
   registerChannel(metrics, channel)
   const times: Partial<Record<ServiceName, TimeCollector>> = {
     rest: createTimeCollector('rest_resp_time'),
@@ -125,7 +122,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     })
   })
   const traces = createTraceBook()
-  const measurePublisher = createPublisherMetrics({ metrics, elapsed, clock, traces })
+  const measurePublisher = createPublisherMetrics({ metrics, clock, traces })
   const refusals = metrics.counter({
     name: 'aviso_notifications_refused',
     help: "Notifications and requests that the ingest refused for the provider's fault, by error code",
@@ -143,7 +140,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     hub: createHubMetrics(metrics),
     hubObserver: createHubObserver({ metrics, clock, traces, tracer: parts.tracer }),
     watchAccess: createAccessMetrics(metrics),
-    listening: createListeningMetrics({ metrics, elapsed, times: times.auth, onUser: users.observe }),
+    listening: createListeningMetrics({ metrics, clock, times: times.auth, onUser: users.observe }),
     handler: (service, route, handler) => {
       const collector = service === undefined ? undefined : times[service]
       return http.observe(route, handler, collector === undefined ? {} : { collector })
@@ -237,7 +234,7 @@ function createAccessMetrics(metrics: MetricsRegistry): Instruments['watchAccess
 
 interface ListeningMetricsParts {
   readonly metrics: MetricsRegistry
-  readonly elapsed: () => number
+  readonly clock: Clock
   readonly times: TimeCollector | undefined
   readonly onUser: (name: string) => void
 }
@@ -245,7 +242,7 @@ interface ListeningMetricsParts {
 /** Registers the metrics. @returns a function that measures verdicts: outcomes, the time they take (`att` of 1.x), and who asks. */
 function createListeningMetrics({
   metrics,
-  elapsed,
+  clock,
   times,
   onUser,
 }: ListeningMetricsParts): Instruments['listening'] {
@@ -256,11 +253,11 @@ function createListeningMetrics({
   })
   return (access) => ({
     async forListening(request) {
-      const startedAt = elapsed()
+      const startedAt = clock.monotonic()
       try {
         const listener = await access.forListening(request)
         requests.add(['ok'])
-        times?.observe((elapsed() - startedAt) / 1_000, 'att')
+        times?.observe((clock.monotonic() - startedAt) / 1_000, 'att')
         onUser(listener.name)
         return listener
       } catch (error) {

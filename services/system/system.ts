@@ -16,6 +16,7 @@ import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { runWithin } from '#shared/time/deadline.ts'
 import type { Logger } from '#shared/logger.ts'
 import { startAccess, type AccessPowers, type SystemAccess } from './access.ts'
 import { createInstruments, type InstrumentPowers, type Instruments } from './instruments.ts'
@@ -121,7 +122,7 @@ export function startSystem(parts: SystemParts): System {
     if (running === undefined || stop.signal.aborted) {
       return { connected: false, streams: 0, ...(waiting !== undefined && { reason: waiting.message }) }
     }
-    const failure = await parts.store.status({ signal: AbortSignal.timeout(READINESS_LIMIT_MS) }).then(
+    const failure = await askStore(parts).then(
       () => undefined,
       (error: unknown) => error,
     )
@@ -169,6 +170,14 @@ function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
     monitoring = startSystemMonitoring({ ...parts, metrics, store, access })
   }
   return { instruments, monitoring }
+}
+
+/** @throws {AvisoError} Where the store does not answer in time. */
+function askStore({ store, clock }: SystemParts): Promise<unknown> {
+  const late = (): never => {
+    throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The store does not answer')
+  }
+  return runWithin((signal) => store.status({ signal }), { clock, ms: READINESS_LIMIT_MS, late })
 }
 
 interface StartParts extends SystemParts {

@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from '#shared/time/clock.ts'
+import { runWithin } from '#shared/time/deadline.ts'
 import { BACK_OFF_FIRST_MS, BACK_OFF_LAST_MS, backOffMs, retryAfterMs } from './back_off.ts'
 import { ClientError, reasonOf } from './client_error.ts'
 import { readAnswer } from './connection.ts'
@@ -76,10 +77,18 @@ type Outcome =
       readonly cause?: unknown
     }
 
+/** An answer that has come whole. */
+interface Exchange {
+  readonly response: Response
+  readonly answer: Readonly<Record<string, unknown>>
+}
+
 async function callOnce(context: CallContext, request: CallRequest): Promise<Outcome> {
   const { config, credentials, clock, stop } = context
-  const limits = [stop, ...(config.timeoutMs === undefined ? [] : [AbortSignal.timeout(config.timeoutMs)])]
-  try {
+  const late = (): never => {
+    throw new Error(stop.aborted ? 'The client was told to stop' : 'No answer in time')
+  }
+  const exchange = async (signal: AbortSignal): Promise<Exchange> => {
     const response = await context.fetch(config.baseUrl + request.path, {
       method: request.method,
       headers: {
@@ -88,9 +97,13 @@ async function callOnce(context: CallContext, request: CallRequest): Promise<Out
         ...credentials.headers(),
       },
       ...(request.body !== undefined && { body: request.body }),
-      signal: AbortSignal.any(limits),
+      signal,
     })
-    const answer = await readAnswer(response)
+    return { response, answer: await readAnswer(response) }
+  }
+  try {
+    const limit = { clock, ms: config.timeoutMs, signal: stop, late }
+    const { response, answer } = await runWithin(exchange, limit)
     if (response.status === 200) return { kind: 'answer', answer }
     const said = typeof answer['message'] === 'string' ? answer['message'] : 'no reason given'
     const reason = `status ${response.status}, ${said}`

@@ -6,6 +6,7 @@
 
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { Clock } from '#shared/time/clock.ts'
+import { within } from '#shared/time/deadline.ts'
 import { retryAfterMs } from './back_off.ts'
 import { ClientError } from './client_error.ts'
 
@@ -111,22 +112,20 @@ async function requestStream(
   end: AbortController,
   signal: AbortSignal,
 ): Promise<Response> {
-  const limit = new AbortController()
-  if (options.timeoutMs !== undefined) {
-    void options.clock.sleep(options.timeoutMs, limit.signal).then(() => {
-      if (!limit.signal.aborted) end.abort()
-    })
-  }
+  const { clock, timeoutMs } = options
   try {
-    return await options.fetch(url, {
+    const answering = options.fetch(url, {
       headers: { Accept: 'text/event-stream', ...options.headers },
       cache: 'no-store',
       signal,
     })
+    const late = (): never => {
+      end.abort()
+      throw new Error('No answer in time')
+    }
+    return await within(answering, { clock, ms: timeoutMs, late })
   } catch (cause) {
     throw new ConnectionLost(UNABLE, { cause })
-  } finally {
-    limit.abort()
   }
 }
 
@@ -205,18 +204,13 @@ async function readInTime(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   { clock, idleMs }: ConnectionOptions,
 ) {
-  const arrived = new AbortController()
-  const late = clock.sleep(idleMs(), arrived.signal).then(() => {
-    if (!arrived.signal.aborted)
-      throw new ConnectionLost('Nothing heard from', { connected: true, idle: true })
-    return { done: true as const, value: undefined }
-  })
+  const late = (): never => {
+    throw new ConnectionLost('Nothing heard from', { connected: true, idle: true })
+  }
   try {
-    return await Promise.race([reader.read(), late])
+    return await within(reader.read(), { clock, ms: idleMs(), late })
   } catch (cause) {
     if (cause instanceof ConnectionLost) throw cause
     throw new ConnectionLost('Connection lost to', { connected: true, cause })
-  } finally {
-    arrived.abort()
   }
 }

@@ -7,6 +7,7 @@
 import { readToEnd } from '#shared/bytes/read_to_end.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { within } from '#shared/time/deadline.ts'
 
 /** Bounds of one body. */
 export interface BodyLimits {
@@ -52,18 +53,12 @@ function declaredLength(request: Request): number | undefined {
   return Number(text)
 }
 
-async function withTimeout<Result>(work: Promise<Result>, limits: BodyLimits): Promise<Result> {
-  const { clock, timeoutMs } = limits
-  if (clock === undefined || timeoutMs === undefined) return work
-  let stop = (): void => undefined
-  const expired = new Promise<never>((_resolve, reject) => {
-    stop = clock.every(timeoutMs, () => reject(bodyTimeout()))
-  })
-  try {
-    return await Promise.race([work, expired])
-  } finally {
-    stop()
+function inTime<Result>(work: Promise<Result>, { clock, timeoutMs }: BodyLimits): Promise<Result> {
+  if (clock === undefined) return work
+  const late = (): never => {
+    throw bodyTimeout()
   }
+  return within(work, { clock, ms: timeoutMs, late })
 }
 
 /**
@@ -79,7 +74,7 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
   try {
     if (declared !== undefined) {
       // The server enforces the declared length, so one native read replaces a chunk loop.
-      const bytes = new Uint8Array(await withTimeout(request.arrayBuffer(), limits))
+      const bytes = new Uint8Array(await inTime(request.arrayBuffer(), limits))
       if (bytes.byteLength > limits.limitBytes) throw tooLarge(limits.limitBytes)
       return bytes
     }
@@ -88,7 +83,7 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
     try {
       // Piece by piece, so that an undeclared length is cut at the limit and not held first.
       const read = async (): Promise<Uint8Array | undefined> => (await reader.read()).value
-      const bytes = await withTimeout(readToEnd(read, limits.limitBytes), limits)
+      const bytes = await inTime(readToEnd(read, limits.limitBytes), limits)
       if (bytes === undefined) throw tooLarge(limits.limitBytes)
       return bytes
     } catch (error) {

@@ -9,6 +9,7 @@ import { EPOCH_KEY } from '#shared/journal/journal.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { within } from '#shared/time/deadline.ts'
 import type { History } from './source/history.ts'
 import type { StartPosition } from './hub.ts'
 import { HISTORY_WAIT_MS, START_WAIT_MS } from './limits.ts'
@@ -42,9 +43,12 @@ export async function admit(parts: AdmissionParts, from: StartPosition): Promise
 }
 
 async function untilStanding(parts: AdmissionParts): Promise<void> {
+  const { clock, signal } = parts
   const { standing } = parts.upstream
-  if (parts.signal.aborted) throw closed()
-  if (!standing.hasStood()) await within(parts, standing.stood(), START_WAIT_MS)
+  if (signal.aborted) throw closed()
+  if (!standing.hasStood()) {
+    await within(standing.stood(), { clock, ms: START_WAIT_MS, signal, late: () => undefined })
+  }
   if (!standing.hasStood() || parts.isOut()) {
     throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The store cannot be reached; try again in a moment')
   }
@@ -64,7 +68,7 @@ async function checkExists({ store, upstream, signal }: AdmissionParts, revision
 
 /** Waits until a revision has been found in history. What takes longer is told in the stream. */
 async function checkReadable(parts: AdmissionParts, next: Revision): Promise<void> {
-  const { history, ring } = parts
+  const { history, ring, clock, signal } = parts
   if (next >= ring.floor) return
   const found = Promise.withResolvers<void>()
   const waiter = {
@@ -74,23 +78,9 @@ async function checkReadable(parts: AdmissionParts, next: Revision): Promise<voi
   }
   history.request(waiter)
   try {
-    await within(parts, found.promise, HISTORY_WAIT_MS)
+    await within(found.promise, { clock, ms: HISTORY_WAIT_MS, signal, late: () => undefined })
   } finally {
     history.forget(waiter)
-  }
-}
-
-/** Waits for a promise, but not for longer than this, nor than the hub lives. */
-async function within(
-  { clock, signal }: AdmissionParts,
-  promise: Promise<void>,
-  longestMs: number,
-): Promise<void> {
-  const over = new AbortController()
-  try {
-    await Promise.race([promise, clock.sleep(longestMs, AbortSignal.any([over.signal, signal]))])
-  } finally {
-    over.abort()
   }
 }
 

@@ -10,10 +10,10 @@
 import { AvisoError } from '#shared/errors.ts'
 import type { KeyValue, OperationResult, Revision, Store, TxnResult } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { runWithin } from '#shared/time/deadline.ts'
 import { buildAttempt, type Attempt, type Head } from './attempt.ts'
 import type { IdWindow, StoredItem } from './id_window.ts'
 import { createLedger } from './ledger.ts'
-import { limitTime } from './limit_time.ts'
 import type { PublishLimits } from './limits.ts'
 import { settle, toReceipt, type Pending } from './pending.ts'
 import { createStatusCache, readStatus, type WriterIdentity } from './status_document.ts'
@@ -75,11 +75,14 @@ export function createCommitter(parts: CommitterParts): Committer {
 
   const open = async (): Promise<Head> =>
     ledger.head() ??
-    limitTime((signal) => ledger.open(signal), { clock, ms: limits.deadlineMs, late: storeUnavailable })
+    runWithin((signal) => ledger.open(signal), { clock, ms: limits.deadlineMs, late: failUnavailable })
 
   function send({ request }: Attempt): Promise<TxnResult> {
-    const timing = { clock, ms: limits.attemptMs, late: outcomeUnknown }
-    return limitTime((signal) => store.txn(request, { signal }), timing).catch((error: unknown) => {
+    const late = (): never => {
+      throw outcomeUnknown()
+    }
+    const limit = { clock, ms: limits.attemptMs, late }
+    return runWithin((signal) => store.txn(request, { signal }), limit).catch((error: unknown) => {
       throw new TxnError(error)
     })
   }
@@ -99,11 +102,8 @@ export function createCommitter(parts: CommitterParts): Committer {
     const [journal, ...present] = results.map(onlyKey)
     for (const [index, { base }] of attempt.bases.entries()) statuses.set(base, readStatus(present[index]))
     if ((journal?.modRevision ?? 0n) === ledger.head()?.revision) return
-    const { commits, complete } = await limitTime((signal) => ledger.advance(journal, signal), {
-      clock,
-      ms: limits.deadlineMs,
-      late: storeUnavailable,
-    })
+    const limit = { clock, ms: limits.deadlineMs, late: failUnavailable }
+    const { commits, complete } = await runWithin((signal) => ledger.advance(journal, signal), limit)
     for (const { batch, stored } of commits) {
       const own = sent.find((candidate) => candidate.batch.batch === batch)
       if (own !== undefined) acknowledge(own, stored)
@@ -169,6 +169,11 @@ export function storeUnavailable(): AvisoError {
     'ERR_STORE_UNAVAILABLE',
     'The notification was not stored, because the store cannot be reached or is too busy: send it again',
   )
+}
+
+/** Fails what waited too long for the store before it wrote anything. */
+export function failUnavailable(): never {
+  throw storeUnavailable()
 }
 
 /** The answer to what may have been stored. */

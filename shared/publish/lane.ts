@@ -9,16 +9,17 @@
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
 import type { Logger } from '#shared/logger.ts'
+import { runWithin } from '#shared/time/deadline.ts'
 import { selectItems } from './attempt.ts'
 import {
   createCommitter,
+  failUnavailable,
   outcomeUnknown,
   storeUnavailable,
   TxnError,
   type CommitterParts,
 } from './committer.ts'
 import type { Leases } from './leases.ts'
-import { limitTime } from './limit_time.ts'
 import { createPace } from './pace.ts'
 import { settle, type Pending } from './pending.ts'
 
@@ -145,8 +146,8 @@ async function grantLeases(items: readonly Pending[], { clock, leases, limits }:
   const refused: { ttl: number; error: AvisoError }[] = []
   const grant = async (ttl: number): Promise<void> => {
     try {
-      const timing = { clock, ms: limits.attemptMs, late: storeUnavailable }
-      granted.set(ttl, await limitTime((signal) => leases.get(ttl, { signal }), timing))
+      const limit = { clock, ms: limits.attemptMs, late: failUnavailable }
+      granted.set(ttl, await runWithin((signal) => leases.get(ttl, { signal }), limit))
     } catch (error) {
       if (isTransient(error)) throw error
       refused.push({ ttl, error: toAvisoError(error) })

@@ -8,6 +8,7 @@ import {
   checkTotalKeys,
 } from '#services/monitoring/checks/etcd_checks.ts'
 import { readEtcdHealth, type EtcdHealth } from '#services/monitoring/checks/etcd_health.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { opsviewOutput } from '#services/monitoring/opsview.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { eventually } from '../support/streams.ts'
@@ -22,7 +23,7 @@ describe('readEtcdHealth()', { skip: await etcdMissing() }, () => {
   afterEach(() => etcd.close())
 
   const read = (urls: readonly string[] = etcd.endpoints): Promise<EtcdHealth> =>
-    readEtcdHealth({ urls, fetch: (url, init) => fetch(url, init), now: () => Date.now() })
+    readEtcdHealth({ urls, fetch: (url, init) => fetch(url, init), clock: systemClock })
   const post = (path: string, body: unknown): Promise<Response> =>
     fetch(`${etcd.endpoints[0]}${path}`, { method: 'POST', body: JSON.stringify(body) })
   const base64 = (text: string): string => Buffer.from(text).toString('base64')
@@ -102,7 +103,7 @@ describe('readEtcdHealth(), hostile members', () => {
   }
   for (const [name, answer] of Object.entries(answers)) {
     it(`takes ${name} for no answer`, async () => {
-      const health = await readEtcdHealth({ urls: ['http://127.0.0.1:1'], fetch: answer, now: () => 0 })
+      const health = await readEtcdHealth({ urls: ['http://127.0.0.1:1'], fetch: answer, clock: systemClock })
       assert.equal(health.members[0]?.isHealthy, false)
       assert.equal(health.members[0]?.sizeBytes, undefined)
       assert.equal(health.memberCount, undefined)

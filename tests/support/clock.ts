@@ -1,5 +1,5 @@
 /**
- * The clocks of tests: one that stands still until it is moved, one that runs fast, one that takes no time to sleep. Of each the date can be
+ * The clocks of tests: one that stands still until it is moved, one on which a sleep takes no time, one that runs fast. Of each the date can be
  * set while no time passes, as an operator sets a machine's clock.
  *
  * @module
@@ -116,12 +116,11 @@ export function createScaledClock(factor = 1): TestClock {
 }
 
 /**
- * A clock that stands still, but for those who sleep: each moves it on and wakes in the next turn. So work that rests between its steps takes
- * no time in a test. Its other timers, which are limits and periods, never come.
+ * A manual clock on which a sleep takes no time: it moves the clock on and ends in the next turn. For work that rests between its steps.
  *
  * @param date Milliseconds since 1970.
  */
-export function createSkippingClock(date = START): TestClock {
+export function createSkippingClock(date = START): ManualClock {
   const clock = createManualClock(date)
   const sleeps: number[] = []
   return {
@@ -133,6 +132,9 @@ export function createSkippingClock(date = START): TestClock {
       await turn()
     },
     sleeps,
+    get timers() {
+      return clock.timers
+    },
   }
 }
 

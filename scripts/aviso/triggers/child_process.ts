@@ -7,6 +7,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import process from 'node:process'
 import type { Readable } from 'node:stream'
+import type { Clock } from '#shared/time/clock.ts'
+import { within } from '#shared/time/deadline.ts'
 
 /** What to run. */
 export interface ProgramRequest {
@@ -16,6 +18,7 @@ export interface ProgramRequest {
   readonly timeoutMs: number
   /** Ends the program at once. */
   readonly kill: AbortSignal
+  readonly clock: Clock
   readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
 }
 
@@ -63,7 +66,7 @@ export async function runProgram(request: ProgramRequest): Promise<ProgramResult
   const limits = limitTime(child, request)
   try {
     const { status, signal } = await exitOf(child)
-    await waitAtMost(closed, OUTPUT_GRACE_MS)
+    await within(closed, { clock: request.clock, ms: OUTPUT_GRACE_MS, late: () => undefined })
     return { status, signal, ended: limits.ended(), errorTail: errorTail.trim() }
   } finally {
     limits.release()
@@ -85,15 +88,14 @@ function exitOf(
 
 function limitTime(
   child: ChildProcess,
-  { timeoutMs, kill }: ProgramRequest,
+  { clock, timeoutMs, kill }: ProgramRequest,
 ): { ended(): ProgramResult['ended']; release(): void } {
   let ended: ProgramResult['ended'] = 'itself'
-  let last: ReturnType<typeof setTimeout> | undefined
-  const timer = setTimeout(() => {
+  let cancel = clock.after(timeoutMs, () => {
     ended = 'time limit'
     signalGroup(child, 'SIGTERM')
-    last = setTimeout(() => signalGroup(child, 'SIGKILL'), KILL_AFTER_MS)
-  }, timeoutMs)
+    cancel = clock.after(KILL_AFTER_MS, () => signalGroup(child, 'SIGKILL'))
+  })
   const killNow = (): void => {
     ended = 'killed'
     signalGroup(child, 'SIGKILL')
@@ -103,8 +105,7 @@ function limitTime(
   return {
     ended: () => ended,
     release() {
-      clearTimeout(timer)
-      clearTimeout(last)
+      cancel()
       kill.removeEventListener('abort', killNow)
       // Members of the group that ignored the polite signal.
       if (ended !== 'itself') signalGroup(child, 'SIGKILL')
@@ -135,11 +136,4 @@ async function readLines(stream: Readable, onLine: (line: string) => void): Prom
   })
   await new Promise<void>((done) => stream.once('close', done))
   if (rest !== '') onLine(rest)
-}
-
-async function waitAtMost(work: Promise<unknown>, ms: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise((done) => (timer = setTimeout(done, ms)))
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }

@@ -114,6 +114,7 @@ async function start({ argv, environment, options, host, kill }: Start): Promise
       environment,
       timeoutMs: options.timeout * 1000,
       kill,
+      clock: host.clock,
       onLine: (stream, line) => host.output.log(stream === 'stdout' ? 'INFO' : 'WARNING', line),
     })
   } catch (cause) {

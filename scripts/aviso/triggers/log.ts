@@ -19,7 +19,7 @@ export const logOptions = v.strictObject(
 )
 
 /** One line as 1.x writes it, in one write, so that several listeners may share a file. The folder must exist. */
-export function createLog(options: v.InferOutput<typeof logOptions>, { home, now }: TriggerHost): Trigger {
+export function createLog(options: v.InferOutput<typeof logOptions>, { home, clock }: TriggerHost): Trigger {
   const path = expandHome(options.path, home)
   return {
     type: 'log',
@@ -27,7 +27,7 @@ export function createLog(options: v.InferOutput<typeof logOptions>, { home, now
     onFailure: options.on_failure,
     async run(notification) {
       const line = `Notification received: ${pythonRepr(toTriggerData(notification))}`
-      await appendFile(path, `${pythonTimestamp(now())} - aviso - INFO - ${line}\n`).catch(
+      await appendFile(path, `${pythonTimestamp(clock.now())} - aviso - INFO - ${line}\n`).catch(
         (cause: unknown) => {
           throw new TriggerError(`cannot write to ${path}: ${messageOf(cause)}`, { retryable: true, cause })
         },

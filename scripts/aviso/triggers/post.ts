@@ -6,6 +6,7 @@
 
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
+import { runWithin } from '#shared/time/deadline.ts'
 import { exactJsonText } from '#shared/json/strict_json.ts'
 import { reasonOf } from '#shared/client/client_error.ts'
 import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
@@ -86,17 +87,18 @@ async function post(
   headers.set('content-type', 'application/cloudevents+json')
   if (notification.traceparent !== undefined && !headers.has('traceparent'))
     headers.set('traceparent', notification.traceparent)
-  const signal = AbortSignal.any([kill, AbortSignal.timeout(protocol.timeout * 1000)])
-  const body = cloudEventText(protocol, notification, host.now())
+  const body = cloudEventText(protocol, notification, host.clock.now())
+  const exchange = async (signal: AbortSignal): Promise<{ response: Response; answer: string }> => {
+    const init = { method: 'POST', headers, body, signal, redirect: 'manual' } as const
+    const response = await host.fetch(protocol.url, init)
+    return { response, answer: await response.text() }
+  }
+  const late = (): never => {
+    throw new Error(`no answer within ${protocol.timeout} s`)
+  }
   try {
-    const response = await host.fetch(protocol.url, {
-      method: 'POST',
-      headers,
-      body,
-      signal,
-      redirect: 'manual',
-    })
-    const answer = await response.text()
+    const limit = { clock: host.clock, ms: protocol.timeout * 1000, signal: kill, late }
+    const { response, answer } = await runWithin(exchange, limit)
     if (response.ok) return
     throw new TriggerError(
       `${protocol.url} answered ${response.status}: ${answer.slice(0, MAX_ANSWER_CHARACTERS)}`,

@@ -9,6 +9,7 @@
 import * as v from 'valibot'
 import { issuePath } from '../yaml_file.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import type { Output } from '../output.ts'
 
 /** What happens when a trigger has failed for good. */
@@ -35,7 +36,7 @@ export interface TriggerHost {
   readonly home: string
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
-  readonly now: () => number
+  readonly clock: Clock
 }
 
 /** A trigger failed. */

@@ -7,9 +7,17 @@
 import { toText } from '#shared/bytes/bytes.ts'
 import { readToEnd } from '#shared/bytes/read_to_end.ts'
 import { AvisoError } from '#shared/errors.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import { runWithin } from '#shared/time/deadline.ts'
 
 /** `fetch`, as far as it is used here. */
 export type MonitoringFetch = (url: string, init: RequestInit) => Promise<Response>
+
+/** What asking takes. */
+export interface FetchParts {
+  readonly fetch: MonitoringFetch
+  readonly clock: Clock
+}
 
 /** How much and how long. */
 export interface FetchBounds {
@@ -29,24 +37,28 @@ export interface BoundedAnswer {
  *   answers like any other: a monitoring that follows them can be sent anywhere.
  */
 export async function fetchBounded(
-  fetch: MonitoringFetch,
+  { fetch, clock }: FetchParts,
   url: string,
   init: RequestInit,
   bounds: FetchBounds,
 ): Promise<BoundedAnswer> {
   const { timeoutMs, limitBytes, signal } = bounds
-  const limit = AbortSignal.timeout(timeoutMs)
-  try {
-    const response = await fetch(url, {
-      ...init,
-      redirect: 'manual',
-      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
-    })
+  const exchange = async (giveUp: AbortSignal): Promise<BoundedAnswer> => {
+    const response = await fetch(url, { ...init, redirect: 'manual', signal: giveUp })
     return { status: response.status, text: await readText(response, limitBytes) }
-  } catch (cause) {
-    if (cause instanceof AvisoError) throw cause
-    throw new AvisoError('ERR_STORE_UNAVAILABLE', 'There was no answer in time', { cause })
   }
+  const late = (): never => {
+    throw noAnswer()
+  }
+  try {
+    return await runWithin(exchange, { clock, ms: timeoutMs, signal, late })
+  } catch (cause) {
+    throw cause instanceof AvisoError ? cause : noAnswer(cause)
+  }
+}
+
+function noAnswer(cause?: unknown): AvisoError {
+  return new AvisoError('ERR_STORE_UNAVAILABLE', 'There was no answer in time', { cause })
 }
 
 async function readText(response: Response, limitBytes: number): Promise<string> {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fetchBounded, type FetchBounds, type MonitoringFetch } from './bounded_fetch.ts'
+import { fetchBounded, type FetchBounds, type FetchParts } from './bounded_fetch.ts'
 import { readSamples } from './metric_text.ts'
 
 /** One member. A figure is absent where the member did not tell. */
@@ -37,10 +37,8 @@ export interface EtcdHealth {
 }
 
 /** What is asked, and how. */
-export interface EtcdHealthParts {
+export interface EtcdHealthParts extends FetchParts {
   readonly urls: readonly string[]
-  readonly fetch: MonitoringFetch
-  readonly now: () => number
   readonly signal?: AbortSignal
 }
 
@@ -68,7 +66,7 @@ export async function readEtcdHealth(parts: EtcdHealthParts): Promise<EtcdHealth
     firstAnswer(parts, '/v3/maintenance/alarm', '{"action":"GET"}', listAlarms),
   ])
   return {
-    at: parts.now(),
+    at: parts.clock.now(),
     members,
     ...(memberCount !== undefined && { memberCount }),
     ...(alarms !== undefined && { alarms }),
@@ -106,7 +104,7 @@ async function readMember(parts: EtcdHealthParts, url: string): Promise<EtcdMemb
 async function readHealth(parts: EtcdHealthParts, url: string): Promise<boolean> {
   try {
     const { status, text } = await fetchBounded(
-      parts.fetch,
+      parts,
       `${url}/health`,
       {},
       boundsOf(parts, ANSWER_LIMIT_BYTES),
@@ -120,7 +118,7 @@ async function readHealth(parts: EtcdHealthParts, url: string): Promise<boolean>
 
 async function readPage(parts: EtcdHealthParts, url: string): Promise<string | undefined> {
   try {
-    const answer = await fetchBounded(parts.fetch, `${url}/metrics`, {}, boundsOf(parts, METRICS_LIMIT_BYTES))
+    const answer = await fetchBounded(parts, `${url}/metrics`, {}, boundsOf(parts, METRICS_LIMIT_BYTES))
     return answer.status === 200 ? answer.text : undefined
   } catch {
     return undefined
@@ -138,7 +136,7 @@ async function firstAnswer<Answer>(
     try {
       const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
       const { status, text } = await fetchBounded(
-        parts.fetch,
+        parts,
         url + path,
         init,
         boundsOf(parts, ANSWER_LIMIT_BYTES),

@@ -6,7 +6,7 @@
  */
 
 import type { Secret } from '#shared/secret.ts'
-import { fetchBounded, type MonitoringFetch } from './bounded_fetch.ts'
+import { fetchBounded, type FetchParts } from './bounded_fetch.ts'
 import { statusUpTo, type CheckResult, type Thresholds } from './check.ts'
 import { readSamples } from './metric_text.ts'
 
@@ -29,10 +29,10 @@ const LIMIT_BYTES = 32 * 1024 * 1024
 export async function checkPods(
   service: 'rest' | 'auth',
   { url, namespace, token, thresholds }: PodsOptions,
-  fetch: MonitoringFetch,
+  parts: FetchParts,
 ): Promise<CheckResult> {
   const name = `${service}_pod_available`
-  const count = await readReplicas(fetch, { url, token, namespace, deployment: `aviso-${service}` })
+  const count = await readReplicas(parts, { url, token, namespace, deployment: `aviso-${service}` })
   if (count === undefined) return { name, status: 1, message: 'Metric could not be retrieved', metrics: [] }
   const status = statusUpTo(count, thresholds)
   const messages = [
@@ -51,14 +51,14 @@ interface ReplicasRequest {
 }
 
 async function readReplicas(
-  fetch: MonitoringFetch,
+  parts: FetchParts,
   { url, token, namespace, deployment }: ReplicasRequest,
 ): Promise<number | undefined> {
   try {
     const headers: Record<string, string> =
       token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` }
     const bounds = { timeoutMs: LIMIT_MS, limitBytes: LIMIT_BYTES }
-    const { status, text } = await fetchBounded(fetch, `${url}/metrics`, { headers }, bounds)
+    const { status, text } = await fetchBounded(parts, `${url}/metrics`, { headers }, bounds)
     if (status !== 200) return undefined
     const sample = readSamples(text, new Set([SAMPLE])).find(
       ({ labels }) =>

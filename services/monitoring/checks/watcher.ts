@@ -7,6 +7,7 @@
 import type { Metrics, Reading } from '#shared/observe/metrics/metrics.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { runWithin } from '#shared/time/deadline.ts'
 import type { MonitoringFetch } from './bounded_fetch.ts'
 import type { CheckResult } from './check.ts'
 import { most } from './etcd_checks.ts'
@@ -106,29 +107,32 @@ async function lookAtEtcd(
   signal: AbortSignal,
 ): Promise<EtcdHealth | undefined> {
   if (options.etcd === undefined) return undefined
-  return readEtcdHealth({ urls: options.etcd.urls, fetch, now: clock.now, signal })
+  return readEtcdHealth({ urls: options.etcd.urls, fetch, clock, signal })
 }
 
-async function lookAtPods({ options: { pods }, fetch }: WatcherParts): Promise<readonly CheckResult[]> {
+async function lookAtPods({
+  options: { pods },
+  fetch,
+  clock,
+}: WatcherParts): Promise<readonly CheckResult[]> {
   if (pods === undefined) return []
-  return Promise.all((['rest', 'auth'] as const).map((service) => checkPods(service, pods, fetch)))
+  return Promise.all((['rest', 'auth'] as const).map((service) => checkPods(service, pods, { fetch, clock })))
 }
 
 async function lookAtHistory(
   { store, events, clock }: WatcherParts,
   signal: AbortSignal,
 ): Promise<readonly Reading[]> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(HISTORY_LIMIT_MS)])
   const readings: Reading[] = []
-  for (const event of events.slice(0, MAX_EVENTS)) {
-    try {
-      const value = await historySeconds(store, event, { now: clock.now(), signal: limit })
+  const look = async (giveUp: AbortSignal): Promise<void> => {
+    for (const event of events.slice(0, MAX_EVENTS)) {
+      const value = await historySeconds(store, event, { now: clock.now(), signal: giveUp })
       if (value !== undefined) readings.push({ value, values: [event] })
-    } catch {
-      // The store's own metrics tell that it does not answer.
-      break
     }
   }
+  // The store's own metrics tell that it does not answer.
+  const late = (): void => undefined
+  await runWithin(look, { clock, ms: HISTORY_LIMIT_MS, signal, late }).catch(late)
   return readings
 }
 

@@ -15,7 +15,7 @@ import type {
   Verdict,
   VerdictOptions,
 } from './identity.ts'
-import { VERDICT_LIMIT_MS, within } from './unavailable.ts'
+import { verdictInTime } from './unavailable.ts'
 
 /** What all providers together say. */
 export type ChainVerdict = IdentifiedVerdict | RefusedVerdict
@@ -78,10 +78,9 @@ export function createIdentityChain({
   return {
     challenges: providers.flatMap(({ challenges }) => challenges),
     identify(credential, options) {
-      const deadlineAt = clock.now() + VERDICT_LIMIT_MS
       const verdict = decide(credential, options, 0, {})
       if (!(verdict instanceof Promise)) return counted(verdict)
-      return within(clock, deadlineAt, verdict).then(counted, (error: unknown) => {
+      return verdictInTime(clock, verdict).then(counted, (error: unknown) => {
         count('unavailable')
         throw error
       })

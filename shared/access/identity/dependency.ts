@@ -7,6 +7,7 @@
 
 import { readToEnd } from '#shared/bytes/read_to_end.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { runWithin } from '#shared/time/deadline.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Count } from './counters.ts'
 import { verdictUnavailable } from './unavailable.ts'
@@ -55,26 +56,17 @@ export interface Answer {
 export async function ask(parts: DependencyParts, question: Question): Promise<Answer> {
   const { clock, count, logger } = parts
   count('dependency_calls')
-  const abort = new AbortController()
-  const done = new AbortController()
-  let isLate = false
-  const late = clock.sleep(question.timeoutMs, done.signal).then(() => {
-    isLate = !done.signal.aborted
-    abort.abort()
-    throw verdictUnavailable(`${question.name} did not answer in time`)
-  })
-  late.catch(() => undefined)
-  const answering = exchange(parts.fetch, question, abort.signal)
-  answering.catch(() => undefined)
+  const late = (): never => {
+    throw broken('no answer in time')
+  }
   try {
-    return await Promise.race([answering, late])
+    const limit = { clock, ms: question.timeoutMs, late }
+    return await runWithin((signal) => exchange(parts.fetch, question, signal), limit)
   } catch (error) {
     count('dependency_failures')
-    const reason = isLate ? 'no answer in time' : reasonOf(error)
+    const reason = reasonOf(error)
     logger('warn', 'A server that identity or policy depends on failed', { server: question.name, reason })
     throw verdictUnavailable(`${question.name}: ${reason}`)
-  } finally {
-    done.abort()
   }
 }
 

@@ -6,6 +6,7 @@
 
 import { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { within } from '#shared/time/deadline.ts'
 
 /** What 1.x tells its clients. */
 const MESSAGE = 'Service currently unavailable, please try again later'
@@ -23,26 +24,14 @@ export function verdictUnavailable(cause: string): AvisoError {
 }
 
 /**
- * Waits for a verdict until a moment; what is already there costs no timer.
+ * Waits for a verdict.
  *
- * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when the moment has come. The work behind goes on within its own bound, so its verdict
- *   is there for whoever asks again.
+ * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` after {@link VERDICT_LIMIT_MS}. The work behind goes on within its own bound, so its verdict
+ *   is there for the next request that needs it.
  */
-export async function within<Result>(
-  clock: Clock,
-  deadlineAt: number,
-  pending: Promise<Result>,
-): Promise<Result> {
-  const done = new AbortController()
-  const limit = clock.sleep(Math.max(0, deadlineAt - clock.now()), done.signal).then(() => {
+export function verdictInTime<Result>(clock: Clock, pending: Promise<Result>): Promise<Result> {
+  const late = (): never => {
     throw verdictUnavailable('the verdict took too long')
-  })
-  // After the race nobody listens any more.
-  limit.catch(() => undefined)
-  pending.catch(() => undefined)
-  try {
-    return await Promise.race([pending, limit])
-  } finally {
-    done.abort()
   }
+  return within(pending, { clock, ms: VERDICT_LIMIT_MS, late })
 }

@@ -9,7 +9,7 @@
 import { AvisoError } from '#shared/errors.ts'
 import type { Count } from '../identity/counters.ts'
 import type { Identity } from '../identity/identity.ts'
-import { VERDICT_LIMIT_MS, verdictUnavailable, within } from '../identity/unavailable.ts'
+import { VERDICT_LIMIT_MS, verdictInTime, verdictUnavailable } from '../identity/unavailable.ts'
 import {
   ALL_KEYS,
   contains,
@@ -142,8 +142,7 @@ export function createPolicy({ rules, destinations, roots, clock, count }: Polic
       if (open.length === 0) return granted
       const list = destinations.source.of(identity.username, maxAgeMs)
       if (!(list instanceof Promise)) return withDestinations(granted, list)
-      const deadlineAt = clock.now() + VERDICT_LIMIT_MS
-      return within(clock, deadlineAt, list).then((loaded) => withDestinations(granted, loaded))
+      return verdictInTime(clock, list).then((loaded) => withDestinations(granted, loaded))
     },
     mayPublish(identity, { event, key }) {
       if (publicPublish.has(event)) return true

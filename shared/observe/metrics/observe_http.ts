@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Clock } from '#shared/time/clock.ts'
 import type { TimeCollector } from '../telemetry/collectors.ts'
 import {
   RESPONSE_SECONDS,
@@ -31,8 +32,8 @@ export interface HttpMetrics {
 /** Methods with a label of their own; a client may send any word. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])
 
-/** @param elapsed Milliseconds of a clock that only goes forward, with a fraction. */
-export function createHttpMetrics(metrics: Metrics, elapsed: () => number): HttpMetrics {
+/** Registers the metrics. */
+export function createHttpMetrics(metrics: Metrics, clock: Clock): HttpMetrics {
   const requests = metrics.counter({
     name: 'aviso_http_requests',
     help: 'Requests answered',
@@ -76,7 +77,7 @@ export function createHttpMetrics(metrics: Metrics, elapsed: () => number): Http
       return async (request) => {
         const name = request.method
         const method = methods.get(name) ?? methodOf(name)
-        const startedAt = elapsed()
+        const startedAt = clock.monotonic()
         method.inFlight.add(1)
         let status = 500
         try {
@@ -84,7 +85,7 @@ export function createHttpMetrics(metrics: Metrics, elapsed: () => number): Http
           status = response.status
           return response
         } finally {
-          const seconds = (elapsed() - startedAt) / 1_000
+          const seconds = (clock.monotonic() - startedAt) / 1_000
           method.inFlight.add(-1)
           count(name, method, status)
           method.durations.observe(seconds)

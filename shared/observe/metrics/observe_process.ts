@@ -17,8 +17,6 @@ export interface ProcessUsage {
 export interface ProcessMetricsParts {
   readonly metrics: MetricsRegistry
   readonly clock: Clock
-  /** Milliseconds of a clock that only goes forward, with a fraction. */
-  readonly elapsed: () => number
   /** Absent where the runtime does not tell. */
   readonly usage?: () => ProcessUsage
   readonly version: string
@@ -28,7 +26,7 @@ const LOOP_MS = 500
 const LOOP_SECONDS: readonly number[] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 
 /** Starts measuring. @returns Stops it. */
-export function observeProcess({ metrics, clock, elapsed, usage, version }: ProcessMetricsParts): () => void {
+export function observeProcess({ metrics, clock, usage, version }: ProcessMetricsParts): () => void {
   metrics.info('aviso_build', 'What is running', { version })
   const startedAt = clock.now() / 1_000
   metrics.read({
@@ -60,9 +58,9 @@ export function observeProcess({ metrics, clock, elapsed, usage, version }: Proc
     help: 'How late a timer of half a second fires',
     bounds: LOOP_SECONDS,
   })
-  let expectedAt = elapsed() + LOOP_MS
+  let expectedAt = clock.monotonic() + LOOP_MS
   return clock.every(LOOP_MS, () => {
-    const now = elapsed()
+    const now = clock.monotonic()
     delays.observe(Math.max(0, now - expectedAt) / 1_000)
     expectedAt = now + LOOP_MS
   })

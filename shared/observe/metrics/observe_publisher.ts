@@ -20,8 +20,6 @@ function statusOf(result: PublishResult): Status {
 /** What measuring needs. */
 export interface PublisherMetricsParts {
   readonly metrics: Metrics
-  /** Milliseconds of a clock that only goes forward, with a fraction. */
-  readonly elapsed: () => number
   readonly clock: Clock
   readonly traces: TraceBook
 }
@@ -29,7 +27,6 @@ export interface PublisherMetricsParts {
 /** Registers the metrics. @returns Measures a publisher, and writes into the trace book. */
 export function createPublisherMetrics({
   metrics,
-  elapsed,
   clock,
   traces,
 }: PublisherMetricsParts): (publisher: Publisher) => Publisher {
@@ -63,11 +60,11 @@ export function createPublisherMetrics({
   const duration = durations.bind([])
   return (publisher) => ({
     async publish(items) {
-      const startedAt = elapsed()
+      const startedAt = clock.monotonic()
       const acceptedAt = clock.now()
       const results = await publisher.publish(items)
       const committedAt = clock.now()
-      duration.observe((elapsed() - startedAt) / 1_000)
+      duration.observe((clock.monotonic() - startedAt) / 1_000)
       for (let index = 0; index < results.length; index++) {
         const result = results[index]
         if (result === undefined) continue

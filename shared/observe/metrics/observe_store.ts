@@ -6,6 +6,8 @@
 
 import { isAvisoError } from '#shared/errors.ts'
 import type { Store, StoreStatus } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import { runWithin } from '#shared/time/deadline.ts'
 import { RESPONSE_SECONDS, type Metrics } from './metrics.ts'
 import type { MetricsRegistry } from './registry.ts'
 
@@ -14,8 +16,7 @@ export interface StoreMetricsParts {
   readonly metrics: MetricsRegistry
   /** Label, e.g. `etcd` or `embedded`. */
   readonly backend: string
-  /** Milliseconds of a clock that only goes forward, with a fraction. */
-  readonly elapsed: () => number
+  readonly clock: Clock
 }
 
 /** A page of metrics waits this long for the store at most. */
@@ -25,9 +26,9 @@ const STATUS_KEPT_MS = 5_000
 
 /** The same store, measured. Names are those of aviso 2.x. */
 export function observeStore(store: Store, parts: StoreMetricsParts): Store {
-  const { backend, elapsed } = parts
+  const { backend, clock } = parts
   registerStatus(store, parts)
-  const measure = createMeasure(parts.metrics, backend, elapsed)
+  const measure = createMeasure(parts.metrics, backend, clock)
   return {
     ...store,
     range: (request, options) => measure('range', () => store.range(request, options)),
@@ -42,7 +43,7 @@ export function observeStore(store: Store, parts: StoreMetricsParts): Store {
 
 type Measure = <Result>(operation: string, call: () => Promise<Result>) => Promise<Result>
 
-function createMeasure(metrics: Metrics, backend: string, elapsed: () => number): Measure {
+function createMeasure(metrics: Metrics, backend: string, clock: Clock): Measure {
   const operations = metrics.counter({
     name: 'aviso_backend_operations',
     help: 'Calls of the store; outcome is "ok" or an error code',
@@ -56,7 +57,7 @@ function createMeasure(metrics: Metrics, backend: string, elapsed: () => number)
     bounds: RESPONSE_SECONDS,
   })
   return async (operation, call) => {
-    const startedAt = elapsed()
+    const startedAt = clock.monotonic()
     let outcome = 'ok'
     try {
       return await call()
@@ -65,18 +66,19 @@ function createMeasure(metrics: Metrics, backend: string, elapsed: () => number)
       throw error
     } finally {
       operations.add([backend, operation, outcome])
-      durations.observe((elapsed() - startedAt) / 1_000, [backend, operation])
+      durations.observe((clock.monotonic() - startedAt) / 1_000, [backend, operation])
     }
   }
 }
 
-function registerStatus(store: Store, { metrics, backend, elapsed }: StoreMetricsParts): void {
+function registerStatus(store: Store, { metrics, backend, clock }: StoreMetricsParts): void {
   let status: StoreStatus | undefined
   let askedAt = -Infinity
   metrics.beforeCollect(async () => {
-    if (elapsed() - askedAt < STATUS_KEPT_MS) return
-    askedAt = elapsed()
-    status = await store.status({ signal: AbortSignal.timeout(STATUS_LIMIT_MS) }).catch(() => undefined)
+    if (clock.monotonic() - askedAt < STATUS_KEPT_MS) return
+    askedAt = clock.monotonic()
+    const limit = { clock, ms: STATUS_LIMIT_MS, late: () => undefined }
+    status = await runWithin((signal) => store.status({ signal }), limit).catch(() => undefined)
   })
   const gauge = (name: string, help: string, value: (status: StoreStatus) => number): void =>
     metrics.read({

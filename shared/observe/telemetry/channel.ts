@@ -7,6 +7,7 @@
 import { toText } from '#shared/bytes/bytes.ts'
 import type { Secret } from '#shared/secret.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { runWithin, within } from '#shared/time/deadline.ts'
 
 /** Where telemetry goes. */
 export interface TelemetryChannel {
@@ -141,7 +142,10 @@ export function createHttpChannel(parts: HttpChannelParts): TelemetryChannel {
     },
     status: () => ({ sent, dropped }),
     async close() {
-      await Promise.race([running, parts.clock.sleep(CLOSE_LIMIT_MS, stop.signal)])
+      if (running !== undefined) {
+        const limit = { clock: parts.clock, ms: CLOSE_LIMIT_MS, signal: stop.signal, late: () => undefined }
+        await within(running, limit)
+      }
       stop.abort()
       dropped += queue.splice(0).length
     },
@@ -149,22 +153,20 @@ export function createHttpChannel(parts: HttpChannelParts): TelemetryChannel {
 }
 
 async function post(
-  { url, token, fetch }: HttpChannelParts,
+  { url, token, fetch, clock }: HttpChannelParts,
   messages: readonly Uint8Array[],
-  signal: AbortSignal,
+  stop: AbortSignal,
 ): Promise<boolean> {
-  try {
-    const lines = messages.map(toText).join('\n')
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-ndjson', authorization: `Bearer ${token.reveal()}` },
-      body: lines,
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_LIMIT_MS)]),
-    })
+  const body = messages.map(toText).join('\n')
+  const headers = { 'content-type': 'application/x-ndjson', authorization: `Bearer ${token.reveal()}` }
+  const exchange = async (signal: AbortSignal): Promise<boolean> => {
+    const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal })
     // Whatever it says, it is not read.
     await response.body?.cancel()
     return response.ok
+  }
+  try {
+    return await runWithin(exchange, { clock, ms: REQUEST_LIMIT_MS, signal: stop, late: () => false })
   } catch {
     return false
   }

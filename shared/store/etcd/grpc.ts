@@ -11,9 +11,10 @@
  */
 
 import { Etcd3, type ICallable } from 'etcd3'
+import { within } from '#shared/time/deadline.ts'
 import { isUntrusted, untrusted } from '#shared/runtime/certificate.ts'
 import { judge, silence, unavailable, type Verdict } from './errors.ts'
-import { limitTime, onAbort } from './limit.ts'
+import { onAbort } from './on_abort.ts'
 import { createStoreOver, type EtcdStoreParts } from './store.ts'
 import type { MessageStream, Outcome, StreamRequest, Transport } from './transport.ts'
 import { malformed, toObject, type WireObject } from './wire.ts'
@@ -153,7 +154,7 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
         return promise
       })
       try {
-        const outcome = await limitTime(clock, limitMs, answer)
+        const outcome = await within(answer, { clock, ms: limitMs, late: () => undefined })
         if (outcome !== undefined) return outcome
         replace(endpoint, member)
         return silence(limitMs)

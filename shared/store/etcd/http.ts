@@ -6,13 +6,14 @@
 
 import { isAvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { within } from '#shared/time/deadline.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { readToEnd } from '#shared/bytes/read_to_end.ts'
 import type { FetchLike, FetchLikeResponse } from '#shared/runtime/fetch_like.ts'
 import { judge, judgeForeign, readGatewayError, silence, unavailable, type Verdict } from './errors.ts'
-import { limitTime, onAbort } from './limit.ts'
+import { onAbort } from './on_abort.ts'
 import type { Exchange, MessageStream, Outcome, Transport } from './transport.ts'
 import { malformed, parseObject, type WireObject } from './wire.ts'
 
@@ -77,10 +78,11 @@ async function ask(
   const stopListening = onAbort(signals, abort)
   const request = { headers: headersOf(token), body: JSON.stringify(message), signal: giveUp.signal }
   let outcome: Outcome<WireObject> | undefined
+  const late = (): undefined => undefined
   try {
-    response = await limitTime(clock, limitMs, send(`${endpoint}${path}`, request))
+    response = await within(send(`${endpoint}${path}`, request), { clock, ms: limitMs, late })
     if (response === undefined) return silence(limitMs)
-    outcome = await limitTime(clock, BODY_LIMIT_MS, readAnswer(response))
+    outcome = await within(readAnswer(response), { clock, ms: BODY_LIMIT_MS, late })
     return outcome ?? silence(BODY_LIMIT_MS)
   } catch (error) {
     return toVerdict(error)

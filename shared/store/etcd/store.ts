@@ -8,6 +8,7 @@
 
 import { AvisoError, HistoryCompacted, oldestRevisionOf } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { runWithin } from '#shared/time/deadline.ts'
 import type { Logger } from '#shared/logger.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { txnWithPastReads } from './past_reads.ts'
@@ -177,17 +178,15 @@ async function namingOldest<Value>(parts: WatchParts, call: () => Promise<Value>
 }
 
 async function findOldest(parts: WatchParts): Promise<Revision | undefined> {
-  const stop = new AbortController()
-  const found = new AbortController()
-  void parts.clock.sleep(OLDEST_LIMIT_MS, found.signal).then(() => stop.abort())
-  try {
-    for await (const { kind } of watchGateway(parts, { key: SOME_KEY, from: 1n, signal: stop.signal })) {
+  const look = async (signal: AbortSignal): Promise<undefined> => {
+    for await (const { kind } of watchGateway(parts, { key: SOME_KEY, from: 1n, signal })) {
       if (kind !== 'created') return undefined
     }
+    return undefined
+  }
+  try {
+    return await runWithin(look, { clock: parts.clock, ms: OLDEST_LIMIT_MS, late: () => undefined })
   } catch (error) {
     return oldestRevisionOf(error)
-  } finally {
-    found.abort()
   }
-  return undefined
 }

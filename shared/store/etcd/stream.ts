@@ -5,8 +5,9 @@
  */
 
 import type { Clock } from '#shared/time/clock.ts'
+import { within } from '#shared/time/deadline.ts'
 import { silence, unavailable } from './errors.ts'
-import { limitTime, onAbort } from './limit.ts'
+import { onAbort } from './on_abort.ts'
 import type { MessageStream, Outcome, StreamRequest, Transport } from './transport.ts'
 import type { WireObject } from './wire.ts'
 
@@ -47,7 +48,7 @@ export async function openStream(
     return { kind: 'done', value: { stream, messages: await firstMessages(stream) } }
   }
   try {
-    const outcome = await limitTime(clock, FIRST_MESSAGE_LIMIT_MS, open())
+    const outcome = await within(open(), { clock, ms: FIRST_MESSAGE_LIMIT_MS, late: () => undefined })
     if (outcome?.kind !== 'done') close()
     return outcome ?? { ...silence(FIRST_MESSAGE_LIMIT_MS), kind: 'not_done' }
   } catch (error) {

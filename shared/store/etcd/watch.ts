@@ -21,7 +21,7 @@ import {
   unavailable,
   type Verdict,
 } from './errors.ts'
-import { onAbort } from './limit.ts'
+import { onAbort } from './on_abort.ts'
 import { watchOver, type Liveness } from './liveness.ts'
 import type { Question } from './members.ts'
 import { openStream, type OpenedStream, type StreamParts } from './stream.ts'

@@ -11,6 +11,7 @@ import type { Level } from '#shared/client/message_log.ts'
 import type { Output } from '../../../../scripts/aviso/output.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
 import type { TriggerHost } from '../../../../scripts/aviso/triggers/trigger.ts'
+import { createManualClock } from '../../../support/clock.ts'
 
 /** Registers what a test must undo. */
 export interface TestContext {
@@ -136,7 +137,7 @@ export function triggerHost(
     home: '/home/joe',
     environment,
     fetch: (url, init) => fetch(url, init),
-    now: () => Date.UTC(2026, 7, 10, 12),
+    clock: createManualClock(Date.UTC(2026, 7, 10, 12)),
   }
 }
 

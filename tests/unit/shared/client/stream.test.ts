@@ -4,7 +4,8 @@ import { describe, it } from 'node:test'
 import { ClientError } from '#shared/client/client_error.ts'
 import type { Credentials } from '#shared/client/credentials.ts'
 import { followStream, type StreamMessage, type StreamOptions } from '#shared/client/stream.ts'
-import { createScaledClock } from '../../../support/clock.ts'
+import { createSkippingClock, type ManualClock } from '../../../support/clock.ts'
+import { eventually } from '../../../support/streams.ts'
 import {
   answer,
   notificationFrame,
@@ -17,20 +18,27 @@ import {
 const OPENING = 'event: live-notification\ndata: {"type":"connection_established"}\nid: e.0\n\n'
 const noCredentials: Credentials = { headers: () => ({}), reload: () => Promise.resolve(false) }
 
+type Asked = readonly unknown[]
+
 interface Following {
   readonly steps: readonly ((response: ServerResponse) => void)[]
   readonly options?: Partial<StreamOptions>
   /** Stops after this many notifications. */
   readonly count: number
+  /** Runs beside. @param ids Notifications that have come. */
+  readonly meanwhile?: (
+    clock: ManualClock,
+    seen: { readonly asked: Asked; readonly ids: Asked },
+  ) => Promise<void>
 }
 
 /** Follows a scripted service until `count` notifications have come. */
-async function follow(context: TestContext, { steps, options = {}, count }: Following) {
+async function follow(context: TestContext, { steps, options = {}, count, meanwhile }: Following) {
   const service = await scriptedService(context, steps)
   const stop = new AbortController()
   context.after(() => stop.abort())
   const output = recordedOutput()
-  const clock = createScaledClock(100)
+  const clock = createSkippingClock()
   const messages: StreamMessage[] = []
   const ids: string[] = []
   const stream = followStream({
@@ -49,10 +57,12 @@ async function follow(context: TestContext, { steps, options = {}, count }: Foll
     stop: stop.signal,
     ...options,
   })
+  const running = meanwhile?.(clock, { asked: service.asked, ids })
   for await (const message of stream) {
     messages.push(message)
     if (message.kind === 'notification' && ids.push(message.event.id) === count) stop.abort()
   }
+  await running
   const resumes = service.asked.map(({ headers }) => headers['last-event-id'])
   return { ...service, messages, ids, resumes, output, clock }
 }
@@ -183,10 +193,7 @@ describe('followStream()', () => {
       count: 1,
     })
     assert.deepEqual(ids, ['flight@1'])
-    assert.deepEqual(
-      clock.sleeps.filter((ms) => ms !== 20_000),
-      [7000, 1000, 2000],
-    )
+    assert.deepEqual(clock.sleeps, [7000, 1000, 2000])
     assert.match(
       output.logged[0]?.message ?? '',
       /^Unable to connect to http:\/\/127\.0\.0\.1:\d+, trying again in 7s\.\.\.$/,
@@ -207,10 +214,7 @@ describe('followStream()', () => {
       steps: [send(notificationFrame(1) + closing), send(notificationFrame(6))],
       count: 2,
     })
-    assert.deepEqual(
-      clock.sleeps.filter((ms) => ms !== 20_000),
-      [],
-    )
+    assert.deepEqual(clock.sleeps, [])
     assert.deepEqual(resumes, [undefined, 'e.5'])
     assert.deepEqual(output.logged, [])
   })
@@ -221,16 +225,17 @@ describe('followStream()', () => {
       steps: [closing, closing, closing, send(notificationFrame(1))],
       count: 1,
     })
-    assert.deepEqual(
-      clock.sleeps.filter((ms) => ms !== 20_000),
-      [1000, 2000],
-    )
+    assert.deepEqual(clock.sleeps, [1000, 2000])
   })
 
   it('leaves a connection on which nothing is heard, not even heartbeats', async (context) => {
     const { resumes, output } = await follow(context, {
       steps: [send(notificationFrame(1)), send(notificationFrame(2))],
       count: 2,
+      meanwhile: async (clock, { ids }) => {
+        await eventually('a notification has come', async () => ids.length === 1)
+        await clock.advance(20_000)
+      },
     })
     assert.deepEqual(resumes, [undefined, 'e.1.0'])
     assert.match(output.logged[0]?.message ?? '', /^Nothing heard from /)
@@ -241,6 +246,10 @@ describe('followStream()', () => {
       steps: [() => undefined, send(notificationFrame(1))],
       options: { timeoutMs: 5000 },
       count: 1,
+      meanwhile: async (clock, seen) => {
+        await eventually('the service is asked', async () => seen.asked.length === 1)
+        await clock.advance(5000)
+      },
     })
     assert.equal(asked.length, 2)
     assert.deepEqual(ids, ['flight@1'])
@@ -249,13 +258,14 @@ describe('followStream()', () => {
   it('does not take the time of triggers for silence', async (context) => {
     const service = await scriptedService(context, [send(notificationFrame(1) + notificationFrame(2))])
     const stop = new AbortController()
+    const clock = createSkippingClock()
     const stream = followStream({
       target: { baseUrl: service.url, event: 'flight', request: {} },
       start: { kind: 'live' },
       onGap: 'stop',
       credentials: noCredentials,
       fetch: (url, init) => fetch(url, init),
-      clock: createScaledClock(100),
+      clock,
       random: () => 1,
       output: recordedOutput(),
       stop: stop.signal,
@@ -263,8 +273,8 @@ describe('followStream()', () => {
     let received = 0
     for await (const { kind } of stream) {
       if (kind !== 'notification') continue
-      // Longer than the idle limit of 20 s on the fast clock.
-      await new Promise((done) => setTimeout(done, 300))
+      // Longer than the idle limit of 20 s.
+      await clock.advance(30_000)
       if (++received === 2) stop.abort()
     }
     assert.equal(service.asked.length, 1)

@@ -7,6 +7,8 @@ import { describe, it, type TestContext } from 'node:test'
 import { createTrigger } from '../../../../../scripts/aviso/triggers/create_trigger.ts'
 import { TriggerError } from '../../../../../scripts/aviso/triggers/trigger.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
+import { createManualClock } from '../../../../support/clock.ts'
+import { eventually } from '../../../../support/streams.ts'
 import { never, notification, recordedOutput, triggerHost } from '../fixture.ts'
 
 const NODE = `'${process.execPath}'`
@@ -168,6 +170,7 @@ describe('command trigger', () => {
   })
 
   it('ends the whole group at its time limit', async (context) => {
+    const clock = createManualClock()
     const folder = await folderWith(
       context,
       'parent.mjs',
@@ -180,10 +183,14 @@ describe('command trigger', () => {
     )
     const trigger = createTrigger(
       { type: 'command', working_dir: folder, command: `${NODE} parent.mjs`, timeout: '1.5' },
-      triggerHost(),
+      { ...triggerHost(), clock },
     )
-    await assert.rejects(trigger.run(notification(), never), /ended after its time limit of 1\.5 s/)
-    const pid = Number(await readFile(join(folder, 'pid'), 'utf8'))
+    const ending = assert.rejects(trigger.run(notification(), never), /ended after its time limit of 1\.5 s/)
+    const readPid = (): Promise<string> => readFile(join(folder, 'pid'), 'utf8').catch(() => '')
+    await eventually('the group stands', async () => (await readPid()) !== '')
+    await clock.advance(1_500)
+    await ending
+    const pid = Number(await readPid())
     // A killed process stays visible until it is reaped; as a zombie it has no command line.
     const alive = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
     assert.equal(alive, '')
@@ -203,10 +210,14 @@ describe('command trigger', () => {
   })
 
   it('does not wait for what a command leaves behind', async () => {
-    const trigger = createTrigger({ type: 'command', shell: true, command: 'sleep 5 &' }, triggerHost())
-    const startedAt = performance.now()
-    await trigger.run(notification(), never)
-    assert.ok(performance.now() - startedAt < 4000)
+    const clock = createManualClock()
+    const host = { ...triggerHost(), clock }
+    const trigger = createTrigger({ type: 'command', shell: true, command: 'sleep 5 &' }, host)
+    const running = trigger.run(notification(), never)
+    await eventually('the command has ended, but not its output', async () => clock.timers === 2)
+    await clock.advance(1_000)
+    await running
+    assert.equal(clock.timers, 0)
   })
 
   it('says what cannot be started, and does not try again', async () => {

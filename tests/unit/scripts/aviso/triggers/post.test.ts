@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createTrigger } from '../../../../../scripts/aviso/triggers/create_trigger.ts'
 import { TriggerError } from '../../../../../scripts/aviso/triggers/trigger.ts'
+import { createManualClock } from '../../../../support/clock.ts'
+import { eventually } from '../../../../support/streams.ts'
 import { answer, never, notification, scriptedService, triggerHost } from '../fixture.ts'
 
 const post = (protocol: object) =>
@@ -85,10 +87,17 @@ describe('post trigger', () => {
 
   it('has a time limit', async (context) => {
     const service = await scriptedService(context, [() => undefined])
-    await assert.rejects(
-      post({ url: service.url, timeout: '0.05' }).run(notification(), never),
-      (error) => error instanceof TriggerError && error.retryable,
+    const clock = createManualClock()
+    const protocol = { type: 'cloudevents_http', url: service.url, timeout: '30' }
+    const trigger = createTrigger({ type: 'post', protocol }, { ...triggerHost(), clock })
+    const posting = assert.rejects(
+      trigger.run(notification(), never),
+      (error) =>
+        error instanceof TriggerError && error.retryable && /no answer within 30 s/.test(error.message),
     )
+    await eventually('it is asked', async () => service.asked.length === 1)
+    await clock.advance(30_000)
+    await posting
   })
 
   it('says that nobody listens', async () => {

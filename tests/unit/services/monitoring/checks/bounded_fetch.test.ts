@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { fetchBounded } from '#services/monitoring/checks/bounded_fetch.ts'
+import {
+  fetchBounded,
+  type BoundedAnswer,
+  type MonitoringFetch,
+} from '#services/monitoring/checks/bounded_fetch.ts'
 import { isAvisoError } from '#shared/errors.ts'
+import { createManualClock } from '../../../../support/clock.ts'
 
+const clock = createManualClock()
 const MEBIBYTE = 1024 * 1024
 
 describe('fetchBounded()', () => {
@@ -20,7 +26,7 @@ describe('fetchBounded()', () => {
     })
     await assert.rejects(
       fetchBounded(
-        () => Promise.resolve(new Response(body)),
+        { fetch: () => Promise.resolve(new Response(body)), clock },
         'http://127.0.0.1:1',
         {},
         { timeoutMs: 1_000, limitBytes: 3 * MEBIBYTE },
@@ -33,9 +39,12 @@ describe('fetchBounded()', () => {
 
   it('gives an answer of any status, and never follows a redirect', async () => {
     const answer = await fetchBounded(
-      (_url, init) => {
-        assert.equal(init.redirect, 'manual')
-        return Promise.resolve(new Response('away', { status: 302 }))
+      {
+        clock,
+        fetch: (_url, init) => {
+          assert.equal(init.redirect, 'manual')
+          return Promise.resolve(new Response('away', { status: 302 }))
+        },
       },
       'http://127.0.0.1:1',
       {},
@@ -45,14 +54,30 @@ describe('fetchBounded()', () => {
   })
 
   it('tells every failure as one', async () => {
-    const signal = AbortSignal.abort()
-    const fetch = (_url: string, init: RequestInit): Promise<Response> => {
-      assert.ok(init.signal?.aborted)
-      return Promise.reject(new TypeError('secret details'))
+    const signals: AbortSignal[] = []
+    const ask = (fetch: MonitoringFetch, signal?: AbortSignal): Promise<BoundedAnswer> => {
+      const bounds = { timeoutMs: 1_000, limitBytes: 1, ...(signal !== undefined && { signal }) }
+      return fetchBounded({ fetch, clock }, 'http://127.0.0.1:1', {}, bounds)
     }
+    const isUnavailable = (error: unknown): boolean =>
+      isAvisoError(error, 'ERR_STORE_UNAVAILABLE') && !error.message.includes('secret')
     await assert.rejects(
-      fetchBounded(fetch, 'http://127.0.0.1:1', {}, { timeoutMs: 1_000, limitBytes: 1, signal }),
-      (error) => isAvisoError(error, 'ERR_STORE_UNAVAILABLE') && !error.message.includes('secret'),
+      ask(() => Promise.reject(new TypeError('secret details'))),
+      isUnavailable,
     )
+    await assert.rejects(
+      ask(() => assert.fail('it asks'), AbortSignal.abort()),
+      isUnavailable,
+    )
+    const silent = assert.rejects(
+      ask((_url, { signal }) => {
+        if (signal instanceof AbortSignal) signals.push(signal)
+        return new Promise(() => undefined)
+      }),
+      isUnavailable,
+    )
+    await clock.advance(1_000)
+    await silent
+    assert.equal(signals[0]?.aborted, true)
   })
 })

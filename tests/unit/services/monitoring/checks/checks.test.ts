@@ -16,6 +16,7 @@ import { checkPods } from '#services/monitoring/checks/pods_check.ts'
 import { checkErrorLog, checkResponseTime } from '#services/monitoring/checks/service_checks.ts'
 import { createSecret } from '#shared/secret.ts'
 import { createTimeWindow } from '#services/monitoring/receive/time_window.ts'
+import { createManualClock } from '../../../../support/clock.ts'
 
 const START = Date.UTC(2026, 5, 10, 12)
 const SPAN = { since: START - 60_000, now: START }
@@ -285,9 +286,12 @@ describe('checkPods()', () => {
         token: createSecret('t'),
         thresholds: { warning: 2, critical: 1 },
       },
-      (_url, init) => {
-        assert.equal(new Headers(init.headers).get('authorization'), 'Bearer t')
-        return answer()
+      {
+        clock: createManualClock(),
+        fetch: (_url, init) => {
+          assert.equal(new Headers(init.headers).get('authorization'), 'Bearer t')
+          return answer()
+        },
       },
     )
   it('judges how many there are', async () => {
