@@ -13,6 +13,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /** The ground floor: no room of it knows a notification, a store or a service. */
 const GROUND = [
+  'shared/closest.ts',
   'shared/errors.ts',
   'shared/logger.ts',
   'shared/search.ts',
@@ -42,6 +43,7 @@ const HANDED_TO_SERVICES = [
 const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] = [
   ['package.json', []],
   ['wrangler-like.config.json', []],
+  ['shared/closest.ts', []],
   ['shared/errors.ts', []],
   ['shared/logger.ts', []],
   ['shared/search.ts', []],

@@ -5,7 +5,7 @@
  */
 
 import { basename, matchesGlob, relative, resolve, sep } from 'node:path'
-import { closest } from './closest.ts'
+import { closest } from '#shared/closest.ts'
 import { CHECKS, filesStep, GATE, LONG_TESTS, ROOT, STAGES, type Stage, type Step } from './steps.ts'
 
 const TEST_SUFFIX = '.test.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as v from 'valibot'
 import { loadSettings } from '#shared/config/load.ts'
-import { nearest, section } from '#shared/config/section.ts'
+import { section } from '#shared/config/section.ts'
 
 const number = v.optional(v.number(), 1)
 const schema = section({
@@ -50,20 +50,6 @@ describe('section()', () => {
       reasonFor({ identity: 'off' }),
       /^file\.json: identity: .*"none" \| Object.* received "off"$/,
     )
-  })
-})
-
-describe('nearest()', () => {
-  it('finds a typo, also in another case or with two letters swapped, and nothing in another word', () => {
-    const known = ['heartbeatSeconds', 'stallSeconds', 'port']
-    assert.equal(nearest('heartbeatseconds', known), 'heartbeatSeconds')
-    assert.equal(nearest('heartBeatSec', known), 'heartbeatSeconds')
-    assert.equal(nearest('prot', known), 'port')
-    assert.equal(nearest('sort', known), 'port')
-    assert.equal(nearest('part_of', known), undefined)
-    assert.equal(nearest('ports', known), 'port')
-    assert.equal(nearest('', known), undefined)
-    assert.equal(nearest('x', []), undefined)
   })
 })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { closest, distance } from '../../../../scripts/test/closest.ts'
+import { closest, distance } from '#shared/closest.ts'
 
 describe('distance()', () => {
   it('counts letters that are replaced, missing, too many, or swapped with their neighbour', () => {
