@@ -151,6 +151,8 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
     'scripts/aviso/',
     'tests/',
   ],
+  '@valibot/to-json-schema': ['scripts/generate/'],
+  ajv: ['tests/'],
   undici: ['shared/runtime/', 'scripts/', 'tests/'],
   srvx: ['shared/runtime/'],
   croner: ['shared/runtime/', 'scripts/'],

@@ -10,6 +10,8 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { commandLineText } from './generate/command_line.ts'
+import { configReferenceText } from './generate/config_reference.ts'
+import { configSchemaText } from './generate/config_schema.ts'
 import { errorCodesText } from './generate/error_codes.ts'
 import { metricsText } from './generate/metrics.ts'
 import { parseCommand } from './parse_command.ts'
@@ -25,6 +27,8 @@ interface Generated {
 
 const FILES: readonly Generated[] = [
   { path: 'scripts/COMMANDS.md', make: commandLineText },
+  { path: 'services/CONFIGURATION.md', make: configReferenceText },
+  { path: 'services/config.schema.json', make: configSchemaText },
   { path: 'services/monitoring/METRICS.md', make: metricsText },
   { path: 'shared/ERRORS.md', make: errorCodesText },
 ]

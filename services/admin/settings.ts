@@ -40,10 +40,11 @@ const retentionAge = v.pipe(
 
 const root = v.pipe(
   v.string(),
-  v.rawCheck(({ dataset, addIssue }) => {
-    const reason = dataset.typed ? whyNoRoot(dataset.value) : undefined
-    if (reason !== undefined) addIssue({ message: `A root cannot be this: ${reason}` })
-  }),
+  v.description('A folder of keys, with a slash at both ends, that is not the whole store'),
+  v.check(
+    (text) => whyNoRoot(text) === undefined,
+    ({ input }) => `A root cannot be this: ${whyNoRoot(input) ?? ''}`,
+  ),
 )
 
 const retentionOfEvent = section({
@@ -108,7 +109,7 @@ export const adminVars = section({
       v.array(root),
       v.minLength(1, 'Nothing can be cleaned without roots: leave them out, or name some'),
       v.description(
-        'Folders outside which nothing is deleted, each with a slash at both ends, such as /ec/diss/. Default: those of the schemas',
+        'Folders outside which nothing is deleted, such as /ec/diss/. Default: those of the schemas',
       ),
     ),
   ),

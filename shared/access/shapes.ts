@@ -15,7 +15,7 @@ export const text = v.pipe(
   v.string(),
   v.minLength(1),
   v.maxLength(256),
-  v.check((value) => value.trim() === value, 'Must not begin or end with white space'),
+  v.regex(/^\S(?:[\s\S]*\S)?$/, 'Must not begin or end with white space'),
 )
 
 /** It stands between quotes in `WWW-Authenticate`. */

@@ -166,7 +166,7 @@ const tokens = section({
       }),
     ),
     v.minLength(1),
-    v.description('The tokens'),
+    v.description('Each token and whose it is'),
   ),
 })
 
@@ -176,7 +176,7 @@ const identified = section({
     v.array(v.variant('kind', [jwt, authOTron, whoAmI, tokens])),
     v.minLength(1),
     v.maxLength(8),
-    v.description('They are asked in this order'),
+    v.description('Who is believed. They are asked in this order'),
   ),
 })
 

@@ -96,13 +96,14 @@ const destinations = v.pipe(
   v.check(({ url, plaintext: allowed }) => isReachedSafely(url, allowed), UNSAFE),
 )
 
-const events = v.optional(v.array(text), [])
+const events = (verb: string) =>
+  v.optional(v.pipe(v.array(text), v.description(`Event types that anybody may ${verb}`)), [])
 
 export const policySettings = section({
   public: v.optional(
     v.pipe(
-      section({ listen: events, publish: events }),
-      v.description('Event types that need no identity, to listen to and to publish'),
+      section({ listen: events('listen to'), publish: events('publish') }),
+      v.description('Event types that need no identity'),
     ),
     {},
   ),
