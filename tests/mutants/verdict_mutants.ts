@@ -148,17 +148,18 @@ export const VERDICT_MUTANTS: readonly Mutant[] = [
     tests: ['authOTron'],
   },
   {
-    file: identity('secret'),
+    file: 'shared/secret.ts',
     from: 'toString: mask, toJSON: mask',
     to: 'toString: reveal, toJSON: mask',
     tests: ['secret'],
   },
   {
-    file: identity('secret'),
-    from: 'rule === undefined || toBytes(value).length >= rule.minBytes',
-    to: 'true',
+    file: 'shared/secret.ts',
+    from: 'toBytes(value).length >= minBytes ?',
+    to: 'true ?',
     tests: ['secret'],
   },
-  { file: identity('secret'), from: 'else value = next', to: '', tests: ['secret'] },
+  { file: 'shared/secret.ts', from: 'TOKEN.test(value) ?', to: 'true ?', tests: ['secret'] },
+  { file: 'shared/secret.ts', from: 'else value = next', to: '', tests: ['secret'] },
   { file: identity('key_set'), from: 'version++', to: '', tests: ['keys'] },
 ]

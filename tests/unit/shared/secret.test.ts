@@ -51,6 +51,16 @@ describe('createSecretReader()', () => {
     )
   })
 
+  it('refuses a token that fits no header, without showing it', () => {
+    assert.equal(createSecretReader({ A: 'a-token\n' })('A', 'token').reveal(), 'a-token')
+    for (const wrong of ['a b', 'a\nb', 'ä', 'x'.repeat(4_097)]) {
+      assert.throws(() => createSecretReader({ A: wrong })('A', 'token'), {
+        code: 'ERR_CONFIG',
+        message: 'The token in the environment variable A must be ASCII without spaces',
+      })
+    }
+  })
+
   it('reveals what is there now, and goes on with the last good one', () => {
     const environment: Record<string, string | undefined> = { A: 'a'.repeat(32) }
     const refused: string[] = []
