@@ -8,7 +8,12 @@ import { createAuthOTron } from '#shared/access/identity/auth_o_tron.ts'
 import type { DependencyParts } from '#shared/access/identity/dependency.ts'
 import type { IdentityProvider } from '#shared/access/identity/identity.ts'
 import { createJwtProvider } from '#shared/access/identity/jwt.ts'
-import { createInlineKeys, createSecretKeys, type KeySource } from '#shared/access/identity/key_set.ts'
+import {
+  createInlineKeys,
+  createSecretKeys,
+  type KeySource,
+  MIN_SECRET_BYTES,
+} from '#shared/access/identity/key_set.ts'
 import { createRemoteKeys } from '#shared/access/identity/remote_keys.ts'
 import type { ReadSecret } from '#shared/secret.ts'
 import { createStaticTokens, MIN_TOKEN_BYTES } from '#shared/access/identity/static_tokens.ts'
@@ -21,9 +26,6 @@ import type { JsonValue } from '#shared/json/strict_json.ts'
 export interface IdentityParts extends DependencyParts {
   readonly readSecret: ReadSecret
 }
-
-/** RFC 7518 §3.2: a key as long as the hash. */
-const SECRET_BYTES = 32
 
 /**
  * One provider. It asks no server before the first request that needs it.
@@ -98,6 +100,6 @@ function openKeys(
     return createRemoteKeys(parts, { name: `keys of ${name}`, url: keysUrl })
   }
   if (keys !== undefined) return createInlineKeys(keys as unknown as JsonValue, issuer)
-  const rule = { purpose: `the tokens of ${issuer}`, minBytes: SECRET_BYTES }
+  const rule = { purpose: `the tokens of ${issuer}`, minBytes: MIN_SECRET_BYTES }
   return createSecretKeys(secretEnvs.map((secretName) => parts.readSecret(secretName, rule)))
 }

@@ -53,6 +53,9 @@ export interface KeySource {
   version(): number
 }
 
+/** Shortest shared secret: as long as the hash (RFC 7518 §3.2). */
+export const MIN_SECRET_BYTES = 32
+
 /** Most keys of a set: an issuer has two while it rotates, a large one has ten. */
 export const MAX_KEYS = 100
 

@@ -8,7 +8,8 @@ import * as v from 'valibot'
 import { section } from '#shared/config/section.ts'
 import { secretName } from '#shared/config/shapes.ts'
 import { address, cacheSeconds, isReachedSafely, plaintext, realm, text, UNSAFE } from '../shapes.ts'
-import { ALGORITHMS, ASYMMETRIC, SYMMETRIC } from './key_set.ts'
+import { ALGORITHMS, ASYMMETRIC, MIN_SECRET_BYTES, SYMMETRIC } from './key_set.ts'
+import { MIN_TOKEN_BYTES } from './static_tokens.ts'
 
 /** As far as clocks of well-kept machines are ever apart, and what Envoy and gRPC allow. */
 const TOLERANCE_SECONDS = 60
@@ -33,7 +34,7 @@ const keySource = {
       v.array(secretName),
       v.minLength(1),
       v.maxLength(2),
-      v.description('Shared secrets, the newest first'),
+      v.description(`Shared secrets of at least ${MIN_SECRET_BYTES} bytes, the newest first`),
     ),
   ),
 }
@@ -162,7 +163,10 @@ const tokens = section({
         username: v.pipe(text, v.description('Whose token it is')),
         realm: realmOfUsers,
         roles: v.optional(v.pipe(v.array(text), v.description('Roles of that user')), []),
-        secretEnv: v.pipe(secretName, v.description('Secret with the token, of at least 16 bytes')),
+        secretEnv: v.pipe(
+          secretName,
+          v.description(`Secret with the token, of at least ${MIN_TOKEN_BYTES} bytes`),
+        ),
       }),
     ),
     v.minLength(1),
