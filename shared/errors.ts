@@ -172,8 +172,22 @@ export type AvisoErrorCode = keyof typeof ERRORS
 export interface AvisoErrorOptions {
   /** The failure behind this one. Only the logger sees it; it never reaches a client. */
   readonly cause?: unknown
-  /** Machine-readable details that a client may see, e.g. `{ field: "step" }`. */
-  readonly details?: Readonly<Record<string, string | number | boolean>>
+  readonly details?: ErrorDetails
+}
+
+/** What a client may be told besides the message: in the body, except for the first four. */
+export interface ErrorDetails {
+  /** Seconds, for `Retry-After`. */
+  readonly retry_after?: number
+  /** Methods, for `Allow`. */
+  readonly allow?: string
+  /** For `WWW-Authenticate`. */
+  readonly challenge?: string
+  /** The code of 2.x, where it does not follow from ours. */
+  readonly wire_code?: string
+  /** The field at fault. */
+  readonly field?: string
+  readonly [member: string]: string | number | boolean | undefined
 }
 
 /**
@@ -182,7 +196,7 @@ export interface AvisoErrorOptions {
  */
 export class AvisoError extends Error {
   readonly code: AvisoErrorCode
-  readonly details: Readonly<Record<string, string | number | boolean>>
+  readonly details: ErrorDetails
 
   constructor(code: AvisoErrorCode, message: string, options: AvisoErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
