@@ -82,6 +82,6 @@ export function createAdminService(parts: AdminParts): AdminService {
       if (result !== undefined && 'skipped' in result)
         logger('debug', 'A scheduled job was not needed', { job, reason: String(result.skipped) })
     },
-    close: () => jobs.close(),
+    close: jobs.close,
   }
 }

@@ -98,7 +98,7 @@ function startIngest(parts: ServicesParts, closers: Closers): FetchHandler {
   const { strictIds, skips } = config.services.rest.vars
   const identity = { ...parts.identity, version }
   const publisher = createPublisher({ store, clock, random, logger, identity, strictIds })
-  closers.push(() => publisher.close())
+  closers.push(publisher.close)
   return createRestHandler({
     publisher: instruments.publisher(publisher),
     access,
@@ -126,7 +126,7 @@ async function startListening(
   const { store } = instruments
   const limits = toHubLimits(config.services.auth.vars)
   const removals = await openRemovals({ store, clock, random, logger })
-  closers.push(() => removals.close())
+  closers.push(removals.close)
   const hub = await createHub({
     store,
     removals,
@@ -136,10 +136,10 @@ async function startListening(
     random,
     logger,
     limits,
-    onEpochChange: () => epoch.renew(),
+    onEpochChange: epoch.renew,
     observer: instruments.hubObserver,
   })
-  closers.push(() => hub.close())
+  closers.push(hub.close)
   const fetch = createAuthHandler({
     store,
     hub: instruments.hub(hub),
@@ -150,7 +150,7 @@ async function startListening(
     logger: instruments.logger('auth'),
     info: { baseUrl: parts.baseUrl },
     limits: { maxAgeSeconds: limits.maxAgeSeconds },
-    epoch: () => epoch.current(),
+    epoch: epoch.current,
     traces: instruments.traces,
   })
   const state = (): ReturnType<RunningServices['listening']> => {
@@ -174,6 +174,6 @@ function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
     schemaService: config.vars.schemaService,
     info: { version },
   })
-  closers.push(() => admin.close())
+  closers.push(admin.close)
   return admin
 }

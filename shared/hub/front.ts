@@ -88,19 +88,16 @@ export function createFronts({ ring, visit, clock, onFailure, observer }: FrontP
     stream.place = -1
   }
 
-  function dispatch(entry: Entry, onHit?: (group: Group, place: number) => void): void {
-    visit(entry, (group, place) => {
-      onHit?.(group, place)
-      group.lastHit = entry.revision
-      if (group.front.length === 0) return
-      if (group.hits.push({ entry, place }) === 1) dirty.push(group)
-    })
-  }
-
   return {
     dispatch: (entry) => {
-      if (observer === undefined || entry.notifications.length === 0) dispatch(entry)
-      else observed(entry, observer, dispatch)
+      const listeners: Listeners = { ofRevision: 0, ofNotification: [] }
+      visit(entry, (group, place) => {
+        count(listeners, group, place)
+        group.lastHit = entry.revision
+        if (group.front.length === 0) return
+        if (group.hits.push({ entry, place }) === 1) dirty.push(group)
+      })
+      if (observer !== undefined) tell(observer, entry, listeners)
     },
     flush: () => {
       const groups = dirty
@@ -123,25 +120,30 @@ export function createFronts({ ring, visit, clock, onFailure, observer }: FrontP
   }
 }
 
-/** Dispatches, and tells how many streams each notification goes to. */
-function observed(
-  entry: Entry,
+/** How many streams an entry goes to. */
+interface Listeners {
+  ofRevision: number
+  /** By place. */
+  readonly ofNotification: number[]
+}
+
+function count(listeners: Listeners, { matcher, size }: Group, place: number): void {
+  switch (matcher.kind) {
+    case 'ranges':
+      listeners.ofRevision += size
+      break
+    case 'notifications':
+      listeners.ofNotification[place] = (listeners.ofNotification[place] ?? 0) + size
+      break
+  }
+}
+
+function tell(
   observer: HubObserver,
-  dispatch: (entry: Entry, onHit: (group: Group, place: number) => void) => void,
+  { notifications }: Entry,
+  { ofRevision, ofNotification }: Listeners,
 ): void {
-  let ofRevision = 0
-  const ofNotification = entry.notifications.map(() => 0)
-  dispatch(entry, ({ matcher, size }, place) => {
-    switch (matcher.kind) {
-      case 'ranges':
-        ofRevision += size
-        break
-      case 'notifications':
-        ofNotification[place] = (ofNotification[place] ?? 0) + size
-        break
-    }
-  })
-  for (const [place, notification] of entry.notifications.entries()) {
+  for (const [place, notification] of notifications.entries()) {
     if (notification === undefined) continue
     observer.seen(notification, ofRevision + (ofNotification[place] ?? 0))
   }
