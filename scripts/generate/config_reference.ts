@@ -7,8 +7,9 @@
 import { configNode, sentences, type SchemaNode } from './config_schema.ts'
 import { code, generatedDocument, table } from './markdown.ts'
 
-const INTRODUCTION = `The file is \`wrangler-like.config.json\`, or the one that \`--config\` names; [README.md](README.md#configuration) says how it is read.
-An editor that follows \`$schema\` to \`config.schema.json\` completes and checks it. \`npm start\` refuses a key that is not listed here.
+const INTRODUCTION = `The file is \`wrangler-like.config.json\`, or the one that \`--config\` names.
+[README.md](README.md#configuration) says how it is read. An editor that follows \`$schema\` to \`config.schema.json\`
+completes and checks it. \`npm start\` refuses a key that is not listed here.
 
 A key that is not required may be left out: then its default counts, or what its description says. \`[]\` stands for each
 element of a list, \`*\` for each name. Where a secret is wanted, give the name of its environment variable.`
@@ -52,7 +53,7 @@ export function configReferenceText(): string {
     const rows = settings.filter(({ path }) => sectionOf(path) === prefix).map(rowOf)
     return [`## ${title}`, table(head, rows)]
   })
-  return generatedDocument('Configuration', '`services/*/settings.ts` and `shared/*/settings.ts`', [
+  return generatedDocument('Configuration', '`services/*/settings.ts` and `shared/**/settings.ts`', [
     INTRODUCTION,
     ...parts,
   ])
