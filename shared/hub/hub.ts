@@ -84,8 +84,10 @@ export interface SubscribeRequest {
   /** Last revision to deliver, inclusive; the stream then ends with `end_of_stream`. */
   readonly until?: Revision
   readonly format: StreamFormat
-  /** Seconds after which the stream ends with `max_age`; absent: the hub's default. */
+  /** Seconds after which the stream ends; absent: the hub's default. */
   readonly maxAgeSeconds?: number
+  /** Why it ends then. Default: `max_age`. */
+  readonly ageReason?: EndReason
   /** Called once when the stream has ended or was cancelled, for whatever reason. It must not throw. */
   readonly onGone?: () => void
 }

@@ -180,6 +180,7 @@ function open(works: Works, request: SubscribeRequest): Subscription {
       heartbeatMs: limits.heartbeatSeconds * 1_000,
       now,
       endsAt: now + (request.maxAgeSeconds ?? limits.maxAgeSeconds) * 1_000,
+      ageReason: request.ageReason ?? 'max_age',
       onGone: request.onGone,
     },
     delivery,

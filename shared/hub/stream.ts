@@ -9,7 +9,7 @@ import type { Revision } from '#shared/store/store.ts'
 import type { Cursor } from './source/chunk.ts'
 import type { Group } from './group.ts'
 import type { HistoryWaiter } from './source/history_reader.ts'
-import type { StreamFormat } from './hub.ts'
+import type { EndReason, StreamFormat } from './hub.ts'
 
 /** How a stream begins. */
 export interface StreamStart extends Cursor {
@@ -25,6 +25,8 @@ export interface StreamStart extends Cursor {
   /** When it begins and when it ends at the latest, in milliseconds since the epoch. */
   readonly now: number
   readonly endsAt: number
+  /** Why it ends then. */
+  readonly ageReason: EndReason
   /** Called when it has ended or was cancelled. */
   readonly onGone: (() => void) | undefined
 }
@@ -55,6 +57,7 @@ export interface Stream extends Cursor {
   readonly heartbeatMs: number
   /** Instants in milliseconds since the epoch; `parkedAt` is 0 while its reader keeps up. */
   readonly endsAt: number
+  readonly ageReason: EndReason
   writtenAt: number
   parkedAt: number
 }
@@ -106,7 +109,7 @@ export function openStream(
 }
 
 function createStream(start: StreamStart, sink: ByteSink): Stream {
-  const { group, format, next, index, historyEnd, until, heartbeatMs, now, endsAt, onGone } = start
+  const { group, format, next, index, historyEnd, until, heartbeatMs, now, endsAt, ageReason, onGone } = start
   return {
     group,
     format,
@@ -124,6 +127,7 @@ function createStream(start: StreamStart, sink: ByteSink): Stream {
     onEnd: undefined,
     heartbeatMs,
     endsAt,
+    ageReason,
     writtenAt: now,
     parkedAt: 0,
   }

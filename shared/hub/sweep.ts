@@ -50,7 +50,7 @@ export function startSweep({ streams, delivery, clock, stallMs, onRound }: Sweep
   }
 
   function look(stream: Stream, now: number): void {
-    if (now >= stream.endsAt) return delivery.end(stream, { reason: 'max_age' })
+    if (now >= stream.endsAt) return delivery.end(stream, { reason: stream.ageReason })
     if (!stream.isWanted) {
       if (stream.parkedAt === 0) stream.parkedAt = now
       else if (now - stream.parkedAt >= stallMs) delivery.end(stream, { reason: 'slow_consumer' })

@@ -73,6 +73,20 @@ function heartbeats(subject: HubSubject): void {
 }
 
 function ages(subject: HubSubject): void {
+  it('end at their age for the reason that was given', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const clock = createManualClock()
+    const hub = await openHub(store, space, { clock })
+    const age = { maxAgeSeconds: 60, ageReason: 'auth_expired' } as const
+    const request = { selection: notificationsOf('a'), ...age, format: createTestFormat(space) }
+    const listener = await listen(hub, { ...request, from: LIVE })
+    const flow = listener.flow()
+    await clock.advance(61_000)
+    await flow
+    closedAt(listener.frames.at(-1), 'auth_expired')
+    await hub.close()
+  })
+
   it('end at their age, and go on without a gap', async () => {
     const [store, space] = [await subject.open(), createSpace()]
     const clock = createManualClock()

@@ -10,7 +10,7 @@ import { parseRangeRequest, readVisible } from './range.ts'
 import { createRelayView, readNothing, shownKeys } from './relay.ts'
 import { createGatewayFormat, parseWatchRequest } from './watch.ts'
 import type { AuthLimits } from '../listen/limits.ts'
-import { maxAgeOf } from '../listen/stream.ts'
+import { ageOf } from '../listen/stream.ts'
 import type { Access, Grant } from '#shared/access/access.ts'
 import { AvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
@@ -98,7 +98,6 @@ export function createFacade(parts: FacadeParts): FetchHandler {
     if (relay === undefined) requireFollowed(followed, schemas.roots)
     const view = relay && createRelayView(relay, schemas.roots)
     const format = createGatewayFormat(epoch(), from, view)
-    const maxAgeSeconds = maxAgeOf(parts, grant)
     const place = grant.takePlace({ requestId })
     try {
       const selection = {
@@ -106,7 +105,7 @@ export function createFacade(parts: FacadeParts): FetchHandler {
         ranges: followed.map(toKeyRange),
         ...(relay !== undefined && { relayed: relay.keys.map(toKeyRange) }),
       } as const
-      const stream = { maxAgeSeconds, onGone: place.leave }
+      const stream = { ...ageOf(parts, grant), onGone: place.leave }
       const subscription = await hub.subscribe({ selection, from, format, ...stream })
       place.hold(subscription.end)
       return new Response(subscription.body, { headers: messageHeaders(requestId) })

@@ -17,7 +17,7 @@ import type { NotificationFilter } from '#shared/notification/notification.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import type { Hub, StartPosition, StreamFormat } from '#shared/hub/hub.ts'
+import type { Hub, StartPosition, StreamFormat, SubscribeRequest } from '#shared/hub/hub.ts'
 
 /** What a stream is opened with. */
 export interface StreamParts {
@@ -92,13 +92,15 @@ export async function openStream(
   }
 }
 
-/** How long a stream may last: no longer than the right to it. */
-export function maxAgeOf(
+/** How long a stream may last, and why no longer: the right to it may end before the service's own limit. */
+export function ageOf(
   { limits, clock }: Pick<StreamParts, 'limits' | 'clock'>,
-  { endsAt }: Grant,
-): number {
-  if (endsAt === undefined) return limits.maxAgeSeconds
-  return Math.max(1, Math.min(limits.maxAgeSeconds, Math.ceil((endsAt - clock.now()) / 1000)))
+  { endsAt = Infinity }: Grant,
+): Required<Pick<SubscribeRequest, 'maxAgeSeconds' | 'ageReason'>> {
+  const leftSeconds = Math.max(1, Math.ceil((endsAt - clock.now()) / 1000))
+  return leftSeconds < limits.maxAgeSeconds
+    ? { maxAgeSeconds: leftSeconds, ageReason: 'auth_expired' }
+    : { maxAgeSeconds: limits.maxAgeSeconds, ageReason: 'max_age' }
 }
 
 async function subscribe(
@@ -107,7 +109,7 @@ async function subscribe(
   found: Span,
 ): Promise<ReadableStream<Uint8Array>> {
   const { grant, place } = listening
-  const maxAgeSeconds = maxAgeOf(parts, grant)
+  const age = ageOf(parts, grant)
   const selection = { kind: 'notifications', filter: listening.filter } as const
   let span = found
   for (let attempt = 1; ; attempt++) {
@@ -118,7 +120,7 @@ async function subscribe(
       return emptyReplay(format, end.until)
     }
     try {
-      const request = { selection, from, format, maxAgeSeconds, onGone: place.leave }
+      const request = { selection, from, format, ...age, onGone: place.leave }
       const bounded = end === undefined ? request : { ...request, until: end.until }
       const subscription = await parts.hub.subscribe(bounded)
       place.hold(subscription.end)
@@ -177,7 +179,7 @@ function formatOf(parts: StreamParts, listening: Listening, { from, end, isTrunc
     event: listen.event,
     epoch: parts.epoch(),
     baseUrl: parts.baseUrl(),
-    maxAgeSeconds: maxAgeOf(parts, listening.grant),
+    maxAgeSeconds: ageOf(parts, listening.grant).maxAgeSeconds,
     now: () => parts.clock.now(),
     requested: {
       ...(start.kind === 'sequence' && { sequence: start.sequence }),

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
+import { BODY_LIMITS } from '#services/auth/listen/limits.ts'
+import { ageOf } from '#services/auth/listen/stream.ts'
 import { HistoryCompacted } from '#shared/errors.ts'
 import { toText } from '#shared/bytes/bytes.ts'
+import { createManualClock } from '../../../../support/clock.ts'
 import { createFixture, keyValue, post, type Fixture } from '../support.ts'
 
 const ALL = { event_type: 'flight', identifier: {} }
@@ -101,5 +104,26 @@ describe('openStream()', () => {
     const response = await open.handler(new Request('http://aviso.test/api/v1/watch?event=flight&from_id=2'))
     const body = (await response.json()) as Record<string, string>
     assert.deepEqual([response.status, body['oldest_position']], [410, 'epoch-1.14'])
+  })
+})
+
+describe('ageOf()', () => {
+  const now = Date.parse('2026-08-10T12:00:00.500Z')
+  const grant = {
+    keys: [],
+    takeRead: () => undefined,
+    takePlace: () => assert.fail('no stream is opened here'),
+  }
+  const age = (endsAt: number | undefined) =>
+    ageOf(
+      { limits: { ...BODY_LIMITS, maxAgeSeconds: 60 }, clock: createManualClock(now) },
+      { ...grant, endsAt },
+    )
+
+  it('is the limit of the service, unless the right ends before it: then that is the reason', () => {
+    assert.deepEqual(age(undefined), { maxAgeSeconds: 60, ageReason: 'max_age' })
+    assert.deepEqual(age(now + 60_000), { maxAgeSeconds: 60, ageReason: 'max_age' })
+    assert.deepEqual(age(now + 58_001), { maxAgeSeconds: 59, ageReason: 'auth_expired' })
+    assert.deepEqual(age(now - 5_000), { maxAgeSeconds: 1, ageReason: 'auth_expired' })
   })
 })
