@@ -118,9 +118,7 @@ export function writeOutcome(error: AvisoError): 'unknown' | 'none' {
  */
 export function wireCode(error: AvisoError, generation: WireGeneration): string {
   if (generation === 1) return error.code
-  const named = error.details['wire_code']
-  if (typeof named === 'string') return named
-  return CODES_2[error.code] ?? error.code.slice('ERR_'.length)
+  return error.details.wire_code ?? CODES_2[error.code] ?? error.code.slice('ERR_'.length)
 }
 
 /** The details of an error that go into its body: those that do not go into headers or choose the code. */
@@ -137,7 +135,7 @@ export function bodyDetails({ details }: AvisoError): AvisoError['details'] {
 
 /** `WWW-Authenticate` of a 401 (RFC 9110 §11.6.1): what would be accepted, where the error says. */
 export function challengeOf({ details }: AvisoError): string {
-  return String(details['challenge'] ?? 'Bearer')
+  return details.challenge ?? 'Bearer'
 }
 
 function errorBody(error: AvisoError, context: ErrorContext): Record<string, unknown> {
