@@ -65,6 +65,8 @@ export interface InstrumentParts extends InstrumentPowers {
   readonly logger: Logger
   readonly identity: { readonly hostname: string }
   readonly version: string
+  /** What identity and policy count; absent: nothing. */
+  readonly accessCounts?: () => Readonly<Record<string, number>>
   /** Takes messages where the monitoring is in this process. */
   readonly accept: ((message: Uint8Array) => void) | undefined
 }
@@ -83,8 +85,6 @@ export interface Instruments {
   readonly hubObserver: HubObserver
   /** Access for listening, measured. */
   listening(access: Access): Pick<Access, 'forListening'>
-  /** Shows what identity and policy count. */
-  watchAccess(read: () => Readonly<Record<string, number>>): void
   /** @param route A route of the configuration. */
   handler(service: ServiceName | undefined, route: string, handler: FetchHandler): FetchHandler
   logger(service: ServiceName): Logger
@@ -128,6 +128,9 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     help: "Notifications and requests that the ingest refused for the provider's fault, by error code",
     labels: ['code'],
   })
+  const hub = createHubMetrics(metrics)
+  const hubObserver = createHubObserver({ metrics, clock, traces, tracer: parts.tracer })
+  registerAccess(metrics, parts.accessCounts)
   return {
     metrics,
     store,
@@ -137,9 +140,8 @@ export function createInstruments(parts: InstrumentParts): Instruments {
       return parts.tracer === undefined ? measured : spanPublisher(measured, parts.tracer)
     },
     onRefused: (code) => refusals.add([code]),
-    hub: createHubMetrics(metrics),
-    hubObserver: createHubObserver({ metrics, clock, traces, tracer: parts.tracer }),
-    watchAccess: createAccessMetrics(metrics),
+    hub,
+    hubObserver,
     listening: createListeningMetrics({ metrics, clock, times: times.auth, onUser: users.observe }),
     handler: (service, route, handler) => {
       const collector = service === undefined ? undefined : times[service]
@@ -217,19 +219,17 @@ function registerChannel(metrics: MetricsRegistry, channel: TelemetryChannel): v
   })
 }
 
-/** Registers the metric. @returns Takes what it is read from. */
-function createAccessMetrics(metrics: MetricsRegistry): Instruments['watchAccess'] {
-  let source: () => Readonly<Record<string, number>> = () => ({})
+function registerAccess(
+  metrics: MetricsRegistry,
+  counts: InstrumentParts['accessCounts'] = () => ({}),
+): void {
   metrics.read({
     kind: 'counter',
     name: 'aviso_access_events',
     help: 'What identity and policy count; "fail_open" stays 0',
     labels: ['event'],
-    read: () => Object.entries(source()).map(([event, value]) => ({ value, values: [event] })),
+    read: () => Object.entries(counts()).map(([event, value]) => ({ value, values: [event] })),
   })
-  return (read) => {
-    source = read
-  }
 }
 
 interface ListeningMetricsParts {

@@ -163,8 +163,7 @@ function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
   const isHere = parts.services.includes('monitoring')
   let monitoring: Monitoring | undefined
   const accept = isHere ? (message: Uint8Array): void => void monitoring?.accept(message) : undefined
-  const instruments = createInstruments({ ...parts, accept })
-  instruments.watchAccess(access.counts)
+  const instruments = createInstruments({ ...parts, accessCounts: access.counts, accept })
   if (isHere) {
     const { metrics, store } = instruments
     monitoring = startSystemMonitoring({ ...parts, metrics, store, access })
