@@ -12,6 +12,7 @@ import { createCounters } from '#shared/access/identity/counters.ts'
 import type { FetchGet } from '#shared/access/identity/dependency.ts'
 import type { ReadSecret } from '#shared/secret.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
+import { createAddressOf } from '#shared/access/policy/address.ts'
 import { createEcpds } from '#shared/access/policy/destinations.ts'
 import { createPolicy, type DestinationRights, type Policy } from '#shared/access/policy/policy.ts'
 import { createIdentify, type Identify } from '#shared/access/policy/requester.ts'
@@ -139,34 +140,5 @@ function openDestinations(
     source: createEcpds({ ...parts, url, username, password, limits }),
     prefix,
     realms,
-  }
-}
-
-/** The parts of an IPv6 address that one customer of a network is given: the last half is theirs to choose. */
-const NETWORK_GROUPS = 4
-
-/** A key for everything that comes from one place: the address, and of IPv6 the network alone. */
-export function networkOf(address: string): string {
-  const [mapped = address] = /^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.slice(1) ?? []
-  if (!mapped.includes(':')) return mapped
-  const [head = '', tail] = mapped.toLowerCase().split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const behind = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = Array.from({ length: Math.max(0, 8 - groups.length - behind.length) }, () => '0')
-  return [...groups, ...(tail === undefined ? [] : zeros), ...behind].slice(0, NETWORK_GROUPS).join(':')
-}
-
-/**
- * Addresses as the proxies in front tell them: each adds the one it was called from, so the last ones are theirs and the ones before could
- * be anybody's invention.
- */
-export function createAddressOf(
-  trustedProxies: number,
-  peerOf: (request: Request) => string | undefined = () => undefined,
-): (request: Request) => string | undefined {
-  return (request) => {
-    const told = request.headers.get('x-forwarded-for')?.split(',') ?? []
-    const address = (trustedProxies === 0 ? undefined : told.at(-trustedProxies)?.trim()) ?? peerOf(request)
-    return address === undefined ? undefined : networkOf(address)
   }
 }

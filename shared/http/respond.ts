@@ -54,15 +54,20 @@ const LABELS_2: Readonly<Record<string, string>> = {
   INVALID_REPLAY_REQUEST: 'Invalid Replay Request',
 }
 
-/** Seconds after which trying again makes sense: soon where a restart or an election ends it, a minute where an operator must act. */
+/** What 1.x tells its clients with every 503. */
+const RETRY_AFTER_SECONDS_1X = 30
+
+/**
+ * `Retry-After` of an error that does not say it in `details.retry_after`, as a quota does. Seconds after which trying again makes sense:
+ * soon where a restart or an election ends it, a minute where an operator must act.
+ */
 const RETRY_AFTER_SECONDS: Partial<Record<AvisoErrorCode, number>> = {
   ERR_TOO_MANY_REQUESTS: 1,
   ERR_OVERLOADED: 1,
   ERR_OUTCOME_UNKNOWN: 2,
   ERR_STORE_UNAVAILABLE: 2,
   ERR_STORE_PROTOCOL: 5,
-  // What 1.x tells its clients.
-  ERR_VERDICT_UNAVAILABLE: 30,
+  ERR_VERDICT_UNAVAILABLE: RETRY_AFTER_SECONDS_1X,
   ERR_STORE_FULL: 60,
 }
 
@@ -138,6 +143,18 @@ export function challengeOf({ details }: AvisoError): string {
   return details.challenge ?? 'Bearer'
 }
 
+/**
+ * `Retry-After` of an answer with an error (RFC 9110 §10.2.3): seconds.
+ *
+ * @param isFacade Whether a client of 1.x asked, as if we were etcd.
+ * @returns `undefined` where trying again does not help.
+ */
+export function retryAfterOf({ code, status, details }: AvisoError, isFacade = false): string | undefined {
+  if (isFacade && status === 503) return String(RETRY_AFTER_SECONDS_1X)
+  const seconds = details['retry_after'] ?? RETRY_AFTER_SECONDS[code]
+  return seconds === undefined ? undefined : String(seconds)
+}
+
 function errorBody(error: AvisoError, context: ErrorContext): Record<string, unknown> {
   const { generation = 1, requestId, extra, write = false } = context
   const code = wireCode(error, generation)
@@ -159,9 +176,9 @@ function errorBody(error: AvisoError, context: ErrorContext): Record<string, unk
 
 function errorHeaders(error: AvisoError, context: ErrorContext): Record<string, string> {
   const headers: Record<string, string> = { 'x-request-id': context.requestId }
-  const { allow, retry_after: retryAfter } = error.details
-  const seconds = retryAfter ?? RETRY_AFTER_SECONDS[error.code]
-  if (seconds !== undefined) headers['retry-after'] = String(seconds)
+  const { allow } = error.details
+  const retryAfter = retryAfterOf(error)
+  if (retryAfter !== undefined) headers['retry-after'] = retryAfter
   if (error.code === 'ERR_METHOD_NOT_ALLOWED' && allow !== undefined) headers['allow'] = String(allow)
   if (error.code === 'ERR_UNAUTHENTICATED') headers['www-authenticate'] = challengeOf(error)
   return { ...headers, ...context.headers }

@@ -54,7 +54,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: policy('decision'),
-    from: 'return contains(granted, withSlash)',
+    from: 'return contains(granted, joinBytes([key, SLASH]))',
     to: 'return true',
     tests: ['decision'],
   },

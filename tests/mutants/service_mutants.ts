@@ -101,10 +101,10 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     tests: ['parity', 'hostile'],
   },
   {
-    file: 'services/system/access.ts',
+    file: 'shared/access/policy/address.ts',
     from: 'trustedProxies === 0 ? undefined :',
     to: 'false ? undefined :',
-    tests: ['system'],
+    tests: ['address'],
   },
   {
     file: 'scripts/serve/options.ts',

@@ -5,7 +5,7 @@
  */
 
 import type { AvisoError } from '#shared/errors.ts'
-import { bodyDetails, challengeOf, jsonResponse, toAvisoError } from '#shared/http/respond.ts'
+import { bodyDetails, challengeOf, jsonResponse, retryAfterOf, toAvisoError } from '#shared/http/respond.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import type { KeyValue, RangeResult, Revision, StoreEvent } from '#shared/store/store.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -77,8 +77,6 @@ interface FacadeError {
 const COMPACTED = 'etcdserver: mvcc: required revision has been compacted'
 const FUTURE = 'etcdserver: mvcc: required revision is a future revision'
 const UNAVAILABLE = 'Service currently unavailable, please try again later'
-/** Seconds a client is asked to wait before it comes back: what the 1.x service sends. */
-const RETRY_AFTER_SECONDS = 30
 
 /** gRPC codes by HTTP status, where the status decides. */
 const GRPC_CODES: Readonly<Record<number, number>> = {
@@ -106,11 +104,10 @@ export function facadeErrorResponse(error: unknown, requestId: string, logger: L
     cause,
   })
   const body = { ...bodyDetails(failure), error: text ?? message, message, code, request_id: requestId }
-  const { retry_after: retryAfter } = failure.details
+  const retryAfter = retryAfterOf(failure, true)
   return jsonResponse(status, body, {
     'X-Request-ID': requestId,
-    ...(status === 503 && { 'Retry-After': String(RETRY_AFTER_SECONDS) }),
-    ...(status === 429 && { 'Retry-After': String(retryAfter ?? 1) }),
+    ...(retryAfter !== undefined && { 'Retry-After': retryAfter }),
     ...(status === 405 && { Allow: 'POST' }),
     ...(status === 401 && { 'WWW-Authenticate': challengeOf(failure) }),
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { AvisoError } from '#shared/errors.ts'
-import { errorResponse, jsonResponse, requestIdOf } from '#shared/http/respond.ts'
+import { AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
+import { errorResponse, jsonResponse, requestIdOf, retryAfterOf } from '#shared/http/respond.ts'
 import type { ErrorContext } from '#shared/http/respond.ts'
 import { silentLogger } from '#shared/logger.ts'
 import type { LogFields } from '#shared/logger.ts'
@@ -119,6 +119,26 @@ describe('errorResponse()', () => {
       [body['message'], body['request_id'], body['code'], body['more']],
       ['real', 'r-1', 'ERR_BAD_REQUEST', [1]],
     )
+  })
+})
+
+describe('retryAfterOf()', () => {
+  it('takes what the error says before what its code means', () => {
+    const of = (code: AvisoErrorCode, details = {}): string | undefined =>
+      retryAfterOf(new AvisoError(code, 'x', { details }))
+    assert.deepEqual(
+      [of('ERR_TOO_MANY_REQUESTS'), of('ERR_TOO_MANY_REQUESTS', { retry_after: 7 })],
+      ['1', '7'],
+    )
+    assert.deepEqual([of('ERR_STORE_FULL'), of('ERR_VERDICT_UNAVAILABLE')], ['60', '30'])
+    assert.deepEqual([of('ERR_BAD_REQUEST'), of('ERR_INTERNAL')], [undefined, undefined])
+  })
+
+  it('is 30 s with every 503 for clients of 1.x', () => {
+    for (const code of ['ERR_STORE_UNAVAILABLE', 'ERR_STORE_FULL', 'ERR_OVERLOADED'] as const)
+      assert.equal(retryAfterOf(new AvisoError(code, 'x'), true), '30')
+    assert.equal(retryAfterOf(new AvisoError('ERR_TOO_MANY_REQUESTS', 'x'), true), '1')
+    assert.equal(retryAfterOf(new AvisoError('ERR_FORBIDDEN', 'x'), true), undefined)
   })
 })
 
