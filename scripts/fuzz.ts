@@ -14,7 +14,7 @@ import { decodeBase64 } from '#shared/bytes/base64.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import { startEtcd } from './etcd/cluster.ts'
 import { rangeBody, watchBody } from './fuzz/bodies.ts'
-import { createChance, type Chance } from './fuzz/random.ts'
+import { createDice, type Dice } from '../tests/support/dice.ts'
 import { ALLOWED, startSubject, type Subject } from './fuzz/subject.ts'
 import { parseCommand, wholeNumber } from './parse_command.ts'
 
@@ -26,7 +26,7 @@ const MAX_SHOWN = 10
 const DEFAULT_SECONDS = 60
 /** A day: more is a mistake in the unit. */
 const MAX_SECONDS = 86_400
-/** The source of chance has 32 bits. */
+/** The dice have 32 bits of state. */
 const MAX_SEED = 2 ** 32 - 1
 
 /** A whole number in another spelling, which etcd 3.5 takes and 3.4 refuses. */
@@ -72,12 +72,12 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     const subject = await startSubject(etcd.store)
     const endpoint = etcd.endpoints[0] ?? ''
-    const chance = createChance(seed)
+    const dice = createDice(seed)
     const endAt = performance.now() + seconds * 1000
     while (performance.now() < endAt) {
       for (let count = 0; count < RANGES_PER_WATCH; count++)
-        await tryRange(subject, endpoint, { chance, tally })
-      await tryWatch(subject, { chance, tally })
+        await tryRange(subject, endpoint, { dice, tally })
+      await tryWatch(subject, { dice, tally })
     }
     await subject.close()
   } finally {
@@ -119,7 +119,7 @@ function parseArguments(argv: readonly string[]): Options | number {
 }
 
 interface Trying {
-  readonly chance: Chance
+  readonly dice: Dice
   readonly tally: Tally
 }
 
@@ -130,8 +130,8 @@ interface RangeAnswer {
   readonly more?: boolean
 }
 
-async function tryRange(subject: Subject, endpoint: string, { chance, tally }: Trying): Promise<void> {
-  const body = rangeBody(chance)
+async function tryRange(subject: Subject, endpoint: string, { dice, tally }: Trying): Promise<void> {
+  const body = rangeBody(dice)
   const before = subject.reads()
   const response = await subject.send('/v3/kv/range', body)
   const text = await response.text()
@@ -176,8 +176,8 @@ function differenceOf(ours: RangeAnswer, theirs: RangeAnswer, keys: readonly str
   return undefined
 }
 
-async function tryWatch(subject: Subject, { chance, tally }: Trying): Promise<void> {
-  const body = watchBody(chance)
+async function tryWatch(subject: Subject, { dice, tally }: Trying): Promise<void> {
+  const body = watchBody(dice)
   const stop = new AbortController()
   const response = await subject.send('/v3/watch', body, stop.signal)
   tally.watches++

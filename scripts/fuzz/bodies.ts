@@ -7,7 +7,7 @@
 
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import type { Chance } from './random.ts'
+import type { Dice } from '../../tests/support/dice.ts'
 
 /** Keys that bodies name: the listener's own, those beside them, and both ends of all keys. */
 const NAMES = [
@@ -96,69 +96,69 @@ const RARE = 0.06
 const FREQUENT = 0.25
 
 /** A body for `/v3/kv/range`. */
-export function rangeBody(chance: Chance): Uint8Array {
-  return disturb(objectText(chance, [...keyMembers(chance), ...members(chance, FIELDS)]), chance)
+export function rangeBody(dice: Dice): Uint8Array {
+  return disturb(objectText(dice, [...keyMembers(dice), ...members(dice, FIELDS)]), dice)
 }
 
 /** A body for `/v3/watch`. */
-export function watchBody(chance: Chance): Uint8Array {
-  const create = objectText(chance, [...keyMembers(chance), ...members(chance, WATCH_FIELDS)])
-  if (chance.happens(RARE)) return disturb(create, chance)
-  const names = chance.happens(RARE) ? ['create_request', 'createRequest'] : ['create_request']
-  const entries = names.map((name) => `${nameText(chance, name)}:${create}`)
-  if (chance.happens(RARE)) entries.push('"cancel_request":{"watch_id":"1"}')
+export function watchBody(dice: Dice): Uint8Array {
+  const create = objectText(dice, [...keyMembers(dice), ...members(dice, WATCH_FIELDS)])
+  if (dice.chance(RARE)) return disturb(create, dice)
+  const names = dice.chance(RARE) ? ['create_request', 'createRequest'] : ['create_request']
+  const entries = names.map((name) => `${nameText(dice, name)}:${create}`)
+  if (dice.chance(RARE)) entries.push('"cancel_request":{"watch_id":"1"}')
   const text = `{${entries.join()}}`
-  return disturb(chance.happens(RARE) ? `${text}\n${text}` : text, chance)
+  return disturb(dice.chance(RARE) ? `${text}\n${text}` : text, dice)
 }
 
-function keyMembers(chance: Chance): readonly string[] {
-  const key = chance.happens(0.7) ? chance.pick(OWN) : chance.pick(NAMES)
-  const result = [member(chance, 'key', keyText(chance, key))]
-  if (chance.happens(0.7)) result.push(member(chance, 'range_end', keyText(chance, endFor(chance, key))))
-  if (chance.happens(RARE)) result.push(member(chance, 'range_end', keyText(chance, chance.pick(NAMES))))
-  if (chance.happens(RARE)) result.push(member(chance, 'key', keyText(chance, chance.pick(NAMES))))
+function keyMembers(dice: Dice): readonly string[] {
+  const key = dice.chance(0.7) ? dice.pick(OWN) : dice.pick(NAMES)
+  const result = [member(dice, 'key', keyText(dice, key))]
+  if (dice.chance(0.7)) result.push(member(dice, 'range_end', keyText(dice, endFor(dice, key))))
+  if (dice.chance(RARE)) result.push(member(dice, 'range_end', keyText(dice, dice.pick(NAMES))))
+  if (dice.chance(RARE)) result.push(member(dice, 'key', keyText(dice, dice.pick(NAMES))))
   return result
 }
 
 /** Mostly what a client makes of a prefix: its last byte counted up. */
-function endFor(chance: Chance, key: string): string {
-  if (key === '' || chance.happens(0.4)) return chance.pick(NAMES)
+function endFor(dice: Dice, key: string): string {
+  if (key === '' || dice.chance(0.4)) return dice.pick(NAMES)
   return key.slice(0, -1) + String.fromCharCode(key.charCodeAt(key.length - 1) + 1)
 }
 
-function members(chance: Chance, fields: typeof FIELDS): readonly string[] {
+function members(dice: Dice, fields: typeof FIELDS): readonly string[] {
   const result: string[] = []
   for (const [name, values] of fields) {
-    if (!chance.happens(FREQUENT)) continue
+    if (!dice.chance(FREQUENT)) continue
     // The first values of each list are good ones.
-    const value = chance.happens(0.8) ? chance.pick(values.slice(0, 3)) : chance.pick(values)
-    result.push(member(chance, name, value))
-    if (chance.happens(RARE / 4)) result.push(member(chance, name, chance.pick(values)))
+    const value = dice.chance(0.8) ? dice.pick(values.slice(0, 3)) : dice.pick(values)
+    result.push(member(dice, name, value))
+    if (dice.chance(RARE / 4)) result.push(member(dice, name, dice.pick(values)))
   }
-  if (chance.happens(RARE)) result.push(member(chance, chance.pick(UNKNOWN), '1'))
+  if (dice.chance(RARE)) result.push(member(dice, dice.pick(UNKNOWN), '1'))
   return result
 }
 
-function member(chance: Chance, name: string, value: string): string {
-  const space = chance.happens(RARE) ? ' \n' : ''
-  return `${nameText(chance, name)}${space}:${space}${value}`
+function member(dice: Dice, name: string, value: string): string {
+  const space = dice.chance(RARE) ? ' \n' : ''
+  return `${nameText(dice, name)}${space}:${space}${value}`
 }
 
-function nameText(chance: Chance, name: string): string {
-  const isCamel = chance.happens(FREQUENT)
+function nameText(dice: Dice, name: string): string {
+  const isCamel = dice.chance(FREQUENT)
   const spelled = isCamel ? name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()) : name
-  if (!chance.happens(RARE)) return JSON.stringify(spelled)
-  const at = chance.below(Math.max(1, spelled.length))
+  if (!dice.chance(RARE)) return JSON.stringify(spelled)
+  const at = dice.whole(0, Math.max(0, spelled.length - 1))
   const escaped = `\\u${spelled.charCodeAt(at).toString(16).padStart(4, '0')}`
   return `"${spelled.slice(0, at)}${spelled === '' ? '' : escaped}${spelled.slice(at + 1)}"`
 }
 
 /** Text of a key as a value: base64, or what some decoder takes for it. */
-function keyText(chance: Chance, key: string): string {
+function keyText(dice: Dice, key: string): string {
   const bytes = key === '\u00ff' ? Uint8Array.of(0xff) : toBytes(key)
   const base64 = encodeBase64(bytes)
-  if (!chance.happens(RARE * 2)) return JSON.stringify(base64)
-  switch (chance.below(10)) {
+  if (!dice.chance(RARE * 2)) return JSON.stringify(base64)
+  switch (dice.whole(0, 9)) {
     case 0:
       return JSON.stringify(base64.replaceAll('=', ''))
     case 1:
@@ -176,30 +176,29 @@ function keyText(chance: Chance, key: string): string {
     case 7:
       return JSON.stringify(base64.replace(/[^=](=*)$/, 'B$1'))
     case 8:
-      return chance.pick(['null', '7', 'true', '{}', '""', '[]'])
+      return dice.pick(['null', '7', 'true', '{}', '""', '[]'])
     default:
       return JSON.stringify(key)
   }
 }
 
-function objectText(chance: Chance, entries: readonly string[]): string {
+function objectText(dice: Dice, entries: readonly string[]): string {
   const shuffled = [...entries]
   for (let index = shuffled.length - 1; index > 0; index--) {
-    const [moved = ''] = shuffled.splice(chance.below(index + 1), 1)
+    const [moved = ''] = shuffled.splice(dice.whole(0, index), 1)
     shuffled.push(moved)
   }
   return `{${shuffled.join()}}`
 }
 
 /** Now and then, what follows a document, what comes before it, and any byte in it. */
-function disturb(text: string, chance: Chance): Uint8Array {
+function disturb(text: string, dice: Dice): Uint8Array {
   let bytes = toBytes(text)
-  if (chance.happens(RARE / 2))
-    bytes = toBytes(text + chance.pick(['{}', text, ',', ' x', '\0', '\n{}', ']']))
-  if (chance.happens(RARE / 4)) bytes = toBytes(`\ufeff${text}`)
-  if (!chance.happens(RARE)) return bytes
+  if (dice.chance(RARE / 2)) bytes = toBytes(text + dice.pick(['{}', text, ',', ' x', '\0', '\n{}', ']']))
+  if (dice.chance(RARE / 4)) bytes = toBytes(`\ufeff${text}`)
+  if (!dice.chance(RARE)) return bytes
   const changed = Uint8Array.from(bytes)
-  for (let count = 1 + chance.below(2); count > 0; count--)
-    changed[chance.below(changed.length)] = chance.below(256)
-  return chance.happens(0.3) ? changed.slice(0, chance.below(changed.length)) : changed
+  for (let count = dice.whole(1, 2); count > 0; count--)
+    changed[dice.whole(0, changed.length - 1)] = dice.whole(0, 255)
+  return dice.chance(0.3) ? changed.slice(0, dice.whole(0, changed.length - 1)) : changed
 }

@@ -151,7 +151,7 @@ export function challengeOf({ details }: AvisoError): string {
  */
 export function retryAfterOf({ code, status, details }: AvisoError, isFacade = false): string | undefined {
   if (isFacade && status === 503) return String(RETRY_AFTER_SECONDS_1X)
-  const seconds = details['retry_after'] ?? RETRY_AFTER_SECONDS[code]
+  const seconds = details.retry_after ?? RETRY_AFTER_SECONDS[code]
   return seconds === undefined ? undefined : String(seconds)
 }
 

@@ -4,9 +4,8 @@
  * @module
  */
 
-import { fingerprint } from '#shared/journal/codec.ts'
-import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { randomFraction } from '#shared/time/jitter.ts'
 import { RACE, RACES_BEFORE_WAITING, RETRY_PAUSE_MS, YIELD_MS } from './limits.ts'
 
 /** Resolves when the next transaction may be sent. */
@@ -30,7 +29,6 @@ export function createPace({
   let failures = 0
   let races = 0
   let yieldMs: number = YIELD_MS.first
-  const fraction = (): number => Number.parseInt(fingerprint(toBytes(random())).slice(0, 8), 16) / 2 ** 32
   return {
     afterCommit: async (someoneWaits) => {
       failures = 0
@@ -41,13 +39,13 @@ export function createPace({
     },
     afterFailure: () => {
       const pause = Math.min(RETRY_PAUSE_MS.first * 2 ** failures++, RETRY_PAUSE_MS.most)
-      return clock.sleep(pause * (0.5 + fraction() / 2))
+      return clock.sleep(pause * (0.5 + randomFraction(random) / 2))
     },
     afterLostRace: async () => {
       failures = 0
       yieldMs = YIELD_MS.first
       if (++races <= RACE.immediate) return
-      await clock.sleep(Math.min(2 ** (races - RACE.immediate), RACE.mostMs) * fraction())
+      await clock.sleep(Math.min(2 ** (races - RACE.immediate), RACE.mostMs) * randomFraction(random))
     },
     isStarving: () => races >= RACES_BEFORE_WAITING,
   }

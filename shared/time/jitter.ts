@@ -1,5 +1,5 @@
 /**
- * Chance for waiting times, drawn from the one source of randomness that is handed in.
+ * Chance as a number, drawn from the one source of randomness that is handed in: random text.
  *
  * @module
  */

@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createRandom } from '../support/ghost_store.ts'
+import { createRandom } from '../support/dice.ts'
 import { createManualClock } from '../support/clock.ts'
 import {
   assertItems,

@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Hub, StreamPosition } from '#shared/hub/hub.ts'
-import { createRandom } from '../support/ghost_store.ts'
+import { createRandom } from '../support/dice.ts'
 import { createFlakyStore } from './hub_flaky_store.ts'
 import {
   assertItems,

@@ -13,7 +13,8 @@ import { createPublisher, type PublisherParts } from '#shared/publish/publisher.
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { ALL_FAULTS, createGhostStore, createRandom } from '../support/ghost_store.ts'
+import { createRandom } from '../support/dice.ts'
+import { ALL_FAULTS, createGhostStore } from '../support/ghost_store.ts'
 import { createScaledClock } from '../support/clock.ts'
 import { checkHistory, codeOf, history, IDENTITY, item, receiptOf } from './publisher_support.ts'
 

@@ -13,6 +13,7 @@ import type { Revision, Store, WatchMessage } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { followStore } from '#shared/hub/source/follow.ts'
+import { LEAST_CHANCE } from '../support/dice.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import type { GatewayAuth } from '#shared/store/etcd/login.ts'
 import {
@@ -157,7 +158,7 @@ function threeMembers(name: string, openStore: OpenOver): void {
       const leader = await leaderOf(etcd)
       // Both begin at the leader, which is what the faults strike.
       const [first, ...rest] = [...etcd.endpoints.slice(leader), ...etcd.endpoints.slice(0, leader)]
-      const store = await openStore([first ?? '', ...rest], { random: () => '' })
+      const store = await openStore([first ?? '', ...rest], { random: () => LEAST_CHANCE })
       const stop = new AbortController()
       const stopReading = new AbortController()
       const following = followNumbers(store, key, stopReading.signal)

@@ -6,7 +6,7 @@
 
 import { checkRun, type Violation } from './checker.ts'
 import { startCompactor, type Compactor } from './compactor.ts'
-import { createDice, type Dice } from './dice.ts'
+import { createDice, type Dice } from '../support/dice.ts'
 import { doorTo, type Door } from './door.ts'
 import { destinationPrefix, FLIGHT_PREFIX } from './notifications.ts'
 import { strike, type StruckFault } from './nemesis.ts'

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { checkRun, countByKind } from './checker.ts'
-import { createDice } from './dice.ts'
+import { createDice } from '../support/dice.ts'
 import type { Chain, Operation, Run, Session, Step, StoredRevision } from './records.ts'
 import { createStoreView } from './store_view.ts'
 

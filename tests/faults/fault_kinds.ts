@@ -6,7 +6,7 @@
 
 import type { EtcdMember } from '../../scripts/etcd/member.ts'
 import type { Compactor } from './compactor.ts'
-import type { Dice } from './dice.ts'
+import type { Dice } from '../support/dice.ts'
 import type { Scene } from './scene.ts'
 import type { Site, SiteService } from './site.ts'
 import type { Cut, TcpProxy, Weather } from './tcp_proxy.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Dice } from './dice.ts'
+import type { Dice } from '../support/dice.ts'
 import type { Door, DoorRequest } from './door.ts'
 import type { Chain, Position, Selection, Session, Step } from './records.ts'
 

@@ -7,7 +7,7 @@
 import { checkRun, type Violation } from './checker.ts'
 import { startCompactor } from './compactor.ts'
 import { delaysOf, longest } from './delays.ts'
-import { createDice } from './dice.ts'
+import { createDice } from '../support/dice.ts'
 import { doorTo } from './door.ts'
 import { FAULTS, type FaultKind } from './fault_kinds.ts'
 import { FLIGHT_PREFIX } from './notifications.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Dice } from './dice.ts'
+import type { Dice } from '../support/dice.ts'
 import { FAULTS, type FaultKind, type FaultParts } from './fault_kinds.ts'
 
 /** A fault that was struck. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Dice } from './dice.ts'
+import type { Dice } from '../support/dice.ts'
 import { valueOf } from './records.ts'
 
 /** A notification to publish. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Dice } from './dice.ts'
+import type { Dice } from '../support/dice.ts'
 import type { Door } from './door.ts'
 import { cloudEvent, drawNotification, type Draft, type DrawOptions } from './notifications.ts'
 import type { Operation, Try } from './records.ts'

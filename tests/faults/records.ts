@@ -7,7 +7,7 @@
  * @module
  */
 
-import { hashText } from './dice.ts'
+import { hashText } from '../support/dice.ts'
 
 /** A place in the store's history. */
 export interface Position {

@@ -9,7 +9,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startFaultCluster, type FaultCluster } from './cluster.ts'
-import type { Dice } from './dice.ts'
+import type { Dice } from '../support/dice.ts'
 import { startService, type ServiceProcess } from './service_process.ts'
 import { startTcpProxy, type TcpProxy } from './tcp_proxy.ts'
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { createServer, createConnection, type AddressInfo, type Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { eventually } from '../support/streams.ts'
-import { createDice } from './dice.ts'
+import { createDice } from '../support/dice.ts'
 import { startTcpProxy, type TcpProxy } from './tcp_proxy.ts'
 
 /** What a socket has seen. */

@@ -8,7 +8,7 @@
  */
 
 import { createServer, createConnection, type AddressInfo, type Socket } from 'node:net'
-import type { Dice } from './dice.ts'
+import type { Dice } from '../support/dice.ts'
 
 /** What happens to bytes on their way. */
 export type Weather =

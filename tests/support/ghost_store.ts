@@ -53,15 +53,6 @@ export interface GhostStore extends Store {
   readonly struck: ReadonlyMap<keyof GhostFaults, number>
 }
 
-/** Numbers from 0 to 1, the same for the same seed (an LCG of 2^32: enough to choose faults). */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
 /** Wraps a store. */
 export function createGhostStore(store: Store, random: () => number, faults: GhostFaults): GhostStore {
   const ghosts: TxnRequest[] = []

@@ -10,6 +10,7 @@ import { encodeSse } from '#shared/http/sse.ts'
 import type { Notification } from '#shared/notification/notification.ts'
 import { joinBytes, toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
+import { randomFraction } from '#shared/time/jitter.ts'
 import type { Closing, CloseReason, StartPosition, StreamFormat, StreamPosition } from '#shared/hub/hub.ts'
 
 /** How a stream speaks. */
@@ -258,8 +259,5 @@ function timestamp({ now }: StreamDetails): string {
 }
 
 function retryMs(requestId: string): number {
-  let hash = 0
-  for (let index = 0; index < requestId.length; index++)
-    hash = (hash * 31 + requestId.charCodeAt(index)) >>> 0
-  return RETRY_MS.least + (hash % RETRY_MS.spread)
+  return RETRY_MS.least + Math.floor(randomFraction(() => requestId) * RETRY_MS.spread)
 }

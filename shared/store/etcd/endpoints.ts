@@ -6,6 +6,7 @@
 
 import { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { randomFraction } from '#shared/time/jitter.ts'
 import type { Logger } from '#shared/logger.ts'
 
 /** Rests of a member that failed. Short, because an election is over within a second or two. */
@@ -63,7 +64,7 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
   }))
   const [some] = all
   if (some === undefined) throw new AvisoError('ERR_CONFIG', 'An etcd store needs at least one address')
-  let preferred = Math.floor(chance(random) * all.length)
+  let preferred = Math.floor(randomFraction(random) * all.length)
   let clusterId: string | undefined
   return {
     pick: () => {
@@ -83,7 +84,7 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
     failed: (endpoint, silent) => {
       const growing = Math.min(REST_MS.first * 2 ** endpoint.failures, REST_MS.most)
       const restMs = silent && all.length > 1 ? SILENT_REST_MS : growing
-      endpoint.restsUntil = clock.now() + restMs * (0.5 + chance(random) / 2)
+      endpoint.restsUntil = clock.now() + restMs * (0.5 + randomFraction(random) / 2)
       endpoint.failures = Math.min(endpoint.failures + 1, 10)
       endpoint.verified = false
       // A healthy member is silent, too, when it waits for one that is not: none of them is known to be good any more.
@@ -108,12 +109,4 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
       )
     },
   }
-}
-
-/** A number in [0, 1) from random text. */
-function chance(random: () => string): number {
-  let hash = 0
-  for (const character of random()) hash = (Math.imul(hash, 31) + (character.codePointAt(0) ?? 0)) >>> 0
-  // The last characters alone decide the low bits, so the high ones are taken after another mixing.
-  return (Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 0) / 2 ** 32
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Dice } from '../dice.ts'
+import type { Dice } from '../../support/dice.ts'
 import type { Door } from '../door.ts'
 
 /** Goes on at the last position instead of behind it: no +1. */

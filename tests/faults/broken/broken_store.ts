@@ -7,7 +7,7 @@
 import { AvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import type { KeyRange, Store, TxnRequest, WatchMessage, WatchRequest } from '#shared/store/store.ts'
 import { toText } from '#shared/bytes/bytes.ts'
-import type { Dice } from '../dice.ts'
+import type { Dice } from '../../support/dice.ts'
 
 /** Whether a transaction publishes notifications. */
 function isPublish({ success }: TxnRequest): boolean {

@@ -7,7 +7,7 @@
 import { createMemoryStore } from '#shared/store/embedded/memory.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { createDice, type Dice } from '../dice.ts'
+import { createDice, type Dice } from '../../support/dice.ts'
 import type { Door } from '../door.ts'
 import { followTruth, startLocalSystem } from '../in_process.ts'
 import { destinationPrefix, FLIGHT_PREFIX } from '../notifications.ts'

@@ -6,7 +6,7 @@
 
 import { AvisoError } from '#shared/errors.ts'
 import type { Store, WatchMessage } from '#shared/store/store.ts'
-import type { Dice } from '../dice.ts'
+import type { Dice } from '../../support/dice.ts'
 import type { Door } from '../door.ts'
 
 /** Most messages that a disturbed watch lives for. */

@@ -11,6 +11,7 @@ import { createGatewayStore, type GatewayStoreParts } from '#shared/store/etcd/g
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
+import { LEAST_CHANCE } from '../../../../support/dice.ts'
 
 export const HEADER = {
   cluster_id: '14841639068965178418',
@@ -95,7 +96,7 @@ export async function openStore(
     watchFetch: watch,
     clock: systemClock,
     // The first endpoint comes first.
-    random: () => '',
+    random: () => LEAST_CHANCE,
     logger: silentLogger,
     ...more,
   })

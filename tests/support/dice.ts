@@ -1,5 +1,5 @@
 /**
- * Everything that a fault test draws comes from one seed, so that a schedule can be run again.
+ * Chance that can be repeated: everything that a randomised test draws comes from one seed.
  *
  * @module
  */
@@ -11,7 +11,7 @@ export interface Dice {
   /** A whole number from `least` to `most`, both possible. */
   whole(least: number, most: number): number
   /** One of several. */
-  pick<Item>(items: readonly [Item, ...Item[]]): Item
+  pick<Item>(items: readonly Item[]): Item
   /** One of several, where a weight of 2 comes twice as often as one of 1. */
   weighted<Item>(
     items: readonly [{ readonly item: Item; readonly weight: number }, ...Weighted<Item>[]],
@@ -27,19 +27,31 @@ interface Weighted<Item> {
   readonly weight: number
 }
 
-/** Dice for a seed (mulberry32: 32 bits of state, good enough to choose faults). */
-export function createDice(seed: number): Dice {
+/** Numbers from 0 to below 1, the same for the same seed on every runtime (mulberry32: 32 bits of state are enough to choose faults). */
+export function createRandom(seed: number): () => number {
   let state = seed >>> 0
-  const fraction = (): number => {
+  return () => {
     state = (state + 0x6d2b79f5) >>> 0
     let mixed = Math.imul(state ^ (state >>> 15), state | 1)
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
+}
+
+/** Random text of which `randomFraction` makes 0.0002: among several, the first is chosen. */
+export const LEAST_CHANCE = '666'
+
+/** Dice for a seed. */
+export function createDice(seed: number): Dice {
+  const fraction = createRandom(seed)
   return {
     fraction,
     whole: (least, most) => least + Math.floor(fraction() * (most - least + 1)),
-    pick: (items) => items[Math.floor(fraction() * items.length)] ?? items[0],
+    pick: (items) => {
+      if (items.length === 0) throw new RangeError('There is nothing to pick from')
+      // A fraction is below 1, so the index is below the length.
+      return items[Math.floor(fraction() * items.length)] as (typeof items)[number]
+    },
     weighted: (items) => {
       let point = fraction() * items.reduce((sum, { weight }) => sum + weight, 0)
       for (const { item, weight } of items) {
