@@ -107,8 +107,8 @@ export const VERDICT_MUTANTS: readonly Mutant[] = [
   { file: identity('chain'), from: 'if (verdict.final === true) return verdict', to: '', tests: ['chain'] },
   {
     file: identity('chain'),
-    from: 'return within(clock, deadlineAt, verdict)',
-    to: 'return verdict',
+    from: 'return verdictInTime(clock, verdict).then',
+    to: 'return verdict.then',
     tests: ['chain'],
   },
   {
