@@ -5,7 +5,7 @@
  */
 
 import { spawn } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
@@ -41,8 +41,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const url = `http://${config.dev.host}:${port}`
   const folder = join(ROOT, '.cache', 'workerd', String(port))
   await mkdir(folder, { recursive: true })
-  const dataFolder = config.vars.store === 'embedded:' ? resolve(config.dev.data, 'workerd') : undefined
-  if (dataFolder !== undefined) await mkdir(dataFolder, { recursive: true })
+  const dataFolder = await makeDataFolder(config, folder)
   const modulePath = join(folder, 'aviso.mjs')
   await bundleForWorkerd(modulePath)
   const text = toWorkerdConfig({
@@ -61,6 +60,18 @@ async function main(argv: readonly string[]): Promise<number> {
   const configPath = join(folder, 'workerd.capnp')
   await writeFile(configPath, text)
   return run(configPath, url, secrets)
+}
+
+/** The folder of the Durable Object's database; `undefined` where the store is elsewhere. */
+async function makeDataFolder({ vars, dev }: Config, cacheFolder: string): Promise<string | undefined> {
+  const store = parseStoreAddress(vars.store)
+  if (store.kind !== 'embedded') return undefined
+  const isKept = store.place === 'disk'
+  const folder = isKept ? resolve(dev.data, 'workerd') : join(cacheFolder, 'data')
+  // workerd has no SQL in memory: what is not to be kept stands in a folder that is emptied at the next start.
+  if (!isKept) await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { recursive: true })
+  return folder
 }
 
 /**

@@ -15,7 +15,7 @@ import { createSchemas } from '#shared/notification/schema.ts'
 import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
 import type { UdpPower } from '#shared/runtime/runtime.ts'
 import { createSecretReader } from '#shared/secret.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../tests/support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { code, generatedDocument, table } from './markdown.ts'
 

@@ -12,7 +12,7 @@ export interface WorkerdConfig {
   readonly address: string
   /** Absolute path of the bundled module. */
   readonly modulePath: string
-  /** Absolute path of an existing folder for the embedded store; `undefined`: in memory. */
+  /** Absolute path of an existing folder for the embedded store; `undefined`: the store is elsewhere. */
   readonly dataFolder: string | undefined
   readonly compatibilityDate: string
   /** JSON values by binding name. */

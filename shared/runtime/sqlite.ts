@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { AvisoError } from '#shared/errors.ts'
 import type { SqlDatabase, SqlRow } from './runtime.ts'
 
@@ -25,8 +25,7 @@ const RECLAIM_PAGES = 1_000
  * @param path A file, or `:memory:`.
  * @throws {AvisoError} `ERR_CONFIG` where the file is in use, damaged, foreign or out of reach.
  */
-export async function openSqlite(path: string): Promise<SqlDatabase> {
-  const { DatabaseSync } = await import('node:sqlite')
+export function openSqlite(path: string): SqlDatabase {
   try {
     return openFile(new DatabaseSync(path), path)
   } catch (error) {

@@ -3,7 +3,7 @@
  *
  * Flow: ingest → **store** → hub → listener
  *
- * Adapters: `memory.ts`, `embedded.ts` (SQLite), `gateway.ts` (etcd JSON gateway), `etcd.ts` (gRPC).
+ * Adapters: `embedded/store.ts` (SQLite, in a file or in memory), `etcd/gateway.ts` (etcd JSON gateway), `etcd/grpc.ts`.
  * All of them pass `tests/contract/store.contract.ts`.
  *
  * @module

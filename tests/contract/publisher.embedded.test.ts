@@ -1,8 +1,6 @@
 import { openSqlite } from '#shared/runtime/sqlite.ts'
-import { openEmbeddedStore } from '#shared/store/embedded/embedded.ts'
+import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { publisherContract } from './publisher.contract.ts'
 
-publisherContract('embedded', async () =>
-  openEmbeddedStore(await openSqlite(':memory:'), { clock: systemClock }),
-)
+publisherContract('embedded', async () => openEmbeddedStore(openSqlite(':memory:'), { clock: systemClock }))

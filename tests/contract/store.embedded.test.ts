@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { openSqlite } from '#shared/runtime/sqlite.ts'
-import { openEmbeddedStore } from '#shared/store/embedded/embedded.ts'
+import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { storeContract } from './store.contract.ts'
@@ -14,12 +14,12 @@ storeContract('embedded', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'aviso-embedded-'))
   folders.push(folder)
   const open = async (): Promise<Store> =>
-    openEmbeddedStore(await openSqlite(join(folder, 'store.sqlite')), { clock: systemClock })
+    openEmbeddedStore(openSqlite(join(folder, 'store.sqlite')), { clock: systemClock })
   return { store: await open(), reopen: open }
 })
 
 storeContract('embedded without a file', async () => ({
-  store: await openEmbeddedStore(await openSqlite(':memory:'), { clock: systemClock }),
+  store: openEmbeddedStore(openSqlite(':memory:'), { clock: systemClock }),
 }))
 
 after(async () => {

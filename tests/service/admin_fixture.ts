@@ -4,7 +4,7 @@ import { createAdminService, type AdminParts, type AdminService } from '#service
 import { createRestHandler } from '#services/rest/handler.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createSkippingClock, type TestClock } from '../support/clock.ts'

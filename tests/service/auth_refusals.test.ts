@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { AvisoError } from '#shared/errors.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { b64, readFrames, withSystem, type TestSystem } from './auth_fixture.ts'

@@ -5,7 +5,7 @@ import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system/system.ts'
 import { loadConfig } from '#services/system/settings.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'

@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { isStream, problemsOf, requestOf } from '../hostile/answer.ts'

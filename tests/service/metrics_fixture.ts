@@ -7,7 +7,7 @@
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { startSystem } from '#services/system/system.ts'
 import { loadConfig, type Config } from '#services/system/settings.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../support/memory_store.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createManualClock } from '../support/clock.ts'
 import { createSecretReader } from '#shared/secret.ts'

@@ -8,7 +8,7 @@ import { MAX_DATAGRAMS_PER_SECOND } from '#services/monitoring/receive/udp_gate.
 import { formatMetrics } from '#shared/observe/metrics/open_metrics.ts'
 import { createRegistry } from '#shared/observe/metrics/registry.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { encodeTelemetry } from '#shared/observe/telemetry/message.ts'
 import { createOpsviewStandIn } from '../support/opsview.ts'

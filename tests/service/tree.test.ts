@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 
 import { decodeBase64 } from '#shared/bytes/base64.ts'
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { eventually } from '../support/streams.ts'
 import { b64, dissemination } from './identity_fixture.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { openSqlite } from '#shared/runtime/sqlite.ts'
-import { openEmbeddedStore } from '#shared/store/embedded/embedded.ts'
+import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import { openStore } from '#shared/store/open/open.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
@@ -25,7 +25,7 @@ describe('simulate()', () => {
       days: 60,
       perDay: 48,
       retentionDays: 15,
-      open: async (clock) => ({ store: await openEmbeddedStore(await openSqlite(':memory:'), { clock }) }),
+      open: async (clock) => ({ store: openEmbeddedStore(openSqlite(':memory:'), { clock }) }),
     })
     assertFlat(figures, 15)
     assert.ok(figures.leastHistoryDays >= 15)

@@ -10,7 +10,7 @@ import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createSecretReader } from '#shared/secret.ts'
@@ -22,7 +22,7 @@ const KEYS = 10
 const platform = await detectPlatform()
 const hasIdentities = process.argv[2] === 'identities'
 const standIns = await startAccessStandIns()
-const store = createMemoryStore({ clock: systemClock })
+const store = openEmbeddedStore(await platform.openDatabase(undefined), { clock: systemClock })
 for (let index = 0; index < KEYS; index++) {
   const key = toBytes(`/ec/diss/SCL/date=20260810,target=E1,step=${index}`)
   await store.txn({ compare: [], success: [{ kind: 'put', key, value: toBytes(`s3://bucket/${index}`) }] })

@@ -1,14 +1,16 @@
 /**
- * Group commit: the writes of one turn of the event loop share one durable transaction.
+ * Group commit: the writes of one turn of the event loop share one durable transaction, each with a revision of its own. Nothing is
+ * acknowledged, readable or watched before that transaction is on disk.
  *
  * @module
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import type { Logger } from '#shared/logger.ts'
-import type { Backend, RevisionEvents } from './backend.ts'
 import { onNextTurn } from '#shared/time/turn.ts'
 import type { Revision, StoreEvent } from '../store.ts'
+import { newestRevision, type RevisionEvents } from './revisions.ts'
+import type { StoreState } from './state.ts'
+import type { Feed } from './watch.ts'
 
 /** A group keeps the event loop for about 10 ms at most. */
 const GROUP_BYTES = 4 * 1_048_576
@@ -17,24 +19,20 @@ const GROUP_WRITES = 1_024
 const WAITING_BYTES = 64 * 1_048_576
 /** What a waiting write costs besides its request. */
 const WRITE_OVERHEAD_BYTES = 512
+/** SQLite's result code for a full disk. */
+const SQLITE_FULL = 13
+
+/** What a write did: its answer, and its events, all of one revision. */
+export interface Written<Value> {
+  readonly value: Value
+  readonly events: readonly StoreEvent[]
+}
 
 /**
  * Evaluates and applies one write at the store's revision `current`. Either throws an `AvisoError` before it changes
  * anything, or returns its answer and what it wrote as revision `current` + 1.
  */
-export type Write<Value> = (current: Revision) => {
-  readonly value: Value
-  readonly events: readonly StoreEvent[]
-}
-
-export interface GroupCommitParts {
-  readonly backend: Backend
-  readonly logger: Logger
-  /** After a commit, before its writes are answered: the new revisions in order, and the store's revision now. */
-  readonly committed: (entries: readonly RevisionEvents[], current: Revision) => void
-  /** After a failed commit. Does not throw. */
-  readonly failed: () => void
-}
+export type Write<Value> = (current: Revision) => Written<Value>
 
 export interface GroupCommit {
   /**
@@ -63,42 +61,57 @@ interface Waiting {
   readonly refuse: (error: unknown) => void
 }
 
-export function createGroupCommit({ backend, logger, committed, failed }: GroupCommitParts): GroupCommit {
+/** The writes of a store. What they commit is passed on to its watches. */
+export function createGroupCommit(state: StoreState, feed: Feed): GroupCommit {
   const waiting: Waiting[] = []
   let waitingBytes = 0
-  let scheduled = false
+  let isScheduled = false
+  /** A commit has failed since the newest revision was read. */
+  let isUncertain = false
 
-  const schedule = (): void => {
-    if (scheduled) return
-    scheduled = true
-    onNextTurn(() => {
-      scheduled = false
-      commitGroup()
-      if (waiting.length > 0) schedule()
-    })
+  function schedule(): void {
+    if (isScheduled) return
+    isScheduled = true
+    onNextTurn(onTurn)
+  }
+  function onTurn(): void {
+    isScheduled = false
+    commitGroup()
+    if (waiting.length > 0) schedule()
   }
   function commitGroup(): void {
     const group = takeGroup()
     if (group.length === 0) return
     const entries: RevisionEvents[] = []
     const answers: (() => void)[] = []
-    let current: Revision = 0n
+    let current = state.newest
     try {
-      transact(() => {
-        current = backend.revision()
+      transact(state, () => {
+        if (isUncertain) current = newestRevision(state.database)
         for (const write of group) {
-          const outcome = attempt(write, current)
-          answers.push(outcome.answer)
-          if (outcome.events.length > 0) entries.push({ revision: ++current, events: outcome.events })
+          const { answer, events } = attempt(write, current)
+          answers.push(answer)
+          if (events.length > 0) entries.push({ revision: ++current, events })
         }
       })
     } catch (error) {
       for (const write of group) write.refuse(error)
-      failed()
-      return
+      return lookAgain()
     }
-    committed(entries, current)
+    isUncertain = false
+    state.newest = current
+    for (const entry of entries) feed.publish(entry)
     for (const answer of answers) answer()
+  }
+  /** What is on disk decides, not what we think we wrote. If that cannot be read either, the next write looks again. */
+  function lookAgain(): void {
+    isUncertain = true
+    try {
+      state.newest = newestRevision(state.database)
+    } catch (error) {
+      state.logger('error', 'The store could not be read after a failed write', { cause: String(error) })
+    }
+    feed.wake()
   }
   function takeGroup(): Waiting[] {
     let bytes = 0
@@ -110,20 +123,6 @@ export function createGroupCommit({ backend, logger, committed, failed }: GroupC
     }
     waitingBytes -= bytes
     return waiting.splice(0, count)
-  }
-  function transact<Result>(work: () => Result): Result {
-    let worked = false
-    try {
-      return backend.transaction(() => {
-        const result = work()
-        worked = true
-        return result
-      })
-    } catch (cause) {
-      const error = writeError(cause, { full: backend.isFull(cause), committing: worked })
-      logger('error', 'A write to the store failed', { code: error.code, cause: String(cause) })
-      throw error
-    }
   }
   return {
     add: (write, bytes, signal) => {
@@ -148,7 +147,7 @@ export function createGroupCommit({ backend, logger, committed, failed }: GroupC
         })
       })
     },
-    now: transact,
+    now: (work) => transact(state, work),
     drain: () => {
       while (waiting.length > 0) commitGroup()
     },
@@ -165,17 +164,30 @@ function attempt(write: Waiting, current: Revision): Outcome {
   }
 }
 
-function writeError(
-  cause: unknown,
-  { full, committing }: { full: boolean; committing: boolean },
-): AvisoError {
-  if (full)
+/** @throws {AvisoError} `ERR_STORE_FULL`, `ERR_OUTCOME_UNKNOWN` where the commit itself failed, `ERR_STORE_UNAVAILABLE`. */
+function transact<Result>({ database, logger }: StoreState, work: () => Result): Result {
+  let isCommitting = false
+  try {
+    return database.transaction(() => {
+      const result = work()
+      isCommitting = true
+      return result
+    })
+  } catch (cause) {
+    const error = writeError(cause, isCommitting)
+    logger('error', 'A write to the store failed', { code: error.code, cause: String(cause) })
+    throw error
+  }
+}
+
+function writeError(cause: unknown, isCommitting: boolean): AvisoError {
+  if (isFull(cause))
     return new AvisoError(
       'ERR_STORE_FULL',
       'The store has no room left: compact it or make room on its disk',
       { cause },
     )
-  if (committing)
+  if (isCommitting)
     return new AvisoError(
       'ERR_OUTCOME_UNKNOWN',
       'The store failed while it committed: the write may have been done',
@@ -184,4 +196,9 @@ function writeError(
   return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store could not be written: look at its disk', {
     cause,
   })
+}
+
+function isFull(error: unknown): boolean {
+  const { errcode } = error as { errcode?: unknown }
+  return errcode === SQLITE_FULL || /SQLITE_FULL|disk is full/.test(String(error))
 }

@@ -45,10 +45,9 @@ export async function openStore(address: string, parts: OpenStoreParts): Promise
   const auth = parts.auth === undefined ? {} : { auth: parts.auth }
   switch (parsed.kind) {
     case 'embedded': {
-      if (parsed.place === 'memory')
-        return (await import('../embedded/memory.ts')).createMemoryStore({ clock })
-      const { openEmbeddedStore } = await import('../embedded/embedded.ts')
-      return openEmbeddedStore(await platform.openDatabase(parts.dataFolder), { clock, logger })
+      const { openEmbeddedStore } = await import('../embedded/store.ts')
+      const folder = parsed.place === 'memory' ? undefined : parts.dataFolder
+      return openEmbeddedStore(await platform.openDatabase(folder), { clock, logger })
     }
     case 'gateway': {
       const { endpoints } = parsed

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createDice, type Dice } from '../../support/dice.ts'

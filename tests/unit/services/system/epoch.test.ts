@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 
 import { openEpoch } from '#services/system/epoch.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'

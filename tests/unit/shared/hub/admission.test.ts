@@ -1,6 +1,6 @@
 import { after, describe, it } from 'node:test'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createManualClock } from '../../../support/clock.ts'
 import { createFlakyStore } from '../../../contract/hub_flaky_store.ts'

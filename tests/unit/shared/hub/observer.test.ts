@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import {
   createPublisher,

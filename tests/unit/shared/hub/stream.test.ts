@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { sourceOf, type ByteSink, type ByteSource } from '#shared/bytes/byte_source.ts'
 import { toText } from '#shared/bytes/bytes.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import type { Hub, StartPosition } from '#shared/hub/hub.ts'
 import {

@@ -4,7 +4,7 @@ import { isAvisoError } from '#shared/errors.ts'
 import { readOrCreateEpoch } from '#shared/journal/epoch.ts'
 import { EPOCH_KEY } from '#shared/journal/journal.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 

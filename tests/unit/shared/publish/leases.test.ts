@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
 import { createLeases } from '#shared/publish/leases.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../../support/memory_store.ts'
 import { createManualClock } from '../../../support/clock.ts'
 
 function setUp(fail = false) {

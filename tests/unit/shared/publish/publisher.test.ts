@@ -5,7 +5,7 @@ import { AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { journalKey, waitingKey } from '#shared/journal/journal.ts'
 import { createPublisher, type PublisherParts } from '#shared/publish/publisher.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../../support/memory_store.ts'
 import type { Store, StoreOperation, TxnRequest } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import {

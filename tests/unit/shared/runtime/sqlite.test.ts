@@ -13,12 +13,15 @@ describe('openSqlite()', () => {
   let folder = ''
   let files = 0
   const newPath = (): string => join(folder, `${++files}.sqlite`)
-  const refuses = (path: string, message: RegExp): Promise<void> =>
-    assert.rejects(openSqlite(path), (error) => {
-      assert.ok(isAvisoError(error, 'ERR_CONFIG'), String(error))
-      assert.match(error.message, message)
-      return true
-    })
+  const refuses = (path: string, message: RegExp): void =>
+    assert.throws(
+      () => openSqlite(path),
+      (error) => {
+        assert.ok(isAvisoError(error, 'ERR_CONFIG'), String(error))
+        assert.match(error.message, message)
+        return true
+      },
+    )
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'aviso-sqlite-'))
@@ -29,11 +32,11 @@ describe('openSqlite()', () => {
 
   it('keeps what was committed', async () => {
     const path = newPath()
-    const database = await openSqlite(path)
+    const database = openSqlite(path)
     database.run('CREATE TABLE t (a INTEGER, b BLOB, c TEXT)')
     database.run('INSERT INTO t VALUES (?, ?, ?)', 2 ** 53 - 1, new Uint8Array([0, 255]), 'text')
     database.close()
-    const again = await openSqlite(path)
+    const again = openSqlite(path)
     const [row] = again.all('SELECT * FROM t')
     assert.deepEqual({ ...row }, { a: 2 ** 53 - 1, b: new Uint8Array([0, 255]), c: 'text' })
     assert.ok(again.sizeBytes() > 0)
@@ -41,14 +44,14 @@ describe('openSqlite()', () => {
   })
 
   it('syncs every commit to disk and takes the log as its journal', async () => {
-    const database = await openSqlite(newPath())
+    const database = openSqlite(newPath())
     assert.deepEqual({ ...database.all('PRAGMA synchronous')[0] }, { synchronous: 2 })
     assert.deepEqual({ ...database.all('PRAGMA journal_mode')[0] }, { journal_mode: 'wal' })
     database.close()
   })
 
   it('undoes a transaction that throws, and passes its error on', async () => {
-    const database = await openSqlite(':memory:')
+    const database = openSqlite(':memory:')
     database.run('CREATE TABLE t (a INTEGER UNIQUE)')
     const failing = (): void => {
       database.run('INSERT INTO t VALUES (1)')
@@ -74,7 +77,7 @@ describe('openSqlite()', () => {
   })
 
   it('gives room back to the file system, step by step', async () => {
-    const database = await openSqlite(newPath())
+    const database = openSqlite(newPath())
     database.run('CREATE TABLE t (a BLOB)')
     database.transaction(() => {
       for (let row = 0; row < 3_000; row++) database.run('INSERT INTO t VALUES (zeroblob(4000))')
@@ -91,7 +94,7 @@ describe('openSqlite()', () => {
   })
 
   it('has no size in memory', async () => {
-    const database = await openSqlite(':memory:')
+    const database = openSqlite(':memory:')
     database.run('CREATE TABLE t (a BLOB)')
     assert.equal(database.sizeBytes(), 0)
     database.close()
@@ -100,15 +103,15 @@ describe('openSqlite()', () => {
 
   it('refuses a file that this process has open', async () => {
     const path = newPath()
-    const database = await openSqlite(path)
-    await refuses(path, /in use by another process/)
+    const database = openSqlite(path)
+    refuses(path, /in use by another process/)
     database.close()
-    ;(await openSqlite(path)).close()
+    openSqlite(path).close()
   })
 
   it('refuses a file that another process has open', async () => {
     const path = newPath()
-    const database = await openSqlite(path)
+    const database = openSqlite(path)
     const module = new URL('../../../../shared/runtime/sqlite.ts', import.meta.url).href
     const script = `import(${JSON.stringify(module)}).then(({ openSqlite }) => openSqlite(${JSON.stringify(path)})).then(() => 'opened', (e) => e.code + ' ' + e.message).then((text) => console.log(text))`
     const flags = 'Deno' in globalThis ? ['eval', '--no-check', '-A'] : ['-e']
@@ -124,7 +127,7 @@ describe('openSqlite()', () => {
   it('refuses a file that is no database', async () => {
     const path = newPath()
     await writeFile(path, 'no database '.repeat(1_000))
-    await refuses(path, /damaged or no database/)
+    refuses(path, /damaged or no database/)
   })
 
   it("refuses another program's database and leaves it as it was", async () => {
@@ -132,7 +135,7 @@ describe('openSqlite()', () => {
     const foreign = new DatabaseSync(path)
     foreign.exec('CREATE TABLE theirs (a)')
     foreign.close()
-    await refuses(path, /of another program/)
+    refuses(path, /of another program/)
     const again = new DatabaseSync(path)
     assert.equal(again.prepare('PRAGMA journal_mode').get()?.['journal_mode'], 'delete')
     assert.equal(again.prepare('PRAGMA application_id').get()?.['application_id'], 0)
@@ -141,7 +144,7 @@ describe('openSqlite()', () => {
 
   it('refuses a damaged file', async () => {
     const path = newPath()
-    const database = await openSqlite(path)
+    const database = openSqlite(path)
     database.run('CREATE TABLE t (a BLOB)')
     database.transaction(() => {
       for (let row = 0; row < 200; row++) database.run('INSERT INTO t VALUES (zeroblob(1000))')
@@ -150,10 +153,10 @@ describe('openSqlite()', () => {
     const file = await open(path, 'r+')
     await file.write(new Uint8Array(8_192).fill(0xa5), 0, 8_192, 4_096 * 4)
     await file.close()
-    await refuses(path, /damaged/)
+    refuses(path, /damaged/)
   })
 
   it('refuses a path in no folder', async () => {
-    await refuses(join(folder, 'absent', 'x.sqlite'), /cannot be opened/)
+    refuses(join(folder, 'absent', 'x.sqlite'), /cannot be opened/)
   })
 })

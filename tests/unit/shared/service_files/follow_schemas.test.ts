@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { followSchemas, readSchemas } from '#shared/service_files/follow_schemas.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { createScaledClock } from '../../../support/clock.ts'
 

@@ -12,7 +12,7 @@ import { HistoryCompacted, isAvisoError } from '#shared/errors.ts'
 import { encodeJournal } from '#shared/journal/codec.ts'
 import { journalKey, type JournalBatch } from '#shared/journal/journal.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../../../support/memory_store.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 

@@ -4,7 +4,7 @@ import { historySeconds } from '#services/monitoring/checks/history_age.ts'
 import { encodeJournal } from '#shared/journal/codec.ts'
 import { journalKey } from '#shared/journal/journal.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { createMemoryStore } from '#shared/store/embedded/memory.ts'
+import { createMemoryStore } from '../../../../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 
 const START = Date.UTC(2026, 5, 10, 12)

@@ -7,10 +7,10 @@
 import process from 'node:process'
 import { openSqlite } from '#shared/runtime/sqlite.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { openEmbeddedStore } from '#shared/store/embedded/embedded.ts'
+import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 
-const store = await openEmbeddedStore(await openSqlite(process.argv[2] ?? ''), { clock: systemClock })
+const store = openEmbeddedStore(openSqlite(process.argv[2] ?? ''), { clock: systemClock })
 const writers = Array.from({ length: 8 }, async (_, writer) => {
   for (let index = 0; ; index++) {
     const key = `${writer}-${index}`

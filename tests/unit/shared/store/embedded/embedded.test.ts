@@ -8,10 +8,11 @@ import { describe, it } from 'node:test'
 import { HistoryCompacted, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { openSqlite } from '#shared/runtime/sqlite.ts'
 import { END_OF_KEYS, prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
-import { openEmbeddedStore } from '#shared/store/embedded/embedded.ts'
+import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import type { Store, TxnResult, WatchMessage } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createManualClock } from '../../../../support/clock.ts'
+import { createMemoryStore } from '../../../../support/memory_store.ts'
 import { createFaultyDatabase, type FaultyDatabase } from './support.ts'
 
 const EVERYTHING = { key: new Uint8Array([0]), end: END_OF_KEYS }
@@ -46,9 +47,9 @@ async function codeOf(call: Promise<unknown>): Promise<AvisoErrorCode | 'done'> 
   }
 }
 
-async function openFaulty(): Promise<{ store: Store; database: FaultyDatabase }> {
-  const database = createFaultyDatabase(await openSqlite(':memory:'))
-  const store = await openEmbeddedStore(database, { clock: systemClock })
+function openFaulty(): { store: Store; database: FaultyDatabase } {
+  const database = createFaultyDatabase(openSqlite(':memory:'))
+  const store = openEmbeddedStore(database, { clock: systemClock })
   database.transactions = 0
   return { store, database }
 }
@@ -62,15 +63,18 @@ async function nextOf(iterator: AsyncIterator<WatchMessage>): Promise<WatchMessa
 
 describe('openEmbeddedStore()', () => {
   it('refuses tables of another version', async () => {
-    const database = await openSqlite(':memory:')
-    await openEmbeddedStore({ ...database, close: () => undefined }, { clock: systemClock })
+    const database = openSqlite(':memory:')
+    openEmbeddedStore({ ...database, close: () => undefined }, { clock: systemClock })
     database.run(`UPDATE meta SET value = 999 WHERE name = 'schema'`)
-    assert.equal(await codeOf(openEmbeddedStore(database, { clock: systemClock })), 'ERR_CONFIG')
+    assert.throws(
+      () => openEmbeddedStore(database, { clock: systemClock }),
+      (error) => isAvisoError(error, 'ERR_CONFIG'),
+    )
   })
 
   it('needs no timer while there is no lease and no watch', async () => {
     const clock = createManualClock()
-    const store = await openEmbeddedStore(await openSqlite(':memory:'), { clock })
+    const store = openEmbeddedStore(openSqlite(':memory:'), { clock })
     assert.equal(clock.timers, 0)
     const watch = store.watch(EVERYTHING)[Symbol.asyncIterator]()
     await watch.next()
@@ -89,7 +93,7 @@ describe('openEmbeddedStore()', () => {
 
 describe('openEmbeddedStore() group commit', () => {
   it('commits what arrives together as one transaction, each with its revision', async () => {
-    const { store, database } = await openFaulty()
+    const { store, database } = openFaulty()
     const results = await Promise.all(Array.from({ length: 64 }, (_, index) => put(store, `${index}`)))
     assert.equal(database.transactions, 1)
     assert.deepEqual(
@@ -100,7 +104,7 @@ describe('openEmbeddedStore() group commit', () => {
   })
 
   it('drops a write that is given up while it waits', async () => {
-    const { store } = await openFaulty()
+    const { store } = openFaulty()
     const stop = new AbortController()
     const [kept, dropped] = [put(store, 'kept'), put(store, 'dropped', 'v', stop.signal)]
     stop.abort()
@@ -110,7 +114,7 @@ describe('openEmbeddedStore() group commit', () => {
   })
 
   it('bounds what waits', async () => {
-    const { store } = await openFaulty()
+    const { store } = openFaulty()
     const large = new Uint8Array(1_000_000)
     const codes = await Promise.all(
       Array.from({ length: 80 }, (_, index) => codeOf(put(store, `${index}`, large))),
@@ -123,7 +127,7 @@ describe('openEmbeddedStore() group commit', () => {
   })
 
   it('finishes what waits when it is closed', async () => {
-    const { store } = await openFaulty()
+    const { store } = openFaulty()
     const written = put(store, 'a')
     await store.close()
     assert.equal((await written).revision, 2n)
@@ -140,7 +144,7 @@ describe('openEmbeddedStore() failures of the disk', () => {
     [new Error('SQLITE_FULL: no room'), 'ERR_STORE_FULL'],
   ] as const) {
     it(`changes nothing when a write fails: ${error.message}`, async () => {
-      const { store, database } = await openFaulty()
+      const { store, database } = openFaulty()
       await put(store, 'before')
       database.failWrite = error
       assert.deepEqual(await Promise.all([codeOf(put(store, 'a')), codeOf(put(store, 'b'))]), [code, code])
@@ -152,7 +156,7 @@ describe('openEmbeddedStore() failures of the disk', () => {
   }
 
   it('says that it does not know when a commit fails that was undone', async () => {
-    const { store, database } = await openFaulty()
+    const { store, database } = openFaulty()
     database.failCommit = { error: disk, committed: false }
     assert.equal(await codeOf(put(store, 'a')), 'ERR_OUTCOME_UNKNOWN')
     assert.equal((await store.status()).revision, 1n)
@@ -161,7 +165,7 @@ describe('openEmbeddedStore() failures of the disk', () => {
   })
 
   it('says that it does not know when a commit fails that was done, and shows what is on disk', async () => {
-    const { store, database } = await openFaulty()
+    const { store, database } = openFaulty()
     const watch = store.watch(EVERYTHING)[Symbol.asyncIterator]()
     await watch.next()
     await put(store, 'a')
@@ -183,7 +187,7 @@ describe('openEmbeddedStore() failures of the disk', () => {
   })
 
   it('is out of room when a commit finds none', async () => {
-    const { store, database } = await openFaulty()
+    const { store, database } = openFaulty()
     database.failCommit = { error: full, committed: false }
     assert.equal(await codeOf(put(store, 'a')), 'ERR_STORE_FULL')
     await store.close()
@@ -191,8 +195,8 @@ describe('openEmbeddedStore() failures of the disk', () => {
 
   it('tries again to end a lease', async () => {
     const clock = createManualClock()
-    const database = createFaultyDatabase(await openSqlite(':memory:'))
-    const store = await openEmbeddedStore(database, { clock })
+    const database = createFaultyDatabase(openSqlite(':memory:'))
+    const store = openEmbeddedStore(database, { clock })
     const lease = await store.grantLease(1)
     await store.txn({
       compare: [],
@@ -210,7 +214,7 @@ describe('openEmbeddedStore() failures of the disk', () => {
 
 describe('openEmbeddedStore() watch()', () => {
   it('gives pages of history bounded in bytes, and everything', async () => {
-    const { store } = await openFaulty()
+    const { store } = openFaulty()
     for (let index = 0; index < 12; index++) await put(store, 'a', new Uint8Array(1_000_000).fill(index))
     for (const range of [EVERYTHING, { key: toBytes('a') }]) {
       const watch = store.watch({ ...range, from: 2n })[Symbol.asyncIterator]()
@@ -225,7 +229,7 @@ describe('openEmbeddedStore() watch()', () => {
   })
 
   it('gives a revision whole that is larger than a page', async () => {
-    const { store } = await openFaulty()
+    const { store } = openFaulty()
     for (let batch = 0; batch < 20; batch++) {
       const success = Array.from({ length: 125 }, (_, index) => ({
         kind: 'put' as const,
@@ -252,7 +256,7 @@ describe('openEmbeddedStore() watch()', () => {
   })
 
   it('tells a watch that compaction has overtaken', async () => {
-    const { store } = await openFaulty()
+    const { store } = openFaulty()
     const watch = store.watch(EVERYTHING)[Symbol.asyncIterator]()
     await watch.next()
     for (let index = 0; index < 5_000; index++) void put(store, 'a')
@@ -269,7 +273,7 @@ describe('openEmbeddedStore() watch()', () => {
 
   it('says how far it is when it is idle', async () => {
     const clock = createManualClock()
-    const store = await openEmbeddedStore(await openSqlite(':memory:'), { clock })
+    const store = openEmbeddedStore(openSqlite(':memory:'), { clock })
     const watch = store.watch({ key: toBytes('quiet') })[Symbol.asyncIterator]()
     await watch.next()
     await put(store, 'other')
@@ -282,7 +286,7 @@ describe('openEmbeddedStore() watch()', () => {
 
 describe('openEmbeddedStore() compact()', () => {
   it('drops superseded versions and old deletions only, and lets writers in between', async () => {
-    const { store, database } = await openFaulty()
+    const { store, database } = openFaulty()
     for (let round = 0; round < 30; round++) {
       const success = Array.from({ length: 100 }, (_, index) => ({
         kind: 'put' as const,
@@ -314,7 +318,7 @@ describe('openEmbeddedStore() compact()', () => {
 
   it('makes the file smaller', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'aviso-embedded-'))
-    const store = await openEmbeddedStore(await openSqlite(join(folder, 'store.sqlite')), {
+    const store = openEmbeddedStore(openSqlite(join(folder, 'store.sqlite')), {
       clock: systemClock,
     })
     for (let round = 0; round < 20; round++) await put(store, 'a', new Uint8Array(500_000))
@@ -324,6 +328,46 @@ describe('openEmbeddedStore() compact()', () => {
     assert.ok((await store.status()).sizeBytes < 1_000_000)
     await store.close()
     await rm(folder, { recursive: true })
+  })
+})
+
+describe('openEmbeddedStore() in memory', () => {
+  it('ends leases by the clock it was given, and stops its timer when there are none', async () => {
+    const clock = createManualClock()
+    const store = createMemoryStore({ clock })
+    assert.equal(clock.timers, 0)
+    const lease = await store.grantLease(10)
+    assert.equal(clock.timers, 1)
+    await store.txn({
+      compare: [],
+      success: [{ kind: 'put', key: toBytes('a'), value: toBytes('v'), lease }],
+    })
+    const pass = async (ms: number): Promise<bigint> => {
+      await clock.advance(ms)
+      await store.txn({ compare: [], success: [] })
+      return (await store.range({ key: toBytes('a') })).count
+    }
+    assert.equal(await pass(9_999), 1n)
+    assert.equal(await pass(1), 0n)
+    assert.equal(clock.timers, 0)
+    await store.close()
+  })
+
+  it('keeps what was written when the caller reuses its buffers', async () => {
+    const store = createMemoryStore({ clock: systemClock })
+    const [key, value] = [toBytes('a'), toBytes('v')]
+    const watch = store.watch({ ...EVERYTHING, from: 2n })[Symbol.asyncIterator]()
+    await watch.next()
+    const written = store.txn({ compare: [], success: [{ kind: 'put', key, value }] })
+    await written
+    key[0] = 0x62
+    value[0] = 0x77
+    const { kvs } = await store.range(EVERYTHING)
+    const message = await nextOf(watch)
+    assert.ok(message.kind === 'revision')
+    for (const kv of [kvs[0], message.events[0]?.kv])
+      assert.deepEqual(kv && toText(kv.key) + toText(kv.value), 'av')
+    await store.close()
   })
 })
 
@@ -348,7 +392,7 @@ describe('openEmbeddedStore() crash', () => {
     })
     const lines = acknowledged.split('\n').slice(0, -1)
     assert.ok(lines.length > 1_000)
-    const store = await openEmbeddedStore(await openSqlite(path), { clock: systemClock })
+    const store = openEmbeddedStore(openSqlite(path), { clock: systemClock })
     const { kvs, revision } = await store.range(EVERYTHING)
     const found = new Map(kvs.map((kv) => [toText(kv.key), kv.modRevision]))
     for (const line of lines) {

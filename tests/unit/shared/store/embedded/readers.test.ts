@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { openSqlite } from '#shared/runtime/sqlite.ts'
 import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
-import { openEmbeddedStore } from '#shared/store/embedded/embedded.ts'
+import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 
@@ -19,7 +19,7 @@ const MOST_BETWEEN = 3_000
 describe('openEmbeddedStore() with readers of long history', () => {
   it('lets a writer in between their pages', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'aviso-readers-'))
-    const store = await openEmbeddedStore(await openSqlite(join(folder, 'store.sqlite')), {
+    const store = openEmbeddedStore(openSqlite(join(folder, 'store.sqlite')), {
       clock: systemClock,
     })
     try {

@@ -1,18 +1,11 @@
 /**
- * The embedded store: etcd's semantics in SQLite, for one machine. Acknowledged means committed and synced to disk.
- *
- * Plain SQL only, so that a Durable Object's database serves as well as a file.
+ * The tables of the embedded store. Plain SQL only, so that a Durable Object's database serves as well as a file.
  *
  * @module
  */
 
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { AvisoError } from '#shared/errors.ts'
 import type { SqlDatabase } from '#shared/runtime/runtime.ts'
-import type { Clock } from '#shared/time/clock.ts'
-import { silentLogger, type Logger } from '#shared/logger.ts'
-import { createEmbeddedBackend } from './sql_backend.ts'
-import { createMvccStore } from './store.ts'
-import type { Store } from '../store.ts'
 
 /** Counted up when the tables change. */
 const SCHEMA_VERSION = 1
@@ -38,34 +31,12 @@ const TABLES = [
   `INSERT INTO meta (name, value) VALUES ('schema', ${SCHEMA_VERSION}), ('compacted', 0), ('lease', 0)`,
 ]
 
-/** What the store is opened with, besides its database. */
-export interface EmbeddedStoreParts {
-  readonly clock: Clock
-  readonly logger?: Logger
-}
-
 /**
- * Opens (and makes) the store in a database, which it owns from now on.
+ * Makes the tables in an empty database.
  *
- * @throws {AvisoError} `ERR_CONFIG` for tables of another version, or a database that cannot be read and written.
+ * @throws {AvisoError} `ERR_CONFIG` for tables of another version.
  */
-export async function openEmbeddedStore(database: SqlDatabase, parts: EmbeddedStoreParts): Promise<Store> {
-  try {
-    database.transaction(() => makeTables(database))
-    return createMvccStore(createEmbeddedBackend(database), {
-      clock: parts.clock,
-      logger: parts.logger ?? silentLogger,
-    })
-  } catch (cause) {
-    database.close()
-    if (isAvisoError(cause)) throw cause
-    throw new AvisoError('ERR_CONFIG', 'The embedded store cannot be read or written: look at its disk', {
-      cause,
-    })
-  }
-}
-
-function makeTables(database: SqlDatabase): void {
+export function makeTables(database: SqlDatabase): void {
   database.run(META)
   const [row] = database.all(`SELECT value FROM meta WHERE name = 'schema'`)
   if (row === undefined) {
