@@ -28,6 +28,7 @@ import { notify } from './aviso/notify.ts'
 import { createOutput, type Output } from './aviso/output.ts'
 import { createProgram, type Invocation } from './aviso/program.ts'
 import { manageConfig } from './aviso/service_config.ts'
+import { isMain } from './is_main.ts'
 import { onStopRequest } from './stop_requests.ts'
 
 /** Time for what runs to end after the second signal, before the process goes all the same. */
@@ -159,7 +160,7 @@ async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-if (import.meta.main) {
+if (isMain(import.meta)) {
   process.exitCode = await main(process.argv.slice(2))
   // Flushed by now; sockets that are kept for reuse must not hold the process.
   process.exit()

@@ -27,6 +27,7 @@ import { telemetryGroup } from './bench/groups/telemetry.ts'
 import type { Bench, RowGroup } from './bench/plan.ts'
 import { BENCH_RUNTIMES, CAN_PIN, fileLimit, HAS_PROC, place, type BenchRuntime } from './bench/processes.ts'
 import { toJsonRows, toTable, verdictOf, type Row } from './bench/row.ts'
+import { isMain } from './is_main.ts'
 import { parseCommand, wholeNumber } from './parse_command.ts'
 
 const GROUPS: readonly RowGroup[] = [
@@ -180,4 +181,4 @@ async function writeJson(
   await writeFile(path, `${JSON.stringify(document, undefined, 2)}\n`)
 }
 
-if (import.meta.main) process.exit(await main(process.argv.slice(2)))
+if (isMain(import.meta)) process.exit(await main(process.argv.slice(2)))

@@ -8,6 +8,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join, posix, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isMain } from './is_main.ts'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
@@ -262,7 +263,7 @@ async function typescriptFiles(folder: string): Promise<string[]> {
     .toSorted()
 }
 
-if (import.meta.main) {
+if (isMain(import.meta)) {
   const violations = [...findTableFaults(), ...(await findViolations())]
   for (const line of violations) console.error(line)
   if (violations.length > 0) process.exitCode = 1

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { DemoReader } from './demo/reader.ts'
 import { DEMO_LISTENERS, forecastRun, type DemoListener, type RunNotification } from './demo/forecast_run.ts'
+import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -212,7 +213,7 @@ function parseArguments(argv: readonly string[]): DemoOptions | number {
   return program.opts<DemoOptions>()
 }
 
-if (import.meta.main) {
+if (isMain(import.meta)) {
   process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
     console.error(error instanceof Error ? `error: ${error.message}` : 'error: the demonstration failed')
     return 1

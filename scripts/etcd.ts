@@ -8,6 +8,7 @@ import process from 'node:process'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { findEtcdctl } from './etcd/binary.ts'
 import { startEtcd, type EtcdCluster } from './etcd/cluster.ts'
+import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
 import { stopRequest } from './stop_requests.ts'
 
@@ -69,4 +70,4 @@ function parsePort(text: string): number {
   throw new InvalidArgumentError('It takes a number from 1 to 65530.')
 }
 
-if (import.meta.main) process.exit(await main(process.argv.slice(2)))
+if (isMain(import.meta)) process.exit(await main(process.argv.slice(2)))

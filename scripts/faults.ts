@@ -14,6 +14,7 @@ import { checkRun } from '../tests/faults/checker.ts'
 import { measureMemberLoss } from '../tests/faults/member_loss.ts'
 import { showViolations, summarise, summariseLosses, summariseRun } from '../tests/faults/summary.ts'
 import { parseFaultsArguments, type FaultsOptions } from './faults/options.ts'
+import { isMain } from './is_main.ts'
 
 /** Memory holds the record of one run; a longer time is made of several. */
 const SECONDS_PER_RUN = 300
@@ -81,7 +82,7 @@ function print(lines: readonly string[]): void {
   for (const line of lines) console.log(line)
 }
 
-if (import.meta.main) {
+if (isMain(import.meta)) {
   // What was started ends with this process.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {

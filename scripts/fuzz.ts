@@ -16,6 +16,7 @@ import { startEtcd } from './etcd/cluster.ts'
 import { rangeBody, watchBody } from './fuzz/bodies.ts'
 import { createDice, type Dice } from '../tests/support/dice.ts'
 import { ALLOWED, startSubject, type Subject } from './fuzz/subject.ts'
+import { isMain } from './is_main.ts'
 import { parseCommand, wholeNumber } from './parse_command.ts'
 
 /** One watch for so many ranges: a watch takes a moment to say something. */
@@ -225,4 +226,4 @@ function note(
   if (shown++ < MAX_SHOWN) console.log(`${what}: ${toText(body)}\n  ${detail}`)
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2))
+if (isMain(import.meta)) process.exitCode = await main(process.argv.slice(2))

@@ -14,6 +14,7 @@ import { configReferenceText } from './generate/config_reference.ts'
 import { configSchemaText } from './generate/config_schema.ts'
 import { errorCodesText } from './generate/error_codes.ts'
 import { metricsText } from './generate/metrics.ts'
+import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -63,4 +64,4 @@ async function main(argv: readonly string[]): Promise<number> {
   return 0
 }
 
-if (import.meta.main) process.exit(await main(process.argv.slice(2)))
+if (isMain(import.meta)) process.exit(await main(process.argv.slice(2)))

@@ -69,7 +69,8 @@ function valueOf(event: string, field: string): string {
   return lines.map((line) => line.slice(field.length + 1).replace(/^ /, '')).join('\n')
 }
 
-if (import.meta.main) {
+// Node 20 does not know `import.meta.main`.
+if (import.meta.main ?? process.argv[1] === import.meta.filename) {
   const [, , url = 'http://127.0.0.1:8080/api/v1/watch?event=flight', position] = process.argv
   await listen(
     url,

@@ -19,6 +19,7 @@ import { openMaintenance } from '#shared/store/open/maintenance.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createLogger, type Logger } from '#shared/logger.ts'
 import { findTracer } from '#shared/observe/telemetry/open_telemetry.ts'
+import { isMain } from './is_main.ts'
 import { openAuditSink } from './serve/audit_sink.ts'
 import {
   parseServeArguments,
@@ -45,6 +46,7 @@ interface Launched {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
+  refuseOldNode()
   const platform = await detectPlatform()
   const options = parseServeArguments(argv, platform.name)
   if (typeof options === 'number') return options
@@ -194,7 +196,16 @@ function announce({ servers }: Launched, config: Config, platform: Platform): vo
   )
 }
 
-if (import.meta.main) {
+/** `npm start` says so itself; tsx starts on older ones. @throws {AvisoError} `ERR_CONFIG` where Node lacks what is used. */
+function refuseOldNode(): void {
+  if ('withResolvers' in Promise) return
+  throw new AvisoError(
+    'ERR_CONFIG',
+    `Node ${process.versions.node} is too old for the services: they need 22.18 or newer. The client runs on it`,
+  )
+}
+
+if (isMain(import.meta)) {
   process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
     if (!isAvisoError(error, 'ERR_CONFIG')) throw error
     console.error(`error: ${error.message}`)

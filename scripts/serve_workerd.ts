@@ -14,6 +14,7 @@ import type { Config, ServiceName } from '#services/system/settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
+import { isMain } from './is_main.ts'
 import { parseServeArguments, readSchemaFiles, refuseOpenAddress, resolveConfig } from './serve/options.ts'
 import { createSecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
@@ -138,7 +139,7 @@ function freePort(host: string): Promise<number> {
   })
 }
 
-if (import.meta.main) {
+if (isMain(import.meta)) {
   process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
     if (!isAvisoError(error, 'ERR_CONFIG')) throw error
     console.error(`error: ${error.message}`)

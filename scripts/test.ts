@@ -8,6 +8,7 @@
 
 import process from 'node:process'
 import { Command } from 'commander'
+import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
 import { runStages, toTable } from './test/run_stages.ts'
 import { NothingSelected, selectStages, WHAT_THERE_IS } from './test/selection.ts'
@@ -51,4 +52,4 @@ async function parseArguments(argv: readonly string[]): Promise<readonly Stage[]
   }
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2))
+if (isMain(import.meta)) process.exitCode = await main(process.argv.slice(2))

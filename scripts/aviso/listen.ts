@@ -185,6 +185,12 @@ async function openOne(
   const folder = flags.state ?? context.environment['AVISO_STATE'] ?? join(home, STATE_FOLDER)
   const anew = flags.now === true || (!config.catchup && flags.catchup !== true)
   const position = await openPosition(folder, { server: config.baseUrl, event, request, name }, anew)
+  if (!position.isLocked) {
+    context.output.log(
+      'WARNING',
+      `This Node cannot lock positions: do not start this listener (${event}) twice at the same time`,
+    )
+  }
   const { cursor } = position
   if (cursor === undefined || period.from !== undefined) return { definition, position, start }
   context.output.log('INFO', `Starting from last notification received (${event})`)

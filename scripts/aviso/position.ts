@@ -9,7 +9,6 @@
 import { createHash } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import * as v from 'valibot'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
 
@@ -22,8 +21,10 @@ export interface PositionKey {
   readonly name?: string | undefined
 }
 
-/** A position, held by this process alone until it is closed. */
+/** A position, held by this process until it is closed. */
 export interface Position {
+  /** Whether no other process can open it meanwhile. Node before 22.13 has no lock that ends with its process. */
+  readonly isLocked: boolean
   /** What was saved last, by this process or an earlier one. */
   readonly cursor: string | undefined
   /** Puts a cursor on disk; a crash leaves either the old or the new one. */
@@ -55,11 +56,12 @@ export async function openPosition(folder: string, key: PositionKey, anew = fals
       { cause },
     )
   })
-  const unlock = lock(`${path}.lock`, key)
+  const unlock = await lock(`${path}.lock`, key)
   try {
     if (anew) await rm(path, { force: true })
     let cursor = await read(path)
     return {
+      isLocked: unlock !== undefined,
       get cursor() {
         return cursor
       },
@@ -71,10 +73,10 @@ export async function openPosition(folder: string, key: PositionKey, anew = fals
         )
         cursor = next
       },
-      close: unlock,
+      close: () => unlock?.(),
     }
   } catch (error) {
-    unlock()
+    unlock?.()
     throw error
   }
 }
@@ -115,9 +117,13 @@ async function write(folder: string, path: string, content: string): Promise<voi
 /**
  * A lock that the operating system takes back when the process ends, however it ends: that of an SQLite file. Node has no other door
  * to such locks, and a file with a process id in it outlives its process.
+ *
+ * @returns What unlocks; `undefined` where Node has no SQLite.
  */
-function lock(path: string, { event, name }: PositionKey): () => void {
-  const database = new DatabaseSync(path)
+async function lock(path: string, { event, name }: PositionKey): Promise<(() => void) | undefined> {
+  const sqlite = await import('node:sqlite').catch(() => undefined)
+  if (sqlite === undefined) return undefined
+  const database = new sqlite.DatabaseSync(path)
   try {
     database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
   } catch (cause) {

@@ -9,6 +9,7 @@ import process from 'node:process'
 import { RUNTIMES, runCorpus, type CorpusResult } from './corpus.ts'
 import { sendSocketRows, startSocketServer } from './socket.ts'
 import type { SocketRuntime } from './socket_rows.ts'
+import { isMain } from '../../scripts/is_main.ts'
 
 async function main(named: readonly string[]): Promise<number> {
   const unknown = named.filter((name) => !RUNTIMES.some((runtime) => runtime === name))
@@ -46,4 +47,4 @@ function show(runtime: SocketRuntime, kind: string, result: CorpusResult, slowes
   return wrong.length
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2))
+if (isMain(import.meta)) process.exitCode = await main(process.argv.slice(2))

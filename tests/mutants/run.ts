@@ -17,6 +17,7 @@ import { SUITES, type Mutant } from './mutant.ts'
 import { POLICY_MUTANTS } from './policy_mutants.ts'
 import { SERVICE_MUTANTS } from './service_mutants.ts'
 import { VERDICT_MUTANTS } from './verdict_mutants.ts'
+import { isMain } from '../../scripts/is_main.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MUTANTS = [...IDENTITY_MUTANTS, ...VERDICT_MUTANTS, ...POLICY_MUTANTS, ...SERVICE_MUTANTS]
@@ -93,4 +94,4 @@ function passes(folder: string, files: readonly string[], limitMs = LIMIT_MS): P
   })
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv[2] ?? '')
+if (isMain(import.meta)) process.exitCode = await main(process.argv[2] ?? '')

@@ -28,6 +28,7 @@ async function listen({ messages, run = () => undefined, onFailure = 'stop', par
   const log: string[] = []
   let cursor: string | undefined
   const position: Position = {
+    isLocked: true,
     get cursor() {
       return cursor
     },
@@ -156,6 +157,7 @@ describe('runListener()', () => {
 
   it('ends when saving fails', async () => {
     const position: Position = {
+      isLocked: true,
       cursor: undefined,
       save: () => Promise.reject(new Error('disk full')),
       close: () => undefined,
