@@ -5,7 +5,7 @@
  */
 
 import { isAvisoError } from '#shared/errors.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas, type Schemas } from '#shared/notification/schema.ts'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
 
@@ -21,7 +21,7 @@ export async function loadSchemas(
   try {
     const local = await readText(path)
     if (local !== undefined) return createSchemas([{ source: path, content: JSON.parse(local) }])
-    return createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+    return createBuiltinSchemas()
   } catch (cause) {
     const message = isAvisoError(cause) ? cause.message : `${path} cannot be read: ${messageOf(cause)}`
     throw new ClientError(message, { cause })

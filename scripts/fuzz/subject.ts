@@ -6,8 +6,7 @@
 
 import { startSystem, type System } from '#services/system/system.ts'
 import { loadConfig, type Config } from '#services/system/settings.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { openStore } from '#shared/store/open/open.ts'
@@ -67,7 +66,7 @@ export async function startSubject(address: string): Promise<Subject> {
     config: config(),
     services: ['auth'],
     store: counted.store,
-    schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
+    schemas: createBuiltinSchemas(),
     clock: systemClock,
     random: platform.random,
     logger: silentLogger,

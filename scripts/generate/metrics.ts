@@ -10,8 +10,7 @@ import { startSystemMonitoring } from '#services/system/monitoring.ts'
 import { loadConfig, type Config } from '#services/system/settings.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
 import { silentLogger } from '#shared/logger.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
 import type { UdpPower } from '#shared/runtime/runtime.ts'
 import { createSecretReader } from '#shared/secret.ts'
@@ -51,7 +50,7 @@ export async function allMetrics(): Promise<AllMetrics> {
   })
   const { metrics } = instruments
   const everywhere = await metrics.collect()
-  const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+  const schemas = createBuiltinSchemas()
   const monitoring = startSystemMonitoring({
     ...common,
     metrics,

@@ -8,6 +8,9 @@
 const encoder = new TextEncoder()
 const lenientDecoder = new TextDecoder()
 
+/** No bytes at all. */
+export const NO_BYTES: Uint8Array = new Uint8Array(0)
+
 /** UTF-8 bytes of a string. */
 export function toBytes(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text)

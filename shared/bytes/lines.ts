@@ -4,10 +4,9 @@
  * @module
  */
 
-import { joinBytes } from './bytes.ts'
+import { joinBytes, NO_BYTES } from './bytes.ts'
 
 const LINE_FEED = 0x0a
-const NO_BYTES = new Uint8Array(0)
 
 /** The bound of a line. */
 export interface LineBound {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { Clock } from '#shared/time/clock.ts'
 import { within } from '#shared/time/deadline.ts'
@@ -155,13 +156,8 @@ async function requireStream(response: Response, now: number): Promise<void> {
 }
 
 /** The JSON object of an answer; empty where there is none. */
-export async function readAnswer(response: Response): Promise<Readonly<Record<string, unknown>>> {
-  try {
-    const value: unknown = JSON.parse(await response.text())
-    return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : {}
-  } catch {
-    return {}
-  }
+export async function readAnswer(response: Response): Promise<JsonRecord> {
+  return parseJsonRecord(await response.text().catch(() => '')) ?? {}
 }
 
 async function* readFrames(

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NO_BYTES } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
 import type { Encoding, Entry } from './source/entry.ts'
 import type { HubRemovals, Selection, StreamFormat } from './hub.ts'
@@ -94,22 +95,20 @@ interface EncodingRequest {
   readonly phase: 'history' | 'live'
 }
 
-const NOTHING = new Uint8Array(0)
-
 /** Frames of notifications serve all groups of a format, those of revisions only their own: they hold what its ranges hold. */
 function createEncoding(groupKey: string, { matcher, format, phase }: EncodingRequest): Encoding {
   switch (matcher.kind) {
     case 'ranges':
       return {
         key: groupKey,
-        encode: (entry) => format.revision?.(entry.revision, takenEvents(matcher, entry)) ?? NOTHING,
+        encode: (entry) => format.revision?.(entry.revision, takenEvents(matcher, entry)) ?? NO_BYTES,
       }
     case 'notifications':
       return {
         key: `${phase} ${format.name}`,
         encode: ({ notifications }, place) => {
           const notification = notifications[place]
-          return (notification && format.notification?.(notification, phase)) ?? NOTHING
+          return (notification && format.notification?.(notification, phase)) ?? NO_BYTES
         },
       }
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isJsonRecord } from '#shared/json/record.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { JournalBatch, JournalEvent } from './journal.ts'
@@ -86,7 +87,7 @@ export function parseJournal(value: Uint8Array, key: string): JournalBatch {
 }
 
 function readBatch(written: unknown): JournalBatch | undefined {
-  if (!isRecord(written)) return undefined
+  if (!isJsonRecord(written)) return undefined
   const { batch, at, prev, first_seq: first, events } = written
   const isBatch =
     isText(batch) &&
@@ -114,7 +115,7 @@ function readEvent(
   seq: number,
   before: JournalEvent | undefined,
 ): JournalEvent | undefined {
-  if (!isRecord(written)) return undefined
+  if (!isJsonRecord(written)) return undefined
   const { id, hash, source = before?.source, traceparent } = written
   const key = readKey(written['key'], before?.key)
   const time = written['time'] === undefined ? before?.time : (written['time'] ?? undefined)
@@ -145,10 +146,6 @@ function isCount(value: unknown): value is number {
 
 function isOptionalText(value: unknown): value is string | undefined {
   return value === undefined || isText(value)
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isText(value: unknown): value is string {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { parseJsonRecord } from '#shared/json/record.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { REMOVED_PREFIX } from './journal.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
@@ -50,14 +51,9 @@ export function encodeRemoved({ wipedThrough, ids }: Removed): Uint8Array {
  * @throws {AvisoError} `ERR_STORE_PROTOCOL` for anything that no version of ours wrote.
  */
 export function parseRemoved(value: Uint8Array, event: string): Removed {
-  let document: unknown
-  try {
-    document = JSON.parse(toText(value))
-  } catch {
-    document = undefined
-  }
-  if (typeof document === 'object' && document !== null) {
-    const { version, wiped_through: through, ids } = document as Readonly<Record<string, unknown>>
+  const document = parseJsonRecord(toText(value))
+  if (document !== undefined) {
+    const { version, wiped_through: through, ids } = document
     const wipedThrough = toInteger(through)
     const pairs = Array.isArray(ids) ? ids.map(toPair) : [undefined]
     if (version === 1 && wipedThrough !== undefined && pairs.every((pair) => pair !== undefined))

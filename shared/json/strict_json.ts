@@ -53,6 +53,17 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** @returns the JSON object that bytes are, as {@link parseStrictJson} reads it; `undefined` for everything else. */
+export function readStrictObject(bytes: Uint8Array, limits: JsonLimits): JsonObject | undefined {
+  try {
+    const value = parseStrictJson(bytes, limits)
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    // What is wrong with it is no concern of the one who sent it.
+    return undefined
+  }
+}
+
 /**
  * Parses one JSON document.
  *

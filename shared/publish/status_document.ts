@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseJsonRecord } from '#shared/json/record.ts'
 import { toPythonJson } from '#shared/notification/python_json.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import type { KeyValue, Revision } from '#shared/store/store.ts'
@@ -34,7 +35,7 @@ const DATE_TIME = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d\.\d{1,6}Z$/
 export function readStatus(kv: KeyValue | undefined): Status {
   if (kv === undefined) return NO_STATUS
   const revision = kv.modRevision
-  const document = parse(toText(kv.value))
+  const document = parseJsonRecord(toText(kv.value)) ?? {}
   const day = DATE_TIME.exec(String(document['date_time']))?.[1]
   const last = document['last_prev_day_rev']
   if (day === undefined) return { revision }
@@ -76,15 +77,6 @@ export function nextStatus(
   })
   const known = lastPreviousDay === undefined ? { day } : { day, lastPreviousDay }
   return { text, stored: (revision) => ({ revision, ...known }) }
-}
-
-function parse(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  } catch {
-    return {}
-  }
 }
 
 /** What is known of the status documents. A wrong memory costs one repeated transaction, no more. */

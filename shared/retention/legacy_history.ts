@@ -7,6 +7,7 @@
  * @module
  */
 
+import { isJsonRecord } from '#shared/json/record.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
 import { LEGACY_GAP_MS, type TimeMark } from './time_marks.ts'
@@ -50,8 +51,8 @@ function parseArray(text: string): readonly unknown[] {
 }
 
 function toEntry(value: unknown): { readonly revision: Revision; readonly at: number }[] {
-  if (typeof value !== 'object' || value === null) return []
-  const { revision, timestamp } = value as Readonly<Record<string, unknown>>
+  if (!isJsonRecord(value)) return []
+  const { revision, timestamp } = value
   if (typeof revision !== 'number' || !Number.isSafeInteger(revision) || revision < 1) return []
   const time = typeof timestamp === 'string' ? TIMESTAMP.exec(timestamp)?.[1] : undefined
   const at = time === undefined ? Number.NaN : Date.parse(`${time}Z`)

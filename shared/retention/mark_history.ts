@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isJsonRecord, parseJsonRecord } from '#shared/json/record.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
@@ -51,13 +52,8 @@ export function encodeHistory({ marks, compacted }: MarkHistory): Uint8Array {
  * @throws {AvisoError} `ERR_STORE_PROTOCOL` for anything that no admin of ours wrote: nothing may be deleted on its account.
  */
 export function parseHistory(value: Uint8Array): MarkHistory {
-  let document: unknown
-  try {
-    document = JSON.parse(toText(value))
-  } catch {
-    document = undefined
-  }
-  if (isRecord(document) && document['version'] === 1 && Array.isArray(document['marks'])) {
+  const document = parseJsonRecord(toText(value))
+  if (document?.['version'] === 1 && Array.isArray(document['marks'])) {
     const marks = document['marks'].map(toMark)
     const compacted = toRevision(document['compacted'])
     if (compacted !== undefined && marks.every((mark) => mark !== undefined) && isAscending(marks))
@@ -70,7 +66,7 @@ export function parseHistory(value: Uint8Array): MarkHistory {
 }
 
 function toMark(value: unknown): TimeMark | undefined {
-  if (!isRecord(value)) return undefined
+  if (!isJsonRecord(value)) return undefined
   const revision = toRevision(value['revision'])
   const at = typeof value['timestamp'] === 'string' ? Date.parse(value['timestamp']) : Number.NaN
   const countedMs = value['counted_ms']
@@ -91,8 +87,4 @@ function toRevision(value: unknown): Revision | undefined {
 
 function isFiniteNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value)
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { createSchemas, type SchemaFile, type Schemas } from '#shared/notification/schema.ts'
 import { toText } from '#shared/bytes/bytes.ts'
@@ -57,13 +58,11 @@ function parseJson(path: string, content: Uint8Array): unknown {
   }
 }
 
-type Members = Readonly<Record<string, unknown>>
-
 /** Appends the language's values of a field, all synonyms, to every enumeration of that name. */
 function addValues(schema: unknown, language: unknown): unknown {
   const fields = membersOf(membersOf(language)['_field'])
   return mapMembers(schema, (event) => {
-    if (!isMembers(event) || !isMembers(event['request'])) return event
+    if (!isJsonRecord(event) || !isJsonRecord(event['request'])) return event
     const request = mapMembers(event['request'], (types, name) => {
       const values = membersOf(fields[name])['values']
       if (!Array.isArray(types) || !Array.isArray(values)) return types
@@ -79,14 +78,10 @@ function addValues(schema: unknown, language: unknown): unknown {
 }
 
 function mapMembers(value: unknown, change: (member: unknown, name: string) => unknown): unknown {
-  if (!isMembers(value)) return value
+  if (!isJsonRecord(value)) return value
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, change(member, name)]))
 }
 
-function membersOf(value: unknown): Members {
-  return isMembers(value) ? value : {}
-}
-
-function isMembers(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+function membersOf(value: unknown): JsonRecord {
+  return isJsonRecord(value) ? value : {}
 }

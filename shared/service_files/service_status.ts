@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseJsonRecord } from '#shared/json/record.ts'
 import { toPythonJson } from '#shared/notification/python_json.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { KeyValue, Revision } from '#shared/store/store.ts'
@@ -47,14 +48,7 @@ export function nextServiceStatus(next: NextServiceStatus): string {
 
 /** Reads a document; an empty one where it is none. */
 export function parseServiceStatus({ value }: Pick<KeyValue, 'value'>): ServiceStatus {
-  try {
-    const document: unknown = JSON.parse(toText(value))
-    return typeof document === 'object' && document !== null && !Array.isArray(document)
-      ? (document as ServiceStatus)
-      : {}
-  } catch {
-    return {}
-  }
+  return parseJsonRecord(toText(value)) ?? {}
 }
 
 /** Member that we add where a change took several transactions: the state before it is the one at this revision. */

@@ -8,8 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { startSystem } from '#services/system/system.ts'
 import { loadConfig } from '#services/system/settings.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import type { Store, StoreEvent } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
@@ -38,7 +37,7 @@ export async function startLocalSystem(store: Store): Promise<LocalSystem> {
 export async function beginLocalSystem(store: Store): Promise<LocalSystem> {
   const file = new URL('../../wrangler-like.config.json', import.meta.url)
   const config = loadConfig(await readFile(file, 'utf8'), 'wrangler-like.config.json')
-  const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+  const schemas = createBuiltinSchemas()
   const system = startSystem({
     readSecret: createSecretReader({}),
     config,

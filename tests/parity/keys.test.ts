@@ -8,7 +8,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { isAvisoError } from '#shared/errors.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { FieldOptions } from '#shared/notification/field_options.ts'
 import { createField } from '#shared/notification/fields.ts'
 import { satisfies } from '#shared/notification/match.ts'
@@ -16,7 +16,7 @@ import { createSchemas } from '#shared/notification/schema.ts'
 import { toListenerNotification } from '#shared/notification/to_listener_notification.ts'
 import { encodePayload } from '#shared/notification/value.ts'
 
-const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+const schemas = createBuiltinSchemas()
 const R1 = {
   target: 'E1',
   class: 'od',

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import { startSystem, type System } from '#services/system/system.ts'
 import { loadConfig, SERVICE_NAMES } from '#services/system/settings.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
@@ -35,7 +34,7 @@ async function start(vars: object = {}): Promise<System> {
     config: loadConfig(JSON.stringify({ ...CONFIG, vars }), 'file.json'),
     services: SERVICE_NAMES.filter((name) => name !== 'monitoring'),
     store: createMemoryStore({ clock }),
-    schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
+    schemas: createBuiltinSchemas(),
     clock,
     random: () => crypto.randomUUID(),
     logger: silentLogger,

@@ -8,8 +8,7 @@
 import assert from 'node:assert/strict'
 
 import { startSystem, type System } from '#services/system/system.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { END_OF_KEYS, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
@@ -86,7 +85,7 @@ export async function startIdentitySystem(options: IdentitySystemOptions = {}): 
     config: configOf({ ...standIns.vars, ...options.vars }),
     services: ['rest', 'auth', 'admin'],
     store,
-    schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
+    schemas: createBuiltinSchemas(),
     clock,
     random: () => crypto.randomUUID(),
     logger: createLogger((line) => printed.push(line), clock.now, 'debug'),

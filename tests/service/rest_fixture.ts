@@ -5,13 +5,12 @@ import { createRestHandler } from '#services/rest/handler.ts'
 import type { RestOptions } from '#services/rest/handler.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { Publisher, PublishItem, PublishResult } from '#shared/publish/publish.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createManualClock } from '../support/clock.ts'
 
-export const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+export const schemas = createBuiltinSchemas()
 
 /** What the clock of every handler shows. */
 const NOW = Date.UTC(2026, 5, 10, 12, 34, 56, 789)

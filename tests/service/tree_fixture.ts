@@ -8,8 +8,7 @@ import assert from 'node:assert/strict'
 
 import { startSystem, type System } from '#services/system/system.ts'
 import type { ServiceName } from '#services/system/settings.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import type { RunningServer } from '#shared/runtime/runtime.ts'
 import { openStore } from '#shared/store/open/open.ts'
@@ -93,7 +92,7 @@ export async function startLevel({ store, services = ['auth'], port = 0 }: Level
     config: configOf(VARS),
     services,
     store,
-    schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
+    schemas: createBuiltinSchemas(),
     clock: systemClock,
     random: () => crypto.randomUUID(),
     logger: createLogger((line) => logged.push(line), systemClock.now, 'debug'),

@@ -9,8 +9,7 @@ import assert from 'node:assert/strict'
 import { createJobs, type Jobs } from '#services/admin/jobs/jobs.ts'
 import type { AdminSettings } from '#services/admin/jobs/settings.ts'
 import { revisionOfDate } from '#shared/journal/positions.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
 import type { PublishItem } from '#shared/publish/publish.ts'
 import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
@@ -69,7 +68,7 @@ const DESTINATIONS = ['MACI', 'SCL', 'EC1', 'FOO', 'XYZ']
 const EVENTS = ['mars', 'dissemination'] as const
 const PREFIXES = ['/ec/mars/date=', '/ec/diss/']
 
-const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+const schemas = createBuiltinSchemas()
 
 /** One publish as it happened. */
 interface Written {

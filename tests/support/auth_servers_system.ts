@@ -8,8 +8,7 @@ import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { loadConfig, type Config } from '#services/system/settings.ts'
 import { startAccess, type SystemAccess } from '#services/system/access.ts'
 import { createLogger, type Logger } from '#shared/logger.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import {
   active,
@@ -170,7 +169,7 @@ export function openAccess(standIns: AccessStandIns): AccessUnderTest {
   const clock = createScaledClock()
   const access = startAccess({
     config: configOf(standIns.vars),
-    schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
+    schemas: createBuiltinSchemas(),
     readSecret: createSecretReader(standIns.environment),
     auditSink: (lines) => void audited.push(...lines.trimEnd().split('\n')),
     clock,

@@ -8,8 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createPublisher } from '#shared/publish/publisher.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { openStore } from '#shared/store/open/open.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
@@ -100,9 +99,7 @@ async function publishAlone(durationMs: number): Promise<number> {
   const store = await openStore('embedded:', { ...parts, dataFolder: folder })
   const identity = { ...platform.identity, version: '0.0.0' }
   const publisher = createPublisher({ store, clock: systemClock, random: platform.random, identity })
-  const schema = createSchemas(
-    [...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })),
-  ).require(EVENT)
+  const schema = createBuiltinSchemas().require(EVENT)
   const call = async (n: number): Promise<void> => {
     const [expver, step] = [String(n % EXPERIMENTS), String(Math.floor(n / EXPERIMENTS))]
     const fields = { class: 'od', date: '20260810', domain: 'g', stream: 'oper', time: '0', expver, step }

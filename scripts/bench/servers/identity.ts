@@ -6,8 +6,7 @@
 
 import process from 'node:process'
 import { startSystem } from '#services/system/system.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
@@ -35,7 +34,7 @@ const system = startSystem({
   ),
   services: ['auth'],
   store,
-  schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
+  schemas: createBuiltinSchemas(),
   clock: systemClock,
   random: platform.random,
   logger: silentLogger,

@@ -7,8 +7,7 @@
 import process from 'node:process'
 import { startSystem } from '#services/system/system.ts'
 import { loadConfig } from '#services/system/settings.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
@@ -25,7 +24,7 @@ const system = startSystem({
   config,
   services: ['rest'],
   store: createNoOpStore(),
-  schemas: createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))),
+  schemas: createBuiltinSchemas(),
   clock: systemClock,
   random: platform.random,
   logger: silentLogger,

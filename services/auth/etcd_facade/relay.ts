@@ -12,11 +12,10 @@ import { isAvisoError } from '#shared/errors.ts'
 import { contains, covers, normalise, toInterval, type IntervalSet } from '#shared/access/interval.ts'
 import { JOURNAL_PREFIX } from '#shared/journal/journal.ts'
 import { redactJournal } from '#shared/journal/redact.ts'
-import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
+import { NO_BYTES, prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { CallOptions, KeyValue, RangeResult, Store, StoreEvent } from '#shared/store/store.ts'
 
 const JOURNALS: IntervalSet = normalise([toInterval(prefixRange(JOURNAL_PREFIX))])
-const NOTHING = new Uint8Array(0)
 
 /** Everything that a grant shows of the store. */
 export function shownKeys({ keys, relay }: Grant): IntervalSet {
@@ -62,7 +61,7 @@ function redact({ key, value }: KeyValue, mayName: (key: Uint8Array) => boolean)
   try {
     return redactJournal(value, toText(key), mayName)
   } catch (error) {
-    if (isAvisoError(error, 'ERR_STORE_PROTOCOL')) return NOTHING
+    if (isAvisoError(error, 'ERR_STORE_PROTOCOL')) return NO_BYTES
     throw error
   }
 }

@@ -8,7 +8,7 @@ import { cloudEventText } from './cloudevent.ts'
 import { formatCursor } from './cursor.ts'
 import { encodeSse } from '#shared/http/sse.ts'
 import type { Notification } from '#shared/notification/notification.ts'
-import { joinBytes, toBytes } from '#shared/bytes/bytes.ts'
+import { joinBytes, NO_BYTES, toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
 import type { Closing, CloseReason, StartPosition, StreamFormat, StreamPosition } from '#shared/hub/hub.ts'
@@ -50,8 +50,6 @@ interface Frame {
   readonly cursor?: string | undefined
   readonly retry?: number
 }
-
-const NOTHING = new Uint8Array(0)
 
 /** 2.x clients need the number to accept the frame; it is 2.x's own default. */
 const MAX_ALLOWED = 10_000
@@ -144,7 +142,7 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
     },
     notification: (notification, phase) => {
       const isBehindEnd = endSequence !== undefined && (notification.sequence ?? 0n) > endSequence
-      return isBehindEnd ? NOTHING : encode(notificationFrame(notification, phase, details))
+      return isBehindEnd ? NO_BYTES : encode(notificationFrame(notification, phase, details))
     },
     caughtUp: (position) => control('replay-control', { type: 'replay_completed' }, reached(position)),
     heartbeat: (position) => {

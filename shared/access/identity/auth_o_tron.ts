@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isJsonObject, parseStrictJson } from '#shared/json/strict_json.ts'
+import { readStrictObject } from '#shared/json/strict_json.ts'
 import type { JsonObject } from '#shared/json/strict_json.ts'
 import { parseChallenges, type Challenge } from './challenge.ts'
 import { toIdentity, type ClaimNames } from './claims.ts'
@@ -79,13 +79,7 @@ function isConsistent({ realm, username }: Identity, claims: JsonObject): boolea
 function tokenOf({ headers, body }: Answer): string | undefined {
   const header = headers.get('authorization')
   if (header !== null) return BEARER.exec(header)?.[1]
-  try {
-    const message = parseStrictJson(body, JSON_LIMITS)
-    if (!isJsonObject(message)) return undefined
-    const token = TOKEN_MEMBERS.map((member) => message[member]).find((value) => value !== undefined)
-    return typeof token === 'string' ? token : undefined
-  } catch {
-    // Not JSON: no token.
-    return undefined
-  }
+  const message = readStrictObject(body, JSON_LIMITS)
+  const token = TOKEN_MEMBERS.map((member) => message?.[member]).find((value) => value !== undefined)
+  return typeof token === 'string' ? token : undefined
 }

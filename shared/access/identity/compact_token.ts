@@ -6,7 +6,7 @@
  */
 
 import { binaryToBytes } from '#shared/bytes/base64.ts'
-import { isJsonObject, parseStrictJson, type JsonObject } from '#shared/json/strict_json.ts'
+import { readStrictObject, type JsonObject } from '#shared/json/strict_json.ts'
 import { MAX_TOKEN_CHARACTERS } from './credential.ts'
 
 /** What an unverified token says. */
@@ -57,14 +57,7 @@ export function readCompactToken(token: string): CompactToken | undefined {
 
 function readObject(part: string): JsonObject | undefined {
   const bytes = decodeBase64Url(part)
-  if (bytes === undefined) return undefined
-  try {
-    const value = parseStrictJson(bytes, JSON_LIMITS)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // What is wrong with it is no concern of the sender's.
-    return undefined
-  }
+  return bytes === undefined ? undefined : readStrictObject(bytes, JSON_LIMITS)
 }
 
 /** Bytes of unpadded base64url (RFC 4648 §5), or `undefined` where another text would decode to the same bytes. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isJsonObject, parseStrictJson, type JsonObject } from '#shared/json/strict_json.ts'
+import { readStrictObject } from '#shared/json/strict_json.ts'
 import type { Challenge } from './challenge.ts'
 import { isName, type Credential } from './credential.ts'
 import { contractBroken, type DependencyParts } from './dependency.ts'
@@ -39,7 +39,7 @@ export function createWhoAmI(parts: WhoAmIParts): IdentityProvider {
     const { status, body } = await opaque.ask({ 'x-ecmwf-key': token }, url)
     if (status === 401 || status === 403) return opaque.no(`${name} says ${status}`)
     if (status !== 200) throw contractBroken(parts, name, `status ${status}`)
-    const claims = readObject(body)
+    const claims = readStrictObject(body, JSON_LIMITS)
     const username = claims?.['uid']
     const owner = claims?.['email']
     if (claims === undefined || typeof username !== 'string' || !isName(username)) {
@@ -68,14 +68,4 @@ export function createWhoAmI(parts: WhoAmIParts): IdentityProvider {
 function isForMe(credential: Credential): credential is Exclude<Credential, { kind: 'basic' }> {
   if (credential.kind === 'bearer') return credential.authType === 'ecmwf'
   return credential.kind === 'email_key'
-}
-
-function readObject(body: Uint8Array): JsonObject | undefined {
-  try {
-    const value = parseStrictJson(body, JSON_LIMITS)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // Not JSON: no answer.
-    return undefined
-  }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isJsonObject, parseStrictJson, type JsonObject, type JsonValue } from '#shared/json/strict_json.ts'
+import { isJsonObject, readStrictObject, type JsonObject, type JsonValue } from '#shared/json/strict_json.ts'
 import { ask, contractBroken, type DependencyParts } from '../identity/dependency.ts'
 import { createGate, type GateLimits } from '../identity/gate.ts'
 import type { Secret } from '#shared/secret.ts'
@@ -94,7 +94,7 @@ export function createEcpds(parts: DestinationParts): DestinationSource {
 }
 
 function readNames(parts: DependencyParts, body: Uint8Array, username: string): readonly string[] {
-  const message = readObject(body)
+  const message = readStrictObject(body, JSON_LIMITS)
   if (message === undefined) throw contractBroken(parts, NAME, 'not a JSON object')
   const { success, error, destinationList: listed = [] } = message
   if (success !== 'yes') {
@@ -117,14 +117,4 @@ function nameOf({ count }: DependencyParts, { name, active }: JsonObject): reado
   if (typeof name === 'string' && isSegment(name)) return [name]
   count('destinations_rejected')
   return []
-}
-
-function readObject(body: Uint8Array): JsonObject | undefined {
-  try {
-    const value = parseStrictJson(body, JSON_LIMITS)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // Not JSON: no list.
-    return undefined
-  }
 }

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { compareBytes } from '#shared/bytes/bytes.ts'
+import { compareBytes, NO_BYTES } from '#shared/bytes/bytes.ts'
 import type { SqlDatabase } from '#shared/runtime/runtime.ts'
 import type { KeyRange, KeyValue, RangeRequest, RangeResult, Revision } from '../store.ts'
 import { checkReadable } from './revisions.ts'
-import { COLUMNS, NO_BYTES, bytesIn, interval, numberIn, toKeyValue } from './rows.ts'
+import { COLUMNS, bytesIn, interval, numberIn, toKeyValue } from './rows.ts'
 
 /** Keys of an interval. */
 interface Scan {

@@ -4,12 +4,9 @@
  * @module
  */
 
-import { isEndOfKeys } from '#shared/bytes/bytes.ts'
+import { isEndOfKeys, NO_BYTES } from '#shared/bytes/bytes.ts'
 import type { SqlRow } from '#shared/runtime/runtime.ts'
 import type { KeyRange, KeyValue } from '../store.ts'
-
-/** An empty value. */
-export const NO_BYTES: Uint8Array = new Uint8Array()
 
 /** Columns of the table `events e` that {@link toKeyValue} reads. */
 export const COLUMNS = 'e.revision, e.created, e.version, e.lease, e.key, e.value'

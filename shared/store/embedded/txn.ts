@@ -5,7 +5,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { compareBytes } from '#shared/bytes/bytes.ts'
+import { compareBytes, NO_BYTES } from '#shared/bytes/bytes.ts'
 import type { SqlDatabase } from '#shared/runtime/runtime.ts'
 import type {
   Compare,
@@ -20,7 +20,7 @@ import type {
 import type { Written } from './group_commit.ts'
 import { readKey, readKeys, readRange } from './range.ts'
 import { checkReadable } from './revisions.ts'
-import { NO_BYTES, numberIn } from './rows.ts'
+import { numberIn } from './rows.ts'
 
 /** What guards and writes need of a key: all but its value. */
 interface KeyHead {

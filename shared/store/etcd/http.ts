@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseJsonRecord } from '#shared/json/record.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { within } from '#shared/time/deadline.ts'
@@ -15,7 +16,7 @@ import type { FetchLike, FetchLikeResponse } from '#shared/runtime/fetch_like.ts
 import { judge, judgeForeign, readGatewayError, silence, unavailable, type Verdict } from './errors.ts'
 import { onAbort } from './on_abort.ts'
 import type { Exchange, MessageStream, Outcome, Transport } from './transport.ts'
-import { malformed, parseObject, type WireObject } from './wire.ts'
+import { malformed, type WireObject } from './wire.ts'
 
 /** Largest answer: a page of several hundred of the largest values. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -112,7 +113,7 @@ async function readAnswer(response: FetchLikeResponse): Promise<Outcome<WireObje
   const isError = response.status !== 200
   const bytes = await readToEnd(() => response.read(), isError ? MAX_ERROR_BYTES : MAX_ANSWER_BYTES)
   if (bytes === undefined) response.cancel()
-  const message = bytes === undefined ? undefined : parseObject(toText(bytes))
+  const message = bytes === undefined ? undefined : parseJsonRecord(toText(bytes))
   if (!isError && message !== undefined) return { kind: 'done', value: message }
   const error = readGatewayError(message)
   return error === undefined ? judgeForeign(response.status) : judge(error)
@@ -161,7 +162,7 @@ function createStream(
         if (cancelled || texts === undefined) return undefined
         const messages: WireObject[] = []
         for (const text of texts) {
-          const message = text === '' ? undefined : parseObject(text)
+          const message = text === '' ? undefined : parseJsonRecord(text)
           if (message !== undefined) messages.push(message)
           else if (text !== '') failure ??= malformed(new Error('A line is no JSON object'))
           if (failure !== undefined) break

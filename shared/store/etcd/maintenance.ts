@@ -8,6 +8,7 @@
  * @module
  */
 
+import { isJsonRecord } from '#shared/json/record.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -137,9 +138,7 @@ function headerOf(answer: WireObject): WireObject {
 }
 
 function recordsIn(value: unknown): readonly WireObject[] {
-  return Array.isArray(value)
-    ? value.filter((each): each is WireObject => typeof each === 'object' && each !== null)
-    : []
+  return Array.isArray(value) ? value.filter(isJsonRecord) : []
 }
 
 /** Ids are uint64: decimal text. */

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { NO_BYTES } from '#shared/bytes/bytes.ts'
+import { isJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import { decodeTrustedBase64 } from '#shared/bytes/base64.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type {
@@ -24,9 +26,7 @@ import type {
 } from '../store.ts'
 
 /** A JSON object that was received. */
-export type WireObject = Readonly<Record<string, unknown>>
-
-const NO_BYTES = new Uint8Array()
+export type WireObject = JsonRecord
 
 /** How bytes stand in a message: {@link Transport.encodeBytes}. */
 export type EncodeBytes = (bytes: Uint8Array) => unknown
@@ -85,24 +85,9 @@ export function encodeWatch(range: KeyRange, from: Revision | undefined, bytes: 
   }
 }
 
-/**
- * A JSON object of text.
- *
- * @returns `undefined` for anything else.
- */
-export function parseObject(text: string): WireObject | undefined {
-  try {
-    return toObject(JSON.parse(text))
-  } catch {
-    return undefined
-  }
-}
-
 /** An object of a received value; `undefined` for anything else. */
 export function toObject(value: unknown): WireObject | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as WireObject)
-    : undefined
+  return isJsonRecord(value) ? value : undefined
 }
 
 /** The cluster that answered; `undefined` where the answer does not say. */

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { runClosedLoop } from '../../../../scripts/bench/closed_loop.ts'
@@ -14,7 +13,7 @@ import { IDENTITY, item } from '../../../contract/publisher_support.ts'
 
 describe('createNotifications()', () => {
   it('makes notifications that all have keys of their own', () => {
-    const schema = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+    const schema = createBuiltinSchemas()
     const notifications = createNotifications()
     const keys = new Set<string>()
     for (let n = 0; n < 10_050; n++) {
@@ -29,7 +28,7 @@ describe('createNotifications()', () => {
 
 describe('bareKeyValue()', () => {
   it('has the size of what a notification stores, within a tenth', () => {
-    const schema = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+    const schema = createBuiltinSchemas()
     const { data } = JSON.parse(createNotifications().next()) as {
       data: { request: Record<string, string>; location: string }
     }

@@ -18,9 +18,8 @@ import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
 import type { Place } from '#services/auth/listen/request.ts'
 import type { Positions } from '#services/auth/listen/start.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { Notification } from '#shared/notification/notification.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
 import type { Requester } from '#shared/access/policy/requester.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
@@ -166,8 +165,7 @@ export function createTestSchemas() {
       },
     },
   }
-  const builtin = [...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content }))
-  return createSchemas([...builtin, { source: 'test', content: file }])
+  return createBuiltinSchemas({ source: 'test', content: file })
 }
 
 const schemas = createTestSchemas()

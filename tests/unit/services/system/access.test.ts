@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { startAccess } from '#services/system/access.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { configOf } from '../../../support/auth_servers_system.ts'
 import { CANARY } from '../../../support/tokens.ts'
 import { createManualClock } from '../../../support/clock.ts'
@@ -11,7 +10,7 @@ import { createSecretReader } from '#shared/secret.ts'
 import { createTestLog } from '../../shared/access/identity/support.ts'
 
 describe('startAccess()', () => {
-  const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+  const schemas = createBuiltinSchemas()
   const tokens = [{ username: 'ops', realm: 'local', secretEnv: 'OPS' }]
   const config = configOf({ identity: { providers: [{ kind: 'tokens', tokens }] } })
   const parts = { config, schemas, clock: createManualClock() }

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { exactJsonText, isJsonObject, parseStrictJson } from '#shared/json/strict_json.ts'
-import type { JsonLimits, JsonValue } from '#shared/json/strict_json.ts'
+import { exactJsonText, isJsonObject, parseStrictJson, readStrictObject } from '#shared/json/strict_json.ts'
+import type { JsonLimits, JsonObject, JsonValue } from '#shared/json/strict_json.ts'
 
 const LIMITS: JsonLimits = { maxDepth: 16, maxNames: 64, maxArray: 1024, maxNumberDigits: 64 }
 
 function parse(text: string, limits = LIMITS): JsonValue {
-  return parseStrictJson(new TextEncoder().encode(text), limits)
+  return parseStrictJson(toBytes(text), limits)
 }
 
 function refusal(input: string | Uint8Array, limits = LIMITS): { reason: string; offset: unknown } {
-  const bytes = typeof input === 'string' ? new TextEncoder().encode(input) : input
+  const bytes = typeof input === 'string' ? toBytes(input) : input
   try {
     parseStrictJson(bytes, limits)
   } catch (error) {
@@ -190,5 +191,16 @@ describe('isJsonObject()', () => {
       false,
       false,
     ])
+  })
+})
+
+describe('readStrictObject()', () => {
+  const read = (text: string): JsonObject | undefined => readStrictObject(toBytes(text), { maxDepth: 2 })
+
+  it('takes what parseStrictJson() takes, where it is an object', () => {
+    assert.deepEqual(read('{"a":[1]}'), { a: [1] })
+    for (const text of ['', '[]', '1', 'null', '{"a":1,"a":2}', '{"a":[[1]]}', '{"a"'])
+      assert.equal(read(text), undefined, text)
+    assert.equal(readStrictObject(Uint8Array.of(0x7b, 0xff, 0x7d), { maxDepth: 2 }), undefined)
   })
 })

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { isAvisoError } from '#shared/errors.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { BUILTIN_SCHEMAS, createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { MAX_LISTED_VALUES, satisfies } from '#shared/notification/match.ts'
 import { createSchemas, type EventSchema } from '#shared/notification/schema.ts'
 
-const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+const schemas = createBuiltinSchemas()
 const flight = schemas.require('flight')
 const dissemination = schemas.require('dissemination')
 const FLIGHT = { date: '20210101', country: 'italy', airport: 'FCO', number: 'AZ203' }

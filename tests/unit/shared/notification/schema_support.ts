@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { isAvisoError } from '#shared/errors.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas, type Schemas } from '#shared/notification/schema.ts'
 
 export const DISSEMINATION = {
@@ -20,7 +20,7 @@ export const STEM =
   '/ec/diss/MACI/date=20190810,target=E1,class=od,expver=0001,domain=g,time=00,stream=enfo,step=1'
 
 export function builtins(): Schemas {
-  return createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+  return createBuiltinSchemas()
 }
 
 /** An event type with text fields only. */

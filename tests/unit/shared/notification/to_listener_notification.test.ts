@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { toListenerNotification } from '#shared/notification/to_listener_notification.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 
 describe('toListenerNotification()', () => {
-  const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+  const schemas = createBuiltinSchemas()
 
   it('puts the payload under the name of the schema', () => {
     const request = { date: '20190810' }

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { examineKey, expiryRules, type ExpiryBounds } from '#shared/retention/expiry.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 
 const DAY_MS = 86_400_000
 const NOW = Date.UTC(2026, 10, 25)
-const schemas = createSchemas([
-  ...[...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })),
+const schemas = createBuiltinSchemas(
   {
     source: 'plain',
     content: {
@@ -44,7 +42,7 @@ const schemas = createSchemas([
       },
     },
   },
-])
+)
 const retention = { ageMs: 15 * DAY_MS }
 const byDate: ExpiryBounds = { now: NOW, recentAfter: undefined, undatedThrough: undefined }
 

@@ -2,8 +2,7 @@
 
 import { createJobs, type Jobs, type JobsParts } from '#services/admin/jobs/jobs.ts'
 import type { AdminSettings } from '#services/admin/jobs/settings.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../../../../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -15,7 +14,7 @@ export const DAY_MS = 24 * HOUR_MS
 /** 2026-11-25 00:30 UTC. */
 export const NOW = Date.UTC(2026, 10, 25, 0, 30)
 
-export const schemas = createSchemas([...BUILTIN_SCHEMAS].map(([source, content]) => ({ source, content })))
+export const schemas = createBuiltinSchemas()
 
 export const SETTINGS: AdminSettings = {
   historyMs: 16 * DAY_MS,

@@ -10,7 +10,6 @@ import {
   encodeRange,
   encodeTxn,
   encodeWatch,
-  parseObject,
 } from '#shared/store/etcd/wire.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 
@@ -181,14 +180,6 @@ describe('decodeInteger()', () => {
     assert.equal(decodeInteger(undefined), 0n)
     for (const value of [2 ** 53, 1.5, '1e3', '', ' 1', true, null, {}])
       assert.throws(() => decodeInteger(value), isProtocolError)
-  })
-})
-
-describe('parseObject()', () => {
-  it('takes an object and nothing else', () => {
-    assert.deepEqual(parseObject('{"a":1}'), { a: 1 })
-    for (const text of ['', '[]', '1', 'null', '"x"', '{"a":', '<html>'])
-      assert.equal(parseObject(text), undefined)
   })
 })
 
