@@ -166,7 +166,7 @@ export const adminTriggers = section({
   ),
 })
 
-/** The service where a configuration file does not mention it. */
+/** The service's entry when the configuration file does not mention it. */
 export const ADMIN_SERVICE = {
   name: 'aviso-admin',
   main: 'services/admin/handler.ts',

@@ -1,5 +1,5 @@
 /**
- * The monitoring's HTTP: telemetry of services without UDP comes in, the status goes out.
+ * Serves the monitoring over HTTP: takes telemetry of services without UDP, and shows the status.
  *
  * @module
  */
@@ -17,7 +17,6 @@ import type { Logger } from '#shared/logger.ts'
 import type { Secret } from '#shared/secret.ts'
 import type { MonitoringOptions } from './options.ts'
 
-/** What the routes work with. */
 export interface MonitoringHandlerParts {
   readonly options: MonitoringOptions
   readonly accept: (datagram: Uint8Array) => boolean
@@ -28,13 +27,13 @@ export interface MonitoringHandlerParts {
   readonly logger: Logger
 }
 
-/** A hundred messages of a service, and room. */
+/** Enough for more than a hundred messages of a service. */
 const BODY_LIMIT_BYTES = 256 * 1024
 const BODY_TIMEOUT_MS = 10_000
-/** Messages of one request; further lines are not read. */
+/** Most messages of one request. Further lines are not read. */
 const MAX_LINES = 1_000
 
-/** The routes as a Fetch handler. It never rejects. */
+/** Makes a Fetch handler of the routes. It never rejects. */
 export function createMonitoringHandler(parts: MonitoringHandlerParts): FetchHandler {
   return createRouter(
     [
@@ -52,7 +51,7 @@ export function createMonitoringHandler(parts: MonitoringHandlerParts): FetchHan
   )
 }
 
-/** Each line of the body is what a datagram would be. */
+/** Takes telemetry. Each line of the body is one message, as in a datagram. */
 async function receive(parts: MonitoringHandlerParts, request: Request): Promise<Response> {
   await requireToken(request, parts.options.telemetryToken)
   const limits = { limitBytes: BODY_LIMIT_BYTES, timeoutMs: BODY_TIMEOUT_MS, clock: parts.clock }
@@ -74,16 +73,16 @@ function* linesOf(body: Uint8Array): Generator<Uint8Array> {
   yield lines.end()
 }
 
-/** @throws {AvisoError} `ERR_FORBIDDEN` where nobody may send, `ERR_UNAUTHENTICATED` for another token than ours. */
+/** @throws {AvisoError} `ERR_FORBIDDEN` when no token is configured, `ERR_UNAUTHENTICATED` when the request's token is not that one. */
 async function requireToken(request: Request, token: Secret | undefined): Promise<void> {
   if (token === undefined)
     throw new AvisoError(
       'ERR_FORBIDDEN',
-      'Telemetry over HTTP is off; name a token in services.monitoring.vars.telemetryTokenEnv to switch it on',
+      'Telemetry over HTTP is off: name a secret in services.monitoring.vars.telemetryTokenEnv to switch it on',
     )
   const [, given = ''] = /^Bearer (\S{1,4096})$/i.exec(request.headers.get('authorization') ?? '') ?? []
   const [expected, actual] = await Promise.all([digest(token.reveal()), digest(given)])
-  // Digests of equal length: how long the comparison takes tells nothing about the token.
+  // Digests have equal lengths and all bytes are compared, so the time that it takes reveals nothing about the token.
   const difference = expected.reduce((sum, byte, index) => sum | (byte ^ (actual[index] ?? 0)), 0)
   if (difference !== 0)
     throw new AvisoError('ERR_UNAUTHENTICATED', 'The token is not that of this monitoring')

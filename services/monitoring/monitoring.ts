@@ -1,5 +1,5 @@
 /**
- * The monitoring service put together: a receiver that collects, a watcher that looks, checks that judge, and reports.
+ * The monitoring service: a receiver collects telemetry, a watcher polls etcd and Kubernetes, checks judge both, and reports go out.
  *
  * Flow: rest, auth, etcd → **monitoring** → Opsview, Prometheus, people
  *
@@ -31,7 +31,6 @@ import { statusBody } from './status.ts'
 import { openUdpGate, type OpenSocket, type UdpGate } from './receive/udp_gate.ts'
 import { startWatcher, type Watcher } from './checks/watcher.ts'
 
-/** What the service is made of. */
 export interface MonitoringParts {
   readonly options: MonitoringOptions
   readonly metrics: Metrics
@@ -41,20 +40,19 @@ export interface MonitoringParts {
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
-  /** Where there is UDP, and a port for it is configured. */
+  /** Binds the UDP socket; absent when the runtime has no UDP or no address is configured. */
   readonly openSocket?: OpenSocket
-  /** Who may see the status. */
+  /** Decides who may see the status. */
   readonly access: Pick<Access, 'forAdministration'>
 }
 
-/** The running service. */
 export interface Monitoring {
   readonly fetch: FetchHandler
-  /** Takes one telemetry message or log line. */
+  /** Takes one telemetry message or log line. @returns whether it was understood */
   accept(datagram: Uint8Array): boolean
-  /** Every check over a time; `since` in milliseconds since 1970. */
+  /** Runs every check over the time since `since` (milliseconds since 1970). */
   checks(since: number): Promise<readonly CheckResult[]>
-  /** Resolves when the UDP socket is bound, or could not be. */
+  /** Resolves when the first attempt to bind the UDP socket has ended. */
   readonly ready: Promise<void>
   close(): Promise<void>
 }
@@ -132,7 +130,7 @@ async function readStatus(works: Works): Promise<Readonly<Record<string, unknown
   return statusBody({ now, windowMinutes, checks, users, growth, ...(etcd !== undefined && { etcd }) })
 }
 
-/** Reports to one server again and again, never two reports at once. @returns Stops it. */
+/** Reports to one server at an interval, one report at a time. @returns a function that stops the reports */
 function startReports(works: Works, options: OpsviewOptions): () => void {
   const { clock, fetch, logger } = works.parts
   const reporter = createOpsviewReporter({ server: options, fetch, clock, logger })

@@ -21,7 +21,6 @@ export interface OpsviewServer {
   readonly serviceHost: string
 }
 
-/** What a reporter works with. */
 export interface OpsviewParts extends FetchParts {
   readonly server: OpsviewServer
   readonly logger: Logger
@@ -29,16 +28,16 @@ export interface OpsviewParts extends FetchParts {
 
 /** Reports to one server. */
 export interface OpsviewReporter {
-  /** Submits every check. Failures are logged, nothing is thrown. @returns How many were taken. */
+  /** Submits every check. Failures are logged, and nothing is thrown. @returns the number of checks that the server accepted */
   report(checks: readonly CheckResult[]): Promise<number>
 }
 
-/** 1.x waits as long. */
+/** As in 1.x. */
 const REQUEST_LIMIT_MS = 60_000
 const ANSWER_LIMIT_BYTES = 256 * 1024
 const UNAUTHORISED = 401
 
-/** A reporter; it logs in when it first has something to say. */
+/** Makes a reporter. It logs in before its first report. */
 export function createOpsviewReporter(parts: OpsviewParts): OpsviewReporter {
   const { logger, server } = parts
   let token: string | undefined
@@ -47,7 +46,7 @@ export function createOpsviewReporter(parts: OpsviewParts): OpsviewReporter {
     token ??= await logIn(parts)
     let answer = await post(parts, check, token)
     if (answer.status === UNAUTHORISED) {
-      // Once: 1.x goes on for ever.
+      // The login is renewed once. 1.x repeats it for ever.
       token = await logIn(parts)
       answer = await post(parts, check, token)
     }
@@ -63,12 +62,12 @@ export function createOpsviewReporter(parts: OpsviewParts): OpsviewReporter {
           taken++
         } catch (error) {
           const reason = isAvisoError(error) ? error.message : 'unknown'
-          logger('warn', 'a check was not reported to Opsview', {
+          logger('warn', 'A check was not reported to Opsview', {
             check: check.name,
             host: server.serviceHost,
             reason,
           })
-          // A server that is down is not asked for each check again.
+          // The other checks are not tried when the server is down or refuses the login.
           if (isAvisoError(error, 'ERR_STORE_UNAVAILABLE', 'ERR_UNAUTHENTICATED')) break
         }
       }
@@ -77,25 +76,25 @@ export function createOpsviewReporter(parts: OpsviewParts): OpsviewReporter {
   }
 }
 
-/** The text Opsview shows, then the figures it draws. */
+/** The text that Opsview shows, followed by the figures that it draws. */
 export function opsviewOutput({ message, metrics }: CheckResult): string {
   const figures = metrics.map(({ name, value, text, unit }) => `${name}=${text ?? value}${unit}; `)
   return `${message} ${figures.length === 0 ? '' : `| ${figures.join('')}`}`
 }
 
-/** Body of a submission. */
+/** The body of a submission. */
 export function opsviewBody(check: CheckResult): string {
   return JSON.stringify({ set_state: { result: check.status, output: opsviewOutput(check) } })
 }
 
-/** @throws {AvisoError} `ERR_UNAUTHENTICATED` where the server gives no token. */
+/** @throws {AvisoError} `ERR_UNAUTHENTICATED` when the server gives no token. */
 async function logIn(parts: OpsviewParts): Promise<string> {
   const { url, username, password } = parts.server
   const body = JSON.stringify({ username, password: password.reveal() })
   const { status, text } = await request(parts, `${url}/login`, {}, body)
   const token = status >= 200 && status <= 299 ? tokenOf(text) : undefined
   if (token === undefined)
-    throw new AvisoError('ERR_UNAUTHENTICATED', `Opsview gave no token, its answer had status ${status}`)
+    throw new AvisoError('ERR_UNAUTHENTICATED', `Opsview gave no token: its answer had status ${status}`)
   return token
 }
 
@@ -103,7 +102,7 @@ function tokenOf(text: string): string | undefined {
   try {
     const answer: unknown = JSON.parse(text)
     if (typeof answer !== 'object' || answer === null || !('token' in answer)) return undefined
-    // It goes into a header.
+    // The token goes into a header, so only visible ASCII is accepted.
     return typeof answer.token === 'string' && /^[\u0021-\u007e]{1,4096}$/.test(answer.token)
       ? answer.token
       : undefined

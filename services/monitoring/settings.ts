@@ -13,7 +13,7 @@ import { udpAddress } from '#shared/observe/telemetry/settings.ts'
 const RESPONSE_SECONDS = { warning: 10, critical: 20 }
 const PODS = { warning: 2, critical: 1 }
 const REPORT_MINUTES = 4
-/** Checks that Opsview knows from 1.x; it refuses others until somebody adds them. */
+/** Checks of 1.x, which Opsview accepts. It refuses others until an operator adds them there. */
 const CHECKS_OF_1 = [
   'rest_resp_time',
   'rest_error_log',
@@ -55,7 +55,7 @@ const pods = section({
   namespace: v.optional(
     v.pipe(
       v.string(),
-      v.regex(/^[a-z0-9-]{1,63}$/, 'A Kubernetes namespace'),
+      v.regex(/^[a-z0-9-]{1,63}$/, 'A Kubernetes namespace has 1 to 63 lower-case letters, digits or dashes'),
       v.description('Kubernetes namespace of the services'),
     ),
     'aviso',
@@ -88,7 +88,7 @@ export const opsviewServer = section({
   url: v.pipe(httpUrl, v.description('Address of the REST API of Opsview')),
   username: v.pipe(
     v.string(),
-    v.regex(/^[!-~]{1,128}$/, 'A name without spaces'),
+    v.regex(/^[!-~]{1,128}$/, 'A name has 1 to 128 ASCII characters without spaces'),
     v.description('User that logs in'),
   ),
   passwordEnv: v.pipe(secretName, v.description('Secret with the password')),
@@ -110,7 +110,12 @@ export const opsviewServer = section({
   ),
   checks: v.optional(
     v.pipe(
-      v.array(v.pipe(v.string(), v.regex(/^[a-z_]{1,64}$/, 'The name of a check'))),
+      v.array(
+        v.pipe(
+          v.string(),
+          v.regex(/^[a-z_]{1,64}$/, 'The name of a check has lower-case letters and underscores'),
+        ),
+      ),
       v.description('Names of the checks that are reported'),
     ),
     CHECKS_OF_1,
@@ -124,7 +129,9 @@ export const monitoringVars = section({
   telemetryTokenEnv: v.optional(
     v.pipe(
       secretName,
-      v.description('Secret with the token of services that send by HTTP. Default: no service may'),
+      v.description(
+        'Secret with the token of services that send telemetry over HTTP. Default: no service may',
+      ),
     ),
   ),
   windowMinutes: v.optional(
@@ -133,7 +140,7 @@ export const monitoringVars = section({
       v.minValue(1),
       v.maxValue(60),
       v.metadata({ unit: 'minutes' }),
-      v.description('Durations and log lines are judged over this long'),
+      v.description('The checks judge the durations and log lines of this time'),
     ),
     5,
   ),
@@ -143,7 +150,7 @@ export const monitoringVars = section({
       v.minValue(1),
       v.maxValue(168),
       v.metadata({ unit: 'hours' }),
-      v.description('Users are counted over this long'),
+      v.description('Users are counted over this time'),
     ),
     24,
   ),
@@ -153,22 +160,22 @@ export const monitoringVars = section({
       v.minValue(5),
       v.maxValue(3_600),
       v.metadata({ unit: 'seconds' }),
-      v.description('Time between two looks at etcd and Kubernetes'),
+      v.description('Time between two polls of etcd and Kubernetes'),
     ),
     60,
   ),
   restResponseSeconds: v.optional(
-    v.pipe(responseTime, v.description('Thresholds of the slowest answer of the ingest')),
+    v.pipe(responseTime, v.description('Thresholds for the slowest answer of the ingest')),
     RESPONSE_SECONDS,
   ),
   authResponseSeconds: v.optional(
-    v.pipe(responseTime, v.description('Thresholds of the slowest answer of the listening service')),
+    v.pipe(responseTime, v.description('Thresholds for the slowest answer of the listening service')),
     RESPONSE_SECONDS,
   ),
   etcd: v.optional(
     v.pipe(
       v.nullable(etcd),
-      v.description('The etcd to watch; null: none. Default: the store, where that is etcd'),
+      v.description('The etcd to watch; null: none. Default: the store, if it is etcd'),
     ),
   ),
   pods: v.optional(
@@ -186,7 +193,7 @@ export const monitoringVars = section({
 
 export type MonitoringVars = v.InferOutput<typeof monitoringVars>
 
-/** The service where a configuration file does not mention it. */
+/** The service's entry when the configuration file does not mention it. */
 export const MONITORING_SERVICE = {
   name: 'aviso-monitoring',
   main: 'services/monitoring/handler.ts',

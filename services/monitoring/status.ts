@@ -1,5 +1,5 @@
 /**
- * The JSON status: every check, and what it rests on.
+ * Builds the JSON status: every check, and the figures behind it.
  *
  * @module
  */
@@ -9,14 +9,13 @@ import { most } from './checks/etcd_checks.ts'
 import type { EtcdHealth } from './checks/etcd_health.ts'
 import type { Growth } from './checks/growth.ts'
 
-/** What the status is made of. */
 export interface StatusParts {
   /** Milliseconds since 1970. */
   readonly now: number
   readonly windowMinutes: number
   readonly checks: readonly CheckResult[]
   readonly users: number
-  /** Absent where no etcd is watched. */
+  /** Absent when no etcd is watched. */
   readonly etcd?: EtcdHealth
   readonly growth: Growth
 }
@@ -53,7 +52,7 @@ function etcdBody(
     member_count: memberCount ?? null,
     alarms: alarms ?? null,
     growth_bytes_per_second: growth.bytesPerSecond() ?? null,
-    // JSON has no infinity: a store that does not grow has no time at which it is full.
+    // JSON has no infinity, so the value is null for a store that does not grow.
     headroom_seconds: headroom !== undefined && Number.isFinite(headroom) ? Math.round(headroom) : null,
     members: members.map((member) => ({
       url: member.url,

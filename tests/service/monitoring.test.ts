@@ -254,7 +254,7 @@ describe('startMonitoring()', () => {
       await settled(() => logs.length > index)
     }
     assert.ok(
-      logs.every((line) => line === 'warn a check was not reported to Opsview'),
+      logs.every((line) => line === 'warn A check was not reported to Opsview'),
       logs.join('\n'),
     )
     opsview.misbehave(undefined)
@@ -349,7 +349,7 @@ describe('openUdpGate()', () => {
     await monitoring.ready
     await clock.advance(10_000)
     assert.equal(attempts, 4)
-    assert.deepEqual(logs, ['error the UDP port for telemetry cannot be opened'])
+    assert.deepEqual(logs, ['error The UDP port for telemetry cannot be opened'])
     await close()
   })
 })

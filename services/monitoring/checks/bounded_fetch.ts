@@ -1,5 +1,5 @@
 /**
- * Asks another service for a text, within a time and a size, whatever that service does.
+ * Asks another service for a text, within a bounded time and size.
  *
  * @module
  */
@@ -10,31 +10,31 @@ import { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 
-/** `fetch`, as far as it is used here. */
+/** The part of `fetch` that the monitoring uses. */
 export type MonitoringFetch = (url: string, init: RequestInit) => Promise<Response>
 
-/** What asking takes. */
 export interface FetchParts {
   readonly fetch: MonitoringFetch
   readonly clock: Clock
 }
 
-/** How much and how long. */
+/** The bounds of one exchange. */
 export interface FetchBounds {
   readonly timeoutMs: number
   readonly limitBytes: number
   readonly signal?: AbortSignal
 }
 
-/** An answer. */
+/** The answer of the other service. */
 export interface BoundedAnswer {
   readonly status: number
   readonly text: string
 }
 
 /**
- * @throws {AvisoError} `ERR_STORE_UNAVAILABLE` where there is no answer in time, `ERR_TOO_LARGE` where it is too large. Redirects are
- *   answers like any other: a monitoring that follows them can be sent anywhere.
+ * Asks once. A redirect is returned as an answer and not followed, because it could lead to any server.
+ *
+ * @throws {AvisoError} `ERR_STORE_UNAVAILABLE` when no answer arrives in time, `ERR_TOO_LARGE` when the answer exceeds the limit.
  */
 export async function fetchBounded(
   { fetch, clock }: FetchParts,

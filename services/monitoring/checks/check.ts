@@ -1,5 +1,5 @@
 /**
- * A check: one verdict about one thing, in the terms of Opsview and Nagios, which 1.x reports in.
+ * A check: one verdict on one thing, in the terms of Opsview and Nagios, as 1.x reports it.
  *
  * @module
  */
@@ -7,26 +7,26 @@
 /** 0 in order, 1 warning, 2 critical. */
 export type CheckStatus = 0 | 1 | 2
 
-/** A figure that comes with a verdict. */
+/** A figure that belongs to a verdict. */
 export interface CheckMetric {
   readonly name: string
   readonly value: number
-  /** How the value is written in a report, where that is not simply the number. */
+  /** Text of the value in a report; absent when it is simply the number. */
   readonly text?: string
   readonly unit: string
 }
 
-/** A verdict. */
+/** The verdict of one check. */
 export interface CheckResult {
-  /** As Opsview knows it: the part after `Passive Check: `. */
+  /** Name in Opsview: the part after `Passive Check: `. */
   readonly name: string
   readonly status: CheckStatus
-  /** What is wrong; empty where there is nothing to say. */
+  /** What is wrong, or that nothing is. May be empty. */
   readonly message: string
   readonly metrics: readonly CheckMetric[]
 }
 
-/** Two bounds of one figure. */
+/** The two bounds of a figure. */
 export interface Thresholds {
   readonly warning: number
   readonly critical: number

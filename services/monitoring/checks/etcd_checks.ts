@@ -1,5 +1,6 @@
 /**
- * Checks of the etcd cluster. The first three have the names and texts of 1.x; file size, alarms and headroom are ours.
+ * Checks the etcd cluster. Store size, cluster status and total keys have the names and texts of 1.x; file size, alarms and headroom are
+ * ours.
  *
  * @see reference/aviso-v1.md §4.4
  * @module
@@ -14,9 +15,9 @@ const GIB = 2 ** 30
 /** Share of the quota in percent: etcd refuses writes at 100. */
 export const STORE_USE_PERCENT: Thresholds = { warning: 70, critical: 85 }
 const DAY_SECONDS = 86_400
-/** Share of the quota that the file takes, in percent: etcd counts the file, unused room inside it included. */
+/** Size of the file as a share of the quota, in percent. etcd counts the whole file, including unused space inside it. */
 const FILE_USE_PERCENT: Thresholds = { warning: 80, critical: 95 }
-/** Time to the quota: an operator needs a weekend. */
+/** Time until the quota is used up. The critical bound gives an operator a weekend to act. */
 const HEADROOM_SECONDS: Thresholds = { warning: 7 * DAY_SECONDS, critical: 2 * DAY_SECONDS }
 
 /** `etcd_store_size`: the fullest member decides. */
@@ -40,7 +41,7 @@ export function checkStoreSize({ members }: EtcdHealth): CheckResult {
   return { ...base, status, message }
 }
 
-/** `etcd_cluster_status`: as many members as there should be, all healthy, with a leader. */
+/** `etcd_cluster_status`: the cluster has the expected number of members, all are healthy, and they know a leader. */
 export function checkClusterStatus(
   { members, memberCount }: EtcdHealth,
   expectedMembers: number,
@@ -71,19 +72,19 @@ export function checkTotalKeys({ members }: EtcdHealth): CheckResult {
   return { name, status: 0, message: 'Total number of keys retrieved', metrics }
 }
 
-/** `etcd_alarms`. One stops writes, or worse. */
+/** `etcd_alarms`: any alarm is critical, because `NOSPACE` stops writes and `CORRUPT` is worse. */
 export function checkAlarms({ alarms }: EtcdHealth): CheckResult {
   const name = 'etcd_alarms'
   if (alarms === undefined) return { name, status: 1, message: 'Could not retrieve the alarms', metrics: [] }
   if (alarms.length === 0) return { name, status: 0, message: 'No alarm', metrics: [] }
-  // They come from etcd, which is trusted, through a network, which is not.
+  // Names of alarms are cleaned, because they come through a network that is not trusted.
   const list = alarms.map((alarm) => alarm.replace(/[^A-Z]/g, '')).join(', ')
   return { name, status: 2, message: `Alarms are raised: ${list}`, metrics: [] }
 }
 
 /**
- * `etcd_file_size`: the largest file decides. etcd raises its alarm by the size of the file, so a store can be full while half of it is
- * free (seen on 3.4.23: the alarm with less than 85 % in use); only a defragmentation gives that room back.
+ * `etcd_file_size`: the largest file decides. etcd raises its alarm by the size of the file. So a store can be full while part of it is
+ * free (seen on 3.4.23: the alarm with less than 85 % in use). Only a defragmentation frees that space.
  */
 export function checkFileSize({ members }: EtcdHealth): CheckResult {
   const name = 'etcd_file_size'
@@ -98,7 +99,7 @@ export function checkFileSize({ members }: EtcdHealth): CheckResult {
   return { name, status, message: `The largest file takes ${percent}% of the quota${advice}`, metrics }
 }
 
-/** `etcd_headroom`: how long until the quota is used up at the pace of the last day. */
+/** `etcd_headroom`: the time until the quota is used up, at the pace of the last day. */
 export function checkHeadroom({ members }: EtcdHealth, growth: Growth): CheckResult {
   const name = 'etcd_headroom'
   const quota = most(members, 'quotaBytes')
@@ -116,13 +117,13 @@ export function checkHeadroom({ members }: EtcdHealth, growth: Growth): CheckRes
 
 type MemberFigure = 'sizeBytes' | 'sizeInUseBytes' | 'quotaBytes' | 'keys'
 
-/** The largest figure among the members that tell. */
+/** The largest value among the members that report the figure. */
 export function most(members: readonly EtcdMember[], figure: MemberFigure): number | undefined {
   const values = members.flatMap((member) => member[figure] ?? [])
   return values.length === 0 ? undefined : Math.max(...values)
 }
 
-/** -1 where it is not known, as in 1.x. */
+/** A size in GiB; -1 when it is not known, as in 1.x. */
 function sizeMetric(name: string, bytes: number | undefined): CheckMetric {
   if (bytes === undefined) return { name, value: -1, unit: 'GiB' }
   return { name, value: gib(bytes), text: gibText(bytes), unit: 'GiB' }

@@ -1,5 +1,5 @@
 /**
- * How an etcd cluster is: each member's own metrics and health, and what the cluster says of itself.
+ * Reads the health of an etcd cluster: metrics and health of each member, and the cluster's lists of members and alarms.
  *
  * @see etcd's /metrics and /health; /v3/cluster/member/list and /v3/maintenance/alarm of its JSON gateway
  * @module
@@ -8,7 +8,7 @@
 import { fetchBounded, type FetchBounds, type FetchParts } from './bounded_fetch.ts'
 import { readSamples } from './metric_text.ts'
 
-/** One member. A figure is absent where the member did not tell. */
+/** One member. A figure is absent when the member did not report it. */
 export interface EtcdMember {
   readonly url: string
   readonly isHealthy: boolean
@@ -19,34 +19,33 @@ export interface EtcdMember {
   readonly leaderChanges?: number
   /** Bytes of the database file. */
   readonly sizeBytes?: number
-  /** Bytes of it that are used; the rest comes back by defragmentation. */
+  /** Bytes of that file in use. Defragmentation frees the rest. */
   readonly sizeInUseBytes?: number
   readonly quotaBytes?: number
   readonly keys?: number
 }
 
-/** A cluster. */
+/** The health of a cluster. */
 export interface EtcdHealth {
-  /** When it was asked; milliseconds since 1970. */
+  /** When the answers were complete; milliseconds since 1970. */
   readonly at: number
   readonly members: readonly EtcdMember[]
-  /** Members the cluster has, by its own list; absent where no member answered. */
+  /** Number of members in the cluster's own list; absent when no member answered. */
   readonly memberCount?: number
-  /** e.g. `NOSPACE`; absent where no member answered. */
+  /** Alarms such as `NOSPACE`; absent when no member answered. */
   readonly alarms?: readonly string[]
 }
 
-/** What is asked, and how. */
 export interface EtcdHealthParts extends FetchParts {
   readonly urls: readonly string[]
   readonly signal?: AbortSignal
 }
 
 const MEMBER_LIMIT_MS = 5_000
-/** etcd's page has some 200 KiB. */
+/** etcd's page has about 200 KiB. */
 const METRICS_LIMIT_BYTES = 4 * 1024 * 1024
 const ANSWER_LIMIT_BYTES = 256 * 1024
-/** Names by field. */
+/** Field → name of its metric. */
 const SAMPLES = {
   sizeBytes: 'etcd_mvcc_db_total_size_in_bytes',
   sizeInUseBytes: 'etcd_mvcc_db_total_size_in_use_in_bytes',
@@ -58,7 +57,7 @@ const SAMPLES = {
 } as const
 const WANTED: ReadonlySet<string> = new Set(Object.values(SAMPLES))
 
-/** Asks every member at once. Never throws: what cannot be had is absent. */
+/** Asks all members at once. Never throws: a figure that cannot be read is absent. */
 export async function readEtcdHealth(parts: EtcdHealthParts): Promise<EtcdHealth> {
   const [members, memberCount, alarms] = await Promise.all([
     Promise.all(parts.urls.map((url) => readMember(parts, url))),
@@ -100,7 +99,7 @@ async function readMember(parts: EtcdHealthParts, url: string): Promise<EtcdMemb
   }
 }
 
-/** `{"health":"true"}`. Only that is healthy: 1.x takes the text `false` for a yes. */
+/** Only `true`, as a text or a boolean, is healthy: `{"health":"true"}`. (1.x also takes the text `false` as healthy.) */
 async function readHealth(parts: EtcdHealthParts, url: string): Promise<boolean> {
   try {
     const { status, text } = await fetchBounded(
@@ -144,7 +143,7 @@ async function firstAnswer<Answer>(
       const answer = status === 200 ? read(JSON.parse(text)) : undefined
       if (answer !== undefined) return answer
     } catch {
-      // The next member may know.
+      // The next member may answer.
     }
     if (parts.signal?.aborted === true) return undefined
   }
@@ -156,7 +155,7 @@ function countMembers(answer: unknown): number | undefined {
   return Array.isArray(members) ? members.length : undefined
 }
 
-/** Without alarms etcd 3.4 answers `{}`, later versions a header alone. */
+/** The names of the alarms. Without alarms etcd 3.4 answers `{}`, and later versions answer only a header. */
 function listAlarms(answer: unknown): readonly string[] | undefined {
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return undefined
   if (Object.keys(answer).some((name) => name !== 'header' && name !== 'alarms')) return undefined

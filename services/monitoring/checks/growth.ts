@@ -1,23 +1,23 @@
 /**
- * How fast the store grows, and when it will be full at that pace.
+ * Measures how fast the store grows, and when it will be full at that pace.
  *
  * @module
  */
 
-/** Sizes seen over time. */
+/** The sizes of a store over the last day. */
 export interface Growth {
   add(at: number, sizeInUseBytes: number): void
-  /** Bytes per second since the oldest size kept; negative after a compaction; `undefined` until there is enough to tell. */
+  /** Bytes per second since the oldest size kept; negative when the store shrinks; `undefined` until sizes cover ten minutes. */
   bytesPerSecond(): number | undefined
-  /** Seconds until the quota is used up; `Infinity` where the store does not grow. */
+  /** Seconds until the quota is used up; `Infinity` when the store does not grow; `undefined` as above. */
   headroomSeconds(quotaBytes: number): number | undefined
 }
 
-/** Sizes are kept for a day: a daily compaction must be inside, or every afternoon looks like the end. */
+/** Sizes are kept for a day. A shorter time would miss the daily compaction, and the store would seem to fill up every afternoon. */
 const KEPT_MS = 24 * 3_600_000
-/** Sizes closer than this to the one before are left out, so that at most 289 are kept. */
+/** Shortest time between two kept sizes, so that at most 289 are kept. */
 const STEP_MS = 5 * 60_000
-/** A pace measured over less is no pace. */
+/** Shortest time over which the growth is measured. */
 const LEAST_MS = 10 * 60_000
 
 interface Size {
@@ -25,7 +25,7 @@ interface Size {
   readonly bytes: number
 }
 
-/** Nothing seen yet. */
+/** Makes an empty record of sizes. */
 export function createGrowth(): Growth {
   let kept: Size[] = []
   let newest: Size | undefined
@@ -36,7 +36,7 @@ export function createGrowth(): Growth {
   }
   return {
     add(at, bytes) {
-      // A clock that went back makes what was seen before meaningless.
+      // After the clock went back, differences to earlier sizes mean nothing.
       if (newest !== undefined && at < newest.at) kept = []
       newest = { at, bytes }
       const last = kept.at(-1)

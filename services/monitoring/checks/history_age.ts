@@ -1,5 +1,5 @@
 /**
- * How far back listeners can replay: the age of the oldest history that the store still has.
+ * Finds how far back listeners can replay: the age of the oldest history that the store still has.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import { oldestRevisionOf } from '#shared/errors.ts'
 import { readCommit } from '#shared/journal/commits.ts'
 import type { Store } from '#shared/store/store.ts'
 
-/** No store has an older one. */
+/** The oldest revision of any store. */
 const FIRST_REVISION = 1n
-/** A compaction may come in between. */
+/** Further attempts when a compaction happens between two reads. */
 const ATTEMPTS = 2
 
 /**
- * Seconds since the oldest replayable notification of an event type, at most; `undefined` where nothing was ever compacted, for then
- * everything can be replayed.
+ * Seconds since the commit before the oldest replayable notification of an event type; `undefined` when nothing was ever compacted,
+ * because then everything can be replayed.
  *
- * @throws {AvisoError} Whatever the store throws.
+ * @throws {AvisoError} What the store throws.
  */
 export async function historySeconds(
   store: Store,
@@ -29,7 +29,7 @@ export async function historySeconds(
     try {
       const { commit } = await readCommit({ store, event }, revision, { signal })
       if (revision === FIRST_REVISION || commit === undefined) return undefined
-      // The value at the oldest revision was written there or before: history reaches back at least to this commit's successor.
+      // The value at the oldest revision was written at or before it. So history reaches back at least to the commit after this one.
       return Math.max(0, (now - Date.parse(commit.batch.at)) / 1_000)
     } catch (error) {
       const oldest = oldestRevisionOf(error)

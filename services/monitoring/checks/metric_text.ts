@@ -1,5 +1,5 @@
 /**
- * Reads values out of a metrics page of somebody else: etcd's, or that of kube-state-metrics.
+ * Reads values from the metrics page of another program: etcd or kube-state-metrics.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 /** One sample of a page. */
 export interface PageSample {
   readonly name: string
-  /** The raw text between the braces; empty where there are none. */
+  /** The raw text between the braces; empty when there are none. */
   readonly labels: string
   readonly value: number
 }
@@ -15,12 +15,12 @@ export interface PageSample {
 const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?[ \t]+(\S+)/
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
 
-/** The samples whose name is wanted. Lines that are no samples are left out. */
+/** The samples with a wanted name. Lines that are not samples are skipped. */
 export function readSamples(page: string, wanted: ReadonlySet<string>): readonly PageSample[] {
   const samples: PageSample[] = []
   for (const line of page.split('\n')) {
     const end = line.search(/[{ \t]/)
-    // Cheap first: a page of etcd has thousands of lines, and a handful is wanted.
+    // The cheap test comes first, because etcd's page has thousands of lines and only a few are wanted.
     if (end <= 0 || !wanted.has(line.slice(0, end))) continue
     const [, name, labels = '', text = ''] = SAMPLE.exec(line) ?? []
     const value = parseValue(text)

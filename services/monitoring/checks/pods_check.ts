@@ -1,5 +1,5 @@
 /**
- * Checks how many pods of a service Kubernetes has running, as kube-state-metrics tells it.
+ * Checks how many pods of a service Kubernetes runs, according to kube-state-metrics.
  *
  * @see reference/aviso-v1.md §4.4 `rest_pod_available`, `auth_pod_available`
  * @module
@@ -10,22 +10,22 @@ import { fetchBounded, type FetchParts } from './bounded_fetch.ts'
 import { statusUpTo, type CheckResult, type Thresholds } from './check.ts'
 import { readSamples } from './metric_text.ts'
 
-/** Where kube-state-metrics is, and what to look for. */
+/** Address of kube-state-metrics, and the pods to look for. */
 export interface PodsOptions {
-  /** Its address, without `/metrics`. */
+  /** Address of kube-state-metrics, without `/metrics`. */
   readonly url: string
   readonly namespace: string
-  /** Bearer token, where it wants one. */
+  /** Bearer token for kube-state-metrics; absent: none is sent. */
   readonly token?: Secret
   readonly thresholds: Thresholds
 }
 
 const SAMPLE = 'kube_deployment_status_replicas'
 const LIMIT_MS = 10_000
-/** A page of a large cluster. */
+/** Enough for the page of a large cluster. */
 const LIMIT_BYTES = 32 * 1024 * 1024
 
-/** Verdict on the pods of one service. Never throws. */
+/** The verdict on the pods of one service. Never throws. */
 export async function checkPods(
   service: 'rest' | 'auth',
   { url, namespace, token, thresholds }: PodsOptions,

@@ -1,5 +1,5 @@
 /**
- * Checks of the services from what they reported: response times and error logs. Names and texts are those of 1.x.
+ * Checks the services by what they reported: response times and error logs. Names and texts are those of 1.x.
  *
  * @see reference/aviso-v1.md §4.4
  * @module
@@ -12,16 +12,16 @@ import type { LogApp } from '../receive/syslog.ts'
 import type { LogBook } from '../receive/log_book.ts'
 import type { Durations, TimeWindow } from '../receive/time_window.ts'
 
-/** Sub-measurements in one report: 1.x has three. */
+/** Most sub-measurements in one report: 1.x has three. */
 const MAX_PARTS = 16
-/** Log lines quoted in one report, and characters of each: the report is read on one line of a screen. */
+/** Most log lines quoted in one report, and characters of each, because an operator reads the report on one line of a screen. */
 const MAX_QUOTED = 5
 const MAX_QUOTED_CHARACTERS = 300
 
 /** Which figures a response time check reports. */
 type Figure = 'avg' | 'max' | 'min'
 
-/** Figures of each response time, as 1.x reports them, and whether its sub-measurements have them too. */
+/** The figures that 1.x reports of each response time, and whether it also reports them of sub-measurements. */
 const RESPONSE_FIGURES: Readonly<
   Record<ResponseType, { readonly figures: readonly Figure[]; readonly hasParts: boolean }>
 > = {
@@ -30,9 +30,9 @@ const RESPONSE_FIGURES: Readonly<
 }
 
 /**
- * Verdict on the slowest response since a time.
+ * The verdict on the slowest response since a time. Sub-measurements never influence it.
  *
- * @param type Its {@link RESPONSE_FIGURES} are reported. Sub-measurements never influence the verdict.
+ * @param type Decides which {@link RESPONSE_FIGURES} are reported.
  */
 export function checkResponseTime(
   type: ResponseType,
@@ -63,13 +63,13 @@ function toMetrics(
   return figures.map((figure) => ({
     name: `${name}_${figure}`,
     value: durations[figure],
-    // An average is a float for Python, which writes 2.0; the others come as they were sent.
+    // 1.x writes an average as a Python float, such as 2.0, and the other figures as they were sent.
     ...(figure === 'avg' && { text: pythonFloat(durations.avg) }),
     unit: 's',
   }))
 }
 
-/** Verdict on the log lines of a service since a time. */
+/** The verdict on the log lines of a service since a time. */
 export function checkErrorLog(app: LogApp, logs: LogBook, since: number): CheckResult {
   const name = app === 'etcd' ? 'etcd_error_log' : `${app}_error_log`
   const { errors, warnings } = logs.since(app, since)
@@ -79,7 +79,7 @@ export function checkErrorLog(app: LogApp, logs: LogBook, since: number): CheckR
   return { name, status: 0, message: 'No error to report', metrics: [] }
 }
 
-/** The newest lines as a list; `|` begins the figures of a report, so it cannot stand in its text. */
+/** The newest lines as a list. `|` is replaced, because it begins the figures of a report. */
 function quote(lines: readonly string[]): string {
   const quoted = lines.slice(-MAX_QUOTED).map((line) => `'${clean(line.slice(0, MAX_QUOTED_CHARACTERS))}'`)
   const more = lines.length > MAX_QUOTED ? ` and ${lines.length - MAX_QUOTED} before` : ''

@@ -1,5 +1,5 @@
 /**
- * The watcher: looks at etcd, Kubernetes and the store's history every minute, and remembers what it saw last.
+ * The watcher: polls etcd, Kubernetes and the store's history at an interval, and keeps the latest results.
  *
  * @module
  */
@@ -19,45 +19,44 @@ import { checkPods, type PodsOptions } from './pods_check.ts'
 /** An etcd to watch. */
 export interface EtcdOptions {
   readonly urls: readonly string[]
-  /** Members it should have. */
+  /** Members that the cluster should have. */
   readonly expectedMembers: number
 }
 
-/** What is looked at, and how often. */
+/** What the watcher polls, and how often. */
 export interface WatcherOptions {
-  /** Seconds between two looks at etcd and Kubernetes. */
+  /** Seconds between two polls. */
   readonly pollSeconds: number
   readonly etcd?: EtcdOptions
   readonly pods?: PodsOptions
 }
 
-/** What the watcher works with. */
 export interface WatcherParts {
   readonly options: WatcherOptions
   readonly fetch: MonitoringFetch
   readonly clock: Clock
   readonly metrics: Metrics
-  /** Whose history is looked at; its own health is another matter (`shared/observe/metrics/observe_store.ts`). */
+  /** The store whose history is read. `shared/observe/metrics/observe_store.ts` measures its health. */
   readonly store: Store
   readonly events: readonly string[]
 }
 
-/** What was seen last. */
+/** A running watcher, with its latest results. */
 export interface Watcher {
   readonly etcd: EtcdHealth | undefined
   readonly pods: readonly CheckResult[]
   readonly growth: Growth
-  /** Resolves when there is something to tell: at once after the first look. */
+  /** Resolves when the first poll has ended. */
   seen(): Promise<void>
   close(): Promise<void>
 }
 
-/** Event types whose history is looked at: each costs two reads. */
+/** Most event types whose history is read, because each costs two reads. */
 const MAX_EVENTS = 50
-/** A store that does not answer must not hold the next look. */
+/** Longest time for all reads of the history, because a store that does not answer must not delay the next poll. */
 const HISTORY_LIMIT_MS = 10_000
 
-/** Starts looking. */
+/** Starts a watcher. Its first poll begins at once. */
 export function startWatcher(parts: WatcherParts): Watcher {
   const { clock, options } = parts
   const growth = createGrowth()
@@ -130,7 +129,7 @@ async function lookAtHistory(
       if (value !== undefined) readings.push({ value, values: [event] })
     }
   }
-  // The store's own metrics tell that it does not answer.
+  // Nothing is logged here, because the store's own metrics show that it does not answer.
   const late = (): void => undefined
   await runWithin(look, { clock, ms: HISTORY_LIMIT_MS, signal, late }).catch(late)
   return readings
@@ -178,7 +177,7 @@ function registerReadings(metrics: Metrics, { etcd, growth, history }: Sources):
   metrics.read({
     kind: 'gauge',
     name: 'aviso_etcd_members',
-    help: 'Members the cluster has',
+    help: 'Members of the cluster',
     read: () => optional(etcd()?.memberCount),
   })
   metrics.read({
@@ -209,7 +208,7 @@ function registerReadings(metrics: Metrics, { etcd, growth, history }: Sources):
     kind: 'gauge',
     name: 'aviso_store_history_seconds',
     unit: 'seconds',
-    help: 'How far back listeners can replay; absent where nothing was ever compacted',
+    help: 'How far back listeners can replay; absent when nothing was ever compacted',
     labels: ['event_type'],
     read: history,
   })

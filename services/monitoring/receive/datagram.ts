@@ -1,5 +1,5 @@
 /**
- * From received bytes to a telemetry message or a log line. Whatever else comes is refused with a reason, cheaply.
+ * Reads received bytes as a telemetry message or a log line. Anything else is refused with a reason, at low cost.
  *
  * Flow: rest, auth → **monitoring** → reports
  *
@@ -16,23 +16,25 @@ export type DatagramRefusal =
   | 'too_large'
   /** Not UTF-8, not JSON, too deep, too many names, a number that is not finite, `__proto__`. */
   | 'malformed'
-  /** JSON, but one of the five members is missing, empty or of the wrong kind. */
+  /** JSON in which one of the five members is missing, empty or of the wrong kind. */
   | 'not_telemetry'
-  /** A log line of nobody we know. */
+  /** A log line that belongs to none of the services. */
   | 'unknown_log'
 
-/** What a datagram was. */
+/** The content of a datagram. */
 export type Datagram =
   | { readonly kind: 'telemetry'; readonly message: TelemetryMessage }
   | { readonly kind: 'log'; readonly line: LogLine }
   | { readonly kind: 'refused'; readonly reason: DatagramRefusal }
 
-/** The largest datagram there can be. 1.x sends lists of users of any length. */
+/** The largest possible datagram, because 1.x sends lists of users of any length. */
 export const MAX_DATAGRAM_BYTES = 65_536
-/** An object, its `telemetry`, a list in that; 1.x sends four names in each object, more is room for other senders. */
+/**
+ * Three levels: the object, its `telemetry`, and a list in that. 1.x sends few names in each object; other senders may send up to 64.
+ */
 const JSON_LIMITS = { maxDepth: 3, maxNames: 64, maxArray: 10_000, maxNumberDigits: 64 }
 const BRACE_OPEN = 0x7b
-/** A name of a type or a measurement becomes a label value and part of a report's name. */
+/** The name of a type or a measurement. It becomes a label value and part of a report's name. */
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/
 const MAX_TEXT_CHARACTERS = 128
 
@@ -43,7 +45,7 @@ export function parseDatagram(bytes: Uint8Array): Datagram {
   if (bytes.byteLength === 0) return refused('empty')
   if (bytes.byteLength > MAX_DATAGRAM_BYTES) return refused('too_large')
   if (isSyslog(bytes)) return parseLog(bytes)
-  // Saves the work for most of what is not meant for us.
+  // This cheap test refuses most datagrams that are not meant for us.
   if (bytes[0] !== BRACE_OPEN) return refused('malformed')
   let value: JsonValue
   try {
@@ -68,7 +70,7 @@ function parseLog(bytes: Uint8Array): Datagram {
   }
 }
 
-/** As in 1.x, each of the five members must be there and not be empty. */
+/** Checks the object: as in 1.x, each of the five members must be present and not empty. */
 function toMessage(object: JsonObject): TelemetryMessage | undefined {
   const { telemetry_type: type, component_name: component, hostname, time, telemetry } = object
   if (typeof type !== 'string' || !NAME.test(type)) return undefined
@@ -83,7 +85,7 @@ function isShortText(value: JsonValue | undefined): value is string {
   return typeof value === 'string' && value !== '' && value.length <= MAX_TEXT_CHARACTERS
 }
 
-/** @returns `undefined` for a telemetry without members, or with one that is neither number nor list of texts. */
+/** @returns the values; `undefined` when there are none, or when one is neither a number nor a list of texts */
 function toTelemetry(object: JsonObject): Telemetry | undefined {
   const values: Record<string, number | readonly string[]> = {}
   for (const [name, value] of Object.entries(object)) {

@@ -1,22 +1,22 @@
 /**
- * The latest bad log lines of each service, bounded; 1.x keeps all of them until somebody asks.
+ * Keeps the latest errors and warnings of each service's log. Their number is bounded; 1.x keeps all of them until they are read.
  *
  * @module
  */
 
 import type { LogApp, LogLevel, LogLine } from './syslog.ts'
 
-/** Lines of one service since a time. */
+/** Errors and warnings of one service since a time. */
 export interface LogExtract {
   readonly errors: readonly string[]
   readonly warnings: readonly string[]
 }
 
-/** Received log lines. */
+/** The received log lines of all services. */
 export interface LogBook {
   add(line: LogLine, at: number): void
   since(app: LogApp, at: number): LogExtract
-  /** Lines ever received. */
+  /** Number of lines received since the start. */
   count(app: LogApp, level: LogLevel): number
 }
 
@@ -24,7 +24,7 @@ export interface LogBook {
 export const LOG_APPS: readonly LogApp[] = ['rest', 'auth', 'etcd']
 /** Every level that is counted. */
 export const LOG_LEVELS: readonly LogLevel[] = ['error', 'warning', 'other']
-/** Lines kept per service: more than anybody reads in a report. */
+/** Most lines kept per service: more than a report quotes. */
 export const MAX_LINES = 100
 
 interface Kept {
@@ -33,7 +33,7 @@ interface Kept {
   readonly text: string
 }
 
-/** An empty book. */
+/** Makes an empty log book. */
 export function createLogBook(): LogBook {
   const lines = new Map<LogApp, Kept[]>()
   const counts = new Map<string, number>()

@@ -1,5 +1,5 @@
 /**
- * The receiver: takes telemetry messages and log lines, by whatever way they come, and keeps what the reports need of them.
+ * The receiver: takes telemetry messages and log lines, from UDP or HTTP, and keeps what the reports need of them.
  *
  * Flow: rest, auth → **monitoring** → reports
  *
@@ -13,38 +13,37 @@ import { createLogBook, LOG_APPS, LOG_LEVELS, type LogBook } from './log_book.ts
 import { createTimeWindow, type TimeWindow } from './time_window.ts'
 import { createUserWindow, type UserWindow } from './user_window.ts'
 
-/** What a receiver works with. */
 export interface ReceiverParts {
   readonly now: () => number
   readonly metrics: Metrics
-  /** How long durations are kept for reports. */
+  /** How long durations are kept for reports; milliseconds. */
   readonly windowMs: number
   readonly usersWindowHours: number
 }
 
-/** Where messages went. */
+/** A receiver, with what it keeps. */
 export interface Receiver {
-  /** Takes one datagram, or one line of an HTTP request. @returns Whether it was understood. Never throws. */
+  /** Takes one datagram, or one line of an HTTP request. Never throws. @returns whether it was understood */
   accept(datagram: Uint8Array): boolean
   readonly times: TimeWindow
   readonly users: UserWindow
   readonly logs: LogBook
 }
 
-/** The types that services of Aviso send. */
+/** The telemetry types that services of Aviso send. */
 export const REST_RESPONSE = 'rest_resp_time'
 export const AUTH_RESPONSE = 'auth_resp_time'
 /** A response time that is checked. */
 export type ResponseType = typeof REST_RESPONSE | typeof AUTH_RESPONSE
 export const AUTH_USERS = 'auth_users_counter'
-/** Sub-measurements of 1.x's auth service: authentication, authorisation, backend. */
+/** The measurements of Aviso's services. 1.x's auth service adds authentication (`att`), authorisation (`ats`) and backend (`be`). */
 const KNOWN_MEASUREMENTS: ReadonlySet<string> = new Set([
   REST_RESPONSE,
   AUTH_RESPONSE,
   ...['att', 'ats', 'be'].map((part) => `${AUTH_RESPONSE}_${part}`),
 ])
 
-/** An empty receiver. */
+/** Makes an empty receiver. */
 export function createReceiver(parts: ReceiverParts): Receiver {
   const { now, metrics } = parts
   const times = createTimeWindow(parts.windowMs, (measurement) => KNOWN_MEASUREMENTS.has(measurement))
@@ -57,7 +56,7 @@ export function createReceiver(parts: ReceiverParts): Receiver {
   })
   const refused = metrics.counter({
     name: 'aviso_monitoring_messages_refused',
-    help: 'Received messages that were not understood or had no room, by reason',
+    help: 'Received messages that were not understood or exceeded a limit, by reason',
     labels: ['reason'],
   })
   registerReadings(parts, { times, users, logs })
@@ -82,7 +81,7 @@ export function createReceiver(parts: ReceiverParts): Receiver {
 interface Taking {
   readonly times: TimeWindow
   readonly users: UserWindow
-  /** When it came: the sender's own time is another clock, in 1.x another time zone. */
+  /** When the message arrived. The sender's time is not used: it is another clock's and, in 1.x, may be another time zone's. */
   readonly at: number
   readonly refused: Counter
 }
@@ -104,7 +103,7 @@ function take({ telemetry_type: type, telemetry }: TelemetryMessage, taking: Tak
   }
 }
 
-/** Names of the measurements in a telemetry: everything before the last `_` of each member. */
+/** Names of the measurements in a message: everything before the last `_` of each member. */
 function measurementsOf(telemetry: Telemetry): ReadonlySet<string> {
   return new Set(
     Object.keys(telemetry).map((member) => member.slice(0, Math.max(0, member.lastIndexOf('_')))),
@@ -118,7 +117,7 @@ function registerReadings(
   metrics.read({
     name: 'aviso_auth_users',
     kind: 'gauge',
-    // The name and the text of 1.x, which also published who they were.
+    // Name and text are those of 1.x, which also published the users' names.
     help: 'Number of users in the last 24 hours, or the window that is configured',
     read: () => [{ value: users.count(now()) }],
   })

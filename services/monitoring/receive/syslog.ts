@@ -1,14 +1,14 @@
 /**
- * Syslog lines of services: which service wrote one, and how bad it is.
+ * Reads syslog lines of services: which service wrote a line, and its level.
  *
  * @see RFC 5424; reference/aviso-v1.md §4.2 and §4.4 for the substrings that decide
  * @module
  */
 
-/** Whose log. */
+/** The service that wrote the log. */
 export type LogApp = 'etcd' | 'auth' | 'rest'
 
-/** How bad a line is, of the grades that anybody reports. */
+/** Level of a line. Only errors and warnings are reported. */
 export type LogLevel = 'error' | 'warning' | 'other'
 
 /** One received line. */
@@ -18,7 +18,7 @@ export interface LogLine {
   readonly text: string
 }
 
-/** In the order in which 1.x tries them. */
+/** Substrings by which a service is recognised, in the order in which 1.x tries them. */
 const APPS: readonly (readonly [substring: string, app: LogApp])[] = [
   ['aviso-etcd', 'etcd'],
   ['aviso-auth', 'auth'],
@@ -27,15 +27,15 @@ const APPS: readonly (readonly [substring: string, app: LogApp])[] = [
 /** `<priority>1 time host application …` */
 const HEADER = /^<\d{1,3}>1 \S+ (\S+) (\S+) /
 const MAX_TEXT_CHARACTERS = 2_048
-/** What a listener that mistypes an address causes; 1.x leaves it out of the errors of the auth service. */
+/** The line for a listener that mistypes an address. As in 1.x, it is not an error of the auth service. */
 const NOT_FOUND = '404 Not Found: The requested URL was not found on the server'
 
-/** Whether a datagram is a log line at all. */
+/** Whether a datagram is a log line: it begins with `<`. */
 export function isSyslog(datagram: Uint8Array): boolean {
   return datagram[0] === 0x3c
 }
 
-/** Reads a line; `undefined` for one that belongs to none of the services. */
+/** Reads a line; `undefined` when it belongs to none of the services. */
 export function parseSyslog(text: string): LogLine | undefined {
   const app = appOf(text)
   if (app === undefined) return undefined
@@ -43,8 +43,8 @@ export function parseSyslog(text: string): LogLine | undefined {
 }
 
 /**
- * By host and application of the header first: 1.x looks at the whole line, and so takes a line that mentions another service for
- * a line of that service.
+ * The service that wrote a line. Host and application of the header decide first. 1.x searches the whole line, so it attributes a line
+ * that mentions another service to that service.
  */
 function appOf(text: string): LogApp | undefined {
   const [, host = '', application = ''] = HEADER.exec(text) ?? []

@@ -1,12 +1,12 @@
 /**
- * Durations over a sliding window: what many senders measured becomes one count, average, maximum and minimum.
+ * Keeps durations over a sliding window: the measurements of many senders become one count, average, maximum and minimum.
  *
- * 1.x meant to do the same and reports the last datagram instead (reference/aviso-v1.md §4.4).
+ * 1.x meant to do the same, but reports only the last datagram (reference/aviso-v1.md §4.4).
  *
  * @module
  */
 
-/** What is known of the durations of a time. Seconds. */
+/** Summary of the durations in a period; seconds. */
 export interface Durations {
   readonly count: number
   readonly avg: number
@@ -14,7 +14,7 @@ export interface Durations {
   readonly min: number
 }
 
-/** Everything that was ever added. */
+/** Summary of all durations since the start. */
 export interface DurationTotals {
   readonly count: number
   readonly sumSeconds: number
@@ -22,22 +22,22 @@ export interface DurationTotals {
 
 /** Durations by measurement. */
 export interface TimeWindow {
-  /** @returns `false` where there is no room for another measurement, or the figures contradict each other. */
+  /** @returns `false` when there are too many measurements or the figures contradict each other, otherwise `true` */
   add(measurement: string, durations: Durations, at: number): boolean
-  /** The durations since a time, exact to {@link SLICE_MS}; `undefined` where there are none. */
+  /** The durations since a time, exact to {@link SLICE_MS}; `undefined` when there are none. */
   since(measurement: string, at: number): Durations | undefined
   totals(measurement: string): DurationTotals
-  /** Measurements with something in the window. */
+  /** Measurements with durations in the window. */
   measurements(now: number): readonly string[]
 }
 
-/** Times are kept by slices of this length. */
+/** Length of a slice. Durations are summed up by slices. */
 export const SLICE_MS = 10_000
-/** Measurements kept at once; names come from the network. */
+/** Most measurements kept at once. The number is bounded, because names come from the network. */
 export const MAX_MEASUREMENTS = 1_000
-/** Of these, measurements that no service of Aviso sends: whoever invents names must not push out the real ones. */
+/** Most measurements that no service of Aviso sends. So a sender that invents names cannot displace the real measurements. */
 export const MAX_FOREIGN_MEASUREMENTS = 200
-/** Durations and counts above these are nobody's; their sums would lose digits. */
+/** Largest plausible duration and count. Sums of larger ones would lose digits. */
 const MAX_SECONDS = 1e9
 const MAX_COUNT = 1e12
 
@@ -56,9 +56,9 @@ interface Track {
 }
 
 /**
- * An empty window.
+ * Makes an empty window.
  *
- * @param windowMs How long durations are kept.
+ * @param windowMs How long durations are kept; milliseconds.
  * @param isKnown Whether a measurement is one that services of Aviso send.
  */
 export function createTimeWindow(windowMs: number, isKnown: (measurement: string) => boolean): TimeWindow {
@@ -115,7 +115,7 @@ function lastOf({ slices }: Track): number {
 function isPlausible({ count, avg, max, min }: Durations): boolean {
   if (!Number.isInteger(count) || count < 0 || count > MAX_COUNT) return false
   if (![avg, max, min].every((value) => value >= 0 && value <= MAX_SECONDS)) return false
-  // An average is rounded by whoever computed it.
+  // The sender may have rounded the average.
   const slack = max * 1e-6
   return min <= avg + slack && avg <= max + slack
 }
@@ -130,7 +130,7 @@ function addTo(
   const startsAt = Math.floor(at / SLICE_MS) * SLICE_MS
   const last = track.slices.at(-1)
   if (last !== undefined && last.startsAt >= startsAt) {
-    // Also where the clock went back: the newest slice takes it.
+    // The newest slice takes the durations, also after the clock went back.
     last.count += count
     last.sum += count * avg
     last.max = Math.max(last.max, max)

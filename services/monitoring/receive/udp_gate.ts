@@ -1,6 +1,6 @@
 /**
- * The UDP door: hands datagrams to the receiver, at most so many a second. Beyond that the socket is closed for the rest of the second, so
- * that a flood costs the machine's kernel, and not the services of this process.
+ * The UDP gate: hands datagrams to the receiver, up to a limit per second. Beyond the limit, the gate closes the socket for the rest of the
+ * second. So a flood loads the kernel of the machine, and not the services of this process.
  *
  * @module
  */
@@ -14,10 +14,9 @@ export interface DatagramSocket {
   close(): Promise<void>
 }
 
-/** Binds the socket. Rejects where the address cannot be had. */
+/** Binds the socket. Rejects when the address is not available. */
 export type OpenSocket = (onDatagram: (datagram: Uint8Array) => void) => Promise<DatagramSocket>
 
-/** What the door works with. */
 export interface UdpGateParts {
   readonly open: OpenSocket
   readonly accept: (datagram: Uint8Array) => void
@@ -26,18 +25,18 @@ export interface UdpGateParts {
   readonly logger: Logger
 }
 
-/** An open door. */
+/** An open gate. */
 export interface UdpGate {
-  /** Resolves when the socket is bound, or could not be. */
+  /** Resolves when the first attempt to bind the socket has ended. */
   readonly ready: Promise<void>
   close(): Promise<void>
 }
 
-/** Three hundred services that send as often as 1.x does. At some 10 µs each, a flood takes less than 1 % of a processor. */
+/** Enough for three hundred services that send as often as 1.x does. At about 10 µs each, a flood takes less than 1 % of a processor. */
 export const MAX_DATAGRAMS_PER_SECOND = 500
 const SECOND_MS = 1_000
 
-/** Opens the door. A socket that cannot be had is tried again every second; the services run without it, as in 1.x. */
+/** Opens the gate. When the socket cannot be bound, the gate tries again every second. The services run without it, as in 1.x. */
 export function openUdpGate(parts: UdpGateParts): UdpGate {
   const { clock, logger } = parts
   const closures: Counter = parts.metrics.counter({
@@ -51,7 +50,7 @@ export function openUdpGate(parts: UdpGateParts): UdpGate {
   let hasFailed = false
 
   const onDatagram = (datagram: Uint8Array): void => {
-    // Some may still be on their way when the socket is closed.
+    // Datagrams may still arrive after the socket was told to close.
     if (taken >= MAX_DATAGRAMS_PER_SECOND) return
     taken++
     parts.accept(datagram)
@@ -68,7 +67,7 @@ export function openUdpGate(parts: UdpGateParts): UdpGate {
       hasFailed = false
     } catch (error) {
       if (!hasFailed)
-        logger('error', 'the UDP port for telemetry cannot be opened', {
+        logger('error', 'The UDP port for telemetry cannot be opened', {
           reason: error instanceof Error ? error.name : 'unknown',
         })
       hasFailed = true

@@ -1,24 +1,24 @@
 /**
- * Distinct users over a sliding window. Their names are counted, and never given out.
+ * Counts distinct users over a sliding window. Their names are never given out.
  *
  * @module
  */
 
-/** Who was seen when. */
+/** The users of the window. */
 export interface UserWindow {
   add(names: readonly string[], at: number): void
-  /** How many were seen within the window. */
+  /** Number of users seen within the window. */
   count(now: number): number
-  /** Names that were not kept because there were too many. */
+  /** Number of names that were not kept because there were too many. */
   readonly overflows: number
 }
 
-/** Users kept; more listeners than this are counted as this many. */
+/** Most users kept. The count never exceeds this. */
 export const MAX_USERS = 20_000
 
-/** An empty window of `windowMs`. */
+/** Makes an empty window of `windowMs` milliseconds. */
 export function createUserWindow(windowMs: number): UserWindow {
-  // In the order in which they were last seen.
+  // Names in the order in which they were last seen.
   const seenAt = new Map<string, number>()
   let overflows = 0
   const prune = (now: number): void => {
