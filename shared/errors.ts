@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What a client or an operator learns of an error code. */
+/** What clients and operators can read about an error code. */
 interface ErrorEntry {
   /** HTTP status. */
   readonly status: number
@@ -15,8 +15,8 @@ interface ErrorEntry {
 }
 
 /**
- * Error code → HTTP status, meaning and remedy. The type of every code is read off this table, so no status number for an error stands
- * anywhere else. `shared/ERRORS.md` is made from it.
+ * Error code → HTTP status, meaning and remedy. The type of the codes is derived from this table, and only this table says the status of
+ * an error. `shared/ERRORS.md` is generated from it.
  */
 export const ERRORS = {
   ERR_BAD_REQUEST: {
@@ -56,7 +56,7 @@ export const ERRORS = {
   },
   ERR_READ_ONLY: {
     status: 403,
-    meaning: 'The store is another Aviso, which is only read.',
+    meaning: 'The store is another Aviso, and this service can only read from it.',
     remedy: 'Publish and administer at the Aviso that holds the store.',
   },
   ERR_NOT_FOUND: {
@@ -77,7 +77,7 @@ export const ERRORS = {
   ERR_ID_REUSED: {
     status: 409,
     meaning: 'The id was used for other content, and `strictIds` is on.',
-    remedy: 'Give each notification an id of its own.',
+    remedy: 'Give each notification its own id.',
   },
   ERR_JOB_RUNNING: {
     status: 409,
@@ -91,8 +91,8 @@ export const ERRORS = {
   },
   ERR_CLOCK_UNSURE: {
     status: 409,
-    meaning: 'The clock contradicts what the store tells, so nothing is deleted.',
-    remedy: 'Check the clock. Where it is right, repeat with `--trust-clock`.',
+    meaning: 'The clock contradicts the times in the store, so nothing is deleted.',
+    remedy: 'Check the clock. If it is right, repeat with `--trust-clock`.',
   },
   ERR_HISTORY_COMPACTED: {
     status: 410,
@@ -126,8 +126,8 @@ export const ERRORS = {
   },
   ERR_INTERNAL: {
     status: 500,
-    meaning: 'The service failed in a way that it does not know.',
-    remedy: "Report it with the `request_id`; the log has the cause's name.",
+    meaning: 'The service failed unexpectedly.',
+    remedy: 'Report it with the `request_id`. The log names the cause.',
   },
   ERR_STORE_UNAVAILABLE: {
     status: 503,
@@ -136,54 +136,53 @@ export const ERRORS = {
   },
   ERR_STORE_FULL: {
     status: 503,
-    meaning: 'The store has no room.',
+    meaning: 'The store is full.',
     remedy: 'Operator: compact, clean and defragment. Provider: repeat later.',
   },
   ERR_STORE_PROTOCOL: {
     status: 503,
-    meaning: 'The store answered something that cannot be understood.',
-    remedy: 'Repeat it with the same id. Operator: check what answers there.',
+    meaning: 'The store gave an answer that cannot be understood.',
+    remedy: 'Repeat the request with the same id. Operator: check which program answers there.',
   },
   ERR_OUTCOME_UNKNOWN: {
     status: 503,
-    meaning: 'The notification may have been stored, or may be yet.',
-    remedy: 'Repeat the request with the same id: it is not doubled.',
+    meaning: 'The notification may have been stored, or may still be stored.',
+    remedy: 'Repeat the request with the same id: it is stored only once.',
   },
   ERR_OVERLOADED: {
     status: 503,
-    meaning: 'The service has as much to do as it can hold.',
+    meaning: 'The service has as much work as it can take.',
     remedy: 'Repeat the request after `Retry-After`.',
   },
   ERR_VERDICT_UNAVAILABLE: {
     status: 503,
-    meaning: 'A server that decides about access does not answer. This is never access.',
-    remedy: 'Repeat it later. Operator: check that server.',
+    meaning: 'A server that decides about access does not answer, so access is refused.',
+    remedy: 'Repeat the request later. Operator: check that server.',
   },
   ERR_CONFIG: {
     status: 500,
-    meaning: 'Configuration or usage is wrong. It never reaches a client.',
+    meaning: 'Configuration or usage is wrong. This error never reaches a client.',
     remedy: 'Correct what the message names; the exit code is 2.',
   },
 } as const satisfies Readonly<Record<string, ErrorEntry>>
 
 export type AvisoErrorCode = keyof typeof ERRORS
 
-/** What an {@link AvisoError} may carry besides its message. */
 export interface AvisoErrorOptions {
   /** The failure behind this one. Only the logger sees it; it never reaches a client. */
   readonly cause?: unknown
   readonly details?: ErrorDetails
 }
 
-/** What a client may be told besides the message: in the body, except for the first four. */
+/** Details for the client besides the message. All appear in the body, except for the first four. */
 export interface ErrorDetails {
   /** Seconds, for `Retry-After`. */
   readonly retry_after?: number
   /** Methods, for `Allow`. */
   readonly allow?: string
-  /** For `WWW-Authenticate`. */
+  /** Value of `WWW-Authenticate`. */
   readonly challenge?: string
-  /** The code of 2.x, where it does not follow from ours. */
+  /** The code of 2.x, when it does not follow from ours. */
   readonly wire_code?: string
   /** The field at fault. */
   readonly field?: string
@@ -191,8 +190,8 @@ export interface ErrorDetails {
 }
 
 /**
- * A failure with a code. Its message is shown to clients: it names what is wrong and how to fix it, and
- * never contains a token, a payload, an address of ours or text of an upstream service.
+ * A failure with a code. Clients see its message, which says what is wrong and how to fix it. The message never contains a token, a
+ * payload, an address of ours or text of an upstream service.
  */
 export class AvisoError extends Error {
   readonly code: AvisoErrorCode
@@ -211,12 +210,12 @@ export class AvisoError extends Error {
   }
 }
 
-/** What was asked for is, at least in part, no longer in the history that the store keeps. */
+/** The requested history is, at least in part, no longer kept by the store. */
 export class HistoryCompacted extends AvisoError {
-  /** The oldest revision that can still be read; absent where the store does not tell it. */
+  /** The oldest revision that can still be read; absent when the store does not report it. */
   readonly oldest: bigint | undefined
 
-  /** @param oldest Clients are given it, too, as `oldest_revision`. */
+  /** @param oldest The oldest readable revision, which clients get as `oldest_revision`. */
   constructor(message: string, oldest: bigint | undefined, cause?: unknown) {
     const details = oldest === undefined ? {} : { oldest_revision: oldest.toString() }
     super('ERR_HISTORY_COMPACTED', message, { cause, details })
@@ -224,12 +223,12 @@ export class HistoryCompacted extends AvisoError {
   }
 }
 
-/** The oldest revision that can still be read, where an error says that history before it is gone. */
+/** The oldest revision that can still be read, according to an error; `undefined` when the error does not report one. */
 export function oldestRevisionOf(error: unknown): bigint | undefined {
   return error instanceof HistoryCompacted ? error.oldest : undefined
 }
 
-/** Whether a value is an {@link AvisoError}, with one of the given codes where any are given. */
+/** Whether a value is an {@link AvisoError}. When codes are given, it must have one of them. */
 export function isAvisoError(error: unknown, ...codes: readonly AvisoErrorCode[]): error is AvisoError {
   return error instanceof AvisoError && (codes.length === 0 || codes.includes(error.code))
 }

@@ -1,24 +1,28 @@
 /**
- * The log port: one JSON line per record. No token, payload or upstream text goes in.
+ * The log port: one JSON line per record. Records never contain tokens, payloads or text of upstream services.
  *
  * @module
  */
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-/** Fields of a record besides level, time and message. */
+/** The fields of a record besides level, time and message. */
 export type LogFields = Readonly<Record<string, string | number | boolean | bigint | undefined>>
 
 /** Writes a record. */
 export type Logger = (level: LogLevel, message: string, fields?: LogFields) => void
 
-/** Longest text of one field or message: a log line is for people, and an attacker must not own the disk. */
+/** Longest text of a field or message, because people read log lines, and an attacker must not fill the disk. */
 const MAX_FIELD_CHARACTERS = 512
 
-/** Drops everything. */
+/** A logger that drops every record. */
 export const silentLogger: Logger = () => undefined
 
-/** A logger that writes JSON lines, e.g. `{"level":"info","time":"…","message":"…"}`, to `write` at or above `threshold`. */
+/**
+ * Makes a logger that passes JSON lines to `write`, such as `{"level":"info","time":"…","message":"…"}`.
+ *
+ * @param threshold Records below this level are dropped.
+ */
 export function createLogger(
   write: (line: string) => void,
   now: () => number,

@@ -1,17 +1,17 @@
 /**
- * Binary search, the only one: every sorted array of the project is searched by the condition that its later items meet.
+ * The only binary search of the project. It searches a sorted array for the first item that meets a condition.
  *
  * @module
  */
 
 /**
- * Finds where a condition begins to hold, in O(log n) calls of it.
+ * Finds where a condition begins to hold, in O(log n) calls of the condition.
  *
- * @param items In an order in which no item meets the condition before one that does not.
+ * @param items Sorted so that all items that meet the condition come after all that do not.
  * @param holds The condition, e.g. "its revision is at least 7".
  * @param from Items before this index are not looked at. At most `items.length`.
- * @returns the index of the first item from `from` on that meets the condition; `items.length` where none does. One less is the index of
- *   the last item that does not meet it.
+ * @returns the index of the first item from `from` on that meets the condition; `items.length` when none does. The item before that index
+ *   is the last one that does not meet it.
  */
 export function firstIndex<Item>(items: readonly Item[], holds: (item: Item) => boolean, from = 0): number {
   let low = from

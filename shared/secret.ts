@@ -1,6 +1,6 @@
 /**
- * Secrets: named in the configuration, read from the environment as it is at that moment, and unable to print themselves. Every secret is
- * read here, so each of them follows a file that is replaced.
+ * Reads secrets. The configuration names them, the environment holds them, and a secret cannot be printed by accident. All secrets are read
+ * here, so each of them follows a file that is replaced.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { AvisoError } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 
-/** A secret value. Anything that prints, serialises or inspects it gets `[secret]`. */
+/** A secret value. Code that prints, serialises or inspects it gets `[secret]`. */
 export interface Secret {
   /** The value itself, for the one place that needs it. */
   reveal(): string
@@ -18,22 +18,22 @@ export interface Secret {
 /** Name of the environment variable that holds the secret. */
 export type SecretName = string
 
-/** What a secret must be, besides not empty. */
+/** A condition that a secret must meet, besides not being empty. */
 export type SecretRule =
-  /** A shorter one could be guessed. The purpose is for messages, e.g. `the token of ops`. */
+  /** Least length, because a shorter secret could be guessed. The purpose appears in messages, such as `the token of ops`. */
   | { readonly purpose: string; readonly minBytes: number }
-  /** It goes into a header, so it must be ASCII without spaces. */
+  /** The secret goes into a header, so it must be ASCII without spaces. */
   | 'token'
 
-/** Looks a secret up by name. What it reveals follows the environment: a secret that is replaced needs no new process. */
+/** Looks a secret up by name. Its value follows the environment, so a secret can be replaced without a restart. */
 export type ReadSecret = (name: SecretName, rule?: SecretRule) => Secret
 
 const MASK = '[secret]'
 const TOKEN = /^[!-~]{1,4096}$/
-/** Where Node, Deno and Bun look before they print an object. */
+/** Name of the method that Node, Deno and Bun call to print an object. */
 const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 
-/** Wraps a value. It lives in a closure, so no enumeration of properties reaches it. */
+/** Wraps a value. A closure holds it, so no enumeration of properties reaches it. */
 export function createSecret(value: string): Secret {
   return createLiveSecret(() => value)
 }
@@ -46,8 +46,9 @@ function createLiveSecret(reveal: () => string): Secret {
 /**
  * Reads secrets from an environment, whose values may change.
  *
- * @param onRefused Told of a new value that cannot be; the old one then stays in use.
- * @returns a function that throws `ERR_CONFIG`, naming the variable, where it is missing, empty, or not as its rule wants it
+ * @param onRefused Called when a new value is missing or against the rule. The old value then stays in use.
+ * @returns a function that reads a secret. It throws `ERR_CONFIG`, naming the variable, when the secret is missing, empty or against its
+ *   rule.
  */
 export function createSecretReader(
   environment: Readonly<Record<string, string | undefined>>,
@@ -70,7 +71,7 @@ export function createSecretReader(
   }
 }
 
-/** @returns The value without the newline that files end in, or what is wrong with it. */
+/** @returns the value without spaces and newlines at its ends, or the error */
 function check(
   name: SecretName,
   given: string | undefined,

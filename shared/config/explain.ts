@@ -1,5 +1,5 @@
 /**
- * What is wrong with a configuration, for the person who wrote it.
+ * Explains what is wrong with a configuration to the operator who wrote it.
  *
  * @module
  */
@@ -12,8 +12,8 @@ export function explain(issues: readonly v.BaseIssue<unknown>[]): readonly strin
 }
 
 /**
- * Where a value may have one of several shapes, an issue says only that it has none of them. The shape that was meant is the one whose own
- * issues lie inside the value, and these say what is wrong.
+ * Explains an issue. When a value may have one of several shapes, the issue itself says only that the value has none of them. The operator
+ * meant the shape whose own issues lie inside the value, so those are explained.
  */
 function explainAt(issue: v.BaseIssue<unknown>, above: readonly string[]): readonly string[] {
   const path = [...above, ...(issue.path ?? []).map(({ key }) => String(key))]

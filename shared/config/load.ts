@@ -1,6 +1,6 @@
 /**
- * Text of a configuration file → settings, checked and completed by a schema. The rooms own their schemas; here is how a file is read,
- * how an environment is laid over it, and how a mistake is told.
+ * Loads settings from the text of a configuration file: parses it, merges an environment into it, checks it against a schema and fills in
+ * defaults. Each room owns the schema of its settings.
  *
  * @module
  */
@@ -12,24 +12,24 @@ import { explain } from './explain.ts'
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 
-/** Deeper than any file of ours. */
+/** Deepest nesting: deeper than any configuration needs. */
 const MAX_DEPTH = 32
-/** Names that would reach an object's prototype. */
+/** Names that would change an object's prototype. */
 const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor', 'prototype'])
 
-/** A configuration file as it was read. */
+/** The text of a configuration file, and the environment to use. */
 export interface ConfigText {
   readonly text: string
   /** Name of the file, for messages. */
   readonly source: string
-  /** Name of the overlay under `env`; absent: none. */
+  /** Name of an overlay under `env`; absent: no overlay. */
   readonly environment?: string | undefined
 }
 
 /**
- * Parses a configuration file, lays the overlay `env.<environment>` over it (objects merged, everything else replaced), and checks it.
+ * Parses a configuration file, applies the overlay `env.<environment>` (objects are merged, all other values replaced), and checks it.
  *
- * @param schema Of the whole file without `env`.
+ * @param schema Schema of the whole file without `env`.
  * @throws {AvisoError} `ERR_CONFIG` naming the file, the path inside it and the reason.
  */
 export function loadSettings<const Schema extends v.GenericSchema>(
@@ -59,18 +59,16 @@ function parse(text: string, source: string): Json {
   }
 }
 
-/** The last of two policies in one file would win without a word, and the one that is read would be the other. */
+/** Refuses a name that occurs twice. Otherwise the last of two policies would win silently, and an operator might read only the first. */
 function refuseTwice(text: string, source: string): void {
   try {
     parseStrictJson(new TextEncoder().encode(text), { maxDepth: MAX_DEPTH })
   } catch (cause) {
     const { offset = 0 } = isAvisoError(cause) ? cause.details : {}
     const line = text.slice(0, Number(offset)).split('\n').length
-    throw new AvisoError(
-      'ERR_CONFIG',
-      `${source}: a name that occurs twice or is not allowed, in line ${line}`,
-      { cause },
-    )
+    throw new AvisoError('ERR_CONFIG', `${source}: a name occurs twice or is not allowed, in line ${line}`, {
+      cause,
+    })
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * A section of the configuration: an object whose every key is known, so that a mistyped one is not silently a default.
+ * Makes sections of the configuration: objects that allow only known keys. So a mistyped key is an error, and does not silently leave the
+ * default in place.
  *
  * @module
  */
@@ -8,9 +9,9 @@ import * as v from 'valibot'
 import { closest } from '#shared/closest.ts'
 
 /**
- * A strict object.
+ * Makes a strict object.
  *
- * @returns a schema that refuses an unknown key with the known name that it resembles, or else with every known name
+ * @returns a schema that refuses an unknown key. Its message suggests the known name that the key resembles, or lists all known names.
  */
 export function section<const Entries extends v.ObjectEntries>(entries: Entries) {
   const known = Object.keys(entries)

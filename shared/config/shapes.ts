@@ -1,5 +1,5 @@
 /**
- * Shapes of values that settings of several rooms have.
+ * Shapes of values that several rooms use in their settings.
  *
  * @module
  */
@@ -14,21 +14,21 @@ export const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(LA
 /** Port that the launcher listens on; 0 is any free one. */
 export const listenPort = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(LARGEST_PORT))
 
-/** Name of the environment variable that holds a secret. The configuration names secrets, it never holds them. */
+/** Name of the environment variable that holds a secret. The configuration names secrets and never holds them. */
 export const secretName = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'Name of an environment variable, not the secret'),
+  v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'Give the name of an environment variable, not the secret'),
 )
 
 /** Address of an HTTP server, to which paths are added. */
 export const httpUrl = v.pipe(
   v.string(),
-  v.regex(/^https?:\/\/[^\s/]+(?:\/[^\s?#]*[^\s/?#])?$/, 'An http address without a slash at its end'),
+  v.regex(/^https?:\/\/[^\s/]+(?:\/[^\s?#]*[^\s/?#])?$/, 'Give an http address without a slash at its end'),
 )
 
 const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
 
-/** @returns whether only this machine is reached by that host name or address */
+/** @returns whether a host name or address reaches only this machine */
 export function isLoopback(host: string): boolean {
   return LOOPBACK.includes(host)
 }

@@ -1,28 +1,28 @@
 /**
- * Compares the clock with the newest sign of life in the store, before anything is deleted on the clock's word.
+ * Compares the clock with the newest time in the store, so that a wrong clock does not lead to deletions.
  *
  * @module
  */
 
 /**
- * Longest silence of a store that is believed. A store that nobody wrote to for a quarter of a year looks exactly like a
- * clock that is wrong by as much, so an operator has to say which of the two it is.
+ * Longest time without a write that is believed. A store without writes for a quarter of a year looks exactly like a clock that is wrong by
+ * as much. So an operator has to say which of the two it is.
  */
 export const LONGEST_SILENCE_MS = 90 * 86_400_000
 
-/** What {@link checkClock} answers. */
+/** The result of {@link checkClock}. */
 export type ClockCheck =
   | { readonly ok: true }
-  /** The clock is ahead of everything in the store by so much that it is not believed. */
+  /** The clock is too far ahead of all times in the store to be believed. */
   | { readonly ok: false; readonly aheadMs: number }
 
 /**
  * Whether the clock can be right.
  *
- * A clock that is behind is not refused: it makes everything younger, and a writer whose clock was ahead once would else
- * stop the admin for as long.
+ * A clock that is behind is accepted, because it only makes everything seem younger. Otherwise a writer whose clock was once ahead would
+ * stop the admin until that time had passed.
  *
- * @param signs Times that the store itself tells of: marks, journals, status documents; milliseconds since 1970.
+ * @param signs Times in the store, from marks, journals and status documents; milliseconds since 1970.
  */
 export function checkClock(now: number, signs: readonly number[]): ClockCheck {
   const newest = Math.max(...signs)

@@ -1,5 +1,5 @@
 /**
- * Durations as configuration writes them: `15d`, `12h`, `90m`, `3600s`, `2w` (the form of aviso 2.x's `retention_time`).
+ * Reads and writes durations in the form of the configuration: `15d`, `12h`, `90m`, `3600s`, `2w` (as in aviso 2.x's `retention_time`).
  *
  * @module
  */
@@ -13,15 +13,15 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 }
 
 /**
- * Shortest retention: below it a listener that restarts could lose what it has not read, and the distance between two
+ * Shortest retention. With a shorter one, a listener that restarts could lose notifications that it has not read, and the time between two
  * runs would matter more than the retention itself.
  */
 export const MIN_RETENTION_MS = 3_600_000
 
-/** Longest duration, 100 years: far from where adding it to a date leaves the calendar. */
+/** Longest duration: 100 years. A date plus that is still a valid date. */
 const MAX_DURATION_MS = 100 * 366 * 86_400_000
 
-/** @returns Milliseconds, or `undefined` for anything but a whole positive number with a unit. */
+/** @returns the milliseconds; `undefined` when the text is not a whole positive number with a unit, or is too long a time */
 export function parseDurationMs(text: string): number | undefined {
   const match = /^([1-9]\d{0,11})([smhdw])$/.exec(text)
   if (match === null) return undefined
@@ -29,7 +29,7 @@ export function parseDurationMs(text: string): number | undefined {
   return ms <= MAX_DURATION_MS ? ms : undefined
 }
 
-/** Milliseconds as the largest unit that says them exactly, e.g. `15d`. */
+/** Milliseconds in the largest unit that expresses them exactly, such as `15d`. */
 export function formatDuration(ms: number): string {
   const unit = ['d', 'h', 'm', 's'].find((name) => ms % (UNIT_MS[name] ?? 1) === 0)
   return unit === undefined ? `${ms}ms` : `${ms / (UNIT_MS[unit] ?? 1)}${unit}`

@@ -1,6 +1,6 @@
 /**
- * Which keys of an event type have outlived their retention. Pure, and driven by the schema: it says which field is the
- * date and where in a key it stands.
+ * Decides which keys of an event type have outlived their retention. Pure. The schema says which field is the date, and where it stands in
+ * a key.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Schemas } from '#shared/notification/schema.ts'
 import { prefixEnd, toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
 
-/** What an event type's keys are judged by. */
+/** A rule that decides about the keys of one event type and role. */
 export interface ExpiryRule {
   readonly event: string
   /** Notifications, or the index of destinations by date that aviso 1.x keeps beside them. */
@@ -21,27 +21,27 @@ export interface ExpiryRule {
   /** Text that all keys of the rule start with. */
   readonly prefix: string
   readonly format: KeyFormat
-  /** How many leading fields hold no slash: all of them in keys of ours, those of the base in keys of other writers. */
+  /** Number of leading fields without a slash: in our keys all of them, in keys of other writers those of the base. */
   readonly segmentFields: number
-  /** Where the date stands among the fields of the format; absent: the keys have none. */
+  /** The date among the fields of the format; absent: the keys have no date. */
   readonly date: { readonly name: string; readonly index: number; readonly reader: DateReader } | undefined
   readonly ageMs: number
-  /** Whether all schemas together read a key as one of this rule. Asked before a key is given up. */
+  /** Whether a key belongs to this rule when all schemas are considered. Asked before a key is deleted. */
   readonly isOwn: (key: string) => boolean
 }
 
-/** What {@link expiryRules} is told besides the schema. */
+/** The retention that an operator configures for an event type. */
 export interface RetentionOfEvent {
   /** Notifications older than this are deleted; milliseconds. */
   readonly ageMs: number
-  /** Field that dates a notification. Default: `date`, or else the first one of type DateHandler in the key. */
+  /** Field with a notification's date. Default: `date` if the key has it, otherwise its first field of type DateHandler. */
   readonly dateField?: string | undefined
 }
 
 /**
- * The rules of an event type: one for its notifications, one for its admin keys where they carry the date.
+ * The rules of an event type: one for its notifications, and one for its admin keys if they contain the date.
  *
- * @throws {AvisoError} `ERR_CONFIG` when the configured field is no date of the key.
+ * @throws {AvisoError} `ERR_CONFIG` when the configured field is not a date of the key.
  */
 export function expiryRules(
   schemas: Schemas,
@@ -54,8 +54,8 @@ export function expiryRules(
   const dates = schema.fields.filter((name) => readerOf(schema, name) !== undefined)
   const name = dateField ?? (dates.includes('date') ? 'date' : dates[0])
   if (dateField !== undefined && !dates.includes(dateField)) {
-    const known = dates.length === 0 ? 'it has none' : `its dates are ${dates.join(', ')}`
-    throw new AvisoError('ERR_CONFIG', `${dateField} is no date in the keys of ${event}: ${known}`)
+    const known = dates.length === 0 ? 'they have none' : `use ${dates.join(' or ')}`
+    throw new AvisoError('ERR_CONFIG', `${dateField} is not a date in the keys of ${event}: ${known}`)
   }
   const reader = name === undefined ? undefined : readerOf(schema, name)
   const dateIn = (format: KeyFormat): ExpiryRule['date'] => {
@@ -76,7 +76,7 @@ export function expiryRules(
         : schemas.decodeKey(key) === undefined && schemas.baseOf(key) === undefined,
   })
   const rules = [ruleOf('notification', formats.key, formats.base.fields.length)]
-  // Without the date nobody can tell when such a key has served.
+  // Without a date, it is not known when such a key is no longer needed.
   if (formats.admin !== undefined && dateIn(formats.admin) !== undefined)
     rules.push(ruleOf('admin', formats.admin, formats.admin.fields.length))
   return rules
@@ -88,32 +88,32 @@ function readerOf({ rawDescription, formats }: EventSchema, name: string): DateR
   return options?.type === 'DateHandler' ? compileDateReader(options.canonic) : undefined
 }
 
-/** What ages are judged against. */
+/** The time and the revisions that decide whether a key has expired. */
 export interface ExpiryBounds {
   /** Milliseconds since 1970. */
   readonly now: number
-  /** Keys written after this revision stay, whatever their date says; absent: the date alone decides. */
+  /** Keys written after this revision stay, whatever their date is; absent: only the date decides. */
   readonly recentAfter: Revision | undefined
-  /** Keys without a date whose last write is not after this revision have expired; absent: none has. */
+  /** Keys without a date have expired when they were last written up to this revision; absent: none has expired. */
   readonly undatedThrough: Revision | undefined
 }
 
 /**
- * - `expired`: to be deleted.
- * - `young`: its date is within the retention.
- * - `recent`: its date is over, but it was written within the retention: a listener may not have read it yet.
- * - `foreign`: no key of this rule.
+ * - `expired`: the key is to be deleted.
+ * - `young`: the date is within the retention.
+ * - `recent`: the date has expired, but the key was written within the retention, so a listener may not have read it yet.
+ * - `foreign`: the key does not belong to this rule.
  */
 export type Verdict = 'expired' | 'young' | 'recent' | 'foreign'
 
-/** What {@link examineKey} says of a key. */
+/** The result of {@link examineKey}. */
 export interface Examination {
   readonly verdict: Verdict
-  /** No key before this one has expired: a scan in key order may go on there. */
+  /** No key before this one has expired, so a scan in key order may go on here. */
   readonly skipTo?: Uint8Array
 }
 
-/** Judges one key. */
+/** Decides about one key. */
 export function examineKey(
   rule: ExpiryRule,
   { key, modRevision }: { readonly key: string; readonly modRevision: Revision },
@@ -133,7 +133,7 @@ export function examineKey(
   return { verdict: rule.isOwn(key) ? 'expired' : 'foreign' }
 }
 
-/** Where dates sort as their texts do, all that follows up to the end of the text before the date is as young. */
+/** A young key. When dates sort as texts, all later keys with the same text before the date are young, too, so a scan may skip them. */
 function youngKey({ date, format }: ExpiryRule, values: readonly string[]): Examination {
   if (date === undefined || !date.reader.isSortable) return { verdict: 'young' }
   let prefix = format.literals[0] ?? ''

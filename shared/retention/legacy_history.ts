@@ -1,8 +1,8 @@
 /**
- * The history that aviso 1.x's compactor keeps: `[{"revision":123,"timestamp":"2026-11-21T00:00:00.000000Z"}, …]`.
+ * Reads the history that aviso 1.x's compactor keeps: `[{"revision":123,"timestamp":"2026-11-21T00:00:00.000000Z"}, …]`.
  *
- * 1.x dates an entry with the midnight before its run, so a revision may be almost a day younger than its entry says (its
- * own compactor therefore compacts up to a day early). Here such an entry counts from the end of its day.
+ * 1.x dates an entry with the midnight before its run. So a revision may be almost a day younger than its entry says, and 1.x itself
+ * compacts up to a day early. Here such an entry counts from the end of its day.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { toText } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
 import { LEGACY_GAP_MS, type TimeMark } from './time_marks.ts'
 
-/** Where 1.x keeps it by default. */
+/** Store key where 1.x keeps its history by default. */
 export const LEGACY_HISTORY_KEY = '/ec/admin/history'
 
 const TIMESTAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})\d{0,3}Z$/
@@ -21,8 +21,8 @@ const DAY_MS = 86_400_000
 /**
  * Reads 1.x's history into marks, oldest first.
  *
- * @param head The store's revision: entries beyond it are another store's.
- * @returns No marks where the value is not such a history; single entries that make no sense are left out.
+ * @param head The store's revision. Entries beyond it belong to another store, so they are left out.
+ * @returns the marks; none when the value is not such a history. Single entries that make no sense are left out.
  */
 export function parseLegacyHistory(value: Uint8Array, head: Revision): readonly TimeMark[] {
   const entries = parseArray(toText(value))
@@ -32,7 +32,7 @@ export function parseLegacyHistory(value: Uint8Array, head: Revision): readonly 
   const marks: TimeMark[] = []
   for (const { revision, at } of entries) {
     const last = marks.at(-1)
-    // A later revision with an earlier time: one of the two is wrong, and the later time is the cautious one.
+    // A later revision has an earlier time, so one of the two entries is wrong. The later time is the safe choice.
     if (last !== undefined && at < last.at) continue
     const sinceMs = last === undefined ? 0 : at - last.at
     const countedMs = (last?.countedMs ?? 0) + (sinceMs <= LEGACY_GAP_MS ? sinceMs : -LEGACY_GAP_MS)

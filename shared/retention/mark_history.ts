@@ -1,5 +1,5 @@
 /**
- * The history of time marks as the store keeps it: one key, written under a guard.
+ * Encodes and parses the history of time marks, which the store keeps under one key, written under a guard.
  *
  * @module
  */
@@ -14,18 +14,18 @@ import type { TimeMark } from './time_marks.ts'
 /** Store key of the history. */
 export const HISTORY_KEY = `${INTERNAL_PREFIX}admin/history`
 
-/** What the key holds. */
+/** The content of the key. */
 export interface MarkHistory {
-  /** Oldest first. */
+  /** The marks, oldest first. */
   readonly marks: readonly TimeMark[]
-  /** Revision that was last compacted to, or was about to be when the admin stopped; 0n: none. */
+  /** The target of the last compaction, even if the admin stopped before it; 0n: none. */
   readonly compacted: Revision
 }
 
-/** The history of a store that was never looked at. */
+/** The history of a store before the first run of the compactor. */
 export const NO_HISTORY: MarkHistory = { marks: [], compacted: 0n }
 
-/** Form of an entry: that of aviso 1.x with one member more. Revisions are text, since they may pass 2^53. */
+/** An entry in the form of aviso 1.x, with further members. Revisions are text, because they may exceed 2^53. */
 interface StoredMark {
   readonly revision: string
   readonly timestamp: string
@@ -47,9 +47,9 @@ export function encodeHistory({ marks, compacted }: MarkHistory): Uint8Array {
 }
 
 /**
- * Reads the value back.
+ * Reads the value of {@link HISTORY_KEY}.
  *
- * @throws {AvisoError} `ERR_STORE_PROTOCOL` for anything that no admin of ours wrote: nothing may be deleted on its account.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that no admin of ours wrote, because nothing may be deleted because of it.
  */
 export function parseHistory(value: Uint8Array): MarkHistory {
   const document = parseJsonRecord(toText(value))
@@ -61,7 +61,7 @@ export function parseHistory(value: Uint8Array): MarkHistory {
   }
   throw new AvisoError(
     'ERR_STORE_PROTOCOL',
-    `The store key ${HISTORY_KEY} does not hold a history of this admin: delete it, and ages are counted from now on`,
+    `The store key ${HISTORY_KEY} does not hold a history of this admin: delete the key, then ages are counted from now on`,
   )
 }
 

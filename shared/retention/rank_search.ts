@@ -1,38 +1,38 @@
 /**
- * Finds the revision below which a given number of keys lie, by passes over all keys in a fixed amount of memory: a million
- * revisions need not be held, let alone sorted, beside a running service.
+ * Finds the revision below which a given number of keys lie. It makes passes over all keys and needs a fixed amount of memory, so a running
+ * service need not hold or sort a million revisions.
  *
  * @module
  */
 
 import type { Revision } from '#shared/store/store.ts'
 
-/** Each pass narrows the search by this factor: three passes find one revision in 10^9. */
+/** Each pass narrows the search by this factor, so three passes find one revision among 10^9. */
 const BUCKETS = 1024n
 
-/** The oldest keys of a collection. */
+/** The oldest keys of a collection, by the revision of their last write. */
 export interface OldestKeys {
-  /** All keys written before this revision are among them. */
+  /** All keys written before this revision belong to them. */
   readonly before: Revision
-  /** So many of the keys written at that very revision are. */
+  /** Number of keys written at exactly that revision that also belong to them. */
   readonly alsoAt: number
 }
 
-/** A search that is fed with every key's revision, pass after pass. */
+/** A search that is given every key's revision, once per pass. */
 export interface RankSearch {
   observe(revision: Revision): void
-  /** Ends a pass. @returns The answer, or `undefined` when another pass is needed. */
+  /** Ends a pass. @returns the oldest keys; `undefined` when another pass is needed */
   endPass(): OldestKeys | undefined
 }
 
 /**
- * Searches the oldest `count` keys among those written up to `last`. Keys that come or go between passes shift the answer by
- * as many.
+ * Searches the oldest `count` keys among those written up to `last`. Keys that are added or deleted between passes shift the answer by
+ * their number.
  */
 export function createRankSearch(count: number, last: Revision): RankSearch {
   let low: Revision = 0n
   let high = last
-  /** Keys below `low`. */
+  /** Number of keys below `low`. */
   let below = 0
   let width = bucketWidth(low, high)
   let buckets = new Map<Revision, number>()
@@ -56,7 +56,7 @@ export function createRankSearch(count: number, last: Revision): RankSearch {
         buckets = new Map()
         return undefined
       }
-      // There are fewer keys than asked for.
+      // There are fewer keys than `count`.
       return { before: high + 1n, alsoAt: 0 }
     },
   }

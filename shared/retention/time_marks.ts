@@ -1,51 +1,50 @@
 /**
- * Time marks: what an admin knows of when the store's revisions were written, and how old each of them surely is.
+ * Time marks record when the store's revisions were written, and so how old each revision surely is.
  *
- * A mark says: when this clock showed `at`, the store's revision was `revision`. So everything up to that revision is at
- * least as old as the mark. Clocks are not trusted with that: the time from one mark to the next counts only where it is
- * short, so that a clock that is turned, forward or back, by whatever, adds nothing. Time that nobody can vouch for makes
- * everything younger than it is, never older.
+ * A mark says: when this clock showed `at`, the store's revision was `revision`. So everything up to that revision is at least as old as
+ * the mark. Clocks are not trusted: the time from one mark to the next counts only when it is short. So a clock that is set forward or
+ * back adds nothing. Time that does not count makes revisions seem younger than they are, never older.
  *
  * @module
  */
 
 import type { Revision } from '#shared/store/store.ts'
 
-/** One observation. */
+/** One observation of the clock and the store's revision. */
 export interface TimeMark {
   readonly revision: Revision
-  /** What the clock showed after the revision was read; milliseconds since 1970. */
+  /** Time on the clock after the revision was read; milliseconds since 1970. */
   readonly at: number
-  /** Time counted so far, milliseconds. Only differences mean something. */
+  /** Time counted so far, milliseconds. Only differences between marks have a meaning. */
   readonly countedMs: number
-  /** Taken over from aviso 1.x, whose marks are a day apart. */
+  /** Set when the mark was taken over from aviso 1.x, whose marks are a day apart. */
   readonly legacy?: true
 }
 
 /**
- * Longest time between two marks of aviso 1.x that counts: it marks once a day, and the mark's time is known to a day
- * (see `legacy_history.ts`), plus an hour for a late run.
+ * Longest time between two marks of aviso 1.x that counts: a day between marks, a day by which a mark's time may be off (see
+ * `legacy_history.ts`), and an hour for a late run.
  */
 export const LEGACY_GAP_MS = 49 * 3_600_000
 
-/** Marks closer together than this part of the longest age looked for say nothing new. */
+/** Marks closer together than this fraction of the longest age are not needed. */
 const MARKS_PER_AGE = 256
 
-/** What ages are measured with. */
+/** The rules by which ages are measured. */
 export interface AgeRules {
-  /** Longest time between two marks that counts; longer ones count as nothing. */
+  /** Longest time between two marks that counts, milliseconds. A longer time counts as nothing. */
   readonly longestGapMs: number
-  /** An operator vouches for the time since the last mark, however long it is. */
+  /** Whether an operator vouches for the time since the last mark, however long it is. */
   readonly isTrusted?: boolean
 }
 
-/** What the clock did since the last mark. */
+/** How the clock moved since the last mark. */
 export type ClockStep =
   | 'first'
   | 'steady'
-  /** Too long to count: the admin was away, or the clock was turned forward. */
+  /** The time is too long to count: the admin was stopped, or the clock was set forward. */
   | 'gap'
-  /** The clock was turned back, or that of another admin is ahead. */
+  /** The clock was set back, or the clock of another admin is ahead. */
   | 'back'
 
 /** How the clock moved since the newest mark. */
@@ -62,8 +61,8 @@ function longestGapAfter({ legacy }: TimeMark, { longestGapMs }: AgeRules): numb
 }
 
 /**
- * Time counted up to now. A small step back counts as such, so that a clock that wavers gains nothing. A step that does not
- * count takes back what the clock may have wavered by before it, or many such steps could add up.
+ * Time counted up to now. A small step back is subtracted, so that a wavering clock gains nothing. A step that does not count subtracts the
+ * longest gap, because the clock may have wavered by that much before it. Otherwise many such steps could add up.
  */
 function countedNow(marks: readonly TimeMark[], now: number, rules: AgeRules): number {
   const last = marks.at(-1)
@@ -73,7 +72,7 @@ function countedNow(marks: readonly TimeMark[], now: number, rules: AgeRules): n
 }
 
 /**
- * The newest mark that is surely older than an age: by the longest gap, because a clock may be off by that much unseen.
+ * The newest mark that is surely older than an age. It must be older by the longest gap, because a clock may be off by that much unnoticed.
  */
 export function newestMarkOlderThan(
   marks: readonly TimeMark[],
@@ -83,24 +82,24 @@ export function newestMarkOlderThan(
   return marks.findLast((mark) => counted - mark.countedMs >= ageMs + longestGapAfter(mark, rules))
 }
 
-/** What {@link addMark} adds, and what may be forgotten. */
+/** A mark to add, and the longest age, which decides which marks may be dropped. */
 export interface NewMark {
   /** The store's revision. */
   readonly head: Revision
-  /** What to mark: a revision up to the head. Default: the head. */
+  /** The revision to mark, not beyond the head. Default: the head. */
   readonly revision?: Revision | undefined
-  /** The clock, read after the head was. */
+  /** The clock, read after the head; milliseconds since 1970. */
   readonly now: number
-  /** Longest age that will ever be looked for. */
+  /** Longest age that any job looks up. */
   readonly longestAgeMs: number
   readonly rules: AgeRules
 }
 
 /**
- * Adds a mark and drops those that no longer serve: all before the newest one that is older than the longest age, and
- * those too close to their neighbours. Dropping a mark makes nothing older.
+ * Adds a mark and drops marks that are not needed: those before the newest mark that is older than the longest age, and those too close to
+ * their neighbours. Dropping a mark never makes a revision seem older.
  *
- * @throws {RangeError} When the store is behind the newest mark: these are not this store's marks.
+ * @throws {RangeError} When the store is behind the newest mark, because the marks then belong to another store.
  */
 export function addMark(marks: readonly TimeMark[], added: NewMark): readonly TimeMark[] {
   const { head, revision = head, now, longestAgeMs, rules } = added
@@ -108,7 +107,7 @@ export function addMark(marks: readonly TimeMark[], added: NewMark): readonly Ti
   if (last !== undefined && head < last.revision) {
     throw new RangeError(`The store is at revision ${head}, before the mark at ${last.revision}`)
   }
-  // Another admin may have marked a later one meanwhile, which is as old as this one by now.
+  // Another admin may have marked a later revision meanwhile. By now that revision is as old as this one.
   const marked = last !== undefined && revision < last.revision ? last.revision : revision
   const mark = { revision: marked, at: now, countedMs: countedNow(marks, now, rules) }
   const oldest = newestMarkOlderThan(marks, { now, ageMs: longestAgeMs, rules })

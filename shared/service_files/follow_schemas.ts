@@ -1,5 +1,5 @@
 /**
- * The schema that a service's files in the store hold, and every later one.
+ * Reads the schema from a service's files in the store, and follows its changes.
  *
  * @module
  */
@@ -15,14 +15,13 @@ import { listService, readFile } from './read_service.ts'
 import { isSchemaPath, schemasOfFiles } from './schema_files.ts'
 
 /**
- * A push of many files takes several transactions, and the status document comes last; without one (a single file put by other
- * means) the files have settled after this time.
+ * Wait before files are read after a change. A push of many files takes several transactions, so the files are complete only after a while.
  */
 const SETTLE_MS = 1_000
-/** Wait before everything is read again, where the watch cannot go on. */
+/** Wait before all files are read again when the watch has failed. */
 const RESTART_MS = 1_000
 
-/** What following works with. */
+/** The service whose schema is read, and what reading needs. */
 export interface SchemaSource {
   readonly store: Store
   /** e.g. `aviso/v1` */
@@ -32,9 +31,9 @@ export interface SchemaSource {
   readonly logger: Logger
 }
 
-/** What the store holds. */
+/** The schemas in the store at a revision. */
 export interface StoredSchemas {
-  /** `undefined`: no schema. */
+  /** `undefined`: the service has no schema. */
   readonly schemas: Schemas | undefined
   readonly revision: Revision
 }
@@ -42,7 +41,7 @@ export interface StoredSchemas {
 /**
  * Reads the schema of a service.
  *
- * @throws {AvisoError} `ERR_CONFIG` for one that cannot be used, and what the store throws.
+ * @throws {AvisoError} `ERR_CONFIG` for a schema that cannot be used, and what the store throws.
  */
 export async function readSchemas({
   store,
@@ -58,8 +57,8 @@ export async function readSchemas({
 }
 
 /**
- * Calls `onChange` for every schema after a revision that can be used. One that cannot is told to the log, and the last good one stays.
- * Ends when `signal` aborts.
+ * Calls `onChange` for every usable schema after a revision. A schema that cannot be used is logged, and the last usable one stays. Ends
+ * when `signal` aborts.
  */
 export async function followSchemas(
   source: SchemaSource,
@@ -81,7 +80,10 @@ export async function followSchemas(
         next = (await change(source, onChange)) ?? message.revision + 1n
       }
     } catch (error) {
-      logger('warn', 'The configuration in the store is read anew', { service, code: codeOf(error) })
+      logger('warn', 'The watch of the configuration in the store failed: reading it again', {
+        service,
+        code: codeOf(error),
+      })
       await clock.sleep(RESTART_MS, signal)
       const { revision } = await store.status({ signal }).catch(() => ({ revision: next - 1n }))
       next = (await change(source, onChange)) ?? revision + 1n
@@ -89,7 +91,7 @@ export async function followSchemas(
   }
 }
 
-/** @returns The first revision that is not looked at yet; `undefined` where nothing could be read. */
+/** @returns the first revision that was not looked at yet; `undefined` when the schema could not be read */
 async function change(
   source: SchemaSource,
   onChange: (schemas: Schemas) => Promise<void>,

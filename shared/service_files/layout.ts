@@ -1,9 +1,8 @@
 /**
- * Where the store keeps the configuration files of services, as aviso 1.x lays them out: `/ec/config/<service>/<path>` for each
- * file, and a status document at `/ec/config/<service>`.
+ * The store keys of services' configuration files, as in aviso 1.x: `/ec/config/<service>/<path>` for each file, and a status document at
+ * `/ec/config/<service>`.
  *
- * A service is found by its exact name: `aviso/v1` has nothing to do with `aviso/v10`, nor with what lies below `aviso/v1/` as a
- * service of its own.
+ * A service is found by its exact name. `aviso/v1` is independent of `aviso/v10`, and of any other service below `aviso/v1/`.
  *
  * @module
  */
@@ -12,13 +11,13 @@ import { AvisoError } from '#shared/errors.ts'
 import { prefixEnd, toBytes } from '#shared/bytes/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
-/** Prefix of all services. */
+/** Prefix of the keys of all services. */
 export const SERVICES_PREFIX = '/ec/config/'
 
-/** Largest file: 1.x's hard limit. */
+/** Size of the largest file: 1.x's hard limit. */
 export const MAX_FILE_BYTES = 1_048_576
 
-/** Most files of one service: they are listed at once. */
+/** Most files of one service, because they are listed in one request. */
 export const MAX_FILES = 1_000
 
 const MAX_NAME = 128
@@ -28,20 +27,20 @@ const SERVICE = /^[A-Za-z0-9_][\w.-]*(?:\/[A-Za-z0-9_][\w.-]*)*$/
 /**
  * Checks the name of a service, such as `aviso/v1`.
  *
- * @throws {AvisoError} `ERR_BAD_REQUEST`
+ * @throws {AvisoError} `ERR_BAD_REQUEST` when the name is not valid.
  */
 export function checkServiceName(service: string): string {
   if (service.length <= MAX_NAME && SERVICE.test(service)) return service
   throw new AvisoError(
     'ERR_BAD_REQUEST',
-    'The name of a service is made of letters, digits, _ . - and slashes between, such as aviso/v1',
+    'The name of a service has letters, digits, _ . - and slashes between names, such as aviso/v1',
     {
       details: { field: 'service' },
     },
   )
 }
 
-/** Why a text is no relative path of a file, or `undefined` where it is one. It will be written below a folder of somebody else's. */
+/** The reason why a text is not a valid path of a file; `undefined` when it is. Clients write files at this path below their own folder. */
 export function whyNoPath(path: string): string | undefined {
   if (path === '' || path.length > MAX_PATH) return `it must have 1 to ${MAX_PATH} characters`
   if (/[\p{Cc}\\]/u.test(path) || !path.isWellFormed())
@@ -52,24 +51,24 @@ export function whyNoPath(path: string): string | undefined {
   return undefined
 }
 
-/** Key of a service's status document. */
+/** Store key of a service's status document. */
 export function statusKeyOf(service: string): string {
   return SERVICES_PREFIX + service
 }
 
-/** Key of a file. */
+/** Store key of a file. */
 export function fileKeyOf(service: string, path: string): string {
   return `${SERVICES_PREFIX}${service}/${path}`
 }
 
-/** The range that holds a service's status and files, and keys of others beside them: see {@link pathsOf}. */
+/** The range of a service's status and files. It also holds keys of other services, which {@link pathsOf} leaves out. */
 export function serviceRange(service: string): Required<KeyRange> {
   return { key: toBytes(statusKeyOf(service)), end: prefixEnd(toBytes(`${statusKeyOf(service)}/`)) }
 }
 
 /**
- * The paths of a service's own files among the keys of {@link serviceRange}. A key that is also the folder of others is the status
- * of a service of its own, which with all its files is left out.
+ * The paths of a service's own files among the keys of {@link serviceRange}. A key that is also the folder of other keys is the status of
+ * another service. It is left out together with its files.
  */
 export function pathsOf(service: string, keys: readonly string[]): readonly string[] {
   const prefix = `${statusKeyOf(service)}/`

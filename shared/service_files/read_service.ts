@@ -1,5 +1,5 @@
 /**
- * Reads a service's files from the store, now or as they were.
+ * Reads a service's files from the store, now or at an earlier revision.
  *
  * @module
  */
@@ -11,19 +11,20 @@ import { MAX_FILES, fileKeyOf, pathsOf, serviceRange, statusKeyOf } from './layo
 
 /** A service's files, without their contents. */
 export interface ServiceListing {
-  /** The status document, with its content; absent where nobody has pushed. */
+  /** The status document, with its content; absent before the first push. */
   readonly status: KeyValue | undefined
   /** Path → key without value, by path. */
   readonly files: ReadonlyMap<string, KeyValue>
-  /** The store's revision when it was read. */
+  /** The store's revision when the files were listed. */
   readonly revision: Revision
 }
 
 /**
- * Lists a service.
+ * Lists the files of a service.
  *
- * @param at Revision to look at; absent: now.
- * @throws {AvisoError} `ERR_TOO_LARGE` for too many files, `ERR_HISTORY_COMPACTED`, and what the store throws.
+ * @param at Revision to read at; absent: now.
+ * @throws {AvisoError} `ERR_TOO_LARGE` when there are too many files, `ERR_HISTORY_COMPACTED` when the store no longer keeps the revision,
+ *   and what the store throws.
  */
 export async function listService(
   store: Store,
@@ -39,7 +40,10 @@ export async function listService(
   }
   const { kvs, more, revision } = await store.range(request, options)
   if (more)
-    throw new AvisoError('ERR_TOO_LARGE', `The service ${service} has more than ${MAX_FILES} keys beside it`)
+    throw new AvisoError(
+      'ERR_TOO_LARGE',
+      `There are more than ${MAX_FILES} keys under the service ${service}`,
+    )
   const keys = new Map(kvs.map((kv) => [toText(kv.key), kv]))
   const files = new Map<string, KeyValue>()
   for (const path of pathsOf(service, [...keys.keys()])) {
@@ -52,10 +56,10 @@ export async function listService(
 }
 
 /**
- * The content of a file.
+ * Reads a file with its content.
  *
- * @param at Revision to read at.
- * @returns `undefined` where there is no such file.
+ * @param at Revision to read at; absent: now.
+ * @returns the file's key and content; `undefined` when there is no such file
  */
 export async function readFile(
   store: Store,

@@ -1,5 +1,5 @@
 /**
- * The notification schema among a service's files, as clients of 1.x find it.
+ * Finds the notification schema among a service's files, as clients of 1.x do.
  *
  * @module
  */
@@ -10,20 +10,20 @@ import { createSchemas, type SchemaFile, type Schemas } from '#shared/notificati
 import { toText } from '#shared/bytes/bytes.ts'
 
 const SCHEMA_NAME = 'event_listener_schema.json'
-/** The MARS language, whose values complete those of the schema (1.x's parser `ecmwf`). */
+/** File of the MARS language. Its values are added to those of the schema, as 1.x's parser `ecmwf` does. */
 const LANGUAGE_NAME = 'language.json'
 
-/** The paths of the files that make a schema. */
+/** Whether a path is that of a file that contributes to the schema. */
 export function isSchemaPath(path: string): boolean {
   return path.includes(SCHEMA_NAME) || path.includes(LANGUAGE_NAME)
 }
 
 /**
- * Compiles the schema of a service's files.
+ * Compiles the schema from a service's files.
  *
- * @param files Path → content; others than those of {@link isSchemaPath} are not looked at.
- * @returns `undefined` where there is none.
- * @throws {AvisoError} `ERR_CONFIG` for several schemas, and for one that cannot be used.
+ * @param files Path → content. Only the paths of {@link isSchemaPath} are used.
+ * @returns the schema; `undefined` when no file holds one
+ * @throws {AvisoError} `ERR_CONFIG` when there are several schemas, or the schema cannot be used.
  */
 export function schemasOfFiles(files: ReadonlyMap<string, Uint8Array>): Schemas | undefined {
   const schema = single(files, SCHEMA_NAME)
@@ -44,7 +44,7 @@ function single(
   if (found.length > 1)
     throw new AvisoError(
       'ERR_CONFIG',
-      `There are several files called ${name}: ${found.map(([path]) => path).join(', ')}`,
+      `There are several files called ${name}, and only one is allowed: ${found.map(([path]) => path).join(', ')}`,
     )
   const [first] = found
   return first === undefined ? undefined : { path: first[0], content: first[1] }
@@ -54,11 +54,11 @@ function parseJson(path: string, content: Uint8Array): unknown {
   try {
     return JSON.parse(toText(content))
   } catch (cause) {
-    throw new AvisoError('ERR_CONFIG', `Schema ${path}: It is not JSON`, { cause })
+    throw new AvisoError('ERR_CONFIG', `Schema ${path}: the file is not valid JSON`, { cause })
   }
 }
 
-/** Appends the language's values of a field, all synonyms, to every enumeration of that name. */
+/** Adds the language's values of a field, including all synonyms, to every enumeration of that name. */
 function addValues(schema: unknown, language: unknown): unknown {
   const fields = membersOf(membersOf(language)['_field'])
   return mapMembers(schema, (event) => {

@@ -1,5 +1,5 @@
 /**
- * The status document of a service's files: who pushed what, and when. Byte-compatible with 1.x's.
+ * The status document of a service's files: which user pushed them, when, and with which message. Byte-compatible with 1.x.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import { toPythonJson } from '#shared/notification/python_json.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { KeyValue, Revision } from '#shared/store/store.ts'
 
-/** What the next document says. */
+/** The content of the next status document. */
 export interface NextServiceStatus {
-  /** The operator's words. */
+  /** The operator's message about the push. */
   readonly message: string
   readonly user: string | null
   readonly unixUser: string
@@ -23,10 +23,10 @@ export interface NextServiceStatus {
   readonly previous: KeyValue | undefined
 }
 
-/** A document as it was read; whatever it is. */
+/** A status document as it was read, not checked. */
 export type ServiceStatus = Readonly<Record<string, unknown>>
 
-/** The value of a service's status key. */
+/** The next value of a service's status key. */
 export function nextServiceStatus(next: NextServiceStatus): string {
   const { previous } = next
   const before = previous === undefined ? {} : parseServiceStatus(previous)
@@ -46,21 +46,21 @@ export function nextServiceStatus(next: NextServiceStatus): string {
   })
 }
 
-/** Reads a document; an empty one where it is none. */
+/** Reads a status document. Any other value becomes an empty document. */
 export function parseServiceStatus({ value }: Pick<KeyValue, 'value'>): ServiceStatus {
   return parseJsonRecord(toText(value)) ?? {}
 }
 
-/** Member that we add where a change took several transactions: the state before it is the one at this revision. */
+/** Member that we add when a change took several transactions. It names the revision with the state before the change. */
 const BASE = 'base_rev'
 
-/** The same document, naming the revision of the state before it, or not. */
+/** The same document with `base` as the revision before the change, or without one. */
 export function withBase(document: string, base: Revision | undefined): string {
   const { [BASE]: _base, ...members } = parseServiceStatus({ value: toBytes(document) })
   return toPythonJson({ ...members, [BASE]: base })
 }
 
-/** Revision of the state before a document's change. 1.x changes everything at once, so it is the one before the document. */
+/** The revision before a document's change. 1.x changes all in one transaction, so it is the revision before the document's. */
 export function revisionBefore(status: KeyValue): Revision {
   const base = parseServiceStatus(status)[BASE]
   const isBase = typeof base === 'number' && Number.isSafeInteger(base) && base > 0
