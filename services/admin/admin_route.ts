@@ -109,7 +109,9 @@ async function readOptions(request: Request, route: AdminRoute, clock: Clock): P
   const unknown = names.find((name) => !(route.members ?? []).includes(name))
   if (unknown !== undefined) {
     const known =
-      route.members === undefined ? 'this path takes no options' : `this path takes ${route.members.join(', ')}`
+      route.members === undefined
+        ? 'this path takes no options'
+        : `this path takes ${route.members.join(', ')}`
     throw wrongMember(unknown, `is not known: ${known}`)
   }
   const twice = names.find((name, index) => names.indexOf(name) < index)

@@ -1,5 +1,5 @@
 /**
- * The access port: who sends a request, and what the sender may do. Each kind of service asks one question of its own.
+ * The access port: it says who sends a request, and what the sender may do. Each kind of service asks one question.
  *
  * Flow: request → **access** → hub, store, journal
  *
@@ -12,19 +12,19 @@ import type { IntervalSet } from './interval.ts'
 /**
  * Answers for one request at a time. It never reads the body.
  *
- * Every question throws `AvisoError` where the sender is refused: `ERR_UNAUTHENTICATED` (`details.challenge`), `ERR_BAD_REQUEST`,
- * `ERR_TOO_MANY_REQUESTS`; `ERR_VERDICT_UNAVAILABLE` when no verdict can be had. Any other failure is answered 500. None of them lets the
- * request through.
+ * Every question throws `AvisoError` when the sender is refused: `ERR_UNAUTHENTICATED` (`details.challenge`), `ERR_BAD_REQUEST` or
+ * `ERR_TOO_MANY_REQUESTS`. It throws `ERR_VERDICT_UNAVAILABLE` when no server can say who the sender is. Any other failure is answered 500.
+ * No failure lets the request through.
  */
 export interface Access {
-  /** Who wants to listen or to read. What the listener may see is asked next, by {@link Listener.grant}. */
+  /** Who wants to listen or to read. {@link Listener.grant} then says what the listener may see. */
   forListening(request: Request): Promise<Listener>
-  /** Who wants to publish. Whether the provider may is asked for each notification, by {@link Provider.requirePublish}. */
+  /** Who wants to publish. {@link Provider.requirePublish} then decides for each notification. */
   forPublishing(request: Request): Promise<Provider>
   /**
    * Who administrates. A request that changes something is recorded in the audit log before it is carried out.
    *
-   * @throws {AvisoError} Also `ERR_FORBIDDEN`: a listener's token is no administrator's.
+   * @throws {AvisoError} Also `ERR_FORBIDDEN` when the sender is not an administrator.
    */
   forAdministration(request: Request): Promise<Administrator>
 }
@@ -43,8 +43,10 @@ export interface Listener {
 }
 
 /**
- * How a range that reaches too far is answered: by a refusal; or a 1.x client's prefix is cut down to what it may see (and any other
- * range is refused all the same). A relay's range is cut down whatever it is: its hub asks for all keys there might be.
+ * What happens to a range that reaches beyond the sender's rights.
+ *
+ * `refuse`: the request is refused. `narrow`: the prefix of a 1.x client is cut down to what the client may see; any other range is
+ * refused. Every range of a relay is cut down, because the hub of the relay asks for all possible keys.
  */
 export type WideRange = 'refuse' | 'narrow'
 
@@ -54,23 +56,23 @@ export interface Grant {
   readonly keys: IntervalSet
   /** Present for a relay only. */
   readonly relay?: RelayGrant | undefined
-  /** When it ends by itself, in milliseconds since the epoch; absent: never. */
+  /** When the credential ends, in milliseconds since the epoch; absent: never. */
   readonly endsAt: number | undefined
-  /** Counts one read of what is stored. @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` where the listener reads too often. */
+  /** Counts one read of stored keys. @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` when the listener reads too often. */
   takeRead(): void
-  /** @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` where the listener has as many streams as it may, or opens them too often. */
+  /** @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` when the listener has too many streams open, or opens streams too often. */
   takePlace(about: StreamSubject): StreamPlace
 }
 
-/** What another Aviso may have, so that its hub can stand on this one. */
+/** What a relay may read. A relay is another Aviso whose hub (its shared reader of the store) reads from this service. */
 export interface RelayGrant {
-  /** Those of the service's own keys that it needs, among those it asked for: normalised, perhaps none. */
+  /** The service's own keys that the relay asked for and needs: normalised, perhaps none. */
   readonly keys: IntervalSet
-  /** Everything it may see, whatever it asked for: journals name nothing else to it. */
+  /** All keys that the relay may see, whatever it asked for: the journals that it reads name no other keys. */
   readonly visible: IntervalSet
 }
 
-/** What a stream is about, for the audit log. */
+/** What the audit log says about a stream. */
 export interface StreamSubject {
   readonly requestId: string
   readonly event?: string
@@ -90,7 +92,7 @@ export type LostRight =
   | 'auth_expired'
   /** The credential, a destination or a rule was taken away. */
   | 'auth_revoked'
-  /** For too long no server could tell whether the right still stands. */
+  /** No server could confirm the right for too long. */
   | 'auth_unavailable'
 
 /** Sender of notifications. */

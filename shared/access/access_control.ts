@@ -1,5 +1,5 @@
 /**
- * Access by identity and policy, within quotas, with an audit log.
+ * Access control: it verifies identities, applies the policy and the quotas, and writes the audit log.
  *
  * @module
  */
@@ -16,15 +16,15 @@ import type { StreamRights } from './policy/stream_rights.ts'
 import { createPublishing } from './publishing.ts'
 import type { Rate } from './quota/buckets.ts'
 
-/** What access control is made of. */
+/** Everything that access control works with. */
 export interface AccessControlParts {
   readonly identify: Identify
-  /** A function, so that changed rules reach streams that are open. */
+  /** A function, so that changed rules also reach open streams. */
   readonly policy: () => Policy
   readonly audit: Audit
   /** Checks the rights of open streams again. */
   readonly rights: StreamRights
-  /** What one identity may take. */
+  /** Limits of one identity. */
   readonly quota: { readonly listening: ListeningQuota; readonly publishing: Rate }
   readonly clock: Clock
   readonly count: Count

@@ -1,5 +1,5 @@
 /**
- * Access for administration: who may, and what goes on record of it.
+ * Access for administration: who may administer, and what the audit log records.
  *
  * @module
  */
@@ -10,14 +10,14 @@ import type { Audit, AuditSubject } from './audit/audit.ts'
 import type { Policy } from './policy/policy.ts'
 import { displayName, refuse, subjectOf, type Identify } from './policy/requester.ts'
 
-/** What administration is authorised with. */
+/** Everything that the administrative side works with. */
 export interface AdministrationParts {
   readonly identify: Identify
   readonly policy: () => Policy
   readonly audit: Audit
 }
 
-/** Calls that change nothing: a poll every few seconds would fill the audit log. */
+/** Methods that change nothing. They are not recorded, because a poll every few seconds would fill the audit log. */
 const READING_METHODS: readonly string[] = ['GET', 'HEAD']
 
 /** The administrative side of access control. */
@@ -35,7 +35,7 @@ export function createAdministration({
   }
 }
 
-/** Records what is administered before it is done; of requests that only read, refusals alone are recorded. */
+/** Records a request that changes something, before it is carried out. A request that only reads is recorded only when it is refused. */
 export function recordAdministration(audit: Audit, who: AuditSubject | undefined, request: Request): void {
   if (READING_METHODS.includes(request.method)) return
   audit.record({ action: 'administered', who, reason: `${request.method} ${rawPath(request.url)}` })

@@ -1,5 +1,5 @@
 /**
- * Whether a requester may see what it asks for, and whether it still may while a stream is open.
+ * Decides whether a requester may see the keys that it asks for, and checks that again while a stream is open.
  *
  * Flow: requester → **authorise** → hub, store
  *
@@ -17,28 +17,27 @@ import type { Policy } from './policy/policy.ts'
 import { refuse, subjectOf, type Requester } from './policy/requester.ts'
 import type { Standing } from './policy/stream_rights.ts'
 
-/** What decides. */
 export interface ReadAuthorisation {
-  /** A function, so that changed rules reach streams that are open. */
+  /** A function, so that changed rules also reach open streams. */
   readonly policy: () => Policy
   readonly audit: Audit
 }
 
-/** What a requester may see of what it asked for. */
+/** The part of the requested keys that the requester may see. */
 export interface GrantedRead {
-  /** Normalised; never one of the service's own keys. Empty for a relay only. */
+  /** Normalised; never keys of the service itself. Empty for a relay only. */
   readonly keys: IntervalSet
   /** Present for a relay only. */
   readonly relay?: RelayGrant
   readonly standing: Standing
-  /** What was asked for, as text for the audit log. */
+  /** The requested ranges, as text for the audit log. */
   readonly shown: () => readonly string[]
 }
 
 /**
  * Grants ranges.
  *
- * @throws {AvisoError} {@link Requester.refusal} where something asked for may not be seen; `ERR_VERDICT_UNAVAILABLE`.
+ * @throws {AvisoError} {@link Requester.refusal} when the requester may not see a requested key; `ERR_VERDICT_UNAVAILABLE`.
  */
 export async function authoriseRead(
   { policy, audit }: ReadAuthorisation,
@@ -71,10 +70,10 @@ export async function authoriseRead(
 }
 
 /**
- * For an open stream: all that was granted may still be seen.
+ * Checks for an open stream that its requester may still see all granted keys.
  *
- * @returns How long the answer counts.
- * @throws {AvisoError} As {@link authoriseRead}, where something may no longer be seen.
+ * @returns the times until which the right stands.
+ * @throws {AvisoError} As {@link authoriseRead}, when the requester may no longer see one of the keys.
  */
 export async function authoriseAgain(
   { policy }: Pick<ReadAuthorisation, 'policy'>,
@@ -98,7 +97,7 @@ export function describeRanges(ranges: readonly KeyRange[]): readonly string[] {
   return ranges.map(({ key, end }) => (end === undefined ? toText(key) : `${toText(key)}…${toText(end)}`))
 }
 
-/** A standing that lasts no longer than the answer it rests on. @param other Absent: the answer has no end. */
+/** The standing, ended no later than `other`, the end of the policy's answer. Absent: the answer has no end. */
 function until({ endsAt, validUntil }: Standing, other = Infinity): Standing {
   return { endsAt, validUntil: Math.min(validUntil, other) }
 }

@@ -1,5 +1,5 @@
 /**
- * Algebra over half-open intervals of byte strings: what a listener asked for, cut down to what it may see.
+ * Set operations on half-open intervals of byte strings. They cut the keys that a listener asks for down to those it may see.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface Interval {
   readonly end: Uint8Array | undefined
 }
 
-/** Intervals that are non-empty, sorted, and neither overlap nor touch. {@link normalise} makes one of any list. */
+/** Non-empty, sorted intervals that neither overlap nor touch. {@link normalise} makes a set from any list. */
 export type IntervalSet = readonly Interval[]
 
 /** Every key. */
@@ -26,7 +26,7 @@ export function toInterval(range: KeyRange): Interval {
   return { start: range.key, end: isEndOfKeys(range.end) ? undefined : range.end }
 }
 
-/** The store range of an interval; a single key where the interval holds just one. */
+/** The store range of an interval; a single key when the interval holds exactly one. */
 export function toKeyRange({ start, end }: Interval): KeyRange {
   if (end === undefined) return { key: start, end: END_OF_KEYS }
   return compareBytes(end, nextKey(start)) === 0 ? { key: start } : { key: start, end }
@@ -101,7 +101,7 @@ function complement(set: IntervalSet): IntervalSet {
   return result
 }
 
-/** Order of ends, where an absent one lies behind all others. */
+/** Order of ends; an absent end is after all others. */
 function compareEnds(a: Uint8Array | undefined, b: Uint8Array | undefined): number {
   if (a === undefined) return b === undefined ? 0 : 1
   return b === undefined ? -1 : compareBytes(a, b)

@@ -1,5 +1,5 @@
 /**
- * Access for listening: what a listener may see, how often it may ask, and what goes on record of it.
+ * Access for listening: what a listener may see, how often it may ask, and what the audit log records.
  *
  * @module
  */
@@ -13,17 +13,17 @@ import type { StreamRights } from './policy/stream_rights.ts'
 import { createBuckets, tooMany, type Rate } from './quota/buckets.ts'
 import { createSlots } from './quota/slots.ts'
 
-/** What one identity may take. */
+/** Limits of one identity. */
 export interface ListeningQuota {
   /** Streams at a time. */
   readonly streams: number
   /** Streams opened. */
   readonly opens: Rate
-  /** Reads of what is stored. */
+  /** Reads of stored keys. */
   readonly reads: Rate
 }
 
-/** What listening is authorised with. */
+/** Everything that the listening side works with. */
 export interface ListeningParts extends ReadAuthorisation {
   readonly identify: Identify
   /** Checks the rights of open streams again. */
@@ -33,7 +33,7 @@ export interface ListeningParts extends ReadAuthorisation {
   readonly quota: ListeningQuota
 }
 
-/** Long enough that a client which does not know its limit costs nothing. */
+/** How long a client with too many streams must wait: long enough that a client which keeps trying costs nothing. */
 const RETRY_AFTER_SECONDS = 30
 
 /** The listening side of access control. */
@@ -51,8 +51,8 @@ export function createListening(parts: ListeningParts): Access['forListening'] {
   }
 
   /**
-   * Anonymous requesters have no limit of their own: all of them together have the one of the service. Nor has a relay: behind it are many
-   * listeners, and its hub bounds what it opens.
+   * Anonymous requesters have no limit per requester; the limit of the service holds for all of them together. A relay has no limit
+   * either: many listeners are behind it, and its hub bounds the streams that it opens.
    */
   function takeSlot({ name, identity }: Requester, { relay }: GrantedRead): () => void {
     if (identity === undefined || relay !== undefined) return () => undefined
@@ -74,7 +74,7 @@ export function createListening(parts: ListeningParts): Access['forListening'] {
     let isOver = false
     return {
       hold(end) {
-        // It may have ended before it was handed over.
+        // The stream may have ended before it was held.
         if (isOver) return
         audit.record({ action: 'opened', who, ...subject, keys: granted.shown() })
         if (requester.identity === undefined) return

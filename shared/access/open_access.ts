@@ -1,6 +1,6 @@
 /**
- * Access without identities: every request may do everything, except see the service's own keys. For development, where the service listens
- * on loopback only.
+ * Open access: every request may do everything, except see the service's own keys. It is for development, where the service listens on
+ * loopback only.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { normalise, toInterval } from './interval.ts'
 import { withoutInternal } from './policy/decision.ts'
 import { ANONYMOUS, FORBIDDEN, refuse } from './policy/requester.ts'
 
-/** Access that looks at no credential. @param audit Records what is done. */
+/** Access that looks at no credential. */
 export function createOpenAccess(audit: Audit = silentAudit): Access {
   const listener: Listener = {
     name: ANONYMOUS,
@@ -36,7 +36,7 @@ export function createOpenAccess(audit: Audit = silentAudit): Access {
   }
 }
 
-/** Only a rule makes a requester a relay, so there is none here. */
+/** A grant of everything that is not internal. It never has a relay, because only a rule of the policy makes a requester a relay. */
 function grantAll(audit: Audit, ranges: readonly KeyRange[]): Grant {
   const keys = withoutInternal(normalise(ranges.map(toInterval)))
   if (keys.length === 0) {

@@ -1,5 +1,5 @@
 /**
- * Access for publishing: what a provider may publish, how often it may ask, and what goes on record of it.
+ * Access for publishing: what a provider may publish, how often it may ask, and what the audit log records.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Policy } from './policy/policy.ts'
 import { refuse, subjectOf, type Identify } from './policy/requester.ts'
 import { createBuckets, tooMany, type Rate } from './quota/buckets.ts'
 
-/** What publishing is authorised with. */
+/** Everything that the publishing side works with. */
 export interface PublishingParts {
   readonly identify: Identify
   readonly policy: () => Policy

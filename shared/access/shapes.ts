@@ -1,5 +1,5 @@
 /**
- * Shapes of settings that identity and policy have in common.
+ * Shapes of settings that identity and policy share.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import * as v from 'valibot'
 import { isLoopback } from '#shared/config/shapes.ts'
 
-/** What another server says of a user is believed for this long at most: with the checks of streams, a revocation is noticed within 65 s. */
+/** Longest time to believe another server's answer about a user. With the checks of streams, a revocation is noticed within 65 s. */
 export const MAX_CACHE_SECONDS = 30
 
 /** A name. */
@@ -18,7 +18,7 @@ export const text = v.pipe(
   v.regex(/^\S(?:[\s\S]*\S)?$/, 'Must not begin or end with white space'),
 )
 
-/** It stands between quotes in `WWW-Authenticate`. */
+/** A realm: it stands between quotes in `WWW-Authenticate`. */
 export const realm = v.pipe(
   text,
   v.regex(/^[\w .:/@-]{1,64}$/, 'A realm has letters, digits and . : / @ - _ only'),
@@ -43,14 +43,14 @@ export const address = v.pipe(
   v.string(),
   v.url(),
   v.check((value) => {
-    // What is no address at all has been told.
+    // `v.url` has already reported a text that is not an address.
     if (!URL.canParse(value)) return true
     const { protocol, username, password, search, hash } = new URL(value)
     return /^https?:$/.test(protocol) && username === '' && password === '' && search === '' && hash === ''
   }, 'An http(s) address without credentials, query or fragment'),
 )
 
-/** For a server inside a cluster, for example. */
+/** Allows http to another machine, for example to a server in the same cluster. */
 export const plaintext = v.optional(
   v.pipe(
     v.boolean(),
@@ -59,7 +59,7 @@ export const plaintext = v.optional(
   false,
 )
 
-/** @returns whether credentials that are sent to this address are safe on their way */
+/** @returns whether credentials are safe on the way to this address. */
 export function isReachedSafely(url: string | undefined, allowPlaintext: boolean): boolean {
   if (url === undefined || allowPlaintext || !URL.canParse(url)) return true
   const { protocol, hostname } = new URL(url)

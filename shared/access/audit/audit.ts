@@ -1,5 +1,5 @@
 /**
- * The audit log: who did what, one JSON line each, to a sink of its own. No token, no payload.
+ * The audit log: who did what, as one JSON line each, written to its own sink. It contains no token and no payload.
  *
  * @module
  */
@@ -7,67 +7,67 @@
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 
-/** What is worth a line. */
+/** The actions that are recorded. */
 export type AuditAction =
   /** A stream was opened, or ended. */
   | 'opened'
   | 'closed'
-  /** Somebody read. */
+  /** A listener read stored keys. */
   | 'read'
-  /** Somebody got less than they asked for. */
+  /** A listener got only a part of the requested keys. */
   | 'narrowed'
-  /** Somebody was refused: no or wrong credential, no right, too often. */
+  /** A request was refused: no credential or a wrong one, no right, or too often. */
   | 'refused'
   | 'published'
   | 'administered'
 
-/** Who, as far as it is known. */
+/** The identity in a record. */
 export interface AuditSubject {
   readonly provider: string
   readonly realm: string
   readonly username: string
 }
 
-/** One record besides its time. */
+/** One record without its time. */
 export interface AuditRecord {
   readonly action: AuditAction
   readonly who: AuditSubject | undefined
   readonly requestId?: string
-  /** Keys or prefixes that it was about, as text. */
+  /** The keys or prefixes of the request, as text. */
   readonly keys?: readonly string[]
   readonly event?: string
   /** Code of a refusal, reason of an end, name of an administrative operation. */
   readonly reason?: string
   /** Where a stream began or ended. */
   readonly position?: string
-  /** How often, where one line stands for several. */
+  /** How often, when one line stands for several actions. */
   readonly count?: number
 }
 
 /** Writes the log. */
 export interface Audit {
   record(record: AuditRecord): void
-  /** One of possibly thousands per second: the next flush writes one line per subject and event type, with their number. */
+  /** Counts one notification of possibly thousands per second. The next flush writes one line per subject and event type. */
   published(who: AuditSubject | undefined, event: string): void
   /** Records that could not be written, because the sink was too slow or failed. */
   lost(): number
-  /** Writes what is there and stops. */
+  /** Writes all pending records and stops. */
   close(): Promise<void>
 }
 
 /** Appends lines, each ending in a newline. */
 export type AuditSink = (lines: string) => Promise<void> | void
 
-/** A crash loses at most what was recorded within this time. */
+/** Time between two flushes. A crash loses at most the records of this time. */
 const FLUSH_MS = 1000
-/** Some megabytes, and a minute of refusals at the rate of an attack. */
+/** Most records that wait for the sink: some megabytes, a minute of refusals during an attack. */
 const MAX_PENDING = 10_000
 /** Subjects × event types that are counted together. */
 const MAX_COUNTED = 1000
 const MAX_TEXT_CHARACTERS = 256
 const MAX_KEYS = 16
 
-/** Nobody keeps a log. */
+/** An audit log that records nothing. */
 export const silentAudit: Audit = {
   record: () => undefined,
   published: () => undefined,
@@ -136,7 +136,7 @@ export function createAudit({
   }
 }
 
-/** Written out by hand, so that no other member of an object that is passed in gets into the log. */
+/** Copies each member by name, so that no other member of a passed object gets into the log. */
 function toLine(record: AuditRecord, now: number): string {
   const { action, who, requestId, keys, event, reason, position, count } = record
   const line = {
@@ -156,7 +156,7 @@ function toLine(record: AuditRecord, now: number): string {
   return `${JSON.stringify(line).replaceAll(BEYOND_ASCII, escape)}\n`
 }
 
-/** Letters that look like others or turn the direction of the text are shown by number: the log is evidence. */
+/** Shown by number, because the log is evidence: some characters look like others or change the direction of the text. */
 const BEYOND_ASCII = /[\u007f-\uffff]/g
 
 function escape(character: string): string {

@@ -1,6 +1,6 @@
 /**
- * Identity by auth-o-tron: it is shown the client's credential and answers with a token of its own, which is verified here. 1.x only
- * decoded that token, so whoever could answer in the server's place was everybody.
+ * Identity by auth-o-tron: the service sends the client's credential to that server. The server answers with a token, which is verified
+ * here. 1.x only decoded that token, so anyone able to answer in the server's place could impersonate any user.
  *
  * @see Aviso 1.x `aviso_auth/authentication.py`; aviso-server `auth` (mode `direct`)
  * @module
@@ -17,17 +17,16 @@ import { createOpaqueVerdicts, type OpaqueLimits } from './opaque.ts'
 import type { TokenVerifier } from './token_verifier.ts'
 import type { Loaded } from './verdict_cache.ts'
 
-/** What the provider is made of. */
 export interface AuthOTronParts extends DependencyParts {
   readonly name: string
   /** Address of the server, without `/authenticate`. */
   readonly baseUrl: string
-  /** For the tokens the server answers with. */
+  /** Verifies the tokens that the server answers with. */
   readonly verifier: TokenVerifier
   readonly limits?: Partial<OpaqueLimits>
 }
 
-/** The realm 1.x names in its challenge. */
+/** The realm that 1.x names in its challenge. */
 const REALM = 'auth-o-tron'
 const CHALLENGES: readonly Challenge[] = [
   { scheme: 'Bearer', realm: REALM },
@@ -35,11 +34,11 @@ const CHALLENGES: readonly Challenge[] = [
 ]
 const NAMES: ClaimNames = { username: 'username', roles: 'roles', realm: 'realm', fixedRealm: 'unknown' }
 const BEARER = /^Bearer ([^\s]+)$/i
-/** Members of a JSON answer that hold the token where the header does not (aviso-server reads them too). */
+/** Members of a JSON answer that hold the token when the header does not (aviso-server reads them too). */
 const TOKEN_MEMBERS = ['token', 'jwt', 'access_token']
 const JSON_LIMITS = { maxDepth: 4, maxNames: 32, maxArray: 32 }
 
-/** A provider that takes every form of credential. */
+/** A provider that accepts every form of credential. */
 export function createAuthOTron(parts: AuthOTronParts): IdentityProvider {
   const { name, verifier, clock } = parts
   const opaque = createOpaqueVerdicts(parts, parts)
@@ -55,7 +54,7 @@ export function createAuthOTron(parts: AuthOTronParts): IdentityProvider {
     const token = tokenOf(answer)
     if (token === undefined) throw contractBroken(parts, name, 'no token in the answer')
     const outcome = await verifier.verify(token)
-    // Its own token does not hold: the server is not what it should be, which says nothing about the client.
+    // An invalid token of the server is a fault of the server. It says nothing about the client.
     if (outcome.kind === 'refused') throw contractBroken(parts, name, `its token: ${outcome.reason}`)
     const identity = toIdentity(outcome.claims, NAMES, name)
     if (identity === undefined || !isConsistent(identity, outcome.claims)) {
@@ -71,7 +70,7 @@ export function createAuthOTron(parts: AuthOTronParts): IdentityProvider {
   }
 }
 
-/** The server makes `sub` of realm and user name, so the two must agree. */
+/** The server builds `sub` from realm and user name, so they must agree. */
 function isConsistent({ realm, username }: Identity, claims: JsonObject): boolean {
   return claims['sub'] === undefined || claims['sub'] === `${realm}-${username}`
 }

@@ -1,5 +1,6 @@
 /**
- * Several providers as one, in the order of the configuration: the first yes wins, a failure outweighs a no.
+ * The chain of identity providers: they are asked in the order of the configuration. The first yes wins. Without a yes, a failure counts
+ * more than a no.
  *
  * @module
  */
@@ -17,16 +18,16 @@ import type {
 } from './identity.ts'
 import { verdictInTime } from './unavailable.ts'
 
-/** What all providers together say. */
+/** The verdict of all providers together. */
 export type ChainVerdict = IdentifiedVerdict | RefusedVerdict
 
 /** Every configured provider. */
 export interface IdentityChain {
-  /** What a client without a credential is told to send. */
+  /** The schemes that a client without a credential may use. */
   readonly challenges: readonly Challenge[]
   /**
-   * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when nobody vouches for the credential and somebody who might cannot be asked; at the
-   *   latest after {@link VERDICT_LIMIT_MS}.
+   * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when no provider accepts the credential and one of them cannot be asked; at the latest
+   *   after {@link VERDICT_LIMIT_MS}.
    */
   identify(credential: Credential, options?: VerdictOptions): ChainVerdict | Promise<ChainVerdict>
 }
@@ -41,7 +42,7 @@ export function createIdentityChain({
   readonly clock: Clock
   readonly count: Count
 }): IdentityChain {
-  /** Asks from `first` on, given what came of those before; at once as long as nobody has to be waited for. */
+  /** Asks the providers from `first` on; `before` is the outcome of the earlier ones. Answers at once unless a provider answers later. */
   function decide(
     credential: Credential,
     options: VerdictOptions | undefined,
@@ -67,7 +68,7 @@ export function createIdentityChain({
       outcome = next
     }
     if (outcome.failure !== undefined) throw outcome.failure.error
-    return outcome.refusal ?? { kind: 'refused', reason: 'nobody knows this credential' }
+    return outcome.refusal ?? { kind: 'refused', reason: 'no provider knows this credential' }
   }
 
   function counted(verdict: ChainVerdict): ChainVerdict {
@@ -88,7 +89,7 @@ export function createIdentityChain({
   }
 }
 
-/** A failure at once is one like any other. */
+/** Asks one provider; an error thrown at once becomes a rejected promise. */
 function attempt(
   provider: IdentityProvider,
   credential: Credential,
@@ -101,7 +102,7 @@ function attempt(
   }
 }
 
-/** What is known after some of the providers. */
+/** What is known after some of the providers were asked. */
 interface Outcome {
   readonly refusal?: RefusedVerdict
   readonly failure?: { readonly error: unknown }

@@ -1,5 +1,5 @@
 /**
- * `WWW-Authenticate`: what a client without a valid credential is told to send (RFC 9110 §11.6.1).
+ * The header `WWW-Authenticate`: it tells a client without a valid credential what to send (RFC 9110 §11.6.1).
  *
  * @module
  */
@@ -20,14 +20,14 @@ const SCHEMES: ReadonlyMap<string, Challenge['scheme']> = new Map([
 ])
 /** Longer than any real challenge of several schemes. */
 const MAX_UPSTREAM_CHARACTERS = 512
-/** What may stand between quotes without escapes; upstream text never gets further than through this. */
+/** Realms that may stand between quotes without escapes. A realm from another server is passed on only if it matches. */
 const SAFE_REALM = /^[\w .:/@-]{1,64}$/
 const UPSTREAM_CHALLENGE = /([A-Za-z]+) realm=(?:"([^"\\]*)"|'([^'\\]*)'|([^\s,"']+))/g
 
 /**
  * The header value for a refusal.
  *
- * @param invalidToken Whether a credential was sent and refused, rather than none.
+ * @param invalidToken Whether the client sent a credential that was refused.
  */
 export function formatChallenges(challenges: readonly Challenge[], invalidToken = false): string {
   const seen = new Set<string>()
@@ -42,7 +42,7 @@ export function formatChallenges(challenges: readonly Challenge[], invalidToken 
 }
 
 /**
- * The challenges in another server's header, read and not copied: whatever is not a known scheme with a harmless realm is dropped.
+ * Reads the challenges in another server's header. Only known schemes with a harmless realm are kept.
  */
 export function parseChallenges(header: string | null): readonly Challenge[] {
   if (header === null || header.length > MAX_UPSTREAM_CHARACTERS) return []

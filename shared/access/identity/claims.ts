@@ -1,5 +1,5 @@
 /**
- * Claims of a verified token → who it is.
+ * Makes an identity from the claims of a verified token.
  *
  * @module
  */
@@ -8,21 +8,21 @@ import { isJsonObject, type JsonObject, type JsonValue } from '#shared/json/stri
 import { isName } from './credential.ts'
 import type { Identity } from './identity.ts'
 
-/** Which claims say what. Names may go into objects with dots: `realm_access.roles`. */
+/** The names of the claims to read. A dot goes into an object: `realm_access.roles`. */
 export interface ClaimNames {
   readonly username: string
   readonly roles: string
-  /** Absent: `realm` of {@link ClaimNames.fixedRealm} alone. */
+  /** Absent: every user has {@link ClaimNames.fixedRealm}. */
   readonly realm?: string
-  /** The realm where no claim says one. */
+  /** The realm of a token without a realm claim. */
   readonly fixedRealm: string
 }
 
-/** A user of more roles is a mistake somewhere; the roles beyond are not looked at. */
+/** Most roles that are read: a user with more is a mistake of the issuer. */
 const MAX_ROLES = 256
 
 /**
- * @returns `undefined` where the claims name nobody: no user name, one that cannot be shown, a realm that is no text.
+ * @returns the identity, or `undefined` when user name or realm are missing, not text, or not safe to show in logs.
  */
 export function toIdentity(
   claims: JsonObject,
@@ -36,7 +36,7 @@ export function toIdentity(
   return { provider, realm, username, roles: textsAt(claims, names.roles), claims }
 }
 
-/** The value of a claim by its dotted name. A claim whose own name holds the dots wins. */
+/** The value of a claim by its dotted name. A claim whose own name contains the dots comes first. */
 export function claimAt(claims: JsonObject, name: string): JsonValue | undefined {
   if (Object.hasOwn(claims, name)) return claims[name]
   let value: JsonValue | undefined = claims
@@ -47,7 +47,7 @@ export function claimAt(claims: JsonObject, name: string): JsonValue | undefined
   return value
 }
 
-/** The texts of a claim: a list of them, or one alone. */
+/** The texts of a claim, which is a list of texts or one text. */
 export function textsAt(claims: JsonObject, name: string): readonly string[] {
   const value = claimAt(claims, name)
   const listed = Array.isArray(value) ? (value as readonly JsonValue[]) : [value]

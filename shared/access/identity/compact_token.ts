@@ -1,6 +1,6 @@
 /**
- * The parts of a compact JWS, read strictly and before anything is believed: which issuer and key it names, and that it is spelled in
- * the one way there is.
+ * Reads the parts of a compact JWS strictly, before any of them is believed: the issuer and the key that it names. A token that is not in
+ * the one canonical spelling is refused.
  *
  * @module
  */
@@ -18,25 +18,25 @@ export interface CompactToken {
   readonly claims: JsonObject
 }
 
-/** Deep enough for nested role claims, far from what a bomb needs. */
+/** Deep enough for nested role claims, and far below what an attack by deep nesting needs. */
 const JSON_LIMITS = { maxDepth: 8, maxNames: 128, maxArray: 1024 }
 const MAX_KEY_ID_CHARACTERS = 256
 const BASE64URL = /^[A-Za-z0-9_-]+$/
 /**
- * Header members that bring a key along, say where one is, or change the meaning of the rest. No issuer needs them for an access
- * token, and each has broken a verifier somewhere.
+ * Header members that contain a key, point to a key, or change the meaning of the rest. No issuer needs them for an access token, and each
+ * of them has broken a verifier.
  *
  * @see RFC 8725 §3.10
  */
 const REFUSED_MEMBERS = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'zip', 'enc']
-/** Members of an ID token (OpenID Connect Core §3.1.3.6), which tells a client about its user and opens nothing. */
+/** Members of an ID token (OpenID Connect Core §3.1.3.6). An ID token tells a client about its user; it grants no access. */
 const ID_TOKEN_MEMBERS = ['at_hash', 'c_hash', 's_hash']
 
 /**
  * Reads a token without verifying it.
  *
- * @returns `undefined` for anything that is not one, in its one spelling: base64url whose last character has spare bits set, a name that
- *   occurs twice, and members of {@link REFUSED_MEMBERS} among it.
+ * @returns the parts, or `undefined` for anything that is not a token in its one spelling. That includes base64url whose last character
+ *   has spare bits set, a name that occurs twice, and members of {@link REFUSED_MEMBERS}.
  */
 export function readCompactToken(token: string): CompactToken | undefined {
   if (token.length > MAX_TOKEN_CHARACTERS) return undefined
@@ -60,7 +60,7 @@ function readObject(part: string): JsonObject | undefined {
   return bytes === undefined ? undefined : readStrictObject(bytes, JSON_LIMITS)
 }
 
-/** Bytes of unpadded base64url (RFC 4648 §5), or `undefined` where another text would decode to the same bytes. */
+/** Bytes of unpadded base64url (RFC 4648 §5), or `undefined` when the canonical text for these bytes is another one. */
 function decodeBase64Url(text: string): Uint8Array | undefined {
   if (!BASE64URL.test(text) || text.length % 4 === 1) return undefined
   const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))

@@ -1,12 +1,12 @@
 /**
- * What identity and policy count. Names are stable: monitoring reads them.
+ * The counters of identity and policy. Their names are stable, because monitoring reads them.
  *
  * @module
  */
 
 /** Every counter. */
 export const COUNTER_NAMES = [
-  /** Access that was about to be granted without a fresh verdict. Stays 0; anything else is a defect. */
+  /** Access that was almost granted on an outdated verdict, and was stopped. It stays 0; any other value is a defect. */
   'fail_open',
   'identified',
   'refused',
@@ -21,7 +21,7 @@ export const COUNTER_NAMES = [
   'streams_expired',
   'streams_unverifiable',
   'destinations_rejected',
-  /** Refused by 429: what one identity or address may take was taken. */
+  /** Refused with 429, because one identity or address reached its limit. */
   'streams_limited',
   'openings_limited',
   'reads_limited',
@@ -37,7 +37,7 @@ export type Count = (name: CounterName) => void
 /** Counters of one process. */
 export interface Counters {
   readonly count: Count
-  /** All of them, zeros included. */
+  /** All counters, zeros included. */
   values(): Readonly<Record<CounterName, number>>
 }
 

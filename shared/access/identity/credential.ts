@@ -1,5 +1,5 @@
 /**
- * The credential of a request, in every form that clients of both generations send.
+ * Reads the credential of a request, in every form that 1.x and 2.x clients send.
  *
  * | `Authorization` | `X-Auth-Type` | who sends it |
  * |---|---|---|
@@ -7,7 +7,7 @@
  * | `Bearer token` | absent, `ecmwf`, `openid` | pyaviso 1.x and 2.x |
  * | `Basic base64` | absent, `plain` | pyaviso 1.x and 2.x |
  *
- * 1.x insists on the second header for the last two; 2.x clients do not send it, so the form decides where it is missing.
+ * 1.x requires the second header for the last two forms. 2.x clients do not send it, so the form decides when it is missing.
  *
  * @module
  */
@@ -29,13 +29,13 @@ export type Credential =
   | { readonly kind: 'basic'; readonly username: string; readonly password: string; readonly header: string }
   | { readonly kind: 'email_key'; readonly email: string; readonly token: string; readonly header: string }
 
-/** What a request says of its sender. */
+/** What a request says about its sender. */
 export type PresentedCredential =
   | { readonly kind: 'presented'; readonly credential: Credential }
-  /** Nothing, or nothing that can be understood; `message` is for the client and holds none of what was sent. */
+  /** No credential, or one that cannot be read. `message` is for the client; it repeats nothing secret. */
   | { readonly kind: 'absent' | 'malformed'; readonly message: string }
 
-/** Real tokens have some hundred bytes, those with many groups a few thousand; more is not worth a look. */
+/** Longest token that is read. Real tokens have some hundred bytes, tokens with many groups a few thousand. */
 export const MAX_TOKEN_CHARACTERS = 8192
 /** An address has at most 254 characters (RFC 5321); 320 is the sum of the bounds of its parts. */
 const MAX_NAME_CHARACTERS = 320
@@ -43,10 +43,10 @@ const MAX_NAME_CHARACTERS = 320
 const SCHEME_AND_REST = /^([A-Za-z][A-Za-z0-9-]{0,31}) ([\x21-\x7e]+)$/
 /** RFC 7235 §2.1; JWTs and all known opaque tokens are of this form. */
 const TOKEN68 = /^[A-Za-z0-9._~+/-]+={0,2}$/
-/** No control characters, and nothing that is invisible or turns the direction of the text around it. */
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+/** No control characters, no invisible characters, and none that changes the direction of the text around it. */
+// oxlint-disable-next-line no-control-regex -- the pattern excludes control characters
 const NAME = /^[^\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+$/
-/** Short enough that no secret is echoed to its own sender in an error text. */
+/** An auth type that an error may repeat: too short to be a secret that was sent in the wrong header. */
 const ECHOABLE = /^[a-z_-]{1,12}$/i
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -69,14 +69,14 @@ const QUERY_CREDENTIALS = ['access_token', 'token', 'api_key', 'apikey', 'author
 /**
  * Reads the credential of a request.
  *
- * @throws {AvisoError} `ERR_BAD_REQUEST` for more than one credential, and for one in the query, where proxies would log it.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` for more than one credential, and for a credential in the query, because proxies log queries.
  * @see Aviso 1.x `aviso_auth/authentication.py`, for the texts
  */
 export function readCredential(request: Request): PresentedCredential {
   refuseQueryCredentials(request.url)
   const header = request.headers.get('authorization')
   if (header === null) return { kind: 'absent', message: 'Missing Authorization header' }
-  // Fetch joins repeated headers by a comma, and none of the forms holds one.
+  // Fetch joins repeated headers with a comma, and none of the forms contains a comma.
   if (header.includes(',')) {
     throw new AvisoError('ERR_BAD_REQUEST', 'Send one Authorization header with one credential')
   }
@@ -90,7 +90,7 @@ export function parseCredential(authorization: string, authType: string | null):
     return malformed(authType === null ? 'Missing X-Auth-Type header' : 'Invalid Authorization header format')
   }
   if (authType !== null && !isAuthType(authType)) {
-    const shown = ECHOABLE.test(authType) ? authType : 'it is none of ecmwf, openid, plain'
+    const shown = ECHOABLE.test(authType) ? authType : 'use ecmwf, openid or plain'
     return malformed(`Unknown auth type: ${shown}`)
   }
   const [, scheme = '', rest = ''] = match
@@ -124,7 +124,10 @@ function parseForm(
   }
 }
 
-/** Exactly one colon, as a token has none: 1.x takes what follows the last one, so two readers of the header could see two keys. */
+/**
+ * Exactly one colon is allowed, because a token has none. 1.x takes the text after the last colon, so with two colons 1.x and this service
+ * could read two different keys.
+ */
 function parseEmailKey(text: string): Credential | undefined {
   const colon = text.indexOf(':')
   if (colon === -1) return undefined
@@ -145,7 +148,7 @@ function parseBasic(encoded: string): Credential | undefined {
   return { kind: 'basic', username, password: text.slice(colon + 1), header: `Basic ${encoded}` }
 }
 
-/** Whether text can stand as a name in logs and addresses: short, visible, and what it looks like. */
+/** Whether a text is safe as a name in logs and addresses: short, visible, and without characters that hide or turn others. */
 export function isName(text: string): boolean {
   return text.length <= MAX_NAME_CHARACTERS && NAME.test(text) && text.isWellFormed() && text.trim() === text
 }
@@ -173,7 +176,7 @@ function refuseQueryCredentials(url: string): void {
     if (!QUERY_CREDENTIALS.includes(name.toLowerCase())) continue
     throw new AvisoError(
       'ERR_BAD_REQUEST',
-      'A credential in the address ends in the logs of every proxy; send it in the Authorization header',
+      'A credential in the address ends up in the logs of proxies; send it in the Authorization header',
       { details: { reason: 'query-credentials' } },
     )
   }

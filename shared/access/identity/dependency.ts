@@ -1,6 +1,6 @@
 /**
- * One GET to a server on which a verdict depends: bounded in time and size, never redirected, and every answer that is not exactly
- * what was asked for is "no verdict".
+ * Sends one GET to a server on which a verdict depends. It is bounded in time and size and never redirected. Every answer that is not
+ * exactly as expected means "no verdict".
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Logger } from '#shared/logger.ts'
 import type { Count } from './counters.ts'
 import { verdictUnavailable } from './unavailable.ts'
 
-/** The part of `fetch` that is needed. */
+/** The part of `fetch` that this module needs. */
 export type FetchGet = (
   url: string,
   init: {
@@ -22,7 +22,7 @@ export type FetchGet = (
   },
 ) => Promise<Response>
 
-/** What every dependency works with. */
+/** Everything that a call to such a server works with. */
 export interface DependencyParts {
   readonly fetch: FetchGet
   readonly clock: Clock
@@ -30,9 +30,9 @@ export interface DependencyParts {
   readonly count: Count
 }
 
-/** What to ask. */
+/** One GET to send. */
 export interface Question {
-  /** Configured name of the server, for logs: its address is not logged. */
+  /** Configured name of the server, for logs. Its address is not logged. */
   readonly name: string
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
@@ -48,10 +48,10 @@ export interface Answer {
 }
 
 /**
- * Asks.
+ * Sends the GET and reads the whole answer.
  *
- * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` for no answer in time, a broken or incomplete one, a redirect, a compressed body, one over
- *   the limit.
+ * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when no answer comes in time, and for an answer that is broken, incomplete, compressed,
+ *   too large or a redirect.
  */
 export async function ask(parts: DependencyParts, question: Question): Promise<Answer> {
   const { clock, count, logger } = parts
@@ -70,7 +70,7 @@ export async function ask(parts: DependencyParts, question: Question): Promise<A
   }
 }
 
-/** Records an answer that breaks the protocol, and is the failure for it. */
+/** Records an answer that breaks the protocol. @returns the failure to throw. */
 export function contractBroken({ count, logger }: DependencyParts, name: string, reason: string): Error {
   count('dependency_failures')
   logger('warn', 'A server that identity or policy depends on failed', { server: name, reason })
@@ -86,12 +86,12 @@ async function exchange(fetch: FetchGet, question: Question, signal: AbortSignal
     const encoding = response.headers.get('content-encoding')
     if (encoding !== null && encoding !== 'identity') throw broken('compressed answer')
     const body = await readBounded(response, question.limitBytes)
-    // One runtime takes a connection that closes early for the end of the body.
+    // One runtime treats a connection that closes early as the end of the body.
     const declared = response.headers.get('content-length')
     if (declared !== null && Number(declared) !== body.length) throw broken('incomplete answer')
     return { status, headers: response.headers, body }
   } catch (error) {
-    // Not awaited: a source that never settles its cancellation must not hold the verdict.
+    // Not awaited, because a source that never settles its cancellation must not hold up the verdict.
     if (response.body?.locked === false) response.body.cancel().catch(() => undefined)
     throw error
   }
@@ -106,7 +106,7 @@ async function readBounded(response: Response, limitBytes: number): Promise<Uint
   throw broken('oversized answer')
 }
 
-/** A reason of our own words, as opposed to the text of a library or of the other server. */
+/** A failure whose reason is our own text, not the text of a library or of the other server. */
 class BrokenAnswer extends Error {}
 
 function broken(reason: string): BrokenAnswer {

@@ -1,5 +1,6 @@
 /**
- * How many questions one server is asked at a time: a restart that makes thousands of listeners return must not bring it down.
+ * Bounds how many questions one server is asked at a time. When thousands of listeners return after a restart, they must not bring the
+ * server down.
  *
  * @module
  */
@@ -13,12 +14,12 @@ export interface GateLimits {
   readonly waiting: number
 }
 
-/** Anchors: what one such server answers within a second, and what it could answer before everybody has given up. */
+/** As many as one such server answers within a second, and as many as it could answer before all clients have given up. */
 export const DEFAULT_GATE_LIMITS: GateLimits = { concurrent: 32, waiting: 1000 }
 
-/** Runs tasks, a bounded number at a time, in the order they came. */
+/** Runs tasks in the order they came, a bounded number at a time. */
 export interface Gate {
-  /** @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` where too many wait, or the task's turn comes after its client has been answered. */
+  /** @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when too many tasks wait, or the task's turn comes after its client was answered. */
   run<Result>(task: () => Promise<Result>): Promise<Result>
 }
 

@@ -13,10 +13,9 @@ import type { KeySource } from './key_set.ts'
 import { createTokenVerifier, type TokenRules } from './token_verifier.ts'
 import { createVerdictCache, type Loaded } from './verdict_cache.ts'
 
-/** What the provider is made of. */
 export interface JwtProviderParts {
   readonly name: string
-  /** Told to clients in the challenge. */
+  /** The realm that the challenge names to clients. */
   readonly challengeRealm: string
   readonly rules: TokenRules
   readonly keys: KeySource
@@ -25,14 +24,14 @@ export interface JwtProviderParts {
   readonly count: Count
 }
 
-/** A verification is not repeated for this long, unless the issuer's keys change: as long as keys count as fresh. */
+/** How long a verification is not repeated, unless the issuer's keys change. It is as long as keys count as fresh. */
 const KEEP_MS = 600_000
 
-/** A provider for the tokens of one issuer. Tokens of others are not its own, so issuers never answer for one another. */
+/** A provider for the tokens of one issuer. It says {@link NOT_MINE} to tokens of other issuers, so no issuer answers for another. */
 export function createJwtProvider(parts: JwtProviderParts): IdentityProvider {
   const { name, rules, keys, names, clock, count } = parts
   const verifier = createTokenVerifier({ rules, keys, clock })
-  // By the text alone: it has one spelling, since any other is refused before it is verified.
+  // The text alone is the key: a token has one spelling, because any other is refused before it is verified.
   const verified = createVerdictCache<Verdict>({ clock, count })
   let version = keys.version()
 
@@ -40,7 +39,7 @@ export function createJwtProvider(parts: JwtProviderParts): IdentityProvider {
     const outcome = await verifier.verify(token)
     if (outcome.kind === 'refused') return no(outcome.reason)
     const identity = toIdentity(outcome.claims, names, name)
-    if (identity === undefined) return no('claims name nobody')
+    if (identity === undefined) return no('the claims name no user')
     const { endsAt } = outcome
     const now = clock.now()
     const validUntil = Math.min(endsAt, now + KEEP_MS)
@@ -69,7 +68,7 @@ export function createJwtProvider(parts: JwtProviderParts): IdentityProvider {
   }
 }
 
-/** Not kept: it is cheap to find out again, and whoever makes tokens up would fill the memory with them. */
+/** A refusal is not kept: it is cheap to find out again, and an attacker with invented tokens would fill the memory. */
 function no(reason: string): Loaded<Verdict> {
   return { value: { kind: 'refused', reason, final: true }, isYes: false, keepMs: 0 }
 }

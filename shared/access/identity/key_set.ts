@@ -27,36 +27,36 @@ export const ASYMMETRIC = [
 /** Signature algorithms with a shared secret. */
 export const SYMMETRIC = ['HS256', 'HS384', 'HS512'] as const
 
-/** Signature algorithms that can be allowed. `none` and everything for encryption is not among them. */
+/** Signature algorithms that can be allowed. `none` and the algorithms for encryption are not among them. */
 export const ALGORITHMS = [...ASYMMETRIC, ...SYMMETRIC] as const
 
 export type Algorithm = (typeof ALGORITHMS)[number]
 
-/** A key that jose takes. */
+/** A key that jose accepts. */
 export type VerificationKey = CryptoKey | Uint8Array
 
-/** What a token says of the key it was signed with. */
+/** What a token says about the key that signed it. */
 export interface KeyHint {
   readonly algorithm: Algorithm
   readonly keyId: string | undefined
 }
 
-/** Where keys come from. */
+/** A source of an issuer's keys. */
 export interface KeySource {
   /**
-   * Every key the token may have been signed with; none where the issuer has no such key.
+   * Every key that may have signed the token; none when the issuer has no such key.
    *
-   * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when the keys cannot be had.
+   * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when the keys cannot be fetched.
    */
   find(hint: KeyHint): Promise<readonly VerificationKey[]>
-  /** Grows when keys are replaced: what was verified before has to be verified again. Looking at it starts a refresh that is due. */
+  /** A number that grows when keys are replaced: earlier verifications then no longer count. Reading it starts a refresh that is due. */
   version(): number
 }
 
-/** Shortest shared secret: as long as the hash (RFC 7518 §3.2). */
+/** Shortest shared secret: as long as the hash of HS256 (RFC 7518 §3.2). */
 export const MIN_SECRET_BYTES = 32
 
-/** Most keys of a set: an issuer has two while it rotates, a large one has ten. */
+/** Most keys of a set. An issuer has two while it replaces one; a large issuer has ten. */
 export const MAX_KEYS = 100
 
 /** One usable key of a set. */
@@ -88,7 +88,7 @@ const KEY_TYPES: Readonly<Record<string, { readonly type: string; readonly curve
 /**
  * Reads a key set. Keys that are not for verifying signatures (symmetric, private, `use: enc`) are left out.
  *
- * @returns `undefined` for what is not one, has too many keys, or none that is usable.
+ * @returns the set, or `undefined` when the document is not a key set, has too many keys, or has no usable key.
  */
 export function parseKeySet(document: JsonValue | undefined): KeySet | undefined {
   const listed = isJsonObject(document) ? document['keys'] : undefined
@@ -111,7 +111,7 @@ function isForVerifying(jwk: JsonObject): boolean {
   return !Object.hasOwn(jwk, 'd')
 }
 
-/** A token without key id matches keys without key id only, so that no key is tried that nobody named. */
+/** A token without a key id matches only keys without a key id, so that no key is tried that the token did not mean. */
 async function findKeys(
   keys: readonly SetKey[],
   { algorithm, keyId }: KeyHint,
@@ -122,7 +122,7 @@ async function findKeys(
     if (wanted.curve !== undefined && jwk['crv'] !== wanted.curve) return false
     return jwk['alg'] === undefined || jwk['alg'] === algorithm
   })
-  // Two keys of one name are a mistake of the issuer's, and no reason to choose.
+  // Two keys with one id are a mistake of the issuer. Neither of them is used.
   if (matching.length !== 1) return []
   const imported = await Promise.all(matching.map((key) => importKey(key, algorithm)))
   return imported.filter((key) => key !== undefined)
@@ -131,7 +131,7 @@ async function findKeys(
 function importKey({ jwk, imported }: SetKey, algorithm: Algorithm): Promise<VerificationKey | undefined> {
   const known = imported.get(algorithm)
   if (known !== undefined) return known
-  // A key that cannot be imported is a key the issuer does not have.
+  // A key that cannot be imported counts as absent.
   const importing = importJWK(jwk as Record<string, string>, algorithm).catch(() => undefined)
   imported.set(algorithm, importing)
   return importing
@@ -140,20 +140,20 @@ function importKey({ jwk, imported }: SetKey, algorithm: Algorithm): Promise<Ver
 /**
  * Keys from the configuration.
  *
- * @throws {AvisoError} `ERR_CONFIG` for what is no key set, or has no usable key.
+ * @throws {AvisoError} `ERR_CONFIG` when the document is not a key set, or has no usable key.
  */
 export function createInlineKeys(document: JsonValue, issuer: string): KeySource {
   const keys = parseKeySet(document)
   if (keys === undefined) {
     throw new AvisoError(
       'ERR_CONFIG',
-      `The keys of ${issuer} are no JSON Web Key Set of 1 to ${MAX_KEYS} public signature keys`,
+      `The keys of ${issuer} are not a JSON Web Key Set of 1 to ${MAX_KEYS} public signature keys`,
     )
   }
   return { find: keys.find, version: () => 0 }
 }
 
-/** Shared secrets, the newest first; all of them are tried, so that one can be replaced without a break. */
+/** Shared secrets, the newest first. All of them are tried, so that an operator can replace one without an interruption. */
 export function createSecretKeys(secrets: readonly Secret[]): KeySource {
   let texts = secrets.map((secret) => secret.reveal())
   let keys = texts.map(toBytes)

@@ -1,5 +1,5 @@
 /**
- * What the providers that ask another server have in common: bounded questions, and verdicts remembered as long as a revocation may
+ * The common part of providers that ask another server. It bounds the questions. It remembers verdicts no longer than a revocation may
  * take to be noticed.
  *
  * @module
@@ -18,11 +18,11 @@ import {
 } from './identity.ts'
 import { cacheKey, createVerdictCache, type Loaded } from './verdict_cache.ts'
 
-/** How long an answer is believed; milliseconds. */
+/** Bounds of questions and answers; times in milliseconds. */
 export interface OpaqueLimits {
-  /** With the 30 s between the checks of a stream, and what a check takes: within 65 s of a revocation nothing more is delivered. */
+  /** How long a yes counts. Open streams are checked again meanwhile, so they end within 65 s of a revocation. */
   readonly yesMs: number
-  /** Long enough to dampen a client that repeats a wrong token, short enough for one that was just created. */
+  /** How long a no counts: long enough to slow a client that repeats a wrong token, short enough for a token that was just created. */
   readonly noMs: number
   readonly timeoutMs: number
   readonly limitBytes: number
@@ -49,7 +49,7 @@ export interface OpaqueVerdicts {
   no(reason: string, challenges?: RefusedVerdict['challenges']): Loaded<Verdict>
 }
 
-/** For one server, called `name` in logs. */
+/** Verdicts of one server, called `name` in logs. */
 export function createOpaqueVerdicts(
   parts: DependencyParts,
   { name, limits: given = {} }: { readonly name: string; readonly limits?: Partial<OpaqueLimits> },
@@ -80,7 +80,7 @@ export function createOpaqueVerdicts(
   }
 }
 
-/** The form is part of it: the same token sent in two ways is two questions. */
+/** The key of the cache. The form is part of it: the same token in two forms is two questions. */
 function keyOf(credential: Credential): string {
   switch (credential.kind) {
     case 'bearer':

@@ -1,8 +1,8 @@
 /**
- * Keys that an issuer publishes: fetched seldom, by one request at a time, within bounds, and kept while the issuer is down.
+ * Keys that an issuer publishes. They are fetched seldom, by one request at a time, within bounds, and kept while the issuer is down.
  *
- * jose's own remote set asks once per verification while the endpoint fails, forgets keys that it knew, and reads answers of any size
- * (measured on 6.2.17); hence this one.
+ * jose's own remote set is not used: while the endpoint fails it asks once per verification and forgets keys that it knew, and it reads
+ * answers of any size (measured on 6.2.17).
  *
  * @module
  */
@@ -15,21 +15,21 @@ import { verdictUnavailable } from './unavailable.ts'
 
 /** Bounds of a remote key set; milliseconds. */
 export interface RemoteKeyLimits {
-  /** Keys are asked for again when they are older. */
+  /** Age at which keys must be fetched again before they are used. */
   readonly freshMs: number
-  /** Keys this old are asked for in the background, so that nobody waits for them. */
+  /** Age at which keys are fetched again in the background, so that no request waits for them. */
   readonly renewMs: number
-  /** Keys of an issuer that does not answer are used no longer. */
+  /** Age up to which keys are used while the issuer does not answer. */
   readonly staleMs: number
-  /** A key id that nobody knows asks for new keys no sooner after the last ones: an attacker can make up any number of ids. */
+  /** Shortest time between a fetch and another for an unknown key id, because an attacker can invent any number of ids. */
   readonly unknownKeyMs: number
-  /** Pause after a failure; doubled up to the second. */
+  /** Pause after a failure: `first`, doubled with each further failure up to `most`. */
   readonly backOffMs: { readonly first: number; readonly most: number }
   readonly timeoutMs: number
   readonly limitBytes: number
 }
 
-/** As the usual clients of key sets have them (jose, Envoy), with a size that holds a hundred keys. */
+/** The values of common clients of key sets (jose, Envoy). The size has room for a hundred keys. */
 export const DEFAULT_REMOTE_KEY_LIMITS: RemoteKeyLimits = {
   freshMs: 600_000,
   renewMs: 480_000,
@@ -48,7 +48,7 @@ interface FetchedKeys {
   readonly fetchedAt: number
 }
 
-/** Keys of the set at `url`. Nothing is fetched before the first token comes. */
+/** Keys of the set at `url`. The first token starts the first fetch. */
 export function createRemoteKeys(
   parts: DependencyParts,
   source: { readonly name: string; readonly url: string; readonly limits?: Partial<RemoteKeyLimits> },
@@ -84,7 +84,7 @@ export function createRemoteKeys(
 
   function refresh(): Promise<void> {
     if (refreshing !== undefined) return refreshing
-    // A clock that was set back must not stretch the pause.
+    // A clock that was set back must not lengthen the pause.
     const waitMs = nextAttemptAt - clock.now()
     if (failures > 0 && waitMs > 0 && waitMs <= limits.backOffMs.most) {
       return Promise.reject(verdictUnavailable(`${source.name} failed a moment ago`))

@@ -1,5 +1,5 @@
 /**
- * Settings of identity: who is believed (`vars.identity`). Secrets are named, never held.
+ * Settings of identity: which providers are believed (`vars.identity`). They hold the names of secrets, never the secrets.
  *
  * @module
  */
@@ -11,16 +11,19 @@ import { address, cacheSeconds, isReachedSafely, plaintext, realm, text, UNSAFE 
 import { ALGORITHMS, ASYMMETRIC, MIN_SECRET_BYTES, SYMMETRIC } from './key_set.ts'
 import { MIN_TOKEN_BYTES } from './static_tokens.ts'
 
-/** As far as clocks of well-kept machines are ever apart, and what Envoy and gRPC allow. */
+/** The clocks of well-kept machines are never further apart. Envoy and gRPC allow the same. */
 const TOLERANCE_SECONDS = 60
 /** The older ECMWF server that 1.x asks. */
 const WHO_AM_I_URL = 'https://api.ecmwf.int/v1/who-am-i'
 
 const providerName = v.pipe(text, v.description('Name in logs, metrics and the audit log'))
 const issuer = v.pipe(text, v.description('Issuer (`iss`) of the tokens'))
-const realmOfUsers = v.pipe(realm, v.description('Realm of its users: rules name them by it'))
+const realmOfUsers = v.pipe(
+  realm,
+  v.description('Realm of the users that this provider knows; rules name it'),
+)
 
-/** Where the keys of an issuer come from: exactly one of the three. */
+/** The source of an issuer's keys: exactly one of the three. */
 const keySource = {
   keysUrl: v.optional(v.pipe(address, v.description('Address of a JSON Web Key Set'))),
   keys: v.optional(
@@ -50,7 +53,7 @@ function hasOneKeySource({ keysUrl, keys, secretEnvs }: KeyChoice): boolean {
   return [keysUrl, keys, secretEnvs].filter((source) => source !== undefined).length === 1
 }
 
-/** Mixed, a public key could be taken for a shared secret (CVE-2022-29217 and its kind). */
+/** Keys of both kinds are not mixed, because a public key could then be taken for a shared secret (as in CVE-2022-29217). */
 function algorithmsFit({ algorithms, secretEnvs }: KeyChoice): boolean {
   const allowed: readonly string[] = secretEnvs === undefined ? ASYMMETRIC : SYMMETRIC
   return algorithms.every((algorithm) => allowed.includes(algorithm))
@@ -98,7 +101,7 @@ const jwt = v.pipe(
     clockToleranceSeconds: tolerance,
     usernameClaim: v.optional(v.pipe(text, v.description('Claim with the user name')), 'sub'),
     rolesClaim: v.optional(
-      v.pipe(text, v.description('Claim with the list of roles; dots go into objects')),
+      v.pipe(text, v.description('Claim with the list of roles; a dot goes into an object')),
       'roles',
     ),
     realmClaim: v.optional(
@@ -116,9 +119,7 @@ const authOTron = v.pipe(
   section({
     kind: v.pipe(
       v.literal('auth-o-tron'),
-      v.description(
-        'auth-o-tron is shown the credential and answers with a token of its own, which is verified',
-      ),
+      v.description('auth-o-tron receives the credential and answers with a token, which is verified'),
     ),
     name: v.optional(providerName, 'auth-o-tron'),
     url: v.pipe(address, v.description('Address of the server, without /authenticate')),
@@ -180,7 +181,7 @@ const identified = section({
     v.array(v.variant('kind', [jwt, authOTron, whoAmI, tokens])),
     v.minLength(1),
     v.maxLength(8),
-    v.description('Who is believed. They are asked in this order'),
+    v.description('Identity providers, asked in this order'),
   ),
 })
 

@@ -1,5 +1,5 @@
 /**
- * Identity by tokens that the operator gives out: each is a secret of the environment, and counts as long as it is there.
+ * Identity by tokens that the operator gives out. Each token is a secret of the environment, and counts as long as it is there.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { NOT_MINE, type Identity, type IdentityProvider } from './identity.ts'
 import type { Secret } from '#shared/secret.ts'
 
-/** A token and whose it is. */
+/** A token and its owner. */
 export interface StaticToken {
   readonly username: string
   readonly realm: string
@@ -16,7 +16,6 @@ export interface StaticToken {
   readonly token: Secret
 }
 
-/** What the provider is made of. */
 export interface StaticTokenParts {
   readonly name: string
   readonly challengeRealm: string
@@ -26,7 +25,7 @@ export interface StaticTokenParts {
 
 /** 16 random characters of base64 have 96 bits. */
 export const MIN_TOKEN_BYTES = 16
-/** Nobody has to be asked, and a stream is checked much sooner. */
+/** How long a verdict counts. It costs no question to a server, and open streams are checked much sooner. */
 const VALID_MS = 3_600_000
 
 /** A provider for `Bearer token`, `EmailKey anything:token` and `Basic username:token`. */
@@ -37,7 +36,7 @@ export function createStaticTokens(parts: StaticTokenParts): IdentityProvider {
     return { identity, token }
   })
 
-  /** Compares all of them, each to its end, so that the time it takes tells nothing about any. */
+  /** Compares every token to its end, so that the time it takes reveals nothing about any of them. */
   function ownerOf(token: string, username: string | undefined): Identity | undefined {
     let found: Identity | undefined
     for (const { identity, token: own } of owners) {
@@ -58,14 +57,14 @@ export function createStaticTokens(parts: StaticTokenParts): IdentityProvider {
         credential.kind === 'basic'
           ? ownerOf(credential.password, credential.username)
           : ownerOf(credential.token, undefined)
-      // It may be a token of the next provider.
+      // The token may belong to the next provider.
       if (identity === undefined) return NOT_MINE
       return { kind: 'identified', identity, validUntil: clock.now() + VALID_MS }
     },
   }
 }
 
-/** Whether two texts are the same, in a time that depends on nothing but the length of the first. */
+/** Whether two texts are the same, in a time that depends only on the length of the first. */
 function isSame(presented: string, own: string): boolean {
   let difference = presented.length ^ own.length
   for (let index = 0; index < presented.length; index++) {

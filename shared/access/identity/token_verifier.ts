@@ -1,5 +1,6 @@
 /**
- * The one door to jose: a token is believed only if its issuer, audience, algorithm, times and claims are all as configured.
+ * The only module that verifies tokens with jose. A token is believed only if its issuer, audience, algorithm, times and claims are all as
+ * configured.
  *
  * @module
  */
@@ -10,21 +11,21 @@ import type { Clock } from '#shared/time/clock.ts'
 import { readCompactToken, type CompactToken } from './compact_token.ts'
 import type { Algorithm, KeySource } from './key_set.ts'
 
-/** What a token must be. Nothing here has a default that lets more through. */
+/** Requirements on a token. No default loosens them. */
 export interface TokenRules {
   readonly issuer: string
-  /** One of these must be in `aud`; `none`: the issuer names no audience, and a token that does is for somebody else. */
+  /** One of these must be in `aud`. `none`: the issuer names no audience, and a token that names one is refused. */
   readonly audience: readonly string[] | 'none'
   readonly algorithms: readonly Algorithm[]
-  /** Required `typ`, e.g. `at+jwt` (RFC 9068). Absent: not looked at. */
+  /** Required `typ`, e.g. `at+jwt` (RFC 9068). Absent: it is not checked. */
   readonly type?: string
-  /** Claims without which a token is refused, besides `exp`. */
+  /** Claims that a token must have, besides `exp`. */
   readonly requiredClaims: readonly string[]
-  /** How far the clocks of issuer and service may be apart. */
+  /** How far apart the clocks of the issuer and the service may be. */
   readonly clockToleranceSeconds: number
 }
 
-/** What a token turned out to be. */
+/** The result of verifying a token. */
 export type TokenVerdict =
   | {
       readonly kind: 'verified'
@@ -36,9 +37,9 @@ export type TokenVerdict =
 
 /** Verifies tokens of one issuer. */
 export interface TokenVerifier {
-  /** Whether the token names this issuer. It is not verified by that. */
+  /** Whether the token names this issuer. The token is not verified by that. */
   isAddressed(token: CompactToken): boolean
-  /** @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when the issuer's keys cannot be had. */
+  /** @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when the issuer's keys cannot be fetched. */
   verify(text: string): Promise<TokenVerdict>
 }
 
@@ -59,7 +60,7 @@ export function createTokenVerifier({
       if (token === undefined) return refused('malformed')
       const algorithm = rules.algorithms.find((allowed) => allowed === token.algorithm)
       if (algorithm === undefined) return refused('algorithm')
-      // Before the signature, so that a token for somebody else costs neither a key nor a calculation.
+      // Before the signature, so that a token for another service costs neither a key nor a calculation.
       const problem = claimProblem(token.claims, rules, clock.now())
       if (problem !== undefined) return refused(problem)
       const candidates = await keys.find({ algorithm, keyId: token.keyId })
@@ -93,7 +94,7 @@ function joseOptions(rules: TokenRules, algorithm: Algorithm, nowMs: number): JW
   }
 }
 
-/** @returns What is wrong, or `undefined` where everything is right. */
+/** @returns the problem, or `undefined` when signature and claims are valid. */
 async function verifySignature(
   text: string,
   key: CryptoKey | Uint8Array,
@@ -106,14 +107,15 @@ async function verifySignature(
     if (error instanceof errors.JWSSignatureVerificationFailed) return SIGNATURE
     if (error instanceof errors.JWTClaimValidationFailed) return `claim ${error.claim}`
     if (error instanceof errors.JOSEError) return error.code
-    // A key that does not fit the algorithm (too short, no point of its curve): this token cannot be verified with it.
+    // The key does not fit the algorithm (too short, or not a point on the curve), so it cannot verify this token.
     if (error instanceof TypeError || error instanceof DOMException) return 'unusable key'
     throw error
   }
 }
 
 /**
- * What jose does not look at: times must be whole seconds, a token must not come from the future, an issuer without audiences has none.
+ * Checks what jose does not check: times must be whole seconds, a token must not come from the future, and a token of an issuer without
+ * audiences must not have one.
  */
 function claimProblem(claims: JsonObject, rules: TokenRules, nowMs: number): string | undefined {
   const latest = nowMs / 1000 + rules.clockToleranceSeconds
@@ -132,7 +134,7 @@ function isSeconds(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < MAX_SECONDS
 }
 
-/** Year 9999: what a Date can still show. */
+/** The end of the year 9999, the last with four digits in an ISO date. */
 const MAX_SECONDS = 253_402_300_800
 
 function endOf({ claims }: CompactToken, { clockToleranceSeconds }: TokenRules): number {

@@ -1,5 +1,6 @@
 /**
- * "No verdict can be had now": the one failure of identity and policy. It is never access, never a refusal, never remembered.
+ * The one failure of identity and policy: no server can give a verdict now. It never grants access, never refuses it, and is never
+ * remembered.
  *
  * @module
  */
@@ -8,16 +9,16 @@ import { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { within } from '#shared/time/deadline.ts'
 
-/** What 1.x tells its clients. */
+/** The text that 1.x sends to its clients. */
 const MESSAGE = 'Service currently unavailable, please try again later'
 
-/** Longest time in which a client is told that there is no verdict: 3 s with what the service needs around it. */
+/** A client learns within this time that there is no verdict; within 3 s, with the service's own work around it. */
 export const VERDICT_LIMIT_MS = 2800
 
 /**
- * The failure.
+ * Makes the failure.
  *
- * @param cause What happened, for the log; it holds no text of the other server.
+ * @param cause What happened, for the log; it contains no text from the other server.
  */
 export function verdictUnavailable(cause: string): AvisoError {
   return new AvisoError('ERR_VERDICT_UNAVAILABLE', MESSAGE, { cause: new Error(cause) })
@@ -26,8 +27,8 @@ export function verdictUnavailable(cause: string): AvisoError {
 /**
  * Waits for a verdict.
  *
- * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` after {@link VERDICT_LIMIT_MS}. The work behind goes on within its own bound, so its verdict
- *   is there for the next request that needs it.
+ * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` after {@link VERDICT_LIMIT_MS}. The pending work goes on within its own bound, so that its
+ *   verdict is remembered for the next request.
  */
 export function verdictInTime<Result>(clock: Clock, pending: Promise<Result>): Promise<Result> {
   const late = (): never => {

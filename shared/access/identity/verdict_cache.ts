@@ -1,5 +1,5 @@
 /**
- * Remembers verdicts: definite ones only, for a bounded time and in a bounded number, and asks once for many who wait.
+ * Remembers definite verdicts for a bounded time and in a bounded number. Many requests that wait for one verdict cause one question.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Count } from './counters.ts'
 /** A definite verdict and how long it may be used. */
 export interface Loaded<Value> {
   readonly value: Value
-  /** A no is kept apart, so that a flood of wrong tokens drives no right one out. */
+  /** Refusals are kept apart, so that a flood of wrong tokens cannot push out the right ones. */
   readonly isYes: boolean
   readonly keepMs: number
 }
@@ -21,16 +21,16 @@ export interface CacheLimits {
   readonly noEntries: number
 }
 
-/** As many users as may listen at once, and enough wrong tokens to dampen a client that repeats one. */
+/** As many users as may listen at once, and enough wrong tokens to slow a client that repeats one. */
 export const DEFAULT_CACHE_LIMITS: CacheLimits = { yesEntries: 10_000, noEntries: 2000 }
 
 /** Verdicts by key. */
 export interface VerdictCache<Value extends object> {
-  /** What is remembered and no older than `maxAgeMs`. */
+  /** The remembered verdict, if it is no older than `maxAgeMs`. */
   peek(key: string, maxAgeMs?: number): Value | undefined
   /**
-   * The verdict for a key: at once where it is remembered and no older than `maxAgeMs`, else from `load`, which runs once for everybody
-   * who waits. What `load` throws reaches all of them and is forgotten.
+   * The verdict for a key: directly if it is remembered and no older than `maxAgeMs`, otherwise from `load`. `load` runs once for all
+   * callers that wait. If it throws, all of them get the error, which is not remembered.
    */
   get(key: string, load: () => Promise<Loaded<Value>>, maxAgeMs?: number): Value | Promise<Value>
   /** Forgets everything, e.g. because the keys behind the verdicts have changed. */
@@ -45,7 +45,7 @@ interface Entry<Value> {
 }
 
 /**
- * One text for several, injective: no choice of separators inside the parts makes two lists alike.
+ * Joins several texts into one so that two different lists never give the same text, whatever separators the parts contain.
  *
  * @see CVE-2026-39972 (Mercure), where a separator in a topic let one listener's cache entry answer for another
  */
@@ -78,13 +78,13 @@ export function createVerdictCache<Value extends object>({
     const entry = entries.get(key)
     if (entry === undefined) return undefined
     const ageMs = clock.now() - entry.loadedAt
-    // A clock that was set back makes ages negative; what cannot be dated is not fresh.
+    // A clock that was set back makes ages negative. An entry without a known age is not fresh.
     if (ageMs < 0 || ageMs >= entry.keepMs) {
       entries.delete(key)
       return undefined
     }
     if (ageMs > maxAgeMs) return undefined
-    // The order of a Map is the order of insertion: moved to its end, the entry is the most recently used.
+    // A Map keeps the order of insertion: at its end, the entry is the most recently used.
     entries.delete(key)
     entries.set(key, entry)
     return entry
@@ -100,7 +100,7 @@ export function createVerdictCache<Value extends object>({
 
   async function loadAndKeep(key: string, load: () => Promise<Loaded<Value>>): Promise<Value> {
     const startedIn = generation
-    // The age of a verdict counts from the question, not from the answer: what was revoked in between is not known to it.
+    // The age counts from the question, not from the answer, because the verdict may not include a revocation in between.
     const loadedAt = clock.now()
     count('verdicts_loaded')
     const { value, isYes, keepMs } = await load()

@@ -1,5 +1,5 @@
 /**
- * Identity by the older ECMWF server: it is shown the key and answers whose it is.
+ * Identity by the older ECMWF server: the service sends it the key, and the server answers with the owner of the key.
  *
  * @see Aviso 1.0 `aviso_auth/authentication.py` (`who-am-i`)
  * @module
@@ -13,12 +13,11 @@ import { NOT_MINE, type Identity, type IdentityProvider, type Verdict } from './
 import { createOpaqueVerdicts, type OpaqueLimits } from './opaque.ts'
 import type { Loaded } from './verdict_cache.ts'
 
-/** What the provider is made of. */
 export interface WhoAmIParts extends DependencyParts {
   readonly name: string
   /** Full address, e.g. `https://api.ecmwf.int/v1/who-am-i`. */
   readonly url: string
-  /** Realm of everybody it knows. */
+  /** Realm of all users of the server. */
   readonly realm: string
   readonly limits?: Partial<OpaqueLimits>
 }
@@ -47,7 +46,7 @@ export function createWhoAmI(parts: WhoAmIParts): IdentityProvider {
     }
     if (email !== undefined) {
       if (typeof owner !== 'string') throw contractBroken(parts, name, 'no email in the answer')
-      // Somebody else's key, or a mistyped address: 1.x refuses it. Not remembered, since the server may have mixed up two users.
+      // Another user's key, or a mistyped address: 1.x refuses it. Not remembered, because the server may have mixed up two users.
       if (owner.toLowerCase() !== email.toLowerCase()) return { ...opaque.no('email of another'), keepMs: 0 }
     }
     const identity: Identity = { provider: name, realm, username, roles: [], claims }

@@ -1,13 +1,13 @@
 /**
- * Where a request comes from: which part of `X-Forwarded-For` is believed, and what counts as one place.
+ * The network that a request comes from: which part of `X-Forwarded-For` is believed, and which addresses count as one network.
  *
  * @module
  */
 
-/** The parts of an IPv6 address that one customer of a network is given: the last half is theirs to choose. */
+/** Groups of an IPv6 address that a provider assigns to one customer, who chooses the last four. */
 const NETWORK_GROUPS = 4
 
-/** A key for everything that comes from one place: the address, and of IPv6 the network alone. */
+/** The network of an address: an IPv4 address itself, or the first half of an IPv6 address. */
 export function networkOf(address: string): string {
   const [mapped = address] = /^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.slice(1) ?? []
   if (!mapped.includes(':')) return mapped
@@ -19,12 +19,12 @@ export function networkOf(address: string): string {
 }
 
 /**
- * Addresses as the proxies in front tell them: each adds the one it was called from, so the last ones are theirs. A client can invent the
- * ones before.
+ * Reads the client's address from the header that the proxies in front write. Each proxy adds the address that called it, so the last
+ * addresses are from the operator's proxies. A client can invent the addresses before them.
  *
  * @param trustedProxies How many proxies of the operator a request passes; with 0 the header is not read.
- * @param peerOf The other end of a request's connection, where the runtime knows it.
- * @returns the network of a request's client, or `undefined` where its address is not known.
+ * @param peerOf The other end of a request's connection, if the runtime knows it.
+ * @returns a function that gives the network of a request's client, or `undefined` when the address is not known.
  */
 export function createAddressOf(
   trustedProxies: number,

@@ -1,5 +1,5 @@
 /**
- * "May I see this": one pure function over byte intervals.
+ * Decides which of the requested keys a requester may see: pure functions over byte intervals.
  *
  * Flow: identity → grants → **access** → hub, store
  *
@@ -19,31 +19,32 @@ import { INTERNAL_PREFIX, RELAYED_RANGES } from '#shared/journal/journal.ts'
 import { compareBytes, joinBytes, prefixEnd, prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
-/** What may be seen of what was asked for. */
+/** Which of the requested keys the requester may see. */
 export type AccessDecision =
   | { readonly kind: 'whole'; readonly effective: IntervalSet }
-  /** A part only. Who asks by our own API is refused; a 1.x client gets the part where {@link mayNarrow} says so. */
+  /** Only a part. A request by our own API is refused; a 1.x client gets the part if {@link mayNarrow} allows it. */
   | { readonly kind: 'narrowed'; readonly effective: IntervalSet }
   | { readonly kind: 'refused' }
 
 const INTERNAL: IntervalSet = [toInterval(prefixRange(INTERNAL_PREFIX))]
 const SLASH = toBytes('/')
 
-/** Those of the service's own keys that another hub needs. */
+/** The service's own keys that the hub of a relay needs. */
 const RELAYED: IntervalSet = normalise(RELAYED_RANGES.map(toInterval))
 
-/** The keys among these that a relay is given besides what it may see. */
+/** The service's own keys among the requested ones that a relay may also read. */
 export function relayedAmong(requested: IntervalSet): IntervalSet {
   return intersect(requested, RELAYED)
 }
 
-/** The keys among these that a listener may ever see: none of the service's own. */
+/** The keys without the service's own keys, which no listener may see. */
 export function withoutInternal(keys: IntervalSet): IntervalSet {
   return subtract(keys, INTERNAL)
 }
 
 /**
- * Decides. The service's own keys are as if they were not there: nobody gets them, and a range across them reaches no farther for it.
+ * Decides. The service's own keys count as absent: no listener gets them, and a range that includes them does not reach too far because
+ * of them.
  *
  * @param requested Normalised.
  * @param granted Normalised.
@@ -56,8 +57,8 @@ export function decideAccess(requested: IntervalSet, granted: IntervalSet): Acce
 }
 
 /**
- * Whether a range is what a 1.x client asks for a prefix it may see: `/ec/diss/FOO` up to `/ec/diss/FOP` means FOO's keys and includes
- * FOOBAR's by the arithmetic of prefixes alone. Every other range that reaches too far was made to reach too far.
+ * Whether a range that reaches too far is the one that a 1.x client builds for a prefix it may see. `/ec/diss/FOO` up to `/ec/diss/FOP`
+ * means FOO's keys; it includes FOOBAR's only because the prefix has no slash at its end. Any other such range is refused.
  */
 export function mayNarrow({ key, end }: KeyRange, granted: IntervalSet): boolean {
   if (end === undefined || compareBytes(end, prefixEnd(key)) !== 0) return false

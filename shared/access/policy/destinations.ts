@@ -1,5 +1,5 @@
 /**
- * Destinations of a user, as ECPDS lists them.
+ * The destinations of a user, as ECPDS lists them.
  *
  * @see Aviso 1.x `aviso_auth/authorisation.py`; aviso-server's ECPDS plug-in, from which "active" is taken
  * @module
@@ -15,30 +15,29 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import { MAX_CACHE_SECONDS } from '../shapes.ts'
 import { isSegment } from './prefix.ts'
 
-/** A list and its end. The same object as long as it is remembered. */
+/** The destinations of one user. It is the same object as long as it is remembered. */
 export interface DestinationList {
   readonly names: readonly string[]
-  /** From when on it has to be asked for again; milliseconds since the epoch. */
+  /** When the list must be asked for again; milliseconds since the epoch. */
   readonly validUntil: number
 }
 
 /** Bounds; times in milliseconds. */
 export interface DestinationLimits {
-  /** As for identities: within 65 s of a revocation nothing more is delivered. */
+  /** How long a list counts. As for identities, nothing more is delivered 65 s after a revocation. */
   readonly keepMs: number
   readonly timeoutMs: number
   readonly limitBytes: number
   readonly gate?: GateLimits
 }
 
-/** A record has some 200 bytes, and nobody has more than ten thousand. */
+/** A record has some 200 bytes, and no user has more than ten thousand. */
 export const DEFAULT_DESTINATION_LIMITS: DestinationLimits = {
   keepMs: MAX_CACHE_SECONDS * 1000,
   timeoutMs: 2000,
   limitBytes: 4 * 1024 * 1024,
 }
 
-/** What the source is made of. */
 export interface DestinationParts extends DependencyParts {
   /** Full address of the list, to which `?id=<user>` is added. */
   readonly url: string
@@ -48,16 +47,17 @@ export interface DestinationParts extends DependencyParts {
   readonly limits?: Partial<DestinationLimits>
 }
 
-/** Somebody who knows which destinations a user has. */
+/** Knows which destinations a user has. */
 export interface DestinationSource {
   /**
    * @param maxAgeMs A remembered list must not be older.
-   * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when the list cannot be had. An unknown user has an empty one.
+   * @returns the user's list; an unknown user has an empty one.
+   * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when the list cannot be fetched.
    */
   of(username: string, maxAgeMs?: number): DestinationList | Promise<DestinationList>
 }
 
-/** More are refused as a whole, not cut: which ones to leave out is nobody's to say. */
+/** Most destinations of a user. A longer list is refused as a whole, because no rule says which destinations to leave out. */
 export const MAX_DESTINATIONS = 10_000
 const JSON_LIMITS = { maxDepth: 6, maxNames: 128, maxArray: MAX_DESTINATIONS + 1 }
 const NAME = 'ECPDS'
@@ -69,7 +69,7 @@ export function createEcpds(parts: DestinationParts): DestinationSource {
   const gate = createGate(clock, limits.gate)
   const lists = createVerdictCache<DestinationList>({ clock, count })
 
-  /** Made for each question, as the password may have been replaced. */
+  /** Made for each question, because the password may have been replaced. */
   function authorise(): Readonly<Record<string, string>> {
     return {
       authorization: `Basic ${encodeBase64(toBytes(`${parts.username}:${parts.password.reveal()}`))}`,
@@ -83,7 +83,7 @@ export function createEcpds(parts: DestinationParts): DestinationSource {
     const answer = await gate.run(() =>
       ask(parts, { name: NAME, url, headers: authorise(), timeoutMs, limitBytes }),
     )
-    // 401 and 403 too: they are about the service's account, not about the user.
+    // That includes 401 and 403, which are about the service's account, not about the user.
     if (answer.status !== 200) throw contractBroken(parts, NAME, `status ${answer.status}`)
     const names = readNames(parts, answer.body, username)
     const value = { names, validUntil: startedAt + limits.keepMs }
@@ -111,7 +111,7 @@ function readNames(parts: DependencyParts, body: Uint8Array, username: string): 
   })
 }
 
-/** Only what is said to be active counts; a name that is no segment could become a wider grant than the destination. */
+/** The name of an active destination. A name that is not one segment is dropped, because it could grant more than the destination. */
 function nameOf({ count }: DependencyParts, { name, active }: JsonObject): readonly string[] {
   if (active !== true) return []
   if (typeof name === 'string' && isSegment(name)) return [name]

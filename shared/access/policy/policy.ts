@@ -1,5 +1,6 @@
 /**
- * The policy: from an identity and what it asks for to a decision. Lists of destinations are asked for only where they matter.
+ * The policy: it says which keys an identity may see, what it may publish, and whether it may administer. Lists of destinations are asked
+ * for only when they matter.
  *
  * Flow: identity → **policy** → access → hub, store
  *
@@ -28,7 +29,7 @@ import { parsePrefix } from './prefix.ts'
 import type { PolicySettings } from './settings.ts'
 import { compileRules, type Grants, type PublishGrant, type Rule } from './rules.ts'
 
-/** Rules as configured. */
+/** Public event types, open prefixes and rules, as configured. */
 export type PolicyRules = Pick<PolicySettings, 'public' | 'open' | 'rules'>
 
 /** Destinations as a source of rights. */
@@ -36,11 +37,10 @@ export interface DestinationRights {
   readonly source: DestinationSource
   /** A user of destination FOO may listen to `<prefix>FOO/`. */
   readonly prefix: string
-  /** Realms whose user names mean the same there; `*`: all. */
+  /** Realms whose user names are also the user names of the source; `*`: all realms. */
   readonly realms: readonly string[]
 }
 
-/** What the policy is made of. */
 export interface PolicyParts {
   readonly rules: PolicyRules
   readonly destinations?: DestinationRights
@@ -50,15 +50,15 @@ export interface PolicyParts {
   readonly count: Count
 }
 
-/** Keys that may be seen, and for how long that was found out. */
+/** Keys that an identity may see, and how long that answer counts. */
 export interface Visible {
   /** Normalised, without the service's own keys. The same object as long as nothing has changed. */
   readonly keys: IntervalSet
-  /** When it has to be found out again; absent: it follows from the identity alone. */
+  /** When the policy must be asked again, in milliseconds since the epoch. Absent: the answer follows from the identity alone. */
   readonly validUntil?: number
 }
 
-/** What a notification is, for the question whether it may be published. */
+/** The part of a notification that decides whether an identity may publish it. */
 export interface Publication {
   readonly event: string
   readonly key: Uint8Array
@@ -67,10 +67,10 @@ export interface Publication {
 /** Answers questions of rights. */
 export interface Policy {
   /**
-   * The keys somebody may see, as far as they matter for what is asked.
+   * The keys that an identity may see, as far as they matter for the requested keys.
    *
-   * @param identity Absent: nobody in particular.
-   * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` where it depends on a list of destinations that cannot be had.
+   * @param identity Absent: an anonymous requester.
+   * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when the answer depends on a list of destinations that cannot be fetched.
    */
   visible(
     identity: Identity | undefined,
@@ -79,14 +79,14 @@ export interface Policy {
   ): Visible | Promise<Visible>
   mayPublish(identity: Identity | undefined, publication: Publication): boolean
   isAdmin(identity: Identity | undefined): boolean
-  /** Whether somebody is another Aviso, whose hub stands on this one. */
+  /** Whether the identity is a relay: another Aviso whose hub reads from this service. */
   isRelay(identity: Identity | undefined): boolean
 }
 
 /**
- * A policy.
+ * Makes a policy.
  *
- * @throws {AvisoError} `ERR_CONFIG` for rules about event types or prefixes that cannot be.
+ * @throws {AvisoError} `ERR_CONFIG` when a rule names an unknown event type or a prefix that cannot be granted.
  */
 export function createPolicy({ rules, destinations, roots, clock, count }: PolicyParts): Policy {
   const publicListen = setOf(
@@ -113,7 +113,7 @@ export function createPolicy({ rules, destinations, roots, clock, count }: Polic
   function withDestinations(granted: Visible, list: DestinationList): Visible {
     if (clock.now() >= list.validUntil + VERDICT_LIMIT_MS) {
       count('fail_open')
-      throw verdictUnavailable('a list of destinations outlived itself')
+      throw verdictUnavailable('a list of destinations was used after its end')
     }
     const known = withLists.get(list)?.get(granted)
     if (known !== undefined) return known
@@ -137,7 +137,7 @@ export function createPolicy({ rules, destinations, roots, clock, count }: Polic
         destinations !== undefined &&
         (destinations.realms.includes('*') || destinations.realms.includes(identity.realm))
       if (!hasDestinations || covers(granted.keys, requested)) return granted
-      // What the destinations could add to what is asked for.
+      // The requested keys that only a list of destinations could grant.
       const open = intersect(subtract(requested, granted.keys), destinationRoot)
       if (open.length === 0) return granted
       const list = destinations.source.of(identity.username, maxAgeMs)
@@ -157,7 +157,7 @@ export function createPolicy({ rules, destinations, roots, clock, count }: Polic
   }
 }
 
-/** What rules grant, ready to be asked. */
+/** The rights of one identity, as interval sets. */
 interface Rights {
   readonly listen: Visible
   /** Event type → keys. */
@@ -180,7 +180,7 @@ function setOf(prefixes: readonly string[]): IntervalSet {
   return normalise(prefixes.map((prefix) => toInterval(prefixRange(prefix))))
 }
 
-/** Calculated once per identity; an identity is the same object as long as its verdict is remembered. */
+/** Calculates the rights once per identity. An identity is the same object as long as its verdict is remembered. */
 function remember(
   grantsOf: (identity: Identity) => Grants,
   calculate: (grants: Grants) => Rights,
@@ -193,7 +193,7 @@ function remember(
   }
 }
 
-/** Refuses to open an event type whose keys cannot be told from those of a protected one by their prefix. */
+/** Refuses a public event type whose keys cannot be distinguished by prefix from those of a protected event type. */
 function publicRoot(event: string, publicEvents: readonly string[], roots: PolicyParts['roots']): string {
   const root = requireRoot(event, roots)
   for (const [other, otherRoot] of roots) {
@@ -219,12 +219,12 @@ function checkEvents(rules: readonly Rule[], roots: PolicyParts['roots']): void 
   }
 }
 
-/** A prefix outside the event type would be a right that can never be used, which nobody writes on purpose. */
+/** Refuses a prefix outside the event type: it would be a right that can never be used, so it is a mistake. */
 function checkGrant({ event, prefixes = [] }: PublishGrant, root: string): void {
   const outside = prefixes.find((prefix) => !prefix.startsWith(root))
   if (outside === undefined) return
   throw new AvisoError(
     'ERR_CONFIG',
-    `The prefix "${outside}" is none of event type "${event}", whose keys begin with ${root}`,
+    `The prefix "${outside}" is outside event type "${event}", whose keys begin with ${root}`,
   )
 }

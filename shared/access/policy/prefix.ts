@@ -1,5 +1,5 @@
 /**
- * Prefixes of keys that a rule grants: each ends at a slash, so that a grant for FOO says nothing about FOOBAR.
+ * Prefixes of keys that a rule grants. Each ends with a slash, so that a grant for FOO does not include FOOBAR.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { claimAt } from '../identity/claims.ts'
 import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
 import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
 
-/** A prefix, or one with a hole that a claim fills, once for each of its values: `/ec/diss/{destinations}/`. */
+/** A prefix, or a template with a hole that a claim fills, once for each value of the claim: `/ec/diss/{destinations}/`. */
 export interface PrefixTemplate {
   readonly before: string
-  /** Name of the claim; absent: `before` is all. */
+  /** Name of the claim; absent: `before` is the whole prefix. */
   readonly claim?: string
   readonly after: string
 }
@@ -20,23 +20,23 @@ export interface PrefixTemplate {
 /** Longest name of a destination or another segment; etcd's own keys may be longer. */
 const MAX_SEGMENT_CHARACTERS = 128
 const MAX_PREFIX_CHARACTERS = 1024
-/** A claim with more values than this is not the list of somebody's destinations. */
+/** A claim with more values is not a list of destinations. */
 const MAX_CLAIM_VALUES = 10_000
 const TEMPLATE = /^([^{}]*)(?:\{([A-Za-z0-9_.:-]+)\}(\/[^{}]*))?$/
-/** Letters, digits and what names of destinations have; no slash, so a name stays one segment. */
+/** Letters, digits and the other characters in names of destinations. A slash is not allowed, so that a name stays one segment. */
 const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9._~@+=,-]*$/
 
 /**
  * Reads a prefix of the configuration.
  *
- * @throws {AvisoError} `ERR_CONFIG` for one that does not begin and end at a slash, is `/` alone (say `everything` instead), has empty or
- *   dotted segments, or reaches into the service's own keys.
+ * @throws {AvisoError} `ERR_CONFIG` for a prefix that does not begin and end with a slash, is `/` alone (write `everything` instead), has
+ *   empty or dotted segments, or reaches into the service's own keys.
  */
 export function parsePrefixTemplate(text: string): PrefixTemplate {
   const match = TEMPLATE.exec(text)
   const [, before = '', claim, after = ''] = match ?? []
   const example = claim === undefined ? before : `${before}x${after}`
-  const problem = match === null ? 'it may hold one {claim} followed by a slash' : prefixProblem(example)
+  const problem = match === null ? 'it may contain one {claim} followed by a slash' : prefixProblem(example)
   if (problem !== undefined)
     throw new AvisoError('ERR_CONFIG', `The prefix "${text}" cannot be granted: ${problem}`)
   return claim === undefined ? { before, after: '' } : { before, claim, after }
@@ -48,13 +48,13 @@ export function parsePrefix(text: string): string {
   if (claim === undefined) return before
   throw new AvisoError(
     'ERR_CONFIG',
-    `The prefix "${text}" cannot be granted: there is no claim to fill it from`,
+    `The prefix "${text}" cannot be granted: a {claim} is allowed only in rules`,
   )
 }
 
 function prefixProblem(prefix: string): string | undefined {
   if (!prefix.startsWith('/') || !prefix.endsWith('/')) return 'it must begin and end with a slash'
-  if (prefix === '/') return 'it would grant everything; say "everything" if that is meant'
+  if (prefix === '/') return 'it would grant everything; write "everything" if that is what you want'
   if (prefix.length > MAX_PREFIX_CHARACTERS) return `it is longer than ${MAX_PREFIX_CHARACTERS} characters`
   const segments = prefix.slice(1, -1).split('/')
   if (segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
@@ -64,12 +64,12 @@ function prefixProblem(prefix: string): string | undefined {
   return undefined
 }
 
-/** Whether a name can be one segment of a prefix, as it is. */
+/** Whether a name, unchanged, can be one segment of a prefix. */
 export function isSegment(name: string): boolean {
   return name.length <= MAX_SEGMENT_CHARACTERS && SEGMENT.test(name)
 }
 
-/** The prefixes a template stands for. Values that are no segment are left out: an issuer's list must not become a wider grant. */
+/** The prefixes of a template for these claims. Values that are not one segment are left out, because they could grant more. */
 export function fillTemplate(template: PrefixTemplate, claims: JsonObject): readonly string[] {
   const { before, claim, after } = template
   if (claim === undefined) return [before]

@@ -1,5 +1,5 @@
 /**
- * Who sends a request: its credential verified, wrong ones counted per address.
+ * Finds out who sends a request: it verifies the credential, and counts wrong credentials per address.
  *
  * Flow: request → **requester** → authorisation
  *
@@ -20,42 +20,41 @@ import type { Standing } from './stream_rights.ts'
 
 /** Who sends a request, as far as it has been verified. */
 export interface Requester {
-  /** Key of everything that is counted per principal. */
+  /** The key for quotas per principal (an identity, or all anonymous requesters together). */
   readonly name: string
-  /** Absent: nobody in particular, who gets what is public. */
+  /** Absent: an anonymous requester, who gets only what is public. */
   readonly identity: Identity | undefined
   readonly standing: Standing
   /** Verifies the same credential again. Throws as {@link Identify}. */
   readonly again: (maxAgeMs: number) => Promise<Requester>
-  /** What they are told where they may not: nobody in particular to show a credential, anybody else that it does not help. */
+  /** Makes the error for a missing right: 401 to an anonymous requester, who may send a credential, and 403 to any other. */
   readonly refusal: () => AvisoError
 }
 
 /**
- * Tells who sends a request, without reading its body. A missing or malformed credential makes them nobody in particular; a wrong one is
- * refused, whatever they are about to ask.
+ * Tells who sends a request, without reading its body. A sender without a credential, or with a malformed one, is anonymous. A wrong
+ * credential is refused, even when the request needs none.
  *
  * @throws {AvisoError} `ERR_UNAUTHENTICATED` (`details.challenge`), `ERR_BAD_REQUEST`, `ERR_TOO_MANY_REQUESTS`, `ERR_VERDICT_UNAVAILABLE`.
  */
 export type Identify = (request: Request) => Promise<Requester>
 
-/** What it takes. */
 export interface IdentifyParts {
   readonly chain: IdentityChain
   readonly audit: Audit
   readonly clock: Clock
   readonly count: Count
-  /** Address of the sender, where it can be known. */
+  /** The sender's network, if its address is known. */
   readonly addressOf: (request: Request) => string | undefined
-  /** Wrong credentials from one address. */
+  /** How many wrong credentials one address may send. */
   readonly failures: Rate
 }
 
 /** Name of a requester without an identity. */
 export const ANONYMOUS = 'anonymous'
-/** The text 1.x clients show to their users. */
+/** The text that 1.x clients show to their users. */
 export const FORBIDDEN = 'User not allowed to access the resource'
-/** One text for every cause, so that nobody learns how close a guess was. */
+/** One text for every cause, so that an attacker does not learn how close a guess was. */
 const WRONG_CREDENTIAL = 'Invalid credentials or unauthorized token'
 const FOR_EVER: Standing = { endsAt: undefined, validUntil: Infinity }
 
@@ -69,7 +68,7 @@ export function createIdentify(parts: IdentifyParts): Identify {
     return new AvisoError('ERR_UNAUTHENTICATED', message, { details: challenge === '' ? {} : { challenge } })
   }
 
-  function nobody(message: string): Requester {
+  function anonymous(message: string): Requester {
     const requester: Requester = {
       name: ANONYMOUS,
       identity: undefined,
@@ -89,10 +88,10 @@ export function createIdentify(parts: IdentifyParts): Identify {
     const { identity, validUntil } = verdict
     const { endsAt } = identity
     const now = clock.now()
-    // The second line of defence: whatever a provider or a cache does wrong, an old yes opens nothing.
+    // A second line of defence: even if a provider or a cache is wrong, an outdated yes grants nothing.
     if (now >= validUntil + VERDICT_LIMIT_MS || (endsAt !== undefined && now >= endsAt)) {
       count('fail_open')
-      throw verdictUnavailable('a verdict outlived itself')
+      throw verdictUnavailable('a verdict was used after its end')
     }
     return {
       name: principalName(identity),
@@ -105,9 +104,9 @@ export function createIdentify(parts: IdentifyParts): Identify {
 
   return async (request) => {
     const presented = readCredential(request)
-    if (presented.kind !== 'presented') return nobody(presented.message)
+    if (presented.kind !== 'presented') return anonymous(presented.message)
     const address = addressOf(request)
-    // Somebody known is let in also from where wrong credentials come, e.g. from behind the same gateway.
+    // A user with a remembered verdict is let in even when wrong credentials come from the same address, e.g. behind one gateway.
     const isBlocked = address !== undefined && !failures.has(address)
     try {
       return await verify(presented.credential, { onlyRemembered: isBlocked })
@@ -123,7 +122,7 @@ export function createIdentify(parts: IdentifyParts): Identify {
   }
 }
 
-/** Puts a refusal on record. @returns The refusal, to be thrown. */
+/** Records a refusal in the audit log. @returns the error, for the caller to throw. */
 export function refuse(
   audit: Audit,
   identity: Identity | undefined,
@@ -134,7 +133,7 @@ export function refuse(
   return error
 }
 
-/** Injective, as the same user name in two realms is two people. */
+/** Different for each user: the same user name in two realms means two users. */
 function principalName({ realm, username }: Identity): string {
   return JSON.stringify([realm, username])
 }
@@ -144,7 +143,7 @@ export function displayName({ identity }: Requester): string {
   return identity?.username ?? ANONYMOUS
 }
 
-/** The part of an identity that goes on record. */
+/** The part of an identity that the audit log records. */
 export function subjectOf(identity: Identity | undefined): AuditSubject | undefined {
   if (identity === undefined) return undefined
   const { provider, realm, username } = identity

@@ -9,10 +9,10 @@ import { textsAt } from '../identity/claims.ts'
 import type { PolicySettings } from './settings.ts'
 import { fillTemplate, parsePrefixTemplate, type PrefixTemplate } from './prefix.ts'
 
-/** Everybody, every event type, every key: said in full, so that nothing left out means it. */
+/** Every event type or every key. It must be written out, so that a missing member never means everything. */
 export type Everything = 'everything'
 
-/** One rule as configured: all of its conditions must hold. Roles and user names mean something within its realm only. */
+/** One rule as configured: all of its conditions must hold. Roles and user names count only within its realm. */
 export type Rule = PolicySettings['rules'][number]
 
 /** A right to publish one event type. */
@@ -32,7 +32,7 @@ export interface GrantedPublish {
   readonly prefixes: Everything | readonly string[]
 }
 
-/** A rule that is ready to be asked. */
+/** A rule with its prefixes parsed. */
 interface CompiledRule {
   readonly rule: Rule
   readonly listen: Everything | readonly PrefixTemplate[]
@@ -46,7 +46,7 @@ const ANYBODY = '*'
 /**
  * Compiles rules.
  *
- * @returns What they grant an identity, all rules that apply together.
+ * @returns a function that gives the grants of all rules that apply to an identity.
  * @throws {AvisoError} `ERR_CONFIG` for a prefix that cannot be granted.
  */
 export function compileRules(rules: readonly Rule[]): (identity: Identity) => Grants {

@@ -1,5 +1,5 @@
 /**
- * Settings of the policy: who may do what (`vars.policy`). What is not granted is refused.
+ * Settings of the policy: who may do what (`vars.policy`). The policy refuses everything that it does not grant.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const publishGrant = section({
 
 const rule = v.pipe(
   section({
-    realm: v.pipe(anyRealm, v.description('Realm of the identities it is for; "*": every realm')),
+    realm: v.pipe(anyRealm, v.description('Realm of the identities that the rule is for; "*": every realm')),
     roles: v.optional(
       v.pipe(v.array(text), v.minLength(1), v.description('One of these roles; "*": any. Default: any')),
     ),
@@ -56,7 +56,7 @@ const rule = v.pipe(
       v.pipe(
         v.boolean(),
         v.description(
-          'They are another Aviso, whose hub stands on this one: they also get numbers, dates and removals of what they may listen to. Default: false',
+          'They are another Aviso whose hub reads from this one: they also get numbers, dates and removals of what they may listen to. Default: false',
         ),
       ),
     ),
@@ -64,7 +64,7 @@ const rule = v.pipe(
   v.check(
     ({ listen, publish, admin, relay }) =>
       listen !== undefined || publish !== undefined || admin === true || relay === true,
-    'A rule grants something: listen, publish, admin or relay',
+    'A rule must grant something: listen, publish, admin or relay',
   ),
 )
 
@@ -88,7 +88,7 @@ const destinations = v.pipe(
     realms: v.pipe(
       v.array(anyRealm),
       v.minLength(1),
-      v.description('Realms whose user names mean the same there; "*": all'),
+      v.description('Realms whose user names ECPDS has too; "*": all'),
     ),
     cacheSeconds,
     plaintext,
@@ -97,7 +97,7 @@ const destinations = v.pipe(
 )
 
 const events = (verb: string) =>
-  v.optional(v.pipe(v.array(text), v.description(`Event types that anybody may ${verb}`)), [])
+  v.optional(v.pipe(v.array(text), v.description(`Event types that anyone may ${verb}`)), [])
 
 export const policySettings = section({
   public: v.optional(
@@ -112,7 +112,10 @@ export const policySettings = section({
     [],
   ),
   rules: v.optional(
-    v.pipe(v.array(rule), v.description('A rule grants all that it names where all of its conditions hold')),
+    v.pipe(
+      v.array(rule),
+      v.description('A rule grants what it names to every identity that meets all of its conditions'),
+    ),
     [],
   ),
   destinations: v.optional(

@@ -1,5 +1,5 @@
 /**
- * Streams end when rights end: every open stream is checked again while it lives.
+ * Ends streams whose rights end: every open stream is checked again and again.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface RecheckLimits {
   readonly everyMs: number
   /** After a check that could not be made. */
   readonly retryMs: number
-  /** A verdict for a check must not be older: many streams of one user share it, and a revocation is not hidden behind it. */
+  /** Oldest verdict for a check. The streams of one user can share it, and it is too young to hide a revocation for long. */
   readonly maxAgeMs: number
   /** How long a stream goes on after its verdict has become too old, while no new one can be had. */
   readonly graceMs: number
@@ -24,9 +24,9 @@ export interface RecheckLimits {
 }
 
 /**
- * A revocation is noticed within 65 s. Where the servers answer: a stream may open on a verdict of 30 s ago and is checked 25 s later,
- * then every 25 s against a verdict of at most 5 s; a tick and an answer take 3 s. Where they do not: a verdict lasts 30 s, and the
- * stream 28 s more.
+ * A revocation is noticed within 65 s. While the servers answer, a stream may open on a verdict of 30 s ago and is checked 25 s later,
+ * then every 25 s against a verdict of at most 5 s; a tick and an answer take 3 s. While they do not answer, a verdict lasts 30 s, and
+ * the stream 28 s more.
  */
 export const DEFAULT_RECHECK_LIMITS: RecheckLimits = {
   everyMs: 25_000,
@@ -36,21 +36,21 @@ export const DEFAULT_RECHECK_LIMITS: RecheckLimits = {
   tickMs: 1000,
 }
 
-/** Until when a right stands; milliseconds since the epoch. */
+/** How long a right stands; milliseconds since the epoch. */
 export interface Standing {
-  /** When the credential itself ends; absent: never by itself. */
+  /** When the credential ends; absent: never. */
   readonly endsAt: number | undefined
-  /** When somebody has to be asked again. */
+  /** When the providers or the policy must be asked again. */
   readonly validUntil: number
 }
 
-/** An open stream, as far as its rights go. */
+/** The right of one open stream. */
 export interface HeldRight {
   readonly standing: Standing
   /**
    * Asks whether the right still stands.
    *
-   * @throws {AvisoError} `ERR_UNAUTHENTICATED` or `ERR_FORBIDDEN` when it is lost; anything else means that nobody can say.
+   * @throws {AvisoError} `ERR_UNAUTHENTICATED` or `ERR_FORBIDDEN` when the right is lost; any other error means that it is not known.
    */
   readonly check: (maxAgeMs: number) => Promise<Standing>
   /** Ends the stream. Called once at most. */
@@ -59,9 +59,9 @@ export interface HeldRight {
 
 /** Watches over the rights of open streams. */
 export interface StreamRights {
-  /** @returns A function to call when the stream has ended. */
+  /** @returns a function to call when the stream has ended. */
   hold(right: HeldRight): () => void
-  /** Checks all of them at the next tick, because rules have changed. */
+  /** Checks all streams at the next tick, because rules have changed. */
   checkAll(): void
   readonly size: number
   close(): void
@@ -117,7 +117,7 @@ export function createStreamRights({
       entry.standing = await entry.right.check(limits.maxAgeMs)
       entry.nextCheckAt = startedAt + limits.everyMs
     } catch (error) {
-      // The credential may have come to its end while it was looked at.
+      // The credential may have ended during the check.
       if (isAvisoError(error, 'ERR_UNAUTHENTICATED', 'ERR_FORBIDDEN'))
         lose(entry, hasEnded(entry, clock.now()) ? 'auth_expired' : 'auth_revoked')
       else {
@@ -129,7 +129,7 @@ export function createStreamRights({
     }
   }
 
-  /** Rather one tick too early than one too late. */
+  /** One tick early rather than one tick late. */
   function hasEnded({ standing: { endsAt = Infinity } }: Held, now: number): boolean {
     return now + limits.tickMs > endsAt
   }
@@ -172,7 +172,7 @@ export function createStreamRights({
   }
 }
 
-/** After a clock was set back, what was said to last until some time would last too long. */
+/** Shortens all verdicts after the clock was set back, because they would otherwise count too long. */
 function distrust(held: Iterable<Held>, now: number): void {
   for (const entry of held) {
     entry.nextCheckAt = now

@@ -7,7 +7,7 @@
 import { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 
-/** A rate and how far it may be run ahead of. */
+/** How often something may happen: a lasting rate, and a burst after a pause. */
 export interface Rate {
   readonly perSecond: number
   readonly burst: number
@@ -15,11 +15,11 @@ export interface Rate {
 
 /** Buckets by key. */
 export interface Buckets {
-  /** Takes one; `false` where there is none, and nothing is taken. */
+  /** Takes one token; `false` when the bucket has none. */
   take(key: string): boolean
-  /** Whether one could be taken. */
+  /** Whether the bucket has a token. */
   has(key: string): boolean
-  /** Whole seconds until one is there again, at least 1. */
+  /** Whole seconds until the bucket has a token again, at least 1. */
   retryAfterSeconds(key: string): number
   readonly size: number
 }
@@ -30,11 +30,11 @@ interface Bucket {
 }
 
 /**
- * Keys that are remembered. A bucket that is full again is forgotten first, since a new one is no different; beyond, the one longest
- * unused, which gives somebody with a hundred thousand addresses no more than the addresses do.
+ * Most buckets that are kept. A bucket that is full again goes first, because a new one is the same. After those, the bucket that was
+ * unused longest goes. An attacker with a hundred thousand addresses gains no more from that than from the addresses.
  */
 const MAX_KEYS = 100_000
-/** Old keys looked at with each new one: more than one, so that the full ones do not pile up. */
+/** Old keys that are checked at each take: more than one, so that full buckets do not pile up. */
 const SWEEP = 4
 
 /** New buckets, all full. */
@@ -45,14 +45,14 @@ export function createBuckets(clock: Clock, { perSecond, burst }: Rate, maxKeys 
     const now = clock.now()
     const bucket = buckets.get(key)
     if (bucket === undefined) return { tokens: burst, at: now }
-    // A clock that was set back fills nothing.
+    // A clock that was set back adds no tokens.
     const seconds = Math.max(0, now - bucket.at) / 1000
     bucket.tokens = Math.min(burst, bucket.tokens + seconds * perSecond)
     bucket.at = now
     return bucket
   }
 
-  /** Drops what is full from the old end, a few at a time, and whatever is oldest where there are too many. */
+  /** Drops full buckets, a few at a time from the oldest; drops the oldest whether full or not while there are too many. */
   function makeRoom(): void {
     let looked = 0
     for (const key of buckets.keys()) {
@@ -80,7 +80,7 @@ export function createBuckets(clock: Clock, { perSecond, burst }: Rate, maxKeys 
   }
 }
 
-/** The refusal of somebody who asks too often; 503 is for a service that cannot. */
+/** The refusal (429) of a client that asks too often. A service that cannot answer sends 503 instead. */
 export function tooMany(what: string, retryAfterSeconds: number): AvisoError {
   return new AvisoError('ERR_TOO_MANY_REQUESTS', `Too many ${what}; try again in ${retryAfterSeconds} s`, {
     details: { retry_after: retryAfterSeconds },

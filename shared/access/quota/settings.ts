@@ -1,6 +1,6 @@
 /**
- * Settings of quotas: what one principal or address may take (`vars.quota`). They count for identities alone, because without them everybody
- * is one principal.
+ * Settings of quotas: the limits of one principal or address (`vars.quota`). They count only with identities, because without them all
+ * requesters are one principal.
  *
  * @module
  */
@@ -8,9 +8,9 @@
 import * as v from 'valibot'
 import { section } from '#shared/config/section.ts'
 
-/** Thirty wrong credentials a minute, the figure of ntfy: a client that mistyped its key needs one, a scan needs millions. */
+/** Thirty wrong credentials a minute, as ntfy allows. A client with a mistyped key needs one; a scan needs millions. */
 const WRONG_CREDENTIALS = { perSecond: 0.5, burst: 30 }
-/** A user with a thousand listeners of 1.x that ask every half minute takes 33. */
+/** A user with a thousand 1.x listeners that ask every half minute needs 33 per second. */
 const READS = { perSecond: 200, burst: 400 }
 const PUBLISHES = { perSecond: 200, burst: 400 }
 const OPENS = { perSecond: 1, burst: 30 }
@@ -78,7 +78,7 @@ export const quotaSettings = section({
       v.maxValue(8),
       v.metadata({ unit: 'proxies' }),
       v.description(
-        'Proxies of ours in front, each of which adds an address to X-Forwarded-For; 0: the header is not believed',
+        'How many of your proxies a request passes, each of which adds an address to X-Forwarded-For; 0: the header is not believed',
       ),
     ),
     0,

@@ -1,12 +1,12 @@
 /**
- * How many things one principal may have at a time.
+ * Slots: they bound how many things one principal may have at a time.
  *
  * @module
  */
 
 /** Slots by key. */
 export interface Slots {
-  /** @returns A function that gives the slot back (calling it again does nothing), or `undefined` where all are taken. */
+  /** @returns a function that gives the slot back (calling it again does nothing), or `undefined` when all slots are taken. */
   take(key: string): (() => void) | undefined
   readonly size: number
 }

@@ -89,7 +89,7 @@ describe('configSchemaText()', () => {
     const text = configSchemaText()
     for (const said of [
       'Give exactly one of keysUrl, keys and secretEnvs',
-      'A rule grants something: listen, publish, admin or relay',
+      'A rule must grant something: listen, publish, admin or relay',
       'A duration is a whole number with a unit s, m, h, d or w, such as 15d',
       'Nothing may be kept for less than an hour',
       'A folder of keys, with a slash at both ends, that is not the whole store',

@@ -147,8 +147,8 @@ describe('policyConfig', () => {
   })
 
   it('refuses rules that grant nothing, or have no realm', () => {
-    refuses({ policy: { rules: [{ realm: '*' }] } }, /grants something/)
-    refuses({ policy: { rules: [{ realm: '*', admin: false }] } }, /grants something/)
+    refuses({ policy: { rules: [{ realm: '*' }] } }, /must grant something/)
+    refuses({ policy: { rules: [{ realm: '*', admin: false }] } }, /must grant something/)
     refuses({ policy: { rules: [{ roles: ['x'], admin: true }] } }, /realm/)
     refuses({ policy: { rules: [{ realm: '*', roles: [], admin: true }] } }, /roles/)
     refuses({ policy: { rules: [{ realm: '*', listen: [] }] } }, /listen/)

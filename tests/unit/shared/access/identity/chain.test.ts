@@ -81,9 +81,9 @@ describe('createIdentityChain()', () => {
     })
 
     it(`refuses what nobody knows (answers ${when})`, async () => {
-      assert.equal(await outcome(a(NOT_MINE), b(NOT_MINE)), 'nobody knows this credential')
+      assert.equal(await outcome(a(NOT_MINE), b(NOT_MINE)), 'no provider knows this credential')
       assert.equal(await outcome(a(NO), b(NOT_MINE)), 'unknown')
-      assert.equal(await outcome(), 'nobody knows this credential')
+      assert.equal(await outcome(), 'no provider knows this credential')
     })
   }
 

@@ -120,7 +120,7 @@ describe('createJwtProvider()', () => {
     assert.equal(lookups, 2)
   })
 
-  it('refuses a token whose claims name nobody', async () => {
+  it('refuses a token whose claims name no user', async () => {
     for (const more of [
       { sub: 'admin\u202e' },
       { sub: ' ' },

@@ -129,7 +129,7 @@ describe('createPolicy()', () => {
     await assert.rejects(pending, { code: 'ERR_VERDICT_UNAVAILABLE' })
   })
 
-  it('opens nothing by a list that has outlived itself, and counts that it was asked to', async () => {
+  it('opens nothing by a list that is past its end, and counts that it was asked to', async () => {
     list = { names: ['SCL'], validUntil: clock.now() - 60_000 }
     await assert.rejects(Promise.resolve(create({}).visible(JOE, asking('/ec/diss/SCL/'))), {
       code: 'ERR_VERDICT_UNAVAILABLE',
@@ -180,7 +180,7 @@ describe('createPolicy()', () => {
       [{ rules: [{ realm: '*', publish: [{ event: 'nosuch' }] }] }, /nosuch/],
       [
         { rules: [{ realm: '*', publish: [{ event: 'mars', prefixes: ['/ec/diss/A/'] }] }] },
-        /none of event type "mars"/,
+        /outside event type "mars"/,
       ],
     ]
     for (const [rules, message] of refused) {

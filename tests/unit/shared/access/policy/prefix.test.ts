@@ -20,7 +20,7 @@ describe('parsePrefix()', () => {
       '/ec/./mars/': /dotted/,
       '/_aviso/': /own/,
       '/_aviso/journal/': /own/,
-      '/ec/{x}/': /no claim/,
+      '/ec/{x}/': /only in rules/,
       [`/${'x'.repeat(1100)}/`]: /longer/,
     }
     for (const [prefix, reason] of Object.entries(refused)) {

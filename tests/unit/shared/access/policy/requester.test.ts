@@ -122,7 +122,7 @@ describe('createIdentify()', () => {
     }
   })
 
-  it('opens nothing by a verdict that has outlived itself, and counts that it was asked to', async () => {
+  it('opens nothing by a verdict that is past its end, and counts that it was asked to', async () => {
     const identity = { provider: 'p', realm: 'r', username: 'joe', roles: [], claims: {} }
     verdict = () => ({ kind: 'identified', identity, validUntil: clock.now() - 60_000 })
     await assert.rejects(identify(request({ authorization: RIGHT })), { code: 'ERR_VERDICT_UNAVAILABLE' })
