@@ -27,16 +27,16 @@ interface WrittenEvent {
   readonly id: string
   readonly hash: string
   /** Absent: that of the event before. */
-  readonly source?: string
+  readonly source: string | undefined
   /** Absent: that of the event before; null: none. */
-  readonly time?: string | null
-  readonly traceparent?: string
+  readonly time: string | null | undefined
+  readonly traceparent: string | undefined
 }
 
 /** The value of a journal key: JSON text. */
-export function encodeJournal({ events, ...batch }: JournalBatch): Uint8Array {
+export function encodeJournal({ batch, at, prev, first_seq, events }: JournalBatch): Uint8Array {
   const written = events.map((event, place) => writeEvent(event, events[place - 1]))
-  return toBytes(JSON.stringify({ ...batch, events: written }))
+  return toBytes(JSON.stringify({ batch, at, prev, first_seq, events: written }))
 }
 
 function writeEvent(event: JournalEvent, before: JournalEvent | undefined): WrittenEvent {
@@ -45,9 +45,9 @@ function writeEvent(event: JournalEvent, before: JournalEvent | undefined): Writ
     key: before === undefined ? key : writeKey(key, before.key),
     id,
     hash,
-    ...(source !== before?.source && { source }),
-    ...(time !== before?.time && { time: time ?? null }),
-    ...(traceparent !== undefined && { traceparent }),
+    source: source === before?.source ? undefined : source,
+    time: time === before?.time ? undefined : (time ?? null),
+    traceparent,
   }
 }
 

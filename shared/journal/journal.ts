@@ -53,8 +53,8 @@ export interface JournalEvent {
   /** Fingerprint of the stored value, to tell a repeated POST from a reused id. */
   readonly hash: string
   /** CloudEvents `time` as given. */
-  readonly time?: string
-  readonly traceparent?: string
+  readonly time?: string | undefined
+  readonly traceparent?: string | undefined
 }
 
 /** The value of a journal key. */

@@ -6,7 +6,7 @@
 
 import { AvisoError } from '#shared/errors.ts'
 import { encodeJournal } from '#shared/journal/codec.ts'
-import { journalKey, waitingKey, type JournalBatch } from '#shared/journal/journal.ts'
+import { journalKey, waitingKey, type JournalBatch, type JournalEvent } from '#shared/journal/journal.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import {
   MAX_TXN_BYTES,
@@ -19,7 +19,6 @@ import {
 import type { IdWindow } from './id_window.ts'
 import { OPERATION_OVERHEAD_BYTES } from './limits.ts'
 import { isSame, settle, toReceipt, type Pending } from './pending.ts'
-import type { PublishItem } from './publish.ts'
 import { nextStatus, type NextStatus, type StatusCache, type WriterIdentity } from './status_document.ts'
 
 /** The newest commit an ingest knows of an event type. */
@@ -47,61 +46,72 @@ const JOURNAL_OVERHEAD_BYTES = 256
 const STATUS_OVERHEAD_BYTES = 320
 /** A character of a status document that is not ASCII: `\u0000`. */
 const STATUS_CHARACTER_BYTES = 6
+/** Longest UTF-8 form of a UTF-16 unit in a key. */
+const MAX_CHARACTER_BYTES = 3
 
-type KeyKind = 'notification' | 'status' | 'admin' | 'journal'
-
-/** Counts what a transaction holds. */
-interface Budget {
-  operations: number
-  bytes: number
-  readonly keys: Map<string, KeyKind>
+/** What all transactions of an event type have in common. */
+export interface Frame {
+  readonly event: string
+  readonly writer: WriterIdentity
+  readonly journalName: string
+  /** The same as bytes. */
+  readonly journal: Uint8Array
+  /** The key of ingests that wait: it is read besides the journal. */
+  readonly waiting: Uint8Array
+  /** Bytes of a transaction without notifications, at most. */
+  readonly bytes: number
 }
 
-function openBudget(event: string): Budget {
-  const key = journalKey(event)
-  // Besides the journal, the key of those who wait is read.
-  const bytes = JOURNAL_OVERHEAD_BYTES + guardedBytes(key) + guardedBytes(waitingKey(event))
-  return { operations: 2, bytes, keys: new Map([[key, 'journal']]) }
+export function createFrame(event: string, writer: WriterIdentity): Frame {
+  const journalName = journalKey(event)
+  const journal = toBytes(journalName)
+  const waiting = toBytes(waitingKey(event))
+  const bytes = JOURNAL_OVERHEAD_BYTES + guardedBytes(journal.length) + guardedBytes(waiting.length)
+  return { event, writer, journalName, journal, waiting, bytes }
 }
 
 /** A guarded key is compared, written and read back, each with its name. */
-function guardedBytes(key: string): number {
-  return 3 * (3 * key.length + OPERATION_OVERHEAD_BYTES)
+function guardedBytes(keyBytes: number): number {
+  return 3 * (keyBytes + OPERATION_OVERHEAD_BYTES)
 }
 
-/** What adding an item costs, given what is there already. */
+/** Keys that a transaction writes. Those of statuses and admins may be shared by its notifications. */
+type WrittenKeys = Map<string, 'notification' | 'status' | 'admin'>
+
+const NO_KEYS: WrittenKeys = new Map()
+
+/** What adding a notification costs, given the keys that are written already. */
 function costOf(
   { item, bytes }: Pending,
-  budget: Budget,
-  writer: WriterIdentity,
+  { writer }: Frame,
+  written: WrittenKeys,
 ): { operations: number; bytes: number } {
   const cost = { operations: 1, bytes }
   const { base, admin, stem } = item.keys
-  if (!budget.keys.has(base)) {
+  if (!written.has(base)) {
     const characters = stem.length + writer.unixUser.length + writer.hostname.length + writer.version.length
     cost.operations++
-    cost.bytes += guardedBytes(base) + STATUS_OVERHEAD_BYTES
+    cost.bytes += guardedBytes(MAX_CHARACTER_BYTES * base.length) + STATUS_OVERHEAD_BYTES
     cost.bytes += characters * STATUS_CHARACTER_BYTES
   }
-  if (admin !== undefined && !budget.keys.has(admin)) {
+  if (admin !== undefined && !written.has(admin)) {
     cost.operations++
-    cost.bytes += 3 * admin.length + ADMIN_VALUE.length + OPERATION_OVERHEAD_BYTES
+    cost.bytes += MAX_CHARACTER_BYTES * admin.length + ADMIN_VALUE.length + OPERATION_OVERHEAD_BYTES
   }
   return cost
 }
 
-/** @throws {AvisoError} Never: the refusal of an item that fits no transaction is returned. */
-export function refusalOf(pending: Pending, writer: WriterIdentity): AvisoError | undefined {
-  const { event } = pending.item
-  const budget = openBudget(event)
-  if (new Map(keysOf(pending)).size < keysOf(pending).length || clashes(pending, budget)) {
+/** @returns The refusal of a notification that fits no transaction. */
+export function refusalOf(pending: Pending, frame: Frame): AvisoError | undefined {
+  const { stem, base, admin } = pending.item.keys
+  const names = [frame.journalName, stem, base, admin]
+  if (new Set(names).size < names.length) {
     return new AvisoError(
       'ERR_INVALID_NOTIFICATION',
-      'The keys of a notification must differ: mend the schema',
+      'The keys of a notification must differ: fix the schema',
     )
   }
-  const bytes = budget.bytes + costOf(pending, budget, writer).bytes
-  if (bytes <= MAX_TXN_BYTES) return undefined
+  if (frame.bytes + costOf(pending, frame, NO_KEYS).bytes <= MAX_TXN_BYTES) return undefined
   return new AvisoError(
     'ERR_TOO_LARGE',
     'The notification is too large to be stored: send a shorter payload',
@@ -113,9 +123,8 @@ export function refusalOf(pending: Pending, writer: WriterIdentity): AvisoError 
 
 /** What {@link selectItems} looks at besides the queue. */
 export interface Selection {
-  readonly event: string
+  readonly frame: Frame
   readonly window: IdWindow
-  readonly writer: WriterIdentity
   readonly strictIds: boolean
   /** Most notifications to take. */
   readonly most: number
@@ -126,7 +135,10 @@ export interface Selection {
  * Those that are stored already are answered on the way, and those that repeat one of the selection are joined to it.
  */
 export function selectItems(queue: readonly Pending[], selection: Selection): Pending[] {
-  const budget = openBudget(selection.event)
+  const { frame, most } = selection
+  const written: WrittenKeys = new Map()
+  // The journal is written, and the key of those who wait is read.
+  const budget = { operations: 2, bytes: frame.bytes }
   const selected = new Map<string, Pending>()
   for (const pending of queue) {
     if (pending.done) continue
@@ -138,19 +150,35 @@ export function selectItems(queue: readonly Pending[], selection: Selection): Pe
       continue
     }
     // The other content of an id waits until this one is stored or refused.
-    if (twin !== undefined || selected.size >= selection.most || !take(pending, budget, selection.writer))
-      break
+    if (twin !== undefined || selected.size >= most || clashes(pending, written)) break
+    const cost = costOf(pending, frame, written)
+    budget.operations += cost.operations
+    budget.bytes += cost.bytes
+    if (budget.operations > MAX_TXN_OPERATIONS || budget.bytes > MAX_TXN_BYTES) break
+    const { stem, base, admin } = pending.item.keys
+    written.set(stem, 'notification').set(base, 'status')
+    if (admin !== undefined) written.set(admin, 'admin')
     selected.set(pending.identity, pending)
   }
   return [...selected.values()]
 }
 
+/** Whether a key would be written twice. */
+function clashes({ item }: Pending, written: WrittenKeys): boolean {
+  const { stem, base, admin } = item.keys
+  return (
+    written.has(stem) ||
+    (written.get(base) ?? 'status') !== 'status' ||
+    (admin !== undefined && (written.get(admin) ?? 'admin') !== 'admin')
+  )
+}
+
 /** Answers a notification whose id is known. */
-function isAnswered(pending: Pending, { event, window, strictIds }: Selection): boolean {
+function isAnswered(pending: Pending, { frame, window, strictIds }: Selection): boolean {
   const stored = window.get(pending.identity)
   if (stored === undefined) return false
   if (isSame(pending, stored)) {
-    settle(pending, { ok: true, receipt: toReceipt(event, stored, true) })
+    settle(pending, { ok: true, receipt: toReceipt(frame.event, stored, true) })
     return true
   }
   if (!strictIds) return false
@@ -162,46 +190,13 @@ function isAnswered(pending: Pending, { event, window, strictIds }: Selection): 
   return true
 }
 
-function take(pending: Pending, budget: Budget, writer: WriterIdentity): boolean {
-  const cost = costOf(pending, budget, writer)
-  if (
-    clashes(pending, budget) ||
-    budget.operations + cost.operations > MAX_TXN_OPERATIONS ||
-    budget.bytes + cost.bytes > MAX_TXN_BYTES
-  ) {
-    return false
-  }
-  budget.operations += cost.operations
-  budget.bytes += cost.bytes
-  for (const [key, kind] of keysOf(pending)) budget.keys.set(key, kind)
-  return true
-}
-
-function keysOf({ item: { keys } }: Pending): [key: string, kind: KeyKind][] {
-  const named: [string, KeyKind][] = [
-    [keys.stem, 'notification'],
-    [keys.base, 'status'],
-  ]
-  if (keys.admin !== undefined) named.push([keys.admin, 'admin'])
-  return named
-}
-
-/** Whether a key would be written twice. Status and admin keys are shared. */
-function clashes(pending: Pending, { keys }: Budget): boolean {
-  return keysOf(pending).some(([key, kind]) => {
-    const holder = keys.get(key)
-    return holder !== undefined && (holder !== kind || kind === 'notification')
-  })
-}
-
 /** What {@link buildAttempt} needs besides the notifications. */
 export interface AttemptParts {
-  readonly event: string
+  readonly frame: Frame
   readonly head: Head
   readonly batchId: string
   /** Milliseconds since 1970. */
   readonly now: number
-  readonly writer: WriterIdentity
   /** Whether to leave a sign if the transaction does not apply. */
   readonly isStarving: boolean
   readonly statuses: StatusCache
@@ -214,54 +209,42 @@ export interface AttemptParts {
  * with what they are, so a lost race costs one round trip.
  */
 export function buildAttempt(items: readonly Pending[], parts: AttemptParts): Attempt {
-  const { event, head, writer } = parts
-  const batch: JournalBatch = {
-    batch: parts.batchId,
-    at: new Date(Math.max(parts.now, head.atMs)).toISOString(),
-    prev: head.revision.toString(),
-    first_seq: head.nextSequence,
-    events: items.map(({ item, hash }, index) => ({
-      key: item.keys.stem,
-      seq: head.nextSequence + index,
-      id: item.id,
-      source: item.source,
-      hash,
-      ...(item.time !== undefined && { time: item.time }),
-      ...(item.traceparent !== undefined && { traceparent: item.traceparent }),
-    })),
+  const { frame, head, leases } = parts
+  const { journal, waiting } = frame
+  const at = new Date(Math.max(parts.now, head.atMs)).toISOString()
+  const events: JournalEvent[] = []
+  const success: StoreOperation[] = []
+  /** The last notification of each base: its status document names that one. */
+  const stems = new Map<string, string>()
+  const admins = new Set<string>()
+  for (const { item, key, hash } of items) {
+    const { id, source, time, traceparent, keys, ttlSeconds, value } = item
+    const seq = head.nextSequence + events.length
+    events.push({ key: keys.stem, seq, id, source, hash, time, traceparent })
+    const lease = ttlSeconds === undefined ? undefined : leases.get(ttlSeconds)
+    success.push({ kind: 'put', key, value, lease })
+    stems.set(keys.base, keys.stem)
+    if (keys.admin !== undefined) admins.add(keys.admin)
   }
-  const journal = toBytes(journalKey(event))
-  const success: StoreOperation[] = items.map(({ item, key }) => putOf(item, key, parts))
+  const prev = head.revision.toString()
+  const batch: JournalBatch = { batch: parts.batchId, at, prev, first_seq: head.nextSequence, events }
   const compare: Compare[] = [unchanged(journal, head.revision)]
   const failure: StoreOperation[] = [{ kind: 'range', range: { key: journal } }]
   const bases: Attempt['bases'][number][] = []
-  for (const [base, stem] of new Map(items.map(({ item }) => [item.keys.base, item.keys.stem]))) {
+  for (const [base, stem] of stems) {
     const key = toBytes(base)
     const status = parts.statuses.get(base)
-    const next = nextStatus(status, { stem, at: batch.at, identity: writer })
+    const next = nextStatus(status, { stem, at, identity: frame.writer })
     compare.push(unchanged(key, status.revision))
     success.push({ kind: 'put', key, value: toBytes(next.text) })
     failure.push({ kind: 'range', range: { key } })
     bases.push({ base, next })
   }
-  for (const admin of new Set(items.map(({ item }) => item.keys.admin))) {
-    if (admin !== undefined) success.push({ kind: 'put', key: toBytes(admin), value: ADMIN_VALUE })
-  }
+  for (const admin of admins) success.push({ kind: 'put', key: toBytes(admin), value: ADMIN_VALUE })
   success.push({ kind: 'put', key: journal, value: encodeJournal(batch) })
-  const waiting = toBytes(waitingKey(event))
   success.push({ kind: 'range', range: { key: waiting } })
   if (parts.isStarving) failure.push({ kind: 'put', key: waiting, value: toBytes(parts.batchId) })
   return { batch, items, bases, request: { compare, success, failure } }
-}
-
-function putOf(
-  { value, ttlSeconds }: PublishItem,
-  key: Uint8Array,
-  { leases }: AttemptParts,
-): StoreOperation {
-  const put = { kind: 'put', key, value } as const
-  const lease = ttlSeconds === undefined ? undefined : leases.get(ttlSeconds)
-  return lease === undefined ? put : { ...put, lease }
 }
 
 function unchanged(key: Uint8Array, revision: Revision): Compare {

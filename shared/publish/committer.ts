@@ -11,27 +11,26 @@ import { AvisoError } from '#shared/errors.ts'
 import type { KeyValue, OperationResult, Revision, Store, TxnResult } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
-import { buildAttempt, type Attempt, type Head } from './attempt.ts'
+import { buildAttempt, type Attempt, type Frame, type Head } from './attempt.ts'
 import type { IdWindow, StoredItem } from './id_window.ts'
 import { createLedger } from './ledger.ts'
 import type { PublishLimits } from './limits.ts'
 import { settle, toReceipt, type Pending } from './pending.ts'
-import { createStatusCache, readStatus, type WriterIdentity } from './status_document.ts'
+import { createStatusCache, readStatus } from './status_document.ts'
 
 export interface CommitterParts {
-  readonly event: string
+  readonly frame: Frame
   readonly store: Store
   readonly clock: Clock
   readonly random: () => string
   readonly limits: PublishLimits
   readonly strictIds: boolean
-  readonly writer: WriterIdentity
 }
 
 export interface Committer {
   readonly window: IdWindow
-  /** Reads the journal, the first time. @throws {AvisoError} What the store throws. */
-  open(): Promise<void>
+  /** The newest commit known. The first time it is read. @throws {AvisoError} What the store throws. */
+  open(): Promise<Head>
   /**
    * Sends one transaction. `committed`: all items are answered. `lost`: somebody was faster; what they did is learnt, and items
    * that an earlier transaction turns out to have stored are answered.
@@ -45,6 +44,7 @@ export interface Committer {
 }
 
 export interface CommitOptions {
+  readonly head: Head
   /** By time to live in seconds. */
   readonly leases: ReadonlyMap<number, bigint>
   /** Whether to tell the others that this ingest waits, if it loses again. */
@@ -65,31 +65,27 @@ export class TxnError extends Error {
 }
 
 export function createCommitter(parts: CommitterParts): Committer {
-  const { event, store, clock, limits, strictIds, writer } = parts
-  const ledger = createLedger({ store, event, limits, strictIds, now: () => clock.now() })
+  const { frame, store, clock, limits } = parts
+  const { event } = frame
+  const ledger = createLedger({ ...parts, event })
   const statuses = createStatusCache()
   /** Transactions sent under the present guard that may be found in the journal yet. */
   let sent: Attempt[] = []
   /** Revision of the newest sign of somebody who waits. */
   let waiting: Revision | undefined
 
-  const open = async (): Promise<Head> =>
-    ledger.head() ??
-    runWithin((signal) => ledger.open(signal), { clock, ms: limits.deadlineMs, late: failUnavailable })
-
-  function send({ request }: Attempt): Promise<TxnResult> {
-    const late = (): never => {
-      throw outcomeUnknown()
-    }
-    const limit = { clock, ms: limits.attemptMs, late }
-    return runWithin((signal) => store.txn(request, { signal }), limit).catch((error: unknown) => {
+  async function send({ request }: Attempt): Promise<TxnResult> {
+    try {
+      const limit = { clock, ms: limits.attemptMs, late: failUnknown }
+      return await runWithin((signal) => store.txn(request, { signal }), limit)
+    } catch (error) {
       throw new TxnError(error)
-    })
+    }
   }
 
   function committed(attempt: Attempt, { revision, results }: TxnResult): CommitOutcome {
     acknowledge(attempt, ledger.record(revision, attempt.batch))
-    for (const { base, next } of attempt.bases) statuses.set(base, next.stored(revision))
+    for (const { base, next } of attempt.bases) statuses.set(base, { revision, ...next.days })
     forgetSent(true)
     const last = results.at(-1)
     const sign = (last === undefined ? undefined : onlyKey(last))?.modRevision ?? 0n
@@ -120,29 +116,24 @@ export function createCommitter(parts: CommitterParts): Committer {
 
   /** The journal has moved: what was sent before is stored, or never will be. Which of them, is known if all commits since are. */
   function forgetSent(fateKnown: boolean): void {
-    for (const pending of sent.flatMap(({ items }) => items)) {
-      if (!fateKnown && pending.maybeStored) settle(pending, { ok: false, error: outcomeUnknown() })
-      pending.maybeStored = false
+    for (const { items } of sent) {
+      for (const pending of items) {
+        if (!fateKnown && pending.maybeStored) settle(pending, { ok: false, error: outcomeUnknown() })
+        pending.maybeStored = false
+      }
     }
     sent = []
   }
 
   return {
     window: ledger.window,
-    open: async () => {
-      await open()
-    },
-    commit: async (items, { leases, isStarving }) => {
-      const attempt = buildAttempt(items, {
-        event,
-        head: await open(),
-        batchId: parts.random(),
-        now: clock.now(),
-        writer,
-        statuses,
-        leases,
-        isStarving,
-      })
+    open: async () =>
+      ledger.head() ??
+      runWithin((signal) => ledger.open(signal), { clock, ms: limits.deadlineMs, late: failUnavailable }),
+    commit: async (items, options) => {
+      const { isStarving } = options
+      const known = { frame, statuses, batchId: parts.random(), now: clock.now() }
+      const attempt = buildAttempt(items, { ...options, ...known })
       sent.push(attempt)
       const result = await send(attempt)
       if (!result.succeeded) {
@@ -154,7 +145,7 @@ export function createCommitter(parts: CommitterParts): Committer {
       return committed(attempt, result)
     },
     prune: () => {
-      sent = sent.filter(({ items }) => items.some(({ done }) => !done))
+      if (sent.length > 0) sent = sent.filter(({ items }) => items.some(({ done }) => !done))
     },
   }
 }
@@ -182,4 +173,8 @@ export function outcomeUnknown(): AvisoError {
     'ERR_OUTCOME_UNKNOWN',
     'The notification may have been stored, or may yet be: send it again with the same id',
   )
+}
+
+function failUnknown(): never {
+  throw outcomeUnknown()
 }

@@ -10,7 +10,7 @@ import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
 import type { Logger } from '#shared/logger.ts'
 import { runWithin } from '#shared/time/deadline.ts'
-import { selectItems } from './attempt.ts'
+import { refusalOf, selectItems } from './attempt.ts'
 import {
   createCommitter,
   failUnavailable,
@@ -29,7 +29,7 @@ export interface LaneParts extends CommitterParts {
 }
 
 export interface Lane {
-  /** Queues a notification. Its answer comes by itself. */
+  /** Queues a notification, or refuses it. Its answer comes by itself. */
   add(pending: Pending): void
   /** Resolves when everything queued is answered. */
   idle(): Promise<void>
@@ -40,7 +40,7 @@ const COMMITS_BEFORE_GROWTH = 16
 
 /** A queue and its worker, which runs only while there is work. */
 export function createLane(parts: LaneParts): Lane {
-  const { event, clock, logger, strictIds, writer, leases } = parts
+  const { frame, clock, logger, strictIds, leases } = parts
   const committer = createCommitter(parts)
   const pace = createPace(parts)
   const queue: Pending[] = []
@@ -64,16 +64,17 @@ export function createLane(parts: LaneParts): Lane {
   async function step(): Promise<void> {
     let items: readonly Pending[] = queue
     try {
-      await committer.open()
-      items = selectItems(queue, { event, window: committer.window, writer, strictIds, most })
+      const head = await committer.open()
+      items = selectItems(queue, { frame, window: committer.window, strictIds, most })
       const { granted, refused } = await grantLeases(items, parts)
-      for (const { ttl, error } of refused) {
+      for (const [ttl, error] of refused) {
         const affected = items.filter(({ item }) => item.ttlSeconds === ttl)
         fail(affected, error)
+        items = items.filter(({ done }) => !done)
       }
-      items = items.filter(({ done }) => !done)
       if (items.length === 0) return
-      const outcome = await committer.commit(items, { leases: granted, isStarving: pace.isStarving() })
+      const isStarving = pace.isStarving()
+      const outcome = await committer.commit(items, { head, leases: granted, isStarving })
       if (outcome.kind === 'lost') return await pace.afterLostRace()
       if (++commits % COMMITS_BEFORE_GROWTH === 0) most = Math.min(most * 2, MAX_TXN_OPERATIONS)
       await pace.afterCommit(outcome.someoneWaits)
@@ -81,7 +82,11 @@ export function createLane(parts: LaneParts): Lane {
       if (error instanceof TxnError) return afterFailedTxn(items, error.cause)
       if (isTransient(error)) return pace.afterFailure()
       const known = toAvisoError(error)
-      logger('error', 'the journal cannot be read', { event, code: known.code, reason: known.message })
+      logger('error', 'the journal cannot be read', {
+        event: frame.event,
+        code: known.code,
+        reason: known.message,
+      })
       fail(queue, known)
     }
   }
@@ -102,7 +107,7 @@ export function createLane(parts: LaneParts): Lane {
     // Whatever else went wrong, it went wrong after sending.
     for (const pending of items) pending.maybeStored = true
     const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
-    logger('warn', 'a publish has an unknown outcome and is sent again', { event, code })
+    logger('warn', 'a publish has an unknown outcome and is sent again', { event: frame.event, code })
     return pace.afterFailure()
   }
 
@@ -123,6 +128,8 @@ export function createLane(parts: LaneParts): Lane {
 
   return {
     add: (pending) => {
+      const refusal = refusalOf(pending, frame)
+      if (refusal !== undefined) return settle(pending, { ok: false, error: refusal })
       queue.push(pending)
       running ??= run()
     },
@@ -136,24 +143,29 @@ export function createLane(parts: LaneParts): Lane {
 interface Grants {
   /** By time to live in seconds. */
   readonly granted: ReadonlyMap<number, bigint>
-  /** Times to live that the store refuses for good. */
-  readonly refused: readonly { readonly ttl: number; readonly error: AvisoError }[]
+  /** Times to live that the store refuses for good, and why. */
+  readonly refused: ReadonlyMap<number, AvisoError>
 }
+
+const NO_GRANTS: Grants = { granted: new Map(), refused: new Map() }
 
 /** @throws {AvisoError} What the store throws, if trying again may help. */
 async function grantLeases(items: readonly Pending[], { clock, leases, limits }: LaneParts): Promise<Grants> {
+  const ttls = new Set<number>()
+  for (const { item } of items) if (item.ttlSeconds !== undefined) ttls.add(item.ttlSeconds)
+  if (ttls.size === 0) return NO_GRANTS
   const granted = new Map<number, bigint>()
-  const refused: { ttl: number; error: AvisoError }[] = []
+  const refused = new Map<number, AvisoError>()
   const grant = async (ttl: number): Promise<void> => {
     try {
       const limit = { clock, ms: limits.attemptMs, late: failUnavailable }
       granted.set(ttl, await runWithin((signal) => leases.get(ttl, { signal }), limit))
     } catch (error) {
       if (isTransient(error)) throw error
-      refused.push({ ttl, error: toAvisoError(error) })
+      refused.set(ttl, toAvisoError(error))
     }
   }
-  await Promise.all([...new Set(items.flatMap(({ item }) => item.ttlSeconds ?? []))].map(grant))
+  await Promise.all(Array.from(ttls, grant))
   return { granted, refused }
 }
 

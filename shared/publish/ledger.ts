@@ -14,6 +14,7 @@ import {
 import type { JournalBatch } from '#shared/journal/journal.ts'
 import { revisionOfDate, revisionOfSequence, type JournalPosition } from '#shared/journal/positions.ts'
 import type { KeyValue, Revision, Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import type { Head } from './attempt.ts'
 import { createIdWindow, identityOf, type IdWindow, type StoredItem } from './id_window.ts'
 import type { PublishLimits } from './limits.ts'
@@ -48,10 +49,10 @@ export interface LedgerParts {
   readonly event: string
   readonly limits: PublishLimits
   readonly strictIds: boolean
-  readonly now: () => number
+  readonly clock: Clock
 }
 
-export function createLedger({ store, event, limits, strictIds, now }: LedgerParts): Ledger {
+export function createLedger({ store, event, limits, strictIds, clock }: LedgerParts): Ledger {
   const window = createIdWindow({ maxItems: limits.idWindowItems, maxAgeMs: limits.idWindowMs })
   const source = { store, event }
   let head: Head | undefined
@@ -75,7 +76,7 @@ export function createLedger({ store, event, limits, strictIds, now }: LedgerPar
   const startOfWindow = async (newest: JournalCommit, signal: AbortSignal): Promise<Revision> => {
     const firstSequence = Math.max(1, lastSequence(newest) - limits.idWindowItems + 1)
     const positions = await Promise.all([
-      revisionOfDate(store, event, now() - limits.idWindowMs, { signal }),
+      revisionOfDate(store, event, clock.now() - limits.idWindowMs, { signal }),
       revisionOfSequence(store, event, BigInt(firstSequence), { signal }),
     ])
     return latest(positions)

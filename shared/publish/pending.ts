@@ -27,7 +27,14 @@ export interface Pending {
   maybeStored: boolean
   /** Answered, or to be answered together with its twin. */
   done: boolean
+  readonly load: Load
   readonly answer: (result: PublishResult) => void
+}
+
+/** What waits for its answer in this process. */
+export interface Load {
+  items: number
+  bytes: number
 }
 
 /** Longest UTF-8 form of a UTF-16 unit in JSON: `\u0000`. */
@@ -35,29 +42,28 @@ const MAX_JSON_BYTES = 6
 /** Member names, numbers and the fingerprint of a journal entry. */
 const ENTRY_OVERHEAD_BYTES = 128
 
-export function createPending(
-  item: PublishItem,
-  {
-    strictIds,
-    deadline,
-    answer,
-  }: { strictIds: boolean; deadline: number; answer: (result: PublishResult) => void },
-): Pending {
+/** What a notification is accepted with. */
+export interface Acceptance extends Pick<Pending, 'deadline' | 'load' | 'answer'> {
+  readonly strictIds: boolean
+}
+
+/** Accepts a notification, which is part of the load until it is answered. */
+export function createPending(item: PublishItem, { strictIds, deadline, load, answer }: Acceptance): Pending {
   const { id, source, keys, value, time = '', traceparent = '' } = item
   const key = toBytes(keys.stem)
   const characters = keys.stem.length + id.length + source.length + time.length + traceparent.length
+  const overhead = OPERATION_OVERHEAD_BYTES + ENTRY_OVERHEAD_BYTES
+  const bytes = key.length + value.length + characters * MAX_JSON_BYTES + overhead
+  load.items++
+  load.bytes += bytes
   return {
     item,
     key,
     hash: fingerprint(value),
     identity: identityOf({ id, source, key: keys.stem }, strictIds),
-    bytes:
-      key.length +
-      value.length +
-      OPERATION_OVERHEAD_BYTES +
-      characters * MAX_JSON_BYTES +
-      ENTRY_OVERHEAD_BYTES,
+    bytes,
     deadline,
+    load,
     twins: [],
     maybeStored: false,
     done: false,
@@ -69,11 +75,18 @@ export function createPending(
 export function settle(pending: Pending, result: PublishResult): void {
   if (pending.done) return
   pending.done = true
-  pending.answer(result)
+  release(pending, result)
+  if (pending.twins.length === 0) return
   const again: PublishResult = result.ok
     ? { ok: true, receipt: { ...result.receipt, replayed: true } }
     : result
-  for (const twin of pending.twins) twin.answer(again)
+  for (const twin of pending.twins) release(twin, again)
+}
+
+function release(pending: Pending, result: PublishResult): void {
+  pending.load.items--
+  pending.load.bytes -= pending.bytes
+  pending.answer(result)
 }
 
 /** Whether a stored notification has the same content. */

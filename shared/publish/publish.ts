@@ -16,12 +16,12 @@ export interface PublishItem {
   readonly keys: NotificationKeys
   readonly value: Uint8Array
   /** Whole seconds > 0; absent: kept for ever. Only the notification key hangs on the lease. */
-  readonly ttlSeconds?: number
+  readonly ttlSeconds?: number | undefined
   /** CloudEvents id and source. Together they name the notification for idempotency. */
   readonly id: string
   readonly source: string
-  readonly time?: string
-  readonly traceparent?: string
+  readonly time?: string | undefined
+  readonly traceparent?: string | undefined
 }
 
 /** Proof of a durable notification. */

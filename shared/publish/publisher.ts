@@ -10,11 +10,11 @@ import { AvisoError } from '#shared/errors.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { silentLogger, type Logger } from '#shared/logger.ts'
-import { refusalOf } from './attempt.ts'
+import { createFrame } from './attempt.ts'
 import { createLane, type Lane } from './lane.ts'
 import { createLeases } from './leases.ts'
 import { DEFAULT_PUBLISH_LIMITS, type PublishLimits } from './limits.ts'
-import { createPending } from './pending.ts'
+import { createPending, type Load } from './pending.ts'
 import type { Publisher, PublishItem, PublishResult } from './publish.ts'
 import type { WriterIdentity } from './status_document.ts'
 
@@ -42,37 +42,25 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const limits = { ...DEFAULT_PUBLISH_LIMITS, ...parts.limits }
   const leases = createLeases({ store, clock })
   const lanes = new Map<string, Lane>()
-  let items = 0
-  let bytes = 0
+  const load: Load = { items: 0, bytes: 0 }
   let closed = false
 
   const laneOf = (event: string): Lane => {
     const known = lanes.get(event)
     if (known !== undefined) return known
-    const lane = createLane({ event, store, clock, random, logger, limits, strictIds, writer, leases })
+    const frame = createFrame(event, writer)
+    const lane = createLane({ frame, store, clock, random, logger, limits, strictIds, leases })
     lanes.set(event, lane)
     return lane
   }
 
   function accept(item: PublishItem, answer: (result: PublishResult) => void): void {
-    const refuse = (error: AvisoError): void => answer({ ok: false, error })
-    if (closed) return refuse(shuttingDown())
+    if (closed) return answer({ ok: false, error: shuttingDown() })
     // Checked before anything is computed: what is refused must be cheap.
-    if (items >= limits.maxItems || bytes >= limits.maxBytes) return refuse(overloaded())
-    const pending = createPending(item, {
-      strictIds,
-      deadline: clock.now() + limits.deadlineMs,
-      answer: (result) => {
-        items--
-        bytes -= pending.bytes
-        answer(result)
-      },
-    })
-    const refusal = refusalOf(pending, writer)
-    if (refusal !== undefined) return refuse(refusal)
-    items++
-    bytes += pending.bytes
-    laneOf(item.event).add(pending)
+    if (load.items >= limits.maxItems || load.bytes >= limits.maxBytes)
+      return answer({ ok: false, error: overloaded() })
+    const deadline = clock.now() + limits.deadlineMs
+    laneOf(item.event).add(createPending(item, { strictIds, deadline, load, answer }))
   }
 
   return {

@@ -18,9 +18,13 @@ export interface WriterIdentity {
 }
 
 /** What the next document needs to know of the present one. */
-export interface Status {
+export interface Status extends StatusDays {
   /** `mod_revision` of the status key; 0n where there is none. */
   readonly revision: Revision
+}
+
+/** What a document says of days. */
+interface StatusDays {
   /** UTC day of its `date_time`, `YYYY-MM-DD`; absent where the document is not readable. */
   readonly day?: string
   readonly lastPreviousDay?: bigint
@@ -44,11 +48,10 @@ export function readStatus(kv: KeyValue | undefined): Status {
     : { revision, day }
 }
 
-/** The document that follows `previous`. */
+/** The document that follows another one, and what to remember of it. */
 export interface NextStatus {
   readonly text: string
-  /** What to remember of it, once it is stored at a revision. */
-  stored(revision: Revision): Status
+  readonly days: StatusDays
 }
 
 /**
@@ -75,8 +78,7 @@ export function nextStatus(
     prev_rev: isFirst ? undefined : previous.revision,
     last_prev_day_rev: lastPreviousDay,
   })
-  const known = lastPreviousDay === undefined ? { day } : { day, lastPreviousDay }
-  return { text, stored: (revision) => ({ revision, ...known }) }
+  return { text, days: lastPreviousDay === undefined ? { day } : { day, lastPreviousDay } }
 }
 
 /** What is known of the status documents. A wrong memory costs one repeated transaction, no more. */

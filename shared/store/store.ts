@@ -79,7 +79,12 @@ export type Compare =
 export type CompareResult = 'EQUAL' | 'NOT_EQUAL' | 'GREATER' | 'LESS'
 
 export type StoreOperation =
-  | { readonly kind: 'put'; readonly key: Uint8Array; readonly value: Uint8Array; readonly lease?: bigint }
+  | {
+      readonly kind: 'put'
+      readonly key: Uint8Array
+      readonly value: Uint8Array
+      readonly lease?: bigint | undefined
+    }
   | { readonly kind: 'delete'; readonly range: KeyRange }
   | { readonly kind: 'range'; readonly range: RangeRequest }
 

@@ -41,7 +41,7 @@ describe('nextStatus()', () => {
         unknown
       >
       links.push([previous, day])
-      status = document.stored(BigInt(100 + index))
+      status = { revision: BigInt(100 + index), ...document.days }
       assert.deepEqual(
         status,
         read(document.text, BigInt(100 + index)),
