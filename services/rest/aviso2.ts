@@ -24,14 +24,6 @@ function shapeError(message: string, field: string): AvisoError {
   })
 }
 
-/** Whether a body means to be of this form and not a CloudEvent. */
-export function isAviso2(body: JsonObject): boolean {
-  return (
-    body['specversion'] === undefined &&
-    (body['event_type'] !== undefined || body['identifier'] !== undefined)
-  )
-}
-
 /**
  * Reads a 2.x body. An `Idempotency-Key` header becomes the notification's id, so that a repeated request is answered with the
  * first one's result; without, every request is a new notification.
@@ -57,7 +49,6 @@ export function parseAviso2(body: JsonObject, context: EnvelopeContext): Submiss
   if (identifier['point'] !== undefined)
     throw invalid('The point is for listening, a notification cannot have one', 'point')
   const { idempotencyKey } = context
-  const traceparent = usableTraceparent(context.traceparent)
   return {
     generation: 2,
     event,
@@ -65,7 +56,7 @@ export function parseAviso2(body: JsonObject, context: EnvelopeContext): Submiss
     payload,
     id: idempotencyKey === undefined ? context.random() : checkId(idempotencyKey, 'Idempotency-Key'),
     source: SOURCE,
-    ...(traceparent === undefined ? {} : { traceparent }),
+    traceparent: usableTraceparent(context.traceparent),
   }
 }
 

@@ -9,9 +9,8 @@ import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import type { PublishResult } from '#shared/publish/publish.ts'
 import { SUBMITTED, processedAt } from './answer.ts'
-import type { EnvelopeContext } from './cloud_event.ts'
-import { contextOfPlace, prepare, publishPrepared, resultsOf } from './ingest.ts'
-import type { Ingest, Prepared } from './ingest.ts'
+import { originOfPlace, prepare, publishPrepared, resultsOf } from './ingest.ts'
+import type { Ingest, Origin, Prepared } from './ingest.ts'
 
 function refuseSize(count: number, most: number): void {
   if (count === 0)
@@ -72,14 +71,14 @@ function partialFailure(
  */
 export async function ingestBatch(
   bodies: readonly JsonValue[],
-  context: EnvelopeContext,
+  origin: Origin,
   ingest: Ingest,
   requestId: string,
 ): Promise<Response> {
   refuseSize(bodies.length, ingest.limits.batchItems)
-  const prepared = bodies.map((body, index) => prepare(body, contextOfPlace(context, index), ingest))
+  const prepared = bodies.map((body, index) => prepare(body, originOfPlace(origin, index), ingest))
   if (prepared.some(({ kind }) => kind === 'refused')) return refusal(prepared, ingest, requestId)
-  const published = await publishPrepared(prepared, ingest)
+  const published = await publishPrepared(prepared, origin, ingest)
   const results = resultsOf(prepared, published).map((result, index) => ({ index, ...result }))
   const failures = published.flatMap((result: PublishResult) => (result.ok ? [] : [result.error]))
   if (failures.length > 0) return partialFailure(failures, results, ingest, requestId)

@@ -25,7 +25,9 @@ export interface EnvelopeContext {
 }
 
 interface Envelope {
-  readonly attribute: (name: string) => JsonValue | undefined
+  /** Where the attributes are in binary mode; absent: in the body. */
+  readonly headers: Headers | undefined
+  readonly body: JsonObject
   readonly data: JsonValue | undefined
 }
 
@@ -48,32 +50,27 @@ export function parseCloudEvent(body: JsonValue, context: EnvelopeContext): Subm
   if (!isJsonObject(body)) throw invalid('A notification must be a JSON object')
   const { headers } = context
   const binary = headers !== undefined && hasEnvelopeHeaders(headers) && body['specversion'] === undefined
-  return fromEnvelope(binary ? binaryEnvelope(body, headers) : structuredEnvelope(body), context)
+  const envelope = binary ? { headers, body, data: body } : { headers: undefined, body, data: dataOf(body) }
+  return fromEnvelope(envelope, context)
 }
 
-function structuredEnvelope(body: JsonObject): Envelope {
+/** The data of a structured event. */
+function dataOf(body: JsonObject): JsonValue | undefined {
   const { data, data_base64: base64 } = body
   if (base64 !== undefined && base64 !== null) {
     if (data !== undefined && data !== null)
       throw invalid('Only one of data and data_base64 may be there', 'data_base64')
-    return { attribute: (name) => body[name], data: decodeData(base64, 'data_base64') }
+    return decodeData(base64, 'data_base64')
   }
   // CloudEvents 0.3 had no data_base64 but an attribute beside data.
   const encoded = body['specversion'] === '0.3' && body['datacontentencoding'] === 'base64'
-  return {
-    attribute: (name) => body[name],
-    data: encoded && typeof data === 'string' ? decodeData(data, 'data') : data,
-  }
+  return encoded && typeof data === 'string' ? decodeData(data, 'data') : data
 }
 
-function binaryEnvelope(body: JsonObject, headers: Headers): Envelope {
-  return {
-    attribute: (name) => {
-      const value = headers.get(`ce-${name}`)
-      return value === null ? undefined : percentDecode(value, name)
-    },
-    data: body,
-  }
+function attributeOf({ headers, body }: Envelope, name: string): JsonValue | undefined {
+  if (headers === undefined) return body[name]
+  const value = headers.get(`ce-${name}`)
+  return value === null ? undefined : percentDecode(value, name)
 }
 
 /** The HTTP binding percent-encodes header values as UTF-8. */
@@ -101,32 +98,32 @@ function checkVersion(version: JsonValue | undefined): void {
 }
 
 /** An attribute's text. A number is taken as its digits: 1.x never checked, and some providers number their events. */
-function text(value: JsonValue | undefined, name: string): string {
+function textOf(envelope: Envelope, name: string): string {
+  const value = attributeOf(envelope, name)
   if (typeof value === 'string') return value
   if (typeof value === 'number' || typeof value === 'bigint') return String(value)
   throw invalid(`The attribute ${name} must be text`, name)
 }
 
 function fromEnvelope(envelope: Envelope, context: EnvelopeContext): Submission {
-  const { attribute, data } = envelope
-  checkVersion(attribute('specversion'))
-  const missing = REQUIRED.filter((name) => (attribute(name) ?? null) === null)
+  checkVersion(attributeOf(envelope, 'specversion'))
+  const missing = REQUIRED.filter((name) => (attributeOf(envelope, name) ?? null) === null)
   if (missing.length > 0) {
     const names = missing.map((name) => `'${name}'`).join(', ')
     throw invalid(`Missing required attributes: {${names}}`, missing[0])
   }
-  const id = checkId(text(attribute('id'), 'id'))
-  const source = checkSource(text(attribute('source'), 'source'))
-  const time = usableTime(attribute('time'))
-  const traceparent = usableTraceparent(attribute('traceparent'), context.traceparent)
+  const id = checkId(textOf(envelope, 'id'))
+  const source = checkSource(textOf(envelope, 'source'))
+  const time = usableTime(attributeOf(envelope, 'time'))
+  const traceparent = usableTraceparent(attributeOf(envelope, 'traceparent'), context.traceparent)
   return {
     generation: 1,
-    ...readData(data),
+    ...readData(envelope.data),
     // An empty id, which 1.x let pass, names nothing; two such events must not be taken for one.
     id: id === '' ? context.random() : id,
     source,
-    ...(time === undefined ? {} : { time }),
-    ...(traceparent === undefined ? {} : { traceparent }),
+    time,
+    traceparent,
   }
 }
 
@@ -147,6 +144,5 @@ function readData(data: JsonValue | undefined): Pick<Submission, 'event' | 'fiel
   if (!isJsonObject(request))
     throw invalid("Invalid notification, 'request' must be a JSON object", 'request')
   const { ttl, ...fields }: JsonObject = { ...siblings, ...request }
-  const ttlSeconds = parseTtl(ttl)
-  return { event, fields, ...(ttlSeconds === undefined ? {} : { ttlSeconds }) }
+  return { event, fields, ttlSeconds: parseTtl(ttl) }
 }

@@ -6,11 +6,11 @@
  * @module
  */
 
-import type { Access } from '#shared/access/access.ts'
+import type { Access, Provider } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
-import { createRouter } from '#shared/http/route.ts'
+import { createRouter, type RouteHandler } from '#shared/http/route.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -19,16 +19,14 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import { SKIPPED, SUBMITTED, processedAt, storedMembers } from './answer.ts'
 import { ingestBatch } from './batch.ts'
-import { hasEnvelopeHeaders } from './cloud_event.ts'
-import type { EnvelopeContext } from './cloud_event.ts'
 import { homePage } from './home.ts'
 import { countRefusal, publishItems, toItem } from './ingest.ts'
-import type { Ingest } from './ingest.ts'
+import type { Ingest, Origin } from './ingest.ts'
 import { INGEST_LIMITS, NOTIFICATION_JSON } from './limits.ts'
 import type { IngestLimits } from './limits.ts'
 import { generationOf } from './parse.ts'
 import { ingestStream } from './stream.ts'
-import type { Generation, Skips } from './submission.ts'
+import type { Skips } from './submission.ts'
 
 /** What the service is made of. */
 export interface RestOptions {
@@ -71,8 +69,9 @@ function refuseCrossSite(headers: Headers): void {
   throw new AvisoError('ERR_FORBIDDEN', 'Web pages of other sites cannot publish')
 }
 
-function readContext(headers: Headers, random: () => string): EnvelopeContext {
+function readOrigin(headers: Headers, provider: Provider, random: () => string): Origin {
   return {
+    provider,
     headers,
     random,
     traceparent: headers.get('traceparent') ?? undefined,
@@ -102,49 +101,48 @@ function singleAnswer(receipt: PublishReceipt | undefined, ingest: Ingest, reque
 
 async function ingestOne(
   body: JsonValue,
-  context: EnvelopeContext,
+  origin: Origin,
   ingest: Ingest,
   requestId: string,
 ): Promise<Response> {
-  const item = toItem(body, context, ingest)
+  const item = toItem(body, origin, ingest)
   if (item === undefined) return singleAnswer(undefined, ingest, requestId)
-  const [result] = await publishItems([item], ingest)
+  const [result] = await publishItems([item], origin.provider, ingest.publisher)
   if (result === undefined) throw new Error('The publisher gave no result')
   if (!result.ok) throw result.error
   return singleAnswer(result.receipt, ingest, requestId)
 }
 
-/** The parts of an ingest that are the same for every request. */
-type Service = Omit<Ingest, 'provider'> & Pick<RestOptions, 'access'>
-
-async function ingestNotification(request: Request, service: Service, requestId: string): Promise<Response> {
-  const { headers } = request
-  const { clock, limits, logger, random, schemas } = service
-  let generation: Generation = hasEnvelopeHeaders(headers) ? 1 : 2
-  try {
-    refuseCrossSite(headers)
-    const ingest: Ingest = { ...service, provider: await service.access.forPublishing(request) }
-    const type = mediaType(headers)
-    const context = readContext(headers, random)
-    if (STREAM_TYPES.includes(type)) return ingestStream(request, context, ingest, requestId)
-    const limitBytes = type === BATCH_TYPE ? limits.batchBytes : limits.bodyBytes
-    const body = parseBody(await readBody(request, { limitBytes, timeoutMs: limits.bodyTimeoutMs, clock }))
-    generation = generationOf(body, headers)
-    if (Array.isArray(body))
-      return await ingestBatch(body as readonly JsonValue[], context, ingest, requestId)
-    return await ingestOne(body, context, ingest, requestId)
-  } catch (error) {
-    const unknownEvent = isAvisoError(error, 'ERR_UNKNOWN_EVENT')
-    countRefusal(error, service)
-    const extra = unknownEvent ? { configured_event_types: schemas.events.toSorted() } : {}
-    return errorResponse(error, { requestId, logger, generation, write: true, extra })
+/** Takes one notification, a batch or a stream. */
+function createIngestRoute(ingest: Ingest, access: RestOptions['access']): RouteHandler {
+  const { clock, limits, logger, random, schemas } = ingest
+  return async (request, { requestId }) => {
+    const { headers } = request
+    let body: JsonValue | undefined
+    try {
+      refuseCrossSite(headers)
+      const origin = readOrigin(headers, await access.forPublishing(request), random)
+      const type = mediaType(headers)
+      if (STREAM_TYPES.includes(type)) return ingestStream(request, origin, ingest, requestId)
+      const limitBytes = type === BATCH_TYPE ? limits.batchBytes : limits.bodyBytes
+      body = parseBody(await readBody(request, { limitBytes, timeoutMs: limits.bodyTimeoutMs, clock }))
+      return Array.isArray(body)
+        ? await ingestBatch(body as readonly JsonValue[], origin, ingest, requestId)
+        : await ingestOne(body, origin, ingest, requestId)
+    } catch (error) {
+      countRefusal(error, ingest)
+      const generation = generationOf(body, headers)
+      const isUnknown = isAvisoError(error, 'ERR_UNKNOWN_EVENT')
+      const extra = isUnknown ? { configured_event_types: schemas.events.toSorted() } : {}
+      return errorResponse(error, { requestId, logger, generation, write: true, extra })
+    }
   }
 }
 
 /** The ingest as a Fetch handler. It never rejects. */
 export function createRestHandler(options: RestOptions): (request: Request) => Promise<Response> {
-  const { info, random, logger } = options
-  const service: Service = {
+  const { access, info, random, logger } = options
+  const ingest: Ingest = {
     ...options,
     limits: { ...INGEST_LIMITS, ...options.limits },
     skips: options.skips ?? {},
@@ -156,7 +154,7 @@ export function createRestHandler(options: RestOptions): (request: Request) => P
         path: NOTIFICATION_PATH,
         // 1.x redirects there; a client that does not follow a redirected POST is served all the same.
         trailingSlash: true,
-        handle: (request, { requestId }) => ingestNotification(request, service, requestId),
+        handle: createIngestRoute(ingest, access),
       },
       { method: 'GET', path: '/', handle: (_request, { requestId }) => homePage(info.version, requestId) },
     ],

@@ -20,7 +20,7 @@ import { generationOf, parseSubmission } from './parse.ts'
 import { isSkipped, toPublishItem } from './submission.ts'
 import type { Generation, Skips } from './submission.ts'
 
-/** What an ingest is made of. */
+/** What an ingest is made of: the same for every request. */
 export interface Ingest {
   readonly publisher: Publisher
   readonly schemas: Schemas
@@ -29,9 +29,12 @@ export interface Ingest {
   readonly logger: Logger
   readonly limits: IngestLimits
   readonly skips: Skips
-  /** Who sends the request. */
-  readonly provider: Provider
   readonly onRefused?: (code: AvisoErrorCode) => void
+}
+
+/** Where a notification comes from. */
+export interface Origin extends EnvelopeContext {
+  readonly provider: Provider
 }
 
 /** Counts an error that is the provider's fault; those of the store are counted where it is. */
@@ -49,19 +52,19 @@ export type Prepared =
  * @returns The item to publish, or `undefined` where configuration skips it.
  * @throws {AvisoError} `ERR_UNAUTHENTICATED`, `ERR_FORBIDDEN` where the provider may not publish it, and for what is no notification.
  */
-export function toItem(body: JsonValue, context: EnvelopeContext, ingest: Ingest): PublishItem | undefined {
-  const submission = parseSubmission(body, context)
+export function toItem(body: JsonValue, origin: Origin, ingest: Ingest): PublishItem | undefined {
+  const submission = parseSubmission(body, origin)
   if (isSkipped(submission, ingest.skips)) return undefined
   const item = toPublishItem(submission, ingest.schemas, ingest.limits.payloadBytes)
-  ingest.provider.requirePublish(item.event, item.keys.stem)
+  origin.provider.requirePublish(item.event, item.keys.stem)
   return item
 }
 
 /** Validates one notification of several; never throws. */
-export function prepare(body: JsonValue, context: EnvelopeContext, ingest: Ingest): Prepared {
+export function prepare(body: JsonValue, origin: Origin, ingest: Ingest): Prepared {
   const generation = generationOf(body)
   try {
-    const item = toItem(body, context, ingest)
+    const item = toItem(body, origin, ingest)
     return item === undefined ? { kind: 'skipped', generation } : { kind: 'valid', generation, item }
   } catch (error) {
     return refuse(error, generation, ingest)
@@ -78,10 +81,13 @@ export function refuse(
   return { kind: 'refused', generation, error: toAvisoError(error) }
 }
 
-/** The context of one notification of several: an `Idempotency-Key` for all of them names each by its place. */
-export function contextOfPlace(context: EnvelopeContext, place: number): EnvelopeContext {
-  const { random, traceparent, idempotencyKey } = context
+/** The origin of one notification of several: an `Idempotency-Key` for all of them names each by its place. */
+export function originOfPlace(
+  { provider, random, traceparent, idempotencyKey }: Origin,
+  place: number,
+): Origin {
   return {
+    provider,
     random,
     traceparent,
     idempotencyKey: idempotencyKey === undefined ? undefined : `${idempotencyKey}/${place}`,
@@ -91,16 +97,18 @@ export function contextOfPlace(context: EnvelopeContext, place: number): Envelop
 /** Publishes what is to be published. */
 export async function publishPrepared(
   prepared: readonly Prepared[],
-  ingest: Ingest,
+  { provider }: Origin,
+  { publisher }: Ingest,
 ): Promise<readonly PublishResult[]> {
   const items = prepared.flatMap((each) => (each.kind === 'valid' ? [each.item] : []))
-  return items.length === 0 ? [] : publishItems(items, ingest)
+  return items.length === 0 ? [] : publishItems(items, provider, publisher)
 }
 
 /** Publishes, and puts on record what was. */
 export async function publishItems(
   items: readonly PublishItem[],
-  { publisher, provider }: Ingest,
+  provider: Provider,
+  publisher: Publisher,
 ): Promise<readonly PublishResult[]> {
   const results = await publisher.publish(items)
   for (const result of results) {

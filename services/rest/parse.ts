@@ -5,8 +5,8 @@
  */
 
 import { isJsonObject } from '#shared/json/strict_json.ts'
-import type { JsonValue } from '#shared/json/strict_json.ts'
-import { isAviso2, parseAviso2 } from './aviso2.ts'
+import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
+import { parseAviso2 } from './aviso2.ts'
 import { hasEnvelopeHeaders, parseCloudEvent } from './cloud_event.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
 import type { Generation, Submission } from './submission.ts'
@@ -15,7 +15,7 @@ import type { Generation, Submission } from './submission.ts'
 const CLOUD_EVENT_MEMBERS = ['specversion', 'source', 'type', 'data', 'data_base64']
 
 /** Which generation's words a refusal of this body should use; 2, whose codes say more, where it cannot be told. */
-export function generationOf(body: JsonValue, headers?: Headers): Generation {
+export function generationOf(body: JsonValue | undefined, headers?: Headers): Generation {
   if (headers !== undefined && hasEnvelopeHeaders(headers)) return 1
   if (!isJsonObject(body) || isAviso2(body)) return 2
   return CLOUD_EVENT_MEMBERS.some((name) => body[name] !== undefined) ? 1 : 2
@@ -27,4 +27,12 @@ export function parseSubmission(body: JsonValue, context: EnvelopeContext): Subm
   return !binary && isJsonObject(body) && isAviso2(body)
     ? parseAviso2(body, context)
     : parseCloudEvent(body, context)
+}
+
+/** Whether a body means to be of aviso 2.x and not a CloudEvent. */
+function isAviso2(body: JsonObject): boolean {
+  return (
+    body['specversion'] === undefined &&
+    (body['event_type'] !== undefined || body['identifier'] !== undefined)
+  )
 }

@@ -13,9 +13,8 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { within } from '#shared/time/deadline.ts'
 import { failureResult } from './answer.ts'
-import type { EnvelopeContext } from './cloud_event.ts'
-import { contextOfPlace, prepare, publishPrepared, refuse, resultsOf } from './ingest.ts'
-import type { Ingest, Prepared } from './ingest.ts'
+import { originOfPlace, prepare, publishPrepared, refuse, resultsOf } from './ingest.ts'
+import type { Ingest, Origin, Prepared } from './ingest.ts'
 import { NOTIFICATION_JSON } from './limits.ts'
 
 /** Lines handed to the publisher at once: what fits one transaction of etcd's default size. */
@@ -100,10 +99,10 @@ async function* readGroups(
   if (group.length > 0) yield takeGroup()
 }
 
-function parseLine(line: Line, context: EnvelopeContext, ingest: Ingest): Prepared {
+function parseLine(line: Line, origin: Origin, ingest: Ingest): Prepared {
   try {
     const body = parseStrictJson(line.bytes, NOTIFICATION_JSON)
-    return prepare(body, contextOfPlace(context, line.number), ingest)
+    return prepare(body, originOfPlace(origin, line.number), ingest)
   } catch (error) {
     return refuse(error, 2, ingest)
   }
@@ -119,7 +118,7 @@ interface ResultSink {
 async function pump(
   groups: AsyncIterable<readonly Line[]>,
   sink: ResultSink,
-  context: EnvelopeContext,
+  origin: Origin,
   ingest: Ingest,
 ): Promise<void> {
   const inFlight: Promise<void>[] = []
@@ -128,9 +127,9 @@ async function pump(
     for await (const lines of groups) {
       if (sink.closed) break
       if (inFlight.length === GROUPS_IN_FLIGHT) await inFlight.shift()
-      const prepared = lines.map((line) => parseLine(line, context, ingest))
+      const prepared = lines.map((line) => parseLine(line, origin, ingest))
       // Handed over before anything is awaited, so the publisher sees the lines in their order.
-      const published = publishPrepared(prepared, ingest)
+      const published = publishPrepared(prepared, origin, ingest)
       const before = written
       written = published.then(async (results) => {
         await before
@@ -151,12 +150,7 @@ async function pump(
  * `{line, status, …}` as in a batch. A line that is too long, a stream that stalls or breaks off ends it with a last line that has
  * the error and no `line`; what was read before is stored all the same.
  */
-export function ingestStream(
-  request: Request,
-  context: EnvelopeContext,
-  ingest: Ingest,
-  requestId: string,
-): Response {
+export function ingestStream(request: Request, origin: Origin, ingest: Ingest, requestId: string): Response {
   refuseContentEncoding(request)
   const { bodyBytes, bodyTimeoutMs, streamLines } = ingest.limits
   const bounds: Bounds = {
@@ -179,7 +173,7 @@ export function ingestStream(
       }
       const run = async (): Promise<void> => {
         try {
-          if (reader !== undefined) await pump(readGroups(reader, bounds), sink, context, ingest)
+          if (reader !== undefined) await pump(readGroups(reader, bounds), sink, origin, ingest)
         } catch (error) {
           const failure = toAvisoError(error)
           if (failure.status >= 500)

@@ -24,11 +24,11 @@ export interface Submission {
   readonly fields: JsonObject
   /** 2.x only. */
   readonly payload?: JsonValue
-  readonly ttlSeconds?: number
+  readonly ttlSeconds?: number | undefined
   readonly id: string
   readonly source: string
-  readonly time?: string
-  readonly traceparent?: string
+  readonly time?: string | undefined
+  readonly traceparent?: string | undefined
 }
 
 /** Raw field values for which a notification is accepted and dropped, by field name. */
@@ -154,14 +154,5 @@ export function toPublishItem(submission: Submission, schemas: Schemas, payloadB
       },
     )
   }
-  return {
-    event,
-    keys,
-    value,
-    id,
-    source,
-    ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
-    ...(time === undefined ? {} : { time }),
-    ...(traceparent === undefined ? {} : { traceparent }),
-  }
+  return { event, keys, value, ttlSeconds, id, source, time, traceparent }
 }

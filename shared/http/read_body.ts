@@ -12,9 +12,9 @@ import { within } from '#shared/time/deadline.ts'
 /** Bounds of one body. */
 export interface BodyLimits {
   readonly limitBytes: number
-  /** The whole body must be there after this long; needs `clock`. Absent: no bound (the server has its own). */
-  readonly timeoutMs?: number
-  readonly clock?: Clock
+  /** The whole body must be there after this long. */
+  readonly timeoutMs: number
+  readonly clock: Clock
 }
 
 /** Refuses a compressed body: 158 bytes of brotli can become 100 MB. */
@@ -53,12 +53,8 @@ function declaredLength(request: Request): number | undefined {
   return Number(text)
 }
 
-function inTime<Result>(work: Promise<Result>, { clock, timeoutMs }: BodyLimits): Promise<Result> {
-  if (clock === undefined) return work
-  const late = (): never => {
-    throw bodyTimeout()
-  }
-  return within(work, { clock, ms: timeoutMs, late })
+function failLate(): never {
+  throw bodyTimeout()
 }
 
 /**
@@ -67,15 +63,19 @@ function inTime<Result>(work: Promise<Result>, { clock, timeoutMs }: BodyLimits)
  * @throws AvisoError `ERR_TOO_LARGE` (before reading where `Content-Length` tells), `ERR_UNSUPPORTED_MEDIA_TYPE` for any
  * `Content-Encoding`, `ERR_BODY_TIMEOUT`, `ERR_BAD_REQUEST` for a body that breaks off.
  */
-export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+export async function readBody(
+  request: Request,
+  { limitBytes, timeoutMs, clock }: BodyLimits,
+): Promise<Uint8Array> {
   refuseContentEncoding(request)
   const declared = declaredLength(request)
-  if (declared !== undefined && declared > limits.limitBytes) throw tooLarge(limits.limitBytes)
+  if (declared !== undefined && declared > limitBytes) throw tooLarge(limitBytes)
+  const inTime = { clock, ms: timeoutMs, late: failLate }
   try {
     if (declared !== undefined) {
       // The server enforces the declared length, so one native read replaces a chunk loop.
-      const bytes = new Uint8Array(await inTime(request.arrayBuffer(), limits))
-      if (bytes.byteLength > limits.limitBytes) throw tooLarge(limits.limitBytes)
+      const bytes = new Uint8Array(await within(request.arrayBuffer(), inTime))
+      if (bytes.byteLength > limitBytes) throw tooLarge(limitBytes)
       return bytes
     }
     if (request.body === null) return new Uint8Array(0)
@@ -83,8 +83,8 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
     try {
       // Piece by piece, so that an undeclared length is cut at the limit and not held first.
       const read = async (): Promise<Uint8Array | undefined> => (await reader.read()).value
-      const bytes = await inTime(readToEnd(read, limits.limitBytes), limits)
-      if (bytes === undefined) throw tooLarge(limits.limitBytes)
+      const bytes = await within(readToEnd(read, limitBytes), inTime)
+      if (bytes === undefined) throw tooLarge(limitBytes)
       return bytes
     } catch (error) {
       // Not awaited: a source that never settles its cancellation must not hold the answer.

@@ -51,14 +51,11 @@ export function rawPath(url: string): string {
   return start === -1 || start > end ? '/' : url.slice(start, end)
 }
 
-function hasTrailingSlash(url: string): boolean {
-  const path = rawPath(url)
-  return path.length > 1 && path.endsWith('/')
-}
-
 /** itty's patterns accept any number of trailing slashes; only one, and only where the route says so, is ours. */
 function accepts(route: Route, url: string): boolean {
-  return !hasTrailingSlash(url) || (route.trailingSlash === true && !rawPath(url).endsWith('//'))
+  const path = rawPath(url)
+  if (!path.endsWith('/') || path === '/') return true
+  return route.trailingSlash === true && !path.endsWith('//')
 }
 
 function withoutBody(response: Response): Response {

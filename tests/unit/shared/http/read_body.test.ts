@@ -30,7 +30,7 @@ function streamOf(
   )
 }
 
-const limits = { limitBytes: 10 }
+const limits = { limitBytes: 10, timeoutMs: 1000, clock: createManualClock() }
 
 describe('readBody()', () => {
   it('reads with and without a declared length, and an absent body as empty', async () => {
