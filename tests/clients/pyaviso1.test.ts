@@ -10,8 +10,8 @@ import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 
 import { startServer, temporaryFolder, type TestServer } from '../support/server.ts'
-import { eventually } from '../support/streams.ts'
 import { findClient, startClient, type Client } from './real_client.ts'
+import { eventually } from '../support/waiting.ts'
 
 const client = findClient('pyaviso1')
 

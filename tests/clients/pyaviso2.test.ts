@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { flight, withSystem, type TestSystem } from '../service/auth_fixture.ts'
 import { startServer, temporaryFolder } from '../support/server.ts'
-import { eventually } from '../support/streams.ts'
 import { findClient, startClient, type Client } from './real_client.ts'
+import { eventually } from '../support/waiting.ts'
 
 const client = findClient('pyaviso2')
 const LISTEN = fileURLToPath(new URL('listen.py', import.meta.url))

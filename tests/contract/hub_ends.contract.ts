@@ -14,7 +14,6 @@ import {
   createPublisher,
   createSpace,
   createTestFormat,
-  eventually,
   listen,
   notificationsOf,
   oneOf,
@@ -24,6 +23,7 @@ import {
   type HubSubject,
 } from './hub_support.ts'
 import { rejects } from './store_support.ts'
+import { eventually } from '../support/waiting.ts'
 
 const LIVE = { kind: 'live' } as const
 const STALLED = 2_000

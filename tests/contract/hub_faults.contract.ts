@@ -16,7 +16,6 @@ import {
   createPublisher,
   createSpace,
   createTestFormat,
-  eventually,
   listen,
   notificationsOf,
   openHub,
@@ -24,6 +23,7 @@ import {
   type HubSubject,
 } from './hub_support.ts'
 import { put, rejects } from './store_support.ts'
+import { eventually } from '../support/waiting.ts'
 
 const LIVE = { kind: 'live' } as const
 

@@ -13,7 +13,6 @@ import {
   createPublisher,
   createSpace,
   createTestFormat,
-  eventually,
   listen,
   notificationsOf,
   oneOf,
@@ -22,6 +21,7 @@ import {
   type Item,
   type Listener,
 } from './hub_support.ts'
+import { eventually } from '../support/waiting.ts'
 
 const LIVE = { kind: 'live' } as const
 const NAMES = ['x', 'y', 'xx', 'yy', 'z'] as const

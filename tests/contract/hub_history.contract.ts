@@ -18,7 +18,6 @@ import {
   createPublisher,
   createSpace,
   createTestFormat,
-  eventually,
   fill,
   firstOf,
   listen,
@@ -30,6 +29,7 @@ import {
   type Publisher,
 } from './hub_support.ts'
 import { deleteOperation, put, rejects } from './store_support.ts'
+import { eventually } from '../support/waiting.ts'
 
 export function historyContract(subject: HubSubject): void {
   describe('subscribe() from a position', () => {

@@ -13,7 +13,6 @@ import {
   createPublisher,
   createSpace,
   createTestFormat,
-  eventually,
   listen,
   notificationsOf,
   oneOf,
@@ -23,6 +22,7 @@ import {
   type HubSubject,
 } from './hub_support.ts'
 import { deleteOperation, putOperation } from './store_support.ts'
+import { eventually } from '../support/waiting.ts'
 
 const LIVE = { kind: 'live' } as const
 

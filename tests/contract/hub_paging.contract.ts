@@ -15,7 +15,6 @@ import {
   createPublisher,
   createSpace,
   createTestFormat,
-  eventually,
   fill,
   firstOf,
   listen,
@@ -26,6 +25,7 @@ import {
   TINY_RING,
   type HubSubject,
 } from './hub_support.ts'
+import { eventually } from '../support/waiting.ts'
 
 export function pagingContract(subject: HubSubject): void {
   describe('subscribe() behind the ring', () => {

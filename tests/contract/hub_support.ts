@@ -28,7 +28,7 @@ import { createHub, type HubParts } from '#shared/hub/shared_hub.ts'
 import * as v from 'valibot'
 import { authVars, toHubLimits } from '#services/auth/settings.ts'
 import type { HubLimits } from '#shared/hub/limits.ts'
-import { within } from './store_support.ts'
+import { within } from '../support/waiting.ts'
 
 /** The store under test, as the parts of the suite see it. */
 export interface HubSubject {
@@ -368,15 +368,6 @@ export function closedAt(frame: Frame | undefined, reason: CloseReason): StreamP
   assert.ok(frame?.kind === 'closing', `expected the last frame, got ${frame?.kind}`)
   assert.equal(frame.reason, reason)
   return frame.position
-}
-
-/** Waits until something holds; checked every few milliseconds. */
-export async function eventually(what: string, holds: () => boolean): Promise<void> {
-  const limit = Date.now() + 20_000
-  while (!holds()) {
-    assert.ok(Date.now() < limit, `never came true: ${what}`)
-    await new Promise((next) => setTimeout(next, 5))
-  }
 }
 
 /** The position before everything. */

@@ -16,7 +16,8 @@ import type { KeyValue, RangeRequest, Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
-import { commit, createKeyspace, deleteOperation, putOperation, startWatch, within } from './store_support.ts'
+import { commit, createKeyspace, deleteOperation, putOperation, startWatch } from './store_support.ts'
+import { within } from '../support/waiting.ts'
 
 /** All byte values, an empty value, text, and more than one message of gRPC's default size. */
 const VALUES = [

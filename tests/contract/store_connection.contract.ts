@@ -14,8 +14,8 @@ import { followStore } from '#shared/hub/source/follow.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { passOnTo, startFaultyFront } from '../support/faulty_front.ts'
 import type { OpenOver } from './store_faults.contract.ts'
-import { eventually } from '../support/streams.ts'
-import { createKeyspace, put, within } from './store_support.ts'
+import { createKeyspace, put } from './store_support.ts'
+import { eventually, within } from '../support/waiting.ts'
 
 const missing = await etcdMissing()
 

@@ -24,8 +24,8 @@ import {
   putOperation,
   rejects,
   startWatch,
-  within,
 } from './store_support.ts'
+import { eventually, within } from '../support/waiting.ts'
 
 const missing = await etcdMissing()
 
@@ -47,16 +47,6 @@ export interface OpenOptions {
 export function faultContract(name: string, open: OpenOver): void {
   threeMembers(name, open)
   oneMember(name, open)
-}
-
-/** Until a condition holds. */
-async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  await within(
-    what,
-    (async () => {
-      while (!(await condition())) await systemClock.sleep(20)
-    })(),
-  )
 }
 
 /** Writes numbers one after the other, each guarded so that a late write of an unknown outcome cannot come through. */
@@ -163,13 +153,13 @@ function threeMembers(name: string, openStore: OpenOver): void {
       const stopReading = new AbortController()
       const following = followNumbers(store, key, stopReading.signal)
       const writing = writeNumbers(store, key, stop.signal)
-      await until('some writes', () => following.seen.length > 20)
+      await eventually('some writes', () => following.seen.length > 20)
       await fault(leader)
       const before = following.seen.length
-      await until('writes after the fault', () => following.seen.length > before + 20)
+      await eventually('writes after the fault', () => following.seen.length > before + 20)
       stop.abort()
       const { written, longestPauseMs } = await writing
-      await until('everything to arrive', () => following.seen.length >= written)
+      await eventually('everything to arrive', () => following.seen.length >= written)
       stopReading.abort()
       await within('the end of the watch', following.done)
       const { kvs } = await store.range({ key })
@@ -243,7 +233,7 @@ function threeMembers(name: string, openStore: OpenOver): void {
       } finally {
         await Promise.all(others.map((member) => member.kill('SIGCONT')))
       }
-      await until('a leader', () =>
+      await eventually('a leader', () =>
         store.range({ key: space.key('b') }).then(
           ({ count }) => {
             assert.equal(count, 0n)
@@ -307,7 +297,7 @@ function oneMember(name: string, openStore: OpenOver): void {
         stop.abort()
         for (const [index, watch] of watches.entries()) if (index % 2 === 1) await watch.stop()
         await within('the end of the watches', Promise.all(reading))
-        await until('etcd to have let go of them', async () => (await watchers()) === before)
+        await eventually('etcd to have let go of them', async () => (await watchers()) === before)
       } finally {
         await store.close()
         await etcd.close()

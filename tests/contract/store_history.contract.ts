@@ -8,7 +8,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { HistoryCompacted } from '#shared/errors.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
-import { get, put, rejects, remove, revisionOf, startWatch, within, type Subject } from './store_support.ts'
+import { get, put, rejects, remove, revisionOf, startWatch, type Subject } from './store_support.ts'
+import { within } from '../support/waiting.ts'
 
 export function historyContract(subject: Subject): void {
   describe('compact()', () => {

@@ -7,7 +7,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
-import { get, put, rejects, remove, startWatch, within, type Subject } from './store_support.ts'
+import { get, put, rejects, remove, startWatch, type Subject } from './store_support.ts'
+import { within } from '../support/waiting.ts'
 
 export function lifeContract(subject: Subject): void {
   describe('status()', () => {

@@ -17,9 +17,7 @@ import type {
   WatchMessage,
   WatchRequest,
 } from '#shared/store/store.ts'
-
-/** Longest wait for anything: generous, because slow machines run the suite against three etcd members. */
-export const DEADLINE_MS = 20_000
+import { within } from '../support/waiting.ts'
 
 /** An opened store under test. */
 export interface OpenedStore {
@@ -109,19 +107,6 @@ export async function rejects(call: Promise<unknown>, ...codes: AvisoErrorCode[]
     assert.ok(isAvisoError(error, ...codes), `expected ${codes.join(' or ')}, got ${String(error)}`)
     return true
   })
-}
-
-/** The promise, or a failure after the deadline. */
-export async function within<Value>(what: string, promise: Promise<Value>): Promise<Value> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, fail) => {
-    timer = setTimeout(() => fail(new Error(`Not within ${DEADLINE_MS} ms: ${what}`)), DEADLINE_MS)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** One event as text: `+name=value` for a put, `-name` for a deletion. */

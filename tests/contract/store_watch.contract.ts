@@ -18,9 +18,9 @@ import {
   remove,
   revisionOf,
   startWatch,
-  within,
   type Subject,
 } from './store_support.ts'
+import { within } from '../support/waiting.ts'
 
 export function watchContract(subject: Subject): void {
   describe('watch() live', () => {

@@ -13,10 +13,10 @@ import { toText } from '#shared/bytes/bytes.ts'
 import type { Store, StoreEvent } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
-import { eventually } from '../support/streams.ts'
 import { doorOf, type Door } from './door.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { INTERNAL, nameOfValue, toJournal, type StoredRevision, type Write } from './records.ts'
+import { eventually } from '../support/waiting.ts'
 
 /** A running system. */
 export interface LocalSystem {

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { createServer, createConnection, type AddressInfo, type Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
-import { eventually } from '../support/streams.ts'
 import { createDice } from '../support/dice.ts'
 import { startTcpProxy, type TcpProxy } from './tcp_proxy.ts'
+import { eventually } from '../support/waiting.ts'
 
 /** What a socket has seen. */
 interface Seen {

@@ -6,13 +6,13 @@ import { EPOCH_KEY } from '#shared/journal/journal.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { eventually } from '../support/streams.ts'
 import { createGate } from './broken/provoke.ts'
 import { createDice } from '../support/dice.ts'
 import { startLocalSystem } from './in_process.ts'
 import { listen } from './listener.ts'
 import { cloudEvent, drawNotification } from './notifications.ts'
 import { createSseProtocol } from './sse_protocol.ts'
+import { eventually } from '../support/waiting.ts'
 
 describe('a listener that is ahead of the service it moves to', () => {
   it('is told of no gap when compaction passes the service, but not the listener', async () => {

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { startServer, temporaryFolder, type TestServer } from '../support/server.ts'
-import { eventually, readEvents } from '../support/streams.ts'
+import { readEvents } from '../support/streams.ts'
+import { eventually } from '../support/waiting.ts'
 
 const WRITERS = 8
 const KILLS = 3

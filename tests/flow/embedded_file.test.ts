@@ -5,7 +5,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { startServer, temporaryFolder } from '../support/server.ts'
-import { eventually } from '../support/streams.ts'
+import { eventually } from '../support/waiting.ts'
 
 const PAGE_BYTES = 4_096
 

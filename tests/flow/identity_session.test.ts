@@ -22,9 +22,9 @@ import {
 } from '../support/auth_servers_system.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { eventually } from '../support/streams.ts'
 import { CANARY } from '../support/tokens.ts'
 import { b64, dissemination } from '../service/identity_fixture.ts'
+import { eventually } from '../support/waiting.ts'
 
 interface RangeBody {
   readonly header: { readonly revision: string }

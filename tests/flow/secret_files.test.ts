@@ -18,8 +18,9 @@ import { after, before, describe, it } from 'node:test'
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { etcdMissing, startTestEtcd } from '../support/etcd.ts'
 import { serveCommand, startServer, type RuntimeName } from '../support/server.ts'
-import { eventually, readEvents } from '../support/streams.ts'
+import { readEvents } from '../support/streams.ts'
 import { CANARY } from '../support/tokens.ts'
+import { eventually } from '../support/waiting.ts'
 
 const OLD = `${CANARY}-the-old-token`
 const NEW = `${CANARY}-the-new-token`

@@ -11,8 +11,9 @@ import type { Door } from '../faults/door.ts'
 import { beginLocalSystem, startLocalSystem, type LocalSystem } from '../faults/in_process.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { passOnTo, startFaultyFront } from '../support/faulty_front.ts'
-import { eventually, readEvents } from '../support/streams.ts'
+import { readEvents } from '../support/streams.ts'
 import type { StoreFault } from './store_fault_cases.ts'
+import { eventually } from '../support/waiting.ts'
 
 /** Promised: everything works again so soon after the fault, with time for a machine that is busy with other tests. */
 const RECOVERY_MS = 6_000

@@ -10,7 +10,8 @@ import { silentLogger } from '#shared/logger.ts'
 import type { Door } from '../faults/door.ts'
 import { startLocalSystem } from '../faults/in_process.ts'
 import { etcdMissing, startTestEtcd } from '../support/etcd.ts'
-import { eventually, readEvents } from '../support/streams.ts'
+import { readEvents } from '../support/streams.ts'
+import { eventually } from '../support/waiting.ts'
 
 const QUOTA_BYTES = 8 * 1024 * 1024
 const PAYLOAD_BYTES = 100_000

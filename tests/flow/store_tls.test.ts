@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { freePort } from '../../scripts/etcd/member.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { startServer, type RuntimeName, type TestServer } from '../support/server.ts'
-import { eventually } from '../support/streams.ts'
+import { eventually } from '../support/waiting.ts'
 
 const run = promisify(execFile)
 const opensslMissing = await run('openssl', ['version']).then(

@@ -9,7 +9,7 @@ import { describe, it, type TestContext } from 'node:test'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { startServer, temporaryFolder, type StartServerOptions, type TestServer } from '../support/server.ts'
-import { eventually } from '../support/streams.ts'
+import { eventually } from '../support/waiting.ts'
 
 type Runtime = NonNullable<StartServerOptions['runtime']>
 

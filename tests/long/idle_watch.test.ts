@@ -10,7 +10,8 @@ import process from 'node:process'
 import { after, before, describe, it } from 'node:test'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { startServer, type RuntimeName } from '../support/server.ts'
-import { eventually, readEvents } from '../support/streams.ts'
+import { readEvents } from '../support/streams.ts'
+import { eventually } from '../support/waiting.ts'
 
 const MINUTES = Number(process.env['AVISO_IDLE_MINUTES'] ?? '20')
 const RUNTIMES: readonly RuntimeName[] = ['node', 'deno', 'bun', 'workerd']

@@ -13,7 +13,7 @@ import packageFile from '../../package.json' with { type: 'json' }
 import { findEtcdctl } from '../../scripts/etcd/binary.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { eventually } from '../support/streams.ts'
+import { eventually } from '../support/waiting.ts'
 
 const execute = promisify(execFile)
 

@@ -11,7 +11,7 @@ import { readEtcdHealth, type EtcdHealth } from '#services/monitoring/checks/etc
 import { systemClock } from '#shared/time/clock.ts'
 import { opsviewOutput } from '#services/monitoring/opsview.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
-import { eventually } from '../support/streams.ts'
+import { eventually } from '../support/waiting.ts'
 
 const QUOTA_BYTES = 16 * 1024 * 1024
 

@@ -11,8 +11,8 @@ import { describe, it } from 'node:test'
 
 import { flight, withSystem, type TestSystem } from '../service/auth_fixture.ts'
 import { createScaledClock } from '../support/clock.ts'
-import { eventually } from '../support/streams.ts'
 import { readAsClient, type ClientState } from './stream_client.ts'
+import { eventually } from '../support/waiting.ts'
 
 const MEASURE = { region: 'north', severity: 1, anomaly: 0, day: '20260810' }
 

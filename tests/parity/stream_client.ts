@@ -6,6 +6,7 @@
  */
 
 import assert from 'node:assert/strict'
+import { within } from '../support/waiting.ts'
 
 /** What was asked for. */
 export interface ClientRequest {
@@ -42,8 +43,6 @@ const REASONS = ['server_shutdown', 'max_duration_reached', 'end_of_stream']
 const MAX_LINE_BYTES = 16 * 1024 * 1024
 /** One frame: two lines, nothing else. */
 const FRAME = /^event: ([a-z-]+)\ndata: (\{.*\})$/
-/** Longest wait for what a test looks for. */
-const DEADLINE_MS = 20_000
 
 /**
  * Reads until `isEnough`, the closing frame, the end of the stream, or something terminal; then leaves.
@@ -72,7 +71,7 @@ export async function readAsClient(
   let buffered = ''
   const isOver = (): boolean => state.terminal !== undefined || state.closed !== undefined || isEnough(state)
   while (!isOver()) {
-    const { done, value } = await inTime(reader.read())
+    const { done, value } = await within('a piece of the stream', reader.read())
     if (done) break
     buffered += decoder.decode(value, { stream: true })
     assert.ok(buffered.length < MAX_LINE_BYTES)
@@ -82,18 +81,6 @@ export async function readAsClient(
   }
   await reader.cancel()
   return state
-}
-
-async function inTime<Result>(work: Promise<Result>): Promise<Result> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, failed) => {
-    timer = setTimeout(() => failed(new Error(`Nothing came within ${DEADLINE_MS} ms`)), DEADLINE_MS)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 function take(state: ClientState, request: ClientRequest, frame: string): void {

@@ -7,8 +7,9 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
-import { eventually, readEvents, readLines } from '../support/streams.ts'
+import { readEvents, readLines } from '../support/streams.ts'
 import type { TestServer } from '../support/server.ts'
+import { eventually } from '../support/waiting.ts'
 
 /** Registers the cases. `start` gives a server with nothing else talking to it. */
 export function runtimeCases(name: string, start: () => Promise<TestServer>): void {

@@ -5,7 +5,7 @@ import { offerSource, type ByteSink } from '#shared/bytes/byte_source.ts'
 import { createNodePlatform } from '#shared/runtime/node.ts'
 import type { FetchHandler, RunningServer } from '#shared/runtime/runtime.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { eventually } from '../support/streams.ts'
+import { eventually } from '../support/waiting.ts'
 
 const servers: RunningServer[] = []
 after(() => Promise.all(servers.map((server) => server.close())))

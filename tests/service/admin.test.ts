@@ -18,6 +18,7 @@ import {
   putLegacy,
 } from '../unit/services/admin/jobs/fixture.ts'
 import { setUp } from './admin_fixture.ts'
+import { eventually } from '../support/waiting.ts'
 
 const FLIGHTS = '/tmp/aviso/flight/'
 
@@ -225,7 +226,9 @@ describe('DELETE /api/v1/admin/notification/{id}', () => {
     const keys = await keysUnder(store, FLIGHTS)
     assert.equal(keys.filter((key) => key.endsWith('AZ2')).length, 0)
     assert.equal(keys.length, 3)
-    assert.ok(await holds(() => removals.isRemoved({ event: 'flight', revision: 1_000n, sequence: 2n })))
+    await eventually('it is removed', () =>
+      removals.isRemoved({ event: 'flight', revision: 1_000n, sequence: 2n }),
+    )
     assert.ok(!removals.isRemoved({ event: 'flight', revision: 1_000n, sequence: 3n }))
     assert.equal((await call('DELETE', '/api/v1/admin/notification/flight@2')).status, 404)
     assert.equal(await publish('AZ4'), 4n)
@@ -254,7 +257,7 @@ describe('DELETE /api/v1/admin/wipe', () => {
     assert.deepEqual([status, body['success'], body['deleted']], [200, true, 3])
     assert.deepEqual(await keysUnder(store, FLIGHTS), [FLIGHTS])
     assert.equal((await keysUnder(store, '/ec/mars/')).length, 1)
-    assert.ok(await holds(() => removals.isRemoved({ event: 'flight', revision, sequence: 3n })))
+    await eventually('it is removed', () => removals.isRemoved({ event: 'flight', revision, sequence: 3n }))
     assert.equal(await publish('AZ4'), 4n)
     assert.ok(
       !removals.isRemoved({ event: 'flight', revision: (await store.status()).revision, sequence: 4n }),
@@ -322,9 +325,3 @@ describe('DELETE /api/v1/admin/wipe', () => {
     )
   })
 })
-
-async function holds(check: () => boolean): Promise<boolean> {
-  const deadline = Date.now() + 5_000
-  while (!check() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 1))
-  return check()
-}

@@ -9,6 +9,7 @@ import { createMemoryStore } from '../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { silentLogger } from '#shared/logger.ts'
+import { eventually } from '../support/waiting.ts'
 
 const CONFIG = {
   name: 'aviso',
@@ -83,14 +84,6 @@ async function replay(system: System): Promise<string[]> {
   return [...text.matchAll(/"id":"(flight@\d+)"/g)].map(([, id]) => id ?? '')
 }
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadline, what)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
 describe('what an operator removes', () => {
   it('is not replayed any more: a notification (J8)', async () => {
     const system = await start()
@@ -98,7 +91,7 @@ describe('what an operator removes', () => {
     // Twice, so that what the hub keeps of the first one would serve the second.
     assert.deepEqual(await replay(system), ['flight@1', 'flight@2', 'flight@3'])
     assert.equal((await call(system, 'DELETE', '/api/v1/admin/notification/flight@2')).status, 200)
-    await until('the hub learns of it', async () => (await replay(system)).length === 2)
+    await eventually('the hub learns of it', async () => (await replay(system)).length === 2)
     assert.deepEqual(await replay(system), ['flight@1', 'flight@3'])
   })
   it('is not replayed any more: a stream, whose numbers go on (J9)', async () => {
@@ -109,9 +102,12 @@ describe('what an operator removes', () => {
       (await call(system, 'DELETE', '/api/v1/admin/wipe/stream', { stream_name: 'flight' })).status,
       200,
     )
-    await until('the hub learns of it', async () => (await replay(system)).length === 0)
+    await eventually('the hub learns of it', async () => (await replay(system)).length === 0)
     await publish(system, 'AZ3')
-    await until('what comes later is delivered', async () => (await replay(system)).join() === 'flight@3')
+    await eventually(
+      'what comes later is delivered',
+      async () => (await replay(system)).join() === 'flight@3',
+    )
   })
 })
 
@@ -129,7 +125,7 @@ describe('what was joined for open streams', () => {
     }
     const before = [await open(), await open(), await open()]
     await call(system, 'DELETE', '/api/v1/admin/notification/flight@2')
-    await until('the hub learns of it', async () => (await replay(system)).length === 2)
+    await eventually('the hub learns of it', async () => (await replay(system)).length === 2)
     const after = await open()
     assert.ok(before.every(({ text }) => text.includes('flight@2')))
     assert.ok(!after.text.includes('flight@2'), after.text)
@@ -161,7 +157,7 @@ describe('a schema in the store', () => {
     assert.deepEqual(await eventsOf(system), ['dissemination', 'flight', 'mars'])
     await publish(system, 'AZ1')
     assert.equal((await push(system, schema('storm'))).status, 200)
-    await until('the services take it over', async () => (await eventsOf(system)).join() === 'storm')
+    await eventually('the services take it over', async () => (await eventsOf(system)).join() === 'storm')
     const published = await call(system, 'POST', '/api/v1/notification', {
       event_type: 'storm',
       identifier: { a: 'b' },

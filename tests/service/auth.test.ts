@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { createScaledClock } from '../support/clock.ts'
-import { eventually, readLines } from '../support/streams.ts'
+import { readLines } from '../support/streams.ts'
 import {
   BASE_URL,
   readAll,
@@ -12,6 +12,7 @@ import {
   type Frame,
   type TestSystem,
 } from './auth_fixture.ts'
+import { eventually } from '../support/waiting.ts'
 
 const WATCH = '/api/v1/watch'
 const REPLAY = '/api/v1/replay'

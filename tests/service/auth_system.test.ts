@@ -9,10 +9,10 @@ import { createMemoryStore } from '../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
-import { eventually } from '../support/streams.ts'
 import { createTestSchemas } from '../unit/services/auth/support.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { BASE_URL, flight, readFrames } from './auth_fixture.ts'
+import { eventually } from '../support/waiting.ts'
 
 /** A store that is away, or another one than before. */
 function changeableStore(first: Store | undefined): {

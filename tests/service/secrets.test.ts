@@ -13,9 +13,9 @@ import { createRelayedStore } from '#shared/store/etcd/relayed_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createSecretFiles } from '../../scripts/serve/secret_files.ts'
 import { createManualClock, type ManualClock } from '../support/clock.ts'
-import { eventually } from '../support/streams.ts'
 import { flightBody } from './metrics_fixture.ts'
 import { createTestSchemas } from '../unit/services/auth/support.ts'
+import { eventually } from '../support/waiting.ts'
 
 const MINUTE_MS = 60_000
 const [OLD, NEW] = ['the-old-secret-of-this-test', 'the-new-secret-of-this-test']

@@ -5,7 +5,6 @@ import { decodeBase64 } from '#shared/bytes/base64.ts'
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { eventually } from '../support/streams.ts'
 import { b64, dissemination } from './identity_fixture.ts'
 import {
   authorization,
@@ -17,6 +16,7 @@ import {
   type Level,
   type LevelOptions,
 } from './tree_fixture.ts'
+import { eventually } from '../support/waiting.ts'
 
 type Start = (options: LevelOptions) => Promise<Level>
 

@@ -7,9 +7,8 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { toText } from '#shared/bytes/bytes.ts'
 import { createLineSplitter } from '#shared/bytes/lines.ts'
+import { within } from './waiting.ts'
 
-/** Longest wait for one item: generous, because two cores run everything. */
-const DEADLINE_MS = 20_000
 const MAX_LINE_BYTES = 64 * 1024 * 1024
 
 /** A stream's items, one at a time. */
@@ -49,18 +48,10 @@ function reader<Item>(
   const source: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader()
   const items: Item[] = []
   const fill = async (): Promise<boolean> => {
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<never>((_, failed) => {
-      timer = setTimeout(() => failed(new Error(`Nothing came within ${DEADLINE_MS} ms`)), DEADLINE_MS)
-    })
-    try {
-      const { done, value } = await Promise.race([source.read(), late])
-      if (done) return false
-      feed(value, (item) => items.push(item))
-      return true
-    } finally {
-      clearTimeout(timer)
-    }
+    const { done, value } = await within('a piece of the stream', source.read())
+    if (done) return false
+    feed(value, (item) => items.push(item))
+    return true
   }
   return {
     next: async (accept = () => true) => {
@@ -77,13 +68,4 @@ function reader<Item>(
     },
     close: () => source.cancel().catch(() => undefined),
   }
-}
-
-/** Calls `probe` until it holds; fails after the deadline. */
-export async function eventually(what: string, probe: () => Promise<boolean>): Promise<void> {
-  for (const limit = performance.now() + DEADLINE_MS; performance.now() < limit;) {
-    if (await probe()) return
-    await new Promise((next) => setTimeout(next, 25))
-  }
-  throw new Error(`Never came true: ${what}`)
 }

@@ -5,7 +5,6 @@ import { ClientError } from '#shared/client/client_error.ts'
 import type { Credentials } from '#shared/client/credentials.ts'
 import { followStream, type StreamMessage, type StreamOptions } from '#shared/client/stream.ts'
 import { createSkippingClock, type ManualClock } from '../../../support/clock.ts'
-import { eventually } from '../../../support/streams.ts'
 import {
   answer,
   notificationFrame,
@@ -14,6 +13,7 @@ import {
   scriptedService,
   type TestContext,
 } from '../../scripts/aviso/fixture.ts'
+import { eventually } from '../../../support/waiting.ts'
 
 const OPENING = 'event: live-notification\ndata: {"type":"connection_established"}\nid: e.0\n\n'
 const noCredentials: Credentials = { headers: () => ({}), reload: () => Promise.resolve(false) }

@@ -9,13 +9,13 @@ import {
   createPublisher,
   createSpace,
   createTestFormat,
-  eventually,
   fill,
   listen,
   notificationsOf,
   openHub,
 } from '../../../contract/hub_support.ts'
 import { put } from '../../../contract/store_support.ts'
+import { eventually } from '../../../support/waiting.ts'
 
 describe('admit()', () => {
   after(closeHubs)

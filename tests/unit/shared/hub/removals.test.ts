@@ -8,19 +8,12 @@ import { createMemoryStore } from '../../../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
+import { eventually } from '../../../support/waiting.ts'
 
 const removed = { wipedThrough: 5n, ids: new Map([[7n, 2n ** 60n]]) }
 
 async function put(store: Store, event: string, value: Uint8Array): Promise<void> {
   await store.txn({ compare: [], success: [{ kind: 'put', key: toBytes(removedKey(event)), value }] })
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000
-  while (!holds()) {
-    assert.ok(Date.now() < deadline, 'in time')
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  }
 }
 
 describe('parseRemoved()', () => {
@@ -74,10 +67,10 @@ describe('openRemovals()', () => {
     assert.ok(isRemoved({ event: 'mars', revision: 6n, sequence: 7n }))
     assert.ok(!isRemoved({ event: 'flight', revision: 1n, sequence: 7n }))
     await put(store, 'flight', encodeRemoved({ wipedThrough: 0n, ids: new Map([[1n, 3n]]) }))
-    await until(() => isRemoved({ event: 'flight', revision: 3n, sequence: 1n }))
+    await eventually('it is removed', () => isRemoved({ event: 'flight', revision: 3n, sequence: 1n }))
     // A document that cannot be read must not bring anything back.
     await put(store, 'mars', toBytes('broken'))
-    await until(() => logged > 0)
+    await eventually('it is logged', () => logged > 0)
     assert.ok(isRemoved({ event: 'mars', revision: 5n }))
     await removals.close()
     await store.close()
@@ -103,7 +96,7 @@ describe('openRemovals()', () => {
       random: () => 'random',
       logger: silentLogger,
     })
-    await until(() => removals.isRemoved({ event: 'mars', revision: 5n }))
+    await eventually('it is removed', () => removals.isRemoved({ event: 'mars', revision: 5n }))
     await removals.close()
     await inner.close()
   })

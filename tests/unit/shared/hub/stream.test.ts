@@ -10,10 +10,10 @@ import {
   createPublisher,
   createSpace,
   createTestFormat,
-  eventually,
   notificationsOf,
   openHub,
 } from '../../../contract/hub_support.ts'
+import { eventually } from '../../../support/waiting.ts'
 
 const store = createMemoryStore({ clock: systemClock })
 after(async () => {

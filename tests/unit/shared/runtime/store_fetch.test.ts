@@ -7,7 +7,7 @@ import { detectPlatform } from '#shared/runtime/detect.ts'
 import { isNotSent, notSentError } from '#shared/runtime/plain_fetch.ts'
 import type { FetchLikeResponse } from '#shared/runtime/fetch_like.ts'
 import { nextTurn } from '#shared/time/turn.ts'
-import { within } from '../../../contract/store_support.ts'
+import { within } from '../../../support/waiting.ts'
 
 const { unary, watch } = (await detectPlatform()).storeFetch
 

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { offerSource, type ByteSink } from '#shared/bytes/byte_source.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import { TAKEN_LIMIT_MS } from '#shared/runtime/server_limits.ts'
-import { eventually } from '../../../support/streams.ts'
+import { eventually } from '../../../support/waiting.ts'
 
 const platform = await detectPlatform()
 /** Node and Deno are tested without waiting. */

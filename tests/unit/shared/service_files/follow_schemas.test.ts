@@ -6,6 +6,7 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../../../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { createScaledClock } from '../../../support/clock.ts'
+import { eventually } from '../../../support/waiting.ts'
 
 const KEY = '/ec/config/aviso/v1/event_listener_schema.json'
 const schema = (...events: readonly string[]): string =>
@@ -53,14 +54,6 @@ function setUp() {
   return { store, source, seen, logged, follow, close }
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000
-  while (!holds()) {
-    assert.ok(Date.now() < deadline, 'in time')
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  }
-}
-
 describe('followSchemas()', () => {
   it('picks up every schema that can be used, and keeps the last one where one cannot', async () => {
     const { store, source, seen, logged, follow, close } = setUp()
@@ -68,14 +61,14 @@ describe('followSchemas()', () => {
     assert.deepEqual((await readSchemas(source)).schemas?.events, ['one'])
     const running = follow()
     await put(store, KEY, schema('one', 'two'))
-    await until(() => seen.length === 1)
+    await eventually('it is taken over', () => seen.length === 1)
     assert.deepEqual(seen[0]?.events, ['one', 'two'])
     await put(store, KEY, '{"broken":')
-    await until(() => logged.some((message) => message.includes('cannot be used')))
+    await eventually('it is logged', () => logged.some((message) => message.includes('cannot be used')))
     // Files of other services, and of other kinds, change nothing that is in use.
     await put(store, '/ec/config/aviso/v10/event_listener_schema.json', schema('other'))
     await put(store, KEY, schema('three'))
-    await until(() => seen.length >= 2)
+    await eventually('it is taken over', () => seen.length >= 2)
     assert.deepEqual(seen.at(-1)?.events, ['three'])
     await close(running)
   })
@@ -84,7 +77,7 @@ describe('followSchemas()', () => {
     await put(store, KEY, schema('one'))
     const running = follow()
     for (let push = 0; push < 3; push++) await put(store, KEY, schema(`push${push}`))
-    await until(() => seen.at(-1)?.events[0] === 'push2')
+    await eventually('it is taken over', () => seen.at(-1)?.events[0] === 'push2')
     await close(running)
   })
   it('goes on after its history was compacted', async () => {
@@ -99,7 +92,7 @@ describe('followSchemas()', () => {
       signal: stop.signal,
       onChange: async (schemas) => void seen.push(schemas),
     })
-    await until(() => seen.at(-1)?.events[0] === 'three')
+    await eventually('it is taken over', () => seen.at(-1)?.events[0] === 'three')
     stop.abort()
     await close(running)
   })

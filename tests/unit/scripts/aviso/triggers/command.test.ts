@@ -8,8 +8,8 @@ import { createTrigger } from '../../../../../scripts/aviso/triggers/create_trig
 import { TriggerError } from '../../../../../scripts/aviso/triggers/trigger.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
 import { createManualClock } from '../../../../support/clock.ts'
-import { eventually } from '../../../../support/streams.ts'
 import { never, notification, recordedOutput, triggerHost } from '../fixture.ts'
+import { eventually } from '../../../../support/waiting.ts'
 
 const NODE = `'${process.execPath}'`
 /** Prints arguments, the variables of the notification, and its folder. */

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import { createTrigger } from '../../../../../scripts/aviso/triggers/create_trigger.ts'
 import { TriggerError } from '../../../../../scripts/aviso/triggers/trigger.ts'
 import { createManualClock } from '../../../../support/clock.ts'
-import { eventually } from '../../../../support/streams.ts'
 import { answer, never, notification, scriptedService, triggerHost } from '../fixture.ts'
+import { eventually } from '../../../../support/waiting.ts'
 
 const post = (protocol: object) =>
   createTrigger({ type: 'post', protocol: { type: 'cloudevents_http', ...protocol } }, triggerHost())

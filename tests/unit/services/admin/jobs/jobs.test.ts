@@ -6,6 +6,7 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Store, TxnRequest } from '#shared/store/store.ts'
 import { rejects } from '../../../../contract/store_support.ts'
 import { DAY_MS, HOUR_MS, NOW, SETTINGS, keysUnder, mars, put, setUp } from './fixture.ts'
+import { eventually } from '../../../../support/waiting.ts'
 
 async function oldestReadable(store: Store): Promise<bigint> {
   const { revision } = await store.status()
@@ -194,7 +195,7 @@ describe('createJobs()', () => {
       await claim?.renew()
       return {}
     })
-    await until(async () => (await keysUnder(store, '/_aviso/admin/jobs/')).length === 1)
+    await eventually('it runs', async () => (await keysUnder(store, '/_aviso/admin/jobs/')).length === 1, 0)
     await rejects(another().run('clean'), 'ERR_JOB_RUNNING')
     assert.deepEqual(await another().run('clean', { slot: NOW }), { skipped: 'running' })
     clock.pass(HOUR_MS)
@@ -229,19 +230,11 @@ describe('createJobs()', () => {
     const { store, jobs } = setUp()
     for (let step = 0; step < 500; step++) await put(store, mars('20261101', step))
     const running = jobs.run('clean')
-    await until(async () => (await keysUnder(store, '/ec/mars/')).length < 500)
+    // The store commits in turns of the event loop.
+    await eventually('some are deleted', async () => (await keysUnder(store, '/ec/mars/')).length < 500, 0)
     await jobs.close()
     await rejects(running, 'ERR_STORE_UNAVAILABLE')
     await rejects(jobs.run('clean'), 'ERR_STORE_UNAVAILABLE')
     assert.ok((await keysUnder(store, '/ec/mars/')).length > 0)
   })
 })
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5_000
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadline, 'in time')
-    // The store commits in turns of the event loop.
-    await new Promise((resolve) => setTimeout(resolve, 0))
-  }
-}

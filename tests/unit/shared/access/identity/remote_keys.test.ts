@@ -9,6 +9,7 @@ import { MISBEHAVIOURS, startKeySet, type KeySetStandIn } from '../../../../supp
 import { createIssuerKey, type IssuerKey } from '../../../../support/tokens.ts'
 import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
 import { realFetch, realParts } from './support.ts'
+import { eventually } from '../../../../support/waiting.ts'
 
 const KNOWN: KeyHint = { algorithm: 'ES256', keyId: 'first' }
 const NEXT: KeyHint = { algorithm: 'ES256', keyId: 'second' }
@@ -72,7 +73,7 @@ describe('createRemoteKeys()', () => {
     const version = keys.version()
     await clock.advance(8 * MINUTE)
     assert.equal(keys.version(), version)
-    await waitFor(() => fetches() === 2 && server.seen.length === 2)
+    await eventually('it asks again', () => fetches() === 2 && server.seen.length === 2)
     server.keys = [second.publicJwk]
     await clock.advance(10 * MINUTE)
     assert.deepEqual(await keys.find(KNOWN), [], 'a key that was withdrawn')
@@ -131,11 +132,3 @@ describe('createRemoteKeys()', () => {
     assert.ok(!server.seen.some(({ target }) => target !== '/keys'), 'a redirect was followed')
   })
 })
-
-async function waitFor(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error('the condition did not come true')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}

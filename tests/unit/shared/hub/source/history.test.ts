@@ -7,9 +7,9 @@ import { silentLogger } from '#shared/logger.ts'
 import { createHistory, type History } from '#shared/hub/source/history.ts'
 import { HISTORY_HOLD_MS, HISTORY_READERS, HISTORY_TURN_REVISIONS } from '#shared/hub/source/limits.ts'
 import { createRing } from '#shared/hub/source/ring.ts'
-import { eventually } from '../../../../contract/hub_support.ts'
 import { entryOf, putEvent } from '../hub_support.ts'
 import { createManualClock } from '../../../../support/clock.ts'
+import { eventually } from '../../../../support/waiting.ts'
 
 const HEAD = 1_000_000n
 

@@ -4,7 +4,7 @@ import type { AvisoErrorCode } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Store, TxnResult } from '#shared/store/store.ts'
 import { createScaledClock } from '../../../../support/clock.ts'
-import { within, rejects } from '../../../../contract/store_support.ts'
+import { rejects } from '../../../../contract/store_support.ts'
 import {
   closedPort,
   HEADER,
@@ -14,6 +14,7 @@ import {
   type Received,
   type Reply,
 } from './gateway_fixture.ts'
+import { within } from '../../../../support/waiting.ts'
 
 const key = toBytes('a')
 const RANGE = '/v3/kv/range'

@@ -5,7 +5,7 @@ import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
 import { systemClock, type Clock } from '#shared/time/clock.ts'
 import { createScaledClock } from '../../../../support/clock.ts'
-import { rejects, within } from '../../../../contract/store_support.ts'
+import { rejects } from '../../../../contract/store_support.ts'
 import {
   HEADER,
   openStore,
@@ -14,6 +14,7 @@ import {
   type Received,
   type Reply,
 } from './gateway_fixture.ts'
+import { within } from '../../../../support/waiting.ts'
 
 const key = toBytes('a')
 const WATCH = '/v3/watch'
