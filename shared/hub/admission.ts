@@ -1,5 +1,5 @@
 /**
- * Admission: whether a stream can begin where it wants to.
+ * Admission: it checks whether a new stream can begin at the position that its listener asks for.
  *
  * @module
  */
@@ -16,23 +16,23 @@ import { HISTORY_WAIT_MS, START_WAIT_MS } from './limits.ts'
 import type { Ring } from './source/ring.ts'
 import type { Upstream } from './source/upstream.ts'
 
-/** What admission works with. */
 export interface AdmissionParts {
   readonly store: Store
   readonly ring: Ring
   readonly history: History
   readonly upstream: Upstream
   readonly clock: Clock
-  /** Whether the upstream has been away for too long. */
+  /** Whether the upstream has been disconnected for too long. */
   readonly isOut: () => boolean
-  /** The hub is closed. */
+  /** Aborted when the hub closes. */
   readonly signal: AbortSignal
 }
 
 /**
  * Resolves when a stream may begin at a position.
  *
- * @throws {AvisoError} `ERR_STORE_UNAVAILABLE`, `ERR_FUTURE_POSITION`, `ERR_HISTORY_COMPACTED`.
+ * @throws {AvisoError} `ERR_STORE_UNAVAILABLE`, `ERR_FUTURE_POSITION`, `ERR_HISTORY_COMPACTED`. What the store or its history throws is
+ *   passed on.
  */
 export async function admit(parts: AdmissionParts, from: StartPosition): Promise<void> {
   await untilStanding(parts)
@@ -56,17 +56,17 @@ async function untilStanding(parts: AdmissionParts): Promise<void> {
 
 async function checkExists({ store, upstream, signal }: AdmissionParts, revision: Revision): Promise<void> {
   if (revision <= upstream.standing.head() + 1n) return
-  // The store is asked: the client may have seen a write acknowledged that has not come here yet.
+  // The store is asked, because the client may know of an acknowledged write that has not reached this hub yet.
   const { revision: head } = await store.range({ key: toBytes(EPOCH_KEY), keysOnly: true }, { signal })
   if (revision > head + 1n) {
     throw new AvisoError(
       'ERR_FUTURE_POSITION',
-      'The position lies ahead of everything stored; start again from a date or from now',
+      'The position is ahead of everything in the store; start again from a date or from now',
     )
   }
 }
 
-/** Waits until a revision has been found in history. What takes longer is told in the stream. */
+/** Waits until a revision has been found in history. If that takes longer, the stream begins and reports a failure in its last frame. */
 async function checkReadable(parts: AdmissionParts, next: Revision): Promise<void> {
   const { history, ring, clock, signal } = parts
   if (next >= ring.floor) return
@@ -85,5 +85,5 @@ async function checkReadable(parts: AdmissionParts, next: Revision): Promise<voi
 }
 
 function closed(): AvisoError {
-  return new AvisoError('ERR_STORE_UNAVAILABLE', 'This service is going away; connect again')
+  return new AvisoError('ERR_STORE_UNAVAILABLE', 'This service is shutting down; connect again')
 }

@@ -1,10 +1,11 @@
 /**
- * Delivery: what moves the cursors of all streams.
+ * Delivery: it writes to all streams and moves their cursors. A cursor is the place in the store's history that a stream has reached.
  *
  * Flow: store → hub (**delivery**) → auth → listener
  *
- * A stream whose reader asks is given what comes next for its cursor: from history, from the ring, and when it has everything, from the
- * front of its group. A stream whose reader does not ask is parked and costs nothing.
+ * When a stream's reader asks for bytes, delivery writes what comes next for its cursor. It takes that from history, then from the ring
+ * (the recent revisions in memory). A stream that has everything then waits in the front of its group for live frames. A stream whose
+ * reader does not ask is parked and costs nothing.
  *
  * @module
  */
@@ -25,12 +26,11 @@ import type { Ring } from './source/ring.ts'
 import { createChunkReader, type ChunkReader } from './shared_chunks.ts'
 import { write, type Stream, type StreamReader } from './stream.ts'
 
-/** What delivery works with. */
 export interface DeliveryParts {
   readonly ring: Ring
   readonly history: History
   readonly visit: Groups['visit']
-  /** Whether history that comes late through the ring is complete. */
+  /** Whether the ring has everything that was stored before the hub began. See `source/standing.ts`. */
   readonly isSettled: () => boolean
   readonly clock: Clock
   readonly logger: Logger
@@ -42,21 +42,21 @@ export interface DeliveryParts {
 export interface Delivery extends StreamReader {
   /** Matches an entry that has just been appended to the ring. */
   dispatch(entry: Entry): void
-  /** Has everything written that can be, at the end of this turn. */
+  /** Writes everything that can be written, at the end of this turn. */
   flushSoon(): void
-  /** The same at once. */
+  /** Writes everything that can be written, at once. */
   flush(): void
-  /** Writes a heartbeat, where the format has one. Only after {@link flush}, and while the stream's reader waits. */
+  /** Writes a heartbeat, if the format has one. Call it only after {@link flush}, and while the stream's reader waits. */
   beat(stream: Stream): void
-  /** Writes the last frame and closes the stream. Does nothing to one that has ended. */
+  /** Writes the last frame and closes the stream. Does nothing to a stream that has ended. */
   end(stream: Stream, ending: Ending): void
 }
 
-/** What the steps of one stream work with. */
+/** The parts of a delivery, shared by the steps of all streams. */
 interface Desk extends DeliveryParts {
   readonly fronts: Fronts
   readonly read: ChunkReader
-  /** Streams that wait for more, but not for all that comes: those that start later, and those with an end. */
+  /** Streams at the ring's end that do not belong to a front, e.g. streams that start at a later revision or that have an end. */
   readonly waiting: Set<Stream>
 }
 
@@ -106,9 +106,9 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   }
 }
 
-/** Gives a stream what it can have now. */
+/** Writes to a stream as long as its reader asks and there is something to write. */
 function serve(desk: Desk, stream: Stream): void {
-  // A reader may ask for more while it is given something: then it is served here, one after the other.
+  // A reader may ask for more during a write. The loop below then goes on, without a nested call.
   if (stream.isServed) return
   stream.isServed = true
   try {
@@ -120,7 +120,7 @@ function serve(desk: Desk, stream: Stream): void {
   }
 }
 
-/** @returns Whether to look again. */
+/** Takes one step. @returns whether another step may follow. */
 function step(desk: Desk, stream: Stream): boolean {
   const { ring, history, fronts, waiting } = desk
   const isAtEnd = stream.next > ring.through
@@ -147,7 +147,7 @@ function step(desk: Desk, stream: Stream): boolean {
   return true
 }
 
-/** Gives a stream one chunk, and moves its cursor behind it. */
+/** Writes one chunk to a stream, and moves its cursor behind the chunk. */
 function take({ read, clock }: Desk, stream: Stream, source: EntrySource): void {
   const { next, index, bytes } = read(stream, source)
   stream.next = next
@@ -155,7 +155,7 @@ function take({ read, clock }: Desk, stream: Stream, source: EntrySource): void 
   if (bytes !== undefined) write(stream, bytes, clock.now())
 }
 
-/** Has history read for a stream. @returns Whether it is there already. */
+/** Requests history for a stream. @returns whether the history is there already. */
 function wait(desk: Desk, stream: Stream): boolean {
   if (stream.waiter !== undefined) return false
   const done = (): void => {
@@ -181,7 +181,7 @@ function wait(desk: Desk, stream: Stream): boolean {
   return stream.waiter === undefined
 }
 
-/** Whether it takes all that comes from now on, as live. */
+/** Whether a stream takes everything from now on, as live. */
 function belongsToFront({ ring }: Desk, { next, index, until, historyEnd }: Stream): boolean {
   return historyEnd === undefined && until === undefined && index === 0 && next === ring.through + 1n
 }
@@ -197,17 +197,17 @@ function completeHistory(desk: Desk, stream: Stream): void {
   if (frame !== undefined) write(stream, frame, desk.clock.now())
 }
 
-/** Whether nothing between its cursor and the ring's end matches. */
+/** Whether nothing between the stream's cursor and the ring's end matches. */
 function isUpToDate({ next, group }: Stream): boolean {
   return next > group.since && next > group.lastHit
 }
 
-/** How far a stream goes at most, as things stand. */
+/** The last revision that a stream can reach now. */
 function reachOf({ ring }: Desk, { until }: Stream): Revision {
   return until !== undefined && until < ring.through ? until : ring.through
 }
 
-/** The place up to which a stream has everything. Hits of the front are not looked at. */
+/** The place up to which a stream has everything. Hits of the front that are not written yet are ignored. */
 function positionOf(desk: Desk, stream: Stream): StreamPosition {
   const { next, index } = stream
   const reach = reachOf(desk, stream)
@@ -238,9 +238,9 @@ function detach({ fronts, waiting, history, onGone }: Desk, stream: Stream): voi
   onGone(stream)
 }
 
-/** A format that throws is a defect of ours: it ends the streams that it concerns, and nothing else. */
+/** Ends streams whose format threw. That is a defect of this service, and no other stream ends with them. */
 function fail(desk: Desk, streams: readonly Stream[], error: unknown): void {
-  desk.logger('error', 'Streams were broken off, for their frames could not be made', {
+  desk.logger('error', 'Streams were broken off because their frames could not be made', {
     reason: error instanceof Error ? error.name : 'unknown',
     streams: streams.length,
   })

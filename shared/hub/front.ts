@@ -1,9 +1,8 @@
 /**
- * The fronts of all groups: where live frames are written, once for all streams that wait.
+ * Fronts: the front of a group holds its streams that have everything and whose readers wait. Live frames are made once for all of them.
  *
- * A stream stands in the front of its group while it has everything and its reader waits. What matches is collected until the end of the
- * turn, so that what arrives together is written together, and what arrives alone at once. The front is given one chunk; each of its
- * streams then has a cursor of its own until its reader asks again.
+ * Matches are collected until the end of the turn. So matches that arrive together are written together, and a match that arrives alone is
+ * written at once. All streams of the front get one chunk. Each of them then has its own cursor until its reader asks again.
  *
  * @module
  */
@@ -19,22 +18,21 @@ import { write, type Stream } from './stream.ts'
 export interface Fronts {
   /** Matches an entry that has just been appended to the ring. */
   dispatch(entry: Entry): void
-  /** Writes what has matched to the fronts. */
+  /** Writes the collected matches to the fronts. */
   flush(): void
-  /** Puts a stream into the front of its group, which has everything up to the ring's end. */
+  /** Puts a stream that has everything up to the ring's end into the front of its group. */
   enter(stream: Stream): void
-  /** Gives a stream of the front a cursor of its own, behind everything. It may have been written to. */
+  /** Takes a stream out of the front and gives it its own cursor. Pending matches are written first, so the stream may get bytes. */
   leave(stream: Stream): void
-  /** Takes a stream out for good. */
+  /** Takes a stream out of the front without writing to it. */
   remove(stream: Stream): void
 }
 
-/** What fronts work with. */
 export interface FrontParts {
   readonly ring: Ring
   readonly visit: Groups['visit']
   readonly clock: Clock
-  /** A format threw: these streams cannot go on. */
+  /** Called when a format threw: these streams cannot go on. */
   readonly onFailure: (streams: readonly Stream[], error: unknown) => void
   readonly observer?: HubObserver
 }
@@ -68,7 +66,7 @@ export function createFronts({ ring, visit, clock, onFailure, observer }: FrontP
     }
   }
 
-  /** One chunk of hits, and the cursor behind it. Who comes back reads the others from the ring. */
+  /** Joins hits into one chunk, with the cursor behind it. A stream that comes back reads the other hits from the ring. */
   function joinHits({ live }: Group, hits: Group['hits']) {
     const frames = createFrames()
     for (const { entry, place } of hits) {
@@ -105,7 +103,7 @@ export function createFronts({ ring, visit, clock, onFailure, observer }: FrontP
       for (const group of groups) tryFlush(group)
     },
     enter: (stream) => {
-      // What it has read from the ring must not be written to it again with the front.
+      // Pending hits are written first, because the stream has read them from the ring already.
       tryFlush(stream.group)
       stream.place = stream.group.front.push(stream) - 1
     },

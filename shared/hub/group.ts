@@ -1,5 +1,5 @@
 /**
- * Groups: streams that take the same things in the same form, and so share every frame and most chunks.
+ * Groups: the streams of a group take the same notifications in the same format. So they share every frame and most chunks.
  *
  * @module
  */
@@ -19,37 +19,37 @@ export interface Hit {
   readonly place: number
 }
 
-/** What the streams of a group have in common. */
+/** What the streams of a group share. */
 export interface Group {
-  /** Different from that of every other group, also of those that are gone. */
+  /** Different from the id of every other group, present or past. */
   readonly id: number
   readonly key: string
   readonly matcher: Matcher
   readonly history: Encoding
   readonly live: Encoding
-  /** What came up to this revision was not matched against it. */
+  /** Revisions up to this one were not matched against the group. */
   readonly since: Revision
   /** Newest revision that matched since then; 0n for none. */
   lastHit: Revision
   /** Number of its streams. */
   size: number
-  /** Streams that have everything but the hits, and whose readers wait for more. */
+  /** Streams that have everything except the hits, and whose readers wait. */
   front: Stream[]
-  /** Matches that the front does not have yet. */
+  /** Matches that are not written to the front yet. */
   hits: Hit[]
 }
 
 /** All groups that have streams. */
 export interface Groups {
-  /** The group of a new stream, which counts it from now on. */
+  /** Adds a new stream to its group. @returns the group. */
   join(selection: Selection, format: StreamFormat): Group
   /** Ends {@link join}. */
   leave(group: Group): void
-  /** Calls `hit` for everything that a group takes of an entry. */
+  /** Calls `hit` for each group and each place of an entry that the group takes. */
   visit(entry: Entry, hit: (group: Group, place: number) => void): void
 }
 
-/** No groups. @param through Tells up to which revision entries have been visited. */
+/** An empty collection of groups. @param through The revision up to which entries have been visited. */
 export function createGroups(through: () => Revision, removals?: HubRemovals): Groups {
   const groups = new Map<string, Group>()
   const index = createSubscriptionIndex<Group>()
@@ -58,7 +58,7 @@ export function createGroups(through: () => Revision, removals?: HubRemovals): G
   return {
     visit: index.visit,
     join: (selection, format) => {
-      // Frames and chunks are kept by this key, so those with what was removed since are never found again.
+      // Frames and chunks are kept by this key. With a new version of the removals, the old ones are never found again.
       const key = `${format.name} ${removals?.version() ?? 0} ${keyOf(selection)}`
       let group = groups.get(key)
       if (group === undefined) {
@@ -95,7 +95,7 @@ interface EncodingRequest {
   readonly phase: 'history' | 'live'
 }
 
-/** Frames of notifications serve all groups of a format, those of revisions only their own: they hold what its ranges hold. */
+/** A notification's frame serves all groups of a format. A revision's frame serves one group, because it holds the events in its ranges. */
 function createEncoding(groupKey: string, { matcher, format, phase }: EncodingRequest): Encoding {
   switch (matcher.kind) {
     case 'ranges':

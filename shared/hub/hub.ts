@@ -1,5 +1,5 @@
 /**
- * The hub port: one upstream watch, many listeners.
+ * The hub port. A hub reads the store with one watch (the upstream) and serves many listeners from it.
  *
  * Flow: store → **hub** → auth → listener
  *
@@ -11,31 +11,31 @@ import type { KeyRange, Revision, StoreEvent } from '#shared/store/store.ts'
 
 /** Where a stream starts. */
 export type StartPosition =
-  /** The first revision after the subscription stands. */
+  /** The first revision after the stream has begun. */
   | { readonly kind: 'live' }
   /** Everything from `revision` on, inclusive. With `afterIndex`: in that revision only notifications with a greater index. */
   | { readonly kind: 'revision'; readonly revision: Revision; readonly afterIndex?: number }
 
-/** What a stream carries. */
+/** What a stream delivers. */
 export type Selection =
   /** Notifications that match a filter, one frame each. */
   | { readonly kind: 'notifications'; readonly filter: NotificationFilter }
   /**
-   * Raw store events inside any of the ranges, one frame per revision (the 1.x facade). Internal keys never match `ranges`: `relayed` has
-   * those that another hub is given, within `RELAYED_RANGES`.
+   * Raw store events inside any of the ranges, one frame per revision (the 1.x facade). Internal keys never match `ranges`. `relayed` names
+   * the internal keys for the hub of another Aviso, within `RELAYED_RANGES`.
    */
   | { readonly kind: 'ranges'; readonly ranges: readonly KeyRange[]; readonly relayed?: readonly KeyRange[] }
 
 /** How a stream ends. Every stream can be resumed from its last position. */
 export type Ending =
   | { readonly reason: EndReason }
-  /** What comes next in the history is gone: `oldest` is the oldest revision that can be read. */
+  /** The revisions that come next are gone from the history: `oldest` is the oldest revision that can be read. */
   | { readonly reason: 'history_compacted'; readonly oldest: Revision }
 
 /** Why a stream ends. */
 export type CloseReason = Ending['reason']
 
-/** Why a stream ends whose next revision is still kept. */
+/** Why a stream ends while the store still keeps its next revision. */
 export type EndReason =
   | 'end_of_stream'
   | 'max_age'
@@ -46,7 +46,7 @@ export type EndReason =
   | 'auth_expired'
   /** The listener's right was taken away. */
   | 'auth_revoked'
-  /** For too long no server could tell whether the listener may go on. */
+  /** No server could confirm the listener's right for too long. */
   | 'auth_unavailable'
 
 /** The place a stream has reached: everything that matches up to it has been delivered. */
@@ -57,17 +57,17 @@ export interface StreamPosition {
   readonly index?: number
 }
 
-/** What the last frame of a stream tells. */
+/** The content of a stream's last frame. */
 export type Closing = Ending & { readonly position: StreamPosition }
 
 /**
- * Turns what happens on a stream into bytes. `notification` and `revision` are pure functions of their arguments and are shared between
- * all streams whose formats have the same `name`; the others belong to one stream.
+ * Turns what happens on a stream into bytes. `notification` and `revision` are pure functions; their frames are shared between all streams
+ * whose formats have the same `name`. The other members belong to one stream.
  */
 export interface StreamFormat {
   /** Streams with the same name share encoded frames. */
   readonly name: string
-  /** First frame. `head` is the store's newest revision known. */
+  /** First frame. `head` is the newest revision that the hub knows. */
   opening?(head: Revision): Uint8Array | undefined
   notification?(notification: Notification, phase: 'history' | 'live'): Uint8Array
   revision?(revision: Revision, events: readonly StoreEvent[]): Uint8Array
@@ -86,9 +86,9 @@ export interface SubscribeRequest {
   readonly format: StreamFormat
   /** Seconds after which the stream ends; absent: the hub's default. */
   readonly maxAgeSeconds?: number
-  /** Why it ends then. Default: `max_age`. */
+  /** Why the stream ends at that age. Default: `max_age`. */
   readonly ageReason?: EndReason
-  /** Called once when the stream has ended or was cancelled, for whatever reason. It must not throw. */
+  /** Called once when the stream has ended or was cancelled, for any reason. It must not throw. */
   readonly onGone?: () => void
 }
 
@@ -106,23 +106,23 @@ export interface HubStatus {
   readonly revision: Revision
   readonly ringEntries: number
   readonly ringBytes: number
-  /** Whether the upstream watch stands. */
+  /** Whether the upstream watch is connected. */
   readonly connected: boolean
 }
 
-/** Told what a hub sees, for traces and figures. It must be quick and must not throw. */
+/** Observes a hub, for traces and figures. It must be quick and must not throw. */
 export interface HubObserver {
   /**
-   * A notification has just arrived, and goes to `listeners` streams. A watch of 1.x counts for every notification of a revision of which
-   * it gets something.
+   * Called when a notification has just arrived, and goes to `listeners` streams. A 1.x watch that gets any event of a revision counts for
+   * every notification of it.
    */
   seen(notification: Notification, listeners: number): void
 }
 
-/** What operators have taken out of history, which itself cannot be changed. */
+/** Notifications that operators have removed. They stay in the store's history, which cannot be changed, but are not delivered. */
 export interface HubRemovals {
   readonly isRemoved: (notification: Notification) => boolean
-  /** Rises with every change: what was joined for streams before it is not handed to later ones. */
+  /** Rises with every change, so that chunks made before a change do not reach streams that begin after it. */
   readonly version: () => number
 }
 
@@ -130,7 +130,7 @@ export interface HubRemovals {
 export interface Hub {
   /**
    * @throws {AvisoError} `ERR_HISTORY_COMPACTED`, `ERR_FUTURE_POSITION`, `ERR_OVERLOADED` (too many streams),
-   *   `ERR_STORE_UNAVAILABLE` when the upstream has never stood or the position cannot be checked.
+   *   `ERR_STORE_UNAVAILABLE` when the upstream is not ready or the position cannot be checked.
    */
   subscribe(request: SubscribeRequest): Promise<Subscription>
   status(): HubStatus

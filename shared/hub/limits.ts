@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Bounds of a hub. All but the last are an operator's (`services/auth/settings.ts`). */
+/** Bounds of a hub. An operator can set all but the last (`services/auth/settings.ts`). */
 export interface HubLimits {
   /** Bytes of recent revisions and their encoded frames kept for all streams together. */
   readonly ringBytes: number
@@ -14,26 +14,26 @@ export interface HubLimits {
   readonly heartbeatSeconds: number
   /** Longest life of a stream. */
   readonly maxAgeSeconds: number
-  /** Seconds a listener may leave its stream unread before it is ended. */
+  /** Seconds that a listener may leave its stream unread before the stream is ended. */
   readonly stallSeconds: number
   /** Seconds without an upstream after which all streams are ended. */
   readonly outageSeconds: number
 }
 
-/** Longer than any election; after that another instance may well have a store. */
+/** Longer than any election in the store. After that, another instance may well reach a store. */
 export const OUTAGE_SECONDS = 30
 
-/** Joined chunks kept because several streams need the same ones at about the same time: 32 full ones, and each is quickly made anew. */
+/** Memory for chunks that several streams need at about the same time. It holds 32 full ones, and a dropped chunk is quickly made again. */
 export const SHARED_CHUNKS_BYTES = 2 * 1024 * 1024
 
-/** Streams looked at before others get their turn: a heartbeat takes about 15 µs. */
+/** Streams that one turn of the sweep checks: a heartbeat takes about 15 µs. */
 export const SWEEP_SLICE = 256
 
-/** How often heartbeats, ages and stalls are looked at: one timer for all streams, so they are exact to a second. */
+/** How often heartbeats, ages and stalls are checked. One timer serves all streams, so they are exact to a second. */
 export const SWEEP_MS = 1_000
 
-/** How long a new stream waits to hear that its place in history can be read; a busy one is answered and told in the stream. */
+/** How long a new stream waits for its place in history. If reading takes longer, the stream begins, and a failure is reported in it. */
 export const HISTORY_WAIT_MS = 3_000
 
-/** How long a new stream waits for an upstream that has not stood yet. */
+/** How long a new stream waits for an upstream that is not ready yet. */
 export const START_WAIT_MS = 5_000

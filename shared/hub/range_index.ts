@@ -1,6 +1,6 @@
 /**
- * The index from a key to the ranges that may hold it. Ranges of listeners are prefixes and single keys, or little else: each is filed
- * under the bytes that all its keys begin with, and a key asks for each of its own beginnings.
+ * The range index finds the ranges that may hold a key. Nearly all ranges of listeners are prefixes or single keys. So a range is filed
+ * under the bytes that all its keys begin with, and a lookup tries each beginning of the key.
  *
  * @module
  */
@@ -12,11 +12,11 @@ export interface RangeIndex<Item> {
   add(item: Item, ranges: readonly KeyRange[]): void
   remove(item: Item, ranges: readonly KeyRange[]): void
   isEmpty(): boolean
-  /** Every item with a range that holds the key, and perhaps some more; an item may come twice. */
+  /** Every item with a range that holds the key, and perhaps other items. An item may come twice. */
   find(key: Uint8Array): Iterable<Item>
 }
 
-/** Items under one beginning. */
+/** Items that are filed under one beginning. */
 interface Bucket<Item> {
   readonly length: number
   readonly items: Set<Item>
@@ -24,7 +24,7 @@ interface Bucket<Item> {
 
 export function createRangeIndex<Item>(): RangeIndex<Item> {
   const buckets = new Map<string, Bucket<Item>>()
-  /** Length of a beginning → buckets with it. */
+  /** Length of a beginning → number of buckets with that length. */
   const lengths = new Map<number, number>()
 
   const count = (length: number, change: number): void => {
@@ -80,7 +80,7 @@ export function commonBeginning({ key, end }: KeyRange): Uint8Array {
   return key.subarray(0, isNext ? length + 1 : length)
 }
 
-/** Bytes as text, one character each: map keys are compared by value. */
+/** Bytes as text, one character for each byte, because a map compares texts by value. */
 function nameOf(bytes: Uint8Array, length: number): string {
   let name = ''
   for (let index = 0; index < length; index++) name += String.fromCharCode(bytes[index] ?? 0)

@@ -1,5 +1,6 @@
 /**
- * What is removed of all event types, followed in the store: asked for every notification before it is delivered.
+ * Removals: which notifications operators have removed. This module follows that in the store. The hub asks it about every notification
+ * before delivery.
  *
  * Flow: store → hub → **removals** → auth → listener
  *
@@ -16,20 +17,18 @@ import type { Logger } from '#shared/logger.ts'
 import { followStore } from './source/follow.ts'
 import { NOTHING_REMOVED, parseRemoved, type Removed } from '#shared/journal/removed.ts'
 
-/** Wait before everything is read again, where the watch cannot go on. */
+/** Wait before everything is read again, after the watch could not go on. */
 const RESTART_MS = 1_000
 
-/** What is removed. */
 export interface Removals {
-  /** Whether a notification is no longer delivered. One function for all streams, so that those which ask for the same share. */
+  /** Whether a notification is no longer delivered. All streams have this one function, so that equal requests share a group. */
   readonly isRemoved: (notification: Pick<Notification, 'event' | 'revision' | 'sequence'>) => boolean
-  /** Rises with every change. */
+  /** A number that rises with every change. */
   readonly version: () => number
   /** Ends the watch. Idempotent. */
   close(): Promise<void>
 }
 
-/** What following works with. */
 export interface RemovalsParts {
   readonly store: Store
   readonly clock: Clock
@@ -38,9 +37,9 @@ export interface RemovalsParts {
 }
 
 /**
- * Reads what is removed, and follows it.
+ * Reads which notifications are removed, and follows the changes.
  *
- * @throws {AvisoError} What the store throws at the first read.
+ * @throws {AvisoError} The store's error at the first read.
  */
 export async function openRemovals(parts: RemovalsParts): Promise<Removals> {
   const { store, clock, logger } = parts
@@ -54,11 +53,15 @@ export async function openRemovals(parts: RemovalsParts): Promise<Removals> {
     try {
       into.set(event, parseRemoved(kv.value, event))
     } catch (error) {
-      // What was known stays: showing too little is mended by an operator, showing too much is not.
-      logger('error', 'What was removed could not be read', {
-        event,
-        code: isAvisoError(error) ? error.code : 'ERR_INTERNAL',
-      })
+      // The known removals stay: an operator can fix that too little is shown, but a removed notification that was shown stays seen.
+      logger(
+        'error',
+        'The list of removed notifications could not be read; the last known list stays in use',
+        {
+          event,
+          code: isAvisoError(error) ? error.code : 'ERR_INTERNAL',
+        },
+      )
       into.set(event, known.get(event) ?? NOTHING_REMOVED)
     }
   }
@@ -86,8 +89,8 @@ export async function openRemovals(parts: RemovalsParts): Promise<Removals> {
       try {
         await follow(from)
       } catch (error) {
-        // Compacted past us, or replaced: what holds now is all that matters.
-        logger('warn', 'What was removed is read anew', {
+        // The history is compacted beyond this place, or the store was replaced. Only the present state matters, so it is read again.
+        logger('warn', 'The list of removed notifications is read again', {
           code: isAvisoError(error) ? error.code : 'ERR_INTERNAL',
         })
         await clock.sleep(RESTART_MS, stop.signal)

@@ -1,5 +1,5 @@
 /**
- * Selections as the hub uses them: one matcher for streams that ask for the same.
+ * Compiles what a listener asks for (a selection) into a matcher, and into a text that is equal for equal selections.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Selection } from './hub.ts'
 import type { IsRemoved, Matcher } from './source/matcher.ts'
 
-/** Compiles a selection; a matcher keeps nothing of it but sets and functions. */
+/** Compiles a selection. The matcher keeps only the sets and functions of it. */
 export function createMatcher(selection: Selection, isRemoved?: IsRemoved): Matcher {
   if (selection.kind === 'ranges') {
     const { ranges, relayed = [] } = selection
@@ -17,9 +17,9 @@ export function createMatcher(selection: Selection, isRemoved?: IsRemoved): Matc
   return { kind: 'notifications', event, predicates: [...conditions], isRemoved }
 }
 
-/** Makes texts that are the same for selections that surely take the same. */
+/** @returns a function that makes the text of a selection. Selections with the same text take the same notifications. */
 export function createSelectionKeys(): (selection: Selection) => string {
-  // Functions cannot be compared by what they do, only by which they are.
+  // Functions are compared by identity, because their behaviour cannot be compared.
   const testNumbers = new WeakMap<object, number>()
   let lastTestNumber = 0
   const numberOf = (test: object): number => {

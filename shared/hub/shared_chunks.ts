@@ -1,5 +1,5 @@
 /**
- * Chunks kept for a while, because streams that come back together need the same ones.
+ * Keeps chunks for a while, because streams that come back together need the same chunks.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import type { Stream } from './stream.ts'
 /** Map slot, key and header of a chunk. */
 const CHUNK_OVERHEAD_BYTES = 300
 
-/** A chunk that ends where the ring ended is worth sharing from this size on, although there is more by now. */
+/** A kept chunk of at least this size is used again, although there is more to read by now. */
 const WORTHWHILE_BYTES = CHUNK_BYTES / 2
 
-/** Reads what comes next for a stream, whose cursor it does not move. */
+/** Reads what comes next for a stream. It does not move the stream's cursor. */
 export type ChunkReader = (stream: Stream, source: EntrySource) => Chunk
 
-/** A reader that keeps at most `maxBytes` of chunks; the oldest goes first. */
+/** A reader that keeps at most `maxBytes` of chunks; the oldest is dropped first. */
 export function createChunkReader(maxBytes: number): ChunkReader {
   const chunks = new Map<string, Chunk>()
   let bytes = 0
@@ -56,7 +56,7 @@ export function createChunkReader(maxBytes: number): ChunkReader {
   }
 }
 
-/** Whether there is not much more to read by now. */
+/** Whether a kept chunk is used as it is: it is full, or large enough, or there is nothing more to read. */
 function isWorthwhile({ isFull, bytes, next }: Chunk, { group }: Stream): boolean {
   return isFull || (bytes?.length ?? 0) >= WORTHWHILE_BYTES || next > group.lastHit
 }

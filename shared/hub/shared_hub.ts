@@ -1,5 +1,5 @@
 /**
- * The hub of a long-lived process: one upstream watch, and streams that cost nothing but their cursors.
+ * The hub of a long-lived process: one upstream watch, and streams that each cost only a cursor.
  *
  * Flow: store → **hub** → auth → listener
  *
@@ -30,17 +30,16 @@ import { openStream, type Stream } from './stream.ts'
 import { startSweep } from './sweep.ts'
 import { findOrigin, startUpstream, type Loss, type Upstream } from './source/upstream.ts'
 
-/** What a hub is made with. */
 export interface HubParts {
   readonly store: Store
   readonly schemas: KeyDecoder
-  /** Prefixes of the keys that listeners may be given. */
+  /** Prefixes of the keys that may be delivered to listeners. */
   readonly roots: readonly string[]
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
   readonly limits: HubLimits
-  /** The store was replaced: positions given out before mean nothing any more. All streams have been ended. */
+  /** Called when the store was replaced, after all streams were ended. Positions from before mean nothing any more. */
   readonly onEpochChange?: () => void
   readonly observer?: HubObserver
   /** Absent: nothing was ever removed. */
@@ -62,7 +61,7 @@ interface Works {
 /**
  * Starts a hub.
  *
- * @throws {AvisoError} What the store throws when it cannot be reached: trying again is safe.
+ * @throws {AvisoError} The store's error when it cannot be reached. Trying again is safe.
  */
 export async function createHub(parts: HubParts): Promise<Hub> {
   const works = await startWorks(parts)
@@ -99,7 +98,7 @@ export async function createHub(parts: HubParts): Promise<Hub> {
       if (streams.size + starting >= limits.maxSubscribers) {
         throw new AvisoError(
           'ERR_OVERLOADED',
-          'This service has as many streams as it takes; try again later',
+          'This service has reached its limit of streams; try again later',
         )
       }
       starting++
@@ -108,7 +107,7 @@ export async function createHub(parts: HubParts): Promise<Hub> {
       } finally {
         starting--
       }
-      // Not a moment passes between this look and the stream's begin.
+      // Nothing is awaited between this check and the beginning of the stream.
       if (stop.signal.aborted || !upstream.standing.hasStood()) throw unavailable()
       return open(works, request)
     },
@@ -194,17 +193,17 @@ function endAll({ delivery, streams }: Works, reason: EndReason): void {
   for (const stream of streams) delivery.end(stream, { reason })
 }
 
-/** Tells of a gap those that miss something; the others only have to come back. */
+/** Ends all streams after compaction. Only a stream that misses revisions gets `history_compacted`; the others can simply come back. */
 function endCompacted({ delivery, streams }: Works, oldest: Revision): void {
   delivery.flush()
   for (const stream of streams) {
-    // A stream in the front of its group needs what comes next in the ring. Another one may begin later: its listener has been elsewhere.
+    // A stream in a front needs the revisions that come next in the ring. Another stream may begin later than `oldest`.
     const isAhead = stream.place < 0 && stream.next >= oldest
     delivery.end(stream, isAhead ? { reason: 'store_unavailable' } : { reason: 'history_compacted', oldest })
   }
 }
 
-/** Ends everything that rests on what is lost. */
+/** Ends all streams, and resets the history that depends on what is lost. */
 function lose(works: Works, loss: Loss, onEpochChange?: () => void): void {
   switch (loss.kind) {
     case 'compacted':

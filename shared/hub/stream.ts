@@ -1,5 +1,5 @@
 /**
- * One listener's stream: a cursor, and whether its reader has asked for more. It has no queue.
+ * One listener's stream: it has a cursor, and knows whether its reader has asked for more. It has no queue.
  *
  * @module
  */
@@ -22,47 +22,47 @@ export interface StreamStart extends Cursor {
   /** Last revision of the stream; absent: it has no end. */
   readonly until: Revision | undefined
   readonly heartbeatMs: number
-  /** When it begins and when it ends at the latest, in milliseconds since the epoch. */
+  /** When the stream begins, and when it ends at the latest, in milliseconds since the epoch. */
   readonly now: number
   readonly endsAt: number
-  /** Why it ends then. */
+  /** Why the stream ends at `endsAt`. */
   readonly ageReason: EndReason
-  /** Called when it has ended or was cancelled. */
+  /** Called when the stream has ended or was cancelled. */
   readonly onGone: (() => void) | undefined
 }
 
-/** A running stream. Its cursor is not kept up to date while it stands in the front of its group. */
+/** A running stream. Its cursor is not kept up to date while the stream is in the front of its group. */
 export interface Stream extends Cursor {
   readonly group: Group
   readonly format: StreamFormat
-  /** Where its bytes go: into the web stream, or past it. */
+  /** Where its bytes go: into the web stream, or directly to the runtime's socket. */
   sink: ByteSink
   next: Revision
   index: number
   /** Last revision that counts as history; absent once it is complete. */
   historyEnd: Revision | undefined
   readonly until: Revision | undefined
-  /** Whether the reader waits for bytes. Nothing is written otherwise, but for the last frame. */
+  /** Whether the reader waits for bytes. Otherwise only the last frame is written. */
   isWanted: boolean
-  /** Whether it is being served right now. */
+  /** Whether delivery is writing to the stream right now. */
   isServed: boolean
-  /** Place in the front of its group, -1 when it is not there. */
+  /** Place in the front of its group, -1 when the stream is not in the front. */
   place: number
-  /** What it waits for in history. */
+  /** The pending request for history. */
   waiter: HistoryWaiter | undefined
   hasEnded: boolean
   readonly onGone: (() => void) | undefined
-  /** Called when it has ended, but not when it was cancelled. */
+  /** Called when the stream has ended, but not when it was cancelled. */
   onEnd: (() => void) | undefined
   readonly heartbeatMs: number
-  /** Instants in milliseconds since the epoch; `parkedAt` is 0 while its reader keeps up. */
+  /** Times in milliseconds since the epoch; `parkedAt` is 0 while the reader keeps up. */
   readonly endsAt: number
   readonly ageReason: EndReason
   writtenAt: number
   parkedAt: number
 }
 
-/** What a stream tells of its reader. */
+/** Called when the reader of a stream asks for bytes or leaves. */
 export interface StreamReader {
   /** The reader waits for bytes. */
   pulled(stream: Stream): void
@@ -70,7 +70,7 @@ export interface StreamReader {
   cancelled(stream: Stream): void
 }
 
-/** Opens a stream, with its first frame in it. */
+/** Opens a stream that begins with its first frame. */
 export function openStream(
   start: StreamStart,
   reader: StreamReader,
@@ -89,7 +89,7 @@ export function openStream(
         if (stream !== undefined) reader.cancelled(stream)
       },
     },
-    // Nothing is made before it is asked for: a reader that stalls holds its place, and no bytes.
+    // No bytes are made before the reader asks: a stalled reader holds a cursor, and no bytes.
     { highWaterMark: 0 },
   )
   const opened = stream
@@ -133,7 +133,7 @@ function createStream(start: StreamStart, sink: ByteSink): Stream {
   }
 }
 
-/** Hands bytes to the reader that waits. Last of all, for the runtime may ask for more before this returns. */
+/** Writes bytes to a reader that waits. The write comes last, because the runtime may ask for more before it returns. */
 export function write(stream: Stream, bytes: Uint8Array, now: number): void {
   stream.isWanted = false
   stream.writtenAt = now

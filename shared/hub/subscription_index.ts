@@ -1,5 +1,6 @@
 /**
- * The index from what happens to who wants it, so that an event costs the listeners it reaches and not the listeners there are.
+ * The subscription index finds the groups that take an event. So the cost of an event depends on the listeners that it reaches, not on
+ * the number of all listeners.
  *
  * @module
  */
@@ -11,7 +12,7 @@ import type { Entry } from './source/entry.ts'
 import { createRangeIndex } from './range_index.ts'
 import { isInRanges, type Matcher, type Predicate } from './source/matcher.ts'
 
-/** What is indexed: something that takes notifications or revisions. */
+/** An item of the index: it takes notifications or revisions. */
 export interface Indexed {
   readonly matcher: Matcher
 }
@@ -19,7 +20,7 @@ export interface Indexed {
 export interface SubscriptionIndex<Item extends Indexed> {
   add(item: Item): void
   remove(item: Item): void
-  /** Calls `hit` for all that an item takes of an entry; for one item in ascending places, each once. */
+  /** Calls `hit` for each item and each place of an entry that the item takes. The places of one item ascend, each comes once. */
   visit(entry: Entry, hit: (item: Item, place: number) => void): void
 }
 
@@ -80,7 +81,7 @@ function rangesOf({ ranges, relayed }: Extract<Matcher, { kind: 'ranges' }>): re
   return [...ranges, ...relayed]
 }
 
-/** All items for one event type, each filed under the values of one field where it has such a condition. */
+/** All items for one event type. An item with a condition on the values of a field is filed under these values. */
 interface EventTable<Item> {
   add(item: Item, predicates: readonly Predicate[]): void
   remove(item: Item): void
@@ -88,7 +89,7 @@ interface EventTable<Item> {
   visit(request: NotificationRequest, hit: (item: Item) => void): void
 }
 
-/** An item with what is left to check once its values have been looked up. */
+/** An item, with the predicates that are still to check after a lookup by value. */
 interface Filed<Item> {
   readonly item: Item
   readonly field: string | undefined
@@ -104,14 +105,14 @@ function createEventTable<Item>(): EventTable<Item> {
   const fields = new Map<string, Map<string, Set<Filed<Item>>>>()
   const others = new Set<Filed<Item>>()
 
-  /** Items that would be looked at in vain, were one more filed under these values. */
+  /** The cost of filing one more item under these values: how many items the lookups by these values would then check. */
   const costOf = (field: string, values: ReadonlySet<string>): number => {
     const buckets = fields.get(field)
     let cost = 0
     for (const value of values) cost += 1 + (buckets?.get(value)?.size ?? 0)
     return cost
   }
-  /** The field that tells items apart best, as things stand: with thousands that share a class, the destination. */
+  /** The predicate whose field distinguishes items best now: the destination, for instance, when thousands share a class. */
   const choose = (predicates: readonly Predicate[]): Predicate | undefined => {
     let chosen: Predicate | undefined
     let least = Infinity

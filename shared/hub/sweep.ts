@@ -1,5 +1,5 @@
 /**
- * The sweep: one timer that looks after the age, the stalls and the heartbeats of all streams.
+ * The sweep: one timer that ends old and stalled streams, and sends heartbeats to idle ones.
  *
  * @module
  */
@@ -10,18 +10,17 @@ import type { Delivery } from './delivery.ts'
 import { SWEEP_MS, SWEEP_SLICE } from './limits.ts'
 import type { Stream } from './stream.ts'
 
-/** What the sweep looks at. */
 export interface SweepParts {
   readonly streams: ReadonlySet<Stream>
   readonly delivery: Delivery
   readonly clock: Clock
   /** Longest time that a stream may be left unread. */
   readonly stallMs: number
-  /** Called at the begin of each round. */
+  /** Called at the beginning of each round. */
   readonly onRound: () => void
 }
 
-/** Starts the timer. @returns What stops it. */
+/** Starts the timer. @returns a function that stops the sweep. */
 export function startSweep({ streams, delivery, clock, stallMs, onRound }: SweepParts): () => void {
   let round: Iterator<Stream> | undefined
   let isStopped = false
@@ -33,7 +32,7 @@ export function startSweep({ streams, delivery, clock, stallMs, onRound }: Sweep
     sweepSlice()
   })
 
-  /** Some streams at a time: thousands of heartbeats at once would hold up what is live. */
+  /** Checks some streams at a time, because thousands of heartbeats at once would delay live notifications. */
   function sweepSlice(): void {
     if (isStopped || round === undefined) return
     delivery.flush()

@@ -1,5 +1,5 @@
 /**
- * Chunks: frames joined into one write, shared by the streams that need the same ones.
+ * Chunks: frames joined into one write. Streams that need the same frames share a chunk.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { frameOf, type Encoding, type Entry } from './entry.ts'
 import { CHUNK_BYTES } from './limits.ts'
 import { nextMatch, type Matcher } from './matcher.ts'
 
-/** Entries in order of revision, complete from some revision up to `through`. */
+/** Entries in order of revision. They are complete from some revision up to `through`. */
 export interface EntrySource {
   /** Everything up to this revision has been seen. */
   readonly through: Revision
@@ -19,30 +19,30 @@ export interface EntrySource {
   find(revision: Revision): number
 }
 
-/** The place in the store's history that comes next. */
+/** The place in the store's history that a stream needs next. */
 export interface Cursor {
   readonly next: Revision
-  /** First place of that revision which is not done. */
+  /** First place of that revision that is not done. */
   readonly index: number
 }
 
-/** What is read of a source. */
+/** What to read from a source. */
 export interface Reading {
   readonly matcher: Matcher
   readonly encoding: Encoding
-  /** Last revision to read; absent: all there is. */
+  /** Last revision to read; absent: everything in the source. */
   readonly last?: Revision | undefined
 }
 
-/** Joined frames, and the cursor behind them. */
+/** Joined frames, and the cursor after them. */
 export interface Chunk extends Cursor {
   /** Absent: nothing matched up to the cursor. */
   readonly bytes: Uint8Array | undefined
-  /** Whether it ends because there is no room for the next frame, not because there is no more. */
+  /** Whether the chunk ends because the next frame does not fit. Otherwise it ends because the source has no more. */
   readonly isFull: boolean
 }
 
-/** Joins what comes next for a cursor, up to {@link CHUNK_BYTES}; a larger frame stands alone. */
+/** Joins the frames that come next for a cursor, up to {@link CHUNK_BYTES}. A larger frame is a chunk by itself. */
 export function readChunk(source: EntrySource, { next, index }: Cursor, reading: Reading): Chunk {
   const { matcher, encoding } = reading
   const last = reading.last === undefined || reading.last > source.through ? source.through : reading.last
@@ -66,11 +66,11 @@ export function readChunk(source: EntrySource, { next, index }: Cursor, reading:
   return { bytes: frames.join(), next: last + 1n, index: 0, isFull: false }
 }
 
-/** Frames on their way into one write. */
+/** Collects frames for one write. */
 export interface Frames {
-  /** @returns False, and nothing is added, where the frame does not fit. */
+  /** @returns `false` when the frame does not fit; it is then not added. */
   add(frame: Uint8Array): boolean
-  /** All of them as one; `undefined` for none. */
+  /** All frames as one; `undefined` without any. */
   join(): Uint8Array | undefined
 }
 
@@ -86,7 +86,7 @@ export function createFrames(): Frames {
       return true
     },
     join: () => {
-      // A frame that stands alone is shared as it is: the streams only read it.
+      // A single frame is shared without a copy, because streams only read it.
       return frames.length < 2 ? frames[0] : joinBytes(frames, bytes)
     },
   }

@@ -1,5 +1,6 @@
 /**
- * Joins the events of one revision: notification keys with the journal entries that describe them.
+ * Decodes one revision: it joins each notification key with the journal entry that describes it. A journal is the key of an event type that
+ * each publish updates; it holds the ids, sequence numbers and times of the published batch.
  *
  * Flow: store → **decode** → hub → auth → listener
  *
@@ -20,16 +21,15 @@ import type { KeyRange, Revision, StoreEvent } from '#shared/store/store.ts'
 import type { Logger } from '#shared/logger.ts'
 import { createEntry, type Entry } from './entry.ts'
 
-/** What the hub needs of the schemas. */
+/** The part of the schemas that the hub needs. */
 export interface KeyDecoder {
   /** Event type and request of a notification key; `undefined` for every other key. */
   decodeKey(key: string): { readonly event: string; readonly request: NotificationRequest } | undefined
 }
 
-/** What a decoder is made with. */
 export interface DecoderParts {
   readonly schemas: KeyDecoder
-  /** Prefixes of the keys that listeners may be given. */
+  /** Prefixes of the keys that may be delivered to listeners. */
   readonly roots: readonly string[]
   readonly logger: Logger
 }
@@ -42,18 +42,18 @@ interface Described {
   readonly event: string
   readonly committedAt: string
   readonly entry: JournalEvent
-  /** Among those of the revision. */
+  /** Index among the notifications of the revision. */
   readonly place: number
 }
 
 /**
- * The smallest range that holds all roots and everything of ours. One watch over it keeps a revision whole and lets a journal entry meet
- * its notifications: the store delivers separate watches separately.
+ * The smallest range that holds all roots and all internal keys (the hull). One watch over it delivers a revision whole, with a journal
+ * entry beside its notifications. Separate watches would deliver them separately.
  */
 export function hullOf(roots: readonly string[]): KeyRange & { readonly end: Uint8Array } {
   const prefixes = [INTERNAL_PREFIX, ...roots].map(toBytes).toSorted(compareBytes)
   const ends = prefixes.map(prefixEnd).toSorted(compareBytes)
-  // The end of all keys is the byte 0, which sorts first.
+  // The end of all keys is written as the byte 0, which sorts first.
   const endless = ends.find((end) => end.length === 1 && end[0] === 0)
   return {
     key: prefixes[0] ?? toBytes(INTERNAL_PREFIX),
@@ -81,7 +81,7 @@ export function createDecoder({ schemas, roots, logger }: DecoderParts): Decoder
       const decoded = event.kind === 'put' ? schemas.decodeKey(key) : undefined
       if (decoded === undefined) continue
       const described = journal.get(key)
-      // Who stands on another Aviso may be shown a part: what is hidden keeps its place, for positions count all.
+      // A relay may see only a part of a revision. Hidden notifications keep their places, because positions count all of them.
       while (notifications.length < (described?.place ?? 0)) notifications.push(undefined)
       notifications.push({
         revision,
@@ -105,7 +105,7 @@ export function createDecoder({ schemas, roots, logger }: DecoderParts): Decoder
         journal.set(entry.key, { event, committedAt: batch.at, entry, place })
       }
     } catch (error) {
-      // Its notifications are delivered all the same, as those of another writer.
+      // Its notifications are still delivered, like those of another writer.
       logger('error', 'A journal could not be read', {
         key,
         code: isAvisoError(error) ? error.code : 'ERR_INTERNAL',

@@ -1,5 +1,5 @@
 /**
- * Entries: what one revision of the store means to listeners, decoded once and encoded once for all of them.
+ * Entries: an entry holds what one revision of the store means to listeners. It is decoded once, and encoded once per format for all.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Notification } from '#shared/notification/notification.ts'
 import type { Revision, StoreEvent } from '#shared/store/store.ts'
 
-/** Memory that the holder of entries counts. */
+/** Memory of all entries that one holder keeps (the ring, or a page of history). */
 export interface Account {
   bytes: number
 }
@@ -17,15 +17,15 @@ export interface Entry {
   readonly revision: Revision
   /** Events of the keys under the roots, in the order they were written. */
   readonly events: readonly StoreEvent[]
-  /** Events of our own keys that another hub needs, in the order they were written. */
+  /** Events of internal keys that the hub of a relay needs, in the order they were written. */
   readonly relayed: readonly StoreEvent[]
-  /** Those of `events` that are notifications, by their index; `undefined` in the place of one that this service may not see. */
+  /** The notifications among `events`, by their index; `undefined` in the place of a notification that this service may not see. */
   readonly notifications: readonly (Notification | undefined)[]
-  /** Estimate of the memory it takes, with the frames made so far. */
+  /** Estimate of its memory, with the frames made so far. */
   bytes: number
-  /** Where its bytes are counted; absent while nobody holds it. */
+  /** Where its bytes are counted; absent while it has no holder. */
   account: Account | undefined
-  /** Frames by the key of their encoding, each by the place it was made of. */
+  /** Frames by the key of their encoding, then by place. */
   readonly frames: Map<string, (Uint8Array | undefined)[]>
 }
 
@@ -34,19 +34,19 @@ export interface Encoding {
   /** Encodings with the same key make the same frames. */
   readonly key: string
   /**
-   * The frame of one place: the index of a notification, or 0 where a frame stands for the whole revision. A pure function; empty
-   * bytes where the format has nothing to say.
+   * Makes the frame of one place: the index of a notification, or 0 when a frame stands for the whole revision. It is a pure function. It
+   * gives empty bytes when the format has no frame for it.
    */
   encode(entry: Entry, place: number): Uint8Array
 }
 
-/** Objects, strings and headers of typed arrays that come with every event, measured at 0.4–0.7 kB in V8. */
+/** Objects, strings and headers of typed arrays of one event, measured at 0.4–0.7 kB in V8. */
 const EVENT_OVERHEAD_BYTES = 600
 
 /** Object header and map slot of a frame. */
 const FRAME_OVERHEAD_BYTES = 150
 
-/** An entry that nobody holds yet. */
+/** A new entry without a holder. */
 export function createEntry(parts: Pick<Entry, 'revision' | 'events' | 'relayed' | 'notifications'>): Entry {
   return {
     ...parts,
@@ -56,7 +56,7 @@ export function createEntry(parts: Pick<Entry, 'revision' | 'events' | 'relayed'
   }
 }
 
-/** Whether a revision means nothing to anybody. */
+/** Whether a revision has nothing for any listener or relay. */
 export function isEmptyEntry({ events, relayed }: Entry): boolean {
   return events.length === 0 && relayed.length === 0
 }
@@ -67,13 +67,13 @@ export function hold(entry: Entry, account: Account): void {
   account.bytes += entry.bytes
 }
 
-/** Ends {@link hold}. Whoever still has the entry may go on using it. */
+/** Ends {@link hold}. Streams that still use the entry may go on. */
 export function release(entry: Entry): void {
   if (entry.account !== undefined) entry.account.bytes -= entry.bytes
   entry.account = undefined
 }
 
-/** The frame of one place of an entry, made once per encoding. */
+/** The frame of one place of an entry; each encoding makes it once. */
 export function frameOf(entry: Entry, place: number, encoding: Encoding): Uint8Array {
   let frames = entry.frames.get(encoding.key)
   const known = frames?.[place]
@@ -90,7 +90,7 @@ export function frameOf(entry: Entry, place: number, encoding: Encoding): Uint8A
   return frame
 }
 
-/** Memory that the events of a revision take: bytes of key and value, the key once more as text and its fields as text. */
+/** Memory of a revision's events: the bytes of key and value, then the key and its fields as text. */
 function sizeOfEvents(events: readonly StoreEvent[]): number {
   let bytes = EVENT_OVERHEAD_BYTES
   for (const { kv } of events) bytes += EVENT_OVERHEAD_BYTES + 3 * kv.key.length + kv.value.length

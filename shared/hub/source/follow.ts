@@ -1,5 +1,5 @@
 /**
- * Follows a range of the store across disturbances: the only place that resumes a `Store.watch`.
+ * Follows a range of the store, and resumes after disturbances. No other module resumes a `Store.watch`.
  *
  * Flow: store → **follow** → hub → auth → listener
  *
@@ -14,58 +14,58 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
 
-/** Waits between attempts. Short at first, for most disturbances are one connection; a second is what a struggling store can bear. */
+/** Waits between attempts. The first is short, because most disturbances affect one connection. A weak store can bear one a second. */
 const BACKOFF_MS = { first: 20, most: 1_000 } as const
 
-/** A watch that stood this long was sound: the next wait is short again. */
+/** After a watch that lasted this long, the next wait is short again. */
 const STOOD_MS = 1_000
 
-/** Whether the watch stands, and since when (milliseconds since the epoch). */
+/** Whether the watch is connected, and since when (milliseconds since the epoch). */
 export interface FollowState {
   readonly connected: boolean
   readonly since: number
 }
 
-/** The store's epoch as first seen by any of those who share this; `undefined` before, '' where the store has none. */
+/** The store's epoch (the id of its history), as the first of its followers saw it. `undefined` before that; '' when the store has none. */
 export interface KnownEpoch {
   known: string | undefined
 }
 
-/** What {@link followStore} follows, and with what. */
+/** Everything that {@link followStore} works with. */
 export interface FollowRequest {
   readonly store: Store
   readonly range: KeyRange
   /** First revision to yield. */
   readonly from: Revision
-  /** Shared by followers of one store, so that one that begins late notices too that it was replaced. */
+  /** Shared by all followers of one store, so that a follower that begins late also notices that the store was replaced. */
   readonly epoch?: KnownEpoch
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
   readonly onState?: (state: FollowState) => void
-  /** Called for every revision that came again or too late, and was dropped. */
+  /** Called for every revision that was dropped because it came again or too late. */
   readonly onOrderViolation?: () => void
   /** Ends the iteration without an error. */
   readonly signal: AbortSignal
 }
 
-/** How far the iteration is. */
+/** The state of the iteration. */
 interface Progress {
   /** First revision that has not been yielded. */
   next: Revision
   readonly epoch: KnownEpoch
-  /** Whether it has stood before. */
+  /** Whether a connection has stood before. */
   hasStood: boolean
   delayMs: number
 }
 
 /**
- * Yields what a single watch that never broke would: whole revisions in strictly rising order, none left out. `created` comes with every
- * connection. It goes on from the last revision of an event, or of a progress message of the same connection: never from what another
- * connection or a response header says, for that may be ahead of what this one has delivered.
+ * Yields what one unbroken watch would yield: whole revisions in strictly rising order, none left out. `created` comes with every
+ * connection. It resumes after the revision of the last event, or of a progress message of the same connection. It never resumes at a
+ * revision from another connection or a response header, because that may be ahead of what this connection has delivered.
  *
- * @throws {AvisoError} `ERR_HISTORY_COMPACTED` and `ERR_EPOCH_CHANGED`: it cannot go on without a gap.
- *   Everything else is retried for ever.
+ * @throws {AvisoError} `ERR_HISTORY_COMPACTED` and `ERR_EPOCH_CHANGED`, because the iteration cannot go on without a gap. After any other
+ *   error it tries again, for ever.
  */
 export async function* followStore(request: FollowRequest): AsyncGenerator<WatchMessage, void, undefined> {
   const { clock, random, logger, signal } = request
@@ -85,7 +85,7 @@ export async function* followStore(request: FollowRequest): AsyncGenerator<Watch
         if (message.kind === 'created') {
           connectedAt = clock.now()
           request.onState?.({ connected: true, since: connectedAt })
-          if (disturbed) logger('info', 'The watch of the store stands again', { next: progress.next })
+          if (disturbed) logger('info', 'The watch of the store is connected again', { next: progress.next })
           disturbed = false
         }
         yield message
@@ -105,13 +105,13 @@ export async function* followStore(request: FollowRequest): AsyncGenerator<Watch
     if (!disturbed)
       logger('warn', 'The watch of the store ended, trying again', { code, reason, next: progress.next })
     disturbed = true
-    // Between half of it and all: many followers of one store must not come back at the same moment.
+    // Between half of the wait and all of it, so that many followers of one store do not come back at the same moment.
     await clock.sleep(progress.delayMs * (0.5 + randomFraction(random) / 2), signal)
     progress.delayMs = Math.min(progress.delayMs * 2, BACKOFF_MS.most)
   }
 }
 
-/** One connection: its messages from `progress.next` on, which they move. */
+/** Yields the messages of one connection from `progress.next` on, and moves `progress.next` with them. */
 async function* watchOnce(
   { store, range, signal, logger, onOrderViolation }: FollowRequest,
   progress: Progress,
@@ -124,8 +124,8 @@ async function* watchOnce(
         break
       case 'revision':
         if (message.revision < progress.next) {
-          // Old etcd members repeat events after a snapshot; passing them on would break the order.
-          logger('warn', 'The store sent a revision again, dropped', {
+          // Old etcd members repeat events after a snapshot. To pass them on would break the order.
+          logger('warn', 'The store sent a revision again; it was dropped', {
             code: 'order_violation',
             revision: message.revision,
           })
@@ -137,7 +137,7 @@ async function* watchOnce(
         yield message
         break
       case 'progress':
-        // Old etcd members report progress behind the start of a watch.
+        // Old etcd members report progress at revisions before the start of a watch.
         if (message.revision < progress.next) break
         progress.next = message.revision + 1n
         progress.delayMs = BACKOFF_MS.first
@@ -148,16 +148,16 @@ async function* watchOnce(
 }
 
 /**
- * Makes sure that the store is the one whose revisions we count. The read is asked of the quorum, unlike the watch's own first message,
- * which a member that lags behind may send.
+ * Checks that this is still the store whose revisions are counted here. The read goes to the quorum. The first message of the watch does
+ * not: a member that lags behind may send it.
  */
 async function verifyStore(store: Store, progress: Progress, signal: AbortSignal): Promise<void> {
   const { kvs, revision } = await store.range({ key: toBytes(EPOCH_KEY) }, { signal })
   const [kv] = kvs
   const epoch = kv === undefined ? '' : toText(kv.value)
-  // A store without an epoch may be given one at any time.
+  // A store without an epoch may get one at any time.
   progress.epoch.known ||= epoch
-  // Where it begins may lie ahead, but what it has seen cannot.
+  // The first position may be ahead of the store. A position that this follower has reached cannot be, unless the store went back.
   const isThere = !progress.hasStood || revision >= progress.next - 1n
   progress.hasStood = true
   if (epoch === progress.epoch.known && isThere) return

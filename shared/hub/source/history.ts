@@ -1,11 +1,11 @@
 /**
- * History for streams that lie behind the ring: a few readers page through the store, each for all the streams on its way.
+ * History for streams behind the ring: a few readers page through the store, each for all streams on its way.
  *
  * Flow: store → **history** → hub → auth → listener
  *
- * A watch is the one way to read the store's history in order. A reader follows one from where a stream asks, cuts what comes into pages
- * and stops where the ring begins, where a page is known already, or where nobody asks for more. So listeners that come back together
- * read the store once, and not once each.
+ * Only a watch reads the store's history in order. A reader follows one from the position that a stream asks for, and cuts the revisions
+ * into pages. It stops where the ring begins or a known page begins, and while no stream asks for more. So listeners that come back
+ * together read the store once, not once each.
  *
  * @module
  */
@@ -24,13 +24,13 @@ import {
 } from './limits.ts'
 
 export interface History {
-  /** The page that holds a revision, if it is known. */
+  /** The known page that holds a revision. */
   find(revision: Revision): Page | undefined
-  /** Has a revision read, and calls the waiter once, perhaps before this returns. */
+  /** Reads a revision and then calls the waiter once, perhaps before this returns. */
   request(waiter: HistoryWaiter): void
   /** Takes a waiter back. */
   forget(waiter: HistoryWaiter): void
-  /** Lets go of readers that nobody uses, and of pages beyond the bound. Called now and then. */
+  /** Releases idle readers, and pages beyond the bound. The hub calls it now and then. */
   sweep(): void
   /** Fails every waiter and forgets everything, for instance because the store was replaced. */
   reset(error: AvisoError): void
@@ -40,9 +40,9 @@ export function createHistory(parts: HistoryParts): History {
   const { ring, clock } = parts
   const pages = createHistoryPages(HISTORY_CACHE_BYTES)
   const readers = new Set<HistoryReader>()
-  /** Who waits for a reader. */
+  /** Streams that wait for a free reader. */
   const queue = new Set<HistoryWaiter>()
-  /** Nothing before it can be read, as far as the store has told. */
+  /** The oldest revision that can be read, as far as the store has said. */
   let oldest: Revision = 1n
 
   function request(waiter: HistoryWaiter): void {
@@ -56,7 +56,7 @@ export function createHistory(parts: HistoryParts): History {
     else start(next).add(waiter)
   }
 
-  /** The reader that comes by a revision soonest. */
+  /** The reader that will reach a revision soonest. */
   function readerFor(next: Revision): HistoryReader | undefined {
     let nearest: HistoryReader | undefined
     for (const reader of readers) {
@@ -66,7 +66,7 @@ export function createHistory(parts: HistoryParts): History {
     return nearest
   }
 
-  /** Where a reader begins on its way to a revision: a little before it, but not with what is known. */
+  /** The revision where a reader to `next` begins: a little before it, but not inside a known page. */
   function beginningFor(next: Revision): Revision {
     const aligned = next - (next % HISTORY_ALIGNMENT)
     let from = aligned > oldest ? aligned : oldest
@@ -86,15 +86,15 @@ export function createHistory(parts: HistoryParts): History {
     return reader
   }
 
-  /** Sees to those who wait for the reader, and to those who wait for its place. */
+  /** Handles the end of a reader: for the streams that wait for it, and for the streams that wait for its place. */
   function onEnd(reader: HistoryReader, error?: unknown): void {
     readers.delete(reader)
     const told = oldestRevisionOf(error)
     if (told !== undefined && told > oldest) oldest = told
-    // Compaction ends the reader, but not those who need nothing that is gone.
+    // Compaction ends the reader. Waiters that need no compacted revision can still be served by another reader.
     const isFinal = error !== undefined && (told === undefined || told <= reader.through + 1n)
     const left = reader.stop()
-    // The others have had their turn.
+    // The queued waiters come first, because the waiters of this reader have had their turn.
     requestQueued()
     for (const waiter of left) {
       if (isFinal) waiter.fail(error)

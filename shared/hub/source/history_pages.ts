@@ -1,5 +1,5 @@
 /**
- * Pages of history that were read from the store, kept for the streams that need them at about the same time.
+ * Keeps pages of history that were read from the store, for the streams that need them at about the same time.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { hold, release, type Account, type Entry } from './entry.ts'
 
 /** A complete stretch of history. */
 export interface Page extends EntrySource {
-  /** Everything from this revision on is here, up to `through`. */
+  /** The page holds everything from this revision up to `through`. */
   readonly from: Revision
 }
 
@@ -20,7 +20,7 @@ export interface HistoryPages {
   /** The page that holds a revision. */
   find(revision: Revision): Page | undefined
   add(from: Revision, through: Revision, entries: readonly Entry[]): void
-  /** Drops pages while there are too many bytes: frames have been made since they were added. */
+  /** Drops pages while they have too many bytes. Pages grow after they were added, because frames are made from them. */
   trim(): void
   clear(): void
 }
@@ -32,12 +32,12 @@ interface Kept {
   usedAt: number
 }
 
-/** Objects of a page. */
+/** Memory of a page's own objects. */
 const PAGE_OVERHEAD_BYTES = 500
 
-/** Pages of at most `maxBytes`; the one that was used least recently goes first. */
+/** Pages of at most `maxBytes`. The page that was used least recently is dropped first. */
 export function createHistoryPages(maxBytes: number): HistoryPages {
-  /** Ascending in `from` and in `through`, as no page lies within another. */
+  /** Ascending in `from` and in `through`, because no page lies within another. */
   let pages: Kept[] = []
   let uses = 0
 
@@ -87,7 +87,7 @@ function createPage(from: Revision, through: Revision, entries: readonly Entry[]
   }
 }
 
-/** Index of the last page that begins at or before a revision, -1 for none. */
+/** Index of the last page that begins at or before a revision; -1 without one. */
 function lastAtOrBefore(pages: readonly Kept[], revision: Revision): number {
   return firstIndex(pages, ({ page }) => page.from > revision) - 1
 }

@@ -1,5 +1,5 @@
 /**
- * One reader of history: a watch of the store on its way forward, for all streams that lie on its way.
+ * One reader of history: a watch of the store that moves forward, and serves all streams on its way.
  *
  * @module
  */
@@ -16,22 +16,21 @@ import { HISTORY_PAGE_BYTES } from './limits.ts'
 import { createNumbering, entryOf } from './numbering.ts'
 import type { Ring } from './ring.ts'
 
-/** Somebody who waits for history. */
+/** A stream that waits for history. */
 export interface HistoryWaiter {
-  /** The revision it needs. */
+  /** The revision that the stream needs. */
   readonly next: Revision
-  /** The page is there, or the ring holds the revision by now. The page may go once this returns. */
+  /** Called when the page is there, or the ring holds the revision by now. The page may be dropped once this returns. */
   resume(): void
-  /** It never will be: `ERR_HISTORY_COMPACTED`, `ERR_EPOCH_CHANGED`, or the hub is closed. */
+  /** Called when the revision cannot be had: `ERR_HISTORY_COMPACTED`, `ERR_EPOCH_CHANGED`, or the hub is closed. */
   fail(error: unknown): void
 }
 
-/** What history is read with. */
 export interface HistoryParts {
   readonly store: Store
-  /** The hull, which the ring is filled from too. */
+  /** The hull: the same range that fills the ring. */
   readonly range: KeyRange
-  /** Which store it is: the same object for all who follow it. */
+  /** The epoch of the store: the same object for all of its followers. */
   readonly epoch: KnownEpoch
   readonly decode: Decoder
   readonly ring: Ring
@@ -41,29 +40,28 @@ export interface HistoryParts {
 }
 
 export interface HistoryReader {
-  /** Where its way began. */
+  /** First revision of its way. */
   readonly from: Revision
   /** First revision that is not in a page yet. */
   readonly next: Revision
-  /** Last revision it has seen. */
+  /** Last revision that it has seen. */
   readonly through: Revision
-  /** When its last waiter left, in milliseconds since the epoch; 0 while there are some. */
+  /** When its last waiter left, in milliseconds since the epoch; 0 while it has waiters. */
   readonly idleSince: number
-  /** Has the reader go on until it has come by. The waiter may be resumed before this returns. */
+  /** Adds a waiter; the reader goes on until it has reached the waiter's revision. It may resume the waiter before this returns. */
   add(waiter: HistoryWaiter): void
-  /** Takes a waiter back. @returns False where it was not here. */
+  /** Removes a waiter. @returns `false` when it was not a waiter of this reader. */
   remove(waiter: HistoryWaiter): boolean
-  /** Ends the reader, and hands back who still waits. */
+  /** Ends the reader. @returns the waiters that still wait. */
   stop(): HistoryWaiter[]
 }
 
-/** How a reader is started. */
 export interface ReaderRequest extends HistoryParts {
   readonly from: Revision
   readonly pages: HistoryPages
-  /** Whether the reader should give way, asked after each page that is not its last. */
+  /** Whether the reader should give way to waiting streams. It is asked after each page that is not the last. */
   readonly isTurnOver: (reader: HistoryReader) => boolean
-  /** It has come to the ring or to a known page, its turn is over, or it has failed. Not called after `stop`. */
+  /** Called when the reader has reached the ring or a known page, its turn is over, or it has failed. Not called after `stop`. */
   readonly onEnd: (reader: HistoryReader, error?: unknown) => void
 }
 
@@ -114,7 +112,7 @@ export function startReader(request: ReaderRequest): HistoryReader {
 
   async function run(): Promise<void> {
     for await (const message of followStore({ ...request, signal: stop.signal })) {
-      // A store may have more at hand when the signal comes.
+      // The store may still yield messages that it had ready before the abort.
       if (stop.signal.aborted) return
       if (message.kind === 'created') continue
       const entry = entryOf(message, decode, number)
@@ -125,7 +123,7 @@ export function startReader(request: ReaderRequest): HistoryReader {
       else cutLater()
       if (isAtRing) return
       if (next > through && (pages.find(next) !== undefined || request.isTurnOver(reader))) return
-      // Until somebody asks for more.
+      // Pauses until a stream asks for more.
       if (waiters.size === 0 && !stop.signal.aborted) await gate.opened()
     }
   }
@@ -137,7 +135,7 @@ export function startReader(request: ReaderRequest): HistoryReader {
     bytes += entry.bytes
   }
 
-  /** Cuts a page once everything that has arrived by now is in it, if somebody waits for it. */
+  /** At the end of the turn, cuts a page from everything that has arrived by then, if a waiter needs it. */
   function cutLater(): void {
     if (isCutting) return
     isCutting = true
@@ -148,7 +146,7 @@ export function startReader(request: ReaderRequest): HistoryReader {
     })
   }
 
-  /** Makes a page of what has been read, for those who wait for it. */
+  /** Makes a page of the revisions read so far, and resumes the waiters that need it. */
   function cut(): void {
     if (through < next) return
     pages.add(next, through, entries)
@@ -168,7 +166,7 @@ export function startReader(request: ReaderRequest): HistoryReader {
   return reader
 }
 
-/** Where a reader waits. */
+/** A gate where a reader pauses. */
 function createGate(): { readonly open: () => void; readonly opened: () => Promise<void> } {
   let open: () => void = () => undefined
   return {

@@ -1,5 +1,5 @@
 /**
- * What a stream takes of an entry.
+ * Matchers: a matcher decides what a stream takes of an entry.
  *
  * @module
  */
@@ -20,10 +20,10 @@ export type Matcher =
       readonly kind: 'notifications'
       readonly event: string
       readonly predicates: readonly Predicate[]
-      /** Whether an operator has taken it out since it was stored. */
+      /** Whether an operator has removed the notification since it was stored. */
       readonly isRemoved?: IsRemoved | undefined
     }
-  /** The revision as a whole, where an event lies in one of the ranges. */
+  /** The revision as a whole, when an event lies in one of the ranges. */
   | { readonly kind: 'ranges'; readonly ranges: readonly KeyRange[]; readonly relayed: readonly KeyRange[] }
 
 /** Whether a notification is no longer delivered. */
@@ -48,7 +48,7 @@ export function isInRanges(ranges: readonly KeyRange[], key: Uint8Array): boolea
 /**
  * The first place of an entry, from `from` on, that a matcher takes: the index of a notification, or 0 for the whole revision.
  *
- * @returns -1 where there is none.
+ * @returns the place, or -1 without one.
  */
 export function nextMatch(matcher: Matcher, entry: Entry, from: number): number {
   if (matcher.kind === 'ranges') {

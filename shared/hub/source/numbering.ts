@@ -1,5 +1,6 @@
 /**
- * Tells notifications of other writers, which have no number, behind which one they come: what cannot do without a number is given that.
+ * Gives each notification of another writer, which has no number, the number of the notification before it. Formats that need a number
+ * use that one.
  *
  * Flow: store → decode → **numbering** → ring → listener
  *
@@ -12,19 +13,19 @@ import type { Revision, Store, WatchMessage } from '#shared/store/store.ts'
 import type { Decoder } from './decode.ts'
 import type { Entry } from './entry.ts'
 
-/** Completes the entries of one follower, which come in order and without a gap. A promise only where the store must be asked. */
+/** Completes the entries of one follower, which come in order and without a gap. It returns a promise only when it must ask the store. */
 export type Numbering = (entry: Entry) => Entry | Promise<Entry>
 
-/** Asks the store once for each event type that somebody else writes, and never for the others. */
+/** Asks the store once for each event type that another writer uses, and never for the other types. */
 export function createNumbering(store: Store): Numbering {
-  /** Event type → number of its newest notification, 0n before the first; absent: not known. */
+  /** Event type → number of its newest notification; 0n before the first; absent: unknown. */
   const newest = new Map<string, bigint>()
 
   async function lookUp(event: string, revision: Revision): Promise<void> {
     try {
       newest.set(event, await sequenceAt(store, event, revision))
     } catch {
-      // Compacted meanwhile, or the store is away: it stays without, and the next one asks again.
+      // Compacted meanwhile, or the store cannot be reached: this notification stays without a number, and the next one asks again.
     }
   }
 
@@ -53,7 +54,7 @@ export function createNumbering(store: Store): Numbering {
   }
 }
 
-/** What a message of the store holds, decoded and numbered; `undefined` where that is nothing. */
+/** The entry of a watch message, decoded and numbered; `undefined` for a message without events. */
 export function entryOf(
   message: WatchMessage,
   decode: Decoder,

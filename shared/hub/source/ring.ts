@@ -1,5 +1,5 @@
 /**
- * The ring: recent revisions and their encoded frames, shared by all streams, bounded in bytes.
+ * The ring: it holds the recent revisions and their encoded frames, shared by all streams and bounded in bytes.
  *
  * @module
  */
@@ -10,14 +10,14 @@ import type { EntrySource } from './chunk.ts'
 import { hold, release, type Account, type Entry } from './entry.ts'
 
 /**
- * Entries are addressed by position, a counter that never goes back.
+ * Entries are addressed by position, a counter that never goes back. The hull is the range of keys that the hub watches (`hullOf`).
  *
- * Invariant: every revision of the hull from `floor` on that has something for listeners is in the ring, up to `through`; and at a
- * revision ≥ `floor` there was an event in the hull. So whoever reads the store's own history of the hull knows that it may go on in the
- * ring as soon as it has seen a revision ≥ `floor - 1`, without a gap, without a repeat and without guessing.
+ * Invariant: every revision of the hull from `floor` up to `through` that has something for listeners is in the ring. The hull also had
+ * an event at a revision ≥ `floor`. So a reader of the hull's history may go on in the ring as soon as it has seen a revision
+ * ≥ `floor - 1`: without a gap, without a repeat and without guessing.
  */
 export interface Ring extends EntrySource {
-  /** Everything from this revision on is here. */
+  /** The ring holds everything from this revision on. */
   readonly floor: Revision
   /** Position of the oldest entry. */
   readonly start: number
@@ -25,18 +25,18 @@ export interface Ring extends EntrySource {
   readonly end: number
   readonly bytes: number
   append(entry: Entry): void
-  /** Says that there is nothing for listeners up to a revision. */
+  /** Records that there is nothing more for listeners up to a revision. */
   advance(through: Revision): void
-  /** Drops the oldest entries while there are too many bytes: frames have been made since they were appended. */
+  /** Drops the oldest entries while they have too many bytes. Entries grow after they were appended, because frames are made from them. */
   trim(): void
-  /** Forgets everything: what comes next begins at `floor`. Positions go on. */
+  /** Forgets everything. The next entries begin at revision `floor`; positions go on. */
   reset(floor: Revision): void
 }
 
-/** Entries are dropped from the front of an array; it is cut when this many places are empty. */
+/** Dropped entries leave empty places at the front of the array. The array is cut when it has this many. */
 const MAX_EMPTY_PLACES = 4_096
 
-/** A ring of at most `maxBytes`, though never without its newest entry. What comes first begins at `from`. */
+/** A ring of at most `maxBytes` that always keeps its newest entry. Its first revision is `from`. */
 export function createRing(maxBytes: number, from: Revision): Ring {
   const account: Account = { bytes: 0 }
   let entries: (Entry | undefined)[] = []

@@ -1,5 +1,6 @@
 /**
- * Whether the upstream stands, and whether what was stored before it has come.
+ * Whether the upstream stands: its watch is made and has delivered its first event. And whether the ring has everything that was stored
+ * before the upstream began.
  *
  * @module
  */
@@ -12,37 +13,37 @@ import type { Ring } from './ring.ts'
 export interface Origin {
   /** First revision of the ring. */
   readonly from: Revision
-  /** Whether there is an event at that very revision. */
+  /** Whether the store has an event at exactly that revision. */
   readonly hasEvent: boolean
-  /** The store's revision: what is stored up to it is history. */
+  /** The store's revision: everything up to it is history. */
   readonly head: Revision
 }
 
-/** What is known of the upstream's beginning. */
+/** What is known about the upstream's beginning. */
 export interface Standing {
-  /** Newest revision of the store that is known of. */
+  /** Newest known revision of the store. */
   head(): Revision
-  /** Whether the watch has stood since everything began, and has delivered the event that it surely begins with. */
+  /** Whether the watch was made since the last beginning, and has delivered the event at its first revision if there is one. */
   hasStood(): boolean
-  /** Resolves when that is so. */
+  /** Resolves when {@link hasStood} becomes true. */
   stood(): Promise<void>
-  /** Whether everything that was stored at the beginning has come, as far as one can tell: what comes now is live. */
+  /** Whether everything that was stored at the beginning has come, as far as the service can tell. What comes then is live. */
   isSettled(): boolean
-  /** A message has come, the first of which says that the watch was made; the ring has moved with it. */
+  /** Records a message, after the ring has moved with it. The first message says that the watch was made. */
   received(): void
-  /** What has been seen is void. Nothing may begin before {@link restart}, and before it stands again. */
+  /** Records that everything seen is void. No stream may begin before {@link restart}, and before the upstream stands again. */
   fall(): void
-  /** Everything begins again, the ring with it. */
+  /** Begins again, after the ring was reset. */
   restart(origin: Origin): void
 }
 
 /**
- * After a second of silence the rest of what was stored at the beginning is taken to be none of ours. Only the label of what comes late
- * depends on it: a store may tell no progress for minutes.
+ * After a second of silence, the rest of what was stored at the beginning counts as other keys. A store may report no progress for minutes.
+ * Only the label of late notifications (history or live) depends on this.
  */
 const SETTLE_MS = 1_000
 
-/** Begins with a ring that is empty. */
+/** The standing of an upstream whose ring is still empty. */
 export function createStanding(ring: Ring, origin: Origin, clock: Clock): Standing {
   let { from, hasEvent, head } = origin
   let stood = Promise.withResolvers<void>()
@@ -60,7 +61,7 @@ export function createStanding(ring: Ring, origin: Origin, clock: Clock): Standi
     },
     received: () => {
       if (unsettledAt !== undefined) unsettledAt = ring.through < head ? clock.now() : undefined
-      // etcd says first that the watch was made, and then that its beginning is compacted.
+      // etcd first says that the watch was made, and only then that its first revision is compacted.
       if (hasStood || (hasEvent && ring.through < from)) return
       hasStood = true
       stood.resolve()

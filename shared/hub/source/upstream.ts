@@ -1,5 +1,5 @@
 /**
- * The upstream: the one watch that fills the ring, and starts over where it cannot go on.
+ * The upstream: the one watch that fills the ring. It starts over when it cannot go on.
  *
  * Flow: store → **upstream** → hub → auth → listener
  *
@@ -21,29 +21,28 @@ import { createNumbering, entryOf } from './numbering.ts'
 import type { Ring } from './ring.ts'
 import { createStanding, type Origin, type Standing } from './standing.ts'
 
-/** Why everything known is void. */
+/** Why the hub must forget everything. */
 export type Loss =
-  /** What came while the upstream was away can no longer be read. */
+  /** Revisions that came while the upstream was disconnected can no longer be read. */
   | { readonly kind: 'compacted'; readonly oldest: Revision }
   /** The store was replaced. */
   | { readonly kind: 'replaced' }
 
-/** What the upstream works with. */
 export interface UpstreamParts {
   readonly store: Store
   readonly range: KeyRange
   readonly ring: Ring
-  /** Which store it is: the same object for all who follow it. */
+  /** The epoch of the store: the same object for all of its followers. */
   readonly epoch: KnownEpoch
   readonly decode: Decoder
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
-  /** An entry has been appended to the ring. */
+  /** Called after an entry has been appended to the ring. */
   readonly onEntry: (entry: Entry) => void
-  /** The ring's `through` has moved. */
+  /** Called after the ring's `through` has moved. */
   readonly onAdvance: () => void
-  /** Called before the ring starts over, so that streams can be ended with what it still knows. */
+  /** Called before the ring starts over, so that streams can still be ended with what the ring holds. */
   readonly onLoss: (loss: Loss) => void
 }
 
@@ -53,14 +52,14 @@ export interface Upstream {
   close(): Promise<void>
 }
 
-/** Wait after a failure that nothing explains. */
+/** Wait after an unexpected failure. */
 const RETRY_MS = 1_000
 
 /**
- * Finds where to begin: at the newest write of ours, which is an event that every reader of history meets too; right behind the store's
- * head where there is none, or none near. Then a reader waits at the end of history until an event or progress shows that it is the end.
+ * Finds where the upstream begins: at the newest write to an internal key, because every reader of history meets that event too. Without
+ * one nearby, it begins right after the store's head. A reader then waits at the end of history until an event or progress shows the end.
  *
- * @throws {AvisoError} What the store throws.
+ * @throws {AvisoError} The store's error.
  */
 export async function findOrigin(store: Store, signal?: AbortSignal): Promise<Origin> {
   const request = {
@@ -83,7 +82,7 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   let state: FollowState = { connected: false, since: clock.now() }
   const { epoch } = parts
   const standing = createStanding(ring, origin, clock)
-  /** What has been received in this turn. */
+  /** What has been received in this turn of the event loop. */
   let turn = { revisions: 0, bytes: 0 }
 
   async function follow(): Promise<void> {
@@ -124,21 +123,24 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
     const isReplaced = code === 'ERR_EPOCH_CHANGED'
     if (isCompacted || isReplaced) standing.fall()
     if (isCompacted) {
-      logger('error', 'The store has compacted what was not read yet, starting over', { code, oldest })
+      logger('error', 'The store has compacted revisions that were not read yet; starting over', {
+        code,
+        oldest,
+      })
       parts.onLoss({ kind: 'compacted', oldest })
       await relocate(oldest)
     } else if (isReplaced) {
       epoch.known = undefined
-      logger('error', 'The store was replaced, starting over', { code })
+      logger('error', 'The store was replaced; starting over', { code })
       parts.onLoss({ kind: 'replaced' })
       await relocate(1n)
     } else {
-      logger('error', 'The store could not be followed, trying again', { code })
+      logger('error', 'The store could not be followed; trying again', { code })
       await clock.sleep(RETRY_MS, stop.signal)
     }
   }
 
-  /** Begins again as at first, at `oldest` or later. */
+  /** Begins again as at the start, at revision `oldest` or later. */
   async function relocate(oldest: Revision): Promise<void> {
     while (!stop.signal.aborted) {
       try {
