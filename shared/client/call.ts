@@ -1,5 +1,5 @@
 /**
- * One request with one answer, tried again while trying again is safe.
+ * Makes one request with one answer, and tries again after failures that may pass.
  *
  * @module
  */
@@ -12,12 +12,12 @@ import { readAnswer } from './connection.ts'
 import type { Credentials } from './credentials.ts'
 import type { MessageLog } from './message_log.ts'
 
-/** What calls work with. */
+/** The service to call, and what calls need. */
 export interface CallContext {
   readonly config: {
     /** Address of the service without trailing slash. */
     readonly baseUrl: string
-    /** Longest wait for an answer; absent: for ever. */
+    /** Longest wait for an answer; absent: no limit. */
     readonly timeoutMs?: number
     /** Longest wait between two attempts. */
     readonly retryDelayMs?: number
@@ -31,24 +31,24 @@ export interface CallContext {
   readonly stop: AbortSignal
 }
 
-/** A request that does no harm when it is made twice. */
+/** A request that can safely be made twice. */
 export interface CallRequest {
   /** Path below the service's address. */
   readonly path: string
   readonly method: 'GET' | 'POST'
   readonly contentType?: string
   readonly body?: string
-  /** Attempts in all. */
+  /** Most attempts. */
   readonly attempts: number
-  /** Starts the message of a failure, e.g. `Not able to notify`. */
+  /** Beginning of the message of a failure, such as `Not able to notify`. */
   readonly failure: string
 }
 
 const TRANSIENT = new Set([408, 425, 429, 502, 503, 504])
 
 /**
- * @returns The JSON object of a 200 answer.
- * @throws {ClientError} with the service's own message.
+ * @returns the JSON object of a 200 answer
+ * @throws {ClientError} with the service's own message, for a refusal or when no attempt succeeded.
  */
 export async function call(
   context: CallContext,
@@ -77,7 +77,7 @@ type Outcome =
       readonly cause?: unknown
     }
 
-/** An answer that has come whole. */
+/** A complete answer. */
 interface Exchange {
   readonly response: Response
   readonly answer: Readonly<Record<string, unknown>>

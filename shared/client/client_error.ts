@@ -1,16 +1,16 @@
 /**
- * The client's failures: a sentence for the user and the exit code of the command.
+ * The client's failures: each has a message for the user and the exit code of the command.
  *
  * @module
  */
 
-/** 1.x's `sys.exit(-1)`: an error the client has understood and explains. */
+/** An error that the client explains: 1.x's `sys.exit(-1)`. */
 export const EXIT_CLIENT_ERROR = 255
-/** Something that should have worked did not, e.g. a trigger. */
+/** A failure, such as that of a trigger. */
 export const EXIT_FAILURE = 1
 /** The command line is wrong. */
 export const EXIT_USAGE = 2
-/** Ended by a second signal, without waiting. */
+/** The command was ended by a second signal, without waiting. */
 export const EXIT_INTERRUPTED = 130
 
 /** A failure that ends the command with its message on stderr. */
@@ -24,7 +24,7 @@ export class ClientError extends Error {
   }
 }
 
-/** What is behind a failure of `fetch`, which itself only says "fetch failed". */
+/** The message of the innermost cause, because the error of `fetch` itself says only "fetch failed". */
 export function reasonOf(error: unknown): string {
   return error instanceof Error && error.cause instanceof Error ? reasonOf(error.cause) : messageOf(error)
 }

@@ -1,5 +1,5 @@
 /**
- * One connection to a stream: opened with a time limit, read with an idle limit, closed with certainty.
+ * One connection to a stream of notifications: opened with a time limit, read with an idle limit, and always closed.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import { ClientError } from './client_error.ts'
 export interface Frame {
   readonly event: string
   readonly data: string
-  /** Its `id:`. */
+  /** Value of `id:`. A stream can be resumed after it. */
   readonly cursor?: string
-  /** A `retry:` that came before it. */
+  /** Value of a `retry:` that came before the event. */
   readonly retryMs?: number
 }
 
@@ -27,26 +27,26 @@ export interface Connection {
   close(): Promise<void>
 }
 
-/** What opening needs. */
+/** How to open and read a connection. */
 export interface ConnectionOptions {
   readonly headers: Readonly<Record<string, string>>
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   readonly clock: Clock
   readonly stop: AbortSignal
-  /** Longest wait for the answer; absent: for ever. */
+  /** Longest wait for the answer; absent: no limit. */
   readonly timeoutMs?: number | undefined
-  /** Longest silence, heartbeats included. */
+  /** Longest time without an event or a heartbeat. */
   readonly idleMs: () => number
 }
 
 interface LossDetails {
-  /** The stream stood. */
+  /** The stream was open. */
   readonly connected?: boolean
-  /** It ended as announced. */
+  /** The service announced the end. */
   readonly expected?: boolean
-  /** The next connection may follow without wait. */
+  /** The client may connect again without waiting. */
   readonly atOnce?: boolean
-  /** It was silent for too long. */
+  /** The stream was silent for too long. */
   readonly idle?: boolean
   readonly unauthenticated?: boolean
   readonly retryAfterMs?: number | undefined
@@ -54,7 +54,10 @@ interface LossDetails {
   readonly cause?: unknown
 }
 
-/** A connection ended, or was not made; another one may be. The message goes on with the address of the service. */
+/**
+ * A connection ended or could not be opened, and a new attempt may succeed. When the failure is logged, the address of the service follows
+ * the message.
+ */
 export class ConnectionLost extends Error {
   readonly connected: boolean
   readonly expected: boolean
@@ -77,14 +80,14 @@ export class ConnectionLost extends Error {
 }
 
 const UNABLE = 'Unable to connect to'
-/** Payloads are smaller by far; a longer event is no service of ours. */
+/** Longest event. Payloads are far smaller, so a longer event does not come from a service of ours. */
 const MAX_EVENT_CHARACTERS = 32 * 1024 * 1024
 const TRANSIENT = new Set([408, 425, 429])
 
 /**
  * Opens a stream.
  *
- * @throws {ConnectionLost} when trying again makes sense; {@link ClientError} when it does not.
+ * @throws {ConnectionLost} when another attempt may succeed; {@link ClientError} when it cannot.
  */
 export async function openConnection(url: string, options: ConnectionOptions): Promise<Connection> {
   const end = new AbortController()
@@ -130,7 +133,7 @@ async function requestStream(
   }
 }
 
-/** Only 200 with an event stream is a stream. */
+/** Refuses every answer except a 200 with an event stream. */
 async function requireStream(response: Response, now: number): Promise<void> {
   const { status, headers } = response
   const isStream = headers.get('content-type')?.toLowerCase().startsWith('text/event-stream') === true
@@ -155,7 +158,7 @@ async function requireStream(response: Response, now: number): Promise<void> {
   throw new ClientError(refusal)
 }
 
-/** The JSON object of an answer; empty where there is none. */
+/** The JSON object of an answer; empty when the body is not a JSON object. */
 export async function readAnswer(response: Response): Promise<JsonRecord> {
   return parseJsonRecord(await response.text().catch(() => '')) ?? {}
 }
@@ -195,7 +198,7 @@ function toFrame({ event = 'message', data, id }: EventSourceMessage, retryMs: n
   }
 }
 
-/** Only waiting counts as silence; the time that triggers take does not. */
+/** Reads the next bytes. Only the waiting here counts as silence, and not the time that triggers take between two reads. */
 async function readInTime(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   { clock, idleMs }: ConnectionOptions,

@@ -1,5 +1,5 @@
 /**
- * Headers that say who the client is, in the forms of 1.x.
+ * Makes the headers that identify the client, in the forms of 1.x.
  *
  * @module
  */
@@ -8,22 +8,21 @@ import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { ClientError } from './client_error.ts'
 
-/** How a client proves who it is, by 1.x's names: `plain` sends user and key, the others a token of that kind. */
+/** How a client authenticates, by 1.x's names: `plain` sends user and key, `ecmwf` and `openid` send a token of that kind. */
 export type AuthType = 'none' | 'ecmwf' | 'openid' | 'plain'
 
-/** What credentials are made of. */
 export interface CredentialSettings {
   readonly authType: AuthType
-  /** Needed by `plain` only. */
+  /** User name, which only `plain` needs. */
   readonly username?: string
   /** Path of the file that holds the key. */
   readonly keyFile: string
 }
 
-/** Headers for every request. */
+/** The headers of every request. */
 export interface Credentials {
   headers(): Readonly<Record<string, string>>
-  /** Reads the key file again, since keys are renewed under running listeners; tells whether the key has changed. */
+  /** Reads the key file again, because keys are renewed while listeners run. @returns whether the key has changed */
   reload(): Promise<boolean>
 }
 
@@ -53,7 +52,7 @@ export async function createCredentials(
 function headersOf({ authType, username }: CredentialSettings): (key: string) => Record<string, string> {
   if (authType !== 'plain') return (key) => ({ Authorization: `Bearer ${key}`, 'X-Auth-Type': authType })
   if (username === undefined)
-    throw new ClientError('auth_type plain needs a username; set username or username_file')
+    throw new ClientError('auth_type plain needs a user name: set username or username_file')
   return (key) => ({
     Authorization: `Basic ${encodeBase64(toBytes(`${username}:${key}`))}`,
     'X-Auth-Type': authType,

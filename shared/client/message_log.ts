@@ -1,5 +1,5 @@
 /**
- * Where the client reports what it does: a port, because a library must not decide whether that is a terminal, a file or a page.
+ * The port to which the client reports what it does. A library must not decide whether messages go to a terminal, a file or a page.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * A notification as it reached the client, and the form in which triggers see it.
+ * Reads notifications from the stream, and makes the form in which triggers see them.
  *
  * @module
  */
@@ -21,33 +21,33 @@ export interface ReceivedNotification {
   /** CloudEvents source: the service that delivered it. */
   readonly source: string
   readonly event: string
-  /** Absent when another writer than the ingest stored it. */
+  /** Sequence number; absent when another writer than the ingest stored the notification. */
   readonly sequence?: string
-  /** When it was stored, RFC 3339; absent for other writers. */
+  /** When the notification was stored, RFC 3339; absent for other writers. */
   readonly time?: string
-  /** W3C trace context of the provider's request, for whoever goes on with the trace. */
+  /** W3C trace context of the provider's request, with which a trigger can continue the trace. */
   readonly traceparent?: string
   readonly request: Readonly<Record<string, string>>
   /** The schema's name for the payload, e.g. `location`. */
   readonly payloadName: string
-  /** Absent where there is none. */
+  /** Absent when the notification has no payload. */
   readonly payload?: JsonValue
 }
 
-/** A service accepts less; here it only keeps hostile data from ending the process. */
+/** Deepest nesting. Services accept less, so this limit only keeps hostile data from ending the process. */
 const MAX_JSON_DEPTH = 500
 
-/** It goes into headers and environments as it came. */
+/** Form of a trace context. It is checked, because the text goes unchanged into headers and environments. */
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
 
-/** What a frame of the stream tells, before the schema has named its payload. */
+/** A notification from a frame of the stream, before the schema has named its payload. */
 export type CloudEvent = Omit<ReceivedNotification, 'payloadName'>
 
 /**
  * Reads the data of a `live-notification` or `replay` frame.
  *
- * @returns `undefined` for the control message that opens a live stream.
- * @throws {ClientError} for anything else: what cannot be read cannot be skipped without loss.
+ * @returns the notification; `undefined` for the control message that opens a live stream
+ * @throws {ClientError} for any other data, because a notification that cannot be read must not be skipped.
  */
 export function parseCloudEvent(data: string): CloudEvent | undefined {
   const event = parseObject(data)
@@ -90,7 +90,7 @@ function unreadable(reason = 'it has no id or no identifier', cause?: unknown): 
   return new ClientError(`The service sent a notification that cannot be read: ${reason}`, { cause })
 }
 
-/** 1.x's notification: `event`, `request`, and the payload under its own name. */
+/** The notification in the form of 1.x: `event`, `request`, and the payload under its own name. */
 export function toTriggerData({ event, request, payload, payloadName }: ReceivedNotification): JsonObject {
   return { event, request, ...(payload !== undefined && { [payloadName]: payload }) }
 }

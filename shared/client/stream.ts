@@ -1,5 +1,5 @@
 /**
- * A stream of notifications that goes on across disconnections: one `GET /api/v1/watch` after another, each from where the last one was.
+ * Follows a stream of notifications across disconnections. Each connection is a `GET /api/v1/watch` that goes on where the last one ended.
  *
  * @module
  */
@@ -12,38 +12,38 @@ import type { Credentials } from './credentials.ts'
 import { parseCloudEvent, type CloudEvent } from './notification.ts'
 import type { MessageLog } from './message_log.ts'
 
-/** Where a stream starts when nothing has been read yet. */
+/** Where a stream starts. */
 export type StreamStart =
   | { readonly kind: 'live' }
-  /** Behind a position that the service gave out. */
+  /** After a cursor: a position in the stream that the service gave out. */
   | { readonly kind: 'cursor'; readonly cursor: string }
   /** Everything stored at or after this time, as the service reads it. */
   | { readonly kind: 'date'; readonly date: string }
-  /** Everything that is kept. */
+  /** With the oldest notification that the service keeps. */
   | { readonly kind: 'oldest' }
 
-/** What a stream yields. The `cursor` of a message covers it and everything before it. */
+/** A message of a stream. Its `cursor` covers the message and everything before it. */
 export type StreamMessage =
-  /** A connection stands. */
+  /** A connection is open. */
   | { readonly kind: 'connected' }
   | { readonly kind: 'notification'; readonly event: CloudEvent; readonly cursor?: string }
-  /** There was nothing for this listener up to the cursor. */
+  /** There was no notification for this listener up to the cursor. */
   | { readonly kind: 'progress'; readonly cursor: string }
-  /** History has been delivered; what follows is live. */
+  /** History has been delivered, and what follows is live. */
   | { readonly kind: 'caught-up'; readonly cursor?: string }
 
-/** What to listen to. */
+/** The service, the event and the request to listen to. */
 export interface StreamTarget {
   readonly baseUrl: string
   readonly event: string
   readonly request: Readonly<Record<string, readonly string[]>>
 }
 
-/** What a stream works with. */
+/** How to follow a stream. */
 export interface StreamOptions {
   readonly target: StreamTarget
   readonly start: StreamStart
-  /** What to do where the service no longer has what comes next: end with an error, or go on with the oldest there is. */
+  /** What to do when the service no longer keeps the next notification: end with an error, or go on with the oldest that is kept. */
   readonly onGap: 'stop' | 'continue'
   readonly credentials: Credentials
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
@@ -59,36 +59,36 @@ export interface StreamOptions {
   readonly retryDelayMs?: number | undefined
 }
 
-/** A connection that ends sooner counts as a failure, lest a service that hangs up at once be asked without end. */
+/** A connection that ends sooner counts as a failure. Otherwise a service that closes at once would be asked without pause. */
 const SHORT_CONNECTION_MS = 1000
 
-/** Reasons of the service for closing that need no wait: it is well, and only wants a new connection. */
+/** Reasons of the service to close after which the client connects again at once, because the service works. */
 const AT_ONCE: readonly unknown[] = ['max_duration_reached', 'slow_consumer', 'end_of_stream']
 
-/** What one stream keeps from connection to connection. */
+/** State of a stream between connections. */
 interface StreamState {
   start: StreamStart
-  /** Failures in a row. */
+  /** Consecutive failures. */
   failures: number
-  /** Least wait the service asked for, by the `retry:` of its stream. */
+  /** Shortest wait, from the `retry:` of the service. */
   retryMs: number
-  /** Longest silence that is not taken for a dead connection. */
+  /** After a longer silence the connection counts as dead. */
   idleMs: number
   renewedKey: boolean
 }
 
-/** Three of the service's default heartbeats of 5 s, and some. */
+/** More than three of the service's default heartbeats of 5 s. */
 const IDLE_FIRST_MS = 20_000
-/** Three of the longest heartbeat a service may have, 60 s. */
+/** Three of the longest heartbeats that a service may have, 60 s. */
 const IDLE_LAST_MS = 180_000
 const HEARTBEATS_MISSED = 3
 
 /**
- * Runs until `stop`, or throws for what waiting cannot mend. A message is done with when the next one is asked for: that is where the
- * stream goes on after a disconnection.
+ * Follows the stream until `stop`. A message counts as handled when the caller asks for the next one. After a disconnection the stream goes
+ * on after the last handled message.
  *
- * @yields What the service sends, in its order.
- * @throws {ClientError} refusals (400, 401, 403, 404), and gaps unless they are to be passed over.
+ * @yields the messages of the service, in its order
+ * @throws {ClientError} for a refusal (400, 401, 403, 404), and for a gap unless `onGap` is `continue`.
  */
 export async function* followStream(options: StreamOptions): AsyncGenerator<StreamMessage, void, undefined> {
   const { clock, stop, output, target } = options
@@ -132,7 +132,7 @@ function waitMs({ retryDelayMs, random }: StreamOptions, state: StreamState, los
   return Math.max(backOffMs(state.failures, limits, random), state.retryMs, lost.retryAfterMs ?? 0)
 }
 
-/** Renews the key after a 401, passes over a gap, or gives up. */
+/** Reads the key again after a 401 and moves past a gap, or throws. */
 async function handleLoss(
   { credentials, output, onGap }: StreamOptions,
   state: StreamState,
@@ -147,7 +147,7 @@ async function handleLoss(
   const { message, oldest } = lost.gap
   if (onGap === 'stop') {
     throw new ClientError(
-      `Notifications are missing: ${message}. Go on with the oldest that are kept: --on-gap continue; or from now on: --now`,
+      `Notifications are missing: ${message}. To go on with the oldest that are kept, use --on-gap continue. To go on from now, use --now`,
     )
   }
   output.log('ERROR', `Notifications are missing: ${message}. Going on with the oldest that are kept`)
@@ -157,8 +157,8 @@ async function handleLoss(
 /**
  * Reads one connection.
  *
- * @yields What it brings.
- * @returns Why it ended.
+ * @yields the messages of the connection
+ * @returns the reason why the connection ended
  */
 async function* readConnection(
   options: StreamOptions,
@@ -192,7 +192,7 @@ async function* readConnection(
     }
     return new ConnectionLost('Connection closed by', { connected: true })
   } catch (error) {
-    // Nothing came at all: perhaps this service beats more slowly than is waited for.
+    // The connection was silent. The heartbeats of this service may be slower than expected, so the next connection waits longer.
     if (error instanceof ConnectionLost && error.idle) state.idleMs = Math.min(state.idleMs * 2, IDLE_LAST_MS)
     throw error
   } finally {

@@ -1,5 +1,6 @@
 /**
- * Counts and times what a hub sees: how many deliveries, and how late after the commit.
+ * Measures what a hub sees (the hub delivers one watch of the store to many streams): notifications, deliveries, and the delay after the
+ * commit.
  *
  * @module
  */
@@ -10,16 +11,15 @@ import type { Tracer } from '../telemetry/tracing.ts'
 import type { HubObserver } from '#shared/hub/hub.ts'
 import { RESPONSE_SECONDS, type Metrics } from './metrics.ts'
 
-/** What it works with. */
 export interface HubObserverParts {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly traces: TraceBook
-  /** Absent: nobody collects spans. */
+  /** Absent when no spans are collected. */
   readonly tracer?: Tracer | undefined
 }
 
-/** Registers the metrics. */
+/** Registers the metrics and makes the observer that a hub calls. */
 export function createHubObserver({ metrics, clock, traces, tracer }: HubObserverParts): HubObserver {
   const seen = metrics.counter({
     name: 'aviso_hub_notifications',
@@ -34,7 +34,7 @@ export function createHubObserver({ metrics, clock, traces, tracer }: HubObserve
   const lag = metrics.histogram({
     name: 'aviso_delivery_lag_seconds',
     unit: 'seconds',
-    help: 'Time from the building of a commit to its arrival at the hub, by the clocks of two machines; once per revision',
+    help: 'Time from the making of a commit to its arrival at the hub, by the clocks of two machines; once per revision',
     bounds: RESPONSE_SECONDS,
   })
   return {

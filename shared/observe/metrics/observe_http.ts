@@ -1,5 +1,5 @@
 /**
- * Measures Fetch handlers: requests, their times, and how many are under way. Names are those of aviso 2.x.
+ * Measures Fetch handlers: requests, their times, and the number in progress. Names are those of aviso 2.x.
  *
  * @module
  */
@@ -17,22 +17,22 @@ import {
 /** A Fetch handler. */
 type Handler = (request: Request) => Promise<Response>
 
-/** What is measured besides metrics. */
+/** Options of a measured handler. */
 export interface ObserveOptions {
-  /** Also told the times of answers that are no errors, as 1.x measures them. */
+  /** Also gets the times of answers that are not errors, as 1.x measures them. */
   readonly collector?: TimeCollector
 }
 
 /** Measures handlers. */
 export interface HttpMetrics {
-  /** @param route Label of what the handler serves, from configuration; never from a request. */
+  /** @param route Label for what the handler serves. It comes from the configuration, never from a request. */
   observe(route: string, handler: Handler, options?: ObserveOptions): Handler
 }
 
-/** Methods with a label of their own; a client may send any word. */
+/** Methods that have their own label. All others share one, because a client may send any word. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])
 
-/** Registers the metrics. */
+/** Registers the metrics of HTTP requests. */
 export function createHttpMetrics(metrics: Metrics, clock: Clock): HttpMetrics {
   const requests = metrics.counter({
     name: 'aviso_http_requests',

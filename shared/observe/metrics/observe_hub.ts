@@ -1,5 +1,5 @@
 /**
- * Measures a hub: the streams that are open, those that were opened and how they ended, and its ring.
+ * Measures a hub: open streams, opened and ended streams, and the ring (the recent entries that the hub keeps for all streams).
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { CloseReason, Hub, HubStatus, StreamFormat, SubscribeRequest } from '#shared/hub/hub.ts'
 import type { Metrics } from './metrics.ts'
 
-/** Registers the metrics. @returns Measures the hub of this process. */
+/** Registers the metrics. @returns a function that makes the hub of this process measured */
 export function createHubMetrics(metrics: Metrics): (hub: Hub) => Hub {
   let measured: Hub | undefined
   const opened = metrics.counter({
@@ -18,7 +18,7 @@ export function createHubMetrics(metrics: Metrics): (hub: Hub) => Hub {
   const refused = metrics.counter({ name: 'aviso_streams_refused', help: 'Streams that could not be opened' })
   const ended = metrics.counter({
     name: 'aviso_streams_ended',
-    help: 'Streams that the service ended, by reason; the others were left by their listener',
+    help: 'Streams that the service ended, by reason; all other streams were closed by their listener',
     labels: ['reason'],
   })
   registerStatus(metrics, () => measured?.status())
@@ -55,7 +55,7 @@ function labelOf({ selection }: SubscribeRequest): string {
   }
 }
 
-/** A stream has its own format; frames are shared by its name, which stays. */
+/** The same format, with its ends counted. The name stays, because streams share frames by the name of their format. */
 function observeFormat(format: StreamFormat, onClosing: (reason: CloseReason) => void): StreamFormat {
   return {
     ...format,
@@ -79,8 +79,8 @@ function registerStatus(metrics: Metrics, status: () => HubStatus | undefined): 
       },
     })
   gauge('aviso_sse_connections_active', 'Streams that are open', ({ subscribers }) => subscribers)
-  gauge('aviso_streams_parked', 'Streams whose listener does not read just now', ({ parked }) => parked)
-  gauge('aviso_hub_up', 'Whether the watch of the store stands', ({ connected }) => Number(connected))
+  gauge('aviso_streams_parked', 'Streams whose listener does not read at the moment', ({ parked }) => parked)
+  gauge('aviso_hub_up', 'Whether the watch of the store is connected', ({ connected }) => Number(connected))
   gauge('aviso_hub_revision', 'Newest revision that the hub has seen', ({ revision }) => Number(revision))
   gauge('aviso_hub_ring_entries', 'Recent entries kept for all streams', ({ ringEntries }) => ringEntries)
   gauge('aviso_hub_ring_bytes', 'Bytes of recent entries kept for all streams', ({ ringBytes }) => ringBytes)

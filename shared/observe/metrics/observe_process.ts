@@ -1,5 +1,5 @@
 /**
- * Measures the process: memory, processor time, and how late its event loop is.
+ * Measures the process: memory, processor time, and the delay of its event loop.
  *
  * @module
  */
@@ -7,17 +7,16 @@
 import type { Clock } from '#shared/time/clock.ts'
 import type { MetricsRegistry } from './registry.ts'
 
-/** What a process uses; from `shared/runtime`. */
+/** Memory and processor time of a process, as `shared/runtime` reads them. */
 export interface ProcessUsage {
   readonly residentBytes: number
   readonly cpuSeconds: number
 }
 
-/** What measuring needs. */
 export interface ProcessMetricsParts {
   readonly metrics: MetricsRegistry
   readonly clock: Clock
-  /** Absent where the runtime does not tell. */
+  /** Absent when the runtime does not report them. */
   readonly usage?: () => ProcessUsage
   readonly version: string
 }
@@ -25,9 +24,9 @@ export interface ProcessMetricsParts {
 const LOOP_MS = 500
 const LOOP_SECONDS: readonly number[] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 
-/** Starts measuring. @returns Stops it. */
+/** Starts measuring. @returns a function that stops it */
 export function observeProcess({ metrics, clock, usage, version }: ProcessMetricsParts): () => void {
-  metrics.info('aviso_build', 'What is running', { version })
+  metrics.info('aviso_build', 'Version that is running', { version })
   const startedAt = clock.now() / 1_000
   metrics.read({
     kind: 'gauge',

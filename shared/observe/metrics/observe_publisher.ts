@@ -1,5 +1,5 @@
 /**
- * Measures a publisher: notifications by event type and outcome, the time to their commit, and when each was accepted and committed.
+ * Measures a publisher: notifications by event type and outcome, the time until their commit, and when each was accepted and committed.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { TraceBook } from '../telemetry/trace_book.ts'
 import { RESPONSE_SECONDS, type BoundCounter, type Metrics } from './metrics.ts'
 
-/** Outcomes by the words of aviso 2.x; `replayed` is ours: the same notification was stored before. */
+/** Outcomes in the words of aviso 2.x. `replayed` is ours: the same notification was stored before. */
 type Status = 'success' | 'replayed' | 'rejected' | 'error'
 
 function statusOf(result: PublishResult): Status {
@@ -17,14 +17,13 @@ function statusOf(result: PublishResult): Status {
   return result.error.status < 500 ? 'rejected' : 'error'
 }
 
-/** What measuring needs. */
 export interface PublisherMetricsParts {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly traces: TraceBook
 }
 
-/** Registers the metrics. @returns Measures a publisher, and writes into the trace book. */
+/** Registers the metrics. @returns a function that makes a publisher measured and records its times in the trace book */
 export function createPublisherMetrics({
   metrics,
   clock,
@@ -37,7 +36,7 @@ export function createPublisherMetrics({
   })
   const failures = metrics.counter({
     name: 'aviso_publish_failures',
-    help: 'Notifications that the store did not take, by error code',
+    help: 'Notifications that were not stored, by error code',
     labels: ['code'],
   })
   const durations = metrics.histogram({
@@ -51,7 +50,7 @@ export function createPublisherMetrics({
     const key = `${status} ${event}`
     let counter = series.get(key)
     if (counter === undefined) {
-      // Only event types that the schema has come here.
+      // Only event types of the schema reach this point, so the number of series is bounded.
       counter = notifications.bind([event, status])
       series.set(key, counter)
     }

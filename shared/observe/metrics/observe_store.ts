@@ -11,20 +11,19 @@ import { runWithin } from '#shared/time/deadline.ts'
 import { RESPONSE_SECONDS, type Metrics } from './metrics.ts'
 import type { MetricsRegistry } from './registry.ts'
 
-/** What measuring needs. */
 export interface StoreMetricsParts {
   readonly metrics: MetricsRegistry
-  /** Label, e.g. `etcd` or `embedded`. */
+  /** Label of the kind of store, such as `etcd` or `embedded`. */
   readonly backend: string
   readonly clock: Clock
 }
 
-/** A page of metrics waits this long for the store at most. */
+/** Longest time that a page of metrics waits for the store. */
 const STATUS_LIMIT_MS = 2_000
-/** Several scrapers cost the store one call in this time. */
+/** How long a status is reused, so that several scrapers cost the store only one call in this time. */
 const STATUS_KEPT_MS = 5_000
 
-/** The same store, measured. Names are those of aviso 2.x. */
+/** Makes a store measured. Names of metrics are those of aviso 2.x. */
 export function observeStore(store: Store, parts: StoreMetricsParts): Store {
   const { backend, clock } = parts
   registerStatus(store, parts)
@@ -46,13 +45,13 @@ type Measure = <Result>(operation: string, call: () => Promise<Result>) => Promi
 function createMeasure(metrics: Metrics, backend: string, clock: Clock): Measure {
   const operations = metrics.counter({
     name: 'aviso_backend_operations',
-    help: 'Calls of the store; outcome is "ok" or an error code',
+    help: 'Calls to the store; outcome is "ok" or an error code',
     labels: ['backend', 'operation', 'outcome'],
   })
   const durations = metrics.histogram({
     name: 'aviso_backend_operation_duration_seconds',
     unit: 'seconds',
-    help: 'Time of the calls of the store',
+    help: 'Time of the calls to the store',
     labels: ['backend', 'operation'],
     bounds: RESPONSE_SECONDS,
   })
@@ -97,6 +96,10 @@ function registerStatus(store: Store, { metrics, backend, clock }: StoreMetricsP
     read: () => [{ value: status === undefined ? 0 : 1, values: [backend] }],
   })
   gauge('aviso_store_size_bytes', 'Size of the store on disk', ({ sizeBytes }) => sizeBytes)
-  gauge('aviso_store_size_in_use_bytes', 'Part of it that is used', ({ sizeInUseBytes }) => sizeInUseBytes)
+  gauge(
+    'aviso_store_size_in_use_bytes',
+    'Part of the store on disk that is used',
+    ({ sizeInUseBytes }) => sizeInUseBytes,
+  )
   gauge('aviso_store_revision', 'Newest revision of the store', ({ revision }) => Number(revision))
 }

@@ -1,5 +1,5 @@
 /**
- * Metric families as text: OpenMetrics 1.0, or Prometheus' older text format for whoever does not ask for the new one.
+ * Writes metric families as text: OpenMetrics 1.0, or Prometheus' older text format for scrapers that do not ask for OpenMetrics.
  *
  * @see https://github.com/prometheus/OpenMetrics, specification 1.0, and Prometheus' "Exposition formats"
  * @module
@@ -7,23 +7,23 @@
 
 import { metricNumber, type MetricFamily, type MetricSample } from './registry.ts'
 
-/** A form of the text. */
+/** A format of the text. */
 export type MetricsFormat = 'openmetrics' | 'prometheus'
 
-/** Media type of each form. */
+/** Media type of each format. */
 export const METRICS_MEDIA_TYPE: Readonly<Record<MetricsFormat, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
   prometheus: 'text/plain; version=0.0.4; charset=utf-8',
 }
 
-/** The form that an `Accept` header asks for. */
+/** The format that an `Accept` header asks for. */
 export function metricsFormatOf(accept: string | null): MetricsFormat {
   return accept?.toLowerCase().includes('application/openmetrics-text') === true
     ? 'openmetrics'
     : 'prometheus'
 }
 
-/** Text of all families. */
+/** The text of all families. */
 export function formatMetrics(families: readonly MetricFamily[], format: MetricsFormat): string {
   const parts = families.map((family) => familyText(family, format))
   return format === 'openmetrics' ? `${parts.join('')}# EOF\n` : parts.join('')
@@ -33,7 +33,7 @@ function familyText(family: MetricFamily, format: MetricsFormat): string {
   const { name, kind, help, unit, samples } = family
   if (samples.length === 0) return ''
   const isOld = format === 'prometheus'
-  // The old format knows no info and names a family as its samples are named.
+  // The old format has no `info` kind, and its name of a family is that of the samples.
   const ownName =
     isOld && kind === 'counter' ? `${name}_total` : isOld && kind === 'info' ? `${name}_info` : name
   const lines = [

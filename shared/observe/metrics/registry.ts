@@ -1,7 +1,7 @@
 /**
- * The registry: makes metrics, bounds them, and gives them out as families for {@link file://./open_metrics.ts}.
+ * The registry: makes metrics, bounds their number of series, and collects them as families for {@link file://./open_metrics.ts}.
  *
- * A library was considered: prom-client gave an empty page on workerd and cannot bound labels, and what is needed are these lines.
+ * The library prom-client was considered. It gave an empty page on workerd and cannot bound labels, and this module is short.
  *
  * @module
  */
@@ -21,28 +21,28 @@ import { createSeriesTable, type SeriesTable } from './series.ts'
 
 /** One line of a family: `name + suffix{labels} value`. */
 export interface MetricSample {
-  /** e.g. `_total`, `_bucket`, `_sum`; empty for a gauge. */
+  /** Such as `_total`, `_bucket`, `_sum`; empty for a gauge. */
   readonly suffix: string
   readonly labels: readonly (readonly [name: string, value: string])[]
   readonly value: number
 }
 
-/** A metric with everything it counts. */
+/** A metric with all its samples. */
 export interface MetricFamily {
   readonly name: string
   readonly kind: 'counter' | 'gauge' | 'histogram' | 'info'
   readonly help: string
   readonly unit: string | undefined
-  /** Names of its labels, whether it has samples yet or not. */
+  /** Names of the labels, even when there are no samples yet. */
   readonly labels: readonly string[]
   readonly samples: readonly MetricSample[]
 }
 
-/** Metrics that can be looked at. */
+/** Metrics that can be collected. */
 export interface MetricsRegistry extends Metrics {
-  /** A constant, e.g. the version: `name_info{…} 1`. */
+  /** Registers a constant, such as the version: `name_info{…} 1`. */
   info(name: string, help: string, labels: Readonly<Record<string, string>>): void
-  /** Has `refresh` awaited before each collection, for values that must be asked for. It bounds its own time and does not throw. */
+  /** Registers a function that each collection awaits first, to fetch values. It must bound its own time and must not throw. */
   beforeCollect(refresh: () => Promise<void>): void
   /** All families, in the order of their registration. */
   collect(): Promise<readonly MetricFamily[]>
@@ -51,7 +51,7 @@ export interface MetricsRegistry extends Metrics {
 /** Names that every parser accepts. */
 const METRIC_NAME = /^[a-z][a-z0-9_]*$/
 const LABEL_NAME = /^[a-z][a-z0-9_]*$/
-/** Suffixes with a meaning of their own, which a name must not have. */
+/** Suffixes with a special meaning, so a name must not end with one. */
 const RESERVED_SUFFIX = /_(?:total|bucket|count|sum|created|info)$/
 
 type Source = () => MetricFamily | undefined
@@ -65,7 +65,7 @@ interface Buckets {
   sum: number
 }
 
-/** An empty registry. */
+/** Makes an empty registry. */
 export function createRegistry(): MetricsRegistry {
   const names = new Set<string>()
   const sources: Source[] = []
@@ -126,7 +126,7 @@ export function createRegistry(): MetricsRegistry {
   registry.read({
     name: 'aviso_metrics_overflows',
     kind: 'counter',
-    help: 'Values counted under the label value "other" because their metric has as many series as it may',
+    help: 'Values counted under the label value "other" because their metric has reached its limit of series',
     labels: ['metric'],
     read: () =>
       overflows
@@ -136,7 +136,7 @@ export function createRegistry(): MetricsRegistry {
   return registry
 }
 
-/** A metric without labels is there from the start, at zero. */
+/** Whether a metric has no labels. Its only series then exists from the start, at zero. */
 function isAlone({ labels = [] }: MetricOptions): boolean {
   return labels.length === 0
 }
@@ -186,12 +186,13 @@ function histogramOf(table: SeriesTable<Buckets>, bounds: readonly number[]): Hi
 
 function check({ name, labels = [], unit }: MetricOptions, names: ReadonlySet<string>): void {
   if (!METRIC_NAME.test(name) || RESERVED_SUFFIX.test(name))
-    throw new TypeError(`Not the name of a metric: "${name}"`)
+    throw new TypeError(`"${name}" is not a valid name of a metric`)
   if (unit !== undefined && !name.endsWith(`_${unit}`))
     throw new TypeError(`"${name}" does not end in its unit`)
-  if (names.has(name)) throw new TypeError(`There is a metric "${name}" already`)
+  if (names.has(name)) throw new TypeError(`The metric "${name}" is registered already`)
   for (const label of labels) {
-    if (!LABEL_NAME.test(label) || label === 'le') throw new TypeError(`Not the name of a label: "${label}"`)
+    if (!LABEL_NAME.test(label) || label === 'le')
+      throw new TypeError(`"${label}" is not a valid name of a label`)
   }
 }
 
@@ -217,7 +218,7 @@ function simple(
 
 function readSamples(options: ReadOptions): readonly MetricSample[] | undefined {
   const { kind, labels = [], maxSeries = MAX_SERIES } = options
-  // The same table as for other metrics, so that the same bounds hold.
+  // The table is the same as for other metrics, so that the same bounds hold.
   const table = createSeriesTable(labels.length, maxSeries, () => ({ value: 0 }))
   try {
     for (const { value, values = [] } of options.read()) {
@@ -230,7 +231,7 @@ function readSamples(options: ReadOptions): readonly MetricSample[] | undefined 
   return simple(options, kind === 'counter' ? '_total' : '', table.entries())
 }
 
-/** Index of the first bucket whose bound is not below the value. */
+/** The index of the first bucket whose bound is not below the value. */
 function bucketOf(bounds: readonly number[], value: number): number {
   return firstIndex(bounds, (bound) => value <= bound)
 }
@@ -256,7 +257,7 @@ function histogramSamples(
   })
 }
 
-/** A number as OpenMetrics writes it: integers with `.0`, so that `le="1.0"` is one spelling everywhere. */
+/** A number as OpenMetrics writes it: integers end in `.0`, so that `le="1.0"` is written the same everywhere. */
 export function metricNumber(value: number): string {
   if (Number.isNaN(value)) return 'NaN'
   if (!Number.isFinite(value)) return value < 0 ? '-Inf' : '+Inf'

@@ -1,26 +1,26 @@
 /**
- * The series of one metric: one value per combination of label values, bounded, whatever the label values are.
+ * Keeps the series of one metric: one value per combination of label values. Their number is bounded, whatever the label values are.
  *
  * @module
  */
 
-/** Takes the place of every label value once a metric has as many series as it may. */
+/** Replaces every label value of further combinations when a metric has reached its limit of series. */
 export const OVERFLOW_VALUE = 'other'
 
-/** Longest label value: names of event types and routes are shorter, and a page must not grow by one of them. */
+/** Longest label value. Names of event types and routes are shorter, and one value must not make a page large. */
 const MAX_VALUE_CHARACTERS = 128
-/** Control characters: a parser may take some of them for the end of a line. A newline has an escape and may stay. */
+/** Control characters, because a parser may read some as the end of a line. A newline may stay, because it is escaped. */
 const CONTROL = /(?!\n)[\p{Cc}\u2028\u2029]/gu
-/** Cannot be part of a cleaned value, so joined values are as different as the lists of them. */
+/** Separates joined values. Cleaned values never contain it, so different lists give different texts. */
 const SEPARATOR = '\u0000'
 
 /** The series of one metric. */
 export interface SeriesTable<State> {
-  /** The state of a combination, made by the first who asks; the overflow's once the table is full. */
+  /** The state of a combination, made at its first use. When the table is full, the state of the overflow. */
   at(values: readonly string[]): State
-  /** Every combination and its state, in the order of their making. */
+  /** Every combination and its state, in the order in which they were made. */
   entries(): Iterable<readonly [values: readonly string[], state: State]>
-  /** How often a combination was counted as {@link OVERFLOW_VALUE}. */
+  /** Number of times that a combination was counted as {@link OVERFLOW_VALUE}. */
   readonly overflows: number
 }
 
@@ -29,7 +29,7 @@ interface Series<State> {
   readonly state: State
 }
 
-/** A table of at most `maxSeries` combinations of `labelCount` values, and one more for the overflow. */
+/** Makes a table of at most `maxSeries` combinations of `labelCount` values, and one more for the overflow. */
 export function createSeriesTable<State>(
   labelCount: number,
   maxSeries: number,
@@ -55,7 +55,7 @@ export function createSeriesTable<State>(
   }
   return {
     at(values) {
-      // The common case: values seen before, which were clean.
+      // This is the common case: values that were used before and need no cleaning.
       const known = table.get(values.length === 1 ? (values[0] ?? '') : values.join(SEPARATOR))
       return known !== undefined && values.length === labelCount ? known.state : atCleaned(values)
     },
@@ -68,7 +68,7 @@ export function createSeriesTable<State>(
   }
 }
 
-/** A label value that no parser can stumble over: well-formed, of bounded length, without control characters but the newline. */
+/** A label value that every parser reads: well-formed, of bounded length, and without control characters except the newline. */
 export function cleanLabelValue(value: string): string {
   const cut = value.length > MAX_VALUE_CHARACTERS ? value.slice(0, MAX_VALUE_CHARACTERS) : value
   return cut.toWellFormed().replace(CONTROL, ' ')

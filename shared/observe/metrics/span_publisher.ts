@@ -1,5 +1,5 @@
 /**
- * A span for each notification that is published: it goes on with the provider's trace.
+ * Makes a span for each published notification. The span continues the provider's trace.
  *
  * @see OpenTelemetry's semantic conventions for messaging, for the names of the attributes
  * @module
@@ -8,7 +8,7 @@
 import type { Publisher } from '#shared/publish/publish.ts'
 import type { Tracer } from '../telemetry/tracing.ts'
 
-/** The same publisher. */
+/** The same publisher, with a span for each notification. */
 export function spanPublisher(publisher: Publisher, tracer: Tracer): Publisher {
   return {
     async publish(items) {

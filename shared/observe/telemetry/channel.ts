@@ -1,5 +1,6 @@
 /**
- * How telemetry leaves: by UDP, or by HTTP where there is none. Neither ever makes the service wait: what cannot go is dropped and counted.
+ * Channels that send telemetry: by UDP, or by HTTP where there is no UDP. A channel never makes the service wait. Messages that cannot be
+ * sent are dropped and counted.
  *
  * @module
  */
@@ -9,16 +10,16 @@ import type { Secret } from '#shared/secret.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin, within } from '#shared/time/deadline.ts'
 
-/** Where telemetry goes. */
+/** A way by which telemetry leaves the service. */
 export interface TelemetryChannel {
-  /** Takes a message; never throws, never waits. */
+  /** Takes a message. Never throws and never waits. */
   send(message: Uint8Array): void
   status(): ChannelStatus
-  /** Lets go of what is still queued, after a short try. Idempotent. */
+  /** Tries for a short time to send queued messages, drops the rest and closes. Idempotent. */
   close(): Promise<void>
 }
 
-/** Messages so far. */
+/** Numbers of messages so far. */
 export interface ChannelStatus {
   readonly sent: number
   readonly dropped: number
@@ -26,28 +27,28 @@ export interface ChannelStatus {
 
 /** A UDP socket with one destination, as `shared/runtime` opens it. */
 export interface DatagramSender {
-  /** @param done Called once, with `false` where the datagram certainly did not leave. */
+  /** @param done Called once; with `false` when the datagram was certainly not sent. */
   send(datagram: Uint8Array, done: (sent: boolean) => void): void
   close(): void
 }
 
-/** `fetch`, as far as it is used here. */
+/** The part of `fetch` that channels use. */
 export type TelemetryFetch = (url: string, init: RequestInit) => Promise<Response>
 
-/** Datagrams handed to the system at once; a sender that does not come back is not fed further. */
+/** Most datagrams that the system has not confirmed. Further datagrams are dropped. */
 const MAX_IN_FLIGHT = 64
-/** Messages that wait for HTTP: half an hour of one service. */
+/** Most messages that wait for HTTP: half an hour of one service. */
 export const MAX_QUEUED = 1_000
-/** Messages of one HTTP request. */
+/** Most messages of one HTTP request. */
 const MAX_PER_REQUEST = 100
-/** A monitoring that does not answer by then is down. */
+/** Longest wait for an answer of the monitoring. */
 const REQUEST_LIMIT_MS = 5_000
-/** Pause after a failure, so that a monitoring that is down is not hammered. */
+/** Pause after a failure, so that a monitoring that is down gets few requests. */
 const FAILURE_PAUSE_MS = 5_000
-/** A service that stops does not wait longer for its monitoring. */
+/** Longest time that a service that stops waits for its monitoring. */
 const CLOSE_LIMIT_MS = 2_000
 
-/** UDP: each message is one datagram, and is gone. */
+/** Makes a UDP channel: each message is one datagram, which is never repeated. */
 export function createUdpChannel(socket: DatagramSender): TelemetryChannel {
   let sent = 0
   let dropped = 0
@@ -75,7 +76,7 @@ export function createUdpChannel(socket: DatagramSender): TelemetryChannel {
   }
 }
 
-/** A monitoring in the same process. */
+/** Makes a channel to a monitoring in the same process. */
 export function createLocalChannel(accept: (message: Uint8Array) => void): TelemetryChannel {
   let sent = 0
   return {
@@ -88,7 +89,7 @@ export function createLocalChannel(accept: (message: Uint8Array) => void): Telem
   }
 }
 
-/** Several channels as one: each gets every message. */
+/** Makes one channel of several: each of them gets every message. */
 export function joinChannels(channels: readonly TelemetryChannel[]): TelemetryChannel {
   const sum = (which: keyof ChannelStatus): number =>
     channels.reduce((total, channel) => total + channel.status()[which], 0)
@@ -103,7 +104,6 @@ export function joinChannels(channels: readonly TelemetryChannel[]): TelemetryCh
   }
 }
 
-/** What the HTTP channel works with. */
 export interface HttpChannelParts {
   /** Address of the monitoring's `/api/v1/telemetry`. */
   readonly url: string
@@ -113,7 +113,7 @@ export interface HttpChannelParts {
   readonly clock: Clock
 }
 
-/** HTTP: messages as lines, one request at a time, the oldest dropped when the queue is full. */
+/** Makes an HTTP channel: messages are sent as lines, one request at a time. When the queue is full, the oldest message is dropped. */
 export function createHttpChannel(parts: HttpChannelParts): TelemetryChannel {
   const stop = new AbortController()
   const queue: Uint8Array[] = []
@@ -161,7 +161,7 @@ async function post(
   const headers = { 'content-type': 'application/x-ndjson', authorization: `Bearer ${token.reveal()}` }
   const exchange = async (signal: AbortSignal): Promise<boolean> => {
     const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal })
-    // Whatever it says, it is not read.
+    // The body of the answer is not needed.
     await response.body?.cancel()
     return response.ok
   }

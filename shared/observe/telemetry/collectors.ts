@@ -1,6 +1,6 @@
 /**
- * Collectors: what a service counts between two telemetry messages. Each takes the place of one collector thread of 1.x, in constant
- * memory: sums are kept, not samples.
+ * Collectors count what happens in a service between two telemetry messages. Each replaces one collector thread of 1.x. It needs constant
+ * memory, because it keeps sums and not samples.
  *
  * @see reference/aviso-v1.md §4.1
  * @module
@@ -8,30 +8,30 @@
 
 import { MAX_SENT_BYTES, type Telemetry } from './message.ts'
 
-/** Gives what was collected since the last call, and starts anew. */
+/** Collects figures, and hands them out for a message. */
 export interface Collector {
   /** e.g. `rest_resp_time` */
   readonly type: string
-  /** One or more parts, each fit for one message; none where there is nothing to tell. */
+  /** Takes what was collected since the last call: parts that each fit into one message, or none. */
   take(): readonly Telemetry[]
 }
 
-/** Measures durations. */
+/** Collects durations. */
 export interface TimeCollector extends Collector {
-  /** @param part Sub-measurement of 1.x, e.g. `att`: it is sent in a message of its own. */
+  /** @param part Sub-measurement of 1.x, such as `att`. It is sent in a separate message. */
   observe(seconds: number, part?: string): void
 }
 
-/** Counts distinct texts. */
+/** Collects distinct texts. */
 export interface UniqueCollector extends Collector {
   observe(value: string): void
 }
 
-/** Distinct texts kept per interval; further ones are not told apart any more and left out. */
+/** Most distinct texts per interval. Further texts are left out. */
 export const MAX_UNIQUE_VALUES = 1_000
-/** Longest text: longer ones are cut. No user name is longer. */
+/** Longest text. Longer texts are cut, and no user name is longer. */
 const MAX_VALUE_CHARACTERS = 128
-/** Room of a message for everything but its texts. */
+/** Bytes of a message that are reserved for everything except its texts. */
 const ENVELOPE_BYTES = 400
 
 interface Times {
@@ -41,7 +41,7 @@ interface Times {
   min: number
 }
 
-/** `<name>_counter`, `_avg`, `_max`, `_min` in seconds; `<name>` is the type, or `<type>_<part>`. */
+/** Makes a collector of `<name>_counter`, `_avg`, `_max`, `_min` in seconds. `<name>` is the type, or `<type>_<part>`. */
 export function createTimeCollector(type: string): TimeCollector {
   const times = new Map<string, Times>()
   return {
@@ -72,7 +72,7 @@ export function createTimeCollector(type: string): TimeCollector {
   }
 }
 
-/** `<type>_counter` and `<type>_values`. More texts than one message holds become several messages, which a receiver unites. */
+/** Makes a collector of `<type>_counter` and `<type>_values`. Texts that exceed one message fill several, which the receiver joins. */
 export function createUniqueCollector(type: string): UniqueCollector {
   const values = new Set<string>()
   return {
@@ -91,7 +91,7 @@ export function createUniqueCollector(type: string): UniqueCollector {
   }
 }
 
-/** Cuts a list so that each part fits one message. */
+/** Splits a list so that each part fits into one message. */
 function partsOf(values: readonly string[]): readonly (readonly string[])[] {
   const parts: string[][] = []
   let bytes = Infinity

@@ -1,5 +1,5 @@
 /**
- * Sends what goes wrong to the monitoring as well: bad log records become syslog lines in the form of 1.x.
+ * Sends warnings and errors of the log to the monitoring, too, as syslog lines in the form of 1.x.
  *
  * @see RFC 5424; reference/aviso-v1.md §4.2
  * @module
@@ -9,25 +9,25 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import type { TelemetryChannel } from './channel.ts'
 import type { LogFields, Logger, LogLevel } from '#shared/logger.ts'
 
-/** Who writes, and where to. */
+/** The service that logs, and the channel to the monitoring. */
 export interface LogLinesParts {
   readonly channel: TelemetryChannel
-  /** e.g. `aviso-rest`; by it a monitoring tells whose line it is. */
+  /** Name of the service, such as `aviso-rest`, by which a monitoring attributes the line. */
   readonly component: string
   readonly hostname: string
   readonly now: () => number
 }
 
-/** Lines sent per second; a service that fails fast must not drown its monitoring. Further ones are only in the log. */
+/** Most lines sent per second, because a service that fails often must not flood its monitoring. Further lines are only in the log. */
 const MAX_LINES_PER_SECOND = 10
-/** local7, as 1.x has it. */
+/** The syslog facility local7, as in 1.x. */
 const FACILITY = 23 * 8
 const SEVERITY = { error: 3, warn: 4 } as const
-/** Python's words, which a monitoring looks for. */
+/** Python's names of levels, which a monitoring looks for. */
 const LEVEL_NAMES = { error: 'ERROR', warn: 'WARNING' } as const
 const MAX_MESSAGE_CHARACTERS = 512
 
-/** A logger that writes to `logger`, and sends warnings and errors. */
+/** Makes a logger that writes to `logger`, and also sends warnings and errors to the monitoring. */
 export function sendLogLines(logger: Logger, parts: LogLinesParts): Logger {
   let second = 0
   let lines = 0
@@ -58,7 +58,7 @@ function toLine(
     message: message.slice(0, MAX_MESSAGE_CHARACTERS),
     ...(typeof code === 'string' && { code }),
   })
-  // The header is words between spaces.
+  // The header consists of words between spaces, so other characters of the host name are replaced.
   const host = hostname.replaceAll(/[^!-~]/g, '-').slice(0, 255) || '-'
   return `<${FACILITY + SEVERITY[level]}>1 ${time} ${host} ${component} - - [origin software="aviso"] ${record}`
 }

@@ -1,6 +1,6 @@
 /**
- * The tracing port on OpenTelemetry's API. There is no SDK and no exporter here: an operator who wants spans loads one before the
- * services, e.g. `NODE_OPTIONS="--import ./otel.mjs" npm start`, and whoever does not pays nothing.
+ * Implements the tracing port with OpenTelemetry's API. It has no SDK and no exporter. An operator who wants spans loads an SDK before the
+ * services, for example with `NODE_OPTIONS="--import ./otel.mjs" npm start`. Otherwise tracing costs nothing.
  *
  * @see https://www.w3.org/TR/trace-context/#traceparent-header
  * @module
@@ -18,12 +18,12 @@ import type { Tracer } from './tracing.ts'
 
 const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})$/
 
-/** A tracer, where a tracer provider was registered before; `undefined` where there is none. */
+/** A tracer, if a tracer provider was registered before; otherwise `undefined`. */
 export function findTracer(version: string): Tracer | undefined {
   const provider = trace.getTracerProvider()
-  const isNobody =
+  const isUnregistered =
     provider instanceof ProxyTracerProvider && provider.getDelegateTracer('aviso') === undefined
-  if (isNobody) return undefined
+  if (isUnregistered) return undefined
   const tracer = provider.getTracer('aviso', version)
   return {
     start(name, traceparent, attributes) {

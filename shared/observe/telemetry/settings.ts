@@ -1,5 +1,5 @@
 /**
- * Settings of telemetry: what services send about themselves, besides answering `/metrics` (`vars.telemetry`).
+ * Settings of telemetry (`vars.telemetry`): what services send about themselves, besides their answer to `/metrics`.
  *
  * @module
  */
@@ -8,12 +8,12 @@ import * as v from 'valibot'
 import { section } from '#shared/config/section.ts'
 import { httpUrl, port, secretName } from '#shared/config/shapes.ts'
 
-/** 1.x's port. */
+/** The port of 1.x. */
 const UDP_PORT = 1111
-/** 1.x's rhythm. */
+/** The interval of 1.x. */
 const EVERY_SECONDS = 2
 
-/** Where datagrams are sent, or received. */
+/** The address where datagrams are sent or received. */
 export const udpAddress = section({
   host: v.optional(v.pipe(v.string(), v.description('Host name or address')), '127.0.0.1'),
   port: v.optional(v.pipe(port, v.description('UDP port')), UDP_PORT),
@@ -23,7 +23,7 @@ export const telemetrySettings = section({
   udp: v.optional(
     v.pipe(
       udpAddress,
-      v.description("UDP address of a monitoring, 1.x's or ours. Default: nothing is sent by UDP"),
+      v.description("UDP address of a monitoring, 1.x's or ours. Default: nothing is sent over UDP"),
     ),
   ),
   http: v.optional(
@@ -33,7 +33,7 @@ export const telemetrySettings = section({
         tokenEnv: v.pipe(secretName, v.description("Secret with the monitoring's token")),
       }),
       v.description(
-        'A monitoring that is told by HTTP, where there is no UDP. Default: nothing is sent by HTTP',
+        'A monitoring that gets telemetry over HTTP, for runtimes without UDP. Default: nothing is sent over HTTP',
       ),
     ),
   ),
@@ -49,5 +49,5 @@ export const telemetrySettings = section({
   ),
 })
 
-/** The settings where a configuration has none. */
+/** The settings when the configuration has none. */
 export const DEFAULT_TELEMETRY = v.getDefaults(telemetrySettings)

@@ -1,22 +1,23 @@
 /**
- * The trace book: what this process knows of the way of recent notifications. What is older is in the journal, without these times.
+ * The trace book: the times at which recent notifications passed through this process. The journal, the store's record of all commits, has
+ * older notifications without these times.
  *
  * @module
  */
 
-/** Times of one notification, milliseconds since 1970. Absent: not seen by this process, or too long ago. */
+/** Times of one notification, milliseconds since 1970. A time is absent when this process did not see it, or it is too long ago. */
 export interface NotificationTimes {
-  /** When it was handed to the publisher, valid. */
+  /** When the valid notification was handed to the publisher. */
   readonly acceptedAt?: number
-  /** When its commit was known. */
+  /** When the answer to its commit arrived. */
   readonly committedAt?: number
   /** When the hub saw it. */
   readonly seenAt?: number
-  /** Streams it went to at that moment. */
+  /** Number of streams to which the hub sent it. */
   readonly listeners?: number
 }
 
-/** Recent notifications. */
+/** The times of recent notifications. */
 export interface TraceBook {
   committed(
     event: string,
@@ -27,14 +28,14 @@ export interface TraceBook {
   find(event: string, sequence: number): NotificationTimes
 }
 
-/** Notifications kept per event type: a minute of a busy centre, and 640 KiB. */
+/** Notifications kept per event type: a minute of a busy centre, in 640 KiB. */
 const KEPT = 16_384
-/** Event types with a page: schemas have a handful. */
+/** Most event types with a page. Schemas have only a few. */
 const MAX_EVENTS = 32
-/** Fields of one line: sequence number, then the four of {@link NotificationTimes}; 0 for unknown, listeners plus one. */
+/** Fields of one line: the sequence number and the four of {@link NotificationTimes}. 0 means unknown, so listeners are stored plus one. */
 const WIDTH = 5
 
-/** An empty book. Its pages are made when an event type first appears, and written over and over. */
+/** Makes an empty book. A page is made when its event type first appears, and its lines are reused. */
 export function createTraceBook(): TraceBook {
   const pages = new Map<string, Float64Array>()
 
@@ -47,7 +48,7 @@ export function createTraceBook(): TraceBook {
     }
     const at = (sequence % KEPT) * WIDTH
     const known = page[at] ?? 0
-    // A line of an older notification is taken; one of a newer is left alone.
+    // The line of an older notification is reused. The line of a newer notification stays.
     if (known > sequence) return undefined
     if (known < sequence) {
       page.fill(0, at, at + WIDTH)

@@ -1,23 +1,23 @@
 /**
- * The tracing port: spans of what a service does with a notification, for whoever collects them. Absent unless somebody does.
+ * The tracing port: spans of what a service does with a notification. It is absent unless the operator has set up a collector of spans.
  *
  * @module
  */
 
-/** What is told with a span. */
+/** The attributes of a span. */
 export type SpanAttributes = Readonly<Record<string, string | number>>
 
-/** A span under way. */
+/** A span that has not ended. */
 export interface Span {
-  /** @param failure Code of the error it ended with; absent: it went well. */
+  /** @param failure Code of the error with which the work ended; absent when it succeeded. */
   end(attributes?: SpanAttributes, failure?: string): void
 }
 
 /** Starts spans. */
 export interface Tracer {
   /**
-   * @param name Low in number, e.g. `publish flight`.
-   * @param traceparent W3C trace context that the span goes on with; absent or unusable: it begins a trace.
+   * @param name One of few different names, such as `publish flight`.
+   * @param traceparent W3C trace context that the span continues. When it is absent or not usable, the span begins a new trace.
    */
   start(name: string, traceparent: string | undefined, attributes: SpanAttributes): Span
 }

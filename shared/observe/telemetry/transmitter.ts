@@ -1,5 +1,5 @@
 /**
- * The transmitter: every few seconds, what the collectors have becomes messages on a channel.
+ * The transmitter: every few seconds it sends the figures of the collectors as messages on a channel.
  *
  * Flow: rest, auth → **transmitter** → monitoring
  *
@@ -11,28 +11,26 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { Collector } from './collectors.ts'
 import { encodeTelemetry } from './message.ts'
 
-/** What a transmitter works with. */
 export interface TransmitterParts {
   readonly collectors: readonly Collector[]
   readonly channel: TelemetryChannel
   readonly clock: Clock
-  /** e.g. `aviso-rest` */
+  /** Name of the service, such as `aviso-rest`. */
   readonly component: string
   readonly hostname: string
   /** Seconds between messages. 1.x: 2. */
   readonly everySeconds: number
 }
 
-/** A running transmitter. */
 export interface Transmitter {
-  /** Sends what there is now. */
+  /** Sends now what the collectors have. */
   flush(): void
   status(): ChannelStatus
-  /** Sends the rest and stops. The channel is closed by who opened it. Idempotent. */
+  /** Sends the rest and stops. The channel stays open, because its owner closes it. Idempotent. */
   close(): void
 }
 
-/** Starts one. */
+/** Starts a transmitter. */
 export function startTransmitter(parts: TransmitterParts): Transmitter {
   const { collectors, channel, clock, component, hostname, everySeconds } = parts
   let isClosed = false
