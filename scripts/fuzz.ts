@@ -10,7 +10,6 @@
 
 import process from 'node:process'
 import { Command } from 'commander'
-import { decodeBase64 } from '#shared/bytes/base64.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import { startEtcd } from './etcd/cluster.ts'
 import { rangeBody, watchBody } from './fuzz/bodies.ts'
@@ -18,6 +17,7 @@ import { createDice, type Dice } from '../tests/support/dice.ts'
 import { ALLOWED, startSubject, type Subject } from './fuzz/subject.ts'
 import { isMain } from './is_main.ts'
 import { parseCommand, wholeNumber } from './parse_command.ts'
+import { fromB64 } from '../tests/support/etcd_wire.ts'
 
 /** One watch for so many ranges: a watch takes a moment to say something. */
 const RANGES_PER_WATCH = 25
@@ -147,7 +147,7 @@ async function tryRange(subject: Subject, endpoint: string, { dice, tally }: Try
   }
   tally.accepted++
   const ours = JSON.parse(text) as RangeAnswer
-  const keys = (ours.kvs ?? []).map(({ key }) => keyOf(key))
+  const keys = (ours.kvs ?? []).map(({ key }) => fromB64(key))
   for (const key of keys) if (!isAllowed(key)) note(tally, 'foreign', body, key)
   const theirs = await askEtcd(endpoint, body)
   if (theirs === undefined && OTHER_NUMBER.test(toText(body))) {
@@ -166,7 +166,7 @@ async function askEtcd(endpoint: string, body: Uint8Array): Promise<RangeAnswer 
 }
 
 function differenceOf(ours: RangeAnswer, theirs: RangeAnswer, keys: readonly string[]): string | undefined {
-  const all = (theirs.kvs ?? []).map(({ key }) => keyOf(key))
+  const all = (theirs.kvs ?? []).map(({ key }) => fromB64(key))
   const own = all.filter(isAllowed)
   const isSame = own.join() === keys.join()
   // A limit counts other keys on the other side, where the range was cut down.
@@ -203,11 +203,7 @@ async function watchedKeys(response: Response): Promise<readonly string[]> {
     text += new TextDecoder().decode(part.value)
   }
   clearTimeout(timer)
-  return [...text.matchAll(/"key":"([^"]+)"/g)].map(([, key = '']) => keyOf(key))
-}
-
-function keyOf(base64: string): string {
-  return toText(decodeBase64(base64) ?? new Uint8Array(0))
+  return [...text.matchAll(/"key":"([^"]+)"/g)].map(([, key = '']) => fromB64(key))
 }
 
 function isAllowed(key: string): boolean {

@@ -6,6 +6,7 @@
 
 import type { Protocol, Told } from './listener.ts'
 import { nameOfValue, type Write } from './records.ts'
+import { fromB64 } from '../support/etcd_wire.ts'
 
 /** A listener to all keys under a prefix. Its cursor is the last revision that it has. */
 export function createFacadeProtocol(prefix: string): Protocol {
@@ -79,14 +80,10 @@ function read({ result, error }: Line, isFromNow: boolean): Told | undefined {
     return { step: { kind: 'reached', at, position: { revision: BigInt(revision) } }, cursor: revision }
   }
   const writes = result.events.map(({ type, kv }): Write => {
-    const key = toText(kv.key)
+    const key = fromB64(kv.key)
     if (type === 'DELETE') return { kind: 'delete', key, value: '' }
-    return { kind: 'put', key, value: nameOfValue(toText(kv.value ?? '')) }
+    return { kind: 'put', key, value: nameOfValue(fromB64(kv.value ?? '')) }
   })
   const own = result.events[0]?.kv.mod_revision ?? revision
   return { step: { kind: 'revision', at, revision: BigInt(own), writes }, cursor: own }
-}
-
-function toText(base64: string): string {
-  return new TextDecoder().decode(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)))
 }

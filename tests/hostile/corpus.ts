@@ -27,8 +27,9 @@ import { INGEST_ROWS } from './ingest_rows.ts'
 import { JSON_ROWS } from './json_rows.ts'
 import { RANGE_ROWS } from './range_rows.ts'
 import { ROUTING_ROWS } from './routing_rows.ts'
-import { INGEST, RANGE, b64, type HostileRow } from './row.ts'
+import { INGEST, RANGE, type HostileRow } from './row.ts'
 import type { SocketRuntime } from './socket_rows.ts'
+import { b64 } from '../support/etcd_wire.ts'
 
 /** Every runtime that has a server of its own. */
 export const RUNTIMES: readonly SocketRuntime[] = ['node', 'deno', 'bun', 'workerd']

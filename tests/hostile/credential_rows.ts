@@ -16,7 +16,8 @@ import {
   signToken,
   type IssuerKey,
 } from '../support/tokens.ts'
-import { b64, numbered, RANGE, type HostileRow } from './row.ts'
+import { numbered, RANGE, type HostileRow } from './row.ts'
+import { b64 } from '../support/etcd_wire.ts'
 
 /** Readable by every identity, so that nothing but the credential is in question. */
 const BODY = JSON.stringify({ key: b64('/ec/mars/'), range_end: b64('/ec/mars0') })

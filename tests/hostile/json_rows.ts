@@ -5,7 +5,8 @@
  */
 
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { b64, INGEST, numbered, RANGE, WATCH, type HostileRow } from './row.ts'
+import { INGEST, numbered, RANGE, WATCH, type HostileRow } from './row.ts'
+import { b64 } from '../support/etcd_wire.ts'
 
 const KEY = b64('/ec/diss/FOO/')
 const GOOD = `{"key":"${KEY}"}`

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { b64, numbered, RANGE, WATCH, type HostileRow } from './row.ts'
+import { numbered, RANGE, WATCH, type HostileRow } from './row.ts'
+import { b64 } from '../support/etcd_wire.ts'
 
 type Body = Readonly<Record<string, unknown>>
 

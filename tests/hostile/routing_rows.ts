@@ -4,7 +4,8 @@
  * @module
  */
 
-import { b64, INGEST, numbered, RANGE, WATCH, type HostileRow } from './row.ts'
+import { INGEST, numbered, RANGE, WATCH, type HostileRow } from './row.ts'
+import { b64 } from '../support/etcd_wire.ts'
 
 const BODY = JSON.stringify({ key: b64('/ec/diss/FOO/'), range_end: b64('/ec/diss/FOO0') })
 

@@ -6,8 +6,6 @@
  * @module
  */
 
-import { encodeBase64 } from '#shared/bytes/base64.ts'
-import { toBytes } from '#shared/bytes/bytes.ts'
 import type { SocketRuntime } from './socket_rows.ts'
 
 /** Who sends it: joe may listen to destinations SCL and FOO and to open keys, the provider may publish dissemination to SCL. */
@@ -41,11 +39,6 @@ export interface HostileRow {
 export const RANGE = '/v3/kv/range'
 export const WATCH = '/v3/watch'
 export const INGEST = '/api/v1/notification'
-
-/** Base64 of text or bytes. */
-export function b64(content: string | Uint8Array): string {
-  return encodeBase64(typeof content === 'string' ? toBytes(content) : content)
-}
 
 /** Numbers rows of one kind: `A01a`, `A01b`, … */
 export function numbered(id: string, rows: readonly Omit<HostileRow, 'id'>[]): readonly HostileRow[] {

@@ -12,7 +12,8 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import { AUTH_O_TRON_CHALLENGE } from '../support/auth_servers.ts'
 import { JOE_TOKEN } from '../support/auth_servers_system.ts'
 import { CANARY } from '../support/tokens.ts'
-import { b64, startIdentitySystem, type IdentitySystem } from '../service/identity_fixture.ts'
+import { startIdentitySystem, type IdentitySystem } from '../service/identity_fixture.ts'
+import { b64 } from '../support/etcd_wire.ts'
 
 const EMAIL_KEY = { authorization: `EmailKey joe@x.int:${JOE_TOKEN}` }
 /** Every token that the stand-in does not know yet is one that nothing is remembered of. */

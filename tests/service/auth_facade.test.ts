@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { decodeBase64 } from '#shared/bytes/base64.ts'
-import { toText } from '#shared/bytes/bytes.ts'
 import { createScaledClock } from '../support/clock.ts'
 import { readLines } from '../support/streams.ts'
-import { b64, withSystem, type TestSystem } from './auth_fixture.ts'
+import { withSystem, type TestSystem } from './auth_fixture.ts'
+import { b64, fromB64, pyavisoPull } from '../support/etcd_wire.ts'
 
 const BASE = '/tmp/aviso/flight/'
 const END = '/tmp/aviso/flight0'
@@ -24,10 +23,6 @@ interface RangeAnswer {
   readonly more?: boolean
 }
 
-function text(base64: string | undefined): string {
-  return toText(decodeBase64(base64 ?? '') ?? new Uint8Array(0))
-}
-
 async function range({ post }: TestSystem, body: object): Promise<RangeAnswer> {
   const response = await post('/v3/kv/range', body)
   const answer: unknown = await response.json()
@@ -35,24 +30,10 @@ async function range({ post }: TestSystem, body: object): Promise<RangeAnswer> {
   return answer as RangeAnswer
 }
 
-/** The body of pyaviso 1.x's pull: every field, nulls included. */
-function pull(fields: object): object {
-  return {
-    key: b64(BASE),
-    range_end: b64(END),
-    limit: 10000,
-    sort_order: 'DESCEND',
-    sort_target: 'KEY',
-    keys_only: false,
-    revision: null,
-    min_mod_revision: null,
-    max_mod_revision: null,
-    ...fields,
-  }
-}
+const pull = (fields: object): object => ({ ...pyavisoPull(BASE, END), ...fields })
 
 function keys({ kvs = [] }: RangeAnswer): string[] {
-  return kvs.map(({ key }) => text(key))
+  return kvs.map(({ key }) => fromB64(key))
 }
 
 describe('POST /v3/kv/range', () => {
@@ -68,7 +49,7 @@ describe('POST /v3/kv/range', () => {
       const news = await range(test, pull({ min_mod_revision: next }))
       assert.deepEqual(keys(news), [`${FIRST}none`, `${FIRST}b`, `${FIRST}a`, BASE])
       assert.deepEqual(
-        news.kvs?.slice(0, 3).map(({ value }) => text(value)),
+        news.kvs?.slice(0, 3).map(({ value }) => fromB64(value)),
         ['None', '{"size":1}', 'payload of a'],
       )
     }))
@@ -79,7 +60,7 @@ describe('POST /v3/kv/range', () => {
       const statusAt = async (revision: number | null): Promise<Record<string, unknown>> => {
         const { kvs } = await range(test, pull({ range_end: null, revision }))
         assert.equal(kvs?.length, 1)
-        const status = JSON.parse(text(kvs[0]?.value)) as Record<string, unknown>
+        const status = JSON.parse(fromB64(kvs[0]?.value)) as Record<string, unknown>
         assert.match(String(status['date_time']), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
         return { ...status, revision: Number(kvs[0]?.mod_revision) }
       }
@@ -154,7 +135,7 @@ async function watch({ post }: TestSystem, fields: object) {
     next: async () => JSON.parse(await lines.next()) as WatchLine,
     nextKeys: async (): Promise<string[]> => {
       const line = JSON.parse(await lines.next((text) => text.includes('"events"'))) as WatchLine
-      return line.result?.events?.map(({ kv }) => text(kv.key)) ?? []
+      return line.result?.events?.map(({ kv }) => fromB64(kv.key)) ?? []
     },
     rest: async () => (await lines.rest()).map((line) => JSON.parse(line) as WatchLine),
     close: () => lines.close(),
@@ -174,7 +155,7 @@ describe('POST /v3/watch', () => {
       const line = await stream.next()
       const [event] = line.result?.events ?? []
       assert.deepEqual(
-        [event?.kv.mod_revision, text(event?.kv.value), event?.type, line.result?.header.revision],
+        [event?.kv.mod_revision, fromB64(event?.kv.value), event?.type, line.result?.header.revision],
         [line.result?.header.revision, 'payload of c', undefined, event?.kv.mod_revision],
       )
       await stream.close()
@@ -206,7 +187,7 @@ describe('POST /v3/watch', () => {
       })
       const line = await stream.next()
       assert.deepEqual(
-        line.result?.events?.map(({ type, kv }) => [type, text(kv.key), kv.value]),
+        line.result?.events?.map(({ type, kv }) => [type, fromB64(kv.key), kv.value]),
         [['DELETE', key, undefined]],
       )
       await stream.close()

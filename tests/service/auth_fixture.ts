@@ -10,7 +10,6 @@ import type { EventSourceMessage } from 'eventsource-parser'
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system/system.ts'
 import { loadConfig } from '#services/system/settings.ts'
-import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -151,11 +150,6 @@ function createTestSystem(system: System, store: Store): TestSystem {
 /** A request of the flight event as providers write it. */
 export function flight(number: string): Record<string, string> {
   return { country: 'Italy', airport: 'fco', date: '20260810', number }
-}
-
-/** Base64 of a key, as clients of etcd send it. */
-export function b64(text: string): string {
-  return encodeBase64(toBytes(text))
 }
 
 /** Reads the frames of a stream of server-sent events; heartbeats are left out. */

@@ -5,7 +5,8 @@ import { AvisoError } from '#shared/errors.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { b64, readFrames, withSystem, type TestSystem } from './auth_fixture.ts'
+import { readFrames, withSystem, type TestSystem } from './auth_fixture.ts'
+import { b64 } from '../support/etcd_wire.ts'
 
 interface ErrorBody {
   readonly code: string | number

@@ -14,7 +14,8 @@ import { createScaledClock } from '../support/clock.ts'
 import { readLines, type ItemReader } from '../support/streams.ts'
 import { CANARY, claimsOf, secondsAt, signToken } from '../support/tokens.ts'
 import { readFrames, shown, type Frame } from './auth_fixture.ts'
-import { b64, bearer, startIdentitySystem, type IdentitySystem } from './identity_fixture.ts'
+import { bearer, startIdentitySystem, type IdentitySystem } from './identity_fixture.ts'
+import { b64 } from '../support/etcd_wire.ts'
 
 /** A minute in three seconds. Only what the servers behind are given stays as it is, for they are no faster than the machine. */
 const SPEED = 20

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { decodeBase64 } from '#shared/bytes/base64.ts'
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { b64, dissemination } from './identity_fixture.ts'
+import { dissemination } from './identity_fixture.ts'
 import {
   authorization,
   keptOpen,
@@ -17,6 +16,7 @@ import {
   type LevelOptions,
 } from './tree_fixture.ts'
 import { eventually } from '../support/waiting.ts'
+import { b64, fromB64 } from '../support/etcd_wire.ts'
 
 type Start = (options: LevelOptions) => Promise<Level>
 
@@ -47,8 +47,7 @@ async function startOn(start: Start, { url }: Level, bearer: string = TOKENS.REL
 async function rangeOf(level: Level, body: object, role: keyof typeof TOKENS) {
   const response = await level.ask('/v3/kv/range', { method: 'POST', body: JSON.stringify(body) }, role)
   const answer = (await response.json()) as { kvs?: { key: string; value?: string }[]; header?: object }
-  const decode = (text = ''): string => toText(decodeBase64(text) ?? new Uint8Array())
-  const kvs = (answer.kvs ?? []).map(({ key, value }) => ({ key: decode(key), value: decode(value) }))
+  const kvs = (answer.kvs ?? []).map(({ key, value }) => ({ key: fromB64(key), value: fromB64(value) }))
   return { status: response.status, kvs, header: answer.header }
 }
 

@@ -4,14 +4,13 @@
  * @module
  */
 
-import { encodeBase64 } from '#shared/bytes/base64.ts'
-import { toBytes } from '#shared/bytes/bytes.ts'
 import { runLoad } from '../http_load.ts'
 import { interleave, type Bench, type RowGroup } from '../plan.ts'
 import { startProcess, type BenchProcess } from '../processes.ts'
 import { atMost, ratio, type Row } from '../row.ts'
 import { withProcess } from '../systems.ts'
 import { JOE_TOKEN, OPERATOR_TOKEN } from '../../../tests/support/auth_servers_system.ts'
+import { pyavisoPull } from '../../../tests/support/etcd_wire.ts'
 
 const CONNECTIONS = 16
 /** Short loads in turn, so that all three meet the same moments of the machine. */
@@ -21,17 +20,7 @@ const ROUND_MS = 700
 const LEAST_SHARE = 0.85
 const SERVER = 'scripts/bench/servers/identity.ts'
 /** What pyaviso 1.x sends for a destination. */
-const BODY = JSON.stringify({
-  key: encodeBase64(toBytes('/ec/diss/SCL/')),
-  range_end: encodeBase64(toBytes('/ec/diss/SCL0')),
-  limit: 10_000,
-  sort_order: 'DESCEND',
-  sort_target: 'KEY',
-  keys_only: false,
-  revision: null,
-  min_mod_revision: null,
-  max_mod_revision: null,
-})
+const BODY = JSON.stringify(pyavisoPull('/ec/diss/SCL/', '/ec/diss/SCL0'))
 
 /** The row about identities. */
 export const identityGroup: RowGroup = {

@@ -22,7 +22,6 @@ import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { Notification } from '#shared/notification/notification.ts'
 import type { Requester } from '#shared/access/policy/requester.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
-import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { compareBytes, isInRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
@@ -33,11 +32,6 @@ import { createManualClock } from '../../../support/clock.ts'
 export const EPOCH = 'epoch-1'
 export const BASE_URL = 'http://aviso.test'
 export const HEAD = 40n
-
-/** Base64 of a key, as clients send it. */
-export function b64(text: string): string {
-  return encodeBase64(toBytes(text))
-}
 
 /** A stored key; its value is the key itself unless given. */
 export function keyValue(key: string, overrides: Partial<KeyValue> = {}): KeyValue {

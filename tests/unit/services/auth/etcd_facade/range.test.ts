@@ -3,9 +3,9 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 
 import { AvisoError, HistoryCompacted } from '#shared/errors.ts'
-import { decodeBase64, encodeBase64 } from '#shared/bytes/base64.ts'
-import { toText } from '#shared/bytes/bytes.ts'
-import { b64, createFixture, HEAD, keyValue, post } from '../support.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { createFixture, HEAD, keyValue, post } from '../support.ts'
+import { b64, fromB64, pyavisoPull } from '../../../../support/etcd_wire.ts'
 
 const KEYS = [
   '/_aviso/epoch',
@@ -39,22 +39,12 @@ async function ask(
 ): Promise<{ status: number; body: RangeBody; keys: string[] }> {
   const response = await service.handler(post('/v3/kv/range', body))
   const parsed = (await response.json()) as RangeBody
-  const keys = (parsed.kvs ?? []).map((kv) => toText(decodeBase64(kv.key) ?? new Uint8Array(0)))
+  const keys = (parsed.kvs ?? []).map((kv) => fromB64(kv.key))
   return { status: response.status, body: parsed, keys }
 }
 
 /** What pyaviso 1.x sends for a prefix. */
-const pyaviso = (key: string, end: string) => ({
-  key: b64(key),
-  range_end: b64(end),
-  limit: 10000,
-  sort_order: 'DESCEND',
-  sort_target: 'KEY',
-  keys_only: false,
-  revision: null,
-  min_mod_revision: 3,
-  max_mod_revision: null,
-})
+const pyaviso = (key: string, end: string) => ({ ...pyavisoPull(key, end), min_mod_revision: 3 })
 
 describe('POST /v3/kv/range', () => {
   it('answers a key in the shape of etcd, byte for byte', async () => {

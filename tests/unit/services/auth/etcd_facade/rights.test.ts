@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { decodeBase64 } from '#shared/bytes/base64.ts'
-import { toText } from '#shared/bytes/bytes.ts'
-import { accessTo, b64, createFixture, keyValue, post, READS, type Fixture } from '../support.ts'
+import { accessTo, createFixture, keyValue, post, READS, type Fixture } from '../support.ts'
+import { b64, fromB64 } from '../../../../support/etcd_wire.ts'
 
 const KEYS = [
   '/_aviso/epoch',
@@ -26,7 +25,7 @@ async function ask(
 ): Promise<{ status: number; body: Answer; keys: string[] }> {
   const response = await service.handler(post('/v3/kv/range', body))
   const parsed = (await response.json()) as Answer
-  const keys = (parsed.kvs ?? []).map((kv) => toText(decodeBase64(kv.key) ?? new Uint8Array(0)))
+  const keys = (parsed.kvs ?? []).map((kv) => fromB64(kv.key))
   return { status: response.status, body: parsed, keys }
 }
 

@@ -4,7 +4,8 @@ import { describe, it } from 'node:test'
 import { AvisoError, HistoryCompacted } from '#shared/errors.ts'
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { CloseReason } from '#shared/hub/hub.ts'
-import { accessTo, b64, createFixture, HEAD, keyValue, post, type Fixture } from '../support.ts'
+import { accessTo, createFixture, HEAD, keyValue, post, type Fixture } from '../support.ts'
+import { b64 } from '../../../../support/etcd_wire.ts'
 
 const PREFIX = { key: b64('/ec/mars/'), range_end: b64('/ec/mars0') }
 const HEADER = /^\{"cluster_id":"\d+","member_id":"1","revision":"\d+","raft_term":"1"\}$/
