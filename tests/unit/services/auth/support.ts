@@ -24,7 +24,6 @@ import type { Requester } from '#shared/access/policy/requester.ts'
 import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import { compareBytes, isInRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import type { Hub, SubscribeRequest } from '#shared/hub/hub.ts'
 import { createManualClock } from '../../../support/clock.ts'
@@ -215,7 +214,7 @@ export function accessTo(...prefixes: readonly string[]): Pick<Access, 'forListe
     again: () => Promise.resolve(requester),
     refusal: () => new AvisoError('ERR_FORBIDDEN', 'User not allowed to access the resource'),
   }
-  const clock = systemClock
+  const clock = createManualClock()
   const count = (): void => undefined
   const rules = [{ realm: '*', listen: [...prefixes] }]
   const policy = createPolicy({
