@@ -84,7 +84,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'services/rest/ingest.ts',
-    from: '  ingest.provider.requirePublish(item.event, item.keys.stem)\n',
+    from: '  origin.provider.requirePublish(item.event, item.keys.stem)\n',
     to: '',
     tests: ['parity', 'hostile'],
   },
