@@ -1,5 +1,5 @@
 /**
- * `npm run aviso -- listen | notify | key | value | config | admin`: the client.
+ * The command-line client: `npm run aviso -- listen | notify | key | value | config | admin`.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import { manageConfig } from './aviso/service_config.ts'
 import { isMain } from './is_main.ts'
 import { onStopRequest } from './stop_requests.ts'
 
-/** Time for what runs to end after the second signal, before the process goes all the same. */
+/** Longest time that the process waits for running triggers after the second signal. */
 const KILL_GRACE_MS = 1000
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -90,7 +90,7 @@ async function createContext(config: ClientConfig, output: Output): Promise<Comm
   const { stop, kill } = stopSignals(output)
   const credentials = await createCredentials(config, readText)
   if (config.authType !== 'none' && isOpenAddress(config.baseUrl)) {
-    output.log('WARNING', `The key goes to ${config.baseUrl} unencrypted; set notification_engine.https`)
+    output.log('WARNING', `The key is sent to ${config.baseUrl} unencrypted: set notification_engine.https`)
   }
   return {
     config,
@@ -108,7 +108,7 @@ async function createContext(config: ClientConfig, output: Output): Promise<Comm
   }
 }
 
-/** The first signal lets what runs finish; the second one does not. */
+/** Signals for the commands. After the first request to stop, running triggers may finish. The second request ends them. */
 function stopSignals(output: Output): { readonly stop: AbortSignal; readonly kill: AbortSignal } {
   const stop = new AbortController()
   const kill = new AbortController()
@@ -162,6 +162,6 @@ async function readText(path: string): Promise<string | undefined> {
 
 if (isMain(import.meta)) {
   process.exitCode = await main(process.argv.slice(2))
-  // Flushed by now; sockets that are kept for reuse must not hold the process.
+  // All output is flushed by now. Sockets that are kept for reuse must not keep the process running.
   process.exit()
 }

@@ -1,5 +1,5 @@
 /**
- * `aviso admin …`: runs the jobs of the admin service by hand.
+ * The command `aviso admin`: runs the jobs of the admin service by hand.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { readAnswer } from '#shared/client/connection.ts'
 import { within } from '#shared/time/deadline.ts'
 import type { CommandContext } from './context.ts'
 
-/** What is to be done. */
+/** The task that the command line names. */
 export type AdminTask =
   | { readonly kind: 'status' }
   | { readonly kind: 'job'; readonly job: 'compact' | 'clean' | 'defragment'; readonly options: JobFlags }
@@ -29,14 +29,14 @@ export interface JobFlags {
 }
 
 const NDJSON = 'application/x-ndjson'
-/** Lines come every other second; a job that says nothing for so long has lost its connection. */
+/** Longest silence. The service sends a line every two seconds, so after a longer silence the connection is lost. */
 const SILENCE_MS = 30_000
-/** A result has a few hundred bytes. */
+/** Longest line. A result has a few hundred bytes. */
 const MAX_LINE_BYTES = 1024 * 1024
-/** A read is over before its user has lost patience. */
+/** Few attempts, so that a read ends before its user loses patience. */
 const ATTEMPTS = 3
 
-/** Does it, and prints what came of it as JSON. */
+/** Runs the task, and prints its result as JSON. */
 export async function administrate(task: AdminTask, context: CommandContext): Promise<void> {
   switch (task.kind) {
     case 'status': {
@@ -87,7 +87,7 @@ interface JobRequest {
 
 type Line = Readonly<Partial<Record<'progress' | 'result' | 'error', Readonly<Record<string, unknown>>>>>
 
-/** Asks for a job once, shows its progress, and gives its result. The job goes on if this client is stopped. */
+/** Asks for a job once, shows its progress, and returns its result. The job goes on when this client is stopped. */
 async function runJob(
   request: JobRequest,
   context: CommandContext,
@@ -119,9 +119,7 @@ async function runJob(
     if (line.result?.['success'] === true) return line.result
     if (line.result !== undefined) throw failure(500, line.result)
   }
-  throw new ClientError(
-    'The service ended before the job did; see what became of it with: aviso admin status',
-  )
+  throw new ClientError('The service ended before the job: see the result of the job with aviso admin status')
 }
 
 async function* readLines(
@@ -144,13 +142,13 @@ async function* readLines(
     }
   } catch (cause) {
     throw new ClientError(
-      `Connection lost: ${reasonOf(cause)}; the job goes on, see it with: aviso admin status`,
+      `Connection lost: ${reasonOf(cause)}; the job goes on: see it with aviso admin status`,
       { cause },
     )
   }
 }
 
-/** Progress on one line, e.g. `deleted 1200, bytes 345678`. */
+/** The progress on one line, such as `deleted 1200, bytes 345678`. */
 function describe(progress: Readonly<Record<string, unknown>>): string {
   const figures = Object.entries(progress).filter(([, value]) => typeof value === 'number')
   return figures.map(([name, value]) => `${name} ${String(value)}`).join(', ')

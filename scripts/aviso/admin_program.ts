@@ -17,28 +17,29 @@ export function addAdminCommands(
   const admin = program.command('admin').description('run the jobs of the admin service by hand')
   const command = (name: string, description: string): Command =>
     withCommonOptions(admin.command(name)).description(description)
-  const dryRun = (to: Command): Command => to.option('--dry-run', 'say what would be done, and do nothing')
+  const dryRun = (to: Command): Command =>
+    to.option('--dry-run', 'print what would be done, and change nothing')
   const trustClock = (to: Command): Command =>
-    to.option('--trust-clock', 'the clock is right, and the time since the last run has really passed')
+    to.option('--trust-clock', 'trust the clock, and that the time since the last run has really passed')
   const job = (name: 'compact' | 'clean' | 'defragment') => (flags: ConfigFlags & JobFlags) =>
     run({ kind: 'job', job: name, options: flags }, flags)
 
   command('status', 'print the state of the store, the history and the jobs').action((flags: ConfigFlags) =>
     run({ kind: 'status' }, flags),
   )
-  trustClock(dryRun(command('compact', 'forget history that is older than its retention'))).action(
+  trustClock(dryRun(command('compact', 'compact history that is older than its retention'))).action(
     job('compact'),
   )
   trustClock(dryRun(command('clean', 'delete notifications that are older than their retention')))
-    .option('--by-date', 'their date alone decides, as in aviso 1.x: also what was written lately goes')
+    .option('--by-date', 'only their date decides, as in aviso 1.x: recently written ones may be deleted')
     .option('--full', 'look at all keys, not only where old ones are expected')
     .option('--events <names...>', 'event types to clean (default: all)')
     .action(job('clean'))
-  dryRun(command('defragment', "give the store's unused room back, one member after the other")).action(
+  dryRun(command('defragment', "free the store's unused disk space, one member after the other")).action(
     job('defragment'),
   )
   confirmed(dryRun(command('wipe', 'delete all notifications of an event type')))
-    .argument('[event]', 'event type; none: all, with --all')
+    .argument('[event]', 'event type; leave it out with --all')
     .option('--all', 'all event types')
     .action((event: string | undefined, flags: ConfigFlags & JobFlags & Confirmation, self: Command) => {
       if ((event === undefined) !== (flags.all === true))
@@ -61,7 +62,7 @@ interface Confirmation {
 }
 
 function confirmed(command: Command): Command {
-  return command.addOption(new Option('--yes', 'do it: there is no way back'))
+  return command.addOption(new Option('--yes', 'do it: this cannot be undone'))
 }
 
 function requireYes(command: Command, { yes, dryRun }: Confirmation): void {

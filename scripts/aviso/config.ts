@@ -1,7 +1,7 @@
 /**
- * The client's configuration: 1.x's files, environment variables and flags, laid over one another per value.
+ * Loads the client's configuration from 1.x's files, environment variables and flags. Each value comes from the last source that has it.
  *
- * Order: defaults, `/etc/aviso/config.yaml`, `~/.aviso/config.yaml`, `$AVISO_CONFIG`, `-c`, environment, flags.
+ * Order of the sources: defaults, `/etc/aviso/config.yaml`, `~/.aviso/config.yaml`, `$AVISO_CONFIG`, `-c`, environment, flags.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import { ClientError } from '#shared/client/client_error.ts'
 import type { AuthType, CredentialSettings } from '#shared/client/credentials.ts'
 import { issuePath, parseYamlFile, type PathStep, type YamlFile } from './yaml_file.ts'
 
-/** Everything the commands need to know. */
+/** The configuration of the commands. */
 export interface ClientConfig extends CredentialSettings {
   /** Address of the service without trailing slash, e.g. `http://127.0.0.1:8080`. */
   readonly baseUrl: string
-  /** Longest wait for an answer; absent: for ever. */
+  /** Longest wait for an answer; absent: no limit. */
   readonly timeoutMs?: number
   /** Longest wait between two attempts to connect. */
   readonly retryDelayMs?: number
-  /** Go on behind the last notification of the previous run. */
+  /** Whether listeners go on after the last notification of the previous run. */
   readonly catchup: boolean
   readonly debug: boolean
   readonly quiet: boolean
@@ -27,7 +27,7 @@ export interface ClientConfig extends CredentialSettings {
   readonly logFile?: string
   /** The `listeners:` of a configuration file, with the file it is in. */
   readonly listeners?: { readonly file: YamlFile; readonly value: unknown }
-  /** Things the user should know; the configuration works all the same. */
+  /** Warnings for the user about a configuration that nevertheless works. */
   readonly warnings: readonly string[]
 }
 
@@ -37,7 +37,7 @@ export interface ConfigFlags {
   readonly log?: string
   readonly debug?: boolean
   readonly quiet?: boolean
-  /** commander's form of `--no-fail`: `false` where it is given. */
+  /** commander's form of `--no-fail`: `false` when the flag is given. */
   readonly fail?: boolean
   readonly username?: string
   readonly key?: string
@@ -50,11 +50,11 @@ export interface ConfigSources {
   readonly flags: ConfigFlags
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly home: string
-  /** @returns `undefined` when there is no such file; any other failure is thrown. */
+  /** @returns the text; `undefined` when there is no such file. Throws any other failure. */
   readonly readText: (path: string) => Promise<string | undefined>
 }
 
-/** Our own services' address. 1.x's default was that of an etcd. */
+/** The address of our own services. 1.x's default was the address of an etcd. */
 const DEFAULT_HOST = '127.0.0.1'
 const DEFAULT_PORT = '8080'
 /** 1.x's default. */
@@ -92,11 +92,11 @@ const configFile = v.looseObject({
   listeners: v.optional(v.unknown()),
 })
 
-/** Keys of 1.x that mean nothing here: the server validates, pushes, and has its configuration elsewhere. */
+/** Keys of 1.x that have no effect here, because the service validates, pushes and has its own configuration. */
 const IGNORED_KEYS = ['configuration_engine', 'remote_schema', 'schema_parser', 'key_ttl', 'logging']
 const IGNORED_ENGINE_KEYS = ['polling_interval', 'service']
 
-/** One value per setting, as text; later layers replace earlier ones. `null` in `timeout` is the text `null`. */
+/** One text per setting. Later layers replace earlier ones. `null` in `timeout` becomes the text `null`. */
 type Settings = Partial<Record<SettingName, string>>
 const SETTING_ENVIRONMENT = {
   host: 'AVISO_NOTIFICATION_HOST',
@@ -136,9 +136,9 @@ const TOP_SETTINGS = [
 ] as const
 
 /**
- * Reads and joins all layers.
+ * Reads and merges all layers.
  *
- * @throws {ClientError} for a file that cannot be read or understood, and a value that cannot be used.
+ * @throws {ClientError} for a file that cannot be read or parsed, and for a value that cannot be used.
  */
 export async function loadClientConfig(sources: ConfigSources): Promise<ClientConfig> {
   const { flags, environment, home } = sources
@@ -217,7 +217,7 @@ function readLayer(
   for (const name of ENGINE_SETTINGS) {
     const value = engineLayer?.[name]
     if (value !== undefined && value !== null) settings[name] = value
-    // `timeout: null` is how 1.x says "wait for ever".
+    // In 1.x, `timeout: null` means no limit.
     else if (value === null && name === 'timeout') settings.timeout = 'null'
   }
   for (const name of TOP_SETTINGS) {
@@ -281,10 +281,10 @@ function baseUrlOf(settings: Settings, { flags, environment }: ConfigSources): s
 function parseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol))
-    throw new ClientError(`Not an address of a service: ${text}`)
+    throw new ClientError(`Not an address of a service: ${text}. Give an http or https address`)
   if (url.username !== '' || url.password !== '') {
     throw new ClientError(
-      'The address of the service must not hold a password; use auth_type, username and key_file',
+      'The address of the service must not hold a password: use auth_type, username and key_file',
     )
   }
   return url
@@ -296,14 +296,14 @@ function bracketed(host: string): string {
 
 function checkHost(host: string): string {
   const name = bracketed(host)
-  // Assigning a wrong host name to a URL does nothing, without a word.
+  // Assigning a wrong host name to a URL silently does nothing, so the name is checked.
   if (/^[^/?#@\\\s]+$/.test(name) && !/:\d*$/.test(name) && URL.canParse(`http://${name}`)) return name
   throw new ClientError(`Not a host name: ${host}`)
 }
 
 function checkPort(port: string): string {
   if (/^\d{1,5}$/.test(port) && Number(port) > 0 && Number(port) <= 65_535) return port
-  throw new ClientError(`Not a port: ${port}`)
+  throw new ClientError(`Not a port: ${port}. Give a number from 1 to 65535`)
 }
 
 function authTypeOf(given: string): AuthType {
@@ -311,9 +311,9 @@ function authTypeOf(given: string): AuthType {
   if (type === 'none' || type === 'ecmwf' || type === 'openid' || type === 'plain') return type
   if (type === 'etcd')
     throw new ClientError(
-      'auth_type etcd is for talking to an etcd directly; use none, ecmwf, openid or plain',
+      'auth_type etcd is only for direct connections to an etcd: use none, ecmwf, openid or plain',
     )
-  throw new ClientError(`auth_type ${given} is not known; use none, ecmwf, openid or plain`)
+  throw new ClientError(`auth_type ${given} is not known: use none, ecmwf, openid or plain`)
 }
 
 async function readUsername(
@@ -342,14 +342,14 @@ function optionalMs<const Name extends string>(
 function engineWarnings({ type = 'etcd_rest' }: Settings): string[] {
   return type === 'etcd_rest'
     ? []
-    : [`notification_engine type ${type} is ignored: this client always talks HTTP to the services`]
+    : [`notification_engine type ${type} is ignored: this client always uses HTTP`]
 }
 
 function isTrue(text: string | undefined): boolean {
   return text?.trim().toLowerCase() === 'true'
 }
 
-/** `~` and `~/…` as a shell reads them. */
+/** Replaces `~` and `~/…` by the home folder, as a shell does. */
 export function expandHome(path: string, home: string): string {
   return path === '~' || path.startsWith('~/') ? home + path.slice(1) : path
 }

@@ -1,5 +1,5 @@
 /**
- * The command line of `aviso config`: names and flags as those of pyaviso's `aviso-config`.
+ * The command line of `aviso config`, with the names and flags of pyaviso's `aviso-config`.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export function addConfigCommands(
 ): void {
   const config = program
     .command('config')
-    .description('handle the configuration files of services in the store')
+    .description('manage the configuration files of services in the store')
   const command = (name: string, description: string): Command =>
     withCommonOptions(config.command(name))
       .description(description)
@@ -24,27 +24,27 @@ export function addConfigCommands(
 
   command('push', 'write all files of a folder to the store')
     .requiredOption('-D, --dir <folder>', 'folder of the files')
-    .requiredOption('-m, --message <text>', 'what this push is for')
+    .requiredOption('-m, --message <text>', 'message about this push')
     .option('--delete', 'also delete files in the store that are not in the folder')
     .action((service: string, { dir, message, ...flags }: ConfigFlags & PushFlags) =>
       run({ kind: 'push', service, folder: dir, message, deleteOthers: flags.delete === true }, flags),
     )
   command('pull', 'write all files of a service to a folder')
-    .option('-D, --dir <folder>', 'folder of the files (default: this one)')
+    .option('-D, --dir <folder>', 'folder of the files (default: the current folder)')
     .option('--delete', 'also delete files in the folder that are not in the store')
     .action((service: string, { dir, ...flags }: ConfigFlags & Partial<PushFlags>, self: Command) => {
       const deleteOthers = flags.delete === true
-      // 1.x empties the folder it stands in, whatever that is.
+      // 1.x empties the current folder, whichever that is.
       if (deleteOthers && dir === undefined)
-        self.error('error: --delete needs a folder of its own: name it with --dir')
+        self.error('error: --delete needs --dir with the folder of the files')
       run({ kind: 'pull', service, folder: dir ?? '.', deleteOthers }, flags)
     })
   command('remove', 'remove a service and its files from the store')
-    .option('-f, --doit', 'do it; without, the files are listed')
+    .option('-f, --doit', 'remove the files; without this flag they are only listed')
     .action((service: string, { doit, ...flags }: ConfigFlags & { readonly doit?: boolean }) =>
       run({ kind: 'remove', service, doIt: doit === true }, flags),
     )
-  command('revert', 'bring the files back that were there before the last change').action(
+  command('revert', 'restore the files from before the last change').action(
     (service: string, flags: ConfigFlags) => run({ kind: 'revert', service }, flags),
   )
   command('status', 'print who changed the files last, and when').action(

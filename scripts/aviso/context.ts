@@ -1,5 +1,5 @@
 /**
- * What every command works with, made once by the entry module.
+ * The context of every command. The entry module makes it once.
  *
  * @module
  */
@@ -20,12 +20,12 @@ export interface CommandContext {
   readonly clock: Clock
   /** A number in [0, 1). */
   readonly random: () => number
-  /** Unique text. */
+  /** Makes a unique text. */
   readonly uuid: () => string
-  /** @returns `undefined` when there is no such file; any other failure is thrown. */
+  /** @returns the text; `undefined` when there is no such file. Throws any other failure. */
   readonly readText: (path: string) => Promise<string | undefined>
-  /** First stop signal: finish what runs, then end. */
+  /** Aborts at the first request to stop: running triggers finish, then the command ends. */
   readonly stop: AbortSignal
-  /** Second stop signal: end what runs. */
+  /** Aborts at the second request to stop: running triggers are ended. */
   readonly kill: AbortSignal
 }

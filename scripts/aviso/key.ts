@@ -1,5 +1,5 @@
 /**
- * `aviso key` and `aviso value`: where a notification is stored, and what is stored there.
+ * The commands `aviso key` and `aviso value`: print the store key of a notification, and the value under that key.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { CommandContext } from './context.ts'
 import { parseParams } from './params.ts'
 import { loadSchemas } from './schemas.ts'
 
-/** A read is over before its user has lost patience. */
+/** Few attempts, so that a read ends before its user loses patience. */
 const ATTEMPTS = 4
 /** 1.x's text for a key that does not exist. */
 const NO_VALUE = 'None'
@@ -47,11 +47,11 @@ async function keyOf(paramsText: string, { home, readText }: CommandContext): Pr
   }
 }
 
-/** Text of the first value of a range answer. */
+/** The text of the first value in a range answer; `undefined` when it has none. */
 function valueOf({ kvs }: Readonly<Record<string, unknown>>): string | undefined {
   const first: unknown = Array.isArray(kvs) ? kvs[0] : undefined
   if (typeof first !== 'object' || first === null) return undefined
-  // An empty value has no member at all.
+  // The answer leaves out the member `value` when the value is empty.
   const value: unknown = 'value' in first ? first.value : ''
   const bytes = typeof value === 'string' ? decodeBase64(value) : undefined
   if (bytes === undefined) throw new ClientError('The service answered with a value that is not base64')

@@ -1,5 +1,5 @@
 /**
- * `aviso listen`: runs the listeners of files or of the configuration until it is stopped.
+ * The command `aviso listen`: runs the listeners of files or of the configuration until it is stopped.
  *
  * @module
  */
@@ -24,17 +24,17 @@ export interface ListenFlags {
   readonly now?: boolean
   readonly catchup?: boolean
   readonly onGap?: 'stop' | 'continue'
-  /** Folder of positions. */
+  /** Folder of the positions that listeners have reached. */
   readonly state?: string
 }
 
-/** The period asked for; nothing: from the last position on. */
+/** The requested period; empty: from the last position on. */
 interface Period {
   readonly from?: string
   readonly until?: number
 }
 
-/** One listener on its way. */
+/** One opened listener. */
 interface Running {
   readonly definition: ListenerDefinition
   readonly position: Position | undefined
@@ -42,15 +42,15 @@ interface Running {
 }
 
 const STATE_FOLDER = '.aviso/state'
-/** Attempts to learn the payload's name; the stream stands already, so the service is there. */
+/** Attempts to read the payload's name. Few are enough, because the stream is already open, so the service answers. */
 const SCHEMA_ATTEMPTS = 3
 const STATUS_INTERVAL_MS = 1000
 
 /**
- * Listens until a stop signal, or until everything up to `--to` has been delivered. One listener that fails ends them all, after what
- * runs has finished.
+ * Listens until a stop signal, or until everything up to `--to` has been delivered. When one listener fails, all listeners end after their
+ * running triggers have finished.
  *
- * @throws {ClientError}
+ * @throws {ClientError} for wrong flags and files, and the first failure of a listener.
  */
 export async function listen(
   files: readonly string[],
@@ -95,7 +95,7 @@ export async function listen(
   throwFirst(results, context)
 }
 
-/** The dates, checked in 1.x's order. */
+/** Checks the dates in 1.x's order. */
 function checkPeriod({ from, to, now, catchup }: ListenFlags, at: number): Period {
   const start = from === undefined ? undefined : parseDate('--from', from)
   const end = to === undefined ? undefined : parseDate('--to', to)
@@ -172,7 +172,7 @@ async function openAll(definitions: readonly ListenerDefinition[], opening: Open
   }
 }
 
-/** A look into the past (`--to`) leaves the position alone; `--now` and `--from` start a new one. */
+/** Opens a listener. A replay of the past (`--to`) does not use the position. `--now` forgets it, and `--from` does not start from it. */
 async function openOne(
   definition: ListenerDefinition,
   { flags, period, context }: Opening,
@@ -232,7 +232,7 @@ async function runOne(
   })
 }
 
-/** The service knows best; a service without schemas is believed to have those of the client. */
+/** The payload's name in the service's schema. When the service cannot say it, the name in the client's schema is used. */
 async function payloadNameOf(event: string, context: CommandContext, schemas: Schemas): Promise<string> {
   const known = schemas.get(event)?.payloadName ?? 'payload'
   try {
@@ -248,12 +248,12 @@ async function payloadNameOf(event: string, context: CommandContext, schemas: Sc
       typeof payload === 'object' && payload !== null && 'name' in payload ? payload.name : undefined
     return typeof name === 'string' ? name : known
   } catch (error) {
-    context.output.log('WARNING', `${messageOf(error)}; taking "${known}" for the name of its payload`)
+    context.output.log('WARNING', `${messageOf(error)}; using "${known}" as the name of its payload`)
     return known
   }
 }
 
-/** Store keys as 1.x shows them; the event where only the service knows them. */
+/** The store keys as 1.x shows them; the event type when only the service knows its keys. */
 function keysOf({ event, request }: ListenerDefinition, schemas: Schemas): readonly string[] {
   try {
     return schemas.get(event)?.baseKeys(request) ?? [event]

@@ -1,5 +1,5 @@
 /**
- * One listener: stream, triggers, position.
+ * Runs one listener: reads its stream, runs its triggers and saves its position.
  *
  * Flow: stream → triggers → position
  *
@@ -15,17 +15,16 @@ import type { StreamMessage } from '#shared/client/stream.ts'
 import { runTriggers } from './triggers/run_triggers.ts'
 import type { Trigger } from './triggers/trigger.ts'
 
-/** What a listener is made of. */
 export interface ListenerParts {
   readonly stream: AsyncIterable<StreamMessage>
   readonly triggers: readonly Trigger[]
-  /** Absent: nothing is kept, as for a replay of the past. */
+  /** Absent: no position is saved, as for a replay of the past. */
   readonly position?: Position | undefined
-  /** Last moment of interest, milliseconds since the epoch; the listener ends when it has been passed. */
+  /** End of the period, milliseconds since 1970. The listener ends when it has passed. */
   readonly until?: number | undefined
-  /** The schema's name for the payload; asked for once, when the service can be reached. */
+  /** Reads the schema's name for the payload. Called once, at the first notification. */
   readonly payloadName: () => Promise<string>
-  /** A connection stands: what is published from now on arrives. */
+  /** Called when a connection is open, so that everything published from now on arrives. */
   readonly onConnected: () => void
   readonly onReceived: () => void
   readonly output: Output
@@ -36,14 +35,14 @@ export interface ListenerParts {
   readonly kill: AbortSignal
 }
 
-/** While notifications come thick and fast, the position is saved this often; a crash repeats at most what came since. */
+/** Shortest time between two saves of the position. A crash repeats at most the notifications since the last save. */
 const SAVE_INTERVAL_MS = 200
 
 /**
  * Runs until the stream ends or a trigger has failed for good. The position moves past a notification only after its triggers have
- * succeeded, so a notification may be handled twice, never not at all.
+ * succeeded. So a notification may be handled twice, but is never missed.
  *
- * @throws {ClientError} exit code 1 when a trigger has failed; what the stream throws.
+ * @throws {ClientError} with exit code 1 when a trigger has failed; and what the stream throws.
  */
 export async function runListener(parts: ListenerParts): Promise<void> {
   const checkpoint = createCheckpoint(parts)
@@ -71,7 +70,7 @@ async function handle(parts: ListenerParts, notification: ReceivedNotification):
   const outcome = await runTriggers(parts.triggers, notification, parts)
   if (outcome !== 'failed') return outcome
   throw new ClientError(
-    `Stopped at notification ${notification.id}, whose trigger failed; it is handled again at the next start ("on_failure: continue" would pass over it)`,
+    `Stopped at notification ${notification.id}, because its trigger failed. It is handled again at the next start. To skip such notifications, set on_failure: continue`,
     { exitCode: EXIT_FAILURE },
   )
 }
@@ -81,9 +80,9 @@ function isPast({ time }: CloudEvent, until: number | undefined): boolean {
 }
 
 interface Checkpoint {
-  /** Everything up to the cursor is done. */
+  /** Records that everything up to the cursor is handled. */
   reach(cursor: string): Promise<void>
-  /** Saves what is left. */
+  /** Saves the last cursor, if it is not saved yet. */
   close(): Promise<void>
 }
 
@@ -98,7 +97,7 @@ function createCheckpoint({ position, clock }: ListenerParts): Checkpoint {
   function flush(): Promise<void> {
     const cursor = reached
     if (cursor === undefined || position === undefined) return saving
-    // One after another; a failure stays in the chain, so that the listener learns of it at its next step.
+    // Saves run one after another. A failure stays in the chain, so that the listener gets it at its next step.
     saving = saving.then(async () => {
       if (cursor === position.cursor) return
       await position.save(cursor)

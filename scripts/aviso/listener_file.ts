@@ -1,5 +1,5 @@
 /**
- * Listener files of 1.x: `listeners: [{event, request, triggers}]`.
+ * Reads listener files of 1.x: `listeners: [{event, request, triggers}]`.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { createTrigger, TriggerOptionsError } from './triggers/create_trigger.ts
 import { keyMessage, text, type Trigger, type TriggerHost } from './triggers/trigger.ts'
 import { issuePath, type PathStep, type YamlFile } from './yaml_file.ts'
 
-/** What one listener wants and does. */
+/** One listener: what it listens to, and its triggers. */
 export interface ListenerDefinition {
   readonly event: string
-  /** Field → accepted values. Empty: everything. */
+  /** Field → accepted values. Empty: all notifications of the event. */
   readonly request: Readonly<Record<string, readonly string[]>>
   readonly triggers: readonly Trigger[]
-  /** Tells listeners with the same event and request apart; part of what a position belongs to. */
+  /** Distinguishes listeners with the same event and request, because each has its own position. */
   readonly name?: string
 }
 
@@ -56,8 +56,8 @@ const listener = v.strictObject(
 /**
  * Reads the listeners of a file.
  *
- * @param definitions The list under `listeners:` where it was taken from a larger file; absent: taken from this one.
- * @throws {ClientError} with the place in the file and 1.x's message where it has one.
+ * @param definitions The list under `listeners:`, if it was read from a configuration file; absent: it is read from `file`.
+ * @throws {ClientError} with the place in the file, and with 1.x's message if 1.x has one.
  */
 export function readListeners(
   file: YamlFile,

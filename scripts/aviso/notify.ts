@@ -1,5 +1,5 @@
 /**
- * `aviso notify`: publishes one notification.
+ * The command `aviso notify`: publishes one notification.
  *
  * @module
  */
@@ -10,11 +10,12 @@ import type { CommandContext } from './context.ts'
 import { parseParams } from './params.ts'
 import { loadSchemas } from './schemas.ts'
 
-/** With the back-off this rides out a restart of the service. */
+/** Enough attempts, with their back-off, to outlast a restart of the service. */
 const ATTEMPTS = 8
 
 /**
- * Publishes and prints `Done`. The CloudEvents id is made once, so an attempt whose answer was lost is not stored twice.
+ * Publishes a notification and prints `Done`. All attempts have the same CloudEvents id, so the notification is stored once even when an
+ * answer is lost.
  *
  * @throws {ClientError} with the service's message.
  */
@@ -34,7 +35,7 @@ export async function notify(paramsText: string, context: CommandContext): Promi
     datacontenttype: 'application/json',
     data: {
       event,
-      // The payload of an event that only the service knows is in here too; the service sorts it out.
+      // When only the service knows the event type, its payload is among these fields, and the service separates it.
       request,
       ...(payloadName !== undefined && payload !== undefined && { [payloadName]: payload }),
       ...(ttl !== undefined && { ttl }),

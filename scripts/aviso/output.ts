@@ -1,5 +1,5 @@
 /**
- * What the client says: results on stdout, everything else on stderr, as pyaviso does.
+ * The output of the client: results on stdout, everything else on stderr, as in pyaviso.
  *
  * @module
  */
@@ -9,40 +9,39 @@ import { messageOf } from '#shared/client/client_error.ts'
 import type { Level, MessageLog } from '#shared/client/message_log.ts'
 import { pythonTimestamp } from './python_text.ts'
 
-/** Where results and messages go. */
+/** Takes results and messages. */
 export interface Output extends MessageLog {
-  /** A result: whole lines on stdout. */
+  /** Prints a result: whole lines on stdout. */
   result(text: string): void
-  /** Replaces the status line of a terminal; does nothing elsewhere. */
+  /** Replaces the status line of a terminal. Does nothing when stderr is not a terminal. */
   status(text: string): void
-  /** Takes the status line away. */
+  /** Removes the status line. */
   clearStatus(): void
 }
 
-/** The part of a stream that is used. */
+/** The part of a stream that the output uses. */
 export interface Sink {
   readonly isTTY?: boolean | undefined
   readonly columns?: number | undefined
   write(text: string): unknown
 }
 
-/** What an output is made of. */
 export interface OutputOptions {
   readonly stdout: Sink
   readonly stderr: Sink
   readonly debug: boolean
   readonly quiet: boolean
-  /** Also append every message to this file. */
+  /** File to which every message is also appended. */
   readonly logFile?: string | undefined
   readonly now: () => number
 }
 
 const LEVELS: readonly Level[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR']
-/** Takes the line away, whatever its length. */
+/** Escape sequence that erases the line, whatever its length. */
 const ERASE_LINE = '\r\u001B[2K'
 const DEFAULT_COLUMNS = 80
 
-/** An output. A log file that cannot be written is reported once and does not end the client. */
+/** Makes an output. A log file that cannot be written is reported once and does not end the client. */
 export function createOutput(options: OutputOptions): Output {
   const { stdout, stderr, debug, quiet, logFile, now } = options
   const lowest = LEVELS.indexOf(quiet ? 'ERROR' : debug ? 'DEBUG' : 'INFO')
@@ -87,7 +86,7 @@ export function createOutput(options: OutputOptions): Output {
   }
 }
 
-/** What comes from a server or a notification must not drive the terminal. */
+/** Replaces control characters, because texts of servers and notifications must not control the terminal. */
 function toPrintable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   return text.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, '\uFFFD')

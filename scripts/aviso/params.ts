@@ -1,20 +1,20 @@
 /**
- * The PARAMS argument of `notify`, `key` and `value`: `event=flight,country=Italy,…`.
+ * Parses the PARAMS argument of `notify`, `key` and `value`: `event=flight,country=Italy,…`.
  *
  * @module
  */
 
 import { ClientError } from '#shared/client/client_error.ts'
 
-/** What PARAMS says. */
+/** The parsed PARAMS argument. */
 export interface Params {
   readonly event: string
-  /** Everything but `event`, as text. */
+  /** All pairs except `event`, as text. */
   readonly fields: Readonly<Record<string, string>>
 }
 
 /**
- * Parses PARAMS as 1.x does: at least two pairs, one `=` each, so that values contain neither `,` nor `=`.
+ * Parses PARAMS as 1.x does: at least two pairs with one `=` each. So values contain neither `,` nor `=`.
  *
  * @throws {ClientError} with 1.x's messages.
  */

@@ -1,5 +1,5 @@
 /**
- * The place a listener has reached, kept on disk between runs.
+ * Keeps the position of a listener on disk between runs. A position is the cursor up to which all notifications are handled.
  *
  * Flow: trigger → **position** → stream
  *
@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import * as v from 'valibot'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
 
-/** What a position belongs to: another server, event, request or name is another position. */
+/** Identifies a position: another server, event, request or name has another position. */
 export interface PositionKey {
   /** Address of the service. */
   readonly server: string
@@ -25,9 +25,9 @@ export interface PositionKey {
 export interface Position {
   /** Whether no other process can open it meanwhile. Node before 22.13 has no lock that ends with its process. */
   readonly isLocked: boolean
-  /** What was saved last, by this process or an earlier one. */
+  /** The cursor that this process or an earlier one saved last. */
   readonly cursor: string | undefined
-  /** Puts a cursor on disk; a crash leaves either the old or the new one. */
+  /** Writes a cursor to disk. A crash leaves either the old or the new cursor. */
   save(cursor: string): Promise<void>
   close(): void
 }
@@ -39,10 +39,10 @@ const stateFile = v.object({
 })
 
 /**
- * Opens the position of a listener in `folder`, which is made if need be.
+ * Opens the position of a listener in `folder`, which is created if it does not exist.
  *
- * @param anew Forget what was saved, even what cannot be read.
- * @throws {ClientError} when another process holds it, or its file cannot be read.
+ * @param anew Whether to forget the saved position, even when it cannot be read.
+ * @throws {ClientError} when another process has it open, or its file cannot be read.
  */
 export async function openPosition(folder: string, key: PositionKey, anew = false): Promise<Position> {
   const identity = describe(key)
@@ -52,7 +52,7 @@ export async function openPosition(folder: string, key: PositionKey, anew = fals
   )
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw new ClientError(
-      `Cannot make the folder ${folder} for positions: ${messageOf(cause)}; name another with --state`,
+      `Cannot make the folder ${folder} for positions: ${messageOf(cause)}; name another folder with --state`,
       { cause },
     )
   })
@@ -81,7 +81,7 @@ export async function openPosition(folder: string, key: PositionKey, anew = fals
   }
 }
 
-/** Fields and values in an order of their own, so that writing a request in another order keeps its position. */
+/** Sorts fields and values, so that a request in another order has the same position. */
 function describe({ server, event, request, name }: PositionKey) {
   const fields = Object.keys(request).toSorted()
   const sorted = Object.fromEntries(fields.map((field) => [field, [...new Set(request[field])].toSorted()]))
@@ -93,13 +93,13 @@ async function read(path: string): Promise<string | undefined> {
     return v.parse(stateFile, JSON.parse(await readFile(path, 'utf8'))).cursor
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw new ClientError(`The position in ${path} cannot be read; start with --now to forget it`, {
+    throw new ClientError(`The position in ${path} cannot be read: start with --now to forget it`, {
       cause: error,
     })
   }
 }
 
-/** File first, then its name, then the folder: each is on disk before the next one starts. */
+/** Writes the file, renames it and syncs the folder. Each step is on disk before the next one starts. */
 async function write(folder: string, path: string, content: string): Promise<void> {
   const temporary = `${path}.tmp`
   const file = await open(temporary, 'w', 0o600)
@@ -115,10 +115,15 @@ async function write(folder: string, path: string, content: string): Promise<voi
 }
 
 /**
+<<<<<<< HEAD
  * A lock that the operating system takes back when the process ends, however it ends: that of an SQLite file. Node has no other door
  * to such locks, and a file with a process id in it outlives its process.
  *
  * @returns What unlocks; `undefined` where Node has no SQLite.
+=======
+ * Takes the lock of an SQLite file, which the operating system releases however the process ends. Node has no other access to such locks,
+ * and a file with a process id would outlive its process.
+>>>>>>> d4ec110 (comments: plain English in the aviso client)
  */
 async function lock(path: string, { event, name }: PositionKey): Promise<(() => void) | undefined> {
   const sqlite = await import('node:sqlite').catch(() => undefined)
@@ -131,7 +136,7 @@ async function lock(path: string, { event, name }: PositionKey): Promise<(() => 
     if (!/locked|busy/i.test(messageOf(cause))) throw cause
     const what = name === undefined ? `event ${event}` : `event ${event}, name ${name}`
     throw new ClientError(
-      `This listener (${what}) is already running with the same request; give one of them a "name" of its own, or another --state folder`,
+      `This listener (${what}) is already running with the same request: give one of them a "name", or another --state folder`,
       { cause },
     )
   }

@@ -1,5 +1,5 @@
 /**
- * The command line of the client: names and flags as pyaviso users know them.
+ * The command line of the client, with the names and flags of pyaviso.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { addConfigCommands } from './config_program.ts'
 import type { ListenFlags } from './listen.ts'
 import type { ConfigTask } from './service_config.ts'
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export type Invocation =
   | {
       readonly command: 'listen'
@@ -25,29 +25,29 @@ export type Invocation =
 
 const PARAMS_HELP = 'key=value pairs, e.g. event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203'
 
-/** The program. Parsing an argument list calls `run` once, or throws a `CommanderError`. */
+/** Makes the program. Parsing an argument list calls `run` once, or throws a `CommanderError`. */
 export function createProgram(version: string, run: (invocation: Invocation) => void): Command {
   const program = new Command('aviso')
     .description('Listens to notifications and runs triggers; publishes notifications.')
     .version(`aviso ${version}`, '--version')
     .helpOption('-h, --help')
     .exitOverride()
-    // 1.x's words, which scripts may look for.
+    // These are 1.x's words, which scripts may look for.
     .configureOutput({
       outputError: (text, write) =>
         write(text.replace(/^error: missing required argument/, 'error: Missing argument')),
     })
   withCommonOptions(program.command('listen'))
     .description('run the triggers of listener files for every notification that matches')
-    .argument('[files...]', 'listener files (YAML); none: the listeners of the configuration')
+    .argument('[files...]', 'listener files (YAML); without files: the listeners of the configuration')
     .option('--from <date>', 'replay from this time on, e.g. 2026-08-10T12:00:00.0Z')
     .option('--to <date>', 'replay up to this time, then end')
-    .option('--now', 'forget the last position and start with what comes now')
-    .option('--catchup', 'start behind the last notification of the previous run (default)')
+    .option('--now', 'forget the last position and start with the next notification')
+    .option('--catchup', 'start after the last notification of the previous run (default)')
     .addOption(
       new Option(
         '--on-gap <action>',
-        'when notifications are no longer kept: stop, or continue with the oldest',
+        'when notifications are no longer kept: stop, or continue with the oldest that are kept',
       )
         .choices(['stop', 'continue'])
         .default('stop'),
@@ -73,8 +73,8 @@ function withCommonOptions(command: Command): Command {
   return command
     .option('-c, --config <file>', 'configuration file')
     .option('-l, --log <file>', 'also write messages to this file')
-    .option('-d, --debug', 'say more')
-    .option('-q, --quiet', 'say only what went wrong')
+    .option('-d, --debug', 'print more messages')
+    .option('-q, --quiet', 'print only errors')
     .option('--no-fail', 'exit with 0 whatever happens')
     .option('-u, --username <name>', 'user name')
     .option('-k, --key <file>', 'file that holds the key')
@@ -83,7 +83,7 @@ function withCommonOptions(command: Command): Command {
     .addOption(new Option('--test', 'not supported').hideHelp())
     .on('option:test', () =>
       command.error(
-        'error: --test is not supported; run a service of your own instead: npm start -- --store embedded:memory',
+        'error: --test is not supported: run your own service instead with npm start -- --store embedded:memory',
       ),
     )
 }

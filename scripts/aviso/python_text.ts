@@ -1,5 +1,5 @@
 /**
- * Texts as Python writes them, for log lines that programs written for 1.x read.
+ * Writes texts as Python does, for log lines that programs written for 1.x read.
  *
  * @module
  */
@@ -29,7 +29,7 @@ const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\
 
 function reprText(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'"
-  // Characters that Python does not print: control characters, separators other than the space, lone surrogates.
+  // Python does not print these characters: control characters, separators except the space, and lone surrogates.
   const escaped = text.replaceAll(/[\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu, (character) => {
     const code = character.codePointAt(0) ?? 0
     if (ESCAPES[character] !== undefined) return ESCAPES[character]

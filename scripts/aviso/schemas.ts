@@ -1,5 +1,5 @@
 /**
- * The schemas that the client itself knows: the user's own file, as in 1.x, or those that come with the system.
+ * Loads the schemas that the client itself knows: the user's own file, as in 1.x, or the built-in schemas.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas, type Schemas } from '#shared/notification/schema.ts'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
 
-/** 1.x's place for a schema of one's own, below the home folder. */
+/** 1.x's path of the user's own schema, below the home folder. */
 const LOCAL_SCHEMA = '.aviso/service_configuration/event_listener_schema.json'
 
 /** @throws {ClientError} when the user's file cannot be used. */

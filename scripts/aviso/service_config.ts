@@ -1,5 +1,5 @@
 /**
- * `aviso config …`: the configuration files of services, as pyaviso's `aviso-config` handles them.
+ * The command `aviso config`: manages the configuration files of services, as pyaviso's `aviso-config` does.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { runWithin } from '#shared/time/deadline.ts'
 import { readAnswer } from '#shared/client/connection.ts'
 import type { CommandContext } from './context.ts'
 
-/** What is to be done. */
+/** The task that the command line names. */
 export type ConfigTask =
   | {
       readonly kind: 'push'
@@ -38,7 +38,7 @@ const PATH = '/api/v1/admin/config'
 /** 1.x's default of `max_file_size`: 500 KiB. */
 const DEFAULT_MAX_FILE_KIB = '500'
 
-/** Does it. Results go to stdout; what 1.x says on stderr is said there. */
+/** Runs the task. Results go to stdout. Messages that 1.x prints on stderr go there, too. */
 export async function manageConfig(task: ConfigTask, context: CommandContext): Promise<void> {
   switch (task.kind) {
     case 'push':
@@ -106,7 +106,7 @@ async function pull(
   const { found, body } = await show(context, service)
   const paths = found ? pathsIn(body) : []
   if (paths.length === 0) return context.output.log('WARNING', `No files found for service ${service}`)
-  // All contents first: what is there is not touched for half a configuration.
+  // All files are downloaded before the folder is changed, so that it never holds half a configuration.
   const contents: { readonly path: string; readonly content: Uint8Array }[] = []
   for (const path of paths)
     contents.push({
@@ -121,13 +121,13 @@ async function pull(
   context.output.log('INFO', `Pull operation for service ${service} successfully executed`)
 }
 
-/** Paths come from a server: none may lead out of the folder. */
+/** The paths that the service lists. They are checked, because a path must not lead out of the folder. */
 function pathsIn(body: Readonly<Record<string, unknown>>): readonly string[] {
   const files: unknown = body['files']
   if (!Array.isArray(files)) return []
   return files.map((file: unknown) => {
     const path: unknown = typeof file === 'object' && file !== null && 'path' in file ? file.path : undefined
-    const reason = typeof path === 'string' ? whyNoPath(path) : 'it is no text'
+    const reason = typeof path === 'string' ? whyNoPath(path) : 'it is not a text'
     if (typeof path !== 'string' || reason !== undefined)
       throw new ClientError(`The service names a file that cannot be written here: ${reason ?? ''}`)
     return path
@@ -142,7 +142,7 @@ async function removeOthers(folder: string, kept: ReadonlySet<string>): Promise<
   }
 }
 
-/** Written beside and moved there, so that a reader never sees half a file. */
+/** Replaces a file. The content is written to another file, which is then renamed, so that a reader never sees half a file. */
 async function replaceFile(name: string, content: Uint8Array): Promise<void> {
   try {
     await mkdir(dirname(name), { recursive: true })
@@ -182,7 +182,7 @@ function show(context: CommandContext, service: string): Promise<Found> {
 }
 
 interface Found {
-  /** Whether there is such a service: 404 is an answer, not a failure. */
+  /** Whether the service was found. A 404 is an answer, not a failure. */
   readonly found: boolean
   readonly body: Readonly<Record<string, unknown>>
 }
@@ -213,7 +213,7 @@ function download(
   })
 }
 
-/** Asks the service, and reads its answer, in time. */
+/** Asks the service and reads its answer, within the time limit. */
 async function exchange<Answer>(
   { config, credentials, fetch, clock, stop }: CommandContext,
   question: Question,

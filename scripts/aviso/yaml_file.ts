@@ -1,5 +1,5 @@
 /**
- * YAML as people mean it: numbers keep the text they were written in, and every complaint names line and column.
+ * Parses YAML as people mean it: numbers keep the text that was written, and every error names line and column.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { BaseIssue } from 'valibot'
 import { isCollection, isMap, isNode, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml'
 import { ClientError } from '#shared/client/client_error.ts'
 
-/** A step into a document: a key of a mapping or a place in a list. */
+/** A step into a document: a key of a mapping or an index of a list. */
 export type PathStep = string | number
 
 /** The path of a valibot issue, as steps. */
@@ -19,20 +19,20 @@ export function issuePath(issue: BaseIssue<unknown>): PathStep[] {
 /** A parsed file. */
 export interface YamlFile {
   readonly value: unknown
-  /** `listener.yaml:9:20 listeners.0.event`: where a path stands, or where the closest thing to it does. */
+  /** The place of a path, or of its closest parent in the file, such as `listener.yaml:9:20 listeners.0.event`. */
   locate(path: readonly PathStep[]): string
 }
 
-/** Far above any configuration; a larger file is the wrong file. */
+/** Far larger than any configuration, so a larger file is the wrong file. */
 const MAX_CHARACTERS = 4_000_000
-/** Bounds documents that expand small text into large data. */
+/** Most aliases, because aliases can expand a small text into large data. */
 const MAX_ALIASES = 100
 
 /**
  * Parses one YAML document.
  *
  * Plain scalars that look like numbers stay text: `expver: 0010` is "0010" (YAML 1.1 reads octal 8) and `date: 20210101` is a date.
- * `yes`, `no`, `12:30` and `2021-01-01` are text too; `true`, `false` and `null` are what they say.
+ * `yes`, `no`, `12:30` and `2021-01-01` are text, too. `true`, `false` and `null` keep their meaning.
  *
  * @param name Name of the file in messages.
  * @throws {ClientError} with file, line and column.
@@ -70,7 +70,7 @@ function toPlain(document: Document.Parsed, name: string): unknown {
   }
 }
 
-/** Offset of the key of a mapping's member, else of the value, else of the closest parent that is there. */
+/** The offset of the key of a mapping's member; otherwise of the value, or of the closest parent in the file. */
 function offsetOf(document: Document.Parsed, path: readonly PathStep[]): number | undefined {
   let node: unknown = document.contents
   let offset = isNode(node) ? node.range?.[0] : undefined

@@ -1,5 +1,5 @@
 /**
- * Runs a program to its end: bounded in time and output, with everything it started.
+ * Runs a program, with a bound on time and output. At the time limit, the program and all programs that it started are ended.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '#shared/time/clock.ts'
 import { within } from '#shared/time/deadline.ts'
 
-/** What to run. */
+/** The program to run, and its limits. */
 export interface ProgramRequest {
   readonly argv: readonly [string, ...string[]]
   readonly cwd?: string | undefined
@@ -22,29 +22,29 @@ export interface ProgramRequest {
   readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
 }
 
-/** How it went. */
+/** How the program ended. */
 export interface ProgramResult {
-  /** Absent when a signal ended it. */
+  /** Exit status; absent when a signal ended the program. */
   readonly status: number | undefined
   readonly signal: string | undefined
   readonly ended: 'itself' | 'time limit' | 'killed'
-  /** End of stderr. */
+  /** The end of stderr. */
   readonly errorTail: string
 }
 
-/** What is kept of stderr for the message of a failure. */
+/** How much of stderr is kept for the message of a failure. */
 const ERROR_TAIL_CHARACTERS = 4096
-/** Longer lines are cut, so that a program without line ends cannot fill the memory. */
+/** Longest line. Longer lines are split, so that a program without line ends cannot fill the memory. */
 const MAX_LINE_CHARACTERS = 4096
-/** From the polite signal to the one that cannot be refused. */
+/** Time from SIGTERM, which a program can handle, to SIGKILL, which it cannot. */
 const KILL_AFTER_MS = 5000
-/** A program may leave others behind that hold its output open; they are not waited for. */
+/** Longest wait for the end of the output, because a program may leave others behind that hold it open. */
 const OUTPUT_GRACE_MS = 1000
 
 /**
- * Runs a program in a process group of its own, without a shell and without input.
+ * Runs a program in a separate process group, without a shell and without input.
  *
- * @throws the operating system's error when it cannot be started.
+ * @throws the operating system's error when the program cannot be started.
  */
 export async function runProgram(request: ProgramRequest): Promise<ProgramResult> {
   const [command, ...args] = request.argv
@@ -52,7 +52,7 @@ export async function runProgram(request: ProgramRequest): Promise<ProgramResult
     cwd: request.cwd,
     env: request.environment,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own: the time limit ends all of it, and the terminal's Ctrl-C does not end what is to be waited for.
+    // A separate group: the time limit ends all its processes, and Ctrl-C in the terminal does not end a program that must finish.
     detached: true,
   })
   let errorTail = ''
@@ -107,7 +107,7 @@ function limitTime(
     release() {
       cancel()
       kill.removeEventListener('abort', killNow)
-      // Members of the group that ignored the polite signal.
+      // Some processes of the group may have ignored SIGTERM.
       if (ended !== 'itself') signalGroup(child, 'SIGKILL')
     },
   }
@@ -118,11 +118,11 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal)
   } catch {
-    // The group is gone already.
+    // The group has already ended.
   }
 }
 
-/** Hands out lines as they end, and pieces of lines that do not. */
+/** Calls `onLine` with each line when it ends, and with pieces of lines that are too long. */
 async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
   let rest = ''
   stream.setEncoding('utf8')

@@ -1,8 +1,8 @@
 /**
- * Trigger `command`: runs a program with parts of the notification as arguments and environment.
+ * The trigger `command`: runs a program with parts of the notification as arguments and environment.
  *
- * Unlike 1.x there is no shell between the listener file and the program, so nothing in a notification can become a command. With
- * `shell: true` the command is given to `/bin/sh` as it stands and reads the notification from the environment alone.
+ * Unlike in 1.x, no shell reads the command, so no text of a notification can become a command. With `shell: true` the command goes
+ * unchanged to `/bin/sh`, and it can read the notification only from the environment.
  *
  * @module
  */
@@ -28,13 +28,13 @@ import {
 } from './trigger.ts'
 import { splitWords } from './words.ts'
 
-/** Long enough to fetch a file, short enough that a hanging program does not stop a listener for ever. */
+/** Long enough to fetch a file. A program that hangs must not stop a listener for ever. */
 const DEFAULT_TIMEOUT_SECONDS = '300'
-/** Linux refuses to start a program with a longer text in its environment (128 KiB). */
+/** Longest text in the environment: below 128 KiB, beyond which Linux refuses to start a program. */
 const MAX_VARIABLE_BYTES = 100_000
-/** Names that only `${…}` fills in, never a shell. */
+/** Names that we replace in `${…}`, and a shell must not. */
 const OUR_NAMES = ['json', 'jsonpath', 'event', 'request', 'payload', 'location']
-/** What a program that is run for a notification has no business with. */
+/** Variables that a triggered program does not need, so it does not get them. */
 const SECRET_VARIABLES = ['AVISO_TOKEN', 'AVISO_PASSWORD']
 const NOTIFICATION_VARIABLE = /^AVISO_(?:EVENT_TYPE|SEQUENCE|IDENTIFIER_.*|PAYLOAD_JSON|NOTIFICATION_JSON)$/
 
@@ -56,9 +56,9 @@ type CommandOptions = v.InferOutput<typeof commandOptions>
 type Argv = readonly [string, ...string[]]
 
 /**
- * Checks the command line once.
+ * Checks the command line and makes the trigger.
  *
- * @throws {ClientError} for one that is empty, needs a shell, or takes the name of its program from a notification.
+ * @throws {ClientError} when the command line is empty, needs a shell, or takes the name of its program from a notification.
  */
 export function createCommand(options: CommandOptions, host: TriggerHost): Trigger {
   const words = options.shell ? shellWords(options) : programWords(options, host.home)
@@ -132,7 +132,7 @@ function problemOf(
 ): string | undefined {
   const said = errorTail === '' ? '' : `, its last words: ${errorTail}`
   if (ended === 'time limit') return `the command was ended after its time limit of ${timeout} s${said}`
-  if (ended === 'killed') return 'the command was ended because the client was told to stop'
+  if (ended === 'killed') return 'the command was ended because the client is stopping'
   if (signal !== undefined) return `the command was ended by ${signal}${said}`
   return status === 0 ? undefined : `the command ended with status ${status}${said}`
 }
@@ -157,13 +157,13 @@ function shellWords({ command, environment = {} }: CommandOptions): Argv {
   for (const name of placeholders(command)) {
     if (Object.hasOwn(environment, name) || (!name.includes('.') && !OUR_NAMES.includes(name))) continue
     throw new ClientError(
-      `\${${name}} is not filled in where a shell would read it; add it to "environment" and write "$NAME" in the command`,
+      `\${${name}} is not replaced in a command that a shell reads: add it to "environment" and write "$NAME" in the command`,
     )
   }
   return ['/bin/sh', '-c', command]
 }
 
-/** The environment of the client, and what 2.x's client gives to commands. */
+/** The environment of a command: that of the client, and the variables that 2.x's client sets. */
 function buildEnvironment(
   inherited: TriggerHost['environment'],
   notification: ReceivedNotification,
@@ -183,12 +183,12 @@ function buildEnvironment(
   }
   add('AVISO_PAYLOAD_JSON', exactJsonText(notification.payload ?? null))
   add('AVISO_NOTIFICATION_JSON', notificationJson(notification))
-  // The name by which programs take up a trace.
+  // Programs read the trace context from this variable.
   if (notification.traceparent !== undefined) add('TRACEPARENT', notification.traceparent)
   return environment
 }
 
-/** A file of its own for each run, since runs of several listeners overlap. Only the user may read it. */
+/** Writes the notification to a file, one for each run, because runs of several listeners overlap. Only the user may read it. */
 async function writeJsonFile(
   notification: ReceivedNotification,
 ): Promise<{ readonly path: string; remove(): Promise<void> }> {

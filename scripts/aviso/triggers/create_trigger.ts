@@ -1,5 +1,5 @@
 /**
- * From an entry of a listener file to a trigger.
+ * Makes a trigger from an entry of a listener file.
  *
  * @module
  */
@@ -13,9 +13,9 @@ import { createLog, logOptions } from './log.ts'
 import { createPost, postOptions } from './post.ts'
 import type { Trigger, TriggerHost } from './trigger.ts'
 
-/** A trigger that cannot be made. */
+/** The entry of a trigger is wrong. */
 export class TriggerOptionsError extends Error {
-  /** Where in the trigger's entry. */
+  /** Place of the mistake in the trigger's entry. */
   readonly path: readonly PathStep[]
 
   constructor(message: string, path: readonly PathStep[] = []) {
@@ -29,7 +29,7 @@ const typed = v.looseObject({ type: v.string() })
 /**
  * Checks one entry of `triggers:` and makes the trigger.
  *
- * @throws {TriggerOptionsError}
+ * @throws {TriggerOptionsError} when the entry is wrong.
  */
 export function createTrigger(entry: unknown, host: TriggerHost): Trigger {
   const withType = v.safeParse(typed, entry)

@@ -1,5 +1,5 @@
 /**
- * Trigger `echo`: prints the notification on stdout.
+ * The trigger `echo`: prints the notification on stdout.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export const echoOptions = v.strictObject({ type: v.literal('echo'), ...commonOp
 
 const INDENT = 4
 
-/** JSON with sorted keys, as 1.x prints it. */
+/** Makes a trigger that prints JSON with sorted keys, as 1.x does. */
 export function createEcho(options: v.InferOutput<typeof echoOptions>, { output }: TriggerHost): Trigger {
   return {
     type: 'echo',

@@ -1,5 +1,5 @@
 /**
- * Trigger `log`: appends a line per notification to a file.
+ * The trigger `log`: appends a line per notification to a file.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export const logOptions = v.strictObject(
   keyMessage(),
 )
 
-/** One line as 1.x writes it, in one write, so that several listeners may share a file. The folder must exist. */
+/** Makes a trigger that appends lines in 1.x's form. A line is one write, so several listeners may share a file. The folder must exist. */
 export function createLog(options: v.InferOutput<typeof logOptions>, { home, clock }: TriggerHost): Trigger {
   const path = expandHome(options.path, home)
   return {

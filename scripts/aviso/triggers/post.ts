@@ -1,5 +1,5 @@
 /**
- * Trigger `post`: sends the notification to an HTTP address as a CloudEvent.
+ * The trigger `post`: sends the notification to an HTTP address as a CloudEvent.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import {
 const DEFAULT_TIMEOUT_SECONDS = '60'
 const DEFAULT_TYPE = 'aviso'
 const DEFAULT_SOURCE = 'https://aviso.ecmwf.int'
-/** Part of a refusal that goes into the message. */
+/** How much of a refusal's body goes into the message. */
 const MAX_ANSWER_CHARACTERS = 4096
 
 const httpProtocol = v.strictObject(
@@ -52,7 +52,7 @@ const protocolType = v.looseObject(
   {
     type: v.picklist(['cloudevents_http'], (issue) =>
       issue.input === 'cloudevents_aws'
-        ? 'cloudevents_aws is not supported by this client; use cloudevents_http, or a command'
+        ? 'cloudevents_aws is not supported by this client: use cloudevents_http, or a command'
         : `Protocol type ${String(issue.input)} not recognised`,
     ),
   },
@@ -67,7 +67,7 @@ export const postOptions = v.strictObject(
 
 type HttpProtocol = v.InferOutput<typeof httpProtocol>
 
-/** Any 2xx is a success. Refusals (4xx) are final, except those that ask to come back. */
+/** Makes a trigger that succeeds with any 2xx. Refusals (4xx) are final, except 408 and 429, which are tried again. */
 export function createPost(options: v.InferOutput<typeof postOptions>, host: TriggerHost): Trigger {
   return {
     type: 'post',
@@ -108,7 +108,7 @@ async function post(
     )
   } catch (cause) {
     if (cause instanceof TriggerError) throw cause
-    const reason = kill.aborted ? 'the client was told to stop' : reasonOf(cause)
+    const reason = kill.aborted ? 'the client is stopping' : reasonOf(cause)
     throw new TriggerError(`cannot reach ${protocol.url}: ${reason}`, { retryable: !kill.aborted, cause })
   }
 }
@@ -129,8 +129,8 @@ function cloudEventText(
 }
 
 /**
- * A UUID (version 8) that is the same whenever the same notification is sent again, after a failure or a restart, so that the
- * receiver can recognise it.
+ * A UUID (version 8) that depends only on the notification. When it is sent again after a failure or a restart, the receiver can recognise
+ * it.
  */
 function stableId({ source, id }: ReceivedNotification): string {
   const hex = createHash('sha256').update(`${source}\n${id}`).digest('hex')

@@ -11,27 +11,26 @@ import type { ReceivedNotification } from '#shared/client/notification.ts'
 import type { Output } from '../output.ts'
 import { TriggerError, type Trigger } from './trigger.ts'
 
-/** What running needs besides triggers and notification. */
 export interface TriggerRun {
   readonly output: Output
   readonly clock: Clock
   /** A number in [0, 1). */
   readonly random: () => number
-  /** No further attempt after this. */
+  /** After this aborts, no further attempt is made. */
   readonly stop: AbortSignal
-  /** Ends the running trigger at once. */
+  /** When this aborts, the running trigger is ended at once. */
   readonly kill: AbortSignal
 }
 
 /**
- * `done`: the position may move on. `failed`: it must not, and the listener ends. `stopped`: it must not, since the client was told to
- * stop before all triggers had succeeded.
+ * `done`: the position may move on. `failed`: it must not, and the listener ends. `stopped`: it must not, because the client was stopped
+ * before all triggers had succeeded.
  */
 export type TriggerOutcome = 'done' | 'failed' | 'stopped'
 
 const RETRY: BackOffLimits = { firstMs: 1000, lastMs: 30_000 }
 
-/** Runs triggers one after another. After one has failed for good the remaining ones are skipped, as in 1.x. */
+/** Runs triggers one after another. When one has failed for good, the remaining triggers are skipped, as in 1.x. */
 export async function runTriggers(
   triggers: readonly Trigger[],
   notification: ReceivedNotification,

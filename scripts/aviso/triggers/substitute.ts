@@ -1,5 +1,5 @@
 /**
- * Fills `${…}` with parts of a notification.
+ * Replaces `${…}` by parts of a notification.
  *
  * @module
  */
@@ -11,21 +11,21 @@ import { TriggerError } from './trigger.ts'
 
 const PLACEHOLDER = /\$\{([\w.]+)\}/g
 
-/** Whether a text has `${jsonpath}` in it, for which a file must be written. */
+/** Whether a text contains `${jsonpath}`, which needs a file. */
 export function needsJsonFile(text: string): boolean {
   return text.includes('${jsonpath}')
 }
 
-/** Names in `${…}`. */
+/** The names in `${…}`. */
 export function placeholders(text: string): string[] {
   return [...text.matchAll(PLACEHOLDER)].map((match) => match[1] ?? '')
 }
 
 /**
- * Replaces `${json}` (the notification as JSON), `${jsonpath}` (a file with that), and dotted names such as `${request.date}`.
- * A payload that is absent is empty text; values that are no text are JSON. What is filled in is not looked at again.
+ * Replaces `${json}` (the notification as JSON), `${jsonpath}` (the path of a file with that), and dotted names such as `${request.date}`.
+ * An absent payload becomes an empty text. Values that are not texts become JSON. Replaced text is not searched again.
  *
- * @throws {TriggerError} for a name the notification does not have.
+ * @throws {TriggerError} for a name that the notification does not have.
  */
 export function substitute(
   text: string,
@@ -39,7 +39,7 @@ export function substitute(
   })
 }
 
-/** The notification in the text form of 1.x's `${json}`: ASCII, `", "` and `": "` between its parts. */
+/** The notification in the form of 1.x's `${json}`: ASCII, with `", "` and `": "` between its parts. */
 export function notificationJson(notification: ReceivedNotification): string {
   return toPythonJson(toTriggerData(notification))
 }
@@ -57,7 +57,7 @@ function valueOf(name: string, notification: ReceivedNotification): string {
       'json',
       'jsonpath',
     ]
-    throw new TriggerError(`\${${name}} is not part of the notification; there are ${known.join(', ')}`, {
+    throw new TriggerError(`\${${name}} is not part of the notification; known are ${known.join(', ')}`, {
       retryable: false,
     })
   }

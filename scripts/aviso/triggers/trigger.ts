@@ -1,5 +1,5 @@
 /**
- * What a trigger is: something that is done for each notification, on the listener's machine.
+ * Defines triggers. A trigger is an action that the listener's machine runs for each notification.
  *
  * Flow: stream → **trigger** → position
  *
@@ -20,19 +20,21 @@ export interface Trigger {
   readonly type: string
   /** Further attempts after the first one. */
   readonly retries: number
-  /** `stop`: the client ends and repeats the notification when it is started again. `continue`: the notification counts as done. */
+  /** `stop`: the client ends, and handles the notification again at its next start. `continue`: the notification counts as handled. */
   readonly onFailure: OnFailure
   /**
-   * @param kill Ends what is running at once.
-   * @throws {TriggerError}
+   * Runs the trigger for a notification.
+   *
+   * @param kill When it aborts, the trigger is ended at once.
+   * @throws {TriggerError} when the trigger failed.
    */
   run(notification: ReceivedNotification, kill: AbortSignal): Promise<void>
 }
 
-/** What triggers act on besides the notification. */
+/** The environment in which triggers run. */
 export interface TriggerHost {
   readonly output: Output
-  /** For `~` in paths. */
+  /** Home folder, which replaces `~` in paths. */
   readonly home: string
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
@@ -51,13 +53,13 @@ export class TriggerError extends Error {
   }
 }
 
-/** Enough for a restarting receiver; with the back-off about half a minute. */
+/** Enough for a receiver that restarts: with the back-off, about half a minute. */
 const DEFAULT_RETRIES = 3
 const MAX_RETRIES = 1000
-/** A day: longer than any job that should run inside a trigger. */
+/** A day, which is longer than any job that should run inside a trigger. */
 const MAX_SECONDS = 86_400
 
-/** A number, which the YAML reader leaves as text. */
+/** The schema of a number, which the YAML reader leaves as text. */
 export function numberBetween(least: number, most: number, what: string) {
   const message = `must be ${what} from ${least} to ${most}`
   return v.pipe(
@@ -80,7 +82,7 @@ export const commonOptions = {
   on_failure: v.optional(v.picklist(['stop', 'continue'], "must be 'stop' or 'continue'"), 'stop'),
 }
 
-/** Text; `true` and `false` too, which YAML does not keep as text. */
+/** The schema of a text. `true` and `false` become texts, too, because YAML reads them as booleans. */
 export const text = (message: string) =>
   v.union(
     [
@@ -93,7 +95,7 @@ export const text = (message: string) =>
     message,
   )
 
-/** Names the missing or superfluous key of an object. */
+/** @returns a function that makes a message about the missing or unknown key of an object */
 export function keyMessage(missing: Readonly<Record<string, string>> = {}) {
   return (issue: v.BaseIssue<unknown>): string => {
     const [key = ''] = issuePath(issue).slice(-1)

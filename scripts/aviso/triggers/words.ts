@@ -1,5 +1,5 @@
 /**
- * Splits a command line into words as a shell does, without being one: quotes and backslashes only, nothing is expanded.
+ * Splits a command line into words as a shell does. It handles only quotes and backslashes, and expands nothing.
  *
  * @module
  */
@@ -8,16 +8,16 @@
 export class CommandLineError extends Error {}
 
 const OPERATORS = '|&;<>()\n'
-/** What a backslash protects inside double quotes. */
+/** Characters that a backslash protects inside double quotes. */
 const ESCAPABLE_IN_QUOTES = '"\\$`'
-/** `$HOME`, `$(…)`, `$1`, `$?`, `${x:-y}`, backticks: what a shell would put something else for. `${name}` is ours. */
+/** Texts that a shell would replace: `$HOME`, `$(…)`, `$1`, `$?`, `${x:-y}`, backticks. `${name}` is not included: we replace it. */
 const SHELL_EXPANSION = /`|\$(?:[\w(?#@*!$-]|\{(?![\w.]+\}))/y
 
 /**
  * The words of a command line. A `~/` that starts an unquoted word is the home folder.
  *
- * @throws {CommandLineError} for open quotes, and for everything that only a shell would understand, since it would otherwise reach the
- *   program as plain text and do something else than it says.
+ * @throws {CommandLineError} for open quotes, and for text that only a shell understands. Otherwise such text would reach the program
+ *   unchanged, which the author of the listener file does not expect.
  */
 export function splitWords(line: string, home: string): string[] {
   const source = line.trim()
@@ -66,6 +66,6 @@ function isExpansion(source: string, at: number): boolean {
 function needsShell(text: string): CommandLineError {
   const shown = text === '\n' ? 'several lines' : text.trim()
   return new CommandLineError(
-    `the command uses ${shown}, which only a shell understands; quote it, or add "shell: true" and take values from environment variables such as "$AVISO_PAYLOAD_JSON"`,
+    `the command uses ${shown}, which only a shell understands: quote it, or add "shell: true" and take values from environment variables such as "$AVISO_PAYLOAD_JSON"`,
   )
 }

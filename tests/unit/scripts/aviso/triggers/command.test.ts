@@ -265,7 +265,7 @@ describe('command trigger', () => {
     [
       'our names where a shell reads them',
       { shell: true, command: 'echo ${request.date}' },
-      /is not filled in where a shell would read it/,
+      /is not replaced in a command that a shell reads/,
     ],
   ] as const) {
     it(`refuses ${what}`, () =>
