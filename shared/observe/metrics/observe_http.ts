@@ -6,13 +6,7 @@
 
 import type { Clock } from '#shared/time/clock.ts'
 import type { TimeCollector } from '../telemetry/collectors.ts'
-import {
-  RESPONSE_SECONDS,
-  type BoundCounter,
-  type BoundGauge,
-  type BoundHistogram,
-  type Metrics,
-} from './metrics.ts'
+import { RESPONSE_SECONDS, type BoundGauge, type BoundHistogram, type Metrics } from './metrics.ts'
 
 /** A Fetch handler. */
 type Handler = (request: Request) => Promise<Response>
@@ -52,31 +46,17 @@ export function createHttpMetrics(metrics: Metrics, clock: Clock): HttpMetrics {
     help: 'Requests that are not answered yet',
     labels: ['method'],
   })
-  const createMethod = (route: string, method: string): Method => ({
-    inFlight: inFlight.bind([method]),
-    durations: durations.bind([route, method]),
-    statuses: new Map(),
-  })
   return {
     observe: (route, handler, { collector } = {}) => {
       const methods = new Map<string, Method>()
-      const methodOf = (name: string): Method => {
-        const label = METHODS.has(name) ? name : 'other'
-        const known = methods.get(label) ?? createMethod(route, label)
-        methods.set(label, known)
-        return known
-      }
-      const count = (name: string, { statuses }: Method, status: number): void => {
-        let series = statuses.get(status)
-        if (series === undefined) {
-          series = requests.bind([route, METHODS.has(name) ? name : 'other', String(status)])
-          statuses.set(status, series)
-        }
-        series.add()
+      const openMethod = (label: string): Method => {
+        const method = { inFlight: inFlight.bind([label]), durations: durations.bind([route, label]) }
+        methods.set(label, method)
+        return method
       }
       return async (request) => {
-        const name = request.method
-        const method = methods.get(name) ?? methodOf(name)
+        const label = METHODS.has(request.method) ? request.method : 'other'
+        const method = methods.get(label) ?? openMethod(label)
         const startedAt = clock.monotonic()
         method.inFlight.add(1)
         let status = 500
@@ -87,7 +67,7 @@ export function createHttpMetrics(metrics: Metrics, clock: Clock): HttpMetrics {
         } finally {
           const seconds = (clock.monotonic() - startedAt) / 1_000
           method.inFlight.add(-1)
-          count(name, method, status)
+          requests.add([route, label, String(status)])
           method.durations.observe(seconds)
           if (status < 400) collector?.observe(seconds)
         }
@@ -100,5 +80,4 @@ export function createHttpMetrics(metrics: Metrics, clock: Clock): HttpMetrics {
 interface Method {
   readonly inFlight: BoundGauge
   readonly durations: BoundHistogram
-  readonly statuses: Map<number, BoundCounter>
 }

@@ -7,7 +7,7 @@
 import type { Publisher, PublishResult } from '#shared/publish/publish.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { TraceBook } from '../telemetry/trace_book.ts'
-import { RESPONSE_SECONDS, type BoundCounter, type Metrics } from './metrics.ts'
+import { RESPONSE_SECONDS, type Metrics } from './metrics.ts'
 
 /** Outcomes in the words of aviso 2.x. `replayed` is ours: the same notification was stored before. */
 type Status = 'success' | 'replayed' | 'rejected' | 'error'
@@ -45,17 +45,6 @@ export function createPublisherMetrics({
     help: 'Time from a valid notification to its commit',
     bounds: RESPONSE_SECONDS,
   })
-  const series = new Map<string, BoundCounter>()
-  const count = (event: string, status: Status): void => {
-    const key = `${status} ${event}`
-    let counter = series.get(key)
-    if (counter === undefined) {
-      // Only event types of the schema reach this point, so the number of series is bounded.
-      counter = notifications.bind([event, status])
-      series.set(key, counter)
-    }
-    counter.add()
-  }
   const duration = durations.bind([])
   return (publisher) => ({
     async publish(items) {
@@ -68,7 +57,8 @@ export function createPublisherMetrics({
         const result = results[index]
         if (result === undefined) continue
         const status = statusOf(result)
-        count(items[index]?.event ?? '', status)
+        // Only event types that the schema has come here.
+        notifications.add([items[index]?.event ?? '', status])
         if (!result.ok) failures.add([result.error.code])
         else if (status === 'success')
           traces.committed(result.receipt.event, Number(result.receipt.sequence), { acceptedAt, committedAt })

@@ -5,7 +5,7 @@
  */
 
 import { isAvisoError } from '#shared/errors.ts'
-import type { Store, StoreStatus } from '#shared/store/store.ts'
+import type { CallOptions, Store, StoreStatus } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { RESPONSE_SECONDS, type Metrics } from './metrics.ts'
@@ -27,20 +27,20 @@ const STATUS_KEPT_MS = 5_000
 export function observeStore(store: Store, parts: StoreMetricsParts): Store {
   const { backend, clock } = parts
   registerStatus(store, parts)
-  const measure = createMeasure(parts.metrics, backend, clock)
+  const measured = createMeasure(parts.metrics, backend, clock)
   return {
     ...store,
-    range: (request, options) => measure('range', () => store.range(request, options)),
-    txn: (request, options) => measure('txn', () => store.txn(request, options)),
-    compact: (revision, options) => measure('compact', () => store.compact(revision, options)),
-    grantLease: (ttlSeconds, options) => measure('lease', () => store.grantLease(ttlSeconds, options)),
-    watch: (request) => store.watch(request),
-    status: (options) => store.status(options),
-    close: () => store.close(),
+    range: measured('range', store.range),
+    txn: measured('txn', store.txn),
+    compact: measured('compact', store.compact),
+    grantLease: measured('lease', store.grantLease),
   }
 }
 
-type Measure = <Result>(operation: string, call: () => Promise<Result>) => Promise<Result>
+/** A call of the store. */
+type Call<Asked, Result> = (asked: Asked, options?: CallOptions) => Promise<Result>
+/** The same call, measured. */
+type Measure = <Asked, Result>(operation: string, call: Call<Asked, Result>) => Call<Asked, Result>
 
 function createMeasure(metrics: Metrics, backend: string, clock: Clock): Measure {
   const operations = metrics.counter({
@@ -55,11 +55,11 @@ function createMeasure(metrics: Metrics, backend: string, clock: Clock): Measure
     labels: ['backend', 'operation'],
     bounds: RESPONSE_SECONDS,
   })
-  return async (operation, call) => {
+  return (operation, call) => async (asked, options) => {
     const startedAt = clock.monotonic()
     let outcome = 'ok'
     try {
-      return await call()
+      return await call(asked, options)
     } catch (error) {
       outcome = isAvisoError(error) ? error.code : 'other'
       throw error

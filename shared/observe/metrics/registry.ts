@@ -8,16 +8,16 @@
 
 import { firstIndex } from '#shared/search.ts'
 import type {
-  Counter,
-  Gauge,
-  Histogram,
+  BoundCounter,
+  BoundGauge,
+  BoundHistogram,
   HistogramOptions,
   MetricOptions,
   Metrics,
   ReadOptions,
 } from './metrics.ts'
 import { MAX_SERIES } from './metrics.ts'
-import { createSeriesTable, type SeriesTable } from './series.ts'
+import { createSeriesTable } from './series.ts'
 
 /** One line of a family: `name + suffix{labels} value`. */
 export interface MetricSample {
@@ -56,13 +56,42 @@ const RESERVED_SUFFIX = /_(?:total|bucket|count|sum|created|info)$/
 
 type Source = () => MetricFamily | undefined
 
-interface Value {
-  value: number
+/** One series of a counter. */
+class Count implements BoundCounter {
+  value = 0
+
+  add(by = 1): void {
+    if (by >= 0 && by < Infinity) this.value += by
+  }
 }
 
-interface Buckets {
+/** One series of a gauge. */
+class Level implements BoundGauge {
+  value = 0
+
+  add(by: number): void {
+    if (Number.isFinite(by)) this.value += by
+  }
+}
+
+/** One series of a histogram. */
+class Buckets implements BoundHistogram {
+  readonly #bounds: readonly number[]
+  /** Of each bucket, and of what lies above the last bound. */
   readonly counts: number[]
-  sum: number
+  sum = 0
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds
+    this.counts = Array.from({ length: bounds.length + 1 }, () => 0)
+  }
+
+  observe(value: number): void {
+    if (!Number.isFinite(value)) return
+    const bucket = firstIndex(this.#bounds, (bound) => value <= bound)
+    this.counts[bucket] = (this.counts[bucket] ?? 0) + 1
+    this.sum += value
+  }
 }
 
 /** Makes an empty registry. */
@@ -87,25 +116,25 @@ export function createRegistry(): MetricsRegistry {
   }
   const registry: MetricsRegistry = {
     counter(options) {
-      const table = tableOf(options, () => ({ value: 0 }))
-      register(options, () => family(options, 'counter', simple(options, '_total', table.entries())))
-      if (isAlone(options)) table.at([])
-      return counterOf(table)
+      const { at, entries } = tableOf(options, () => new Count())
+      register(options, () => family(options, 'counter', simple(options, '_total', entries())))
+      if (isAlone(options)) at([])
+      return { add: (values = [], by = 1) => at(values).add(by), bind: at }
     },
     gauge(options) {
-      const table = tableOf(options, () => ({ value: 0 }))
-      register(options, () => family(options, 'gauge', simple(options, '', table.entries())))
-      return gaugeOf(table)
+      const { at, entries } = tableOf(options, () => new Level())
+      register(options, () => family(options, 'gauge', simple(options, '', entries())))
+      return {
+        set: (value, values = []) => void (at(values).value = value),
+        add: (by, values = []) => at(values).add(by),
+        bind: at,
+      }
     },
     histogram(options) {
-      const { bounds } = options
-      const table = tableOf(options, () => ({
-        counts: Array.from({ length: bounds.length + 1 }, () => 0),
-        sum: 0,
-      }))
-      register(options, () => family(options, 'histogram', histogramSamples(options, table.entries())))
-      if (isAlone(options)) table.at([])
-      return histogramOf(table, bounds)
+      const { at, entries } = tableOf(options, () => new Buckets(options.bounds))
+      register(options, () => family(options, 'histogram', histogramSamples(options, entries())))
+      if (isAlone(options)) at([])
+      return { observe: (value, values = []) => at(values).observe(value), bind: at }
     },
     read(options) {
       register(options, () => family(options, options.kind, readSamples(options)))
@@ -139,49 +168,6 @@ export function createRegistry(): MetricsRegistry {
 /** Whether a metric has no labels. Its only series then exists from the start, at zero. */
 function isAlone({ labels = [] }: MetricOptions): boolean {
   return labels.length === 0
-}
-
-function counterOf(table: SeriesTable<Value>): Counter {
-  const addTo = (state: Value, by: number): void => {
-    if (by >= 0 && by < Infinity) state.value += by
-  }
-  return {
-    add: (values = [], by = 1) => addTo(table.at(values), by),
-    bind: (values) => {
-      const state = table.at(values)
-      return { add: (by = 1) => addTo(state, by) }
-    },
-  }
-}
-
-function gaugeOf(table: SeriesTable<Value>): Gauge {
-  const addTo = (state: Value, by: number): void => {
-    if (Number.isFinite(by)) state.value += by
-  }
-  return {
-    set: (value, values = []) => void (table.at(values).value = value),
-    add: (by, values = []) => addTo(table.at(values), by),
-    bind: (values) => {
-      const state = table.at(values)
-      return { add: (by) => addTo(state, by) }
-    },
-  }
-}
-
-function histogramOf(table: SeriesTable<Buckets>, bounds: readonly number[]): Histogram {
-  const observeIn = (state: Buckets, value: number): void => {
-    if (!Number.isFinite(value)) return
-    const bucket = bucketOf(bounds, value)
-    state.counts[bucket] = (state.counts[bucket] ?? 0) + 1
-    state.sum += value
-  }
-  return {
-    observe: (value, values = []) => observeIn(table.at(values), value),
-    bind: (values) => {
-      const state = table.at(values)
-      return { observe: (value) => observeIn(state, value) }
-    },
-  }
 }
 
 function check({ name, labels = [], unit }: MetricOptions, names: ReadonlySet<string>): void {
@@ -229,11 +215,6 @@ function readSamples(options: ReadOptions): readonly MetricSample[] | undefined 
     return undefined
   }
   return simple(options, kind === 'counter' ? '_total' : '', table.entries())
-}
-
-/** The index of the first bucket whose bound is not below the value. */
-function bucketOf(bounds: readonly number[], value: number): number {
-  return firstIndex(bounds, (bound) => value <= bound)
 }
 
 function histogramSamples(

@@ -17,9 +17,9 @@ const SEPARATOR = '\u0000'
 /** The series of one metric. */
 export interface SeriesTable<State> {
   /** The state of a combination, made at its first use. When the table is full, the state of the overflow. */
-  at(values: readonly string[]): State
+  readonly at: (values: readonly string[]) => State
   /** Every combination and its state, in the order in which they were made. */
-  entries(): Iterable<readonly [values: readonly string[], state: State]>
+  readonly entries: () => Iterable<readonly [values: readonly string[], state: State]>
   /** Number of times that a combination was counted as {@link OVERFLOW_VALUE}. */
   readonly overflows: number
 }
