@@ -122,8 +122,9 @@ export function createLane(parts: LaneParts): Lane {
   }
 
   function dropAnswered(): void {
-    const waiting = queue.findIndex(({ done }) => !done)
-    queue.splice(0, waiting === -1 ? queue.length : waiting)
+    let answered = 0
+    while (queue[answered]?.done === true) answered++
+    queue.splice(0, answered)
   }
 
   return {

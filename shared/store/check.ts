@@ -30,8 +30,8 @@ const OPERATION_OVERHEAD_BYTES = 32
 /** @throws {AvisoError} `ERR_INVALID_RANGE` */
 export function checkRange(request: RangeRequest): void {
   checkInterval(request)
-  checkPosition(request.revision)
-  const { limit } = request
+  const { revision, limit } = request
+  if (revision !== undefined) checkRevision(revision)
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
     throw invalid('The limit of a range must be a whole number, 0 for none')
   }
@@ -40,8 +40,8 @@ export function checkRange(request: RangeRequest): void {
 /** @throws {AvisoError} `ERR_INVALID_RANGE` */
 export function checkWatch(request: WatchRequest): void {
   checkInterval(request)
-  checkPosition(request.from)
-  const { key, end } = request
+  const { from, key, end } = request
+  if (from !== undefined) checkRevision(from)
   if (end !== undefined && !isEndOfKeys(end) && compareBytes(key, end) >= 0) {
     throw invalid('The range to watch is empty: its end must lie behind its key')
   }
@@ -89,10 +89,6 @@ export function checkTtl(seconds: number): void {
   }
 }
 
-function checkPosition(revision: Revision | undefined): void {
-  if (revision !== undefined) checkRevision(revision)
-}
-
 function checkInterval({ key, end }: KeyRange): void {
   checkKey(key)
   // etcd reads an empty end as "no end", so that an interval would turn into a single key.
@@ -118,12 +114,18 @@ function checkOperation(operation: StoreOperation): number {
 
 /** A revision holds one write of a key, so a branch must not put a key twice, nor put what it also deletes. */
 function checkWrittenOnce(operations: readonly StoreOperation[]): void {
-  const puts = operations.filter((operation) => operation.kind === 'put').map(({ key }) => key)
-  const sorted = puts.toSorted(compareBytes)
-  const repeated = sorted.some((key, index) => index > 0 && compareBytes(key, sorted[index - 1] ?? key) === 0)
-  const deletions = operations.filter((operation) => operation.kind === 'delete')
-  if (repeated || deletions.some(({ range }) => puts.some((key) => isInRange(key, range)))) {
-    throw invalid('A transaction writes each key once: put the second write into the next transaction')
+  const puts: Uint8Array[] = []
+  const deletions: KeyRange[] = []
+  for (const operation of operations) {
+    if (operation.kind === 'put') puts.push(operation.key)
+    else if (operation.kind === 'delete') deletions.push(operation.range)
+  }
+  puts.sort(compareBytes)
+  for (const [index, key] of puts.entries()) {
+    const next = puts[index + 1]
+    const isRepeated = next !== undefined && compareBytes(key, next) === 0
+    if (isRepeated || deletions.some((range) => isInRange(key, range)))
+      throw invalid('A transaction writes each key once: put the second write into the next transaction')
   }
 }
 

@@ -30,10 +30,10 @@ export interface Feed {
 
 /** One running watch, as the feed sees it. */
 interface Watcher {
-  /** Looks for news. */
-  wake(): void
-  /** Says how far it is when it is idle. */
-  progress(): void
+  /** Has it look for news, where it waits. */
+  wake: () => void
+  /** It is to say how far it is, once it has nothing else to say. */
+  isProgressDue: boolean
 }
 
 /** What a watch sees of its feed. */
@@ -52,7 +52,10 @@ export function createFeed(state: StoreState): Feed {
   const add = (watcher: Watcher): void => {
     watchers.add(watcher)
     stopProgress ??= state.clock.every(PROGRESS_INTERVAL_MS, () => {
-      for (const each of watchers) each.progress()
+      for (const watcher of watchers) {
+        watcher.isProgressDue = true
+        watcher.wake()
+      }
     })
   }
   const remove = (watcher: Watcher): void => {
@@ -83,22 +86,14 @@ function startWatch(request: WatchRequest, { state, ring, add, remove }: Desk): 
   const cursor = createCursor(request, state, ring)
   let isStopped = false
   let isCreated = false
-  let isProgressDue = false
-  let wake: () => void = () => undefined
-  const watcher: Watcher = {
-    wake: () => wake(),
-    progress: () => {
-      isProgressDue = true
-      wake()
-    },
-  }
+  const watcher: Watcher = { wake: () => undefined, isProgressDue: false }
   const stop = (): void => {
     if (isStopped) return
     isStopped = true
     remove(watcher)
     request.signal?.removeEventListener('abort', stop)
     cursor.release()
-    wake()
+    watcher.wake()
   }
   const start = (): WatchMessage | undefined => {
     if (request.signal?.aborted === true) return undefined
@@ -118,12 +113,12 @@ function startWatch(request: WatchRequest, { state, ring, add, remove }: Desk): 
       const entry = cursor.take()
       if (entry === 'page') await nextTurn()
       else if (entry !== undefined) return { kind: 'revision', ...entry }
-      else if (isProgressDue) {
-        isProgressDue = false
+      else if (watcher.isProgressDue) {
+        watcher.isProgressDue = false
         return { kind: 'progress', revision: state.newest }
       } else {
         await new Promise<void>((resolve) => {
-          wake = resolve
+          watcher.wake = resolve
         })
       }
       if (isStopped) return undefined
