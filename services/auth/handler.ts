@@ -1,5 +1,5 @@
 /**
- * The listening service: streams and reads for listeners of both generations, and the facade that etcd's clients use.
+ * The listening service: streams and reads for 1.x and 2.x listeners, and the facade for etcd's clients.
  *
  * Flow: store → hub → **auth** → listener
  *
@@ -22,16 +22,15 @@ import type { Logger } from '#shared/logger.ts'
 import { createTraceBook, type TraceBook } from '#shared/observe/telemetry/trace_book.ts'
 import type { Hub } from '#shared/hub/hub.ts'
 
-/** What the service is made of. */
 export interface AuthParts {
   readonly store: Store
   readonly hub: Hub
   readonly schemas: Schemas
-  /** Who may see what. */
+  /** Decides who may see which keys. */
   readonly access: Pick<Access, 'forListening'>
   /** The store's epoch (`shared/journal/epoch.ts`). @throws {AvisoError} `ERR_STORE_UNAVAILABLE` while it is not known. */
   readonly epoch: () => string
-  /** Where sequence numbers and dates are in history; absent: looked up in the store's journal. */
+  /** Finds sequence numbers and dates in history; absent: they are looked up in the store's journal. */
   readonly positions?: Positions
   readonly clock: Clock
   readonly random: () => string
@@ -41,7 +40,7 @@ export interface AuthParts {
     readonly baseUrl: () => string
   }
   readonly limits: Pick<AuthLimits, 'maxAgeSeconds'>
-  /** What this process has seen of recent notifications; absent: nothing. */
+  /** The times of recent notifications that this process has seen; absent: none. */
   readonly traces?: TraceBook
 }
 

@@ -1,5 +1,6 @@
 /**
- * `GET /api/v1/schema` and `/api/v1/schema/{event}`: what can be asked for, in aviso 2.x's form. Open to everybody, as there.
+ * `GET /api/v1/schema` and `/api/v1/schema/{event}`: the event types and fields that a listener can ask for, in aviso 2.x's form. As in
+ * 2.x, they need no credential.
  *
  * @module
  */
@@ -41,7 +42,7 @@ export function createSchemaRoutes(schemas: Schemas, logger: Logger): readonly R
   ]
 }
 
-/** The fields a listener may ask for. Of alternative types the first one stands for the field, as listeners read one. */
+/** The fields that a listener may ask for. A field with alternative types is described by the first, because listeners read one type. */
 function describe(schema: EventSchema): object {
   const identifier = schema.fields.map((name) => {
     const [type] = schema.rawDescription.request[name] ?? []

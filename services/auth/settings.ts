@@ -1,6 +1,6 @@
 /**
- * Settings of the listening service: `services.auth.vars`. They bound the streams that the hub serves; its other bounds, with their reasons,
- * are in `shared/hub/limits.ts`.
+ * Settings of the listening service: `services.auth.vars`. They bound the streams that the hub serves. The hub's other bounds and their
+ * reasons are in `shared/hub/limits.ts`.
  *
  * @module
  */
@@ -9,15 +9,15 @@ import * as v from 'valibot'
 import { section } from '#shared/config/section.ts'
 import { OUTAGE_SECONDS, type HubLimits } from '#shared/hub/limits.ts'
 
-/** Bun closes a connection that is silent for 10 s, some proxies after 8 s. 2.x clients expect 30 s, and more often does them no harm. */
+/** Bun closes a connection that is silent for 10 s, some proxies after 8 s. 2.x clients expect 30 s; more heartbeats do not harm them. */
 const HEARTBEAT_SECONDS = 5
 /** 2.x's default, so that its clients see what they expect. */
 const STREAM_MAX_AGE_SECONDS = 3_600
 /** Long enough for a laptop's network to come back, short enough that dead peers do not pile up. */
 const STALL_SECONDS = 60
-/** Some 30,000 notifications: a listener that comes back after a restart finds its place without reading the store. */
+/** Some 30,000 notifications: a listener that comes back soon finds its place without a read of the store. */
 const RING_MEBIBYTES = 32
-/** 10,000 idle streams take about 300 MB in the hungriest runtime. */
+/** 10,000 idle streams take about 300 MB in the runtime that needs most memory. */
 const MAX_STREAMS = 10_000
 
 export const authVars = section({
@@ -37,7 +37,7 @@ export const authVars = section({
       v.minValue(1),
       v.maxValue(86_400),
       v.metadata({ unit: 'seconds' }),
-      v.description('Longest life of a stream: then it ends and the client comes back, as in 2.x'),
+      v.description('Longest life of a stream. It then ends and the client comes back, as in 2.x'),
     ),
     STREAM_MAX_AGE_SECONDS,
   ),
@@ -47,7 +47,9 @@ export const authVars = section({
       v.minValue(1),
       v.maxValue(3_600),
       v.metadata({ unit: 'seconds' }),
-      v.description('Time that a listener may leave its stream unread before the stream is ended, resumable'),
+      v.description(
+        'Time that a listener may leave its stream unread. The stream then ends, and can be resumed',
+      ),
     ),
     STALL_SECONDS,
   ),
@@ -67,7 +69,7 @@ export const authVars = section({
       v.integer(),
       v.minValue(1),
       v.metadata({ unit: 'streams' }),
-      v.description('Most streams at once; further ones are answered 503 with Retry-After'),
+      v.description('Most streams at once; further streams are refused with 503 and Retry-After'),
     ),
     MAX_STREAMS,
   ),
@@ -75,7 +77,7 @@ export const authVars = section({
 
 export type AuthVars = v.InferOutput<typeof authVars>
 
-/** @returns the bounds of the hub that follow from the settings */
+/** @returns the bounds of the hub that follow from the settings. */
 export function toHubLimits(vars: AuthVars): HubLimits {
   return {
     ringBytes: vars.ringMebibytes * 1024 * 1024,

@@ -1,8 +1,8 @@
 /**
  * `GET /api/v1/notifications/{id}/trace`: the way of one notification, from the ingest to the listeners.
  *
- * The journal tells who published it and when it was written, for as long as history is kept; the exact times and the number of listeners are
- * those that this process has seen, and only of recent notifications.
+ * The journal says who published it and when it was written, as long as history is kept. The exact times and the number of listeners are
+ * those that this process has seen, and only for recent notifications.
  *
  * @module
  */
@@ -21,7 +21,6 @@ import { runWithin } from '#shared/time/deadline.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { NotificationTimes, TraceBook } from '#shared/observe/telemetry/trace_book.ts'
 
-/** What traces are read from. */
 export interface TraceParts {
   readonly clock: Clock
   readonly store: Store
@@ -36,7 +35,7 @@ interface NotificationId {
   readonly sequence: number
 }
 
-/** `event@sequence`, the id that the ingest answered and listeners are given. */
+/** `event@sequence`, the id in the ingest's answer and in listeners' events. */
 const ID = /^([^@/]{1,64})@([1-9]\d{0,14})$/
 /** A search in history is about thirty point reads. */
 const SEARCH_LIMIT_MS = 10_000
@@ -78,7 +77,7 @@ async function answer(
     key: entry.key,
     traceparent: entry.traceparent ?? null,
     provider: { id: entry.id, source: entry.source, time: entry.time ?? null },
-    // When the ingest built the transaction it was stored in.
+    // When the ingest built the transaction that stored it.
     written_at: at,
     ...timesBody(traces.find(event, sequence)),
   }
@@ -88,7 +87,7 @@ async function answer(
 interface Found {
   readonly revision: Revision
   readonly entry: JournalEvent
-  /** When its commit was built. */
+  /** When the ingest built its commit. */
   readonly at: string
 }
 
@@ -113,11 +112,11 @@ function revisionIn({ kind, revision }: JournalPosition): Revision {
     case 'future':
       throw notFound()
     case 'compacted':
-      throw new HistoryCompacted('This notification is no longer in the history that is kept', revision)
+      throw new HistoryCompacted('This notification is no longer kept in the history', revision)
   }
 }
 
-/** To a listener who may not see it, it is as if it were not there. */
+/** Answers 404 to a listener that may not see the notification, as if it did not exist. */
 async function requireVisible(listener: Listener, key: string): Promise<void> {
   try {
     await listener.grant([{ key: toBytes(key) }], 'refuse')

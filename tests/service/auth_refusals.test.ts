@@ -276,7 +276,7 @@ describe('POST /v3/kv/range and /v3/watch', () => {
           ['/v3/kv/range', { keyyy: key }, /Unknown field "keyyy"/, 'keyyy'],
           ['/v3/kv/range', {}, /key not found in the body/, 'key'],
           ['/v3/kv/range', { key: '/ec/%' }, /base64/, 'key'],
-          ['/v3/kv/range', { key, range_end: b64('/a') }, /behind/, 'range_end'],
+          ['/v3/kv/range', { key, range_end: b64('/a') }, /greater than/, 'range_end'],
           ['/v3/kv/range', { key, limit: 'aa' }, /whole number/, 'limit'],
           ['/v3/kv/range', { key, limit: 10001 }, /at most 10000/, 'limit'],
           ['/v3/kv/range', { key, sort_target: 'KEYY' }, /one of/, 'sort_target'],

@@ -1,5 +1,5 @@
 /**
- * The routes under `/v3/` for clients of aviso 1.x and etcd tools: two of etcd's, read-only.
+ * The etcd facade: two of etcd's routes under `/v3/`, read-only, for aviso 1.x clients and etcd tools.
  *
  * @module
  */
@@ -25,7 +25,6 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Hub } from '#shared/hub/hub.ts'
 
-/** What the facade works with. */
 export interface FacadeParts {
   readonly store: Store
   readonly hub: Hub
@@ -39,12 +38,12 @@ export interface FacadeParts {
   readonly limits: AuthLimits
 }
 
-/** Whether a path belongs to the facade, also where it answers 404: clients of etcd read etcd's error form. */
+/** Whether the facade answers a path. It also answers unknown paths (404), because etcd's clients read etcd's error form. */
 export function isFacadePath(path: string): boolean {
   return path === '/v3' || path.startsWith('/v3/')
 }
 
-/** Depth of `{"create_request":{"filters":[]}}`, and a little more so that a wrong field is named instead. */
+/** Deeper than `{"create_request":{"filters":[]}}`, so that a request with a wrong field is refused for the field, not for its depth. */
 const JSON_LIMITS = { maxDepth: 8, maxNames: 64, maxArray: 64 }
 
 type FacadeRoute = (request: Request, requestId: string) => Promise<Response>
@@ -117,7 +116,7 @@ export function createFacade(parts: FacadeParts): FetchHandler {
     }
   }
 
-  /** A start that is no longer kept is told in the stream, as etcd does: its clients look nowhere else. */
+  /** Reports in the stream that the start is no longer kept. etcd does the same, and its clients read only the stream. */
   function canceledMessages(error: unknown): string | undefined {
     const oldest = oldestRevisionOf(error)
     if (oldest === undefined) return undefined

@@ -1,6 +1,6 @@
 /**
  * Reads the JSON form of etcd's messages from untrusted clients, more strictly than etcd does: a closed list of fields, one spelling
- * of each, one meaning of each value. etcd's versions differ in what they make of everything else.
+ * of each, one meaning of each value. etcd's versions treat everything else differently.
  *
  * @module
  */
@@ -11,19 +11,19 @@ import { decodeBase64 } from '#shared/bytes/base64.ts'
 import { compareBytes, isEndOfKeys } from '#shared/bytes/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
-/** Longest key or range end, in bytes: far above every notification key, far below what would cost anything. */
+/** Longest key or range end, in bytes: far longer than every notification key, and still cheap. */
 export const MAX_KEY_BYTES = 1024
 
 const MAX_INT64 = 2n ** 63n - 1n
 const DIGITS = /^(?:0|[1-9]\d{0,18})$/
 
-/** Fields that were given, by snake_case name. `null` counts as not given: 1.x clients send it for every field they do not use. */
+/** The fields in a message, by snake_case name. `null` counts as absent, because 1.x clients send it for every field they do not use. */
 export type Fields = ReadonlyMap<string, NonNullable<JsonValue>>
 
 /**
  * The fields of a message.
  *
- * @param names - Every field there is, in snake_case; the camelCase form of each is the same field.
+ * @param names - All known fields, in snake_case; the camelCase form of each is the same field.
  * @throws {AvisoError} `ERR_BAD_REQUEST` for anything but an object, an unknown field, or a field in both spellings.
  */
 export function readFields(message: JsonValue | undefined, names: readonly string[]): Fields {
@@ -44,7 +44,7 @@ export function readFields(message: JsonValue | undefined, names: readonly strin
   return fields
 }
 
-/** The key and range end of a message: bytes in canonical base64, together a range that can hold a key. */
+/** The key and range end of a message: bytes in canonical base64 that form a range with room for a key. */
 export function readKeyRange(fields: Fields): KeyRange {
   const key = readBytes(fields, 'key')
   // The text of the 1.x service.
@@ -52,7 +52,7 @@ export function readKeyRange(fields: Fields): KeyRange {
   const end = readBytes(fields, 'range_end')
   if (end === undefined) return { key }
   if (!isEndOfKeys(end) && compareBytes(key, end) >= 0) {
-    throw refuse('Field "range_end" must lie behind "key"', 'range_end')
+    throw refuse('Field "range_end" must be greater than "key"', 'range_end')
   }
   return { key, end }
 }
@@ -99,7 +99,7 @@ export function readEnum<Name extends string>(
   return found
 }
 
-/** A refusal of one field. */
+/** An error about one field. */
 export function refuse(message: string, field?: string): AvisoError {
   return new AvisoError(
     'ERR_BAD_REQUEST',

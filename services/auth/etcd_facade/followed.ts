@@ -1,5 +1,5 @@
 /**
- * What streams carry: notifications and status documents, and nothing else of a store.
+ * Limits watches to the keys that streams deliver: notifications and status documents, and nothing else in the store.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import { AvisoError } from '#shared/errors.ts'
 import { intersect, normalise, toInterval, type IntervalSet } from '#shared/access/interval.ts'
 import { prefixRange } from '#shared/bytes/bytes.ts'
 
-/** The part of visible keys that streams carry. @param roots Prefixes of what streams carry. */
+/** The visible keys that streams deliver. @param roots Prefixes of all keys that streams deliver. */
 export function followedAmong(visible: IntervalSet, roots: readonly string[]): IntervalSet {
   return intersect(visible, normalise(roots.map((root) => toInterval(prefixRange(root)))))
 }
 
 /**
- * Nothing else is ever delivered, so a watch of other keys would be silent for ever.
+ * Refuses a watch of other keys, because it would stay silent for ever.
  *
  * @throws {AvisoError} `ERR_BAD_REQUEST` when nothing is left.
  */

@@ -19,8 +19,8 @@ export interface MessageHeader {
 }
 
 /**
- * Makes headers. The store's real ids stay inside; `cluster_id` is derived from the store's epoch, so that a client sees the same one from
- * every process on the same store and another one after the store was replaced.
+ * Makes headers. They do not show the store's real ids. `cluster_id` is derived from the store's epoch, so that a client sees the same id
+ * from every process on the same store, and another id after the store was replaced.
  */
 export function createHeader(epoch: string): (revision: Revision) => MessageHeader {
   const clusterId = fingerprint64(epoch).toString()
@@ -42,7 +42,7 @@ export function rangeMessage(header: MessageHeader, result: RangeResult, keysOnl
   })
 }
 
-/** One event of a watch message. A put carries no type, as its number is zero. */
+/** One event of a watch message. A put has no type, because its number is zero. */
 export function eventMessage({ kind, kv }: StoreEvent): unknown {
   switch (kind) {
     case 'put':
@@ -58,7 +58,7 @@ function keyValueMessage(kv: KeyValue, keysOnly: boolean): unknown {
     create_revision: kv.createRevision.toString(),
     mod_revision: kv.modRevision.toString(),
     version: kv.version.toString(),
-    // Present even when empty, other than etcd does it: 1.x clients stop for good at a key without a value.
+    // Present even when empty, unlike in etcd, because 1.x clients stop for good at a key without a value.
     ...(!keysOnly && { value: encodeBase64(kv.value) }),
     ...(kv.lease !== 0n && { lease: kv.lease.toString() }),
   }
@@ -78,7 +78,7 @@ const COMPACTED = 'etcdserver: mvcc: required revision has been compacted'
 const FUTURE = 'etcdserver: mvcc: required revision is a future revision'
 const UNAVAILABLE = 'Service currently unavailable, please try again later'
 
-/** gRPC codes by HTTP status, where the status decides. */
+/** gRPC codes by HTTP status, for errors whose status decides the code. */
 const GRPC_CODES: Readonly<Record<number, number>> = {
   400: 3,
   401: 16,
@@ -92,7 +92,7 @@ const GRPC_CODES: Readonly<Record<number, number>> = {
   503: 14,
 }
 
-/** An error as etcd 3.4 answers it (`error`, `message`, `code`), with the texts the 1.x service put into `message`. */
+/** An error in etcd 3.4's form (`error`, `message`, `code`), with the texts of the 1.x service in `message`. */
 export function facadeErrorResponse(error: unknown, requestId: string, logger: Logger): Response {
   const failure = toAvisoError(error)
   const { status, code, message, error: text } = describe(failure)

@@ -1,5 +1,5 @@
 /**
- * `POST /v3/kv/range`: reads for 1.x clients and etcd tools. Nothing of a client's body reaches the store but typed values.
+ * `POST /v3/kv/range`: reads for 1.x clients and etcd tools. Only typed values from a client's body reach the store.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { contains, toKeyRange, type IntervalSet } from '#shared/access/interval.
 import { compareBytes } from '#shared/bytes/bytes.ts'
 import type { CallOptions, KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
 
-/** Most keys of one answer: what 1.x clients ask for. A client that wants more asks again from the last key. */
+/** Most keys in one answer, as 1.x clients ask for. A client that wants more asks again from the last key. */
 export const MAX_RANGE_LIMIT = 10_000
 
 const FIELDS = [
@@ -31,19 +31,19 @@ const FIELDS = [
 ] as const
 
 const SORT_ORDERS = ['NONE', 'ASCEND', 'DESCEND'] as const
-/** etcd's fifth target, VALUE, is left out: nobody needs it, and an order by value tells about values. */
+/** etcd's fifth target, VALUE, is left out. No client needs it, and an order by value reveals something about values. */
 const SORT_TARGETS = ['KEY', 'VERSION', 'CREATE', 'MOD'] as const
 
 type SortTarget = (typeof SORT_TARGETS)[number]
 
 /**
- * The read a client asks for.
+ * Reads a client's request.
  *
  * @throws {AvisoError} `ERR_BAD_REQUEST` naming the field at fault.
  */
 export function parseRangeRequest(message: JsonValue): RangeRequest {
   const fields = readFields(message, FIELDS)
-  // Accepted and not passed on: an answer of the whole cluster also serves those who would do with one member's.
+  // Accepted and not passed on: an answer of the whole cluster also serves a client that would accept one member's answer.
   readBoolean(fields, 'serializable')
   const limit = Number(readInt64(fields, 'limit') ?? 0n)
   if (limit > MAX_RANGE_LIMIT) throw refuse(`Field "limit" must be at most ${MAX_RANGE_LIMIT}`, 'limit')
@@ -62,9 +62,9 @@ export function parseRangeRequest(message: JsonValue): RangeRequest {
 }
 
 /**
- * Answers a read from those of the keys asked for that may be seen.
+ * Answers a read with the requested keys that are visible.
  *
- * @throws {AvisoError} `ERR_STORE_PROTOCOL` for an answer with other keys, and what {@link Store.range} throws.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` when the store answers with other keys, and the errors of {@link Store.range}.
  */
 export async function readVisible(
   store: Store,
@@ -73,14 +73,14 @@ export async function readVisible(
   options: CallOptions = {},
 ): Promise<RangeResult> {
   const result = await readIntervals(store, request, visible, options)
-  // Checked again, one by one: an error in the arithmetic above, or in a store, must not show a key to the wrong person.
+  // Each key is checked again: a mistake in the calculation above, or in a store, must not show a key to the wrong client.
   if (!result.kvs.every((kv) => contains(visible, kv.key))) {
     throw new AvisoError('ERR_STORE_PROTOCOL', 'The store answered with keys that were not asked for')
   }
   return result
 }
 
-/** Reads every interval at one revision and joins the answers as if they were one. */
+/** Reads every interval at one revision and joins the answers into one. */
 async function readIntervals(
   store: Store,
   request: RangeRequest,
@@ -132,7 +132,7 @@ function compareIntegers(a: bigint, b: bigint): number {
   return a < b ? -1 : 1
 }
 
-/** Drops what is absent or zero: both mean "not given" in the protocol. */
+/** Drops options that are absent or zero, because both mean "not given" in the protocol. */
 function withoutZeros<Options extends object>(
   options: Options,
 ): { [Name in keyof Options]?: NonNullable<Options[Name]> } {

@@ -1,6 +1,6 @@
 /**
- * What the facade does for relays, that is, for another Aviso whose hub stands on this one: it gets the store as if it held only what the
- * relay may see, and of our own keys those that a hub needs.
+ * The facade for relays. A relay is another Aviso whose hub reads from this service. It sees the store as if it held only the keys that the
+ * relay may see, and those of the service's own keys that a hub needs.
  *
  * Flow: store → hub → auth → **relay** → hub → auth → listener
  *
@@ -17,29 +17,29 @@ import type { CallOptions, KeyValue, RangeResult, Store, StoreEvent } from '#sha
 
 const JOURNALS: IntervalSet = normalise([toInterval(prefixRange(JOURNAL_PREFIX))])
 
-/** Everything that a grant shows of the store. */
+/** All keys that a grant shows. */
 export function shownKeys({ keys, relay }: Grant): IntervalSet {
   return relay === undefined ? keys : normalise([...keys, ...relay.keys])
 }
 
-/** The answer where nothing may be seen of what a relay asked for: the revision alone, which it asks for in this way, too. */
+/** The answer to a relay that may see none of the requested keys: the revision alone. Relays also use such reads to get the revision. */
 export async function readNothing(store: Store, options: CallOptions): Promise<RangeResult> {
   const { revision } = await store.range({ key: toBytes('/'), countOnly: true }, options)
   return { revision, kvs: [], count: 0n, more: false }
 }
 
-/** How what is ours is shown to a relay. */
+/** How a relay sees the service's own keys. */
 export interface RelayView {
-  /** Views with the same name show the same. */
+  /** Views with the same name show the same things. */
   readonly name: string
   readonly keyValue: (kv: KeyValue) => KeyValue
   readonly event: (event: StoreEvent) => StoreEvent
 }
 
 /**
- * The view of a relay: journals name no notification that it may not see.
+ * The view of a relay: journals do not name notifications that the relay may not see.
  *
- * @param roots Prefixes of all notifications; who may see them all is shown journals as they are.
+ * @param roots Prefixes of all notifications. A relay that may see all of them gets the journals unchanged.
  */
 export function createRelayView({ visible }: RelayGrant, roots: readonly string[]): RelayView {
   if (covers(visible, normalise(roots.map((root) => toInterval(prefixRange(root)))))) {
@@ -56,7 +56,7 @@ export function createRelayView({ visible }: RelayGrant, roots: readonly string[
   }
 }
 
-/** What cannot be read cannot be shown in part. */
+/** A journal without the notifications that the relay may not see; empty when the journal cannot be read. */
 function redact({ key, value }: KeyValue, mayName: (key: Uint8Array) => boolean): Uint8Array {
   try {
     return redactJournal(value, toText(key), mayName)

@@ -1,6 +1,6 @@
 /**
- * `POST /v3/watch`: the stream of etcd's gateway, one JSON line per message, served from the hub. Another process of ours may use it
- * as its upstream, so that hubs can stand in a tree.
+ * `POST /v3/watch`: the stream of etcd's gateway, one JSON line per message, served from the hub. The hub of another Aviso may read it as
+ * its upstream, so that hubs can form a tree.
  *
  * @module
  */
@@ -31,7 +31,7 @@ const CREATE_FIELDS = [
 ] as const
 
 /**
- * The watch a client asks for: one document with one `create_request`.
+ * Reads a client's request: one document with one `create_request`.
  *
  * @throws {AvisoError} `ERR_BAD_REQUEST` naming the field at fault.
  */
@@ -39,7 +39,7 @@ export function parseWatchRequest(message: JsonValue): FacadeWatch {
   const create = readFields(message, ['create_request']).get('create_request')
   if (create === undefined) throw refuse('Expected one "create_request"', 'create_request')
   const fields = readFields(create, CREATE_FIELDS)
-  // Both are accepted and change nothing: progress goes out anyway, and a message never holds more than one revision.
+  // Both are accepted and change nothing: progress is always sent, and a message never holds more than one revision.
   readBoolean(fields, 'progress_notify')
   readBoolean(fields, 'fragment')
   if (readBoolean(fields, 'prev_kv') === true) throw refuse('Field "prev_kv" is not supported', 'prev_kv')
@@ -56,19 +56,19 @@ export function parseWatchRequest(message: JsonValue): FacadeWatch {
   }
 }
 
-/** gRPC's "unavailable": what etcd sends when a member stops, and what makes its clients connect again. */
+/** gRPC's "unavailable": etcd sends it when a member stops, and its clients then connect again. */
 const UNAVAILABLE = { grpc_code: 14, http_code: 503, http_status: 'Service Unavailable' } as const
 
-/** gRPC's "unauthenticated": what etcd sends when a token has ended. */
+/** gRPC's "unauthenticated": etcd sends it when a token has ended. */
 const UNAUTHENTICATED = { grpc_code: 16, http_code: 401, http_status: 'Unauthorized' } as const
 
-/** The gateway's lines for one stream. @param view How a relay is shown what is ours. */
+/** The gateway's lines for one stream. @param view How a relay sees the service's own keys. */
 export function createGatewayFormat(epoch: string, from: StartPosition, view?: RelayView): StreamFormat {
   const header = createHeader(epoch)
   const line = (message: unknown): Uint8Array => toBytes(`${JSON.stringify(message)}\n`)
   const shown = (events: readonly StoreEvent[]): readonly StoreEvent[] =>
     view === undefined ? events : events.map(view.event)
-  /** Everything up to here is behind the stream's start. */
+  /** The last revision before the stream's start. */
   let floor: Revision = from.kind === 'revision' ? from.revision - 1n : 0n
   const reached = ({ revision, index }: StreamPosition): Revision => {
     const whole = index === undefined ? revision : revision - 1n

@@ -1,5 +1,5 @@
 /**
- * A stored notification as the CloudEvent that listeners receive: aviso 2.x's shape, with further attributes of ours.
+ * Makes the CloudEvent that listeners receive from a stored notification: aviso 2.x's shape, with additional attributes.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import type { Notification } from '#shared/notification/notification.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 
 const TYPE_PREFIX = 'int.ecmwf.aviso.'
-/** What a notification without payload is stored as. */
+/** The stored value of a notification without payload. */
 const NO_PAYLOAD = 'None'
 
 /**
- * `<event>@<sequence>`. A notification that another writer than ours stored has no sequence number; its id is
- * `<event>@r<revision>.<index>`, which no client can take for one.
+ * `<event>@<sequence>`. A notification from another writer (such as a 1.x service) has no sequence number. Its id is
+ * `<event>@r<revision>.<index>`, which no client can read as a number.
  */
 export function notificationId({ event, sequence, revision, index }: Notification): string {
   return sequence === undefined ? `${event}@r${revision}.${index}` : `${event}@${sequence}`
 }
 
-/** JSON text of the event, on one line. `baseUrl` is the public address of the service. @param id Where it needs another one. */
+/** JSON text of the event, on one line. `baseUrl` is the public address of the service. @param id An id that replaces its own. */
 export function cloudEventText(
   notification: Notification,
   baseUrl: string,
@@ -47,8 +47,8 @@ export function cloudEventText(
 }
 
 /**
- * The stored value as JSON: what is the text of an object or an array goes out as it was stored, digit for digit; all other text is
- * opaque and goes out as a string.
+ * The stored value as JSON. The text of an object or an array is sent as it was stored, digit for digit. Any other text is opaque and is
+ * sent as a string.
  */
 function payloadText(value: Uint8Array): string {
   const text = toText(value)
@@ -57,7 +57,7 @@ function payloadText(value: Uint8Array): string {
 }
 
 function isJsonContainer(text: string): boolean {
-  // Most values are locations; only what can be an object or an array is worth parsing.
+  // Most values are locations. Only a text that can be an object or an array is worth parsing.
   if (!/^\s*[[{]/.test(text)) return false
   try {
     JSON.parse(text)

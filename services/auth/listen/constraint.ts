@@ -1,6 +1,6 @@
 /**
- * Comparisons on fields, as aviso 2.x has them: `{"step":{"gte":12}}`. `eq` and `in` are taken for fields of every type, where 2.x knows
- * them for numbers and enums only: ecFlow writes every list as `in`.
+ * Compiles comparisons on fields, as in aviso 2.x: `{"step":{"gte":12}}`. `eq` and `in` are accepted for fields of every type, because
+ * ecFlow writes every list as `in`. 2.x accepts them only for numbers and enums.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
 import type { FieldOptions } from '#shared/notification/field_options.ts'
 import type { FieldCondition } from '#shared/notification/notification.ts'
 
-/** A comparison, made ready: a list of wanted values, still to be canonicalised, or a predicate over canonical text. */
+/** A compiled comparison: a list of wanted values, not canonicalised yet, or a predicate over canonical text. */
 export type CompiledConstraint =
   | { readonly kind: 'values'; readonly values: readonly FieldScalar[] }
   | { readonly kind: 'condition'; readonly condition: FieldCondition }
@@ -19,16 +19,16 @@ export type CompiledConstraint =
 const ORDER_OPERATORS = ['eq', 'in', 'gt', 'gte', 'lt', 'lte', 'between'] as const
 const EQUALITY_OPERATORS = ['eq', 'in'] as const
 
-/** Exact beyond 2^53: a number and a bigint compare by value. */
+/** A bigint is exact beyond 2^53; a number and a bigint compare by value. */
 type Operand = number | bigint
 type Numeric = Extract<FieldOptions, { type: 'IntHandler' | 'FloatHandler' }>
 type Enum = Extract<FieldOptions, { type: 'EnumHandler' }>
 
 /**
- * Compiles the one comparison of `constraint` on a field that the schema gives these types.
+ * Compiles the one comparison in `constraint`, on a field with these types in the schema.
  *
- * @throws {AvisoError} `ERR_BAD_REQUEST` for not exactly one operator, one that the field does not have, or an operand that it could
- *   never have.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` unless there is exactly one operator, the field supports it, and the operand is a possible value
+ *   of the field.
  */
 export function compileConstraint(
   name: string,
@@ -46,7 +46,7 @@ export function compileConstraint(
   }
   const known = allowed.find((candidate) => candidate === operator)
   if (known === undefined) {
-    // 2.x's texts begin like these.
+    // The texts of 2.x begin in the same way.
     if (numeric === undefined && choice === undefined) {
       throw refuse(name, 'does not support constraint filters; expected scalar value, or eq or in')
     }
@@ -65,7 +65,7 @@ export function compileConstraint(
 
 function plain(name: string, value: JsonValue): FieldScalar {
   if (isScalar(value)) return value
-  throw refuse(name, 'is compared with something that is not a plain value')
+  throw refuse(name, 'must be compared with a string, number or boolean')
 }
 
 interface NumericField {
@@ -90,7 +90,7 @@ function compileNumeric(
   }
   if (operator === 'eq' || operator === 'in') {
     const wanted = listOf(name, operator, operand).map((value) => toOperand(field, value))
-    // Integers have one canonical text, which the hub can index; of a float's texts several may be one number.
+    // An integer has one canonical text, which the hub can index. A float may have several texts.
     if (type.type === 'IntHandler') return { kind: 'values', values: wanted }
     return condition((value) => wanted.some((candidate) => Number(candidate) === value))
   }
@@ -137,14 +137,14 @@ function toOperand({ name, type }: NumericField, value: JsonValue | undefined): 
 }
 
 function rangeOf(type: Numeric): readonly [number, number] | undefined {
-  // Schemas of 1.x know no range of a float, but a file may well state one; keys beyond the known ones are kept as they are.
+  // 1.x schemas do not define a range for floats, but a file may have one; unknown members of a schema are kept.
   const range: unknown = type['range']
   if (!Array.isArray(range) || range.length !== 2) return undefined
   const [least, most] = range as readonly unknown[]
   return typeof least === 'number' && typeof most === 'number' ? [least, most] : undefined
 }
 
-/** The values of the list that a client may mean; letter case does not count. */
+/** The enum's values that equal the wanted value; letter case does not count. */
 function choicesOf(name: string, { values }: Enum, wanted: JsonValue): readonly (string | number)[] {
   const text = isScalar(wanted) ? String(wanted).toLowerCase() : undefined
   const found = values.filter((value) => String(value).toLowerCase() === text)

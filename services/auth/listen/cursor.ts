@@ -1,5 +1,5 @@
 /**
- * Cursors: a stream's position as text that a client keeps and hands back.
+ * Cursors: a cursor is a stream's position as text. A client keeps it and sends it back to go on from there.
  *
  * @module
  */
@@ -7,22 +7,22 @@
 import { AvisoError } from '#shared/errors.ts'
 import type { StartPosition, StreamPosition } from '#shared/hub/hub.ts'
 
-/** Longest cursor accepted. */
+/** Longest accepted cursor. */
 const MAX_CHARACTERS = 256
 /** Revision and index without leading zeros, so that a position has one spelling; 19 digits hold every int64. */
 const CURSOR = /^([A-Za-z0-9_-]+)\.([1-9]\d{0,18})(?:\.(0|[1-9]\d{0,8}))?$/
 const MAX_REVISION = 2n ** 63n - 2n
 
-/** `epoch.revision.index`, or `epoch.revision` where the whole revision has been delivered. */
+/** `epoch.revision.index`, or `epoch.revision` when the whole revision has been delivered. */
 export function formatCursor(epoch: string, { revision, index }: StreamPosition): string {
   return index === undefined ? `${epoch}.${revision}` : `${epoch}.${revision}.${index}`
 }
 
 /**
- * The start right behind a cursor.
+ * The start right after a cursor.
  *
- * @throws {AvisoError} `ERR_BAD_REQUEST` for text that is no cursor; `ERR_EPOCH_CHANGED` for one of another store, whose revisions
- *   mean nothing here.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` for a text that is not a cursor; `ERR_EPOCH_CHANGED` for a cursor of another store, because its
+ *   revisions mean nothing here.
  */
 export function parseCursor(text: string, epoch: string): StartPosition {
   const [, cursorEpoch, revisionText, indexText] = (text.length <= MAX_CHARACTERS && CURSOR.exec(text)) || []

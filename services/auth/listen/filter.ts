@@ -1,5 +1,5 @@
 /**
- * From what a listener gives for each field to a filter.
+ * Makes a filter from the values and comparisons that a listener gives for each field.
  *
  * @module
  */
@@ -14,7 +14,8 @@ import type { FieldCondition, NotificationFilter } from '#shared/notification/no
 /**
  * Compiles a listener's identifier.
  *
- * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`) for an unknown field, a missing field of the base, or a value the field cannot have.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`) for an unknown field, a missing field of the base, or a value that the field
+ *   cannot have.
  */
 export function compileFilter(
   schema: EventSchema,
@@ -23,7 +24,7 @@ export function compileFilter(
   const plain: [string, unknown][] = []
   const tests: [string, FieldCondition][] = []
   for (const [name, query] of Object.entries(identifier)) {
-    // Fields that are in no key are left to the schema, which names them.
+    // A field that is not part of the key is left to the schema, which refuses it by name.
     const types = schema.fields.includes(name) ? schema.rawDescription.request[name] : undefined
     if (types === undefined || Array.isArray(query) || !isJsonObject(query)) {
       plain.push([name, query])

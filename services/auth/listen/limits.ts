@@ -4,17 +4,17 @@
  * @module
  */
 
-/** What one client may take. */
+/** Limits of one request. */
 export interface AuthLimits {
   /** Largest body of a request. */
   readonly bodyBytes: number
   /** A body must be complete after this long. */
   readonly bodyTimeoutMs: number
-  /** Seconds after which a stream is ended, an operator's setting; the client goes on with a new one. */
+  /** Seconds after which a stream is ended; the client goes on with a new stream. The operator sets it. */
   readonly maxAgeSeconds: number
 }
 
-/** The longest honest request is a list of values; 16 KiB hold over a thousand. */
+/** The longest honest request is a list of values. 16 KiB hold over a thousand values. */
 const BODY_BYTES = 16 * 1024
 /** Ten seconds are enough for 16 KiB over any line, and too short to collect half-open requests. */
 const BODY_TIMEOUT_MS = 10_000

@@ -1,5 +1,5 @@
 /**
- * Our own streams: `POST /api/v1/watch` and `/api/v1/replay` for aviso 2.x clients, `GET /api/v1/watch` for browsers and curl.
+ * The service's own streams: `POST /api/v1/watch` and `/api/v1/replay` for aviso 2.x clients, `GET /api/v1/watch` for browsers and curl.
  *
  * @module
  */
@@ -24,16 +24,15 @@ import type { Schemas } from '#shared/notification/schema.ts'
 import { prefixRange } from '#shared/bytes/bytes.ts'
 import type { Logger } from '#shared/logger.ts'
 
-/** What the streams work with. */
 export interface ListenParts extends StreamParts {
   readonly schemas: Schemas
   readonly access: Pick<Access, 'forListening'>
   readonly logger: Logger
 }
 
-/** Names of JSON lines; the first is what we answer. */
+/** Media types of JSON lines; the service answers with the first. */
 const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'] as const
-/** Codes of 2.x for what is wrong in a body of the right shape. */
+/** Codes of 2.x for an invalid value in a body of the right shape. */
 const INVALID_REQUEST: Readonly<Record<ListenMode, string>> = {
   watch: 'INVALID_WATCH_REQUEST',
   replay: 'INVALID_REPLAY_REQUEST',
@@ -101,7 +100,7 @@ function streamResponse(body: ReadableStream<Uint8Array>, { dialect, requestId }
       'X-Accel-Buffering': 'no',
       'X-Content-Type-Options': 'nosniff',
       'X-Request-ID': requestId,
-      // As 2.x: pages of other origins may read streams, without credentials.
+      // As in 2.x, pages of other origins may read streams, without credentials.
       'Access-Control-Allow-Origin': '*',
     },
   })

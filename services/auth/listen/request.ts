@@ -1,5 +1,5 @@
 /**
- * What a listener asks for, from a 2.x body or from a query string.
+ * Reads a listener's request from a 2.x body or from a query string.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { parseStreamDate } from '#shared/time/start_date.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { isJsonObject, parseStrictJson, type JsonObject, type JsonValue } from '#shared/json/strict_json.ts'
 
-/** Whether a stream goes on with what is published, or ends where history ends. */
+/** A watch goes on with live notifications; a replay ends where history ends. */
 export type ListenMode = 'watch' | 'replay'
 
-/** A field's wanted value: one, any of several, or an object with one comparison. */
+/** What a listener wants of a field: one value, any of several values, or an object with one comparison. */
 export type FieldQuery = string | number | boolean | bigint | readonly FieldScalar[] | JsonObject
 export type FieldScalar = string | number | boolean | bigint
 
@@ -25,7 +25,7 @@ export type Place =
 /** The start of a stream, inclusive. */
 export type StartRequest =
   | { readonly kind: 'live' }
-  /** Everything behind a position that this service gave out. */
+  /** Everything after a position that this service gave out. */
   | { readonly kind: 'cursor'; readonly text: string }
   | Place
 
@@ -34,7 +34,7 @@ export interface ListenRequest {
   readonly event: string
   readonly identifier: Readonly<Record<string, FieldQuery>>
   readonly start: StartRequest
-  /** Last place of a replay, inclusive; absent: what is stored when the request comes. */
+  /** Last place of a replay, inclusive; absent: the last notification in the store when the request comes. */
   readonly end?: Place
 }
 
@@ -49,7 +49,7 @@ const MAX_SEQUENCE = 2n ** 64n - 1n
 /**
  * Reads the body of `POST /api/v1/watch` and `/api/v1/replay`.
  *
- * @throws {AvisoError} `ERR_INVALID_JSON`, `ERR_BAD_REQUEST` (`details.field`; `details.wire_code` where the shape is wrong).
+ * @throws {AvisoError} `ERR_INVALID_JSON`, `ERR_BAD_REQUEST` (`details.field`; `details.wire_code` for a wrong shape).
  */
 export function parseListenBody(bytes: Uint8Array): ListenRequest {
   const body = parseStrictJson(bytes, JSON_LIMITS)
@@ -78,7 +78,8 @@ export function parseListenBody(bytes: Uint8Array): ListenRequest {
 /**
  * Reads the query of `GET /api/v1/watch`. A parameter given several times accepts any of its values.
  *
- * @param lastEventId - What a browser sends when it connects again; it wins over the start in the address, which the browser repeats.
+ * @param lastEventId - The position that a browser sends when it connects again. It overrides the start in the address, which the browser
+ *   repeats.
  * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`).
  */
 export function parseListenQuery(query: URLSearchParams, lastEventId: string | null): ListenRequest {
@@ -124,7 +125,7 @@ function placeOf(side: 'from' | 'to', id: string | undefined, date: string | und
 }
 
 /**
- * Checks that start and end suit the kind of stream: a replay has a start, only a replay has an end.
+ * Checks that start and end fit the kind of stream: a replay needs a start, and only a replay may have an end.
  *
  * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`).
  */
@@ -138,7 +139,7 @@ export function checkSpan(mode: ListenMode, { start, end }: ListenRequest): void
   if (isBefore(end, start)) throw refuse('The end lies before the start', field)
 }
 
-/** Whether the end certainly comes before the start: a number and a time cannot be compared before they are looked up. */
+/** Whether the end certainly comes before the start. A number and a time cannot be compared before they are looked up. */
 function isBefore(end: Place, start: StartRequest): boolean {
   if (end.kind === 'sequence') return start.kind === 'sequence' && end.sequence < start.sequence
   return start.kind === 'date' && end.at < start.at
@@ -153,9 +154,9 @@ function parseSequence(name: string, text: string): bigint {
 }
 
 /**
- * Milliseconds since the epoch of a start or end date; see {@link parseStreamDate}.
+ * The time of a start or end date, in milliseconds since the epoch; see {@link parseStreamDate}.
  *
- * @param name - The field it stands in.
+ * @param name - The field with the date.
  * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`).
  */
 export function parseStartDate(text: string, name = 'from_date'): number {
@@ -172,12 +173,12 @@ function fieldQuery(name: string, value: JsonValue): FieldQuery {
   if (!Array.isArray(value)) throw wrongShape(`Identifier '${clip(name)}' must not be null`, name)
   if (value.length > 0 && value.every(isScalar)) return value
   throw wrongShape(
-    `Identifier '${clip(name)}' must not be an empty list or hold anything but plain values`,
+    `Identifier '${clip(name)}' must be a list of at least one string, number or boolean`,
     name,
   )
 }
 
-/** Whether a value is a string, number or truth value. */
+/** Whether a value is a string, number or boolean. */
 export function isScalar(value: JsonValue | undefined): value is FieldScalar {
   return value !== undefined && value !== null && typeof value !== 'object'
 }
@@ -197,7 +198,7 @@ function wrongShape(message: string, field?: string): AvisoError {
   return refuse(message, field, 'INVALID_REQUEST_SHAPE')
 }
 
-/** @param wireCode - The code of 2.x, where it does not follow from the route. */
+/** @param wireCode - The code of 2.x, if it does not follow from the route. */
 function refuse(message: string, field?: string, wireCode?: string): AvisoError {
   const details = {
     ...(field !== undefined && { field: clip(field) }),

@@ -1,5 +1,5 @@
 /**
- * From the start and the end a client asked for to positions in the store's history.
+ * Finds the positions in the store's history for the start and the end that a client asks for.
  *
  * @module
  */
@@ -17,28 +17,29 @@ export type HistoryStart = Extract<StartPosition, { kind: 'revision' }>
 /**
  * Finds positions in the journal of an event type. `start` and `end` throw {@link HistoryCompacted} when the
  * place is no longer kept.
+ *
+ * The journal is the key that each publish of the event type updates; its history gives the revision of each sequence number and date.
  */
 export interface Positions {
-  /** Where a place begins; the next revision to come for what is not stored yet. */
+  /** The position where a place begins. For a place that is not stored yet, it is the next revision to come. */
   start(event: string, place: Place, options: CallOptions): Promise<HistoryStart>
-  /** The last revision of everything up to and including a place; `undefined` where that is all there is. */
+  /** The last revision of everything up to and including a place; `undefined` when the place is after everything stored. */
   end(event: string, place: Place, options: CallOptions): Promise<Revision | undefined>
-  /** Number of the last notification up to and including a revision; `undefined` where that is no longer kept. */
+  /** Number of the last notification up to and including a revision; `undefined` when that revision is no longer kept. */
   sequenceAt(event: string, revision: Revision, options: CallOptions): Promise<bigint | undefined>
 }
 
-/** The oldest position there can be. */
+/** The oldest possible position. */
 const FROM_THE_BEGINNING: HistoryStart = { kind: 'revision', revision: 1n }
 
 /**
- * Whether a client asks for everything that is kept: 0 in 2.x's API, which its official client (2.4.2) sends as 1, since it counts from
- * the last number it has seen.
+ * Whether a client asks for everything that is kept. That is 0 in 2.x's API. Its official client (2.4.2) sends 1, because it counts from
+ * the last number that it has seen.
  */
 export function isFromTheBeginning(start: StartRequest): boolean {
   return start.kind === 'sequence' && start.sequence <= 1n
 }
 
-/** What positions are looked up with. */
 export interface StartContext {
   readonly event: string
   readonly positions: Positions
@@ -47,9 +48,9 @@ export interface StartContext {
 }
 
 /**
- * Where a stream starts.
+ * Finds where a stream starts.
  *
- * @throws {AvisoError} as {@link Positions}; `ERR_BAD_REQUEST`, `ERR_EPOCH_CHANGED` for a cursor.
+ * @throws {AvisoError} As {@link Positions}; `ERR_BAD_REQUEST`, `ERR_EPOCH_CHANGED` for a cursor.
  */
 export async function resolveStart(
   start: StartRequest,
@@ -66,7 +67,7 @@ export async function resolveStart(
   }
 }
 
-/** Positions as the journal of the store has them. @param epoch The store's. */
+/** Positions from the journals of the store. @param epoch The epoch of the store. */
 export function createPositions(store: Store, epoch: () => string): Positions {
   const positions = sharePositions(store, epoch)
   const find = (event: string, place: Place): Promise<JournalPosition> =>
@@ -75,7 +76,7 @@ export function createPositions(store: Store, epoch: () => string): Positions {
     start: async (event, place) => toStart(await find(event, place)),
     end: async (event, place) => {
       if (place.kind === 'sequence') return toEnd(await find(event, place))
-      // Everything before the first commit that is later.
+      // The last revision before the first later commit.
       const after = await positions.ofDate(event, place.at + 1)
       return after.kind === 'future' ? undefined : after.revision - 1n
     },
@@ -118,7 +119,7 @@ function toEnd(position: JournalPosition): Revision | undefined {
 
 function compacted(oldest: Revision): HistoryCompacted {
   return new HistoryCompacted(
-    'What was asked for is partly no longer kept; start from the oldest position that is, or from now',
+    'A part of the requested history is no longer kept; start from the oldest position that is kept, or from now',
     oldest,
   )
 }

@@ -1,5 +1,5 @@
 /**
- * Opens the stream a listener asked for: finds where it starts and ends, and tells in its own words where that is no longer kept.
+ * Opens the stream that a listener asks for. It finds where the stream starts and ends, and reports when that history is no longer kept.
  *
  * Flow: store → hub → **auth** → listener
  *
@@ -19,7 +19,6 @@ import type { Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Hub, StartPosition, StreamFormat, SubscribeRequest } from '#shared/hub/hub.ts'
 
-/** What a stream is opened with. */
 export interface StreamParts {
   readonly store: Store
   readonly hub: Hub
@@ -31,7 +30,7 @@ export interface StreamParts {
   readonly limits: AuthLimits
 }
 
-/** A request on its way to a stream. */
+/** A parsed and authorised request for a stream. */
 export interface Listening {
   readonly mode: ListenMode
   readonly requestId: string
@@ -41,35 +40,35 @@ export interface Listening {
   readonly filter: NotificationFilter
   /** Base keys that the filter can match. */
   readonly bases: readonly string[]
-  /** The right to all of them. */
+  /** The right to see all of these keys. */
   readonly grant: Grant
 }
 
-/** Where a replay ends. */
+/** The end of a replay. */
 interface ReplayEnd {
   readonly until: Revision
-  /** Number of its last notification, where the client has set the end: it asks for the same one again after a disconnection. */
+  /** Number of its last notification, if the client has set the end. The client sends the same end again after a disconnection. */
   readonly sequence: bigint | undefined
 }
 
-/** A stream between two places that have been found. */
+/** The start and the end of a stream, found in the store's history. */
 interface Span {
   readonly from: StartPosition
   readonly end: ReplayEnd | undefined
-  /** Whether "everything" was asked for and some of it is no longer kept. */
+  /** Whether the client asked for everything, and a part of it is no longer kept. */
   readonly isTruncated: boolean
 }
 
-/** Starts over with the oldest position when compaction overtakes the reading of "everything": it moves on rarely. */
+/** How often to start again at the oldest kept revision, when a request for everything finds it compacted. Compaction is rare. */
 const MAX_OLDEST_ATTEMPTS = 3
 
-/** Status keys read to find the end of history; a request that covers more asks the store for its head instead. */
+/** Most keys to read for the end of history. A request that covers more asks the store for its head instead. */
 const MAX_STATUS_READS = 16
 
 /**
- * The body of a stream.
+ * Opens a stream. @returns its body.
  *
- * @throws {AvisoError} `ERR_HISTORY_COMPACTED` unless the dialect tells it in the stream, and what the hub and the store throw.
+ * @throws {AvisoError} `ERR_HISTORY_COMPACTED` unless the dialect reports it in the stream, and the errors of the hub and the store.
  */
 export async function openStream(
   parts: StreamParts,
@@ -92,7 +91,7 @@ export async function openStream(
   }
 }
 
-/** How long a stream may last, and why no longer: the right to it may end before the service's own limit. */
+/** The longest life of a stream, and why it ends then: the right to it may end before the service's own limit. */
 export function ageOf(
   { limits, clock }: Pick<StreamParts, 'limits' | 'clock'>,
   { endsAt = Infinity }: Grant,
@@ -134,7 +133,7 @@ async function subscribe(
   }
 }
 
-/** Read before the start is looked up, so that what is published in between belongs to no replay. */
+/** Finds the end of a replay. It is read before the start, so that notifications published in between are not part of the replay. */
 async function resolveEnd(parts: StreamParts, listening: Listening): Promise<ReplayEnd | undefined> {
   const { mode, signal } = listening
   const { event, end } = listening.listen
@@ -143,7 +142,7 @@ async function resolveEnd(parts: StreamParts, listening: Listening): Promise<Rep
   if (end === undefined) return { until: newest, sequence: undefined }
   const found = await parts.positions.end(event, end, { signal })
   const until = found === undefined || found > newest ? newest : found
-  // A commit holds many notifications: the number ends the replay among them.
+  // A commit may hold many notifications. The number says which of them is the last of the replay.
   const isExact = end.kind === 'sequence' && found !== undefined
   return {
     until,
@@ -152,9 +151,11 @@ async function resolveEnd(parts: StreamParts, listening: Listening): Promise<Rep
 }
 
 /**
- * The newest revision that may hold a notification for this request: that of the journal or of a status key, which every write of a
- * notification touches. Asked of the store, as the hub may be a moment behind what a client has seen acknowledged. Not the store's head:
- * others may write to it what the hub never sees, and a replay would wait for it.
+ * The newest revision that may hold a notification for this request. It is the revision of the journal or of a status key, because every
+ * write of a notification changes them.
+ *
+ * The store is asked, because the hub may be a moment behind the writes that a client knows of. The head of the store would be wrong:
+ * other writers may move it with keys that the hub never sees, and a replay would wait for them.
  */
 async function readNewest(store: Store, { listen, bases, signal }: Listening): Promise<Revision> {
   const keys = [journalKey(listen.event), ...bases]
@@ -190,7 +191,7 @@ function formatOf(parts: StreamParts, listening: Listening, { from, end, isTrunc
   })
 }
 
-/** A replay that starts behind the newest notification has nothing to say, and says so. */
+/** The stream of a replay that starts after the newest notification: it has no notifications, and ends at once. */
 function emptyReplay(format: StreamFormat, newest: Revision): ReadableStream<Uint8Array> {
   const position = { revision: newest }
   return streamOf([
@@ -200,7 +201,7 @@ function emptyReplay(format: StreamFormat, newest: Revision): ReadableStream<Uin
   ])
 }
 
-/** Tells a 2.x client, in the one way it understands, that what it asked for is no longer kept. */
+/** The stream that tells a 2.x client, in the one way it understands, that the requested history is no longer kept. */
 function compactedStream(format: StreamFormat, oldest: Revision): ReadableStream<Uint8Array> {
   const position = { revision: 0n }
   return streamOf([

@@ -1,5 +1,5 @@
 /**
- * What a listener reads: server-sent events or JSON lines, in the frames of aviso 2.x.
+ * Makes the frames that a listener reads: server-sent events or JSON lines, with the contents of aviso 2.x.
  *
  * @module
  */
@@ -13,17 +13,17 @@ import type { Revision } from '#shared/store/store.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
 import type { Closing, CloseReason, StartPosition, StreamFormat, StreamPosition } from '#shared/hub/hub.ts'
 
-/** How a stream speaks. */
+/** The form of a stream's frames. */
 export interface StreamDialect {
   readonly wire: 'sse' | 'ndjson'
   /**
-   * The official 2.x client reads it: no `id:` lines, only the names and close reasons it knows, since an unknown
-   * reason ends it for good.
+   * Whether the official 2.x client may read the stream. It gets no `id:` lines, and only names and close reasons that it knows, because
+   * an unknown reason ends it for good.
    */
   readonly strict: boolean
 }
 
-/** What the frames of one stream tell about it. */
+/** What the frames of one stream say about it. */
 export interface StreamDetails {
   readonly dialect: StreamDialect
   readonly event: string
@@ -35,9 +35,9 @@ export interface StreamDetails {
   readonly from: StartPosition
   /** The start as the client asked for it. */
   readonly requested: { readonly sequence?: bigint; readonly date?: string }
-  /** Number of the last notification of a replay; those of the same revision behind it are left out. */
+  /** Number of the last notification of a replay. Later notifications of the same revision are left out. */
   readonly endSequence?: bigint
-  /** Everything was asked for, and some of it is no longer kept. */
+  /** Whether the client asked for everything, and a part of it is no longer kept. */
   readonly isTruncated?: boolean
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -51,18 +51,18 @@ interface Frame {
   readonly retry?: number
 }
 
-/** 2.x clients need the number to accept the frame; it is 2.x's own default. */
+/** 2.x clients need this number to accept the frame; it is the default of 2.x. */
 const MAX_ALLOWED = 10_000
-/** History is read in pages of this size in 2.x; sent because its clients may read it. */
+/** The page size of 2.x's history; it is sent because 2.x clients may read it. */
 const BATCH_SIZE = 100
-/** Browsers come back after this long: spread, so that a restart does not bring all of them at once. */
+/** How long browsers wait before they come back. It is spread, so that a restart does not bring all of them at once. */
 const RETRY_MS = { least: 1000, spread: 4000 } as const
 
-/** How an ending is told. */
+/** What the last frame says about an ending. */
 interface EndingTexts {
-  /** A reason that the official 2.x client knows: it comes back after the first two. */
+  /** A reason that the official 2.x client knows. The client comes back after the first two. */
   readonly strict: 'max_duration_reached' | 'server_shutdown' | 'end_of_stream'
-  /** The reason for all others: a name that 2.x knows stays, another one says what it means. */
+  /** The reason for all other clients: the name in 2.x if it has one, otherwise our own. */
   readonly open: string
   readonly message: string
 }
@@ -71,7 +71,7 @@ const ENDINGS: Readonly<Record<CloseReason, EndingTexts>> = {
   end_of_stream: {
     strict: 'end_of_stream',
     open: 'end_of_stream',
-    message: 'Everything asked for has been delivered',
+    message: 'All requested notifications have been delivered',
   },
   max_age: {
     strict: 'max_duration_reached',
@@ -81,7 +81,7 @@ const ENDINGS: Readonly<Record<CloseReason, EndingTexts>> = {
   shutdown: {
     strict: 'server_shutdown',
     open: 'server_shutdown',
-    message: 'The service is going away; connect again to go on',
+    message: 'The service is shutting down; connect again to go on',
   },
   slow_consumer: {
     strict: 'server_shutdown',
@@ -96,16 +96,16 @@ const ENDINGS: Readonly<Record<CloseReason, EndingTexts>> = {
   history_compacted: {
     strict: 'end_of_stream',
     open: 'history_compacted',
-    message: 'The history that comes next is no longer kept',
+    message: 'The next part of the history is no longer kept',
   },
   auth_expired: {
-    // The client comes back, is answered 401, gets itself a new token, and comes back once more.
+    // The client comes back, gets a 401, fetches a new token, and comes back again.
     strict: 'max_duration_reached',
     open: 'auth_expired',
     message: 'The credential has ended; connect again with a new one to go on',
   },
   auth_revoked: {
-    // It comes back, and is told by status what it may no longer do.
+    // The client comes back, and the status of the answer says that it may not.
     strict: 'max_duration_reached',
     open: 'auth_revoked',
     message: 'The right to this stream has ended',
@@ -113,7 +113,7 @@ const ENDINGS: Readonly<Record<CloseReason, EndingTexts>> = {
   auth_unavailable: {
     strict: 'server_shutdown',
     open: 'auth_unavailable',
-    message: 'It cannot be verified now that this stream may go on; connect again to go on',
+    message: 'The right to this stream cannot be verified now; connect again to go on',
   },
 }
 
@@ -172,7 +172,7 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
       reason: 'history_compacted',
       message: ENDINGS.history_compacted.message,
       oldest_revision: oldest.toString(),
-      // The position right before the oldest revision: going on from there reads everything that is left.
+      // The position right before the oldest revision: a stream from there gets everything that is left.
       ...(oldest > 1n && { oldest_position: formatCursor(epoch, { revision: oldest - 1n }) }),
     }
     if (!dialect.strict) return control('gap', gap)
@@ -197,8 +197,8 @@ function notificationFrame(
   const { sequence, precedingSequence } = notification
   if (!dialect.strict || sequence !== undefined)
     return { event, data: cloudEventText(notification, baseUrl), cursor }
-  // A 2.x client stops for good at an id without a number, or with one that leaves others out. It takes one that it had before (2.4.2 was
-  // seen to), and skips frames whose name it does not know.
+  // A 2.x client stops for good at an id without a number, or with a number that skips others. It accepts a number that it had before (seen
+  // with 2.4.2), and skips frames whose name it does not know.
   if (precedingSequence === undefined)
     return { event: 'unnumbered-notification', data: cloudEventText(notification, baseUrl), cursor }
   const id = `${notification.event}@${precedingSequence}`
@@ -220,10 +220,10 @@ function openingOf(details: StreamDetails): { readonly name: string; readonly da
     from_date: requested.date ?? null,
     batch_size: BATCH_SIZE,
     ...common,
-    // Beyond 2.x: not everything that was asked for is still there.
+    // Not in 2.x: a part of the requested history is no longer kept.
     ...(isTruncated === true && { truncated: true }),
   })
-  // JSON numbers of up to 64 bits, as 2.x sends them: no `number` could hold them.
+  // Written by hand: 2.x sends JSON numbers of up to 64 bits, which a `number` cannot hold.
   const start = `"from_sequence":${requested.sequence ?? 'null'},"end_sequence":${endSequence ?? 'null'}`
   return { name: 'replay-control', data: `{"type":"replay_started",${start},${rest.slice(1)}` }
 }
@@ -239,13 +239,13 @@ function sseEncoder({ strict }: StreamDialect): (frame: Frame) => Uint8Array {
     })
 }
 
-/** One line: `{"event":…,"id":…,"data":…}`, the same three things an SSE frame has. */
+/** One line: `{"event":…,"id":…,"data":…}`, the same three members as in an SSE frame. */
 function encodeLine({ event, data, cursor }: Frame): Uint8Array {
   const id = cursor === undefined ? '' : `"id":${JSON.stringify(cursor)},`
   return toBytes(`{"event":${JSON.stringify(event)},${id}"data":${data}}\n`)
 }
 
-/** The position that a stream starts behind. */
+/** The position right before a stream's start. */
 function originOf(from: StartPosition): StreamPosition | undefined {
   if (from.kind === 'live') return undefined
   if (from.afterIndex === undefined) return { revision: from.revision - 1n }
