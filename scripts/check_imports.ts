@@ -16,6 +16,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const GROUND = [
   'shared/closest.ts',
   'shared/errors.ts',
+  'shared/handler.ts',
   'shared/logger.ts',
   'shared/search.ts',
   'shared/secret.ts',
@@ -50,10 +51,11 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['shared/search.ts', []],
   ['shared/time', []],
   ['shared/bytes', []],
+  ['shared/handler.ts', ['shared/bytes/byte_source.ts']],
   ['shared/json', ['shared/errors.ts', 'shared/bytes']],
   ['shared/secret.ts', ['shared/errors.ts', 'shared/bytes']],
   ['shared/config', GROUND],
-  ['shared/runtime', ['shared/errors.ts', 'shared/bytes']],
+  ['shared/runtime', ['shared/errors.ts', 'shared/handler.ts', 'shared/bytes', 'shared/time']],
   ['shared/http', GROUND],
   ['shared/store', GROUND],
   [
@@ -155,7 +157,6 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   '@valibot/to-json-schema': ['scripts/generate/'],
   ajv: ['tests/'],
   undici: ['shared/runtime/', 'scripts/', 'tests/'],
-  srvx: ['shared/runtime/'],
   croner: ['shared/runtime/', 'scripts/'],
   commander: ['scripts/', 'tests/'],
   yaml: ['scripts/aviso/', 'tests/'],

@@ -28,7 +28,6 @@ import {
   resolveConfig,
   type ServeOptions,
 } from './serve/options.ts'
-import { createPeers } from './serve/peers.ts'
 import { checkSchedules, startSchedules } from './serve/schedules.ts'
 import { createSecretFiles, type SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
@@ -100,10 +99,8 @@ async function launch(
   }
   const store = await openStore(config.vars.store, storeParts)
   const servers: RunningServer[] = []
-  const { audit, identity } = config.vars
-  // Looked up only where something is counted per address.
-  const peers = identity === 'none' ? undefined : createPeers()
-  const listen = { host: config.dev.host, ...(peers !== undefined && { onPeer: peers.note }) }
+  const { audit } = config.vars
+  const { host } = config.dev
   const system = startSystem({
     config,
     services,
@@ -117,7 +114,6 @@ async function launch(
     readSecret,
     tracer: findTracer(packageFile.version),
     ...(audit !== undefined && { auditSink: await openAuditSink(audit.file) }),
-    ...(peers !== undefined && { peerOf: peers.of }),
     ...(platform.udp !== undefined && { udp: platform.udp }),
     ...(platform.usage !== undefined && { usage: platform.usage }),
     baseUrl: () => config.vars.baseUrl ?? servers[0]?.url ?? `http://${config.dev.host}:${config.dev.port}`,
@@ -125,11 +121,11 @@ async function launch(
   })
   try {
     if (services.some((name) => config.services[name].port === undefined)) {
-      servers.push(await platform.serve(system.fetch, { ...listen, port: config.dev.port }))
+      servers.push(await platform.serve(system.handle, { host, port: config.dev.port }))
     }
     for (const name of services) {
       const port = config.services[name].port
-      if (port !== undefined) servers.push(await platform.serve(system.only(name), { ...listen, port }))
+      if (port !== undefined) servers.push(await platform.serve(system.only(name), { host, port }))
     }
   } catch (cause) {
     await system.close()

@@ -5,6 +5,7 @@
  */
 
 import { AvisoError, ERRORS, type AvisoErrorCode } from '#shared/errors.ts'
+import { toResponse } from '#shared/handler.ts'
 import { errorResponse } from '#shared/http/respond.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { code, generatedDocument, table } from './markdown.ts'
@@ -25,11 +26,12 @@ export async function errorCodesText(): Promise<string> {
 
 async function rowOf(name: AvisoErrorCode): Promise<readonly string[]> {
   const { meaning, remedy } = ERRORS[name]
-  const response = errorResponse(new AvisoError(name, meaning), {
+  const answer = errorResponse(new AvisoError(name, meaning), {
     requestId: 'reference',
     logger: silentLogger,
     generation: 2,
   })
+  const response = toResponse(answer)
   const body = (await response.json()) as { readonly code: string }
   const retryAfter = response.headers.get('retry-after') ?? ''
   return [code(name), code(body.code), String(response.status), retryAfter, meaning, remedy]

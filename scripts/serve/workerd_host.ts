@@ -35,7 +35,7 @@ export class AvisoHost {
 
   async fetch(request: Request): Promise<Response> {
     const system = await this.#system
-    return answeringSenders(system.fetch)(request)
+    return answeringSenders(system.handle)(request)
   }
 }
 

@@ -6,6 +6,7 @@
 
 import type { Access, Administrator } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
+import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import type { Route, RouteContext } from '#shared/http/route.ts'
@@ -27,7 +28,7 @@ export interface AdminRouteParts {
 
 /** A request that was let through. */
 export interface AdminRequest extends RouteContext {
-  readonly request: Request
+  readonly request: HandlerRequest
   readonly who: Administrator
   /** The JSON object of the body; empty where there is no body. */
   readonly body: JsonObject
@@ -41,8 +42,7 @@ export interface AdminRoute {
   readonly limitBytes?: number
   /** Members that the body may have; another one is refused, because a misspelt option would else be none. */
   readonly members?: readonly string[]
-  /** @returns A response, or what goes into one of status 200. */
-  readonly handle: (request: AdminRequest) => Promise<Response | Readonly<Record<string, unknown>>>
+  readonly handle: (request: AdminRequest) => Promise<Answer>
 }
 
 /** A route of the admin as one of the router. Every call is logged with who made it. */
@@ -62,12 +62,7 @@ export function toRoute(route: AdminRoute, parts: AdminRouteParts): Route {
         const body = await readOptions(request, route, clock)
         const answer = await route.handle({ ...context, request, who: caller, body })
         log('done')
-        if (answer instanceof Response) return answer
-        return jsonResponse(
-          200,
-          { success: true, ...answer, request_id: requestId },
-          { 'x-request-id': requestId },
-        )
+        return answer
       } catch (error) {
         log(error instanceof AvisoError ? error.code : 'ERR_INTERNAL')
         return errorResponse(error, { requestId, logger, generation: 2, extra: { success: false } })
@@ -86,8 +81,20 @@ export function toRoute(route: AdminRoute, parts: AdminRouteParts): Route {
   }
 }
 
+/** The answer to a request that was carried out. */
+export function succeeded(
+  { requestId }: Pick<AdminRequest, 'requestId'>,
+  members: Readonly<Record<string, unknown>>,
+): Answer {
+  return jsonResponse(
+    200,
+    { success: true, ...members, request_id: requestId },
+    { 'x-request-id': requestId },
+  )
+}
+
 /** A page of another site must not reach the admin through the browser of somebody who may. */
-function refuseWebPages({ headers, url }: Request): void {
+function refuseWebPages({ headers, url }: HandlerRequest): void {
   const site = headers.get('sec-fetch-site')
   const origin = headers.get('origin')
   const isForeign =
@@ -98,7 +105,7 @@ function refuseWebPages({ headers, url }: Request): void {
 }
 
 /** The options of a request: those of its body, and those of its query, which must not be ignored where somebody writes `?dry_run=true`. */
-async function readOptions(request: Request, route: AdminRoute, clock: Clock): Promise<JsonObject> {
+async function readOptions(request: HandlerRequest, route: AdminRoute, clock: Clock): Promise<JsonObject> {
   if (request.method === 'GET' || request.method === 'HEAD') return {}
   const limitBytes = route.limitBytes ?? OPTIONS_BYTES
   const bytes = await readBody(request, { limitBytes, timeoutMs: BODY_TIMEOUT_MS, clock })

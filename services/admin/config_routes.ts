@@ -5,6 +5,7 @@
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import type { Answer } from '#shared/handler.ts'
 import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
 import { isJsonObject } from '#shared/json/strict_json.ts'
 import { MAX_FILES, MAX_FILE_BYTES, checkServiceName, whyNoPath } from '#shared/service_files/layout.ts'
@@ -14,7 +15,7 @@ import { parseServiceStatus } from '#shared/service_files/service_status.ts'
 import { decodeBase64 } from '#shared/bytes/base64.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import { flagIn, textIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
+import { flagIn, succeeded, textIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
 import { pushFiles, removeFiles, revertFiles, type ServiceChange } from './config_store.ts'
 
 const PATH = '/api/v1/admin/config'
@@ -36,28 +37,36 @@ export interface ConfigRoutesParts {
 export function configRoutes(parts: ConfigRoutesParts): readonly AdminRoute[] {
   const { store } = parts
   return [
-    { method: 'GET', path: PATH, handle: (request) => show(store, serviceIn(queryOf(request))) },
+    {
+      method: 'GET',
+      path: PATH,
+      handle: async (request) => succeeded(request, await show(store, serviceIn(queryOf(request)))),
+    },
     { method: 'GET', path: `${PATH}/file`, handle: (request) => download(store, request) },
     {
       method: 'POST',
       path: `${PATH}/push`,
       limitBytes: PUSH_BYTES,
       members: ['service', 'message', 'delete', 'files', 'unix_user', 'hostname'],
-      handle: (request) => push(parts, request),
+      handle: async (request) => succeeded(request, await push(parts, request)),
     },
     {
       method: 'POST',
       path: `${PATH}/remove`,
       members: ['service', 'doit'],
-      handle: ({ body }) => remove(store, checkServiceName(textIn(body, 'service')), flagIn(body, 'doit')),
+      handle: async (request) => {
+        const { body } = request
+        const service = checkServiceName(textIn(body, 'service'))
+        return succeeded(request, await remove(store, service, flagIn(body, 'doit')))
+      },
     },
     {
       method: 'POST',
       path: `${PATH}/revert`,
       members: ['service'],
-      handle: async ({ body }) => {
-        const service = checkServiceName(textIn(body, 'service'))
-        return changed('Revert', service, await revertFiles(store, service))
+      handle: async (request) => {
+        const service = checkServiceName(textIn(request.body, 'service'))
+        return succeeded(request, changed('Revert', service, await revertFiles(store, service)))
       },
     },
   ]
@@ -79,7 +88,7 @@ async function show(store: Store, service: string): Promise<Readonly<Record<stri
   }
 }
 
-async function download(store: Store, request: AdminRequest): Promise<Response> {
+async function download(store: Store, request: AdminRequest): Promise<Answer> {
   const query = queryOf(request)
   const service = serviceIn(query)
   const path = checkPath(query.get('path') ?? '')
@@ -90,14 +99,16 @@ async function download(store: Store, request: AdminRequest): Promise<Response> 
     })
   const kv = await readFile(store, { service, path, ...(at !== null && { at: BigInt(at) }) })
   if (kv === undefined) throw new AvisoError('ERR_NOT_FOUND', `Service ${service} has no file ${path}`)
-  return new Response(new Uint8Array(kv.value), {
+  return {
+    status: 200,
     headers: {
       'content-type': 'application/octet-stream',
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
       'x-request-id': request.requestId,
     },
-  })
+    body: kv.value,
+  }
 }
 
 async function push(

@@ -7,9 +7,9 @@
  */
 
 import type { Access } from '#shared/access/access.ts'
+import type { Handler } from '#shared/handler.ts'
 import { toAvisoError } from '#shared/http/respond.ts'
 import { createRouter } from '#shared/http/route.ts'
-import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import { toRoute } from './admin_route.ts'
 import { configRoutes } from './config_routes.ts'
 import { jobRoutes } from './job_routes.ts'
@@ -43,7 +43,7 @@ export interface ScheduledEvent {
 /** The running service. */
 export interface AdminService {
   /** Never rejects. */
-  readonly fetch: FetchHandler
+  readonly handle: Handler
   /** Runs a job that is due, unless another admin has. Never rejects: failures are logged, and the next time is another chance. */
   scheduled(event: ScheduledEvent): Promise<void>
   /** Lets running jobs end at their next step. */
@@ -65,7 +65,7 @@ export function createAdminService(parts: AdminParts): AdminService {
     }),
   ]
   return {
-    fetch: createRouter(
+    handle: createRouter(
       routes.map((route) => toRoute(route, parts)),
       parts,
     ),

@@ -5,12 +5,13 @@
  */
 
 import { isAvisoError } from '#shared/errors.ts'
+import type { Answer } from '#shared/handler.ts'
 import type { JsonObject } from '#shared/json/strict_json.ts'
 import { formatDuration } from '#shared/retention/duration.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import { flagIn, textsIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
+import { flagIn, succeeded, textsIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
 import { readHistory } from './jobs/history_store.ts'
 import type { JobReport } from './jobs/job_record.ts'
 import type { JobOptions, Jobs } from './jobs/jobs.ts'
@@ -37,24 +38,34 @@ export function jobRoutes(parts: JobRoutesParts): readonly AdminRoute[] {
       answerJob(parts, request, (onProgress) => jobs.run(name, { ...optionsOf(request.body), onProgress })),
   })
   return [
-    { method: 'GET', path: '/api/v1/admin/status', handle: async () => readStatus(parts) },
+    {
+      method: 'GET',
+      path: '/api/v1/admin/status',
+      handle: async (request) => succeeded(request, await readStatus(parts)),
+    },
     job('compact', ['dry_run', 'trust_clock']),
     job('clean', ['dry_run', 'trust_clock', 'by_date', 'full', 'events']),
     job('defragment', ['dry_run']),
   ]
 }
 
-/** Runs a job for a request, with progress where that is asked for. */
+/**
+ * Runs a job for a request, with progress where that is asked for.
+ *
+ * @param answer Makes the answer of its result.
+ */
 export async function answerJob(
   { clock }: { readonly clock: Clock },
-  { request, requestId }: AdminRequest,
+  asked: AdminRequest,
   run: (onProgress: (report: JobReport) => void) => Promise<object>,
-): Promise<Response | JobReport> {
+  answer: (report: JobReport) => Answer = (report) => succeeded(asked, report),
+): Promise<Answer> {
+  const { request, requestId } = asked
   const report = async (onProgress: (report: JobReport) => void): Promise<JobReport> => ({
     ...(await run(onProgress)),
   })
   if (wantsProgress(request)) return progressResponse(report, { clock, requestId })
-  return report(() => undefined)
+  return answer(await report(() => undefined))
 }
 
 function optionsOf(body: JsonObject): JobOptions {

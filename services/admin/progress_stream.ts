@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { toAvisoError } from '#shared/http/respond.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -15,7 +16,7 @@ const LINE_MS = 2_000
 export const NDJSON = 'application/x-ndjson'
 
 /** Whether a request wants to see progress. */
-export function wantsProgress({ headers }: Request): boolean {
+export function wantsProgress({ headers }: HandlerRequest): boolean {
   return (headers.get('accept') ?? '')
     .split(',')
     .some((type) => type.split(';')[0]?.trim().toLowerCase() === NDJSON)
@@ -28,7 +29,7 @@ export function wantsProgress({ headers }: Request): boolean {
 export function progressResponse(
   run: (onProgress: (report: JobReport) => void) => Promise<JobReport>,
   { clock, requestId }: { readonly clock: Clock; readonly requestId: string },
-): Response {
+): Answer {
   let latest: JobReport = {}
   let isOpen = true
   const body = new ReadableStream<Uint8Array>({
@@ -53,9 +54,11 @@ export function progressResponse(
       isOpen = false
     },
   })
-  return new Response(body, {
+  return {
+    status: 200,
     headers: { 'content-type': NDJSON, 'cache-control': 'no-store', 'x-request-id': requestId },
-  })
+    body,
+  }
 }
 
 function failureOf(error: unknown, requestId: string): object {

@@ -6,9 +6,11 @@
  */
 
 import { jsonResponse } from '#shared/http/respond.ts'
+import type { JobReport } from './jobs/job_record.ts'
 import type { JobsParts, Jobs } from './jobs/jobs.ts'
-import { flagIn, textIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
+import { flagIn, succeeded, textIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
 import { AvisoError } from '#shared/errors.ts'
+import type { Answer } from '#shared/handler.ts'
 import { eventOfName, parseNotificationId } from './event_names.ts'
 import { answerJob } from './job_routes.ts'
 import { removeNotification } from './remove_notification.ts'
@@ -21,12 +23,14 @@ export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute
     {
       method: 'DELETE',
       path: '/api/v1/admin/notification/:id',
-      handle: async ({ params, who }) => {
+      handle: async (request) => {
+        const { params, who } = request
         const id = parseNotificationId(schemas, decode(params['id'] ?? ''))
         const { key, wasLive } = await removeNotification(store, id)
         const name = `${id.event}@${id.sequence}`
         logger('info', 'A notification was deleted', { notification: name, who: who.name })
-        return { message: `Notification ${name} deleted`, notification_id: name, key, was_live: wasLive }
+        const message = `Notification ${name} deleted`
+        return succeeded(request, { message, notification_id: name, key, was_live: wasLive })
       },
     },
     {
@@ -52,23 +56,28 @@ async function wipeStreams(
   jobs: Jobs,
   request: AdminRequest,
   events: readonly string[],
-): Promise<Response | Readonly<Record<string, unknown>>> {
+): Promise<Answer> {
   const dryRun = flagIn(request.body, 'dry_run')
-  let last: WipeReport | undefined
-  const answer = await answerJob(parts, request, (onProgress) =>
+  const run = (onProgress: (report: JobReport) => void): Promise<object> =>
     jobs.runWork('wipe', { dryRun }, async (claim, signal) => {
-      last = await wipe(parts, { claim, events, signal, onProgress: (report) => onProgress({ ...report }) })
-      return { ...last, message: messageOf(last), success: failedOf(last).length === 0 }
-    }),
-  )
-  if (answer instanceof Response || last === undefined || failedOf(last).length === 0) return answer
-  const { requestId } = request
-  // 2.x answered 200 here: what was wiped and what was not is told, and it is no success.
-  return jsonResponse(
-    500,
-    { ...answer, code: 'WIPE_INCOMPLETE', request_id: requestId },
-    { 'x-request-id': requestId },
-  )
+      const report = await wipe(parts, {
+        claim,
+        events,
+        signal,
+        onProgress: (progress) => onProgress({ ...progress }),
+      })
+      return { ...report, message: messageOf(report), success: failedOf(report).length === 0 }
+    })
+  return answerJob(parts, request, run, (report) => {
+    if (report['success'] !== false) return succeeded(request, report)
+    const { requestId } = request
+    // 2.x answered 200 here: what was wiped and what was not is told, and it is no success.
+    return jsonResponse(
+      500,
+      { ...report, code: 'WIPE_INCOMPLETE', request_id: requestId },
+      { 'x-request-id': requestId },
+    )
+  })
 }
 
 function failedOf({ streams }: WipeReport): readonly string[] {

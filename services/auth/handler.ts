@@ -13,9 +13,9 @@ import { createSchemaRoutes } from './schema_routes.ts'
 import { createPositions, type Positions } from './listen/start.ts'
 import { createTraceRoutes } from './trace_routes.ts'
 import type { Access } from '#shared/access/access.ts'
+import type { Handler } from '#shared/handler.ts'
 import { createRouter, rawPath } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -45,7 +45,7 @@ export interface AuthParts {
 }
 
 /** The Fetch handler of the service. It never rejects. */
-export function createAuthHandler(parts: AuthParts): FetchHandler {
+export function createAuthHandler(parts: AuthParts): Handler {
   const limits = { ...BODY_LIMITS, ...parts.limits }
   const positions = parts.positions ?? createPositions(parts.store, parts.epoch)
   const facade = createFacade({ ...parts, limits })

@@ -6,6 +6,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
+import type { Answer } from '#shared/handler.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import type { EventSchema } from '#shared/notification/event_schema.ts'
@@ -15,7 +16,7 @@ import type { Logger } from '#shared/logger.ts'
 /** The routes. */
 export function createSchemaRoutes(schemas: Schemas, logger: Logger): readonly Route[] {
   const events = schemas.events.toSorted()
-  const list = (): Response =>
+  const list = (): Answer =>
     jsonResponse(200, {
       status: 'success',
       schema: Object.fromEntries(events.map((event) => [event, describe(schemas.require(event))])),

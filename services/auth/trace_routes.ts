@@ -9,6 +9,7 @@
 
 import type { Access, Listener } from '#shared/access/access.ts'
 import { AvisoError, HistoryCompacted, isAvisoError } from '#shared/errors.ts'
+import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import { readCommit } from '#shared/journal/commits.ts'
@@ -55,9 +56,9 @@ export function createTraceRoutes(parts: TraceParts): readonly Route[] {
 
 async function answer(
   parts: TraceParts,
-  request: Request,
+  request: HandlerRequest,
   { requestId, id }: { readonly requestId: string; readonly id: string },
-): Promise<Response> {
+): Promise<Answer> {
   const { access, clock, schemas, traces } = parts
   const listener = await access.forListening(request)
   const { event, sequence } = parseId(id)

@@ -8,10 +8,10 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import { createLineSplitter } from '#shared/bytes/lines.ts'
 import type { Access } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
+import type { Answer, Handler, HandlerRequest } from '#shared/handler.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import { createRouter } from '#shared/http/route.ts'
-import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Secret } from '#shared/secret.ts'
@@ -34,7 +34,7 @@ const BODY_TIMEOUT_MS = 10_000
 const MAX_LINES = 1_000
 
 /** Makes a Fetch handler of the routes. It never rejects. */
-export function createMonitoringHandler(parts: MonitoringHandlerParts): FetchHandler {
+export function createMonitoringHandler(parts: MonitoringHandlerParts): Handler {
   return createRouter(
     [
       { method: 'POST', path: '/api/v1/telemetry', handle: (request) => receive(parts, request) },
@@ -52,7 +52,7 @@ export function createMonitoringHandler(parts: MonitoringHandlerParts): FetchHan
 }
 
 /** Takes telemetry. Each line of the body is one message, as in a datagram. */
-async function receive(parts: MonitoringHandlerParts, request: Request): Promise<Response> {
+async function receive(parts: MonitoringHandlerParts, request: HandlerRequest): Promise<Answer> {
   await requireToken(request, parts.options.telemetryToken)
   const limits = { limitBytes: BODY_LIMIT_BYTES, timeoutMs: BODY_TIMEOUT_MS, clock: parts.clock }
   const body = await readBody(request, limits)
@@ -74,7 +74,7 @@ function* linesOf(body: Uint8Array): Generator<Uint8Array> {
 }
 
 /** @throws {AvisoError} `ERR_FORBIDDEN` when no token is configured, `ERR_UNAUTHENTICATED` when the request's token is not that one. */
-async function requireToken(request: Request, token: Secret | undefined): Promise<void> {
+async function requireToken(request: HandlerRequest, token: Secret | undefined): Promise<void> {
   if (token === undefined)
     throw new AvisoError(
       'ERR_FORBIDDEN',

@@ -7,8 +7,8 @@
  */
 
 import type { Access } from '#shared/access/access.ts'
+import type { Handler } from '#shared/handler.ts'
 import type { Metrics } from '#shared/observe/metrics/metrics.ts'
-import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -47,7 +47,7 @@ export interface MonitoringParts {
 }
 
 export interface Monitoring {
-  readonly fetch: FetchHandler
+  readonly handle: Handler
   /** Takes one telemetry message or log line. @returns whether it was understood */
   accept(datagram: Uint8Array): boolean
   /** Runs every check over the time since `since` (milliseconds since 1970). */
@@ -78,7 +78,7 @@ export function startMonitoring(parts: MonitoringParts): Monitoring {
       : openUdpGate({ open: parts.openSocket, accept: receiver.accept, clock, metrics, logger })
   const reports = options.opsview.map((server) => startReports(works, server))
   return {
-    fetch: createMonitoringHandler({ ...parts, accept: receiver.accept, status: () => readStatus(works) }),
+    handle: createMonitoringHandler({ ...parts, accept: receiver.accept, status: () => readStatus(works) }),
     accept: receiver.accept,
     checks: (since) => runChecks(works, since),
     ready: gate?.ready ?? Promise.resolve(),

@@ -5,6 +5,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
+import type { Answer } from '#shared/handler.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import type { PublishResult } from '#shared/publish/publish.ts'
@@ -22,7 +23,7 @@ function refuseSize(count: number, most: number): void {
 }
 
 /** One invalid item refuses the batch before anything is stored; the answer lists every invalid item by its index. */
-function refusal(prepared: readonly Prepared[], ingest: Ingest, requestId: string): Response {
+function refusal(prepared: readonly Prepared[], ingest: Ingest, requestId: string): Answer {
   const results = resultsOf(prepared, [])
     .map((result, index) => ({ index, ...result }))
     .filter(({ index }) => prepared[index]?.kind === 'refused')
@@ -48,7 +49,7 @@ function partialFailure(
   results: readonly Readonly<Record<string, unknown>>[],
   ingest: Ingest,
   requestId: string,
-): Response {
+): Answer {
   const worst = failures.reduce((a, b) => (b.status > a.status ? b : a))
   const stored = results.length - failures.length
   const message = `${stored} of ${results.length} notifications were stored or skipped, see the result of each`
@@ -74,7 +75,7 @@ export async function ingestBatch(
   origin: Origin,
   ingest: Ingest,
   requestId: string,
-): Promise<Response> {
+): Promise<Answer> {
   refuseSize(bodies.length, ingest.limits.batchItems)
   const prepared = bodies.map((body, index) => prepare(body, originOfPlace(origin, index), ingest))
   if (prepared.some(({ kind }) => kind === 'refused')) return refusal(prepared, ingest, requestId)

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { HandlerHeaders } from '#shared/handler.ts'
 import { isJsonObject, parseStrictJson } from '#shared/json/strict_json.ts'
 import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
 import { decodeBase64 } from '#shared/bytes/base64.ts'
@@ -16,7 +17,7 @@ import type { Submission } from './submission.ts'
 /** What a CloudEvent's surroundings add. */
 export interface EnvelopeContext {
   /** Request headers that may hold a binary-mode envelope; absent inside a batch or a stream, which cannot have one. */
-  readonly headers?: Headers
+  readonly headers?: HandlerHeaders
   /** `traceparent` header of the request. */
   readonly traceparent?: string | undefined
   /** `Idempotency-Key` of the request, made unique per notification. */
@@ -26,7 +27,7 @@ export interface EnvelopeContext {
 
 interface Envelope {
   /** Where the attributes are in binary mode; absent: in the body. */
-  readonly headers: Headers | undefined
+  readonly headers: HandlerHeaders | undefined
   readonly body: JsonObject
   readonly data: JsonValue | undefined
 }
@@ -36,7 +37,7 @@ const REQUIRED = ['id', 'source', 'type'] as const
 const PRINTABLE_VERSION = /^[\w.-]{1,16}$/
 
 /** Whether the request carries its event in binary mode, or at least says so. */
-export function hasEnvelopeHeaders(headers: Headers): boolean {
+export function hasEnvelopeHeaders(headers: HandlerHeaders): boolean {
   return headers.has('ce-specversion')
 }
 

@@ -8,6 +8,7 @@
 
 import type { Access, Provider } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
+import type { Answer, Handler, HandlerHeaders } from '#shared/handler.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import { createRouter, type RouteHandler } from '#shared/http/route.ts'
@@ -54,7 +55,7 @@ const BATCH_TYPE = 'application/cloudevents-batch+json'
 const BODY_JSON = { ...NOTIFICATION_JSON, maxDepth: NOTIFICATION_JSON.maxDepth + 1 }
 
 /** The media type without its parameters, in lower case. */
-function mediaType(headers: Headers): string {
+function mediaType(headers: HandlerHeaders): string {
   const value = headers.get('content-type') ?? ''
   const end = value.indexOf(';')
   return (end === -1 ? value : value.slice(0, end)).trim().toLowerCase()
@@ -64,12 +65,12 @@ function mediaType(headers: Headers): string {
  * Any Content-Type is taken, as 1.x does, so a web page could publish through the browser of somebody inside the network; the
  * browser says so, and no provider is a web page.
  */
-function refuseCrossSite(headers: Headers): void {
+function refuseCrossSite(headers: HandlerHeaders): void {
   if (headers.get('sec-fetch-site') !== 'cross-site') return
   throw new AvisoError('ERR_FORBIDDEN', 'Web pages of other sites cannot publish')
 }
 
-function readOrigin(headers: Headers, provider: Provider, random: () => string): Origin {
+function readOrigin(headers: HandlerHeaders, provider: Provider, random: () => string): Origin {
   return {
     provider,
     headers,
@@ -90,7 +91,7 @@ function parseBody(bytes: Uint8Array): JsonValue {
 }
 
 /** The answer to one notification: the members of both generations. */
-function singleAnswer(receipt: PublishReceipt | undefined, ingest: Ingest, requestId: string): Response {
+function singleAnswer(receipt: PublishReceipt | undefined, ingest: Ingest, requestId: string): Answer {
   const common = { request_id: requestId, processed_at: processedAt(ingest.clock.now()) }
   const headers = { 'x-request-id': requestId }
   if (receipt === undefined)
@@ -104,7 +105,7 @@ async function ingestOne(
   origin: Origin,
   ingest: Ingest,
   requestId: string,
-): Promise<Response> {
+): Promise<Answer> {
   const item = toItem(body, origin, ingest)
   if (item === undefined) return singleAnswer(undefined, ingest, requestId)
   const [result] = await publishItems([item], origin.provider, ingest.publisher)
@@ -140,7 +141,7 @@ function createIngestRoute(ingest: Ingest, access: RestOptions['access']): Route
 }
 
 /** The ingest as a Fetch handler. It never rejects. */
-export function createRestHandler(options: RestOptions): (request: Request) => Promise<Response> {
+export function createRestHandler(options: RestOptions): Handler {
   const { access, info, random, logger } = options
   const ingest: Ingest = {
     ...options,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Answer } from '#shared/handler.ts'
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
 
 function escapeHtml(text: string): string {
@@ -34,8 +35,9 @@ function page(version: string): string {
 }
 
 /** The page, without anything from elsewhere: no scripts, no fonts, no files of ours. */
-export function homePage(version: string, requestId: string): Response {
-  return new Response(page(version), {
+export function homePage(version: string, requestId: string): Answer {
+  return {
+    status: 200,
     headers: {
       'content-type': 'text/html; charset=utf-8',
       'cache-control': 'no-store',
@@ -43,5 +45,6 @@ export function homePage(version: string, requestId: string): Response {
       'x-content-type-options': 'nosniff',
       'x-request-id': requestId,
     },
-  })
+    body: page(version),
+  }
 }

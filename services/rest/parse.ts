@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { HandlerHeaders } from '#shared/handler.ts'
 import { isJsonObject } from '#shared/json/strict_json.ts'
 import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
 import { parseAviso2 } from './aviso2.ts'
@@ -15,7 +16,7 @@ import type { Generation, Submission } from './submission.ts'
 const CLOUD_EVENT_MEMBERS = ['specversion', 'source', 'type', 'data', 'data_base64']
 
 /** Which generation's words a refusal of this body should use; 2, whose codes say more, where it cannot be told. */
-export function generationOf(body: JsonValue | undefined, headers?: Headers): Generation {
+export function generationOf(body: JsonValue | undefined, headers?: HandlerHeaders): Generation {
   if (headers !== undefined && hasEnvelopeHeaders(headers)) return 1
   if (!isJsonObject(body) || isAviso2(body)) return 2
   return CLOUD_EVENT_MEMBERS.some((name) => body[name] !== undefined) ? 1 : 2

@@ -6,6 +6,7 @@
 
 import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { AvisoError } from '#shared/errors.ts'
+import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { bodyBroken, bodyTimeout, refuseContentEncoding, tooLarge } from '#shared/http/read_body.ts'
 import { jsonText, toAvisoError } from '#shared/http/respond.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
@@ -150,7 +151,12 @@ async function pump(
  * `{line, status, …}` as in a batch. A line that is too long, a stream that stalls or breaks off ends it with a last line that has
  * the error and no `line`; what was read before is stored all the same.
  */
-export function ingestStream(request: Request, origin: Origin, ingest: Ingest, requestId: string): Response {
+export function ingestStream(
+  request: HandlerRequest,
+  origin: Origin,
+  ingest: Ingest,
+  requestId: string,
+): Answer {
   refuseContentEncoding(request)
   const { bodyBytes, bodyTimeoutMs, streamLines } = ingest.limits
   const bounds: Bounds = {
@@ -196,5 +202,5 @@ export function ingestStream(request: Request, origin: Origin, ingest: Ingest, r
     'cache-control': 'no-store',
     'x-request-id': requestId,
   }
-  return new Response(body, { headers })
+  return { status: 200, headers, body }
 }

@@ -31,8 +31,6 @@ export interface AccessPowers {
   readonly fetchVerdict?: FetchGet
   /** Where the audit log goes; absent: nowhere. */
   readonly auditSink?: AuditSink
-  /** Address of the other end of a request's connection; absent: not known. */
-  readonly peerOf?: (request: Request) => string | undefined
 }
 
 /** What access is started with. */
@@ -109,13 +107,13 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
 
 function openIdentify(
   { providers, realm }: Exclude<IdentitySettings, 'none'>,
-  { config, peerOf }: SystemAccessParts,
+  { config }: SystemAccessParts,
   tools: IdentityParts & { readonly audit: Audit },
 ): Identify {
   const { trustedProxies, wrongCredentialsPerAddress: failures } = config.vars.quota
   const opened = providers.map((provider) => openProvider(provider, realm, tools))
   const chain = createIdentityChain({ ...tools, providers: opened })
-  return createIdentify({ ...tools, chain, addressOf: createAddressOf(trustedProxies, peerOf), failures })
+  return createIdentify({ ...tools, chain, addressOf: createAddressOf(trustedProxies), failures })
 }
 
 function openPolicy(rules: PolicySettings, schemas: Schemas, tools: IdentityParts): Policy {

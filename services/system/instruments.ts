@@ -8,6 +8,7 @@
 import type { Config, ServiceName } from './settings.ts'
 import type { Access } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
+import type { Answer, Handler, HandlerRequest } from '#shared/handler.ts'
 import type { Route } from '#shared/http/route.ts'
 import { createHttpMetrics } from '#shared/observe/metrics/observe_http.ts'
 import { createHubObserver } from '#shared/observe/metrics/hub_observer.ts'
@@ -19,7 +20,7 @@ import { formatMetrics, METRICS_MEDIA_TYPE, metricsFormatOf } from '#shared/obse
 import { createRegistry, type MetricsRegistry } from '#shared/observe/metrics/registry.ts'
 import { spanPublisher } from '#shared/observe/metrics/span_publisher.ts'
 import type { Publisher } from '#shared/publish/publish.ts'
-import type { FetchHandler, ProcessUsage, UdpPower } from '#shared/runtime/runtime.ts'
+import type { ProcessUsage, UdpPower } from '#shared/runtime/runtime.ts'
 import { parseStoreAddress, type StoreAddress } from '#shared/store/open/address.ts'
 import type { Store } from '#shared/store/store.ts'
 import {
@@ -86,7 +87,7 @@ export interface Instruments {
   /** Access for listening, measured. */
   listening(access: Access): Pick<Access, 'forListening'>
   /** @param route A route of the configuration. */
-  handler(service: ServiceName | undefined, route: string, handler: FetchHandler): FetchHandler
+  handler(service: ServiceName | undefined, route: string, handler: Handler): Handler
   logger(service: ServiceName): Logger
   /** `GET /metrics`. */
   readonly route: Route
@@ -163,11 +164,13 @@ export function createInstruments(parts: InstrumentParts): Instruments {
   }
 }
 
-async function page(metrics: MetricsRegistry, request: Request): Promise<Response> {
+async function page(metrics: MetricsRegistry, request: HandlerRequest): Promise<Answer> {
   const format = metricsFormatOf(request.headers.get('accept'))
-  return new Response(formatMetrics(await metrics.collect(), format), {
+  return {
+    status: 200,
     headers: { 'content-type': METRICS_MEDIA_TYPE[format], 'cache-control': 'no-store' },
-  })
+    body: formatMetrics(await metrics.collect(), format),
+  }
 }
 
 const BACKENDS: Readonly<Record<StoreAddress['kind'], string>> = {

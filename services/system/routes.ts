@@ -5,9 +5,9 @@
  */
 
 import type { Config, ServiceName } from './settings.ts'
+import type { Answer, Handler } from '#shared/handler.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
-import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Instruments } from './instruments.ts'
 
@@ -23,7 +23,7 @@ export interface Readiness {
 
 /** What the dispatcher asks of the system. */
 export interface DispatcherParts {
-  readonly dispatch: (service: ServiceName) => FetchHandler
+  readonly dispatch: (service: ServiceName) => Handler
   readonly readiness: () => Promise<Readiness>
   readonly instruments: Pick<Instruments, 'handler' | 'route'>
   readonly random: () => string
@@ -38,9 +38,9 @@ export function createDispatcher(
   config: Config,
   services: readonly ServiceName[],
   parts: DispatcherParts,
-): FetchHandler {
-  const exact = new Map<string, FetchHandler>()
-  const prefixes: { readonly prefix: string; readonly handler: FetchHandler }[] = []
+): Handler {
+  const exact = new Map<string, Handler>()
+  const prefixes: { readonly prefix: string; readonly handler: Handler }[] = []
   for (const service of services) {
     for (const route of config.services[service].routes) {
       const handler = parts.instruments.handler(service, route, parts.dispatch(service))
@@ -64,8 +64,8 @@ export function createDispatcher(
 
 /** Liveness tells of the process alone: a restart would not mend a store that cannot be reached. */
 function healthRoutes({ readiness }: DispatcherParts): readonly Route[] {
-  const alive = (): Response => jsonResponse(200, { status: 'ok' })
-  const ready = async (): Promise<Response> => {
+  const alive = (): Answer => jsonResponse(200, { status: 'ok' })
+  const ready = async (): Promise<Answer> => {
     const { connected, streams, reason } = await readiness()
     return jsonResponse(connected ? 200 : 503, {
       status: connected ? 'ready' : 'not_ready',

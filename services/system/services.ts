@@ -16,7 +16,7 @@ import { createHub } from '#shared/hub/shared_hub.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
-import type { FetchHandler } from '#shared/runtime/runtime.ts'
+import type { Handler } from '#shared/handler.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { openEpoch, type CurrentEpoch } from './epoch.ts'
@@ -42,7 +42,7 @@ export interface ServicesParts {
 
 /** Running services. */
 export interface RunningServices {
-  readonly handlers: ReadonlyMap<ServiceName, FetchHandler>
+  readonly handlers: ReadonlyMap<ServiceName, Handler>
   /** Open listener streams, and whether they have an upstream. */
   readonly listening: () => { readonly connected: boolean; readonly streams: number }
   readonly admin: AdminService | undefined
@@ -82,17 +82,17 @@ async function startEach(
   signal: AbortSignal,
 ): Promise<Omit<RunningServices, 'close'>> {
   const { clock, instruments, logger, random, services } = parts
-  const handlers = new Map<ServiceName, FetchHandler>()
+  const handlers = new Map<ServiceName, Handler>()
   const epoch = await openEpoch({ store: instruments.store, clock, random, logger, signal })
   if (services.includes('rest')) handlers.set('rest', startIngest(parts, closers))
   const listening = services.includes('auth') ? await startListening(parts, epoch, closers) : undefined
   if (listening !== undefined) handlers.set('auth', listening.fetch)
   const admin = services.includes('admin') ? startAdmin(parts, closers) : undefined
-  if (admin !== undefined) handlers.set('admin', admin.fetch)
+  if (admin !== undefined) handlers.set('admin', admin.handle)
   return { handlers, listening: listening?.state ?? (() => ({ connected: true, streams: 0 })), admin }
 }
 
-function startIngest(parts: ServicesParts, closers: Closers): FetchHandler {
+function startIngest(parts: ServicesParts, closers: Closers): Handler {
   const { access, clock, config, instruments, logger, random, schemas, version } = parts
   const { store } = instruments
   const { strictIds, skips } = config.services.rest.vars
@@ -113,7 +113,7 @@ function startIngest(parts: ServicesParts, closers: Closers): FetchHandler {
 }
 
 interface Listening {
-  readonly fetch: FetchHandler
+  readonly fetch: Handler
   readonly state: RunningServices['listening']
 }
 

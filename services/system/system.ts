@@ -10,9 +10,9 @@ import type { ScheduledEvent } from '#services/admin/handler.ts'
 import type { Monitoring } from '#services/monitoring/monitoring.ts'
 import type { Config, ServiceName } from './settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { toFetchHandler, type FetchHandler, type Handler } from '#shared/handler.ts'
 import { errorResponse } from '#shared/http/respond.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -45,9 +45,11 @@ export interface SystemParts extends InstrumentPowers, AccessPowers {
 /** Running services. */
 export interface System {
   /** All services behind one address. */
+  readonly handle: Handler
+  /** The same as a standard Fetch handler. */
   readonly fetch: FetchHandler
   /** One service alone, for an own port. */
-  only(service: ServiceName): FetchHandler
+  only(service: ServiceName): Handler
   /** Resolves when the store has answered and the services stand. */
   readonly ready: Promise<void>
   /** A cron trigger is due. Waits until the services stand; does nothing where the admin is not among them. Never rejects. */
@@ -88,8 +90,10 @@ export function startSystem(parts: SystemParts): System {
     if (stop.signal.aborted) return
     logger('error', 'services did not start', { reason: error instanceof Error ? error.message : 'unknown' })
   })
+  const handle = serve(parts.services)
   return {
-    fetch: serve(parts.services),
+    handle,
+    fetch: toFetchHandler(handle),
     only: (service) => serve([service]),
     ready,
     scheduled: async (event) => {
@@ -100,13 +104,13 @@ export function startSystem(parts: SystemParts): System {
     close: () => (closing ??= close()),
   }
 
-  function serve(services: readonly ServiceName[]): FetchHandler {
+  function serve(services: readonly ServiceName[]): Handler {
     return createDispatcher(parts.config, services, { dispatch, readiness, instruments, random, logger })
   }
 
-  function dispatch(service: ServiceName): FetchHandler {
+  function dispatch(service: ServiceName): Handler {
     // It tells how things are also while the store cannot be reached.
-    if (service === 'monitoring' && monitoring !== undefined) return monitoring.fetch
+    if (service === 'monitoring' && monitoring !== undefined) return monitoring.handle
     return (request) => {
       const handler = running?.handlers.get(service)
       if (handler !== undefined) return handler(request)

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { HandlerRequest } from '#shared/handler.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 import type { IntervalSet } from './interval.ts'
 
@@ -18,15 +19,15 @@ import type { IntervalSet } from './interval.ts'
  */
 export interface Access {
   /** Who wants to listen or to read. {@link Listener.grant} then says what the listener may see. */
-  forListening(request: Request): Promise<Listener>
+  forListening(request: HandlerRequest): Promise<Listener>
   /** Who wants to publish. {@link Provider.requirePublish} then decides for each notification. */
-  forPublishing(request: Request): Promise<Provider>
+  forPublishing(request: HandlerRequest): Promise<Provider>
   /**
    * Who administrates. A request that changes something is recorded in the audit log before it is carried out.
    *
    * @throws {AvisoError} Also `ERR_FORBIDDEN` when the sender is not an administrator.
    */
-  forAdministration(request: Request): Promise<Administrator>
+  forAdministration(request: HandlerRequest): Promise<Administrator>
 }
 
 /** Sender of a request to listen or to read. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { HandlerRequest } from '#shared/handler.ts'
 import { rawPath } from '#shared/http/route.ts'
 import type { Access } from './access.ts'
 import type { Audit, AuditSubject } from './audit/audit.ts'
@@ -36,7 +37,11 @@ export function createAdministration({
 }
 
 /** Records a request that changes something, before it is carried out. A request that only reads is recorded only when it is refused. */
-export function recordAdministration(audit: Audit, who: AuditSubject | undefined, request: Request): void {
+export function recordAdministration(
+  audit: Audit,
+  who: AuditSubject | undefined,
+  request: HandlerRequest,
+): void {
   if (READING_METHODS.includes(request.method)) return
   audit.record({ action: 'administered', who, reason: `${request.method} ${rawPath(request.url)}` })
 }

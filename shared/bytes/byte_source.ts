@@ -1,44 +1,71 @@
 /**
- * Streams whose bytes can be had without the stream: a web stream costs more than the write that it leads to, and a hub writes to thousands.
+ * Streams of bytes that need no web stream: that costs more than the write it leads to, and a hub writes to thousands.
  *
  * @module
  */
 
-/** Where the bytes of a stream go. A `ReadableStreamDefaultController` is one. */
+/** Where the bytes of a source go. A `ReadableStreamDefaultController` is one. */
 export interface ByteSink {
-  /** Called once for each pull, at most. Never throws, not even where nobody reads any more. */
+  /** Never throws, not even where nobody reads any more. */
   enqueue(bytes: Uint8Array): void
+  /** That was all. */
   close(): void
   error(reason: unknown): void
 }
 
-/** What makes the bytes of a stream. */
+/** Makes bytes when they are asked for. */
 export interface ByteSource {
-  /**
-   * From now on everything goes to this sink, and nobody reads the stream any more.
-   *
-   * @returns False where the source has ended already: what is left is in the stream.
-   */
-  redirect(sink: ByteSink): boolean
-  /** The reader waits for bytes. They are enqueued once there are any, maybe before this returns. */
+  /** Called once, before anything else. What there is without being asked for is enqueued at once. */
+  open(sink: ByteSink): void
+  /** The reader waits for bytes. They are enqueued once there are any, in one piece, maybe before this returns. */
   pull(): void
   /** Nobody reads any more. */
   cancel(): void
-  /** Calls `task` once it has ended by itself: what is left of it is on its way. */
-  onEnd?(task: () => void): void
 }
-
-const sources = new WeakMap<ReadableStream, ByteSource>()
 
 /**
- * Says where a stream's bytes come from, so that a runtime which can may read them there. What the stream has in its queue is read first,
- * so a source with a first frame enqueues it when the stream is made.
+ * A source as a web stream. Nothing is made before it is asked for: a reader that stalls holds its place, and no bytes.
+ *
+ * @param onEnd Called when the source has ended by itself. What it has enqueued may still be on its way.
  */
-export function offerSource(stream: ReadableStream<Uint8Array>, source: ByteSource): void {
-  sources.set(stream, source)
+export function toReadableStream(source: ByteSource, onEnd?: () => void): ReadableStream<Uint8Array> {
+  return new ReadableStream(new Bridge(source, onEnd), { highWaterMark: 0 })
 }
 
-/** The source of a stream; `undefined` where none was offered. */
-export function sourceOf(stream: ReadableStream): ByteSource | undefined {
-  return sources.get(stream)
+/** What a web stream asks, and where its source writes. A class, because there may be ten thousand of them. */
+class Bridge implements UnderlyingDefaultSource<Uint8Array>, ByteSink {
+  readonly #source: ByteSource
+  readonly #onEnd: (() => void) | undefined
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined
+
+  constructor(source: ByteSource, onEnd: (() => void) | undefined) {
+    this.#source = source
+    this.#onEnd = onEnd
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller
+    this.#source.open(this)
+  }
+
+  pull(): void {
+    this.#source.pull()
+  }
+
+  cancel(): void {
+    this.#source.cancel()
+  }
+
+  enqueue(bytes: Uint8Array): void {
+    this.#controller?.enqueue(bytes)
+  }
+
+  close(): void {
+    this.#controller?.close()
+    this.#onEnd?.()
+  }
+
+  error(reason: unknown): void {
+    this.#controller?.error(reason)
+  }
 }

@@ -6,6 +6,7 @@
 
 import { readToEnd } from '#shared/bytes/read_to_end.ts'
 import { AvisoError } from '#shared/errors.ts'
+import type { HandlerRequest } from '#shared/handler.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { within } from '#shared/time/deadline.ts'
 
@@ -18,7 +19,7 @@ export interface BodyLimits {
 }
 
 /** Refuses a compressed body: 158 bytes of brotli can become 100 MB. */
-export function refuseContentEncoding(request: Request): void {
+export function refuseContentEncoding(request: HandlerRequest): void {
   const encoding = request.headers.get('content-encoding')
   if (encoding === null || encoding.trim().toLowerCase() === 'identity') return
   throw new AvisoError(
@@ -45,7 +46,7 @@ export function bodyBroken(cause: unknown): AvisoError {
 }
 
 /** @returns The declared length, or `undefined` where there is none. */
-function declaredLength(request: Request): number | undefined {
+function declaredLength(request: HandlerRequest): number | undefined {
   const text = request.headers.get('content-length')
   if (text === null) return undefined
   if (!/^\d{1,15}$/.test(text))
@@ -64,7 +65,7 @@ function failLate(): never {
  * `Content-Encoding`, `ERR_BODY_TIMEOUT`, `ERR_BAD_REQUEST` for a body that breaks off.
  */
 export async function readBody(
-  request: Request,
+  request: HandlerRequest,
   { limitBytes, timeoutMs, clock }: BodyLimits,
 ): Promise<Uint8Array> {
   refuseContentEncoding(request)

@@ -9,6 +9,7 @@
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { AvisoErrorCode } from '#shared/errors.ts'
+import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import type { LogFields, Logger } from '#shared/logger.ts'
 
 /** Whose wire form an error takes: 1.x (our own codes) or 2.x (its code names). */
@@ -72,7 +73,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<AvisoErrorCode, number>> = {
 }
 
 /** The id of a request: the caller's `X-Request-ID` where it is harmless, else a random one. */
-export function requestIdOf(request: Request, random: () => string): string {
+export function requestIdOf(request: HandlerRequest, random: () => string): string {
   const given = request.headers.get('x-request-id')
   return given !== null && REQUEST_ID.test(given) ? given : random()
 }
@@ -94,8 +95,8 @@ export function jsonResponse(
   status: number,
   body: unknown,
   headers?: Readonly<Record<string, string>>,
-): Response {
-  return new Response(jsonText(body), {
+): Answer {
+  return {
     status,
     headers: {
       'content-type': 'application/json',
@@ -103,7 +104,8 @@ export function jsonResponse(
       'x-content-type-options': 'nosniff',
       ...headers,
     },
-  })
+    body: jsonText(body),
+  }
 }
 
 /** The client-safe form of any thrown value: everything that is not an {@link AvisoError} becomes one `ERR_INTERNAL`. */
@@ -198,7 +200,7 @@ function logError(error: AvisoError, context: ErrorContext): void {
  * `details` of the error become members of the body (`field`, `oldest_revision`, …) except `wire_code` (see {@link wireCode}),
  * `allow` (the `Allow` header of a 405), `retry_after` (seconds, the `Retry-After` header) and `challenge` (`WWW-Authenticate`).
  */
-export function errorResponse(error: unknown, context: ErrorContext): Response {
+export function errorResponse(error: unknown, context: ErrorContext): Answer {
   const failure = toAvisoError(error)
   logError(failure, context)
   return jsonResponse(failure.status, errorBody(failure, context), errorHeaders(failure, context))

@@ -1,13 +1,13 @@
 /**
- * Exact-path routing on itty-router: a route table becomes a Fetch handler that answers 404, 405 (with `Allow`) and every
+ * Exact-path routing on itty-router: a route table becomes a handler that answers 404, 405 (with `Allow`) and every
  * thrown error in our JSON shape, HEAD wherever there is GET, and every answer with its `X-Request-ID`.
  *
  * @module
  */
 
 import { Router } from 'itty-router'
-import type { IRequest } from 'itty-router'
 import { AvisoError } from '#shared/errors.ts'
+import { cancelBody, type Answer, type Handler, type HandlerRequest } from '#shared/handler.ts'
 import type { Logger } from '#shared/logger.ts'
 import { errorResponse, requestIdOf } from './respond.ts'
 import type { WireGeneration } from './respond.ts'
@@ -20,7 +20,7 @@ export interface RouteContext {
 }
 
 /** Answers a request, or throws an `AvisoError`. */
-export type RouteHandler = (request: Request, context: RouteContext) => Promise<Response> | Response
+export type RouteHandler = (request: HandlerRequest, context: RouteContext) => Promise<Answer> | Answer
 
 /** One line of a route table. */
 export interface Route {
@@ -58,37 +58,46 @@ function accepts(route: Route, url: string): boolean {
   return route.trailingSlash === true && !path.endsWith('//')
 }
 
-function withoutBody(response: Response): Response {
-  response.body?.cancel().catch(() => undefined)
-  return new Response(null, { status: response.status, headers: response.headers })
+function withoutBody({ status, headers, body }: Answer): Answer {
+  cancelBody(body)
+  return { status, headers, body: null }
+}
+
+/** What itty-router reads and adds to; the request itself stays as it is. */
+interface Routed {
+  readonly method: string
+  readonly url: string
+  readonly request: HandlerRequest
+  /** Set where a pattern fits. */
+  readonly params?: RouteContext['params']
 }
 
 /** @returns A handler that never rejects. */
-export function createRouter(
-  routes: readonly Route[],
-  options: RouterOptions,
-): (request: Request) => Promise<Response> {
+export function createRouter(routes: readonly Route[], options: RouterOptions): Handler {
   const { logger, random } = options
-  const router = Router<IRequest & Request, [string], Response | undefined>()
+  const router = Router<Routed, [string], Answer | undefined>()
 
   for (const route of routes) {
-    const handle = async (request: IRequest & Request, requestId: string): Promise<Response | undefined> => {
+    const handle = async (
+      { request, params = {} }: Routed,
+      requestId: string,
+    ): Promise<Answer | undefined> => {
       if (!accepts(route, request.url)) return undefined
       try {
-        return await route.handle(request, { requestId, params: request.params })
+        return await route.handle(request, { requestId, params })
       } catch (error) {
         return errorResponse(error, { requestId, logger, generation: route.generation ?? 1 })
       }
     }
     router[VERBS[route.method]](route.path, handle)
     if (route.method !== 'GET') continue
-    router[VERBS.HEAD](route.path, async (request, requestId) => {
-      const response = await handle(request, requestId)
-      return response && withoutBody(response)
+    router[VERBS.HEAD](route.path, async (routed, requestId) => {
+      const answer = await handle(routed, requestId)
+      return answer && withoutBody(answer)
     })
   }
 
-  const refuse = (request: Request): AvisoError => {
+  const refuse = (request: HandlerRequest): AvisoError => {
     const path = rawPath(request.url)
     const found = routes.filter((route, index) => accepts(route, request.url) && patterns[index]?.test(path))
     if (found.length === 0) return new AvisoError('ERR_NOT_FOUND', 'There is nothing at this path')
@@ -101,10 +110,10 @@ export function createRouter(
   return async (request) => {
     const requestId = requestIdOf(request, random)
     try {
-      const response = await router.fetch(request as IRequest & Request, requestId)
-      if (response === undefined) return errorResponse(refuse(request), { requestId, logger })
-      if (!response.headers.has('x-request-id')) response.headers.set('x-request-id', requestId)
-      return response
+      const { method, url } = request
+      const answer: Answer | undefined = await router.fetch({ method, url, request }, requestId)
+      if (answer === undefined) return errorResponse(refuse(request), { requestId, logger })
+      return { ...answer, headers: { 'x-request-id': requestId, ...answer.headers } }
     } catch (error) {
       return errorResponse(error, { requestId, logger })
     }

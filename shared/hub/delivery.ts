@@ -225,7 +225,6 @@ function end(desk: Desk, stream: Stream, ending: Ending): void {
   const frame = format.closing?.({ ...ending, position })
   if (frame !== undefined) sink.enqueue(frame)
   sink.close()
-  stream.onEnd?.()
 }
 
 function detach({ fronts, waiting, history, onGone }: Desk, stream: Stream): void {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { ByteSource } from '#shared/bytes/byte_source.ts'
 import type { Notification, NotificationFilter } from '#shared/notification/notification.ts'
 import type { KeyRange, Revision, StoreEvent } from '#shared/store/store.ts'
 
@@ -92,9 +93,9 @@ export interface SubscribeRequest {
   readonly onGone?: () => void
 }
 
-/** A running stream. Cancelling `body` frees everything. */
+/** A running stream. Cancelling `body` frees everything, also before it is opened. */
 export interface Subscription {
-  readonly body: ReadableStream<Uint8Array>
+  readonly body: ByteSource
   /** Ends the stream with a closing frame. Idempotent. */
   end(reason: EndReason): void
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { offerSource, type ByteSink } from '#shared/bytes/byte_source.ts'
+import type { ByteSink, ByteSource } from '#shared/bytes/byte_source.ts'
 import type { Revision } from '#shared/store/store.ts'
 import type { Cursor } from './source/chunk.ts'
 import type { Group } from './group.ts'
@@ -35,7 +35,7 @@ export interface StreamStart extends Cursor {
 export interface Stream extends Cursor {
   readonly group: Group
   readonly format: StreamFormat
-  /** Where its bytes go: into the web stream, or directly to the runtime's socket. */
+  /** Where its bytes go. */
   sink: ByteSink
   next: Revision
   index: number
@@ -52,8 +52,6 @@ export interface Stream extends Cursor {
   waiter: HistoryWaiter | undefined
   hasEnded: boolean
   readonly onGone: (() => void) | undefined
-  /** Called when the stream has ended, but not when it was cancelled. */
-  onEnd: (() => void) | undefined
   readonly heartbeatMs: number
   /** Times in milliseconds since the epoch; `parkedAt` is 0 while the reader keeps up. */
   readonly endsAt: number
@@ -74,38 +72,60 @@ export interface StreamReader {
 export function openStream(
   start: StreamStart,
   reader: StreamReader,
-): { readonly stream: Stream; readonly body: ReadableStream<Uint8Array> } {
-  let stream: Stream | undefined
-  const body = new ReadableStream<Uint8Array>(
-    {
-      start: (controller) => {
-        stream = createStream(start, controller)
-        if (start.opening !== undefined) controller.enqueue(start.opening)
-      },
-      pull: () => {
-        if (stream !== undefined) reader.pulled(stream)
-      },
-      cancel: () => {
-        if (stream !== undefined) reader.cancelled(stream)
-      },
-    },
-    // No bytes are made before the reader asks: a stalled reader holds a cursor, and no bytes.
-    { highWaterMark: 0 },
-  )
-  const opened = stream
-  if (opened === undefined) throw new TypeError('A stream starts when it is made')
-  offerSource(body, {
-    redirect: (sink) => {
-      if (!opened.hasEnded) opened.sink = sink
-      return !opened.hasEnded
-    },
-    pull: () => reader.pulled(opened),
-    cancel: () => reader.cancelled(opened),
-    onEnd: (task) => {
-      opened.onEnd = task
-    },
-  })
-  return { stream: opened, body }
+): { readonly stream: Stream; readonly body: ByteSource } {
+  const early = new EarlySink()
+  const stream = createStream(start, early)
+  if (start.opening !== undefined) early.enqueue(start.opening)
+  return { stream, body: new StreamBody(stream, early, reader) }
+}
+
+/** What a stream writes before it has a reader: the first frame, and the last one where it ends so soon. */
+class EarlySink implements ByteSink {
+  readonly #writes: ((sink: ByteSink) => void)[] = []
+
+  enqueue(bytes: Uint8Array): void {
+    this.#writes.push((sink) => sink.enqueue(bytes))
+  }
+
+  close(): void {
+    this.#writes.push((sink) => sink.close())
+  }
+
+  error(reason: unknown): void {
+    this.#writes.push((sink) => sink.error(reason))
+  }
+
+  moveTo(sink: ByteSink): void {
+    for (const write of this.#writes) write(sink)
+  }
+}
+
+/** The bytes of a stream. A class, because there are ten thousand of them. */
+class StreamBody implements ByteSource {
+  readonly #stream: Stream
+  readonly #reader: StreamReader
+  #early: EarlySink | undefined
+
+  constructor(stream: Stream, early: EarlySink, reader: StreamReader) {
+    this.#stream = stream
+    this.#early = early
+    this.#reader = reader
+  }
+
+  open(sink: ByteSink): void {
+    const early = this.#early
+    this.#early = undefined
+    this.#stream.sink = sink
+    early?.moveTo(sink)
+  }
+
+  pull(): void {
+    this.#reader.pulled(this.#stream)
+  }
+
+  cancel(): void {
+    this.#reader.cancelled(this.#stream)
+  }
 }
 
 function createStream(start: StreamStart, sink: ByteSink): Stream {
@@ -124,7 +144,6 @@ function createStream(start: StreamStart, sink: ByteSink): Stream {
     waiter: undefined,
     hasEnded: false,
     onGone,
-    onEnd: undefined,
     heartbeatMs,
     endsAt,
     ageReason,

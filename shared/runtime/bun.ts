@@ -6,15 +6,16 @@
 
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
-import { sourceOf } from '#shared/bytes/byte_source.ts'
-import { answerSender, followBody } from './lingering.ts'
+import { toReadableStream } from '#shared/bytes/byte_source.ts'
+import { isStreamed, type Answer, type Handler } from '#shared/handler.ts'
 import { bunFetch } from './plain_fetch.ts'
 import { databaseFile, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
-import type { FetchHandler, ListenOptions, Platform, RunningServer } from './runtime.ts'
+import type { ListenOptions, Platform, RunningServer } from './runtime.ts'
 import { TAKEN_LIMIT_MS } from './server_limits.ts'
 import { openSqlite } from './sqlite.ts'
 import { nodeUdp } from './udp.ts'
+import { respondTo, WebRequest } from './web_request.ts'
 
 /** The parts of the `Bun` global used here. */
 interface BunGlobal {
@@ -35,9 +36,6 @@ interface BunServer {
   requestIP(request: Request): { readonly address: string } | null
   stop(closeActive: boolean): Promise<void>
 }
-
-/** What streams have, and hardly another answer. */
-const STREAM_HEADER = 'x-accel-buffering'
 
 /** The powers of Bun. */
 export function createBunPlatform(): Platform {
@@ -60,8 +58,8 @@ export function createBunPlatform(): Platform {
 
 async function serveBun(
   bun: BunGlobal,
-  handler: FetchHandler,
-  { host, port, onPeer }: ListenOptions,
+  handler: Handler,
+  { host, port }: ListenOptions,
 ): Promise<RunningServer> {
   // Bun closes a response that is silent for 10 s unless told otherwise; our heartbeats alone should decide.
   const server = bun.serve({
@@ -71,19 +69,25 @@ async function serveBun(
     // Beyond it Bun answers by itself and closes the connection of a client that still sends. It reads no more than is asked for.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch: async (request, self) => {
-      const peer = onPeer === undefined ? null : self.requestIP(request)
-      const isClosed = closesAfter(request.headers)
-      const { request: followed, body } = isClosed ? followBody(request) : { request }
-      if (peer !== null) onPeer?.(followed, peer.address)
-      const response = await handler(followed)
-      if (body?.isOver === false) return answerSender(response, body)
-      // Looking at the body of an answer that is none of a hub would make a stream of it.
-      if (!response.headers.has(STREAM_HEADER) || response.body === null) return response
-      sourceOf(response.body)?.onEnd?.(() => self.timeout(request, TAKEN_LIMIT_MS / 1000))
-      return response
+      const received = new WebRequest(request, {
+        findPeer: () => self.requestIP(request)?.address,
+        isClosing: closesAfter(request.headers),
+      })
+      const answer = await handler(received)
+      return respondTo(
+        received,
+        onEndOf(answer, () => self.timeout(request, TAKEN_LIMIT_MS / 1000)),
+      )
     },
   })
   return { url: `http://${host}:${server.port}`, close: () => server.stop(true) }
+}
+
+/** The same answer, of which is told when its source has ended. */
+function onEndOf(answer: Answer, onEnd: () => void): Answer {
+  const { body } = answer
+  if (!isStreamed(body) || body instanceof ReadableStream) return answer
+  return { ...answer, body: toReadableStream(body, onEnd) }
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Node (22.18 or newer): HTTP through srvx, SQLite through `node:sqlite`, store calls through undici.
+ * Node (22.18 or newer): HTTP through `node:http`, SQLite through `node:sqlite`, store calls through undici.
  *
  * @module
  */

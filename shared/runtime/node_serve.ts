@@ -1,5 +1,5 @@
 /**
- * HTTP through `node:http` and srvx, on Node and on Deno.
+ * HTTP through `node:http`, on Node and on Deno.
  *
  * Deno's own server keeps a channel of 40 KiB for every answer that is a stream (measured on 2.9, 10,000 idle listeners: 67 KiB each,
  * against 23 KiB here; a burst costs a third less processor time here, a POST a tenth more).
@@ -7,13 +7,14 @@
  * @module
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { FastResponse, serve } from 'srvx/node'
-import { answerSender } from './lingering.ts'
-import { readingFromMessage } from './node_body.ts'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Handler } from '#shared/handler.ts'
+import { writeAnswer } from './node_answer.ts'
+import { NodeRequest } from './node_request.ts'
 import { ambiguityOf, refuseAmbiguity } from './node_strict.ts'
-import { writingStreams } from './node_stream.ts'
-import type { FetchHandler, ListenOptions, RunningServer } from './runtime.ts'
+import type { ListenOptions, RunningServer } from './runtime.ts'
 import {
   CONNECTION_CHECK_MS,
   HEADERS_TIMEOUT_MS,
@@ -23,41 +24,44 @@ import {
 } from './server_limits.ts'
 
 /** Starts a server. */
-export async function serveNode(
-  handler: FetchHandler,
-  { host, port, onPeer }: ListenOptions,
-): Promise<RunningServer> {
-  // Undici's own Response costs twice the rest of a request (`shared/README.md`, "Decisions"); srvx's answers the same calls.
-  globalThis.Response = FastResponse as unknown as typeof Response
-  const server = serve({
-    fetch: async (serverRequest) => {
-      const node = serverRequest.runtime?.node
-      const message = node?.req as IncomingMessage
-      const { request, body } = readingFromMessage(serverRequest, message, node?.res as ServerResponse)
-      const ambiguity = ambiguityOf(message)
-      if (onPeer !== undefined && request.ip !== undefined) onPeer(request, request.ip)
-      const answer = ambiguity === undefined ? await handler(request) : refuseAmbiguity(ambiguity)
-      return writingStreams(body.isOver ? answer : await answerSender(answer, body))
-    },
-    hostname: host,
-    port,
-    silent: true,
-    gracefulShutdown: false,
-    node: {
+export async function serveNode(handler: Handler, { host, port }: ListenOptions): Promise<RunningServer> {
+  const server = createServer(
+    {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: CONNECTION_CHECK_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      // As the Fetch standard has it. Node leaves out the second of two credentials otherwise, and nothing would refuse them.
+      joinDuplicateHeaders: true,
     },
-  })
-  await server.ready()
+    (message, response) => void respond(handler, message, response),
+  )
+  server.listen({ host, port, exclusive: true })
+  await once(server, 'listening')
   return {
-    url: trimSlash(server.url ?? `http://${host}:${port}`),
-    close: () => Promise.resolve(server.close(true)).then(() => undefined),
+    url: urlOf(server.address() as AddressInfo),
+    close: () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeAllConnections()
+      return closed
+    },
   }
 }
 
-function trimSlash(url: string): string {
-  return url.replace(/\/$/, '')
+async function respond(handler: Handler, message: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const request = new NodeRequest(message, response)
+    const ambiguity = ambiguityOf(message)
+    const answer = ambiguity === undefined ? await handler(request) : refuseAmbiguity(ambiguity)
+    writeAnswer(answer, response, request)
+  } catch {
+    // Handlers answer their own errors, so what comes here is a defect.
+    if (response.headersSent) response.destroy()
+    else response.writeHead(500).end()
+  }
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }

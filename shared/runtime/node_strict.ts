@@ -8,6 +8,7 @@
  */
 
 import type { IncomingMessage } from 'node:http'
+import type { Answer } from '#shared/handler.ts'
 
 /** Dots as a segment, in any spelling; a backslash; two slashes at the start. */
 const AMBIGUOUS_PATH = /(?:\/|%2f)(?:\.|%2e){1,2}(?:\/|%2f|$)|\\|^\/\//i
@@ -37,10 +38,11 @@ const ANSWERS: Readonly<Record<Ambiguity, readonly [status: number, code: string
 }
 
 /** The answer to such a request. */
-export function refuseAmbiguity(ambiguity: Ambiguity): Response {
+export function refuseAmbiguity(ambiguity: Ambiguity): Answer {
   const [status, code, message] = ANSWERS[ambiguity]
-  return new Response(JSON.stringify({ message, detail: message, code }), {
+  return {
     status,
     headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
-  })
+    body: JSON.stringify({ message, detail: message, code }),
+  }
 }

@@ -4,10 +4,8 @@
  * @module
  */
 
+import type { Handler } from '#shared/handler.ts'
 import type { FetchLike } from './fetch_like.ts'
-
-/** A Fetch handler. */
-export type FetchHandler = (request: Request) => Promise<Response>
 
 /** A listening server. */
 export interface RunningServer {
@@ -43,8 +41,6 @@ export interface ListenOptions {
   readonly host: string
   /** 0 for a free one. */
   readonly port: number
-  /** Told the address at the other end of a request's connection, before the request is handled. Absent: it is not looked up. */
-  readonly onPeer?: (request: Request, address: string) => void
 }
 
 /** A UDP socket that sends to one address. */
@@ -80,7 +76,7 @@ export interface Platform {
   /** e.g. `node 24.21.0` */
   readonly version: string
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly serve: (handler: FetchHandler, options: ListenOptions) => Promise<RunningServer>
+  readonly serve: (handler: Handler, options: ListenOptions) => Promise<RunningServer>
   /** Opens (and makes) the embedded store's database in `folder`; `undefined`: in memory. */
   readonly openDatabase: (folder: string | undefined) => Promise<SqlDatabase>
   readonly readText: (path: string) => Promise<string>

@@ -5,9 +5,10 @@
  * @module
  */
 
-import { answerSender, followBody } from './lingering.ts'
+import type { FetchHandler, Handler } from '#shared/handler.ts'
 import { plainFetch } from './plain_fetch.ts'
-import type { FetchHandler, Platform, SqlDatabase, SqlRow, SqlValue } from './runtime.ts'
+import type { Platform, SqlDatabase, SqlRow, SqlValue } from './runtime.ts'
+import { respondTo, WebRequest } from './web_request.ts'
 
 /** The parts of a Durable Object's state used here. */
 export interface DurableObjectState {
@@ -44,10 +45,10 @@ export function createWorkerdPlatform(
 }
 
 /** A handler whose answers reach clients that still send: workerd itself takes 64 KiB or one second more, and closes the connection. */
-export function answeringSenders(handler: FetchHandler): FetchHandler {
-  return async (received) => {
-    const { request, body } = followBody(received)
-    return withLength(await answerSender(await handler(request), body))
+export function answeringSenders(handler: Handler): FetchHandler {
+  return async (request) => {
+    const received = new WebRequest(request, { isClosing: true })
+    return withLength(await respondTo(received, await handler(received)))
   }
 }
 

@@ -36,7 +36,7 @@ function withDoor(
     async (test) => {
       const home = await temporaryFolder(context)
       const platform = await detectPlatform()
-      const server = await platform.serve(test.system.fetch, { host: '127.0.0.1', port: 0 })
+      const server = await platform.serve(test.system.handle, { host: '127.0.0.1', port: 0 })
       const clients: Client[] = []
       const start = (command: string, argv: readonly string[]): Client => {
         const started = startClient(client.command(command), argv, { home })

@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { toReadableStream } from '#shared/bytes/byte_source.ts'
 import { END_OF_KEYS, toBytes } from '#shared/bytes/bytes.ts'
 import { CHUNK_BYTES } from '#shared/hub/source/limits.ts'
 import {
@@ -152,7 +153,7 @@ export function liveContract(subject: HubSubject): void {
       const publisher = createPublisher(store, space, (text) => text.padEnd(300, '.'))
       const format = createTestFormat(space)
       const { body } = await hub.subscribe({ selection: notificationsOf('a'), from: LIVE, format })
-      const reader = body.getReader()
+      const reader = toReadableStream(body).getReader()
       await reader.read()
       let last = 0n
       for (let count = 0; count < 20; count++) {

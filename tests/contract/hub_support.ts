@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { FieldCondition, NotificationFilter } from '#shared/notification/notification.ts'
-import { sourceOf, type ByteSink } from '#shared/bytes/byte_source.ts'
+import { toReadableStream, type ByteSink, type ByteSource } from '#shared/bytes/byte_source.ts'
 import { prefixEnd, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { MAX_TXN_OPERATIONS, type Revision, type Store, type StoreOperation } from '#shared/store/store.ts'
@@ -232,10 +232,8 @@ interface PieceReader {
 /** Pieces that a socket takes before it is full. */
 const SOCKET_PIECES = 3
 
-/** Reads past the web stream, as a runtime's socket does: it asks for more while it is given something, until it is full. */
-function socketReader(body: ReadableStream<Uint8Array>): PieceReader {
-  const source = sourceOf(body)
-  assert.ok(source !== undefined)
+/** Reads as a runtime's socket does: it asks for more while it is given something, until it is full. */
+function socketReader(source: ByteSource): PieceReader {
   const pieces: Uint8Array[] = []
   let hasEnded = false
   let isDry = false
@@ -253,16 +251,10 @@ function socketReader(body: ReadableStream<Uint8Array>): PieceReader {
     },
     error: (reason) => assert.fail(`the stream was broken off: ${String(reason)}`),
   }
-  const reader = body.getReader()
-  let isRedirected = false
+  source.open(sink)
+  if (pieces.length === 0) source.pull()
   return {
     read: async () => {
-      if (!isRedirected) {
-        const first = await reader.read()
-        isRedirected = !first.done && source.redirect(sink)
-        if (isRedirected) source.pull()
-        return first
-      }
       while (pieces.length === 0 && !hasEnded) {
         await new Promise<void>((resolve) => {
           wake = resolve
@@ -275,17 +267,16 @@ function socketReader(body: ReadableStream<Uint8Array>): PieceReader {
       }
       return { done: value === undefined, value }
     },
-    cancel: async () => {
-      if (isRedirected) source.cancel()
-      else await reader.cancel()
-    },
+    cancel: async () => source.cancel(),
   }
 }
 
-/** Subscribes. @param isDirect Whether it reads past the web stream, which asks for some pieces ahead. */
+/** Subscribes. @param isDirect Whether it reads without a web stream, as a socket that asks for some pieces ahead. */
 export async function listen(hub: Hub, request: SubscribeRequest, isDirect = false): Promise<Listener> {
   const subscription = await within('a subscription', hub.subscribe(request))
-  const reader: PieceReader = isDirect ? socketReader(subscription.body) : subscription.body.getReader()
+  const reader: PieceReader = isDirect
+    ? socketReader(subscription.body)
+    : toReadableStream(subscription.body).getReader()
   const frames: Frame[] = []
   const lines = createLineSplitter({ maxBytes: MAX_LINE_BYTES })
   const take = (piece: Uint8Array): void => {

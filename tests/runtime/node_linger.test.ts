@@ -9,19 +9,19 @@ import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 
-import { arrivingMessage } from '#shared/runtime/node_body.ts'
+import { NodeRequest } from '#shared/runtime/node_request.ts'
 
 const BOUNDS = { ms: 200, bytes: 1_000_000 }
 const HEAD = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n'
 
-describe('arrivingMessage()', { timeout: 20_000 }, () => {
+describe('NodeRequest.takeRest()', { timeout: 20_000 }, () => {
   let server: Server
   let port: number
   before(async () => {
     server = createServer((message, response) => {
-      const body = arrivingMessage(message, response, BOUNDS)
+      const request = new NodeRequest(message, response, BOUNDS)
       response.writeHead(401, { 'content-length': 2 }).write('no')
-      void body.takeRest().then(() => response.end())
+      void request.takeRest().then(() => response.end())
     })
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
     port = (server.address() as AddressInfo).port

@@ -1,5 +1,6 @@
 /** The admin service over a store in memory, with a real publisher beside it. */
 
+import { toFetchHandler } from '#shared/handler.ts'
 import { createAdminService, type AdminParts, type AdminService } from '#services/admin/handler.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
@@ -50,15 +51,18 @@ export function setUp(parts: Partial<AdminParts> = {}): AdminFixture {
   })
   const identity = { unixUser: 'user', hostname: 'host', version: '1' }
   const publisher = createPublisher({ store, clock, random, logger: silentLogger, identity })
-  const ingest = createRestHandler({
-    publisher,
-    access: createOpenAccess(),
-    schemas,
-    clock,
-    random,
-    logger: silentLogger,
-    info: { version: '1' },
-  })
+  const ingest = toFetchHandler(
+    createRestHandler({
+      publisher,
+      access: createOpenAccess(),
+      schemas,
+      clock,
+      random,
+      logger: silentLogger,
+      info: { version: '1' },
+    }),
+  )
+  const fetch = toFetchHandler(service.handle)
   return {
     store,
     clock,
@@ -79,7 +83,7 @@ export function setUp(parts: Partial<AdminParts> = {}): AdminFixture {
         headers: { 'content-type': 'application/json', ...headers },
         ...(text !== undefined && { body: text }),
       }
-      const response = await service.fetch(new Request(`http://127.0.0.1${path}`, init))
+      const response = await fetch(new Request(`http://127.0.0.1${path}`, init))
       const answer = await response.text()
       return { status: response.status, headers: response.headers, text: answer, body: parse(answer) }
     },

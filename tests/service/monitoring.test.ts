@@ -5,6 +5,7 @@ import { startMonitoring, type Monitoring, type MonitoringParts } from '#service
 import type { MonitoringOptions, OpsviewOptions } from '#services/monitoring/options.ts'
 import { monitoringVars, opsviewServer } from '#services/monitoring/settings.ts'
 import { MAX_DATAGRAMS_PER_SECOND } from '#services/monitoring/receive/udp_gate.ts'
+import { toFetchHandler } from '#shared/handler.ts'
 import { formatMetrics } from '#shared/observe/metrics/open_metrics.ts'
 import { createRegistry } from '#shared/observe/metrics/registry.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
@@ -83,7 +84,9 @@ function users(...names: readonly string[]): Uint8Array {
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 async function statusOf(monitoring: Monitoring): Promise<Record<string, unknown>> {
-  const response = await monitoring.fetch(new Request('http://127.0.0.1/api/v1/monitoring/status'))
+  const response = await toFetchHandler(monitoring.handle)(
+    new Request('http://127.0.0.1/api/v1/monitoring/status'),
+  )
   assert.equal(response.status, 200)
   return (await response.json()) as Record<string, unknown>
 }
@@ -266,7 +269,7 @@ describe('startMonitoring()', () => {
 
 describe('POST /api/v1/telemetry', () => {
   const post = (monitoring: Monitoring, body: string, token?: string): Promise<Response> =>
-    monitoring.fetch(
+    toFetchHandler(monitoring.handle)(
       new Request('http://127.0.0.1/api/v1/telemetry', {
         method: 'POST',
         body,

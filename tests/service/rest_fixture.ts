@@ -1,6 +1,7 @@
 /** The ingest with a publisher that records what it is handed. */
 
 import assert from 'node:assert/strict'
+import { toFetchHandler } from '#shared/handler.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
 import type { RestOptions } from '#services/rest/handler.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
@@ -53,16 +54,18 @@ export function setUp(
   const recorder = recordingPublisher(failures, replays)
   let randoms = 0
   const clock = createManualClock(NOW)
-  const handler = createRestHandler({
-    publisher: recorder.publisher,
-    access: createOpenAccess(),
-    schemas,
-    clock,
-    random: () => `random-${++randoms}`,
-    logger: silentLogger,
-    info: { version: '1.2.3' },
-    ...rest,
-  })
+  const handler = toFetchHandler(
+    createRestHandler({
+      publisher: recorder.publisher,
+      access: createOpenAccess(),
+      schemas,
+      clock,
+      random: () => `random-${++randoms}`,
+      logger: silentLogger,
+      info: { version: '1.2.3' },
+      ...rest,
+    }),
+  )
   const post = async (body: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
     const isRaw = typeof body === 'string' || body instanceof Uint8Array
     const init = { method: 'POST', headers, body: isRaw ? (body as BodyInit) : JSON.stringify(body) }

@@ -101,7 +101,7 @@ export async function startLevel({ store, services = ['auth'], port = 0 }: Level
     version: '1.2.3',
     readSecret: createSecretReader(TOKENS),
   })
-  const server: RunningServer = await platform.serve(system.fetch, { host: '127.0.0.1', port })
+  const server: RunningServer = await platform.serve(system.handle, { host: '127.0.0.1', port })
   const { url } = server
   const ask: Level['ask'] = (path, init = {}, role = 'OPERATOR') =>
     fetch(url + path, {

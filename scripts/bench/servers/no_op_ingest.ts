@@ -32,7 +32,7 @@ const system = startSystem({
   baseUrl: () => url,
   version: '0.0.0',
 })
-const server = await platform.serve(system.fetch, { host: '127.0.0.1', port: 0 })
+const server = await platform.serve(system.handle, { host: '127.0.0.1', port: 0 })
 await system.ready
 url = server.url
 console.log(`Listening on ${url}`)

@@ -13,13 +13,13 @@ import type { AuthLimits } from '../listen/limits.ts'
 import { ageOf } from '../listen/stream.ts'
 import type { Access, Grant } from '#shared/access/access.ts'
 import { AvisoError, oldestRevisionOf } from '#shared/errors.ts'
+import type { Answer, AnswerBody, Handler, HandlerRequest } from '#shared/handler.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { requestIdOf } from '#shared/http/respond.ts'
 import { rawPath } from '#shared/http/route.ts'
 import { parseStrictJson, type JsonValue } from '#shared/json/strict_json.ts'
 import { toKeyRange } from '#shared/access/interval.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import type { CallOptions, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -46,10 +46,10 @@ export function isFacadePath(path: string): boolean {
 /** Deeper than `{"create_request":{"filters":[]}}`, so that a request with a wrong field is refused for the field, not for its depth. */
 const JSON_LIMITS = { maxDepth: 8, maxNames: 64, maxArray: 64 }
 
-type FacadeRoute = (request: Request, requestId: string) => Promise<Response>
+type FacadeRoute = (request: HandlerRequest, requestId: string) => Promise<Answer>
 
 /** Answers every path of {@link isFacadePath}. */
-export function createFacade(parts: FacadeParts): FetchHandler {
+export function createFacade(parts: FacadeParts): Handler {
   const { store, hub, access, epoch, random, logger, schemas } = parts
   const routes: ReadonlyMap<string, FacadeRoute> = new Map([
     ['/v3/kv/range', range],
@@ -68,16 +68,14 @@ export function createFacade(parts: FacadeParts): FetchHandler {
     }
   }
 
-  async function range(request: Request, requestId: string): Promise<Response> {
+  async function range(request: HandlerRequest, requestId: string): Promise<Answer> {
     const listener = await access.forListening(request)
     const asked = parseRangeRequest(await readMessage(request, parts))
     const granted = await listener.grant([asked], 'narrow')
     granted.takeRead()
     const result = await read(granted, asked, { signal: request.signal })
     const header = createHeader(epoch())(result.revision)
-    return new Response(rangeMessage(header, result, asked.keysOnly === true), {
-      headers: messageHeaders(requestId),
-    })
+    return message(requestId, rangeMessage(header, result, asked.keysOnly === true))
   }
 
   async function read(grant: Grant, asked: RangeRequest, options: CallOptions): Promise<RangeResult> {
@@ -88,7 +86,7 @@ export function createFacade(parts: FacadeParts): FetchHandler {
     return { ...result, kvs: result.kvs.map(createRelayView(grant.relay, schemas.roots).keyValue) }
   }
 
-  async function watch(request: Request, requestId: string): Promise<Response> {
+  async function watch(request: HandlerRequest, requestId: string): Promise<Answer> {
     const listener = await access.forListening(request)
     const { range: asked, from } = parseWatchRequest(await readMessage(request, parts))
     const grant = await listener.grant([asked], 'narrow')
@@ -107,12 +105,12 @@ export function createFacade(parts: FacadeParts): FetchHandler {
       const stream = { ...ageOf(parts, grant), onGone: place.leave }
       const subscription = await hub.subscribe({ selection, from, format, ...stream })
       place.hold(subscription.end)
-      return new Response(subscription.body, { headers: messageHeaders(requestId) })
+      return message(requestId, subscription.body)
     } catch (error) {
       place.leave()
       const ended = canceledMessages(error)
       if (ended === undefined) throw error
-      return new Response(ended, { headers: messageHeaders(requestId) })
+      return message(requestId, ended)
     }
   }
 
@@ -127,7 +125,7 @@ export function createFacade(parts: FacadeParts): FetchHandler {
   }
 }
 
-async function readMessage(request: Request, { clock, limits }: FacadeParts): Promise<JsonValue> {
+async function readMessage(request: HandlerRequest, { clock, limits }: FacadeParts): Promise<JsonValue> {
   const { bodyBytes: limitBytes, bodyTimeoutMs: timeoutMs } = limits
   const bytes = await readBody(request, { limitBytes, timeoutMs, clock })
   // The text of the 1.x service.
@@ -135,12 +133,16 @@ async function readMessage(request: Request, { clock, limits }: FacadeParts): Pr
   return parseStrictJson(bytes, JSON_LIMITS)
 }
 
-function messageHeaders(requestId: string): Record<string, string> {
+function message(requestId: string, body: AnswerBody): Answer {
   return {
-    'Content-Type': 'application/json',
-    'Cache-Control': 'no-store',
-    'X-Accel-Buffering': 'no',
-    'X-Content-Type-Options': 'nosniff',
-    'X-Request-ID': requestId,
+    status: 200,
+    headers: {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
+      'x-request-id': requestId,
+    },
+    body,
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import type { AvisoError } from '#shared/errors.ts'
+import type { Answer } from '#shared/handler.ts'
 import { bodyDetails, challengeOf, jsonResponse, retryAfterOf, toAvisoError } from '#shared/http/respond.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import type { KeyValue, RangeResult, Revision, StoreEvent } from '#shared/store/store.ts'
@@ -93,7 +94,7 @@ const GRPC_CODES: Readonly<Record<number, number>> = {
 }
 
 /** An error in etcd 3.4's form (`error`, `message`, `code`), with the texts of the 1.x service in `message`. */
-export function facadeErrorResponse(error: unknown, requestId: string, logger: Logger): Response {
+export function facadeErrorResponse(error: unknown, requestId: string, logger: Logger): Answer {
   const failure = toAvisoError(error)
   const { status, code, message, error: text } = describe(failure)
   const cause = failure.cause instanceof Error ? failure.cause.name : undefined
@@ -106,10 +107,10 @@ export function facadeErrorResponse(error: unknown, requestId: string, logger: L
   const body = { ...bodyDetails(failure), error: text ?? message, message, code, request_id: requestId }
   const retryAfter = retryAfterOf(failure, true)
   return jsonResponse(status, body, {
-    'X-Request-ID': requestId,
-    ...(retryAfter !== undefined && { 'Retry-After': retryAfter }),
-    ...(status === 405 && { Allow: 'POST' }),
-    ...(status === 401 && { 'WWW-Authenticate': challengeOf(failure) }),
+    'x-request-id': requestId,
+    ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
+    ...(status === 405 && { allow: 'POST' }),
+    ...(status === 401 && { 'www-authenticate': challengeOf(failure) }),
   })
 }
 

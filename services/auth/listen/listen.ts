@@ -17,6 +17,7 @@ import { openStream, type Listening, type StreamParts } from './stream.ts'
 import type { StreamDialect } from './stream_format.ts'
 import type { Access } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
+import type { Answer, AnswerBody, HandlerRequest } from '#shared/handler.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
@@ -64,7 +65,7 @@ export function createListenRoutes(parts: ListenParts): readonly Route[] {
 }
 
 interface Asking {
-  readonly request: Request
+  readonly request: HandlerRequest
   readonly requestId: string
   readonly mode: ListenMode
 }
@@ -73,7 +74,7 @@ async function answer(
   parts: ListenParts,
   asking: Asking,
   parse: () => Promise<ListenRequest> | ListenRequest,
-): Promise<Response> {
+): Promise<Answer> {
   const { request, requestId, mode } = asking
   const listener = await parts.access.forListening(request)
   try {
@@ -86,27 +87,29 @@ async function answer(
     const { signal } = request
     const dialect = dialectOf(request)
     const listening = { mode, requestId, signal, dialect, listen, filter, bases, grant }
-    return streamResponse(await openStream(parts, listening), listening)
+    return streamAnswer(await openStream(parts, listening), listening)
   } catch (error) {
     return refusal(parts, error, asking)
   }
 }
 
-function streamResponse(body: ReadableStream<Uint8Array>, { dialect, requestId }: Listening): Response {
-  return new Response(body, {
+function streamAnswer(body: AnswerBody, { dialect, requestId }: Listening): Answer {
+  return {
+    status: 200,
     headers: {
-      'Content-Type': CONTENT_TYPES[dialect.wire],
-      'Cache-Control': 'no-cache, no-store',
-      'X-Accel-Buffering': 'no',
-      'X-Content-Type-Options': 'nosniff',
-      'X-Request-ID': requestId,
+      'content-type': CONTENT_TYPES[dialect.wire],
+      'cache-control': 'no-cache, no-store',
+      'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
+      'x-request-id': requestId,
       // As in 2.x, pages of other origins may read streams, without credentials.
-      'Access-Control-Allow-Origin': '*',
+      'access-control-allow-origin': '*',
     },
-  })
+    body,
+  }
 }
 
-function dialectOf(request: Request): StreamDialect {
+function dialectOf(request: HandlerRequest): StreamDialect {
   const accept = request.headers.get('accept')?.toLowerCase() ?? ''
   const wire = NDJSON_TYPES.some((type) => accept.includes(type)) ? 'ndjson' : 'sse'
   // The official 2.x client reads server-sent events from POST only.
@@ -114,7 +117,7 @@ function dialectOf(request: Request): StreamDialect {
 }
 
 /** Answers with the codes of 2.x. */
-function refusal(parts: ListenParts, error: unknown, { requestId, mode }: Asking): Response {
+function refusal(parts: ListenParts, error: unknown, { requestId, mode }: Asking): Answer {
   const context = { requestId, logger: parts.logger, generation: 2 as const }
   if (isAvisoError(error, 'ERR_UNKNOWN_EVENT')) {
     return errorResponse(error, {
@@ -132,6 +135,6 @@ function refusal(parts: ListenParts, error: unknown, { requestId, mode }: Asking
   return errorResponse(error, { ...context, extra })
 }
 
-async function readRequestBody({ clock, limits }: ListenParts, request: Request): Promise<Uint8Array> {
+async function readRequestBody({ clock, limits }: ListenParts, request: HandlerRequest): Promise<Uint8Array> {
   return readBody(request, { limitBytes: limits.bodyBytes, timeoutMs: limits.bodyTimeoutMs, clock })
 }

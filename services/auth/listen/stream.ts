@@ -12,9 +12,10 @@ import { isFromTheBeginning, resolveStart, type Positions } from './start.ts'
 import { createStreamFormat, type StreamDialect } from './stream_format.ts'
 import type { Grant, StreamPlace } from '#shared/access/access.ts'
 import { oldestRevisionOf } from '#shared/errors.ts'
+import type { AnswerBody } from '#shared/handler.ts'
 import { journalKey } from '#shared/journal/journal.ts'
 import type { NotificationFilter } from '#shared/notification/notification.ts'
-import { toBytes } from '#shared/bytes/bytes.ts'
+import { joinBytes, toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Hub, StartPosition, StreamFormat, SubscribeRequest } from '#shared/hub/hub.ts'
@@ -70,10 +71,7 @@ const MAX_STATUS_READS = 16
  *
  * @throws {AvisoError} `ERR_HISTORY_COMPACTED` unless the dialect reports it in the stream, and the errors of the hub and the store.
  */
-export async function openStream(
-  parts: StreamParts,
-  listening: Listening,
-): Promise<ReadableStream<Uint8Array>> {
+export async function openStream(parts: StreamParts, listening: Listening): Promise<AnswerBody> {
   const epoch = parts.epoch()
   const { listen, signal, dialect, grant, requestId } = listening
   const { event, start } = listen
@@ -106,7 +104,7 @@ async function subscribe(
   parts: StreamParts,
   listening: Listening & { readonly place: StreamPlace },
   found: Span,
-): Promise<ReadableStream<Uint8Array>> {
+): Promise<AnswerBody> {
   const { grant, place } = listening
   const age = ageOf(parts, grant)
   const selection = { kind: 'notifications', filter: listening.filter } as const
@@ -192,9 +190,9 @@ function formatOf(parts: StreamParts, listening: Listening, { from, end, isTrunc
 }
 
 /** The stream of a replay that starts after the newest notification: it has no notifications, and ends at once. */
-function emptyReplay(format: StreamFormat, newest: Revision): ReadableStream<Uint8Array> {
+function emptyReplay(format: StreamFormat, newest: Revision): Uint8Array {
   const position = { revision: newest }
-  return streamOf([
+  return bytesOf([
     format.opening?.(newest),
     format.caughtUp?.(position),
     format.closing?.({ reason: 'end_of_stream', position }),
@@ -202,19 +200,14 @@ function emptyReplay(format: StreamFormat, newest: Revision): ReadableStream<Uin
 }
 
 /** The stream that tells a 2.x client, in the one way it understands, that the requested history is no longer kept. */
-function compactedStream(format: StreamFormat, oldest: Revision): ReadableStream<Uint8Array> {
+function compactedStream(format: StreamFormat, oldest: Revision): Uint8Array {
   const position = { revision: 0n }
-  return streamOf([
+  return bytesOf([
     format.opening?.(oldest),
     format.closing?.({ reason: 'history_compacted', oldest, position }),
   ])
 }
 
-function streamOf(frames: readonly (Uint8Array | undefined)[]): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      for (const frame of frames) if (frame !== undefined) controller.enqueue(frame)
-      controller.close()
-    },
-  })
+function bytesOf(frames: readonly (Uint8Array | undefined)[]): Uint8Array {
+  return joinBytes(frames.filter((frame) => frame !== undefined))
 }

@@ -13,6 +13,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
+import type { HandlerRequest } from '#shared/handler.ts'
 import { decodeBase64 } from '#shared/bytes/base64.ts'
 
 /** What 1.x clients call the way they authenticate. */
@@ -72,7 +73,7 @@ const QUERY_CREDENTIALS = ['access_token', 'token', 'api_key', 'apikey', 'author
  * @throws {AvisoError} `ERR_BAD_REQUEST` for more than one credential, and for a credential in the query, because proxies log queries.
  * @see Aviso 1.x `aviso_auth/authentication.py`, for the texts
  */
-export function readCredential(request: Request): PresentedCredential {
+export function readCredential(request: HandlerRequest): PresentedCredential {
   refuseQueryCredentials(request.url)
   const header = request.headers.get('authorization')
   if (header === null) return { kind: 'absent', message: 'Missing Authorization header' }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { HandlerRequest } from '#shared/handler.ts'
+
 /** Groups of an IPv6 address that a provider assigns to one customer, who chooses the last four. */
 const NETWORK_GROUPS = 4
 
@@ -23,16 +25,12 @@ export function networkOf(address: string): string {
  * addresses are from the operator's proxies. A client can invent the addresses before them.
  *
  * @param trustedProxies How many proxies of the operator a request passes; with 0 the header is not read.
- * @param peerOf The other end of a request's connection, if the runtime knows it.
  * @returns a function that gives the network of a request's client, or `undefined` when the address is not known.
  */
-export function createAddressOf(
-  trustedProxies: number,
-  peerOf: (request: Request) => string | undefined = () => undefined,
-): (request: Request) => string | undefined {
+export function createAddressOf(trustedProxies: number): (request: HandlerRequest) => string | undefined {
   return (request) => {
     const told = request.headers.get('x-forwarded-for')?.split(',') ?? []
-    const address = (trustedProxies === 0 ? undefined : told.at(-trustedProxies)?.trim()) ?? peerOf(request)
+    const address = (trustedProxies === 0 ? undefined : told.at(-trustedProxies)?.trim()) ?? request.peer
     return address === undefined ? undefined : networkOf(address)
   }
 }

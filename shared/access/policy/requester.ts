@@ -8,6 +8,7 @@
 
 import type { Audit, AuditRecord, AuditSubject } from '../audit/audit.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import type { HandlerRequest } from '#shared/handler.ts'
 import { formatChallenges } from '../identity/challenge.ts'
 import type { IdentityChain } from '../identity/chain.ts'
 import type { Count } from '../identity/counters.ts'
@@ -37,7 +38,7 @@ export interface Requester {
  *
  * @throws {AvisoError} `ERR_UNAUTHENTICATED` (`details.challenge`), `ERR_BAD_REQUEST`, `ERR_TOO_MANY_REQUESTS`, `ERR_VERDICT_UNAVAILABLE`.
  */
-export type Identify = (request: Request) => Promise<Requester>
+export type Identify = (request: HandlerRequest) => Promise<Requester>
 
 export interface IdentifyParts {
   readonly chain: IdentityChain
@@ -45,7 +46,7 @@ export interface IdentifyParts {
   readonly clock: Clock
   readonly count: Count
   /** The sender's network, if its address is known. */
-  readonly addressOf: (request: Request) => string | undefined
+  readonly addressOf: (request: HandlerRequest) => string | undefined
   /** How many wrong credentials one address may send. */
   readonly failures: Rate
 }

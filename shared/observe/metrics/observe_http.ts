@@ -1,15 +1,13 @@
 /**
- * Measures Fetch handlers: requests, their times, and the number in progress. Names are those of aviso 2.x.
+ * Measures handlers: requests, their times, and the number in progress. Names are those of aviso 2.x.
  *
  * @module
  */
 
+import type { Handler } from '#shared/handler.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { TimeCollector } from '../telemetry/collectors.ts'
 import { RESPONSE_SECONDS, type BoundGauge, type BoundHistogram, type Metrics } from './metrics.ts'
-
-/** A Fetch handler. */
-type Handler = (request: Request) => Promise<Response>
 
 /** Options of a measured handler. */
 export interface ObserveOptions {

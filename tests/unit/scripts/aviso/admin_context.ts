@@ -1,5 +1,6 @@
 /** A command's context whose service is the real admin service, in this process. */
 
+import { toFetchHandler } from '#shared/handler.ts'
 import type { ClientConfig } from '../../../../scripts/aviso/config.ts'
 import type { CommandContext } from '../../../../scripts/aviso/context.ts'
 import { createScaledClock } from '../../../support/clock.ts'
@@ -18,7 +19,7 @@ export function adminContext(
     output,
     home: '/home/joe',
     environment,
-    fetch: (url, init) => fixture.service.fetch(new Request(url, init)),
+    fetch: (url, init) => toFetchHandler(fixture.service.handle)(new Request(url, init)),
     clock: createScaledClock(100),
     random: () => 0.5,
     uuid: () => 'uuid',

@@ -7,6 +7,8 @@
 import assert from 'node:assert/strict'
 
 import * as v from 'valibot'
+import type { ByteSource } from '#shared/bytes/byte_source.ts'
+import { toFetchHandler, type FetchHandler } from '#shared/handler.ts'
 import { createAuthHandler, type AuthParts } from '#services/auth/handler.ts'
 import { authVars, toHubLimits } from '#services/auth/settings.ts'
 import type { Access } from '#shared/access/access.ts'
@@ -21,7 +23,6 @@ import { AvisoError } from '#shared/errors.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { Notification } from '#shared/notification/notification.ts'
 import type { Requester } from '#shared/access/policy/requester.ts'
-import type { FetchHandler } from '#shared/runtime/runtime.ts'
 import { compareBytes, isInRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
@@ -116,18 +117,19 @@ export function createFakeHub(): FakeHub {
       hub.requests.push(request)
       const failure = hub.failures.shift()
       if (failure !== undefined) return Promise.reject(failure)
-      const body = new ReadableStream<Uint8Array>({
-        start(controller) {
-          for (const frame of hub.script(request)) if (frame !== undefined) controller.enqueue(frame)
+      const body: ByteSource = {
+        open(sink) {
+          for (const frame of hub.script(request)) if (frame !== undefined) sink.enqueue(frame)
           if (!hub.ends) return
-          controller.close()
+          sink.close()
           request.onGone?.()
         },
+        pull: () => undefined,
         cancel() {
           hub.canceled++
           request.onGone?.()
         },
-      })
+      }
       return Promise.resolve({ body, end: () => undefined })
     },
     status: () => ({
@@ -184,20 +186,22 @@ function revisionOf(place: Place): bigint {
 export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<AuthParts> = {}): Fixture {
   const store = createFakeStore(kvs)
   const hub = createFakeHub()
-  const handler = createAuthHandler({
-    store,
-    hub,
-    schemas,
-    access: createOpenAccess(),
-    epoch: () => EPOCH,
-    positions: fakePositions,
-    clock: createManualClock(Date.parse('2026-08-10T12:00:00.500Z')),
-    random: () => 'request-1',
-    logger: silentLogger,
-    info: { baseUrl: () => BASE_URL },
-    limits: toHubLimits(v.getDefaults(authVars)),
-    ...overrides,
-  })
+  const handler = toFetchHandler(
+    createAuthHandler({
+      store,
+      hub,
+      schemas,
+      access: createOpenAccess(),
+      epoch: () => EPOCH,
+      positions: fakePositions,
+      clock: createManualClock(Date.parse('2026-08-10T12:00:00.500Z')),
+      random: () => 'request-1',
+      logger: silentLogger,
+      info: { baseUrl: () => BASE_URL },
+      limits: toHubLimits(v.getDefaults(authVars)),
+      ...overrides,
+    }),
+  )
   return { handler, store, hub }
 }
 

@@ -81,7 +81,7 @@ describe('the etcd that is watched', () => {
         },
       })
       // The status waits for the first look.
-      await monitoring.fetch(new Request('http://127.0.0.1/api/v1/monitoring/status'))
+      await monitoring.handle(new Request('http://127.0.0.1/api/v1/monitoring/status'))
       await monitoring.close()
       await store.close()
       assert.deepEqual([...origins], expected)

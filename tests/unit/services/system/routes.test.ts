@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 
 import { createDispatcher, type Readiness } from '#services/system/routes.ts'
 import { loadConfig } from '#services/system/settings.ts'
+import { toFetchHandler, type Answer } from '#shared/handler.ts'
 import { silentLogger } from '#shared/logger.ts'
 
 const service = (routes: readonly string[]) => ({ name: 'n', main: 'm', routes })
@@ -14,17 +15,20 @@ const config = loadConfig(
   'test',
 )
 
+const answerOf = (body: string): Answer => ({ status: 200, headers: {}, body })
+
 function dispatcher(readiness: Readiness, services: readonly ('rest' | 'auth')[] = ['rest', 'auth']) {
-  return createDispatcher(config, services, {
-    dispatch: (name) => () => Promise.resolve(new Response(name)),
+  const handler = createDispatcher(config, services, {
+    dispatch: (name) => () => Promise.resolve(answerOf(name)),
     readiness: () => Promise.resolve(readiness),
     instruments: {
       handler: (_service, _route, handler) => handler,
-      route: { method: 'GET', path: '/metrics', handle: () => new Response('metrics') },
+      route: { method: 'GET', path: '/metrics', handle: () => answerOf('metrics') },
     },
     random: () => 'id',
     logger: silentLogger,
   })
+  return toFetchHandler(handler)
 }
 
 const ready: Readiness = { connected: true, streams: 3 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { HandlerRequest } from '#shared/handler.ts'
 import { silentAudit, type Audit, type AuditRecord } from '#shared/access/audit/audit.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Identity } from '#shared/access/identity/identity.ts'
@@ -29,7 +30,7 @@ export function requesterOf(identity: Identity | undefined, validUntil = Infinit
 }
 
 /** Identifies by the header `x-user`; without it the requester is anonymous. */
-export function identifyByHeader(request: Request): Promise<Requester> {
+export function identifyByHeader(request: HandlerRequest): Promise<Requester> {
   const username = request.headers.get('x-user')
   return Promise.resolve(requesterOf(username === null ? undefined : identityOf(username)))
 }

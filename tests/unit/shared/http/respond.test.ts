@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { toResponse } from '#shared/handler.ts'
 import { AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { errorResponse, jsonResponse, requestIdOf, retryAfterOf } from '#shared/http/respond.ts'
 import type { ErrorContext } from '#shared/http/respond.ts'
@@ -7,6 +8,8 @@ import { silentLogger } from '#shared/logger.ts'
 import type { LogFields } from '#shared/logger.ts'
 
 const context: ErrorContext = { requestId: 'r-1', logger: silentLogger }
+
+const responseTo = (error: unknown, given: ErrorContext): Response => toResponse(errorResponse(error, given))
 
 async function bodyOf(response: Response): Promise<Record<string, unknown>> {
   return (await response.json()) as Record<string, unknown>
@@ -17,7 +20,7 @@ describe('errorResponse()', () => {
     const error = new AvisoError('ERR_INVALID_NOTIFICATION', 'Value zz is not valid for key class', {
       details: { field: 'class' },
     })
-    const first = errorResponse(error, context)
+    const first = responseTo(error, context)
     assert.equal(first.status, 400)
     assert.equal(first.headers.get('content-type'), 'application/json')
     assert.equal(first.headers.get('cache-control'), 'no-store')
@@ -34,7 +37,7 @@ describe('errorResponse()', () => {
       code: 'ERR_INVALID_NOTIFICATION',
       error: 'ERR_INVALID_NOTIFICATION',
     })
-    assert.deepEqual(await bodyOf(errorResponse(error, { ...context, generation: 2 })), {
+    assert.deepEqual(await bodyOf(responseTo(error, { ...context, generation: 2 })), {
       ...common,
       code: 'INVALID_NOTIFICATION_REQUEST',
       error: 'Invalid Notification Request',
@@ -43,7 +46,7 @@ describe('errorResponse()', () => {
 
   it('names the codes of 2.x, by table and by detail', async () => {
     const code = async (error: AvisoError): Promise<unknown> =>
-      (await bodyOf(errorResponse(error, { ...context, generation: 2 })))['code']
+      (await bodyOf(responseTo(error, { ...context, generation: 2 })))['code']
     assert.equal(await code(new AvisoError('ERR_INVALID_JSON', 'x')), 'INVALID_JSON')
     assert.equal(await code(new AvisoError('ERR_UNKNOWN_EVENT', 'x')), 'UNKNOWN_EVENT_TYPE')
     assert.equal(await code(new AvisoError('ERR_UNAUTHENTICATED', 'x')), 'UNAUTHORIZED')
@@ -52,7 +55,7 @@ describe('errorResponse()', () => {
       'UNKNOWN_FIELD',
     )
     const body = await bodyOf(
-      errorResponse(new AvisoError('ERR_BAD_REQUEST', 'x', { details: { wire_code: 'A' } }), context),
+      responseTo(new AvisoError('ERR_BAD_REQUEST', 'x', { details: { wire_code: 'A' } }), context),
     )
     assert.equal(body['wire_code'], undefined)
   })
@@ -60,7 +63,7 @@ describe('errorResponse()', () => {
   it('never shows an unknown error, and logs its name only', async () => {
     const records: [string, LogFields | undefined][] = []
     const logger: ErrorContext['logger'] = (_level, message, fields) => records.push([message, fields])
-    const response = errorResponse(new TypeError('secret token abc'), { ...context, logger })
+    const response = responseTo(new TypeError('secret token abc'), { ...context, logger })
     assert.equal(response.status, 500)
     const text = await response.text()
     assert.equal(text.includes('secret'), false)
@@ -68,7 +71,7 @@ describe('errorResponse()', () => {
     assert.equal(records[0]?.[1]?.['cause'], 'TypeError')
     assert.equal(JSON.stringify(records).includes('secret'), false)
     for (const thrown of ['text', undefined, null, { message: 'secret' }]) {
-      assert.equal((await errorResponse(thrown, context).text()).includes('secret'), false)
+      assert.equal((await responseTo(thrown, context).text()).includes('secret'), false)
     }
   })
 
@@ -76,7 +79,7 @@ describe('errorResponse()', () => {
     const outcome = async (
       code: 'ERR_OUTCOME_UNKNOWN' | 'ERR_STORE_UNAVAILABLE' | 'ERR_STORE_FULL',
     ): Promise<unknown> => {
-      const response = errorResponse(new AvisoError(code, 'x'), { ...context, write: true })
+      const response = responseTo(new AvisoError(code, 'x'), { ...context, write: true })
       assert.equal(response.status, 503)
       assert.match(response.headers.get('retry-after') ?? '', /^\d+$/)
       return (await bodyOf(response))['outcome']
@@ -84,28 +87,28 @@ describe('errorResponse()', () => {
     assert.equal(await outcome('ERR_OUTCOME_UNKNOWN'), 'unknown')
     assert.equal(await outcome('ERR_STORE_UNAVAILABLE'), 'none')
     assert.equal(await outcome('ERR_STORE_FULL'), 'none')
-    const read = await bodyOf(errorResponse(new AvisoError('ERR_STORE_UNAVAILABLE', 'x'), context))
+    const read = await bodyOf(responseTo(new AvisoError('ERR_STORE_UNAVAILABLE', 'x'), context))
     assert.equal('outcome' in read, false)
   })
 
   it('sends Allow, Retry-After and WWW-Authenticate where they belong', () => {
-    const method = errorResponse(
+    const method = responseTo(
       new AvisoError('ERR_METHOD_NOT_ALLOWED', 'x', { details: { allow: 'POST' } }),
       context,
     )
     assert.deepEqual([method.status, method.headers.get('allow')], [405, 'POST'])
-    const busy = errorResponse(
+    const busy = responseTo(
       new AvisoError('ERR_TOO_MANY_REQUESTS', 'x', { details: { retry_after: 7 } }),
       context,
     )
     assert.deepEqual([busy.status, busy.headers.get('retry-after')], [429, '7'])
-    const undecided = errorResponse(new AvisoError('ERR_VERDICT_UNAVAILABLE', 'x'), context)
+    const undecided = responseTo(new AvisoError('ERR_VERDICT_UNAVAILABLE', 'x'), context)
     assert.deepEqual([undecided.status, undecided.headers.get('retry-after')], [503, '30'])
     const unknown = new AvisoError('ERR_UNAUTHENTICATED', 'x')
-    assert.equal(errorResponse(unknown, context).headers.get('www-authenticate'), 'Bearer')
+    assert.equal(responseTo(unknown, context).headers.get('www-authenticate'), 'Bearer')
     const headers = { 'www-authenticate': 'Bearer realm="aviso"' }
     assert.equal(
-      errorResponse(unknown, { ...context, headers }).headers.get('www-authenticate'),
+      responseTo(unknown, { ...context, headers }).headers.get('www-authenticate'),
       'Bearer realm="aviso"',
     )
   })
@@ -114,7 +117,7 @@ describe('errorResponse()', () => {
     const error = new AvisoError('ERR_BAD_REQUEST', 'real', {
       details: { message: 'forged', request_id: 'forged' },
     })
-    const body = await bodyOf(errorResponse(error, { ...context, extra: { code: 'forged', more: [1] } }))
+    const body = await bodyOf(responseTo(error, { ...context, extra: { code: 'forged', more: [1] } }))
     assert.deepEqual(
       [body['message'], body['request_id'], body['code'], body['more']],
       ['real', 'r-1', 'ERR_BAD_REQUEST', [1]],
@@ -144,7 +147,7 @@ describe('retryAfterOf()', () => {
 
 describe('jsonResponse()', () => {
   it('writes a bigint as decimal text', async () => {
-    const response = jsonResponse(200, { revision: 2n ** 63n - 1n, nested: [1n] }, { 'x-a': 'b' })
+    const response = toResponse(jsonResponse(200, { revision: 2n ** 63n - 1n, nested: [1n] }, { 'x-a': 'b' }))
     assert.equal(await response.text(), '{"revision":"9223372036854775807","nested":["1"]}')
     assert.equal(response.headers.get('x-a'), 'b')
   })

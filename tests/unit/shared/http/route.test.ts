@@ -1,19 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
+import { toFetchHandler, type Answer } from '#shared/handler.ts'
 import { createRouter, rawPath } from '#shared/http/route.ts'
 import { silentLogger } from '#shared/logger.ts'
+
+const text = (body: string, headers = {}): Answer => ({ status: 200, headers, body })
 
 const handler = createRouter(
   [
     {
       method: 'GET',
       path: '/a',
-      handle: (_request, { requestId }) => new Response(`a ${requestId}`, { headers: { 'x-a': '1' } }),
+      handle: (_request, { requestId }) => text(`a ${requestId}`, { 'x-a': '1' }),
     },
-    { method: 'POST', path: '/a', handle: () => new Response('posted') },
-    { method: 'GET', path: '/a/:name', handle: (_request, { params }) => new Response(params['name']) },
-    { method: 'POST', path: '/slash', trailingSlash: true, handle: () => new Response('slash') },
+    { method: 'POST', path: '/a', handle: () => text('posted') },
+    { method: 'GET', path: '/a/:name', handle: (_request, { params }) => text(params['name'] ?? '') },
+    { method: 'POST', path: '/slash', trailingSlash: true, handle: () => text('slash') },
     {
       method: 'POST',
       path: '/fail',
@@ -28,7 +31,7 @@ const handler = createRouter(
 )
 
 const call = (method: string, path: string): Promise<Response> =>
-  handler(new Request(`http://host${path}`, { method }))
+  toFetchHandler(handler)(new Request(`http://host${path}`, { method }))
 
 describe('createRouter()', () => {
   it('answers what is in the table, query or not', async () => {

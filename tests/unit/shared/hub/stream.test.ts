@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { sourceOf, type ByteSink, type ByteSource } from '#shared/bytes/byte_source.ts'
+import { toReadableStream, type ByteSink, type ByteSource } from '#shared/bytes/byte_source.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../../../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
@@ -40,56 +40,59 @@ function eagerSink(source: ByteSource): ByteSink & { text: string; isClosed: boo
   return sink
 }
 
-async function subscribe(hub: Hub, from: StartPosition) {
-  const { body, end } = await hub.subscribe({
-    selection: notificationsOf('a'),
-    from,
-    format: createTestFormat(space),
-  })
-  const source = sourceOf(body)
-  assert.ok(source !== undefined)
-  const { value } = await body.getReader().read()
-  assert.ok(toText(value ?? new Uint8Array(0)).includes('opening'))
-  return { source, end }
+function subscribe(hub: Hub, from: StartPosition) {
+  return hub.subscribe({ selection: notificationsOf('a'), from, format: createTestFormat(space) })
 }
 
 const namesIn = (text: string): (string | undefined)[] =>
   [...text.matchAll(/"(?:name|kind)":"(\w+)"/g)].map(([, name]) => name).filter((name) => name !== 'item')
 
 describe('openStream()', () => {
-  it('goes past the web stream once it is redirected: history, live, the last frame', async () => {
+  it('writes what comes: the first frame, history, live, the last frame', async () => {
     const publisher = createPublisher(store, space)
     const revision = await publisher.publish('a', 'one', 'two')
     const hub = await openHub(store, space)
-    const { source, end } = await subscribe(hub, { kind: 'revision', revision })
+    const { body, end } = await subscribe(hub, { kind: 'revision', revision })
     const other = await subscribe(hub, { kind: 'live' })
-    const sink = eagerSink(source)
-    assert.equal(source.redirect(sink), true)
-    source.pull()
+    const sink = eagerSink(body)
+    body.open(sink)
     await publisher.publish('a', 'three', 'four')
     await publisher.publish('a', 'five')
     await eventually('everything arrives', () => sink.text.includes('five'))
     end('max_age')
     // Whoever asks after the end is not served.
-    source.pull()
+    body.pull()
     await publisher.publish('a', 'late')
     await eventually('it has come', () => hub.status().revision >= (publisher.items.at(-1)?.revision ?? 0n))
-    assert.deepEqual(namesIn(sink.text), ['one', 'two', 'caughtUp', 'three', 'four', 'five', 'closing'])
+    assert.deepEqual(namesIn(sink.text), [
+      'opening',
+      'one',
+      'two',
+      'caughtUp',
+      'three',
+      'four',
+      'five',
+      'closing',
+    ])
     assert.ok(sink.isClosed)
     other.end('max_age')
     assert.equal(hub.status().subscribers, 0)
     await hub.close()
   })
 
-  it('leaves what has ended to the web stream, and takes a cancellation', async () => {
+  it('keeps what was written before it is opened, and takes a cancellation', async () => {
     const hub = await openHub(store, space)
     const ended = await subscribe(hub, { kind: 'live' })
     ended.end('max_age')
-    assert.equal(ended.source.redirect(eagerSink(ended.source)), false)
+    const sink = eagerSink(ended.body)
+    ended.body.open(sink)
+    assert.deepEqual(namesIn(sink.text), ['opening', 'closing'])
+    assert.ok(sink.isClosed)
     const left = await subscribe(hub, { kind: 'live' })
-    left.source.redirect(eagerSink(left.source))
-    left.source.pull()
-    left.source.cancel()
+    left.body.open(eagerSink(left.body))
+    left.body.cancel()
+    const unopened = await subscribe(hub, { kind: 'live' })
+    unopened.body.cancel()
     assert.equal(hub.status().subscribers, 0)
     await hub.close()
   })
@@ -104,13 +107,12 @@ describe('openStream()', () => {
       },
     }
     const request = { selection: notificationsOf('a'), from: { kind: 'live' } as const }
-    const broken = (await hub.subscribe({ ...request, format: throwing })).body.getReader()
+    const broken = toReadableStream((await hub.subscribe({ ...request, format: throwing })).body).getReader()
     await broken.read()
     const failing = broken.read()
-    const { source } = await subscribe(hub, { kind: 'live' })
-    const sink = eagerSink(source)
-    source.redirect(sink)
-    source.pull()
+    const { body } = await subscribe(hub, { kind: 'live' })
+    const sink = eagerSink(body)
+    body.open(sink)
     await publisher.publish('a', 'six')
     await assert.rejects(failing, { message: 'a defect' })
     await eventually('it arrives', () => sink.text.includes('six'))

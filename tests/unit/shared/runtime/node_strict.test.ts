@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
+import { toResponse } from '#shared/handler.ts'
 import { ambiguityOf, refuseAmbiguity } from '#shared/runtime/node_strict.ts'
 
 const HOST = ['Host', 'a']
@@ -45,7 +46,7 @@ describe('ambiguityOf()', () => {
 describe('refuseAmbiguity()', () => {
   it('answers as the services do', async () => {
     assert.equal(refuseAmbiguity('path').status, 404)
-    const response = refuseAmbiguity('host')
+    const response = toResponse(refuseAmbiguity('host'))
     assert.equal(response.status, 400)
     assert.deepEqual(await response.json(), {
       message: 'Send one Host header',

@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
+import type { HandlerRequest } from '#shared/handler.ts'
 import { createAddressOf, networkOf } from '#shared/access/policy/address.ts'
 
-function request(forwarded?: string): Request {
-  return new Request(
-    'http://aviso.test/',
-    forwarded === undefined ? {} : { headers: { 'x-forwarded-for': forwarded } },
-  )
+function request(forwarded: string, peer?: string): HandlerRequest {
+  const sent = new Request('http://aviso.test/', { headers: { 'x-forwarded-for': forwarded } })
+  return Object.assign(sent, { peer })
 }
 
 describe('createAddressOf()', () => {
   it('believes no header where there is no proxy of ours', () => {
-    const addressOf = createAddressOf(0, () => '192.0.2.1')
-    assert.equal(addressOf(request('203.0.113.9')), '192.0.2.1')
+    assert.equal(createAddressOf(0)(request('203.0.113.9', '192.0.2.1')), '192.0.2.1')
     assert.equal(createAddressOf(0)(request('203.0.113.9')), undefined)
   })
 
@@ -21,7 +19,7 @@ describe('createAddressOf()', () => {
     const forwarded = 'forged, 203.0.113.9, 10.0.0.2'
     assert.equal(createAddressOf(1)(request(forwarded)), '10.0.0.2')
     assert.equal(createAddressOf(2)(request(forwarded)), '203.0.113.9')
-    assert.equal(createAddressOf(2, () => '192.0.2.1')(request('10.0.0.2')), '192.0.2.1')
+    assert.equal(createAddressOf(2)(request('10.0.0.2', '192.0.2.1')), '192.0.2.1')
   })
 })
 

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { after, describe, it } from 'node:test'
-import { offerSource, type ByteSink } from '#shared/bytes/byte_source.ts'
+import type { ByteSink, ByteSource } from '#shared/bytes/byte_source.ts'
+import type { AnswerBody, Handler } from '#shared/handler.ts'
 import { createNodePlatform } from '#shared/runtime/node.ts'
-import type { FetchHandler, RunningServer } from '#shared/runtime/runtime.ts'
+import type { RunningServer } from '#shared/runtime/runtime.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { eventually } from '../support/waiting.ts'
 
 const servers: RunningServer[] = []
 after(() => Promise.all(servers.map((server) => server.close())))
 
-async function serve(handler: FetchHandler): Promise<string> {
+async function serveBody(make: () => AnswerBody): Promise<string> {
+  return serve(async () => ({ status: 200, headers: { 'x-kept': 'yes' }, body: make() }))
+}
+
+async function serve(handler: Handler): Promise<string> {
   const server = await createNodePlatform().serve(handler, { host: '127.0.0.1', port: 0 })
   servers.push(server)
   return server.url
@@ -29,51 +34,41 @@ async function open(url: string, request: string): Promise<{ readonly socket: So
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 
-/** A stream with a first frame, whose source notes what is asked of it. */
-function sourced(
-  onPull: (sink: ByteSink) => void,
-  more: { hasEnded?: boolean; rest?: readonly string[] } = {},
-): { body: ReadableStream<Uint8Array>; calls: string[]; sink: () => ByteSink | undefined } {
+/** A source with a first piece, which notes what is asked of it. */
+function sourced(onPull: (sink: ByteSink) => void): {
+  readonly body: ByteSource
+  readonly calls: string[]
+  readonly sink: () => ByteSink | undefined
+} {
   const calls: string[] = []
-  let redirected: ByteSink | undefined
-  const body = new ReadableStream<Uint8Array>(
-    {
-      start: (controller) => {
-        controller.enqueue(toBytes('first;'))
-        for (const text of more.rest ?? []) controller.enqueue(toBytes(text))
-        if (more.hasEnded === true) controller.close()
-      },
-    },
-    { highWaterMark: 0 },
-  )
-  offerSource(body, {
-    redirect: (sink) => {
-      calls.push('redirect')
-      if (more.hasEnded === true) return false
-      redirected = sink
-      return true
+  let opened: ByteSink | undefined
+  const body: ByteSource = {
+    open: (sink) => {
+      calls.push('open')
+      opened = sink
+      sink.enqueue(toBytes('first;'))
     },
     pull: () => {
       calls.push('pull')
-      if (redirected !== undefined) onPull(redirected)
+      if (opened !== undefined) onPull(opened)
     },
     cancel: () => calls.push('cancel'),
-  })
-  return { body, calls, sink: () => redirected }
+  }
+  return { body, calls, sink: () => opened }
 }
 
-describe('writingStreams()', () => {
+describe('writeAnswer()', () => {
   it('writes every piece of a stream, in order, and its end', async () => {
     // Nothing must not be taken for the end, which is a chunk of no bytes.
     const pieces = ['one', 'two', '', 'x'.repeat(200_000), 'last']
-    const url = await serve(async () => {
+    const url = await serveBody(() => {
       let next = 0
       const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
         const piece = pieces[next++]
         if (piece === undefined) controller.close()
         else controller.enqueue(toBytes(piece))
       }
-      return new Response(new ReadableStream({ pull }), { headers: { 'x-kept': 'yes' } })
+      return new ReadableStream({ pull })
     })
     const answer = await fetch(url)
     assert.equal(answer.headers.get('x-kept'), 'yes')
@@ -82,11 +77,11 @@ describe('writingStreams()', () => {
 
   it('frames the same piece for several clients alike', async () => {
     const shared = toBytes('shared'.repeat(100))
-    const url = await serve(async () => {
+    const url = await serveBody(() => {
       let left = 3
       const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void =>
         left-- > 0 ? controller.enqueue(shared) : controller.close()
-      return new Response(new ReadableStream({ pull }))
+      return new ReadableStream({ pull })
     })
     const texts = await Promise.all([1, 2, 3].map(async () => (await fetch(url)).text()))
     assert.deepEqual(new Set(texts), new Set(['shared'.repeat(300)]))
@@ -96,7 +91,7 @@ describe('writingStreams()', () => {
     const piece = new Uint8Array(64 * 1024)
     let made = 0
     let isCancelled = false
-    const url = await serve(async () => {
+    const url = await serveBody(() => {
       const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
         made++
         controller.enqueue(piece)
@@ -104,7 +99,7 @@ describe('writingStreams()', () => {
       const cancel = (): void => {
         isCancelled = true
       }
-      return new Response(new ReadableStream({ pull, cancel }, { highWaterMark: 0 }))
+      return new ReadableStream({ pull, cancel }, { highWaterMark: 0 })
     })
     const { socket } = await open(url, GET)
     socket.pause()
@@ -126,7 +121,7 @@ describe('writingStreams()', () => {
     async (context) => {
       const piece = new Uint8Array(64 * 1024)
       const { body, calls, sink } = sourced((to) => to.enqueue(piece))
-      const url = await serve(async () => new Response(body))
+      const url = await serveBody(() => body)
       const { socket, text } = await open(url, GET)
       socket.pause()
       let before = -1
@@ -151,9 +146,9 @@ describe('writingStreams()', () => {
 
   it('lets a client that takes the end of a stream keep its connection', async (context) => {
     context.mock.timers.enable({ apis: ['setTimeout'] })
-    const url = await serve(async () => {
+    const url = await serveBody(() => {
       const { body } = sourced((sink) => sink.close())
-      return new Response(body)
+      return body
     })
     const { socket, text } = await open(url, GET)
     const ends = (): number => text().split('6\r\nfirst;\r\n0\r\n\r\n').length - 1
@@ -170,14 +165,14 @@ describe('writingStreams()', () => {
   })
 
   it('breaks the connection where a stream fails', async () => {
-    const url = await serve(async () => {
+    const url = await serveBody(() => {
       let isFirst = true
       const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
         if (isFirst) controller.enqueue(toBytes('begun'))
         else controller.error(new Error('broken'))
         isFirst = false
       }
-      return new Response(new ReadableStream({ pull }, { highWaterMark: 0 }))
+      return new ReadableStream({ pull }, { highWaterMark: 0 })
     })
     await assert.rejects(fetch(url).then((answer) => answer.text()))
   })
@@ -187,32 +182,32 @@ describe('writingStreams()', () => {
     const cancel = (): void => {
       isCancelled = true
     }
-    const url = await serve(async () => new Response(new ReadableStream({ cancel })))
+    const url = await serveBody(() => new ReadableStream({ cancel }))
     const answer = await fetch(url, { method: 'HEAD' })
     assert.equal(answer.status, 200)
     await eventually('the stream is cancelled', () => Promise.resolve(isCancelled))
   })
 
-  it('reads the first frame of a stream, and the rest from its source', async () => {
+  it('writes the first piece of a source, and asks for the rest', async () => {
     const parts = ['second;', 'third;']
     const { body, calls } = sourced((sink) => {
       const part = parts.shift()
       if (part === undefined) sink.close()
       else sink.enqueue(toBytes(part))
     })
-    const url = await serve(async () => new Response(body))
+    const url = await serveBody(() => body)
     assert.equal(await (await fetch(url)).text(), 'first;second;third;')
-    assert.deepEqual(calls, ['redirect', 'pull', 'pull', 'pull'])
+    assert.deepEqual(calls, ['open', 'pull', 'pull', 'pull'])
   })
 
   it('takes what a source has later', async () => {
     const { body, calls, sink } = sourced(() => undefined)
-    const url = await serve(async () => new Response(body))
+    const url = await serveBody(() => body)
     const { socket, text } = await open(url, GET)
     await eventually('the source is asked', () => Promise.resolve(calls.includes('pull')))
     sink()?.enqueue(toBytes('later'))
     await eventually('it arrives', () => Promise.resolve(text().includes('5\r\nlater\r\n')))
-    assert.deepEqual(calls, ['redirect', 'pull', 'pull'])
+    assert.deepEqual(calls, ['open', 'pull', 'pull'])
     socket.destroy()
     await eventually('the source is told', () => Promise.resolve(calls.at(-1) === 'cancel'))
   })
@@ -228,7 +223,7 @@ describe('writingStreams()', () => {
       if (made++ < pieces) sink.enqueue(piece)
       else sink.close()
     })
-    const url = await serve(async () => new Response(body))
+    const url = await serveBody(() => body)
     const everyTurn = (): void => {
       inTurn = 0
       if (made <= pieces) setImmediate(everyTurn)
@@ -240,15 +235,68 @@ describe('writingStreams()', () => {
     assert.ok(!calls.includes('cancel'), 'a source that ended needs no cancelling')
   })
 
-  it('reads the stream to its end where the source has ended before', async () => {
-    const { body } = sourced(() => assert.fail('must not be asked'), { hasEnded: true, rest: ['closing;'] })
-    const url = await serve(async () => new Response(body))
+  it('asks a source that has no first piece', async () => {
+    let opened: ByteSink | undefined
+    const body: ByteSource = {
+      open: (sink) => {
+        opened = sink
+      },
+      pull: () => opened?.close(),
+      cancel: () => undefined,
+    }
+    const url = await serveBody(() => body)
+    assert.equal(await (await fetch(url)).text(), '')
+  })
+
+  it('writes a source that has ended before it is opened', async () => {
+    const body: ByteSource = {
+      open: (sink) => {
+        for (const text of ['first;', 'closing;']) sink.enqueue(toBytes(text))
+        sink.close()
+      },
+      pull: () => undefined,
+      cancel: () => assert.fail('a source that ended needs no cancelling'),
+    }
+    const url = await serveBody(() => body)
     assert.equal(await (await fetch(url)).text(), 'first;closing;')
+  })
+
+  it('cancels a source for a client that has left', async () => {
+    const { promise: hasLeft, resolve: leave } = Promise.withResolvers<void>()
+    const { body, calls } = sourced(() => undefined)
+    const url = await serve(async ({ signal }) => {
+      signal.addEventListener('abort', () => leave())
+      await hasLeft
+      return { status: 200, headers: {}, body }
+    })
+    const { socket } = await open(url, GET)
+    await eventually('the handler is asked', () => Promise.resolve(socket.bytesWritten > 0))
+    socket.destroy()
+    await eventually('the source is told', () => Promise.resolve(calls.length > 0))
+    assert.deepEqual(calls, ['cancel'])
+  })
+
+  it('sends text and bytes with their length', async () => {
+    for (const body of ['grüße', toBytes('grüße')]) {
+      const url = await serveBody(() => body)
+      const answer = await fetch(url)
+      assert.deepEqual([answer.headers.get('content-length'), answer.headers.get('x-kept')], ['7', 'yes'])
+      assert.equal(await answer.text(), 'grüße')
+    }
+  })
+
+  it('answers 500 where a handler fails, or its answer cannot be written', async () => {
+    const failing: Handler = () => Promise.reject(new Error('a defect'))
+    const unwritable: Handler = async () => ({ status: 200, headers: { 'x-a': 'a\nb' }, body: 'text' })
+    for (const handler of [failing, unwritable]) {
+      const answer = await fetch(await serve(handler))
+      assert.deepEqual([answer.status, await answer.text()], [500, ''])
+    }
   })
 
   it('breaks the connection where a source fails', async () => {
     const { body } = sourced((sink) => sink.error(new Error('broken')))
-    const url = await serve(async () => new Response(body))
+    const url = await serveBody(() => body)
     await assert.rejects(fetch(url).then((answer) => answer.text()))
   })
 
@@ -259,7 +307,7 @@ describe('writingStreams()', () => {
       if (part === undefined) sink.close()
       else sink.enqueue(toBytes(part))
     })
-    const url = await serve(async () => new Response(body))
+    const url = await serveBody(() => body)
     const { text } = await open(url, 'GET / HTTP/1.0\r\n\r\n')
     await eventually('all arrives', () => Promise.resolve(text().endsWith('\r\n\r\nfirst;second;')))
   })
@@ -273,9 +321,9 @@ describe('writingStreams()', () => {
       else sink.enqueue(toBytes(part))
     })
     const url = await serve(async (request) => {
-      if (request.url.endsWith('/stream')) return new Response(body)
+      if (request.url.endsWith('/stream')) return { status: 200, headers: {}, body }
       await isReleased
-      return new Response('slow')
+      return { status: 200, headers: {}, body: 'slow' }
     })
     const ahead = 'GET /slow HTTP/1.1\r\nHost: x\r\n\r\nGET /stream HTTP/1.1\r\nHost: x\r\n\r\n'
     const { text } = await open(url, ahead)
@@ -290,9 +338,9 @@ describe('writingStreams()', () => {
   })
 
   it('goes on with the next request on the same connection', async () => {
-    const url = await serve(async () => {
+    const url = await serveBody(() => {
       const { body } = sourced((sink) => sink.close())
-      return new Response(body)
+      return body
     })
     const { text } = await open(url, GET + GET + GET)
     await eventually('three answers', () =>

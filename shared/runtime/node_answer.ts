@@ -1,5 +1,5 @@
 /**
- * Streamed answers on Node: what many listeners get is framed once, and written to each socket as it is.
+ * Answers written to `node:http`: whole ones in one write, and what many listeners get framed once, to each socket as it is.
  *
  * `ServerResponse.write` frames every write anew, in three parts, and a web stream adds promises. Measured on Node 24, busy 2 cores, 1,000
  * listeners: 22 µs of processor time a delivery through both, 18 µs without the first, 14 µs without either.
@@ -8,7 +8,9 @@
  */
 
 import type { ServerResponse } from 'node:http'
-import { sourceOf, type ByteSource } from '#shared/bytes/byte_source.ts'
+import type { ByteSink, ByteSource } from '#shared/bytes/byte_source.ts'
+import { cancelBody, isStreamed, type Answer } from '#shared/handler.ts'
+import type { ArrivingBody } from './lingering.ts'
 import { TAKEN_LIMIT_MS } from './server_limits.ts'
 
 /** Pieces of a source written before others get their turn: 1 MiB of a hub's chunks. */
@@ -17,54 +19,47 @@ const TURN_PIECES = 16
 /** Larger pieces are not copied into a chunk: then the copy costs more than the three parts. */
 const COPY_BYTES = 8 * 1024
 
-/** What srvx writes. */
-interface Prepared {
-  readonly body?: unknown
-}
+/** Without a reason phrase: HTTP/2 and 3 have none, and it says nothing that the status does not. */
+const NO_REASON = ''
 
-/** An answer of srvx that has not been made a whole `Response` of. */
-interface PreparedResponse {
-  _toNodeResponse(): Prepared
-}
-
-/** A body that srvx hands the response to once its head is made. */
-interface PipedBody {
-  pipe(response: ServerResponse): void
-  /** Called instead of `pipe` where the client has gone, or wants no body. */
-  destroy(): void
-  abort(): void
-}
-
-/** Has an answer's stream written by this module. Other answers are left as they are. */
-export function writingStreams(response: Response): Response {
-  const { _toNodeResponse } = response as Partial<PreparedResponse>
-  if (_toNodeResponse === undefined) return response
-  const prepared = _toNodeResponse.call(response)
-  const { body } = prepared
-  const answer = body instanceof ReadableStream ? { ...prepared, body: toPipedBody(body) } : prepared
-  return { _toNodeResponse: () => answer } satisfies PreparedResponse as unknown as Response
-}
-
-function toPipedBody(body: ReadableStream<Uint8Array>): PipedBody {
-  const cancel = (): void => {
-    body.cancel().catch(() => undefined)
+/** Writes an answer. Its end waits for the body of its request. */
+export function writeAnswer(
+  { status, headers, body }: Answer,
+  response: ServerResponse,
+  received: ArrivingBody,
+): void {
+  if (isStreamed(body)) {
+    if (response.destroyed) return cancelBody(body)
+    response.writeHead(status, NO_REASON, { ...headers })
+    if (response.req.method !== 'HEAD') return writeStream(body, response, received)
+    cancelBody(body)
+    response.end()
+    return
   }
-  const pipe = (response: ServerResponse): void => {
-    const reader = body.getReader()
-    const outlet = new Outlet(response)
-    const source = sourceOf(body)
-    if (source === undefined) readAll(reader, outlet)
-    else readFirst(reader, outlet, source)
+  const length = body === null ? undefined : { 'content-length': Buffer.byteLength(body) }
+  response.writeHead(status, NO_REASON, { ...headers, ...length })
+  if (received.isOver) {
+    response.end(body)
+    return
   }
-  return { pipe, destroy: cancel, abort: cancel }
+  if (body === null) response.flushHeaders()
+  else response.write(body)
+  void received.takeRest().then(() => response.end())
 }
 
-type Reader = ReadableStreamDefaultReader<Uint8Array>
-type Piece = ReadableStreamReadResult<Uint8Array>
+function writeStream(
+  body: ReadableStream<Uint8Array> | ByteSource,
+  response: ServerResponse,
+  received: ArrivingBody,
+): void {
+  const outlet = new Outlet(response, received)
+  if (body instanceof ReadableStream) readAll(body.getReader(), outlet)
+  else outlet.read(body)
+}
 
-/** Reads a stream and writes it, never more than one piece ahead of what the socket takes. */
-function readAll(reader: Reader, outlet: Outlet): void {
-  const onPiece = ({ done, value }: Piece): void => {
+/** Reads a web stream and writes it, never more than one piece ahead of what the socket takes. */
+function readAll(reader: ReadableStreamDefaultReader<Uint8Array>, outlet: Outlet): void {
+  const onPiece = ({ done, value }: ReadableStreamReadResult<Uint8Array>): void => {
     if (done) outlet.close()
     else if (outlet.write(value)) read()
     else outlet.onceDrained(read)
@@ -78,20 +73,6 @@ function readAll(reader: Reader, outlet: Outlet): void {
   read()
 }
 
-/** What the stream has in its queue comes through the stream; then its source takes over. */
-function readFirst(reader: Reader, outlet: Outlet, source: ByteSource): void {
-  const onPiece = ({ done, value }: Piece): void => {
-    if (done) return outlet.close()
-    const isTaken = outlet.write(value)
-    if (!source.redirect(outlet)) return readAll(reader, outlet)
-    outlet.source = source
-    if (isTaken) outlet.pull()
-    else outlet.onceDrained(outlet.pull)
-  }
-  outlet.onGone = () => source.cancel()
-  reader.read().then(onPiece, (error: unknown) => outlet.error(error))
-}
-
 /** What is used of a socket. */
 interface Writable {
   readonly writableLength: number
@@ -102,20 +83,23 @@ interface Writable {
   once(event: 'drain', task: () => void): unknown
 }
 
-/** A response's body, and the sink of its source. A class, because there are ten thousand of them. */
-class Outlet {
+/** The body of a response, and the sink of its source. A class, because there are ten thousand of them. */
+class Outlet implements ByteSink {
   readonly #response: ServerResponse
+  readonly #received: ArrivingBody
   /** Set once the socket is the response's alone: it has its head, and does not wait for the answer to an earlier request. */
   #socket: Writable | undefined
+  #source: ByteSource | undefined
   #isOpen = true
+  #hasBegun = false
   #isPulling = false
   #isWanted = false
-  source: ByteSource | undefined
   /** The client has left before the end. */
   onGone: () => void = () => undefined
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, received: ArrivingBody) {
     this.#response = response
+    this.#received = received
     response.once('close', () => {
       if (!this.#isOpen) return
       this.#isOpen = false
@@ -123,9 +107,19 @@ class Outlet {
     })
   }
 
+  /** Writes what a source makes. */
+  read(source: ByteSource): void {
+    this.#source = source
+    this.onGone = () => source.cancel()
+    source.open(this)
+    // A first piece has asked for the next already.
+    if (!this.#hasBegun) this.pull()
+  }
+
   /** @returns Whether the socket takes more at once. */
   write(bytes: Uint8Array): boolean {
     if (!this.#isOpen) return false
+    this.#hasBegun = true
     // A chunk of no bytes would be the end of the body.
     if (bytes.length === 0) return true
     if (this.#socket !== undefined) return writeChunk(this.#socket, bytes)
@@ -157,7 +151,7 @@ class Outlet {
         break
       }
       this.#isWanted = false
-      this.source?.pull()
+      this.#source?.pull()
     }
     this.#isPulling = false
   }
@@ -169,6 +163,11 @@ class Outlet {
 
   close(): void {
     this.#isOpen = false
+    if (this.#received.isOver) this.#end()
+    else void this.#received.takeRest().then(() => this.#end())
+  }
+
+  #end(): void {
     const response = this.#response
     response.end()
     // One that waits for the answer to an earlier request has no socket yet, and nothing to be blamed for.

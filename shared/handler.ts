@@ -1,0 +1,78 @@
+/**
+ * What a service is to the world: a handler, from a request to an answer.
+ *
+ * A standard `Request` is a {@link HandlerRequest}, and {@link toFetchHandler} makes a standard Fetch handler of a handler. The adapters in
+ * `shared/runtime` make no `Request` and no `Response` where these are dear.
+ *
+ * @module
+ */
+
+import { toReadableStream, type ByteSource } from '#shared/bytes/byte_source.ts'
+
+/** What a handler reads of a request. */
+export interface HandlerRequest {
+  readonly method: string
+  /** Absolute. Its path is as it was sent. */
+  readonly url: string
+  readonly headers: HandlerHeaders
+  /** Aborted when the client leaves before it has its answer. */
+  readonly signal: AbortSignal
+  /** A handler that has read enough cancels it; the rest is the server's. `null` where the method has none. */
+  readonly body: ReadableStream<Uint8Array> | null
+  /** The whole body. It or `body` can be read, once. */
+  arrayBuffer(): Promise<ArrayBuffer>
+  /** Address at the other end of the connection; absent where the runtime does not tell. */
+  readonly peer?: string | undefined
+}
+
+/** Headers of a request. Names in any case; several of one name are joined with a comma and a space. */
+export type HandlerHeaders = Pick<Headers, 'get' | 'has'>
+
+/** What a handler answers. */
+export interface Answer {
+  readonly status: number
+  /** Names in lower case. The length is not among them, because the adapter knows it. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: AnswerBody
+}
+
+/** Text and bytes are sent with their length, streams and sources as they come. */
+export type AnswerBody = string | Uint8Array | ReadableStream<Uint8Array> | ByteSource | null
+
+/** Answers requests. */
+export type Handler = (request: HandlerRequest) => Promise<Answer>
+
+/** A handler in the form of the Fetch standard, as edge platforms load it. */
+export type FetchHandler = (request: Request) => Promise<Response>
+
+/** Whether a body comes piece by piece. */
+export function isStreamed(body: AnswerBody): body is ReadableStream<Uint8Array> | ByteSource {
+  return body !== null && typeof body === 'object' && !(body instanceof Uint8Array)
+}
+
+/** Gives up a body that nobody is going to read. */
+export function cancelBody(body: AnswerBody): void {
+  if (!isStreamed(body)) return
+  if (body instanceof ReadableStream) body.cancel().catch(() => undefined)
+  else body.cancel()
+}
+
+/** A streamed body as a web stream. */
+export function toStream(body: ReadableStream<Uint8Array> | ByteSource): ReadableStream<Uint8Array> {
+  return body instanceof ReadableStream ? body : toReadableStream(body)
+}
+
+/** The answer as a standard response. */
+export function toResponse({ status, headers, body }: Answer): Response {
+  return new Response(isStreamed(body) ? toStream(body) : toBodyInit(body), { status, headers })
+}
+
+/** The handler as a standard Fetch handler. */
+export function toFetchHandler(handler: Handler): FetchHandler {
+  return async (request) => toResponse(await handler(request))
+}
+
+/** The types of the standard leave out bytes in shared memory. */
+function toBodyInit(body: string | Uint8Array | null): string | Uint8Array<ArrayBuffer> | null {
+  return body instanceof Uint8Array ? new Uint8Array(body) : body
+}
