@@ -31,7 +31,7 @@ const NODE_SERVER = ['tests/runtime/node_{answer,linger,request}.test.ts']
 const NOT_ON_BUN = 'tests/unit/shared/client/'
 /** One test that hangs must not hold the gate for ever. */
 const TEST_TIMEOUT_MS = 300_000
-/** Files at a time: half of them wait for a child process or a deadline, so more than Node's one of two processors. */
+/** Files at a time where Node is alone: half of them wait for a child process or a deadline, so more than Node's one of two processors. */
 const CONCURRENCY = 2
 
 /** One command of the gate. */
@@ -57,8 +57,8 @@ export const CHECKS: Stage = [
 ]
 
 /**
- * The whole gate, stage after stage. Node 24 has a stage of its own, because its fault tests measure times. Deno and Bun
- * run their files one after another and mostly wait, so they and Node 22 share two processors.
+ * The whole gate, stage after stage. Node 24 has a stage of its own, because its fault tests measure times. The other
+ * runtimes take one file at a time and mostly wait, so three of them leave two processors a third of their time.
  */
 export const GATE: readonly Stage[] = [
   CHECKS,
@@ -126,7 +126,10 @@ function nodeStep(
   name: string,
   title: string,
   files: () => Promise<readonly string[]>,
-  node: () => Promise<readonly string[]> = async () => [process.execPath],
+  node: () => Promise<readonly string[]> = async () => [
+    process.execPath,
+    `--test-concurrency=${CONCURRENCY}`,
+  ],
 ): Step {
   return {
     name,
@@ -135,7 +138,6 @@ function nodeStep(
       ...(await node()),
       '--disable-warning=ExperimentalWarning',
       '--test',
-      `--test-concurrency=${CONCURRENCY}`,
       `--test-timeout=${TEST_TIMEOUT_MS}`,
       ...(await files()),
     ],
@@ -144,7 +146,7 @@ function nodeStep(
 
 /** Unlike Node 24 it prints another form where no terminal reads it, unless told. */
 async function node22(): Promise<readonly string[]> {
-  return [await findNode22(), '--test-reporter=spec']
+  return [await findNode22(), '--test-reporter=spec', '--test-concurrency=1']
 }
 
 /** Files that match, sorted. A pattern without a match is a mistake: its tests would be left out in silence. */
