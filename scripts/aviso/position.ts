@@ -115,15 +115,10 @@ async function write(folder: string, path: string, content: string): Promise<voi
 }
 
 /**
-<<<<<<< HEAD
- * A lock that the operating system takes back when the process ends, however it ends: that of an SQLite file. Node has no other door
- * to such locks, and a file with a process id in it outlives its process.
- *
- * @returns What unlocks; `undefined` where Node has no SQLite.
-=======
  * Takes the lock of an SQLite file, which the operating system releases however the process ends. Node has no other access to such locks,
  * and a file with a process id would outlive its process.
->>>>>>> d4ec110 (comments: plain English in the aviso client)
+ *
+ * @returns What unlocks; `undefined` where Node has no SQLite.
  */
 async function lock(path: string, { event, name }: PositionKey): Promise<(() => void) | undefined> {
   const sqlite = await import('node:sqlite').catch(() => undefined)
