@@ -1,8 +1,9 @@
 /**
- * `npm run bench`: the figures that the design asks for, each beside its bare limit of the same run, as a table and JSON.
+ * The benchmark, `npm run bench`: measures the figures of the design, each beside its bare limit in the same run. A bare limit is what the
+ * same machine reaches without our code. Prints a table and JSON.
  *
- * Servers run on one processor, the load generator on another, except where all that counts is what two processors do together;
- * everything is on loopback. Every delivery is checked: a lost, repeated or misplaced one fails the run.
+ * Servers run on one processor and the load generator on another, except in rows about the whole system on two processors. Everything is on
+ * loopback. Every delivery is checked: a lost, repeated or misplaced delivery fails the run.
  *
  * @module
  */
@@ -46,9 +47,9 @@ const GROUPS: readonly RowGroup[] = [
 ]
 
 const DEFAULT_RUNS = 3
-/** A day of work: more is a mistake. */
+/** Most runs. They take a day, so a larger number is a mistake. */
 const MAX_RUNS = 99
-/** A socket per listener of the largest row, and what a process has besides. */
+/** One socket per listener of the largest row, and the other files of a process. */
 const FILES_NEEDED = 10_500
 
 interface BenchArguments {
@@ -107,7 +108,7 @@ function parseArguments(argv: readonly string[]): BenchArguments | number {
       ).argParser(wholeNumber(1, MAX_RUNS)),
     )
     .addOption(
-      new Option('--runtimes <names>', 'for the rows about listeners')
+      new Option('--runtimes <names>', 'runtimes for the rows about listeners')
         .argParser(parseRuntimes)
         .default(BENCH_RUNTIMES, BENCH_RUNTIMES.join()),
     )
@@ -119,7 +120,7 @@ function parseArguments(argv: readonly string[]): BenchArguments | number {
   const unknown = program.args.filter((name) => !GROUPS.some((group) => group.name === name))
   if (unknown.length > 0) {
     console.error(
-      `error: nothing is called ${unknown.join(', ')}; known are ${GROUPS.map(({ name }) => name).join(', ')}`,
+      `error: no group is called ${unknown.join(', ')}; known are ${GROUPS.map(({ name }) => name).join(', ')}`,
     )
     return 2
   }
@@ -131,10 +132,10 @@ function parseRuntimes(text: string): readonly BenchRuntime[] {
   const wanted = text.split(',')
   const known = BENCH_RUNTIMES.filter((name) => wanted.includes(name))
   if (known.length === wanted.length) return known
-  throw new InvalidArgumentError(`It takes names of ${BENCH_RUNTIMES.join(', ')}.`)
+  throw new InvalidArgumentError(`Use names from ${BENCH_RUNTIMES.join(', ')}.`)
 }
 
-/** Says what stands in the way of right figures. */
+/** Checks that this machine can measure, and warns when figures will be less exact. */
 function checkMachine(): boolean {
   if (!HAS_PROC) {
     console.error('error: the benchmark reads processor time and memory from /proc, so it needs Linux')
@@ -149,7 +150,7 @@ function checkMachine(): boolean {
   }
   if (!CAN_PIN)
     console.error(
-      'warning: there are not two processors to keep apart: servers and load generator disturb each other',
+      'warning: processes cannot be pinned to two processors, so servers and load generator disturb each other',
     )
   return true
 }

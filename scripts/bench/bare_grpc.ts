@@ -1,5 +1,5 @@
 /**
- * The bare limits over gRPC: etcd spoken to through etcd3, with nothing in between.
+ * The bare limits over gRPC: requests to etcd through the package etcd3, without our code.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import { Etcd3 } from 'etcd3'
 import { createBareStore, type BareStore, type Wire } from './bare_store.ts'
 import { bareText } from './notifications.ts'
 
-/** The two ways that an etcd has. */
+/** The two protocols of etcd: its JSON gateway and gRPC. */
 export const WIRES: readonly Wire[] = [
   { name: '', scheme: 'http:', open: createBareStore },
   { name: ' over gRPC', scheme: 'grpc:', open: createBareGrpc },
 ]
 
-/** A key that is never there: etcd3 makes a transaction of a comparison only. */
+/** A key that never exists. etcd3 makes a transaction only with a comparison, so the comparison is that this key is absent. */
 const ABSENT = '/bench/absent'
 
-/** @param endpoint e.g. `http://127.0.0.1:2379` */
+/** @param endpoint Address such as `http://127.0.0.1:2379`. */
 export function createBareGrpc(endpoint: string): BareStore {
   // A watch of history answers with messages of many megabytes.
   const client = new Etcd3({ hosts: endpoint, grpcOptions: { 'grpc.max_receive_message_length': -1 } })

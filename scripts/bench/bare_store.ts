@@ -1,5 +1,5 @@
 /**
- * The bare limits of storing and reading: etcd spoken to over the transport of our own adapter, with nothing in between.
+ * The bare limits of storing and reading: requests to etcd over the transport of our own adapter, without the rest of our code.
  *
  * @module
  */
@@ -9,39 +9,39 @@ import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { createNodeFetch } from '#shared/runtime/node_fetch.ts'
 import { bareKeyValue } from './notifications.ts'
 
-/** etcd without us. */
+/** An etcd without our code. */
 export interface BareStore {
-  /** One put of the size of a notification. */
+  /** Makes one put of the size of a notification. */
   put(n: number): Promise<void>
-  /** One transaction of `size` such puts. */
+  /** Makes one transaction of `size` such puts. */
   putMany(n: number, size: number): Promise<void>
-  /** Watches everything from the first revision and parses what comes, until `events` of it came. @returns Events per second. */
+  /** Watches all keys from the first revision, and parses until `events` events have come. @returns the events per second */
   readHistory(events: number): Promise<number>
   close(): Promise<void>
 }
 
-/** A way to speak to etcd: ours, and the bare one that it is compared with. */
+/** A protocol to etcd: the scheme for our adapter, and the bare client that it is compared with. */
 export interface Wire {
-  /** What rows are named after. */
+  /** Text that the names of its rows end with. */
   readonly name: string
-  /** Of the store's address. */
+  /** Scheme of the store's address. */
   readonly scheme: 'http:' | 'grpc:'
   readonly open: (endpoint: string) => BareStore
 }
 
-/** What is read of a watch's line. */
+/** The part of a watch's line that is read. */
 interface WatchLine {
   readonly result?: { readonly events?: readonly { readonly kv?: { readonly value?: string } }[] }
 }
 
-/** Lines have megabytes here. */
+/** Longest line. Lines of a watch of history have megabytes. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024
 const HEADERS = { 'content-type': 'application/json' }
 
-/** @param endpoint e.g. `http://127.0.0.1:2379` */
+/** @param endpoint Address such as `http://127.0.0.1:2379`. */
 export function createBareStore(endpoint: string): BareStore {
   const { unary, watch, close } = createNodeFetch()
-  // Never aborted: the calls are few and the server is ours.
+  // The signal never aborts, because the calls are few and the server is ours.
   const { signal } = new AbortController()
   const call = async (path: string, body: string): Promise<void> => {
     const response = await unary(`${endpoint}${path}`, { headers: HEADERS, body, signal })

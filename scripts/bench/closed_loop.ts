@@ -1,25 +1,24 @@
 /**
- * A closed loop: workers that each do one thing after the other for a time.
+ * Runs a closed loop: several workers, each of which makes one call after the other for a time.
  *
  * @module
  */
 
 import { toPercentiles, type Percentiles } from './statistics.ts'
 
-/** One worker's way to do the n-th thing, counted over all workers from 0. */
+/** One worker. It makes the n-th call, counted over all workers from 0. */
 export interface Worker {
   call(n: number): Promise<void>
   close?(): void
 }
 
-/** What to do. */
 export interface ClosedLoop {
   readonly workers: number
   readonly durationMs: number
   readonly open: () => Worker | Promise<Worker>
 }
 
-/** What came of it. */
+/** The result of a load. */
 export interface LoadResult {
   readonly calls: number
   readonly perSecond: number
@@ -29,7 +28,7 @@ export interface LoadResult {
 /**
  * Runs the loop.
  *
- * @throws What a worker throws: a load with failures in it measures nothing.
+ * @throws what a worker throws, because the figures of a load with failures mean nothing.
  */
 export async function runClosedLoop({ workers, durationMs, open }: ClosedLoop): Promise<LoadResult> {
   const opened = await Promise.all(Array.from({ length: workers }, async () => open()))

@@ -1,5 +1,5 @@
 /**
- * etcd as a neighbour of the system under measurement: started, and asked what it was asked for.
+ * Starts etcd beside the system under measurement, and reads its figures.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 import { startEtcd, type EtcdCluster } from '../etcd/cluster.ts'
 import { residentMebibytes } from './processes.ts'
 
-/** What etcd has been doing. */
+/** Figures of an etcd member. */
 export interface EtcdFigures {
-  /** Watches that stand. */
+  /** Open watches. */
   readonly watchers: number
   /** Range calls so far, alone and inside transactions. */
   readonly reads: number
@@ -18,7 +18,7 @@ export interface EtcdFigures {
   readonly residentMebibytes: number
 }
 
-/** Runs `use` with a fresh etcd of one member, and removes it whatever comes of it. */
+/** Runs `use` with a new etcd of one member, and removes that etcd in any case. */
 export async function withEtcd<Result>(use: (etcd: EtcdCluster) => Promise<Result>): Promise<Result> {
   const etcd = await startEtcd()
   try {
@@ -42,7 +42,7 @@ export async function etcdFigures({ members: [member] }: EtcdCluster): Promise<E
   }
 }
 
-/** A value of Prometheus text; NaN where it is not there. */
+/** A value in a page of metrics; NaN when the page does not have it. */
 export function readMetric(text: string, name: string): number {
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
   return line === undefined ? Number.NaN : Number(line.slice(name.length + 1))

@@ -1,16 +1,16 @@
 /**
- * Finds notifications in the bytes of a stream, however they were cut on their way.
+ * Finds notifications in the bytes of a stream, wherever the network split them.
  *
  * @module
  */
 
-/** A place to put what was found. */
+/** Takes the notifications that were found. */
 export interface FrameSink {
-  /** @param sentAtMs What the payload says, NaN where it says nothing. */
+  /** @param sentAtMs Time in the payload; NaN when it has none. */
   notification(sequence: number, sentAtMs: number): void
 }
 
-/** Looks for notifications in `bytes` between two places, and says from where on bytes must be shown again with those that follow. */
+/** Finds notifications in `bytes`. @returns the index from which bytes must be passed again, in front of the next ones */
 export type FrameScanner = (bytes: Buffer, sink: FrameSink) => number
 
 const QUOTE = 0x22
@@ -46,7 +46,7 @@ export function createFrameScanner(event: string, hasTimes: boolean): FrameScann
   }
 }
 
-/** A marker may have been cut, unless the bytes end with a line. */
+/** The index from which a marker may be incomplete; the end when the bytes end with a line. */
 function unfinishedFrom(bytes: Buffer, position: number, markerLength: number): number {
   if (bytes[bytes.length - 1] === LINE_END) return bytes.length
   return Math.max(position, bytes.length - markerLength + 1)

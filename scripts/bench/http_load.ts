@@ -1,5 +1,5 @@
 /**
- * HTTP loads over raw keep-alive sockets: cheap enough that the server, not the generator, is what is measured.
+ * Makes HTTP loads over raw keep-alive sockets. They are cheap, so that the server is measured and not the load generator.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { connect, type Socket } from 'node:net'
 import { runClosedLoop, type LoadResult } from './closed_loop.ts'
 
-/** What to post, and what to expect. */
+/** The requests to post, and the expected answers. */
 export interface Posts {
   readonly url: string
   /** Body of the n-th request, from 0. */
@@ -15,7 +15,7 @@ export interface Posts {
   readonly connections: number
   /** Further header lines, each ending in CRLF. */
   readonly headers?: string
-  /** Whether an answer is right; a wrong one ends the load, because its rate would mean nothing. Default: status 200. */
+  /** Whether an answer is right. A wrong answer ends the load, because its rate would mean nothing. Default: status 200. */
   readonly accept?: (answer: Answer) => boolean
 }
 
@@ -25,7 +25,7 @@ export interface Answer {
   readonly body: string
 }
 
-/** Posts on every connection one request after the other, for a time. */
+/** Posts one request after the other on every connection, for a time. */
 export function runLoad(posts: Posts & { readonly durationMs: number }): Promise<LoadResult> {
   const { url, body, connections: workers, durationMs } = posts
   const open = async (): Promise<{ call(n: number): Promise<void>; close(): void }> => {
@@ -38,17 +38,18 @@ export function runLoad(posts: Posts & { readonly durationMs: number }): Promise
   return runClosedLoop({ workers, durationMs, open })
 }
 
-/** How well a paced load kept its pace. */
+/** How well a paced load kept its rate. */
 export interface PacedResult {
   readonly sent: number
-  /** Requests sent per second; below the rate where there was no free connection when one was due. */
+  /** Requests sent per second. It is below the rate when no connection was free for a request that was due. */
   readonly perSecond: number
 }
 
 /**
- * Posts at a steady rate, whatever the answers take, as long as a connection is free: an open loop does not slow down with the server.
+ * Posts at a steady rate as long as a connection is free, however long answers take. Unlike a closed loop it does not slow down with the
+ * server.
  *
- * @returns When everything has been answered.
+ * @returns the rate that was reached, after all requests have been answered
  */
 export async function runPaced(
   posts: Posts & { readonly ratePerSecond: number; readonly requests: number },
@@ -126,7 +127,7 @@ export async function openConnection(url: string, headers = ''): Promise<HttpCon
   const head = `POST ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${headers}Content-Type: application/json\r\nContent-Length: `
   let received = ''
   let waiting: Waiting | undefined
-  // Our answers are ASCII, and latin1 counts bytes.
+  // Our answers are ASCII, and in latin1 a character is a byte.
   socket.setEncoding('latin1')
   socket.on('data', (text: string) => {
     received += text
@@ -145,7 +146,7 @@ export async function openConnection(url: string, headers = ''): Promise<HttpCon
       }),
     close: () => {
       waiting = undefined
-      // A reset: thousands of ports in TIME_WAIT would be missing in the next run.
+      // Reset the connection, because thousands of ports in TIME_WAIT would be missing in the next run.
       socket.resetAndDestroy()
     },
   }
@@ -162,7 +163,7 @@ export function connected(socket: Socket): Promise<void> {
   })
 }
 
-/** A whole HTTP/1.1 answer with a length or in chunks; `undefined` while more is to come. */
+/** Parses an HTTP/1.1 answer with a length or in chunks; `undefined` while it is incomplete. */
 export function parseAnswer(text: string): Answer | undefined {
   const headEnd = text.indexOf('\r\n\r\n')
   if (headEnd === -1) return undefined

@@ -1,5 +1,5 @@
 /**
- * Many listeners in one process over raw sockets. Every delivery is checked for order, loss and repeats.
+ * Opens many listeners in one process over raw sockets. Every delivery is checked for order, loss and repeats.
  *
  * @module
  */
@@ -16,26 +16,26 @@ export interface ListenersRequest {
   /** Path and query of the n-th listener. */
   readonly path: (n: number) => string
   readonly count: number
-  /** Whether each gets every notification, so that numbers follow each other without a gap. Default: true. */
+  /** Whether each listener gets every notification, so that sequence numbers have no gap. Default: true. */
   readonly isDense?: boolean
   /** Whether payloads say when they were sent. Default: false. */
   readonly hasTimes?: boolean
-  /** Number before the first one expected; absent: whatever comes first is right. */
+  /** Sequence number before the first expected notification; absent: any first notification is right. */
   readonly after?: number
-  /** Opened at the same time. Default: 200. */
+  /** Number of streams opened at the same time. Default: 200. */
   readonly inFlight?: number
 }
 
-/** Path of a live stream of everything. */
+/** Path of a live stream of all notifications. */
 export const LIVE_PATH = `/api/v1/watch?event=${EVENT}`
 
-/** A reader that takes a frame of this size at most; frames that are cut are put together in front of the next bytes. */
+/** Largest frame. The beginning of a split frame is copied in front of the next bytes. */
 const MAX_FRAME_BYTES = 64 * 1024
 const READ_BYTES = 256 * 1024
-/** One buffer for all sockets: what was read is looked at before the next read. */
+/** One buffer for all sockets, because bytes are parsed before the next read. */
 const shared = Buffer.allocUnsafeSlow(MAX_FRAME_BYTES + READ_BYTES)
 const readBuffer = shared.subarray(MAX_FRAME_BYTES)
-/** How often a wait looks again. */
+/** Time between two checks of a wait. */
 const POLL_MS = 2
 
 /** Many open streams. */
@@ -44,24 +44,24 @@ export interface Listeners {
   readonly delivered: number
   /** Bytes of streams so far, over all listeners. */
   readonly bytes: number
-  /** Times that something was read with a notification in it: fewer than deliveries where several came at once. */
+  /** Reads that contained a notification: fewer than deliveries when several came at once. */
   readonly reads: number
   /**
-   * Resolves when each listener has had `each` deliveries more than at the last call, and checks them all.
+   * Waits until each listener has had `each` more deliveries than at the last call, and checks all of them.
    *
-   * @throws {Error} After `limitMs`, and for any loss, repeat or inversion.
+   * @throws {Error} When deliveries are missing after `limitMs`, and for any loss, repeat or wrong order.
    */
   settled(each: number, limitMs: number): Promise<void>
   /** Milliseconds from sending to delivery since the last call; needs `hasTimes`. */
   takeLatencies(): Percentiles
-  /** Reads nothing more, until {@link Listeners.resume}. */
+  /** Stops reading until {@link Listeners.resume}. */
   pause(): void
   resume(): void
   /** Closes all sockets at once. */
   close(): void
 }
 
-/** Opens streams; resolves when each has had its first frame. */
+/** Opens streams. Resolves when each has had its first frame. */
 export async function openListeners(request: ListenersRequest): Promise<Listeners> {
   const { count, isDense = true, hasTimes = false, inFlight = 200 } = request
   const scan = createFrameScanner(EVENT, hasTimes)
@@ -123,18 +123,18 @@ function check(listeners: readonly Listener[], wanted: number, isDense: boolean)
   if (missing + surplus + skipped + disordered === 0) return
   const ended = listeners.find(({ failure }) => failure !== undefined)?.failure
   throw new Error(
-    `Of ${wanted} deliveries to each of ${listeners.length} listeners ${missing} are missing, ${surplus} too many, ${skipped} skipped, ${disordered} repeated or out of order${ended === undefined ? '' : ` (${ended})`}`,
+    `Of ${wanted} deliveries to each of ${listeners.length} listeners, ${missing} are missing, ${surplus} too many, ${skipped} skipped, ${disordered} repeated or out of order${ended === undefined ? '' : ` (${ended})`}`,
   )
 }
 
-/** One stream. A class, because there are ten thousand of them. */
+/** One stream. It is a class, because ten thousand of them are needed. */
 class Listener {
   readonly #scan: FrameScanner
   readonly #latencies: number[]
   #socket: Socket | undefined
-  /** What comes before the first frame; absent once it has come. */
+  /** The text before the first frame; absent after the first frame. */
   #head: string | undefined = ''
-  /** An unfinished frame. */
+  /** The beginning of a split frame. */
   #rest: Buffer | undefined
   #last: number | undefined
   #readAt = 0
@@ -142,13 +142,13 @@ class Listener {
   delivered = 0
   /** Bytes received, with heads and heartbeats. */
   bytes = 0
-  /** Times that something was read with a notification in it. */
+  /** Reads that contained a notification. */
   reads = 0
-  /** Numbers left out. */
+  /** Number of sequence numbers that were left out. */
   skipped = 0
-  /** Numbers not greater than the one before. */
+  /** Number of sequence numbers that were not greater than the one before. */
   disordered = 0
-  /** Why it ended; absent while it is open. */
+  /** Why the stream ended; absent while it is open. */
   failure: string | undefined
 
   constructor(scan: FrameScanner, latencies: number[], after: number | undefined) {
@@ -192,7 +192,7 @@ class Listener {
   }
 
   close(): void {
-    // A reset: ten thousand ports in TIME_WAIT would be missing in the next run.
+    // Reset the connection, because ten thousand ports in TIME_WAIT would be missing in the next run.
     this.#socket?.resetAndDestroy()
   }
 

@@ -1,12 +1,12 @@
 /**
- * A store that does nothing: what is left of a publish's cost is ours.
+ * A store that does nothing, so that only our part of the cost of a publish is measured.
  *
  * @module
  */
 
 import type { OperationResult, RangeResult, Store, StoreOperation } from '#shared/store/store.ts'
 
-/** Every transaction succeeds at once, every read finds nothing, a watch only stands. */
+/** Makes the store. Every transaction succeeds at once, every read finds nothing, and a watch stays open without events. */
 export function createNoOpStore(): Store {
   let revision = 1n
   const nothing = (): RangeResult => ({ revision, kvs: [], count: 0n, more: false })

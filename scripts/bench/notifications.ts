@@ -1,26 +1,26 @@
 /**
- * What the benchmark posts: CloudEvents of the ECMWF schema, all with different keys.
+ * Makes the notifications of the benchmark: CloudEvents of the ECMWF schema, all with different keys.
  *
  * @module
  */
 
-/** Event type of everything that is posted. */
+/** The event type of all notifications. */
 export const EVENT = 'mars'
 
-/** Experiments that notifications are spread over: as many as there are listeners with a filter of their own. */
+/** Number of experiments among the notifications: as many as the listeners with different filters. */
 export const EXPERIMENTS = 10_000
 
 /** Makes notifications. No two of one maker have the same key. */
 export interface NotificationMaker {
-  /** A CloudEvent of some 480 bytes. */
+  /** A CloudEvent of about 480 bytes. */
   next(payload?: string): string
   /** A JSON batch of CloudEvents. */
   batch(size: number, payload?: string): string
-  /** Made so far. */
+  /** Number of notifications made so far. */
   readonly count: number
 }
 
-/** The n-th notification belongs to experiment `n % EXPERIMENTS`. */
+/** Makes a maker. Its n-th notification belongs to experiment `n % EXPERIMENTS`. */
 export function createNotifications(): NotificationMaker {
   let count = 0
   const next = (payload?: string): string => {
@@ -42,7 +42,7 @@ export function location(n: number): string {
   return `s3://data.example.int/mars/od/20260810/00/oper/g/${String(n).padStart(10, '0')}.grib2`
 }
 
-/** A location that says when it was made, for listeners that measure how long it took. */
+/** A location that says when it was made, for listeners that measure the latency. */
 export function timedLocation(): string {
   return `s3://data.example.int/mars/od/20260810/00/oper/g/x.grib2?t=${monotonicMs().toFixed(3)}`
 }
@@ -52,7 +52,7 @@ export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
-/** Key and value of the size that one such notification has in the store, for bare puts. */
+/** Key and value for bare puts, of the size that such a notification has in the store. */
 export function bareText(n: number): { readonly key: string; readonly value: string } {
   const key = `/bench/bare/date=20260810,class=od,expver=${String(n).padStart(8, '0')},domain=g,time=00,stream=oper,step=1`
   return { key, value: location(n) }

@@ -1,5 +1,5 @@
 /**
- * What a group of rows is, and how it repeats its measurements.
+ * Defines groups of rows, and repeats their measurements.
  *
  * @module
  */
@@ -9,23 +9,23 @@ import type { Row } from './row.ts'
 
 /** How to measure. */
 export interface Bench {
-  /** Times that each figure is taken. */
+  /** How many times each figure is measured. */
   readonly runs: number
-  /** Shorter loads, for a first look: the figures are rougher. */
+  /** Whether to use shorter loads, with less exact figures. */
   readonly isQuick: boolean
   /** Runtimes for the rows that are measured on several. */
   readonly runtimes: readonly BenchRuntime[]
-  /** Tells the person who waits what is being done. */
+  /** Tells the user which measurement runs. */
   say(line: string): void
 }
 
 /** Rows that are measured together. */
 export interface RowGroup {
-  /** What `npm run bench -- NAME` calls it. */
+  /** Name for `npm run bench -- NAME`. */
   readonly name: string
   /** One line for the usage text. */
   readonly summary: string
-  /** Default: apart. */
+  /** Default: `apart`. */
   readonly placement?: Placement
   measure(bench: Bench): Promise<readonly Row[]>
 }
@@ -36,9 +36,9 @@ export function loadMs({ isQuick }: Bench): number {
 }
 
 /**
- * Takes the same measurement of ours and of what it is compared with, on every runtime.
+ * Takes the same measurement of our server and of the plain server that it is compared with, on every runtime.
  *
- * @returns For each runtime the results of both, one per run.
+ * @returns the results of both for each runtime, one per run
  */
 export async function interleaveRuntimes<Result>(
   { runs, runtimes }: Bench,
@@ -58,10 +58,10 @@ export async function interleaveRuntimes<Result>(
 }
 
 /**
- * Takes several measurements `runs` times, one after the other and every second time backwards, so that a machine that gets slower or
- * faster meanwhile does so for all of them.
+ * Takes several measurements `runs` times, one after the other, and in reverse order every second time. So a machine that gets slower or
+ * faster affects all measurements alike.
  *
- * @returns For each measurement its results, one per run.
+ * @returns the results of each measurement, one per run
  */
 export async function interleave<Name extends string, Result>(
   runs: number,

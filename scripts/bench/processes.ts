@@ -1,5 +1,5 @@
 /**
- * The processes under measurement: started on a processor of their own, read through `/proc`, ended at the end.
+ * Starts the processes under measurement on their own processor, reads their figures from `/proc`, and ends them.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { createInterface } from 'node:readline'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BIN = `${ROOT}node_modules/.bin`
-/** Asks the process to collect garbage now. */
+/** Module that makes a process collect garbage on request. */
 const COLLECT = 'scripts/bench/servers/collect_garbage.ts'
-/** Linux counts processor time in these per second on every architecture that matters here. */
+/** Units per second in which Linux counts processor time, on every architecture that matters here. */
 const CLOCK_TICKS_PER_SECOND = 100
 const START_LIMIT_MS = 30_000
-/** Longer than the launcher gives itself. */
+/** Longer than the launcher's own limit to stop. */
 const STOP_LIMIT_MS = 20_000
-/** Freed pages go back to the system some time after a collection. */
+/** Wait after a collection, because freed pages go back to the system a little later. */
 const COLLECT_WAIT_MS = 400
 
 /** Runtimes that the rows about listeners are measured on. */
@@ -31,44 +31,44 @@ export type BenchRuntime = (typeof BENCH_RUNTIMES)[number]
 export interface BenchProcess {
   readonly url: string
   readonly pid: number
-  /** Milliseconds from its start to its first line with an address. */
+  /** Milliseconds from the start to the line with the address. */
   readonly startMs: number
   /** User and system time so far, in seconds. */
   cpuSeconds(): number
   /** Resident memory in MiB. */
   residentMebibytes(): number
-  /** Has garbage collected, and waits for it. */
+  /** Makes the process collect garbage, and waits for that. */
   collectGarbage(): Promise<void>
   stop(): Promise<void>
 }
 
-/** Whether processes can be pinned here: with one processor there is nothing to keep apart. */
+/** Whether processes can be pinned: there are two processors and the program `taskset`. */
 export const CAN_PIN = cpus().length > 1 && spawnSync('taskset', ['-V']).status === 0
 
-/** Processor of the servers, and that of the load generator. */
+/** The processors of the servers and of the load generator. */
 const SERVER_CORE = 0
 const LOAD_CORE = 1
 const BOTH_CORES = `${SERVER_CORE},${LOAD_CORE}`
 
 /**
- * Where processes run: servers on one processor and the load generator, with the stores it starts, on the other; or all of them on
- * both, as on a machine that has no more, for figures that are about the whole system and not about one process.
+ * Where processes run. `apart`: servers on one processor, the load generator and the stores that it starts on the other. `together`: all on
+ * both processors, for figures of the whole system and not of one process.
  */
 export type Placement = 'apart' | 'together'
 
 let placement: Placement = 'together'
 
-/** Places this process, and those that are started from now on. */
+/** Places this process and those that are started later. */
 export function place(next: Placement): void {
   placement = next
   const processors = next === 'apart' ? String(LOAD_CORE) : BOTH_CORES
   if (CAN_PIN) spawnSync('taskset', ['-a', '-cp', processors, String(process.pid)])
 }
 
-/** Whether figures about processes can be had: they are read as Linux has them. */
+/** Whether figures of processes can be read, which needs Linux. */
 export const HAS_PROC = existsSync('/proc/self/stat')
 
-/** Command line of a script on a runtime, as `npm start` has it. */
+/** Command line of a script on a runtime, as `npm start` uses it. */
 export function runtimeCommand(runtime: BenchRuntime): readonly string[] {
   switch (runtime) {
     case 'node':
@@ -80,7 +80,7 @@ export function runtimeCommand(runtime: BenchRuntime): readonly string[] {
   }
 }
 
-/** What makes {@link BenchProcess.collectGarbage} work. */
+/** Arguments that {@link BenchProcess.collectGarbage} needs. */
 function collectArguments(runtime: BenchRuntime): readonly string[] {
   switch (runtime) {
     case 'node':
@@ -98,9 +98,9 @@ process.once('exit', () => {
 })
 
 /**
- * Starts a script that prints `Listening on <url>`, placed as {@link place} says where that is possible.
+ * Starts a script that prints `Listening on <url>`, on the processor that {@link place} chose, if processes can be pinned.
  *
- * @param isPlain Starts it as a user would: on any processor, with nothing loaded before it.
+ * @param isPlain Whether to start it as a user would: on any processor, without modules loaded before it.
  */
 export async function startProcess(
   runtime: BenchRuntime,
@@ -157,7 +157,7 @@ function listeningUrl(child: ChildProcess): Promise<string> {
     for (const stream of [child.stdout, child.stderr]) {
       if (stream === null) continue
       createInterface({ input: stream }).on('line', (line) => {
-        // The rest of a long run's output is read and dropped, so that the process does not wait for a full pipe.
+        // Further output is read and dropped, so that the process does not block on a full pipe.
         if (output.length < 10_000) output += `${line}\n`
         const url = /^Listening on (http:\S+)$/.exec(line)?.[1]
         if (url === undefined) return
@@ -176,7 +176,7 @@ function listeningUrl(child: ChildProcess): Promise<string> {
 /** User and system time of a process with all its threads, in seconds. */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  // The second field may hold spaces; what follows its closing parenthesis does not.
+  // The second field may hold spaces, but the fields after its closing parenthesis do not.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND
 }
@@ -187,7 +187,7 @@ export function residentMebibytes(pid: number): number {
   return Number(kibibytes) / 1024
 }
 
-/** Most files and sockets that a process started here may open. */
+/** The number of files and sockets that a process may open. */
 export function fileLimit(): number {
   const most = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
   return Number(most ?? Number.POSITIVE_INFINITY)

@@ -1,20 +1,20 @@
 /**
- * One measured row, its verdict, and the table and JSON made of them.
+ * Defines measured rows and their verdicts, and prints them as a table and JSON.
  *
  * @module
  */
 
 import { median } from './statistics.ts'
 
-/** What a figure should be. */
+/** A target for a figure. */
 export interface Aim {
-  /** As the design says it, e.g. `≥ 20,000`. */
+  /** The target as the design writes it, such as `≥ 20,000`. */
   readonly text: string
-  /** Whether the measured figure is that. */
+  /** Whether the measured figure meets it. */
   readonly isMet: boolean
 }
 
-/** The bare limit of the same run: what the machine does without us. */
+/** The bare limit of the same run: what the machine reaches without our code. */
 export interface Limit {
   readonly name: string
   /** One figure per run, in the unit of the row. */
@@ -24,19 +24,19 @@ export interface Limit {
 /** A figure beside its limit. */
 export interface Row {
   readonly name: string
-  /** Where our side ran, e.g. `node` or `node + etcd`. */
+  /** Where our side ran, such as `node` or `node + etcd`. */
   readonly runtime: string
   readonly unit: string
-  /** One figure per run; the median is the row's. */
+  /** One figure per run. The row shows the median. */
   readonly runs: readonly number[]
   readonly limit?: Limit
   readonly floor?: Aim
   readonly goal?: Aim
-  /** Anything else worth knowing, e.g. further figures. */
+  /** Further information, such as other figures. */
   readonly notes?: readonly string[]
 }
 
-/** The best aim that a row meets: `MISSED` is below the floor, `below goal` where there is no floor, `–` where there is no aim. */
+/** The best aim that a row meets. `MISSED`: below the floor. `below goal`: there is only a goal. `–`: there is no aim. */
 export type Verdict = 'goal' | 'floor' | 'MISSED' | 'below goal' | '–'
 
 export function verdictOf({ floor, goal }: Row): Verdict {
@@ -55,23 +55,23 @@ export function atMost(most: number, value: number, unit = ''): Aim {
   return { text: `≤ ${showNumber(most)}${unit}`, isMet: value <= most }
 }
 
-/** Several aims at once. */
+/** An aim that is met when both aims are. */
 export function both(one: Aim, other: Aim): Aim {
   return { text: `${one.text} and ${other.text}`, isMet: one.isMet && other.isMet }
 }
 
-/** Measured divided by the limit, run by run, because only what ran side by side compares; the median. None where a limit is not above 0. */
+/** The median ratio of figure to limit, run by run, because only results of the same run compare; `undefined` if a limit is not above 0. */
 export function ratioOf({ runs, limit }: Row): number | undefined {
   if (limit === undefined || limit.runs.some((value) => value <= 0)) return undefined
   return ratio(runs, limit.runs)
 }
 
-/** Median of the ratios of runs that belong together. */
+/** The median of the ratios of corresponding runs. */
 export function ratio(runs: readonly number[], limits: readonly number[]): number {
   return median(runs.map((value, index) => value / (limits[index] ?? Number.NaN)))
 }
 
-/** Markdown table of rows, notes below. */
+/** A Markdown table of rows, with notes below. */
 export function toTable(rows: readonly Row[]): string {
   const lines = [
     '| work | runtime | floor | goal | measured | bare limit, same run | ratio | verdict |',
@@ -100,7 +100,7 @@ export function toTable(rows: readonly Row[]): string {
   return [...lines, '', ...notes].join('\n')
 }
 
-/** A number as the table shows it: three significant digits, thousands whole. */
+/** A number as the table shows it: three significant digits, and whole from 100 on. */
 export function showNumber(value: number | undefined): string {
   if (value === undefined) return '–'
   if (!Number.isFinite(value)) return 'not measured'
@@ -113,7 +113,7 @@ function showSpread(runs: readonly number[]): string {
   return ` (${showNumber(Math.min(...runs))}–${showNumber(Math.max(...runs))})`
 }
 
-/** Rows as JSON, with what the table computes. */
+/** Rows as JSON, with the values that the table computes. */
 export function toJsonRows(rows: readonly Row[]): readonly object[] {
   return rows.map((row) => ({
     ...row,

@@ -1,5 +1,5 @@
 /**
- * Order statistics of a run.
+ * Computes percentiles and medians of measurements.
  *
  * @module
  */
@@ -11,7 +11,7 @@ export interface Percentiles {
   readonly max: number
 }
 
-/** Percentiles of samples; NaN for none. */
+/** The percentiles of samples; NaN when there are no samples. */
 export function toPercentiles(samples: readonly number[]): Percentiles {
   const sorted = Float64Array.from(samples).toSorted()
   const at = (share: number): number =>
@@ -19,7 +19,7 @@ export function toPercentiles(samples: readonly number[]): Percentiles {
   return { p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? Number.NaN }
 }
 
-/** Median of repeated runs, of an even number the upper one; NaN for none. */
+/** The median of repeated runs: the upper of the two middle values for an even number, NaN for no runs. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].toSorted((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN

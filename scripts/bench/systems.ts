@@ -1,5 +1,5 @@
 /**
- * The system under measurement, and what it is compared with, as processes.
+ * Starts the system under measurement, and the servers that it is compared with, as processes.
  *
  * @module
  */
@@ -11,12 +11,12 @@ import { openConnection } from './http_load.ts'
 import { LIVE_PATH } from './listeners.ts'
 import { startProcess, type BenchProcess, type BenchRuntime } from './processes.ts'
 
-/** What to start. */
+/** How to start the system. */
 export interface AvisoOptions {
   readonly runtime?: BenchRuntime
-  /** As for `npm start`. Default: the embedded store in a folder of its own. */
+  /** Store as for `npm start`. Default: the embedded store in a new folder. */
   readonly store?: string
-  /** Default: all. */
+  /** Default: all services. */
   readonly services?: readonly string[]
   /** Content of the configuration file. Default: the project's. */
   readonly config?: object
@@ -24,7 +24,7 @@ export interface AvisoOptions {
   readonly prepare?: (folder: string) => Promise<void>
 }
 
-/** Where a provider posts. */
+/** Path to which a provider posts. */
 export const PUBLISH_PATH = '/api/v1/notification'
 const READY_LIMIT_MS = 20_000
 
@@ -57,7 +57,7 @@ export async function startAviso(options: AvisoOptions = {}): Promise<BenchProce
   return { ...process, stop }
 }
 
-/** How the plain server works. */
+/** Options of the plain server. */
 export interface BareOptions {
   /** Default: Node. */
   readonly runtime?: BenchRuntime
@@ -85,7 +85,7 @@ async function untilReady(url: string): Promise<void> {
     if (response.status === 200) return
     await new Promise((next) => setTimeout(next, 20))
   }
-  throw new Error('A server did not get ready')
+  throw new Error(`A server was not ready within ${READY_LIMIT_MS / 1_000} s`)
 }
 
 /** Posts one body and waits for its success. */
@@ -96,7 +96,7 @@ export async function postOnce(url: string, body: string): Promise<void> {
   if (status !== 200) throw new Error(`${url} answered ${status}: ${answer.slice(0, 300)}`)
 }
 
-/** Where the newest notification is: what comes after it can be asked for by `from`. */
+/** The cursor of the newest notification. With it in `from`, a stream begins after that notification. */
 export async function currentCursor(url: string): Promise<string> {
   const response = await fetch(`${url}${LIVE_PATH}`, { headers: { Accept: 'application/x-ndjson' } })
   let text = ''
@@ -109,7 +109,7 @@ export async function currentCursor(url: string): Promise<string> {
   return id
 }
 
-/** Runs `use` with a process, and stops it whatever comes of it. */
+/** Runs `use` with a process, and stops the process in any case. */
 export async function withProcess<Result>(
   start: Promise<BenchProcess>,
   use: (process: BenchProcess) => Promise<Result>,

@@ -1,5 +1,5 @@
 /**
- * What notifications are sent through: the system, or the plain server it is compared with.
+ * The servers that notifications are sent through: the system, or the plain server that it is compared with.
  *
  * @module
  */
@@ -17,24 +17,24 @@ import {
   type BareOptions,
 } from './systems.ts'
 
-/** A running server that takes notifications and gives them to listeners. */
+/** A running server that takes notifications and delivers them to listeners. */
 export interface Target {
   readonly process: BenchProcess
-  /** Where to post. */
+  /** Address to post to. */
   readonly publishUrl: string
-  /** Body of one notification. */
+  /** The body of one notification. */
   one(payload?: string): string
-  /** Body of several. */
+  /** The body of several notifications. */
   many(size: number, payload?: string): string
 }
 
 /** Starts a target. */
 export type StartTarget = () => Promise<Target>
 
-/** Requests in flight of a paced load: more than it needs, as long as answers come within a tenth of a second. */
+/** Connections of a paced load: more than it needs as long as answers come within a tenth of a second. */
 const PACED_CONNECTIONS = 16
 const BURST_CONNECTIONS = 4
-/** A listener is given this long for what was published before. */
+/** Longest wait for a delivery. */
 const SETTLE_LIMIT_MS = 60_000
 
 /** The system on a runtime, all services in one process. */
@@ -83,9 +83,9 @@ async function wireBytes(start: StartTarget): Promise<number> {
 }
 
 /**
- * Publishes at a steady rate and waits until all is acknowledged.
+ * Publishes at a steady rate and waits until all notifications are acknowledged.
  *
- * @returns The share of the rate that was reached: less than 1 where all connections waited for an answer.
+ * @returns the share of the rate that was reached: less than 1 when all connections waited for an answer
  */
 export async function publishPaced(
   target: Target,
@@ -102,7 +102,7 @@ export async function publishPaced(
   return Math.min(1, perSecond / ratePerSecond)
 }
 
-/** Publishes as fast as it goes, in batches: of large payloads only some fit into one request. */
+/** Publishes in batches as fast as possible. Batches of large payloads must be smaller, so that they fit into one request. */
 export function publishBurst(
   target: Pick<Target, 'publishUrl' | 'many'>,
   notifications: number,

@@ -1,5 +1,5 @@
 /**
- * Publishing while the admin deletes a million old keys.
+ * Measures publishing while the admin deletes a million old keys.
  *
  * @module
  */
@@ -19,17 +19,17 @@ import { PUBLISH_PATH, startAviso, withProcess } from '../systems.ts'
 
 /** Keys that are deleted. */
 const KEYS = { full: 1_000_000, quick: 100_000 } as const
-/** Publishes that are timed, each second. */
+/** Publishes per second that are timed. */
 const RATE = 100
 /** How long publishing is timed without a deletion. */
 const QUIET_MS = 10_000
-/** What a deletion may add to a publish. */
+/** Longest delay that a deletion may add to a publish. */
 const MOST_DELAY_MS = 100
 /** Keys written by one transaction while the store is filled. */
 const FILL_KEYS = 120
 const FILL_WORKERS = 8
 
-/** What deletes, and what is published to. */
+/** The service that deletes, and the service that takes notifications. */
 const SERVICES = ['rest', 'admin']
 
 /** The rows about deletion. */
@@ -58,7 +58,7 @@ export const cleanGroup: RowGroup = {
 interface Subject {
   readonly url: string
   readonly keys: number
-  /** As the row names it. */
+  /** Name in the row. */
   readonly runtime: string
 }
 
@@ -86,7 +86,7 @@ async function measure(bench: Bench, { url, keys, runtime }: Subject): Promise<R
   }
 }
 
-/** Publishes at a steady rate, each in its own time, so that a slow answer does not spare the store the next one. */
+/** Publishes at a steady rate. A publish does not wait for the answer to the one before, so a slow answer does not lower the load. */
 async function publishUntil(url: string, end: Promise<unknown>): Promise<Percentiles> {
   const notifications = createNotifications()
   const connections = await Promise.all(Array.from({ length: 32 }, () => openConnection(url + PUBLISH_PATH)))
@@ -99,9 +99,9 @@ async function publishUntil(url: string, end: Promise<unknown>): Promise<Percent
     const dueAt = startedAt + (sent * 1_000) / RATE
     const waitMs = dueAt - performance.now()
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
-    // The one that has rested longest: the server closes those that rest for a minute.
+    // Take the connection that was idle longest, because the server closes those that are idle for a minute.
     const connection = connections.shift()
-    // With all connections waiting the machine is measured no more; the delay shows in those.
+    // When all connections wait for answers, this publish is skipped. The delay shows in the waiting ones.
     if (connection === undefined) continue
     const publish = connection.post(notifications.next()).then(({ status, body }) => {
       if (status !== 200) throw new Error(`The ingest answered ${status}: ${body.slice(0, 300)}`)
@@ -116,7 +116,7 @@ async function publishUntil(url: string, end: Promise<unknown>): Promise<Percent
   return toPercentiles(latencies)
 }
 
-/** @returns Keys deleted. */
+/** @returns the number of keys deleted */
 async function clean(url: string): Promise<number> {
   const response = await fetch(`${url}/api/v1/admin/clean`, {
     method: 'POST',
@@ -129,7 +129,7 @@ async function clean(url: string): Promise<number> {
   return result.deleted
 }
 
-/** Writes notifications of a day long past, as aviso 1.x would have. */
+/** Writes notifications of a day long past, as aviso 1.x would have written them. */
 async function fill(keys: number, store: string, dataFolder = ''): Promise<void> {
   const platform = await detectPlatform()
   const parts = { platform, dataFolder, clock: systemClock, logger: silentLogger }

@@ -1,5 +1,5 @@
 /**
- * The embedded store beside etcd on the same disk.
+ * Measures the embedded store beside etcd on the same disk.
  *
  * @module
  */
@@ -46,7 +46,6 @@ export const embeddedGroup: RowGroup = {
     ),
 }
 
-/** What the measurements work with. */
 interface Parties {
   readonly embedded: BenchProcess
   readonly onEtcd: BenchProcess
@@ -61,7 +60,7 @@ async function measure(bench: Bench, { embedded, onEtcd, bare }: Parties): Promi
   }
   bench.say('embedded: the store alone, and through the ingest')
   const posts = { embedded: postTo(embedded), onEtcd: postTo(onEtcd) }
-  // What is called for the first time is compiled meanwhile.
+  // These loads are not measured, because code is compiled when it first runs.
   await posts.embedded()
   await posts.onEtcd()
   const results = await interleave(bench.runs, {
@@ -91,7 +90,7 @@ async function measure(bench: Bench, { embedded, onEtcd, bare }: Parties): Promi
   ]
 }
 
-/** Publishes in this process, each caller one notification after the other. @returns Notifications per second. */
+/** Publishes in this process. Each caller publishes one notification after the other. @returns the notifications per second */
 async function publishAlone(durationMs: number): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'aviso-bench-'))
   const platform = await detectPlatform()

@@ -1,5 +1,5 @@
 /**
- * One notification to a thousand listeners: how soon, at what cost, and how many in a burst.
+ * Measures delivery to a thousand listeners: latency, processor time, and the rate of bursts.
  *
  * @module
  */
@@ -36,13 +36,13 @@ const GOALS: Readonly<
   bun: { p50Ms: 5, p99Ms: 13, costMicros: 9, burst: 750_000 },
 }
 
-/** What one server did in one run. */
+/** Figures of one server in one run. */
 interface FanOut {
   readonly latencyMs: Percentiles
   /** Share of the rate that the publisher reached. */
   readonly pace: number
   readonly costMicros: number
-  /** Notifications in a write, on average, while the cost was measured: more than one where the machine was too busy for the rate. */
+  /** Average notifications per write while the cost was measured. More than one when the machine was too busy for the rate. */
   readonly joined: number
   readonly burstPerCore: number
   readonly burstPerSecond: number
@@ -108,7 +108,7 @@ async function measureLatency(
   return { pace, latencyMs: listeners.takeLatencies() }
 }
 
-/** Processor time per delivery, with the publishing. */
+/** Measures the processor time per delivery, including that of publishing. */
 async function measureCost(
   bench: Bench,
   target: Target,

@@ -1,5 +1,5 @@
 /**
- * What matching costs when every listener wants something else.
+ * Measures the cost of matching when every listener has a different filter.
  *
  * @module
  */
@@ -20,7 +20,7 @@ const SETTLE_LIMIT_MS = 30_000
 /** The row about filters. */
 export const filtersGroup: RowGroup = {
   name: 'filters',
-  summary: '10,000 listeners with filters of their own, 1,000 notifications/s',
+  summary: '10,000 listeners with different filters, 1,000 notifications/s',
   measure: async (bench) => {
     const { all, one } = await interleave(bench.runs, {
       all: () => measureCores(bench, EXPERIMENTS),
@@ -31,9 +31,10 @@ export const filtersGroup: RowGroup = {
 }
 
 /**
- * The listening service has a process of its own, so that its processor time is that of following the store, matching, and delivering.
+ * Measures the listening service in a separate process, so that its processor time is only that of following the store, matching and
+ * delivering.
  *
- * @returns Cores that it used.
+ * @returns the number of cores that it used
  */
 function measureCores(bench: Bench, count: number): Promise<number> {
   bench.say(`filters: ${count} listener(s)`)

@@ -1,5 +1,5 @@
 /**
- * What identities and a policy cost: the read of a 1.x listener with them, beside the same read without.
+ * Measures the cost of identities and a policy: a read of a 1.x listener with them, beside the same read without.
  *
  * @module
  */
@@ -13,19 +13,19 @@ import { JOE_TOKEN, OPERATOR_TOKEN } from '../../../tests/support/auth_servers_s
 import { pyavisoPull } from '../../../tests/support/etcd_wire.ts'
 
 const CONNECTIONS = 16
-/** Short loads in turn, so that all three meet the same moments of the machine. */
+/** Number of short loads, taken in turn, so that all three run under the same conditions. */
 const ROUNDS = 8
 const ROUND_MS = 700
-/** The reads that are left of those without identities. */
+/** Least rate of reads, as a share of the rate without identities. */
 const LEAST_SHARE = 0.85
 const SERVER = 'scripts/bench/servers/identity.ts'
-/** What pyaviso 1.x sends for a destination. */
+/** The request of pyaviso 1.x for a destination. */
 const BODY = JSON.stringify(pyavisoPull('/ec/diss/SCL/', '/ec/diss/SCL0'))
 
 /** The row about identities. */
 export const identityGroup: RowGroup = {
   name: 'identity',
-  summary: 'authorised reads of 1.x listeners, verdicts remembered, beside the same without identities',
+  summary: 'authorised reads of 1.x listeners with cached decisions, beside the same without identities',
   measure: (bench) =>
     withProcess(startProcess('node', [SERVER, 'none']), (open) =>
       withProcess(startProcess('node', [SERVER, 'identities']), (closed) => measure(bench, open, closed)),
@@ -63,8 +63,8 @@ async function measure(bench: Bench, open: BenchProcess, closed: BenchProcess): 
 }
 
 /**
- * Processor time of one read, in microseconds. Unlike a rate it hardly depends on what else the machine does, and the least of several hardly
- * at all.
+ * Processor time of one read, in microseconds. Unlike a rate it depends little on other work of the machine, and the least of several
+ * values depends even less.
  */
 function costOf(server: BenchProcess, authorization: string): () => Promise<number> {
   const headers = `Authorization: ${authorization}\r\n`

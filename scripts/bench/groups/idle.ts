@@ -1,5 +1,5 @@
 /**
- * What listeners cost that only wait: memory here, and memory and watches of the store.
+ * Measures the cost of listeners that only wait: memory of the service, and memory and watches of the store.
  *
  * @module
  */
@@ -16,16 +16,16 @@ import { createNotifications } from '../notifications.ts'
 
 const LISTENERS = 10_000
 const KIBIBYTES = 1_024
-/** A heartbeat goes to each listener in this time, so that what it needs is counted. */
+/** In this time each listener gets a heartbeat, so that the memory for it is counted. */
 const HEARTBEATS_MS = 6_000
 
 /** Memory of a server, in MiB. */
 interface Idle {
-  /** After its start, before the first listener. */
+  /** Memory after the start, before the first listener. */
   readonly startedMebibytes: number
-  /** More with all listeners, as the system sees it. */
+  /** Growth with all listeners, as the system reports it. */
   readonly grownMebibytes: number
-  /** More with all listeners, after garbage has been collected before and after. */
+  /** Growth with all listeners, with garbage collected before and after. */
   readonly keptMebibytes: number
 }
 
@@ -47,7 +47,7 @@ export const idleGroup: RowGroup = {
   },
 }
 
-/** How a server is posted to. */
+/** How to post to a server. */
 interface Posting {
   readonly path: string
   readonly body: () => string
@@ -64,7 +64,7 @@ async function measureIdle(
 ): Promise<Idle> {
   bench.say(`idle: ${name}`)
   return withProcess(start, async (process) => {
-    // Publishing and listening once loads what is loaded at the first use.
+    // Publish and listen once, so that code that is loaded at its first use is not counted.
     await postOnce(process.url + path, body())
     await withListeners(process, 100, async () => undefined)
     await process.collectGarbage()
@@ -126,7 +126,7 @@ function systemRow(runtime: BenchRuntime, ours: readonly Idle[], bare: readonly 
   }
 }
 
-/** etcd's memory and watches with all listeners, beside those with one. */
+/** Measures etcd's memory and watches with all listeners, beside those with one listener. */
 async function measureEtcd(bench: Bench): Promise<readonly Row[]> {
   const { one, all } = await interleave(bench.runs, {
     one: () => measureEtcdShare(bench, 1),
@@ -149,7 +149,7 @@ async function measureEtcd(bench: Bench): Promise<readonly Row[]> {
 }
 
 interface EtcdShare {
-  /** Grown since before the first listener. */
+  /** Growth since before the first listener. */
   readonly mebibytes: number
   readonly watchers: number
 }
@@ -167,7 +167,7 @@ function measureEtcdShare(bench: Bench, count: number): Promise<EtcdShare> {
   )
 }
 
-/** Figures after something has been stored and delivered. */
+/** The figures of etcd after some notifications have been stored. */
 async function settledFigures(
   { url }: BenchProcess,
   etcd: EtcdCluster,

@@ -1,5 +1,5 @@
 /**
- * How many notifications per second are stored durably, and how soon one is acknowledged, with etcd behind.
+ * Measures how many notifications per second are stored durably on etcd, and how soon one is acknowledged.
  *
  * @module
  */
@@ -21,14 +21,13 @@ const CONNECTIONS = 64
 const BATCH_SIZE = 100
 /** Enough requests in flight for full transactions. */
 const BATCH_CONNECTIONS = 8
-/** etcd's default limit of a transaction. */
+/** etcd's default limit of operations in a transaction. */
 const TXN_SIZE = 128
 /** What aviso 1.x reaches on the same kind of machine, as launched. */
 const AVISO_1_PER_SECOND = 165
-/** Load before a measurement: after 3 s such a process does half as much again as in its first second, for its code is compiled by then. */
+/** Load before a measurement. After 3 s a process does half as much again as in its first second, because its code is then compiled. */
 const WARM_UP_MS = 4_000
 
-/** What the measurements work with. */
 interface Parties {
   readonly wire: Wire
   readonly aviso: BenchProcess
@@ -45,7 +44,7 @@ export const ingestGroup: RowGroup = {
   placement: 'together',
   measure: async (bench) => {
     const rows: Row[] = []
-    // An etcd of its own for each: two ingests on one would learn of each other's notifications.
+    // Each wire gets its own etcd, because two ingests on one etcd would follow each other's notifications.
     for (const wire of WIRES) rows.push(...(await withEtcd((etcd) => measureWire(bench, etcd, wire))))
     return rows
   },
@@ -109,7 +108,7 @@ async function measureSingles(bench: Bench, parties: Parties): Promise<Row> {
 }
 
 async function putSingles(bare: BareStore, run: number, durationMs: number): Promise<number> {
-  // Keys of its own for each run: to put one again is another kind of work.
+  // Each run has its own keys, because rewriting a key is other work than writing a new one.
   const first = run * 1_000_000
   const worker = { call: (n: number) => bare.put(first + n) }
   return (await runClosedLoop({ workers: CONNECTIONS, durationMs, open: () => worker })).perSecond
@@ -147,7 +146,7 @@ async function measureBatches(bench: Bench, parties: Parties): Promise<Row> {
   }
 }
 
-/** A post and a put, turn by turn, so that both meet the same moments. */
+/** Measures posts and puts in turn, so that both run under the same conditions. */
 async function measureAcknowledgement(
   bench: Bench,
   { wire, aviso, bare, notifications }: Parties,

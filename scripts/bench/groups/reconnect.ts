@@ -1,5 +1,5 @@
 /**
- * A service that comes back, and all its listeners with it, each a thousand notifications behind.
+ * Measures a restarted service to which all listeners come back, each a thousand notifications behind.
  *
  * @module
  */
@@ -18,21 +18,22 @@ import { publishBurst } from '../targets.ts'
 
 const LISTENERS = 5_000
 const BEHIND = 1_000
-/** Connections that are being opened at once: what a listening socket's queue holds. */
+/** Connections that are opened at the same time: as many as the queue of a listening socket holds. */
 const IN_FLIGHT = 500
 const LIMIT_MS = 90_000
-/** Reads of the store that do not grow with the listeners: those of a start, and some pages. */
+/** Most reads of the store that do not depend on the number of listeners: those of a start, and some pages. */
 const FEW_READS = 100
-/** Enough to see whether each one costs a read. */
+/** Enough listeners to see whether each of them costs a read. */
 const NUMBERED_LISTENERS = 200
 
-/** What a reconnection took. */
+/** Cost of a reconnection. */
 interface Reconnection {
   readonly seconds: number
   readonly reads: number
   readonly watches: number
-  /** Processor time of the server, and of the load generator, in seconds. */
+  /** Processor time of the server. */
   readonly serverSeconds: number
+  /** Processor time of the load generator. */
   readonly loadSeconds: number
 }
 
@@ -93,7 +94,7 @@ async function measure(bench: Bench, etcd: EtcdCluster): Promise<readonly Row[]>
 interface Storm {
   readonly server: BenchProcess
   readonly path: string
-  /** Number of the last notification that they know. */
+  /** Sequence number of the last notification that the listeners have. */
   readonly after: number
   readonly count: number
 }

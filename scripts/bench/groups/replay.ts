@@ -1,5 +1,5 @@
 /**
- * How fast history is read: from the store after a start, and from what the process still has in memory.
+ * Measures how fast history is read: from the store after a start, and from the ring (the recent entries that the hub keeps in memory).
  *
  * @module
  */
@@ -16,9 +16,9 @@ import { median } from '../statistics.ts'
 import { currentCursor, PUBLISH_PATH, startAviso, startBareFanOut, withProcess } from '../systems.ts'
 import { calibratePadding, publishBurst } from '../targets.ts'
 
-/** Notifications that surely are in the ring together. */
+/** Number of notifications that surely fit into the ring together. */
 const IN_RING = 10_000
-/** Readers one after the other, so that a reading of milliseconds can be timed. */
+/** Number of readers, one after the other, because a single reading takes only milliseconds. */
 const READERS = 20
 const SETTLE_LIMIT_MS = 60_000
 
@@ -51,7 +51,7 @@ async function measureOver(
   const results = await interleave(bench.runs, {
     ours: async () => {
       bench.say(`replay: from etcd${wire.name}`)
-      // A new process each time: the last one would have some of it in memory.
+      // A new process each time, because the last one has part of the history in memory.
       return withProcess(startAviso({ store, services: ['auth'] }), ({ url }) =>
         readTimes(url, { path: `${LIVE_PATH}&from_id=1`, count: stored, readers: 1 }),
       )
@@ -102,7 +102,7 @@ async function measureFromRing(bench: Bench, etcd: EtcdCluster): Promise<Row> {
   }
 }
 
-/** @returns Notifications per second over all readers, each of which gets `count`. */
+/** @returns the notifications per second over all readers, each of which gets `count` */
 async function readTimes(
   url: string,
   { path, count, readers }: { readonly path: string; readonly count: number; readonly readers: number },

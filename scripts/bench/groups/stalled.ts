@@ -1,5 +1,5 @@
 /**
- * Readers that stop reading: what they cost, and whether they get everything when they go on.
+ * Measures readers that stop reading: their cost, and whether they get every notification when they go on.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { avisoTarget, bareTarget, publishBurst, type StartTarget } from '../targ
 
 const STALLED = 20
 const NOTIFICATIONS = 2_000
-/** A frame of 3.4 kB, with what the envelope adds. */
+/** Together with its envelope this makes a frame of 3.4 kB. */
 const PAYLOAD = 'x'.repeat(2_800)
 const BATCH = 20
 const SETTLE_LIMIT_MS = 40_000
@@ -23,7 +23,7 @@ const SETTLE_LIMIT_MS = 40_000
 export const stalledGroup: RowGroup = {
   name: 'stalled',
   summary:
-    'memory that 20 readers cost that do not read 2,000 notifications of 3.4 kB, and whether they get all',
+    'memory cost of 20 readers that do not read 2,000 notifications of 3.4 kB, and whether they later get all',
   measure: async (bench) => {
     const measure = (name: string, start: StartTarget): (() => Promise<number>) => {
       return () => measureGrowth(bench, name, start)
@@ -38,7 +38,7 @@ export const stalledGroup: RowGroup = {
   },
 }
 
-/** @returns MiB that stalled readers cost, beyond what publishing to one reader that reads costs. */
+/** @returns the MiB that stalled readers cost, beyond the cost of publishing to one reader that reads */
 async function measureGrowth(bench: Bench, name: string, start: StartTarget): Promise<number> {
   bench.say(`stalled: ${name}`)
   const without = await measureOnce(start, 0)
@@ -52,7 +52,7 @@ async function measureOnce(start: StartTarget, count: number): Promise<number> {
     const healthy = await openListeners({ url, path: () => LIVE_PATH, count: 1 })
     const stalled = await openListeners({ url, path: () => LIVE_PATH, count })
     try {
-      // What publishing itself needs is there before: a first burst fills buffers, pools and compiled code.
+      // A first burst fills buffers and pools and compiles code, so that memory for publishing itself is not counted.
       await publishBurst(target, NOTIFICATIONS, { payload: PAYLOAD, batch: BATCH })
       await Promise.all([healthy, stalled].map((group) => group.settled(NOTIFICATIONS, SETTLE_LIMIT_MS)))
       await process.collectGarbage()

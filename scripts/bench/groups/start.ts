@@ -1,5 +1,5 @@
 /**
- * How soon a started system answers.
+ * Measures how soon a started system answers.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { atMost, type Row } from '../row.ts'
 import { median } from '../statistics.ts'
 import { PUBLISH_PATH, withProcess } from '../systems.ts'
 
-/** Starts are short, and the first one reads the disk. */
+/** Several, because a start is short, and the first start reads the disk. */
 const STARTS_PER_RUN = 3
 const RETRY_MS = 2
 
@@ -59,7 +59,7 @@ function startBare(): Promise<number> {
   return withProcess(startProcess('node', argv, true), ({ startMs }) => Promise.resolve(startMs))
 }
 
-/** @returns Seconds. */
+/** @returns the seconds from the start to the first stored notification */
 async function measureStart(bench: Bench, runtime: BenchRuntime): Promise<number> {
   bench.say(`start: ${runtime}`)
   const folder = await mkdtemp(join(tmpdir(), 'aviso-bench-'))
@@ -75,7 +75,7 @@ async function measureStart(bench: Bench, runtime: BenchRuntime): Promise<number
   }
 }
 
-/** The address answers before the store does: 503 until then. */
+/** Posts until a notification is stored. The server answers 503 until the store is open. */
 async function postUntilStored(url: string): Promise<void> {
   const connection = await openConnection(url + PUBLISH_PATH)
   const body = createNotifications().next()

@@ -1,5 +1,5 @@
 /**
- * What a monitoring that is down, slow or hostile costs those who publish and listen.
+ * Measures how much a monitoring that is down, slow or hostile costs the services.
  *
  * @module
  */
@@ -16,14 +16,14 @@ import { readMetric } from '../etcd_figures.ts'
 import configuration from '../../../wrangler-like.config.json' with { type: 'json' }
 
 const LISTENERS = 100
-/** Notifications a second: about half of a processor with so many listeners. */
+/** Notifications per second: with so many listeners they take about half of a processor. */
 const RATE = 400
 const CONNECTIONS = 16
-/** Longer than the pause after a failure, so that each mood is met. */
+/** Longer than the pause after a failure, so that telemetry is sent in each mood. */
 const ROUND_SECONDS = 8
 const ROUNDS = 3
 const SETTLE_MS = 5_000
-/** What telemetry may add. */
+/** Largest cost, as a share of the cost with a healthy monitoring. */
 const MOST_SHARE = 1.01
 /** Environment variable with the token of the stand-in. */
 const TOKEN_ENV = 'AVISO_BENCH_TELEMETRY_TOKEN'
@@ -62,7 +62,7 @@ async function measure(
   }
   const moods = { well: cost('well'), down: cost('down'), slow: cost('slow'), hostile: cost('hostile') }
   const results: Record<Mood, number[]> = { well: [], down: [], slow: [], hostile: [] }
-  // What is called for the first time is compiled meanwhile.
+  // This round is not measured, because code is compiled when it first runs.
   await moods.well()
   for (let run = 0; run < bench.runs; run++) {
     const rounds = await interleave(ROUNDS, moods)

@@ -1,6 +1,6 @@
 /**
- * The bare limit of delivery: a plain HTTP server, on `node:http` as every runtime has it, that writes what is posted, framed and encoded once, to every open socket.
- * It stores nothing, filters nothing and promises nothing.
+ * The bare limit of delivery: a plain server on `node:http`, which every runtime has. It frames and encodes what is posted once, and writes
+ * it to every open socket. It stores and filters nothing, and gives no guarantee.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import process from 'node:process'
 
-/** Bytes of a frame without its payload and number, as ours have: set so that the wire carries as much. */
+/** Bytes added to each frame, so that it is as large on the wire as a frame of ours. */
 const PADDING = Number(process.argv[2] ?? 0)
 /** `raw` writes ready chunks to the socket, `write` goes through the response as most servers do. */
 const MODE = process.argv[3] ?? 'raw'
@@ -84,7 +84,7 @@ function toChunks(count: number): readonly Buffer[] {
   return chunks
 }
 
-/** Everything that was posted together goes out as one write. */
+/** Writes all payloads of one post as one chunk. */
 function deliver(payloads: readonly string[]): void {
   const frames = payloads.map(toFrame).join('')
   if (MODE === 'write') {

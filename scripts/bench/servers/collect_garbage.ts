@@ -1,5 +1,5 @@
 /**
- * Loaded before a server under measurement: collects garbage at SIGUSR2, so that memory figures are of what is kept.
+ * Collects garbage at SIGUSR2, so that memory figures do not count garbage. It is loaded before a server under measurement.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import process from 'node:process'
 
 interface Collectors {
-  /** Deno, with `--v8-flags=--expose-gc`. */
+  /** Exists in Deno with `--v8-flags=--expose-gc`. */
   readonly gc?: () => void
   readonly Bun?: { gc(isSynchronous: boolean): void }
 }
@@ -20,12 +20,12 @@ async function collect(): Promise<void> {
   const { Bun, gc } = globalThis as Collectors
   if (Bun !== undefined) return Bun.gc(true)
   const collectNow = gc ?? (await nodeCollector())
-  // What the first round frees may hold the last reference to something else.
+  // Two rounds, because an object that the first round frees may hold the last reference to another.
   collectNow()
   collectNow()
 }
 
-/** V8's own function, which Node hides unless asked. */
+/** V8's function to collect garbage, which Node hides by default. */
 async function nodeCollector(): Promise<() => void> {
   const [v8, vm] = await Promise.all([import('node:v8'), import('node:vm')])
   v8.setFlagsFromString('--expose-gc')

@@ -1,5 +1,5 @@
 /**
- * The listening service on a small store in memory, with or without identities, and in the first case with the servers behind it as well.
+ * Starts the listening service on a small store in memory, with or without identities, together with stand-ins for the identity servers.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { silentLogger } from '#shared/logger.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { configOf, startAccessStandIns } from '../../../tests/support/auth_servers_system.ts'
 
-/** Keys of the destination that is read: a listener of 1.x that comes back every half minute finds a few. */
+/** Keys of the destination that is read. A 1.x listener polls every half minute, so it finds only a few. */
 const KEYS = 10
 
 const platform = await detectPlatform()
@@ -28,7 +28,7 @@ for (let index = 0; index < KEYS; index++) {
 }
 let url = ''
 const system = startSystem({
-  // One listener makes all the load.
+  // One listener makes the whole load, so its quota must not limit it.
   config: configOf(
     hasIdentities ? { ...standIns.vars, quota: { readsPerPrincipal: { perSecond: 1e6, burst: 1e6 } } } : {},
   ),

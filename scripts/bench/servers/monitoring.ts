@@ -1,5 +1,5 @@
 /**
- * A monitoring that is well, down, slow or hostile, as it is told.
+ * A stand-in for a monitoring that is well, down, slow or hostile on request.
  *
  * @module
  */
@@ -8,12 +8,12 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What it does with telemetry. */
+/** How the stand-in handles telemetry. */
 export type Mood =
   | 'well'
   /** Every connection is reset. */
   | 'down'
-  /** Nothing is ever answered. */
+  /** No request is ever answered. */
   | 'slow'
   /** The answer never ends. */
   | 'hostile'
@@ -27,7 +27,7 @@ export interface MonitoringStandIn {
 
 const JUNK = Buffer.alloc(64 * 1024, 'x')
 
-/** Starts one on a free port of loopback. */
+/** Starts a stand-in on a free port of loopback. */
 export async function startMonitoringStandIn(): Promise<MonitoringStandIn> {
   let mood: Mood = 'well'
   const server = createServer((request, response) => {
@@ -45,7 +45,7 @@ export async function startMonitoringStandIn(): Promise<MonitoringStandIn> {
     url: `http://127.0.0.1:${port}/api/v1/telemetry`,
     become: (next) => {
       mood = next
-      // The next message meets the new mood, and not a connection of the old one.
+      // Old connections are closed, so that the next message meets the new mood.
       server.closeAllConnections()
     },
     close: async () => {

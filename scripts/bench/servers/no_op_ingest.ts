@@ -1,5 +1,5 @@
 /**
- * The ingest as it is, on a store that does nothing.
+ * Starts the unchanged ingest on a store that does nothing.
  *
  * @module
  */
