@@ -23,6 +23,7 @@ import type { Config } from './settings.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { randomFraction } from '#shared/time/jitter.ts'
 import { openProvider, type IdentityParts } from './identity.ts'
 
 /** Powers that identity and policy use where they are there. */
@@ -38,6 +39,8 @@ export interface SystemAccessParts extends AccessPowers {
   readonly config: Config
   readonly schemas: Schemas
   readonly clock: Clock
+  /** 128 random bits as text. */
+  readonly random: () => string
   readonly logger: Logger
   /** Finds the secrets that the configuration names. */
   readonly readSecret: ReadSecret
@@ -71,6 +74,7 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
     fetch: parts.fetchVerdict ?? ((url, init) => globalThis.fetch(url, init)),
     readSecret: parts.readSecret,
     clock,
+    random: () => randomFraction(parts.random),
     logger,
     count: counters.count,
   }

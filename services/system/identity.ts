@@ -5,7 +5,6 @@
  */
 
 import { createAuthOTron } from '#shared/access/identity/auth_o_tron.ts'
-import type { DependencyParts } from '#shared/access/identity/dependency.ts'
 import type { IdentityProvider } from '#shared/access/identity/identity.ts'
 import { createJwtProvider } from '#shared/access/identity/jwt.ts'
 import {
@@ -14,7 +13,7 @@ import {
   type KeySource,
   MIN_SECRET_BYTES,
 } from '#shared/access/identity/key_set.ts'
-import { createRemoteKeys } from '#shared/access/identity/remote_keys.ts'
+import { createRemoteKeys, type RemoteKeysParts } from '#shared/access/identity/remote_keys.ts'
 import type { ReadSecret } from '#shared/secret.ts'
 import { createStaticTokens, MIN_TOKEN_BYTES } from '#shared/access/identity/static_tokens.ts'
 import { createTokenVerifier } from '#shared/access/identity/token_verifier.ts'
@@ -23,7 +22,7 @@ import type { ProviderSettings } from '#shared/access/identity/settings.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 
 /** What providers are opened with. */
-export interface IdentityParts extends DependencyParts {
+export interface IdentityParts extends RemoteKeysParts {
   readonly readSecret: ReadSecret
 }
 

@@ -15,8 +15,10 @@ import { errorResponse } from '#shared/http/respond.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
+import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
+import { randomFraction } from '#shared/time/jitter.ts'
 import type { Logger } from '#shared/logger.ts'
 import { startAccess, type AccessPowers, type SystemAccess } from './access.ts'
 import { createInstruments, type InstrumentPowers, type Instruments } from './instruments.ts'
@@ -61,7 +63,7 @@ export interface System {
 }
 
 /** Wait between attempts to reach the store at start. */
-const START_RETRY_MS = { first: 50, most: 1000 } as const
+const START_RETRY: BackOffLimits = { firstMs: 50, mostMs: 1000, steadyShare: 0.5 }
 /** Time that a readiness probe gives the store: shorter than any prober's own limit. */
 const READINESS_LIMIT_MS = 2000
 
@@ -194,8 +196,7 @@ async function startWhenStoreAnswers(
   parts: StartParts,
   signal: AbortSignal,
 ): Promise<{ readonly started: RunningServices; readonly found: StartSchemas }> {
-  let waitMs: number = START_RETRY_MS.first
-  for (;;) {
+  for (let failures = 0; ; failures++) {
     try {
       const found = await findSchemas(parts)
       return { started: await startServices({ ...parts, schemas: found.schemas }, signal), found }
@@ -203,8 +204,8 @@ async function startWhenStoreAnswers(
       if (signal.aborted || !(error instanceof AvisoError) || error.status !== 503) throw error
       parts.onWaiting(error)
       parts.logger('warn', 'waiting for the store', { code: error.code, reason: error.message })
+      const waitMs = backOffMs(failures, START_RETRY, () => randomFraction(parts.random))
       await parts.clock.sleep(waitMs, signal)
-      waitMs = Math.min(waitMs * 2, START_RETRY_MS.most)
     }
   }
 }

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { backOffMs } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
-import { BACK_OFF_FIRST_MS, BACK_OFF_LAST_MS, backOffMs, retryAfterMs } from './back_off.ts'
+import { retryAfterMs, retryLimits } from './retry.ts'
 import { ClientError, reasonOf } from './client_error.ts'
 import { readAnswer } from './connection.ts'
 import type { Credentials } from './credentials.ts'
@@ -55,7 +56,7 @@ export async function call(
   request: CallRequest,
 ): Promise<Readonly<Record<string, unknown>>> {
   const { config, output, clock, random, stop } = context
-  const limits = { firstMs: BACK_OFF_FIRST_MS, lastMs: config.retryDelayMs ?? BACK_OFF_LAST_MS }
+  const limits = retryLimits(config.retryDelayMs)
   for (let attempt = 0; ; attempt++) {
     const outcome = await callOnce(context, request)
     if (outcome.kind === 'answer') return outcome.answer

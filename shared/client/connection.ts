@@ -8,7 +8,7 @@ import { parseJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { Clock } from '#shared/time/clock.ts'
 import { within } from '#shared/time/deadline.ts'
-import { retryAfterMs } from './back_off.ts'
+import { retryAfterMs } from './retry.ts'
 import { ClientError } from './client_error.ts'
 
 /** One server-sent event. */

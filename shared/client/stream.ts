@@ -4,8 +4,9 @@
  * @module
  */
 
+import { backOffMs } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import { BACK_OFF_FIRST_MS, BACK_OFF_LAST_MS, backOffMs } from './back_off.ts'
+import { retryLimits } from './retry.ts'
 import { ClientError, messageOf, reasonOf } from './client_error.ts'
 import { ConnectionLost, openConnection, type Frame } from './connection.ts'
 import type { Credentials } from './credentials.ts'
@@ -128,8 +129,11 @@ export async function* followStream(options: StreamOptions): AsyncGenerator<Stre
 
 function waitMs({ retryDelayMs, random }: StreamOptions, state: StreamState, lost: ConnectionLost): number {
   if (lost.atOnce && state.failures === 0) return 0
-  const limits = { firstMs: BACK_OFF_FIRST_MS, lastMs: retryDelayMs ?? BACK_OFF_LAST_MS }
-  return Math.max(backOffMs(state.failures, limits, random), state.retryMs, lost.retryAfterMs ?? 0)
+  return Math.max(
+    backOffMs(state.failures, retryLimits(retryDelayMs), random),
+    state.retryMs,
+    lost.retryAfterMs ?? 0,
+  )
 }
 
 /** Reads the key again after a 401 and moves past a gap, or throws. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { BackOffLimits } from '#shared/time/back_off.ts'
+
 /** Bounds that configuration and tests may change. */
 export interface PublishLimits {
   /** Items waiting or in flight in this process. */
@@ -38,11 +40,14 @@ export const DEFAULT_PUBLISH_LIMITS: PublishLimits = {
 /** Bytes that etcd's protobuf form adds to a key and a value, at most. */
 export const OPERATION_OVERHEAD_BYTES = 32
 
-/** Pauses after failed attempts: the first, and the longest. A store that restarts is back within seconds. */
-export const RETRY_PAUSE_MS = { first: 20, most: 1_000 } as const
+/** Pauses after failed attempts. A store that restarts is back within seconds. */
+export const RETRY: BackOffLimits = { firstMs: 20, mostMs: 1_000, steadyShare: 0.5 }
 
-/** Lost races without a pause; then pauses up to `mostMs`, short because they must fit the winner's. */
-export const RACE = { immediate: 3, mostMs: 4 } as const
+/** Lost races without a pause. */
+export const RACES_WITHOUT_PAUSE = 3
+
+/** Pauses after further lost races, short because they must fit the winner's. */
+export const RACE: BackOffLimits = { firstMs: 2, mostMs: 4 }
 
 /** Lost races in a row after which an ingest says that it waits: the odds of losing so often by chance are small. */
 export const RACES_BEFORE_WAITING = 3

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { backOffMs } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
-import { RACE, RACES_BEFORE_WAITING, RETRY_PAUSE_MS, YIELD_MS } from './limits.ts'
+import { RACE, RACES_BEFORE_WAITING, RACES_WITHOUT_PAUSE, RETRY, YIELD_MS } from './limits.ts'
 
 /** Resolves when the next transaction may be sent. */
 export interface Pace {
@@ -29,6 +30,7 @@ export function createPace({
   let failures = 0
   let races = 0
   let yieldMs: number = YIELD_MS.first
+  const fraction = (): number => randomFraction(random)
   return {
     afterCommit: async (someoneWaits) => {
       failures = 0
@@ -37,15 +39,12 @@ export function createPace({
       await clock.sleep(yieldMs)
       yieldMs = Math.min(yieldMs * 2, YIELD_MS.most)
     },
-    afterFailure: () => {
-      const pause = Math.min(RETRY_PAUSE_MS.first * 2 ** failures++, RETRY_PAUSE_MS.most)
-      return clock.sleep(pause * (0.5 + randomFraction(random) / 2))
-    },
+    afterFailure: () => clock.sleep(backOffMs(failures++, RETRY, fraction)),
     afterLostRace: async () => {
       failures = 0
       yieldMs = YIELD_MS.first
-      if (++races <= RACE.immediate) return
-      await clock.sleep(Math.min(2 ** (races - RACE.immediate), RACE.mostMs) * randomFraction(random))
+      if (++races <= RACES_WITHOUT_PAUSE) return
+      await clock.sleep(backOffMs(races - RACES_WITHOUT_PAUSE - 1, RACE, fraction))
     },
     isStarving: () => races >= RACES_BEFORE_WAITING,
   }

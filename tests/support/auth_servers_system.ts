@@ -173,6 +173,7 @@ export function openAccess(standIns: AccessStandIns): AccessUnderTest {
     readSecret: createSecretReader(standIns.environment),
     auditSink: (lines) => void audited.push(...lines.trimEnd().split('\n')),
     clock,
+    random: () => crypto.randomUUID(),
     logger,
   })
   return { access, clock, logged, audited }

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import { backOffMs, type BackOffLimits } from '#shared/client/back_off.ts'
 import { messageOf } from '#shared/client/client_error.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
 import type { Output } from '../output.ts'
@@ -28,7 +28,7 @@ export interface TriggerRun {
  */
 export type TriggerOutcome = 'done' | 'failed' | 'stopped'
 
-const RETRY: BackOffLimits = { firstMs: 1000, lastMs: 30_000 }
+const RETRY: BackOffLimits = { firstMs: 1000, mostMs: 30_000 }
 
 /** Runs triggers one after another. When one has failed for good, the remaining triggers are skipped, as in 1.x. */
 export async function runTriggers(

@@ -9,6 +9,7 @@
 
 import { toText } from '#shared/bytes/bytes.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
+import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import { ask, contractBroken, type DependencyParts } from './dependency.ts'
 import { parseKeySet, type KeyHint, type KeySet, type KeySource, type VerificationKey } from './key_set.ts'
 import { verdictUnavailable } from './unavailable.ts'
@@ -23,8 +24,8 @@ export interface RemoteKeyLimits {
   readonly staleMs: number
   /** Shortest time between a fetch and another for an unknown key id, because an attacker can invent any number of ids. */
   readonly unknownKeyMs: number
-  /** Pause after a failure: `first`, doubled with each further failure up to `most`. */
-  readonly backOffMs: { readonly first: number; readonly most: number }
+  /** Pauses after a failure. */
+  readonly backOff: BackOffLimits
   readonly timeoutMs: number
   readonly limitBytes: number
 }
@@ -35,9 +36,15 @@ export const DEFAULT_REMOTE_KEY_LIMITS: RemoteKeyLimits = {
   renewMs: 480_000,
   staleMs: 3_600_000,
   unknownKeyMs: 30_000,
-  backOffMs: { first: 1000, most: 30_000 },
+  backOff: { firstMs: 1000, mostMs: 30_000, steadyShare: 0.5 },
   timeoutMs: 2000,
   limitBytes: 256 * 1024,
+}
+
+/** What a remote key set works with. */
+export interface RemoteKeysParts extends DependencyParts {
+  /** A number in [0, 1). */
+  readonly random: () => number
 }
 
 const JSON_LIMITS = { maxDepth: 6, maxNames: 64, maxArray: 256 }
@@ -50,10 +57,10 @@ interface FetchedKeys {
 
 /** Keys of the set at `url`. The first token starts the first fetch. */
 export function createRemoteKeys(
-  parts: DependencyParts,
+  parts: RemoteKeysParts,
   source: { readonly name: string; readonly url: string; readonly limits?: Partial<RemoteKeyLimits> },
 ): KeySource {
-  const { clock, count } = parts
+  const { clock, count, random } = parts
   const limits = { ...DEFAULT_REMOTE_KEY_LIMITS, ...source.limits }
   let fetched: FetchedKeys | undefined
   let version = 0
@@ -75,9 +82,8 @@ export function createRemoteKeys(
       fetched = { keys: text === fetched?.text ? fetched.keys : keys, text, fetchedAt: startedAt }
       failures = 0
     } catch (error) {
-      const pauseMs = Math.min(limits.backOffMs.first * 2 ** failures, limits.backOffMs.most)
+      nextAttemptAt = clock.now() + backOffMs(failures, limits.backOff, random)
       failures++
-      nextAttemptAt = clock.now() + pauseMs
       throw error
     }
   }
@@ -86,7 +92,7 @@ export function createRemoteKeys(
     if (refreshing !== undefined) return refreshing
     // A clock that was set back must not lengthen the pause.
     const waitMs = nextAttemptAt - clock.now()
-    if (failures > 0 && waitMs > 0 && waitMs <= limits.backOffMs.most) {
+    if (failures > 0 && waitMs > 0 && waitMs <= limits.backOff.mostMs) {
       return Promise.reject(verdictUnavailable(`${source.name} failed a moment ago`))
     }
     const started = fetchKeys().finally(() => {

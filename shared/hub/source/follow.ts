@@ -10,12 +10,13 @@ import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { EPOCH_KEY } from '#shared/journal/journal.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { KeyRange, Revision, Store, WatchMessage } from '#shared/store/store.ts'
+import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
 
 /** Waits between attempts. The first is short, because most disturbances affect one connection. A weak store can bear one a second. */
-const BACKOFF_MS = { first: 20, most: 1_000 } as const
+const RETRY: BackOffLimits = { firstMs: 20, mostMs: 1_000, steadyShare: 0.5 }
 
 /** After a watch that lasted this long, the next wait is short again. */
 const STOOD_MS = 1_000
@@ -56,7 +57,8 @@ interface Progress {
   readonly epoch: KnownEpoch
   /** Whether a connection has stood before. */
   hasStood: boolean
-  delayMs: number
+  /** Attempts in a row that brought nothing. */
+  failures: number
 }
 
 /**
@@ -73,7 +75,7 @@ export async function* followStore(request: FollowRequest): AsyncGenerator<Watch
     next: request.from,
     epoch: request.epoch ?? { known: undefined },
     hasStood: false,
-    delayMs: BACKOFF_MS.first,
+    failures: 0,
   }
   let disturbed = false
   while (!signal.aborted) {
@@ -100,14 +102,13 @@ export async function* followStore(request: FollowRequest): AsyncGenerator<Watch
     const now = clock.now()
     if (connectedAt !== undefined) {
       request.onState?.({ connected: false, since: now })
-      if (now - connectedAt >= STOOD_MS) progress.delayMs = BACKOFF_MS.first
+      if (now - connectedAt >= STOOD_MS) progress.failures = 0
     }
     if (!disturbed)
       logger('warn', 'The watch of the store ended, trying again', { code, reason, next: progress.next })
     disturbed = true
-    // Between half of the wait and all of it, so that many followers of one store do not come back at the same moment.
-    await clock.sleep(progress.delayMs * (0.5 + randomFraction(random) / 2), signal)
-    progress.delayMs = Math.min(progress.delayMs * 2, BACKOFF_MS.most)
+    const waitMs = backOffMs(progress.failures++, RETRY, () => randomFraction(random))
+    await clock.sleep(waitMs, signal)
   }
 }
 
@@ -133,14 +134,14 @@ async function* watchOnce(
           break
         }
         progress.next = message.revision + 1n
-        progress.delayMs = BACKOFF_MS.first
+        progress.failures = 0
         yield message
         break
       case 'progress':
         // Old etcd members report progress at revisions before the start of a watch.
         if (message.revision < progress.next) break
         progress.next = message.revision + 1n
-        progress.delayMs = BACKOFF_MS.first
+        progress.failures = 0
         yield message
         break
     }

@@ -5,14 +5,15 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
+import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
 import type { Logger } from '#shared/logger.ts'
 
 /** Rests of a member that failed. Short, because an election is over within a second or two. */
-const REST_MS = { first: 30, most: 500 } as const
+const REST: BackOffLimits = { firstMs: 30, mostMs: 500, steadyShare: 0.5 }
 /** A silent one costs a whole time limit again, so the others come first for the length of an election. */
-const SILENT_REST_MS = 2_000
+const SILENT_REST: BackOffLimits = { firstMs: 2_000, mostMs: 2_000, steadyShare: 0.5 }
 
 /** A member's gateway. */
 export interface Endpoint {
@@ -82,10 +83,9 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
       return all.filter((other) => other !== endpoint && other.restsUntil <= now)
     },
     failed: (endpoint, silent) => {
-      const growing = Math.min(REST_MS.first * 2 ** endpoint.failures, REST_MS.most)
-      const restMs = silent && all.length > 1 ? SILENT_REST_MS : growing
-      endpoint.restsUntil = clock.now() + restMs * (0.5 + randomFraction(random) / 2)
-      endpoint.failures = Math.min(endpoint.failures + 1, 10)
+      const limits = silent && all.length > 1 ? SILENT_REST : REST
+      endpoint.restsUntil = clock.now() + backOffMs(endpoint.failures, limits, () => randomFraction(random))
+      endpoint.failures++
       endpoint.verified = false
       // A healthy member is silent, too, when it waits for one that is not: none of them is known to be good any more.
       if (silent) for (const other of all) other.verified = false

@@ -31,7 +31,8 @@ describe('createRemoteKeys()', () => {
     server = await startKeySet([first.publicJwk])
     clock = createManualClock()
     counters = createCounters()
-    const parts = { fetch: realFetch, clock, logger: silentLogger, count: counters.count }
+    const random = (): number => 0.999
+    const parts = { fetch: realFetch, clock, random, logger: silentLogger, count: counters.count }
     keys = createRemoteKeys(parts, { name: 'test keys', url: `${server.url}/keys` })
   })
   afterEach(() => server.close())
@@ -118,7 +119,7 @@ describe('createRemoteKeys()', () => {
 
   it('has no keys from an endpoint that misbehaves in any way, within its time, and remembers none', async () => {
     for (const how of MISBEHAVIOURS) {
-      const parts = realParts()
+      const parts = { ...realParts(), random: () => 0.5 }
       const source = { name: 'test keys', url: `${server.url}/keys`, limits: { timeoutMs: 300 } }
       const fresh = createRemoteKeys(parts, source)
       await server.misbehave(how)

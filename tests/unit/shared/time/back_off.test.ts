@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { backOffMs, retryAfterMs } from '#shared/client/back_off.ts'
+import { backOffMs } from '#shared/time/back_off.ts'
 
 describe('backOffMs()', () => {
-  const limits = { firstMs: 500, lastMs: 30_000 }
+  const limits = { firstMs: 500, mostMs: 30_000 }
 
   it('doubles up to its longest step', () => {
     const steps = [0, 1, 2, 6, 7, 1000].map((attempt) => backOffMs(attempt, limits, () => 1))
@@ -20,19 +20,10 @@ describe('backOffMs()', () => {
       2000,
     )
   })
-})
 
-describe('retryAfterMs()', () => {
-  const now = Date.UTC(2026, 7, 10)
-
-  for (const [header, ms] of [
-    [null, undefined],
-    ['3', 3000],
-    ['Mon, 10 Aug 2026 00:00:07 GMT', 7000],
-    ['Sun, 09 Aug 2026 00:00:00 GMT', 0],
-    ['99999', 300_000],
-    ['soon', undefined],
-  ] as const) {
-    it(`reads ${String(header)}`, () => assert.equal(retryAfterMs(header, now), ms))
-  }
+  it('leaves a share of a step to no chance where it is told to', () => {
+    const steady = { ...limits, steadyShare: 0.5 }
+    const waits = [0, 0.5, 1].map((random) => backOffMs(1, steady, () => random))
+    assert.deepEqual(waits, [500, 750, 1000])
+  })
 })
