@@ -118,7 +118,7 @@ async function run(
 async function answers(url: string, exited: Promise<number>): Promise<boolean> {
   let gone = false
   void exited.then(() => (gone = true))
-  for (const limit = Date.now() + START_LIMIT_MS; !gone && Date.now() < limit;) {
+  for (const limit = performance.now() + START_LIMIT_MS; !gone && performance.now() < limit;) {
     const response = await fetch(`${url}/ready`).catch(() => undefined)
     if (response?.status === 200) return true
     await new Promise((next) => setTimeout(next, PROBE_INTERVAL_MS))

@@ -65,14 +65,16 @@ export async function listen(
   const failure = new AbortController()
   const stop = AbortSignal.any([context.stop, failure.signal])
   const counts = { received: 0, lastAt: 0 }
-  const stopStatus = clock.every(STATUS_INTERVAL_MS, () => output.status(statusText(counts, clock.now())))
+  const stopStatus = clock.every(STATUS_INTERVAL_MS, () =>
+    output.status(statusText(counts, clock.monotonic())),
+  )
   output.log(
     'INFO',
     `Listening to ${definitions.flatMap((definition) => keysOf(definition, schemas)).join(',')} at ${new URL(config.baseUrl).host}...`,
   )
   const onReceived = (): void => {
     counts.received++
-    counts.lastAt = clock.now()
+    counts.lastAt = clock.monotonic()
   }
   const waiting = new Set(running)
   const results = await Promise.allSettled(
@@ -266,7 +268,7 @@ function statusText(
   { received, lastAt }: { readonly received: number; readonly lastAt: number },
   now: number,
 ): string {
-  const last = received === 0 ? '' : ` · ${Math.max(0, Math.round((now - lastAt) / 1000))} s ago`
+  const last = received === 0 ? '' : ` · ${Math.round((now - lastAt) / 1000)} s ago`
   return `listening · ${received} received${last}`
 }
 

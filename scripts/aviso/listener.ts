@@ -101,7 +101,7 @@ function createCheckpoint({ position, clock }: ListenerParts): Checkpoint {
     saving = saving.then(async () => {
       if (cursor === position.cursor) return
       await position.save(cursor)
-      savedAt = clock.now()
+      savedAt = clock.monotonic()
     })
     return saving
   }
@@ -116,7 +116,7 @@ function createCheckpoint({ position, clock }: ListenerParts): Checkpoint {
   return {
     async reach(cursor) {
       reached = cursor
-      if (clock.now() - savedAt >= SAVE_INTERVAL_MS) return flush()
+      if (clock.monotonic() - savedAt >= SAVE_INTERVAL_MS) return flush()
       if (!scheduled) void flushLater()
     },
     close() {

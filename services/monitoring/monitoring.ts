@@ -50,8 +50,6 @@ export interface Monitoring {
   readonly handle: Handler
   /** Takes one telemetry message or log line. @returns whether it was understood */
   accept(datagram: Uint8Array): boolean
-  /** Runs every check over the time since `since` (milliseconds since 1970). */
-  checks(since: number): Promise<readonly CheckResult[]>
   /** Resolves when the first attempt to bind the UDP socket has ended. */
   readonly ready: Promise<void>
   close(): Promise<void>
@@ -70,7 +68,7 @@ export function startMonitoring(parts: MonitoringParts): Monitoring {
   const windowMs =
     Math.max(options.windowMinutes, ...options.opsview.map(({ everyMinutes }) => everyMinutes)) * 60_000
   const { usersWindowHours } = options
-  const receiver = createReceiver({ now: clock.now, metrics, windowMs, usersWindowHours })
+  const receiver = createReceiver({ clock, metrics, windowMs, usersWindowHours })
   const works: Works = { parts, receiver, watcher: startWatcher(parts) }
   const gate: UdpGate | undefined =
     parts.openSocket === undefined
@@ -80,7 +78,6 @@ export function startMonitoring(parts: MonitoringParts): Monitoring {
   return {
     handle: createMonitoringHandler({ ...parts, accept: receiver.accept, status: () => readStatus(works) }),
     accept: receiver.accept,
-    checks: (since) => runChecks(works, since),
     ready: gate?.ready ?? Promise.resolve(),
     async close() {
       for (const stop of reports) stop()
@@ -89,6 +86,7 @@ export function startMonitoring(parts: MonitoringParts): Monitoring {
   }
 }
 
+/** @param since Start of the time that is looked at, in monotonic time. */
 async function runChecks(
   { parts, receiver, watcher }: Works,
   since: number,
@@ -96,7 +94,7 @@ async function runChecks(
   await watcher.seen()
   const { options, clock } = parts
   const { times, logs } = receiver
-  const span = { since, now: clock.now() }
+  const span = { since, now: clock.monotonic() }
   const { etcd, growth } = watcher
   const etcdChecks =
     etcd === undefined
@@ -122,12 +120,19 @@ async function runChecks(
 
 async function readStatus(works: Works): Promise<Readonly<Record<string, unknown>>> {
   const { parts, receiver, watcher } = works
-  const now = parts.clock.now()
+  const { clock } = parts
   const { windowMinutes } = parts.options
-  const checks = await runChecks(works, now - windowMinutes * 60_000)
+  const checks = await runChecks(works, clock.monotonic() - windowMinutes * 60_000)
   const { etcd, growth } = watcher
-  const users = receiver.users.count(now)
-  return statusBody({ now, windowMinutes, checks, users, growth, ...(etcd !== undefined && { etcd }) })
+  const users = receiver.users.count(clock.monotonic())
+  return statusBody({
+    now: clock.now(),
+    windowMinutes,
+    checks,
+    users,
+    growth,
+    ...(etcd !== undefined && { etcd }),
+  })
 }
 
 /** Reports to one server at an interval, one report at a time. @returns a function that stops the reports */
@@ -135,11 +140,11 @@ function startReports(works: Works, options: OpsviewOptions): () => void {
   const { clock, fetch, logger } = works.parts
   const reporter = createOpsviewReporter({ server: options, fetch, clock, logger })
   const wanted = new Set(options.checks)
-  let reportedAt = clock.now()
+  let reportedAt = clock.monotonic()
   let isReporting = false
   const report = async (): Promise<void> => {
     const since = reportedAt
-    reportedAt = clock.now()
+    reportedAt = clock.monotonic()
     const checks = await runChecks(works, since)
     await reporter.report(checks.filter(({ name }) => wanted.has(name)))
   }

@@ -153,7 +153,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
         channel,
         component: config.services[service].name,
         hostname: identity.hostname,
-        now: clock.now,
+        clock,
       }),
     route: { method: 'GET', path: '/metrics', handle: (request) => page(metrics, request) },
     async close() {

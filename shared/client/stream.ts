@@ -101,7 +101,7 @@ export async function* followStream(options: StreamOptions): AsyncGenerator<Stre
     renewedKey: false,
   }
   while (!stop.aborted) {
-    const startedAt = clock.now()
+    const startedAt = clock.monotonic()
     let lost: ConnectionLost
     try {
       lost = yield* readConnection(options, state)
@@ -113,7 +113,7 @@ export async function* followStream(options: StreamOptions): AsyncGenerator<Stre
     }
     if (stop.aborted) return
     await handleLoss(options, state, lost)
-    if (clock.now() - startedAt >= SHORT_CONNECTION_MS && lost.connected) state.failures = 0
+    if (clock.monotonic() - startedAt >= SHORT_CONNECTION_MS && lost.connected) state.failures = 0
     const wait = waitMs(options, state, lost)
     if (wait > 0) {
       const level = lost.expected ? 'DEBUG' : 'WARNING'
@@ -183,8 +183,8 @@ async function* readConnection(
     for await (const frame of connection.frames()) {
       if (frame.retryMs !== undefined) state.retryMs = frame.retryMs
       if (frame.event === 'heartbeat') {
-        if (lastHeartbeat !== undefined) state.idleMs = idleLimit(clock.now() - lastHeartbeat)
-        lastHeartbeat = clock.now()
+        if (lastHeartbeat !== undefined) state.idleMs = idleLimit(clock.monotonic() - lastHeartbeat)
+        lastHeartbeat = clock.monotonic()
       }
       if (frame.event === 'gap') return gapOf(frame)
       const message = toMessage(frame)

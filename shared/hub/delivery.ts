@@ -88,14 +88,14 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     pulled: (stream) => {
       if (stream.hasEnded) return
       stream.isWanted = true
-      stream.parkedAt = 0
+      stream.parkedAt = Infinity
       serve(desk, stream)
     },
     cancelled: (stream) => {
       if (!stream.hasEnded) detach(desk, stream)
     },
     beat: (stream) => {
-      const now = clock.now()
+      const now = clock.monotonic()
       const frame = stream.format.heartbeat?.(positionOf(desk, stream))
       stream.writtenAt = now
       if (frame === undefined) return
@@ -152,7 +152,7 @@ function take({ read, clock }: Desk, stream: Stream, source: EntrySource): void 
   const { next, index, bytes } = read(stream, source)
   stream.next = next
   stream.index = index
-  if (bytes !== undefined) write(stream, bytes, clock.now())
+  if (bytes !== undefined) write(stream, bytes, clock.monotonic())
 }
 
 /** Requests history for a stream. @returns whether the history is there already. */
@@ -194,7 +194,7 @@ function isPastHistory({ ring, isSettled }: Desk, { next, historyEnd, until }: S
 function completeHistory(desk: Desk, stream: Stream): void {
   const frame = stream.format.caughtUp?.(positionOf(desk, stream))
   stream.historyEnd = undefined
-  if (frame !== undefined) write(stream, frame, desk.clock.now())
+  if (frame !== undefined) write(stream, frame, desk.clock.monotonic())
 }
 
 /** Whether nothing between the stream's cursor and the ring's end matches. */

@@ -47,7 +47,7 @@ export function createFronts({ ring, visit, clock, onFailure, observer }: FrontP
     if (hits.length === 0 || front.length === 0) return
     const { bytes, next, index } = joinHits(group, hits)
     if (bytes === undefined) return
-    const now = clock.now()
+    const now = clock.monotonic()
     group.front = []
     for (const stream of front) {
       stream.place = -1

@@ -69,7 +69,7 @@ export async function createHub(parts: HubParts): Promise<Hub> {
   const stop = new AbortController()
   const isOut = (): boolean => {
     const { connected, since } = upstream.state()
-    return !connected && clock.now() - since >= limits.outageSeconds * 1_000
+    return !connected && clock.monotonic() - since >= limits.outageSeconds * 1_000
   }
   const stopSweep = startSweep({
     streams,
@@ -165,7 +165,7 @@ function open(works: Works, request: SubscribeRequest): Subscription {
   const { limits, clock, groups, streams, delivery, upstream } = works
   const { selection, from, until, format } = request
   const head = upstream.standing.head()
-  const now = clock.now()
+  const now = clock.monotonic()
   const opening = format.opening?.(head)
   const { stream, body } = openStream(
     {

@@ -22,7 +22,7 @@ export interface StreamStart extends Cursor {
   /** Last revision of the stream; absent: it has no end. */
   readonly until: Revision | undefined
   readonly heartbeatMs: number
-  /** When the stream begins, and when it ends at the latest, in milliseconds since the epoch. */
+  /** When the stream begins, and when it ends at the latest, in monotonic time. */
   readonly now: number
   readonly endsAt: number
   /** Why the stream ends at `endsAt`. */
@@ -53,7 +53,7 @@ export interface Stream extends Cursor {
   hasEnded: boolean
   readonly onGone: (() => void) | undefined
   readonly heartbeatMs: number
-  /** Times in milliseconds since the epoch; `parkedAt` is 0 while the reader keeps up. */
+  /** In monotonic time; `parkedAt` is `Infinity` while the reader keeps up. */
   readonly endsAt: number
   readonly ageReason: EndReason
   writtenAt: number
@@ -148,7 +148,7 @@ function createStream(start: StreamStart, sink: ByteSink): Stream {
     endsAt,
     ageReason,
     writtenAt: now,
-    parkedAt: 0,
+    parkedAt: Infinity,
   }
 }
 

@@ -36,7 +36,7 @@ export function startSweep({ streams, delivery, clock, stallMs, onRound }: Sweep
   function sweepSlice(): void {
     if (isStopped || round === undefined) return
     delivery.flush()
-    const now = clock.now()
+    const now = clock.monotonic()
     for (let count = 0; count < SWEEP_SLICE; count++) {
       const { done, value } = round.next()
       if (done === true) {
@@ -51,8 +51,8 @@ export function startSweep({ streams, delivery, clock, stallMs, onRound }: Sweep
   function look(stream: Stream, now: number): void {
     if (now >= stream.endsAt) return delivery.end(stream, { reason: stream.ageReason })
     if (!stream.isWanted) {
-      if (stream.parkedAt === 0) stream.parkedAt = now
-      else if (now - stream.parkedAt >= stallMs) delivery.end(stream, { reason: 'slow_consumer' })
+      stream.parkedAt = Math.min(stream.parkedAt, now)
+      if (now - stream.parkedAt >= stallMs) delivery.end(stream, { reason: 'slow_consumer' })
       return
     }
     if (now - stream.writtenAt >= stream.heartbeatMs) delivery.beat(stream)

@@ -113,7 +113,7 @@ export function createLane(parts: LaneParts): Lane {
 
   /** Answers what has waited too long. The queue is in the order of arrival, so that is its front. */
   function expire(): void {
-    const now = clock.now()
+    const now = clock.monotonic()
     for (const pending of queue) {
       if (pending.deadline > now) break
       fail([pending], storeUnavailable())

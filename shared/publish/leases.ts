@@ -31,7 +31,7 @@ export function createLeases({ store, clock }: { readonly store: Store; readonly
   }
   return {
     get: (ttlSeconds, options) => {
-      const now = clock.now()
+      const now = clock.monotonic()
       const known = shared.get(ttlSeconds)
       if (known !== undefined && now < known.until) return known.lease
       if (shared.size > MAX_REMEMBERED) forgetEnded(now)

@@ -19,7 +19,7 @@ export interface Pending {
   readonly identity: string
   /** Bytes it takes in a transaction with its journal entry, at most. */
   readonly bytes: number
-  /** Milliseconds since 1970. */
+  /** When it is answered at the latest, in monotonic time. */
   readonly deadline: number
   /** The same notification, sent again before this one was answered. */
   readonly twins: Pending[]

@@ -59,7 +59,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
     // Checked before anything is computed: what is refused must be cheap.
     if (load.items >= limits.maxItems || load.bytes >= limits.maxBytes)
       return answer({ ok: false, error: overloaded() })
-    const deadline = clock.now() + limits.deadlineMs
+    const deadline = clock.monotonic() + limits.deadlineMs
     laneOf(item.event).add(createPending(item, { strictIds, deadline, load, answer }))
   }
 

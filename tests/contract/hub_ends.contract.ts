@@ -32,6 +32,7 @@ export function endsContract(subject: HubSubject): void {
   describe('streams over time', () => {
     heartbeats(subject)
     ages(subject)
+    dates(subject)
   })
   describe('streams that nobody reads', () => {
     stalls(subject)
@@ -110,6 +111,34 @@ function ages(subject: HubSubject): void {
     )
     await hub.close()
   })
+}
+
+function dates(subject: HubSubject): void {
+  for (const jumpMs of [3_600_000, -3_600_000]) {
+    it(`are measured by the time that passes, where the date jumps by ${jumpMs} ms`, async () => {
+      const [store, space] = [await subject.open(), createSpace()]
+      const clock = createManualClock()
+      const hub = await openHub(store, space, { clock, limits: { stallSeconds: 60, heartbeatSeconds: 5 } })
+      const request = { selection: notificationsOf('a'), maxAgeSeconds: 120, format: createTestFormat(space) }
+      const [read, unread] = [
+        await listen(hub, { ...request, from: LIVE }),
+        await listen(hub, { ...request, from: LIVE }),
+      ]
+      const flow = read.flow()
+      await eventually('it is open', () => read.frames.length === 1)
+      clock.jump(jumpMs)
+      await clock.advance(11_000)
+      await eventually('heartbeats', () => read.frames.length === 3)
+      assert.equal(hub.status().subscribers, 2)
+      await clock.advance(51_000)
+      assert.equal(hub.status().subscribers, 1)
+      closedAt(await unread.rest(), 'slow_consumer')
+      await clock.advance(60_000)
+      await flow
+      closedAt(read.frames.at(-1), 'max_age')
+      await hub.close()
+    })
+  }
 }
 
 function stalls(subject: HubSubject): void {

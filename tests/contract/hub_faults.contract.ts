@@ -64,9 +64,11 @@ export function faultsContract(subject: HubSubject): void {
       store.isDown = true
       store.breakAll()
       await eventually('the upstream is away', () => !hub.status().connected)
+      clock.jump(3_600_000)
       await clock.advance(20_000)
       assert.ok(listener.frames.filter(({ kind }) => kind === 'heartbeat').length >= 3)
       assert.equal(hub.status().subscribers, 1)
+      clock.jump(-7_200_000)
       await clock.advance(12_000)
       await flow
       const position = closedAt(listener.frames.at(-1), 'store_unavailable')

@@ -147,11 +147,13 @@ function createClaim(
   const { clock } = parts
   const { key } = first
   let { record, revision } = first
+  let writtenAt = clock.monotonic()
   const write = async (next: JobRecord): Promise<void> => {
     const written = await put(parts, key, revision, next)
     if (written === undefined) throw superseded()
     revision = written
     record = next
+    writtenAt = clock.monotonic()
   }
   const now = (): string => new Date(clock.now()).toISOString()
   return {
@@ -161,7 +163,7 @@ function createClaim(
       if (revision !== 0n && kv?.modRevision !== revision) throw superseded()
     },
     progress: async (report) => {
-      const isDue = Math.abs(clock.now() - Date.parse(record.at)) >= PROGRESS_MS
+      const isDue = clock.monotonic() - writtenAt >= PROGRESS_MS
       if (isDue && revision !== 0n) await write({ ...record, at: now(), report })
     },
     renew: async () => {

@@ -101,13 +101,13 @@ async function returned(
   { id }: StoreMember,
   options: DefragmentOptions,
 ): Promise<StoreMember> {
-  const deadline = clock.now() + RETURN_MS.most
+  const deadline = clock.monotonic() + RETURN_MS.most
   for (;;) {
     const members = await maintenance.members(options)
     const member = members.find((each) => each.id === id)
     const newest = members.reduce((most, { revision = 0n }) => (revision > most ? revision : most), 0n)
     if (member?.isReachable === true && newest - (member.revision ?? 0n) <= MAX_LAG_REVISIONS) return member
-    if (clock.now() >= deadline || options.signal?.aborted === true)
+    if (clock.monotonic() >= deadline || options.signal?.aborted === true)
       throw new AvisoError(
         'ERR_STORE_UNAVAILABLE',
         'A member has not come back after its defragmentation: look at it before going on',

@@ -90,11 +90,11 @@ export function createJobs(parts: JobsParts): Jobs {
     if (outcome.kind === 'running' && options.slot === undefined) throw alreadyRunning(name, outcome.record)
     if (outcome.kind !== 'claimed') return { skipped: outcome.kind }
     const { claim } = outcome
-    const began = clock.now()
+    const began = clock.monotonic()
     try {
       const report = await work(claim, stop.signal)
       await claim.finish('done', report)
-      logger('info', 'Admin job done', { job: name, ms: clock.now() - began })
+      logger('info', 'Admin job done', { job: name, ms: Math.round(clock.monotonic() - began) })
       return report
     } catch (error) {
       const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'

@@ -6,6 +6,7 @@
 
 /** The sizes of a store over the last day. */
 export interface Growth {
+  /** @param at Monotonic time, in milliseconds. */
   add(at: number, sizeInUseBytes: number): void
   /** Bytes per second since the oldest size kept; negative when the store shrinks; `undefined` until sizes cover ten minutes. */
   bytesPerSecond(): number | undefined
@@ -36,8 +37,6 @@ export function createGrowth(): Growth {
   }
   return {
     add(at, bytes) {
-      // After the clock went back, differences to earlier sizes mean nothing.
-      if (newest !== undefined && at < newest.at) kept = []
       newest = { at, bytes }
       const last = kept.at(-1)
       if (last === undefined || at - last.at >= STEP_MS) kept.push(newest)

@@ -71,7 +71,7 @@ export function startWatcher(parts: WatcherParts): Watcher {
       lookAtEtcd(parts, stop.signal).then((health) => {
         etcd = health
         const used = health === undefined ? undefined : most(health.members, 'sizeInUseBytes')
-        if (health !== undefined && used !== undefined) growth.add(health.at, used)
+        if (health !== undefined && used !== undefined) growth.add(clock.monotonic(), used)
       }),
       lookAtPods(parts).then((results) => (pods = results)),
       lookAtHistory(parts, stop.signal).then((readings) => (history = readings)),

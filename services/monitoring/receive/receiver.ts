@@ -8,13 +8,14 @@
 
 import type { Counter, Metrics } from '#shared/observe/metrics/metrics.ts'
 import type { Telemetry, TelemetryMessage } from '#shared/observe/telemetry/message.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import { parseDatagram } from './datagram.ts'
 import { createLogBook, LOG_APPS, LOG_LEVELS, type LogBook } from './log_book.ts'
 import { createTimeWindow, type TimeWindow } from './time_window.ts'
 import { createUserWindow, type UserWindow } from './user_window.ts'
 
 export interface ReceiverParts {
-  readonly now: () => number
+  readonly clock: Clock
   readonly metrics: Metrics
   /** How long durations are kept for reports; milliseconds. */
   readonly windowMs: number
@@ -45,7 +46,7 @@ const KNOWN_MEASUREMENTS: ReadonlySet<string> = new Set([
 
 /** Makes an empty receiver. */
 export function createReceiver(parts: ReceiverParts): Receiver {
-  const { now, metrics } = parts
+  const { clock, metrics } = parts
   const times = createTimeWindow(parts.windowMs, (measurement) => KNOWN_MEASUREMENTS.has(measurement))
   const users = createUserWindow(parts.usersWindowHours * 3_600_000)
   const logs = createLogBook()
@@ -71,8 +72,8 @@ export function createReceiver(parts: ReceiverParts): Receiver {
         return false
       }
       received.add([datagram.kind])
-      if (datagram.kind === 'log') logs.add(datagram.line, now())
-      else take(datagram.message, { times, users, at: now(), refused })
+      if (datagram.kind === 'log') logs.add(datagram.line, clock.monotonic())
+      else take(datagram.message, { times, users, at: clock.monotonic(), refused })
       return true
     },
   }
@@ -81,7 +82,7 @@ export function createReceiver(parts: ReceiverParts): Receiver {
 interface Taking {
   readonly times: TimeWindow
   readonly users: UserWindow
-  /** When the message arrived. The sender's time is not used: it is another clock's and, in 1.x, may be another time zone's. */
+  /** When the message arrived, in monotonic time. The sender's time is not used: it is another clock's and, in 1.x, may be another time zone's. */
   readonly at: number
   readonly refused: Counter
 }
@@ -111,7 +112,7 @@ function measurementsOf(telemetry: Telemetry): ReadonlySet<string> {
 }
 
 function registerReadings(
-  { now, metrics, windowMs }: ReceiverParts,
+  { clock, metrics, windowMs }: ReceiverParts,
   { times, users, logs }: Omit<Receiver, 'accept'>,
 ): void {
   metrics.read({
@@ -119,7 +120,7 @@ function registerReadings(
     kind: 'gauge',
     // Name and text are those of 1.x, which also published the users' names.
     help: 'Number of users in the last 24 hours, or the window that is configured',
-    read: () => [{ value: users.count(now()) }],
+    read: () => [{ value: users.count(clock.monotonic()) }],
   })
   metrics.read({
     name: 'aviso_monitoring_users_overflows',
@@ -138,7 +139,7 @@ function registerReadings(
       ),
   })
   const readTimes = (value: (measurement: string) => number | undefined) => () =>
-    times.measurements(now()).flatMap((measurement) => {
+    times.measurements(clock.monotonic()).flatMap((measurement) => {
       const reading = value(measurement)
       return reading === undefined ? [] : [{ value: reading, values: [measurement] }]
     })
@@ -165,7 +166,7 @@ function registerReadings(
       kind: 'gauge',
       help: `${which} of the durations that services reported within the window`,
       labels,
-      read: readTimes((measurement) => times.since(measurement, now() - windowMs)?.[which]),
+      read: readTimes((measurement) => times.since(measurement, clock.monotonic() - windowMs)?.[which]),
     })
   }
 }

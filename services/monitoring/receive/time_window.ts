@@ -109,7 +109,7 @@ export function createTimeWindow(windowMs: number, isKnown: (measurement: string
 
 /** Start of the newest slice. */
 function lastOf({ slices }: Track): number {
-  return slices.at(-1)?.startsAt ?? 0
+  return slices.at(-1)?.startsAt ?? -Infinity
 }
 
 function isPlausible({ count, avg, max, min }: Durations): boolean {

@@ -31,7 +31,7 @@ export function createGate(clock: Clock, limits: GateLimits = DEFAULT_GATE_LIMIT
   function next(): void {
     const first = waiting.shift()
     if (first === undefined) return
-    if (clock.now() - first.since < VERDICT_LIMIT_MS) return first.enter()
+    if (clock.monotonic() - first.since < VERDICT_LIMIT_MS) return first.enter()
     first.giveUp()
     next()
   }
@@ -44,7 +44,7 @@ export function createGate(clock: Clock, limits: GateLimits = DEFAULT_GATE_LIMIT
     if (waiting.length >= limits.waiting) throw verdictUnavailable('too many questions wait')
     await new Promise<void>((resolve, reject) => {
       waiting.push({
-        since: clock.now(),
+        since: clock.monotonic(),
         enter: () => {
           running++
           resolve()

@@ -20,7 +20,7 @@ export interface Identity {
   readonly roles: readonly string[]
   /** What else the provider says about the user; rules may use it. */
   readonly claims: JsonObject
-  /** When the credential ends, tolerance included; milliseconds since the epoch. Absent: it has no end of its own. */
+  /** When the credential ends, tolerance included; milliseconds since 1970. Absent: it has no end of its own. */
   readonly endsAt?: number
 }
 
@@ -28,7 +28,7 @@ export interface Identity {
 export interface IdentifiedVerdict {
   readonly kind: 'identified'
   readonly identity: Identity
-  /** When the provider has to be asked again; milliseconds since the epoch. */
+  /** When the provider has to be asked again, in monotonic time. */
   readonly validUntil: number
 }
 

@@ -41,10 +41,10 @@ export function createJwtProvider(parts: JwtProviderParts): IdentityProvider {
     const identity = toIdentity(outcome.claims, names, name)
     if (identity === undefined) return no('the claims name no user')
     const { endsAt } = outcome
-    const now = clock.now()
-    const validUntil = Math.min(endsAt, now + KEEP_MS)
+    const keepMs = Math.min(endsAt - clock.now(), KEEP_MS)
+    const validUntil = clock.monotonic() + keepMs
     const value: Verdict = { kind: 'identified', identity: { ...identity, endsAt }, validUntil }
-    return { value, isYes: true, keepMs: validUntil - now }
+    return { value, isYes: true, keepMs, endsAt }
   }
 
   return {

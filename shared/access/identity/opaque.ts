@@ -68,7 +68,7 @@ export function createOpaqueVerdicts(
     yes(identity, atMostMs = Infinity) {
       const keepMs = Math.min(limits.yesMs, atMostMs)
       return {
-        value: { kind: 'identified', identity, validUntil: clock.now() + keepMs },
+        value: { kind: 'identified', identity, validUntil: clock.monotonic() + keepMs },
         isYes: true,
         keepMs,
       }

@@ -52,6 +52,7 @@ const JSON_LIMITS = { maxDepth: 6, maxNames: 64, maxArray: 256 }
 interface FetchedKeys {
   readonly keys: KeySet
   readonly text: string
+  /** In monotonic time. */
   readonly fetchedAt: number
 }
 
@@ -69,7 +70,7 @@ export function createRemoteKeys(
   let refreshing: Promise<void> | undefined
 
   async function fetchKeys(): Promise<void> {
-    const startedAt = clock.now()
+    const startedAt = clock.monotonic()
     try {
       count('key_set_fetches')
       const { name, url } = source
@@ -81,8 +82,9 @@ export function createRemoteKeys(
       if (text !== fetched?.text) version++
       fetched = { keys: text === fetched?.text ? fetched.keys : keys, text, fetchedAt: startedAt }
       failures = 0
+      nextAttemptAt = -Infinity
     } catch (error) {
-      nextAttemptAt = clock.now() + backOffMs(failures, limits.backOff, random)
+      nextAttemptAt = clock.monotonic() + backOffMs(failures, limits.backOff, random)
       failures++
       throw error
     }
@@ -90,9 +92,7 @@ export function createRemoteKeys(
 
   function refresh(): Promise<void> {
     if (refreshing !== undefined) return refreshing
-    // A clock that was set back must not lengthen the pause.
-    const waitMs = nextAttemptAt - clock.now()
-    if (failures > 0 && waitMs > 0 && waitMs <= limits.backOff.mostMs) {
+    if (clock.monotonic() < nextAttemptAt) {
       return Promise.reject(verdictUnavailable(`${source.name} failed a moment ago`))
     }
     const started = fetchKeys().finally(() => {
@@ -103,9 +103,7 @@ export function createRemoteKeys(
   }
 
   function ageMs(): number {
-    if (fetched === undefined) return Infinity
-    const age = clock.now() - fetched.fetchedAt
-    return age < 0 ? Infinity : age
+    return fetched === undefined ? Infinity : clock.monotonic() - fetched.fetchedAt
   }
 
   async function current(): Promise<KeySet> {

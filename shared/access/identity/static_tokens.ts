@@ -59,7 +59,7 @@ export function createStaticTokens(parts: StaticTokenParts): IdentityProvider {
           : ownerOf(credential.token, undefined)
       // The token may belong to the next provider.
       if (identity === undefined) return NOT_MINE
-      return { kind: 'identified', identity, validUntil: clock.now() + VALID_MS }
+      return { kind: 'identified', identity, validUntil: clock.monotonic() + VALID_MS }
     },
   }
 }

@@ -13,6 +13,8 @@ export interface Loaded<Value> {
   /** Refusals are kept apart, so that a flood of wrong tokens cannot push out the right ones. */
   readonly isYes: boolean
   readonly keepMs: number
+  /** The date at which it ends whatever `keepMs` says; milliseconds since 1970. Absent: there is none. */
+  readonly endsAt?: number
 }
 
 /** Bounds of a cache. */
@@ -40,8 +42,10 @@ export interface VerdictCache<Value extends object> {
 
 interface Entry<Value> {
   readonly value: Value
+  /** In monotonic time. */
   readonly loadedAt: number
   readonly keepMs: number
+  readonly endsAt: number
 }
 
 /**
@@ -77,9 +81,8 @@ export function createVerdictCache<Value extends object>({
   ): Entry<Value> | undefined {
     const entry = entries.get(key)
     if (entry === undefined) return undefined
-    const ageMs = clock.now() - entry.loadedAt
-    // A clock that was set back makes ages negative. An entry without a known age is not fresh.
-    if (ageMs < 0 || ageMs >= entry.keepMs) {
+    const ageMs = clock.monotonic() - entry.loadedAt
+    if (ageMs >= entry.keepMs || clock.now() >= entry.endsAt) {
       entries.delete(key)
       return undefined
     }
@@ -101,13 +104,13 @@ export function createVerdictCache<Value extends object>({
   async function loadAndKeep(key: string, load: () => Promise<Loaded<Value>>): Promise<Value> {
     const startedIn = generation
     // The age counts from the question, not from the answer, because the verdict may not include a revocation in between.
-    const loadedAt = clock.now()
+    const loadedAt = clock.monotonic()
     count('verdicts_loaded')
-    const { value, isYes, keepMs } = await load()
+    const { value, isYes, keepMs, endsAt = Infinity } = await load()
     if (startedIn !== generation) return value
     yes.delete(key)
     no.delete(key)
-    const entry = { value, loadedAt, keepMs }
+    const entry = { value, loadedAt, keepMs, endsAt }
     if (keepMs > 0) keep(isYes ? yes : no, isYes ? limits.yesEntries : limits.noEntries, key, entry)
     return value
   }

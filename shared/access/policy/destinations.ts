@@ -18,7 +18,7 @@ import { isSegment } from './prefix.ts'
 /** The destinations of one user. It is the same object as long as it is remembered. */
 export interface DestinationList {
   readonly names: readonly string[]
-  /** When the list must be asked for again; milliseconds since the epoch. */
+  /** When the list must be asked for again, in monotonic time. */
   readonly validUntil: number
 }
 
@@ -77,7 +77,7 @@ export function createEcpds(parts: DestinationParts): DestinationSource {
   }
 
   async function load(username: string): Promise<Loaded<DestinationList>> {
-    const startedAt = clock.now()
+    const startedAt = clock.monotonic()
     const url = `${parts.url}?id=${encodeURIComponent(username)}`
     const { timeoutMs, limitBytes } = limits
     const answer = await gate.run(() =>

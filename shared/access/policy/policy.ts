@@ -54,7 +54,7 @@ export interface PolicyParts {
 export interface Visible {
   /** Normalised, without the service's own keys. The same object as long as nothing has changed. */
   readonly keys: IntervalSet
-  /** When the policy must be asked again, in milliseconds since the epoch. Absent: the answer follows from the identity alone. */
+  /** When the policy must be asked again, in monotonic time. Absent: the answer follows from the identity alone. */
   readonly validUntil?: number
 }
 
@@ -111,7 +111,7 @@ export function createPolicy({ rules, destinations, roots, clock, count }: Polic
   const forNobody: Visible = { keys: withoutInternal(publicListen) }
 
   function withDestinations(granted: Visible, list: DestinationList): Visible {
-    if (clock.now() >= list.validUntil + VERDICT_LIMIT_MS) {
+    if (clock.monotonic() >= list.validUntil + VERDICT_LIMIT_MS) {
       count('fail_open')
       throw verdictUnavailable('a list of destinations was used after its end')
     }

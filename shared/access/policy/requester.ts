@@ -88,9 +88,9 @@ export function createIdentify(parts: IdentifyParts): Identify {
     }
     const { identity, validUntil } = verdict
     const { endsAt } = identity
-    const now = clock.now()
+    const isOld = clock.monotonic() >= validUntil + VERDICT_LIMIT_MS
     // A second line of defence: even if a provider or a cache is wrong, an outdated yes grants nothing.
-    if (now >= validUntil + VERDICT_LIMIT_MS || (endsAt !== undefined && now >= endsAt)) {
+    if (isOld || (endsAt !== undefined && clock.now() >= endsAt)) {
       count('fail_open')
       throw verdictUnavailable('a verdict was used after its end')
     }

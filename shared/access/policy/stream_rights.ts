@@ -36,11 +36,11 @@ export const DEFAULT_RECHECK_LIMITS: RecheckLimits = {
   tickMs: 1000,
 }
 
-/** How long a right stands; milliseconds since the epoch. */
+/** How long a right stands. */
 export interface Standing {
-  /** When the credential ends; absent: never. */
+  /** When the credential ends, in milliseconds since 1970; absent: never. */
   readonly endsAt: number | undefined
-  /** When the providers or the policy must be asked again. */
+  /** When the providers or the policy must be asked again, in monotonic time. */
   readonly validUntil: number
 }
 
@@ -89,7 +89,6 @@ export function createStreamRights({
   const limits = { ...DEFAULT_RECHECK_LIMITS, ...given }
   const held = new Set<Held>()
   let stopTicking: (() => void) | undefined
-  let lastTickAt = 0
 
   function lose(entry: Held, reason: LostRight): void {
     if (!release(entry)) return
@@ -112,17 +111,17 @@ export function createStreamRights({
 
   async function check(entry: Held): Promise<void> {
     entry.isChecking = true
-    const startedAt = clock.now()
+    const startedAt = clock.monotonic()
     try {
       entry.standing = await entry.right.check(limits.maxAgeMs)
       entry.nextCheckAt = startedAt + limits.everyMs
     } catch (error) {
       // The credential may have ended during the check.
       if (isAvisoError(error, 'ERR_UNAUTHENTICATED', 'ERR_FORBIDDEN'))
-        lose(entry, hasEnded(entry, clock.now()) ? 'auth_expired' : 'auth_revoked')
+        lose(entry, hasEnded(entry) ? 'auth_expired' : 'auth_revoked')
       else {
         if (!isAvisoError(error)) logger('error', 'A stream could not be checked', { cause: nameOf(error) })
-        entry.nextCheckAt = clock.now() + limits.retryMs
+        entry.nextCheckAt = clock.monotonic() + limits.retryMs
       }
     } finally {
       entry.isChecking = false
@@ -130,16 +129,14 @@ export function createStreamRights({
   }
 
   /** One tick early rather than one tick late. */
-  function hasEnded({ standing: { endsAt = Infinity } }: Held, now: number): boolean {
-    return now + limits.tickMs > endsAt
+  function hasEnded({ standing: { endsAt = Infinity } }: Held): boolean {
+    return clock.now() + limits.tickMs > endsAt
   }
 
   function tick(): void {
-    const now = clock.now()
-    if (now < lastTickAt) distrust(held, now)
-    lastTickAt = now
+    const now = clock.monotonic()
     for (const entry of held) {
-      if (hasEnded(entry, now)) lose(entry, 'auth_expired')
+      if (hasEnded(entry)) lose(entry, 'auth_expired')
       else if (now >= entry.standing.validUntil + limits.graceMs) lose(entry, 'auth_unavailable')
       else if (now >= entry.nextCheckAt && !entry.isChecking) void check(entry)
     }
@@ -147,19 +144,16 @@ export function createStreamRights({
 
   return {
     hold(right) {
-      const now = clock.now()
-      const entry = { right, standing: right.standing, nextCheckAt: now + limits.everyMs, isChecking: false }
-      if (stopTicking === undefined) {
-        lastTickAt = now
-        stopTicking = clock.every(limits.tickMs, tick)
-      }
+      const nextCheckAt = clock.monotonic() + limits.everyMs
+      const entry = { right, standing: right.standing, nextCheckAt, isChecking: false }
+      stopTicking ??= clock.every(limits.tickMs, tick)
       held.add(entry)
       return () => {
         release(entry)
       }
     },
     checkAll() {
-      for (const entry of held) entry.nextCheckAt = clock.now()
+      for (const entry of held) entry.nextCheckAt = -Infinity
     },
     get size() {
       return held.size
@@ -169,14 +163,6 @@ export function createStreamRights({
       stopTicking?.()
       stopTicking = undefined
     },
-  }
-}
-
-/** Shortens all verdicts after the clock was set back, because they would otherwise count too long. */
-function distrust(held: Iterable<Held>, now: number): void {
-  for (const entry of held) {
-    entry.nextCheckAt = now
-    entry.standing = { ...entry.standing, validUntil: Math.min(entry.standing.validUntil, now) }
   }
 }
 

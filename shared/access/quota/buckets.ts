@@ -42,11 +42,10 @@ export function createBuckets(clock: Clock, { perSecond, burst }: Rate, maxKeys 
   const buckets = new Map<string, Bucket>()
 
   function current(key: string): Bucket {
-    const now = clock.now()
+    const now = clock.monotonic()
     const bucket = buckets.get(key)
     if (bucket === undefined) return { tokens: burst, at: now }
-    // A clock that was set back adds no tokens.
-    const seconds = Math.max(0, now - bucket.at) / 1000
+    const seconds = (now - bucket.at) / 1000
     bucket.tokens = Math.min(burst, bucket.tokens + seconds * perSecond)
     bucket.at = now
     return bucket

@@ -21,7 +21,7 @@ const RETRY: BackOffLimits = { firstMs: 20, mostMs: 1_000, steadyShare: 0.5 }
 /** After a watch that lasted this long, the next wait is short again. */
 const STOOD_MS = 1_000
 
-/** Whether the watch is connected, and since when (milliseconds since the epoch). */
+/** Whether the watch is connected, and since when, in monotonic time. */
 export interface FollowState {
   readonly connected: boolean
   readonly since: number
@@ -85,7 +85,7 @@ export async function* followStore(request: FollowRequest): AsyncGenerator<Watch
     try {
       for await (const message of watchOnce(request, progress)) {
         if (message.kind === 'created') {
-          connectedAt = clock.now()
+          connectedAt = clock.monotonic()
           request.onState?.({ connected: true, since: connectedAt })
           if (disturbed) logger('info', 'The watch of the store is connected again', { next: progress.next })
           disturbed = false
@@ -99,7 +99,7 @@ export async function* followStore(request: FollowRequest): AsyncGenerator<Watch
       reason = isAvisoError(error) ? error.message : 'unknown'
     }
     if (signal.aborted) return
-    const now = clock.now()
+    const now = clock.monotonic()
     if (connectedAt !== undefined) {
       request.onState?.({ connected: false, since: now })
       if (now - connectedAt >= STOOD_MS) progress.failures = 0

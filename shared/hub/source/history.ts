@@ -109,9 +109,9 @@ export function createHistory(parts: HistoryParts): History {
   }
 
   function releaseIdle(heldMs: number): void {
-    const now = clock.now()
+    const now = clock.monotonic()
     for (const reader of readers) {
-      if (reader.idleSince === 0 || now - reader.idleSince < heldMs) continue
+      if (now - reader.idleSince < heldMs) continue
       readers.delete(reader)
       reader.stop()
     }

@@ -46,7 +46,7 @@ export interface HistoryReader {
   readonly next: Revision
   /** Last revision that it has seen. */
   readonly through: Revision
-  /** When its last waiter left, in milliseconds since the epoch; 0 while it has waiters. */
+  /** When its last waiter left, in monotonic time; `Infinity` while it has waiters. */
   readonly idleSince: number
   /** Adds a waiter; the reader goes on until it has reached the waiter's revision. It may resume the waiter before this returns. */
   add(waiter: HistoryWaiter): void
@@ -74,7 +74,7 @@ export function startReader(request: ReaderRequest): HistoryReader {
   let through = from - 1n
   let entries: Entry[] = []
   let bytes = 0
-  let idleSince = clock.now()
+  let idleSince = clock.monotonic()
   let isCutting = false
   const gate = createGate()
   const number = createNumbering(request.store)
@@ -92,13 +92,13 @@ export function startReader(request: ReaderRequest): HistoryReader {
     from,
     add: (waiter) => {
       waiters.add(waiter)
-      idleSince = 0
+      idleSince = Infinity
       if (through >= waiter.next) cut()
       if (waiters.size > 0) gate.open()
     },
     remove: (waiter) => {
       const isHere = waiters.delete(waiter)
-      if (isHere && waiters.size === 0) idleSince = clock.now()
+      if (isHere && waiters.size === 0) idleSince = clock.monotonic()
       return isHere
     },
     stop: () => {
@@ -155,7 +155,7 @@ export function startReader(request: ReaderRequest): HistoryReader {
     bytes = 0
     const served = [...waiters].filter((waiter) => waiter.next <= through || waiter.next >= ring.floor)
     for (const waiter of served) waiters.delete(waiter)
-    if (waiters.size === 0) idleSince = clock.now()
+    if (waiters.size === 0) idleSince = clock.monotonic()
     for (const waiter of served) waiter.resume()
   }
 

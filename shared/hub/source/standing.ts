@@ -49,18 +49,18 @@ export function createStanding(ring: Ring, origin: Origin, clock: Clock): Standi
   let stood = Promise.withResolvers<void>()
   let hasStood = false
   /** When the last message came; absent once everything has. */
-  let unsettledAt: number | undefined = clock.now()
+  let unsettledAt: number | undefined = clock.monotonic()
   return {
     head: () => (ring.through > head ? ring.through : head),
     hasStood: () => hasStood,
     stood: () => stood.promise,
     isSettled: () => {
       if (unsettledAt === undefined) return true
-      if (hasStood && clock.now() - unsettledAt >= SETTLE_MS) unsettledAt = undefined
+      if (hasStood && clock.monotonic() - unsettledAt >= SETTLE_MS) unsettledAt = undefined
       return unsettledAt === undefined
     },
     received: () => {
-      if (unsettledAt !== undefined) unsettledAt = ring.through < head ? clock.now() : undefined
+      if (unsettledAt !== undefined) unsettledAt = ring.through < head ? clock.monotonic() : undefined
       // etcd first says that the watch was made, and only then that its first revision is compacted.
       if (hasStood || (hasEvent && ring.through < from)) return
       hasStood = true
@@ -73,7 +73,7 @@ export function createStanding(ring: Ring, origin: Origin, clock: Clock): Standi
     },
     restart: (again) => {
       ;({ from, hasEvent, head } = again)
-      unsettledAt = clock.now()
+      unsettledAt = clock.monotonic()
     },
   }
 }

@@ -79,7 +79,7 @@ export async function findOrigin(store: Store, signal?: AbortSignal): Promise<Or
 export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   const { store, range, ring, clock, random, logger } = parts
   const stop = new AbortController()
-  let state: FollowState = { connected: false, since: clock.now() }
+  let state: FollowState = { connected: false, since: clock.monotonic() }
   const { epoch } = parts
   const standing = createStanding(ring, origin, clock)
   /** What has been received in this turn of the event loop. */
@@ -118,7 +118,7 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   async function startOver(error: unknown): Promise<void> {
     const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
     const oldest = oldestRevisionOf(error)
-    state = { connected: false, since: clock.now() }
+    state = { connected: false, since: clock.monotonic() }
     const isCompacted = oldest !== undefined && oldest > ring.through + 1n
     const isReplaced = code === 'ERR_EPOCH_CHANGED'
     if (isCompacted || isReplaced) standing.fall()

@@ -7,6 +7,7 @@
 
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { TelemetryChannel } from './channel.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import type { LogFields, Logger, LogLevel } from '#shared/logger.ts'
 
 /** The service that logs, and the channel to the monitoring. */
@@ -15,7 +16,7 @@ export interface LogLinesParts {
   /** Name of the service, such as `aviso-rest`, by which a monitoring attributes the line. */
   readonly component: string
   readonly hostname: string
-  readonly now: () => number
+  readonly clock: Clock
 }
 
 /** Most lines sent per second, because a service that fails often must not flood its monitoring. Further lines are only in the log. */
@@ -34,8 +35,7 @@ export function sendLogLines(logger: Logger, parts: LogLinesParts): Logger {
   return (level, message, fields) => {
     logger(level, message, fields)
     if (level !== 'error' && level !== 'warn') return
-    const now = parts.now()
-    const currentSecond = Math.floor(now / 1_000)
+    const currentSecond = Math.floor(parts.clock.monotonic() / 1_000)
     if (currentSecond !== second) lines = 0
     second = currentSecond
     if (lines++ >= MAX_LINES_PER_SECOND) return
@@ -47,9 +47,9 @@ function toLine(
   level: Extract<LogLevel, 'error' | 'warn'>,
   message: string,
   fields: LogFields | undefined,
-  { component, hostname, now }: LogLinesParts,
+  { component, hostname, clock }: LogLinesParts,
 ): string {
-  const time = new Date(now()).toISOString()
+  const time = new Date(clock.now()).toISOString()
   const code = fields?.['code']
   const record = JSON.stringify({
     asctime: time,

@@ -27,6 +27,9 @@ export interface LeaseKeeper {
 /** Grants leases and deletes the keys of ended ones. Its timer runs only while there are leases. */
 export function createLeaseKeeper(state: StoreState, writes: GroupCommit): LeaseKeeper {
   const { database, clock, logger } = state
+  // Ends are stored as dates, but pass evenly within this process: no key goes early because the machine's clock is set forward.
+  const zero = clock.now() - clock.monotonic()
+  const steadyNow = (): number => zero + clock.monotonic()
   let stopTimer: (() => void) | undefined
   let isEnding = false
   let isStopped = false
@@ -42,7 +45,7 @@ export function createLeaseKeeper(state: StoreState, writes: GroupCommit): Lease
     if (isEnding) return
     isEnding = true
     try {
-      const ended = endedLeases(database, clock.now())
+      const ended = endedLeases(database, steadyNow())
       await Promise.all(ended.map((id) => writes.add((current) => endLease(database, id, current), 0)))
       if (!isStopped && !hasLeases(database)) rest()
     } catch (error) {
@@ -57,7 +60,7 @@ export function createLeaseKeeper(state: StoreState, writes: GroupCommit): Lease
   if (hasLeases(database)) run()
   return {
     grant: async (ttlSeconds) => {
-      const endsAt = clock.now() + ttlSeconds * 1_000
+      const endsAt = Math.ceil(steadyNow() + ttlSeconds * 1_000)
       const id = await writes.add(() => ({ value: addLease(database, endsAt), events: [] }), 0)
       run()
       return id
@@ -88,7 +91,7 @@ function endLease(database: SqlDatabase, id: number, current: Revision): Written
   return { value: undefined, events }
 }
 
-/** Ids of leases that end at or before a time (ms since the epoch); a bounded number, the earliest first. */
+/** Ids of leases that end at or before a time (milliseconds since 1970); a bounded number, the earliest first. */
 function endedLeases(database: SqlDatabase, now: number): readonly number[] {
   return database
     .all(`SELECT id FROM leases WHERE ends_at <= ? ORDER BY ends_at LIMIT ${MAX_ENDED_LEASES}`, now)

@@ -65,7 +65,7 @@ export function createCaller(parts: CallerParts): Caller {
     if (signal?.aborted === true) throw givenUp()
   }
   const rest = async (endpoint: Endpoint, signal: AbortSignal | undefined): Promise<void> => {
-    const waitMs = endpoint.restsUntil - clock.now()
+    const waitMs = endpoint.restsUntil - clock.monotonic()
     if (waitMs <= 0) return
     await clock.sleep(
       waitMs,
@@ -109,7 +109,7 @@ export function createCaller(parts: CallerParts): Caller {
     attempt: Attempt<Value>,
     { writes, signal }: { readonly writes: boolean; readonly signal: AbortSignal | undefined },
   ): Promise<Value> => {
-    const deadline = clock.now() + RETRY_BUDGET_MS
+    const deadline = clock.monotonic() + RETRY_BUDGET_MS
     for (let attempts = 1; ; attempts++) {
       begin(signal)
       const picked = endpoints.pick()
@@ -121,7 +121,7 @@ export function createCaller(parts: CallerParts): Caller {
       if (isFinal(outcome)) throw outcome.error
       if (outcome.kind === 'unknown' && writes) throw outcomeUnknown(outcome.error)
       begin(signal)
-      if (clock.now() >= deadline && attempts >= urls.length) throw outcome.error
+      if (clock.monotonic() >= deadline && attempts >= urls.length) throw outcome.error
     }
   }
   return {

@@ -19,11 +19,11 @@ const SILENT_REST: BackOffLimits = { firstMs: 2_000, mostMs: 2_000, steadyShare:
 export interface Endpoint {
   /** e.g. `http://10.0.0.1:2379` */
   readonly url: string
-  /** When it last answered something that takes a quorum; milliseconds since the epoch. */
+  /** When it last answered something that takes a quorum, in monotonic time. */
   aliveAt: number
   /** Whether it was seen to belong to our cluster since it last failed. Nothing is written before. */
   verified: boolean
-  /** When it may be asked again; milliseconds since the epoch. */
+  /** When it may be asked again, in monotonic time. */
   restsUntil: number
   failures: number
 }
@@ -58,9 +58,9 @@ export interface EndpointsParts {
 export function createEndpoints({ urls, clock, random, logger }: EndpointsParts): Endpoints {
   const all: readonly Endpoint[] = urls.map((url) => ({
     url,
-    aliveAt: 0,
+    aliveAt: -Infinity,
     verified: false,
-    restsUntil: 0,
+    restsUntil: -Infinity,
     failures: 0,
   }))
   const [some] = all
@@ -70,7 +70,7 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
   return {
     pick: () => {
       const first = all[preferred] ?? some
-      const now = clock.now()
+      const now = clock.monotonic()
       if (first.restsUntil <= now) return first
       const others = [...all.slice(preferred + 1), ...all.slice(0, preferred)]
       const rested = others.find(({ restsUntil }) => restsUntil <= now)
@@ -79,12 +79,13 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
       )
     },
     others: (endpoint) => {
-      const now = clock.now()
+      const now = clock.monotonic()
       return all.filter((other) => other !== endpoint && other.restsUntil <= now)
     },
     failed: (endpoint, silent) => {
       const limits = silent && all.length > 1 ? SILENT_REST : REST
-      endpoint.restsUntil = clock.now() + backOffMs(endpoint.failures, limits, () => randomFraction(random))
+      endpoint.restsUntil =
+        clock.monotonic() + backOffMs(endpoint.failures, limits, () => randomFraction(random))
       endpoint.failures++
       endpoint.verified = false
       // A healthy member is silent, too, when it waits for one that is not: none of them is known to be good any more.
@@ -93,7 +94,7 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
     },
     worked: (endpoint) => {
       endpoint.failures = 0
-      endpoint.restsUntil = 0
+      endpoint.restsUntil = -Infinity
     },
     checkCluster: (endpoint, id) => {
       if (id === undefined) return

@@ -145,6 +145,7 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
       const member = memberOf(endpoint)
       const answer = member.with(service, token, (client, metadata) => {
         const { promise, resolve } = Promise.withResolvers<Outcome<WireObject>>()
+        // gRPC compares it with the date.
         const options = { deadline: clock.now() + limitMs + DEADLINE_SLACK_MS }
         const send = client[method]?.bind(client)
         call = send?.(message, metadata, options, (error, value) => {

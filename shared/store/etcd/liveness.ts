@@ -23,7 +23,7 @@ const MIN_QUIET_MS = 5_000
 /** What is done about silence. */
 export interface LivenessParts {
   readonly clock: Clock
-  /** When the member last answered; milliseconds since the epoch. */
+  /** When the member last answered, in monotonic time. */
   readonly aliveAt: () => number
   /** Asks the member. Resolves to an error where it does not answer. */
   readonly probe: () => Promise<Error | undefined>
@@ -48,7 +48,7 @@ export interface Liveness {
 export function watchOver({ clock, aliveAt, probe, onDead, onQuiet }: LivenessParts): Liveness {
   /** Since when bytes are waited for. */
   let waitingSince: number | undefined
-  let heardAt = clock.now()
+  let heardAt = clock.monotonic()
   let progressAt: number | undefined
   let quietMs = QUIET_MS
   let probing = false
@@ -56,7 +56,7 @@ export function watchOver({ clock, aliveAt, probe, onDead, onQuiet }: LivenessPa
 
   const tick = (): void => {
     if (waitingSince === undefined) return
-    const now = clock.now()
+    const now = clock.monotonic()
     const silentMs = now - waitingSince
     if (silentMs >= quietMs) return onQuiet()
     if (silentMs < PROBE_AFTER_MS || now - aliveAt() < PROBE_AFTER_MS || probing) return
@@ -74,11 +74,11 @@ export function watchOver({ clock, aliveAt, probe, onDead, onQuiet }: LivenessPa
   }
   return {
     waiting: () => {
-      waitingSince ??= clock.now()
+      waitingSince ??= clock.monotonic()
       stopTimer ??= clock.every(TICK_MS, tick)
     },
     heard: () => {
-      heardAt = clock.now()
+      heardAt = clock.monotonic()
       stop()
     },
     progressed: () => {

@@ -63,7 +63,7 @@ export function createLogin({ auth, clock, logger }: LoginParts): Login {
         return { kind: 'done', value: undefined }
       }
       logger('error', 'The store refuses its configured user', { code: outcome.error.code })
-      refused = { error: outcome.error, until: clock.now() + REFUSED_PAUSE_MS }
+      refused = { error: outcome.error, until: clock.monotonic() + REFUSED_PAUSE_MS }
       return { kind: 'refused', error: outcome.error }
     }
     const answer = outcome.value['token']
@@ -74,7 +74,7 @@ export function createLogin({ auth, clock, logger }: LoginParts): Login {
     token: () => token,
     renew: async (used, send) => {
       if (token !== used) return { kind: 'done', value: undefined }
-      if (refused !== undefined && clock.now() < refused.until)
+      if (refused !== undefined && clock.monotonic() < refused.until)
         return { kind: 'refused', error: refused.error }
       running ??= ask(send).finally(() => (running = undefined))
       return running

@@ -73,7 +73,7 @@ export function createMembers({ endpoints, transport, clock, logger, auth, closi
     if (outcome.kind !== 'done') return outcome
     try {
       endpoints.checkCluster(endpoint, decodeClusterId(outcome.value))
-      if (path !== STATUS_PATH) endpoint.aliveAt = clock.now()
+      if (path !== STATUS_PATH) endpoint.aliveAt = clock.monotonic()
       return outcome
     } catch (error) {
       // Another cluster may have done it, ours did not.

@@ -19,7 +19,11 @@ function setUp(fail = false) {
     },
   }
   const leases = createLeases({ store, clock })
-  return { leases, granted, pass: clock.pass }
+  const pass = (ms: number): void => {
+    clock.pass(ms)
+    clock.jump(-3_600_000)
+  }
+  return { leases, granted, pass }
 }
 
 describe('createLeases()', () => {

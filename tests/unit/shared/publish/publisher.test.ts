@@ -245,6 +245,23 @@ describe('createPublisher()', () => {
     assert.equal(receiptOf((await publisher.publish([item('e', 'f')]))[0]).sequence, 6n)
   })
 
+  for (const jumpMs of [-3_600_000, 3_600_000]) {
+    it(`answers at its deadline where the date jumps by ${jumpMs} ms`, async () => {
+      const clock = createManualClock()
+      const away = intercepted(memory(), () => failWith('ERR_STORE_UNAVAILABLE'))
+      let result: string | undefined
+      void open(away, { clock })
+        .publish([item('e', 'a')])
+        .then(([answer]) => (result = codeOf(answer)))
+      await clock.advance(1_000)
+      clock.jump(jumpMs)
+      await clock.advance(8_000)
+      assert.equal(result, undefined)
+      await clock.advance(3_000)
+      assert.equal(result, 'ERR_STORE_UNAVAILABLE')
+    })
+  }
+
   it('never lets the journal go back in time', async () => {
     const store = memory()
     const clock = createManualClock()

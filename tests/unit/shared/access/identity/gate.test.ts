@@ -49,6 +49,7 @@ describe('createGate()', () => {
     let asked = 0
     const late = gate.run(() => Promise.resolve(++asked))
     late.catch(() => undefined)
+    clock.jump(-3_600_000)
     await clock.advance(3000)
     first.resolve(1)
     await running

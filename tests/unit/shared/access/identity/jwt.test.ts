@@ -79,7 +79,7 @@ describe('createJwtProvider()', () => {
       },
     )
     assert.equal(endsAt, (Math.floor(clock.now() / 1000) + 3660) * 1000)
-    assert.equal(verdict.validUntil, clock.now() + 600_000)
+    assert.equal(verdict.validUntil, clock.monotonic() + 600_000)
   })
 
   it('verifies a token once, and then answers at once with the same identity', async () => {
@@ -105,11 +105,31 @@ describe('createJwtProvider()', () => {
   it('lets no verdict outlive its token', async () => {
     const token = await tokenOf({ exp: Math.floor(clock.now() / 1000) + 10 })
     const verdict = await present(token)
-    assert.ok(verdict.kind === 'identified' && verdict.validUntil === verdict.identity.endsAt)
+    assert.ok(verdict.kind === 'identified')
+    const { validUntil, identity } = verdict
+    assert.equal(validUntil - clock.monotonic(), (identity.endsAt ?? 0) - clock.now())
     await clock.advance(69_000)
     assert.equal((await present(token)).kind, 'identified')
     await clock.advance(2000)
     assert.deepEqual(await present(token), { kind: 'refused', reason: 'expired', final: true })
+  })
+
+  it('takes a token for ended when the date says so, however lately it was verified', async () => {
+    const token = await tokenOf()
+    await present(token)
+    clock.jump(2 * 3_600_000)
+    assert.deepEqual(await present(token), { kind: 'refused', reason: 'expired', final: true })
+    clock.jump(-2 * 3_600_000)
+    assert.equal((await present(token)).kind, 'identified')
+  })
+
+  it('keeps a verdict no longer where the date is set back', async () => {
+    const token = await tokenOf()
+    await present(token)
+    clock.jump(-50_000)
+    await clock.advance(600_000)
+    await present(token)
+    assert.equal(lookups, 2)
   })
 
   it('keeps no wrong token, and shows it to no other provider', async () => {

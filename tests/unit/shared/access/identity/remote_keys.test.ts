@@ -110,12 +110,24 @@ describe('createRemoteKeys()', () => {
     assert.equal(fetches(), 2)
   })
 
-  it('goes on after a clock was set back', async () => {
-    await keys.find(KNOWN)
-    clock.jump(-3_600_000)
-    server.keys = [second.publicJwk]
-    assert.equal((await keys.find(NEXT)).length, 1)
-  })
+  for (const jumpMs of [-86_400_000, 86_400_000]) {
+    it(`asks again by the time that passes, where the date jumps by ${jumpMs} ms`, async () => {
+      await keys.find(KNOWN)
+      clock.jump(jumpMs)
+      server.keys = [second.publicJwk]
+      assert.deepEqual(await keys.find(NEXT), [])
+      await clock.advance(30_000)
+      assert.equal((await keys.find(NEXT)).length, 1)
+      await server.misbehave('status_500')
+      await clock.advance(MINUTE)
+      await assert.rejects(keys.find(KNOWN), { code: 'ERR_VERDICT_UNAVAILABLE' })
+      await server.misbehave(undefined)
+      clock.jump(jumpMs)
+      await assert.rejects(keys.find(KNOWN), { code: 'ERR_VERDICT_UNAVAILABLE' }, 'the pause goes on')
+      await clock.advance(1000)
+      assert.deepEqual(await keys.find(KNOWN), [])
+    })
+  }
 
   it('has no keys from an endpoint that misbehaves in any way, within its time, and remembers none', async () => {
     for (const how of MISBEHAVIOURS) {

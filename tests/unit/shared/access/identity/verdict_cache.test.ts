@@ -140,11 +140,27 @@ describe('createVerdictCache()', () => {
     assert.equal(cache.size, 5)
   })
 
-  it('believes nothing that a clock which was set back cannot date', async () => {
+  for (const jumpMs of [-3_600_000, 3_600_000]) {
+    it(`keeps a verdict for its time where the date jumps by ${jumpMs} ms`, async () => {
+      const clock = createManualClock()
+      const cache = createVerdictCache<Answer>({ clock })
+      await cache.get('k', () => Promise.resolve(yes('old')))
+      clock.jump(jumpMs)
+      await clock.advance(29_999)
+      assert.deepEqual(cache.peek('k'), { name: 'old' })
+      assert.equal(cache.peek('k', 29_998), undefined)
+      await clock.advance(1)
+      assert.equal(cache.peek('k'), undefined)
+    })
+  }
+
+  it('ends a verdict at its date', async () => {
     const clock = createManualClock()
     const cache = createVerdictCache<Answer>({ clock })
-    await cache.get('k', () => Promise.resolve(yes('old')))
-    clock.jump(-3_600_000)
+    await cache.get('k', () => Promise.resolve({ ...yes('old'), endsAt: clock.now() + 10_000 }))
+    clock.jump(9_999)
+    assert.deepEqual(cache.peek('k'), { name: 'old' })
+    clock.jump(1)
     assert.equal(cache.peek('k'), undefined)
   })
 

@@ -35,7 +35,7 @@ describe('createIdentify()', () => {
     address = '192.0.2.1'
     verdict = () => {
       const identity = { provider: 'p', realm: 'r', username: 'joe', roles: [], claims: {} }
-      return { kind: 'identified', identity, validUntil: clock.now() + 30_000 }
+      return { kind: 'identified', identity, validUntil: clock.monotonic() + 30_000 }
     }
     const chain: IdentityChain = {
       challenges: [{ scheme: 'Bearer', realm: 'aviso' }],
@@ -60,7 +60,7 @@ describe('createIdentify()', () => {
     const requester = await identify(request({ authorization: RIGHT }))
     assert.equal(requester.identity?.username, 'joe')
     assert.equal(requester.name, '["r","joe"]')
-    assert.deepEqual(requester.standing, { endsAt: undefined, validUntil: clock.now() + 30_000 })
+    assert.deepEqual(requester.standing, { endsAt: undefined, validUntil: clock.monotonic() + 30_000 })
     assert.equal(requester.refusal().code, 'ERR_FORBIDDEN')
     assert.equal(requester.refusal().message, 'User not allowed to access the resource')
   })
@@ -124,10 +124,14 @@ describe('createIdentify()', () => {
 
   it('opens nothing by a verdict that is past its end, and counts that it was asked to', async () => {
     const identity = { provider: 'p', realm: 'r', username: 'joe', roles: [], claims: {} }
-    verdict = () => ({ kind: 'identified', identity, validUntil: clock.now() - 60_000 })
+    verdict = () => ({ kind: 'identified', identity, validUntil: clock.monotonic() - 60_000 })
     await assert.rejects(identify(request({ authorization: RIGHT })), { code: 'ERR_VERDICT_UNAVAILABLE' })
     const endsAt = clock.now() - 1
-    verdict = () => ({ kind: 'identified', identity: { ...identity, endsAt }, validUntil: clock.now() + 1 })
+    verdict = () => ({
+      kind: 'identified',
+      identity: { ...identity, endsAt },
+      validUntil: clock.monotonic() + 1,
+    })
     await assert.rejects(identify(request({ authorization: RIGHT })), { code: 'ERR_VERDICT_UNAVAILABLE' })
     assert.equal(counters.values().fail_open, 2)
   })

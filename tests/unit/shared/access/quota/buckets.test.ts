@@ -30,7 +30,11 @@ describe('createBuckets()', () => {
   })
 
   it('never gives more than burst + rate × time, for any arrivals and clock steps', async () => {
-    const step = fc.record({ ms: fc.integer({ min: -5000, max: 5000 }), takes: fc.nat(20) })
+    const step = fc.record({
+      ms: fc.nat(5000),
+      jumpMs: fc.integer({ min: -1_000_000, max: 1_000_000 }),
+      takes: fc.nat(20),
+    })
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { maxLength: 30 }),
@@ -40,9 +44,10 @@ describe('createBuckets()', () => {
           const buckets = createBuckets(clock, { perSecond: 5, burst })
           let forwardMs = 0
           let taken = 0
-          for (const { ms, takes } of steps) {
-            clock.jump(ms)
-            forwardMs += Math.max(0, ms)
+          for (const { ms, jumpMs, takes } of steps) {
+            clock.pass(ms)
+            clock.jump(jumpMs)
+            forwardMs += ms
             for (let attempt = 0; attempt < takes; attempt++) if (buckets.take('k')) taken++
           }
           assert.ok(taken <= burst + (forwardMs / 1000) * 5 + 1e-6)
@@ -50,6 +55,16 @@ describe('createBuckets()', () => {
       ),
       { numRuns: 200 },
     )
+  })
+
+  it('fills again by the time that passes, where the date was set back', async () => {
+    const clock = createManualClock()
+    const buckets = createBuckets(clock, { perSecond: 1, burst: 1 })
+    assert.equal(buckets.take('a'), true)
+    clock.jump(-3_600_000)
+    assert.equal(buckets.take('a'), false)
+    await clock.advance(1000)
+    assert.equal(buckets.take('a'), true)
   })
 
   it('remembers a bounded number of keys, and first forgets those that are full again', async () => {
