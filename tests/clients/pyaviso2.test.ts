@@ -10,10 +10,11 @@ import { describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 import { detectPlatform } from '#shared/runtime/detect.ts'
-import { flight, withSystem, type TestSystem } from '../service/auth_fixture.ts'
+import { withSystem, type TestSystem } from '../service/auth_fixture.ts'
 import { startServer, temporaryFolder } from '../support/server.ts'
 import { findClient, startClient, type Client } from './real_client.ts'
 import { eventually } from '../support/waiting.ts'
+import { flight } from '../support/notifications.ts'
 
 const client = findClient('pyaviso2')
 const LISTEN = fileURLToPath(new URL('listen.py', import.meta.url))

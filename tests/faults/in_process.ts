@@ -4,19 +4,15 @@
  * @module
  */
 
-import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { startSystem } from '#services/system/system.ts'
 import { loadConfig } from '#services/system/settings.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import type { Store, StoreEvent } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
-import { silentLogger } from '#shared/logger.ts'
 import { doorOf, type Door } from './door.ts'
-import { createSecretReader } from '#shared/secret.ts'
 import { INTERNAL, nameOfValue, toJournal, type StoredRevision, type Write } from './records.ts'
 import { eventually } from '../support/waiting.ts'
+import { startTestSystem } from '../support/system.ts'
 
 /** A running system. */
 export interface LocalSystem {
@@ -38,18 +34,11 @@ export async function beginLocalSystem(store: Store): Promise<LocalSystem> {
   const file = new URL('../../wrangler-like.config.json', import.meta.url)
   const config = loadConfig(await readFile(file, 'utf8'), 'wrangler-like.config.json')
   const schemas = createBuiltinSchemas()
-  const system = startSystem({
-    readSecret: createSecretReader({}),
+  const system = startTestSystem({
     config,
     services: ['rest', 'auth'],
     store: { ...store, close: () => Promise.resolve() },
     schemas,
-    clock: systemClock,
-    random: randomUUID,
-    logger: silentLogger,
-    identity: { unixUser: 'faults', hostname: 'localhost' },
-    baseUrl: () => 'http://127.0.0.1',
-    version: '0.0.0',
   })
   return { door: doorOf(system.fetch), ready: system.ready, close: () => system.close() }
 }

@@ -23,9 +23,9 @@ import {
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { CANARY } from '../support/tokens.ts'
-import { dissemination } from '../service/identity_fixture.ts'
 import { eventually } from '../support/waiting.ts'
 import { b64 } from '../support/etcd_wire.ts'
+import { dissemination } from '../support/notifications.ts'
 
 interface RangeBody {
   readonly header: { readonly revision: string }

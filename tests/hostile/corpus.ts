@@ -11,7 +11,6 @@ import { join } from 'node:path'
 import process from 'node:process'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
-import { dissemination } from '../service/identity_fixture.ts'
 import {
   JOE_TOKEN,
   OPERATOR_TOKEN,
@@ -30,6 +29,7 @@ import { ROUTING_ROWS } from './routing_rows.ts'
 import { INGEST, RANGE, type HostileRow } from './row.ts'
 import type { SocketRuntime } from './socket_rows.ts'
 import { b64 } from '../support/etcd_wire.ts'
+import { dissemination } from '../support/notifications.ts'
 
 /** Every runtime that has a server of its own. */
 export const RUNTIMES: readonly SocketRuntime[] = ['node', 'deno', 'bun', 'workerd']

@@ -5,18 +5,9 @@
  */
 
 import { INGEST, numbered, type HostileRow, type Sender } from './row.ts'
+import { dissemination } from '../support/notifications.ts'
 
-const REQUEST = {
-  target: 'E1',
-  class: 'od',
-  date: '20260810',
-  destination: 'SCL',
-  domain: 'g',
-  expver: '1',
-  step: '1',
-  stream: 'enfo',
-  time: '0',
-}
+const REQUEST = dissemination('SCL', 1)
 const EVENT = {
   specversion: '1.0',
   id: 'one',

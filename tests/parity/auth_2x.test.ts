@@ -9,12 +9,8 @@ import { after, before, describe, it } from 'node:test'
 
 import { JOE_TOKEN, OPERATOR_TOKEN, PROVIDER_TOKEN } from '../support/auth_servers_system.ts'
 import { CANARY, claimsOf, secondsAt, signToken } from '../support/tokens.ts'
-import {
-  bearer,
-  dissemination,
-  startIdentitySystem,
-  type IdentitySystem,
-} from '../service/identity_fixture.ts'
+import { bearer, startIdentitySystem, type IdentitySystem } from '../service/identity_fixture.ts'
+import { dissemination } from '../support/notifications.ts'
 
 const FLIGHT = { country: 'Italy', airport: 'fco', date: '20260810', number: 'AZ1' }
 

@@ -14,6 +14,7 @@ import { findEtcdctl } from '../../scripts/etcd/binary.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { eventually } from '../support/waiting.ts'
+import { DISSEMINATION, DISSEMINATION_KEY, MARS } from '../support/notifications.ts'
 
 const execute = promisify(execFile)
 
@@ -25,20 +26,6 @@ interface Stored {
   readonly lease: boolean
 }
 
-const DISSEMINATION = {
-  destination: 'MACI',
-  target: 'E1',
-  date: '20190810',
-  class: 'od',
-  expver: '1',
-  domain: 'g',
-  time: '0',
-  stream: 'enfo',
-  step: '1',
-}
-const { destination: _destination, target: _target, ...MARS } = DISSEMINATION
-const DISS_KEY =
-  '/ec/diss/MACI/date=20190810,target=E1,class=od,expver=0001,domain=g,time=00,stream=enfo,step=1'
 const MARS_KEY = '/ec/mars/date=20190810,class=od,expver=0001,domain=g,time=00,stream=enfo,step=1'
 
 describe('What etcd holds after publishing', { skip: await etcdMissing() }, () => {
@@ -118,12 +105,12 @@ describe('What etcd holds after publishing', { skip: await etcdMissing() }, () =
     const kvs = await stored()
     assert.deepEqual(
       kvs.map(({ key }) => key),
-      ['/ec/admin/20190810/MACI', '/ec/diss/MACI/', DISS_KEY],
+      ['/ec/admin/20190810/MACI', '/ec/diss/MACI/', DISSEMINATION_KEY],
     )
-    assert.equal(find(kvs, DISS_KEY).value, 's3://bucket/ä')
+    assert.equal(find(kvs, DISSEMINATION_KEY).value, 's3://bucket/ä')
     assert.equal(find(kvs, '/ec/admin/20190810/MACI').value, 'None')
     const document = find(kvs, '/ec/diss/MACI/')
-    assert.equal(document.value, status(DISS_KEY, dateTimeOf(document)))
+    assert.equal(document.value, status(DISSEMINATION_KEY, dateTimeOf(document)))
     assert.equal(new Set(kvs.map(({ mod }) => mod)).size, 1)
   })
 
@@ -131,7 +118,7 @@ describe('What etcd holds after publishing', { skip: await etcdMissing() }, () =
     const before = find(await stored(), '/ec/diss/MACI/')
     await publish('dissemination', { ...DISSEMINATION, step: '2' }, { location: 's3://bucket/2' })
     const document = find(await stored(), '/ec/diss/MACI/')
-    const stem = DISS_KEY.replace(/1$/, '2')
+    const stem = DISSEMINATION_KEY.replace(/1$/, '2')
     // The first document has no last_prev_day_rev, and on the same day it is handed on only where there was one.
     const sameDay = dateTimeOf(before).slice(0, 10) === dateTimeOf(document).slice(0, 10)
     if (sameDay) assert.equal(document.value, status(stem, dateTimeOf(document), before.mod))

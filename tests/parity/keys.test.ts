@@ -15,19 +15,9 @@ import { satisfies } from '#shared/notification/match.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { toListenerNotification } from '#shared/notification/to_listener_notification.ts'
 import { encodePayload } from '#shared/notification/value.ts'
+import { DISSEMINATION } from '../support/notifications.ts'
 
 const schemas = createBuiltinSchemas()
-const R1 = {
-  target: 'E1',
-  class: 'od',
-  date: '20190810',
-  destination: 'MACI',
-  domain: 'g',
-  expver: '1',
-  step: '1',
-  stream: 'enfo',
-  time: '0',
-}
 const FLIGHT = { country: 'Italy', airport: 'fco', date: '20210101', number: 'AZ203' }
 const FIXTURE = {
   flight: {
@@ -67,7 +57,7 @@ function process(types: FieldOptions[], value: unknown): string {
 
 describe('REST rows', () => {
   it('1: dissemination keys', () => {
-    const keys = schemas.require('dissemination').encode(R1)
+    const keys = schemas.require('dissemination').encode(DISSEMINATION)
     assert.equal(
       keys.stem,
       '/ec/diss/MACI/date=20190810,target=E1,class=od,expver=0001,domain=g,time=00,stream=enfo,step=1',
@@ -77,7 +67,7 @@ describe('REST rows', () => {
   })
 
   it('2: mars keys, no admin key, None for no payload', () => {
-    const { target: _target, destination: _destination, ...request } = R1
+    const { target: _target, destination: _destination, ...request } = DISSEMINATION
     const keys = schemas.require('mars').encode(request)
     assert.equal(keys.stem, '/ec/mars/date=20190810,class=od,expver=0001,domain=g,time=00,stream=enfo,step=1')
     assert.equal(keys.base, '/ec/mars/')
@@ -86,16 +76,19 @@ describe('REST rows', () => {
   })
 
   it('15: unknown event', () => {
-    assert.equal(refusal('foo', R1), 'Invalid notification, foo could not be located in the schema')
+    assert.equal(
+      refusal('foo', DISSEMINATION),
+      'Invalid notification, foo could not be located in the schema',
+    )
   })
 
   it('16, 29: unknown keys', () => {
-    assert.equal(refusal('dissemination', { ...R1, foo: '1' }), 'Key foo is not allowed')
-    assert.equal(refusal('dissemination', { ...R1, payload: 'x' }), 'Key payload is not allowed')
+    assert.equal(refusal('dissemination', { ...DISSEMINATION, foo: '1' }), 'Key foo is not allowed')
+    assert.equal(refusal('dissemination', { ...DISSEMINATION, payload: 'x' }), 'Key payload is not allowed')
   })
 
   it('17: missing key', () => {
-    const { step: _step, ...request } = R1
+    const { step: _step, ...request } = DISSEMINATION
     assert.equal(refusal('dissemination', request), 'Wrong parameters: step required')
   })
 
@@ -108,7 +101,7 @@ describe('REST rows', () => {
       ['expver', 'abcd'],
     ] as const) {
       assert.equal(
-        refusal('dissemination', { ...R1, [field]: value }),
+        refusal('dissemination', { ...DISSEMINATION, [field]: value }),
         `Value ${value} is not valid for key ${field}`,
       )
     }
@@ -117,7 +110,7 @@ describe('REST rows', () => {
   it('20: integers, and no change of case', () => {
     const keys = schemas
       .require('dissemination')
-      .encode({ ...R1, time: 12, step: 24, expver: '0001', destination: 'maci' })
+      .encode({ ...DISSEMINATION, time: 12, step: 24, expver: '0001', destination: 'maci' })
     assert.equal(
       keys.stem,
       '/ec/diss/maci/date=20190810,target=E1,class=od,expver=0001,domain=g,time=12,stream=enfo,step=24',
@@ -125,7 +118,10 @@ describe('REST rows', () => {
   })
 
   it('21: the default stands for empty text', () => {
-    assert.equal(schemas.require('dissemination').encode({ ...R1, domain: '' }).request['domain'], 'g')
+    assert.equal(
+      schemas.require('dissemination').encode({ ...DISSEMINATION, domain: '' }).request['domain'],
+      'g',
+    )
   })
 })
 
@@ -214,7 +210,9 @@ describe('Keys and validation rows', () => {
   })
 
   it('96: padding', () => {
-    const { request } = schemas.require('dissemination').encode({ ...R1, expver: 1, time: 0, step: 1 })
+    const { request } = schemas
+      .require('dissemination')
+      .encode({ ...DISSEMINATION, expver: 1, time: 0, step: 1 })
     assert.deepEqual([request['expver'], request['time'], request['step']], ['0001', '00', '1'])
   })
 })

@@ -9,10 +9,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { flight, withSystem, type TestSystem } from '../service/auth_fixture.ts'
+import { withSystem, type TestSystem } from '../service/auth_fixture.ts'
 import { createScaledClock } from '../support/clock.ts'
 import { readAsClient, type ClientState } from './stream_client.ts'
 import { eventually } from '../support/waiting.ts'
+import { flight } from '../support/notifications.ts'
 
 const MEASURE = { region: 'north', severity: 1, anomaly: 0, day: '20260810' }
 

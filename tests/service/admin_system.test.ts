@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
-import { startSystem, type System } from '#services/system/system.ts'
+import type { System } from '#services/system/system.ts'
 import { loadConfig, SERVICE_NAMES } from '#services/system/settings.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { createMemoryStore } from '../support/memory_store.ts'
-import { systemClock } from '#shared/time/clock.ts'
-import { createSecretReader } from '#shared/secret.ts'
-import { silentLogger } from '#shared/logger.ts'
 import { eventually } from '../support/waiting.ts'
+import { BASE_URL, startTestSystem } from '../support/system.ts'
 
 const CONFIG = {
   name: 'aviso',
@@ -29,19 +26,10 @@ afterEach(async () => {
 })
 
 async function start(vars: object = {}): Promise<System> {
-  const clock = systemClock
-  const system = startSystem({
-    readSecret: createSecretReader({}),
+  const system = startTestSystem({
     config: loadConfig(JSON.stringify({ ...CONFIG, vars }), 'file.json'),
     services: SERVICE_NAMES.filter((name) => name !== 'monitoring'),
-    store: createMemoryStore({ clock }),
     schemas: createBuiltinSchemas(),
-    clock,
-    random: () => crypto.randomUUID(),
-    logger: silentLogger,
-    identity: { unixUser: 'user', hostname: 'host' },
-    baseUrl: () => 'http://127.0.0.1',
-    version: '1.2.3',
   })
   systems.push(system)
   await system.ready
@@ -59,7 +47,7 @@ async function call(
     headers: { 'content-type': 'application/json' },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   }
-  const response = await system.fetch(new Request(`http://127.0.0.1${path}`, init))
+  const response = await system.fetch(new Request(BASE_URL + path, init))
   return { status: response.status, text: await response.text() }
 }
 
@@ -116,7 +104,7 @@ describe('what was joined for open streams', () => {
     const system = await start()
     for (const number of ['AZ1', 'AZ2', 'AZ3']) await publish(system, number)
     const open = async () => {
-      const request = new Request('http://127.0.0.1/api/v1/watch?event=flight&from_id=1')
+      const request = new Request(`${BASE_URL}/api/v1/watch?event=flight&from_id=1`)
       const reader = (await system.fetch(request)).body?.getReader()
       assert.ok(reader)
       let text = ''

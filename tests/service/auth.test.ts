@@ -3,16 +3,9 @@ import { describe, it } from 'node:test'
 
 import { createScaledClock } from '../support/clock.ts'
 import { readLines } from '../support/streams.ts'
-import {
-  BASE_URL,
-  readAll,
-  readFrames,
-  shown,
-  withSystem,
-  type Frame,
-  type TestSystem,
-} from './auth_fixture.ts'
+import { readAll, readFrames, shown, withSystem, type Frame, type TestSystem } from './auth_fixture.ts'
 import { eventually } from '../support/waiting.ts'
+import { BASE_URL } from '../support/system.ts'
 
 const WATCH = '/api/v1/watch'
 const REPLAY = '/api/v1/replay'

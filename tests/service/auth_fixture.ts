@@ -8,18 +8,15 @@ import assert from 'node:assert/strict'
 import type { EventSourceMessage } from 'eventsource-parser'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
-import { startSystem, type System } from '#services/system/system.ts'
+import type { System } from '#services/system/system.ts'
 import { loadConfig } from '#services/system/settings.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock, type Clock } from '#shared/time/clock.ts'
-import { silentLogger } from '#shared/logger.ts'
 import { readEvents, type ItemReader } from '../support/streams.ts'
-import { createSecretReader } from '#shared/secret.ts'
-import { createTestSchemas } from '../unit/services/auth/support.ts'
-
-export const BASE_URL = 'http://aviso.test'
+import { BASE_URL, startTestSystem } from '../support/system.ts'
+import { flight } from '../support/notifications.ts'
 
 /** What the ingest answers. */
 export interface Receipt {
@@ -80,18 +77,11 @@ export async function withSystem(
   const auth = { ...configFile.services.auth, vars: { ...configFile.services.auth.vars, ...vars } }
   const text = JSON.stringify({ ...configFile, services: { ...configFile.services, auth } })
   const store = open(clock)
-  const system = startSystem({
-    readSecret: createSecretReader({}),
+  const system = startTestSystem({
     config: loadConfig(text, 'test'),
     services: ['rest', 'auth'],
     store,
-    schemas: createTestSchemas(),
     clock,
-    random: () => crypto.randomUUID(),
-    logger: silentLogger,
-    identity: { unixUser: 'test', hostname: 'test' },
-    baseUrl: () => BASE_URL,
-    version: '1.2.3',
   })
   try {
     await system.ready
@@ -145,11 +135,6 @@ function createTestSystem(system: System, store: Store): TestSystem {
       return revision
     },
   }
-}
-
-/** A request of the flight event as providers write it. */
-export function flight(number: string): Record<string, string> {
-  return { country: 'Italy', airport: 'fco', date: '20260810', number }
 }
 
 /** Reads the frames of a stream of server-sent events; heartbeats are left out. */

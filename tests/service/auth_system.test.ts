@@ -2,17 +2,16 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
-import { startSystem, type System } from '#services/system/system.ts'
+import type { System } from '#services/system/system.ts'
 import { loadConfig } from '#services/system/settings.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { silentLogger } from '#shared/logger.ts'
-import { createTestSchemas } from '../unit/services/auth/support.ts'
-import { createSecretReader } from '#shared/secret.ts'
-import { BASE_URL, flight, readFrames } from './auth_fixture.ts'
+import { readFrames } from './auth_fixture.ts'
 import { eventually } from '../support/waiting.ts'
+import { BASE_URL, startTestSystem } from '../support/system.ts'
+import { flight } from '../support/notifications.ts'
 
 /** A store that is away, or another one than before. */
 function changeableStore(first: Store | undefined): {
@@ -41,18 +40,10 @@ function changeableStore(first: Store | undefined): {
 }
 
 async function withStore(store: Store, use: (system: System) => Promise<void>): Promise<void> {
-  const system = startSystem({
-    readSecret: createSecretReader({}),
+  const system = startTestSystem({
     config: loadConfig(JSON.stringify(configFile), 'test'),
     services: ['rest', 'auth'],
     store,
-    schemas: createTestSchemas(),
-    clock: systemClock,
-    random: () => crypto.randomUUID(),
-    logger: silentLogger,
-    identity: { unixUser: 'test', hostname: 'test' },
-    baseUrl: () => BASE_URL,
-    version: '1.2.3',
   })
   try {
     await use(system)

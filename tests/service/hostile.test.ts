@@ -20,7 +20,8 @@ import { RANGE_ROWS } from '../hostile/range_rows.ts'
 import { ROUTING_ROWS } from '../hostile/routing_rows.ts'
 import type { HostileRow } from '../hostile/row.ts'
 import { JOE_TOKEN } from '../support/auth_servers_system.ts'
-import { BASE_URL, bearer, startIdentitySystem, type IdentitySystem } from './identity_fixture.ts'
+import { bearer, startIdentitySystem, type IdentitySystem } from './identity_fixture.ts'
+import { BASE_URL } from '../support/system.ts'
 
 /** More answers than this are no longer looked at one by one. */
 const SHOWN = 40

@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 
-import { startSystem, type System } from '#services/system/system.ts'
+import type { System } from '#services/system/system.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { END_OF_KEYS, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
@@ -22,8 +22,8 @@ import {
 } from '../support/auth_servers_system.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { CANARY } from '../support/tokens.ts'
-
-export const BASE_URL = 'http://aviso.test'
+import { BASE_URL, startTestSystem } from '../support/system.ts'
+import { dissemination } from '../support/notifications.ts'
 
 /** A running system behind identities. */
 export interface IdentitySystem {
@@ -55,37 +55,19 @@ export function bearer(token: string): Readonly<Record<string, string>> {
   return { authorization: `Bearer ${token}` }
 }
 
-/** A dissemination as providers write it. */
-export function dissemination(destination: string, step: number): Record<string, string> {
-  const fields = {
-    target: 'E1',
-    class: 'od',
-    date: '20260810',
-    domain: 'g',
-    expver: '1',
-    stream: 'enfo',
-    time: '0',
-  }
-  return { ...fields, destination, step: String(step) }
-}
-
 /** Starts a system; `close` it after the test. */
 export async function startIdentitySystem(options: IdentitySystemOptions = {}): Promise<IdentitySystem> {
   const { clock = systemClock, store = createMemoryStore({ clock }) } = options
   const standIns = await startAccessStandIns()
   const printed: string[] = []
   const auditLines: string[] = []
-  const system = startSystem({
+  const system = startTestSystem({
     config: configOf({ ...standIns.vars, ...options.vars }),
     services: ['rest', 'auth', 'admin'],
     store,
     schemas: createBuiltinSchemas(),
     clock,
-    random: () => crypto.randomUUID(),
     logger: createLogger((line) => printed.push(line), clock.now, 'debug'),
-    identity: { unixUser: 'test', hostname: 'test' },
-    baseUrl: () => BASE_URL,
-    version: '1.2.3',
     readSecret: createSecretReader(standIns.environment),
     auditSink: (lines) => void auditLines.push(...lines.trimEnd().split('\n')),
   })

@@ -5,13 +5,12 @@
  */
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
-import { startSystem } from '#services/system/system.ts'
 import { loadConfig, type Config } from '#services/system/settings.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
-import { silentLogger } from '#shared/logger.ts'
 import { createManualClock } from '../support/clock.ts'
 import { createSecretReader } from '#shared/secret.ts'
-import { createTestSchemas } from '../unit/services/auth/support.ts'
+import { startTestSystem } from '../support/system.ts'
+import { flight } from '../support/notifications.ts'
 
 const TOKEN_ENV = 'TELEMETRY_TOKEN'
 const TOKEN = 'token-of-this-test'
@@ -40,7 +39,7 @@ export interface MeasuredSystem {
 export function flightBody(number: string, country = 'Italy'): Readonly<Record<string, unknown>> {
   return {
     event_type: 'flight',
-    identifier: { country, airport: 'fco', date: '20260810', number },
+    identifier: flight(number, country),
     payload: 'Landed',
   }
 }
@@ -79,7 +78,7 @@ export async function withMeasuredSystem(
 ): Promise<void> {
   const clock = createManualClock()
   const store = createMemoryStore({ clock })
-  const system = startSystem({
+  const system = startTestSystem({
     config: configOfTest(vars),
     readSecret: createSecretReader({
       [TOKEN_ENV]: TOKEN,
@@ -88,13 +87,7 @@ export async function withMeasuredSystem(
     }),
     services: ['rest', 'auth', 'monitoring'],
     store,
-    schemas: createTestSchemas(),
     clock,
-    random: () => crypto.randomUUID(),
-    logger: silentLogger,
-    identity: { unixUser: 'test', hostname: 'test' },
-    baseUrl: () => 'http://aviso.test',
-    version: '1.2.3',
   })
   const call = (path: string, init?: RequestInit): Promise<Response> =>
     system.fetch(new Request(`http://aviso.test${path}`, init))

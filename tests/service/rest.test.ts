@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
-import { MARS, R1, R1_KEY, cloudEvent, dissemination, setUp, textOf } from './rest_fixture.ts'
+import { cloudEvent, dissemination, setUp, textOf } from './rest_fixture.ts'
+import { DISSEMINATION, DISSEMINATION_KEY, MARS } from '../support/notifications.ts'
 
 describe('POST /api/v1/notification, one CloudEvent', () => {
   it('publishes the canonical notification and answers with its place', async () => {
@@ -16,12 +17,12 @@ describe('POST /api/v1/notification, one CloudEvent', () => {
       id: 'dissemination@1',
       sequence: '1',
       revision: '9007199254740993',
-      key: R1_KEY,
+      key: DISSEMINATION_KEY,
     })
     const [item] = items
     assert.deepEqual(
       [item?.keys.stem, item?.keys.base, item?.keys.admin],
-      [R1_KEY, '/ec/diss/MACI/', '/ec/admin/20190810/MACI'],
+      [DISSEMINATION_KEY, '/ec/diss/MACI/', '/ec/admin/20190810/MACI'],
     )
     assert.equal(textOf(item?.value), 's3://bucket/xyz')
     assert.deepEqual(
@@ -58,7 +59,7 @@ describe('POST /api/v1/notification, one CloudEvent', () => {
 
   it('takes every envelope that 1.x takes', async () => {
     const { post, items, handler } = setUp()
-    const data = { event: 'dissemination', request: R1, location: 'x' }
+    const data = { event: 'dissemination', request: DISSEMINATION, location: 'x' }
     const binary = { 'ce-id': 'a%20%C3%A9', 'ce-source': '/s', 'ce-type': 'aviso', 'ce-specversion': '1.0' }
     const { data: _data, ...bare } = cloudEvent(data)
     const base64 = Buffer.from(JSON.stringify(data)).toString('base64')
@@ -77,7 +78,7 @@ describe('POST /api/v1/notification, one CloudEvent', () => {
       assert.equal(status, 200, text)
     }
     assert.equal(items.length, accepted.length)
-    assert.ok(items.every((item) => item.keys.stem === R1_KEY && textOf(item.value) === 'x'))
+    assert.ok(items.every((item) => item.keys.stem === DISSEMINATION_KEY && textOf(item.value) === 'x'))
     assert.deepEqual(
       [items[6]?.id, items[6]?.time, items[7]?.id, items[7]?.source],
       ['7', undefined, 'a é', '/s'],
@@ -100,7 +101,7 @@ describe('POST /api/v1/notification, one CloudEvent', () => {
     await post(
       cloudEvent({
         event: 'dissemination',
-        request: { ...R1, step: 2, location: 'inner', ttl: 5 },
+        request: { ...DISSEMINATION, step: 2, location: 'inner', ttl: 5 },
         step: 1,
         location: 'outer',
         ttl: 9,
@@ -110,7 +111,7 @@ describe('POST /api/v1/notification, one CloudEvent', () => {
       items[0]?.keys.stem,
       '/ec/diss/maci/date=20190810,target=E1,class=od,expver=0001,domain=g,time=12,stream=enfo,step=24',
     )
-    assert.equal(items[1]?.keys.stem, R1_KEY)
+    assert.equal(items[1]?.keys.stem, DISSEMINATION_KEY)
     assert.deepEqual(
       [items[2]?.keys.request['step'], textOf(items[2]?.value), items[2]?.ttlSeconds],
       ['2', 'inner', 5],

@@ -10,6 +10,7 @@ import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { Publisher, PublishItem, PublishResult } from '#shared/publish/publish.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createManualClock } from '../support/clock.ts'
+import { DISSEMINATION } from '../support/notifications.ts'
 
 export const schemas = createBuiltinSchemas()
 
@@ -102,24 +103,6 @@ function parse(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-export const R1 = {
-  target: 'E1',
-  class: 'od',
-  date: '20190810',
-  destination: 'MACI',
-  domain: 'g',
-  expver: '1',
-  step: '1',
-  stream: 'enfo',
-  time: '0',
-} as const
-
-export const R1_KEY =
-  '/ec/diss/MACI/date=20190810,target=E1,class=od,expver=0001,domain=g,time=00,stream=enfo,step=1'
-
-const { target: _target, destination: _destination, ...mars } = R1
-export const MARS = mars
-
 /** The CloudEvent of the conformance cases around `data`. */
 export function cloudEvent(
   data: unknown,
@@ -144,7 +127,7 @@ export function dissemination(
 ) {
   return cloudEvent({
     event: 'dissemination',
-    request: { ...R1, ...request },
+    request: { ...DISSEMINATION, ...request },
     location: 's3://bucket/xyz',
     ...data,
   })

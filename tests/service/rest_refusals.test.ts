@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { MARS, R1, cloudEvent, dissemination, setUp } from './rest_fixture.ts'
+import { cloudEvent, dissemination, setUp } from './rest_fixture.ts'
+import { DISSEMINATION, MARS } from '../support/notifications.ts'
 
 describe('POST /api/v1/notification, refusals', () => {
   it('has the texts of 1.x for incomplete events', async () => {
@@ -19,14 +20,17 @@ describe('POST /api/v1/notification, refusals', () => {
       [without('specversion'), 'Failed to find specversion in HTTP request'],
       [{}, 'Failed to find specversion in HTTP request'],
       [without('data'), "Invalid notification, 'data' could not be located"],
-      [data({ request: R1 }), "Invalid notification, 'event' could not be located"],
-      [data({ event: null, request: R1 }), "Invalid notification, 'event' could not be located"],
+      [data({ request: DISSEMINATION }), "Invalid notification, 'event' could not be located"],
+      [data({ event: null, request: DISSEMINATION }), "Invalid notification, 'event' could not be located"],
       [data({ event: 'dissemination' }), "Invalid notification, 'request' could not be located"],
       [
         data({ event: 'dissemination', request: null }),
         "Invalid notification, 'request' could not be located",
       ],
-      [data({ event: 'foo', request: R1 }), 'Invalid notification, foo could not be located in the schema'],
+      [
+        data({ event: 'foo', request: DISSEMINATION }),
+        'Invalid notification, foo could not be located in the schema',
+      ],
       [{ ...dissemination(), specversion: '2.0' }, 'Found invalid specversion 2.0'],
       [dissemination({ foo: '1' }), 'Key foo is not allowed'],
       [dissemination({ event: 'mars' }), 'Key event is not allowed'],

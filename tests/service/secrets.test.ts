@@ -3,7 +3,6 @@ import { describe, it } from 'node:test'
 
 import { loadConfig, type ServiceName } from '#services/system/settings.ts'
 import { readStoreCredentials } from '#services/system/store_credentials.ts'
-import { startSystem } from '#services/system/system.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { silentLogger } from '#shared/logger.ts'
 import type { FetchLike } from '#shared/runtime/fetch_like.ts'
@@ -14,8 +13,8 @@ import { systemClock } from '#shared/time/clock.ts'
 import { createSecretFiles } from '../../scripts/serve/secret_files.ts'
 import { createManualClock, type ManualClock } from '../support/clock.ts'
 import { flightBody } from './metrics_fixture.ts'
-import { createTestSchemas } from '../unit/services/auth/support.ts'
 import { eventually } from '../support/waiting.ts'
+import { startTestSystem } from '../support/system.ts'
 
 const MINUTE_MS = 60_000
 const [OLD, NEW] = ['the-old-secret-of-this-test', 'the-new-secret-of-this-test']
@@ -67,15 +66,11 @@ async function withServices(
   const sent: Sent[] = []
   const clock = createManualClock()
   const { readSecret, replace } = await secretInFile()
-  const system = startSystem({
+  const system = startTestSystem({
     config: loadConfig(JSON.stringify({ name: 'test', vars, services }), 'test'),
     services: names,
     store: createMemoryStore({ clock: systemClock }),
-    schemas: createTestSchemas(),
     clock,
-    random: () => crypto.randomUUID(),
-    logger: silentLogger,
-    identity: { unixUser: 'test', hostname: 'test' },
     readSecret,
     fetch: async (url, init) => {
       const { pathname } = new URL(url)
@@ -85,8 +80,6 @@ async function withServices(
       // A session of Opsview is over at once, so that each report logs in.
       return password === undefined ? new Response(null, { status: 401 }) : Response.json({ token: 't' })
     },
-    baseUrl: () => 'http://aviso.test',
-    version: '1',
   })
   try {
     await system.ready

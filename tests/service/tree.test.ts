@@ -4,7 +4,6 @@ import { describe, it } from 'node:test'
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { dissemination } from './identity_fixture.ts'
 import {
   authorization,
   keptOpen,
@@ -17,6 +16,7 @@ import {
 } from './tree_fixture.ts'
 import { eventually } from '../support/waiting.ts'
 import { b64, fromB64 } from '../support/etcd_wire.ts'
+import { dissemination } from '../support/notifications.ts'
 
 type Start = (options: LevelOptions) => Promise<Level>
 

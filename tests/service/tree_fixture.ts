@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict'
 
-import { startSystem, type System } from '#services/system/system.ts'
+import type { System } from '#services/system/system.ts'
 import type { ServiceName } from '#services/system/settings.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
@@ -17,9 +17,10 @@ import { systemClock } from '#shared/time/clock.ts'
 import { createLogger } from '#shared/logger.ts'
 import { configOf } from '../support/auth_servers_system.ts'
 import { readFrames, type Frame, type Receipt } from './auth_fixture.ts'
-import { dissemination } from './identity_fixture.ts'
 import { createSecret, createSecretReader } from '#shared/secret.ts'
 import type { ItemReader } from '../support/streams.ts'
+import { startTestSystem } from '../support/system.ts'
+import { dissemination } from '../support/notifications.ts'
 
 /** Tokens, and what the rules of every level say about them. */
 export const TOKENS = {
@@ -88,17 +89,12 @@ export const authorization = (role: Role) => ({ authorization: `Bearer ${TOKENS[
 export async function startLevel({ store, services = ['auth'], port = 0 }: LevelOptions): Promise<Level> {
   const platform = await detectPlatform()
   const logged: string[] = []
-  const system = startSystem({
+  const system = startTestSystem({
     config: configOf(VARS),
     services,
     store,
     schemas: createBuiltinSchemas(),
-    clock: systemClock,
-    random: () => crypto.randomUUID(),
     logger: createLogger((line) => logged.push(line), systemClock.now, 'debug'),
-    identity: { unixUser: 'test', hostname: 'test' },
-    baseUrl: () => 'http://aviso.test',
-    version: '1.2.3',
     readSecret: createSecretReader(TOKENS),
   })
   const server: RunningServer = await platform.serve(system.handle, { host: '127.0.0.1', port })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { BASE_URL, createFixture } from './support.ts'
+import { createFixture } from './support.ts'
+import { BASE_URL } from '../../../support/system.ts'
 
 interface Answer {
   readonly status: number

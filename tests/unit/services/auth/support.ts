@@ -20,7 +20,6 @@ import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
 import type { Place } from '#services/auth/listen/request.ts'
 import type { Positions } from '#services/auth/listen/start.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { Notification } from '#shared/notification/notification.ts'
 import type { Requester } from '#shared/access/policy/requester.ts'
 import { compareBytes, isInRange, toBytes } from '#shared/bytes/bytes.ts'
@@ -28,9 +27,9 @@ import type { KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/s
 import { silentLogger } from '#shared/logger.ts'
 import type { Hub, SubscribeRequest } from '#shared/hub/hub.ts'
 import { createManualClock } from '../../../support/clock.ts'
+import { BASE_URL, createTestSchemas } from '../../../support/system.ts'
 
 export const EPOCH = 'epoch-1'
-export const BASE_URL = 'http://aviso.test'
 export const HEAD = 40n
 
 /** A stored key; its value is the key itself unless given. */
@@ -143,24 +142,6 @@ export function createFakeHub(): FakeHub {
     close: () => Promise.resolve(),
   }
   return hub
-}
-
-/** Schemas of tests: 1.x's default, ECMWF's, and one with every type that can be compared. */
-export function createTestSchemas() {
-  const file = {
-    measure: {
-      endpoint: [
-        { engine: ['etcd_rest'], base: '/test/measure', stem: '{region}/{severity}/{anomaly}/{day}' },
-      ],
-      request: {
-        region: [{ type: 'EnumHandler', values: ['north', 'south'] }],
-        severity: [{ type: 'IntHandler', range: [1, 7] }],
-        anomaly: [{ type: 'FloatHandler', range: [0, 200] }],
-        day: [{ type: 'DateHandler', canonic: '%Y%m%d' }],
-      },
-    },
-  }
-  return createBuiltinSchemas({ source: 'test', content: file })
 }
 
 const schemas = createTestSchemas()

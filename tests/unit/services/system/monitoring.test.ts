@@ -10,7 +10,7 @@ import { createMemoryStore } from '../../../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createSecretReader } from '#shared/secret.ts'
-import { createTestSchemas } from '../auth/support.ts'
+import { createTestSchemas } from '../../../support/system.ts'
 
 const service = { name: 'n', main: 'm', routes: [] }
 const configWith = (vars: object, telemetry?: object) =>

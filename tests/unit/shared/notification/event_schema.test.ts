@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { isAvisoError } from '#shared/errors.ts'
-import { DISSEMINATION, STEM, builtins, event, schemasOf, invalid } from './schema_support.ts'
+import { builtins, event, schemasOf, invalid } from './schema_support.ts'
+import { DISSEMINATION, DISSEMINATION_KEY } from '../../../support/notifications.ts'
 
 describe('EventSchema', () => {
   it('knows its fields', () => {
@@ -17,7 +18,7 @@ describe('EventSchema', () => {
 describe('encode()', () => {
   it('derives the keys', () => {
     const keys = builtins().require('dissemination').encode(DISSEMINATION)
-    assert.equal(keys.stem, STEM)
+    assert.equal(keys.stem, DISSEMINATION_KEY)
     assert.equal(keys.base, '/ec/diss/MACI/')
     assert.equal(keys.admin, '/ec/admin/20190810/MACI')
     assert.deepEqual(Object.keys(keys.request), builtins().require('dissemination').fields)
@@ -77,7 +78,7 @@ describe('encode()', () => {
 describe('decodeKey()', () => {
   it('reads notification keys only', () => {
     const schemas = builtins()
-    const read = schemas.decodeKey(STEM)
+    const read = schemas.decodeKey(DISSEMINATION_KEY)
     assert.equal(read?.event, 'dissemination')
     assert.deepEqual(read.request, { ...DISSEMINATION, expver: '0001', time: '00' })
     for (const key of [
@@ -88,7 +89,7 @@ describe('decodeKey()', () => {
       '/ec/admin/20190810/MACI',
       '/_aviso/epoch',
       '/other',
-      `x${STEM}`,
+      `x${DISSEMINATION_KEY}`,
     ]) {
       assert.equal(schemas.decodeKey(key), undefined, key)
     }
@@ -96,8 +97,8 @@ describe('decodeKey()', () => {
 
   it('reads keys of other writers with slashes in the stem, never in the base', () => {
     const schemas = builtins()
-    assert.equal(schemas.decodeKey(STEM.replace('E1', 'E/1'))?.request['target'], 'E/1')
-    assert.equal(schemas.decodeKey(STEM.replace('MACI', 'MACI/x')), undefined)
+    assert.equal(schemas.decodeKey(DISSEMINATION_KEY.replace('E1', 'E/1'))?.request['target'], 'E/1')
+    assert.equal(schemas.decodeKey(DISSEMINATION_KEY.replace('MACI', 'MACI/x')), undefined)
     const nested = schemasOf({ a: event('/a/', '{x}'), b: event('/a/b/{y}', 'z={z}', { admin: '/a/q/{y}' }) })
     assert.equal(nested.decodeKey('/a/b/1/'), undefined)
     assert.equal(nested.decodeKey('/a/q/1'), undefined)
@@ -111,7 +112,7 @@ describe('baseOf()', () => {
     const schemas = builtins()
     assert.equal(schemas.baseOf('/ec/diss/MACI/'), 'dissemination')
     assert.equal(schemas.baseOf('/ec/mars/'), 'mars')
-    for (const key of ['/ec/diss/MACI', '/ec/diss/', '/ec/diss/a/b/', '/ec/', STEM, '']) {
+    for (const key of ['/ec/diss/MACI', '/ec/diss/', '/ec/diss/a/b/', '/ec/', DISSEMINATION_KEY, '']) {
       assert.equal(schemas.baseOf(key), undefined, key)
     }
   })

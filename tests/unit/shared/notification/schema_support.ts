@@ -5,20 +5,6 @@ import { isAvisoError } from '#shared/errors.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas, type Schemas } from '#shared/notification/schema.ts'
 
-export const DISSEMINATION = {
-  target: 'E1',
-  class: 'od',
-  date: '20190810',
-  destination: 'MACI',
-  domain: 'g',
-  expver: '1',
-  step: '1',
-  stream: 'enfo',
-  time: '0',
-}
-export const STEM =
-  '/ec/diss/MACI/date=20190810,target=E1,class=od,expver=0001,domain=g,time=00,stream=enfo,step=1'
-
 export function builtins(): Schemas {
   return createBuiltinSchemas()
 }

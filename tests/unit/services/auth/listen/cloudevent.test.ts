@@ -4,7 +4,8 @@ import { describe, it } from 'node:test'
 import { cloudEventText, notificationId } from '#services/auth/listen/cloudevent.ts'
 import type { Notification } from '#shared/notification/notification.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { BASE_URL, notification } from '../support.ts'
+import { notification } from '../support.ts'
+import { BASE_URL } from '../../../../support/system.ts'
 
 interface CloudEvent {
   readonly [name: string]: unknown

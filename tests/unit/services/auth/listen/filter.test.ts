@@ -5,7 +5,7 @@ import { compileFilter } from '#services/auth/listen/filter.ts'
 import type { FieldQuery } from '#services/auth/listen/request.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { satisfies } from '#shared/notification/match.ts'
-import { createTestSchemas } from '../support.ts'
+import { createTestSchemas } from '../../../../support/system.ts'
 
 const schemas = createTestSchemas()
 

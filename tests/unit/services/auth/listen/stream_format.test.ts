@@ -4,7 +4,8 @@ import { describe, it } from 'node:test'
 import { createStreamFormat, type StreamDetails } from '#services/auth/listen/stream_format.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import type { Closing, CloseReason, StreamFormat } from '#shared/hub/hub.ts'
-import { BASE_URL, EPOCH, HEAD, notification } from '../support.ts'
+import { EPOCH, HEAD, notification } from '../support.ts'
+import { BASE_URL } from '../../../../support/system.ts'
 
 const STRICT = { wire: 'sse', strict: true } as const
 const OPEN = { wire: 'sse', strict: false } as const
