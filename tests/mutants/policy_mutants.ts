@@ -122,7 +122,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   { file: policy('policy'), from: '`${prefix}${name}/`', to: '`${prefix}${name}`', tests: ['policy'] },
   {
     file: policy('policy'),
-    from: 'if (clock.now() >= list.validUntil + VERDICT_LIMIT_MS) {',
+    from: 'if (clock.monotonic() >= list.validUntil + VERDICT_LIMIT_MS) {',
     to: 'if (false) {',
     tests: ['policy'],
   },
@@ -135,13 +135,13 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   { file: policy('policy'), from: 'if (identity === undefined) return false', to: '', tests: ['policy'] },
   {
     file: policy('requester'),
-    from: 'if (now >= validUntil + VERDICT_LIMIT_MS ||',
-    to: 'if (',
+    from: 'const isOld = clock.monotonic() >= validUntil + VERDICT_LIMIT_MS',
+    to: 'const isOld = false',
     tests: ['requester'],
   },
   {
     file: policy('requester'),
-    from: '(endsAt !== undefined && now >= endsAt)',
+    from: '(endsAt !== undefined && clock.now() >= endsAt)',
     to: 'false',
     tests: ['requester'],
   },
@@ -201,13 +201,13 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: policy('stream_rights'),
-    from: 'return now + limits.tickMs > endsAt',
+    from: 'return clock.now() + limits.tickMs > endsAt',
     to: 'return false',
     tests: ['rights'],
   },
   {
     file: policy('stream_rights'),
-    from: "hasEnded(entry, clock.now()) ? 'auth_expired' : 'auth_revoked'",
+    from: "hasEnded(entry) ? 'auth_expired' : 'auth_revoked'",
     to: "'auth_revoked'",
     tests: ['rights'],
   },
@@ -225,8 +225,8 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: policy('stream_rights'),
-    from: 'if (now < lastTickAt) distrust(held, now)',
-    to: '',
+    from: 'const now = clock.monotonic()',
+    to: 'const now = clock.now()',
     tests: ['rights'],
   },
   {

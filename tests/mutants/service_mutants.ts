@@ -10,8 +10,8 @@ import type { Mutant } from './mutant.ts'
 export const SERVICE_MUTANTS: readonly Mutant[] = [
   {
     file: 'shared/access/quota/buckets.ts',
-    from: 'Math.max(0, now - bucket.at)',
-    to: 'Math.abs(now - bucket.at)',
+    from: 'const now = clock.monotonic()',
+    to: 'const now = clock.now()',
     tests: ['quota'],
   },
   {

@@ -25,8 +25,14 @@ export const VERDICT_MUTANTS: readonly Mutant[] = [
   },
   {
     file: identity('remote_keys'),
-    from: 'if (failures > 0 && waitMs > 0 &&',
-    to: 'if (false && waitMs > 0 &&',
+    from: 'if (clock.monotonic() < nextAttemptAt)',
+    to: 'if (false)',
+    tests: ['remote'],
+  },
+  {
+    file: identity('remote_keys'),
+    from: 'clock.monotonic() - fetched.fetchedAt',
+    to: 'clock.now() - fetched.fetchedAt',
     tests: ['remote'],
   },
   {
@@ -36,7 +42,13 @@ export const VERDICT_MUTANTS: readonly Mutant[] = [
     tests: ['remote'],
   },
   { file: identity('jwt'), from: '      verified.clear()\n', to: '', tests: ['jwt'] },
-  { file: identity('jwt'), from: 'Math.min(endsAt, now + KEEP_MS)', to: 'now + KEEP_MS', tests: ['jwt'] },
+  { file: identity('jwt'), from: 'Math.min(endsAt - clock.now(), KEEP_MS)', to: 'KEEP_MS', tests: ['jwt'] },
+  {
+    file: identity('jwt'),
+    from: 'isYes: true, keepMs, endsAt }',
+    to: 'isYes: true, keepMs }',
+    tests: ['jwt'],
+  },
   { file: identity('jwt'), from: '|| !verifier.isAddressed(unverified)', to: '', tests: ['jwt'] },
   {
     file: identity('auth_o_tron'),
@@ -125,8 +137,14 @@ export const VERDICT_MUTANTS: readonly Mutant[] = [
   },
   {
     file: identity('verdict_cache'),
-    from: 'if (ageMs < 0 || ageMs >= entry.keepMs)',
-    to: 'if (ageMs >= entry.keepMs)',
+    from: 'const ageMs = clock.monotonic() - entry.loadedAt',
+    to: 'const ageMs = clock.now() - entry.loadedAt',
+    tests: ['cache'],
+  },
+  {
+    file: identity('verdict_cache'),
+    from: '|| clock.now() >= entry.endsAt',
+    to: '',
     tests: ['cache'],
   },
   {
@@ -137,8 +155,8 @@ export const VERDICT_MUTANTS: readonly Mutant[] = [
   },
   {
     file: identity('verdict_cache'),
-    from: 'const entry = { value, loadedAt, keepMs }',
-    to: 'const entry = { value, loadedAt: clock.now(), keepMs }',
+    from: 'const entry = { value, loadedAt, keepMs, endsAt }',
+    to: 'const entry = { value, loadedAt: clock.monotonic(), keepMs, endsAt }',
     tests: ['cache'],
   },
   {
