@@ -1,5 +1,5 @@
 /**
- * What a provider is told: the union of the answers of both generations, plus the proof of storage.
+ * The answers to providers: the members of the 1.x and the 2.x answer together, plus the proof of storage.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { wireCode, writeOutcome } from '#shared/http/respond.ts'
 import type { PublishReceipt } from '#shared/publish/publish.ts'
 import type { Generation } from './submission.ts'
 
-/** Text of 1.x, on which its clients rely. */
+/** The text of 1.x, on which its clients rely. */
 export const SUBMITTED = 'Notification successfully submitted'
-/** Text of 1.x. */
+/** The text of 1.x. */
 export const SKIPPED = 'Notification skipped'
 
-/** Where a stored notification is. Sequence and revision are text: they may pass 2^53. */
+/** The place of a stored notification. Sequence and revision are text, because they may exceed 2^53. */
 export interface StoredMembers {
   readonly id: string
   readonly sequence: string
@@ -22,7 +22,7 @@ export interface StoredMembers {
   readonly key: string
 }
 
-/** The members that name a stored notification; `id` is what 2.x delivers as the CloudEvents id. */
+/** The members that name a stored notification; `id` is the CloudEvents id that 2.x delivers. */
 export function storedMembers(receipt: PublishReceipt): StoredMembers {
   const sequence = String(receipt.sequence)
   return {
@@ -33,7 +33,7 @@ export function storedMembers(receipt: PublishReceipt): StoredMembers {
   }
 }
 
-/** RFC 3339 UTC in whole seconds: exactly the 20 characters that 2.x answers. */
+/** RFC 3339 UTC in whole seconds: exactly the 20 characters of 2.x's answer. */
 export function processedAt(nowMs: number): string {
   return `${new Date(nowMs).toISOString().slice(0, 19)}Z`
 }
@@ -47,7 +47,7 @@ export function successResult(receipt: PublishReceipt | undefined): ResultMember
   return { status: 200, ...storedMembers(receipt), ...(receipt.replayed ? { replayed: true } : {}) }
 }
 
-/** Result of one notification of a batch or a stream that failed; a store failure says whether it may have been stored. */
+/** Result of one notification of a batch or a stream that failed. A failure of the store says whether the notification may be stored. */
 export function failureResult(error: AvisoError, generation: Generation): ResultMembers {
   const { field } = error.details
   return {

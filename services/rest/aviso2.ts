@@ -1,5 +1,5 @@
 /**
- * The body of aviso 2.x: `{event_type, identifier, payload}`.
+ * Reads the body of aviso 2.x: `{event_type, identifier, payload}`.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import type { EnvelopeContext } from './cloud_event.ts'
 import { checkId, invalid, usableTraceparent } from './submission.ts'
 import type { Submission } from './submission.ts'
 
-/** Start and end points are for listening; on a notification they are checked for their type and otherwise ignored. */
+/** Start and end points, which are for listening. In a notification only their type is checked. */
 const POSITIONS = ['from_id', 'from_date', 'to_id', 'to_date'] as const
 const ALLOWED: readonly string[] = ['event_type', 'identifier', 'payload', ...POSITIONS]
 
-/** The `source` of notifications whose form has none. */
+/** The `source` of 2.x notifications, whose form has none. */
 const SOURCE = 'urn:aviso:ingest'
 
 function shapeError(message: string, field: string): AvisoError {
@@ -25,8 +25,8 @@ function shapeError(message: string, field: string): AvisoError {
 }
 
 /**
- * Reads a 2.x body. An `Idempotency-Key` header becomes the notification's id, so that a repeated request is answered with the
- * first one's result; without, every request is a new notification.
+ * Reads a 2.x body. An `Idempotency-Key` header becomes the notification's id, so that a repeated request gets the result of the first.
+ * Without the header, every request is a new notification.
  *
  * @throws AvisoError with the 2.x code in `details.wire_code`: `UNKNOWN_FIELD`, then `INVALID_REQUEST_SHAPE`; or
  * `ERR_INVALID_NOTIFICATION`.
@@ -34,20 +34,20 @@ function shapeError(message: string, field: string): AvisoError {
 export function parseAviso2(body: JsonObject, context: EnvelopeContext): Submission {
   const unknown = Object.keys(body).find((name) => !ALLOWED.includes(name))
   if (unknown !== undefined) {
-    throw new AvisoError('ERR_BAD_REQUEST', `Only these fields may be there: ${ALLOWED.join(', ')}`, {
+    throw new AvisoError('ERR_BAD_REQUEST', `Only these fields are allowed: ${ALLOWED.join(', ')}`, {
       details: { wire_code: 'UNKNOWN_FIELD', field: printable(unknown) },
     })
   }
   const { event_type: event, identifier, payload = null } = body
-  if (typeof event !== 'string') throw shapeError('The event_type must be there, as text', 'event_type')
+  if (typeof event !== 'string') throw shapeError('The event_type is required, as text', 'event_type')
   if (!isJsonObject(identifier))
-    throw shapeError('The identifier must be there, as a JSON object', 'identifier')
+    throw shapeError('The identifier is required, as a JSON object', 'identifier')
   for (const name of POSITIONS) {
     const value = body[name] ?? null
     if (value !== null && typeof value !== 'string') throw shapeError(`The ${name} must be text`, name)
   }
   if (identifier['point'] !== undefined)
-    throw invalid('The point is for listening, a notification cannot have one', 'point')
+    throw invalid('`point` is only allowed in listen requests, not in notifications', 'point')
   const { idempotencyKey } = context
   return {
     generation: 2,
@@ -60,7 +60,7 @@ export function parseAviso2(body: JsonObject, context: EnvelopeContext): Submiss
   }
 }
 
-/** 2.x makes text of numbers and booleans; everything else is no value of a field. */
+/** Converts booleans to text, as 2.x does. The schema converts numbers, and refuses lists and objects. */
 function scalars(identifier: JsonObject): JsonObject {
   const fields: Record<string, JsonValue> = {}
   for (const name of Object.keys(identifier)) {
@@ -70,7 +70,7 @@ function scalars(identifier: JsonObject): JsonObject {
   return fields
 }
 
-/** Client text that goes into an answer: short. */
+/** Shortens a client's text for an answer. */
 function printable(name: string): string {
   return name.slice(0, 64)
 }

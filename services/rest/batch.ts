@@ -1,5 +1,5 @@
 /**
- * A batch: notifications in one JSON array, checked as a whole, then stored, one result per item.
+ * Handles a batch: notifications in one JSON array. It is checked as a whole and then stored, with one result per item.
  *
  * @module
  */
@@ -22,13 +22,13 @@ function refuseSize(count: number, most: number): void {
   })
 }
 
-/** One invalid item refuses the batch before anything is stored; the answer lists every invalid item by its index. */
+/** The refusal of a batch with an invalid item. Nothing is stored, and the answer lists every invalid item by its index. */
 function refusal(prepared: readonly Prepared[], ingest: Ingest, requestId: string): Answer {
   const results = resultsOf(prepared, [])
     .map((result, index) => ({ index, ...result }))
     .filter(({ index }) => prepared[index]?.kind === 'refused')
   const refused = prepared.filter((each) => each.kind === 'refused')
-  // Everything too large is one status, anything else malformed another; a fault of ours must not pass for either.
+  // An internal error decides the status first, then a malformed item, then an item that is too large.
   const { error: worst, generation } = refused.reduce((a, b) =>
     b.error.status >= 500 || a.error.code === 'ERR_TOO_LARGE' ? b : a,
   )
@@ -43,7 +43,7 @@ function refusal(prepared: readonly Prepared[], ingest: Ingest, requestId: strin
   })
 }
 
-/** What became of the batch when the store failed some of it: the status of the worst, the outcome of each. */
+/** The answer to a batch that the store failed to store in part: the status of the worst failure, and the result of each item. */
 function partialFailure(
   failures: readonly AvisoError[],
   results: readonly Readonly<Record<string, unknown>>[],
@@ -52,7 +52,7 @@ function partialFailure(
 ): Answer {
   const worst = failures.reduce((a, b) => (b.status > a.status ? b : a))
   const stored = results.length - failures.length
-  const message = `${stored} of ${results.length} notifications were stored or skipped, see the result of each`
+  const message = `${stored} of ${results.length} notifications were stored or skipped; see the result of each`
   const response = errorResponse(
     new AvisoError(worst.code, message, { details: worst.details, cause: worst.cause }),
     {
@@ -65,10 +65,10 @@ function partialFailure(
 }
 
 /**
- * Stores a batch. After validation each item has its own result: a batch larger than one store transaction can be stored in
- * part, and the answer says which part.
+ * Stores a batch. After validation each item has its own result. A batch that is larger than one transaction of the store can be stored
+ * in part, and the answer says which part.
  *
- * @throws AvisoError for a batch of no or too many items.
+ * @throws {AvisoError} `ERR_INVALID_NOTIFICATION` for an empty batch, `ERR_TOO_LARGE` for too many items.
  */
 export async function ingestBatch(
   bodies: readonly JsonValue[],

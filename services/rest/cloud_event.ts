@@ -1,7 +1,7 @@
 /**
- * CloudEvents 1.0 and 0.3 as aviso 1.x takes them: structured or binary mode, `data` or `data_base64`.
+ * Reads CloudEvents 1.0 and 0.3 as aviso 1.x accepts them: structured or binary mode, `data` or `data_base64`.
  *
- * Message texts of refusals are those of 1.x, which providers match on.
+ * Refusals have the message texts of 1.x, because providers match on them.
  *
  * @module
  */
@@ -14,9 +14,9 @@ import { NOTIFICATION_JSON } from './limits.ts'
 import { checkId, checkSource, invalid, parseTtl, usableTime, usableTraceparent } from './submission.ts'
 import type { Submission } from './submission.ts'
 
-/** What a CloudEvent's surroundings add. */
+/** What the request around a notification adds to it. */
 export interface EnvelopeContext {
-  /** Request headers that may hold a binary-mode envelope; absent inside a batch or a stream, which cannot have one. */
+  /** Request headers that may hold a binary-mode envelope. Absent for an item of a batch or a stream, which cannot have one. */
   readonly headers?: HandlerHeaders
   /** `traceparent` header of the request. */
   readonly traceparent?: string | undefined
@@ -26,26 +26,26 @@ export interface EnvelopeContext {
 }
 
 interface Envelope {
-  /** Where the attributes are in binary mode; absent: in the body. */
+  /** The headers with the attributes, in binary mode; absent: the attributes are in the body. */
   readonly headers: HandlerHeaders | undefined
   readonly body: JsonObject
   readonly data: JsonValue | undefined
 }
 
 const REQUIRED = ['id', 'source', 'type'] as const
-/** What may be repeated in a message: a version, not arbitrary text. */
+/** A version that a message may repeat. Arbitrary text may not be repeated. */
 const PRINTABLE_VERSION = /^[\w.-]{1,16}$/
 
-/** Whether the request carries its event in binary mode, or at least says so. */
+/** Whether the request says that it carries its event in binary mode. */
 export function hasEnvelopeHeaders(headers: HandlerHeaders): boolean {
   return headers.has('ce-specversion')
 }
 
 /**
- * Reads a CloudEvent. With a `ce-specversion` header the body is the `data` (binary mode), unless it has a `specversion`
- * itself; without, the body is the whole event.
+ * Reads a CloudEvent. With a `ce-specversion` header the body is the `data` (binary mode), unless the body has a `specversion`. Without
+ * the header, the body is the whole event.
  *
- * @throws AvisoError `ERR_INVALID_NOTIFICATION`.
+ * @throws {AvisoError} `ERR_INVALID_NOTIFICATION`.
  */
 export function parseCloudEvent(body: JsonValue, context: EnvelopeContext): Submission {
   if (!isJsonObject(body)) throw invalid('A notification must be a JSON object')
@@ -60,10 +60,10 @@ function dataOf(body: JsonObject): JsonValue | undefined {
   const { data, data_base64: base64 } = body
   if (base64 !== undefined && base64 !== null) {
     if (data !== undefined && data !== null)
-      throw invalid('Only one of data and data_base64 may be there', 'data_base64')
+      throw invalid('Only one of data and data_base64 is allowed', 'data_base64')
     return decodeData(base64, 'data_base64')
   }
-  // CloudEvents 0.3 had no data_base64 but an attribute beside data.
+  // CloudEvents 0.3 has no data_base64; it marks encoded data with the attribute datacontentencoding.
   const encoded = body['specversion'] === '0.3' && body['datacontentencoding'] === 'base64'
   return encoded && typeof data === 'string' ? decodeData(data, 'data') : data
 }
@@ -98,7 +98,7 @@ function checkVersion(version: JsonValue | undefined): void {
   throw invalid(`Found invalid specversion${PRINTABLE_VERSION.test(shown) ? ` ${shown}` : ''}`, 'specversion')
 }
 
-/** An attribute's text. A number is taken as its digits: 1.x never checked, and some providers number their events. */
+/** An attribute's text. A number is accepted as its digits, because 1.x never checked and some providers number their events. */
 function textOf(envelope: Envelope, name: string): string {
   const value = attributeOf(envelope, name)
   if (typeof value === 'string') return value
@@ -120,7 +120,7 @@ function fromEnvelope(envelope: Envelope, context: EnvelopeContext): Submission 
   return {
     generation: 1,
     ...readData(envelope.data),
-    // An empty id, which 1.x let pass, names nothing; two such events must not be taken for one.
+    // 1.x accepted an empty id. It gets a random one here, because two events with an empty id are not the same event.
     id: id === '' ? context.random() : id,
     source,
     time,
@@ -129,8 +129,8 @@ function fromEnvelope(envelope: Envelope, context: EnvelopeContext): Submission 
 }
 
 /**
- * The notification inside `data`. Members of `request` come over their siblings, as in 1.x; an `event` in there names a field
- * like any other (1.x let it replace the event type), so the schema refuses it.
+ * The notification inside `data`. Members of `request` override their siblings, as in 1.x. An `event` inside `request` counts as a field,
+ * so the schema refuses it (in 1.x it replaced the event type).
  */
 function readData(data: JsonValue | undefined): Pick<Submission, 'event' | 'fields' | 'ttlSeconds'> {
   if (data === undefined || data === null)

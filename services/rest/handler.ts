@@ -1,5 +1,5 @@
 /**
- * The ingest: providers POST notifications, in the forms of aviso 1.x and 2.x.
+ * The ingest: the service that receives notifications. Providers POST them in the forms of aviso 1.x and 2.x.
  *
  * Flow: provider → **rest** → journal → store
  *
@@ -29,22 +29,21 @@ import { generationOf } from './parse.ts'
 import { ingestStream } from './stream.ts'
 import type { Skips } from './submission.ts'
 
-/** What the service is made of. */
 export interface RestOptions {
   readonly publisher: Publisher
   readonly schemas: Schemas
   readonly clock: Clock
-  /** Unique text: request ids, and the ids of notifications that come without. */
+  /** Makes unique texts: request ids, and ids for notifications without one. */
   readonly random: () => string
   readonly logger: Logger
   /** Default: {@link INGEST_LIMITS}. */
   readonly limits?: Partial<IngestLimits>
-  /** Who may publish what. */
+  /** Decides who may publish which notifications. */
   readonly access: Pick<Access, 'forPublishing'>
   /** Default: nothing is skipped. */
   readonly skips?: Skips
   readonly info: { readonly version: string }
-  /** Told the code of every refusal that is the provider's fault, for counting. */
+  /** Counts a refusal that is the provider's fault, by its code. */
   readonly onRefused?: (code: AvisoErrorCode) => void
 }
 
@@ -62,8 +61,8 @@ function mediaType(headers: HandlerHeaders): string {
 }
 
 /**
- * Any Content-Type is taken, as 1.x does, so a web page could publish through the browser of somebody inside the network; the
- * browser says so, and no provider is a web page.
+ * Refuses requests from web pages of other sites. The ingest accepts any Content-Type, as 1.x does, so such a page could publish through
+ * the browser of a user inside the network. The browser marks such requests, and no provider is a web page.
  */
 function refuseCrossSite(headers: HandlerHeaders): void {
   if (headers.get('sec-fetch-site') !== 'cross-site') return
@@ -76,7 +75,7 @@ function readOrigin(headers: HandlerHeaders, provider: Provider, random: () => s
     headers,
     random,
     traceparent: headers.get('traceparent') ?? undefined,
-    // An empty header is no key.
+    // An empty header is not a key.
     idempotencyKey: headers.get('idempotency-key') || undefined,
   }
 }
@@ -114,7 +113,7 @@ async function ingestOne(
   return singleAnswer(result.receipt, ingest, requestId)
 }
 
-/** Takes one notification, a batch or a stream. */
+/** The route that accepts one notification, a batch or a stream. */
 function createIngestRoute(ingest: Ingest, access: RestOptions['access']): RouteHandler {
   const { clock, limits, logger, random, schemas } = ingest
   return async (request, { requestId }) => {
@@ -153,7 +152,7 @@ export function createRestHandler(options: RestOptions): Handler {
       {
         method: 'POST',
         path: NOTIFICATION_PATH,
-        // 1.x redirects there; a client that does not follow a redirected POST is served all the same.
+        // 1.x redirects to this path. Here it is served, because some clients do not follow a redirected POST.
         trailingSlash: true,
         handle: createIngestRoute(ingest, access),
       },

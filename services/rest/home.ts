@@ -1,5 +1,5 @@
 /**
- * The page at `/`: what this is, and how to publish the first notification.
+ * The page at `/`: it says what the service is, and how to publish a first notification.
  *
  * @module
  */
@@ -22,7 +22,7 @@ function page(version: string): string {
 </head>
 <body>
 <h1>Aviso ${escapeHtml(version)}</h1>
-<p>This is the ingest: providers POST a notification here, it is stored durably, and every listener that asked for it gets it.</p>
+<p>This is the ingest. Providers POST notifications here. Each is stored durably, and sent to every listener that asked for it.</p>
 <pre>POST /api/v1/notification
 {"specversion":"1.0","id":"1","source":"/host/user","type":"aviso",
  "data":{"event":"flight",
@@ -34,7 +34,7 @@ function page(version: string): string {
 `
 }
 
-/** The page, without anything from elsewhere: no scripts, no fonts, no files of ours. */
+/** The page. It loads nothing: no scripts, no fonts, no other files. */
 export function homePage(version: string, requestId: string): Answer {
   return {
     status: 200,

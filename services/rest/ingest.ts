@@ -1,5 +1,5 @@
 /**
- * What the three shapes of a request (one notification, a batch, a stream) share.
+ * The common steps for one notification, a batch and a stream: validate, publish, and make results.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { generationOf, parseSubmission } from './parse.ts'
 import { isSkipped, toPublishItem } from './submission.ts'
 import type { Generation, Skips } from './submission.ts'
 
-/** What an ingest is made of: the same for every request. */
+/** The parts of an ingest: the same for every request. */
 export interface Ingest {
   readonly publisher: Publisher
   readonly schemas: Schemas
@@ -32,25 +32,26 @@ export interface Ingest {
   readonly onRefused?: (code: AvisoErrorCode) => void
 }
 
-/** Where a notification comes from. */
+/** Who sent a notification, and what the request around it adds. */
 export interface Origin extends EnvelopeContext {
   readonly provider: Provider
 }
 
-/** Counts an error that is the provider's fault; those of the store are counted where it is. */
+/** Counts an error that is the provider's fault. Errors of the store are counted in the store. */
 export function countRefusal(error: unknown, { onRefused }: Pick<Ingest, 'onRefused'>): void {
   if (isAvisoError(error) && error.status < 500) onRefused?.(error.code)
 }
 
-/** A notification after validation: to be published, skipped as configured, or refused. */
+/** A notification after validation: valid, skipped as configured, or refused. */
 export type Prepared =
   | { readonly kind: 'valid'; readonly generation: Generation; readonly item: PublishItem }
   | { readonly kind: 'skipped'; readonly generation: Generation }
   | { readonly kind: 'refused'; readonly generation: Generation; readonly error: AvisoError }
 
 /**
- * @returns The item to publish, or `undefined` where configuration skips it.
- * @throws {AvisoError} `ERR_UNAUTHENTICATED`, `ERR_FORBIDDEN` where the provider may not publish it, and for what is no notification.
+ * @returns the item to publish, or `undefined` when the configuration skips it.
+ * @throws {AvisoError} `ERR_UNAUTHENTICATED` or `ERR_FORBIDDEN` when the provider may not publish it; the errors of {@link parseSubmission}
+ *   and {@link toPublishItem} for an invalid notification.
  */
 export function toItem(body: JsonValue, origin: Origin, ingest: Ingest): PublishItem | undefined {
   const submission = parseSubmission(body, origin)
@@ -81,7 +82,7 @@ export function refuse(
   return { kind: 'refused', generation, error: toAvisoError(error) }
 }
 
-/** The origin of one notification of several: an `Idempotency-Key` for all of them names each by its place. */
+/** The origin of one notification of several. An `Idempotency-Key` of the request, with the place added, becomes the notification's key. */
 export function originOfPlace(
   { provider, random, traceparent, idempotencyKey }: Origin,
   place: number,
@@ -94,7 +95,7 @@ export function originOfPlace(
   }
 }
 
-/** Publishes what is to be published. */
+/** Publishes the valid notifications. */
 export async function publishPrepared(
   prepared: readonly Prepared[],
   { provider }: Origin,
@@ -104,7 +105,7 @@ export async function publishPrepared(
   return items.length === 0 ? [] : publishItems(items, provider, publisher)
 }
 
-/** Publishes, and puts on record what was. */
+/** Publishes, and records the stored notifications in the audit log. */
 export async function publishItems(
   items: readonly PublishItem[],
   provider: Provider,
@@ -117,7 +118,7 @@ export async function publishItems(
   return results
 }
 
-/** One result per prepared notification, in their order, given those of the published ones. */
+/** One result per prepared notification, in their order. `published` has the results of the valid ones. */
 export function resultsOf(
   prepared: readonly Prepared[],
   published: readonly PublishResult[],

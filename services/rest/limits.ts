@@ -6,7 +6,7 @@
 
 import type { JsonLimits } from '#shared/json/strict_json.ts'
 
-/** What one request may ask for. */
+/** Limits of one request. */
 export interface IngestLimits {
   /** Body of one notification, or one line of a stream. */
   readonly bodyBytes: number
@@ -14,7 +14,7 @@ export interface IngestLimits {
   readonly batchBytes: number
   /** Notifications of a batch. */
   readonly batchItems: number
-  /** Lines of a stream: bounds the results that wait for a client which reads them only at the end. */
+  /** Lines of a stream. They bound the results in memory for a client that reads only at the end. */
   readonly streamLines: number
   /** One stored value. */
   readonly payloadBytes: number
@@ -22,7 +22,7 @@ export interface IngestLimits {
   readonly bodyTimeoutMs: number
 }
 
-/** 256 KiB is what aviso 2.x takes; a value of 128 KiB leaves room for its envelope and for a transaction of several. */
+/** aviso 2.x accepts 256 KiB. A value of 128 KiB leaves room for its envelope, and for several in a transaction. */
 export const INGEST_LIMITS: IngestLimits = {
   bodyBytes: 256 * 1024,
   batchBytes: 1024 * 1024,
@@ -34,9 +34,9 @@ export const INGEST_LIMITS: IngestLimits = {
 
 /** Deeper than any real notification, shallow enough for every recursive reader of it. */
 const MAX_DEPTH = 16
-/** Names of one object: an order of magnitude above the largest schema. */
+/** Names in one object: ten times as many as in the largest schema. */
 const MAX_NAMES = 256
-/** More than twice what the longest exact double needs. */
+/** More than twice as many as the longest exact double needs. */
 const MAX_NUMBER_CHARACTERS = 64
 
 /** Bounds of the JSON of one notification. A batch is one level deeper. */

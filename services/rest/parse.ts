@@ -15,14 +15,14 @@ import type { Generation, Submission } from './submission.ts'
 /** Members that only a CloudEvent has: with one of them, a body without `specversion` is an incomplete CloudEvent. */
 const CLOUD_EVENT_MEMBERS = ['specversion', 'source', 'type', 'data', 'data_base64']
 
-/** Which generation's words a refusal of this body should use; 2, whose codes say more, where it cannot be told. */
+/** The generation whose texts a refusal of this body uses. It is 2, whose codes say more, when the body fits neither. */
 export function generationOf(body: JsonValue | undefined, headers?: HandlerHeaders): Generation {
   if (headers !== undefined && hasEnvelopeHeaders(headers)) return 1
   if (!isJsonObject(body) || isAviso2(body)) return 2
   return CLOUD_EVENT_MEMBERS.some((name) => body[name] !== undefined) ? 1 : 2
 }
 
-/** Reads one notification of either form. A body that looks like neither is refused as an incomplete CloudEvent, as 1.x did. */
+/** Reads one notification of either form. A body that fits neither is refused as an incomplete CloudEvent, as in 1.x. */
 export function parseSubmission(body: JsonValue, context: EnvelopeContext): Submission {
   const binary = context.headers !== undefined && hasEnvelopeHeaders(context.headers)
   return !binary && isJsonObject(body) && isAviso2(body)
@@ -30,7 +30,7 @@ export function parseSubmission(body: JsonValue, context: EnvelopeContext): Subm
     : parseCloudEvent(body, context)
 }
 
-/** Whether a body means to be of aviso 2.x and not a CloudEvent. */
+/** Whether a body has the form of aviso 2.x, and is not a CloudEvent. */
 function isAviso2(body: JsonObject): boolean {
   return (
     body['specversion'] === undefined &&

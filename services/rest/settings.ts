@@ -24,7 +24,7 @@ export const restVars = section({
     v.pipe(
       v.boolean(),
       v.description(
-        'Refuse a repeated CloudEvents source and id with other content (409), instead of storing it as new',
+        'Refuse (409) a notification that repeats a CloudEvents source and id with other content. Otherwise it is stored as new',
       ),
     ),
     false,

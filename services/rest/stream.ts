@@ -1,5 +1,5 @@
 /**
- * A stream of notifications: one JSON document per line in, one result per line out, in the same order.
+ * Handles a stream of notifications: it reads one JSON document per line, and answers one result per line, in the same order.
  *
  * @module
  */
@@ -18,13 +18,13 @@ import { originOfPlace, prepare, publishPrepared, refuse, resultsOf } from './in
 import type { Ingest, Origin, Prepared } from './ingest.ts'
 import { NOTIFICATION_JSON } from './limits.ts'
 
-/** Lines handed to the publisher at once: what fits one transaction of etcd's default size. */
+/** Lines given to the publisher at once: as many as fit one transaction of etcd's default size. */
 const GROUP_LINES = 128
-/** Groups in the publisher at a time: keeps it busy, and bounds what one client holds there to about a thousand items. */
+/** Groups in the publisher at a time. They keep it busy, and bound one client to about a thousand items there. */
 const GROUPS_IN_FLIGHT = 8
 
 interface Line {
-  /** From 1, blank lines counted. */
+  /** Counted from 1, blank lines included. */
   readonly number: number
   readonly bytes: Uint8Array
 }
@@ -36,7 +36,7 @@ interface Bounds {
   readonly clock: Clock
 }
 
-/** One read, given up when nothing comes for `idleMs`. */
+/** Reads one piece of the body. It fails when nothing comes for `idleMs`. */
 async function readPiece(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   bounds: Bounds,
@@ -59,7 +59,7 @@ function isBlank(bytes: Uint8Array): boolean {
 /**
  * Splits a body into lines.
  *
- * @yields {readonly Line[]} Lines as they arrive: never waits for a full group while there is something to hand over.
+ * @yields {readonly Line[]} Lines as they arrive. It does not wait for a full group while it has lines.
  */
 async function* readGroups(
   reader: ReadableStreamDefaultReader<Uint8Array>,
@@ -93,7 +93,7 @@ async function* readGroups(
     }
     take(splitter.end())
   } catch (error) {
-    // The whole lines before the failure are good; the failure comes after them.
+    // The complete lines before the failure are valid. They go first, then the failure.
     if (group.length > 0) yield takeGroup()
     throw error
   }
@@ -109,13 +109,13 @@ function parseLine(line: Line, origin: Origin, ingest: Ingest): Prepared {
   }
 }
 
-/** Where results go: lines of the answer, and nowhere once the client has left. */
+/** Writes results as lines of the answer. It drops them once the client has left. */
 interface ResultSink {
   write(lines: readonly object[]): void
   readonly closed: boolean
 }
 
-/** Reads, validates and hands over group by group; results are written in order while later groups are on their way. */
+/** Reads, validates and publishes group by group. Results are written in order while later groups are being published. */
 async function pump(
   groups: AsyncIterable<readonly Line[]>,
   sink: ResultSink,
@@ -129,7 +129,7 @@ async function pump(
       if (sink.closed) break
       if (inFlight.length === GROUPS_IN_FLIGHT) await inFlight.shift()
       const prepared = lines.map((line) => parseLine(line, origin, ingest))
-      // Handed over before anything is awaited, so the publisher sees the lines in their order.
+      // Nothing is awaited before this call, so the publisher gets the lines in their order.
       const published = publishPrepared(prepared, origin, ingest)
       const before = written
       written = published.then(async (results) => {
@@ -147,9 +147,9 @@ async function pump(
 }
 
 /**
- * Stores a stream of notifications. The answer starts at once (status 200) and has one line per line that is not blank:
- * `{line, status, …}` as in a batch. A line that is too long, a stream that stalls or breaks off ends it with a last line that has
- * the error and no `line`; what was read before is stored all the same.
+ * Stores a stream of notifications. The answer starts at once (status 200) and has one line `{line, status, …}`, as in a batch, for each
+ * line that is not blank. If a line is too long, or the stream stalls or breaks off, the answer ends with the error, without `line`. The
+ * notifications before that are stored.
  */
 export function ingestStream(
   request: HandlerRequest,
@@ -189,7 +189,7 @@ export function ingestStream(
         }
         if (!closed) controller.close()
       }
-      // Not returned: a stream whose start is pending delivers nothing.
+      // Not returned, because a stream delivers nothing while its start is pending.
       void run()
     },
     cancel() {

@@ -1,5 +1,5 @@
 /**
- * A notification as a provider submitted it, whatever the form, and its way to a publishable item.
+ * A notification as a provider submitted it, in either form, and how it becomes an item for the publisher.
  *
  * Flow: body → **submission** → publisher
  *
@@ -16,7 +16,7 @@ import type { PublishItem } from '#shared/publish/publish.ts'
 /** The form a notification came in: a CloudEvent (1.x) or `{event_type, identifier, payload}` (2.x). */
 export type Generation = 1 | 2
 
-/** A notification before its schema has been consulted. */
+/** A notification before its schema has checked it. */
 export interface Submission {
   readonly generation: Generation
   readonly event: string
@@ -34,19 +34,19 @@ export interface Submission {
 /** Raw field values for which a notification is accepted and dropped, by field name. */
 export type Skips = Readonly<Record<string, readonly (string | number)[]>>
 
-/** etcd takes no longer lease than its int64 seconds allow; 2^31 seconds are 68 years. */
+/** Longest lifetime: 2^31 seconds are 68 years, below etcd's limit for a lease. */
 const MAX_TTL_SECONDS = 2 ** 31
-/** CloudEvents recommends to support at least this much of an id; every id is kept in the journal. */
+/** CloudEvents recommends to accept ids of at least this length. Every id is kept in the journal, the store's record of publishing. */
 const MAX_ID_CHARACTERS = 256
 const MAX_SOURCE_CHARACTERS = 2048
-/** A control character would forge a line wherever an id or a source is printed. */
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+/** Control characters are refused, because they could forge a line where an id or a source is printed. */
+// oxlint-disable-next-line no-control-regex -- the pattern looks for control characters
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/
 /** W3C Trace Context level 1: version, trace id, parent id (neither all zero), flags. */
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
-/** An `ERR_INVALID_NOTIFICATION`. */
+/** Makes an `ERR_INVALID_NOTIFICATION`. */
 export function invalid(message: string, field?: string): AvisoError {
   return new AvisoError(
     'ERR_INVALID_NOTIFICATION',
@@ -56,9 +56,9 @@ export function invalid(message: string, field?: string): AvisoError {
 }
 
 /**
- * The lifetime of a notification, in 1.x's `int()`-convertible text or number.
+ * Reads the lifetime of a notification: a number, or text that 1.x's `int()` converts.
  *
- * @returns `undefined` for no limit: absent, null, 0 and −1.
+ * @returns seconds, or `undefined` for no limit: absent, null, 0 and −1.
  */
 export function parseTtl(raw: JsonValue | undefined): number | undefined {
   if (raw === undefined || raw === null) return undefined
@@ -72,7 +72,7 @@ export function parseTtl(raw: JsonValue | undefined): number | undefined {
   throw invalid(`The ttl must be between 1 and ${MAX_TTL_SECONDS} seconds, or 0 or -1 for no limit`, 'ttl')
 }
 
-/** An id that names a notification for ever: short, and harmless to print. */
+/** Checks an id: it is kept for ever, so it must be short and safe to print. */
 export function checkId(id: string, field = 'id'): string {
   if (id.length <= MAX_ID_CHARACTERS && !CONTROL.test(id)) return id
   throw invalid(
@@ -90,12 +90,12 @@ export function checkSource(source: string): string {
   )
 }
 
-/** The CloudEvents `time`, where it is one. 1.x never looked at it, so any other value is dropped, not refused. */
+/** The CloudEvents `time`, if it is a valid time. Any other value is dropped and not refused, because 1.x never checked it. */
 export function usableTime(time: JsonValue | undefined): string | undefined {
   return typeof time === 'string' && RFC_3339.test(time) ? time : undefined
 }
 
-/** The first well-formed W3C `traceparent`; a malformed one is ignored, as that specification asks. */
+/** The first well-formed W3C `traceparent`. Malformed ones are ignored, as the specification requires. */
 export function usableTraceparent(...candidates: readonly (JsonValue | undefined)[]): string | undefined {
   for (const candidate of candidates) {
     if (typeof candidate === 'string' && TRACEPARENT.test(candidate)) return candidate
@@ -103,7 +103,7 @@ export function usableTraceparent(...candidates: readonly (JsonValue | undefined
   return undefined
 }
 
-/** Whether configuration wants this notification dropped: raw values are compared, before any canonical form (1.x). */
+/** Whether the configuration drops this notification. As in 1.x, raw values are compared, not canonical ones. */
 export function isSkipped(submission: Submission, skips: Skips): boolean {
   for (const name in skips) {
     const value = name === 'event' ? submission.event : submission.fields[name]
@@ -113,7 +113,7 @@ export function isSkipped(submission: Submission, skips: Skips): boolean {
   return false
 }
 
-/** Splits the payload off the fields of a 1.x notification, now that the schema has told its name. */
+/** Separates the payload from the fields of a 1.x notification. The schema knows the name of the payload. */
 function splitPayload(
   fields: JsonObject,
   payloadName: string,
@@ -131,7 +131,7 @@ function splitPayload(
 /**
  * Validates a submission against its schema.
  *
- * @throws AvisoError `ERR_UNKNOWN_EVENT`, `ERR_INVALID_NOTIFICATION`, `ERR_TOO_LARGE` (the stored value).
+ * @throws {AvisoError} `ERR_UNKNOWN_EVENT`, `ERR_INVALID_NOTIFICATION`, `ERR_TOO_LARGE` (the stored value).
  */
 export function toPublishItem(submission: Submission, schemas: Schemas, payloadBytes: number): PublishItem {
   const { generation, event, ttlSeconds, id, source, time, traceparent } = submission
@@ -141,7 +141,7 @@ export function toPublishItem(submission: Submission, schemas: Schemas, payloadB
       ? splitPayload(submission.fields, schema.payloadName)
       : { request: submission.fields, payload: submission.payload }
   const keys = schema.encode(request)
-  // Text is stored as it is, so a structured payload may be written here, with the digits that JSON.stringify cannot hold.
+  // Text is stored unchanged, so a structured payload is written as text here. That keeps digits that JSON.stringify would lose.
   const value = encodePayload(
     typeof payload === 'object' && payload !== null ? exactJsonText(payload) : payload,
   )
