@@ -19,7 +19,7 @@ export interface ByteSource {
   open(sink: ByteSink): void
   /** The reader waits for bytes. They are enqueued once there are any, in one piece, maybe before this returns. */
   pull(): void
-  /** Nobody reads any more. */
+  /** Called when the reader has left. */
   cancel(): void
 }
 

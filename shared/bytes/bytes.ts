@@ -32,9 +32,9 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 }
 
 /**
- * Byte strings one behind the other, always in new memory.
+ * Joins byte strings, always into new memory.
  *
- * @param length Bytes of all pieces, where the caller has counted them.
+ * @param length Bytes of all pieces, if the caller has counted them.
  */
 export function joinBytes(
   pieces: readonly Uint8Array[],
@@ -55,7 +55,7 @@ function totalLength(pieces: readonly Uint8Array[]): number {
   return length
 }
 
-/** The key that comes next in byte order: no other lies between the two. */
+/** The next key in byte order: no other key lies between the two. */
 export function nextKey(key: Uint8Array): Uint8Array {
   const next = new Uint8Array(key.length + 1)
   next.set(key)

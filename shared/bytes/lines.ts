@@ -1,5 +1,5 @@
 /**
- * Bytes that come in pieces → lines.
+ * Splits bytes that come in pieces into lines.
  *
  * @module
  */
@@ -10,26 +10,26 @@ const LINE_FEED = 0x0a
 
 /** The bound of a line. */
 export interface LineBound {
-  /** Bytes of the longest line, its line feed not counted. */
+  /** Bytes of the longest line, without its line feed. */
   readonly maxBytes: number
-  /** The failure for a longer one. Default: a `RangeError`. */
+  /** Makes the error for a longer line. Default: a `RangeError`. */
   readonly tooLong?: () => Error
 }
 
-/** Splits pieces of bytes at line feeds. A carriage return before one stays part of the line. */
+/** Splits pieces of bytes at line feeds. A carriage return before a line feed stays part of the line. */
 export interface LineSplitter {
   /**
-   * The lines that a piece completes, possibly none, without their line feeds. They are found one by one, so nothing is kept of a piece of
-   * thousands of empty lines; finish the iteration before the next call. A line that lies in one piece is a view of it.
+   * Yields the lines that a piece completes, possibly none, without their line feeds. They are found one by one, so that a piece with
+   * thousands of empty lines needs no memory. Finish the iteration before the next call. A line inside one piece is a view of the piece.
    *
-   * @throws What {@link LineBound.tooLong} makes, behind the lines before the one that is too long.
+   * @throws The error of {@link LineBound.tooLong}, after the lines before the one that is too long.
    */
   add(piece: Uint8Array): Generator<Uint8Array, void>
-  /** Ends the line that has no line feed, and gives it: empty where the last line had one. */
+  /** Ends the last line. @returns its bytes; empty when the input ended with a line feed. */
   end(): Uint8Array
 }
 
-/** A splitter that has seen nothing. Pieces of an unfinished line are joined once it is whole: a client may send it byte by byte. */
+/** A new splitter. It joins the pieces of a line only once the line is complete, because a client may send it byte by byte. */
 export function createLineSplitter({ maxBytes, tooLong }: LineBound): LineSplitter {
   /** The beginning of the line that has not ended. */
   let begun: Uint8Array[] = []

@@ -1,5 +1,5 @@
 /**
- * Streams of bytes, read piece by piece.
+ * Reads a stream of bytes to its end, within a limit.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { joinBytes } from './bytes.ts'
 export type ReadPiece = () => Promise<Uint8Array | undefined>
 
 /**
- * The bytes of a stream that ends, in one piece.
+ * Reads all bytes of a stream into one piece.
  *
- * @returns `undefined` as soon as there are more than `limitBytes`. What is left of the stream is the caller's to give up.
- * @throws Whatever `read` throws.
+ * @returns the bytes, or `undefined` as soon as there are more than `limitBytes`. The caller must then cancel the stream.
+ * @throws The error of `read`.
  */
 export async function readToEnd(read: ReadPiece, limitBytes: number): Promise<Uint8Array | undefined> {
   const pieces: Uint8Array[] = []

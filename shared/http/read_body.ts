@@ -13,7 +13,7 @@ import { within } from '#shared/time/deadline.ts'
 /** Bounds of one body. */
 export interface BodyLimits {
   readonly limitBytes: number
-  /** The whole body must be there after this long. */
+  /** Time within which the whole body must arrive. */
   readonly timeoutMs: number
   readonly clock: Clock
 }
@@ -24,7 +24,7 @@ export function refuseContentEncoding(request: HandlerRequest): void {
   if (encoding === null || encoding.trim().toLowerCase() === 'identity') return
   throw new AvisoError(
     'ERR_UNSUPPORTED_MEDIA_TYPE',
-    'A compressed body is not supported, send it without Content-Encoding',
+    'A compressed body is not supported; send it without Content-Encoding',
   )
 }
 
@@ -40,12 +40,12 @@ export function bodyTimeout(): AvisoError {
   return new AvisoError('ERR_BODY_TIMEOUT', 'The body did not arrive in time')
 }
 
-/** A client that goes away in the middle: nobody reads the answer, but the log should not call it our failure. */
+/** The error for a body that breaks off. The client has left and reads no answer, but the log must not show a fault of the service. */
 export function bodyBroken(cause: unknown): AvisoError {
   return new AvisoError('ERR_BAD_REQUEST', 'The body ended before it was complete', { cause })
 }
 
-/** @returns The declared length, or `undefined` where there is none. */
+/** @returns the declared length, or `undefined` without one. */
 function declaredLength(request: HandlerRequest): number | undefined {
   const text = request.headers.get('content-length')
   if (text === null) return undefined
@@ -59,10 +59,10 @@ function failLate(): never {
 }
 
 /**
- * The bytes of a request's body, empty where there is none.
+ * The bytes of a request's body; empty without a body.
  *
- * @throws AvisoError `ERR_TOO_LARGE` (before reading where `Content-Length` tells), `ERR_UNSUPPORTED_MEDIA_TYPE` for any
- * `Content-Encoding`, `ERR_BODY_TIMEOUT`, `ERR_BAD_REQUEST` for a body that breaks off.
+ * @throws {AvisoError} `ERR_TOO_LARGE` (before reading, if `Content-Length` says so), `ERR_UNSUPPORTED_MEDIA_TYPE` for any
+ *   `Content-Encoding`, `ERR_BODY_TIMEOUT`, `ERR_BAD_REQUEST` for a body that breaks off.
  */
 export async function readBody(
   request: HandlerRequest,
@@ -82,13 +82,13 @@ export async function readBody(
     if (request.body === null) return new Uint8Array(0)
     const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader()
     try {
-      // Piece by piece, so that an undeclared length is cut at the limit and not held first.
+      // Piece by piece, so that a body of undeclared length is refused at the limit, and never held in memory beyond it.
       const read = async (): Promise<Uint8Array | undefined> => (await reader.read()).value
       const bytes = await within(readToEnd(read, limitBytes), inTime)
       if (bytes === undefined) throw tooLarge(limitBytes)
       return bytes
     } catch (error) {
-      // Not awaited: a source that never settles its cancellation must not hold the answer.
+      // Not awaited, because a source that never settles its cancellation must not hold up the answer.
       reader.cancel().catch(() => undefined)
       throw error
     }

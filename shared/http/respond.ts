@@ -1,8 +1,8 @@
 /**
- * Answers: JSON bodies, and the only place that turns an error into a response.
+ * Makes responses with JSON bodies. Errors become responses here and nowhere else.
  *
- * An error body is the union of what both generations of clients read: 1.x `message` and `detail`; 2.x `code`, `error`,
- * `message`, `details`, `request_id`. (The etcd facade has its own, `services/auth/etcd_facade/messages.ts`.)
+ * An error body has all members that clients of either generation read: 1.x `message` and `detail`; 2.x `code`, `error`,
+ * `message`, `details`, `request_id`. (The etcd facade has its own form, `services/auth/etcd_facade/messages.ts`.)
  *
  * @module
  */
@@ -12,28 +12,28 @@ import type { AvisoErrorCode } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import type { LogFields, Logger } from '#shared/logger.ts'
 
-/** Whose wire form an error takes: 1.x (our own codes) or 2.x (its code names). */
+/** The wire form of an error: 1.x (with this service's codes) or 2.x (with 2.x's code names). */
 export type WireGeneration = 1 | 2
 
-/** What an error answer needs besides the error. */
+/** What the answer to an error needs besides the error. */
 export interface ErrorContext {
-  /** Goes out as `X-Request-ID` and as `request_id`. */
+  /** Sent as `X-Request-ID` and as `request_id`. */
   readonly requestId: string
   readonly logger: Logger
   /** Default: 1. */
   readonly generation?: WireGeneration
-  /** The request was a write: a 503 then says whether something may have been stored. */
+  /** Whether the request was a write. A failure then says whether something may have been stored. */
   readonly write?: boolean
-  /** Further members of the body, e.g. `configured_event_types`. They never replace the standard ones. */
+  /** Further members of the body, e.g. `configured_event_types`. They never replace the standard members. */
   readonly extra?: Readonly<Record<string, unknown>>
   /** Further headers, e.g. `WWW-Authenticate`. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** A caller's own request id is honoured in this form only: it goes into headers, bodies and logs. */
+/** The only accepted form of a client's request id, because the id goes into headers, bodies and logs. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
 
-/** Codes of aviso 2.x; a code that is missing here goes out without its `ERR_`. */
+/** Codes of aviso 2.x. A code that is missing here is sent without its `ERR_`. */
 const CODES_2: Partial<Record<AvisoErrorCode, string>> = {
   ERR_BAD_REQUEST: 'INVALID_REQUEST_SHAPE',
   ERR_INVALID_NOTIFICATION: 'INVALID_NOTIFICATION_REQUEST',
@@ -55,12 +55,12 @@ const LABELS_2: Readonly<Record<string, string>> = {
   INVALID_REPLAY_REQUEST: 'Invalid Replay Request',
 }
 
-/** What 1.x tells its clients with every 503. */
+/** The `Retry-After` that 1.x sends with every 503. */
 const RETRY_AFTER_SECONDS_1X = 30
 
 /**
- * `Retry-After` of an error that does not say it in `details.retry_after`, as a quota does. Seconds after which trying again makes sense:
- * soon where a restart or an election ends it, a minute where an operator must act.
+ * `Retry-After` of an error without `details.retry_after` (a quota sets that), in seconds. It is short when a restart or an election ends
+ * the problem, and a minute when an operator must act.
  */
 const RETRY_AFTER_SECONDS: Partial<Record<AvisoErrorCode, number>> = {
   ERR_TOO_MANY_REQUESTS: 1,
@@ -72,25 +72,25 @@ const RETRY_AFTER_SECONDS: Partial<Record<AvisoErrorCode, number>> = {
   ERR_STORE_FULL: 60,
 }
 
-/** The id of a request: the caller's `X-Request-ID` where it is harmless, else a random one. */
+/** The id of a request: the client's `X-Request-ID` if it is safe, otherwise a random id. */
 export function requestIdOf(request: HandlerRequest, random: () => string): string {
   const given = request.headers.get('x-request-id')
   return given !== null && REQUEST_ID.test(given) ? given : random()
 }
 
-/** JSON text of a body; a bigint becomes its decimal text in quotes, since a JSON number is exact only to 2^53. */
+/** JSON text of a body. A bigint becomes decimal text in quotes, because a JSON number is exact only to 2^53. */
 export function jsonText(body: unknown): string {
   try {
     return JSON.stringify(body)
   } catch {
-    // A replacer costs several times the plain call, so only a body with a bigint in it pays for one.
+    // A replacer costs several times the plain call, so only a body with a bigint uses it.
     return JSON.stringify(body, (_name, value: unknown) =>
       typeof value === 'bigint' ? String(value) : value,
     )
   }
 }
 
-/** A JSON response that no cache keeps and no browser sniffs. */
+/** A JSON response that caches do not keep, and whose type browsers do not guess. */
 export function jsonResponse(
   status: number,
   body: unknown,
@@ -108,19 +108,19 @@ export function jsonResponse(
   }
 }
 
-/** The client-safe form of any thrown value: everything that is not an {@link AvisoError} becomes one `ERR_INTERNAL`. */
+/** The form of any thrown value that is safe for clients: everything except an {@link AvisoError} becomes an `ERR_INTERNAL`. */
 export function toAvisoError(error: unknown): AvisoError {
   if (isAvisoError(error)) return error
   return new AvisoError('ERR_INTERNAL', 'The service failed to handle this request', { cause: error })
 }
 
-/** Whether a failed write may have been stored: `unknown` for a lost or unintelligible answer, else `none`. */
+/** Whether a failed write may have been stored: `unknown` after a lost or unreadable answer of the store, otherwise `none`. */
 export function writeOutcome(error: AvisoError): 'unknown' | 'none' {
   return isAvisoError(error, 'ERR_OUTCOME_UNKNOWN', 'ERR_STORE_PROTOCOL', 'ERR_INTERNAL') ? 'unknown' : 'none'
 }
 
 /**
- * The `code` a client reads. 2.x has several codes where we have one, so an error may name it in
+ * The `code` that a client reads. 2.x has several codes for some of ours, so an error may name the 2.x code in
  * `details.wire_code`, e.g. `{ wire_code: 'UNKNOWN_FIELD' }`.
  */
 export function wireCode(error: AvisoError, generation: WireGeneration): string {
@@ -128,7 +128,7 @@ export function wireCode(error: AvisoError, generation: WireGeneration): string 
   return error.details.wire_code ?? CODES_2[error.code] ?? error.code.slice('ERR_'.length)
 }
 
-/** The details of an error that go into its body: those that do not go into headers or choose the code. */
+/** The details of an error for its body: all except those that go into headers or choose the code. */
 export function bodyDetails({ details }: AvisoError): AvisoError['details'] {
   const {
     wire_code: _wireCode,
@@ -140,7 +140,7 @@ export function bodyDetails({ details }: AvisoError): AvisoError['details'] {
   return fields
 }
 
-/** `WWW-Authenticate` of a 401 (RFC 9110 §11.6.1): what would be accepted, where the error says. */
+/** `WWW-Authenticate` of a 401 (RFC 9110 §11.6.1): the accepted schemes, as the error names them. */
 export function challengeOf({ details }: AvisoError): string {
   return details.challenge ?? 'Bearer'
 }
@@ -148,8 +148,8 @@ export function challengeOf({ details }: AvisoError): string {
 /**
  * `Retry-After` of an answer with an error (RFC 9110 §10.2.3): seconds.
  *
- * @param isFacade Whether a client of 1.x asked, as if we were etcd.
- * @returns `undefined` where trying again does not help.
+ * @param isFacade Whether the answer is for the etcd facade, whose 1.x clients expect 1.x's value.
+ * @returns the header's value, or `undefined` when trying again does not help.
  */
 export function retryAfterOf({ code, status, details }: AvisoError, isFacade = false): string | undefined {
   if (isFacade && status === 503) return String(RETRY_AFTER_SECONDS_1X)
@@ -186,7 +186,7 @@ function errorHeaders(error: AvisoError, context: ErrorContext): Record<string, 
   return { ...headers, ...context.headers }
 }
 
-/** Records a failure: 5xx as errors with the name of the cause (never its text), refusals for debugging only. */
+/** Logs a failure: a 5xx as an error, with the name of its cause but never its text; a refusal at level debug. */
 function logError(error: AvisoError, context: ErrorContext): void {
   const fields: LogFields = { code: error.code, status: error.status, request_id: context.requestId }
   if (error.status < 500) return context.logger('debug', error.message, fields)
@@ -195,7 +195,7 @@ function logError(error: AvisoError, context: ErrorContext): void {
 }
 
 /**
- * Answers a request with an error: status by code, body as the module header says.
+ * Answers a request with an error. The code decides the status; the module header describes the body.
  *
  * `details` of the error become members of the body (`field`, `oldest_revision`, …) except `wire_code` (see {@link wireCode}),
  * `allow` (the `Allow` header of a 405), `retry_after` (seconds, the `Retry-After` header) and `challenge` (`WWW-Authenticate`).

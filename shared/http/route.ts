@@ -12,7 +12,7 @@ import type { Logger } from '#shared/logger.ts'
 import { errorResponse, requestIdOf } from './respond.ts'
 import type { WireGeneration } from './respond.ts'
 
-/** What a route handler gets besides the request. */
+/** What a route's handler gets besides the request. */
 export interface RouteContext {
   readonly requestId: string
   /** Values of `:name` segments, raw (still percent-encoded). */
@@ -28,13 +28,12 @@ export interface Route {
   /** itty-router pattern; literal segments match byte for byte. */
   readonly path: string
   readonly handle: RouteHandler
-  /** Also answer `path/`. Default: 404 there, so that a rule for a path in front of us cannot be passed by a slash. */
+  /** Also answer `path/`. Default: 404, so that a trailing slash cannot bypass a proxy's rule for the path. */
   readonly trailingSlash?: boolean
   /** Wire form of this route's errors. Default: 1. */
   readonly generation?: WireGeneration
 }
 
-/** What the table needs of its surroundings. */
 export interface RouterOptions {
   readonly random: () => string
   readonly logger: Logger
@@ -42,7 +41,7 @@ export interface RouterOptions {
 
 const VERBS = { GET: 'get', POST: 'post', PUT: 'put', DELETE: 'delete', HEAD: 'head' } as const
 
-/** The path of an absolute URL as it was sent, without query or fragment. */
+/** The path of an absolute URL as the client sent it, without query or fragment. */
 export function rawPath(url: string): string {
   const authority = url.indexOf('://') + 3
   const length = url.slice(authority).search(/[?#]/)
@@ -51,7 +50,7 @@ export function rawPath(url: string): string {
   return start === -1 || start > end ? '/' : url.slice(start, end)
 }
 
-/** itty's patterns accept any number of trailing slashes; only one, and only where the route says so, is ours. */
+/** itty's patterns accept any number of trailing slashes. Here one is accepted, and only if the route allows it. */
 function accepts(route: Route, url: string): boolean {
   const path = rawPath(url)
   if (!path.endsWith('/') || path === '/') return true
@@ -72,7 +71,7 @@ interface Routed {
   readonly params?: RouteContext['params']
 }
 
-/** @returns A handler that never rejects. */
+/** @returns a handler that never rejects. */
 export function createRouter(routes: readonly Route[], options: RouterOptions): Handler {
   const { logger, random } = options
   const router = Router<Routed, [string], Answer | undefined>()

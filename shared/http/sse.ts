@@ -1,5 +1,5 @@
 /**
- * Frames of a `text/event-stream`.
+ * Encodes frames of a `text/event-stream` (server-sent events).
  *
  * @module
  */
@@ -7,15 +7,15 @@
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
 
-/** One frame. Fields that are absent have no line. */
+/** One frame. An absent field has no line. */
 export interface SseFrame {
   readonly event?: string
-  /** Split at line ends into several `data:` lines, as the format wants. */
+  /** Split at line ends into several `data:` lines, as the format requires. */
   readonly data?: string
   readonly id?: string
-  /** Milliseconds a browser waits before it connects again. */
+  /** Milliseconds that a browser waits before it connects again. */
   readonly retry?: number
-  /** Ignored by every client; keeps proxies from closing an idle stream. */
+  /** Ignored by every client. It keeps proxies from closing an idle stream. */
   readonly comment?: string
 }
 
@@ -40,10 +40,10 @@ function lines(prefix: string, text: string): string {
 }
 
 /**
- * UTF-8 bytes of one frame with its closing empty line, in the order event, data, id, retry; 2.x frames are exactly
+ * UTF-8 bytes of one frame with its closing empty line, in the order comment, event, data, id, retry. 2.x frames are exactly
  * `event: …\ndata: …\n\n`.
  *
- * @throws AvisoError `ERR_INTERNAL` for a line end or NUL in `event` or `id`, or a `retry` that is not whole and positive.
+ * @throws {AvisoError} `ERR_INTERNAL` for a line end or NUL in `event` or `id`, or a `retry` that is not a whole number from 0 on.
  */
 export function encodeSse(frame: SseFrame): Uint8Array {
   let text = ''

@@ -1,12 +1,12 @@
 /**
- * JSON objects of values that we did not write, or wrote long ago: what their members are is for the reader to find out.
+ * JSON objects whose members are not known, because another program or an older version wrote them. The reader checks each member.
  *
  * Untrusted requests go through `strict_json.ts` instead.
  *
  * @module
  */
 
-/** An object with members of any kind. */
+/** An object whose members may have any type. */
 export type JsonRecord = Readonly<Record<string, unknown>>
 
 /** Whether a value is an object (not null, not an array). */
@@ -14,7 +14,7 @@ export function isJsonRecord(value: unknown): value is JsonRecord {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** @returns the JSON object that a text is; `undefined` for every other text. */
+/** @returns the JSON object in a text; `undefined` when the text is not a JSON object. */
 export function parseJsonRecord(text: string): JsonRecord | undefined {
   try {
     const value: unknown = JSON.parse(text)

@@ -1,9 +1,9 @@
 /**
- * Strict JSON for untrusted bytes: RFC 8259 on well-formed UTF-8, with nothing that two parsers could read differently.
+ * Strict JSON for untrusted bytes: RFC 8259 in well-formed UTF-8. Everything that two parsers could read differently is refused.
  *
- * `JSON.parse` keeps the last of two equal names, rounds large integers and knows no depth limit. Here a native parse gives
- * the value and two linear passes prove that nothing of the kind happened; wherever they cannot, a second, exact
- * parser decides. So the common body costs little more than `JSON.parse`, and the exact parser is the specification.
+ * `JSON.parse` keeps the last of two equal names, rounds large integers and has no depth limit. Here `JSON.parse` gives the value, and
+ * two linear passes prove that none of that happened. If they cannot prove it, a second, exact parser decides. So a common body costs
+ * little more than `JSON.parse`, and the exact parser is the specification.
  *
  * @module
  */
@@ -11,7 +11,7 @@
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
 
-/** A JSON value. An integer outside ±(2^53 − 1) is a `bigint`, so no digit is lost. */
+/** A JSON value. An integer outside ±(2^53 − 1) is a `bigint`, so that no digit is lost. */
 export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject
 
 /** A JSON object. */
@@ -19,15 +19,15 @@ export interface JsonObject {
   readonly [name: string]: JsonValue
 }
 
-/** Bounds of one document. Absent: bounded by the size of the document alone. */
+/** Bounds of one document. An absent bound means: only the size of the document is a limit. */
 export interface JsonLimits {
-  /** Objects and arrays inside one another; `[[]]` has depth 2. */
+  /** Most levels of objects and arrays; `[[]]` has depth 2. */
   readonly maxDepth: number
-  /** Names of one object. */
+  /** Most names in one object. */
   readonly maxNames?: number
-  /** Elements of one array. */
+  /** Most elements in one array. */
   readonly maxArray?: number
-  /** Characters of one number. */
+  /** Most characters in one number. */
   readonly maxNumberDigits?: number
 }
 
@@ -45,7 +45,7 @@ const BRACKET_CLOSE = 0x5d
 const BRACE_OPEN = 0x7b
 const BRACE_CLOSE = 0x7d
 
-/** What a pass answers when it cannot prove the document harmless; as a number it survives every addition. */
+/** The result of a pass that cannot prove the document harmless. NaN plus any number stays NaN. */
 const LOOK_CLOSER = Number.NaN
 
 /** Whether a value is a JSON object (not null, not an array). */
@@ -53,13 +53,13 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** @returns the JSON object that bytes are, as {@link parseStrictJson} reads it; `undefined` for everything else. */
+/** @returns the JSON object in the bytes, as {@link parseStrictJson} reads it; `undefined` for everything else. */
 export function readStrictObject(bytes: Uint8Array, limits: JsonLimits): JsonObject | undefined {
   try {
     const value = parseStrictJson(bytes, limits)
     return isJsonObject(value) ? value : undefined
   } catch {
-    // What is wrong with it is no concern of the one who sent it.
+    // The sender does not learn what is wrong with the text.
     return undefined
   }
 }
@@ -67,9 +67,9 @@ export function readStrictObject(bytes: Uint8Array, limits: JsonLimits): JsonObj
 /**
  * Parses one JSON document.
  *
- * @throws AvisoError `ERR_INVALID_JSON` with a short reason and `details.offset` in bytes, for anything that is not RFC 8259 on
- * UTF-8 without BOM, and for duplicate names, `__proto__`, `constructor` and `prototype` as names, lone surrogates, numbers that
- * are not finite, and documents outside the limits.
+ * @throws {AvisoError} `ERR_INVALID_JSON` with a short reason, and `details.offset` in bytes. It refuses anything that is not RFC 8259
+ *   in UTF-8 without BOM. It also refuses duplicate names, the names `__proto__`, `constructor` and `prototype`, lone surrogates, numbers
+ *   that are not finite, and documents beyond the limits.
  */
 export function parseStrictJson(bytes: Uint8Array, limits: JsonLimits): JsonValue {
   const text = decode(bytes)
@@ -79,18 +79,18 @@ export function parseStrictJson(bytes: Uint8Array, limits: JsonLimits): JsonValu
       const value = JSON.parse(text) as JsonValue
       if (countProven(value, text.includes('\\')) === names) return value
     } catch {
-      // The exact parser says what is wrong, and where.
+      // The exact parser below says what is wrong, and where.
     }
   }
   return parseExactly(text, limits)
 }
 
-/** JSON text of a value of {@link parseStrictJson}, with every digit of its large integers. */
+/** JSON text of a value from {@link parseStrictJson}, with every digit of its large integers. */
 export function exactJsonText(value: JsonValue): string {
   try {
     return JSON.stringify(value)
   } catch {
-    // A bigint is inside; the depth of what was parsed is bounded.
+    // The value contains a bigint. The recursion below is bounded by the depth of the parsed document.
   }
   if (typeof value === 'bigint') return String(value)
   if (Array.isArray(value)) return `[${(value as readonly JsonValue[]).map(exactJsonText).join(',')}]`
@@ -106,7 +106,7 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-/** @returns Index of the closing quote, or the length where there is none. */
+/** @returns the index of the closing quote; an index at or after the end when there is none. */
 function endOfString(bytes: Uint8Array, start: number): number {
   let index = start
   while (index < bytes.length) {
@@ -121,7 +121,7 @@ function endOfNumber(bytes: Uint8Array, start: number): number {
   let index = start
   for (;;) {
     const byte = bytes[index] ?? 0
-    // Digits, sign, point and exponent; a malformed number is the native parser's to refuse.
+    // Digits, sign, point and exponent. The native parser refuses malformed numbers.
     const more =
       (byte >= ZERO && byte <= NINE) ||
       byte === 0x2e ||
@@ -133,12 +133,12 @@ function endOfNumber(bytes: Uint8Array, start: number): number {
   }
 }
 
-/** Counts the names of the document by its colons, without parsing; {@link LOOK_CLOSER} where a limit may be passed. */
+/** Counts the names of the document by its colons, without parsing; {@link LOOK_CLOSER} when a limit may be exceeded. */
 function countNames(bytes: Uint8Array, limits: JsonLimits): number {
   const { maxDepth, maxNames = Infinity, maxArray = Infinity, maxNumberDigits = Infinity } = limits
   let total = 0
   let depth = 0
-  // Names (of an object) or commas (of either) seen so far in each open container.
+  // Colons and commas seen so far in each open object or array.
   const colons: number[] = [0]
   const commas: number[] = [0]
   for (let index = 0; index < bytes.length; index++) {
@@ -152,7 +152,7 @@ function countNames(bytes: Uint8Array, limits: JsonLimits): number {
       colons[depth] = count
     } else if (byte === COMMA) {
       const count = (commas[depth] ?? 0) + 1
-      // An object's commas are bounded by its colons.
+      // Commas in an object need no limit of their own, because its colons have one.
       if (count >= maxArray && (colons[depth] ?? 0) === 0) return LOOK_CLOSER
       commas[depth] = count
     } else if (byte === BRACE_OPEN || byte === BRACKET_OPEN) {
@@ -177,9 +177,9 @@ function isForbiddenName(name: string): boolean {
 }
 
 /**
- * Counts the names that survived parsing: fewer than {@link countNames} says means that one was there twice.
+ * Counts the names in the parsed value. Fewer than {@link countNames} found means that the document has a name twice.
  *
- * @returns {@link LOOK_CLOSER} for a forbidden name, a number that may have lost digits, a lone surrogate.
+ * @returns the number of names, or {@link LOOK_CLOSER} for a forbidden name, a number that may have lost digits, or a lone surrogate.
  */
 function countProven(value: JsonValue, hasEscapes: boolean): number {
   if (typeof value === 'string') return hasEscapes && !value.isWellFormed() ? LOOK_CLOSER : 0
@@ -208,10 +208,10 @@ const LITERALS: readonly (readonly [string, null | boolean])[] = [
   ['false', false],
 ]
 
-/** Throws for what stands at a character index. */
+/** Throws an error about the text at a character index. */
 type Fail = (reason: string, at?: number) => never
 
-/** The exact parser: one pass of recursive descent (its depth is bounded), which knows where it stands. */
+/** The exact parser: one pass of recursive descent of bounded depth. It knows the position of every error. */
 function parseExactly(text: string, limits: JsonLimits): JsonValue {
   const { maxDepth, maxNames = Infinity, maxArray = Infinity, maxNumberDigits = Infinity } = limits
   let index = 0
@@ -227,7 +227,7 @@ function parseExactly(text: string, limits: JsonLimits): JsonValue {
     WHITE_SPACE.test(text)
     index = WHITE_SPACE.lastIndex
   }
-  /** Takes `character` after white space, where it is there. */
+  /** Skips white space, then takes `character` if it comes next. */
   const take = (character: string): boolean => {
     skipSpace()
     if (text[index] !== character) return false

@@ -1,5 +1,5 @@
 /**
- * Time and timers as an argument, so that tests own them.
+ * Time and timers as an argument, so that tests can control them.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 /** A source of time. */
 export interface Clock {
   /**
-   * The date, in milliseconds since 1970: for what is stored, logged or compared with a date from outside. It jumps when the machine's clock
-   * is set, so nothing is measured with it.
+   * The date, in milliseconds since 1970. It is for dates that are stored, logged or compared with dates from outside. It jumps when the
+   * machine's clock is set, so do not measure with it.
    */
   now(): number
   /**
-   * Milliseconds since some moment, with a fraction; it never goes back. For durations, ages and deadlines within this process: its
+   * Milliseconds since some moment, with a fraction. It never goes back. It is for durations, ages and deadlines within this process; its
    * numbers mean nothing outside. On workerd it stands still between two events.
    */
   monotonic(): number

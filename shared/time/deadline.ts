@@ -1,5 +1,5 @@
 /**
- * A limit on how long a promise is waited for.
+ * Limits how long a caller waits for a promise.
  *
  * A limit is one timer. An abort signal for it would cost 11 µs for each call that comes in time, because aborting makes an error with a
  * stack.
@@ -9,22 +9,22 @@
 
 import type { Clock } from './clock.ts'
 
-/** How long to wait, and what comes of it when that is not enough. */
+/** How long to wait, and the outcome when that is not enough. */
 export interface TimeLimit<Late> {
   readonly clock: Clock
   /** Absent: no limit. */
   readonly ms?: number | undefined
-  /** Aborts: the time is up at once. */
+  /** When it aborts, the time is up at once. */
   readonly signal?: AbortSignal | undefined
   /** Called when the time is up. What it returns or throws is the outcome. */
   readonly late: () => Late
 }
 
 /**
- * Waits for a promise within a limit. What is behind the promise goes on after it; its outcome is then ignored.
+ * Waits for a promise within a limit. The work behind the promise goes on after the limit, and its outcome is then ignored.
  *
  * @returns the value of the promise, or that of `late`.
- * @throws what the promise or `late` throws.
+ * @throws the error of the promise or of `late`.
  */
 export function within<Value, Late = never>(
   pending: PromiseLike<Value>,
@@ -60,11 +60,11 @@ export function within<Value, Late = never>(
 }
 
 /**
- * Runs work within a limit. Its signal aborts when the time is up. Whether or not the work heeds it, it is waited for no longer. Work whose
- * time is up before it begins is not begun.
+ * Runs work within a limit. Its signal aborts when the time is up. The caller then waits no longer, whether or not the work stops. If the
+ * time is up before the work begins, the work is not begun.
  *
  * @returns the value of the work, or that of `late`.
- * @throws what the work or `late` throws.
+ * @throws the error of the work or of `late`.
  */
 export async function runWithin<Value, Late = never>(
   work: (signal: AbortSignal) => Promise<Value>,

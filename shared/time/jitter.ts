@@ -1,5 +1,5 @@
 /**
- * Chance as a number, drawn from the one source of randomness that is handed in: random text.
+ * Makes random numbers from random text, the one source of randomness that functions get as an argument.
  *
  * @module
  */

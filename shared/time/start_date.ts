@@ -1,19 +1,21 @@
 /**
- * Dates as aviso 2.x takes them for the start and the end of a stream.
+ * Reads the dates that aviso 2.x accepts for the start and the end of a stream.
  *
  * @module
  */
 
 const UNIX_TIME = /^\+?\d+$/
-/** Unix seconds have at most this many significant digits; longer ones are milliseconds (2.x's rule). */
+/** Unix seconds have at most this many significant digits. Longer numbers are milliseconds (the rule of 2.x). */
 const MAX_SECONDS_DIGITS = 11
 const MAX_MILLISECONDS_DIGITS = 15
 const DATE_TIME =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))? ?([Zz]|[+-]\d{2}:\d{2})?$/
 
 /**
- * Milliseconds since the epoch of RFC 3339, the same with a space, without zone (UTC), or Unix seconds or milliseconds; a finer fraction
- * is cut off. `undefined` for anything else, dates without time among it.
+ * Reads a date and time as RFC 3339, also with a space or without a zone (UTC), or as Unix seconds or milliseconds. A finer fraction is cut
+ * off.
+ *
+ * @returns milliseconds since the epoch; `undefined` for anything else, such as a date without time.
  */
 export function parseStreamDate(text: string): number | undefined {
   return UNIX_TIME.test(text) ? parseUnixTime(text) : parseDateTime(text)
@@ -32,7 +34,7 @@ function parseDateTime(text: string): number | undefined {
     match
   const written = `${year}-${month}-${day}T${hour}:${minute}:${second}`
   const local = Date.parse(`${written}Z`)
-  // Date.parse takes 31 February for 3 March and 24:00 for the next day on some runtimes: written back, it must be the same.
+  // On some runtimes, Date.parse reads 31 February as 3 March, and 24:00 as the next day. So the date, written back, must be the same text.
   if (Number.isNaN(local) || new Date(local).toISOString().slice(0, 19) !== written) return undefined
   const offset = offsetMs(zone)
   return offset === undefined ? undefined : local - offset + Number(fraction.slice(0, 3).padEnd(3, '0'))

@@ -1,5 +1,5 @@
 /**
- * The next turn of the event loop: after the input that is ready now, so that what arrives together is handled together.
+ * Runs a task in the next turn of the event loop, after the input that is ready now. So input that arrives together is handled together.
  *
  * @module
  */
@@ -8,10 +8,10 @@ interface NativeTurn {
   readonly setImmediate?: (task: () => void) => unknown
 }
 
-/** Calls `task` in the next turn: at once where the runtime has such a queue, else as soon as a timer allows. */
+/** Calls `task` in the next turn: at once if the runtime has `setImmediate`, otherwise as soon as a timer allows. */
 export function onNextTurn(task: () => void): void {
   const { setImmediate } = globalThis as NativeTurn
-  // Not a timer where it can be helped: Node's shortest is 1 ms, longer than most commits take.
+  // A timer is the fallback only: Node's shortest is 1 ms, longer than most commits take.
   if (setImmediate === undefined) setTimeout(task, 0)
   else setImmediate(task)
 }
