@@ -1,5 +1,5 @@
 /**
- * What all routes of the admin service have in common: who asks, from where, with which body, and how they are answered.
+ * Turns a route of the admin service into a route of the router. Checks the caller, the origin and the options; logs and answers the call.
  *
  * @module
  */
@@ -19,33 +19,32 @@ const OPTIONS_BYTES = 16 * 1024
 const BODY_TIMEOUT_MS = 30_000
 const MAX_DEPTH = 8
 
-/** What a route works with. */
 export interface AdminRouteParts {
   readonly access: Pick<Access, 'forAdministration'>
   readonly clock: Clock
   readonly logger: Logger
 }
 
-/** A request that was let through. */
+/** A request of an authorized administrator. */
 export interface AdminRequest extends RouteContext {
   readonly request: HandlerRequest
   readonly who: Administrator
-  /** The JSON object of the body; empty where there is no body. */
+  /** Options from the JSON body and the query; empty when the request has neither. */
   readonly body: JsonObject
 }
 
-/** One line of the admin's route table. */
+/** One row of the admin's route table. */
 export interface AdminRoute {
   readonly method: Route['method']
   readonly path: string
   /** Largest body. Default: 16 KiB. */
   readonly limitBytes?: number
-  /** Members that the body may have; another one is refused, because a misspelt option would else be none. */
+  /** Options that the request may have. Any other is refused, because a misspelt option would otherwise be ignored. */
   readonly members?: readonly string[]
   readonly handle: (request: AdminRequest) => Promise<Answer>
 }
 
-/** A route of the admin as one of the router. Every call is logged with who made it. */
+/** Turns a route of the admin into a route of the router. Every call is logged with the name of its caller. */
 export function toRoute(route: AdminRoute, parts: AdminRouteParts): Route {
   const { access, clock, logger } = parts
   return {
@@ -93,7 +92,7 @@ export function succeeded(
   )
 }
 
-/** A page of another site must not reach the admin through the browser of somebody who may. */
+/** Refuses requests from pages of other sites, because a browser sends them with the administrator's credentials. */
 function refuseWebPages({ headers, url }: HandlerRequest): void {
   const site = headers.get('sec-fetch-site')
   const origin = headers.get('origin')
@@ -101,10 +100,10 @@ function refuseWebPages({ headers, url }: HandlerRequest): void {
     origin !== null &&
     (!URL.canParse(origin) || new URL(origin).host !== (headers.get('host') ?? new URL(url).host))
   if (isForeign || site === 'cross-site' || site === 'same-site')
-    throw new AvisoError('ERR_FORBIDDEN', 'Web pages of other sites cannot administrate')
+    throw new AvisoError('ERR_FORBIDDEN', 'Web pages of other sites cannot call the admin service')
 }
 
-/** The options of a request: those of its body, and those of its query, which must not be ignored where somebody writes `?dry_run=true`. */
+/** Reads the options of a request from its body and its query. The query counts, too: `?dry_run=true` must not be ignored. */
 async function readOptions(request: HandlerRequest, route: AdminRoute, clock: Clock): Promise<JsonObject> {
   if (request.method === 'GET' || request.method === 'HEAD') return {}
   const limitBytes = route.limitBytes ?? OPTIONS_BYTES
@@ -126,7 +125,7 @@ async function readOptions(request: HandlerRequest, route: AdminRoute, clock: Cl
   return { ...body, ...Object.fromEntries(query) }
 }
 
-/** A query has texts only. */
+/** Reads a flag of the query as a boolean, because a query holds only text. */
 function toValue(text: string): string | boolean {
   return text === 'true' || text === 'false' ? text === 'true' : text
 }
@@ -138,21 +137,25 @@ function wrongMember(name: string, reason: string): AvisoError {
   })
 }
 
-/** A flag of the body; absent: false. @throws {AvisoError} `ERR_BAD_REQUEST` */
+/** A flag among the options; `false` when it is absent. @throws {AvisoError} `ERR_BAD_REQUEST` when it is not a boolean. */
 export function flagIn(body: JsonObject, name: string): boolean {
   const value = body[name] ?? false
   if (typeof value === 'boolean') return value
   throw wrongOption(name, 'true or false')
 }
 
-/** A text of the body. @throws {AvisoError} `ERR_BAD_REQUEST` */
+/** A text among the options. @throws {AvisoError} `ERR_BAD_REQUEST` when it is absent, empty or not a text. */
 export function textIn(body: JsonObject, name: string): string {
   const value = body[name]
   if (typeof value === 'string' && value !== '') return value
   throw wrongOption(name, 'a text')
 }
 
-/** A list of texts, in a query with commas between; `undefined` where it is absent. @throws {AvisoError} `ERR_BAD_REQUEST` */
+/**
+ * A list of texts among the options; `undefined` when it is absent. In a query, commas separate the texts.
+ *
+ * @throws {AvisoError} `ERR_BAD_REQUEST` when it is empty or not a list of texts.
+ */
 export function textsIn(body: JsonObject, name: string): readonly string[] | undefined {
   const value = body[name]
   if (value === undefined) return undefined

@@ -19,21 +19,20 @@ import { flagIn, succeeded, textIn, type AdminRequest, type AdminRoute } from '.
 import { pushFiles, removeFiles, revertFiles, type ServiceChange } from './config_store.ts'
 
 const PATH = '/api/v1/admin/config'
-/** A push of 16 of the largest files, as base64. */
+/** Enough for a push of 16 of the largest files, as base64. */
 const PUSH_BYTES = 24 * 1024 * 1024
-/** Of what an operator says about a push, and of names. */
+/** Most characters of a push's message and of names. */
 const MAX_TEXT = 512
 
-/** What the routes work with. */
 export interface ConfigRoutesParts {
   readonly store: Store
   readonly clock: Clock
-  /** The service whose schema our own services take from the store: a push to it must be usable. */
+  /** The service whose schema our own services read from the store. A push to it must be a valid schema. */
   readonly schemaService: string | undefined
   readonly version: string
 }
 
-/** The routes. */
+/** The routes of configuration management. */
 export function configRoutes(parts: ConfigRoutesParts): readonly AdminRoute[] {
   const { store } = parts
   return [
@@ -94,7 +93,7 @@ async function download(store: Store, request: AdminRequest): Promise<Answer> {
   const path = checkPath(query.get('path') ?? '')
   const at = query.get('revision')
   if (at !== null && !/^[1-9]\d{0,18}$/.test(at))
-    throw new AvisoError('ERR_BAD_REQUEST', 'The revision must be a number', {
+    throw new AvisoError('ERR_BAD_REQUEST', 'The revision must be a positive whole number', {
       details: { field: 'revision' },
     })
   const kv = await readFile(store, { service, path, ...(at !== null && { at: BigInt(at) }) })
@@ -160,7 +159,7 @@ function changed(
   }
 }
 
-/** What our own services would read after the push must be a schema. */
+/** Checks that our own services would read a valid schema after the push. */
 async function requireUsableSchema(
   store: Store,
   {
@@ -188,7 +187,7 @@ async function requireUsableSchema(
     if (!isAvisoError(error, 'ERR_CONFIG')) throw error
     throw new AvisoError(
       'ERR_BAD_REQUEST',
-      `The services could not use this, so nothing was pushed. ${error.message}`,
+      `The services could not use this schema, so nothing was pushed. ${error.message}`,
       { cause: error },
     )
   }
@@ -216,14 +215,16 @@ function filesIn(value: JsonValue | undefined): ReadonlyMap<string, Uint8Array> 
         'ERR_TOO_LARGE',
         `${path.slice(0, MAX_TEXT)} is larger than ${MAX_FILE_BYTES} bytes`,
       )
-    // A client of 1.x exits for good when a value is missing, which is how an empty one arrives.
+    // A 1.x client exits for good when a value is missing, and an empty value arrives as a missing one.
     if (bytes.length === 0)
       throw new AvisoError(
         'ERR_BAD_REQUEST',
         `${path.slice(0, MAX_TEXT)} is empty: clients of aviso 1.x cannot read an empty file`,
       )
     if (files.has(checkPath(path)))
-      throw new AvisoError('ERR_BAD_REQUEST', `${path} is there twice`, { details: { field: 'files' } })
+      throw new AvisoError('ERR_BAD_REQUEST', `The path ${path} occurs twice`, {
+        details: { field: 'files' },
+      })
     files.set(path, bytes)
   }
   return files

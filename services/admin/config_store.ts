@@ -1,6 +1,8 @@
 /**
- * Changes a service's files in the store: push, remove, revert. Each change is one transaction where it fits into one; a larger one
- * ends with the status document, and is given up where somebody else changes the service meanwhile.
+ * Changes a service's files in the store: push, remove, revert.
+ *
+ * A change is one transaction when it fits into one. A larger change takes several transactions and writes the status document last.
+ * It stops with a conflict when another client changes the service meanwhile.
  *
  * @module
  */
@@ -24,23 +26,24 @@ import {
   type StoreOperation,
 } from '#shared/store/store.ts'
 
-/** Bytes of names and numbers beside key and value of an operation. */
+/** Bytes of an operation beside its key and value: names and numbers. */
 const OPERATION_BYTES = 64
 
-/** What was changed. */
+/** The result of a change. */
 export interface ServiceChange {
-  /** Paths written, and paths deleted. */
+  /** Paths of the files written. */
   readonly written: readonly string[]
+  /** Paths of the files deleted. */
   readonly deleted: readonly string[]
   readonly revision: Revision
 }
 
-/** A push. */
+/** Files to write to a service. */
 export interface Push {
   readonly service: string
   /** Path → content. */
   readonly files: ReadonlyMap<string, Uint8Array>
-  /** Also delete the files that are not among them. */
+  /** Whether to delete the service's other files. */
   readonly deleteOthers: boolean
   readonly status: Omit<NextServiceStatus, 'previous'>
 }
@@ -48,8 +51,8 @@ export interface Push {
 /**
  * Writes files and a new status.
  *
- * @throws {AvisoError} `ERR_CONFLICT` when somebody else changes the service meanwhile: of several transactions some may be done; what the
- *   store throws.
+ * @throws {AvisoError} `ERR_CONFLICT` when another client changes the service meanwhile: some of several transactions may then be done.
+ *   Also what the store throws.
  */
 export async function pushFiles(store: Store, push: Push): Promise<ServiceChange> {
   const { service, files, deleteOthers } = push
@@ -62,9 +65,9 @@ export async function pushFiles(store: Store, push: Push): Promise<ServiceChange
 }
 
 /**
- * Deletes a service's files and its status; services of their own below it stay.
+ * Deletes a service's files and its status. Services whose names lie below it stay.
  *
- * @throws {AvisoError} As {@link pushFiles}; `ERR_NOT_FOUND` where there is nothing.
+ * @throws {AvisoError} As {@link pushFiles}; `ERR_NOT_FOUND` when the service has no files.
  */
 export async function removeFiles(store: Store, service: string): Promise<ServiceChange> {
   const listing = await listService(store, service)
@@ -80,10 +83,10 @@ export async function removeFiles(store: Store, service: string): Promise<Servic
 }
 
 /**
- * Brings back the state before the last change, the status included. Twice is back again.
+ * Restores the state before the last change, including the status. A second revert undoes the first.
  *
- * @throws {AvisoError} As {@link pushFiles}; `ERR_NOT_FOUND` where there is no earlier state, `ERR_HISTORY_COMPACTED` where it is no longer
- *   kept.
+ * @throws {AvisoError} As {@link pushFiles}; `ERR_NOT_FOUND` when there is no earlier state, `ERR_HISTORY_COMPACTED` when the store no
+ *   longer keeps it.
  */
 export async function revertFiles(store: Store, service: string): Promise<ServiceChange> {
   const listing = await listService(store, service)
@@ -134,7 +137,7 @@ async function apply(store: Store, { service, listing, operations, status }: Cha
   return revision
 }
 
-/** As few batches as the store's limits allow; one at least, with room for the status in the last. */
+/** Splits operations into as few batches as the store's limits allow: at least one, and the last has room for the status. */
 function split(operations: readonly StoreOperation[]): readonly StoreOperation[][] {
   const batches: StoreOperation[][] = [[]]
   let bytes = 0
@@ -181,6 +184,6 @@ function conflict(service: string, done: number): AvisoError {
   const partly = done === 0 ? 'nothing was changed' : `it was changed in part (${done} transactions)`
   return new AvisoError(
     'ERR_CONFLICT',
-    `Somebody else has changed service ${service} meanwhile, ${partly}: look at it and do it again`,
+    `Another client has changed service ${service} meanwhile, ${partly}: check the service and try again`,
   )
 }

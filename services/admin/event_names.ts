@@ -1,5 +1,5 @@
 /**
- * Names of event types as operators of aviso 2.x write them: the stream's name is the event type's in capitals.
+ * Reads names of event types as operators of aviso 2.x write them: a stream's name is that of its event type, in capitals.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import type { Schemas } from '#shared/notification/schema.ts'
 const MAX_SHOWN = 64
 
 /**
- * The event type of a name, in whatever case.
+ * The event type of a name in any case.
  *
- * @throws {AvisoError} `ERR_NOT_FOUND` that tells the names there are.
+ * @throws {AvisoError} `ERR_NOT_FOUND` when no event type has that name; the message lists the known names.
  */
 export function eventOfName(schemas: Schemas, name: string): string {
   if (schemas.events.includes(name)) return name
@@ -42,7 +42,7 @@ export function parseNotificationId(schemas: Schemas, id: string): NotificationI
   if (match === null) {
     throw new AvisoError(
       'ERR_BAD_REQUEST',
-      `"${id.slice(0, MAX_SHOWN)}" names no notification: give the event type, @ and the number, such as mars@42`,
+      `"${id.slice(0, MAX_SHOWN)}" is not the name of a notification: give the event type, @ and the number, such as mars@42`,
     )
   }
   return { event: eventOfName(schemas, match[1] ?? ''), sequence: BigInt(match[2] ?? '') }

@@ -1,5 +1,5 @@
 /**
- * The admin's settings from the configuration's, completed by what the schemas say.
+ * Makes the admin's settings from its configuration, and takes the default roots from the schemas.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { AdminVars } from './settings.ts'
 /**
  * Settings of the admin service.
  *
- * @param vars `services.admin.vars`, as it is read: durations are milliseconds.
+ * @param vars `services.admin.vars` after parsing: durations are milliseconds.
  * @throws {AvisoError} `ERR_UNKNOWN_EVENT` for a retention of an event type that no schema has.
  */
 export function toAdminSettings(vars: AdminVars, schemas: Schemas): AdminSettings {
@@ -33,7 +33,7 @@ export function toAdminSettings(vars: AdminVars, schemas: Schemas): AdminSetting
   }
 }
 
-/** The fixed text that the keys of each format start with, up to its last slash. */
+/** For each key format, the fixed text at its start, up to the last slash. */
 function rootsOf(schemas: Schemas): readonly string[] {
   const formats = schemas.events.flatMap((event) => {
     const { key, admin } = schemas.require(event).formats

@@ -1,5 +1,5 @@
 /**
- * The admin service: keeps the store small without losing what anybody may still need.
+ * The admin service: keeps the store small, and deletes only what has outlived its retention or what an operator names.
  *
  * Flow: store ◄─ **admin** (compaction, deletion, configuration)
  *
@@ -16,41 +16,39 @@ import { jobRoutes } from './job_routes.ts'
 import { createJobs, type JobsParts } from './jobs/jobs.ts'
 import { removalRoutes } from './removal_routes.ts'
 
-/** What the service is made of. */
 export interface AdminParts extends Omit<JobsParts, 'holder'> {
-  /** Who may administrate. */
+  /** Decides who is an administrator. */
   readonly access: Pick<Access, 'forAdministration'>
-  /** Unique text: request ids, and the name of this admin among others. */
+  /** Makes a unique text, for request ids and for the name of this admin among others. */
   readonly random: () => string
-  /** Goes into the status documents of service files. */
+  /** The version that status documents of service files name. */
   readonly info: { readonly version: string }
-  /** The service whose schema our own services take from the store. */
+  /** The service whose schema our own services read from the store. */
   readonly schemaService?: string | undefined
 }
 
 /** Jobs that a schedule may ask for. */
 export type ScheduledJob = 'compact' | 'clean'
 
-/** What a cron trigger says. */
+/** The event of a cron trigger. */
 export interface ScheduledEvent {
   readonly job: ScheduledJob
-  /** The time it was due, milliseconds since 1970: the same for all admins. */
+  /** The time when the job was due, milliseconds since 1970: the same for all admins. */
   readonly scheduledTime: number
-  /** The time passed while no admin was there. */
+  /** Whether no admin was running when the job was due. */
   readonly isCatchUp?: boolean
 }
 
-/** The running service. */
 export interface AdminService {
   /** Never rejects. */
   readonly handle: Handler
-  /** Runs a job that is due, unless another admin has. Never rejects: failures are logged, and the next time is another chance. */
+  /** Runs a due job, unless another admin has run it. Never rejects: a failure is logged, and the schedule runs the job again. */
   scheduled(event: ScheduledEvent): Promise<void>
-  /** Lets running jobs end at their next step. */
+  /** Stops running jobs at their next step, and waits for them. */
   close(): Promise<void>
 }
 
-/** Makes the service. Nothing runs before it is asked. */
+/** Makes the service. No job runs before it is asked for. */
 export function createAdminService(parts: AdminParts): AdminService {
   const { random, logger } = parts
   const jobsParts = { ...parts, holder: random() }
@@ -70,11 +68,11 @@ export function createAdminService(parts: AdminParts): AdminService {
       parts,
     ),
     scheduled: async ({ job, scheduledTime, isCatchUp = false }) => {
-      // A cleaner that was never here has missed nothing: who starts this service on a store for the first time has until the next
-      // time of the schedule to set its retention. The compactor's first run deletes nothing, and the sooner it is the better.
+      // A cleaner that has never run on this store has missed no run. An operator who starts the service for the first time can
+      // set the retention before the next scheduled time. The compactor may run at once, because its first run deletes nothing.
       const isResumed = isCatchUp && job === 'clean'
       const result = await jobs.run(job, { slot: scheduledTime, isResumed }).catch((error: unknown) => {
-        logger('warn', 'A scheduled job failed; its next time is another chance', {
+        logger('warn', 'A scheduled job failed and runs again at its next scheduled time', {
           job,
           code: toAvisoError(error).code,
         })

@@ -1,5 +1,5 @@
 /**
- * The jobs over HTTP: `POST /api/v1/admin/compact`, `clean`, `defragment`; `GET /api/v1/admin/status`.
+ * Serves the jobs over HTTP: `POST /api/v1/admin/compact`, `clean`, `defragment`; `GET /api/v1/admin/status`.
  *
  * @module
  */
@@ -18,7 +18,6 @@ import type { JobOptions, Jobs } from './jobs/jobs.ts'
 import { progressResponse, wantsProgress } from './progress_stream.ts'
 import type { AdminSettings } from './jobs/settings.ts'
 
-/** What the routes work with. */
 export interface JobRoutesParts {
   readonly store: Store
   readonly maintenance: StoreMaintenance | undefined
@@ -27,7 +26,7 @@ export interface JobRoutesParts {
   readonly clock: Clock
 }
 
-/** The routes. */
+/** The routes of the jobs. */
 export function jobRoutes(parts: JobRoutesParts): readonly AdminRoute[] {
   const { jobs } = parts
   const job = (name: 'compact' | 'clean' | 'defragment', members: readonly string[]): AdminRoute => ({
@@ -120,7 +119,7 @@ async function readStatus(parts: JobRoutesParts): Promise<JobReport> {
   }
 }
 
-/** Members and alarms; a member that does not answer must not hide the rest. */
+/** Members and alarms of the store. When they cannot be read, the rest of the status must still be shown. */
 async function membersOf({ maintenance }: JobRoutesParts): Promise<JobReport> {
   if (maintenance === undefined) return {}
   try {

@@ -1,5 +1,5 @@
 /**
- * Answers a long job line by line: progress while it runs, then its result. For whoever accepts `application/x-ndjson`.
+ * Answers a long job line by line when the client accepts `application/x-ndjson`: progress while the job runs, then its result.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { JobReport } from './jobs/job_record.ts'
 
-/** Between two lines: below the idle limit of servers and proxies, and often enough to watch. */
+/** Time between two lines: below the idle limit of servers and proxies, and short enough to watch. */
 const LINE_MS = 2_000
 
 export const NDJSON = 'application/x-ndjson'
 
-/** Whether a request wants to see progress. */
+/** Whether the client wants to see progress. */
 export function wantsProgress({ headers }: HandlerRequest): boolean {
   return (headers.get('accept') ?? '')
     .split(',')
@@ -23,7 +23,7 @@ export function wantsProgress({ headers }: HandlerRequest): boolean {
 }
 
 /**
- * Runs a job and answers at once. The status is 200 whatever comes: the last line has a `result` or an `error`.
+ * Runs a job and answers at once. The status is always 200: the last line has a `result` or an `error`.
  * A client that goes away does not stop the job.
  */
 export function progressResponse(

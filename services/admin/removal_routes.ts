@@ -16,7 +16,7 @@ import { answerJob } from './job_routes.ts'
 import { removeNotification } from './remove_notification.ts'
 import { wipe, type WipeReport } from './jobs/wipe.ts'
 
-/** The routes. */
+/** The routes that remove notifications. */
 export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute[] {
   const { store, schemas, logger } = parts
   return [
@@ -71,7 +71,7 @@ async function wipeStreams(
   return answerJob(parts, request, run, (report) => {
     if (report['success'] !== false) return succeeded(request, report)
     const { requestId } = request
-    // 2.x answered 200 here: what was wiped and what was not is told, and it is no success.
+    // 2.x answered 200 here. An incomplete wipe is not a success, so the status is 500; the body says which streams were wiped.
     return jsonResponse(
       500,
       { ...report, code: 'WIPE_INCOMPLETE', request_id: requestId },
@@ -88,7 +88,7 @@ function messageOf(report: WipeReport): string {
   const { streams, deleted, dry_run: dryRun } = report
   const failed = failedOf(report)
   if (failed.length > 0)
-    return `${failed.length} of ${streams.length} streams were not wiped to their end (${failed.join(', ')}): try again`
+    return `${failed.length} of ${streams.length} streams were only wiped in part (${failed.join(', ')}): try again`
   const names = streams.map(({ stream }) => stream).join(', ')
   return dryRun ? `${deleted} keys of ${names} would be deleted` : `Wiped ${names}: ${deleted} keys deleted`
 }

@@ -1,5 +1,5 @@
 /**
- * Deletes one notification: its key where it still holds, and from what history is handed out.
+ * Deletes one notification: its key, if that was not written again, and its entry in the history that listeners can replay.
  *
  * @module
  */
@@ -16,19 +16,19 @@ import { CAS_ATTEMPTS } from './jobs/limits.ts'
 import { putRemoved, readRemoved } from './jobs/removed_store.ts'
 import { LEGACY_HISTORY_KEY } from '#shared/retention/legacy_history.ts'
 
-/** What was deleted. */
+/** The notification that was deleted. */
 export interface RemovedNotification {
   readonly key: string
   readonly revision: Revision
-  /** Whether the key was deleted; not where it has been written again, or is gone. */
+  /** Whether the key was deleted; `false` when it was written again or is gone. */
   readonly wasLive: boolean
 }
 
 /**
  * Deletes a notification.
  *
- * @throws {AvisoError} `ERR_NOT_FOUND` for one that was never stored, was deleted, or is older than the history; `ERR_TOO_LARGE` when
- *   too many single ones were deleted; `ERR_CONFLICT`; what the store throws.
+ * @throws {AvisoError} `ERR_NOT_FOUND` when it was never stored, was deleted, or is older than the history; `ERR_TOO_LARGE` when too many
+ *   of its event type were deleted one by one; `ERR_CONFLICT` when other admins keep removing some; and what the store throws.
  */
 export async function removeNotification(
   store: Store,
@@ -44,7 +44,7 @@ export async function removeNotification(
     if (kept.ids.size >= MAX_REMOVED_IDS) {
       throw new AvisoError(
         'ERR_TOO_LARGE',
-        `${MAX_REMOVED_IDS} notifications of ${id.event} are deleted one by one already: wipe the stream instead`,
+        `${MAX_REMOVED_IDS} notifications of ${id.event} were deleted one by one already: wipe the stream instead`,
       )
     }
     const removed = { ...kept, ids: new Map([...kept.ids, [id.sequence, revision]]) }
@@ -58,10 +58,13 @@ export async function removeNotification(
     )
     if (succeeded) return { key, revision, wasLive: live.deletions.length > 0 }
   }
-  throw new AvisoError('ERR_CONFLICT', 'Others keep changing what is removed from this event type: try again')
+  throw new AvisoError(
+    'ERR_CONFLICT',
+    'Other admins keep removing notifications of this event type: try again',
+  )
 }
 
-/** The key still as this notification left it, with the guard that it stays so. */
+/** The deletion of the key and its guard. Both are absent when the key has changed since this notification wrote it. */
 async function readLive(
   store: Store,
   text: string,
@@ -70,7 +73,7 @@ async function readLive(
 ): Promise<{ readonly guard?: Compare; readonly deletions: readonly StoreOperation[] }> {
   const key = toBytes(text)
   const [kv] = (await store.range({ key, keysOnly: true }, options)).kvs
-  // Written again: that is another notification.
+  // The key was written again, and that is another notification.
   if (kv?.modRevision !== revision) return { deletions: [] }
   return {
     guard: { key, target: 'MOD', result: 'EQUAL', value: revision },
@@ -78,7 +81,7 @@ async function readLive(
   }
 }
 
-/** Key and commit of a notification, from the journal. */
+/** The key of a notification, and the revision of the commit that stored it, from the journal. */
 async function locate(
   store: Store,
   id: NotificationId,

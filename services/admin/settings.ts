@@ -1,5 +1,5 @@
 /**
- * Settings of the admin service: how long things are kept, what may be deleted, when jobs run.
+ * Settings of the admin service: how long history and notifications are kept, what may be deleted, and when jobs run.
  *
  * @module
  */
@@ -10,20 +10,20 @@ import { MIN_RETENTION_MS, parseDurationMs } from '#shared/retention/duration.ts
 import { LEGACY_HISTORY_KEY } from '#shared/retention/legacy_history.ts'
 import { whyNoRoot } from '#shared/retention/roots.ts'
 
-/** A day more than notifications are kept, as in 1.x: who finds a notification can also replay it. */
+/** A day longer than notifications are kept, as in 1.x: a client that finds a notification can also replay it. */
 const HISTORY = '16d'
 /** 1.x's default. */
 const AGE = '15d'
-/** Three times the distance of two runs, so that one that fails or is late does not matter. */
+/** Three times the time between two runs, so that a late or failed run does not matter. */
 const LONGEST_GAP = '3h'
-/** Every hour: each run is one small write, and often means little at once. */
+/** Every hour: a run is one small write, and a frequent run has little to compact. */
 const COMPACT_CRON = '0 * * * *'
-/** Half an hour after midnight UTC, when a day has become too old; not with everything else that runs at midnight. */
+/** Half an hour after midnight UTC, when another day has become too old. Not at midnight itself, when many other jobs run. */
 const CLEAN_CRON = '30 0 * * *'
-/** Unused room from which a member's pause is worth it. */
+/** Unused space from which defragmentation is worth the pause of a member. */
 const WASTE_MEBIBYTES = 512
 
-/** Text such as `15d`; milliseconds once it is read. */
+/** Text such as `15d`, which is parsed to milliseconds. */
 const duration = v.pipe(
   v.string(),
   v.check(
@@ -43,7 +43,7 @@ const root = v.pipe(
   v.description('A folder of keys, with a slash at both ends, that is not the whole store'),
   v.check(
     (text) => whyNoRoot(text) === undefined,
-    ({ input }) => `A root cannot be this: ${whyNoRoot(input) ?? ''}`,
+    ({ input }) => `"${input}" is not a valid root: ${whyNoRoot(input) ?? ''}`,
   ),
 )
 
@@ -68,7 +68,9 @@ const retentionOfEvent = section({
   dateField: v.optional(
     v.pipe(
       v.string(),
-      v.description('Field that dates them. Default: "date", or else the first date of the key'),
+      v.description(
+        'Field that holds their date. Default: "date" if the key has it, otherwise its first date',
+      ),
     ),
   ),
 })
@@ -76,7 +78,10 @@ const retentionOfEvent = section({
 /** `services.admin.vars` */
 export const adminVars = section({
   history: v.optional(
-    v.pipe(retentionAge, v.description('How long history stays readable: that is what listeners can replay')),
+    v.pipe(
+      retentionAge,
+      v.description('How long history stays readable, so how far back listeners can replay'),
+    ),
     HISTORY,
   ),
   retention: v.optional(
@@ -99,7 +104,7 @@ export const adminVars = section({
     v.pipe(
       duration,
       v.description(
-        "Longest time between two runs of the compactor that counts: a longer one may be a clock that was turned. It must exceed the distance of the cron's times",
+        'Longest time between two runs of the compactor that counts: a longer one may mean that the clock was set wrongly. It must exceed the time between two times of the cron',
       ),
     ),
     LONGEST_GAP,
@@ -109,7 +114,7 @@ export const adminVars = section({
       v.array(root),
       v.minLength(1, 'Nothing can be cleaned without roots: leave them out, or name some'),
       v.description(
-        'Folders outside which nothing is deleted, such as /ec/diss/. Default: those of the schemas',
+        'Folders of keys, such as /ec/diss/. Nothing outside them is deleted. Default: those of the schemas',
       ),
     ),
   ),
@@ -125,7 +130,7 @@ export const adminVars = section({
       v.nullable(v.pipe(v.number(), v.minValue(1))),
       v.metadata({ unit: 'MiB' }),
       v.description(
-        'After a compaction, members with so much unused room, and more of it than of used, are defragmented; null: only by hand',
+        'After a compaction, members with so much unused space, and more unused than used, are defragmented; null: only by hand',
       ),
     ),
     WASTE_MEBIBYTES,
@@ -134,7 +139,7 @@ export const adminVars = section({
 
 export type AdminVars = v.InferOutput<typeof adminVars>
 
-/** The launcher reads it more closely. */
+/** Checks only the form. The launcher checks the fields. */
 const cron = v.pipe(
   v.string(),
   v.regex(

@@ -1,8 +1,8 @@
 /**
- * A claim to a job: of several admins one runs it, and one that was replaced can do no more.
+ * A claim to a job: only one of several admins runs the job, and an admin that was replaced can write nothing more.
  *
- * No lock is held. The claim is a key that its admin rewrites, and every write of the job is guarded by the revision of that
- * key. An admin that was stopped for an hour and goes on finds its guard broken, whoever has taken over meanwhile.
+ * A claim is not a lock. It is a key that its admin rewrites, and the revision of that key guards every write of the job. An admin
+ * that was stopped for an hour and goes on cannot write, because the admin that has taken over has changed the key.
  *
  * @module
  */
@@ -21,7 +21,6 @@ import {
 } from './job_record.ts'
 import { ABANDONED_MS, PROGRESS_MS } from './limits.ts'
 
-/** What a claim is made with. */
 export interface ClaimParts {
   readonly store: Store
   readonly clock: Clock
@@ -31,40 +30,40 @@ export interface ClaimParts {
 
 /** A job that this admin runs. */
 export interface Claim {
-  /** Revision of the claim's last write, which is a put and nothing else; 0n in a store that is full and takes no claim. */
+  /** Revision of the claim's last write, which holds only that one put; 0n when the store is full and takes no claim. */
   revision(): Revision
-  /** Guards of every write of the job. Empty in a store that is full and takes no claim: what is done then is safe without. */
+  /** Guards for every write of the job. Empty when the store is full and takes no claim: the writes are then safe without a guard. */
   fence(): readonly Compare[]
-  /** @throws {AvisoError} `ERR_JOB_RUNNING` when the key of the claim is not as this admin left it. */
+  /** @throws {AvisoError} `ERR_JOB_RUNNING` when another admin has changed the key of the claim. */
   check(kv: KeyValue | undefined): void
-  /** Tells how far the job is, now and then. @throws {AvisoError} `ERR_JOB_RUNNING` when another admin has taken over. */
+  /** Stores the job's progress, at most every 5 s. @throws {AvisoError} `ERR_JOB_RUNNING` when another admin has taken over. */
   progress(report: JobReport): Promise<void>
-  /** Makes sure that the job is still this admin's. @throws {AvisoError} `ERR_JOB_RUNNING` when it is not. */
+  /** Renews the claim. @throws {AvisoError} `ERR_JOB_RUNNING` when another admin has taken over. */
   renew(): Promise<void>
-  /** Ends the claim. What it cannot write it leaves: the claim is then taken over once it is old. */
+  /** Ends the claim. When the store does not take the result, another admin can take the claim over once it is old. */
   finish(state: 'done' | 'failed', report: JobReport): Promise<void>
 }
 
-/** What came of {@link claimJob}. */
+/** The result of {@link claimJob}. */
 export type ClaimOutcome =
   | { readonly kind: 'claimed'; readonly claim: Claim }
-  /** It runs elsewhere. */
+  /** An admin runs the job already. */
   | { readonly kind: 'running'; readonly record: JobRecord }
   /** The run of this schedule time was done already. */
   | { readonly kind: 'served'; readonly record: JobRecord }
-  /** It was to be resumed only. */
+  /** The request was only to resume a job, and the job has never run. */
   | { readonly kind: 'never_run' }
 
-/** Who asks for the job. */
+/** How a job is asked for: by a schedule or by hand. */
 export interface ClaimRequest {
-  /** Time of the schedule, milliseconds since 1970; absent: by hand, at once. */
+  /** Scheduled time, milliseconds since 1970; absent when the job is started by hand. */
   readonly slot?: number
-  /** Only where the job was run before. */
+  /** Whether to claim the job only if it has run before. */
   readonly isResumed?: boolean
 }
 
 /**
- * Claims a job.
+ * Claims a job for this admin.
  *
  * @throws {AvisoError} What the store throws.
  */
@@ -95,16 +94,16 @@ export async function claimJob(
     const revision = await put(parts, key, kv?.modRevision ?? 0n, record)
     if (revision !== undefined)
       return { kind: 'claimed', claim: createClaim(parts, { key, record, revision }) }
-    // Another admin was faster: what it has written decides.
+    // Another admin was faster: the next turn reads what it wrote.
   }
 }
 
 function isAlive({ state, at }: JobRecord, now: number): boolean {
-  // The other admin's clock may be ahead or behind; being wrong here costs a repeated run, since the fence holds all the same.
+  // The other admin's clock may differ. A wrong decision here only costs a repeated run, because the fence still holds.
   return state === 'running' && Math.abs(now - Date.parse(at)) < ABANDONED_MS
 }
 
-/** A schedule time that lies far ahead was written by a clock that was wrong: it serves nothing. */
+/** Whether the record covers the wanted scheduled time. A time far in the future came from a wrong clock and covers nothing. */
 function isServed({ state, slot }: JobRecord, wanted: number, now: number): boolean {
   if (slot === undefined || state === 'running') return false
   const served = Date.parse(slot)
@@ -112,9 +111,9 @@ function isServed({ state, slot }: JobRecord, wanted: number, now: number): bool
 }
 
 /**
- * Writes a record if the key is as it was.
+ * Writes a record if the key still has the revision that was read.
  *
- * @returns Its revision; 0n where the store is full and has written nothing; `undefined` if somebody else wrote.
+ * @returns the revision of the write; 0n when the store is full and wrote nothing; `undefined` when another admin wrote first
  */
 async function put(
   { store, holder }: ClaimParts,
@@ -135,7 +134,7 @@ async function put(
     const [kv] = (await store.range({ key })).kvs
     const written = kv === undefined ? undefined : parseJobRecord(kv.value)
     if (kv !== undefined && written?.holder === holder && written.at === record.at) return kv.modRevision
-    // It may still be applied; then the next claim finds it and waits until it is old.
+    // The store may still apply this write. The next claim then finds the record and waits until it is old.
     throw error
   }
 }
@@ -182,10 +181,10 @@ function superseded(): AvisoError {
   return new AvisoError('ERR_JOB_RUNNING', 'Another admin has taken over this job, so this one has stopped')
 }
 
-/** The refusal of a job that runs. */
+/** The error for a job that is running already. */
 export function alreadyRunning(name: JobName, { since }: Pick<JobRecord, 'since'>): AvisoError {
   return new AvisoError(
     'ERR_JOB_RUNNING',
-    `The job ${name} has been running since ${since}: see its progress with status; if its admin is gone, it can be taken over after ${ABANDONED_MS / 60_000} minutes`,
+    `The job ${name} has been running since ${since}: see its progress with status; if its admin has stopped, run the job again after ${ABANDONED_MS / 60_000} minutes`,
   )
 }

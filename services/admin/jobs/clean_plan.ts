@@ -1,5 +1,5 @@
 /**
- * Where the cleaner has to look: as few keys as the key formats allow.
+ * Plans where the cleaner looks for expired keys, so that it reads as few keys as the key formats allow.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { ExpiryRule } from '#shared/retention/expiry.ts'
 import { prefixEnd, prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
-/** How the expired keys of a rule are found. */
+/** How to find the expired keys of a rule. */
 export type Search =
   /** All of them lie in one range. */
   | { readonly kind: 'range'; readonly range: Required<KeyRange> }
@@ -18,9 +18,9 @@ export type Search =
 /**
  * Plans the search of a rule.
  *
- * - Where the date comes first and sorts, all expired keys lie before the first date that is young.
- * - Where other fields come before the date, and the index holds them, the index tells where expired keys are.
- * - Everywhere else, and when asked to, all keys of the event type are looked at.
+ * - When the date comes first and sorts, all expired keys lie before the oldest date that is still kept.
+ * - When other fields come before the date, and the index holds them, the index says where expired keys are.
+ * - In all other cases, and when a full search is asked for, the search reads all keys of the event type.
  *
  * @param index The rule of the event type's admin keys.
  * @param isFull Whether to look at all keys.
@@ -40,13 +40,13 @@ export function planSearch(
   return { kind: 'index', index, range: indexed }
 }
 
-/** All keys whose date is over, where the date follows the rule's fixed text and sorts. */
+/** The range of all keys with an expired date; `undefined` unless the date follows the rule's fixed text and sorts. */
 function expiredRange({ date, prefix, ageMs }: ExpiryRule, now: number): Required<KeyRange> | undefined {
   if (date === undefined || date.index > 0 || !date.reader.isSortable) return undefined
   return { key: toBytes(prefix), end: prefixEnd(toBytes(prefix + date.reader.write(now - ageMs))) }
 }
 
-/** Whether an index key holds everything that stands in a notification key up to the date. */
+/** Whether an index key holds all fields of a notification key up to and including the date. */
 function tellsPrefix(index: ExpiryRule, { date, format }: ExpiryRule): boolean {
   return (
     date !== undefined &&
@@ -68,7 +68,7 @@ export function indexedRange(
   const { literals, fields } = rule.format
   const through = rule.date?.index ?? 0
   let prefix = literals[0] ?? ''
-  // The text behind the date belongs to it, so that a date is no prefix of another one.
+  // The prefix includes the text behind the date, so that a date is never the prefix of another date.
   for (let place = 0; place <= through; place++)
     prefix += (named.get(fields[place] ?? '') ?? '') + (literals[place + 1] ?? '')
   return prefixRange(prefix)

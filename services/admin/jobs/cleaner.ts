@@ -1,6 +1,6 @@
 /**
- * The cleaner: deletes notifications that have outlived their retention, of every missed day, and the index keys of 1.x with
- * them. Status documents stay: they are what 1.x clients find history by.
+ * The cleaner: deletes notifications that have outlived their retention, also those of days without a run, and 1.x's index keys for them.
+ * Status documents stay, because 1.x clients find history by them.
  *
  * @module
  */
@@ -27,7 +27,6 @@ import { createPacer, type Pacer } from './pacer.ts'
 import type { AdminSettings } from './settings.ts'
 import { walkKeys } from './walk_keys.ts'
 
-/** What the cleaner works with. */
 export interface CleanerParts {
   readonly store: Store
   readonly schemas: Schemas
@@ -37,9 +36,9 @@ export interface CleanerParts {
 
 /** How a run is asked for. */
 export interface CleanOptions extends RunOptions {
-  /** The date alone decides, as in 1.x: what was written lately goes, too. */
+  /** Whether the date alone decides, as in 1.x: notifications written recently with an old date are then deleted, too. */
   readonly byDate: boolean
-  /** Look at all keys, not only where the formats and the index say that old ones are. */
+  /** Whether to look at all keys, and not only where the formats and the index place old ones. */
   readonly full: boolean
   /** Event types to clean; absent: all. */
   readonly events: readonly string[] | undefined
@@ -51,15 +50,15 @@ export interface EventCleaning {
   readonly event: string
   /** Keys looked at. */
   scanned: number
-  /** Notifications and index keys deleted, or in a dry run to be deleted. */
+  /** Notifications and index keys deleted; in a dry run, those that a run would delete. */
   deleted: number
   /** Bytes of their keys and values. */
   bytes: number
-  /** Keys kept although their date is over, because they were written within the retention, or were written again meanwhile. */
+  /** Keys kept despite an expired date, because they were written within the retention, or written again meanwhile. */
   kept_recent: number
 }
 
-/** What a run did, or has done so far. */
+/** The result of a run, or its progress so far. */
 export interface CleaningReport {
   readonly deleted: number
   readonly bytes: number
@@ -67,7 +66,6 @@ export interface CleaningReport {
   readonly events: readonly Readonly<EventCleaning>[]
 }
 
-/** One run. */
 interface Run extends CleanerParts {
   readonly options: CleanOptions
   readonly pacer: Pacer
@@ -79,10 +77,11 @@ interface Run extends CleanerParts {
 }
 
 /**
- * Runs once.
+ * Runs the cleaner once.
  *
- * @throws {AvisoError} `ERR_CLOCK_UNSURE`, `ERR_JOB_RUNNING`, `ERR_UNKNOWN_EVENT`, `ERR_CONFIG`, and what the store throws. What
- * was deleted until then is in the last progress.
+ * @throws {AvisoError} `ERR_CLOCK_UNSURE` when the clock is far ahead of the store; `ERR_JOB_RUNNING` when another admin has taken over;
+ *   `ERR_UNKNOWN_EVENT`; `ERR_CONFIG` when a key lies outside the roots; and what the store throws. The last progress says what was
+ *   deleted before the error.
  */
 export async function clean(parts: CleanerParts, options: CleanOptions): Promise<CleaningReport> {
   const { store, schemas, clock, settings } = parts
@@ -134,7 +133,7 @@ async function cleanEvent(run: Run, event: string): Promise<void> {
   }
 }
 
-/** One rule of a run. */
+/** One rule of a run, with its bounds and its count. */
 interface Task {
   readonly rule: ExpiryRule
   readonly bounds: ExpiryBounds
@@ -142,10 +141,11 @@ interface Task {
 }
 
 /**
- * How old writes are, as far as that is known.
+ * The revisions up to which writes count as old.
  *
- * Once marks go back far enough, they tell it. Before that, what was written before the first mark is as old as its date says:
- * nobody watched, as with 1.x; but what the journal knows to be recent is kept. Keys without a date wait for the marks.
+ * Marks (revisions noted with their time) decide once they go back far enough. Until then, a key written before the first mark counts
+ * as old as its date, as in 1.x, unless the journal shows that it is recent. A key without a date is kept until the marks go back far
+ * enough.
  */
 async function boundsOf(run: Run, event: string, ageMs: number): Promise<ExpiryBounds> {
   const { history, now, store, settings, options, head } = run
@@ -160,7 +160,7 @@ async function boundsOf(run: Run, event: string, ageMs: number): Promise<ExpiryB
   return { ...bounds, recentAfter: isRecent ? position.revision - 1n : unwatched }
 }
 
-/** @returns How many keys of the rule were kept although their date is over. */
+/** @returns the number of the rule's keys that were kept despite an expired date */
 async function cleanRange(
   run: Run,
   { rule, bounds, tally }: Task,
@@ -175,7 +175,7 @@ async function cleanRange(
       tally.scanned++
       const examined = examineKey(rule, { key: toText(kv.key), modRevision: kv.modRevision }, bounds)
       if (examined.verdict === 'expired') expired.push(kv)
-      // A key without a date is recent until marks prove otherwise: that is nothing to tell.
+      // A key without a date counts as recent until marks prove otherwise, so the report does not count it.
       if (examined.verdict === 'recent' && rule.date !== undefined) tally.kept_recent++
       skipTo = examined.skipTo
       if (skipTo !== undefined) break
@@ -186,7 +186,7 @@ async function cleanRange(
   return tally.kept_recent - before
 }
 
-/** Cleans what the index names, and then the index. */
+/** Cleans the notifications that the index keys name. */
 async function cleanIndexed(
   run: Run,
   { rule, bounds, tally }: Task,
@@ -204,7 +204,7 @@ async function cleanIndexed(
   })
 }
 
-/** Deletes keys, counts them, and tells how far the run is. */
+/** Deletes keys, counts them, and reports the progress of the run. */
 async function remove(run: Run, tally: EventCleaning, kvs: readonly KeyValue[]): Promise<void> {
   const { store, pacer, fence, options } = run
   for (const { key } of kvs) {
@@ -229,6 +229,6 @@ function deletion(parts: Pick<DeleteParts, 'store' | 'pacer'>, claim: Claim | un
 function outside(event: string): AvisoError {
   return new AvisoError(
     'ERR_CONFIG',
-    `Keys of ${event} lie outside the admin's roots, so nothing of it was deleted: add its prefix to roots, or leave roots out`,
+    `Keys of ${event} lie outside the admin's roots, so the cleaner stopped: add their prefix to roots, or leave roots out`,
   )
 }

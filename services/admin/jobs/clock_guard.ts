@@ -1,5 +1,5 @@
 /**
- * Asks the store whether the clock can be right, before anything is deleted on its word.
+ * Compares the clock with times in the store, so that a wrong clock does not lead to deletions.
  *
  * @module
  */
@@ -18,8 +18,8 @@ const DAY_MS = 86_400_000
 const STATUS_TIME = /"date_time": ?"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})\d{0,3}Z"/
 
 /**
- * Times that the store tells of: the newest mark; without marks, the newest entry of every journal and the status document of
- * every event type that has one only.
+ * The times in the store that the clock is compared with: the newest mark. Without marks: the newest journal entry of every event type,
+ * and the status document of every event type that has only one.
  *
  * @throws {AvisoError} What the store throws.
  */
@@ -51,7 +51,7 @@ export function requireSoundClock(now: number, signs: readonly number[]): void {
   const days = formatDuration(Math.round(check.aheadMs / DAY_MS) * DAY_MS)
   throw new AvisoError(
     'ERR_CLOCK_UNSURE',
-    `The clock is ${days} ahead of everything in the store, so nothing was deleted: set the clock, or confirm it with trust_clock if the store really was quiet for so long`,
+    `The clock is ${days} ahead of everything in the store, so nothing was deleted: set the clock, or use trust_clock if nothing was written for so long`,
     { details: { clock: new Date(now).toISOString() } },
   )
 }

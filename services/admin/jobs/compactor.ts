@@ -1,8 +1,8 @@
 /**
- * The compactor: notes when the store's revisions were written, and forgets history that has outlived its retention.
+ * The compactor: records when the store's revisions were written, and compacts history that has outlived its retention.
  *
- * Every step may be the last one before the admin dies. The mark and the target are stored first, under a guard; compacting
- * to the same revision again does nothing; and what was not compacted is planned again by the next run.
+ * The admin may die after any step. So the mark and the target are stored first, under a guard. Compacting to the same revision again
+ * does nothing, and the next run plans again what was not compacted.
  *
  * @module
  */
@@ -18,7 +18,6 @@ import { readHistory, writeHistory, type ReadHistory } from './history_store.ts'
 import { CAS_ATTEMPTS } from './limits.ts'
 import { longestAgeMs, type AdminSettings } from './settings.ts'
 
-/** What the compactor works with. */
 export interface CompactorParts {
   readonly store: Store
   readonly clock: Clock
@@ -30,30 +29,32 @@ export interface CompactorParts {
 export interface RunOptions {
   /** Absent in a dry run, which writes nothing. */
   readonly claim: Claim | undefined
-  /** The operator says that the clock is right, whatever the store tells, and that the time since the last run has really passed. */
+  /** Whether the operator vouches for the clock: it is right despite the times in the store, and the time since the last run has passed. */
   readonly trustClock: boolean
   readonly signal: AbortSignal
 }
 
-/** What a run did. */
+/** The result of a run. */
 export interface CompactionReport {
   /** The store's revision. */
   readonly revision: string
-  /** Oldest revision that stays readable by this run's doing; absent: everything does. */
+  /** Oldest revision that is readable after this run; absent when nothing was old enough to compact. */
   readonly compacted_to?: string
-  /** When that revision had surely been written. */
+  /** Time by which that revision had surely been written. */
   readonly written_before?: string
-  /** Whether there was anything to forget. */
+  /** Whether there was history to compact. */
   readonly outcome: 'nothing_old_enough' | 'compacted' | 'already_compacted' | 'dry_run'
-  /** What the clock did since the last run. `gap` and `back` are time that does not count. */
+  /** How the clock moved since the last run. After `gap` and `back`, the time since then does not count. */
   readonly clock: CompactionPlan['step']
   readonly marks: number
 }
 
 /**
- * Runs once.
+ * Runs the compactor once.
  *
- * @throws {AvisoError} `ERR_CLOCK_UNSURE`, `ERR_JOB_RUNNING`, `ERR_STORE_PROTOCOL`, `ERR_CONFLICT`, and what the store throws.
+ * @throws {AvisoError} `ERR_CLOCK_UNSURE` when the clock is far ahead of the last mark; `ERR_JOB_RUNNING` when another admin has taken
+ *   over; `ERR_STORE_PROTOCOL` when the store is behind its own history; `ERR_CONFLICT` when other admins keep writing the history; and
+ *   what the store throws.
  */
 export async function compact(parts: CompactorParts, options: RunOptions): Promise<CompactionReport> {
   const { store, logger } = parts
@@ -74,13 +75,13 @@ export async function compact(parts: CompactorParts, options: RunOptions): Promi
     logger('info', 'History was compacted', { revision: plan.target, written_before: found.written_before })
     return { ...found, outcome: 'compacted' }
   } catch (error) {
-    // By the last run, by another admin, or by one of 1.x.
+    // The last run, another admin, or a compactor of 1.x has done it.
     if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return { ...found, outcome: 'already_compacted' }
     throw error
   }
 }
 
-/** Plans, and stores what the plan says. Whoever loses the race for the history plans again from what the winner wrote. */
+/** Plans a compaction and stores its marks. When another admin writes the history first, this one reads it and plans again. */
 async function planAndMark(
   parts: CompactorParts,
   options: RunOptions,
@@ -95,16 +96,16 @@ async function planAndMark(
       if (await writeHistory(store, read, { history: plan.history, fence }, options))
         return { head: read.head, plan }
     } catch (error) {
-      // A full store takes no mark, but it can be compacted, which is what it needs; the plan is as sound without.
+      // A full store takes no mark, but it can be compacted, and it needs that. The plan is safe without the mark.
       if (isAvisoError(error, 'ERR_STORE_FULL')) return { head: read.head, plan }
       if (!isAvisoError(error, 'ERR_OUTCOME_UNKNOWN')) throw error
     }
-    // A broken fence shows here: the claim can no longer be renewed.
+    // When another admin has taken over, the claim can no longer be renewed, so this throws.
     await options.claim.renew()
   }
   throw new AvisoError(
     'ERR_CONFLICT',
-    'Other admins keep writing the history: see that only one compactor is scheduled',
+    'Other admins keep writing the history: check that only one compactor is scheduled',
   )
 }
 
@@ -120,7 +121,7 @@ function planFrom(
     return planCompaction({
       history,
       head,
-      // The claim was put before the history was read.
+      // The claim was written before the history was read.
       boundary: options.claim?.revision(),
       now,
       retentionMs: settings.historyMs,
@@ -131,7 +132,7 @@ function planFrom(
     if (!(cause instanceof RangeError)) throw cause
     throw new AvisoError(
       'ERR_STORE_PROTOCOL',
-      'The store is behind its own history: a member lags, or a backup was restored in part; try again later',
+      'The store is behind its own history: a member lags, or a backup was only partly restored; try again later',
       { cause },
     )
   }

@@ -1,5 +1,5 @@
 /**
- * Retention by count: the newest notifications of an event type stay.
+ * Applies retention by count: the newest notifications of an event type stay.
  *
  * @module
  */
@@ -10,27 +10,26 @@ import { prefixRange, toText } from '#shared/bytes/bytes.ts'
 import type { KeyValue, Revision } from '#shared/store/store.ts'
 import { walkKeys, type WalkParts } from './walk_keys.ts'
 
-/** What limiting works with. */
 export interface CountLimitParts extends WalkParts {
   readonly schemas: Schemas
   /** Deletes keys. */
   readonly remove: (kvs: readonly KeyValue[]) => Promise<void>
 }
 
-/** What to limit. */
+/** The limit of one event type. */
 export interface CountLimit {
   readonly event: string
   /** Most notifications to keep. */
   readonly count: number
-  /** The store's revision: what comes later is not looked at. */
+  /** The store's revision. Later writes are not looked at. */
   readonly head: Revision
 }
 
-/** Deletes the oldest notifications beyond the count, by their last write. Costs a few passes over all of them where there are too many. */
+/** Deletes the notifications beyond the count that were written longest ago. Takes a few passes over all keys when there are too many. */
 export async function limitCount(parts: CountLimitParts, { event, count, head }: CountLimit): Promise<void> {
   const { schemas, store, signal } = parts
   const range = prefixRange(schemas.require(event).formats.key.literals[0] ?? '')
-  // Counted by the store first: with the keys of others among them, it is no fewer than there are.
+  // The store counts first, which is cheap. Its count may include keys of other event types, so it is never too low.
   const most = (await store.range({ ...range, countOnly: true }, { signal })).count
   if (most <= BigInt(count)) return
   const walk = (visit: (kv: KeyValue) => void, endOfPage?: () => Promise<void>): Promise<void> =>

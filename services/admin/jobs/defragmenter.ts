@@ -1,7 +1,7 @@
 /**
- * Gives a store's unused room back, one member after the other, the leader last.
+ * Frees a store's unused disk space, one member after the other, the leader last.
  *
- * A member that is defragmented answers nobody, so the next one has its turn only when the last one is back and has caught up.
+ * A member answers no request while it is defragmented. So the next member begins only when the last one answers and has caught up.
  *
  * @module
  */
@@ -13,49 +13,48 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Claim } from './claim.ts'
 
-/** Between looks at a member that is coming back, and how long it may take. */
+/** Time between two checks of a member that is coming back, and the longest time that it may take. */
 const RETURN_MS = { poll: 200, most: 60_000 } as const
-/** A member so far behind is still catching up. */
+/** A member that is further behind than this is still catching up. */
 const MAX_LAG_REVISIONS = 100n
 
-/** What the defragmenter works with. */
 export interface DefragmenterParts {
   readonly maintenance: StoreMaintenance
   readonly clock: Clock
   readonly logger: Logger
 }
 
-/** Which members, and how. */
+/** Which members to defragment, and how. */
 export interface DefragmentOptions extends CallOptions {
-  /** Absent: only looks. */
+  /** Absent in a dry run. */
   readonly claim: Claim | undefined
-  /** Members with at least so much unused room, and more of it than of used; absent: all. Bytes. */
+  /** Defragment only members with at least so many unused bytes, and more unused than used; absent: all members. */
   readonly wasteBytes?: number | undefined
 }
 
-/** What was done to a member. */
+/** The result for one member. */
 export interface MemberReport {
   readonly id: string
   readonly name: string
   readonly is_leader: boolean
   readonly bytes_before: number
   readonly bytes_in_use: number
-  /** Absent where it was only looked at. */
+  /** Absent in a dry run. */
   readonly bytes_after?: number
 }
 
-/** What a run did. */
+/** The result of a run. */
 export interface DefragmentReport {
   readonly members: readonly MemberReport[]
-  /** Alarms for want of room that were taken back. */
+  /** Number of `NOSPACE` alarms (a member's disk quota is used up) that were cleared. */
   readonly disarmed: number
 }
 
 /**
- * Runs once, and takes back the alarms for want of room once all members have it again.
+ * Runs the defragmenter once, and clears `NOSPACE` alarms after all members have space again.
  *
- * @throws {AvisoError} `ERR_STORE_UNAVAILABLE` before anything is done when a member does not answer: with one member away, another
- *   one must not pause. Also what the store throws, and `ERR_JOB_RUNNING`.
+ * @throws {AvisoError} `ERR_STORE_UNAVAILABLE` when a member does not answer. Nothing is done then, because no other member may pause.
+ *   The same code when a member does not come back. `ERR_JOB_RUNNING` when another admin has taken over, and what the store throws.
  */
 export async function defragment(
   parts: DefragmenterParts,
@@ -95,7 +94,7 @@ function isWorthwhile(unusedBytes: number, usedBytes: number, { wasteBytes }: De
   return wasteBytes === undefined || (unusedBytes >= wasteBytes && unusedBytes > usedBytes)
 }
 
-/** Waits until a member answers and has what the others have. */
+/** Waits until a member answers and has caught up with the others. */
 async function returned(
   { maintenance, clock }: DefragmenterParts,
   { id }: StoreMember,
@@ -110,18 +109,18 @@ async function returned(
     if (clock.monotonic() >= deadline || options.signal?.aborted === true)
       throw new AvisoError(
         'ERR_STORE_UNAVAILABLE',
-        'A member has not come back after its defragmentation: look at it before going on',
+        'A member has not come back after its defragmentation: check it, then run defragment again',
       )
     await clock.sleep(RETURN_MS.poll, options.signal)
   }
 }
 
-/** In this order only: an alarm that is taken back while a member is full comes again with the next write. */
+/** Clears `NOSPACE` alarms. Only after defragmentation: an alarm cleared while a member is full returns with the next write. */
 async function disarm({ maintenance, logger }: DefragmenterParts, options: CallOptions): Promise<number> {
   const alarms = (await maintenance.alarms(options)).filter(({ kind }) => kind === 'NOSPACE')
   for (const alarm of alarms) {
     await maintenance.disarm(alarm, options)
-    logger('warn', 'The alarm of a member that had no room was taken back', { member: alarm.memberId })
+    logger('warn', 'The NOSPACE alarm of a member was cleared', { member: alarm.memberId })
   }
   return alarms.length
 }
@@ -133,6 +132,6 @@ function toReport({ id, name, isLeader, sizeBytes, sizeInUseBytes }: StoreMember
 function unreachable({ name, id }: StoreMember): AvisoError {
   return new AvisoError(
     'ERR_STORE_UNAVAILABLE',
-    `The member ${name === '' ? id : name} does not answer, so no other one may pause: bring it back first, and name all members in the store's address`,
+    `The member ${name === '' ? id : name} does not answer, so no other member may pause: restart it first, and name all members in the store's address`,
   )
 }

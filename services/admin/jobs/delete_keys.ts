@@ -1,5 +1,5 @@
 /**
- * Deletes keys in bounded transactions, each key only as it was seen: what is written meanwhile stays.
+ * Deletes keys in bounded transactions. A key that was written again since it was read stays.
  *
  * @module
  */
@@ -12,29 +12,30 @@ import { DELETE_KEYS } from './limits.ts'
 import { jobKey, type JobName } from './job_record.ts'
 import type { Pacer } from './pacer.ts'
 
-/** What was done. */
+/** The result of a deletion. */
 export interface Deleted {
   readonly keys: number
-  /** Of keys and values. */
+  /** Bytes of the deleted keys and values. */
   readonly bytes: number
-  /** Keys that were written again meanwhile, and stay. */
+  /** Number of keys that were written again meanwhile, and stay. */
   readonly rewritten: number
 }
 
-/** What a deletion works with. */
 export interface DeleteParts {
   readonly store: Store
   readonly pacer: Pacer
   readonly job: JobName
-  /** Absent: only counts. */
+  /** Absent in a dry run, which only counts. */
   readonly claim: Claim | undefined
 }
 
 /**
  * Deletes keys.
  *
- * @param kvs As they were read, with their values, which are counted: the guard makes sure that they are the ones deleted.
- * @throws {AvisoError} `ERR_JOB_RUNNING` when another admin has taken over, and what the store throws. What is deleted is.
+ * @param kvs The keys as they were read, with their values, because their bytes are counted. A guard on each revision makes sure that
+ *   exactly these are deleted.
+ * @throws {AvisoError} `ERR_JOB_RUNNING` when another admin has taken over, and what the store throws. Batches deleted before the error
+ *   stay deleted.
  */
 export async function deleteKeys(parts: DeleteParts, kvs: readonly KeyValue[]): Promise<Deleted> {
   const { claim } = parts
@@ -78,7 +79,7 @@ async function deleteBatch(
     if (succeeded) break
     const [own, ...found] = results.map(onlyKey)
     claim.check(own)
-    // One that is gone was deleted by another hand, or by this one where the answer was lost. Either way it is gone.
+    // A key that is gone counts as deleted: another client deleted it, or this admin did and the answer was lost.
     const unchanged = present.filter(({ modRevision }, index) => found[index]?.modRevision === modRevision)
     if (unchanged.length === present.length)
       throw new AvisoError('ERR_STORE_PROTOCOL', 'The store refused a deletion whose guards all hold')

@@ -1,5 +1,6 @@
 /**
- * The history of time marks in the store: read, and written only by whoever has seen the last state of it.
+ * Reads and writes the history of time marks (revisions with the time when they were written) in the store. A write succeeds only when
+ * the writer has read the latest state.
  *
  * @module
  */
@@ -15,19 +16,19 @@ import { parseLegacyHistory } from '#shared/retention/legacy_history.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { CallOptions, Compare, Revision, Store } from '#shared/store/store.ts'
 
-/** The history as it was read. */
+/** The history, with the revisions that guard its next write. */
 export interface ReadHistory {
   readonly history: MarkHistory
   /** The store's revision at that moment. */
   readonly head: Revision
-  /** Revision of the history's key, 0n where there is none: the guard of the next write. */
+  /** Revision of the history's key, or 0n when it does not exist: the guard of the next write. */
   readonly guard: Revision
 }
 
 /**
- * Reads the history, or takes over that of aviso 1.x where there is none of ours yet.
+ * Reads the history, or takes over the history of aviso 1.x when ours does not exist yet.
  *
- * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a foreign value, and what the store throws.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that is not a history, and what the store throws.
  */
 export async function readHistory(
   store: Store,
@@ -43,10 +44,10 @@ export async function readHistory(
 }
 
 /**
- * Writes the history if it is as it was read.
+ * Writes the history if it has not changed since it was read.
  *
- * @param fence Further guards.
- * @returns Whether it was.
+ * @param fence Further guards of the write.
+ * @returns `true` when the history was written, `false` when a guard failed
  */
 export async function writeHistory(
   store: Store,

@@ -1,5 +1,5 @@
 /**
- * What the store keeps of each job of the admins: who runs it, since when, and what came of the last run.
+ * The record of a job in the store: which admin runs it, since when, and the result of the last run.
  *
  * @module
  */
@@ -11,20 +11,21 @@ import { toBytes, toText } from '#shared/bytes/bytes.ts'
 export const JOB_NAMES = ['compact', 'clean', 'defragment', 'wipe'] as const
 export type JobName = (typeof JOB_NAMES)[number]
 
-/** Figures and texts of a run, as they are shown. */
+/** Figures and texts of a run, as clients see them. */
 export type JobReport = Readonly<Record<string, unknown>>
 
 /** The value of a job's key. */
 export interface JobRecord {
   readonly state: 'running' | 'done' | 'failed'
-  /** Random name of the admin that runs it. */
+  /** Random name of the admin that runs the job. */
   readonly holder: string
-  /** Time of the schedule that the run serves, RFC 3339; absent in runs by hand before any scheduled one. */
+  /** Latest scheduled time that a run has covered, RFC 3339; absent before the first scheduled run. */
   readonly slot?: string
-  /** When it began, and when its admin last said so; RFC 3339. */
+  /** When the run began, RFC 3339. */
   readonly since: string
+  /** When its admin last wrote this record, RFC 3339. */
   readonly at: string
-  /** Progress while it runs, else the result. */
+  /** Progress while the job runs; afterwards its result. */
   readonly report?: JobReport
 }
 
@@ -38,7 +39,7 @@ export function encodeJobRecord(record: JobRecord): Uint8Array {
   return toBytes(JSON.stringify(record))
 }
 
-/** Reads the value back; `undefined` for anything else, which the next run then replaces. */
+/** Reads a record; `undefined` for any other value, which the next run then replaces. */
 export function parseJobRecord(value: Uint8Array): JobRecord | undefined {
   try {
     const record = JSON.parse(toText(value)) as Partial<JobRecord> | null

@@ -1,5 +1,5 @@
 /**
- * The admin's jobs: one run of each at a time, here and among all admins; by schedule or by hand.
+ * Runs the admin's jobs, by schedule or by hand. Only one run of each job is active at a time, among all admins.
  *
  * @module
  */
@@ -25,7 +25,6 @@ import {
 } from './job_record.ts'
 import type { AdminSettings } from './settings.ts'
 
-/** What the jobs work with. */
 export interface JobsParts {
   readonly store: Store
   /** Absent in a store without members. */
@@ -40,45 +39,45 @@ export interface JobsParts {
 
 /** How a job is asked for. */
 export interface JobOptions {
-  /** Only looks, and writes nothing. */
+  /** Whether to write nothing, and only report what a run would do. */
   readonly dryRun?: boolean
   readonly trustClock?: boolean
   /** See {@link CleanOptions}. */
   readonly byDate?: boolean
   readonly full?: boolean
   readonly events?: readonly string[] | undefined
-  /** Time of the schedule that asks; absent: by hand. Milliseconds since 1970. */
+  /** Scheduled time, milliseconds since 1970; absent when the job is started by hand. */
   readonly slot?: number
-  /** Only where the job was run before. */
+  /** Whether to run the job only if it has run before. */
   readonly isResumed?: boolean
   readonly onProgress?: (report: JobReport) => void
 }
 
-/** A run that is not needed: a schedule found the job done or running elsewhere. */
+/** A run that was not needed: the job is running or done already, or it was only to be resumed and has never run. */
 export interface SkippedRun {
   readonly skipped: 'running' | 'served' | 'never_run'
 }
 
-/** The work of a job, under its claim; without one it only looks. */
+/** The work of a job under its claim. Without a claim it writes nothing. */
 export type Work = (claim: Claim | undefined, signal: AbortSignal) => Promise<JobReport>
 
 /** The jobs of an admin. */
 export interface Jobs {
   /**
-   * Runs a job of the schedule.
+   * Runs a job that can be scheduled.
    *
-   * @throws {AvisoError} `ERR_JOB_RUNNING` by hand while it runs, here or elsewhere; and what the job throws.
+   * @throws {AvisoError} `ERR_JOB_RUNNING` when it is started by hand while any admin runs it; and what the job throws.
    */
   run(name: Exclude<JobName, 'wipe'>, options?: JobOptions): Promise<JobReport | SkippedRun>
-  /** Runs other work under the claim of a job. Throws as {@link run}. */
+  /** Runs the given work under the claim of a job. Throws as {@link run}. */
   runWork(name: JobName, options: JobOptions, work: Work): Promise<JobReport | SkippedRun>
-  /** What the store knows of each job. */
+  /** The record of each job that has run. */
   records(): Promise<Readonly<Partial<Record<JobName, JobRecord>>>>
-  /** Lets running jobs end at their next step, and waits for it. */
+  /** Stops running jobs at their next step, and waits for them. */
   close(): Promise<void>
 }
 
-/** Makes the jobs. Nothing runs by itself. */
+/** Makes the jobs. No job runs by itself. */
 export function createJobs(parts: JobsParts): Jobs {
   const { store, clock, logger, holder } = parts
   const stop = new AbortController()
@@ -118,7 +117,7 @@ export function createJobs(parts: JobsParts): Jobs {
       throw alreadyRunning(name, known)
     }
     const done = runClaimed(name, options, work)
-    // A dry run hinders nobody.
+    // A dry run does not keep another run from starting.
     if (options.dryRun === true) return done
     running.set(name, { since: new Date(clock.now()).toISOString(), done: done.catch(() => undefined) })
     try {
@@ -177,13 +176,13 @@ function workOf(name: Exclude<JobName, 'wipe'>, parts: JobsParts, options: JobOp
       return async (claim, signal) => {
         const { maintenance } = parts
         if (maintenance === undefined)
-          return { members: [], note: 'This store gives room back by itself when it is compacted' }
+          return { members: [], note: 'This store frees disk space by itself when it is compacted' }
         return { ...(await defragment({ ...parts, maintenance }, { claim, signal })) }
       }
   }
 }
 
-/** After a compaction: what large deletions have left is given back. A failure of it is no failure of the compaction. */
+/** Frees the disk space that large deletions have left, after a compaction. A failure here does not make the compaction fail. */
 async function defragmentWaste(
   parts: JobsParts,
   claim: Claim | undefined,

@@ -1,6 +1,6 @@
 /**
- * Paces requests to the store: after each one it is left alone for a share of the time that the request took. A busy store
- * answers slower and so is asked less.
+ * Paces requests to the store: after each request the store rests for a multiple of the time that the request took. A busy store answers
+ * more slowly, so it gets fewer requests.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { REST_MS, REST_SHARE, RETRIES, RETRY_MS } from './limits.ts'
 /** Runs requests one after the other. */
 export interface Pacer {
   /**
-   * Runs a request that may be repeated, a few times where the store cannot be reached or the outcome is not known.
+   * Runs a request that may be repeated. Tries it again a few times when the store cannot be reached or the outcome is not known.
    *
-   * @throws {AvisoError} What the request throws at last.
+   * @throws {AvisoError} What the last attempt throws; `ERR_STORE_UNAVAILABLE` when the service is stopping.
    */
   run<Value>(request: () => Promise<Value>): Promise<Value>
 }
 
-/** A pacer. After `signal` aborts it begins no request. */
+/** Makes a pacer. After `signal` aborts, it begins no request. */
 export function createPacer(clock: Clock, signal: AbortSignal): Pacer {
   const attempt = async <Value>(request: () => Promise<Value>): Promise<Value> => {
     for (let retries = 0; ; retries++) {

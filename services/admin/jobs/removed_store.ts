@@ -1,5 +1,5 @@
 /**
- * Reads and writes what is removed of an event type.
+ * Reads and writes the document that says which notifications of an event type were removed.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import type { CallOptions, Compare, Store, StoreOperation } from '#shared/store/store.ts'
 
 /**
- * What is removed, with the guard that it stays so.
+ * Reads the document, with a guard for the next write: it holds while the document is unchanged.
  *
- * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a foreign document, and what the store throws.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that is not such a document, and what the store throws.
  */
 export async function readRemoved(
   store: Store,
@@ -32,7 +32,7 @@ export async function readRemoved(
   }
 }
 
-/** Writes it. */
+/** The operation that writes the document. */
 export function putRemoved(event: string, removed: Removed): StoreOperation {
   return { kind: 'put', key: toBytes(removedKey(event)), value: encodeRemoved(removed) }
 }

@@ -1,38 +1,37 @@
 /**
- * What an operator decides about the admin's work, as its configuration says.
+ * The settings of the admin's jobs, as the operator configures them.
  *
  * @module
  */
 
-/** Retention of one event type. Absent members: as for all. */
+/** Retention of one event type. An absent member means: as for all event types. */
 export interface EventRetention {
   /** Milliseconds. */
   readonly ageMs?: number | undefined
   /** Most notifications to keep; the newest stay. */
   readonly count?: number | undefined
-  /** Field of the key that dates a notification. */
+  /** Field of the key that holds a notification's date. */
   readonly dateField?: string | undefined
 }
 
-/** The admin's settings. */
 export interface AdminSettings {
-  /** How long the store's history stays readable: what listeners can replay; milliseconds. */
+  /** How long the store's history stays readable, so how far back listeners can replay; milliseconds. */
   readonly historyMs: number
   /** How long notifications are kept; milliseconds. */
   readonly ageMs: number
-  /** By event type. */
+  /** Event type → its own retention. */
   readonly events: Readonly<Record<string, EventRetention>>
-  /** Longest time between two runs of the compactor that counts: a longer one may be a clock that was turned. Milliseconds. */
+  /** Longest time between two runs of the compactor that counts; milliseconds. A longer one may mean that the clock was set wrongly. */
   readonly longestGapMs: number
-  /** Prefixes outside which nothing is ever deleted. */
+  /** Prefixes of keys. No key outside them is ever deleted. */
   readonly roots: readonly string[]
-  /** Store key of the history of aviso 1.x's compactor, read once. */
+  /** Store key of the history that aviso 1.x's compactor kept. It is taken over once. */
   readonly legacyHistoryKey: string
-  /** Members with so much unused room, and more of it than of used, are defragmented after a compaction; absent: by hand only. Bytes. */
+  /** Members with so many unused bytes, and more unused than used, are defragmented after a compaction; absent: only by hand. */
   readonly defragmentWasteBytes: number | undefined
 }
 
-/** The longest age that the history must tell. */
+/** The longest age that the history must cover. */
 export function longestAgeMs({ historyMs, ageMs, events }: AdminSettings): number {
   return Math.max(historyMs, ageMs, ...Object.values(events).map((event) => event.ageMs ?? 0))
 }

@@ -1,9 +1,9 @@
 /**
- * Walks through the keys of a range in byte order, page by page, without holding up those who write meanwhile.
+ * Reads the keys of a range in byte order, page by page, without delaying writers.
  *
- * A store counts all keys of a range before it answers, and a million of them take it a tenth of a second in which it takes
- * no write. So the walk asks for ranges that hold few pages: keys that share as much of their text as the last page's did.
- * Where such a range holds few keys or none, the next one shares less.
+ * A store counts all keys of a range before it answers. A million keys take a tenth of a second, in which it takes no write. So the walk
+ * asks for ranges of few pages: the keys that share as long a prefix as those of the last page did. When such a range holds few keys or
+ * none, the next range has a shorter prefix.
  *
  * @module
  */
@@ -14,24 +14,23 @@ import type { KeyRange, KeyValue, RangeRequest, RangeResult, Store } from '#shar
 import { LARGE_VALUE_KEYS, PAGE_KEYS, RANGE_PAGES, VALUE_PAGE_KEYS } from './limits.ts'
 import type { Pacer } from './pacer.ts'
 
-/** Where to go on; `undefined`: behind the page. */
+/** The key to go on from; `undefined`: the first key behind the page. */
 export type NextKey = Uint8Array | undefined
 
-/** What a walk works with. */
 export interface WalkParts {
   readonly store: Store
   readonly pacer: Pacer
   readonly signal: AbortSignal
-  /** Whether to read values, too. */
+  /** Whether to read the values, too. */
   readonly withValues?: boolean
   /** Keys of the first page, and of the largest. Default: {@link PAGE_KEYS}, or {@link VALUE_PAGE_KEYS}. */
   readonly pages?: { readonly first: number; readonly most: number }
 }
 
 /**
- * Shows every key of a range. The visitor may skip ahead.
+ * Calls `visit` with every key of a range, page by page. The visitor may skip ahead.
  *
- * @throws {AvisoError} What the store throws, and whatever the visitor throws.
+ * @throws {AvisoError} What the store and the visitor throw.
  */
 export async function walkKeys(
   parts: WalkParts,
@@ -76,14 +75,14 @@ async function readPage({ store, pacer, signal }: WalkParts, request: RangeReque
     return await pacer.run(() => store.range(request, { signal }))
   } catch (error) {
     const { limit = 0, keysOnly } = request
-    // An answer beyond all bounds is no answer of a store.
+    // The adapter reports an answer larger than its limit as a protocol error, so try again with a small page.
     if (!isAvisoError(error, 'ERR_STORE_PROTOCOL') || keysOnly === true || limit <= LARGE_VALUE_KEYS)
       throw error
     return pacer.run(() => store.range({ ...request, limit: LARGE_VALUE_KEYS }, { signal }))
   }
 }
 
-/** End of the keys that share so many bytes with a key, if it comes before the end of the range. */
+/** The end of the keys that share their first `shared` bytes with `from`, or the end of the range if that comes first. */
 function narrower(from: Uint8Array, shared: number, end: Uint8Array): Uint8Array {
   const own = shared === 0 ? END_OF_KEYS : prefixEnd(from.slice(0, shared))
   if (isEndOfKeys(own)) return end

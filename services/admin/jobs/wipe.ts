@@ -1,5 +1,6 @@
 /**
- * Wipes event types: their notifications go, live and from history; numbers go on counting, status documents stay.
+ * Wipes event types: deletes their notifications, and listeners can no longer replay them. Sequence numbers go on, and status documents
+ * stay.
  *
  * @module
  */
@@ -19,7 +20,6 @@ import { createPacer } from './pacer.ts'
 import { putRemoved, readRemoved } from './removed_store.ts'
 import { walkKeys } from './walk_keys.ts'
 
-/** What wiping works with. */
 export interface WipeParts {
   readonly store: Store
   readonly schemas: Schemas
@@ -30,24 +30,25 @@ export interface WipeParts {
 
 /** How a wipe is asked for. */
 export interface WipeOptions {
-  /** Absent: only counts. */
+  /** Absent in a dry run, which only counts. */
   readonly claim: Claim | undefined
   readonly events: readonly string[]
   readonly signal: AbortSignal
   readonly onProgress?: (report: WipeReport) => void
 }
 
-/** What became of one event type. */
+/** The result for one event type. */
 export interface StreamWipe {
   readonly stream: string
-  /** Keys deleted, and the bytes of their keys and values. */
+  /** Number of keys deleted. */
   deleted: number
+  /** Bytes of the deleted keys and values. */
   bytes: number
-  /** Why it was not wiped to its end. */
+  /** Why the wipe is incomplete. */
   error?: string
 }
 
-/** What became of all of them. */
+/** The result for all event types. */
 export interface WipeReport {
   readonly deleted: number
   readonly bytes: number
@@ -56,7 +57,7 @@ export interface WipeReport {
 }
 
 /**
- * Wipes event types one after the other. One that fails does not keep the others from being wiped: the report says which.
+ * Wipes event types one after the other. When one fails, the others are still wiped, and the report says which one failed.
  *
  * @throws {AvisoError} `ERR_JOB_RUNNING` when another admin has taken over.
  */
@@ -79,7 +80,7 @@ export async function wipe(parts: WipeParts, options: WipeOptions): Promise<Wipe
     } catch (error) {
       if (!isAvisoError(error) || error.code === 'ERR_JOB_RUNNING') throw error
       stream.error = error.message
-      parts.logger('error', 'A stream was not wiped to its end', {
+      parts.logger('error', 'A stream was only wiped in part', {
         event,
         code: error.code,
         deleted: stream.deleted,
@@ -98,7 +99,7 @@ async function wipeStream(
   const { store, schemas, clock, settings } = parts
   const { base, key, admin } = schemas.require(stream.stream).formats
   const fence = createFence(settings.roots)
-  // From here on nothing older is delivered, so a wipe that is cut short is complete for listeners all the same.
+  // After this write nothing older is delivered, so listeners see a complete wipe even when it is cut short.
   const through =
     claim === undefined
       ? (await store.status({ signal })).revision
@@ -120,7 +121,7 @@ async function wipeStream(
     key.literals[0] ?? base.literals[0] ?? '',
     (text) => schemas.decodeKey(text)?.event === stream.stream,
   )
-  // Event types may share an index; it then still serves the others.
+  // Event types may share an index. It then stays, because the others still use it.
   const isShared = schemas.events.some(
     (event) =>
       event !== stream.stream && schemas.require(event).formats.admin?.literals[0] === admin?.literals[0],
@@ -133,7 +134,7 @@ async function wipeStream(
   await wipeRange(admin.literals[0] ?? '', isIndex)
 }
 
-/** @returns The revision up to which everything is wiped. */
+/** @returns the revision up to which everything is wiped */
 async function markWiped(
   { store }: WipeParts,
   claim: Claim,
@@ -148,12 +149,15 @@ async function markWiped(
     if ((await store.txn(request, { signal })).succeeded) return revision
     await claim.renew()
   }
-  throw new AvisoError('ERR_CONFLICT', 'Others keep changing what is removed from this event type: try again')
+  throw new AvisoError(
+    'ERR_CONFLICT',
+    'Other admins keep removing notifications of this event type: try again',
+  )
 }
 
 function outside(event: string): AvisoError {
   return new AvisoError(
     'ERR_CONFIG',
-    `Keys of ${event} lie outside the admin's roots, so they were not deleted: add its prefix to roots, or leave roots out`,
+    `Keys of ${event} lie outside the admin's roots, so they were not deleted: add their prefix to roots, or leave roots out`,
   )
 }
