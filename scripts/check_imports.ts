@@ -1,6 +1,6 @@
 /**
- * Holds the import directions of the house: who may import whom, and which package has which door.
- * Reasons are in `.github/CONTRIBUTING.md` ("House rules"). Exit 1 with one line per violation.
+ * Checks the import rules of the project: which folder may import which, and where each package may be imported.
+ * Reasons are in `.github/CONTRIBUTING.md` ("House rules"). Exits with 1 and one line per violation.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { isMain } from './is_main.ts'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
-/** The ground floor: no room of it knows a notification, a store or a service. */
+/** The ground floor: rooms (modules and folders of this table) that know nothing of notifications, stores and services. */
 const GROUND = [
   'shared/closest.ts',
   'shared/errors.ts',
@@ -24,11 +24,11 @@ const GROUND = [
   'shared/bytes',
   'shared/json',
 ]
-/** The port of the store, for rooms that do not care which store it is. */
+/** The port of the store, for rooms that work with any store. */
 const STORE_PORT = 'shared/store/store.ts'
-/** Types only: what a handler is. */
+/** The types of a handler, without code. */
 const RUNTIME_PORT = 'shared/runtime/runtime.ts'
-/** A room of `shared/` that is handed to services, which do not import it. */
+/** Rooms of `shared/` that services must not import, because the launcher hands them what these rooms make. */
 const HANDED_TO_SERVICES = [
   'shared/config/load.ts',
   'shared/runtime',
@@ -39,8 +39,8 @@ const HANDED_TO_SERVICES = [
 ]
 
 /**
- * The rooms from the ground floor up, each with what it may import besides itself and the rooms inside it. A row names only rooms above it,
- * so there can be no circle. The longest row that holds a file decides.
+ * The rooms from the ground floor up, each with what it may import besides itself. A row names only rooms of earlier rows, so imports
+ * cannot form a circle. When several rows contain a file, the longest name decides.
  */
 const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] = [
   ['package.json', []],
@@ -139,7 +139,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['tests', ['package.json', 'wrangler-like.config.json', 'shared', 'services', 'scripts']],
 ]
 
-/** Package → where it may be imported (prefixes). */
+/** Package → prefixes of the files that may import it. */
 const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/api': ['shared/observe/telemetry/open_telemetry.ts', 'tests/'],
   'itty-router': ['services/', 'shared/http/'],
@@ -169,7 +169,7 @@ const NODE_DOORS = ['shared/runtime/', 'scripts/', 'tests/']
 const SPECIFIER =
   /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)\s*import\s*['"]([^'"]+)['"]/g
 
-/** Every violation, as `file: reason`. */
+/** All violations, as `file: reason`. */
 export async function findViolations(): Promise<string[]> {
   const violations: string[] = []
   for (const folder of ['services', 'shared', 'scripts', 'tests']) {
@@ -188,10 +188,10 @@ function violation(file: string, specifier: string): string | undefined {
   if (specifier.startsWith('node:') || specifier.startsWith('bun:')) {
     return NODE_DOORS.some((door) => file.startsWith(door))
       ? undefined
-      : `${specifier} is for shared/runtime, scripts and tests`
+      : `${specifier} may only be imported in shared/runtime, scripts and tests`
   }
   if (!specifier.startsWith('.') && !specifier.startsWith('#')) return packageViolation(file, specifier)
-  if (!/\.(?:ts|json)$/.test(specifier)) return `${specifier} lacks its extension`
+  if (!/\.(?:ts|json)$/.test(specifier)) return `${specifier} has no file extension: add .ts or .json`
   const target = specifier.startsWith('#') ? specifier.slice(1) : posix.join(posix.dirname(file), specifier)
   if (
     specifier.startsWith('../') &&
@@ -203,7 +203,7 @@ function violation(file: string, specifier: string): string | undefined {
   return directionViolation(file, target)
 }
 
-/** The folder below the top level, such as `shared/hub`: paths are relative inside it and begin with `#` across. */
+/** The folder below the top level, such as `shared/hub`. Imports inside it are relative, and imports of other folders begin with `#`. */
 function wingOf(path: string): string {
   return path.split('/').slice(0, 2).join('/')
 }
@@ -213,7 +213,8 @@ function packageViolation(file: string, specifier: string): string | undefined {
     ? specifier.split('/').slice(0, 2).join('/')
     : (specifier.split('/')[0] ?? specifier)
   const doors = PACKAGE_DOORS[name]
-  if (doors === undefined) return `package ${name} has no door in scripts/check_imports.ts`
+  if (doors === undefined)
+    return `package ${name} is not listed in scripts/check_imports.ts: add where it may be imported`
   return doors.some((door) => file.startsWith(door))
     ? undefined
     : `package ${name} may be imported from ${doors.join(', ')} only`
@@ -221,7 +222,7 @@ function packageViolation(file: string, specifier: string): string | undefined {
 
 function directionViolation(file: string, target: string): string | undefined {
   const room = roomOf(file)
-  if (room === undefined) return `no room of scripts/check_imports.ts holds this file`
+  if (room === undefined) return `no row of scripts/check_imports.ts contains this file`
   const [name, mayImport] = room
   if (roomOf(target)?.[0] === name) return undefined
   if (!mayImport.some((allowed) => isWithin(target, allowed))) return `${name} may not import ${target}`
@@ -230,7 +231,9 @@ function directionViolation(file: string, target: string): string | undefined {
     name !== 'services/system' &&
     target !== RUNTIME_PORT &&
     HANDED_TO_SERVICES.some((part) => isWithin(target, part))
-  return isBarred ? `a service is handed what ${target} makes; it does not import it` : undefined
+  return isBarred
+    ? `a service must not import ${target}: the launcher hands it what that module makes`
+    : undefined
 }
 
 function roomOf(file: string): (typeof ROOMS)[number] | undefined {
@@ -241,7 +244,7 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(`${folder}/`)
 }
 
-/** Rows of the table that name a room below them, which would allow a circle; and folders that have no row. */
+/** Faults of the table: rows that name a room of a later row, which would allow a circle of imports. */
 export function findTableFaults(rooms: typeof ROOMS = ROOMS): string[] {
   const faults: string[] = []
   const above: string[] = []
@@ -249,7 +252,7 @@ export function findTableFaults(rooms: typeof ROOMS = ROOMS): string[] {
     for (const target of mayImport) {
       const stands = above.some((room) => isWithin(target, room) || isWithin(room, target))
       if (!stands && name !== 'scripts')
-        faults.push(`${name} stands on ${target}, which is not above it in the table`)
+        faults.push(`${name} may import ${target}, which is not in an earlier row of the table`)
     }
     above.push(name)
   }
@@ -268,5 +271,5 @@ if (isMain(import.meta)) {
   const violations = [...findTableFaults(), ...(await findViolations())]
   for (const line of violations) console.error(line)
   if (violations.length > 0) process.exitCode = 1
-  else console.log('imports: every direction holds')
+  else console.log('imports: no violation')
 }

@@ -1,6 +1,6 @@
 /**
- * Preloaded by every npm script (`node --import`): says what to do when the Node that runs is too old to load TypeScript,
- * which otherwise ends in an error about file extensions. Plain JavaScript for that reason.
+ * Explains what to do when this Node is too old to load TypeScript; otherwise it fails with an error about file extensions. Every npm
+ * script preloads this module (`node --import`). It is plain JavaScript, because an old Node must be able to run it.
  */
 import module from 'node:module'
 
@@ -13,5 +13,5 @@ if (major < 22 || (major === 22 && minor < 18)) {
   )
   process.exit(2)
 }
-// Start-up is mostly compiling; the cache halves it from the second start on.
+// A start mostly compiles code. The cache halves the time from the second start on.
 module.enableCompileCache?.()

@@ -1,5 +1,5 @@
 /**
- * Programs from Debian's packages, unpacked into a folder without root: etcd, and the tools of Prometheus.
+ * Downloads programs from Debian's packages and unpacks them into a folder, without root: etcd, and the tools of Prometheus.
  *
  * @module
  */
@@ -8,20 +8,21 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { outputOf, runCommand } from './run_command.ts'
 
-/** What is unpacked. */
+/** The packages to unpack. */
 export interface Packages {
-  /** Names of packages that must be there. */
+  /** Names of required packages. */
   readonly needed: readonly string[]
-  /** Names of packages that are left out where they cannot be had. */
+  /** Names of packages that are left out when they cannot be downloaded. */
   readonly welcome?: readonly string[]
 }
 
 /**
- * Downloads packages and unpacks them into `target`, which is made, with the folders above it.
+ * Downloads packages and unpacks them into the new folder `target`. Folders above it are made, too.
  *
- * It unpacks beside `target` and renames at the end, because several processes may do the same. The first one wins.
+ * Packages are unpacked beside `target` and the folder is renamed at the end, because several processes may do this at the same time. The
+ * first one wins.
  *
- * @throws {Error} Where a needed package cannot be downloaded or unpacked, with what the command printed.
+ * @throws {Error} When a required package cannot be downloaded or unpacked; the message has the output of the command.
  */
 export async function unpackPackages({ needed, welcome = [] }: Packages, target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true })
@@ -44,13 +45,13 @@ async function downloadPackage(name: string, folder: string): Promise<void> {
   try {
     await outputOf('apt-get', ['download', name], { folder })
   } catch {
-    // A fresh machine has no package index; making one takes root, which a container often has.
+    // A new machine has no package index. Making one needs root, which a container often has.
     await runCommand('apt-get', ['update'], { folder })
     await outputOf('apt-get', ['download', name], { folder })
   }
 }
 
-/** Whether another process has renamed its folder first. */
+/** Whether a rename failed because another process has renamed its folder first. */
 function isTaken(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return code === 'ENOTEMPTY' || code === 'EEXIST'

@@ -1,6 +1,7 @@
 /**
- * `npm run demo`: the main job on real input. Starts the system on a free port, has listeners with different requests running, posts one
- * forecast run, and checks that each listener got exactly what matches, in order. Exit 0 when they all did, 1 otherwise.
+ * The demonstration, `npm run demo`: the main job on real input. Starts the system on a free port and listeners with different requests,
+ * posts one forecast run, and checks that each listener got exactly the matching notifications in order. Exits with 0 when all did,
+ * otherwise with 1.
  *
  * @module
  */
@@ -19,10 +20,10 @@ import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-/** Requests in flight; every third is a batch, as providers do both. */
+/** Number of publishers. Every third request is a batch, because providers send single notifications and batches. */
 const PUBLISHERS = 16
 const BATCH_SIZE = 50
-/** How long the listeners may need after the last acknowledgement. */
+/** Longest wait for the listeners after the last acknowledgement. */
 const SETTLE_LIMIT_MS = 20_000
 const PROGRESS_INTERVAL_MS = 250
 
@@ -47,7 +48,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function demonstrate(url: string): Promise<boolean> {
-  // A run of its own every time, so that a shared etcd with older runs in it changes nothing.
+  // Each demonstration has a random date, so that older runs in a shared etcd do not matter.
   const run = forecastRun(
     `2026${String(1 + Math.floor(Math.random() * 12)).padStart(2, '0')}${String(1 + Math.floor(Math.random() * 28)).padStart(2, '0')}`,
     0,
@@ -71,7 +72,7 @@ async function demonstrate(url: string): Promise<boolean> {
   stopProgress()
   const seconds = (publishedMs / 1000).toFixed(2)
   console.log(
-    `Published ${run.length} in ${seconds} s (${Math.round((run.length / publishedMs) * 1000)}/s); every one acknowledged after it was durable`,
+    `Published ${run.length} in ${seconds} s (${Math.round((run.length / publishedMs) * 1000)}/s); each was acknowledged after it was durable`,
   )
   const results = await Promise.all(readers.map((reader) => report(reader, run)))
   const passed = results.every(Boolean)
@@ -87,7 +88,7 @@ function expected(listener: DemoListener, run: readonly RunNotification[]): read
   return run.filter(listener.wants)
 }
 
-/** Prints one listener's line and says whether it got everything it should, nothing else, once, in order. */
+/** Prints the line of a listener. @returns whether it got all matching notifications and no others, once each and in order */
 async function report(reader: DemoReader, run: readonly RunNotification[]): Promise<boolean> {
   await reader.close()
   const wanted = new Set(expected(reader.listener, run).map(({ location }) => location))
@@ -121,7 +122,7 @@ async function publishRun(
   await Promise.all(Array.from({ length: PUBLISHERS }, worker))
 }
 
-/** Singles and batches, in run order. */
+/** Splits the run into single notifications and batches, in order. */
 function toJobs(run: readonly RunNotification[]): RunNotification[][] {
   const jobs: RunNotification[][] = []
   for (let start = 0; start < run.length;) {
@@ -204,7 +205,7 @@ async function startServer(
 
 function parseArguments(argv: readonly string[]): DemoOptions | number {
   const program = new Command('npm run demo --')
-    .description('Starts the system, posts one forecast run, and checks what every listener got.')
+    .description('Starts the system, posts one forecast run, and checks what each listener got.')
     .option('--store <url>', 'store of the started system, as for npm start', 'embedded:')
     .option('--url <url>', 'use a running system instead of starting one')
     .exitOverride()

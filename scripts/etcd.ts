@@ -1,5 +1,5 @@
 /**
- * `npm run etcd`: a real etcd on loopback for development. Needs no root and nothing installed.
+ * The command `npm run etcd`: runs a real etcd on loopback for development. It needs no root and no installed etcd.
  *
  * @module
  */
@@ -54,7 +54,7 @@ function parseArguments(argv: readonly string[]): EtcdArguments | number {
     .addOption(
       new Option(
         '--port <port>',
-        'client port of the first member, the others follow (default: free ones)',
+        'client port of the first member; the others take the next ports (default: free ports)',
       ).argParser(parsePort),
     )
     .option('--data <folder>', 'keep the data here (default: temporary, removed at the end)')
@@ -67,7 +67,7 @@ function parseArguments(argv: readonly string[]): EtcdArguments | number {
 function parsePort(text: string): number {
   const port = Number(text)
   if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_530) return port
-  throw new InvalidArgumentError('It takes a number from 1 to 65530.')
+  throw new InvalidArgumentError('Use a number from 1 to 65530.')
 }
 
 if (isMain(import.meta)) process.exit(await main(process.argv.slice(2)))

@@ -1,8 +1,9 @@
 /**
- * `npm run faults -- [--seconds N] [--seed S] [--grpc] [--losses]`: the chaos run of the tests, for longer; `-- --break NAME`: proof that its checker can fail.
+ * The command `npm run faults -- [--seconds N] [--seed S] [--grpc] [--losses]`: the chaos run of the tests, for a longer time. With
+ * `-- --break NAME` it proves that the checker can fail.
  *
- * Starts three etcd members, two ingests and two listening services on loopback, lets faults strike, and has the history checked. Prints every fault, a summary
- * and every violation with the seed; exit 1 when there is one.
+ * It starts three etcd members, two ingests and two listening services on loopback, injects faults, and checks the history. It prints every
+ * fault, a summary, and every violation with the seed. Exits with 1 when there is a violation.
  *
  * @module
  */
@@ -16,11 +17,11 @@ import { showViolations, summarise, summariseLosses, summariseRun } from '../tes
 import { parseFaultsArguments, type FaultsOptions } from './faults/options.ts'
 import { isMain } from './is_main.ts'
 
-/** Memory holds the record of one run; a longer time is made of several. */
+/** Longest single run, because its record is kept in memory. A longer time is split into several runs. */
 const SECONDS_PER_RUN = 300
 const SEEDS = 2 ** 31
 
-/** @returns Exit code. */
+/** @returns the exit code */
 async function main(argv: readonly string[]): Promise<number> {
   const options = parseFaultsArguments(argv)
   if (typeof options === 'number') return options
@@ -30,7 +31,7 @@ async function main(argv: readonly string[]): Promise<number> {
   return violations === 0 ? 0 : 1
 }
 
-/** @returns How many violations there were. */
+/** @returns the number of violations */
 async function runSound({ seconds, grpc, losses }: FaultsOptions, seed: number): Promise<number> {
   let violations = 0
   for (let done = 0; done < seconds; done += SECONDS_PER_RUN) {
@@ -60,7 +61,7 @@ async function runSound({ seconds, grpc, losses }: FaultsOptions, seed: number):
   return violations
 }
 
-/** @returns How many violations were found in the broken system. */
+/** @returns the number of violations found in the broken system */
 async function runBroken(name: string, seed: number): Promise<number> {
   const variant = BROKEN_VARIANTS[name]
   if (variant === undefined) throw new TypeError(`No variant ${name}`)
@@ -83,7 +84,7 @@ function print(lines: readonly string[]): void {
 }
 
 if (isMain(import.meta)) {
-  // What was started ends with this process.
+  // All started processes end together with this one.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       console.error(`\n${signal}: stopped`)

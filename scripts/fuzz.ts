@@ -1,9 +1,8 @@
 /**
- * `npm run fuzz`: differential fuzzing of the facade against a real etcd.
+ * The command `npm run fuzz`: compares the facade (our form of etcd's API) with a real etcd on random bodies.
  *
- * Every body goes to the service, and, where the service takes it, also to etcd itself. Nothing that comes back may be a key of others; what a
- * body that was taken means must be what it means to etcd, cut down to the listener's own keys; and a body that is refused must not have cost a
- * read.
+ * Every body goes to the service. When the service accepts a body, it also goes to etcd. Three rules are checked. No answer holds keys of
+ * other users. An accepted body has the same meaning as in etcd, restricted to the listener's own keys. A refused body causes no read.
  *
  * @module
  */
@@ -19,35 +18,35 @@ import { isMain } from './is_main.ts'
 import { parseCommand, wholeNumber } from './parse_command.ts'
 import { fromB64 } from '../tests/support/etcd_wire.ts'
 
-/** One watch for so many ranges: a watch takes a moment to say something. */
+/** Number of ranges for one watch. Watches are rare, because each takes a moment to deliver something. */
 const RANGES_PER_WATCH = 25
-/** What a watch has to say of history comes at once. */
+/** How long a watch is read. Its history comes at once. */
 const WATCH_READ_MS = 150
 const MAX_SHOWN = 10
 const DEFAULT_SECONDS = 60
-/** A day: more is a mistake in the unit. */
+/** A day. A longer time is a mistake in the unit. */
 const MAX_SECONDS = 86_400
-/** The dice have 32 bits of state. */
+/** Largest seed: the dice have 32 bits of state. */
 const MAX_SEED = 2 ** 32 - 1
 
-/** A whole number in another spelling, which etcd 3.5 takes and 3.4 refuses. */
+/** A whole number in another spelling, which etcd 3.5 accepts and 3.4 refuses. */
 const OTHER_NUMBER = /:\s*(?:1\.0|1e0)/
 
-/** What came of a run. */
+/** The result of a run. */
 interface Tally {
   bodies: number
   accepted: number
   watches: number
   watched: number
-  /** Taken, with a number in a spelling that this etcd refuses. */
+  /** Accepted bodies with a number in a spelling that this etcd refuses. */
   lenient: number
-  /** Keys of others that came back. */
+  /** Keys of other users in answers. */
   foreign: number
-  /** Bodies that meant something else to etcd. */
+  /** Accepted bodies that have another meaning in etcd. */
   different: number
   /** Bodies that were refused after a read. */
   costly: number
-  /** Answers with a status that no body deserves. */
+  /** Answers with an unexpected status. */
   failed: number
 }
 
@@ -103,11 +102,11 @@ interface Options {
 function parseArguments(argv: readonly string[]): Options | number {
   const program = new Command('npm run fuzz --')
     .description(
-      'Sends bodies of every kind to the facade in front of a real etcd, and checks what comes back.',
+      'Sends valid and broken bodies to the facade in front of a real etcd, and checks the answers.',
     )
     .option('--seconds <count>', 'how long', wholeNumber(1, MAX_SECONDS), DEFAULT_SECONDS)
-    .option('--seed <number>', 'repeats the bodies of another run', wholeNumber(0, MAX_SEED))
-    .option('--etcd <binary>', 'another etcd than the one of npm run etcd')
+    .option('--seed <number>', 'repeat the bodies of another run', wholeNumber(0, MAX_SEED))
+    .option('--etcd <binary>', 'use another etcd than npm run etcd')
     .exitOverride()
   const exitCode = parseCommand(program, argv)
   if (exitCode !== undefined) return exitCode
@@ -140,7 +139,7 @@ async function tryRange(subject: Subject, endpoint: string, { dice, tally }: Try
   if (response.status !== 200) {
     const isRefusal = [400, 403, 413].includes(response.status)
     if (!isRefusal) note(tally, 'failed', body, `status ${response.status}`)
-    // A revision that is compacted or yet to come is found out by reading.
+    // Only a read shows that a revision is compacted or in the future, so such a refusal may cost one.
     if (isRefusal && subject.reads() !== before && !/revision|History/.test(text))
       note(tally, 'costly', body, text)
     return
@@ -158,7 +157,7 @@ async function tryRange(subject: Subject, endpoint: string, { dice, tally }: Try
   if (difference !== undefined) note(tally, 'different', body, difference)
 }
 
-/** What etcd answers to the same bytes; `undefined` where it refuses them. */
+/** The answer of etcd to the same bytes; `undefined` when etcd refuses them. */
 async function askEtcd(endpoint: string, body: Uint8Array): Promise<RangeAnswer | undefined> {
   const response = await fetch(`${endpoint}/v3/kv/range`, { method: 'POST', body: new Uint8Array(body) })
   const answer = (await response.json()) as RangeAnswer
@@ -169,7 +168,7 @@ function differenceOf(ours: RangeAnswer, theirs: RangeAnswer, keys: readonly str
   const all = (theirs.kvs ?? []).map(({ key }) => fromB64(key))
   const own = all.filter(isAllowed)
   const isSame = own.join() === keys.join()
-  // A limit counts other keys on the other side, where the range was cut down.
+  // When a limit cut an answer, keys cannot be compared: etcd also counts keys that the service left out of the range.
   if (!isSame && theirs.more !== true && ours.more !== true) return `${keys.join()} instead of ${own.join()}`
   const isCut = all.length !== own.length || theirs.more === true
   if (!isCut && all.length > 0 && ours.count !== theirs.count)
@@ -192,7 +191,7 @@ async function tryWatch(subject: Subject, { dice, tally }: Trying): Promise<void
   stop.abort()
 }
 
-/** Keys of what a watch delivers at once. */
+/** The keys that a watch delivers at once. */
 async function watchedKeys(response: Response): Promise<readonly string[]> {
   const reader = response.body?.getReader()
   let text = ''

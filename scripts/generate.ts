@@ -1,5 +1,6 @@
 /**
- * `npm run generate`: writes the references that are made from the code. `-- --check` writes nothing and exits 1 where one is stale.
+ * The command `npm run generate`: writes the references that are made from the code. With `-- --check` it writes nothing, and exits with 1
+ * when a reference is stale.
  *
  * @module
  */
@@ -19,9 +20,9 @@ import { parseCommand } from './parse_command.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** A file that is made from the code. */
+/** A file that is generated from the code. */
 interface Generated {
-  /** Below the repository's top folder. */
+  /** Path below the repository's top folder. */
   readonly path: string
   readonly make: () => string | Promise<string>
 }
@@ -34,7 +35,7 @@ const FILES: readonly Generated[] = [
   { path: 'shared/ERRORS.md', make: errorCodesText },
 ]
 
-/** Paths of generated files that are missing, or differ from what the code makes now. */
+/** The paths of generated files that are missing, or differ from what the code makes now. */
 export async function staleFiles(): Promise<readonly string[]> {
   const stale: string[] = []
   for (const { path, make } of FILES) {
@@ -47,7 +48,7 @@ export async function staleFiles(): Promise<readonly string[]> {
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('npm run generate --')
     .description('Writes the references that are made from the code.')
-    .option('--check', 'write nothing; exit 1 where a file is stale', false)
+    .option('--check', 'write nothing; exit with 1 when a file is stale', false)
     .exitOverride()
   const exitCode = parseCommand(program, argv)
   if (exitCode !== undefined) return exitCode

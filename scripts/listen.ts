@@ -1,25 +1,25 @@
 /**
- * A whole listener in one file, with nothing but `fetch`: copy it and put your own work where it prints. Runs on Node, Deno and Bun.
+ * A complete listener in one file that needs only `fetch`. Copy it, and replace the line that prints. Runs on Node, Deno and Bun.
  *
  *     node scripts/listen.ts 'http://127.0.0.1:8080/api/v1/watch?event=flight&country=Italy' [position]
  *
- * Prints one line of JSON per notification. After a lost connection it goes on exactly behind the last one; to do so after a restart,
- * keep the last `position` and pass it on. Ends with an error when the service refuses or history is lost.
+ * It prints one line of JSON per notification. After a lost connection it goes on exactly after the last notification. To do so after a
+ * restart, keep the last `position` and pass it to the next run. It ends with an error when the service refuses or history is lost.
  */
 
-/** A CloudEvent. */
+/** A notification as a CloudEvent. */
 interface Notification {
   readonly id: string
   readonly data: { readonly identifier: Readonly<Record<string, string>>; readonly payload: unknown }
 }
 
-/** The service sends heartbeats; silence for this long means that the connection is dead, whatever the socket says. */
+/** Longest silence. The service sends heartbeats, so after a longer silence the connection is dead, even if the socket is open. */
 const SILENCE_MS = 60_000
 const LONGEST_PAUSE_MS = 30_000
 
 class Refusal extends Error {}
 
-/** Calls `onNotification` for each notification, one after another, for ever. When it throws, the notification is delivered again. */
+/** Calls `onNotification` for each notification, one after another, without end. When it throws, the notification is delivered again. */
 export async function listen(
   url: string,
   onNotification: (notification: Notification, position: string) => void | Promise<void>,
@@ -37,14 +37,14 @@ export async function listen(
       let buffer = ''
       for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
         clearTimeout(silence)
-        // An event ends with an empty line; what has none yet is incomplete, and comes again after a reconnection.
+        // An event ends with an empty line. An incomplete event is kept, and comes again after a reconnection.
         const events = (buffer + chunk).split('\n\n')
         buffer = events.pop() ?? ''
         for (const event of events) {
           const [name, data, id] = ['event', 'data', 'id'].map((field) => valueOf(event, field))
           if (name === 'gap') throw new Refusal(`history is lost: ${data}`)
           const message = name === 'live-notification' || name === 'replay' ? JSON.parse(data ?? '') : {}
-          // A live stream opens with a message of the same name that is no notification: it has no id.
+          // A live stream begins with a message of the same name that is not a notification, because it has no id.
           if (message.id !== undefined) await onNotification(message as Notification, id ?? '')
           position = id || position
           failures = 0
@@ -53,12 +53,12 @@ export async function listen(
       }
     } catch (error) {
       if (error instanceof Refusal) throw error
-      console.error(`Interrupted (${String(error)}), going on behind position ${position || '(none yet)'}`)
+      console.error(`Interrupted (${String(error)}), going on after position ${position || '(none yet)'}`)
     } finally {
       clearTimeout(silence)
       connection.abort()
     }
-    // At random, so that the listeners of a restarted service do not all come back at the same moment.
+    // The pause is random, so that the listeners of a restarted service do not all come back at the same time.
     const pause = Math.random() * Math.min(LONGEST_PAUSE_MS, 1000 * 2 ** Math.min(failures, 10))
     await new Promise((next) => setTimeout(next, pause))
   }

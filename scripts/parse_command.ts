@@ -1,5 +1,5 @@
 /**
- * Command lines of scripts.
+ * Parses the command lines of scripts.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 import { CommanderError, InvalidArgumentError, type Command } from 'commander'
 
 /**
- * Parses what was given to `program`, which must be told to `exitOverride()`.
+ * Parses the arguments of `program`, which must have called `exitOverride()`.
  *
- * @returns The exit code where there is nothing more to do: 0 after help, 2 after a mistake, which has been explained.
+ * @returns `undefined` when the script can go on; otherwise the exit code: 0 after help, 2 after a mistake, which commander has explained
  */
 export function parseCommand(program: Command, argv: readonly string[]): 0 | 2 | undefined {
   try {
@@ -21,11 +21,11 @@ export function parseCommand(program: Command, argv: readonly string[]): 0 | 2 |
   }
 }
 
-/** Reads the value of an option. */
+/** @returns a function that reads the value of an option: a whole number between two bounds */
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     const number = Number(text)
     if (/^\d+$/.test(text) && number >= least && number <= most) return number
-    throw new InvalidArgumentError(`It takes a whole number from ${least} to ${most}.`)
+    throw new InvalidArgumentError(`Use a whole number from ${least} to ${most}.`)
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Runs a program to its end and hands over what it printed.
+ * Runs a program to its end and returns its output.
  *
  * @module
  */
@@ -7,28 +7,28 @@
 import { spawn } from 'node:child_process'
 import process from 'node:process'
 
-/** A package registry that cannot be reached must not hold a test run for long. */
+/** Longest run of a command, because a package registry that cannot be reached must not delay a test run for long. */
 const COMMAND_LIMIT_MS = 120_000
 
-/** How a command is run. */
+/** Options of a command. */
 export interface CommandOptions {
-  /** Working folder; it must exist. Default: this process's. */
+  /** Working folder, which must exist. Default: that of this process. */
   readonly folder?: string
-  /** What the command reads from its standard input. Default: nothing. */
+  /** Text for the standard input. Default: none. */
   readonly input?: string
-  /** Laid over this process's environment. */
+  /** Variables that are added to this process's environment. */
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** What a command did. */
+/** The result of a command. */
 export interface CommandResult {
-  /** Exit code, or `null` where a signal ended it. */
+  /** Exit code; `null` when a signal ended the command. */
   readonly code: number | null
-  /** Both streams, as they came. */
+  /** The output of both streams, in the order in which it came. */
   readonly output: string
 }
 
-/** What a command printed. @throws {Error} Where its exit code is not 0. */
+/** Runs a command. @returns its output. @throws {Error} When its exit code is not 0. */
 export async function outputOf(
   command: string,
   argv: readonly string[],
@@ -39,7 +39,7 @@ export async function outputOf(
   throw new Error(`${command} ${argv.join(' ')} ended with ${code}:\n${output}`)
 }
 
-/** Runs a command to its end. @throws {Error} Where it cannot be started. */
+/** Runs a command to its end. @throws {Error} When it cannot be started. */
 export function runCommand(
   command: string,
   argv: readonly string[],
@@ -50,7 +50,7 @@ export function runCommand(
       cwd: folder,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
-      // Not `timeout`, whose timer goes on when the program cannot be started.
+      // The option `timeout` is not used, because its timer keeps running when the program cannot be started.
       signal: AbortSignal.timeout(COMMAND_LIMIT_MS),
       killSignal: 'SIGKILL',
     })
@@ -59,7 +59,7 @@ export function runCommand(
     child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
     child.once('error', failed)
     child.once('close', (code) => done({ code, output }))
-    // A command may end before it has read everything.
+    // A command may end before it has read its whole input.
     child.stdin.on('error', () => undefined)
     child.stdin.end(input)
   })

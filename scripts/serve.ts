@@ -1,5 +1,5 @@
 /**
- * `npm start`: runs any set of services on Node, Deno or Bun (workerd: `serve_workerd.ts`).
+ * The launcher, `npm start`: runs any set of services on Node, Deno or Bun (workerd: `serve_workerd.ts`).
  *
  * @module
  */
@@ -33,9 +33,9 @@ import { createSecretFiles, type SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
 import { stopRequest } from './stop_requests.ts'
 
-/** Longest time from a stop signal to the exit: beyond the 10 s that an ingest may need to learn an outcome. */
+/** Longest time from a stop signal to the exit. It exceeds the 10 s that an ingest may need to learn an outcome. */
 const STOP_LIMIT_MS = 15_000
-/** With the 25 s between checks of a stream: a token that is gone from its file is refused within the 65 s of every revocation. */
+/** Time between two reads of secrets. With the 25 s between checks of a stream, a token removed from its file is refused within 65 s. */
 const REREAD_SECRETS_MS = 30_000
 
 /** A started system and its addresses. */
@@ -58,7 +58,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const { triggers, vars } = config.services.admin
   checkSchedules(triggers.crons, { longestGapMs: vars.longestGap, nowMs: systemClock.now() })
   const launched = await launch(config, options.services, { platform, logger, readSecret })
-  // Before the address is known to anybody who might stop us.
+  // Signals are handled before the address is printed, because a script may stop the process as soon as it reads the address.
   const stopped = stopRequest(process)
   announce(launched, config, platform)
   const stopSchedules = options.services.includes('admin')
@@ -131,7 +131,7 @@ async function launch(
     await system.close()
     throw new AvisoError(
       'ERR_CONFIG',
-      `Cannot listen on ${config.dev.host}:${config.dev.port}: is another program using it? Choose another with --port`,
+      `Cannot listen on ${config.dev.host}:${config.dev.port}: is another program using it? Choose another port with --port`,
       { cause },
     )
   }
@@ -147,8 +147,8 @@ interface ReloadParts {
 }
 
 /**
- * Reads the rules of the configuration file and the secrets again, so that a right can be taken away without a restart. What is wrong
- * changes nothing.
+ * @returns a function that reads the policy in the configuration file and the secrets again, so that a right can be revoked without a
+ *   restart. When the policy is wrong, the old policy stays.
  */
 function createReload({ system, options, platform, secrets, logger }: ReloadParts): () => Promise<void> {
   return async () => {
@@ -158,19 +158,19 @@ function createReload({ system, options, platform, secrets, logger }: ReloadPart
       system.replacePolicy(config.vars.policy)
       logger('info', 'The policy was read again')
     } catch (error) {
-      logger('error', 'The policy was not read again, the old one stays', { reason: reasonOf(error) })
+      logger('error', 'The policy could not be read again: the old policy stays', { reason: reasonOf(error) })
     }
   }
 }
 
-/** @param more Secrets that the configuration has begun to name. */
+/** @param more Secrets that the configuration now names. */
 async function rereadSecrets(secrets: SecretFiles, more: readonly string[], logger: Logger): Promise<void> {
   const changed = await secrets.readAgain(more, ({ message }) => warnOfSecret(logger, message))
   if (changed.length > 0) logger('info', 'Secrets were replaced', { names: changed.join() })
 }
 
 function warnOfSecret(logger: Logger, reason: string): void {
-  logger('error', 'A new secret cannot be used, the old one stays', { reason })
+  logger('error', 'A new secret cannot be used: the old secret stays', { reason })
 }
 
 function reasonOf(error: unknown): string {

@@ -1,5 +1,5 @@
 /**
- * `npm run start:workerd`: bundles the services, writes workerd's configuration, and runs workerd until a signal.
+ * The launcher for workerd, `npm run start:workerd`: bundles the services, writes workerd's configuration, and runs workerd until a signal.
  *
  * @module
  */
@@ -21,11 +21,11 @@ import { secretNames } from './serve/secret_names.ts'
 import { bundleForWorkerd, SECRET_PREFIX, toWorkerdConfig } from './serve/workerd_config.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-/** workerd keeps running on SIGTERM while streams are open, so it is ended after this. */
+/** Wait after SIGTERM, before workerd is killed, because it keeps running while streams are open. */
 const TERM_LIMIT_MS = 4000
 const START_LIMIT_MS = 30_000
 const PROBE_INTERVAL_MS = 50
-/** The newest date that the pinned workerd knows would do too; this one is tested. */
+/** The compatibility date that is tested. The pinned workerd also knows newer dates. */
 const COMPATIBILITY_DATE = '2026-01-01'
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -76,9 +76,9 @@ async function makeDataFolder({ vars, dev }: Config, cacheFolder: string): Promi
 }
 
 /**
- * Every secret that the services need. workerd itself would start without one, and fail with each request.
+ * Reads every secret that the services need. Otherwise workerd would start without a missing secret, and every request would fail.
  *
- * @throws {AvisoError} `ERR_CONFIG` naming one that is missing.
+ * @throws {AvisoError} `ERR_CONFIG` that names a missing secret.
  */
 async function readSecrets(
   { vars, services }: Config,
@@ -114,7 +114,7 @@ async function run(
   return child.signalCode === 'SIGTERM' || child.signalCode === 'SIGKILL' ? 0 : code
 }
 
-/** Whether the server answers before it exits; the first request also starts the Durable Object. */
+/** Whether the server answers before it exits. The first request also starts the Durable Object. */
 async function answers(url: string, exited: Promise<number>): Promise<boolean> {
   let gone = false
   void exited.then(() => (gone = true))

@@ -1,19 +1,19 @@
 /**
- * Signals by which people and machines ask a program to stop.
+ * Handles the signals by which users and service managers ask a program to stop.
  *
  * @module
  */
 
-/** npm hands a signal on within milliseconds; a busy machine may take longer, and no hand presses Ctrl-C so fast. */
+/** Longest time in which npm forwards a signal, also on a busy machine. No user presses Ctrl-C twice so fast. */
 const HANDED_ON_MS = 300
 
-/** What of a process is needed: `process` has it. */
+/** The part of `process` that is needed. */
 export interface SignalSource {
   readonly env: Readonly<Record<string, string | undefined>>
   on(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown
 }
 
-/** What is listened to, and how. */
+/** The signals to handle, and their source. */
 export interface StopRequestOptions {
   readonly source: SignalSource
   readonly signals: readonly NodeJS.Signals[]
@@ -24,8 +24,8 @@ export interface StopRequestOptions {
 /**
  * Calls `act` for each request to stop.
  *
- * Ctrl-C reaches every process of a terminal. Where npm runs the program, npm hands on the signal that the terminal has
- * sent already, so one press comes twice. It counts once: a second request often means not to wait.
+ * Ctrl-C reaches every process of a terminal. When npm runs the program, npm also forwards the signal, so one press arrives twice. It
+ * counts once, because a second request often means not to wait.
  */
 export function onStopRequest(
   act: (signal: NodeJS.Signals) => void,
@@ -34,7 +34,7 @@ export function onStopRequest(
   const isRunByNpm = source.env['npm_lifecycle_event'] !== undefined
   let last: NodeJS.Signals | undefined
   let lastAt = -Infinity
-  // One handler for all: Deno calls a handler that is added while a signal is handled with that same signal.
+  // One handler serves all requests, because Deno calls a handler that is added during a signal with that same signal.
   const onSignal = (signal: NodeJS.Signals): void => {
     const at = now()
     const isHandedOn = isRunByNpm && signal === last && at - lastAt < HANDED_ON_MS
@@ -46,9 +46,9 @@ export function onStopRequest(
 }
 
 /**
- * The first request to stop, for a program that ends by itself then. A second request ends it at once, with exit code 1.
+ * Waits for the first request to stop, after which the program ends by itself. A second request ends it at once, with exit code 1.
  *
- * @returns The signal.
+ * @returns the signal of the first request
  */
 export function stopRequest(
   process: SignalSource & { exit(code: number): unknown },

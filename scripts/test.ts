@@ -1,7 +1,7 @@
 /**
- * `npm test`: the whole gate, or the steps and test files that are named.
+ * The command `npm test`: runs the whole gate, or the steps and test files that are named.
  *
- * Needs nothing installed beyond `npm ci`: etcd and Node 22 are fetched as packages into `.cache` by the steps that use them.
+ * It needs only `npm ci`. The steps that use etcd and Node 22 download these as packages into `.cache`.
  *
  * @module
  */
@@ -23,7 +23,7 @@ async function main(argv: readonly string[]): Promise<number> {
   return results.every(({ passed }) => passed) ? 0 : 1
 }
 
-/** @returns What shall run, or the exit code after help or a mistake. */
+/** @returns the stages to run, or the exit code after help or a mistake */
 async function parseArguments(argv: readonly string[]): Promise<readonly Stage[] | number> {
   const split = argv.includes('--') ? argv.indexOf('--') : argv.length
   const program = new Command('npm test --')
@@ -41,7 +41,7 @@ async function parseArguments(argv: readonly string[]): Promise<readonly Stage[]
     return selectStages({
       words: program.args,
       options: argv.slice(split + 1),
-      // npm runs scripts in the project's folder and tells the caller's.
+      // npm runs scripts in the project's folder, and passes the caller's folder in INIT_CWD.
       folder: process.env['INIT_CWD'] ?? process.cwd(),
       tests: await testFiles(),
     })

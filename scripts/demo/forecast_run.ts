@@ -1,5 +1,5 @@
 /**
- * One forecast run as a data centre announces it: files disseminated to customers' destinations, and fields archived in MARS.
+ * Makes the notifications of one forecast run of a data centre: files disseminated to customers' destinations, and fields archived in MARS.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const STEP_HOURS = 6
 const LAST_STEP = 240
 
 /**
- * All notifications of the run of one day and time, in the order the model produces them: by step.
+ * All notifications of the run of one day and time, in the order in which the model produces them: by step.
  *
  * @param date `YYYYMMDD`
  * @param time Hour of the run: 0, 6, 12 or 18.
@@ -53,16 +53,16 @@ export function forecastRun(date: string, time: number): readonly RunNotificatio
   return run
 }
 
-/** What one listener of the demonstration asks for, and which notifications of the run are its. */
+/** A listener of the demonstration: its request, and which notifications of the run match. */
 export interface DemoListener {
   readonly name: string
   readonly event: RunNotification['event']
   readonly request: Readonly<Record<string, string | readonly string[]>>
-  /** Decided here by hand, not by the product's matching, so that the check is independent. */
+  /** Whether a notification matches. It is written by hand and does not use the service's matching, so that the check is independent. */
   readonly wants: (notification: RunNotification) => boolean
 }
 
-/** Listeners with different requests: a whole destination, lists, single fields, everything, nothing. */
+/** Listeners with different requests: for a whole destination, lists, single fields, all notifications, and none. */
 export const DEMO_LISTENERS: readonly DemoListener[] = [
   {
     name: 'all of destination MACI',

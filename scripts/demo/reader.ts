@@ -1,5 +1,5 @@
 /**
- * A listener of the demonstration: one stream, everything it got kept for the check.
+ * A listener of the demonstration: reads one stream, and keeps all its notifications for the check.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { createParser } from 'eventsource-parser'
 import type { DemoListener } from './forecast_run.ts'
 
-/** What a listener got, in the order it came. */
+/** A notification that a listener got. */
 export interface Received {
   readonly location: string
   readonly sequence: bigint
@@ -25,7 +25,7 @@ export class DemoReader {
     this.listener = listener
   }
 
-  /** Opens the stream; when this resolves, it stands: nothing published afterwards is missed. */
+  /** Opens the stream. When this resolves, the stream is open, and no later notification is missed. */
   static async open(url: string, listener: DemoListener): Promise<DemoReader> {
     const reader = new DemoReader(listener)
     const query = new URLSearchParams({ event: listener.event })
@@ -39,7 +39,7 @@ export class DemoReader {
     return reader
   }
 
-  /** Resolves when `count` notifications have come, and none more is waited for. */
+  /** Resolves when `count` notifications have come. */
   async hasReceived(count: number): Promise<void> {
     while (this.received.length < count) await new Promise<void>((woken) => (this.#wake = woken))
   }
@@ -75,7 +75,7 @@ export class DemoReader {
   }
 }
 
-/** The server listens before its store has answered, so the first tries may be told to wait. */
+/** Opens the stream, with retries, because the server answers 503 until its store is open. */
 async function fetchWhenReady(url: string, signal: AbortSignal): Promise<Response> {
   for (let tries = 0; ; tries++) {
     const response = await fetch(url, { signal })

@@ -1,5 +1,5 @@
 /**
- * Where the etcd binary comes from: `AVISO_ETCD`, the `PATH`, or Debian's packages unpacked into `.cache/etcd`, without root.
+ * Finds the etcd binary: in `AVISO_ETCD`, in the `PATH`, or in Debian's packages, which it unpacks into `.cache/etcd` without root.
  *
  * @module
  */
@@ -16,9 +16,9 @@ import { outputOf } from '../run_command.ts'
 const UNPACKED = fileURLToPath(new URL('../../.cache/etcd', import.meta.url))
 
 /**
- * Path of an etcd binary; the first call on a machine may download it.
+ * The path of an etcd binary. The first call on a machine may download it.
  *
- * @throws {Error} Where there is none and none can be had, with what to do about it.
+ * @throws {Error} When there is no etcd and it cannot be downloaded; the message says what to do.
  */
 export async function findEtcd(): Promise<string> {
   const named = process.env['AVISO_ETCD']
@@ -34,12 +34,12 @@ export async function findEtcd(): Promise<string> {
   throw new Error('The package etcd-server holds no etcd binary: install etcd, or name one in AVISO_ETCD')
 }
 
-/** Path of etcdctl, where there is one beside what {@link findEtcd} found. */
+/** The path of etcdctl in the `PATH` or beside the unpacked etcd; `undefined` when there is none. */
 export async function findEtcdctl(): Promise<string | undefined> {
   return (await findInPath('etcdctl')) ?? (await findUnpacked('etcdctl'))
 }
 
-/** Version of an etcd binary, e.g. `3.4.23`. */
+/** The version of an etcd binary, such as `3.4.23`. */
 export async function etcdVersion(binary: string): Promise<string> {
   const output = await outputOf(binary, ['--version'])
   const version = /etcd Version: (\S+)/.exec(output)?.[1]
@@ -69,11 +69,11 @@ async function isExecutable(path: string): Promise<boolean> {
 
 async function download(): Promise<void> {
   try {
-    // The client is only a convenience for people; nothing here needs it.
+    // The package etcd-client is only for the convenience of developers, so it may be missing.
     await unpackPackages({ needed: ['etcd-server'], welcome: ['etcd-client'] }, UNPACKED)
   } catch (cause) {
     throw new Error(
-      'There is no etcd here and none can be downloaded with apt-get: install etcd (3.4 or newer), or name its binary in AVISO_ETCD',
+      'There is no etcd on this machine, and apt-get cannot download it: install etcd (3.4 or newer), or name its binary in AVISO_ETCD',
       { cause },
     )
   }

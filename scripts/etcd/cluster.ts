@@ -1,5 +1,5 @@
 /**
- * A real etcd of one or three members on loopback, for development and tests.
+ * Starts a real etcd of one or three members on loopback, for development and tests.
  *
  * @module
  */
@@ -11,27 +11,28 @@ import { join } from 'node:path'
 import { etcdVersion, findEtcd } from './binary.ts'
 import { createMember, freePort, type EtcdMember, type MemberPlan } from './member.ts'
 
-/** A port may be taken between the moment it was found free and the start of etcd. */
+/** Most attempts to start, because another program may take a free port before etcd does. */
 const START_ATTEMPTS = 3
-/** Remembers ports and names of a cluster whose data is kept: members know each other by their peer addresses. */
+/** File with ports and names of a cluster whose data is kept, because members know each other by their peer addresses. */
 const PLAN_FILE = 'cluster.json'
 
-/** What a cluster is started with. */
+/** Options of a cluster. */
 export interface EtcdOptions {
   /** Default: 1. */
   readonly members?: number
-  /** First client port; the members take this one and the next ones. Default: free ones. */
+  /** Client port of the first member. The others take the next ports. Default: free ports. */
   readonly port?: number
-  /** Keeps the data here; without it the data is temporary. */
+  /** Folder that keeps the data; absent: the data is temporary. */
   readonly dataFolder?: string
   /** Path of the binary. Default: see {@link findEtcd}. */
   readonly binary?: string
   /** Further command line arguments of every member, e.g. `--quota-backend-bytes=16777216`. */
   readonly flags?: readonly string[]
-  /** Raft's own clock. Default: etcd's 100 and 1,000 ms. */
+  /** Heartbeat interval of Raft. Default: etcd's 100 ms. */
   readonly heartbeatMs?: number
+  /** Election timeout of Raft. Default: etcd's 1,000 ms. */
   readonly electionMs?: number
-  /** Default: 1,000. etcd's own is 10 minutes, too long to tell a quiet watch from a dead one. */
+  /** Interval of progress messages on watches. Default: 1,000 ms. etcd's 10 minutes are too long to tell a quiet watch from a dead one. */
   readonly progressMs?: number
 }
 
@@ -41,10 +42,10 @@ export interface EtcdCluster {
   readonly endpoints: readonly string[]
   /** The endpoints as `--store` takes them. */
   readonly store: string
-  /** e.g. `3.4.23` */
+  /** Version of etcd, such as `3.4.23`. */
   readonly version: string
   readonly members: readonly EtcdMember[]
-  /** Where data and logs are. */
+  /** Folder of data and logs. */
   readonly folder: string
   /** Stops all members cleanly. */
   stop(): Promise<void>
@@ -53,10 +54,10 @@ export interface EtcdCluster {
 }
 
 /**
- * Starts a cluster and waits until every member has answered under its own random name, so that nothing is written into
- * another server on the same port.
+ * Starts a cluster and waits until every member has answered under its own random name. So no test writes into another server on the same
+ * port.
  *
- * @throws {Error} Where there is no etcd, or it does not start.
+ * @throws {Error} When there is no etcd, or it does not start.
  */
 export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdCluster> {
   const binary = options.binary ?? (await findEtcd())
@@ -131,7 +132,7 @@ function clusterFlags(
   version: string,
 ): readonly string[] {
   const [major = 0, minor = 0] = version.split('.').map(Number)
-  // The flag left its trial name behind in 3.6.
+  // The flag is no longer called experimental from 3.6 on.
   const trial = major === 3 && minor < 6 ? 'experimental-' : ''
   return [
     [

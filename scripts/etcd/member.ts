@@ -1,5 +1,5 @@
 /**
- * One etcd process on loopback: start, stop, kill, pause, start again on the same ports and data.
+ * Runs one etcd process on loopback: starts, stops, kills and pauses it, and starts it again on the same ports and data.
  *
  * @module
  */
@@ -12,38 +12,38 @@ import process from 'node:process'
 import { systemClock } from '#shared/time/clock.ts'
 import { within } from '#shared/time/deadline.ts'
 
-/** How long a member may need until it answers, on a machine that is busy with tests. */
+/** Longest wait until a member answers, on a machine that is busy with tests. */
 const START_LIMIT_MS = 60_000
-/** etcd waits some 7 s for open watches when it is asked to stop. */
+/** Longest wait for a stop. etcd waits about 7 s for open watches. */
 const STOP_LIMIT_MS = 12_000
 const POLL_MS = 30
-/** What of its log an error shows. */
+/** How much of the log an error shows. */
 const LOG_TAIL_CHARACTERS = 2_000
 
 /**
- * Kills etcd when the pipe to this process breaks, however this process ended. The shell becomes etcd, so its process id
- * is etcd's.
+ * Shell command that runs etcd and kills it when the pipe to this process breaks, however this process ends. The shell becomes etcd, so
+ * both have the same process id.
  */
 const KILL_WITH_PARENT = 'exec 3<&0; (cat <&3 >/dev/null; kill -9 $$ 2>/dev/null) & exec "$@" </dev/null 3<&-'
 
-/** Where a member listens and under which name. */
+/** The name of a member and the ports on which it listens. */
 export interface MemberPlan {
   readonly name: string
   readonly clientPort: number
   readonly peerPort: number
 }
 
-/** A process of a member. */
+/** The running process of a member. */
 interface Running {
   readonly child: ChildProcess
   readonly exited: Promise<void>
 }
 
-/** What a member is started with. */
+/** Options of a member. */
 export interface MemberOptions {
   readonly binary: string
   readonly plan: MemberPlan
-  /** Folder for its data and its log. */
+  /** Folder of data and log. */
   readonly folder: string
   readonly arguments: readonly string[]
 }
@@ -51,23 +51,23 @@ export interface MemberOptions {
 /** A member of a cluster. */
 export interface EtcdMember {
   readonly name: string
-  /** e.g. `http://127.0.0.1:2379` */
+  /** Address such as `http://127.0.0.1:2379`. */
   readonly url: string
-  /** Process id; `undefined` while it does not run. */
+  /** Process id; `undefined` while the member does not run. */
   readonly pid: number | undefined
-  /** Sends a signal (`SIGSTOP`, `SIGCONT`, …); resolves at once, after `SIGKILL` when it has gone. */
+  /** Sends a signal (`SIGSTOP`, `SIGCONT`, …). Resolves at once; for `SIGKILL` when the process has ended. */
   kill(signal: NodeJS.Signals): Promise<void>
-  /** Asks it to stop, and kills it when it does not. */
+  /** Asks the member to stop, and kills it when it does not. */
   stop(): Promise<void>
-  /** Starts it again on the same ports and data and waits until it answers. Without a quorum it does not: see `start`. */
+  /** Starts the member on the same ports and data, and waits until it answers. Without a quorum it never does: use `start` then. */
   restart(): Promise<void>
-  /** Starts it without waiting. */
+  /** Starts the member without waiting. */
   start(): Promise<void>
-  /** Waits until it answers as itself and sees a leader. @throws {Error} With the tail of its log. */
+  /** Waits until the member answers under its own name and sees a leader. @throws {Error} When it does not; with the end of its log. */
   ready(): Promise<void>
 }
 
-/** A member that does not run yet. */
+/** Makes a member that does not run yet. */
 export function createMember(options: MemberOptions): EtcdMember {
   const { plan, folder } = options
   const url = `http://127.0.0.1:${plan.clientPort}`
@@ -82,7 +82,7 @@ export function createMember(options: MemberOptions): EtcdMember {
     const started = spawn('sh', ['-c', KILL_WITH_PARENT, 'etcd', ...argv], {
       stdio: ['pipe', log.fd, log.fd],
     })
-    // A broken pipe to a member that has gone is no news.
+    // A broken pipe only means that the member has ended, which the exit event reports.
     started.stdin?.on('error', () => undefined)
     const exited = new Promise<void>((done) => {
       const finish = (): void => {
@@ -139,17 +139,17 @@ export function createMember(options: MemberOptions): EtcdMember {
   }
 }
 
-/** Not `child.kill()`: on Deno its second call does nothing. */
+/** Sends a signal. `child.kill()` is not used, because its second call does nothing on Deno. */
 function send(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return
   try {
     process.kill(pid, signal)
   } catch {
-    // It has just ended by itself, as the exit event will tell.
+    // The process has just ended by itself, and the exit event will report it.
   }
 }
 
-/** A port that was free a moment ago. */
+/** @returns a port that was free at the time of the call */
 export function freePort(): Promise<number> {
   return new Promise((done, failed) => {
     const server = createServer()
@@ -184,7 +184,7 @@ async function isHealthy(url: string): Promise<boolean> {
   }
 }
 
-/** Names of the members of the cluster that answers there. */
+/** The names of the members of the cluster that answers at an address. */
 async function memberNames(url: string): Promise<readonly string[]> {
   const response = await fetch(`${url}/v3/cluster/member/list`, { method: 'POST', body: '{}' })
   const { members = [] } = (await response.json()) as { members?: readonly { readonly name?: string }[] }

@@ -1,5 +1,5 @@
 /**
- * Command line of `npm run faults`.
+ * The command line of `npm run faults`.
  *
  * @module
  */
@@ -9,15 +9,15 @@ import { BROKEN_VARIANTS } from '../../tests/faults/broken/variants.ts'
 import { parseCommand, wholeNumber } from '../parse_command.ts'
 
 const DEFAULT_SECONDS = 180
-/** A day: more is a mistake in the unit. None at all would show nothing. */
+/** A day. A longer time is a mistake in the unit. */
 const MAX_SECONDS = 86_400
-/** Choices come from 31 bits. */
+/** Largest seed: the random choices come from 31 bits. */
 const MAX_SEED = 2 ** 31 - 1
 
-/** What to run. */
+/** The parsed command line. */
 export interface FaultsOptions {
   readonly seconds: number
-  /** Absent: another one every time. */
+  /** Absent: a different seed for every run. */
   readonly seed?: number
   readonly grpc: boolean
   readonly losses: boolean
@@ -25,21 +25,25 @@ export interface FaultsOptions {
   readonly breaks?: string
 }
 
-/** @returns A number when the command is done already (help, usage error): the exit code. */
+/** @returns the options, or the exit code when nothing is left to do (help, usage error) */
 export function parseFaultsArguments(argv: readonly string[]): FaultsOptions | number {
   const program = new Command('npm run faults --')
     .description(
-      'Lets faults strike at a whole installation on loopback (three etcd members, two ingests, two listening services), and checks ' +
-        'what it promised. Exit code: 0 when every promise held, 1 when one did not, 2 for wrong usage.',
+      'Injects faults into a whole installation on loopback (three etcd members, two ingests, two listening services), and checks its ' +
+        'promises. Exit code: 0 when every promise held, 1 when one did not, 2 for wrong usage.',
     )
-    .option('--seconds <n>', 'how long faults strike', wholeNumber(1, MAX_SECONDS), DEFAULT_SECONDS)
-    .option('--seed <s>', 'choices of this seed; default: another one every time', wholeNumber(0, MAX_SEED))
+    .option('--seconds <n>', 'how long faults are injected', wholeNumber(1, MAX_SECONDS), DEFAULT_SECONDS)
+    .option(
+      '--seed <s>',
+      'repeat the choices of this seed; default: a different seed for every run',
+      wholeNumber(0, MAX_SEED),
+    )
     .option('--grpc', 'services reach etcd over gRPC instead of its JSON gateway', false)
-    .option('--losses', 'measure what the loss of one member of three costs, too', false)
+    .option('--losses', 'also measure what the loss of one member of three costs', false)
     .addOption(
       new Option(
         '--break [name]',
-        'try a system with this one mistake instead, which the checker must find (exit code 1); without a name: list them',
+        'instead run a system with this one mistake, which the checker must find (exit code 1); without a name: list the mistakes',
       ).conflicts(['seconds', 'grpc', 'losses']),
     )
     .allowExcessArguments(false)

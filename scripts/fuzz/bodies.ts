@@ -1,6 +1,6 @@
 /**
- * Bodies for etcd's gateway, good ones and everything beside them: both spellings of fields, fields twice, escaped names, base64 in every
- * variant that some decoder takes, values of other types, several documents, single bytes changed.
+ * Makes bodies for etcd's gateway, valid and invalid: both spellings of fields, fields that occur twice, escaped names, base64 in every
+ * variant that some decoder accepts, values of other types, several documents, and single changed bytes.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Dice } from '../../tests/support/dice.ts'
 
-/** Keys that bodies name: the listener's own, those beside them, and both ends of all keys. */
+/** Keys in bodies: the listener's own, keys beside them, and both ends of all keys. */
 const NAMES = [
   '/ec/diss/FOO/',
   '/ec/diss/FOO',
@@ -67,7 +67,7 @@ const BOOLEANS = ['true', 'false', 'null', '"true"', '1', '0', '[]']
 const ORDERS = ['"NONE"', '"ASCEND"', '"DESCEND"', '0', '1', '2', '3', 'null', '"descend"', '-1']
 const TARGETS = ['"KEY"', '"VERSION"', '"CREATE"', '"MOD"', '"VALUE"', '0', '3', '4', 'null', '"key"']
 
-/** Field → texts of its value. */
+/** Field → texts of possible values. */
 const FIELDS: readonly (readonly [name: string, values: readonly string[]])[] = [
   ['limit', NUMBERS],
   ['revision', NUMBERS],
@@ -91,7 +91,7 @@ const WATCH_FIELDS: readonly (readonly [name: string, values: readonly string[]]
 ]
 const UNKNOWN = ['bogus', 'KEY', 'RangeEnd', 'range-end', '__proto__', 'constructor', 'request_union', '']
 
-/** Chance of each kind of deviation in one body: most bodies have one or two, many have none. */
+/** Probability of each kind of deviation in a body. Most bodies have one or two deviations, and many have none. */
 const RARE = 0.06
 const FREQUENT = 0.25
 
@@ -120,7 +120,7 @@ function keyMembers(dice: Dice): readonly string[] {
   return result
 }
 
-/** Mostly what a client makes of a prefix: its last byte counted up. */
+/** The end of a range. Mostly the end that a client makes for a prefix: its last byte plus one. */
 function endFor(dice: Dice, key: string): string {
   if (key === '' || dice.chance(0.4)) return dice.pick(NAMES)
   return key.slice(0, -1) + String.fromCharCode(key.charCodeAt(key.length - 1) + 1)
@@ -130,7 +130,7 @@ function members(dice: Dice, fields: typeof FIELDS): readonly string[] {
   const result: string[] = []
   for (const [name, values] of fields) {
     if (!dice.chance(FREQUENT)) continue
-    // The first values of each list are good ones.
+    // The first values of each list are mostly valid.
     const value = dice.chance(0.8) ? dice.pick(values.slice(0, 3)) : dice.pick(values)
     result.push(member(dice, name, value))
     if (dice.chance(RARE / 4)) result.push(member(dice, name, dice.pick(values)))
@@ -153,7 +153,7 @@ function nameText(dice: Dice, name: string): string {
   return `"${spelled.slice(0, at)}${spelled === '' ? '' : escaped}${spelled.slice(at + 1)}"`
 }
 
-/** Text of a key as a value: base64, or what some decoder takes for it. */
+/** The text of a key as a value: base64, or a variant that some decoder accepts. */
 function keyText(dice: Dice, key: string): string {
   const bytes = key === '\u00ff' ? Uint8Array.of(0xff) : toBytes(key)
   const base64 = encodeBase64(bytes)
@@ -191,7 +191,7 @@ function objectText(dice: Dice, entries: readonly string[]): string {
   return `{${shuffled.join()}}`
 }
 
-/** Now and then, what follows a document, what comes before it, and any byte in it. */
+/** Sometimes adds text after or before a document, or changes bytes in it. */
 function disturb(text: string, dice: Dice): Uint8Array {
   let bytes = toBytes(text)
   if (dice.chance(RARE / 2)) bytes = toBytes(text + dice.pick(['{}', text, ',', ' x', '\0', '\n{}', ']']))

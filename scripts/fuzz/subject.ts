@@ -1,5 +1,6 @@
 /**
- * What is fuzzed: the listening service with a listener of few rights, on a real etcd that holds keys of others on every side of his own.
+ * Starts the service to be fuzzed: the listening service with a listener that has few rights. Its real etcd also holds keys of other users
+ * on every side of the listener's keys.
  *
  * @module
  */
@@ -45,14 +46,14 @@ const KEYS: readonly (string | Uint8Array)[] = [
 /** The service under test. */
 export interface Subject {
   readonly system: System
-  /** Reads of the store so far that a request has caused. */
+  /** Number of reads of the store that requests have caused so far. */
   reads(): number
   /** Sends a body as the listener. */
   send(path: string, body: Uint8Array, signal?: AbortSignal): Promise<Response>
   close(): Promise<void>
 }
 
-/** Starts the service on an etcd whose address this is, and fills it. */
+/** Starts the service on the etcd at `address`, and fills that etcd. */
 export async function startSubject(address: string): Promise<Subject> {
   const platform = await detectPlatform()
   const parts = { platform, dataFolder: '', clock: systemClock, logger: silentLogger }

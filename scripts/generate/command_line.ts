@@ -1,5 +1,5 @@
 /**
- * The reference of the command line, from commander's own definitions.
+ * Generates the reference of the command line from commander's own definitions.
  *
  * @module
  */
@@ -18,13 +18,13 @@ const SERVE_EXIT_CODES = [
 
 const CLIENT_EXIT_CODES = [
   ['0', 'done, stopped by a signal, or `--no-fail` was given'],
-  [String(EXIT_FAILURE), 'something that should have worked did not, such as a trigger'],
+  [String(EXIT_FAILURE), 'a failure, such as that of a trigger'],
   [String(EXIT_USAGE), 'the command line is wrong'],
   [String(EXIT_INTERRUPTED), 'ended by a second signal, without waiting'],
   [String(EXIT_CLIENT_ERROR), 'an error that the client explains: a refusal, a wrong file, as in 1.x'],
 ] as const
 
-/** Text of `scripts/COMMANDS.md`. */
+/** The text of `scripts/COMMANDS.md`. */
 export function commandLineText(): string {
   const serve = createServeProgram('Node, Deno, Bun or workerd')
   const client = createProgram('', () => undefined)
@@ -46,12 +46,12 @@ export function commandLineText(): string {
   ])
 }
 
-/** The commands that do something, in their order. */
+/** The commands without subcommands, in their order. */
 function leavesOf(command: Command): readonly Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(leavesOf)
 }
 
-/** Names from the program down, without the program's own. */
+/** The names from the program down to a command, without the program's own name. */
 function pathOf(command: Command): string {
   const names: string[] = []
   for (let at = command; at.parent !== null; at = at.parent) names.unshift(at.name())
@@ -86,7 +86,7 @@ function describe(call: string, command: Command, common: readonly Option[]): re
   return parts.filter((part) => part !== '')
 }
 
-/** e.g. `<event>`, `[files...]` */
+/** An argument as help shows it, such as `<event>` or `[files...]`. */
 function argumentText(argument: Argument): string {
   const name = argument.name() + (argument.variadic ? '...' : '')
   return argument.required ? `<${name}>` : `[${name}]`

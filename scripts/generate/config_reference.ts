@@ -1,5 +1,5 @@
 /**
- * The reference of settings, from the schemas that the services own.
+ * Generates the reference of settings from the schemas that the services own.
  *
  * @module
  */
@@ -11,12 +11,12 @@ const INTRODUCTION = `The file is \`wrangler-like.config.json\`, or the one that
 [README.md](README.md#configuration) says how it is read. An editor that follows \`$schema\` to \`config.schema.json\`
 completes and checks it. \`npm start\` refuses a key that is not listed here.
 
-A key that is not required may be left out: then its default counts, or what its description says. \`[]\` stands for each
-element of a list, \`*\` for each name. Where a secret is wanted, give the name of its environment variable.`
+A key that is not required may be left out. Its default then applies, or what its description says. \`[]\` stands for each
+element of a list, and \`*\` for each name. For a secret, give the name of its environment variable.`
 
 const NEEDED = 'required'
 
-/** Headings, each with the paths that stand under it; a path stands under the longest that it begins with. */
+/** Headings, each with a prefix of paths. A setting is listed under the longest prefix of its path. */
 const SECTIONS: readonly (readonly [prefix: string, title: string])[] = [
   ['', 'The file'],
   ['dev', 'The launcher: `dev`'],
@@ -34,7 +34,7 @@ const SECTIONS: readonly (readonly [prefix: string, title: string])[] = [
   ['services.monitoring.vars', 'The monitoring service: `services.monitoring.vars`'],
 ]
 
-/** What every service has stands once. */
+/** Settings that every service has are listed once. */
 const SHOWN_SERVICE = /^services\.rest\.(?!vars)/
 const OTHER_SERVICE = /^services\.(?:auth|admin|monitoring)\.(?!vars|triggers)/
 
@@ -45,7 +45,7 @@ interface Setting {
   readonly isRequired: boolean
 }
 
-/** Text of `services/CONFIGURATION.md`. */
+/** The text of `services/CONFIGURATION.md`. */
 export function configReferenceText(): string {
   const settings = [...settingsOf(configNode(), '')].flatMap(shownOnce)
   const head = ['key', 'type', 'default', 'unit', 'description']
@@ -59,7 +59,7 @@ export function configReferenceText(): string {
   ])
 }
 
-/** Every setting below a node, a section before what is in it. */
+/** All settings below a node. A section comes before its settings. */
 function* settingsOf(node: SchemaNode, path: string): Generator<Setting> {
   for (const [name, part] of Object.entries(node.properties ?? {})) {
     const inner = path === '' ? name : `${path}.${name}`
@@ -79,12 +79,12 @@ function* settingsOf(node: SchemaNode, path: string): Generator<Setting> {
   }
 }
 
-/** A section that is always there says nothing that its settings do not say. */
+/** Whether a node is a section without a description. It is not listed, because it says nothing beyond its settings. */
 function isOnlyAFolder({ properties, description }: SchemaNode): boolean {
   return properties !== undefined && description === undefined
 }
 
-/** A section whose default names each of its settings, such as a pair of thresholds, or one that is defined elsewhere. */
+/** Whether one line describes a section: its default names all its settings, such as two thresholds, or it is defined elsewhere. */
 function isSaidInOneLine({ properties, additionalProperties, default: value }: SchemaNode): boolean {
   if (properties === undefined) return false
   if (additionalProperties !== false) return true
@@ -110,7 +110,7 @@ function rowOf({ path, node, isRequired }: Setting): readonly string[] {
   return [code(path), typeOf(node), isRequired ? NEEDED : value, node.unit ?? '', description]
 }
 
-/** In words: `number from 1 to 60`, `list of text`, `text or null`. */
+/** The type in words: `number from 1 to 60`, `list of text`, `text or null`. */
 function typeOf(node: SchemaNode): string {
   if (node.const !== undefined) return code(JSON.stringify(node.const))
   if (node.enum !== undefined) return node.enum.map((value) => code(JSON.stringify(value))).join(', ')

@@ -1,5 +1,5 @@
 /**
- * The JSON Schema of the configuration file, for editors, from the schemas that the services own.
+ * Generates the JSON Schema of the configuration file, for editors, from the schemas that the services own.
  *
  * @module
  */
@@ -7,13 +7,13 @@
 import { toJsonSchema } from '@valibot/to-json-schema'
 import { configSchema } from '#services/system/settings.ts'
 
-/** A part of a JSON Schema (draft 7), as far as the configuration's needs it. */
+/** A part of a JSON Schema (draft 7), with the members that the configuration needs. */
 export interface SchemaNode {
   readonly type?: string | readonly string[]
   readonly const?: unknown
   readonly enum?: readonly unknown[]
   readonly description?: string
-  /** Of a number: `seconds`. */
+  /** Unit of a number, such as `seconds`. */
   readonly unit?: string
   readonly default?: unknown
   readonly minimum?: number
@@ -27,10 +27,10 @@ export interface SchemaNode {
 }
 
 const ENVIRONMENTS =
-  'Environments by name: `--env NAME` lays `env.NAME` over the rest of the file. Objects are merged, everything else is replaced'
+  'Environments by name: `--env NAME` applies `env.NAME` to the rest of the file. Objects are merged, and all other values are replaced'
 const OVERLAY = { $ref: '#/definitions/overlay' }
 
-/** Text of `services/config.schema.json`. */
+/** The text of `services/config.schema.json`. */
 export function configSchemaText(): string {
   const file = withUnits(configNode())
   const { env, ...properties } = file.properties ?? {}
@@ -43,15 +43,16 @@ export function configSchemaText(): string {
   return `${JSON.stringify(schema, null, 2)}\n`
 }
 
-/** A node on its way, with what JSON Schema has no words for. */
+/** An unfinished node, with texts of checks that JSON Schema cannot express. */
 interface RawNode extends SchemaNode {
   readonly said?: readonly string[]
 }
 
 /**
- * The whole file. JSON Schema has no word for a check that is a function, so what the check says stands in the description.
+ * The schema of the whole file. JSON Schema cannot express a check that is a function, so the message of the check is added to the
+ * description.
  *
- * @throws {Error} for a schema or a check that could be neither converted nor described.
+ * @throws {Error} for a schema or a check that can be neither converted nor described.
  */
 export function configNode(): SchemaNode {
   const file = toJsonSchema(configSchema, {
@@ -59,7 +60,7 @@ export function configNode(): SchemaNode {
       if (errors === undefined) return undefined
       if (valibotAction.type === 'transform') return jsonSchema
       const message = 'message' in valibotAction ? valibotAction.message : undefined
-      // What a function says depends on the value, so a description stands before such a check.
+      // The message of such a check depends on the value. So the schema must have a description, which is used instead.
       if (typeof message === 'function' && jsonSchema.description !== undefined) return jsonSchema
       if (typeof message !== 'string') return undefined
       const { said = [] } = jsonSchema as RawNode
@@ -76,13 +77,13 @@ function withChecks(node: RawNode): SchemaNode {
   return said === undefined ? rest : { ...rest, description: sentences(rest.description, ...said) }
 }
 
-/** Editors show descriptions and know no units. */
+/** Adds units to descriptions, because editors show only descriptions. */
 function withUnits(node: SchemaNode): SchemaNode {
   const { unit, ...rest } = mapParts(node, withUnits)
   return unit === undefined ? rest : { ...rest, description: sentences(node.description, `Unit: ${unit}`) }
 }
 
-/** An overlay may name any part of the file. Lists are not merged, so their elements stay whole. */
+/** Removes requirements and defaults, because an overlay may name any part of the file. List elements keep them: lists are not merged. */
 function withoutNeeds(node: SchemaNode): SchemaNode {
   const {
     required: _required,
@@ -92,7 +93,7 @@ function withoutNeeds(node: SchemaNode): SchemaNode {
   return rest
 }
 
-/** A node whose parts were replaced. */
+/** A copy of a node whose parts are replaced. */
 function mapParts(node: SchemaNode, replace: (part: SchemaNode) => SchemaNode): SchemaNode {
   const { properties, additionalProperties, items, anyOf, oneOf } = node
   return {
@@ -107,7 +108,7 @@ function mapParts(node: SchemaNode, replace: (part: SchemaNode) => SchemaNode): 
   }
 }
 
-/** Texts one after the other, without those that are absent. */
+/** Joins texts to sentences, and leaves out those that are absent. */
 export function sentences(...texts: readonly (string | undefined)[]): string {
   return texts.filter((text) => text !== undefined).join('. ')
 }

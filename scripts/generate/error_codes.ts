@@ -1,5 +1,5 @@
 /**
- * The reference of error codes, from the one table of them and from real answers.
+ * Generates the reference of error codes from the table of errors and from real answers.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { code, generatedDocument, table } from './markdown.ts'
 const INTRODUCTION = `An error answer has the code in its member \`code\`: clients of 1.x read ours, clients of 2.x the name beside it.
 [services/README.md](../services/README.md#routes) describes the other members.
 
-A 503 to a write also has \`outcome\`. With \`none\`, nothing was stored. With \`unknown\`, it may have been: repeat the
-request with the same id, and the notification is not doubled. \`Retry-After\` says how many seconds to wait at least.`
+A 503 to a write also has \`outcome\`. With \`none\`, nothing was stored. With \`unknown\`, the notification may have been
+stored: repeat the request with the same id, and it is stored only once. \`Retry-After\` is the shortest wait in seconds.`
 
-/** Text of `shared/ERRORS.md`. */
+/** The text of `shared/ERRORS.md`. */
 export async function errorCodesText(): Promise<string> {
   const codes = Object.keys(ERRORS) as AvisoErrorCode[]
   const head = ['code', 'name in 2.x', 'status', '`Retry-After`', 'meaning', 'what to do']

@@ -1,5 +1,5 @@
 /**
- * The reference of metrics, from their registrations in a process with every service.
+ * Generates the reference of metrics from their registrations in a process with every service.
  *
  * @module
  */
@@ -21,15 +21,15 @@ import { code, generatedDocument, table } from './markdown.ts'
 const INTRODUCTION = `\`GET /metrics\` answers these. The name on the page has a suffix: \`_total\` for a counter, \`_info\` for an info,
 \`_bucket\`, \`_sum\` and \`_count\` for a histogram. A metric without a value is left out.`
 
-/** Metrics by where they are. */
+/** All metrics, by the processes that have them. */
 export interface AllMetrics {
-  /** Every process has them. */
+  /** Metrics of every process. */
   readonly everywhere: readonly MetricFamily[]
-  /** Only a process with the monitoring service has them. */
+  /** Further metrics of a process with the monitoring service. */
   readonly monitoring: readonly MetricFamily[]
 }
 
-/** Every metric that there is, whether it has samples yet or not. */
+/** Collects all metrics, also those without samples. */
 export async function allMetrics(): Promise<AllMetrics> {
   const store = createMemoryStore({ clock: systemClock })
   const common = {
@@ -67,7 +67,7 @@ export async function allMetrics(): Promise<AllMetrics> {
   return { everywhere, monitoring: all.filter(({ name }) => !known.has(name)) }
 }
 
-/** The shipped configuration, with everything switched on that has metrics of its own. */
+/** The shipped configuration, with all parts switched on that have their own metrics. */
 function fullConfig(): Config {
   const config = loadConfig(JSON.stringify(configFile), 'wrangler-like.config.json')
   const { monitoring } = config.services
@@ -75,13 +75,13 @@ function fullConfig(): Config {
   return { ...config, services: { ...config.services, monitoring: { ...monitoring, vars } } }
 }
 
-/** Nothing is sent or received here. */
+/** A stand-in for UDP that sends and receives nothing. */
 const silentUdp: UdpPower = {
   openSender: () => ({ send: (_datagram, done) => done(false), close: () => undefined }),
   openReceiver: () => Promise.resolve({ port: 1, close: () => Promise.resolve() }),
 }
 
-/** Text of `services/monitoring/METRICS.md`. */
+/** The text of `services/monitoring/METRICS.md`. */
 export async function metricsText(): Promise<string> {
   const { everywhere, monitoring } = await allMetrics()
   return generatedDocument('Metrics', 'the registrations in `services` and `shared/observe/metrics`', [

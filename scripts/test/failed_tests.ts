@@ -1,12 +1,12 @@
 /**
- * The names of failed tests, read from what a test runner printed.
+ * Reads the names of failed tests from the output of a test runner.
  *
  * @module
  */
 
 import { stripVTControlCharacters } from 'node:util'
 
-/** @returns One entry for each failed test: its name, behind its file or place where the runner tells it. */
+/** @returns one entry for each failed test: its name, preceded by its file or place if the runner prints that */
 export function failedTests(output: string): readonly string[] {
   const lines = stripVTControlCharacters(output).split('\n')
   return [...failedOnNode(lines), ...failedOnDeno(lines), ...failedOnBun(lines)]
@@ -21,7 +21,7 @@ function failedOnNode(lines: readonly string[]): readonly string[] {
   })
 }
 
-/** `deno test` does so behind its last heading, with a place that is often inside Deno. */
+/** `deno test` repeats the failed tests after its last heading. The place is left out, because it is often inside Deno. */
 function failedOnDeno(lines: readonly string[]): readonly string[] {
   const list = behind(lines, ' FAILURES ').slice(1)
   return list.slice(0, list.indexOf('')).map((line) => line.replace(/ => \S+$/, ''))
@@ -40,7 +40,7 @@ function failedOnBun(lines: readonly string[]): readonly string[] {
   return [...failed.values()]
 }
 
-/** The lines behind the last one that is `heading`; none where there is none. */
+/** The lines after the last line that equals `heading`; none when there is no such line. */
 function behind(lines: readonly string[], heading: string): readonly string[] {
   const index = lines.lastIndexOf(heading)
   return index === -1 ? [] : lines.slice(index + 1)

@@ -1,5 +1,5 @@
 /**
- * Runs stages one after another, the steps of a stage at the same time, and tells the results in a table.
+ * Runs stages one after another, and the steps of a stage at the same time. Shows the results in a table.
  *
  * @module
  */
@@ -7,13 +7,13 @@
 import { runStep, type Print, type StepResult } from './run_step.ts'
 import type { Stage, Step } from './steps.ts'
 
-/** Someone who reads along may take a longer silence for a hang. */
+/** Longest silence, because a developer who watches may take a longer one for a hang. */
 const PROGRESS_MS = 30_000
 
 /**
- * Runs every step, also after a failed one, so that one run shows everything that is wrong.
+ * Runs every step, also after a failed one, so that one run shows all failures.
  *
- * @param print Takes the output; a step that is the only one has the terminal to itself instead.
+ * @param print Takes the output. When only one step runs, it writes to the terminal itself instead.
  */
 export async function runStages(stages: readonly Stage[], print: Print): Promise<readonly StepResult[]> {
   const results: StepResult[] = []
@@ -29,7 +29,7 @@ export async function runStages(stages: readonly Stage[], print: Print): Promise
 /**
  * The results as a table: step, verdict, seconds, and the failed tests of a step below it.
  *
- * @param seconds How long everything took.
+ * @param seconds Duration of all steps.
  */
 export function toTable(results: readonly StepResult[], seconds: number): string {
   const width = Math.max(...results.map(({ title }) => title.length))
@@ -47,7 +47,7 @@ export function toTable(results: readonly StepResult[], seconds: number): string
   return [line('step', 'result', 'seconds'), ...rows, '', summary].join('\n')
 }
 
-/** Prints as the step prints. */
+/** Runs a step and prints its output as it comes. */
 async function runAlone(step: Step, print: Print): Promise<StepResult> {
   print(`\n── ${step.title}\n`)
   const result = await runStep(step, print)
@@ -55,7 +55,7 @@ async function runAlone(step: Step, print: Print): Promise<StepResult> {
   return result
 }
 
-/** Prints the output of each step when the step is over. */
+/** Runs steps at the same time, and prints the output of each step when it has ended. */
 async function runTogether(stage: Stage, print: Print): Promise<readonly StepResult[]> {
   const running = new Set(stage.map(({ title }) => title))
   print(`\n── at the same time: ${[...running].join(', ')}\n`)

@@ -8,9 +8,9 @@ import { spawn } from 'node:child_process'
 import { failedTests } from './failed_tests.ts'
 import { ROOT, type Step } from './steps.ts'
 
-/** A test file that does not end when its tests have must not hold the gate for ever. */
+/** Longest time of a step, because a test file that does not end after its tests must not block the gate for ever. */
 const STEP_TIMEOUT_MS = 900_000
-/** A process that a test left behind may hold the pipe; what the step itself printed is read by then. */
+/** Wait for the rest of the output, because a process that a test left behind may hold the pipe open. */
 const REST_OF_OUTPUT_MS = 5_000
 
 /** How a step ended. */
@@ -18,17 +18,17 @@ export interface StepResult {
   readonly title: string
   readonly passed: boolean
   readonly seconds: number
-  /** Names of failed tests; none where the step has no tests, or its output was not read. */
+  /** Names of failed tests; empty when the step has no tests, or its output was not read. */
   readonly failedTests: readonly string[]
 }
 
-/** Takes a part of what a step prints. */
+/** Takes a part of a step's output. */
 export type Print = (text: string) => void
 
 /**
- * Runs a step. A command that cannot be had is a failure, too, and its reason is part of the output.
+ * Runs a step. When its command is not available, the step fails, and the reason is part of the output.
  *
- * @param print Takes the output; without it the step has this process's terminal to itself.
+ * @param print Takes the output. Without it the step writes to this process's terminal.
  */
 export async function runStep(step: Step, print?: Print): Promise<StepResult> {
   const startedAt = performance.now()
@@ -53,14 +53,14 @@ export async function runStep(step: Step, print?: Print): Promise<StepResult> {
   }
 }
 
-/** @returns The exit code, or `null` where a signal ended the command. */
+/** @returns the exit code; `null` when a signal ended the command */
 function run([command = '', ...argv]: readonly string[], print: Print | undefined): Promise<number | null> {
   return new Promise((done, failed) => {
     const output = print === undefined ? 'inherit' : 'pipe'
     const child = spawn(command, argv, {
       cwd: ROOT,
       stdio: ['ignore', output, output],
-      // Not `timeout`, whose timer goes on when the program cannot be started.
+      // The option `timeout` is not used, because its timer keeps running when the program cannot be started.
       signal: AbortSignal.timeout(STEP_TIMEOUT_MS),
       killSignal: 'SIGKILL',
     })

@@ -1,5 +1,5 @@
 /**
- * What the words after `npm test --` name: steps, test files, folders and globs.
+ * Finds what the words after `npm test --` name: steps, test files, folders and globs.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const WORDS: ReadonlyMap<string, readonly Step[]> = new Map<string, readonly Ste
   ...Map.groupBy(STAGES.flat(), ({ name }) => name),
 ])
 
-/** How to name what shall run. */
+/** The help about the names of steps and files. */
 export const WHAT_THERE_IS = `Steps:  ${[...WORDS.keys()].join(', ')}
         (check is format, lint, imports and types; unit is tests/unit; without a name the whole gate runs)
 Files:  a test file, a folder or a quoted glob, relative to the folder you are in:
@@ -25,16 +25,16 @@ Files:  a test file, a folder or a quoted glob, relative to the folder you are i
         Options of node --test follow a second "--":
           npm test -- tests/unit/shared/time -- --test-name-pattern=deadline`
 
-/** Words name nothing that could run; the message says what there is. */
+/** The words name nothing that can run. The message lists what can. */
 export class NothingSelected extends Error {}
 
-/** What shall run. */
+/** What the command line selects. */
 export interface Selection {
-  /** Step names, files, folders and globs; none means the whole gate. */
+  /** Names of steps, files, folders and globs. Empty: the whole gate. */
   readonly words: readonly string[]
   /** Further options of `node --test` for the named files. */
   readonly options: readonly string[]
-  /** Where paths start: the caller's folder. */
+  /** The caller's folder, to which paths are relative. */
   readonly folder: string
   /** Every test file, relative to the project's folder. */
   readonly tests: readonly string[]
@@ -43,8 +43,8 @@ export interface Selection {
 /**
  * Finds the stages that words name.
  *
- * @returns Stages in the order in which they run, the named files last.
- * @throws {NothingSelected} For the first word that names neither a step nor a test file, and for options without files.
+ * @returns the stages in the order in which they run, with the named files last
+ * @throws {NothingSelected} for the first word that names neither a step nor a test file, and for options without files.
  */
 export function selectStages(selection: Selection): readonly Stage[] {
   const { words, options } = selection
@@ -59,7 +59,7 @@ export function selectStages(selection: Selection): readonly Stage[] {
   }
   if (files.size === 0 && options.length > 0) {
     throw new NothingSelected(
-      `${options.join(' ')} is for test files: name some before it.\n${WHAT_THERE_IS}`,
+      `${options.join(' ')} is an option for test files: name test files before it.\n${WHAT_THERE_IS}`,
     )
   }
   if (words.length === 0) return GATE
@@ -68,7 +68,7 @@ export function selectStages(selection: Selection): readonly Stage[] {
   return [...stages, named].filter((stage) => stage.length > 0)
 }
 
-/** Long tests are only in what names their folder or one of them. */
+/** The test files that a word names. Long tests are included only when the word names their folder or one of them. */
 function filesNamed(word: string, { folder, tests }: Selection): readonly string[] {
   const path = relative(ROOT, resolve(folder, word)).split(sep).join('/')
   const isLong = `${path}/`.startsWith(LONG_TESTS)
@@ -82,10 +82,10 @@ function filesNamed(word: string, { folder, tests }: Selection): readonly string
 function explain(word: string, selection: Selection): string {
   const meant = closest(word, WORDS.keys()) ?? closestPath(word, selection)
   const question = meant === undefined ? '' : ` Did you mean "${meant}"?`
-  return `"${word}" names neither a step nor a test file.${question}\n${WHAT_THERE_IS}`
+  return `"${word}" is neither a step nor a test file.${question}\n${WHAT_THERE_IS}`
 }
 
-/** Looks at the last part of paths alone. A source file stands for its test. */
+/** The test file or folder with the most similar name, by the last part of the path. The name of a source file finds its test. */
 function closestPath(word: string, { folder, tests }: Selection): string | undefined {
   const paths = new Map(
     tests.flatMap(withFolders).map((path) => [basename(path, TEST_SUFFIX), path] as const),

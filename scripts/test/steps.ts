@@ -1,5 +1,5 @@
 /**
- * The steps of the gate, what each runs, and which may run at the same time.
+ * Defines the steps of the gate: their commands, and which of them may run at the same time.
  *
  * @module
  */
@@ -13,41 +13,41 @@ import { findNode22 } from '../../tests/support/node22.ts'
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BIN = join(ROOT, 'node_modules', '.bin')
 const SOURCES = ['services', 'shared', 'scripts', 'tests']
-/** Tests that take longer than anyone waits for a gate: `npm run test:long`. */
+/** Tests that take too long for the gate: `npm run test:long`. */
 export const LONG_TESTS = 'tests/long/'
-/** Suites that need no particular runtime: they run on every one that has `node:test`. */
+/** Suites that need no particular runtime. They run on every runtime that has `node:test`. */
 const PORTABLE = [
   'tests/unit/shared/**/*.test.ts',
   'tests/unit/services/**/*.test.ts',
   'tests/contract/{hub,store}.{memory,embedded}.test.ts',
   'tests/service/**/*.test.ts',
 ]
-/** Suites of the server that Node and Deno share. */
+/** Suites for the server that Node and Deno share. */
 const NODE_SERVER = ['tests/runtime/node_{answer,linger,request}.test.ts']
 /**
- * Not on Bun: these tests cut connections, and Bun's `fetch` then drops what it has received but not yet handed over
+ * Tests that do not run on Bun, because they cut connections. Bun's `fetch` then drops bytes that it has received but not yet handed over
  * (7 of 50 such answers with Bun 1.4.5, none with Node or Deno). The client runs on Node.
  */
 const NOT_ON_BUN = 'tests/unit/shared/client/'
-/** One test that hangs must not hold the gate for ever. */
+/** Longest time of a test, because a test that hangs must not block the gate for ever. */
 const TEST_TIMEOUT_MS = 300_000
-/** Files at a time where Node is alone: half of them wait for a child process or a deadline, so more than Node's one of two processors. */
+/** Test files at a time when Node runs alone. Node's default is one of two processors, but half of the files wait for a child process. */
 const CONCURRENCY = 2
 
 /** One command of the gate. */
 export interface Step {
-  /** Word that selects it: `npm test -- lint`. */
+  /** Word that selects the step: `npm test -- lint`. */
   readonly name: string
-  /** What its results are called. */
+  /** Title of its results. */
   readonly title: string
-  /** The command line. @throws {Error} Where a program cannot be had, or a pattern matches no file. */
+  /** @returns the command line. @throws {Error} When a program is not available, or a pattern matches no file. */
   command(): Promise<readonly string[]>
 }
 
 /** Steps that run at the same time. */
 export type Stage = readonly Step[]
 
-/** What needs no test run: `npm run check`. */
+/** The steps that run no tests: `npm run check`. */
 export const CHECKS: Stage = [
   program('format', 'format', 'oxfmt', '--check', ...SOURCES),
   program('lint', 'lint', 'oxlint', '--type-aware', '--deny-warnings', ...SOURCES),
@@ -57,7 +57,7 @@ export const CHECKS: Stage = [
 ]
 
 /**
- * The whole gate, stage after stage. Node 24 has a stage of its own, because its fault tests measure times. The other
+ * The whole gate, stage after stage. Node 24 has a separate stage, because its fault tests measure times. The other
  * runtimes take one file at a time and mostly wait, so three of them leave two processors a third of their time.
  */
 export const GATE: readonly Stage[] = [
@@ -94,7 +94,7 @@ export const GATE: readonly Stage[] = [
   ],
 ]
 
-/** Every stage that a word can select from, in the order in which they run. */
+/** All stages that words can select from, in the order in which they run. */
 export const STAGES: readonly Stage[] = [
   ...GATE,
   [nodeStep('unit', 'unit tests on Node 24', () => matches(['tests/unit/**/*.test.ts']))],
@@ -103,13 +103,13 @@ export const STAGES: readonly Stage[] = [
 /**
  * The step that runs these test files on Node 24.
  *
- * @param options Further ones of `node --test`.
+ * @param options Further options of `node --test`.
  */
 export function filesStep(paths: readonly string[], options: readonly string[]): Step {
   return nodeStep('files', 'the named files on Node 24', async () => [...options, ...paths])
 }
 
-/** Every test file of the project, relative to its folder. */
+/** All test files of the project, relative to its folder. */
 export function testFiles(): Promise<string[]> {
   return matches(['tests/**/*.test.ts'])
 }
@@ -144,12 +144,12 @@ function nodeStep(
   }
 }
 
-/** Unlike Node 24 it prints another form where no terminal reads it, unless told. */
+/** The command of Node 22. It needs the reporter, because without a terminal it prints another format than Node 24. */
 async function node22(): Promise<readonly string[]> {
   return [await findNode22(), '--test-reporter=spec', '--test-concurrency=1']
 }
 
-/** Files that match, sorted. A pattern without a match is a mistake: its tests would be left out in silence. */
+/** The matching files, sorted. A pattern without a match is a mistake, because its tests would be left out silently. */
 async function matches(patterns: readonly string[]): Promise<string[]> {
   const found = new Set<string>()
   for (const pattern of patterns) {

@@ -12,6 +12,6 @@ describe('findTableFaults()', () => {
       ['shared/a', ['shared/b']],
       ['shared/b', ['shared/a']],
     ])
-    assert.deepEqual(faults, ['shared/a stands on shared/b, which is not above it in the table'])
+    assert.deepEqual(faults, ['shared/a may import shared/b, which is not in an earlier row of the table'])
   })
 })

@@ -80,8 +80,11 @@ describe('selectStages()', () => {
   it('hands options to the named files, and refuses them without files', async () => {
     const [stage] = select(['tests/contract'], { options: ['--test-only'] })
     assert.ok((await stage?.[0]?.command())?.includes('--test-only'))
-    assert.match(refusal(['lint'], ['--test-only']), /^--test-only is for test files: name some before it/)
-    assert.match(refusal([], ['--test-only']), /^--test-only is for test files/)
+    assert.match(
+      refusal(['lint'], ['--test-only']),
+      /^--test-only is an option for test files: name test files before it/,
+    )
+    assert.match(refusal([], ['--test-only']), /^--test-only is an option for test files/)
   })
 
   it('refuses a word that names nothing, with the closest name and what there is', () => {
@@ -95,7 +98,7 @@ describe('selectStages()', () => {
     ]
     for (const [word, question] of rows) {
       const [first, next] = refusal([word]).split('\n')
-      assert.equal(first, `"${word}" names neither a step nor a test file.${question}`)
+      assert.equal(first, `"${word}" is neither a step nor a test file.${question}`)
       assert.match(
         next ?? '',
         /^Steps: {2}check, format, lint, imports, types, node24, node22, deno, bun, unit$/,
