@@ -1,5 +1,5 @@
 /**
- * The one thing that a program must know about its module.
+ * Tells whether a module is the program that was started.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { realpathSync } from 'node:fs'
 import process from 'node:process'
 
-/** Whether the module is the program that was started, and not imported by one. Node 20 has no `import.meta.main`. */
+/** Whether a module was started as the program, and not imported. Node 20 has no `import.meta.main`, so the file names are compared. */
 export function isMain({
   main,
   filename,

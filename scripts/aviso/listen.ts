@@ -120,7 +120,7 @@ function parseDate(flag: string, text: string): number {
     return parseStartDate(text)
   } catch (cause) {
     throw new ClientError(
-      `Invalid value for ${flag}: '${text}' is no date and time such as 2026-08-10T12:00:00.0Z`,
+      `Invalid value for ${flag}: '${text}' is not a date and time such as 2026-08-10T12:00:00.0Z`,
       {
         exitCode: EXIT_USAGE,
         cause,

@@ -21,9 +21,9 @@ export interface PositionKey {
   readonly name?: string | undefined
 }
 
-/** A position, held by this process until it is closed. */
+/** An open position, held by this process until it is closed. */
 export interface Position {
-  /** Whether no other process can open it meanwhile. Node before 22.13 has no lock that ends with its process. */
+  /** Whether other processes cannot open it meanwhile. Node before 22.13 has no lock that ends together with its process. */
   readonly isLocked: boolean
   /** The cursor that this process or an earlier one saved last. */
   readonly cursor: string | undefined
@@ -118,7 +118,7 @@ async function write(folder: string, path: string, content: string): Promise<voi
  * Takes the lock of an SQLite file, which the operating system releases however the process ends. Node has no other access to such locks,
  * and a file with a process id would outlive its process.
  *
- * @returns What unlocks; `undefined` where Node has no SQLite.
+ * @returns a function that unlocks; `undefined` when this Node has no SQLite
  */
 async function lock(path: string, { event, name }: PositionKey): Promise<(() => void) | undefined> {
   const sqlite = await import('node:sqlite').catch(() => undefined)

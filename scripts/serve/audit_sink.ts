@@ -1,5 +1,6 @@
 /**
- * Where the audit log goes: a file of its own, or standard output, which containers collect (everything else is logged to standard error).
+ * Opens the destination of the audit log: a separate file, or standard output, which containers collect. All other records go to standard
+ * error.
  *
  * @module
  */
@@ -9,14 +10,14 @@ import process from 'node:process'
 import type { AuditSink } from '#shared/access/audit/audit.ts'
 import { AvisoError } from '#shared/errors.ts'
 
-/** Nobody but its owner reads who did what. */
+/** Only the owner of the file may read the audit log. */
 const MODE = 0o600
 const STANDARD_OUTPUT = '-'
 
 /**
- * Appends to the file at `path`; `-` is standard output. A file is opened anew for each write, so that it can be moved away at any time.
+ * Appends to the file at `path`; `-` is standard output. The file is opened again for each write, so that it can be moved away at any time.
  *
- * @throws {AvisoError} `ERR_CONFIG` for a file that cannot be written: better before the first record than at it.
+ * @throws {AvisoError} `ERR_CONFIG` when the file cannot be written, so that the start fails and not the first record.
  */
 export async function openAuditSink(path: string): Promise<AuditSink> {
   if (path === STANDARD_OUTPUT) return print
@@ -29,7 +30,7 @@ export async function openAuditSink(path: string): Promise<AuditSink> {
   return append
 }
 
-/** Settles when the reader has taken the lines: one that is gone or slow shows. */
+/** Writes to standard output. Settles when the reader has taken the lines, so that a slow or closed reader is noticed. */
 function print(lines: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(lines, (error) => (error instanceof Error ? reject(error) : resolve()))

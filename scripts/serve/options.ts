@@ -17,7 +17,7 @@ import { AvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { parseCommand } from '../parse_command.ts'
 
-/** What the command line said. */
+/** The parsed command line. */
 export interface ServeOptions {
   readonly services: readonly ServiceName[]
   readonly config: string
@@ -30,10 +30,10 @@ export interface ServeOptions {
 
 const DEFAULT_CONFIG_FILE = 'wrangler-like.config.json'
 
-/** The launcher's command line. @param runtime Shown in the usage text, e.g. `node`. */
+/** The launcher's command line. @param runtime Name in the usage text, such as `node`. */
 export function createServeProgram(runtime: string): Command {
   return new Command('npm start --')
-    .description(`Runs Aviso's services on one port (${runtime}). Without names: all of them.`)
+    .description(`Runs Aviso's services on one port (${runtime}). Without names: all services.`)
     .argument('[services...]', SERVICE_NAMES.join(' | '))
     .option('--env <name>', 'overlay env.<name> of the configuration file')
     .option('--config <file>', 'configuration file', DEFAULT_CONFIG_FILE)
@@ -52,8 +52,8 @@ export function createServeProgram(runtime: string): Command {
 /**
  * Parses the command line.
  *
- * @param runtime Shown in the usage text, e.g. `node`.
- * @returns A number when the command is done already (help, usage error): the exit code.
+ * @param runtime Name in the usage text, such as `node`.
+ * @returns the options, or the exit code when nothing is left to do (help, usage error)
  */
 export function parseServeArguments(argv: readonly string[], runtime: string): ServeOptions | number {
   const program = createServeProgram(runtime)
@@ -71,7 +71,7 @@ export function parseServeArguments(argv: readonly string[], runtime: string): S
   }
 }
 
-/** Reads the configuration file and lays the command line over it. */
+/** Reads the configuration file. Values of the command line replace its values. */
 export async function resolveConfig(
   options: ServeOptions,
   readText: (path: string) => Promise<string>,
@@ -89,19 +89,19 @@ export async function resolveConfig(
 }
 
 /**
- * Without identities everybody may do everything, so only this machine may ask.
+ * Refuses an address that other machines can reach when there are no identities, because every client could then do everything.
  *
- * @throws {AvisoError} `ERR_CONFIG` for another address.
+ * @throws {AvisoError} `ERR_CONFIG` for such an address.
  */
 export function refuseOpenAddress({ dev, vars }: Config): void {
   if (vars.identity !== 'none' || isLoopback(dev.host)) return
   throw new AvisoError(
     'ERR_CONFIG',
-    `Refusing to listen on ${dev.host} with "identity": "none": everybody could do everything. Configure vars.identity and vars.policy, or listen on 127.0.0.1`,
+    `Refusing to listen on ${dev.host} with "identity": "none": every client could do everything. Configure vars.identity and vars.policy, or listen on 127.0.0.1`,
   )
 }
 
-/** Contents of the configured schemas, by name of a shipped one or path of a file. */
+/** The contents of the configured schemas. Each is the name of a shipped schema or the path of a file. */
 export async function readSchemaFiles(
   names: readonly string[],
   readText: (path: string) => Promise<string>,
@@ -118,7 +118,7 @@ async function readConfigText(path: string, readText: (path: string) => Promise<
   return readText(path).catch((cause: unknown) => {
     throw new AvisoError(
       'ERR_CONFIG',
-      `Cannot read the configuration file "${path}"; name another with --config`,
+      `Cannot read the configuration file "${path}": name another file with --config`,
       { cause },
     )
   })
@@ -145,7 +145,7 @@ function parseSchema(source: string, text: string): unknown {
 function parsePort(text: string): number {
   const port = Number(text)
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
-  throw new InvalidArgumentError('It takes a number from 0 to 65535.')
+  throw new InvalidArgumentError('Use a number from 0 to 65535.')
 }
 
 function isServiceName(name: string): name is ServiceName {

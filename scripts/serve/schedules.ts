@@ -1,5 +1,5 @@
 /**
- * Runs cron triggers where the runtime has none of its own: UTC, no overlap, missed times caught up once.
+ * Runs cron triggers on runtimes that have none: in UTC, without overlap. A missed time is made up for once.
  *
  * @module
  */
@@ -7,32 +7,31 @@
 import { Cron } from 'croner'
 import { AvisoError } from '#shared/errors.ts'
 
-/** What is due. */
+/** A job that is due. */
 export interface DueEvent<Job extends string> {
   readonly job: Job
-  /** Milliseconds since 1970: the time of the schedule, not of the call. */
+  /** Scheduled time, milliseconds since 1970. It is not the time of the call. */
   readonly scheduledTime: number
-  /** The time has passed before these schedules were started. */
+  /** Whether the scheduled time passed before these schedules were started. */
   readonly isCatchUp: boolean
 }
 
-/** What schedules are started with. */
 export interface SchedulesParts<Job extends string> {
-  /** By job; `null`: never. */
+  /** Job → cron; `null`: the job is never due. */
   readonly crons: Readonly<Record<Job, string | null>>
-  /** Does what is due. Never rejects. */
+  /** Runs the job that is due. Never rejects. */
   readonly run: (event: DueEvent<Job>) => Promise<void>
   readonly now: () => number
 }
 
-/** Times looked at to find the longest distance of two. A schedule repeats itself within a year of days. */
+/** Number of times that are checked for the longest time between two of them. It covers a daily schedule for a year. */
 const TIMES_LOOKED_AT = 400
 
 /**
- * Starts schedules. The last time of each that has passed is due at once: whoever runs it knows whether that was done.
+ * Starts schedules. The last scheduled time of each job is due at once, because `run` knows whether the job was done.
  *
- * @returns Stops them; what runs goes on to its end.
- * @throws {AvisoError} `ERR_CONFIG` for a cron that is none.
+ * @returns a function that stops the schedules; a running job goes on to its end
+ * @throws {AvisoError} `ERR_CONFIG` for a text that is not a cron.
  */
 export function startSchedules<Job extends string>({ crons, run, now }: SchedulesParts<Job>): () => void {
   const jobs = (Object.keys(crons) as Job[]).flatMap((job) => {
@@ -54,9 +53,9 @@ export function startSchedules<Job extends string>({ crons, run, now }: Schedule
 }
 
 /**
- * Makes sure that schedules can be run, before anything is started.
+ * Checks schedules before anything is started.
  *
- * @param longestGapMs Between two runs of the compactor more time than this counts as none, so its times must be closer.
+ * @param longestGapMs A longer time between two runs of the compactor does not count, so its times must be closer than this.
  * @throws {AvisoError} `ERR_CONFIG` that names the schedule.
  */
 export function checkSchedules(
@@ -70,7 +69,7 @@ export function checkSchedules(
     const hours = Math.ceil(distanceMs / 3_600_000) + 1
     throw new AvisoError(
       'ERR_CONFIG',
-      `services.admin.triggers.crons.compact: "${pattern}" leaves ${hours - 1} h between two runs, more than longestGap, so nothing would ever be old enough: set longestGap to ${hours}h or more`,
+      `services.admin.triggers.crons.compact: "${pattern}" leaves ${hours - 1} h between two runs, which is more than longestGap, so nothing would ever be old enough: set longestGap to ${hours}h or more`,
     )
   }
 }
@@ -89,19 +88,19 @@ function parseCron(job: string, pattern: string, due?: (cron: Cron) => Promise<v
   const options = { mode: '5-part', timezone: 'UTC', protect: true, paused: due === undefined } as const
   try {
     const cron = due === undefined ? new Cron(pattern, options) : new Cron(pattern, options, due)
-    if (cron.nextRun() === null) throw new TypeError('It has no time to come')
+    if (cron.nextRun() === null) throw new TypeError('it has no time in the future')
     return cron
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : 'it cannot be read'
     throw new AvisoError(
       'ERR_CONFIG',
-      `services.admin.triggers.crons.${job}: "${pattern}" is no cron: ${reason}`,
+      `services.admin.triggers.crons.${job}: "${pattern}" is not a cron: ${reason}`,
       { cause },
     )
   }
 }
 
-/** The last time of a schedule that is not in the future; this very second counts. */
+/** The last time of a schedule that is not in the future. The current second counts as past. */
 function lastTime(cron: Cron, nowMs: number): number | undefined {
   const [time] = cron.previousRuns(1, new Date(nowMs + 1_000))
   return time?.getTime()

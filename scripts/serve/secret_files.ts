@@ -1,40 +1,40 @@
 /**
- * Secrets in files, as container platforms mount them: where the configuration names a secret NAME, the environment may hold it as NAME,
- * or the path of a file with it as NAME_FILE. Files are read again while the services run.
+ * Reads secrets from files, as container platforms mount them. When the configuration names a secret NAME, the environment may hold the
+ * secret as NAME, or the path of a file with the secret as NAME_FILE. Files are read again while the services run.
  *
- * A file's mode is not looked at: platforms mount secrets readable for all inside a container, where nobody else is.
+ * The mode of a file is not checked, because platforms mount secrets readable for all users of a container, and there are no others.
  *
  * @module
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 
-/** The longest token that is taken from a client, too. */
+/** Longest secret: as long as the longest token that is accepted from a client. */
 const MAX_SECRET_CHARACTERS = 8192
 
-/** An environment with the secrets that are kept in files. */
+/** An environment that includes the secrets in files. */
 export interface SecretFiles {
-  /** Changes when a file has changed and was read again. */
+  /** The variables and their values. They change when a changed file is read again. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /**
    * Reads the files of these secrets for the first time.
    *
-   * @returns The names of those that were found in files.
-   * @throws {AvisoError} `ERR_CONFIG` for a file that cannot be read, is empty or too long, and for a secret given in both ways; nothing has
-   *   changed then.
+   * @returns the names of the secrets that were found in files
+   * @throws {AvisoError} `ERR_CONFIG` when a file cannot be read, is empty or too long, and when a secret is given in both ways. The
+   *   environment has not changed then.
    */
   read(names: readonly string[]): Promise<readonly string[]>
   /**
-   * Reads all files again. One that cannot be used leaves the others their new values.
+   * Reads all files again. When one file cannot be used, the other secrets still get their new values.
    *
    * @param more Further secrets.
-   * @param onRefused Told of each file that cannot be used; its secret stays what it was.
-   * @returns The names of the secrets that have changed.
+   * @param onRefused Called for each file that cannot be used. Its secret keeps its value.
+   * @returns the names of the secrets that have changed
    */
   readAgain(more: readonly string[], onRefused: (problem: AvisoError) => void): Promise<readonly string[]>
 }
 
-/** Nothing is read before {@link SecretFiles.read}. */
+/** Makes an environment. No file is read before {@link SecretFiles.read}. */
 export function createSecretFiles(
   given: Readonly<Record<string, string | undefined>>,
   readText: (path: string) => Promise<string>,

@@ -1,14 +1,14 @@
 /**
- * Which environment variables a configuration names as secrets: those that may be in files, and what workerd must be given, for a worker sees no
- * environment of its own.
+ * Finds the environment variables that a configuration names as secrets. They may be in files, and workerd must get them as bindings,
+ * because a worker cannot read the environment.
  *
  * @module
  */
 
-/** Secrets are named by keys of this form: `tokenEnv`, `passwordEnv`, `secretEnv`, `secretEnvs`. */
+/** Form of the keys that name secrets: `tokenEnv`, `passwordEnv`, `secretEnv`, `secretEnvs`. */
 const SECRET_KEY = /Envs?$/
 
-/** Names of environment variables anywhere in a configuration, each once. */
+/** The names of all environment variables in a configuration, each once. */
 export function secretNames(config: unknown): readonly string[] {
   return [...new Set(collect(config))]
 }

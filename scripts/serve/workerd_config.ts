@@ -1,5 +1,5 @@
 /**
- * Our configuration → workerd's own (Cap'n Proto text), and the bundle it runs.
+ * Makes workerd's configuration (Cap'n Proto text) from ours, and the bundle that workerd runs.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { build } from 'esbuild'
 import { fileURLToPath } from 'node:url'
 
-/** What the generated configuration says. */
+/** The values of the generated configuration. */
 export interface WorkerdConfig {
   readonly address: string
   /** Absolute path of the bundled module. */
@@ -21,12 +21,12 @@ export interface WorkerdConfig {
   readonly secrets: Readonly<Record<string, string>>
 }
 
-/** Bindings with secrets are called this and the name of their environment variable. */
+/** Prefix of bindings with secrets. The name of the environment variable follows. */
 export const SECRET_PREFIX = 'SECRET_'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The worker in front of the Durable Object: one object holds the system, so one name is enough. */
+/** The worker in front of the Durable Object. One object holds the whole system, so one name is enough. */
 const ENTRY = `export { AvisoHost } from './scripts/serve/workerd_host.ts'
 export default { fetch: (request, env) => env.HOST.get(env.HOST.idFromName('aviso')).fetch(request) }`
 
@@ -47,7 +47,7 @@ export async function bundleForWorkerd(outfile: string): Promise<void> {
   })
 }
 
-/** Text of workerd's configuration file. */
+/** The text of workerd's configuration file. */
 export function toWorkerdConfig(config: WorkerdConfig): string {
   const bindings = [
     '(name = "HOST", durableObjectNamespace = "AvisoHost")',
@@ -87,7 +87,7 @@ const aviso :Workerd.Worker = (
 `
 }
 
-/** A Cap'n Proto text literal: the escapes of a C string. */
+/** A text literal of Cap'n Proto, with the escapes of a C string. */
 function quote(text: string): string {
   const escaped = text
     .replaceAll('\\', '\\\\')

@@ -1,5 +1,5 @@
 /**
- * The Durable Object that runs the services on workerd. Bundled by `serve_workerd.ts`, never imported by another runtime.
+ * The Durable Object that runs the services on workerd. `serve_workerd.ts` bundles it, and no other runtime imports it.
  *
  * @module
  */
@@ -15,13 +15,13 @@ import { systemClock } from '#shared/time/clock.ts'
 import { createLogger } from '#shared/logger.ts'
 import { createSecretReader } from '#shared/secret.ts'
 
-/** What the launcher binds: everything read from files beforehand. */
+/** The bindings that the launcher sets, with everything that it has read from files. */
 interface HostEnvironment {
   readonly CONFIG: Config
   readonly SERVICES: readonly ServiceName[]
   readonly SCHEMAS: readonly { readonly source: string; readonly content: unknown }[]
   readonly BASE_URL: string
-  /** Secrets that the configuration names; written out here, for the launcher's own modules are not in the bundle. */
+  /** Secrets that the configuration names. The prefix is repeated here, because the launcher's modules are not in the bundle. */
   readonly [secret: `SECRET_${string}`]: string | undefined
 }
 
@@ -61,7 +61,7 @@ async function start(state: DurableObjectState, environment: HostEnvironment): P
     logger,
     identity: platform.identity,
     readSecret,
-    // workerd writes no files: the lines go where its log goes.
+    // workerd writes no files, so audit records go where its log goes.
     ...(config.vars.audit !== undefined && { auditSink: (lines: string) => platform.log(lines.trimEnd()) }),
     baseUrl: () => config.vars.baseUrl ?? environment.BASE_URL,
     version: packageFile.version,

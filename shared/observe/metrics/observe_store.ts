@@ -37,7 +37,7 @@ export function observeStore(store: Store, parts: StoreMetricsParts): Store {
   }
 }
 
-/** A call of the store. */
+/** A call to the store. */
 type Call<Asked, Result> = (asked: Asked, options?: CallOptions) => Promise<Result>
 /** The same call, measured. */
 type Measure = <Asked, Result>(operation: string, call: Call<Asked, Result>) => Call<Asked, Result>

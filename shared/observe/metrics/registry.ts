@@ -77,7 +77,7 @@ class Level implements BoundGauge {
 /** One series of a histogram. */
 class Buckets implements BoundHistogram {
   readonly #bounds: readonly number[]
-  /** Of each bucket, and of what lies above the last bound. */
+  /** Number of values in each bucket, and of those above the last bound. */
   readonly counts: number[]
   sum = 0
 

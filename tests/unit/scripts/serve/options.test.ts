@@ -50,7 +50,7 @@ describe('refuseOpenAddress()', () => {
       const config = await configAt(host, 'none')
       assert.throws(
         () => refuseOpenAddress(config),
-        { code: 'ERR_CONFIG', message: /everybody could do everything/ },
+        { code: 'ERR_CONFIG', message: /every client could do everything/ },
         host,
       )
     }
