@@ -1,5 +1,5 @@
 /**
- * Journal values ↔ bytes, and the fingerprint by which a repeated POST is told from a reused id.
+ * Encodes and decodes the values of journals. It also makes the fingerprint that distinguishes a repeated POST from a reused id.
  *
  * @module
  */
@@ -16,19 +16,20 @@ const DECIMAL = /^(?:0|[1-9]\d{0,18})$/
 const strictDecoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * How a key is written: whole, or as what it shares with the key before it (UTF-16 units at the front, what differs, units at the end).
- * etcd's gateway reads JSON slowly: without this, describing a batch would cost it half as much again as storing it.
+ * A key as it is written: whole, or as its difference from the key before it (shared UTF-16 units at the front, the text that differs,
+ * shared units at the end). etcd's gateway reads JSON slowly. Without this, a batch with its journal would cost half as much again as the
+ * batch alone.
  */
 type WrittenKey = string | readonly [front: number, middle: string, back: number]
 
-/** An event as it is written. Its number follows from its place. */
+/** An event as it is written. Its sequence number follows from its place. */
 interface WrittenEvent {
   readonly key: WrittenKey
   readonly id: string
   readonly hash: string
-  /** Absent: that of the event before. */
+  /** Absent: the same as in the event before. */
   readonly source: string | undefined
-  /** Absent: that of the event before; null: none. */
+  /** Absent: the same as in the event before; null: none. */
   readonly time: string | null | undefined
   readonly traceparent: string | undefined
 }
@@ -66,10 +67,10 @@ function writeKey(key: string, before: string): WrittenKey {
 }
 
 /**
- * Reads the value of a journal key. Members it does not know are left alone, for a newer version may have written them.
+ * Reads the value of a journal key. Unknown members are ignored, because a newer version may have written them.
  *
- * @param key Named in the error.
- * @throws {AvisoError} `ERR_STORE_PROTOCOL` for anything that no version of ours wrote.
+ * @param key The journal's key, for the error.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that no version of this service wrote.
  */
 export function parseJournal(value: Uint8Array, key: string): JournalBatch {
   let written: unknown
@@ -82,7 +83,7 @@ export function parseJournal(value: Uint8Array, key: string): JournalBatch {
   if (batch !== undefined) return batch
   throw new AvisoError(
     'ERR_STORE_PROTOCOL',
-    `The store key ${key} does not hold a journal: somebody else wrote it, so delete it or restore it from a backup`,
+    `The store key ${key} does not hold a journal: another program wrote it, so delete it or restore it from a backup`,
   )
 }
 
@@ -153,8 +154,8 @@ function isText(value: unknown): value is string {
 }
 
 /**
- * 64 bits of hash as 16 hexadecimal digits: the same on every runtime and in every version, for it is stored. Not cryptographic:
- * whoever forges a collision only harms the id that is already theirs.
+ * 64 bits of hash as 16 hexadecimal digits. It is the same on every runtime and in every version, because it is stored. It is not
+ * cryptographic: a provider that forges a collision harms only its own id.
  */
 export function fingerprint(bytes: Uint8Array): string {
   let high = 0x243f6a88
@@ -167,7 +168,7 @@ export function fingerprint(bytes: Uint8Array): string {
   return hexadecimal(avalanche(high ^ bytes.length)) + hexadecimal(avalanche(low ^ high))
 }
 
-/** Spreads every bit over the whole word. */
+/** Makes every bit affect the whole word. */
 function avalanche(word: number): number {
   let mixed = word
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x7feb352d)

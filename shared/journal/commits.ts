@@ -1,5 +1,5 @@
 /**
- * Reads the journal of an event type: now, as it was, and everything since a known commit.
+ * Reads the journal of an event type: its present value, its value at an old revision, and everything since a known commit.
  *
  * Flow: store → **journal** → ingest
  *
@@ -24,7 +24,7 @@ export interface JournalSource {
   readonly event: string
 }
 
-/** @throws {AvisoError} `ERR_STORE_PROTOCOL` for a foreign value. */
+/** @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that is not a journal. */
 export function toCommit({ event }: { readonly event: string }, kv: KeyValue): JournalCommit {
   return { revision: kv.modRevision, batch: parseJournal(kv.value, journalKey(event)) }
 }
@@ -39,7 +39,7 @@ export function lastSequence({ batch }: JournalCommit): number {
   return batch.first_seq + batch.events.length - 1
 }
 
-/** The newest commit at a revision (absent: now), with the store's revision. @throws {AvisoError} Whatever the store throws. */
+/** The newest commit at a revision (absent: now), with the store's revision. @throws {AvisoError} The store's error. */
 export async function readCommit(
   source: JournalSource,
   revision?: Revision,
@@ -51,22 +51,22 @@ export async function readCommit(
   return { commit: kv === undefined ? undefined : toCommit(source, kv), head: result.revision }
 }
 
-/** What {@link commitsSince} found. */
+/** The result of {@link commitsSince}. */
 export interface CommitsSince {
   /** Oldest first. */
   readonly commits: readonly JournalCommit[]
-  /** Whether none is missing between the known commit and the first of them. */
+  /** Whether no commit is missing between the known commit and the first of these. */
   readonly complete: boolean
 }
 
-/** Commits fetched one by one, each a round trip: who is far from the store never catches up otherwise, so a longer gap is streamed. */
+/** Most commits fetched one by one. A longer gap is streamed, because with a round trip per commit a far ingest never catches up. */
 const MAX_POINT_READS = 1
 
 /**
  * All commits after the one at `known` (0n: from the start) up to `newest`, `newest` included.
  *
- * @param from Where to start streaming if the gap is long; later than `known + 1` means that older ones are not wanted.
- * @throws {AvisoError} Whatever the store throws, but not for compaction: what is gone is left out, and `complete` tells.
+ * @param from Where to start streaming if the gap is long; later than `known + 1` means that older commits are not wanted.
+ * @throws {AvisoError} The store's error, except for compaction. Compacted commits are left out, and `complete` is then false.
  */
 export async function commitsSince(
   source: JournalSource,
@@ -98,12 +98,12 @@ export async function commitsSince(
 
 interface Span {
   readonly from: Revision
-  /** A revision of the journal itself, so that it surely comes. */
+  /** A revision at which the journal was written, so that its event surely comes. */
   readonly through: Revision
   readonly signal: AbortSignal
 }
 
-/** Streams a span, or what compaction left of it. */
+/** Streams a span, or the part of it that compaction has left. */
 async function streamFromOldest(source: JournalSource, span: Span): Promise<CommitsSince> {
   try {
     return { commits: await stream(source, span), complete: true }
@@ -134,6 +134,6 @@ async function stream(source: JournalSource, { from, through, signal }: Span): P
   }
   throw new AvisoError(
     'ERR_STORE_UNAVAILABLE',
-    'The journal could not be read in time: try again in a moment',
+    'The journal could not be read: the watch of the store ended; try again in a moment',
   )
 }

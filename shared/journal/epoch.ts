@@ -1,5 +1,6 @@
 /**
- * The store's epoch: a text of ours that tells one filling of the store from the next. Cursors carry it.
+ * The store's epoch: a random text that this service writes once into a store. After the store was wiped or replaced, the text is another
+ * one. Cursors contain it.
  *
  * @module
  */
@@ -15,15 +16,15 @@ const EPOCH = /^[\w-]{1,64}$/
 /** The epoch of a store. */
 export interface Epoch {
   readonly epoch: string
-  /** Revision that wrote it: the first one that positions of this epoch can mean. */
+  /** The revision that wrote it: the first revision that positions of this epoch can mean. */
   readonly revision: Revision
 }
 
 /**
- * Reads the epoch, or writes it where there is none yet. However many processes start at once, all of them get the same one.
+ * Reads the epoch, or writes it if the store has none yet. All processes that start at the same time get the same epoch.
  *
  * @param random 128 random bits as text.
- * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that is not ours, and whatever the store throws; trying again is safe.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that is not an epoch, and the store's errors. Trying again is safe.
  */
 export async function readOrCreateEpoch(store: Store, random: () => string): Promise<Epoch> {
   const key = toBytes(EPOCH_KEY)
@@ -51,6 +52,6 @@ function toEpoch({ value, modRevision }: KeyValue): Epoch {
 function unusable(): AvisoError {
   return new AvisoError(
     'ERR_STORE_PROTOCOL',
-    `The store key ${EPOCH_KEY} does not hold an epoch: delete it, and listeners will be told to start again`,
+    `The store key ${EPOCH_KEY} does not hold an epoch: delete it; listeners must then start again`,
   )
 }

@@ -1,6 +1,7 @@
 /**
- * The journal: one key per event type that every publish rewrites under a guard. Its value describes the batch; its history
- * (the value at every old revision) is the index from sequence numbers and dates to revisions, and the record of ids.
+ * The journal: one key per event type. Every publish rewrites it, under the guard that it has not changed since. Its value describes the
+ * published batch. Its history (the value at every old revision) is the index from sequence numbers and dates to revisions, and the record
+ * of ids.
  *
  * Flow: ingest → **journal** → store → hub → listener
  *
@@ -10,21 +11,21 @@
 import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
-/** Everything under this prefix is ours: no client reads or writes it by any route, but for {@link RELAYED_RANGES}. */
+/** The prefix of the service's own keys. No client reads or writes them by any route, except that relays read {@link RELAYED_RANGES}. */
 export const INTERNAL_PREFIX = '/_aviso/'
 
 /** Prefix of all journal keys. */
 export const JOURNAL_PREFIX = '/_aviso/journal/'
 
-/** Random text written once per store; cursors carry it, because etcd's own cluster id survives a wipe. */
+/** The key of the epoch, a random text written once per store. Cursors contain it, because etcd's own cluster id survives a wipe. */
 export const EPOCH_KEY = '/_aviso/epoch'
 
-/** Prefix of the documents that say what operators took out. */
+/** Prefix of the documents that say which notifications operators have removed. */
 export const REMOVED_PREFIX = '/_aviso/removed/'
 
 /**
- * What another hub must read of ours in order to stand on this one, and the only part that anybody is ever given: numbers and dates, what
- * was removed, and which store it is.
+ * The own keys that the hub of a relay must read: sequence numbers and dates, removals, and the epoch of the store. No other client gets
+ * any own key.
  */
 export const RELAYED_RANGES: readonly KeyRange[] = [
   { key: toBytes(EPOCH_KEY) },
@@ -37,7 +38,7 @@ export function journalKey(event: string): string {
   return JOURNAL_PREFIX + event
 }
 
-/** Store key that an ingest writes when it keeps losing the race for the journal of an event type: the others then let it pass. */
+/** The key that an ingest writes when it keeps losing the race for the journal of an event type. The other ingests then let it pass. */
 export function waitingKey(event: string): string {
   return `${INTERNAL_PREFIX}waiting/${event}`
 }
@@ -50,7 +51,7 @@ export interface JournalEvent {
   readonly seq: number
   readonly id: string
   readonly source: string
-  /** Fingerprint of the stored value, to tell a repeated POST from a reused id. */
+  /** Fingerprint of the stored value, to distinguish a repeated POST from a reused id. */
   readonly hash: string
   /** CloudEvents `time` as given. */
   readonly time?: string | undefined
@@ -59,11 +60,11 @@ export interface JournalEvent {
 
 /** The value of a journal key. */
 export interface JournalBatch {
-  /** Unique id of the transaction: how an ingest recognises its own write after an unknown outcome. */
+  /** Unique id of the transaction. After an unknown outcome, an ingest recognises its own write by it. */
   readonly batch: string
-  /** When the ingest built the batch: RFC 3339 UTC with milliseconds, never before its predecessor's. */
+  /** When the ingest built the batch: RFC 3339 UTC with milliseconds, never earlier than in the batch before. */
   readonly at: string
-  /** `mod_revision` of the journal that this batch was guarded by; "0" for the first. Decimal text. */
+  /** The `mod_revision` of the journal that guarded this batch; "0" for the first batch. Decimal text. */
   readonly prev: string
   /** Sequence number of the first event. */
   readonly first_seq: number

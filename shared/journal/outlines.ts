@@ -1,6 +1,6 @@
 /**
- * What searches in a journal have read before: the past does not change, so listeners that come together share their reads. A search begins
- * between the nearest commits that are known on either side, so the reads of one are no detour for the next.
+ * Remembers what searches in a journal have read. The past does not change, so listeners that come together share their reads. A search
+ * begins between the nearest known commits on either side, so it repeats no read of an earlier search.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { firstIndex } from '#shared/search.ts'
 import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
 import { lastSequence, previousRevision, readCommit, type JournalCommit } from './commits.ts'
 
-/** What a search needs of a commit. */
+/** The part of a commit that searches need. */
 export interface Outline {
   readonly revision: Revision
   /** Revision of the commit before, 0n for the first. */
@@ -22,24 +22,24 @@ export interface Outline {
   readonly last: number
 }
 
-/** What was read at a revision. */
+/** The result of a read at a revision. */
 export type PastRead =
-  /** Absent: there was no commit yet. */
+  /** Without `outline`, there was no commit yet at that revision. */
   | { readonly kind: 'read'; readonly outline: Outline | undefined }
   /** Nothing can be read at or before `lost`. */
   | { readonly kind: 'lost'; readonly lost: Revision }
 
 /** Reads of one journal. */
 export interface JournalReads {
-  /** The newest commit, not older than this call, and the store's revision. */
+  /** The newest commit, read after this call began, and the store's revision. */
   newest(): Promise<{ readonly outline: Outline | undefined; readonly head: Revision }>
   /** The newest commit at a revision of the past. */
   at(revision: Revision): Promise<PastRead>
   /**
    * What is known without a read.
    *
-   * @param qualifies Once a commit does, every later one does.
-   * @returns The first known commit that qualifies; a revision up to which none does; a revision up to which nothing can be read.
+   * @param qualifies Whether a commit qualifies. If one does, every later one must.
+   * @returns the first known commit that qualifies; a revision up to which no commit does; a revision up to which nothing can be read.
    */
   known(qualifies: (outline: Outline) => boolean): {
     readonly found: Outline | undefined
@@ -56,12 +56,12 @@ interface Kept {
 }
 
 /**
- * Outlines kept for each journal, of some 200 bytes: about a hundred searches that have nothing in common. A journal with more starts anew,
- * which costs the next search what a first one costs.
+ * Most outlines kept for each journal, of some 200 bytes each. They serve about a hundred searches that share no read. With more, all are
+ * dropped, and the next search costs as much as a first one.
  */
 export const MAX_OUTLINES = 2_048
 
-/** Reads that nothing is kept of. */
+/** Reads without memory. */
 export function readJournal(
   source: { readonly store: Store; readonly event: string },
   options?: CallOptions,
@@ -85,7 +85,7 @@ export function readJournal(
   }
 }
 
-/** Reads that are shared by all who use this. Nobody may give them up, as others wait for them. Only for as long as the store is the same. */
+/** Reads that all callers share. No caller can abort them, because others may wait. They are valid for one epoch of the store. */
 export function shareJournal(source: { readonly store: Store; readonly event: string }): JournalReads {
   const reads = readJournal(source)
   const running = new Map<Revision, Promise<PastRead>>()
@@ -136,7 +136,7 @@ export function shareJournal(source: { readonly store: Store; readonly event: st
   }
 }
 
-/** Calls that come while one is running share the next: none gets what was read before it came. */
+/** Calls that come during a read share the next read, so that no call gets a result from before it began. */
 function shareNext<Value>(read: () => Promise<Value>): () => Promise<Value> {
   let running: Promise<Value> | undefined
   let next: Promise<Value> | undefined

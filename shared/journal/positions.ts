@@ -1,6 +1,6 @@
 /**
- * From a date or a sequence number to a revision: the journal's value at an old revision tells both, so a binary search over revisions finds
- * the place with about log2(revisions) point reads and no index to keep.
+ * Finds the revision of a date or a sequence number. The journal's value at an old revision has both, so a binary search over revisions
+ * finds the place with about log2(revisions) point reads, without an index.
  *
  * @module
  */
@@ -9,20 +9,20 @@ import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
 import { lastSequence, readCommit } from './commits.ts'
 import { readJournal, shareJournal, type JournalReads, type Outline } from './outlines.ts'
 
-/** Where something is in the history of an event type. */
+/** A place in the history of an event type. */
 export type JournalPosition =
-  /** `revision` is the first commit that qualifies, `index` the first notification of it that does. */
+  /** `revision` is the first commit that qualifies, `index` the first notification in it that does. */
   | { readonly kind: 'found'; readonly revision: Revision; readonly index: number }
-  /** Nothing stored qualifies: `revision` is the first one that is still to come. */
+  /** No stored notification qualifies: `revision` is the next revision to come. */
   | { readonly kind: 'future'; readonly revision: Revision }
-  /** Commits that qualify, or might, are compacted away: `revision` is the oldest one that can be read, and everything readable qualifies. */
+  /** Commits that qualify, or might, are compacted. `revision` is the oldest that can be read, and every commit from there on qualifies. */
   | { readonly kind: 'compacted'; readonly revision: Revision }
 
 /**
  * The first notification committed at or after a time.
  *
  * @param at Milliseconds since 1970.
- * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a foreign journal, and whatever the store throws, except for compaction.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that is not a journal, and the store's errors, except for compaction.
  */
 export function revisionOfDate(
   store: Store,
@@ -44,7 +44,7 @@ export function revisionOfSequence(
 }
 
 /**
- * Number of the last notification stored at or before a revision; 0n where there was none.
+ * Number of the last notification stored at or before a revision; 0n without one.
  *
  * @throws {AvisoError} `ERR_HISTORY_COMPACTED`, `ERR_FUTURE_POSITION`, and as {@link revisionOfDate}.
  */
@@ -58,9 +58,9 @@ export async function sequenceAt(
   return commit === undefined ? 0n : BigInt(lastSequence(commit))
 }
 
-/** Searches that share their reads: however many listeners ask, together they cost about as much as one. */
+/** Searches that share their reads, so that many listeners cost about as much as one. */
 export interface SharedPositions {
-  /** As {@link revisionOfDate}, but `found` may have been compacted away since somebody else has found it: whoever goes there sees. */
+  /** As {@link revisionOfDate}, but a shared result `found` may have been compacted meanwhile. Reading there then fails. */
   ofDate(event: string, at: number): Promise<JournalPosition>
   /** As {@link revisionOfSequence}, see {@link SharedPositions.ofDate}. */
   ofSequence(event: string, sequence: bigint): Promise<JournalPosition>
@@ -69,7 +69,7 @@ export interface SharedPositions {
 /**
  * Shares searches in the journals of a store.
  *
- * @param epoch The store's: what was read of another one is forgotten. May throw, which the searches then do.
+ * @param epoch The store's epoch; reads of another epoch are forgotten. If it throws, the searches throw its error.
  */
 export function sharePositions(store: Store, epoch: () => string): SharedPositions {
   let journals = new Map<string, JournalReads>()
@@ -100,23 +100,23 @@ function findSequence(reads: JournalReads, sequence: bigint): Promise<JournalPos
   })
 }
 
-/** What qualifies in a commit; once a commit has something, every later commit has. */
+/** Finds the first qualifying notification in a commit. If one commit has any, every later commit has. */
 type Test = (outline: Outline) => Qualifying | undefined
 
 interface Qualifying {
-  /** Of the first notification that qualifies. */
+  /** Index of the first notification that qualifies. */
   readonly index: number
-  /** Whether it is certain, without looking, that nothing in an earlier commit does. */
+  /** Whether it is certain, without a read, that no earlier commit has one. */
   readonly isFirst: boolean
 }
 
 async function search(reads: JournalReads, test: Test): Promise<JournalPosition> {
   const known = reads.known((outline) => test(outline) !== undefined)
-  /** Qualifies. */
+  /** A commit that qualifies. */
   let { found } = known
-  /** No commit at or before it qualifies. */
+  /** No commit at or before this revision qualifies. */
   let { passed } = known
-  /** Nothing can be read at or before it. */
+  /** Nothing can be read at or before this revision. */
   let { lost } = known
   if (found === undefined) {
     const { outline, head } = await reads.newest()
@@ -125,7 +125,7 @@ async function search(reads: JournalReads, test: Test): Promise<JournalPosition>
   }
   while (found.previous > passed && test(found)?.isFirst !== true) {
     const low = lost > passed ? lost : passed
-    // What was written before the oldest readable revision may still be the value there.
+    // The value at the oldest readable revision may have been written before it.
     const high: Revision = found.previous
     const at: Revision = high > low ? (low + high + 1n) / 2n : found.revision - 1n
     if (at <= lost) break

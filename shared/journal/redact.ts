@@ -1,5 +1,5 @@
 /**
- * Journals for readers who may not see all of their notifications.
+ * Redacts journals for relays that may not see all of their notifications.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { encodeJournal, parseJournal } from './codec.ts'
 import type { JournalEvent } from './journal.ts'
 
 /**
- * The value of a journal key, in which what may not be seen has its number and nothing else: numbers stay dense, and tell that something
- * was published, not what.
+ * The value of a journal key in which hidden notifications have only their numbers. So numbers stay without gaps. They reveal that
+ * something was published, but not what.
  *
  * @param mayName Whether a notification may be named, by its store key.
- * @throws {AvisoError} `ERR_STORE_PROTOCOL` for anything that no version of ours wrote.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that no version of this service wrote.
  */
 export function redactJournal(
   value: Uint8Array,

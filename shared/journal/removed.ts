@@ -1,8 +1,9 @@
 /**
- * What an operator has taken out of an event type: single notifications, and everything up to a wipe.
+ * The document of removals: it says which notifications of an event type an operator has removed (single ones, and everything up to a
+ * wipe).
  *
- * The store's history cannot be rewritten, so a notification that was deleted is still in it. This document says what of it is
- * no longer handed to listeners. It names only what history still holds: compaction makes it shorter.
+ * The store's history cannot be rewritten, so a deleted notification is still in it. This document says which of them are no longer
+ * delivered to listeners. It names only notifications that history still holds, so compaction makes it shorter.
  *
  * @module
  */
@@ -14,11 +15,11 @@ import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { Revision } from '#shared/store/store.ts'
 
 /**
- * Most single notifications: every listening process holds them, and an operator who deletes more wants a wipe.
+ * Most single notifications in a document. Every listening process keeps them in memory, and an operator who deletes more needs a wipe.
  */
 export const MAX_REMOVED_IDS = 10_000
 
-/** What was taken out of one event type. */
+/** The removals of one event type. */
 export interface Removed {
   /** Everything stored up to this revision; 0n: nothing. */
   readonly wipedThrough: Revision
@@ -26,7 +27,7 @@ export interface Removed {
   readonly ids: ReadonlyMap<bigint, Revision>
 }
 
-/** Nothing. */
+/** No removals. */
 export const NOTHING_REMOVED: Removed = { wipedThrough: 0n, ids: new Map() }
 
 /** Store key of the document of an event type. */
@@ -46,9 +47,9 @@ export function encodeRemoved({ wipedThrough, ids }: Removed): Uint8Array {
 }
 
 /**
- * Reads the document back.
+ * Reads the document.
  *
- * @throws {AvisoError} `ERR_STORE_PROTOCOL` for anything that no version of ours wrote.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that no version of this service wrote.
  */
 export function parseRemoved(value: Uint8Array, event: string): Removed {
   const document = parseJsonRecord(toText(value))
@@ -61,11 +62,11 @@ export function parseRemoved(value: Uint8Array, event: string): Removed {
   }
   throw new AvisoError(
     'ERR_STORE_PROTOCOL',
-    `The store key ${removedKey(event)} does not hold what was removed: delete it, and what was removed from ${event} is delivered again`,
+    `The store key ${removedKey(event)} does not hold removals: delete it; removed notifications of ${event} are then delivered again`,
   )
 }
 
-/** What is left to name once history before a revision is gone. */
+/** The removals that still matter once history before a revision is compacted. */
 export function forgetCompacted({ wipedThrough, ids }: Removed, compacted: Revision): Removed {
   const kept = [...ids].filter(([, revision]) => revision >= compacted && revision > wipedThrough)
   return { wipedThrough, ids: new Map(kept) }

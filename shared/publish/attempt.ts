@@ -1,5 +1,5 @@
 /**
- * One transaction of a group commit: which notifications go into it, and what it says.
+ * One transaction of a group commit: it selects the notifications for the transaction, and builds it.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { OPERATION_OVERHEAD_BYTES } from './limits.ts'
 import { isSame, settle, toReceipt, type Pending } from './pending.ts'
 import { nextStatus, type NextStatus, type StatusCache, type WriterIdentity } from './status_document.ts'
 
-/** The newest commit an ingest knows of an event type. */
+/** The newest commit of an event type that an ingest knows. */
 export interface Head {
   /** `mod_revision` of the journal; 0n before the first commit. */
   readonly revision: Revision
@@ -30,7 +30,7 @@ export interface Head {
   readonly atMs: number
 }
 
-/** A transaction as it was built. */
+/** A transaction that was built. */
 export interface Attempt {
   readonly batch: JournalBatch
   readonly items: readonly Pending[]
@@ -44,21 +44,21 @@ const ADMIN_VALUE = toBytes('None')
 const JOURNAL_OVERHEAD_BYTES = 256
 /** Member names, numbers and time of a status document. */
 const STATUS_OVERHEAD_BYTES = 320
-/** A character of a status document that is not ASCII: `\u0000`. */
+/** Longest form of a UTF-16 unit in a status document: `\u0000`. */
 const STATUS_CHARACTER_BYTES = 6
 /** Longest UTF-8 form of a UTF-16 unit in a key. */
 const MAX_CHARACTER_BYTES = 3
 
-/** What all transactions of an event type have in common. */
+/** What all transactions of an event type share. */
 export interface Frame {
   readonly event: string
   readonly writer: WriterIdentity
   readonly journalName: string
   /** The same as bytes. */
   readonly journal: Uint8Array
-  /** The key of ingests that wait: it is read besides the journal. */
+  /** The key that a waiting ingest writes; each transaction reads it. */
   readonly waiting: Uint8Array
-  /** Bytes of a transaction without notifications, at most. */
+  /** Most bytes of a transaction without notifications. */
   readonly bytes: number
 }
 
@@ -70,17 +70,17 @@ export function createFrame(event: string, writer: WriterIdentity): Frame {
   return { event, writer, journalName, journal, waiting, bytes }
 }
 
-/** A guarded key is compared, written and read back, each with its name. */
+/** Bytes of a guarded key: it is compared, written and read back, each time with its name. */
 function guardedBytes(keyBytes: number): number {
   return 3 * (keyBytes + OPERATION_OVERHEAD_BYTES)
 }
 
-/** Keys that a transaction writes. Those of statuses and admins may be shared by its notifications. */
+/** Keys that a transaction writes. Its notifications may share status keys and admin keys. */
 type WrittenKeys = Map<string, 'notification' | 'status' | 'admin'>
 
 const NO_KEYS: WrittenKeys = new Map()
 
-/** What adding a notification costs, given the keys that are written already. */
+/** The cost of adding a notification to a transaction that writes the given keys already. */
 function costOf(
   { item, bytes }: Pending,
   { writer }: Frame,
@@ -101,7 +101,7 @@ function costOf(
   return cost
 }
 
-/** @returns The refusal of a notification that fits no transaction. */
+/** @returns the refusal of a notification that no transaction can hold; `undefined` for any other notification. */
 export function refusalOf(pending: Pending, frame: Frame): AvisoError | undefined {
   const { stem, base, admin } = pending.item.keys
   const names = [frame.journalName, stem, base, admin]
@@ -114,14 +114,14 @@ export function refusalOf(pending: Pending, frame: Frame): AvisoError | undefine
   if (frame.bytes + costOf(pending, frame, NO_KEYS).bytes <= MAX_TXN_BYTES) return undefined
   return new AvisoError(
     'ERR_TOO_LARGE',
-    'The notification is too large to be stored: send a shorter payload',
+    'The notification is too large for the store: send a shorter payload',
     {
       details: { max_bytes: MAX_TXN_BYTES },
     },
   )
 }
 
-/** What {@link selectItems} looks at besides the queue. */
+/** What {@link selectItems} works with besides the queue. */
 export interface Selection {
   readonly frame: Frame
   readonly window: IdWindow
@@ -131,13 +131,13 @@ export interface Selection {
 }
 
 /**
- * Takes notifications from the front of the queue until the next one does not fit or would write a key twice, so the order is kept.
- * Those that are stored already are answered on the way, and those that repeat one of the selection are joined to it.
+ * Takes notifications from the front of the queue until the next one does not fit or would write a key twice. So the order is kept.
+ * Notifications that are stored already are answered on the way. A repetition of a selected notification becomes its twin.
  */
 export function selectItems(queue: readonly Pending[], selection: Selection): Pending[] {
   const { frame, most } = selection
   const written: WrittenKeys = new Map()
-  // The journal is written, and the key of those who wait is read.
+  // Two operations: the journal is written, and the key of waiting ingests is read.
   const budget = { operations: 2, bytes: frame.bytes }
   const selected = new Map<string, Pending>()
   for (const pending of queue) {
@@ -149,7 +149,7 @@ export function selectItems(queue: readonly Pending[], selection: Selection): Pe
       pending.done = true
       continue
     }
-    // The other content of an id waits until this one is stored or refused.
+    // A notification with the same id and other content waits until this one is stored or refused.
     if (twin !== undefined || selected.size >= most || clashes(pending, written)) break
     const cost = costOf(pending, frame, written)
     budget.operations += cost.operations
@@ -173,7 +173,7 @@ function clashes({ item }: Pending, written: WrittenKeys): boolean {
   )
 }
 
-/** Answers a notification whose id is known. */
+/** Answers a notification whose id is known. @returns whether it did. */
 function isAnswered(pending: Pending, { frame, window, strictIds }: Selection): boolean {
   const stored = window.get(pending.identity)
   if (stored === undefined) return false
@@ -184,7 +184,7 @@ function isAnswered(pending: Pending, { frame, window, strictIds }: Selection): 
   if (!strictIds) return false
   const error = new AvisoError(
     'ERR_ID_REUSED',
-    'A notification with the same id and source but other content is stored: give each notification its own id',
+    'A notification with the same id and source but other content is already stored: give each notification its own id',
   )
   settle(pending, { ok: false, error })
   return true
@@ -197,7 +197,7 @@ export interface AttemptParts {
   readonly batchId: string
   /** Milliseconds since 1970. */
   readonly now: number
-  /** Whether to leave a sign if the transaction does not apply. */
+  /** Whether to write the waiting key if the transaction does not apply. */
   readonly isStarving: boolean
   readonly statuses: StatusCache
   /** By time to live in seconds. */
@@ -205,8 +205,8 @@ export interface AttemptParts {
 }
 
 /**
- * Builds the transaction. It applies only while the journal and every status document are as they are known; where they are not, it answers
- * with what they are, so a lost race costs one round trip.
+ * Builds the transaction. It applies only if the journal and every status document are as this ingest knows them. Otherwise the store
+ * answers with their present values, so a lost race costs one round trip.
  */
 export function buildAttempt(items: readonly Pending[], parts: AttemptParts): Attempt {
   const { frame, head, leases } = parts
@@ -214,7 +214,7 @@ export function buildAttempt(items: readonly Pending[], parts: AttemptParts): At
   const at = new Date(Math.max(parts.now, head.atMs)).toISOString()
   const events: JournalEvent[] = []
   const success: StoreOperation[] = []
-  /** The last notification of each base: its status document names that one. */
+  /** The last notification of each base, which the status document names. */
   const stems = new Map<string, string>()
   const admins = new Set<string>()
   for (const { item, key, hash } of items) {

@@ -1,8 +1,9 @@
 /**
- * Commits groups of notifications of one event type under the journal's guard, and knows what became of every transaction it sent.
+ * Commits groups of notifications of one event type under the journal's guard, and finds out the outcome of every transaction.
  *
- * Until the journal is seen to have moved, every transaction carries the same guard. So of all transactions ever sent under one guard at most
- * one is applied, and the journal names it: an abandoned one is recognised by its batch id, or can never be applied any more.
+ * The guard is the journal's revision: a transaction applies only if the journal has not changed. Until this ingest sees a change, all its
+ * transactions have the same guard, so at most one of them is applied. The journal names that one by its batch id. An abandoned
+ * transaction is either found there, or can never be applied.
  *
  * @module
  */
@@ -29,17 +30,17 @@ export interface CommitterParts {
 
 export interface Committer {
   readonly window: IdWindow
-  /** The newest commit known. The first time it is read. @throws {AvisoError} What the store throws. */
+  /** The newest known commit. The first call reads it. @throws {AvisoError} The store's error. */
   open(): Promise<Head>
   /**
-   * Sends one transaction. `committed`: all items are answered. `lost`: somebody was faster; what they did is learnt, and items
-   * that an earlier transaction turns out to have stored are answered.
+   * Sends one transaction. `committed`: all items are answered. `lost`: another ingest was faster. Its commits are then read, and items
+   * that turn out to be stored by an earlier transaction are answered.
    *
-   * @throws {TxnError} The transaction failed.
-   * @throws {AvisoError} It was lost, and what happened could not be read.
+   * @throws {TxnError} When the transaction failed.
+   * @throws {AvisoError} When the transaction was lost, and the other commits could not be read.
    */
   commit(items: readonly Pending[], options: CommitOptions): Promise<CommitOutcome>
-  /** Forgets transactions that nobody waits for. */
+  /** Forgets transactions whose items are all answered. */
   prune(): void
 }
 
@@ -47,7 +48,7 @@ export interface CommitOptions {
   readonly head: Head
   /** By time to live in seconds. */
   readonly leases: ReadonlyMap<number, bigint>
-  /** Whether to tell the others that this ingest waits, if it loses again. */
+  /** Whether to tell the other ingests that this one waits, if it loses again. */
   readonly isStarving: boolean
 }
 
@@ -56,7 +57,7 @@ export type CommitOutcome =
   | { readonly kind: 'committed'; readonly someoneWaits: boolean }
   | { readonly kind: 'lost' }
 
-/** Why a transaction failed, told apart from reads that fail. */
+/** The failure of a transaction, as opposed to the failure of a read. */
 export class TxnError extends Error {
   constructor(cause: unknown) {
     super('The transaction failed', { cause })
@@ -69,9 +70,9 @@ export function createCommitter(parts: CommitterParts): Committer {
   const { event } = frame
   const ledger = createLedger({ ...parts, event })
   const statuses = createStatusCache()
-  /** Transactions sent under the present guard that may be found in the journal yet. */
+  /** Transactions sent under the present guard that may still appear in the journal. */
   let sent: Attempt[] = []
-  /** Revision of the newest sign of somebody who waits. */
+  /** Revision at which an ingest last wrote the waiting key. */
   let waiting: Revision | undefined
 
   async function send({ request }: Attempt): Promise<TxnResult> {
@@ -114,7 +115,11 @@ export function createCommitter(parts: CommitterParts): Committer {
     }
   }
 
-  /** The journal has moved: what was sent before is stored, or never will be. Which of them, is known if all commits since are. */
+  /**
+   * Forgets the sent transactions after the journal has changed: each is stored now, or never will be.
+   *
+   * @param fateKnown Whether all commits since are known, and with them which transactions are stored.
+   */
   function forgetSent(fateKnown: boolean): void {
     for (const { items } of sent) {
       for (const pending of items) {
@@ -137,7 +142,7 @@ export function createCommitter(parts: CommitterParts): Committer {
       sent.push(attempt)
       const result = await send(attempt)
       if (!result.succeeded) {
-        // Our own sign is none to heed.
+        // This ingest wrote the waiting key itself, so it need not let anyone pass because of it.
         if (isStarving) waiting = result.revision
         await learn(attempt, result)
         return { kind: 'lost' }
@@ -154,7 +159,7 @@ function onlyKey(result: OperationResult): KeyValue | undefined {
   return result.kind === 'range' ? result.result.kvs[0] : undefined
 }
 
-/** The answer to what was surely not stored. */
+/** The error for a notification that was surely not stored. */
 export function storeUnavailable(): AvisoError {
   return new AvisoError(
     'ERR_STORE_UNAVAILABLE',
@@ -162,16 +167,16 @@ export function storeUnavailable(): AvisoError {
   )
 }
 
-/** Fails what waited too long for the store before it wrote anything. */
+/** Fails a call that waited too long for the store and wrote nothing. */
 export function failUnavailable(): never {
   throw storeUnavailable()
 }
 
-/** The answer to what may have been stored. */
+/** The error for a notification that may have been stored. */
 export function outcomeUnknown(): AvisoError {
   return new AvisoError(
     'ERR_OUTCOME_UNKNOWN',
-    'The notification may have been stored, or may yet be: send it again with the same id',
+    'The notification may have been stored, or may still be stored: send it again with the same id',
   )
 }
 

@@ -1,10 +1,10 @@
 /**
- * The ids of recent notifications of one event type, own and foreign: what makes publishing idempotent.
+ * The ids of recent notifications of one event type, from this ingest and from others. They make publishing idempotent.
  *
  * @module
  */
 
-/** What is known of a stored notification. */
+/** What is known about a stored notification. */
 export interface StoredItem {
   readonly key: string
   /** Fingerprint of its value. */
@@ -17,7 +17,7 @@ export interface StoredItem {
   readonly atMs: number
 }
 
-/** What names a notification. */
+/** The parts that identify a notification. */
 export interface Named {
   readonly id: string
   readonly source: string
@@ -25,8 +25,8 @@ export interface Named {
 }
 
 /**
- * The text by which notifications are told apart. Providers of 1.x send one constant id for everything, so an id counts together with its
- * key, unless ids are strict and must name one notification only.
+ * The text that identifies a notification. Providers of 1.x send one constant id for everything, so an id counts together with its key. If
+ * ids are strict, each must name one notification, and the key does not count.
  */
 export function identityOf({ id, source, key }: Named, strictIds: boolean): string {
   // The length keeps ("a", "bc") apart from ("ab", "c"), and no key contains NUL.
@@ -40,7 +40,7 @@ export interface IdWindow {
   add(identity: string, item: StoredItem): void
 }
 
-/** A window of at most `maxItems` identities: surely the last `maxItems / 2`, or those of the last `maxAgeMs`, whichever are fewer. */
+/** A window of at most `maxItems` identities. It surely has the last `maxItems / 2`, or those of the last `maxAgeMs` if these are fewer. */
 export function createIdWindow({
   maxItems,
   maxAgeMs,
@@ -48,7 +48,7 @@ export function createIdWindow({
   readonly maxItems: number
   readonly maxAgeMs: number
 }): IdWindow {
-  // Two generations: forgetting half of them at once costs nothing, where deleting the oldest of a Map one by one does.
+  // Two generations: dropping half of the identities at once is free, while deleting the oldest of a Map one by one is slow.
   let young = new Map<string, StoredItem>()
   let old = new Map<string, StoredItem>()
   let youngSince = -Infinity

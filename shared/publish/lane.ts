@@ -1,5 +1,5 @@
 /**
- * One event type's way into the store: a queue, and one guarded transaction at a time.
+ * The lane of one event type into the store: a queue, and one guarded transaction at a time.
  *
  * Flow: ingest → **lane** → store
  *
@@ -29,13 +29,13 @@ export interface LaneParts extends CommitterParts {
 }
 
 export interface Lane {
-  /** Queues a notification, or refuses it. Its answer comes by itself. */
+  /** Queues a notification, or refuses it. Its `answer` is called later. */
   add(pending: Pending): void
   /** Resolves when everything queued is answered. */
   idle(): Promise<void>
 }
 
-/** Commits without a refusal after which a lowered limit is raised again. */
+/** Commits in a row after which a lowered limit on notifications per transaction is raised again. */
 const COMMITS_BEFORE_GROWTH = 16
 
 /** A queue and its worker, which runs only while there is work. */
@@ -51,7 +51,7 @@ export function createLane(parts: LaneParts): Lane {
 
   /** Works until the queue is empty. */
   async function run(): Promise<void> {
-    // What arrives in the same turn goes into the same transaction.
+    // Notifications that arrive in the same turn go into the same transaction.
     await Promise.resolve()
     while (queue.length > 0) {
       await step()
@@ -82,7 +82,7 @@ export function createLane(parts: LaneParts): Lane {
       if (error instanceof TxnError) return afterFailedTxn(items, error.cause)
       if (isTransient(error)) return pace.afterFailure()
       const known = toAvisoError(error)
-      logger('error', 'the journal cannot be read', {
+      logger('error', 'The journal cannot be read', {
         event: frame.event,
         code: known.code,
         reason: known.message,
@@ -96,7 +96,7 @@ export function createLane(parts: LaneParts): Lane {
     if (isAvisoError(error, 'ERR_STORE_FULL', 'ERR_READ_ONLY')) return fail(items, error)
     if (isAvisoError(error, 'ERR_TOO_LARGE', 'ERR_INVALID_RANGE')) {
       commits = 0
-      // One item among them may be to blame: halves are tried until it stands alone.
+      // One item may cause the refusal. Halves are tried until that item is alone.
       most = items.length > 1 ? Math.ceil(items.length / 2) : MAX_TXN_OPERATIONS
       return items.length > 1 ? undefined : fail(items, error)
     }
@@ -104,14 +104,14 @@ export function createLane(parts: LaneParts): Lane {
       leases.forget()
       return pace.afterFailure()
     }
-    // Whatever else went wrong, it went wrong after sending.
+    // Any other failure happened after the transaction was sent, so it may have been applied.
     for (const pending of items) pending.maybeStored = true
     const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
-    logger('warn', 'a publish has an unknown outcome and is sent again', { event: frame.event, code })
+    logger('warn', 'A publish has an unknown outcome and is sent again', { event: frame.event, code })
     return pace.afterFailure()
   }
 
-  /** Answers what has waited too long. The queue is in the order of arrival, so that is its front. */
+  /** Answers notifications that have waited too long. The queue is in the order of arrival, so they are at its front. */
   function expire(): void {
     const now = clock.monotonic()
     for (const pending of queue) {
@@ -140,7 +140,7 @@ export function createLane(parts: LaneParts): Lane {
   }
 }
 
-/** Leases for what has a time to live. */
+/** Leases for notifications with a time to live. */
 interface Grants {
   /** By time to live in seconds. */
   readonly granted: ReadonlyMap<number, bigint>
@@ -150,7 +150,7 @@ interface Grants {
 
 const NO_GRANTS: Grants = { granted: new Map(), refused: new Map() }
 
-/** @throws {AvisoError} What the store throws, if trying again may help. */
+/** @throws {AvisoError} The store's error, if trying again may help. */
 async function grantLeases(items: readonly Pending[], { clock, leases, limits }: LaneParts): Promise<Grants> {
   const ttls = new Set<number>()
   for (const { item } of items) if (item.ttlSeconds !== undefined) ttls.add(item.ttlSeconds)

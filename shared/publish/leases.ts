@@ -1,5 +1,6 @@
 /**
- * Leases for notifications with a time to live, shared where that changes little: etcd keeps thousands of leases, not millions.
+ * Leases for notifications with a time to live. Notifications share a lease when that changes their lifetime little, because etcd can keep
+ * thousands of leases, not millions.
  *
  * @module
  */
@@ -7,20 +8,20 @@
 import type { CallOptions, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 
-/** From this time to live on, notifications of most of a minute share a lease; below, those of one second. */
+/** From this time to live on, the notifications of 45 seconds share a lease; below, those of one second. */
 const LONG_TTL_SECONDS = 600
-/** For how long a lease is given out. It lives that much longer, so that the last key put with it gets its full time. */
+/** How long a lease is given out. It lives that much longer, so that the last key with it gets its full time. */
 const SHARED_SECONDS = { long: 45, short: 1 } as const
-/** Further life of a long lease, for a commit that comes late: a publish's deadline. With the sharing it stays below 60 s. */
+/** Extra life of a long lease, because a commit may come as late as a publish's deadline. With the sharing, it stays below 60 s. */
 const LATE_COMMIT_SECONDS = 10
-/** Ended entries are looked for when there are more than this. */
+/** With more entries than this, ended ones are removed. */
 const MAX_REMEMBERED = 256
 
 /** Leases by time to live. */
 export interface Leases {
-  /** A lease that lives at least `ttlSeconds` from now, and at most a minute longer. @throws {AvisoError} Whatever `grantLease` throws. */
+  /** A lease that lives at least `ttlSeconds` from now, and at most a minute longer. @throws {AvisoError} As `grantLease`. */
   get(ttlSeconds: number, options?: CallOptions): Promise<bigint>
-  /** Drops what is remembered: the store does not know one of them any more. */
+  /** Drops all remembered leases, because the store no longer knows one of them. */
   forget(): void
 }
 

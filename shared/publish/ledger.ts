@@ -1,5 +1,5 @@
 /**
- * What an ingest knows of one event type's journal: its head, and the recent ids.
+ * The ledger: what an ingest knows about the journal of one event type. That is its newest commit (the head), and the recent ids.
  *
  * @module
  */
@@ -19,28 +19,28 @@ import type { Head } from './attempt.ts'
 import { createIdWindow, identityOf, type IdWindow, type StoredItem } from './id_window.ts'
 import type { PublishLimits } from './limits.ts'
 
-/** A gap of more notifications than this may reach behind the window: then it is worth looking for the window's start. */
+/** A gap of more notifications than this may begin before the window of ids. It is then worth finding the start of the window. */
 const LONG_GAP = 10_000
 
 const NO_COMMITS: Head = { revision: 0n, nextSequence: 1, atMs: 0 }
 
-/** What happened in the journal since the known head. */
+/** The commits in the journal since the known head. */
 export interface Advance {
-  /** Oldest first: the batch's id, and what is known of its notifications, in order. */
+  /** Oldest first: the id of each batch, and its notifications in order. */
   readonly commits: readonly { readonly batch: string; readonly stored: readonly StoredItem[] }[]
-  /** Whether these are all of them. If not, the fate of a transaction sent under the old head may stay unknown. */
+  /** Whether these are all commits. If not, the outcome of a transaction sent under the old head may stay unknown. */
   readonly complete: boolean
 }
 
 export interface Ledger {
   readonly window: IdWindow
-  /** The newest commit known; absent before {@link open}. */
+  /** The newest known commit; absent before {@link open}. */
   head(): Head | undefined
-  /** Reads the journal's head and fills the window. @throws {AvisoError} What the store throws. */
+  /** Reads the journal's head and fills the window. @throws {AvisoError} The store's error. */
   open(signal: AbortSignal): Promise<Head>
-  /** Learns what was committed up to what the journal holds now. @throws {AvisoError} What the store throws; nothing is learnt then. */
+  /** Reads the commits up to the journal's present value. @throws {AvisoError} The store's error; nothing is recorded then. */
   advance(current: KeyValue | undefined, signal: AbortSignal): Promise<Advance>
-  /** Records a commit of our own. @returns What is known of its notifications, in order. */
+  /** Records a commit of this ingest. @returns its notifications, in order. */
   record(revision: Revision, batch: JournalBatch): readonly StoredItem[]
 }
 
@@ -96,7 +96,7 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
     advance: async (current, signal) => {
       const known = head ?? NO_COMMITS
       if (current === undefined) {
-        // Somebody deleted the journal. Numbers go on, because listeners end at a jump backwards.
+        // The journal was deleted. Numbers go on, because listeners end at a jump backwards.
         head = { ...known, revision: 0n }
         return { commits: [], complete: false }
       }

@@ -8,36 +8,36 @@ import type { BackOffLimits } from '#shared/time/back_off.ts'
 
 /** Bounds that configuration and tests may change. */
 export interface PublishLimits {
-  /** Items waiting or in flight in this process. */
+  /** Most items that wait or are in flight in this process. */
   readonly maxItems: number
-  /** Their bytes. */
+  /** Most bytes of these items. */
   readonly maxBytes: number
-  /** Milliseconds after which an item is answered, at the latest one attempt later. */
+  /** Milliseconds after which an item is answered, or one attempt later. */
   readonly deadlineMs: number
-  /** Milliseconds given to one call of the store. */
+  /** Milliseconds for one call of the store. */
   readonly attemptMs: number
-  /** Most ids remembered per event type; at least half as many are. */
+  /** Most ids that are remembered per event type. At least half as many are kept. */
   readonly idWindowItems: number
   /** Milliseconds that an id is remembered. */
   readonly idWindowMs: number
 }
 
 export const DEFAULT_PUBLISH_LIMITS: PublishLimits = {
-  // Two seconds of work at the rate the store is expected to take: more would only be answered too late.
+  // Two seconds of work at the expected rate of the store. More items would only be answered too late.
   maxItems: 20_000,
-  // Holds also where every item is large: a process has some hundreds of MiB.
+  // A bound for large items: a process has some hundreds of MiB.
   maxBytes: 64 * 1_048_576,
-  // Longer than an election (about 3 s) and than etcd's own request limit (7 s), shorter than what HTTP clients wait.
+  // Longer than an election (about 3 s) and etcd's own request limit (7 s), and shorter than HTTP clients wait.
   deadlineMs: 10_000,
   // Writes may pause 3 s when a member is lost. Trying again early is safe, since every attempt is guarded.
   attemptMs: 2_500,
-  // Half of them surely: longer than a publish's deadline at 8,000 a second, the whole time at 25 a second. Up to 80 MB per event type.
+  // Half of them are surely kept: longer than a publish's deadline at 8,000 a second, an hour at 25 a second. Up to 80 MB per event type.
   idWindowItems: 200_000,
   // Retries of a client that crashed and was restarted come within minutes.
   idWindowMs: 3_600_000,
 }
 
-/** Bytes that etcd's protobuf form adds to a key and a value, at most. */
+/** Most bytes that etcd's protobuf form adds to a key and a value. */
 export const OPERATION_OVERHEAD_BYTES = 32
 
 /** Pauses after failed attempts. A store that restarts is back within seconds. */
@@ -46,17 +46,17 @@ export const RETRY: BackOffLimits = { firstMs: 20, mostMs: 1_000, steadyShare: 0
 /** Lost races without a pause. */
 export const RACES_WITHOUT_PAUSE = 3
 
-/** Pauses after further lost races, short because they must fit the winner's. */
+/** Pauses after further lost races, short because they must fit between the commits of the winner. */
 export const RACE: BackOffLimits = { firstMs: 2, mostMs: 4 }
 
-/** Lost races in a row after which an ingest says that it waits: the odds of losing so often by chance are small. */
+/** Lost races in a row after which an ingest says that it waits. To lose that often by chance is rare. */
 export const RACES_BEFORE_WAITING = 3
 
 /**
- * How long an ingest that commits without a break pauses once it sees that another waits. The pause must be longer than the other's way to the
- * store and back, which is not known, so it doubles until the other has passed.
+ * How long an ingest that commits without a break pauses when another ingest waits. The pause must be longer than the other's round trip to
+ * the store. That time is not known, so the pause doubles until the other has passed.
  */
 export const YIELD_MS = { first: 4, most: 256 } as const
 
-/** Status documents remembered per event type: more bases than any schema in use has; a forgotten one costs one repeated transaction. */
+/** Status documents remembered per event type: more than the bases of any schema in use. A forgotten one costs a repeated transaction. */
 export const MAX_STATUSES = 10_000

@@ -11,12 +11,12 @@ import { RACE, RACES_BEFORE_WAITING, RACES_WITHOUT_PAUSE, RETRY, YIELD_MS } from
 
 /** Resolves when the next transaction may be sent. */
 export interface Pace {
-  /** With `someoneWaits`, pauses: an ingest farther from the store would never win against one that commits without a break. */
+  /** Pauses with `someoneWaits`, because an ingest farther from the store would never win against one that commits without a break. */
   afterCommit(someoneWaits: boolean): Promise<void>
   afterFailure(): Promise<void>
-  /** Somebody else was faster. */
+  /** Called after another ingest was faster. */
   afterLostRace(): Promise<void>
-  /** Whether so many races were lost that the others should know. */
+  /** Whether this ingest lost so many races that the others should know. */
   isStarving(): boolean
 }
 

@@ -11,27 +11,27 @@ import { OPERATION_OVERHEAD_BYTES } from './limits.ts'
 import type { PublishItem, PublishReceipt, PublishResult } from './publish.ts'
 import type { StoredItem } from './id_window.ts'
 
-/** An accepted notification. Everything that is needed of it more than once is computed once. */
+/** An accepted notification, with everything that is needed more than once. */
 export interface Pending {
   readonly item: PublishItem
   readonly key: Uint8Array
   readonly hash: string
   readonly identity: string
-  /** Bytes it takes in a transaction with its journal entry, at most. */
+  /** Most bytes that it takes in a transaction, with its journal entry. */
   readonly bytes: number
   /** When it is answered at the latest, in monotonic time. */
   readonly deadline: number
-  /** The same notification, sent again before this one was answered. */
+  /** Repetitions of this notification that came before it was answered. */
   readonly twins: Pending[]
-  /** A transaction with it was sent, and may have been, or may yet be, applied. */
+  /** Whether a transaction with it was sent that may have been applied, or may still be. */
   maybeStored: boolean
-  /** Answered, or to be answered together with its twin. */
+  /** Whether it is answered, or will be answered together with its twin. */
   done: boolean
   readonly load: Load
   readonly answer: (result: PublishResult) => void
 }
 
-/** What waits for its answer in this process. */
+/** The notifications in this process that wait for their answers. */
 export interface Load {
   items: number
   bytes: number
@@ -42,12 +42,11 @@ const MAX_JSON_BYTES = 6
 /** Member names, numbers and the fingerprint of a journal entry. */
 const ENTRY_OVERHEAD_BYTES = 128
 
-/** What a notification is accepted with. */
 export interface Acceptance extends Pick<Pending, 'deadline' | 'load' | 'answer'> {
   readonly strictIds: boolean
 }
 
-/** Accepts a notification, which is part of the load until it is answered. */
+/** Accepts a notification. It is part of the load until it is answered. */
 export function createPending(item: PublishItem, { strictIds, deadline, load, answer }: Acceptance): Pending {
   const { id, source, keys, value, time = '', traceparent = '' } = item
   const key = toBytes(keys.stem)

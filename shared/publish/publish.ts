@@ -1,5 +1,5 @@
 /**
- * The publishing port: what the ingest hands over, and what it gets back.
+ * The publishing port: the ingest gives it notifications, and gets a result for each.
  *
  * Flow: **ingest** → journal → store
  *
@@ -15,7 +15,7 @@ export interface PublishItem {
   readonly event: string
   readonly keys: NotificationKeys
   readonly value: Uint8Array
-  /** Whole seconds > 0; absent: kept for ever. Only the notification key hangs on the lease. */
+  /** Whole seconds > 0; absent: kept for ever. Only the notification key has the lease, not its status document. */
   readonly ttlSeconds?: number | undefined
   /** CloudEvents id and source. Together they name the notification for idempotency. */
   readonly id: string
@@ -40,9 +40,9 @@ export type PublishResult =
   | { readonly ok: true; readonly receipt: PublishReceipt }
   | { readonly ok: false; readonly error: AvisoError }
 
-/** Stores notifications. Never throws for an item: each has its own result, in order. */
+/** Stores notifications. It never throws for an item: each item has its own result, in order. */
 export interface Publisher {
   publish(items: readonly PublishItem[]): Promise<readonly PublishResult[]>
-  /** Waits for what was accepted, then refuses. Idempotent. */
+  /** Refuses new items, and waits until all accepted items are answered. Idempotent. */
   close(): Promise<void>
 }

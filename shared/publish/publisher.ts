@@ -1,5 +1,5 @@
 /**
- * The publisher: takes notifications from the ingest and commits them in groups under the journal's guard.
+ * The publisher: it takes notifications from the ingest and commits them in groups. The journal of the event type guards each commit.
  *
  * Flow: ingest → **publisher** → journal → store
  *
@@ -18,24 +18,24 @@ import { createPending, type Load } from './pending.ts'
 import type { Publisher, PublishItem, PublishResult } from './publish.ts'
 import type { WriterIdentity } from './status_document.ts'
 
-/** What a publisher is made with. */
 export interface PublisherParts {
   readonly store: Store
   readonly clock: Clock
-  /** 128 random bits as text: names transactions, spreads repeated ones in time. */
+  /** 128 random bits as text. They name transactions, and vary the pauses before repeated ones. */
   readonly random: () => string
   readonly logger?: Logger
   readonly identity: WriterIdentity
   readonly limits?: Partial<PublishLimits>
-  /** Whether an id may name one notification only; else the same id with other content is a new one, as in 1.x. */
+  /** Whether an id may name one notification only. Otherwise the same id with other content is a new notification, as in 1.x. */
   readonly strictIds?: boolean
 }
 
 /**
- * A publisher. Results carry:
- * - `ERR_OUTCOME_UNKNOWN`: it may have been stored, or may yet be; the same id may safely be sent again.
- * - `ERR_STORE_UNAVAILABLE`, `ERR_STORE_FULL`, `ERR_STORE_PROTOCOL`, `ERR_OVERLOADED`: surely not stored; later it may be.
- * - `ERR_READ_ONLY`, `ERR_TOO_LARGE`, `ERR_INVALID_NOTIFICATION`, `ERR_INVALID_RANGE`, `ERR_ID_REUSED`: not stored, and never will be.
+ * Makes a publisher. Results have these errors:
+ * - `ERR_OUTCOME_UNKNOWN`: the notification may have been stored, or may still be. It is safe to send it again with the same id.
+ * - `ERR_STORE_UNAVAILABLE`, `ERR_STORE_FULL`, `ERR_STORE_PROTOCOL`, `ERR_OVERLOADED`: surely not stored; a later attempt may succeed.
+ * - `ERR_READ_ONLY`, `ERR_TOO_LARGE`, `ERR_INVALID_NOTIFICATION`, `ERR_INVALID_RANGE`, `ERR_ID_REUSED`: not stored; trying again does not
+ *   help.
  */
 export function createPublisher(parts: PublisherParts): Publisher {
   const { store, clock, random, logger = silentLogger, identity: writer, strictIds = false } = parts
@@ -56,7 +56,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
 
   function accept(item: PublishItem, answer: (result: PublishResult) => void): void {
     if (closed) return answer({ ok: false, error: shuttingDown() })
-    // Checked before anything is computed: what is refused must be cheap.
+    // Checked before anything is computed, because a refusal must be cheap.
     if (load.items >= limits.maxItems || load.bytes >= limits.maxBytes)
       return answer({ ok: false, error: overloaded() })
     const deadline = clock.monotonic() + limits.deadlineMs

@@ -1,5 +1,5 @@
 /**
- * The status document at a base key: aviso 1.x clients walk its `prev_rev` chain to find where history starts.
+ * The status document at a base key. aviso 1.x clients follow its chain of `prev_rev` to find where history starts.
  *
  * @module
  */
@@ -10,22 +10,22 @@ import { toText } from '#shared/bytes/bytes.ts'
 import type { KeyValue, Revision } from '#shared/store/store.ts'
 import { MAX_STATUSES } from './limits.ts'
 
-/** Who writes: members that 1.x puts into every status document. */
+/** The writer: members that 1.x puts into every status document. */
 export interface WriterIdentity {
   readonly unixUser: string
   readonly hostname: string
   readonly version: string
 }
 
-/** What the next document needs to know of the present one. */
+/** What the next document needs to know about the present one. */
 export interface Status extends StatusDays {
-  /** `mod_revision` of the status key; 0n where there is none. */
+  /** `mod_revision` of the status key; 0n when there is none. */
   readonly revision: Revision
 }
 
-/** What a document says of days. */
+/** The days in a document. */
 interface StatusDays {
-  /** UTC day of its `date_time`, `YYYY-MM-DD`; absent where the document is not readable. */
+  /** UTC day of its `date_time`, `YYYY-MM-DD`; absent when the document cannot be read. */
   readonly day?: string
   readonly lastPreviousDay?: bigint
 }
@@ -35,7 +35,7 @@ export const NO_STATUS: Status = { revision: 0n }
 /** `%Y-%m-%dT%H:%M:%S.%fZ` */
 const DATE_TIME = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d\.\d{1,6}Z$/
 
-/** Reads a status document. Whatever 1.x or somebody else left there is accepted; only what is understood is used. */
+/** Reads a status document. It accepts any value that 1.x or another writer left there, and uses only the members that it knows. */
 export function readStatus(kv: KeyValue | undefined): Status {
   if (kv === undefined) return NO_STATUS
   const revision = kv.modRevision
@@ -48,7 +48,7 @@ export function readStatus(kv: KeyValue | undefined): Status {
     : { revision, day }
 }
 
-/** The document that follows another one, and what to remember of it. */
+/** The next document, and what to remember about it. */
 export interface NextStatus {
   readonly text: string
   readonly days: StatusDays
@@ -81,13 +81,13 @@ export function nextStatus(
   return { text, days: lastPreviousDay === undefined ? { day } : { day, lastPreviousDay } }
 }
 
-/** What is known of the status documents. A wrong memory costs one repeated transaction, no more. */
+/** Remembers status documents. An outdated entry costs only one repeated transaction. */
 export interface StatusCache {
   get(base: string): Status
   set(base: string, status: Status): void
 }
 
-/** Status documents by base key; the one that was learnt first is forgotten first. */
+/** Status documents by base key. The entry that was set first is forgotten first. */
 export function createStatusCache(): StatusCache {
   const known = new Map<string, Status>()
   return {
