@@ -1,5 +1,5 @@
 /**
- * Access as the configuration says: identity, policy, quotas and the audit log, put together for the services.
+ * Starts access as configured: it puts identity, policy, quotas and the audit log together for the services.
  *
  * @module
  */
@@ -26,15 +26,14 @@ import type { Clock } from '#shared/time/clock.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
 import { openProvider, type IdentityParts } from './identity.ts'
 
-/** Powers that identity and policy use where they are there. */
+/** What the runtime may provide to identity and policy. */
 export interface AccessPowers {
   /** Asks authentication servers, ECPDS and key set endpoints. Default: the runtime's `fetch`. */
   readonly fetchVerdict?: FetchGet
-  /** Where the audit log goes; absent: nowhere. */
+  /** Writes the audit log; absent: no audit log. */
   readonly auditSink?: AuditSink
 }
 
-/** What access is started with. */
 export interface SystemAccessParts extends AccessPowers {
   readonly config: Config
   readonly schemas: Schemas
@@ -46,20 +45,20 @@ export interface SystemAccessParts extends AccessPowers {
   readonly readSecret: ReadSecret
 }
 
-/** Access of a system, for each of its services. */
+/** Access of a system, for all of its services. */
 export interface SystemAccess extends Access {
-  /** @returns What identity and policy count, and how many records the audit log has lost. */
+  /** @returns the counters of identity and policy, and the number of records that the audit log has lost. */
   counts(): Readonly<Record<string, number>>
-  /** From now on, for open streams too. @throws {AvisoError} `ERR_CONFIG` for rules that cannot be; the old ones then stay. */
+  /** Replaces the policy, for open streams too. @throws {AvisoError} `ERR_CONFIG` for invalid rules; the old policy then stays. */
   replacePolicy(config: PolicySettings): void
-  /** Writes what is left of the audit log. */
+  /** Writes the rest of the audit log. */
   close(): Promise<void>
 }
 
 /**
- * Access as the configuration says. No server is asked anything before the first request that needs it.
+ * Starts access. No other server is asked before the first request that needs it.
  *
- * @throws {AvisoError} `ERR_CONFIG` for rules and keys that cannot be, and for secrets that are missing or too short.
+ * @throws {AvisoError} `ERR_CONFIG` for invalid rules or keys, and for secrets that are missing or too short.
  */
 export function startAccess(parts: SystemAccessParts): SystemAccess {
   const { clock, config, logger, auditSink } = parts

@@ -1,5 +1,6 @@
 /**
- * The epoch of the store as it is now: read at the start, and again when the store is replaced under a running system.
+ * The epoch of the store: a random text that names one history of the store. It is read at the start, and again when the store is replaced
+ * while the system runs.
  *
  * @module
  */
@@ -10,32 +11,31 @@ import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 
-/** What an epoch is read with. */
 export interface EpochParts {
   readonly store: Store
   readonly clock: Clock
   /** 128 random bits as text. */
   readonly random: () => string
   readonly logger: Logger
-  /** Ends attempts to read it again. */
+  /** Ends the attempts to read it again. */
   readonly signal: AbortSignal
 }
 
 /** The epoch of a store that may be replaced. */
 export interface CurrentEpoch {
   /**
-   * @throws {AvisoError} `ERR_STORE_UNAVAILABLE` between a replacement and the next reading: a position given out or taken then would mean
-   *   something else later.
+   * @throws {AvisoError} `ERR_STORE_UNAVAILABLE` between a replacement and the next read, because a position that is given out or accepted
+   *   then would mean something else later.
    */
   current(): string
-  /** The store was replaced. */
+  /** Forgets the epoch and reads it again, because the store was replaced. */
   renew(): void
 }
 
-/** A second between attempts is what a store that has just come back can bear. */
+/** Wait between attempts: a store that has just come back can bear one a second. */
 const RETRY_MS = 1000
 
-/** @throws {AvisoError} as `readOrCreateEpoch`. */
+/** @throws {AvisoError} As `readOrCreateEpoch`. */
 export async function openEpoch({ store, clock, random, logger, signal }: EpochParts): Promise<CurrentEpoch> {
   let known: string | undefined = (await readOrCreateEpoch(store, random)).epoch
 
@@ -44,7 +44,7 @@ export async function openEpoch({ store, clock, random, logger, signal }: EpochP
       try {
         known = (await readOrCreateEpoch(store, random)).epoch
       } catch (error) {
-        logger('error', 'The epoch of the store could not be read, trying again', {
+        logger('error', 'The epoch of the store could not be read; trying again', {
           code: isAvisoError(error) ? error.code : 'ERR_INTERNAL',
         })
         await clock.sleep(RETRY_MS, signal)

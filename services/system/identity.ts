@@ -1,5 +1,5 @@
 /**
- * Identity providers as the configuration says.
+ * Opens the identity providers of the configuration.
  *
  * @module
  */
@@ -27,10 +27,10 @@ export interface IdentityParts extends RemoteKeysParts {
 }
 
 /**
- * One provider. It asks no server before the first request that needs it.
+ * Opens one provider. It asks no server before the first request that needs it.
  *
- * @param challengeRealm What a client without a credential is told.
- * @throws {AvisoError} `ERR_CONFIG` for keys that cannot be, and for secrets that are missing or too short.
+ * @param challengeRealm The realm in the challenge to a client without a credential.
+ * @throws {AvisoError} `ERR_CONFIG` for invalid keys, and for secrets that are missing or too short.
  */
 export function openProvider(
   config: ProviderSettings,
@@ -46,7 +46,7 @@ export function openProvider(
         issuer,
         audience,
         algorithms: config.algorithms,
-        // Whatever names the user, a token says whom it is about (RFC 9068 §2.2).
+        // A token must have `sub` (RFC 9068 §2.2), even when another claim has the user name.
         requiredClaims: ['sub'],
         clockToleranceSeconds,
         ...(config.type !== undefined && { type: config.type }),

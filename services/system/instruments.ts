@@ -1,6 +1,6 @@
 /**
- * Everything that measures a system: one registry, the collectors of 1.x, and the ways by which telemetry leaves. Services are measured from
- * outside, at their ports; without all this they run the same.
+ * The instruments of a system: one registry of metrics, the collectors of 1.x, and the channels for telemetry. Services are measured from
+ * outside, at their ports, and would run the same without instruments.
  *
  * @module
  */
@@ -46,18 +46,17 @@ import { DEFAULT_TELEMETRY } from '#shared/observe/telemetry/settings.ts'
 import { startTransmitter } from '#shared/observe/telemetry/transmitter.ts'
 import type { Hub, HubObserver } from '#shared/hub/hub.ts'
 
-/** Powers that measuring uses where they are there. */
+/** What the runtime may provide to the instruments. */
 export interface InstrumentPowers {
   readonly udp?: UdpPower
   readonly usage?: () => ProcessUsage
   readonly fetch?: TelemetryFetch
-  /** Absent: nobody collects spans. */
+  /** Collects spans; absent: no spans are made. */
   readonly tracer?: Tracer | undefined
   /** Finds the secrets that the configuration names. */
   readonly readSecret: ReadSecret
 }
 
-/** What instruments are made of. */
 export interface InstrumentParts extends InstrumentPowers {
   readonly config: Config
   readonly services: readonly ServiceName[]
@@ -66,9 +65,9 @@ export interface InstrumentParts extends InstrumentPowers {
   readonly logger: Logger
   readonly identity: { readonly hostname: string }
   readonly version: string
-  /** What identity and policy count; absent: nothing. */
+  /** The counters of identity and policy; absent: none. */
   readonly accessCounts?: () => Readonly<Record<string, number>>
-  /** Takes messages where the monitoring is in this process. */
+  /** Takes telemetry messages when the monitoring runs in this process. */
   readonly accept: ((message: Uint8Array) => void) | undefined
 }
 
@@ -77,7 +76,7 @@ export interface Instruments {
   readonly metrics: MetricsRegistry
   /** The store, measured. */
   readonly store: Store
-  /** What this process knows of recent notifications. */
+  /** The times of recent notifications that this process has seen. */
   readonly traces: TraceBook
   publisher(publisher: Publisher): Publisher
   /** Counts a refusal of the ingest. */
@@ -91,14 +90,14 @@ export interface Instruments {
   logger(service: ServiceName): Logger
   /** `GET /metrics`. */
   readonly route: Route
-  /** Sends what is left, within two seconds. */
+  /** Sends the remaining telemetry, within two seconds. */
   close(): Promise<void>
 }
 
 /** Starts measuring. */
 export function createInstruments(parts: InstrumentParts): Instruments {
   const { clock, config, services, identity } = parts
-  // First, for it refuses what cannot be, before anything runs.
+  // First, because an invalid configuration is refused here, before anything runs.
   const channel = openChannel(parts)
   const metrics = createRegistry()
   const stopProcess = observeProcess({ ...parts, metrics })
@@ -126,7 +125,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
   const measurePublisher = createPublisherMetrics({ metrics, clock, traces })
   const refusals = metrics.counter({
     name: 'aviso_notifications_refused',
-    help: "Notifications and requests that the ingest refused for the provider's fault, by error code",
+    help: "Notifications and requests that the ingest refused because of the provider's fault, by error code",
     labels: ['code'],
   })
   const hub = createHubMetrics(metrics)
@@ -185,7 +184,7 @@ function backendOf({ store, storeTokenEnv }: Config['vars']): string {
 
 function openChannel(parts: InstrumentParts): TelemetryChannel {
   const { telemetry } = parts.config.vars
-  // Where a monitoring is named, that one gets it, were it the one of this process by its UDP port.
+  // A configured address gets the telemetry, even if it is the UDP port of the monitoring in this process.
   if (telemetry === undefined)
     return joinChannels(parts.accept === undefined ? [] : [createLocalChannel(parts.accept)])
   const { udp, http } = telemetry
@@ -194,7 +193,7 @@ function openChannel(parts: InstrumentParts): TelemetryChannel {
     if (parts.udp === undefined)
       throw new AvisoError(
         'ERR_CONFIG',
-        'vars.telemetry.udp: there is no UDP on this runtime, use vars.telemetry.http',
+        'vars.telemetry.udp: this runtime has no UDP; use vars.telemetry.http',
       )
     channels.push(createUdpChannel(parts.udp.openSender(udp)))
   }
@@ -229,7 +228,7 @@ function registerAccess(
   metrics.read({
     kind: 'counter',
     name: 'aviso_access_events',
-    help: 'What identity and policy count; "fail_open" stays 0',
+    help: 'Events of identity and policy, by name; "fail_open" stays 0',
     labels: ['event'],
     read: () => Object.entries(counts()).map(([event, value]) => ({ value, values: [event] })),
   })
@@ -242,7 +241,7 @@ interface ListeningMetricsParts {
   readonly onUser: (name: string) => void
 }
 
-/** Registers the metrics. @returns a function that measures verdicts: outcomes, the time they take (`att` of 1.x), and who asks. */
+/** Registers the metrics. @returns a function that measures verdicts: their outcomes, their time (`att` of 1.x), and their users. */
 function createListeningMetrics({
   metrics,
   clock,
@@ -251,7 +250,7 @@ function createListeningMetrics({
 }: ListeningMetricsParts): Instruments['listening'] {
   const requests = metrics.counter({
     name: 'aviso_auth_requests',
-    help: 'Verdicts on who asks; outcome is "ok" or an error code',
+    help: 'Verdicts on the senders of listening requests; outcome is "ok" or an error code',
     labels: ['outcome'],
   })
   return (access) => ({

@@ -1,5 +1,5 @@
 /**
- * The monitoring service as the configuration wants it.
+ * Starts the monitoring service as configured.
  *
  * @module
  */
@@ -21,7 +21,6 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { ReadSecret } from '#shared/secret.ts'
 
-/** What it is made of. */
 export interface SystemMonitoringParts extends InstrumentPowers {
   readonly config: Config
   readonly metrics: MetricsRegistry
@@ -36,16 +35,19 @@ export interface SystemMonitoringParts extends InstrumentPowers {
 type SharedVars = Config['vars']
 
 /**
- * Starts it.
+ * Starts the service.
  *
- * @throws {AvisoError} `ERR_CONFIG` where a secret is missing, or UDP is wanted where there is none.
+ * @throws {AvisoError} `ERR_CONFIG` when a secret is missing, or when UDP is configured on a runtime without it.
  */
 export function startSystemMonitoring(parts: SystemMonitoringParts): Monitoring {
   const { config, clock, logger, metrics, random, schemas, store, udp } = parts
   const vars = config.services.monitoring.vars
   const address = vars.udp
   if (address !== undefined && udp === undefined)
-    throw new AvisoError('ERR_CONFIG', 'services.monitoring.vars.udp: there is no UDP on this runtime')
+    throw new AvisoError(
+      'ERR_CONFIG',
+      'services.monitoring.vars.udp: this runtime has no UDP; remove the setting',
+    )
   return startMonitoring({
     options: toOptions(vars, config.vars, parts.readSecret),
     metrics,
@@ -77,7 +79,7 @@ function toOptions(vars: MonitoringVars, shared: SharedVars, readSecret: ReadSec
   }
 }
 
-/** The etcd that is named, or the store where that is one and no other Aviso: it answers HTTP on the port of its gRPC, too. */
+/** The configured etcd; otherwise the store, if it is an etcd and not another Aviso. etcd answers HTTP on the port of its gRPC too. */
 function toEtcd(etcd: MonitoringVars['etcd'], { store, storeTokenEnv }: SharedVars): EtcdOptions | undefined {
   if (etcd === null) return undefined
   if (etcd !== undefined)

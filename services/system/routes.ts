@@ -1,5 +1,5 @@
 /**
- * Path → service, as the configuration says, plus the health and metrics routes every process answers.
+ * Routes requests to services by path, as configured. Every process also answers the health and metrics routes.
  *
  * @module
  */
@@ -11,17 +11,16 @@ import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Instruments } from './instruments.ts'
 
-/** What a readiness probe is told. */
+/** The answer to a readiness probe. */
 export interface Readiness {
   /** Whether the store answered just now, and streams have an upstream. */
   readonly connected: boolean
   /** Open listener streams. */
   readonly streams: number
-  /** What is wrong with the store. */
+  /** The problem with the store. */
   readonly reason?: string
 }
 
-/** What the dispatcher asks of the system. */
 export interface DispatcherParts {
   readonly dispatch: (service: ServiceName) => Handler
   readonly readiness: () => Promise<Readiness>
@@ -31,8 +30,8 @@ export interface DispatcherParts {
 }
 
 /**
- * A handler over the routes of the given services. The path is compared as it was sent: nothing is normalised. The longest route wins;
- * what no service has is answered here.
+ * A handler for the routes of the given services. The path is compared as the client sent it, without normalisation. The longest route
+ * wins. Paths of no service are answered here.
  */
 export function createDispatcher(
   config: Config,
@@ -62,7 +61,7 @@ export function createDispatcher(
   }
 }
 
-/** Liveness tells of the process alone: a restart would not mend a store that cannot be reached. */
+/** Liveness is about the process alone, because a restart does not fix a store that cannot be reached. */
 function healthRoutes({ readiness }: DispatcherParts): readonly Route[] {
   const alive = (): Answer => jsonResponse(200, { status: 'ok' })
   const ready = async (): Promise<Answer> => {

@@ -1,5 +1,6 @@
 /**
- * The schemas of a system: those of its configuration, or those that the files of a service in the store hold, followed while it runs.
+ * The schemas of a system. They come from its configuration, or from the files of a service in the store. The files are followed while
+ * the system runs.
  *
  * @module
  */
@@ -12,11 +13,10 @@ import type { Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 
-/** What finding them takes. */
 export interface SchemasParts {
   readonly config: Config
   readonly store: Store
-  /** Those of the configuration. */
+  /** The schemas of the configuration. */
   readonly schemas: Schemas
   readonly clock: Clock
   readonly random: () => string
@@ -26,15 +26,15 @@ export interface SchemasParts {
 /** The schemas to start with. */
 export interface StartSchemas {
   readonly schemas: Schemas
-  /** What the store held up to this revision is in them; absent where the store is not asked. */
+  /** The revision of the store that they were read at; absent when the store is not asked. */
   readonly revision?: Revision
 }
 
 /**
- * The schemas to start with. Where the store's cannot be used, those of the configuration serve: a wrong push must not keep a system from
- * starting.
+ * Finds the schemas to start with. If the schemas in the store cannot be used, those of the configuration are used, because a wrong push
+ * must not keep a system from starting.
  *
- * @throws {AvisoError} What the store throws.
+ * @throws {AvisoError} The store's error.
  */
 export async function findSchemas({ config, store, schemas, logger }: SchemasParts): Promise<StartSchemas> {
   const service = config.vars.schemaService
@@ -42,11 +42,11 @@ export async function findSchemas({ config, store, schemas, logger }: SchemasPar
   try {
     const stored = await readSchemas({ store, service })
     if (stored.schemas === undefined)
-      logger('warn', 'The store has no schema: that of the configuration is used', { service })
+      logger('warn', 'The store has no schema; the schema of the configuration is used', { service })
     return { schemas: stored.schemas ?? schemas, revision: stored.revision }
   } catch (error) {
     if (!isAvisoError(error, 'ERR_CONFIG')) throw error
-    logger('error', 'The schema in the store cannot be used: that of the configuration is', {
+    logger('error', 'The schema in the store cannot be used; the schema of the configuration is used', {
       service,
       reason: error.message,
     })
@@ -55,7 +55,7 @@ export async function findSchemas({ config, store, schemas, logger }: SchemasPar
   }
 }
 
-/** Calls `onChange` for every later schema of the store; ends at once where the store is not asked, else when `signal` aborts. */
+/** Calls `onChange` for every later schema in the store, until `signal` aborts. It ends at once when the store is not asked. */
 export async function keepSchemas(
   parts: SchemasParts,
   { revision }: StartSchemas,

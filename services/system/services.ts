@@ -1,5 +1,5 @@
 /**
- * Starts the services of a system on its store, and ends them again.
+ * Starts the services of a system on its store, and closes them.
  *
  * @module
  */
@@ -22,14 +22,13 @@ import type { Clock } from '#shared/time/clock.ts'
 import { openEpoch, type CurrentEpoch } from './epoch.ts'
 import type { Instruments } from './instruments.ts'
 
-/** What services are started with. */
 export interface ServicesParts {
   readonly config: Config
   readonly services: readonly ServiceName[]
   readonly maintenance?: StoreMaintenance | undefined
   readonly schemas: Schemas
   readonly access: Access
-  /** Have the store, measured. */
+  /** They hold the measured store. */
   readonly instruments: Instruments
   readonly clock: Clock
   readonly random: () => string
@@ -50,13 +49,13 @@ export interface RunningServices {
   close(): Promise<void>
 }
 
-/** Things to close, in no order. */
+/** Functions that close a part each, in any order. */
 type Closers = (() => Promise<void>)[]
 
 /**
- * Starts services, except the monitoring, which runs also without a store. What was begun is closed again where the rest fails.
+ * Starts all services except the monitoring, which also runs without a store. If one fails, the others are closed again.
  *
- * @throws {AvisoError} What the store throws.
+ * @throws {AvisoError} The store's error.
  */
 export async function startServices(
   parts: ServicesParts,

@@ -1,6 +1,6 @@
 /**
- * The whole configuration file, `wrangler-like.config.json`: what the services' settings are composed to, and how it is read. It stands here
- * because this is the one room above every service.
+ * The whole configuration file, `wrangler-like.config.json`: it is composed of the settings of all services, and read here. This folder is
+ * the only one that may import every service.
  *
  * @module
  */
@@ -23,12 +23,14 @@ const routePattern = v.pipe(
   v.regex(/^\/(?:[A-Za-z0-9._~-]+\/?)*\*?$/, 'A route is a path such as /api/v1/watch, or ends in /*'),
 )
 
-/** What every service has, besides its own `vars`. */
+/** The settings of every service, besides its own `vars`. */
 const serviceEntries = {
   name: v.pipe(v.string(), v.description('Name in telemetry and logs')),
   main: v.pipe(v.string(), v.description('Module of the handler; for people and for deployment tools')),
   routes: v.pipe(v.array(routePattern), v.description('Paths that the service answers')),
-  port: v.optional(v.pipe(listenPort, v.description('Own port. Default: the common one, dev.port'))),
+  port: v.optional(
+    v.pipe(listenPort, v.description('Port of this service alone. Default: the common port, dev.port')),
+  ),
 }
 
 const rest = section({ ...serviceEntries, vars: v.optional(restVars, {}) })
@@ -64,7 +66,7 @@ const shared = v.pipe(
       v.pipe(
         v.string(),
         v.description(
-          'Secret with the bearer token for a store that is another Aviso, which is then only read. Default: none',
+          'Secret with the bearer token for a store that is another Aviso. That store is only read. Default: none',
         ),
       ),
     ),
@@ -80,7 +82,7 @@ const shared = v.pipe(
       v.pipe(
         v.string(),
         v.description(
-          'Service whose files in the store hold the schema, such as aviso/v1: it then counts instead of "schemas", and its changes at once. Default: none',
+          'Service whose files in the store hold the schema, such as aviso/v1. That schema replaces "schemas", and its changes count at once. Default: none',
         ),
       ),
     ),
@@ -104,14 +106,14 @@ const shared = v.pipe(
       v.pipe(
         telemetrySettings,
         v.description(
-          'Where services send what they measure, besides answering /metrics. Default: to the monitoring of the same process, if there is one',
+          'Where services send telemetry, besides answering /metrics. Default: to the monitoring in the same process, if there is one',
         ),
       ),
     ),
     identity: v.optional(
       v.pipe(
         identitySettings,
-        v.description('Who is believed; "none": everybody may do everything, on loopback only'),
+        v.description('How users are identified. "none": every request may do everything, on loopback only'),
       ),
       'none',
     ),
@@ -119,12 +121,12 @@ const shared = v.pipe(
       v.pipe(
         policySettings,
         v.description(
-          'Who may do what; nothing is granted unless it says so. Read again on SIGHUP, for open streams too',
+          'Who may do what. Everything that it does not grant is refused. It is read again on SIGHUP, for open streams too',
         ),
       ),
       {},
     ),
-    quota: v.optional(v.pipe(quotaSettings, v.description('What one identity or address may take')), {}),
+    quota: v.optional(v.pipe(quotaSettings, v.description('Limits of one identity or address')), {}),
     audit: v.optional(
       v.pipe(
         section({
@@ -134,13 +136,13 @@ const shared = v.pipe(
             v.description('Path of a file, which gets mode 0600, or - for standard output'),
           ),
         }),
-        v.description('Where it is put down who did what, one JSON line each. Default: nowhere'),
+        v.description('Audit log: who did what, as one JSON line each. Default: none'),
       ),
     ),
   }),
   v.check(
     ({ storeUser: user, storeTokenEnv }) => user === undefined || storeTokenEnv === undefined,
-    'Give storeUser where the store is etcd, or storeTokenEnv where it is another Aviso, not both',
+    'Give storeUser if the store is etcd, or storeTokenEnv if it is another Aviso, not both',
   ),
 )
 
@@ -150,7 +152,7 @@ const dev = section({
   data: v.optional(v.pipe(v.string(), v.description('Folder of the embedded store')), 'data'),
 })
 
-/** The whole file, with an environment's overlay already merged in. */
+/** The whole file, after an environment's overlay was merged in. */
 export const configSchema = section({
   $schema: v.optional(v.pipe(v.string(), v.description('JSON Schema of this file, for editors'))),
   name: v.pipe(v.string(), v.description('Name of the system')),
@@ -173,10 +175,10 @@ export const configSchema = section({
 export type Config = v.InferOutput<typeof configSchema>
 export type ServiceName = keyof Config['services']
 
-/** Every service this version has. */
+/** Every service of this version. */
 export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth', 'admin', 'monitoring']
 
-/** Where the launcher listens, and keeps the embedded store, unless a file or a flag says otherwise. */
+/** Where the launcher listens and keeps the embedded store, unless a file or a flag says otherwise. */
 export const DEV_DEFAULTS = v.getDefaults(dev)
 
 /**

@@ -1,5 +1,5 @@
 /**
- * What a store asks of us, as the configuration names it.
+ * Reads the credentials for the store, as the configuration names them.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { ReadSecret, Secret } from '#shared/secret.ts'
 import type { Config } from './settings.ts'
 
-/** At most one of the two. */
+/** At most one of the two members. */
 export interface StoreCredentials {
   /** User of etcd. */
   readonly auth?: { readonly name: string; readonly password: Secret }
@@ -15,7 +15,7 @@ export interface StoreCredentials {
   readonly bearer?: Secret
 }
 
-/** @throws {AvisoError} `ERR_CONFIG` for a secret that is missing, or a token that fits no header. */
+/** @throws {AvisoError} `ERR_CONFIG` for a secret that is missing, or a token that does not fit into a header. */
 export function readStoreCredentials(
   { storeUser, storeTokenEnv }: Config['vars'],
   readSecret: ReadSecret,

@@ -1,5 +1,5 @@
 /**
- * Puts services together on one store: one handler, routed by path as an edge proxy would.
+ * Puts services together on one store, behind one handler that routes requests by path, as an edge proxy would.
  *
  * Flow: **rest → store → hub → auth**
  *
@@ -27,12 +27,11 @@ import { createDispatcher, type Readiness } from './routes.ts'
 import { findSchemas, keepSchemas, type StartSchemas } from './schemas.ts'
 import { startServices, type RunningServices } from './services.ts'
 
-/** What a system is made of. */
 export interface SystemParts extends InstrumentPowers, AccessPowers {
   readonly config: Config
   readonly services: readonly ServiceName[]
   readonly store: Store
-  /** What an admin may do to the store's members; absent where it has none. */
+  /** Maintenance of the store's members; absent when the store has none. */
   readonly maintenance?: StoreMaintenance | undefined
   readonly schemas: Schemas
   readonly clock: Clock
@@ -54,9 +53,9 @@ export interface System {
   only(service: ServiceName): Handler
   /** Resolves when the store has answered and the services stand. */
   readonly ready: Promise<void>
-  /** A cron trigger is due. Waits until the services stand; does nothing where the admin is not among them. Never rejects. */
+  /** Runs a cron trigger that is due, once the services run. Does nothing without the admin service. Never rejects. */
   scheduled(event: ScheduledEvent): Promise<void>
-  /** Who may do what from now on, for open streams too. @throws {AvisoError} `ERR_CONFIG` for rules that cannot be; the old ones then stay. */
+  /** Replaces the policy, for open streams too. @throws {AvisoError} `ERR_CONFIG` for invalid rules; the old policy then stays. */
   replacePolicy(policy: Config['vars']['policy']): void
   /** Ends streams with a resumable position, finishes writes, closes the store. Idempotent. */
   close(): Promise<void>
@@ -64,12 +63,12 @@ export interface System {
 
 /** Wait between attempts to reach the store at start. */
 const START_RETRY: BackOffLimits = { firstMs: 50, mostMs: 1000, steadyShare: 0.5 }
-/** Time that a readiness probe gives the store: shorter than any prober's own limit. */
+/** Time that a readiness probe gives the store: shorter than the usual limits of probes. */
 const READINESS_LIMIT_MS = 2000
 
 /**
- * Starts the services. A store that cannot be reached yet is waited for; until then every route answers 503,
- * so the order in which an operator starts things does not matter.
+ * Starts the services. If the store cannot be reached yet, the system waits for it, and every route answers 503. So an operator may start
+ * things in any order.
  */
 export function startSystem(parts: SystemParts): System {
   const { random, logger } = parts
@@ -80,7 +79,7 @@ export function startSystem(parts: SystemParts): System {
   let running: RunningServices | undefined
   /** Follows the schemas in the store. */
   let keeping: Promise<void> | undefined
-  /** Why the store does not answer yet. */
+  /** Why the store does not answer. */
   let waiting: AvisoError | undefined
   let closing: Promise<void> | undefined
   const startParts = { ...parts, instruments, access, onWaiting: (error: AvisoError) => (waiting = error) }
@@ -111,7 +110,7 @@ export function startSystem(parts: SystemParts): System {
   }
 
   function dispatch(service: ServiceName): Handler {
-    // It tells how things are also while the store cannot be reached.
+    // The monitoring also answers while the store cannot be reached.
     if (service === 'monitoring' && monitoring !== undefined) return monitoring.handle
     return (request) => {
       const handler = running?.handlers.get(service)
@@ -137,7 +136,7 @@ export function startSystem(parts: SystemParts): System {
     return { connected: false, streams, ...(isAvisoError(failure) && { reason: failure.message }) }
   }
 
-  /** Services of another schema take over from those that run; streams end with a resumable position, as for any restart. */
+  /** Starts services with another schema, then closes the old ones. Their streams end with a resumable position, as at any restart. */
   async function restart(schemas: Schemas): Promise<void> {
     const before = running
     running = await startServices({ ...startParts, schemas }, stop.signal)
@@ -164,7 +163,7 @@ interface Measuring {
   readonly monitoring: Monitoring | undefined
 }
 
-/** Instruments, and the monitoring where it is one of the services: it is told by the others directly then. */
+/** Starts the instruments, and the monitoring if it is one of the services. It then gets the telemetry of the others directly. */
 function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
   const isHere = parts.services.includes('monitoring')
   let monitoring: Monitoring | undefined
@@ -177,7 +176,7 @@ function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
   return { instruments, monitoring }
 }
 
-/** @throws {AvisoError} Where the store does not answer in time. */
+/** @throws {AvisoError} `ERR_STORE_UNAVAILABLE` when the store does not answer in time, and the store's other errors. */
 function askStore({ store, clock }: SystemParts): Promise<unknown> {
   const late = (): never => {
     throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The store does not answer')
@@ -188,7 +187,7 @@ function askStore({ store, clock }: SystemParts): Promise<unknown> {
 interface StartParts extends SystemParts {
   readonly instruments: Instruments
   readonly access: SystemAccess
-  /** Told that the store does not answer yet, for this reason. */
+  /** Called with the reason while the store does not answer. */
   readonly onWaiting: (error: AvisoError) => void
 }
 

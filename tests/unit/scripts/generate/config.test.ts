@@ -123,7 +123,7 @@ describe('configReferenceText()', () => {
       '| `vars.quota.opensPerPrincipal` | section | `{"perSecond":1,"burst":30}` | streams per second | Streams',
       '| `vars.identity.providers[tokens].tokens[].secretEnv` | text | required |  | Secret with the token',
       '| `services.admin.vars.events.*.count` | whole number from 1 |  | notifications | Most',
-      '| `services.NAME.port` | whole number from 0 to 65535 |  |  | Own port',
+      '| `services.NAME.port` | whole number from 0 to 65535 |  |  | Port of this service alone',
       '| `env` | name → section |  |  | Environments by name',
     ])
       assert.ok(text.includes(`\n${row}`), row)
