@@ -4,7 +4,7 @@ import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
 import { systemClock, type Clock } from '#shared/time/clock.ts'
-import { createScaledClock } from '../../../../support/clock.ts'
+import { createManualClock, createSkippingClock, type ManualClock } from '../../../../support/clock.ts'
 import { rejects } from '../../../../contract/store_support.ts'
 import {
   HEADER,
@@ -14,7 +14,7 @@ import {
   type Received,
   type Reply,
 } from './gateway_fixture.ts'
-import { within } from '../../../../support/waiting.ts'
+import { eventually, within } from '../../../../support/waiting.ts'
 
 const key = toBytes('a')
 const WATCH = '/v3/watch'
@@ -57,14 +57,27 @@ async function watchServer(
   return server
 }
 
-/** A store whose limits pass six times as fast: 30 s of silence in 5 s, and not so fast that a busy machine trips over them. */
-async function storeOver(...servers: readonly Fixture[]): Promise<Store> {
-  return openOver(servers, createScaledClock(6))
-}
-
 /** A store in real time, for what does not wait. */
 async function storeInRealTime(...servers: readonly Fixture[]): Promise<Store> {
   return openOver(servers, systemClock)
+}
+
+/**
+ * Waits while the clock goes on. It stands still while a member is asked something, so that no answer comes too late on a busy machine.
+ *
+ * @param timers How many timers there are while nothing is asked.
+ */
+async function whileTimePasses<Value>(clock: ManualClock, pending: Promise<Value>, timers = 1): Promise<Value> {
+  let isOver = false
+  const finish = (): void => {
+    isOver = true
+  }
+  pending.then(finish, finish)
+  while (!isOver) {
+    if (clock.timers <= timers) await clock.advance(500)
+    else await new Promise((next) => setTimeout(next, 1))
+  }
+  return pending
 }
 
 async function openOver(servers: readonly Fixture[], clock: Clock): Promise<Store> {
@@ -138,7 +151,11 @@ describe('watchGateway() at the beginning', () => {
     })
     open.push(refusing)
     const good = await watchServer((stream) => stream.write(CREATED + events([5])))
-    assert.deepEqual(await take(await storeOver(silent, refusing, good), 2), ['created 7', '5:v5'])
+    const clock = createSkippingClock()
+    const taking = take(await openOver([silent, refusing, good], clock), 2)
+    await eventually('the first member is asked', () => silent.count(WATCH) === 1)
+    await clock.advance(3_000)
+    assert.deepEqual(await taking, ['created 7', '5:v5'])
   })
 
   it('asks a member where it is before it begins now', async () => {
@@ -157,7 +174,7 @@ describe('watchGateway() at the beginning', () => {
     const server = await watchServer((stream) =>
       stream.write(line({ header: { ...HEADER, cluster_id: '5' }, created: true })),
     )
-    const store = await storeOver(server)
+    const store = await openOver([server], createSkippingClock())
     await store.range({ key })
     assert.deepEqual(await read(store), ['ERR_STORE_PROTOCOL'])
   })
@@ -303,10 +320,13 @@ describe('watchGateway() in silence', () => {
       return silent
     })
     open.push(server)
-    const startedAt = performance.now()
-    assert.deepEqual(await read(await storeOver(server)), ['created 7', 'ERR_STORE_UNAVAILABLE'])
-    // 2 s of silence, up to 0.5 s until it is noticed, and 2 s for the read, six times as fast.
-    assert.ok(performance.now() - startedAt < 3_000)
+    const clock = createManualClock()
+    const reading = read(await openOver([server], clock))
+    await eventually('the watch is read', () => silent && clock.timers === 1)
+    await clock.advance(2_000)
+    await eventually('the member is asked', () => server.count('/v3/kv/range') === 1)
+    await clock.advance(2_000)
+    assert.deepEqual(await reading, ['created 7', 'ERR_STORE_UNAVAILABLE'])
     assert.equal(server.count('/v3/kv/range'), 1)
   })
 
@@ -322,7 +342,9 @@ describe('watchGateway() in silence', () => {
       return reply.json(503, { code: 14, message: 'etcdserver: no leader' })
     })
     open.push(server)
-    assert.deepEqual(await read(await storeOver(server)), ['created 7', 'ERR_STORE_UNAVAILABLE'])
+    const clock = createManualClock()
+    const reading = read(await openOver([server], clock))
+    assert.deepEqual(await whileTimePasses(clock, reading), ['created 7', 'ERR_STORE_UNAVAILABLE'])
   })
 
   it('goes on over another connection where the member lives but says nothing', async () => {
@@ -330,7 +352,9 @@ describe('watchGateway() in silence', () => {
       if (index === 0) stream.write(CREATED + events([5, 6]))
       else if (index === 1) stream.write(CREATED + events([7]))
     })
-    assert.deepEqual(await take(await storeOver(server), 4), ['created 7', '5:v5', '6:v6', '7:v7'])
+    const clock = createManualClock()
+    const taking = take(await openOver([server], clock), 4)
+    assert.deepEqual(await whileTimePasses(clock, taking), ['created 7', '5:v5', '6:v6', '7:v7'])
     const [first, second] = server.received
       .filter(({ path }) => path === WATCH)
       .map(({ body }) => startOf(body))
@@ -344,7 +368,9 @@ describe('watchGateway() in silence', () => {
       if (index === 0) stream.write(CREATED + line({ header: { ...HEADER, revision: '20' } }))
       else stream.write(CREATED)
     })
-    assert.deepEqual(await read(await storeOver(server)), [
+    const clock = createManualClock()
+    const reading = read(await openOver([server], clock))
+    assert.deepEqual(await whileTimePasses(clock, reading), [
       'created 7',
       'progress 20',
       'ERR_STORE_UNAVAILABLE',
@@ -352,17 +378,23 @@ describe('watchGateway() in silence', () => {
   })
 
   it('is patient while there is progress', async () => {
-    let rounds = 0
+    const streams: Stream[] = []
     const server = await watchServer((stream) => {
+      streams.push(stream)
       stream.write(CREATED)
-      const timer = setInterval(() => {
-        rounds++
-        stream.write(line({ header: { ...HEADER, revision: `${7 + rounds}` } }))
-      }, 100)
-      void stream.closed.then(() => clearInterval(timer))
     })
-    const said = await take(await storeOver(server), 60)
-    assert.equal(said[59], 'progress 66')
+    const clock = createManualClock()
+    const store = await openOver([server], clock)
+    let newest = 7
+    for await (const message of store.watch({ key, from: 5n })) {
+      assert.equal(message.revision, BigInt(newest))
+      if (newest === 66) break
+      const revision = `${++newest}`
+      // Once the message is taken, and the next one is waited for.
+      void eventually('the next message is waited for', () => clock.timers === 1)
+        .then(() => clock.advance(1_500))
+        .then(() => streams[0]?.write(line({ header: { ...HEADER, revision } })))
+    }
     assert.deepEqual([server.count(WATCH), server.count('/v3/kv/range')], [1, 0])
   })
 })
