@@ -15,6 +15,7 @@ import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 
 import { ask } from '#shared/access/identity/dependency.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { CANARY } from '../support/tokens.ts'
 import { realParts } from '../unit/shared/access/identity/support.ts'
 
@@ -42,7 +43,7 @@ describe(
       })
       await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
       context.after(() => server.close())
-      const parts = realParts()
+      const parts = { ...realParts(), clock: systemClock }
       const { port } = server.address() as AddressInfo
       const question = {
         name: 'auth-o-tron',

@@ -8,7 +8,9 @@ import { createCounters, type Counters } from '#shared/access/identity/counters.
 import { parseCredential, type Credential } from '#shared/access/identity/credential.ts'
 import type { DependencyParts, FetchGet } from '#shared/access/identity/dependency.ts'
 import { createLogger, type Logger } from '#shared/logger.ts'
-import { systemClock } from '#shared/time/clock.ts'
+import type { Misbehaviour, RawServer } from '../../../../support/auth_servers_socket.ts'
+import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
+import { eventually, within } from '../../../../support/waiting.ts'
 
 /** A logger whose lines a test reads. */
 export function createTestLog(): { readonly logger: Logger; readonly lines: string[] } {
@@ -23,11 +25,47 @@ export function createTestLog(): { readonly logger: Logger; readonly lines: stri
   }
 }
 
-/** Parts of a dependency over real sockets, on the real clock. */
-export function realParts(): DependencyParts & { readonly counters: Counters; readonly lines: string[] } {
+/** What a dependency is asked with in tests. */
+export interface RealParts extends DependencyParts {
+  readonly clock: ManualClock
+  readonly counters: Counters
+  readonly lines: string[]
+}
+
+/** Parts of a dependency over real sockets, on a clock that stands still now. */
+export function realParts(): RealParts {
   const { logger, lines } = createTestLog()
   const counters = createCounters()
-  return { fetch: realFetch, clock: systemClock, logger, count: counters.count, counters, lines }
+  const clock = createManualClock(Date.now())
+  return { fetch: realFetch, clock, logger, count: counters.count, counters, lines }
+}
+
+/** Misbehaviours that never end by themselves. */
+const ENDLESS: ReadonlySet<Misbehaviour> = new Set(['hang', 'slow'])
+
+/**
+ * Has a server misbehave while it is asked something. Time passes only where nothing but the limit can end it.
+ *
+ * @param ask Asks, and asserts what comes of it.
+ */
+export async function whileMisbehaving(
+  server: RawServer,
+  {
+    how,
+    clock,
+    limitMs,
+  }: { readonly how: Misbehaviour; readonly clock: ManualClock; readonly limitMs: number },
+  ask: () => Promise<void>,
+): Promise<void> {
+  await server.misbehave(how)
+  const before = server.seen.length
+  const asking = ask()
+  if (ENDLESS.has(how)) {
+    await eventually(`a server that misbehaves is asked: ${how}`, () => server.seen.length > before)
+    await clock.advance(limitMs)
+  }
+  await within(`a verdict on a server that misbehaves: ${how}`, asking)
+  await server.misbehave(undefined)
 }
 
 export const realFetch: FetchGet = (url, init) => fetch(url, init)

@@ -67,7 +67,11 @@ async function storeInRealTime(...servers: readonly Fixture[]): Promise<Store> {
  *
  * @param timers How many timers there are while nothing is asked.
  */
-async function whileTimePasses<Value>(clock: ManualClock, pending: Promise<Value>, timers = 1): Promise<Value> {
+async function whileTimePasses<Value>(
+  clock: ManualClock,
+  pending: Promise<Value>,
+  timers = 1,
+): Promise<Value> {
   let isOver = false
   const finish = (): void => {
     isOver = true
