@@ -185,7 +185,9 @@ export function pagingContract(subject: HubSubject): void {
       const position = closedAt(last, 'history_compacted')
       assert.ok(last?.kind === 'closing' && last.oldest === oldest)
       assert.ok(position.revision < oldest)
-      const read = publisher.after('a', BEGINNING).filter((item) => item.revision <= position.revision)
+      // It may stand within a revision, of which the rest is still due.
+      const due = publisher.after('a', position)
+      const read = publisher.after('a', BEGINNING).filter((item) => !due.includes(item))
       assertItems(listener.items(), read)
       const again = await listen(hub, { ...request, from: { kind: 'revision', revision: oldest } })
       const expected = publisher.after('a', { revision: oldest - 1n })
