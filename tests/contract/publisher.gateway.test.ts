@@ -1,11 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { after, before, describe } from 'node:test'
-import { detectPlatform } from '#shared/runtime/detect.ts'
-import { createGatewayStore } from '#shared/store/etcd/gateway.ts'
-import { systemClock } from '#shared/time/clock.ts'
-import { silentLogger } from '#shared/logger.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { publisherContract } from './publisher.contract.ts'
+import { openGatewayStore } from '../support/etcd_stores.ts'
 
 describe('etcd of three members', { skip: await etcdMissing() }, () => {
   let etcd: EtcdCluster
@@ -13,15 +9,5 @@ describe('etcd of three members', { skip: await etcdMissing() }, () => {
     etcd = await startTestEtcd({ members: 3 })
   })
   after(() => etcd.close())
-  publisherContract('gateway', async () => {
-    const { unary, watch } = (await detectPlatform()).storeFetch
-    return createGatewayStore({
-      endpoints: etcd.endpoints,
-      fetch: unary,
-      watchFetch: watch,
-      clock: systemClock,
-      random: randomUUID,
-      logger: silentLogger,
-    })
-  })
+  publisherContract('gateway', () => openGatewayStore(etcd.endpoints))
 })

@@ -1,12 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { after, before, describe } from 'node:test'
-import { createEtcdStore } from '#shared/store/etcd/grpc.ts'
-import type { Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
-import { silentLogger } from '#shared/logger.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { storeContract } from './store.contract.ts'
 import type { KnownDefects } from './store_support.ts'
+import { openGrpcStore } from '../support/etcd_stores.ts'
 
 const missing = await etcdMissing()
 
@@ -20,13 +16,7 @@ for (const members of [1, 3]) {
       etcd = await startTestEtcd({ members })
     })
     after(() => etcd.close())
-    const open = async (): Promise<Store> =>
-      createEtcdStore({
-        endpoints: etcd.endpoints.map((url) => url.replace(/^http/, 'grpc')),
-        clock: systemClock,
-        random: randomUUID,
-        logger: silentLogger,
-      })
+    const open = () => openGrpcStore(etcd.endpoints)
     storeContract(
       `gRPC of ${members} member(s)`,
       async () => ({ store: await open(), reopen: open }),

@@ -5,19 +5,14 @@
  */
 
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import { Etcd3 } from 'etcd3'
-import { detectPlatform } from '#shared/runtime/detect.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { createEtcdStore } from '#shared/store/etcd/grpc.ts'
-import { createGatewayStore } from '#shared/store/etcd/gateway.ts'
 import type { KeyValue, RangeRequest, Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
-import { silentLogger } from '#shared/logger.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { commit, createKeyspace, deleteOperation, putOperation, startWatch } from './store_support.ts'
 import { within } from '../support/waiting.ts'
+import { openGatewayStore, openGrpcStore } from '../support/etcd_stores.ts'
 
 /** All byte values, an empty value, text, and more than one message of gRPC's default size. */
 const VALUES = [
@@ -34,10 +29,8 @@ describe('etcd3 as an oracle', { skip: await etcdMissing() }, () => {
   let grpc: Store
   before(async () => {
     etcd = await startTestEtcd()
-    const { unary, watch } = (await detectPlatform()).storeFetch
-    const parts = { clock: systemClock, random: randomUUID, logger: silentLogger }
-    gateway = createGatewayStore({ endpoints: etcd.endpoints, fetch: unary, watchFetch: watch, ...parts })
-    grpc = createEtcdStore({ endpoints: etcd.endpoints.map((url) => url.replace(/^http/, 'grpc')), ...parts })
+    gateway = await openGatewayStore(etcd.endpoints)
+    grpc = await openGrpcStore(etcd.endpoints)
     oracle = new Etcd3({ hosts: [...etcd.endpoints], grpcOptions: { 'grpc.max_receive_message_length': -1 } })
   })
   after(async () => {

@@ -1,12 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { after, before, describe } from 'node:test'
-import { detectPlatform } from '#shared/runtime/detect.ts'
-import { createGatewayStore } from '#shared/store/etcd/gateway.ts'
-import { systemClock } from '#shared/time/clock.ts'
-import { silentLogger } from '#shared/logger.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { storeContract } from './store.contract.ts'
 import type { KnownDefects } from './store_support.ts'
+import { openGatewayStore } from '../support/etcd_stores.ts'
 
 const missing = await etcdMissing()
 
@@ -23,16 +19,7 @@ for (const members of [1, 3]) {
     storeContract(
       `gateway of ${members} member(s)`,
       async () => {
-        const { unary, watch } = (await detectPlatform()).storeFetch
-        const open = async () =>
-          createGatewayStore({
-            endpoints: etcd.endpoints,
-            fetch: unary,
-            watchFetch: watch,
-            clock: systemClock,
-            random: randomUUID,
-            logger: silentLogger,
-          })
+        const open = () => openGatewayStore(etcd.endpoints)
         return { store: await open(), reopen: open }
       },
       DEFECTS,

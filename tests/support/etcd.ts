@@ -11,9 +11,9 @@
  * @module
  */
 
-import process from 'node:process'
 import { findEtcd } from '../../scripts/etcd/binary.ts'
 import { startEtcd, type EtcdCluster, type EtcdOptions } from '../../scripts/etcd/cluster.ts'
+import { missing } from './missing.ts'
 
 export type { EtcdCluster, EtcdOptions }
 
@@ -22,14 +22,8 @@ export type { EtcdCluster, EtcdOptions }
  *
  * @throws {Error} Instead of the reason where `CI` is set: there a missing etcd is a failure.
  */
-export async function etcdMissing(): Promise<string | false> {
-  try {
-    await findEtcd()
-    return false
-  } catch (error) {
-    if (process.env['CI'] !== undefined && process.env['CI'] !== '') throw error
-    return error instanceof Error ? error.message : String(error)
-  }
+export function etcdMissing(): Promise<string | false> {
+  return missing(findEtcd)
 }
 
 /** A throw-away cluster that loses a leader and finds the next one quickly, and tells progress every second. */

@@ -8,10 +8,10 @@
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { unpackPackages } from '../../scripts/debian_packages.ts'
 import { runCommand, type CommandResult } from '../../scripts/run_command.ts'
+import { missing } from './missing.ts'
 
 const UNPACKED = fileURLToPath(new URL('../../.cache/prometheus', import.meta.url))
 const PROMTOOL = join(UNPACKED, 'usr', 'bin', 'promtool')
@@ -39,14 +39,8 @@ export interface PrometheusTools {
 }
 
 /** Why the tools cannot be had here, or `false`. @throws {Error} Instead of the reason where `CI` is set. */
-export async function prometheusMissing(): Promise<string | false> {
-  try {
-    await prepare()
-    return false
-  } catch (error) {
-    if (process.env['CI'] !== undefined && process.env['CI'] !== '') throw error
-    return error instanceof Error ? error.message : String(error)
-  }
+export function prometheusMissing(): Promise<string | false> {
+  return missing(prepare)
 }
 
 /** The tools; the first call on a machine downloads them. */

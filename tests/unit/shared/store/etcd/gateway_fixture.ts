@@ -6,12 +6,10 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { detectPlatform } from '#shared/runtime/detect.ts'
-import { createGatewayStore, type GatewayStoreParts } from '#shared/store/etcd/gateway.ts'
+import { type GatewayStoreParts } from '#shared/store/etcd/gateway.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
-import { silentLogger } from '#shared/logger.ts'
 import { LEAST_CHANCE } from '../../../../support/dice.ts'
+import { openGatewayStore } from '../../../../support/etcd_stores.ts'
 
 export const HEADER = {
   cluster_id: '14841639068965178418',
@@ -89,17 +87,8 @@ export async function openStore(
   endpoints: readonly string[],
   more: Partial<GatewayStoreParts> = {},
 ): Promise<Store> {
-  const { unary, watch } = (await detectPlatform()).storeFetch
-  return createGatewayStore({
-    endpoints,
-    fetch: unary,
-    watchFetch: watch,
-    clock: systemClock,
-    // The first endpoint comes first.
-    random: () => LEAST_CHANCE,
-    logger: silentLogger,
-    ...more,
-  })
+  // The first endpoint comes first.
+  return openGatewayStore(endpoints, { random: () => LEAST_CHANCE, ...more })
 }
 
 function healthy(path: string): object {
