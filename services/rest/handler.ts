@@ -25,7 +25,7 @@ import { countRefusal, publishItems, toItem } from './ingest.ts'
 import type { Ingest, Origin } from './ingest.ts'
 import { INGEST_LIMITS, NOTIFICATION_JSON } from './limits.ts'
 import type { IngestLimits } from './limits.ts'
-import { generationOf } from './parse.ts'
+import { generationOf } from './form.ts'
 import { ingestStream } from './stream.ts'
 import type { Skips } from './submission.ts'
 

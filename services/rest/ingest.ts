@@ -16,7 +16,7 @@ import { failureResult, successResult } from './answer.ts'
 import type { ResultMembers } from './answer.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
 import type { IngestLimits } from './limits.ts'
-import { generationOf, parseSubmission } from './parse.ts'
+import { generationOf, parseSubmission } from './form.ts'
 import { isSkipped, toPublishItem } from './submission.ts'
 import type { Generation, Skips } from './submission.ts'
 
