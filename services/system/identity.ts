@@ -21,7 +21,6 @@ import { createWhoAmI } from '#shared/access/identity/who_am_i.ts'
 import type { ProviderSettings } from '#shared/access/identity/settings.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 
-/** What providers are opened with. */
 export interface IdentityParts extends RemoteKeysParts {
   readonly readSecret: ReadSecret
 }

@@ -49,9 +49,9 @@ export interface System {
   readonly handle: Handler
   /** The same as a standard Fetch handler. */
   readonly fetch: FetchHandler
-  /** One service alone, for an own port. */
+  /** One service alone, for a port of its own. */
   only(service: ServiceName): Handler
-  /** Resolves when the store has answered and the services stand. */
+  /** Resolves when the store has answered and the services run. */
   readonly ready: Promise<void>
   /** Runs a cron trigger that is due, once the services run. Does nothing without the admin service. Never rejects. */
   scheduled(event: ScheduledEvent): Promise<void>
