@@ -1,34 +1,34 @@
 /**
- * What a service is to the world: a handler, from a request to an answer.
+ * The handler: the form of every service, from a request to an answer.
  *
- * A standard `Request` is a {@link HandlerRequest}, and {@link toFetchHandler} makes a standard Fetch handler of a handler. The adapters in
- * `shared/runtime` make no `Request` and no `Response` where these are dear.
+ * A standard `Request` is a {@link HandlerRequest}, and {@link toFetchHandler} makes a standard Fetch handler from a handler. The adapters
+ * in `shared/runtime` make no `Request` and no `Response` where these are expensive.
  *
  * @module
  */
 
 import { toReadableStream, type ByteSource } from '#shared/bytes/byte_source.ts'
 
-/** What a handler reads of a request. */
+/** The part of a request that a handler reads. */
 export interface HandlerRequest {
   readonly method: string
-  /** Absolute. Its path is as it was sent. */
+  /** Absolute URL. Its path is as the client sent it. */
   readonly url: string
   readonly headers: HandlerHeaders
   /** Aborted when the client leaves before it has its answer. */
   readonly signal: AbortSignal
-  /** A handler that has read enough cancels it; the rest is the server's. `null` where the method has none. */
+  /** A handler that has read enough cancels it, and the server handles the rest. `null` for a method without a body. */
   readonly body: ReadableStream<Uint8Array> | null
-  /** The whole body. It or `body` can be read, once. */
+  /** The whole body. A handler reads either this or `body`, once. */
   arrayBuffer(): Promise<ArrayBuffer>
-  /** Address at the other end of the connection; absent where the runtime does not tell. */
+  /** Address at the other end of the connection; absent when the runtime does not know it. */
   readonly peer?: string | undefined
 }
 
 /** Headers of a request. Names in any case; several of one name are joined with a comma and a space. */
 export type HandlerHeaders = Pick<Headers, 'get' | 'has'>
 
-/** What a handler answers. */
+/** The answer of a handler. */
 export interface Answer {
   readonly status: number
   /** Names in lower case. The length is not among them, because the adapter knows it. */
@@ -50,7 +50,7 @@ export function isStreamed(body: AnswerBody): body is ReadableStream<Uint8Array>
   return body !== null && typeof body === 'object' && !(body instanceof Uint8Array)
 }
 
-/** Gives up a body that nobody is going to read. */
+/** Cancels a body that will not be read. */
 export function cancelBody(body: AnswerBody): void {
   if (!isStreamed(body)) return
   if (body instanceof ReadableStream) body.cancel().catch(() => undefined)

@@ -26,7 +26,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
 import { openProvider, type IdentityParts } from './identity.ts'
 
-/** What the runtime may provide to identity and policy. */
+/** Optional abilities of identity, policy and audit. */
 export interface AccessPowers {
   /** Asks authentication servers, ECPDS and key set endpoints. Default: the runtime's `fetch`. */
   readonly fetchVerdict?: FetchGet

@@ -1,38 +1,38 @@
 /**
- * Streams of bytes that need no web stream: that costs more than the write it leads to, and a hub writes to thousands.
+ * Streams of bytes without a web stream. A web stream costs more than the write to the socket, and a hub writes to thousands of streams.
  *
  * @module
  */
 
-/** Where the bytes of a source go. A `ReadableStreamDefaultController` is one. */
+/** Receives the bytes of a source. A `ReadableStreamDefaultController` is one. */
 export interface ByteSink {
-  /** Never throws, not even where nobody reads any more. */
+  /** Never throws, even after the reader has left. */
   enqueue(bytes: Uint8Array): void
-  /** That was all. */
+  /** Called after the last bytes. */
   close(): void
   error(reason: unknown): void
 }
 
-/** Makes bytes when they are asked for. */
+/** Makes bytes when its reader asks for them. */
 export interface ByteSource {
-  /** Called once, before anything else. What there is without being asked for is enqueued at once. */
+  /** Called once, before anything else. Bytes that need no request, such as a first frame, are enqueued at once. */
   open(sink: ByteSink): void
-  /** The reader waits for bytes. They are enqueued once there are any, in one piece, maybe before this returns. */
+  /** Called when the reader waits for bytes. They are enqueued once there are any, in one piece, maybe before this returns. */
   pull(): void
   /** Called when the reader has left. */
   cancel(): void
 }
 
 /**
- * A source as a web stream. Nothing is made before it is asked for: a reader that stalls holds its place, and no bytes.
+ * A source as a web stream. No bytes are made before the reader asks, so a stalled reader holds no bytes.
  *
- * @param onEnd Called when the source has ended by itself. What it has enqueued may still be on its way.
+ * @param onEnd Called when the source has ended by itself. Its last bytes may still be on their way.
  */
 export function toReadableStream(source: ByteSource, onEnd?: () => void): ReadableStream<Uint8Array> {
   return new ReadableStream(new Bridge(source, onEnd), { highWaterMark: 0 })
 }
 
-/** What a web stream asks, and where its source writes. A class, because there may be ten thousand of them. */
+/** Connects a web stream with its source. It is a class, because there may be ten thousand of them. */
 class Bridge implements UnderlyingDefaultSource<Uint8Array>, ByteSink {
   readonly #source: ByteSource
   readonly #onEnd: (() => void) | undefined

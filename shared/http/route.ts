@@ -1,6 +1,6 @@
 /**
- * Exact-path routing on itty-router: a route table becomes a handler that answers 404, 405 (with `Allow`) and every
- * thrown error in our JSON shape, HEAD wherever there is GET, and every answer with its `X-Request-ID`.
+ * Exact-path routing with itty-router: makes a handler from a route table. The handler answers 404, 405 (with `Allow`) and every
+ * thrown error in the JSON form of `respond.ts`. It answers HEAD on every GET route, and adds `X-Request-ID` to every answer.
  *
  * @module
  */
@@ -62,12 +62,12 @@ function withoutBody({ status, headers, body }: Answer): Answer {
   return { status, headers, body: null }
 }
 
-/** What itty-router reads and adds to; the request itself stays as it is. */
+/** The object that itty-router reads and changes, so that the request itself stays unchanged. */
 interface Routed {
   readonly method: string
   readonly url: string
   readonly request: HandlerRequest
-  /** Set where a pattern fits. */
+  /** Set when a pattern matches. */
   readonly params?: RouteContext['params']
 }
 

@@ -35,7 +35,7 @@ export interface StreamStart extends Cursor {
 export interface Stream extends Cursor {
   readonly group: Group
   readonly format: StreamFormat
-  /** Where its bytes go. */
+  /** Receives the bytes of the stream. */
   sink: ByteSink
   next: Revision
   index: number
@@ -79,7 +79,7 @@ export function openStream(
   return { stream, body: new StreamBody(stream, early, reader) }
 }
 
-/** What a stream writes before it has a reader: the first frame, and the last one where it ends so soon. */
+/** Keeps what a stream writes before it has a reader: its first frame, and its last frame if it ends that early. */
 class EarlySink implements ByteSink {
   readonly #writes: ((sink: ByteSink) => void)[] = []
 
@@ -100,7 +100,7 @@ class EarlySink implements ByteSink {
   }
 }
 
-/** The bytes of a stream. A class, because there are ten thousand of them. */
+/** The bytes of a stream. It is a class, because there may be ten thousand of them. */
 class StreamBody implements ByteSource {
   readonly #stream: Stream
   readonly #reader: StreamReader
