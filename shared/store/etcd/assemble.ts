@@ -1,5 +1,5 @@
 /**
- * Messages of one watch → whole revisions in order.
+ * Joins the messages of one watch into whole revisions, in order.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface Assembler {
    * What a message completes. etcd splits messages between revisions at will, and within a revision only where it says `fragment`: so the
    * last revision of a message is held exactly then.
    *
-   * @throws {AvisoError} `ERR_STORE_PROTOCOL` for what is no watch message, or comes out of order.
+   * @throws {AvisoError} `ERR_STORE_PROTOCOL` when a message is not a watch message, or is out of order.
    */
   add(message: WireObject): readonly WatchMessage[]
 }

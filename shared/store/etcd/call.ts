@@ -1,9 +1,9 @@
 /**
- * Calls of the etcd gateway: at which member, how often, until when.
+ * Calls etcd: chooses the member, the number of attempts, and the time limit.
  *
  * Flow: ingest → store → **call** → etcd
  *
- * A write that was sent is never sent again: where its outcome is unknown, the caller is told so. Everything else goes to the next
+ * A write that was sent is never sent again. If its outcome is unknown, the caller learns that. Everything else goes to the next
  * member until the time is up.
  *
  * @module
@@ -18,7 +18,10 @@ import { createMembers, type Members, type Question } from './members.ts'
 import type { Outcome, Transport } from './transport.ts'
 import type { WireObject } from './wire.ts'
 
-/** No attempt begins after this, save at members that were not asked: that there is no leader is told to a client within some 5 s. */
+/**
+ * No attempt begins after this time, except at members that were not asked yet. So a client learns within about 5 s that there is no
+ * leader.
+ */
 const RETRY_BUDGET_MS = 3_000
 
 /** A call that ends. Its limit is for one attempt. */
@@ -86,12 +89,12 @@ export function createCaller(parts: CallerParts): Caller {
       outcome = renewal.kind === 'done' ? await attempt(endpoint) : renewal
     }
     if (outcome.kind === 'done') endpoints.worked(endpoint)
-    // A caller that gave up says nothing about the member.
+    // The caller gave up, which says nothing about the member.
     const gaveUp = closing.signal.aborted || signal?.aborted === true
     if (outcome.kind !== 'done' && !isFinal(outcome) && !gaveUp) endpoints.failed(endpoint, isSilent(outcome))
     return outcome
   }
-  /** A member that is known to be of our cluster: this one, or the first of all that says so. */
+  /** A member that belongs to our cluster: this one, or the first that says so. */
   const findVerified = async (picked: Endpoint): Promise<Outcome<Endpoint>> => {
     if (picked.verified) return { kind: 'done', value: picked }
     const candidates = [picked, ...endpoints.others(picked)]

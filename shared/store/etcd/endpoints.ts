@@ -30,16 +30,16 @@ export interface Endpoint {
 
 /** All members. */
 export interface Endpoints {
-  /** The one to ask now: the last good one, else the next that does not rest, else the one whose rest ends first. */
+  /** The member to ask now: the last good one, otherwise the next that does not rest, otherwise the one whose rest ends first. */
   pick(): Endpoint
-  /** Those that do not rest, besides this one. */
+  /** The other members that do not rest. */
   others(endpoint: Endpoint): readonly Endpoint[]
-  /** It failed: it rests, for longer where it was silent, and another one is preferred. */
+  /** Records a failure. The member rests, longer if it was silent, and another member is preferred. */
   failed(endpoint: Endpoint, silent: boolean): void
-  /** It answered. */
+  /** Records an answer. */
   worked(endpoint: Endpoint): void
   /**
-   * Compares the cluster of an answer with that of the first one. A missing id says nothing: not every gateway tells it.
+   * Compares the cluster of an answer with that of the first one. A missing id says nothing, because not every gateway sends it.
    *
    * @throws {AvisoError} `ERR_STORE_PROTOCOL` for another cluster.
    */

@@ -2,7 +2,8 @@
  * What an error of the etcd gateway means: by gRPC code and text, never by HTTP status, which says little (429 stands for a full store,
  * an oversized request and an overloaded member; 400 for a missing token and for compacted history).
  *
- * Two shapes: `{"error", "message", "code"}` (etcd 3.4) and `{"code", "message"}` (3.5); in streams `{"error": {"grpc_code", "message", …}}`
+ * Two shapes: `{"error", "message", "code"}` (etcd 3.4) and `{"code", "message"}` (3.5); in streams `{"error": {"grpc_code", "message",
+ * …}}`
  * and `{"error": {"code", "message"}}`. The texts are those of etcd's `rpctypes`; they are the same in 3.4 and 3.5.
  *
  * @module
@@ -11,7 +12,7 @@
 import { AvisoError, HistoryCompacted, type AvisoErrorCode } from '#shared/errors.ts'
 import { malformed, toObject, type WireObject } from './wire.ts'
 
-/** An error as the gateway told it. */
+/** An error that the gateway sent. */
 export interface GatewayError {
   /** gRPC code. */
   readonly code: number
@@ -25,7 +26,7 @@ export interface GatewayError {
  * - `not_done`: nothing was done; another member, or this one later, may do it.
  * - `unknown`: it may have been done, or may yet be.
  *
- * With `silent`, the member said nothing for as long as it was waited for.
+ * With `silent`, the member sent nothing within the time limit.
  */
 export type Verdict =
   | { readonly kind: 'refused'; readonly error: AvisoError }
@@ -39,7 +40,7 @@ const PERMISSION_DENIED = 7
 const UNIMPLEMENTED = 12
 const UNAUTHENTICATED = 16
 
-/** Part of etcd's text for history that is gone. Which revision is the oldest, a watch alone is told. */
+/** Part of etcd's text for history that is gone. Only a watch learns which revision is the oldest. */
 const COMPACTED_TEXT = 'has been compacted'
 
 /** Part of etcd's text → what we call it. The first that occurs decides. */
@@ -95,7 +96,7 @@ export function readGatewayError(body: WireObject | undefined): GatewayError | u
 
 /** Judges an error of the gateway. */
 export function judge({ code, message }: GatewayError): Verdict {
-  // For the log only: it is an upstream's text.
+  // For the log only, because the text comes from another server.
   const cause = new Error(`etcd: ${message} (code ${code})`)
   if (message.includes(COMPACTED_TEXT)) return { kind: 'refused', error: compacted(undefined, cause) }
   const refusal = REFUSALS.find(([text]) => message.includes(text))
@@ -137,7 +138,7 @@ export function silence(limitMs: number): Verdict & { readonly kind: 'unknown' }
   return { kind: 'unknown', error, silent: true }
 }
 
-/** Whether the member said nothing. */
+/** Whether the member sent nothing. */
 export function isSilent(outcome: { readonly kind: string; readonly silent?: boolean }): boolean {
   return outcome.silent === true
 }

@@ -24,7 +24,7 @@ import type { Store } from '../store.ts'
 const RECONNECT_MS = { first: 50, most: 500 } as const
 /** Largest message: as over the gateway, and several times what etcd sends. Of a longer one nothing is kept. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-/** gRPC's deadline lies behind ours, so that ours speaks. */
+/** gRPC's deadline is later than ours, so that our time limit decides. */
 const DEADLINE_SLACK_MS = 1_000
 /** Paths of the gateway → services and methods. */
 const METHODS: Readonly<Record<string, readonly [service: ServiceName, method: string]>> = {
@@ -129,7 +129,7 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
     members.set(endpoint, member)
     return member
   }
-  /** A connection on which an answer did not come may be one that nobody holds at the other end. What runs on it may go on. */
+  /** A connection without an answer may be dead at the other end, so new calls take another one. Calls that run on it may go on. */
   const replace = (endpoint: string, silent: Member): void => {
     if (members.get(endpoint) !== silent) return
     members.delete(endpoint)
@@ -190,7 +190,7 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
 function startWatch(client: Service, metadata: Metadata, message: object): WatchCall {
   const { watch } = client as unknown as { readonly watch: (metadata: Metadata) => WatchCall }
   const stream = watch.call(client, metadata)
-  // A connection that breaks after the reader has left is no news to anybody.
+  // The reader has left already, so no caller needs to learn that the connection broke.
   stream.on('error', () => undefined)
   stream.write(message)
   return stream

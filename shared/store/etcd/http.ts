@@ -20,7 +20,7 @@ import { malformed, type WireObject } from './wire.ts'
 
 /** Largest answer: a page of several hundred of the largest values. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
-/** Of an answer that is an error no more is read: etcd's are a few hundred bytes, and a proxy's page is not looked at. */
+/** Most bytes that are read of an error. An error of etcd has a few hundred bytes, and a proxy's page is not examined. */
 const MAX_ERROR_BYTES = 64 * 1024
 /** Longest line of a watch: several times what etcd sends, which cuts its messages at some 2 MiB when asked to. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -101,7 +101,7 @@ function headersOf(token: string | undefined): Record<string, string> {
   }
 }
 
-/** What an exception of a {@link FetchLike} means. */
+/** Translates an exception of a {@link FetchLike}. */
 function toVerdict(error: unknown): Verdict {
   return isAvisoError(error, 'ERR_STORE_UNAVAILABLE')
     ? { kind: 'not_done', error }
@@ -131,7 +131,7 @@ function createStream(
   })
   let hasEnded = false
   let cancelled = false
-  /** What is wrong with the line after those that were given. */
+  /** The fault of the line after the last one that was returned. */
   let failure: unknown
   const cancel = (): void => {
     if (cancelled) return
@@ -164,7 +164,7 @@ function createStream(
         for (const text of texts) {
           const message = text === '' ? undefined : parseJsonRecord(text)
           if (message !== undefined) messages.push(message)
-          else if (text !== '') failure ??= malformed(new Error('A line is no JSON object'))
+          else if (text !== '') failure ??= malformed(new Error('A line is not a JSON object'))
           if (failure !== undefined) break
         }
         return messages

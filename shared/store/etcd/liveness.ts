@@ -1,12 +1,12 @@
 /**
- * Tells a quiet watch from a dead one. A stopped machine, a stopped process and a lost route all look like silence.
+ * Distinguishes a quiet watch from a dead one. A stopped machine, a stopped process and a lost route all look like silence.
  *
  * @module
  */
 
 import type { Clock } from '#shared/time/clock.ts'
 
-/** How often silence is looked at. */
+/** How often silence is checked. */
 const TICK_MS = 500
 /** After this much silence the member must show that it is alive, by a read that needs a quorum: twice a progress interval of 1 s. */
 const PROBE_AFTER_MS = 2_000
@@ -15,12 +15,12 @@ const PROBE_AFTER_MS = 2_000
  * address translators forget idle connections, and etcd by default says something only every ten minutes.
  */
 const QUIET_MS = 30_000
-/** Where the member does tell progress, so many of its intervals of silence are enough; etcd itself skips every other one. */
+/** If the member reports progress, this many silent intervals are enough. etcd itself skips every other one. */
 const QUIET_INTERVALS = 4
-/** But never less than this. */
+/** The shortest silence that counts, whatever the interval. */
 const MIN_QUIET_MS = 5_000
 
-/** What is done about silence. */
+/** Actions that silence triggers. */
 export interface LivenessParts {
   readonly clock: Clock
   /** When the member last answered, in monotonic time. */
@@ -35,7 +35,7 @@ export interface LivenessParts {
 
 /** Watches over one connection. */
 export interface Liveness {
-  /** Bytes are being waited for. Only then is there a timer: before, silence is nobody's fault but the reader's. */
+  /** The reader waits for bytes. Only now does a timer run, because before this call the reader itself was slow. */
   waiting(): void
   /** Bytes came. */
   heard(): void

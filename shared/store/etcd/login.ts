@@ -1,5 +1,5 @@
 /**
- * etcd's user and password → token. A token ends some minutes after its last use, or when users or roles change.
+ * Exchanges etcd's user and password for a token. A token ends some minutes after its last use, or when users or roles change.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export interface Login {
   /** The token to send; `undefined` without a user, and before the first {@link renew}. */
   token(): string | undefined
   /**
-   * Gets a token, unless there is another one than `used` already. One request at a time, shared by all who wait.
+   * Gets a token, unless a newer one than `used` is there already. Callers that wait share one request.
    *
    * @param send Sends a login to a member and gives its answer.
    */
@@ -54,7 +54,7 @@ export function createLogin({ auth, clock, logger }: LoginParts): Login {
       auth === undefined ? {} : { name: auth.name, password: auth.password.reveal() },
     )
     if (outcome.kind !== 'done') {
-      // Whatever befell it: logging in changes nothing, so it may be tried again.
+      // A login changes nothing in the store, so it may be tried again after any failure.
       if (outcome.kind === 'unknown') return { ...outcome, kind: 'not_done' }
       if (outcome.kind === 'not_done') return outcome
       if (outcome.error.code === 'ERR_CONFIG') {

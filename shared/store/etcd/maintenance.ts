@@ -21,12 +21,12 @@ import { decodeInteger, type WireObject } from './wire.ts'
 import type { StoreMaintenance, StoreMember } from '../maintenance.ts'
 import type { CallOptions } from '../store.ts'
 
-/** Members and alarms are told from memory, unless there is no leader. */
+/** etcd answers questions about members and alarms from memory, unless there is no leader. */
 const READ_LIMIT_MS = 5_000
 /** At 12 ms for each MB in use, etcd's largest advised database (8 GiB) takes 100 s. */
 const DEFRAGMENT_LIMIT_MS = 300_000
 
-/** What it is made with: as the store itself. */
+/** Options of the maintenance, which are those of the store. */
 export interface GatewayMaintenanceParts {
   readonly endpoints: readonly string[]
   readonly fetch: FetchLike
@@ -36,7 +36,7 @@ export interface GatewayMaintenanceParts {
   readonly auth?: GatewayAuth | undefined
 }
 
-/** A member as `/v3/cluster/member/list` tells it. */
+/** A member in the answer of `/v3/cluster/member/list`. */
 interface ListedMember {
   readonly id: string
   readonly name: string
@@ -93,7 +93,7 @@ export function createGatewayMaintenance(parts: GatewayMaintenanceParts): StoreM
       await caller.call({
         path: '/v3/maintenance/defragment',
         message: {},
-        // Doing it twice is harmless.
+        // To do this twice is harmless.
         writes: false,
         limitMs: DEFRAGMENT_LIMIT_MS,
         signal: options?.signal,

@@ -1,5 +1,5 @@
 /**
- * One question to one member of the cluster: the token it needs, the cluster it belongs to.
+ * Asks one member of the cluster: adds the token it needs, and checks the cluster it belongs to.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { createLogin, type GatewayAuth } from './login.ts'
 import type { Outcome, Transport } from './transport.ts'
 import { decodeClusterId, type WireObject } from './wire.ts'
 
-/** For the question which cluster a member belongs to: it knows that by itself. */
+/** Time limit of the question which cluster a member belongs to. A member knows that without asking others. */
 const STATUS_LIMIT_MS = 1_000
 /** For logging in: checking a password takes some 100 ms of processor time. */
 const LOGIN_LIMIT_MS = 2_000
@@ -35,7 +35,8 @@ export interface Members {
   /** Never throws. */
   ask(endpoint: Endpoint, question: Question): Promise<Outcome<WireObject>>
   /**
-   * Makes sure that a member is of our cluster. Nothing is written before: a member of another cluster would do the write, too. Never
+   * Makes sure that a member belongs to our cluster. Nothing is written before, because a member of another cluster would accept the
+   * write. Never
    * throws.
    */
   verify(endpoint: Endpoint): Promise<Outcome<void>>
@@ -45,14 +46,14 @@ export interface Members {
   renewToken(endpoint: Endpoint, used: string | undefined): Promise<Outcome<void>>
 }
 
-/** What members are asked with. */
+/** Dependencies of the questions. */
 export interface MembersParts {
   readonly endpoints: Endpoints
   readonly transport: Transport
   readonly clock: Clock
   readonly logger: Logger
   readonly auth: GatewayAuth | undefined
-  /** Gives up everything. */
+  /** Aborts all questions. */
   readonly closing: AbortSignal
 }
 
@@ -76,7 +77,7 @@ export function createMembers({ endpoints, transport, clock, logger, auth, closi
       if (path !== STATUS_PATH) endpoint.aliveAt = clock.monotonic()
       return outcome
     } catch (error) {
-      // Another cluster may have done it, ours did not.
+      // Another cluster may have carried it out. Ours did not.
       return { kind: 'not_done', error: error as AvisoError }
     }
   }

@@ -18,7 +18,7 @@ import type {
   TxnResult,
 } from '../store.ts'
 
-/** What a store is asked with. */
+/** The calls of a store that are needed here. */
 export interface PastReadsParts {
   readonly range: (request: RangeRequest, options?: CallOptions) => Promise<RangeResult>
   readonly txn: (request: TxnRequest, options?: CallOptions) => Promise<TxnResult>

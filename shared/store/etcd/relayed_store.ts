@@ -1,5 +1,6 @@
 /**
- * A store that is another Aviso's `/v3`, so that hubs can stand in a tree: asked as a gateway of etcd is, with a token, and read only.
+ * A store that is the `/v3` of another Aviso, so that hubs can stand in a tree. It is read only, and is asked like etcd's gateway, with a
+ * token.
  *
  * @module
  */
@@ -11,7 +12,7 @@ import type { Secret } from '#shared/secret.ts'
 import { createGatewayStore, type GatewayStoreParts } from './gateway.ts'
 import type { Store } from '../store.ts'
 
-/** What the store is made with. */
+/** Options of the store. */
 export interface RelayedStoreParts extends Omit<GatewayStoreParts, 'auth'> {
   /** Bearer token of an identity that a rule there lets relay. */
   readonly bearer: Secret
@@ -31,7 +32,7 @@ export function createRelayedStore({ bearer, ...parts }: RelayedStoreParts): Sto
     grantLease: refuse,
     status: async (options) => {
       const { revision } = await store.range({ key: SOME_KEY, countOnly: true }, options)
-      // What it is stored on is known there.
+      // Only the other Aviso knows its store.
       return { version: 'another Aviso', revision, sizeBytes: 0, sizeInUseBytes: 0 }
     },
   }

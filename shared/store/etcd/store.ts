@@ -1,5 +1,5 @@
 /**
- * The store port over etcd, whichever way its messages travel.
+ * The store port over etcd, for both ways of carrying messages (JSON gateway and gRPC).
  *
  * Flow: ingest → **store** → hub → listener
  *
@@ -38,19 +38,19 @@ import type {
   TxnResult,
 } from '../store.ts'
 
-/** A member that holds a write longer is stopped or cut off: the writer can look what became of it, and go on, within some 3 s. */
+/** A member that holds a write longer is stopped or cut off. The writer can then check the outcome and go on, within about 3 s. */
 const WRITE_LIMIT_MS = 2_000
 /** Without a quorum etcd would wait 7 s and more; another member may have one. */
 const READ_LIMIT_MS = 2_000
 /** Dropping versions takes a few milliseconds, unless the disk is busy. */
 const COMPACT_LIMIT_MS = 10_000
-/** The oldest revision is told in an error; it is not worth a long wait. */
+/** Time limit of finding the oldest revision for an error, which is not worth a long wait. */
 const OLDEST_LIMIT_MS = 1_000
 
-/** The key of reads that are not about a key: a role for us may well reach no further than what begins with it. */
+/** The key of reads that are not about a key. A role may allow only keys that begin with it. */
 const SOME_KEY = toBytes('/')
 
-/** What the store is made with. */
+/** Options of the store. */
 export interface EtcdStoreParts {
   /** Addresses of members of one cluster, without a path. */
   readonly endpoints: readonly string[]
@@ -121,7 +121,7 @@ export function createStoreOver(parts: EtcdStoreParts): Store {
           limitMs: READ_LIMIT_MS,
           signal: options?.signal,
         }),
-        // A member tells its own revision without asking the others, and may be behind them.
+        // A member answers with its own revision without asking the others, and may be behind them.
         askRange({ key: SOME_KEY, countOnly: true }, options).then(decodeRevision),
       ])
       const { version } = status
@@ -154,7 +154,7 @@ async function compact(
   })
 }
 
-/** A write whose answer cannot be read was done all the same. */
+/** A write was carried out even if its answer cannot be read. */
 function decodeWritten<Value>(writes: boolean, decode: () => Value): Value {
   try {
     return decode()

@@ -11,7 +11,10 @@ import { onAbort } from './on_abort.ts'
 import type { MessageStream, Outcome, StreamRequest, Transport } from './transport.ts'
 import type { WireObject } from './wire.ts'
 
-/** A watch that does not stand by then never will: etcd 3.5 does not answer a request it cannot read, and a stopped one none. */
+/**
+ * A watch without an answer after this time never gets one: etcd 3.5 does not answer a request it cannot read, and a stopped member answers
+ * none.
+ */
 const FIRST_MESSAGE_LIMIT_MS = 3_000
 
 /** A stream whose first messages have arrived. */
@@ -21,7 +24,7 @@ export interface OpenedStream {
   readonly messages: readonly WireObject[]
 }
 
-/** What streams are opened with. */
+/** Dependencies of opening a stream. */
 export interface StreamParts {
   readonly transport: Transport
   readonly clock: Clock
@@ -43,7 +46,7 @@ export async function openStream(
     const opened = await transport.open({ ...request, signal: giveUp.signal })
     if (opened.kind !== 'done') return opened
     const { value } = opened
-    // Whoever gets the stream cancels it, and with it what listens to the signals.
+    // The receiver of the stream cancels it, which also removes the listeners on the signals.
     const stream = { next: () => value.next(), cancel: () => (value.cancel(), close()) }
     return { kind: 'done', value: { stream, messages: await firstMessages(stream) } }
   }

@@ -1,5 +1,5 @@
 /**
- * How messages reach a member of etcd: over its JSON gateway (`gateway_http.ts`), or over gRPC (`etcd.ts`).
+ * How messages reach a member of etcd: over its JSON gateway (`http.ts`), or over gRPC (`grpc.ts`).
  *
  * Flow: ingest → store → **transport** → etcd
  *
@@ -9,7 +9,7 @@
 import type { Verdict } from './errors.ts'
 import type { WireObject } from './wire.ts'
 
-/** What came of a question. */
+/** Outcome of a question. */
 export type Outcome<Value> = { readonly kind: 'done'; readonly value: Value } | Verdict
 
 /** A question to one member. */
@@ -24,11 +24,11 @@ export interface Exchange {
   readonly token: string | undefined
   /** Until the answer begins. */
   readonly limitMs: number
-  /** Any of them gives up the question. */
+  /** Each of these signals aborts the question. */
   readonly signals: readonly (AbortSignal | undefined)[]
 }
 
-/** What opens a watch. */
+/** Request for a watch. */
 export interface StreamRequest {
   readonly endpoint: string
   /** A `WatchRequest`. */
@@ -44,16 +44,16 @@ export interface MessageStream {
    * The messages that arrive next, possibly none; `undefined` at the end, or once it was cancelled. Each is `{ result }` or `{ error }`,
    * as in the gateway.
    *
-   * @throws {AvisoError} `ERR_STORE_PROTOCOL` for what is no message, and whatever the runtime throws for a broken connection.
+   * @throws {AvisoError} `ERR_STORE_PROTOCOL` for something that is not a message, and the runtime's own error for a broken connection.
    */
   next(): Promise<readonly WireObject[] | undefined>
   /** Closes the connection. Idempotent. */
   cancel(): void
 }
 
-/** Carries messages. Every request asks the member for a leader, so that one without says so instead of being silent. */
+/** Carries messages. Every request requires a leader, so that a member without one refuses instead of staying silent. */
 export interface Transport {
-  /** How bytes stand in a message; in answers they may be base64 or bytes. */
+  /** Encodes bytes for a message. Answers may hold base64 or bytes. */
   readonly encodeBytes: (bytes: Uint8Array) => unknown
   /** Never throws. */
   ask(exchange: Exchange): Promise<Outcome<WireObject>>

@@ -3,7 +3,8 @@
  *
  * Flow: etcd → **watch** → hub → listener
  *
- * One connection per watch: several watches in one body of the gateway are a race in etcd. Leaving closes it, for nothing else ends a watch there.
+ * One connection per watch, because several watches in one request body are a race in etcd's gateway. Leaving closes the connection,
+ * because nothing else ends a watch there.
  *
  * @module
  */
@@ -38,15 +39,15 @@ import {
 import { checkWatch } from '../check.ts'
 import type { KeyRange, Revision, WatchMessage, WatchRequest } from '../store.ts'
 
-/** For the read that shows that a member is up to date, and for the one that shows that it is alive. */
+/** Time limit of two reads: the one that shows that a member is up to date, and the one that shows that it is alive. */
 const READ_LIMIT_MS = 2_000
 
-/** What watches are made with. */
+/** Dependencies of watches. */
 export interface WatchParts extends StreamParts {
   readonly caller: Caller
 }
 
-/** What one attempt to open a watch works with. */
+/** One attempt to open a watch. */
 interface Opening {
   readonly range: KeyRange
   /** First revision; `undefined`: the next one. */
@@ -55,7 +56,7 @@ interface Opening {
   readonly stop: AbortSignal
 }
 
-/** A watch that stands. */
+/** An open watch. */
 interface Standing {
   readonly endpoint: Endpoint
   readonly stream: MessageStream
@@ -105,7 +106,7 @@ async function* run(
           assembler = createAssembler(next ?? standing.revision + 1n)
           yield { kind: 'created', revision: standing.revision }
         } else if (standing.revision < assembler.next - 1n) {
-          // Only this one's reader knows how to find out whether the store went back in time.
+          // Only the reader of this watch can find out whether the store went back in time.
           throw unavailable(new Error('The member is behind the watch that it goes on with'))
         }
         yield* follow(parts, request, { standing, assembler, stop })
@@ -114,14 +115,14 @@ async function* run(
       }
     }
   } catch (error) {
-    // Leaving is no error, whatever it interrupted.
+    // Leaving is not an error, whatever it interrupted.
     if (!stop.aborted) throw caller.closing.aborted ? closedError() : error
   } finally {
     stopListening()
   }
 }
 
-/** One attempt to make a watch stand at a member. */
+/** Tries once to open a watch at a member. */
 async function open(parts: WatchParts, opening: Opening): Promise<Outcome<Standing>> {
   const { caller } = parts
   const { range, from, endpoint, stop } = opening
@@ -158,7 +159,10 @@ function toStanding(
   }
 }
 
-/** What a message says about the end of its watch; `undefined` where it goes on. `canceled` counts before `created`: both may be true. */
+/**
+ * The end of a watch that a message announces; `undefined` while the watch goes on. `canceled` counts before `created`, because both may be
+ * true.
+ */
 function endOf(message: WireObject): Verdict | undefined {
   const result = toObject(message['result'])
   if (result === undefined) {
@@ -174,7 +178,7 @@ function endOf(message: WireObject): Verdict | undefined {
   return judge({ code: 0, message: typeof reason === 'string' ? reason : 'canceled without a reason' })
 }
 
-/** Reads one connection. Returns when it has been silent for so long that it should be replaced. */
+/** Reads one connection. Returns when the connection was silent for so long that it should be replaced. */
 async function* follow(
   parts: WatchParts,
   request: WatchRequest,
@@ -191,7 +195,7 @@ async function* follow(
     probe: async () => {
       const outcome = await caller.members.ask(endpoint, pointRead(parts, request, stop))
       silent = isSilent(outcome)
-      // A refusal is an answer, too.
+      // A refusal is an answer too.
       return outcome.kind === 'not_done' || outcome.kind === 'unknown' ? outcome.error : undefined
     },
     onDead: (error) => {
@@ -238,7 +242,7 @@ function* assemble(
   }
 }
 
-/** The cheapest read that needs a quorum, and that whoever may watch may do. */
+/** The cheapest read that needs a quorum and that every user who may watch may do. */
 function pointRead({ transport }: WatchParts, { key }: KeyRange, signal: AbortSignal): Question {
   const message = encodeRange({ key, limit: 1, keysOnly: true }, transport.encodeBytes)
   return { path: '/v3/kv/range', message, limitMs: READ_LIMIT_MS, signal }

@@ -43,7 +43,7 @@ const TARGETS = {
 const RESULTS = { EQUAL: 0, GREATER: 1, LESS: 2, NOT_EQUAL: 3 } as const
 const SORT_TARGETS = { KEY: 0, VERSION: 1, CREATE: 2, MOD: 3, VALUE: 4 } as const
 const SORT_ORDERS = { NONE: 0, ASCEND: 1, DESCEND: 2 } as const
-/** What the gateway, and etcd3, call an event that deletes. */
+/** Name of an event that deletes, in the gateway and in etcd3. */
 const DELETIONS: readonly unknown[] = ['DELETE', 'Delete', 1]
 
 /** `RangeRequest`, for `/v3/kv/range`. */
@@ -90,7 +90,7 @@ export function toObject(value: unknown): WireObject | undefined {
   return isJsonRecord(value) ? value : undefined
 }
 
-/** The cluster that answered; `undefined` where the answer does not say. */
+/** The cluster that answered; `undefined` if the answer does not name it. */
 export function decodeClusterId(message: WireObject): string | undefined {
   const id = decodeInteger(toObject(message['header'])?.['cluster_id'])
   return id === 0n ? undefined : id.toString()
@@ -142,11 +142,11 @@ export function decodeInteger(value: unknown): bigint {
   throw malformed()
 }
 
-/** The error of an answer that no etcd gives. */
+/** The error for an answer that does not come from etcd. */
 export function malformed(cause?: unknown): AvisoError {
   return new AvisoError(
     'ERR_STORE_PROTOCOL',
-    'The answer was not one of an etcd gateway: check the address of the store and what stands before it',
+    'The answer does not come from an etcd gateway: check the address of the store, and any proxy in front of it',
     { cause },
   )
 }
@@ -229,7 +229,7 @@ function decodeList(value: unknown): WireObject[] {
 
 function decodeBytes(value: unknown): Uint8Array {
   if (value === undefined || value === '') return NO_BYTES
-  // A copy: what gRPC gives is a piece of the whole message, which it would keep in memory.
+  // A copy, because gRPC's array is a part of the whole message and would keep all of it in memory.
   if (value instanceof Uint8Array) return new Uint8Array(value)
   if (typeof value !== 'string') throw malformed()
   try {
