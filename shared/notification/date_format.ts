@@ -50,7 +50,7 @@ const DIRECTIVES: ReadonlyMap<string, Directive> = new Map([
 
 /**
  * Compiles a format such as `%Y%m%d` to a function that reads a date as `strptime` does and writes it as `strftime` does,
- * e.g. `202021` → `20200201`. It answers `undefined` for text that does not comply or is no day of the calendar.
+ * e.g. `202021` → `20200201`. It answers `undefined` for text that does not comply or is not a day of the calendar.
  *
  * @throws {AvisoError} `ERR_CONFIG` for a directive that is not supported or stands twice.
  */
@@ -137,7 +137,7 @@ function compileParts(format: string): DateCodec {
     }
   }
   checkDirectives(format, names)
-  // As in Python the match itself is not tied to the end: what it leaves over makes the value invalid.
+  // As in Python, the match itself is not tied to the end. A rest that does not match makes the value invalid.
   const reader = new RegExp(`^${pattern}`, 'iu')
   return {
     names,

@@ -17,7 +17,7 @@ import type {
 } from './notification.ts'
 import type { EventDefinition, EventDescription } from './schema_file.ts'
 
-/** Most base keys that one filter may expand to: each is a range that somebody reads or watches. */
+/** Most base keys that one filter may expand to: each is a range to read or to watch. */
 export const MAX_BASE_KEYS = 1024
 
 /** What the system knows of one event type. */
@@ -37,7 +37,7 @@ export interface EventSchema {
   readonly formats: EventFormats
 
   /**
-   * Validates a provider's request and derives its keys. What it returns reads back from the key unchanged.
+   * Validates a provider's request and derives its keys. The fields it returns read back from the key unchanged.
    *
    * @throws {AvisoError} `ERR_INVALID_NOTIFICATION` (`details.field`).
    */

@@ -1,5 +1,5 @@
 /**
- * A store whose certificate is not trusted: there never was a connection, and only an operator can mend it.
+ * Recognizes a store whose certificate is not trusted. There never was a connection, and only an operator can fix it.
  *
  * @module
  */

@@ -14,7 +14,7 @@ export interface FetchLikeRequest {
   readonly signal: AbortSignal
 }
 
-/** An answer whose head has arrived. Whoever does not read it to its end must {@link FetchLikeResponse.cancel} it. */
+/** An answer whose head has arrived. A caller that does not read it to its end must {@link FetchLikeResponse.cancel} it. */
 export interface FetchLikeResponse {
   readonly status: number
   /**
@@ -30,7 +30,7 @@ export interface FetchLikeResponse {
 /**
  * Sends a POST exactly once: no redirect is followed, nothing is sent again, no time limit but `signal` applies.
  *
- * @throws {AvisoError} `ERR_STORE_UNAVAILABLE` where the request certainly did not leave this machine (nobody listens there, no such
+ * @throws {AvisoError} `ERR_STORE_UNAVAILABLE` where the request certainly did not leave this machine (no server listens there, no such
  *   host, no connection in time).
  * @throws Anything else where it may have arrived.
  */

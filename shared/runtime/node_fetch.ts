@@ -26,7 +26,7 @@ export interface NodeFetch {
   close(): Promise<void>
 }
 
-/** What is used of undici. */
+/** The part of undici that is used here. */
 interface Client {
   readonly agent: Agent
   readonly request: typeof import('undici').request
@@ -56,7 +56,7 @@ function createClient(options: Agent.Options): {
       ...options,
       connect: { timeout: CONNECT_TIMEOUT_MS },
       keepAliveTimeout: KEEP_ALIVE_MS,
-      // Whoever calls owns the time; a watch may be silent for hours.
+      // The caller sets the time limits. A watch may be silent for hours.
       headersTimeout: 0,
       bodyTimeout: 0,
     })
@@ -79,7 +79,7 @@ async function send(
   try {
     const answer = await request(url, { dispatcher: agent, method: 'POST', headers, body, signal })
     const pieces = answer.body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
-    // A connection that breaks after the reader has left is no news to anybody.
+    // The reader has left already, so no caller needs to learn that the connection broke.
     answer.body.on('error', () => undefined)
     return {
       status: answer.statusCode,

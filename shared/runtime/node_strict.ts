@@ -2,7 +2,7 @@
  * Requests that Node takes and that have two readings: refused before anything is made of them.
  *
  * `new URL()` turns `/v3/x/../kv/range` and `/v3\kv` into other paths than a proxy in front has seen, `POST http://other/v3/kv/range` names
- * another host, and of two `Host` headers each could be the one somebody else believes.
+ * another host, and of two `Host` headers each could be the one that a proxy or the application believes.
  *
  * @module
  */

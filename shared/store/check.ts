@@ -1,5 +1,5 @@
 /**
- * What a store request must look like, whatever store answers it. etcd's rules, and stricter where etcd would silently
+ * Checks requests before they reach a store, whichever store that is. etcd's rules, and stricter where etcd would silently
  * read something else than was asked (an empty range end, a revision of 0).
  *
  * @module

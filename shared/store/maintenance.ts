@@ -12,7 +12,7 @@ export interface StoreMember {
   /** Id as the store writes it; stable while the member exists. */
   readonly id: string
   readonly name: string
-  /** Whether it answered; where it did not, the figures below are 0 and absent. */
+  /** Whether it answered. If it did not, the figures below are 0 or absent. */
   readonly isReachable: boolean
   readonly isLeader: boolean
   readonly version?: string
@@ -32,9 +32,9 @@ export interface StoreAlarm {
 /** Maintenance of a store. Every method throws `AvisoError` as those of `Store` do. */
 export interface StoreMaintenance {
   members(options?: CallOptions): Promise<readonly StoreMember[]>
-  /** Rewrites one member's file without unused room. The member answers nobody meanwhile: about 12 ms for each MB in use. */
+  /** Rewrites one member's file without unused room. The member answers no requests meanwhile: about 12 ms for each MB in use. */
   defragment(memberId: string, options?: CallOptions): Promise<void>
   alarms(options?: CallOptions): Promise<readonly StoreAlarm[]>
-  /** Takes an alarm back. It comes again where its cause stays. */
+  /** Takes an alarm back. It comes again while its cause remains. */
   disarm(alarm: StoreAlarm, options?: CallOptions): Promise<void>
 }

@@ -115,7 +115,7 @@ export interface StoreEvent {
 
 /**
  * What a watch yields.
- * - `created` comes first, once: the watch stands; `revision` is the store's revision at that moment.
+ * - `created` comes first, once: the watch is open; `revision` is the store's revision at that moment.
  * - `revision` is one **whole** revision: every event of it inside the range, in the order they were written.
  * - `progress`: everything up to and including `revision` has been yielded.
  */
@@ -153,7 +153,7 @@ export interface StoreStatus {
  * - `ERR_HISTORY_COMPACTED` ({@link HistoryCompacted}): the revision asked for is gone.
  * - `ERR_FUTURE_POSITION`: the revision asked for does not exist yet (`range` only: a `watch` waits for it).
  * - `ERR_TOO_LARGE`, `ERR_INVALID_RANGE`: the request can never succeed.
- * - `ERR_STORE_PROTOCOL`: the answer was not a store's.
+ * - `ERR_STORE_PROTOCOL`: the answer did not come from a store.
  */
 export interface Store {
   range(request: RangeRequest, options?: CallOptions): Promise<RangeResult>
@@ -170,7 +170,7 @@ export interface Store {
   /** Forgets history before `revision` (which stays readable). */
   compact(revision: Revision, options?: CallOptions): Promise<void>
 
-  /** @returns The id of a new lease that lives `ttlSeconds` (the store may lengthen it). Keys put with it are deleted when it ends. */
+  /** @returns the id of a new lease that lives `ttlSeconds` (the store may lengthen it). Keys put with it are deleted when it ends. */
   grantLease(ttlSeconds: number, options?: CallOptions): Promise<bigint>
 
   status(options?: CallOptions): Promise<StoreStatus>

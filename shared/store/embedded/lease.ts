@@ -12,7 +12,7 @@ import { bytesIn, numberIn } from './rows.ts'
 import type { StoreState } from './state.ts'
 import { deleteKeys } from './txn.ts'
 
-/** How often ended leases are looked for; etcd's own interval is 500 ms. */
+/** How often the store looks for ended leases; etcd's own interval is 500 ms. */
 const LEASE_CHECK_MS = 250
 /** Ended leases handled at once. */
 const MAX_ENDED_LEASES = 1_000

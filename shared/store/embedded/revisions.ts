@@ -43,7 +43,7 @@ export function checkReadable(database: SqlDatabase, revision: Revision, current
 
 /** The refusal of a revision that is gone. */
 export function compactedError(oldest: Revision): HistoryCompacted {
-  return new HistoryCompacted(`This history is gone: the oldest revision to be had is ${oldest}`, oldest)
+  return new HistoryCompacted(`This history is gone: the oldest revision that is kept is ${oldest}`, oldest)
 }
 
 /** The refusal of a revision that is still to come. */

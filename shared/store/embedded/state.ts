@@ -32,7 +32,7 @@ export function closedError(): AvisoError {
   return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store is closed')
 }
 
-/** Runs a read. @throws {AvisoError} `ERR_STORE_UNAVAILABLE` for every failure that is none of ours. */
+/** Runs a read. @throws {AvisoError} `ERR_STORE_UNAVAILABLE` for every failure that is not an `AvisoError`. */
 export function read<Result>(work: () => Result): Result {
   try {
     return work()

@@ -1,6 +1,6 @@
 /**
  * Watches: history in bounded pages, then live from the ring of recent revisions. A watch is a cursor; it holds at most one
- * page, so that one which nobody reads costs nothing and goes back to history when the ring has moved on.
+ * page. So a watch that is not read costs nothing, and it goes back to history when the ring has moved on.
  *
  * @module
  */
