@@ -23,6 +23,8 @@ export interface ManualClock extends TestClock {
   advance(ms: number): Promise<void>
   /** Timers and sleeps that are under way. */
   readonly timers: number
+  /** Those of them that fall due again and again. The others are limits on waiting, and sleeps. */
+  readonly intervals: number
 }
 
 interface Timer {
@@ -85,6 +87,9 @@ export function createManualClock(date = START): ManualClock {
     },
     get timers() {
       return timers.size
+    },
+    get intervals() {
+      return [...timers].filter(({ everyMs }) => everyMs !== undefined).length
     },
   }
 }
