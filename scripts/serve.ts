@@ -18,7 +18,7 @@ import { openStore } from '#shared/store/open/open.ts'
 import { openMaintenance } from '#shared/store/open/maintenance.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createLogger, type Logger } from '#shared/logger.ts'
-import { findTracer } from '#shared/observe/telemetry/open_telemetry.ts'
+import { isTracingRegistered, type Tracer } from '#shared/observe/telemetry/tracing.ts'
 import { isMain } from './is_main.ts'
 import { openAuditSink } from './serve/audit_sink.ts'
 import {
@@ -112,7 +112,7 @@ async function launch(
     logger,
     identity: platform.identity,
     readSecret,
-    tracer: findTracer(packageFile.version),
+    tracer: await findTracer(),
     ...(audit !== undefined && { auditSink: await openAuditSink(audit.file) }),
     ...(platform.udp !== undefined && { udp: platform.udp }),
     ...(platform.usage !== undefined && { usage: platform.usage }),
@@ -199,6 +199,13 @@ function refuseOldNode(): void {
     'ERR_CONFIG',
     `Node ${process.versions.node} is too old for the services: they need 22.18 or newer. The client runs on it`,
   )
+}
+
+/** The tracer of an SDK that the operator has loaded; `undefined` without one. */
+async function findTracer(): Promise<Tracer | undefined> {
+  if (!isTracingRegistered(globalThis)) return undefined
+  const openTelemetry = await import('#shared/observe/telemetry/open_telemetry.ts')
+  return openTelemetry.findTracer(packageFile.version)
 }
 
 if (isMain(import.meta)) {

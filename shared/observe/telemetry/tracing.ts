@@ -21,3 +21,15 @@ export interface Tracer {
    */
   start(name: string, traceparent: string | undefined, attributes: SpanAttributes): Span
 }
+
+/** How OpenTelemetry's API names what an SDK registers on the global object, without its major version. */
+const REGISTERED = 'opentelemetry.js.api.'
+
+/**
+ * Whether an OpenTelemetry SDK was loaded before. Only then is its API worth loading: it is 51 modules, a tenth of the time to start.
+ *
+ * @param scope the global object
+ */
+export function isTracingRegistered(scope: object): boolean {
+  return Object.getOwnPropertySymbols(scope).some(({ description }) => description?.startsWith(REGISTERED))
+}

@@ -12,6 +12,7 @@ import { AvisoError } from '#shared/errors.ts'
 import { spanPublisher } from '#shared/observe/metrics/span_publisher.ts'
 import type { PublishItem } from '#shared/publish/publish.ts'
 import { findTracer } from '#shared/observe/telemetry/open_telemetry.ts'
+import { isTracingRegistered } from '#shared/observe/telemetry/tracing.ts'
 
 /** A span as a collector would get it. */
 interface Recorded {
@@ -59,6 +60,16 @@ function item(event: string, traceparent?: string): PublishItem {
   const common = { event, keys, value: new Uint8Array(), id: '1', source: 's' }
   return traceparent === undefined ? common : { ...common, traceparent }
 }
+
+describe('isTracingRegistered()', () => {
+  afterEach(() => trace.disable())
+
+  it('sees the provider of an SDK on the global object, and nothing without one', () => {
+    assert.equal(isTracingRegistered({}), false)
+    register()
+    assert.equal(isTracingRegistered(globalThis), true)
+  })
+})
 
 describe('findTracer()', () => {
   afterEach(() => trace.disable())
