@@ -29,8 +29,9 @@ export type Print = (text: string) => void
  * Runs a step. When its command is not available, the step fails, and the reason is part of the output.
  *
  * @param print Takes the output. Without it the step writes to this process's terminal.
+ * @param limitMs Milliseconds after which the step is ended, and has failed.
  */
-export async function runStep(step: Step, print?: Print): Promise<StepResult> {
+export async function runStep(step: Step, print?: Print, limitMs = STEP_TIMEOUT_MS): Promise<StepResult> {
   const startedAt = performance.now()
   let output = ''
   const collect: Print = (text) => {
@@ -39,7 +40,8 @@ export async function runStep(step: Step, print?: Print): Promise<StepResult> {
   }
   let passed = false
   try {
-    const code = await run(await step.command(), print === undefined ? undefined : collect)
+    const command = await step.command()
+    const code = await run({ command, print: print === undefined ? undefined : collect, limitMs })
     passed = code === 0
   } catch (error) {
     const say = print === undefined ? console.error : collect
@@ -53,32 +55,42 @@ export async function runStep(step: Step, print?: Print): Promise<StepResult> {
   }
 }
 
+/** What is run, and for how long. */
+interface Run {
+  readonly command: readonly string[]
+  readonly print: Print | undefined
+  readonly limitMs: number
+}
+
 /** @returns the exit code; `null` when a signal ended the command */
-function run([command = '', ...argv]: readonly string[], print: Print | undefined): Promise<number | null> {
+function run({ command: [program = '', ...argv], print, limitMs }: Run): Promise<number | null> {
   return new Promise((done, failed) => {
     const output = print === undefined ? 'inherit' : 'pipe'
-    const child = spawn(command, argv, {
-      cwd: ROOT,
-      stdio: ['ignore', output, output],
-      // The option `timeout` is not used, because its timer keeps running when the program cannot be started.
-      signal: AbortSignal.timeout(STEP_TIMEOUT_MS),
-      killSignal: 'SIGKILL',
-    })
+    const child = spawn(program, argv, { cwd: ROOT, stdio: ['ignore', output, output] })
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => print?.(text))
     }
+    let kill: ReturnType<typeof setTimeout> | undefined
+    const limit = setTimeout(() => {
+      const say = print ?? console.error
+      say(`The step had not ended after ${limitMs / 1000} s\n`)
+      // Node then names the files that had not ended, and ends their processes.
+      child.kill('SIGTERM')
+      kill = setTimeout(() => child.kill('SIGKILL'), REST_OF_OUTPUT_MS)
+    }, limitMs)
     let rest: ReturnType<typeof setTimeout> | undefined
-    child.once('error', failed)
+    const end = (settle: () => void): void => {
+      for (const timer of [limit, kill, rest]) clearTimeout(timer)
+      settle()
+    }
+    child.once('error', (error) => end(() => failed(error)))
     child.once('exit', () => {
       rest = setTimeout(() => {
         child.stdout?.destroy()
         child.stderr?.destroy()
       }, REST_OF_OUTPUT_MS)
     })
-    child.once('close', (code) => {
-      clearTimeout(rest)
-      done(code)
-    })
+    child.once('close', (code) => end(() => done(code)))
   })
 }
 

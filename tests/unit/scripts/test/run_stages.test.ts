@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { runStages, toTable } from '../../../../scripts/test/run_stages.ts'
+import { runStep } from '../../../../scripts/test/run_step.ts'
 import type { Step } from '../../../../scripts/test/steps.ts'
 
 /** A step that runs a program of one line. */
@@ -77,6 +78,17 @@ describe('runStages()', () => {
     const program = `console.log('✖ failing tests:\\n\\ntest at a.test.ts:3:1\\n✖ does it (1.2ms)\\n  Error: x'); process.exit(1)`
     const { all } = await run([step('tests', program)], [step('more', '')])
     assert.deepEqual(all[0]?.failedTests, ['a.test.ts:3:1: does it'])
+  })
+})
+
+describe('runStep()', () => {
+  it('ends a step after its time, by a signal that lets a test runner say which tests had not ended', async () => {
+    let output = ''
+    const script = 'trap "echo interrupted: a; exit 1" TERM; echo up; while :; do sleep 0.05; done'
+    const hangs: Step = { name: 'hangs', title: 'hangs', command: async () => ['sh', '-c', script] }
+    const result = await runStep(hangs, (text) => (output += text), 1_000)
+    assert.equal(result.passed, false)
+    assert.deepEqual(output.split('\n'), ['up', 'The step had not ended after 1 s', 'interrupted: a', ''])
   })
 })
 
