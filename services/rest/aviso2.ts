@@ -28,8 +28,8 @@ function shapeError(message: string, field: string): AvisoError {
  * Reads a 2.x body. An `Idempotency-Key` header becomes the notification's id, so that a repeated request gets the result of the first.
  * Without the header, every request is a new notification.
  *
- * @throws AvisoError with the 2.x code in `details.wire_code`: `UNKNOWN_FIELD`, then `INVALID_REQUEST_SHAPE`; or
- * `ERR_INVALID_NOTIFICATION`.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` with the 2.x code in `details.wire_code`: `UNKNOWN_FIELD`, then `INVALID_REQUEST_SHAPE`;
+ *   `ERR_INVALID_NOTIFICATION`.
  */
 export function parseAviso2(body: JsonObject, context: EnvelopeContext): Submission {
   const unknown = Object.keys(body).find((name) => !ALLOWED.includes(name))

@@ -1,5 +1,5 @@
 /**
- * How long to wait before trying again.
+ * Back-off: how long to wait before the next attempt.
  *
  * @module
  */
@@ -11,14 +11,14 @@ export interface BackOffLimits {
   /** Longest wait of all. */
   readonly mostMs: number
   /**
-   * Share of a wait that is not left to chance, from 0 to 1. With 0, the default, the waits of many that failed together are spread best; a
-   * greater one keeps the least wait above nothing.
+   * Share of a wait that is fixed, from 0 to 1; the rest is random. The default is 0: the waits of many clients that failed together are
+   * then spread best. A greater share gives every wait a minimum.
    */
   readonly steadyShare?: number
 }
 
 /**
- * A wait that grows with each failure and is drawn at random, so that many who lost the same server come back spread in time.
+ * A random wait that grows with each failure, so that many clients of one failed server do not come back at the same time.
  *
  * @param failures Failures in a row before this one, from 0.
  * @param random A number in [0, 1).

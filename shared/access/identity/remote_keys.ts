@@ -41,7 +41,6 @@ export const DEFAULT_REMOTE_KEY_LIMITS: RemoteKeyLimits = {
   limitBytes: 256 * 1024,
 }
 
-/** What a remote key set works with. */
 export interface RemoteKeysParts extends DependencyParts {
   /** A number in [0, 1). */
   readonly random: () => number

@@ -13,7 +13,7 @@ export interface Loaded<Value> {
   /** Refusals are kept apart, so that a flood of wrong tokens cannot push out the right ones. */
   readonly isYes: boolean
   readonly keepMs: number
-  /** The date at which it ends whatever `keepMs` says; milliseconds since 1970. Absent: there is none. */
+  /** The date at which the verdict ends, even if `keepMs` is longer; milliseconds since 1970. Absent: it has no such date. */
   readonly endsAt?: number
 }
 

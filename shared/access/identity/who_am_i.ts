@@ -24,7 +24,7 @@ export interface WhoAmIParts extends DependencyParts {
 
 const JSON_LIMITS = { maxDepth: 6, maxNames: 128, maxArray: 1024 }
 
-/** A provider for `EmailKey`, and for `Bearer` where the client says `ecmwf`. */
+/** A provider for `EmailKey`, and for `Bearer` when the client sends `X-Auth-Type: ecmwf`. */
 export function createWhoAmI(parts: WhoAmIParts): IdentityProvider {
   const { name, realm, url } = parts
   const opaque = createOpaqueVerdicts(parts, parts)
