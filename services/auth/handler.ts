@@ -44,7 +44,7 @@ export interface AuthParts {
   readonly traces?: TraceBook
 }
 
-/** The Fetch handler of the service. It never rejects. */
+/** The handler of the service. It never rejects. */
 export function createAuthHandler(parts: AuthParts): Handler {
   const limits = { ...BODY_LIMITS, ...parts.limits }
   const positions = parts.positions ?? createPositions(parts.store, parts.epoch)

@@ -33,7 +33,7 @@ const BODY_TIMEOUT_MS = 10_000
 /** Most messages of one request. Further lines are not read. */
 const MAX_LINES = 1_000
 
-/** Makes a Fetch handler of the routes. It never rejects. */
+/** Makes a handler of the routes. It never rejects. */
 export function createMonitoringHandler(parts: MonitoringHandlerParts): Handler {
   return createRouter(
     [

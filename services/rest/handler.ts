@@ -139,7 +139,7 @@ function createIngestRoute(ingest: Ingest, access: RestOptions['access']): Route
   }
 }
 
-/** The ingest as a Fetch handler. It never rejects. */
+/** The handler of the ingest. It never rejects. */
 export function createRestHandler(options: RestOptions): Handler {
   const { access, info, random, logger } = options
   const ingest: Ingest = {

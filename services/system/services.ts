@@ -22,9 +22,11 @@ import type { Clock } from '#shared/time/clock.ts'
 import { openEpoch, type CurrentEpoch } from './epoch.ts'
 import type { Instruments } from './instruments.ts'
 
+/** What services are started with. */
 export interface ServicesParts {
   readonly config: Config
   readonly services: readonly ServiceName[]
+  /** Maintenance of the store's members; absent when the store has none. */
   readonly maintenance?: StoreMaintenance | undefined
   readonly schemas: Schemas
   readonly access: Access
@@ -34,7 +36,7 @@ export interface ServicesParts {
   readonly random: () => string
   readonly logger: Logger
   readonly identity: { readonly unixUser: string; readonly hostname: string }
-  /** Public address, the `source` of delivered CloudEvents. */
+  /** Public address, the `source` of delivered CloudEvents. A function, because a free port is known only after listening. */
   readonly baseUrl: () => string
   readonly version: string
 }

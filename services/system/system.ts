@@ -13,34 +13,21 @@ import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { toFetchHandler, type FetchHandler, type Handler } from '#shared/handler.ts'
 import { errorResponse } from '#shared/http/respond.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
 import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
-import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
-import type { Logger } from '#shared/logger.ts'
 import { startAccess, type AccessPowers, type SystemAccess } from './access.ts'
 import { createInstruments, type InstrumentPowers, type Instruments } from './instruments.ts'
 import { startSystemMonitoring } from './monitoring.ts'
 import { createDispatcher, type Readiness } from './routes.ts'
 import { findSchemas, keepSchemas, type StartSchemas } from './schemas.ts'
-import { startServices, type RunningServices } from './services.ts'
+import { startServices, type RunningServices, type ServicesParts } from './services.ts'
 
-export interface SystemParts extends InstrumentPowers, AccessPowers {
-  readonly config: Config
-  readonly services: readonly ServiceName[]
+/** What the launcher hands over. The system makes access and instruments from it itself. */
+export interface SystemParts
+  extends InstrumentPowers, AccessPowers, Omit<ServicesParts, 'access' | 'instruments'> {
   readonly store: Store
-  /** Maintenance of the store's members; absent when the store has none. */
-  readonly maintenance?: StoreMaintenance | undefined
-  readonly schemas: Schemas
-  readonly clock: Clock
-  readonly random: () => string
-  readonly logger: Logger
-  readonly identity: { readonly unixUser: string; readonly hostname: string }
-  /** Public address, the `source` of delivered CloudEvents. A function, because a free port is known only after listening. */
-  readonly baseUrl: () => string
-  readonly version: string
 }
 
 /** Running services. */

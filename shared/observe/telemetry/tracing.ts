@@ -26,7 +26,7 @@ export interface Tracer {
 const REGISTERED = 'opentelemetry.js.api.'
 
 /**
- * Whether an OpenTelemetry SDK was loaded before. Only then is its API worth loading: it is 51 modules, a tenth of the time to start.
+ * Whether an OpenTelemetry SDK was loaded before. Only then is its API worth loading: it has 51 modules.
  *
  * @param scope the global object
  */
