@@ -15,6 +15,9 @@ const REST: BackOffLimits = { firstMs: 30, mostMs: 500, steadyShare: 0.5 }
 /** A silent one costs a whole time limit again, so the others come first for the length of an election. */
 const SILENT_REST: BackOffLimits = { firstMs: 2_000, mostMs: 2_000, steadyShare: 0.5 }
 
+/** Long enough that an address which leads elsewhere for a moment is not taken for a restored store. */
+const REPLACED_AFTER_MS = 15_000
+
 /** A member's gateway. */
 export interface Endpoint {
   /** e.g. `http://10.0.0.1:2379` */
@@ -23,6 +26,8 @@ export interface Endpoint {
   aliveAt: number
   /** Whether it was seen to belong to our cluster since it last failed. Nothing is written before. */
   verified: boolean
+  /** The cluster that it last named, and when, in monotonic time. */
+  named: { readonly clusterId: string; readonly at: number } | undefined
   /** When it may be asked again, in monotonic time. */
   restsUntil: number
   failures: number
@@ -39,7 +44,8 @@ export interface Endpoints {
   /** Records an answer. */
   worked(endpoint: Endpoint): void
   /**
-   * Compares the cluster of an answer with that of the first one. A missing id says nothing, because not every gateway sends it.
+   * Compares the cluster of an answer with ours. A missing id says nothing, because not every gateway sends it. Ours is that of the first
+   * answer. It becomes another one when most members have named that one for some seconds, and none another, as after a restore.
    *
    * @throws {AvisoError} `ERR_STORE_PROTOCOL` for another cluster.
    */
@@ -60,6 +66,7 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
     url,
     aliveAt: -Infinity,
     verified: false,
+    named: undefined,
     restsUntil: -Infinity,
     failures: 0,
   }))
@@ -67,6 +74,22 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
   if (some === undefined) throw new AvisoError('ERR_CONFIG', 'An etcd store needs at least one address')
   let preferred = Math.floor(randomFraction(random) * all.length)
   let clusterId: string | undefined
+  /** Since when the members that answer name another cluster, in monotonic time. */
+  let otherSince: number | undefined
+
+  function isReplacedBy(id: string): boolean {
+    if (id === clusterId) return false
+    const now = clock.monotonic()
+    const heard = all.flatMap(({ named }) =>
+      named !== undefined && now - named.at < REPLACED_AFTER_MS ? [named] : [],
+    )
+    const isAgreed = heard.length > all.length / 2 && heard.every(({ clusterId: other }) => other === id)
+    if (!isAgreed) return false
+    otherSince ??= now
+    if (now - otherSince < REPLACED_AFTER_MS) return false
+    logger('error', 'The store is another cluster now')
+    return true
+  }
   return {
     pick: () => {
       const first = all[preferred] ?? some
@@ -98,15 +121,17 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
     },
     checkCluster: (endpoint, id) => {
       if (id === undefined) return
-      clusterId ??= id
+      endpoint.named = { clusterId: id, at: clock.monotonic() }
+      if (clusterId === undefined || isReplacedBy(id)) clusterId = id
       if (id === clusterId) {
         endpoint.verified = true
+        otherSince = undefined
         return
       }
       logger('error', 'A member of the store belongs to another cluster', { endpoint: endpoint.url })
       throw new AvisoError(
         'ERR_STORE_PROTOCOL',
-        'The addresses of the store belong to different etcd clusters: name members of one; after a restore, restart this service',
+        'The addresses of the store belong to different etcd clusters: name members of one',
       )
     },
   }

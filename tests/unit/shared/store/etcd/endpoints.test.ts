@@ -1,45 +1,57 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { silentLogger } from '#shared/logger.ts'
-import { createEndpoints } from '#shared/store/etcd/endpoints.ts'
-import { createManualClock } from '../../../../support/clock.ts'
+import { createEndpoints, type Endpoint, type Endpoints } from '#shared/store/etcd/endpoints.ts'
+import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
 
-function setUp(...urls: readonly string[]) {
-  const clock = createManualClock()
-  // A fraction of 0.12: the first endpoint comes first.
-  const endpoints = createEndpoints({ urls, clock, random: () => 'b', logger: silentLogger })
-  return { clock, endpoints }
+const LONG_MS = 15_000
+
+function three(clock: ManualClock): {
+  endpoints: Endpoints
+  members: readonly [Endpoint, Endpoint, Endpoint]
+} {
+  const urls = ['http://a', 'http://b', 'http://c']
+  const endpoints = createEndpoints({ urls, clock, random: () => '0'.repeat(32), logger: silentLogger })
+  const first = endpoints.pick()
+  const [second, third] = endpoints.others(first)
+  assert.ok(second !== undefined && third !== undefined)
+  return { endpoints, members: [first, second, third] }
 }
 
-describe('createEndpoints()', () => {
-  for (const jumpMs of [-3_600_000, 0, 3_600_000]) {
-    it(`lets a member that failed rest for its time, where the date jumps by ${jumpMs} ms`, () => {
-      const { clock, endpoints } = setUp('a', 'b')
-      const [first] = [endpoints.pick()]
-      assert.equal(first.url, 'a')
-      endpoints.failed(first, true)
-      const second = endpoints.pick()
-      assert.equal(second.url, 'b')
-      clock.jump(jumpMs)
-      assert.deepEqual(endpoints.others(second), [])
-      clock.pass(2_000)
-      assert.deepEqual(endpoints.others(second), [first])
-    })
-  }
+describe('createEndpoints(): checkCluster', () => {
+  it('takes another cluster for ours once most members have named it for 15 s', async () => {
+    const clock = createManualClock()
+    const { endpoints, members } = three(clock)
+    const [first, second, third] = members
+    for (const member of members) endpoints.checkCluster(member, 'old')
+    // One of them does not come back.
+    endpoints.failed(third, false)
+    const refused = (member: Endpoint): void => {
+      assert.throws(() => endpoints.checkCluster(member, 'new'), { code: 'ERR_STORE_PROTOCOL' })
+    }
+    await clock.advance(LONG_MS)
+    refused(first)
+    refused(second)
+    await clock.advance(LONG_MS - 1)
+    refused(first)
+    await clock.advance(1)
+    endpoints.checkCluster(second, 'new')
+    endpoints.checkCluster(first, 'new')
+    assert.throws(() => endpoints.checkCluster(third, 'old'), { code: 'ERR_STORE_PROTOCOL' })
+  })
 
-  it('rests longer after each failure in a row, up to half a second, and not after a success', () => {
-    const { clock, endpoints } = setUp('a')
-    const member = endpoints.pick()
-    const restMs = (): number => {
-      endpoints.failed(member, false)
-      return member.restsUntil - clock.monotonic()
-    }
-    const rests = Array.from({ length: 2_000 }, restMs)
-    for (const [failures, rest] of rests.entries()) {
-      const longest = Math.min(30 * 2 ** failures, 500)
-      assert.ok(rest >= longest / 2 && rest < longest, `${rest} ms after ${failures + 1} failures`)
-    }
-    endpoints.worked(member)
-    assert.ok(restMs() < 30)
+  it('keeps ours while one member names it, or most members are silent', async () => {
+    const clock = createManualClock()
+    const { endpoints, members } = three(clock)
+    const [first, second, third] = members
+    for (const member of members) endpoints.checkCluster(member, 'old')
+    for (const member of [first, second])
+      assert.throws(() => endpoints.checkCluster(member, 'new'), { code: 'ERR_STORE_PROTOCOL' })
+    endpoints.checkCluster(third, 'old')
+    await clock.advance(2 * LONG_MS)
+    assert.throws(() => endpoints.checkCluster(first, 'new'), { code: 'ERR_STORE_PROTOCOL' })
+    for (const member of [second, third]) endpoints.failed(member, false)
+    await clock.advance(2 * LONG_MS)
+    assert.throws(() => endpoints.checkCluster(first, 'new'), { code: 'ERR_STORE_PROTOCOL' })
   })
 })
