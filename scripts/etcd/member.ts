@@ -53,6 +53,8 @@ export interface EtcdMember {
   readonly name: string
   /** Address such as `http://127.0.0.1:2379`. */
   readonly url: string
+  /** Address for the other members. */
+  readonly peerUrl: string
   /** Process id; `undefined` while the member does not run. */
   readonly pid: number | undefined
   /** Sends a signal (`SIGSTOP`, `SIGCONT`, …). Resolves at once; for `SIGKILL` when the process has ended. */
@@ -71,6 +73,7 @@ export interface EtcdMember {
 export function createMember(options: MemberOptions): EtcdMember {
   const { plan, folder } = options
   const url = `http://127.0.0.1:${plan.clientPort}`
+  const peerUrl = `http://127.0.0.1:${plan.peerPort}`
   const logFile = join(folder, 'etcd.log')
   let running: Running | undefined
 
@@ -78,7 +81,7 @@ export function createMember(options: MemberOptions): EtcdMember {
     if (running !== undefined) throw new Error(`etcd member ${plan.name} runs already`)
     await mkdir(folder, { recursive: true })
     const log = await open(logFile, 'a')
-    const argv = [options.binary, ...memberArguments(options, url)]
+    const argv = [options.binary, ...memberArguments(options, { url, peerUrl })]
     const started = spawn('sh', ['-c', KILL_WITH_PARENT, 'etcd', ...argv], {
       stdio: ['pipe', log.fd, log.fd],
     })
@@ -125,6 +128,7 @@ export function createMember(options: MemberOptions): EtcdMember {
   return {
     name: plan.name,
     url,
+    peerUrl,
     get pid() {
       return running?.child.pid
     },
@@ -161,8 +165,10 @@ export function freePort(): Promise<number> {
   })
 }
 
-function memberArguments({ plan, folder, arguments: more }: MemberOptions, url: string): readonly string[] {
-  const peer = `http://127.0.0.1:${plan.peerPort}`
+function memberArguments(
+  { plan, folder, arguments: more }: MemberOptions,
+  { url, peerUrl: peer }: Pick<EtcdMember, 'url' | 'peerUrl'>,
+): readonly string[] {
   return [
     ['--name', plan.name],
     ['--data-dir', join(folder, 'data')],

@@ -14,7 +14,7 @@ import { jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import { readCommit } from '#shared/journal/commits.ts'
 import type { JournalEvent } from '#shared/journal/journal.ts'
-import { revisionOfSequence, type JournalPosition } from '#shared/journal/positions.ts'
+import { revisionOfSequence, type NumberPosition } from '#shared/journal/positions.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -106,14 +106,15 @@ async function findEntry(
 }
 
 /** @throws {AvisoError} `ERR_NOT_FOUND`, `ERR_HISTORY_COMPACTED`. */
-function revisionIn({ kind, revision }: JournalPosition): Revision {
-  switch (kind) {
+function revisionIn(position: NumberPosition): Revision {
+  switch (position.kind) {
     case 'found':
-      return revision
+      return position.revision
     case 'future':
+    case 'unknown':
       throw notFound()
     case 'compacted':
-      throw new HistoryCompacted('This notification is no longer kept in the history', revision)
+      throw new HistoryCompacted('This notification is no longer kept in the history', position.revision)
   }
 }
 

@@ -59,32 +59,23 @@ type Closers = (() => Promise<void>)[]
  *
  * @throws {AvisoError} The store's error.
  */
-export async function startServices(
-  parts: ServicesParts,
-  systemSignal: AbortSignal,
-): Promise<RunningServices> {
-  const stop = new AbortController()
-  const closers: Closers = [async () => stop.abort()]
+export async function startServices(parts: ServicesParts): Promise<RunningServices> {
+  const closers: Closers = []
   const close = async (): Promise<void> => {
     await Promise.all(closers.map((closeOne) => closeOne()))
   }
   try {
-    const signal = AbortSignal.any([systemSignal, stop.signal])
-    return { ...(await startEach(parts, closers, signal)), close }
+    return { ...(await startEach(parts, closers)), close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-async function startEach(
-  parts: ServicesParts,
-  closers: Closers,
-  signal: AbortSignal,
-): Promise<Omit<RunningServices, 'close'>> {
-  const { clock, instruments, logger, random, services } = parts
+async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<RunningServices, 'close'>> {
+  const { instruments, random, services } = parts
   const handlers = new Map<ServiceName, Handler>()
-  const epoch = await openEpoch({ store: instruments.store, clock, random, logger, signal })
+  const epoch = await openEpoch(instruments.store, random)
   if (services.includes('rest')) handlers.set('rest', startIngest(parts, closers))
   const listening = services.includes('auth') ? await startListening(parts, epoch, closers) : undefined
   if (listening !== undefined) handlers.set('auth', listening.fetch)
@@ -137,7 +128,7 @@ async function startListening(
     random,
     logger,
     limits,
-    onEpochChange: epoch.renew,
+    onEpochChange: epoch.change,
     observer: instruments.hubObserver,
   })
   closers.push(hub.close)

@@ -126,7 +126,7 @@ export function startSystem(parts: SystemParts): System {
   /** Starts services with another schema, then closes the old ones. Their streams end with a resumable position, as at any restart. */
   async function restart(schemas: Schemas): Promise<void> {
     const before = running
-    running = await startServices({ ...startParts, schemas }, stop.signal)
+    running = await startServices({ ...startParts, schemas })
     logger('info', 'The services have taken over a schema from the store', {
       events: schemas.events.join(' '),
     })
@@ -185,7 +185,7 @@ async function startWhenStoreAnswers(
   for (let failures = 0; ; failures++) {
     try {
       const found = await findSchemas(parts)
-      return { started: await startServices({ ...parts, schemas: found.schemas }, signal), found }
+      return { started: await startServices({ ...parts, schemas: found.schemas }), found }
     } catch (error) {
       if (signal.aborted || !(error instanceof AvisoError) || error.status !== 503) throw error
       parts.onWaiting(error)

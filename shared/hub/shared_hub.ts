@@ -39,8 +39,11 @@ export interface HubParts {
   readonly random: () => string
   readonly logger: Logger
   readonly limits: HubLimits
-  /** Called when the store was replaced, after all streams were ended. Positions from before mean nothing any more. */
-  readonly onEpochChange?: () => void
+  /**
+   * Called when the store was replaced, after all streams were ended: positions from before mean nothing any more. First without an epoch,
+   * then with the new one once the store has it.
+   */
+  readonly onEpochChange?: (epoch: string | undefined) => void
   readonly observer?: HubObserver
   /** Absent: nothing was ever removed. */
   readonly removals?: HubRemovals | undefined
@@ -155,6 +158,7 @@ async function startWorks(parts: HubParts): Promise<Works> {
     onEntry: delivery.dispatch,
     onAdvance: delivery.flushSoon,
     onLoss: (loss: Loss) => lose(works, loss, parts.onEpochChange),
+    onEpoch: (epoch: string) => parts.onEpochChange?.(epoch),
   }
   const upstream = startUpstream({ ...reading, ...callbacks }, origin)
   const works: Works = { limits, clock, ring, history, groups, streams, delivery, upstream }
@@ -204,7 +208,7 @@ function endCompacted({ delivery, streams }: Works, oldest: Revision): void {
 }
 
 /** Ends all streams, and resets the history that depends on what is lost. */
-function lose(works: Works, loss: Loss, onEpochChange?: () => void): void {
+function lose(works: Works, loss: Loss, onEpochChange: HubParts['onEpochChange']): void {
   switch (loss.kind) {
     case 'compacted':
       endCompacted(works, loss.oldest)
@@ -214,7 +218,7 @@ function lose(works: Works, loss: Loss, onEpochChange?: () => void): void {
       works.history.reset(
         new AvisoError('ERR_EPOCH_CHANGED', 'The store was replaced; start again from a date or from now'),
       )
-      return onEpochChange?.()
+      return onEpochChange?.(undefined)
   }
 }
 

@@ -57,6 +57,8 @@ export interface CommitsSince {
   readonly commits: readonly JournalCommit[]
   /** Whether no commit is missing between the known commit and the first of these. */
   readonly complete: boolean
+  /** Whether the known commit is not among the predecessors of these: the journal was deleted since, or the store went back. */
+  readonly skipsKnown: boolean
 }
 
 /** Most commits fetched one by one. A longer gap is streamed, because with a round trip per commit a far ingest never catches up. */
@@ -78,22 +80,28 @@ export async function commitsSince(
   try {
     while (through > known && commits.length <= MAX_POINT_READS) {
       const { commit } = await readCommit(source, through, { signal })
-      if (commit === undefined) return { commits, complete: false }
+      if (commit === undefined) return { commits, complete: false, skipsKnown: false }
       commits.unshift(commit)
       through = previousRevision(commit)
     }
   } catch (error) {
-    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return { commits, complete: false }
+    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return { commits, complete: false, skipsKnown: false }
     throw error
   }
-  if (through <= known) return { commits, complete: true }
+  if (through <= known) return joined(commits, known)
   const start = await from()
-  if (start > through) return { commits, complete: false }
+  if (start > through) return { commits, complete: false, skipsKnown: false }
   const streamed = await streamFromOldest(source, { from: start, through, signal })
-  return {
-    commits: [...streamed.commits, ...commits],
-    complete: streamed.complete && start === known + 1n,
-  }
+  const all = [...streamed.commits, ...commits]
+  if (streamed.complete && start === known + 1n) return joined(all, known)
+  return { commits: all, complete: false, skipsKnown: false }
+}
+
+/** All commits after the known one, as far as the first of them names it as its predecessor. */
+function joined(commits: readonly JournalCommit[], known: Revision): CommitsSince {
+  const [first] = commits
+  const skipsKnown = first !== undefined && previousRevision(first) < known
+  return { commits, complete: !skipsKnown, skipsKnown }
 }
 
 interface Span {
@@ -104,7 +112,10 @@ interface Span {
 }
 
 /** Streams a span, or the part of it that compaction has left. */
-async function streamFromOldest(source: JournalSource, span: Span): Promise<CommitsSince> {
+async function streamFromOldest(
+  source: JournalSource,
+  span: Span,
+): Promise<Pick<CommitsSince, 'commits' | 'complete'>> {
   try {
     return { commits: await stream(source, span), complete: true }
   } catch (error) {

@@ -1,13 +1,13 @@
 /**
- * The store's epoch: a random text that this service writes once into a store. After the store was wiped or replaced, the text is another
- * one. Cursors contain it.
+ * The store's epoch: a random text that names one history of a store. Cursors contain it. A service writes it into a new store, and writes
+ * another one where it notices that the store has lost something: the store was wiped, or put back to an older copy.
  *
  * @module
  */
 
 import { AvisoError } from '#shared/errors.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
-import type { KeyValue, Revision, Store } from '#shared/store/store.ts'
+import type { CallOptions, KeyValue, OperationResult, Revision, Store } from '#shared/store/store.ts'
 import { EPOCH_KEY } from './journal.ts'
 
 /** A cursor is `epoch.revision.index` and stands in URLs and headers. */
@@ -16,8 +16,10 @@ const EPOCH = /^[\w-]{1,64}$/
 /** The epoch of a store. */
 export interface Epoch {
   readonly epoch: string
-  /** The revision that wrote it: the first revision that positions of this epoch can mean. */
+  /** The revision that wrote it. Positions of this epoch may be older than it, since the history before it stays readable. */
   readonly revision: Revision
+  /** Whether it took the place of another one in the same store. */
+  readonly isRenewed: boolean
 }
 
 /**
@@ -27,26 +29,54 @@ export interface Epoch {
  * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that is not an epoch, and the store's errors. Trying again is safe.
  */
 export async function readOrCreateEpoch(store: Store, random: () => string): Promise<Epoch> {
+  return (await readEpoch(store)) ?? writeEpoch(store, { epoch: random(), instead: 0n })
+}
+
+/**
+ * Gives a store that has lost something a new epoch, so that no position of what was lost is ever accepted again. All processes that notice
+ * the loss get the same epoch: the write is guarded by the old one.
+ *
+ * @param lost The epoch that was known before; a store that has another one already keeps it.
+ * @throws {AvisoError} As {@link readOrCreateEpoch}; `ERR_READ_ONLY` for the store of a relay, whose own Aviso renews the epoch.
+ */
+export async function renewEpoch(store: Store, lost: string, random: () => string): Promise<Epoch> {
+  const known = await readEpoch(store)
+  if (known !== undefined && known.epoch !== lost) return known
+  return writeEpoch(store, { epoch: random(), instead: known?.revision ?? 0n })
+}
+
+/** @throws {AvisoError} As {@link readOrCreateEpoch}. */
+export async function readEpoch(store: Store, options?: CallOptions): Promise<Epoch | undefined> {
+  const [known] = (await store.range({ key: toBytes(EPOCH_KEY) }, options)).kvs
+  return known && toEpoch(known)
+}
+
+/** @param instead The revision of the present epoch, 0n for none. @returns the epoch that holds now. */
+async function writeEpoch(
+  store: Store,
+  { epoch, instead }: { readonly epoch: string; readonly instead: Revision },
+): Promise<Epoch> {
   const key = toBytes(EPOCH_KEY)
-  const [known] = (await store.range({ key })).kvs
-  if (known !== undefined) return toEpoch(known)
-  const epoch = random()
   const { succeeded, revision, results } = await store.txn({
-    compare: [{ key, target: 'CREATE', result: 'EQUAL', value: 0n }],
+    compare: [{ key, target: 'MOD', result: 'EQUAL', value: instead }],
     success: [{ kind: 'put', key, value: toBytes(epoch) }],
     failure: [{ kind: 'range', range: { key } }],
   })
-  if (succeeded) return { epoch, revision }
-  const [result] = results
-  const winner = result?.kind === 'range' ? result.result.kvs[0] : undefined
+  if (succeeded) return { epoch, revision, isRenewed: instead !== 0n }
+  const winner = onlyKey(results[0])
   if (winner === undefined) throw unusable()
   return toEpoch(winner)
 }
 
-function toEpoch({ value, modRevision }: KeyValue): Epoch {
+/** The key that an operation of a transaction read. */
+export function onlyKey(result: OperationResult | undefined): KeyValue | undefined {
+  return result?.kind === 'range' ? result.result.kvs[0] : undefined
+}
+
+function toEpoch({ value, modRevision, version }: KeyValue): Epoch {
   const epoch = toText(value)
   if (!EPOCH.test(epoch)) throw unusable()
-  return { epoch, revision: modRevision }
+  return { epoch, revision: modRevision, isRenewed: version > 1n }
 }
 
 function unusable(): AvisoError {

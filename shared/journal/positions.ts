@@ -18,6 +18,15 @@ export type JournalPosition =
   /** Commits that qualify, or might, are compacted. `revision` is the oldest that can be read, and every commit from there on qualifies. */
   | { readonly kind: 'compacted'; readonly revision: Revision }
 
+/** The place of a number. */
+export type NumberPosition =
+  | JournalPosition
+  /**
+   * This store has never given out the number before the one asked for: whoever asks saw another store, or what this one has lost.
+   * `revision` is the first commit with a greater number; absent: there is none.
+   */
+  | { readonly kind: 'unknown'; readonly revision: Revision | undefined }
+
 /**
  * The first notification committed at or after a time.
  *
@@ -39,7 +48,7 @@ export function revisionOfSequence(
   event: string,
   sequence: bigint,
   options?: CallOptions,
-): Promise<JournalPosition> {
+): Promise<NumberPosition> {
   return findSequence(readJournal({ store, event }, options), sequence)
 }
 
@@ -63,7 +72,7 @@ export interface SharedPositions {
   /** As {@link revisionOfDate}, but a shared result `found` may have been compacted meanwhile. Reading there then fails. */
   ofDate(event: string, at: number): Promise<JournalPosition>
   /** As {@link revisionOfSequence}, see {@link SharedPositions.ofDate}. */
-  ofSequence(event: string, sequence: bigint): Promise<JournalPosition>
+  ofSequence(event: string, sequence: bigint): Promise<NumberPosition>
 }
 
 /**
@@ -88,16 +97,40 @@ export function sharePositions(store: Store, epoch: () => string): SharedPositio
   }
 }
 
-function findDate(reads: JournalReads, date: number): Promise<JournalPosition> {
-  return search(reads, ({ at }) => (at >= date ? { index: 0, isFirst: false } : undefined))
+async function findDate(reads: JournalReads, date: number): Promise<JournalPosition> {
+  const found = await search(reads, ({ at }) => (at >= date ? { index: 0, isFirst: false } : undefined))
+  return found.position
 }
 
-function findSequence(reads: JournalReads, sequence: bigint): Promise<JournalPosition> {
-  return search(reads, ({ first, last }) => {
+async function findSequence(reads: JournalReads, sequence: bigint): Promise<NumberPosition> {
+  const { position, outline } = await search(reads, ({ first, last }) => {
     if (BigInt(last) < sequence) return undefined
     const index = Number(sequence) - first
     return { index: Math.max(0, index), isFirst: index >= 0 }
   })
+  switch (position.kind) {
+    case 'future':
+      return BigInt(outline?.last ?? 0) < sequence - 1n ? { kind: 'unknown', revision: undefined } : position
+    case 'found': {
+      const before = outline === undefined ? undefined : await lastBefore(reads, outline, sequence)
+      return before !== undefined && before < sequence - 1n
+        ? { kind: 'unknown', revision: position.revision }
+        : position
+    }
+    case 'compacted':
+      return position
+  }
+}
+
+/** The last number before a commit, if the number asked for is not in the commit. `undefined` where it is, or nothing was before. */
+async function lastBefore(
+  reads: JournalReads,
+  { first, previous }: Outline,
+  sequence: bigint,
+): Promise<bigint | undefined> {
+  if (BigInt(first) <= sequence || previous === 0n) return undefined
+  const read = await reads.at(previous)
+  return read.kind === 'read' && read.outline !== undefined ? BigInt(read.outline.last) : undefined
 }
 
 /** Finds the first qualifying notification in a commit. If one commit has any, every later commit has. */
@@ -110,7 +143,14 @@ interface Qualifying {
   readonly isFirst: boolean
 }
 
-async function search(reads: JournalReads, test: Test): Promise<JournalPosition> {
+/** The result of a search. */
+interface Found {
+  readonly position: JournalPosition
+  /** The commit that was found; without one, the newest. */
+  readonly outline: Outline | undefined
+}
+
+async function search(reads: JournalReads, test: Test): Promise<Found> {
   const known = reads.known((outline) => test(outline) !== undefined)
   /** A commit that qualifies. */
   let { found } = known
@@ -120,7 +160,8 @@ async function search(reads: JournalReads, test: Test): Promise<JournalPosition>
   let { lost } = known
   if (found === undefined) {
     const { outline, head } = await reads.newest()
-    if (outline === undefined || test(outline) === undefined) return { kind: 'future', revision: head + 1n }
+    if (outline === undefined || test(outline) === undefined)
+      return { position: { kind: 'future', revision: head + 1n }, outline }
     found = outline
   }
   while (found.previous > passed && test(found)?.isFirst !== true) {
@@ -140,6 +181,8 @@ async function search(reads: JournalReads, test: Test): Promise<JournalPosition>
   }
   const qualifying = test(found)
   const isFirst = qualifying?.isFirst === true || found.previous <= passed
-  if (found.revision <= lost || !isFirst) return { kind: 'compacted', revision: lost + 1n }
-  return { kind: 'found', revision: found.revision, index: qualifying?.index ?? 0 }
+  if (found.revision <= lost || !isFirst)
+    return { position: { kind: 'compacted', revision: lost + 1n }, outline: found }
+  const { revision } = found
+  return { position: { kind: 'found', revision, index: qualifying?.index ?? 0 }, outline: found }
 }

@@ -6,7 +6,14 @@
 
 import { AvisoError } from '#shared/errors.ts'
 import { encodeJournal } from '#shared/journal/codec.ts'
-import { journalKey, waitingKey, type JournalBatch, type JournalEvent } from '#shared/journal/journal.ts'
+import type { Epoch } from '#shared/journal/epoch.ts'
+import {
+  EPOCH_KEY,
+  journalKey,
+  waitingKey,
+  type JournalBatch,
+  type JournalEvent,
+} from '#shared/journal/journal.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import {
   MAX_TXN_BYTES,
@@ -18,7 +25,8 @@ import {
 } from '#shared/store/store.ts'
 import type { IdWindow } from './id_window.ts'
 import { OPERATION_OVERHEAD_BYTES } from './limits.ts'
-import { isSame, settle, toReceipt, type Pending } from './pending.ts'
+import { isSame, toReceipt, type Pending } from './pending.ts'
+import type { PublishResult } from './publish.ts'
 import { nextStatus, type NextStatus, type StatusCache, type WriterIdentity } from './status_document.ts'
 
 /** The newest commit of an event type that an ingest knows. */
@@ -28,6 +36,10 @@ export interface Head {
   readonly nextSequence: number
   /** Its `at` in milliseconds since 1970. */
   readonly atMs: number
+  /** Its id; absent before the first commit. */
+  readonly batch: string | undefined
+  /** The epoch of the store that it was read from; absent in a store without one. */
+  readonly epoch: Epoch | undefined
 }
 
 /** A transaction that was built. */
@@ -38,6 +50,7 @@ export interface Attempt {
   readonly request: TxnRequest
 }
 
+const EPOCH_KEY_BYTES = toBytes(EPOCH_KEY)
 /** The value of an admin key. */
 const ADMIN_VALUE = toBytes('None')
 /** Batch id, time, numbers and member names of a journal value. */
@@ -66,7 +79,8 @@ export function createFrame(event: string, writer: WriterIdentity): Frame {
   const journalName = journalKey(event)
   const journal = toBytes(journalName)
   const waiting = toBytes(waitingKey(event))
-  const bytes = JOURNAL_OVERHEAD_BYTES + guardedBytes(journal.length) + guardedBytes(waiting.length)
+  const guarded = [journal, waiting, EPOCH_KEY_BYTES]
+  const bytes = guarded.reduce((sum, key) => sum + guardedBytes(key.length), JOURNAL_OVERHEAD_BYTES)
   return { event, writer, journalName, journal, waiting, bytes }
 }
 
@@ -121,6 +135,14 @@ export function refusalOf(pending: Pending, frame: Frame): AvisoError | undefine
   )
 }
 
+/** What is done with notifications from the front of the queue. */
+export interface Selected {
+  /** For the next transaction. */
+  readonly items: readonly Pending[]
+  /** Answers that come from memory alone. They are due once the store is known to be the one that is remembered. */
+  readonly known: readonly { readonly pending: Pending; readonly result: PublishResult }[]
+}
+
 /** What {@link selectItems} works with besides the queue. */
 export interface Selection {
   readonly frame: Frame
@@ -132,18 +154,23 @@ export interface Selection {
 
 /**
  * Takes notifications from the front of the queue until the next one does not fit or would write a key twice. So the order is kept.
- * Notifications that are stored already are answered on the way. A repetition of a selected notification becomes its twin.
+ * Notifications that are stored already are found on the way. A repetition of a selected notification becomes its twin.
  */
-export function selectItems(queue: readonly Pending[], selection: Selection): Pending[] {
+export function selectItems(queue: readonly Pending[], selection: Selection): Selected {
   const { frame, most } = selection
   const written: WrittenKeys = new Map()
-  // Two operations: the journal is written, and the key of waiting ingests is read.
+  // Two operations: the journal and the epoch are compared, or the journal is written and the key of waiting ingests is read.
   const budget = { operations: 2, bytes: frame.bytes }
   const selected = new Map<string, Pending>()
+  const known: Selected['known'][number][] = []
   for (const pending of queue) {
     if (pending.done) continue
     const twin = selected.get(pending.identity)
-    if (twin === undefined && isAnswered(pending, selection)) continue
+    const result = twin === undefined ? knownResult(pending, selection) : undefined
+    if (result !== undefined) {
+      known.push({ pending, result })
+      continue
+    }
     if (twin !== undefined && isSame(pending, { key: twin.item.keys.stem, hash: twin.hash })) {
       twin.twins.push(pending)
       pending.done = true
@@ -160,7 +187,7 @@ export function selectItems(queue: readonly Pending[], selection: Selection): Pe
     if (admin !== undefined) written.set(admin, 'admin')
     selected.set(pending.identity, pending)
   }
-  return [...selected.values()]
+  return { items: [...selected.values()], known }
 }
 
 /** Whether a key would be written twice. */
@@ -173,21 +200,17 @@ function clashes({ item }: Pending, written: WrittenKeys): boolean {
   )
 }
 
-/** Answers a notification whose id is known. @returns whether it did. */
-function isAnswered(pending: Pending, { frame, window, strictIds }: Selection): boolean {
+/** The answer to a notification whose id is known. */
+function knownResult(pending: Pending, { frame, window, strictIds }: Selection): PublishResult | undefined {
   const stored = window.get(pending.identity)
-  if (stored === undefined) return false
-  if (isSame(pending, stored)) {
-    settle(pending, { ok: true, receipt: toReceipt(frame.event, stored, true) })
-    return true
-  }
-  if (!strictIds) return false
+  if (stored === undefined) return undefined
+  if (isSame(pending, stored)) return { ok: true, receipt: toReceipt(frame.event, stored, true) }
+  if (!strictIds) return undefined
   const error = new AvisoError(
     'ERR_ID_REUSED',
     'A notification with the same id and source but other content is already stored: give each notification its own id',
   )
-  settle(pending, { ok: false, error })
-  return true
+  return { ok: false, error }
 }
 
 /** What {@link buildAttempt} needs besides the notifications. */
@@ -228,8 +251,8 @@ export function buildAttempt(items: readonly Pending[], parts: AttemptParts): At
   }
   const prev = head.revision.toString()
   const batch: JournalBatch = { batch: parts.batchId, at, prev, first_seq: head.nextSequence, events }
-  const compare: Compare[] = [unchanged(journal, head.revision)]
-  const failure: StoreOperation[] = [{ kind: 'range', range: { key: journal } }]
+  const compare = guardsOf(head, frame)
+  const failure = presentState(frame)
   const bases: Attempt['bases'][number][] = []
   for (const [base, stem] of stems) {
     const key = toBytes(base)
@@ -245,6 +268,34 @@ export function buildAttempt(items: readonly Pending[], parts: AttemptParts): At
   success.push({ kind: 'range', range: { key: waiting } })
   if (parts.isStarving) failure.push({ kind: 'put', key: waiting, value: toBytes(parts.batchId) })
   return { batch, items, bases, request: { compare, success, failure } }
+}
+
+/**
+ * Builds a transaction that changes nothing. It succeeds if the journal is as this ingest knows it, and the store is still the one that it
+ * read. Otherwise the store answers with the present values.
+ */
+export function buildCheck(head: Head, frame: Frame): TxnRequest {
+  // Without an operation, etcd would answer from one member, which may lag behind.
+  const read: StoreOperation = { kind: 'range', range: { key: frame.journal, keysOnly: true } }
+  return { compare: guardsOf(head, frame), success: [read], failure: presentState(frame) }
+}
+
+/** A transaction applies only to the store that this ingest knows: not to another one, nor to an older copy that was put back. */
+function guardsOf(head: Head, { journal }: Frame): Compare[] {
+  // The epoch by its text: another store may have written its own at the same revision.
+  const epoch: Compare =
+    head.epoch === undefined
+      ? unchanged(EPOCH_KEY_BYTES, 0n)
+      : { key: EPOCH_KEY_BYTES, target: 'VALUE', result: 'EQUAL', value: toBytes(head.epoch.epoch) }
+  return [unchanged(journal, head.revision), epoch]
+}
+
+/** Reads the journal and the epoch, in this order. */
+function presentState({ journal }: Frame): StoreOperation[] {
+  return [
+    { kind: 'range', range: { key: journal } },
+    { kind: 'range', range: { key: EPOCH_KEY_BYTES } },
+  ]
 }
 
 function unchanged(key: Uint8Array, revision: Revision): Compare {

@@ -5,18 +5,25 @@
  * transactions have the same guard, so at most one of them is applied. The journal names that one by its batch id. An abandoned
  * transaction is either found there, or can never be applied.
  *
+ * What is remembered belongs to one history of the store. The guard holds the store's epoch, too, and after a silence or a failure the
+ * newest known commit is looked up in the store. If the store is another one, or an older copy was put back, everything is forgotten, and
+ * the store gets a new epoch.
+ *
  * @module
  */
 
-import { AvisoError } from '#shared/errors.ts'
-import type { KeyValue, OperationResult, Revision, Store, TxnResult } from '#shared/store/store.ts'
+import type { Revision, Store, TxnRequest, TxnResult } from '#shared/store/store.ts'
+import { toText } from '#shared/bytes/bytes.ts'
+import { onlyKey, renewEpoch } from '#shared/journal/epoch.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
-import { buildAttempt, type Attempt, type Frame, type Head } from './attempt.ts'
-import type { IdWindow, StoredItem } from './id_window.ts'
+import { buildAttempt, buildCheck, type Attempt, type Frame, type Head } from './attempt.ts'
+import type { IdWindow } from './id_window.ts'
 import { createLedger } from './ledger.ts'
 import type { PublishLimits } from './limits.ts'
-import { settle, toReceipt, type Pending } from './pending.ts'
+import { failUnavailable, failUnknown } from './outcome.ts'
+import type { Pending } from './pending.ts'
+import { createSentAttempts } from './sent.ts'
 import { createStatusCache, readStatus } from './status_document.ts'
 
 export interface CommitterParts {
@@ -26,12 +33,20 @@ export interface CommitterParts {
   readonly random: () => string
   readonly limits: PublishLimits
   readonly strictIds: boolean
+  /** Called when the store was replaced, or an older copy of it was put back. What else is remembered of it is void. */
+  readonly onReplaced: () => void
 }
 
 export interface Committer {
-  readonly window: IdWindow
-  /** The newest known commit. The first call reads it. @throws {AvisoError} The store's error. */
+  window(): IdWindow
+  /** The newest known commit, as the store has it: it is read first, and after a silence or a failure. @throws {AvisoError} The store's error. */
   open(): Promise<Head>
+  /**
+   * Checks that the newest known commit is the newest in the store, now.
+   *
+   * @returns whether it is. If not, what has changed was read. @throws {AvisoError} The store's error.
+   */
+  confirm(): Promise<boolean>
   /**
    * Sends one transaction. `committed`: all items are answered. `lost`: another ingest was faster. Its commits are then read, and items
    * that turn out to be stored by an earlier transaction are answered.
@@ -65,121 +80,103 @@ export class TxnError extends Error {
   }
 }
 
+/** No store can be replaced within this time without one call failing: its members stop, get other data and start. */
+const MAX_SILENCE_MS = 5_000
+
 export function createCommitter(parts: CommitterParts): Committer {
   const { frame, store, clock, limits } = parts
   const { event } = frame
   const ledger = createLedger({ ...parts, event })
-  const statuses = createStatusCache()
-  /** Transactions sent under the present guard that may still appear in the journal. */
-  let sent: Attempt[] = []
+  let statuses = createStatusCache()
+  /** When the store last answered a transaction, in monotonic time; absent after a failure. */
+  let heardAt: number | undefined
+  const sent = createSentAttempts(event)
   /** Revision at which an ingest last wrote the waiting key. */
   let waiting: Revision | undefined
 
-  async function send({ request }: Attempt): Promise<TxnResult> {
-    try {
-      const limit = { clock, ms: limits.attemptMs, late: failUnknown }
-      return await runWithin((signal) => store.txn(request, { signal }), limit)
-    } catch (error) {
-      throw new TxnError(error)
-    }
+  async function send(request: TxnRequest, late: () => never): Promise<TxnResult> {
+    heardAt = undefined
+    const result = await runWithin((signal) => store.txn(request, { signal }), {
+      clock,
+      ms: limits.attemptMs,
+      late,
+    })
+    heardAt = clock.monotonic()
+    return result
+  }
+  function read<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    return runWithin(work, { clock, ms: limits.deadlineMs, late: failUnavailable })
   }
 
   function committed(attempt: Attempt, { revision, results }: TxnResult): CommitOutcome {
-    acknowledge(attempt, ledger.record(revision, attempt.batch))
+    sent.acknowledge(attempt.batch.batch, ledger.record(revision, attempt.batch))
     for (const { base, next } of attempt.bases) statuses.set(base, { revision, ...next.days })
-    forgetSent(true)
-    const last = results.at(-1)
-    const sign = (last === undefined ? undefined : onlyKey(last))?.modRevision ?? 0n
+    sent.forget(true)
+    const sign = onlyKey(results.at(-1))?.modRevision ?? 0n
     const someoneWaits = waiting !== undefined && sign > waiting
     waiting = sign
     return { kind: 'committed', someoneWaits }
   }
 
-  async function learn(attempt: Attempt, { results }: TxnResult): Promise<void> {
-    const [journal, ...present] = results.map(onlyKey)
-    for (const [index, { base }] of attempt.bases.entries()) statuses.set(base, readStatus(present[index]))
-    if ((journal?.modRevision ?? 0n) === ledger.head()?.revision) return
-    const limit = { clock, ms: limits.deadlineMs, late: failUnavailable }
-    const { commits, complete } = await runWithin((signal) => ledger.advance(journal, signal), limit)
-    for (const { batch, stored } of commits) {
-      const own = sent.find((candidate) => candidate.batch.batch === batch)
-      if (own !== undefined) acknowledge(own, stored)
-    }
-    forgetSent(complete)
-  }
-
-  function acknowledge(attempt: Attempt, stored: readonly StoredItem[]): void {
-    for (const [index, pending] of attempt.items.entries()) {
-      const item = stored[index]
-      if (item !== undefined) settle(pending, { ok: true, receipt: toReceipt(event, item, false) })
+  /** Learns from a transaction that did not apply, whose results begin with the journal and the epoch. */
+  async function learn(bases: Attempt['bases'], { results }: TxnResult): Promise<void> {
+    const [journal, epoch, ...present] = results.map(onlyKey)
+    const head = ledger.head()
+    if ((epoch && toText(epoch.value)) !== head?.epoch?.epoch) return startOver()
+    for (const [index, { base }] of bases.entries()) statuses.set(base, readStatus(present[index]))
+    if ((journal?.modRevision ?? 0n) === head?.revision) return
+    const change = await read((signal) => ledger.advance(journal, signal))
+    switch (change.kind) {
+      case 'replaced':
+        return startOver()
+      case 'advanced':
+        for (const { batch, stored } of change.commits) sent.acknowledge(batch, stored)
+        return sent.forget(change.complete)
     }
   }
 
-  /**
-   * Forgets the sent transactions after the journal has changed: each is stored now, or never will be.
-   *
-   * @param fateKnown Whether all commits since are known, and with them which transactions are stored.
-   */
-  function forgetSent(fateKnown: boolean): void {
-    for (const { items } of sent) {
-      for (const pending of items) {
-        if (!fateKnown && pending.maybeStored) settle(pending, { ok: false, error: outcomeUnknown() })
-        pending.maybeStored = false
-      }
-    }
-    sent = []
+  /** Forgets the store that was, and gives the present one a new epoch if nobody has. */
+  async function startOver(): Promise<void> {
+    const lost = ledger.head()?.epoch?.epoch
+    if (lost !== undefined) await read(() => renewEpoch(store, lost, parts.random))
+    ledger.forget()
+    statuses = createStatusCache()
+    waiting = undefined
+    sent.forget(false)
+    parts.onReplaced()
   }
 
   return {
     window: ledger.window,
-    open: async () =>
-      ledger.head() ??
-      runWithin((signal) => ledger.open(signal), { clock, ms: limits.deadlineMs, late: failUnavailable }),
+    open: async () => {
+      const isHeard = heardAt !== undefined && clock.monotonic() - heardAt <= MAX_SILENCE_MS
+      if (!isHeard && !(await read(ledger.isKept))) await startOver()
+      heardAt = clock.monotonic()
+      return ledger.head() ?? read(ledger.open)
+    },
+    confirm: async () => {
+      const head = ledger.head()
+      if (head === undefined) return false
+      const result = await send(buildCheck(head, frame), failUnavailable)
+      if (!result.succeeded) await learn([], result)
+      return result.succeeded
+    },
     commit: async (items, options) => {
       const { isStarving } = options
       const known = { frame, statuses, batchId: parts.random(), now: clock.now() }
       const attempt = buildAttempt(items, { ...options, ...known })
-      sent.push(attempt)
-      const result = await send(attempt)
+      sent.add(attempt)
+      const result = await send(attempt.request, failUnknown).catch((error: unknown) => {
+        throw new TxnError(error)
+      })
       if (!result.succeeded) {
         // This ingest wrote the waiting key itself, so it need not let anyone pass because of it.
         if (isStarving) waiting = result.revision
-        await learn(attempt, result)
+        await learn(attempt.bases, result)
         return { kind: 'lost' }
       }
       return committed(attempt, result)
     },
-    prune: () => {
-      if (sent.length > 0) sent = sent.filter(({ items }) => items.some(({ done }) => !done))
-    },
+    prune: sent.prune,
   }
-}
-
-function onlyKey(result: OperationResult): KeyValue | undefined {
-  return result.kind === 'range' ? result.result.kvs[0] : undefined
-}
-
-/** The error for a notification that was surely not stored. */
-export function storeUnavailable(): AvisoError {
-  return new AvisoError(
-    'ERR_STORE_UNAVAILABLE',
-    'The notification was not stored, because the store cannot be reached or is too busy: send it again',
-  )
-}
-
-/** Fails a call that waited too long for the store and wrote nothing. */
-export function failUnavailable(): never {
-  throw storeUnavailable()
-}
-
-/** The error for a notification that may have been stored. */
-export function outcomeUnknown(): AvisoError {
-  return new AvisoError(
-    'ERR_OUTCOME_UNKNOWN',
-    'The notification may have been stored, or may still be stored: send it again with the same id',
-  )
-}
-
-function failUnknown(): never {
-  throw outcomeUnknown()
 }

@@ -10,20 +10,14 @@ import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
 import type { Logger } from '#shared/logger.ts'
 import { runWithin } from '#shared/time/deadline.ts'
-import { refusalOf, selectItems } from './attempt.ts'
-import {
-  createCommitter,
-  failUnavailable,
-  outcomeUnknown,
-  storeUnavailable,
-  TxnError,
-  type CommitterParts,
-} from './committer.ts'
+import { refusalOf, selectItems, type Selected } from './attempt.ts'
+import { createCommitter, TxnError, type Committer, type CommitterParts } from './committer.ts'
+import { failUnavailable, outcomeUnknown, storeUnavailable } from './outcome.ts'
 import type { Leases } from './leases.ts'
 import { createPace } from './pace.ts'
 import { settle, type Pending } from './pending.ts'
 
-export interface LaneParts extends CommitterParts {
+export interface LaneParts extends Omit<CommitterParts, 'onReplaced'> {
   readonly logger: Logger
   readonly leases: Leases
 }
@@ -41,7 +35,7 @@ const COMMITS_BEFORE_GROWTH = 16
 /** A queue and its worker, which runs only while there is work. */
 export function createLane(parts: LaneParts): Lane {
   const { frame, clock, logger, strictIds, leases } = parts
-  const committer = createCommitter(parts)
+  const committer = createCommitter({ ...parts, onReplaced: () => forget(parts) })
   const pace = createPace(parts)
   const queue: Pending[] = []
   /** Most notifications in a transaction. */
@@ -65,7 +59,9 @@ export function createLane(parts: LaneParts): Lane {
     let items: readonly Pending[] = queue
     try {
       const head = await committer.open()
-      items = selectItems(queue, { frame, window: committer.window, strictIds, most })
+      const selected = selectItems(queue, { frame, window: committer.window(), strictIds, most })
+      if (!(await answerKnown(selected, committer))) return
+      items = selected.items
       const { granted, refused } = await grantLeases(items, parts)
       for (const [ttl, error] of refused) {
         const affected = items.filter(({ item }) => item.ttlSeconds === ttl)
@@ -138,6 +134,24 @@ export function createLane(parts: LaneParts): Lane {
       while (running !== undefined) await running
     },
   }
+}
+
+/**
+ * Answers what memory alone knows, after the store was asked whether it is still the one that is remembered.
+ *
+ * @returns whether it is. @throws {AvisoError} The store's error.
+ */
+async function answerKnown({ known }: Selected, committer: Committer): Promise<boolean> {
+  if (known.length === 0) return true
+  if (!(await committer.confirm())) return false
+  for (const { pending, result } of known) settle(pending, result)
+  return true
+}
+
+/** Forgets what belongs to a store that was replaced. */
+function forget({ frame, leases, logger }: LaneParts): void {
+  leases.forget()
+  logger('error', 'The store was replaced: what was known of it is forgotten', { event: frame.event })
 }
 
 /** Leases for notifications with a time to live. */

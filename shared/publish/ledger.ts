@@ -4,28 +4,36 @@
  * @module
  */
 
+import { isAvisoError } from '#shared/errors.ts'
 import {
   commitsSince,
   lastSequence,
   readCommit,
   toCommit,
   type JournalCommit,
+  type JournalSource,
 } from '#shared/journal/commits.ts'
 import type { JournalBatch } from '#shared/journal/journal.ts'
-import { revisionOfDate, revisionOfSequence, type JournalPosition } from '#shared/journal/positions.ts'
+import { revisionOfDate, revisionOfSequence, type NumberPosition } from '#shared/journal/positions.ts'
 import type { KeyValue, Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { readEpoch } from '#shared/journal/epoch.ts'
 import type { Head } from './attempt.ts'
+import { firstUnused, nextNumber } from './numbers.ts'
 import { createIdWindow, identityOf, type IdWindow, type StoredItem } from './id_window.ts'
 import type { PublishLimits } from './limits.ts'
 
 /** A gap of more notifications than this may begin before the window of ids. It is then worth finding the start of the window. */
 const LONG_GAP = 10_000
 
-const NO_COMMITS: Head = { revision: 0n, nextSequence: 1, atMs: 0 }
+const NO_COMMITS: Head = { revision: 0n, nextSequence: 1, atMs: 0, batch: undefined, epoch: undefined }
+
+/** What has happened to the journal since the known head. */
+export type Change = Advance | { readonly kind: 'replaced' }
 
 /** The commits in the journal since the known head. */
 export interface Advance {
+  readonly kind: 'advanced'
   /** Oldest first: the id of each batch, and its notifications in order. */
   readonly commits: readonly { readonly batch: string; readonly stored: readonly StoredItem[] }[]
   /** Whether these are all commits. If not, the outcome of a transaction sent under the old head may stay unknown. */
@@ -33,15 +41,23 @@ export interface Advance {
 }
 
 export interface Ledger {
-  readonly window: IdWindow
+  window(): IdWindow
   /** The newest known commit; absent before {@link open}. */
   head(): Head | undefined
   /** Reads the journal's head and fills the window. @throws {AvisoError} The store's error. */
   open(signal: AbortSignal): Promise<Head>
-  /** Reads the commits up to the journal's present value. @throws {AvisoError} The store's error; nothing is recorded then. */
-  advance(current: KeyValue | undefined, signal: AbortSignal): Promise<Advance>
+  /**
+   * Reads the commits up to the journal's present value. `replaced`: the known head is not in this store's past. Nothing is recorded then.
+   *
+   * @throws {AvisoError} The store's error; nothing is recorded then.
+   */
+  advance(current: KeyValue | undefined, signal: AbortSignal): Promise<Change>
+  /** Whether the store has the known head in its past, or has compacted that past. @throws {AvisoError} The store's error. */
+  isKept(signal: AbortSignal): Promise<boolean>
   /** Records a commit of this ingest. @returns its notifications, in order. */
   record(revision: Revision, batch: JournalBatch): readonly StoredItem[]
+  /** Forgets everything, because the store is another one. The numbers that were known stay used. */
+  forget(): void
 }
 
 export interface LedgerParts {
@@ -53,13 +69,25 @@ export interface LedgerParts {
 }
 
 export function createLedger({ store, event, limits, strictIds, clock }: LedgerParts): Ledger {
-  const window = createIdWindow({ maxItems: limits.idWindowItems, maxAgeMs: limits.idWindowMs })
+  const createWindow = (): IdWindow =>
+    createIdWindow({ maxItems: limits.idWindowItems, maxAgeMs: limits.idWindowMs })
   const source = { store, event }
+  const startOfWindow = (newest: JournalCommit, signal: AbortSignal): Promise<Revision> =>
+    findStartOfWindow(source, newest, {
+      items: limits.idWindowItems,
+      fromMs: clock.now() - limits.idWindowMs,
+      signal,
+    })
+  const isKept = (signal: AbortSignal): Promise<boolean> => isInPast(source, head, signal)
+  let window = createWindow()
   let head: Head | undefined
+  /** The numbers below may have been given out in a store that this one has replaced. */
+  let usedBelow = 1
 
   const record = (revision: Revision, batch: JournalBatch): StoredItem[] => {
     const atMs = Date.parse(batch.at)
-    head = { revision, nextSequence: batch.first_seq + batch.events.length, atMs }
+    const nextSequence = batch.first_seq + batch.events.length
+    head = { revision, nextSequence, atMs, batch: batch.batch, epoch: head?.epoch }
     return batch.events.map((entry) => {
       const stored: StoredItem = {
         key: entry.key,
@@ -73,54 +101,92 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
       return stored
     })
   }
-  const startOfWindow = async (newest: JournalCommit, signal: AbortSignal): Promise<Revision> => {
-    const firstSequence = Math.max(1, lastSequence(newest) - limits.idWindowItems + 1)
-    const positions = await Promise.all([
-      revisionOfDate(store, event, clock.now() - limits.idWindowMs, { signal }),
-      revisionOfSequence(store, event, BigInt(firstSequence), { signal }),
-    ])
-    return latest(positions)
+  const change = async (known: Head, current: KeyValue | undefined, signal: AbortSignal): Promise<Change> => {
+    if (current === undefined) {
+      if (!(await isKept(signal))) return { kind: 'replaced' }
+      // The journal was deleted. Numbers go on, because listeners end at a jump backwards.
+      head = { ...known, revision: 0n, batch: undefined }
+      return { kind: 'advanced', commits: [], complete: false }
+    }
+    if (current.modRevision < known.revision) return { kind: 'replaced' }
+    const newest = toCommit(source, current)
+    const isLong = newest.batch.first_seq - known.nextSequence > LONG_GAP
+    const found = await commitsSince(source, { known: known.revision, newest, signal }, async () => {
+      const start = isLong ? await startOfWindow(newest, signal) : 0n
+      return start > known.revision ? start : known.revision + 1n
+    })
+    if (found.skipsKnown && !(await isKept(signal))) return { kind: 'replaced' }
+    const commits = found.commits.map(({ revision, batch }) => ({
+      batch: batch.batch,
+      stored: record(revision, batch),
+    }))
+    return { kind: 'advanced', commits, complete: found.complete }
   }
   return {
-    window,
+    window: () => window,
     head: () => head,
     open: async (signal) => {
+      // The epoch first: if the store is replaced between the reads, the guard of the first transaction fails.
+      const epoch = await readEpoch(store, { signal })
       const { commit: newest } = await readCommit(source, undefined, { signal })
-      if (newest === undefined) return (head = NO_COMMITS)
+      const start = { ...NO_COMMITS, epoch }
+      if (newest === undefined) return (head = { ...start, nextSequence: firstUnused(1, usedBelow) })
       const { commits } = await commitsSince(source, { known: 0n, newest, signal }, () =>
         startOfWindow(newest, signal),
       )
+      head = start
       for (const { revision, batch } of commits) record(revision, batch)
-      return head ?? NO_COMMITS
+      const next = nextNumber(newest, epoch)
+      return (head = { ...head, nextSequence: firstUnused(next, usedBelow) })
     },
-    advance: async (current, signal) => {
-      const known = head ?? NO_COMMITS
-      if (current === undefined) {
-        // The journal was deleted. Numbers go on, because listeners end at a jump backwards.
-        head = { ...known, revision: 0n }
-        return { commits: [], complete: false }
-      }
-      const newest = toCommit(source, current)
-      const isLong = newest.batch.first_seq - known.nextSequence > LONG_GAP
-      const found = await commitsSince(source, { known: known.revision, newest, signal }, async () => {
-        const start = isLong ? await startOfWindow(newest, signal) : 0n
-        return start > known.revision ? start : known.revision + 1n
-      })
-      return {
-        commits: found.commits.map(({ revision, batch }) => ({
-          batch: batch.batch,
-          stored: record(revision, batch),
-        })),
-        complete: found.complete,
-      }
-    },
+    advance: (current, signal) => change(head ?? NO_COMMITS, current, signal),
+    isKept,
     record,
+    forget: () => {
+      usedBelow = Math.max(usedBelow, head?.nextSequence ?? 1)
+      head = undefined
+      window = createWindow()
+    },
   }
 }
 
-function latest(positions: readonly JournalPosition[]): Revision {
-  return positions.reduce(
-    (revision, position) => (position.revision > revision ? position.revision : revision),
-    1n,
-  )
+/** Whether the store has a commit in its past, or has compacted that past. */
+async function isInPast(
+  source: JournalSource,
+  head: Head | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (head === undefined || head.revision === 0n) return true
+  try {
+    const { commit } = await readCommit(source, head.revision, { signal })
+    return commit?.revision === head.revision && commit.batch.batch === head.batch
+  } catch (error) {
+    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return true
+    if (isAvisoError(error, 'ERR_FUTURE_POSITION')) return false
+    throw error
+  }
+}
+
+async function findStartOfWindow(
+  { store, event }: JournalSource,
+  newest: JournalCommit,
+  {
+    items,
+    fromMs,
+    signal,
+  }: { readonly items: number; readonly fromMs: number; readonly signal: AbortSignal },
+): Promise<Revision> {
+  const firstSequence = Math.max(1, lastSequence(newest) - items + 1)
+  const positions = await Promise.all([
+    revisionOfDate(store, event, fromMs, { signal }),
+    revisionOfSequence(store, event, BigInt(firstSequence), { signal }),
+  ])
+  return latest(positions)
+}
+
+function latest(positions: readonly NumberPosition[]): Revision {
+  return positions.reduce((revision, position) => {
+    const own = position.revision ?? 1n
+    return own > revision ? own : revision
+  }, 1n)
 }

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
+import { createFlakyStore } from '../contract/hub_flaky_store.ts'
+import { copyOf } from '../support/older_copy.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import {
@@ -309,6 +311,35 @@ describe('hubs in a tree', { timeout: 120_000 }, () => {
         assert.ok([403, 404].includes(response.status), `${path}: ${response.status} ${text}`)
       }
       assert.equal((await top.ask('/api/v1/watch?event=flight')).status, 200)
+    }))
+
+  it('go on by themselves after the store at the top was put back to an older copy', () =>
+    withLevels(async (start) => {
+      const store = createFlakyStore(memory())
+      const top = await start({ store, services: ['rest', 'auth'] })
+      await top.system.ready
+      await top.publish('FOO', 1)
+      const older = await copyOf(store.inner)
+      const bottom = await startOn(start, top)
+      const stream = await bottom.listen('&from_id=1')
+      await top.publish('FOO', 2)
+      await stream.next(({ data }) => data.data?.payload === 'FOO 2')
+      store.inner = older
+      store.breakAll()
+      await stream.next(({ event }) => event === 'connection-closing')
+      const served = async (): Promise<boolean> => {
+        const response = await bottom.ask('/api/v1/watch?event=dissemination&destination=FOO', {}, 'LISTENER')
+        await response.body?.cancel()
+        return response.status === 200
+      }
+      // Its store is another one by its name, which it believes after 15 s.
+      await eventually('it listens', served).catch(() => eventually('it listens', served))
+      const { sequence } = await top.publish('FOO', 3)
+      const again = await bottom.listen('&from_id=1')
+      assert.deepEqual(
+        (await take(again, 2)).map(([, id]) => id),
+        ['dissemination@1', `dissemination@${sequence}`],
+      )
     }))
 
   it('say what is missing where they have no right to relay', () =>

@@ -6,8 +6,8 @@
 
 import { parseCursor } from './cursor.ts'
 import type { Place, StartRequest } from './request.ts'
-import { HistoryCompacted, isAvisoError } from '#shared/errors.ts'
-import { sequenceAt, sharePositions, type JournalPosition } from '#shared/journal/positions.ts'
+import { AvisoError, HistoryCompacted, isAvisoError } from '#shared/errors.ts'
+import { sequenceAt, sharePositions, type NumberPosition } from '#shared/journal/positions.ts'
 import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
 import type { StartPosition } from '#shared/hub/hub.ts'
 
@@ -16,7 +16,7 @@ export type HistoryStart = Extract<StartPosition, { kind: 'revision' }>
 
 /**
  * Finds positions in the journal of an event type. `start` and `end` throw {@link HistoryCompacted} when the
- * place is no longer kept.
+ * place is no longer kept; `start` throws `ERR_EPOCH_CHANGED` for a number that only a store before this one can have given out.
  *
  * The journal is the key that each publish of the event type updates; its history gives the revision of each sequence number and date.
  */
@@ -70,7 +70,7 @@ export async function resolveStart(
 /** Positions from the journals of the store. @param epoch The epoch of the store. */
 export function createPositions(store: Store, epoch: () => string): Positions {
   const positions = sharePositions(store, epoch)
-  const find = (event: string, place: Place): Promise<JournalPosition> =>
+  const find = (event: string, place: Place): Promise<NumberPosition> =>
     place.kind === 'date' ? positions.ofDate(event, place.at) : positions.ofSequence(event, place.sequence)
   return {
     start: async (event, place) => toStart(await find(event, place)),
@@ -91,7 +91,7 @@ export function createPositions(store: Store, epoch: () => string): Positions {
   }
 }
 
-function toStart(position: JournalPosition): HistoryStart {
+function toStart(position: NumberPosition): HistoryStart {
   switch (position.kind) {
     case 'future':
       return { kind: 'revision', revision: position.revision }
@@ -103,15 +103,22 @@ function toStart(position: JournalPosition): HistoryStart {
     }
     case 'compacted':
       throw compacted(position.revision)
+    case 'unknown':
+      throw new AvisoError(
+        'ERR_EPOCH_CHANGED',
+        'This store has never given out the number before the one asked for: it was replaced, or put back to an older copy; start again from a date or from now',
+      )
   }
 }
 
-function toEnd(position: JournalPosition): Revision | undefined {
+function toEnd(position: NumberPosition): Revision | undefined {
   switch (position.kind) {
     case 'found':
       return position.revision
     case 'future':
       return undefined
+    case 'unknown':
+      return position.revision === undefined ? undefined : position.revision - 1n
     case 'compacted':
       throw compacted(position.revision)
   }

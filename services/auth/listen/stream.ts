@@ -11,7 +11,7 @@ import type { ListenMode, ListenRequest } from './request.ts'
 import { isFromTheBeginning, resolveStart, type Positions } from './start.ts'
 import { createStreamFormat, type StreamDialect } from './stream_format.ts'
 import type { Grant, StreamPlace } from '#shared/access/access.ts'
-import { oldestRevisionOf } from '#shared/errors.ts'
+import { isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import type { AnswerBody } from '#shared/handler.ts'
 import { journalKey } from '#shared/journal/journal.ts'
 import type { NotificationFilter } from '#shared/notification/notification.ts'
@@ -63,6 +63,9 @@ interface Span {
 /** How often to start again at the oldest kept revision, when a request for everything finds it compacted. Compaction is rare. */
 const MAX_OLDEST_ATTEMPTS = 3
 
+/** Where a listener of another store can begin here: the whole history is another one. */
+const WHOLE_HISTORY = 1n
+
 /** Most keys to read for the end of history. A request that covers more asks the store for its head instead. */
 const MAX_STATUS_READS = 16
 
@@ -82,7 +85,7 @@ export async function openStream(parts: StreamParts, listening: Listening): Prom
     return await subscribe(parts, { ...listening, place }, { from, end, isTruncated: false })
   } catch (error) {
     place.leave()
-    const oldest = oldestRevisionOf(error)
+    const oldest = isAvisoError(error, 'ERR_EPOCH_CHANGED') ? WHOLE_HISTORY : oldestRevisionOf(error)
     if (oldest === undefined || !dialect.strict) throw error
     const from = { kind: 'revision', revision: oldest } as const
     return compactedStream(formatOf(parts, listening, { from, end: undefined, isTruncated: false }), oldest)

@@ -8,8 +8,8 @@
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { EPOCH_KEY } from '#shared/journal/journal.ts'
-import { toBytes, toText } from '#shared/bytes/bytes.ts'
-import type { KeyRange, Revision, Store, WatchMessage } from '#shared/store/store.ts'
+import { compareBytes, toBytes, toText } from '#shared/bytes/bytes.ts'
+import type { KeyRange, Revision, Store, StoreEvent, WatchMessage } from '#shared/store/store.ts'
 import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -17,6 +17,8 @@ import { randomFraction } from '#shared/time/jitter.ts'
 
 /** Waits between attempts. The first is short, because most disturbances affect one connection. A weak store can bear one a second. */
 const RETRY: BackOffLimits = { firstMs: 20, mostMs: 1_000, steadyShare: 0.5 }
+
+const EPOCH_KEY_BYTES = toBytes(EPOCH_KEY)
 
 /** After a watch that lasted this long, the next wait is short again. */
 const STOOD_MS = 1_000
@@ -55,8 +57,12 @@ interface Progress {
   /** First revision that has not been yielded. */
   next: Revision
   readonly epoch: KnownEpoch
+  /** The last event that was yielded: whether the store still has it tells whether this is still the same history. */
+  seen: StoreEvent | undefined
   /** Whether a connection has stood before. */
   hasStood: boolean
+  /** The store's revision when its epoch was last checked. An epoch that is written later is another one. */
+  checkedAt: Revision
   /** Attempts in a row that brought nothing. */
   failures: number
 }
@@ -74,7 +80,9 @@ export async function* followStore(request: FollowRequest): AsyncGenerator<Watch
   const progress: Progress = {
     next: request.from,
     epoch: request.epoch ?? { known: undefined },
+    seen: undefined,
     hasStood: false,
+    checkedAt: 0n,
     failures: 0,
   }
   let disturbed = false
@@ -133,8 +141,10 @@ async function* watchOnce(
           onOrderViolation?.()
           break
         }
+        refuseOtherEpoch(message.events, progress)
         progress.next = message.revision + 1n
         progress.failures = 0
+        progress.seen = message.events.findLast(({ kind }) => kind === 'put') ?? progress.seen
         yield message
         break
       case 'progress':
@@ -148,21 +158,49 @@ async function* watchOnce(
   }
 }
 
+/** @throws {AvisoError} `ERR_EPOCH_CHANGED` when another process has noticed that the store lost something, and gave it a new epoch. */
+function refuseOtherEpoch(events: readonly StoreEvent[], { epoch, checkedAt }: Progress): void {
+  const written = events.find(({ kind, kv }) => kind === 'put' && compareBytes(kv.key, EPOCH_KEY_BYTES) === 0)
+  if (written === undefined || written.kv.modRevision <= checkedAt) return
+  const text = toText(written.kv.value)
+  // A store without an epoch may get one at any time.
+  epoch.known ||= text
+  if (text !== epoch.known) throw replaced()
+}
+
 /**
- * Checks that this is still the store whose revisions are counted here. The read goes to the quorum. The first message of the watch does
- * not: a member that lags behind may send it.
+ * Checks that this is still the store whose revisions are counted here, with everything that was seen of it. The reads go to the quorum.
+ * The first message of the watch does not: a member that lags behind may send it.
  */
 async function verifyStore(store: Store, progress: Progress, signal: AbortSignal): Promise<void> {
-  const { kvs, revision } = await store.range({ key: toBytes(EPOCH_KEY) }, { signal })
+  const { kvs, revision } = await store.range({ key: EPOCH_KEY_BYTES }, { signal })
   const [kv] = kvs
   const epoch = kv === undefined ? '' : toText(kv.value)
-  // A store without an epoch may get one at any time.
   progress.epoch.known ||= epoch
+  progress.checkedAt = revision
   // The first position may be ahead of the store. A position that this follower has reached cannot be, unless the store went back.
   const isThere = !progress.hasStood || revision >= progress.next - 1n
   progress.hasStood = true
-  if (epoch === progress.epoch.known && isThere) return
-  throw new AvisoError(
+  if (epoch !== progress.epoch.known || !isThere) throw replaced()
+  // A store that went back and was written since is ahead again, but with other data.
+  if (progress.seen !== undefined && !(await isKept(store, progress.seen, signal))) throw replaced()
+}
+
+/** Whether the store has this event in its history, or has compacted that history. */
+async function isKept(store: Store, { kv: seen }: StoreEvent, signal: AbortSignal): Promise<boolean> {
+  try {
+    const { kvs } = await store.range({ key: seen.key, revision: seen.modRevision }, { signal })
+    const [kv] = kvs
+    return kv?.modRevision === seen.modRevision && compareBytes(kv.value, seen.value) === 0
+  } catch (error) {
+    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return true
+    if (isAvisoError(error, 'ERR_FUTURE_POSITION')) return false
+    throw error
+  }
+}
+
+function replaced(): AvisoError {
+  return new AvisoError(
     'ERR_EPOCH_CHANGED',
     'The store was replaced or went back in time; start again from a date or from now',
   )

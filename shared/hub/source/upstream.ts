@@ -7,6 +7,7 @@
  */
 
 import { isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
+import { readEpoch, renewEpoch } from '#shared/journal/epoch.ts'
 import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
 import { prefixRange } from '#shared/bytes/bytes.ts'
 import { onNextTurn } from '#shared/time/turn.ts'
@@ -44,6 +45,8 @@ export interface UpstreamParts {
   readonly onAdvance: () => void
   /** Called before the ring starts over, so that streams can still be ended with what the ring holds. */
   readonly onLoss: (loss: Loss) => void
+  /** Called when a replaced store has its new epoch. */
+  readonly onEpoch: (epoch: string) => void
 }
 
 export interface Upstream {
@@ -130,9 +133,18 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
       parts.onLoss({ kind: 'compacted', oldest })
       await relocate(oldest)
     } else if (isReplaced) {
+      const lost = epoch.known ?? ''
       epoch.known = undefined
       logger('error', 'The store was replaced; starting over', { code })
       parts.onLoss({ kind: 'replaced' })
+      await untilAnswered(
+        async () => {
+          epoch.known = await replaceEpoch(store, lost, random)
+        },
+        parts,
+        stop.signal,
+      )
+      if (epoch.known !== undefined) parts.onEpoch(epoch.known)
       await relocate(1n)
     } else {
       logger('error', 'The store could not be followed; trying again', { code })
@@ -141,19 +153,17 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   }
 
   /** Begins again as at the start, at revision `oldest` or later. */
-  async function relocate(oldest: Revision): Promise<void> {
-    while (!stop.signal.aborted) {
-      try {
+  function relocate(oldest: Revision): Promise<void> {
+    return untilAnswered(
+      async () => {
         const found = await findOrigin(store, stop.signal)
         const origin = found.from < oldest ? { ...found, from: oldest, hasEvent: false } : found
         ring.reset(origin.from)
         standing.restart(origin)
-        return
-      } catch (error) {
-        if (!isAvisoError(error)) throw error
-        await clock.sleep(RETRY_MS, stop.signal)
-      }
-    }
+      },
+      parts,
+      stop.signal,
+    )
   }
 
   const running = keepFollowing(follow, startOver, stop.signal)
@@ -164,6 +174,33 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
       stop.abort()
       await running
     },
+  }
+}
+
+/** The epoch of a store that was replaced, written here if nobody else has. @throws {AvisoError} The store's error. */
+async function replaceEpoch(store: Store, lost: string, random: () => string): Promise<string> {
+  try {
+    return (await renewEpoch(store, lost, random)).epoch
+  } catch (error) {
+    // A relay cannot write. The Aviso that it reads from notices as well.
+    if (!isAvisoError(error, 'ERR_READ_ONLY')) throw error
+    return (await readEpoch(store))?.epoch ?? ''
+  }
+}
+
+/** Tries again until the store answers, or the upstream is closed. */
+async function untilAnswered(
+  work: () => Promise<void>,
+  { clock }: UpstreamParts,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isAvisoError(error)) throw error
+      await clock.sleep(RETRY_MS, signal)
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
-import { readOrCreateEpoch } from '#shared/journal/epoch.ts'
+import { readOrCreateEpoch, renewEpoch } from '#shared/journal/epoch.ts'
 import { EPOCH_KEY } from '#shared/journal/journal.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../../../support/memory_store.ts'
@@ -42,5 +42,27 @@ describe('readOrCreateEpoch()', () => {
         (error) => isAvisoError(error, 'ERR_STORE_PROTOCOL'),
       )
     }
+  })
+})
+
+describe('renewEpoch()', () => {
+  it('replaces the epoch that was lost, once for all who noticed', async () => {
+    const store = createMemoryStore({ clock: systemClock })
+    const { epoch: lost, isRenewed } = await readOrCreateEpoch(store, () => 'one')
+    assert.equal(isRenewed, false)
+    const noticed = await Promise.all(['two', 'three'].map((name) => renewEpoch(store, lost, () => name)))
+    assert.deepEqual(noticed[0], noticed[1])
+    assert.equal(noticed[0]?.isRenewed, true)
+    assert.deepEqual(await renewEpoch(store, lost, () => 'four'), noticed[0])
+    assert.deepEqual(await readOrCreateEpoch(store, () => 'five'), noticed[0])
+  })
+
+  it('writes the first epoch of an empty store', async () => {
+    const store = createMemoryStore({ clock: systemClock })
+    assert.deepEqual(await renewEpoch(store, 'lost', () => 'one'), {
+      epoch: 'one',
+      revision: 2n,
+      isRenewed: false,
+    })
   })
 })

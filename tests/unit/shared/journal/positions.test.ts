@@ -149,7 +149,10 @@ describe('revisionOfSequence()', () => {
       revision: first?.revision,
       index: 0,
     })
-    assert.equal((await revisionOfSequence(store, 'mars', 10n ** 30n)).kind, 'future')
+    const last = commits.reduce((sum, { count }) => sum + count, 0)
+    assert.equal((await revisionOfSequence(store, 'mars', BigInt(last + 1))).kind, 'future')
+    assert.equal((await revisionOfSequence(store, 'mars', BigInt(last + 2))).kind, 'unknown')
+    assert.equal((await revisionOfSequence(store, 'mars', 10n ** 30n)).kind, 'unknown')
   })
 
   it('finds a number in the very commit that history was compacted to', async () => {

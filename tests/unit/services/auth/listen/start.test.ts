@@ -61,7 +61,9 @@ describe('createPositions()', () => {
     assert.deepEqual(await find(sequence(1n)), { kind: 'revision', revision: 2n })
     assert.deepEqual(await find(sequence(2n)), { kind: 'revision', revision: 3n })
     assert.deepEqual(await find(sequence(4n)), { kind: 'revision', revision: 3n, afterIndex: 1 })
-    assert.deepEqual(await find(sequence(9n)), { kind: 'revision', revision: 5n })
+    assert.deepEqual(await find(sequence(6n)), { kind: 'revision', revision: 5n })
+    // Nobody can have seen number 6 here.
+    await assert.rejects(find(sequence(7n)), (error) => isAvisoError(error, 'ERR_EPOCH_CHANGED'))
     assert.deepEqual(await find(date(20)), { kind: 'revision', revision: 3n })
     assert.deepEqual(await find(date(20.001)), { kind: 'revision', revision: 4n })
     assert.deepEqual(await find(date(31)), { kind: 'revision', revision: 5n })
@@ -124,7 +126,10 @@ describe('createPositions()', () => {
 
   it('knows an event type without notifications', async () => {
     const positions = createPositions(createMemoryStore({ clock: systemClock }), () => 'epoch')
-    assert.equal((await positions.start('e', sequence(3n), NONE)).kind, 'revision')
+    assert.equal((await positions.start('e', sequence(1n), NONE)).kind, 'revision')
+    await assert.rejects(positions.start('e', sequence(3n), NONE), (error) =>
+      isAvisoError(error, 'ERR_EPOCH_CHANGED'),
+    )
     assert.equal(await positions.end('e', date(30), NONE), undefined)
     assert.equal(await positions.sequenceAt('e', 1n, NONE), 0n)
   })

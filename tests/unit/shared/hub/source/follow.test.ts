@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { EPOCH_KEY } from '#shared/journal/journal.ts'
-import { toBytes } from '#shared/bytes/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../../../../support/memory_store.ts'
-import type { Revision, Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
+import type { RangeRequest, Revision, Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { followStore, type FollowRequest } from '#shared/hub/source/follow.ts'
 import { putEvent } from '../hub_support.ts'
@@ -19,16 +19,26 @@ interface Scripted {
   readonly starts: (Revision | undefined)[]
   epoch: string
   head: Revision
+  /** Whether the store has what its watches have yielded. */
+  hasPast: boolean
 }
 
 function scripted(...scripts: readonly Script[]): Scripted {
   const memory = createMemoryStore({ clock: createManualClock() })
   const starts: (Revision | undefined)[] = []
-  const state: Scripted = { store: { ...memory, watch, range }, starts, epoch: 'e', head: 1_000n }
+  const state: Scripted = {
+    store: { ...memory, watch, range },
+    starts,
+    epoch: 'e',
+    head: 1_000n,
+    hasPast: true,
+  }
   return state
 
-  function range(): ReturnType<Store['range']> {
-    const { kv } = putEvent(EPOCH_KEY, 1n, state.epoch)
+  function range({ key, revision }: RangeRequest): ReturnType<Store['range']> {
+    const isEpoch = toText(key) === EPOCH_KEY
+    const past = putEvent('/t/a/n', state.hasPast ? (revision ?? 0n) : 3n)
+    const { kv } = isEpoch ? putEvent(EPOCH_KEY, 1n, state.epoch) : past
     return Promise.resolve({ revision: state.head, kvs: [kv], count: 1n, more: false })
   }
   async function* watch(request: WatchRequest): AsyncGenerator<WatchMessage, void, undefined> {
@@ -109,6 +119,50 @@ describe('followStore()', () => {
       }),
       { code: 'ERR_EPOCH_CHANGED' },
     )
+  })
+
+  it('ends where the store went back and is ahead again, with another past', async () => {
+    const script = scripted([500n], [501n])
+    await assert.rejects(
+      follow(script, 9, {
+        onState: ({ connected }) => {
+          if (!connected) script.hasPast = false
+        },
+      }),
+      { code: 'ERR_EPOCH_CHANGED' },
+    )
+  })
+
+  it('ends where another process gives the store a new epoch, not where an old one lies in history', async () => {
+    const yielded: Revision[] = []
+    const memory = createMemoryStore({ clock: createManualClock() })
+    const write = (epoch: string): Promise<unknown> =>
+      memory.txn({
+        compare: [],
+        success: [{ kind: 'put', key: toBytes(EPOCH_KEY), value: toBytes(epoch) }],
+      })
+    await write('before')
+    await write('present')
+    const request = {
+      store: memory,
+      range: { key: toBytes('/'), end: toBytes('0') },
+      from: 1n,
+      clock: createSkippingClock(),
+      random: () => 'random',
+      logger: silentLogger,
+      signal: new AbortController().signal,
+    }
+    await assert.rejects(
+      async () => {
+        for await (const message of followStore(request)) {
+          if (message.kind !== 'revision') continue
+          yielded.push(message.revision)
+          if (yielded.length === 2) await write('next')
+        }
+      },
+      { code: 'ERR_EPOCH_CHANGED' },
+    )
+    assert.deepEqual(yielded, [2n, 3n])
   })
 
   it('knows the store that another follower has seen', async () => {
