@@ -4,7 +4,6 @@
  * @module
  */
 
-import { importJWK } from 'jose'
 import { AvisoError } from '#shared/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '#shared/json/strict_json.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
@@ -132,9 +131,14 @@ function importKey({ jwk, imported }: SetKey, algorithm: Algorithm): Promise<Ver
   const known = imported.get(algorithm)
   if (known !== undefined) return known
   // A key that cannot be imported counts as absent.
-  const importing = importJWK(jwk as Record<string, string>, algorithm).catch(() => undefined)
+  const importing = importWithJose(jwk, algorithm).catch(() => undefined)
   imported.set(algorithm, importing)
   return importing
+}
+
+async function importWithJose(jwk: JsonObject, algorithm: Algorithm): Promise<VerificationKey> {
+  const { importJWK } = await import('jose')
+  return importJWK(jwk as Record<string, string>, algorithm)
 }
 
 /**

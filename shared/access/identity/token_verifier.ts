@@ -5,7 +5,7 @@
  * @module
  */
 
-import { errors, jwtVerify, type JWTVerifyOptions } from 'jose'
+import type { JWTVerifyOptions } from 'jose'
 import type { JsonObject } from '#shared/json/strict_json.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { readCompactToken, type CompactToken } from './compact_token.ts'
@@ -100,6 +100,8 @@ async function verifySignature(
   key: CryptoKey | Uint8Array,
   options: JWTVerifyOptions,
 ): Promise<string | undefined> {
+  // Loaded with the first token: its modules would make every start slower, also where no issuer is configured.
+  const { errors, jwtVerify } = await import('jose')
   try {
     await jwtVerify(text, key, options)
     return undefined
