@@ -1,5 +1,5 @@
 /**
- * Mutants of the security core: each drops or turns one check. A test that does not notice is no test.
+ * Mutants of the security core and of what keeps promises: each drops or turns one check. A test that does not notice is no test.
  *
  * @module
  */
@@ -59,5 +59,10 @@ export const SUITES = {
   config: ['tests/unit/shared/access/settings.test.ts'],
   strict: ['tests/unit/shared/runtime/node_strict.test.ts'],
   json: ['tests/unit/shared/json/strict_json.test.ts'],
+  admission: ['tests/unit/shared/hub/admission.test.ts'],
+  follow: ['tests/unit/shared/hub/source/follow.test.ts'],
+  publisher: ['tests/unit/shared/publish/publisher.test.ts'],
+  positions: ['tests/unit/shared/journal/positions.test.ts'],
+  replaced: ['tests/service/replaced.test.ts'],
   interval: ['tests/unit/shared/access/interval.test.ts'],
 } as const

@@ -11,16 +11,13 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { IDENTITY_MUTANTS } from './identity_mutants.ts'
+import { ALL_MUTANTS } from './all_mutants.ts'
 import { SUITES, type Mutant } from './mutant.ts'
-import { POLICY_MUTANTS } from './policy_mutants.ts'
-import { SERVICE_MUTANTS } from './service_mutants.ts'
-import { VERDICT_MUTANTS } from './verdict_mutants.ts'
 import { isMain } from '../../scripts/is_main.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const MUTANTS = [...IDENTITY_MUTANTS, ...VERDICT_MUTANTS, ...POLICY_MUTANTS, ...SERVICE_MUTANTS]
 const COPIED = ['package.json', 'wrangler-like.config.json', 'services', 'shared', 'scripts', 'tests']
 /** A mutant that makes a test wait for ever is noticed, too. */
 const LIMIT_MS = 90_000
@@ -30,7 +27,7 @@ const UNCHANGED_LIMIT_MS = 400_000
 type Outcome = 'caught' | 'survived' | 'not applied'
 
 async function main(part: string): Promise<number> {
-  const mutants = MUTANTS.filter(({ file }) => file.includes(part))
+  const mutants = ALL_MUTANTS.filter(({ file }) => file.includes(part))
   if (mutants.length === 0) {
     console.error(`error: there is no mutant of a file with "${part}" in its name`)
     return 2
@@ -42,8 +39,8 @@ async function main(part: string): Promise<number> {
   try {
     // Where a test fails anyway, a mutant would seem to be caught.
     const files = new Set(mutants.flatMap(({ tests }) => tests).flatMap((suite) => [...SUITES[suite]]))
-    if (!(await passes(folder, [...files], UNCHANGED_LIMIT_MS)))
-      throw new Error('The tests fail without a mutant, or do not end')
+    const failure = await firstFailure(folder, [...files], UNCHANGED_LIMIT_MS)
+    if (failure !== undefined) throw new Error(`The tests fail without a mutant: ${failure}`)
     for (const mutant of mutants) {
       const outcome = await runMutant(folder, mutant)
       counts[outcome]++
@@ -70,28 +67,60 @@ async function runMutant(folder: string, { file, from, to, tests }: Mutant): Pro
   )
   try {
     const files = tests.flatMap((suite) => [...SUITES[suite]])
-    return (await passes(folder, files)) ? 'survived' : 'caught'
+    return (await firstFailure(folder, files)) === undefined ? 'survived' : 'caught'
   } finally {
     await writeFile(path, original)
   }
 }
 
-function passes(folder: string, files: readonly string[], limitMs = LIMIT_MS): Promise<boolean> {
+/**
+ * Runs test files until a test fails.
+ *
+ * @returns what failed; `undefined` when everything passed.
+ */
+function firstFailure(
+  folder: string,
+  files: readonly string[],
+  limitMs = LIMIT_MS,
+): Promise<string | undefined> {
   const argv = [
     '--disable-warning=ExperimentalWarning',
     '--test',
+    '--test-reporter=tap',
     `--test-timeout=${LIMIT_MS / 2}`,
     '--test-force-exit',
     ...files,
   ]
-  const child = spawn(process.execPath, argv, { cwd: folder, stdio: 'ignore' })
-  const limit = setTimeout(() => child.kill('SIGKILL'), limitMs)
+  // A group of its own, so that the processes of single files end with it.
+  const child = spawn(process.execPath, argv, {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  })
+  let failure: string | undefined
+  const fail = (reason: string): void => {
+    failure ??= reason
+    if (child.pid !== undefined) killGroup(child.pid)
+  }
+  const limit = setTimeout(() => fail(`no end within ${limitMs / 1000} s`), limitMs)
+  const lines = createInterface({ input: child.stdout })
+  lines.on('line', (line) => {
+    if (line.trimStart().startsWith('not ok ')) fail(line.trim())
+  })
   return new Promise((resolve) => {
-    child.once('exit', (code) => {
+    child.once('close', (code) => {
       clearTimeout(limit)
-      resolve(code === 0)
+      resolve(failure ?? (code === 0 ? undefined : `exit code ${code}`))
     })
   })
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // It has just ended.
+  }
 }
 
 if (isMain(import.meta)) process.exitCode = await main(process.argv[2] ?? '')

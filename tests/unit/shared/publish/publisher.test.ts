@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, describe, it } from 'node:test'
 import { AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
+import { readOrCreateEpoch, renewEpoch } from '#shared/journal/epoch.ts'
 import { journalKey, waitingKey } from '#shared/journal/journal.ts'
 import { createPublisher, type PublisherParts } from '#shared/publish/publisher.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
@@ -16,6 +17,8 @@ import {
   item,
   receiptOf,
 } from '../../../contract/publisher_support.ts'
+import { createFlakyStore } from '../../../contract/hub_flaky_store.ts'
+import { copyOf } from '../../../support/older_copy.ts'
 import { createManualClock, createScaledClock } from '../../../support/clock.ts'
 
 const stores: Store[] = []
@@ -214,6 +217,59 @@ describe('createPublisher()', () => {
       )
       assert.equal(checkHistory(await history(store, 'e')).length, 2)
     }
+  })
+
+  it('says that the outcome is unknown where the history that would tell it is compacted', async () => {
+    const store = memory()
+    let isAbandoned = false
+    const abandoning = open({
+      ...store,
+      txn: async (request, options) => {
+        if (!isAbandoned || !writes(request, 'late')) return store.txn(request, options)
+        isAbandoned = false
+        // Nobody can say whether this was applied: others write, and what they wrote is compacted.
+        const other = open(store)
+        for (const name of ['b', 'c', 'd', 'e']) receiptOf((await other.publish([item('e', name)]))[0])
+        await store.compact((await store.status()).revision)
+        return failWith('ERR_OUTCOME_UNKNOWN')
+      },
+    })
+    receiptOf((await abandoning.publish([item('e', 'a')]))[0])
+    isAbandoned = true
+    const [late] = await abandoning.publish([item('e', 'late')])
+    assert.equal(codeOf(late), 'ERR_OUTCOME_UNKNOWN')
+    const { kvs } = await store.range({ key: toBytes('/e/b/late') })
+    assert.deepEqual(kvs, [], 'it is not sent again')
+  })
+
+  it('notices an older copy whose history has been compacted beyond what was lost', async () => {
+    const store = createFlakyStore(memory())
+    await readOrCreateEpoch(store, randomUUID)
+    const publisher = open(store)
+    receiptOf((await publisher.publish([item('e', 'a')]))[0])
+    const older = await copyOf(store.inner)
+    const lost = item('e', 'lost')
+    receiptOf((await publisher.publish([lost]))[0])
+    store.inner = older
+    for (const key of ['x', 'y'])
+      await older.txn({ compare: [], success: [{ kind: 'put', key: toBytes(key), value: toBytes('1') }] })
+    await older.compact((await older.status()).revision)
+    const { replayed, sequence } = receiptOf((await publisher.publish([lost]))[0])
+    assert.deepEqual([replayed, sequence], [false, 1_000_000_001n])
+  })
+
+  it('publishes under no epoch that was renewed, and leaves the lost numbers out', async () => {
+    const store = memory()
+    const { epoch } = await readOrCreateEpoch(store, randomUUID)
+    const publisher = open(store)
+    assert.equal(receiptOf((await publisher.publish([item('e', 'a')]))[0]).sequence, 1n)
+    await renewEpoch(store, epoch, randomUUID)
+    const numbers = []
+    for (const name of ['b', 'c']) {
+      for (const each of [publisher, open(store)])
+        numbers.push(receiptOf((await each.publish([item('e', name + numbers.length)]))[0]).sequence)
+    }
+    assert.deepEqual(numbers, [1_000_000_001n, 1_000_000_002n, 1_000_000_003n, 1_000_000_004n])
   })
 
   it('gives up a store that never answers', async () => {

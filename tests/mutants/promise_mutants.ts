@@ -1,0 +1,89 @@
+/**
+ * Mutants of what keeps the promises about acknowledged notifications and positions.
+ *
+ * @module
+ */
+
+import type { Mutant } from './mutant.ts'
+
+/** Every one. */
+export const PROMISE_MUTANTS: readonly Mutant[] = [
+  {
+    file: 'shared/hub/admission.ts',
+    from: 'if (revision <= upstream.standing.head() + 1n) return',
+    to: 'if (revision <= upstream.standing.head() + 2n) return',
+    tests: ['admission'],
+  },
+  {
+    file: 'shared/hub/admission.ts',
+    from: 'if (revision > head + 1n) {',
+    to: 'if (revision > head + 2n) {',
+    tests: ['admission'],
+  },
+  {
+    file: 'shared/publish/sent.ts',
+    from: 'if (!fateKnown && pending.maybeStored)',
+    to: 'if (false)',
+    tests: ['publisher'],
+  },
+  {
+    file: 'shared/publish/committer.ts',
+    from: 'return sent.forget(change.complete)',
+    to: 'return sent.forget(true)',
+    tests: ['publisher'],
+  },
+  {
+    file: 'shared/publish/attempt.ts',
+    from: 'return [unchanged(journal, head.revision), epoch]',
+    to: 'return [unchanged(journal, head.revision)]',
+    tests: ['publisher', 'replaced'],
+  },
+  {
+    file: 'shared/publish/lane.ts',
+    from: 'if (!(await committer.confirm())) return false',
+    to: '',
+    tests: ['replaced'],
+  },
+  {
+    file: 'shared/publish/committer.ts',
+    from: 'if (lost !== undefined) await read(() => renewEpoch(store, lost, parts.random))',
+    to: '',
+    tests: ['replaced'],
+  },
+  {
+    file: 'shared/publish/ledger.ts',
+    from: "if (current.modRevision < known.revision) return { kind: 'replaced' }",
+    to: '',
+    tests: ['publisher'],
+  },
+  {
+    file: 'shared/publish/ledger.ts',
+    from: 'usedBelow = Math.max(usedBelow, head?.nextSequence ?? 1)',
+    to: '',
+    tests: ['replaced'],
+  },
+  {
+    file: 'shared/hub/source/follow.ts',
+    from: 'if (progress.seen !== undefined && !(await isKept(store, progress.seen, signal))) throw replaced()',
+    to: '',
+    tests: ['follow', 'replaced'],
+  },
+  {
+    file: 'shared/hub/source/follow.ts',
+    from: 'if (text !== epoch.known) throw replaced()',
+    to: '',
+    tests: ['follow'],
+  },
+  {
+    file: 'shared/hub/source/upstream.ts',
+    from: 'return (await renewEpoch(store, lost, random)).epoch',
+    to: "return (await readEpoch(store))?.epoch ?? ''",
+    tests: ['replaced'],
+  },
+  {
+    file: 'shared/journal/positions.ts',
+    from: 'return BigInt(outline?.last ?? 0) < sequence - 1n ?',
+    to: 'return false ?',
+    tests: ['positions', 'replaced'],
+  },
+]
