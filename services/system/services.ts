@@ -9,6 +9,7 @@ import { createAdminService, type AdminService } from '#services/admin/handler.t
 import { createAuthHandler } from '#services/auth/handler.ts'
 import { toHubLimits } from '#services/auth/settings.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
+import { toPublishLimits } from '#services/rest/settings.ts'
 import type { Access } from '#shared/access/access.ts'
 import type { Config, ServiceName } from './settings.ts'
 import { openRemovals } from '#shared/hub/removals.ts'
@@ -89,7 +90,8 @@ function startIngest(parts: ServicesParts, closers: Closers): Handler {
   const { store } = instruments
   const { strictIds, skips } = config.services.rest.vars
   const identity = { ...parts.identity, version }
-  const publisher = createPublisher({ store, clock, random, logger, identity, strictIds })
+  const limits = toPublishLimits(config.services.rest.vars)
+  const publisher = createPublisher({ store, clock, random, logger, identity, strictIds, limits })
   closers.push(publisher.close)
   return createRestHandler({
     publisher: instruments.publisher(publisher),
