@@ -83,8 +83,11 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['shared/service_files', [...GROUND, 'shared/store', 'shared/notification', 'shared/hub/source/follow.ts']],
   ['shared/access/interval.ts', [...GROUND, STORE_PORT]],
   ['shared/access/shapes.ts', [...GROUND, 'shared/config']],
-  ['shared/access/access.ts', [...GROUND, STORE_PORT, 'shared/access/interval.ts']],
   ['shared/access/quota', [...GROUND, 'shared/config']],
+  [
+    'shared/access/access.ts',
+    [...GROUND, STORE_PORT, 'shared/access/interval.ts', 'shared/access/quota/read_cost.ts'],
+  ],
   ['shared/access/audit', GROUND],
   ['shared/access/identity', [...GROUND, 'shared/config', 'shared/access/shapes.ts']],
   [
@@ -154,6 +157,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
     'scripts/aviso/',
     'tests/',
   ],
+  re2js: ['shared/notification/linear_regex.ts', 'tests/'],
   '@valibot/to-json-schema': ['scripts/generate/'],
   ajv: ['tests/'],
   undici: ['shared/runtime/', 'scripts/', 'tests/'],

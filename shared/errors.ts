@@ -119,6 +119,11 @@ export const ERRORS = {
     meaning: 'The body has an encoding that the service does not take.',
     remedy: 'Send it without `Content-Encoding`.',
   },
+  ERR_MISDIRECTED: {
+    status: 421,
+    meaning: 'The service has no identities, and the request is for a name that is not of its own machine.',
+    remedy: 'Ask `127.0.0.1` or `localhost`. Operator: configure `vars.baseUrl` or `vars.identity`.',
+  },
   ERR_TOO_MANY_REQUESTS: {
     status: 429,
     meaning: 'The requester has used up its quota.',

@@ -8,6 +8,7 @@
  */
 
 import type { Access, Listener } from '#shared/access/access.ts'
+import { costOfRead, type ReadCost } from '#shared/access/quota/read_cost.ts'
 import { AvisoError, HistoryCompacted, isAvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
@@ -59,16 +60,11 @@ async function answer(
   request: HandlerRequest,
   { requestId, id }: { readonly requestId: string; readonly id: string },
 ): Promise<Answer> {
-  const { access, clock, schemas, traces } = parts
+  const { access, schemas, traces } = parts
   const listener = await access.forListening(request)
   const { event, sequence } = parseId(id)
   if (!schemas.events.includes(event)) throw notFound()
-  const late = (): never => {
-    throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The search in the history took too long; try again later')
-  }
-  const search = (signal: AbortSignal): Promise<Found> => findEntry(parts, { event, sequence }, signal)
-  const limit = { clock, ms: SEARCH_LIMIT_MS, signal: request.signal, late }
-  const { revision, entry, at } = await runWithin(search, limit)
+  const { revision, entry, at } = await searchWithin(parts, { event, sequence }, listener, request.signal)
   await requireVisible(listener, entry.key)
   const body = {
     id: `${event}@${sequence}`,
@@ -85,6 +81,38 @@ async function answer(
   return jsonResponse(200, body, { 'x-request-id': requestId })
 }
 
+/** Searches within the time limit. A search is about a dozen reads, so it is charged to the listener, whether it finds something or not. */
+async function searchWithin(
+  { store, clock }: TraceParts,
+  id: NotificationId,
+  listener: Listener,
+  signal: AbortSignal,
+): Promise<Found> {
+  const late = (): never => {
+    throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The search in the history took too long; try again later')
+  }
+  const charge = listener.takeRead()
+  const metered = meterReads(store)
+  try {
+    const search = (searching: AbortSignal): Promise<Found> => findEntry(metered.store, id, searching)
+    return await runWithin(search, { clock, ms: SEARCH_LIMIT_MS, signal, late })
+  } finally {
+    charge(metered.cost())
+  }
+}
+
+/** A store that adds up what its reads cost. */
+function meterReads(store: Store): { readonly store: Store; readonly cost: () => ReadCost } {
+  let total: ReadCost = { reads: 0, keys: 0, bytes: 0 }
+  const range: Store['range'] = async (request, options) => {
+    const result = await store.range(request, options)
+    const { reads, keys, bytes } = costOfRead(result)
+    total = { reads: total.reads + reads, keys: total.keys + keys, bytes: total.bytes + bytes }
+    return result
+  }
+  return { store: { ...store, range }, cost: () => total }
+}
+
 interface Found {
   readonly revision: Revision
   readonly entry: JournalEvent
@@ -94,7 +122,7 @@ interface Found {
 
 /** @throws {AvisoError} `ERR_NOT_FOUND`, `ERR_HISTORY_COMPACTED`. */
 async function findEntry(
-  { store }: TraceParts,
+  store: Store,
   { event, sequence }: NotificationId,
   signal: AbortSignal,
 ): Promise<Found> {

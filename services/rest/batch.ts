@@ -10,7 +10,7 @@ import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import type { PublishResult } from '#shared/publish/publish.ts'
 import { SUBMITTED, processedAt } from './answer.ts'
-import { originOfPlace, prepare, publishPrepared, resultsOf } from './ingest.ts'
+import { originOfPlace, prepare, publishPrepared, refusedOutcomes, resultsOf } from './ingest.ts'
 import type { Ingest, Origin, Prepared } from './ingest.ts'
 
 function refuseSize(count: number, most: number): void {
@@ -78,7 +78,10 @@ export async function ingestBatch(
 ): Promise<Answer> {
   refuseSize(bodies.length, ingest.limits.batchItems)
   const prepared = bodies.map((body, index) => prepare(body, originOfPlace(origin, index), ingest))
-  if (prepared.some(({ kind }) => kind === 'refused')) return refusal(prepared, ingest, requestId)
+  if (prepared.some(({ kind }) => kind === 'refused')) {
+    origin.provider.record(refusedOutcomes(prepared))
+    return refusal(prepared, ingest, requestId)
+  }
   const published = await publishPrepared(prepared, origin, ingest)
   const results = resultsOf(prepared, published).map((result, index) => ({ index, ...result }))
   const failures = published.flatMap((result: PublishResult) => (result.ok ? [] : [result.error]))

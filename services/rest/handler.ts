@@ -21,8 +21,8 @@ import type { Logger } from '#shared/logger.ts'
 import { SKIPPED, SUBMITTED, processedAt, storedMembers } from './answer.ts'
 import { ingestBatch } from './batch.ts'
 import { homePage } from './home.ts'
-import { countRefusal, publishItems, toItem } from './ingest.ts'
-import type { Ingest, Origin } from './ingest.ts'
+import { countRefusal, publishOutcome, refusedOutcome, toItem } from './ingest.ts'
+import type { Ingest, Origin, Subject } from './ingest.ts'
 import { INGEST_LIMITS, NOTIFICATION_JSON } from './limits.ts'
 import type { IngestLimits } from './limits.ts'
 import { generationOf } from './form.ts'
@@ -103,13 +103,14 @@ async function ingestOne(
   body: JsonValue,
   origin: Origin,
   ingest: Ingest,
-  requestId: string,
+  { requestId, subject }: { readonly requestId: string; readonly subject: Subject },
 ): Promise<Answer> {
-  const item = toItem(body, origin, ingest)
+  const item = toItem(body, origin, ingest, subject)
   if (item === undefined) return singleAnswer(undefined, ingest, requestId)
-  const [result] = await publishItems([item], origin.provider, ingest.publisher)
+  const [result] = await ingest.publisher.publish([item])
   if (result === undefined) throw new Error('The publisher gave no result')
   if (!result.ok) throw result.error
+  origin.provider.record(publishOutcome(result, item))
   return singleAnswer(result.receipt, ingest, requestId)
 }
 
@@ -119,18 +120,23 @@ function createIngestRoute(ingest: Ingest, access: RestOptions['access']): Route
   return async (request, { requestId }) => {
     const { headers } = request
     let body: JsonValue | undefined
+    let provider: Provider | undefined
+    const subject: Subject = {}
     try {
+      provider = await access.forPublishing(request, requestId)
       refuseCrossSite(headers)
-      const origin = readOrigin(headers, await access.forPublishing(request), random)
+      const origin = readOrigin(headers, provider, random)
       const type = mediaType(headers)
       if (STREAM_TYPES.includes(type)) return ingestStream(request, origin, ingest, requestId)
       const limitBytes = type === BATCH_TYPE ? limits.batchBytes : limits.bodyBytes
       body = parseBody(await readBody(request, { limitBytes, timeoutMs: limits.bodyTimeoutMs, clock }))
       return Array.isArray(body)
         ? await ingestBatch(body as readonly JsonValue[], origin, ingest, requestId)
-        : await ingestOne(body, origin, ingest, requestId)
+        : await ingestOne(body, origin, ingest, { requestId, subject })
     } catch (error) {
       countRefusal(error, ingest)
+      // Whoever was refused as a sender is on record already.
+      provider?.record([refusedOutcome(error, subject)])
       const generation = generationOf(body, headers)
       const isUnknown = isAvisoError(error, 'ERR_UNKNOWN_EVENT')
       const extra = isUnknown ? { configured_event_types: schemas.events.toSorted() } : {}

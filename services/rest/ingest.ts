@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Provider } from '#shared/access/access.ts'
+import type { Provider, PublishOutcome } from '#shared/access/access.ts'
 import { isAvisoError, type AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { toAvisoError } from '#shared/http/respond.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
@@ -42,21 +42,41 @@ export function countRefusal(error: unknown, { onRefused }: Pick<Ingest, 'onRefu
   if (isAvisoError(error) && error.status < 500) onRefused?.(error.code)
 }
 
+/** What is known of a notification so far, for the audit log. */
+export interface Subject {
+  /** The provider's own text until a schema has accepted it. */
+  event?: string
+  key?: string
+}
+
 /** A notification after validation: valid, skipped as configured, or refused. */
 export type Prepared =
   | { readonly kind: 'valid'; readonly generation: Generation; readonly item: PublishItem }
   | { readonly kind: 'skipped'; readonly generation: Generation }
-  | { readonly kind: 'refused'; readonly generation: Generation; readonly error: AvisoError }
+  | {
+      readonly kind: 'refused'
+      readonly generation: Generation
+      readonly error: AvisoError
+      readonly subject: Subject
+    }
 
 /**
+ * @param subject Is told what the notification is about, also when it is refused.
  * @returns the item to publish, or `undefined` when the configuration skips it.
  * @throws {AvisoError} `ERR_UNAUTHENTICATED` or `ERR_FORBIDDEN` when the provider may not publish it; the errors of {@link parseSubmission}
  *   and {@link toPublishItem} for an invalid notification.
  */
-export function toItem(body: JsonValue, origin: Origin, ingest: Ingest): PublishItem | undefined {
+export function toItem(
+  body: JsonValue,
+  origin: Origin,
+  ingest: Ingest,
+  subject: Subject,
+): PublishItem | undefined {
   const submission = parseSubmission(body, origin)
+  subject.event = submission.event
   if (isSkipped(submission, ingest.skips)) return undefined
   const item = toPublishItem(submission, ingest.schemas, ingest.limits.payloadBytes)
+  subject.key = item.keys.stem
   origin.provider.requirePublish(item.event, item.keys.stem)
   return item
 }
@@ -64,22 +84,14 @@ export function toItem(body: JsonValue, origin: Origin, ingest: Ingest): Publish
 /** Validates one notification of several; never throws. */
 export function prepare(body: JsonValue, origin: Origin, ingest: Ingest): Prepared {
   const generation = generationOf(body)
+  const subject: Subject = {}
   try {
-    const item = toItem(body, origin, ingest)
+    const item = toItem(body, origin, ingest, subject)
     return item === undefined ? { kind: 'skipped', generation } : { kind: 'valid', generation, item }
   } catch (error) {
-    return refuse(error, generation, ingest)
+    countRefusal(error, ingest)
+    return { kind: 'refused', generation, error: toAvisoError(error), subject }
   }
-}
-
-/** Counts a refusal of one notification of several. */
-export function refuse(
-  error: unknown,
-  generation: Generation,
-  ingest: Ingest,
-): Extract<Prepared, { kind: 'refused' }> {
-  countRefusal(error, ingest)
-  return { kind: 'refused', generation, error: toAvisoError(error) }
 }
 
 /** The origin of one notification of several. An `Idempotency-Key` of the request, with the place added, becomes the notification's key. */
@@ -95,27 +107,43 @@ export function originOfPlace(
   }
 }
 
-/** Publishes the valid notifications. */
+/** Publishes the valid notifications, and records in the audit log what became of each. */
 export async function publishPrepared(
   prepared: readonly Prepared[],
   { provider }: Origin,
   { publisher }: Ingest,
 ): Promise<readonly PublishResult[]> {
   const items = prepared.flatMap((each) => (each.kind === 'valid' ? [each.item] : []))
-  return items.length === 0 ? [] : publishItems(items, provider, publisher)
+  const results = items.length === 0 ? [] : await publisher.publish(items)
+  const stored = results.flatMap((result, index) => publishOutcome(result, items[index]))
+  const outcomes = [...refusedOutcomes(prepared), ...stored]
+  if (outcomes.length > 0) provider.record(outcomes)
+  return results
 }
 
-/** Publishes, and records the stored notifications in the audit log. */
-export async function publishItems(
-  items: readonly PublishItem[],
-  provider: Provider,
-  publisher: Publisher,
-): Promise<readonly PublishResult[]> {
-  const results = await publisher.publish(items)
-  for (const result of results) {
-    if (result.ok && !result.receipt.replayed) provider.published(result.receipt.event)
-  }
-  return results
+/** What became of a notification, for the audit log: nothing for one that was known already. */
+export function publishOutcome(
+  result: PublishResult,
+  item: PublishItem | undefined,
+): readonly PublishOutcome[] {
+  if (!result.ok) return [refusedOutcome(result.error, { event: item?.event, key: item?.keys.stem })]
+  const { event, key, sequence, replayed } = result.receipt
+  return replayed ? [] : [{ kind: 'published', event, key, sequence }]
+}
+
+/** The outcomes of the notifications that were refused before they reached the store. */
+export function refusedOutcomes(prepared: readonly Prepared[]): readonly PublishOutcome[] {
+  return prepared.flatMap((each) =>
+    each.kind === 'refused' ? [refusedOutcome(each.error, each.subject)] : [],
+  )
+}
+
+/** The outcome of a notification that was refused, or of a request. */
+export function refusedOutcome(
+  error: unknown,
+  subject: { readonly event?: string | undefined; readonly key?: string | undefined } = {},
+): PublishOutcome {
+  return { kind: 'refused', code: toAvisoError(error).code, ...subject }
 }
 
 /** One result per prepared notification, in their order. `published` has the results of the valid ones. */

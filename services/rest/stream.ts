@@ -14,7 +14,7 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { within } from '#shared/time/deadline.ts'
 import { failureResult } from './answer.ts'
-import { originOfPlace, prepare, publishPrepared, refuse, resultsOf } from './ingest.ts'
+import { countRefusal, originOfPlace, prepare, publishPrepared, refusedOutcome, resultsOf } from './ingest.ts'
 import type { Ingest, Origin, Prepared } from './ingest.ts'
 import { NOTIFICATION_JSON } from './limits.ts'
 
@@ -105,7 +105,8 @@ function parseLine(line: Line, origin: Origin, ingest: Ingest): Prepared {
     const body = parseStrictJson(line.bytes, NOTIFICATION_JSON)
     return prepare(body, originOfPlace(origin, line.number), ingest)
   } catch (error) {
-    return refuse(error, 2, ingest)
+    countRefusal(error, ingest)
+    return { kind: 'refused', generation: 2, error: toAvisoError(error), subject: {} }
   }
 }
 
@@ -182,6 +183,7 @@ export function ingestStream(
           if (reader !== undefined) await pump(readGroups(reader, bounds), sink, origin, ingest)
         } catch (error) {
           const failure = toAvisoError(error)
+          origin.provider.record([refusedOutcome(failure)])
           if (failure.status >= 500)
             ingest.logger('error', failure.message, { code: failure.code, request_id: requestId })
           sink.write([{ ...failureResult(failure, 2), request_id: requestId }])

@@ -5,21 +5,24 @@
  */
 
 import type { Access } from '#shared/access/access.ts'
-import { createAccessControl } from '#shared/access/access_control.ts'
+import { createAccessControl, type AccessControlParts } from '#shared/access/access_control.ts'
 import { createAudit, silentAudit, type Audit, type AuditSink } from '#shared/access/audit/audit.ts'
 import { createIdentityChain } from '#shared/access/identity/chain.ts'
-import { createCounters } from '#shared/access/identity/counters.ts'
+import { createCounters, type Count } from '#shared/access/identity/counters.ts'
 import type { FetchGet } from '#shared/access/identity/dependency.ts'
 import type { ReadSecret } from '#shared/secret.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
+import { forOwnMachine } from '#shared/access/own_machine.ts'
 import { createAddressOf } from '#shared/access/policy/address.ts'
 import { createEcpds } from '#shared/access/policy/destinations.ts'
 import { createPolicy, type DestinationRights, type Policy } from '#shared/access/policy/policy.ts'
-import { createIdentify, type Identify } from '#shared/access/policy/requester.ts'
+import { createIdentify, type AddressOf, type Identify } from '#shared/access/policy/requester.ts'
 import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
 import type { IdentitySettings } from '#shared/access/identity/settings.ts'
 import type { PolicySettings } from '#shared/access/policy/settings.ts'
 import type { Config } from './settings.ts'
+import type { Handler } from '#shared/handler.ts'
+import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -43,12 +46,16 @@ export interface SystemAccessParts extends AccessPowers {
   readonly logger: Logger
   /** Finds the secrets that the configuration names. */
   readonly readSecret: ReadSecret
+  /** Public address. */
+  readonly baseUrl: () => string
 }
 
 /** Access of a system, for all of its services. */
 export interface SystemAccess extends Access {
   /** @returns the counters of identity and policy, and the number of records that the audit log has lost. */
   counts(): Readonly<Record<string, number>>
+  /** Puts the door of the profile before a handler. Without identities only this machine is let in, and no web page of another origin. */
+  guard(handler: Handler): Handler
   /** Replaces the policy, for open streams too. @throws {AvisoError} `ERR_CONFIG` for invalid rules; the old policy then stays. */
   replacePolicy(config: PolicySettings): void
   /** Writes the rest of the audit log. */
@@ -66,8 +73,15 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   const audit = auditSink === undefined ? silentAudit : createAudit({ sink: auditSink, clock, logger })
   const counters = createCounters()
   const counts = (): Readonly<Record<string, number>> => ({ ...counters.values(), audit_lost: audit.lost() })
+  const addressOf = createAddressOf(config.vars.quota.trustedProxies)
   if (identity === 'none') {
-    return { ...createOpenAccess(audit), counts, replacePolicy: () => undefined, close: audit.close }
+    return {
+      ...createOpenAccess(audit, addressOf),
+      counts,
+      guard: (handler) => guardOwnMachine(handler, parts, counters.count),
+      replacePolicy: () => undefined,
+      close: audit.close,
+    }
   }
   const tools: IdentityParts = {
     fetch: parts.fetchVerdict ?? ((url, init) => globalThis.fetch(url, init)),
@@ -77,26 +91,22 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
     logger,
     count: counters.count,
   }
-  const identify = openIdentify(identity, parts, { ...tools, audit })
+  const identify = openIdentify(identity, parts, { ...tools, audit, addressOf })
   const rights = createStreamRights(tools)
   let policy = openPolicy(config.vars.policy, parts.schemas, tools)
-  const { streamsPerPrincipal, opensPerPrincipal, readsPerPrincipal, publishesPerPrincipal } =
-    config.vars.quota
   const access = createAccessControl({
     identify,
     policy: () => policy,
     audit,
     rights,
-    quota: {
-      listening: { streams: streamsPerPrincipal, opens: opensPerPrincipal, reads: readsPerPrincipal },
-      publishing: publishesPerPrincipal,
-    },
+    quota: quotaOf(config),
     clock,
     count: counters.count,
   })
   return {
     ...access,
     counts,
+    guard: (handler) => handler,
     replacePolicy: (changed) => {
       policy = openPolicy(changed, parts.schemas, tools)
       rights.checkAll()
@@ -111,12 +121,48 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
 function openIdentify(
   { providers, realm }: Exclude<IdentitySettings, 'none'>,
   { config }: SystemAccessParts,
-  tools: IdentityParts & { readonly audit: Audit },
+  tools: IdentityParts & { readonly audit: Audit; readonly addressOf: AddressOf },
 ): Identify {
-  const { trustedProxies, wrongCredentialsPerAddress: failures } = config.vars.quota
+  const { wrongCredentialsPerAddress: failures } = config.vars.quota
   const opened = providers.map((provider) => openProvider(provider, realm, tools))
   const chain = createIdentityChain({ ...tools, providers: opened })
-  return createIdentify({ ...tools, chain, addressOf: createAddressOf(trustedProxies), failures })
+  return createIdentify({ ...tools, chain, failures })
+}
+
+/** The limits of listening and publishing. */
+function quotaOf({ services, vars }: Config): AccessControlParts['quota'] {
+  const { quota } = vars
+  return {
+    listening: {
+      perIdentity: {
+        streams: quota.streamsPerPrincipal,
+        opens: quota.opensPerPrincipal,
+        reads: quota.readsPerPrincipal,
+      },
+      perAddress: {
+        streams: quota.streamsPerAddress,
+        opens: quota.opensPerAddress,
+        reads: quota.readsPerAddress,
+      },
+      streams: services.auth.vars.maxStreams,
+      reserves: { identities: quota.streamsForIdentities, relays: quota.streamsForRelays },
+    },
+    publishing: { perIdentity: quota.publishesPerPrincipal, perAddress: quota.publishesPerAddress },
+  }
+}
+
+function guardOwnMachine(
+  handler: Handler,
+  { baseUrl, random, logger }: SystemAccessParts,
+  count: Count,
+): Handler {
+  return forOwnMachine(handler, {
+    baseUrl,
+    refuse: (request, error, foreign) => {
+      count(foreign === 'host' ? 'foreign_host_refused' : 'foreign_page_refused')
+      return errorResponse(error, { requestId: requestIdOf(request, random), logger })
+    },
+  })
 }
 
 function openPolicy(rules: PolicySettings, schemas: Schemas, tools: IdentityParts): Policy {

@@ -93,7 +93,14 @@ export function startSystem(parts: SystemParts): System {
   }
 
   function serve(services: readonly ServiceName[]): Handler {
-    return createDispatcher(parts.config, services, { dispatch, readiness, instruments, random, logger })
+    const dispatcher = createDispatcher(parts.config, services, {
+      dispatch,
+      readiness,
+      instruments,
+      random,
+      logger,
+    })
+    return access.guard(dispatcher)
   }
 
   function dispatch(service: ServiceName): Handler {

@@ -6,9 +6,11 @@
  * @module
  */
 
+import type { AvisoErrorCode } from '#shared/errors.ts'
 import type { HandlerRequest } from '#shared/handler.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 import type { IntervalSet } from './interval.ts'
+import type { ReadCost } from './quota/read_cost.ts'
 
 /**
  * Answers for one request at a time. It never reads the body.
@@ -20,8 +22,12 @@ import type { IntervalSet } from './interval.ts'
 export interface Access {
   /** Who wants to listen or to read. {@link Listener.grant} then says what the listener may see. */
   forListening(request: HandlerRequest): Promise<Listener>
-  /** Who wants to publish. {@link Provider.requirePublish} then decides for each notification. */
-  forPublishing(request: HandlerRequest): Promise<Provider>
+  /**
+   * Who wants to publish. {@link Provider.requirePublish} then decides for each notification.
+   *
+   * @param requestId For the audit log.
+   */
+  forPublishing(request: HandlerRequest, requestId?: string): Promise<Provider>
   /**
    * Who administrates. A request that changes something is recorded in the audit log before it is carried out.
    *
@@ -34,6 +40,12 @@ export interface Access {
 export interface Listener {
   /** Name for figures, never a secret. */
   readonly name: string
+  /**
+   * Begins reads of stored keys whose rights are checked afterwards. As {@link Grant.takeRead}.
+   *
+   * @throws {AvisoError} `ERR_TOO_MANY_REQUESTS`.
+   */
+  takeRead(): ChargeRead
   /**
    * The right to see ranges of keys.
    *
@@ -59,11 +71,19 @@ export interface Grant {
   readonly relay?: RelayGrant | undefined
   /** When the credential ends, in milliseconds since the epoch; absent: never. */
   readonly endsAt: number | undefined
-  /** Counts one read of stored keys. @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` when the listener reads too often. */
-  takeRead(): void
+  /**
+   * Begins a read of stored keys. The cost is known afterwards, and may exceed what is left: then the next read has to wait.
+   *
+   * @returns a function that takes the cost. A read that fails before it costs one unit.
+   * @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` when the listener has read too much.
+   */
+  takeRead(): ChargeRead
   /** @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` when the listener has too many streams open, or opens streams too often. */
   takePlace(about: StreamSubject): StreamPlace
 }
+
+/** Takes the cost of a read. */
+export type ChargeRead = (cost: ReadCost) => void
 
 /** What a relay may read. A relay is another Aviso whose hub (its shared reader of the store) reads from this service. */
 export interface RelayGrant {
@@ -100,12 +120,29 @@ export type LostRight =
 export interface Provider {
   /**
    * @param key The notification's key as text, e.g. `/ec/diss/MACI/…`.
-   * @throws {AvisoError} `ERR_UNAUTHENTICATED`, `ERR_FORBIDDEN`.
+   * @throws {AvisoError} `ERR_UNAUTHENTICATED`, `ERR_FORBIDDEN`, and `ERR_TOO_MANY_REQUESTS` for a sender without an identity. They are not
+   *   yet on record.
    */
   requirePublish(event: string, key: string): void
-  /** Records one published notification in the audit log. */
-  published(event: string): void
+  /** Records in the audit log what became of notifications of one request. */
+  record(outcomes: readonly PublishOutcome[]): void
 }
+
+/** What became of a notification. */
+export type PublishOutcome =
+  | {
+      readonly kind: 'published'
+      readonly event: string
+      readonly key: string
+      readonly sequence: bigint
+    }
+  /** Refused, or not surely stored. Event type and key are there as far as they were read; the event type is the sender's own text. */
+  | {
+      readonly kind: 'refused'
+      readonly code: AvisoErrorCode
+      readonly event?: string | undefined
+      readonly key?: string | undefined
+    }
 
 /** Sender of an administrative request. */
 export interface Administrator {

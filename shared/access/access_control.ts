@@ -9,12 +9,12 @@ import type { Access } from './access.ts'
 import { createAdministration } from './administration.ts'
 import type { Audit } from './audit/audit.ts'
 import type { Count } from './identity/counters.ts'
-import { createListening, type ListeningQuota } from './listening.ts'
+import { createListening } from './listening.ts'
+import type { ListeningQuota } from './listening_limits.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Identify } from './policy/requester.ts'
 import type { StreamRights } from './policy/stream_rights.ts'
-import { createPublishing } from './publishing.ts'
-import type { Rate } from './quota/buckets.ts'
+import { createPublishing, type PublishingQuota } from './publishing.ts'
 
 /** Everything that access control works with. */
 export interface AccessControlParts {
@@ -24,8 +24,7 @@ export interface AccessControlParts {
   readonly audit: Audit
   /** Checks the rights of open streams again. */
   readonly rights: StreamRights
-  /** Limits of one identity. */
-  readonly quota: { readonly listening: ListeningQuota; readonly publishing: Rate }
+  readonly quota: { readonly listening: ListeningQuota; readonly publishing: PublishingQuota }
   readonly clock: Clock
   readonly count: Count
 }

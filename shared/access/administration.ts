@@ -7,9 +7,9 @@
 import type { HandlerRequest } from '#shared/handler.ts'
 import { rawPath } from '#shared/http/route.ts'
 import type { Access } from './access.ts'
-import type { Audit, AuditSubject } from './audit/audit.ts'
+import type { Audit } from './audit/audit.ts'
 import type { Policy } from './policy/policy.ts'
-import { displayName, refuse, subjectOf, type Identify } from './policy/requester.ts'
+import { displayName, refuse, subjectOf, type Identify, type Requester } from './policy/requester.ts'
 
 /** Everything that the administrative side works with. */
 export interface AdministrationParts {
@@ -29,9 +29,8 @@ export function createAdministration({
 }: AdministrationParts): Access['forAdministration'] {
   return async (request) => {
     const requester = await identify(request)
-    const { identity } = requester
-    if (!policy().isAdmin(identity)) throw refuse(audit, identity, requester.refusal())
-    recordAdministration(audit, subjectOf(identity), request)
+    if (!policy().isAdmin(requester.identity)) throw refuse(audit, requester, requester.refusal())
+    recordAdministration(audit, requester, request)
     return { name: displayName(requester) }
   }
 }
@@ -39,9 +38,10 @@ export function createAdministration({
 /** Records a request that changes something, before it is carried out. A request that only reads is recorded only when it is refused. */
 export function recordAdministration(
   audit: Audit,
-  who: AuditSubject | undefined,
+  { identity, from }: Pick<Requester, 'identity' | 'from'>,
   request: HandlerRequest,
 ): void {
   if (READING_METHODS.includes(request.method)) return
-  audit.record({ action: 'administered', who, reason: `${request.method} ${rawPath(request.url)}` })
+  const reason = `${request.method} ${rawPath(request.url)}`
+  audit.record({ action: 'administered', who: subjectOf(identity), ...from, reason })
 }

@@ -55,13 +55,13 @@ export async function authoriseRead(
   }
   const { keys: visible, validUntil } = await policy().visible(identity, requested)
   const decision = decideAccess(requested, visible)
-  const refused = (): AvisoError => refuse(audit, identity, requester.refusal(), { keys: shown() })
+  const refused = (): AvisoError => refuse(audit, requester, requester.refusal(), { keys: shown() })
   switch (decision.kind) {
     case 'whole':
       break
     case 'narrowed':
       if (wide === 'refuse' || !ranges.every((range) => mayNarrow(range, visible))) throw refused()
-      audit.record({ action: 'narrowed', who: subjectOf(identity), keys: shown() })
+      audit.record({ action: 'narrowed', who: subjectOf(identity), ...requester.from, keys: shown() })
       break
     case 'refused':
       throw refused()

@@ -6,53 +6,71 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
+import type { HandlerRequest } from '#shared/handler.ts'
 import type { KeyRange } from '#shared/store/store.ts'
-import type { Access, Administrator, Grant, Listener, Provider } from './access.ts'
+import type { Access, Administrator, Grant } from './access.ts'
 import { recordAdministration } from './administration.ts'
 import { silentAudit, type Audit } from './audit/audit.ts'
 import { describeRanges } from './authorise_read.ts'
 import { normalise, toInterval } from './interval.ts'
 import { withoutInternal } from './policy/decision.ts'
-import { ANONYMOUS, FORBIDDEN, refuse } from './policy/requester.ts'
+import { ANONYMOUS, FORBIDDEN, originOf, refuse, type AddressOf, type Requester } from './policy/requester.ts'
+import { recordPublications } from './publications.ts'
 
-/** Access that looks at no credential. */
-export function createOpenAccess(audit: Audit = silentAudit): Access {
-  const listener: Listener = {
-    name: ANONYMOUS,
-    grant: async (ranges) => grantAll(audit, ranges),
-  }
-  const provider: Provider = {
-    requirePublish: () => undefined,
-    published: (event) => audit.published(undefined, event),
-  }
+/** Who sends a request, as far as open access knows. */
+type Sender = Pick<Requester, 'identity' | 'from'>
+
+/** Access that looks at no credential. @param addressOf For the audit log. */
+export function createOpenAccess(
+  audit: Audit = silentAudit,
+  addressOf: AddressOf = ({ peer }) => peer,
+): Access {
   const administrator: Administrator = { name: ANONYMOUS }
+  const senderOf = (request: HandlerRequest, requestId?: string): Sender => ({
+    identity: undefined,
+    from: originOf(addressOf(request), requestId),
+  })
   return {
-    forListening: () => Promise.resolve(listener),
-    forPublishing: () => Promise.resolve(provider),
+    forListening: (request) => {
+      const sender = senderOf(request)
+      return Promise.resolve({
+        name: ANONYMOUS,
+        takeRead: () => () => undefined,
+        grant: async (ranges) => grantAll(audit, sender, ranges),
+      })
+    },
+    forPublishing: (request, requestId) => {
+      const sender = senderOf(request, requestId)
+      return Promise.resolve({
+        requirePublish: () => undefined,
+        record: (outcomes) => recordPublications(audit, sender, outcomes),
+      })
+    },
     forAdministration: async (request) => {
-      recordAdministration(audit, undefined, request)
+      recordAdministration(audit, senderOf(request), request)
       return administrator
     },
   }
 }
 
 /** A grant of everything that is not internal. It never has a relay, because only a rule of the policy makes a requester a relay. */
-function grantAll(audit: Audit, ranges: readonly KeyRange[]): Grant {
+function grantAll(audit: Audit, sender: Sender, ranges: readonly KeyRange[]): Grant {
   const keys = withoutInternal(normalise(ranges.map(toInterval)))
   if (keys.length === 0) {
     const forbidden = new AvisoError('ERR_FORBIDDEN', FORBIDDEN)
-    throw refuse(audit, undefined, forbidden, { keys: describeRanges(ranges) })
+    throw refuse(audit, sender, forbidden, { keys: describeRanges(ranges) })
   }
   return {
     keys,
     endsAt: undefined,
-    takeRead: () => undefined,
+    takeRead: () => () => undefined,
     takePlace: (subject) => {
       let isOver = false
       return {
         hold: () => {
           if (isOver) return
-          audit.record({ action: 'opened', who: undefined, ...subject, keys: describeRanges(ranges) })
+          const keys = describeRanges(ranges)
+          audit.record({ action: 'opened', who: undefined, ...sender.from, ...subject, keys })
         },
         leave: () => {
           isOver = true

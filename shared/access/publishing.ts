@@ -10,8 +10,17 @@ import type { Access } from './access.ts'
 import type { Audit } from './audit/audit.ts'
 import type { Count } from './identity/counters.ts'
 import type { Policy } from './policy/policy.ts'
-import { refuse, subjectOf, type Identify } from './policy/requester.ts'
+import { networkIn, refuse, type Identify } from './policy/requester.ts'
+import { recordPublications } from './publications.ts'
 import { createBuckets, tooMany, type Rate } from './quota/buckets.ts'
+
+/** How often may be published. */
+export interface PublishingQuota {
+  /** Requests of one identity. */
+  readonly perIdentity: Rate
+  /** Notifications of one address that come without an identity: a batch or a stream holds many. */
+  readonly perAddress: Rate
+}
 
 /** Everything that the publishing side works with. */
 export interface PublishingParts {
@@ -20,27 +29,38 @@ export interface PublishingParts {
   readonly audit: Audit
   readonly clock: Clock
   readonly count: Count
-  /** Requests of one identity. */
-  readonly quota: Rate
+  readonly quota: PublishingQuota
 }
+
+/** The bucket of all whose address is not known. */
+const UNKNOWN_ADDRESS = 'unknown'
 
 /** The publishing side of access control. */
 export function createPublishing(parts: PublishingParts): Access['forPublishing'] {
   const { identify, policy, audit, clock, count, quota } = parts
-  const requests = createBuckets(clock, quota)
-  return async (request) => {
-    const requester = await identify(request)
-    const { name, identity } = requester
+  const requests = createBuckets(clock, quota.perIdentity)
+  const notifications = createBuckets(clock, quota.perAddress)
+
+  /** Takes one notification of a sender without an identity. */
+  function takeNameless(network: string): void {
+    if (notifications.take(network)) return
+    count('address_publishing_limited')
+    throw tooMany('notifications without an identity', notifications.retryAfterSeconds(network))
+  }
+
+  return async (request, requestId) => {
+    const requester = await identify(request, requestId)
+    const { name, identity, from } = requester
     if (identity !== undefined && !requests.take(name)) {
       count('publishing_limited')
-      throw refuse(audit, identity, tooMany('requests', requests.retryAfterSeconds(name)))
+      throw refuse(audit, requester, tooMany('requests', requests.retryAfterSeconds(name)))
     }
     return {
       requirePublish(event, key) {
-        if (policy().mayPublish(identity, { event, key: toBytes(key) })) return
-        throw refuse(audit, identity, requester.refusal(), { event, keys: [key] })
+        if (!policy().mayPublish(identity, { event, key: toBytes(key) })) throw requester.refusal()
+        if (identity === undefined) takeNameless(networkIn(from) ?? UNKNOWN_ADDRESS)
       },
-      published: (event) => audit.published(subjectOf(identity), event),
+      record: (outcomes) => recordPublications(audit, requester, outcomes),
     }
   }
 }

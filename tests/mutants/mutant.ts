@@ -55,6 +55,8 @@ export const SUITES = {
   parity: ['tests/parity/auth_1x.test.ts', 'tests/parity/auth_2x.test.ts'],
   hostile: ['tests/service/hostile.test.ts'],
   streams: ['tests/service/identity_streams.test.ts'],
+  shares: ['tests/unit/shared/access/listening_limits.test.ts', 'tests/service/shares.test.ts'],
+  ownMachine: ['tests/service/own_machine.test.ts'],
   launcher: ['tests/unit/scripts/serve/options.test.ts'],
   config: ['tests/unit/shared/access/settings.test.ts'],
   strict: ['tests/unit/shared/runtime/node_strict.test.ts'],

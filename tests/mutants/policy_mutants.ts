@@ -147,7 +147,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: policy('requester'),
-    from: 'if (address !== undefined) failures.take(address)',
+    from: 'if (network !== undefined) failures.take(network)',
     to: '',
     tests: ['requester'],
   },
@@ -183,13 +183,13 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/access/publishing.ts',
-    from: 'if (policy().mayPublish(identity, { event, key: toBytes(key) })) return',
-    to: 'return',
+    from: 'if (!policy().mayPublish(identity, { event, key: toBytes(key) })) throw requester.refusal()',
+    to: '',
     tests: ['publishing'],
   },
   {
     file: 'shared/access/administration.ts',
-    from: 'if (!policy().isAdmin(identity)) throw',
+    from: 'if (!policy().isAdmin(requester.identity)) throw',
     to: 'if (false) throw',
     tests: ['administration'],
   },

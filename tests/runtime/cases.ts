@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { request } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 import { readEvents, readLines } from '../support/streams.ts'
 import type { TestServer } from '../support/server.ts'
@@ -100,6 +101,26 @@ export function runtimeCases(name: string, start: () => Promise<TestServer>): vo
       await stream.close()
     })
 
+    it('is for this machine: no name that a page may have bound to it, and no write by a page of another origin', async () => {
+      const before = await range(server.url, '/ec/mars/')
+      const body = JSON.stringify(cloudEvent('mars', { ...MARS, step: '40' }, 'x'))
+      const statusOf = (method: string, path: string, headers: Readonly<Record<string, string>>) =>
+        statusOfRequest(`${server.url}${path}`, { method, headers, body: method === 'POST' ? body : '' })
+      const { host } = new URL(server.url)
+      const rebound = { host: 'evil.example', origin: 'http://evil.example', 'sec-fetch-site': 'same-origin' }
+      const foreign = { host, origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }
+      const neighbour = { host, origin: 'http://127.0.0.1:1', 'sec-fetch-site': 'same-site' }
+      assert.equal(await statusOf('GET', '/health', rebound), 421)
+      assert.equal(await statusOf('DELETE', '/api/v1/admin/wipe/all', rebound), 421)
+      for (const headers of [foreign, neighbour]) {
+        assert.equal(await statusOf('POST', '/api/v1/notification', headers), 403)
+        assert.equal(await statusOf('DELETE', '/api/v1/admin/wipe/all', headers), 403)
+      }
+      assert.equal(await statusOf('GET', '/health', { host }), 200)
+      const after = await range(server.url, '/ec/mars/')
+      assert.equal(after.header.revision, before.header.revision)
+    })
+
     it('releases a stream when its listener leaves', async () => {
       await eventually('no stream is open', async () => (await streams(server.url)) === 0)
       const open = await Promise.all(
@@ -163,6 +184,21 @@ async function range(url: string, key: string): Promise<RangeAnswer> {
 async function streams(url: string): Promise<number> {
   const answer = (await (await fetch(`${url}/ready`)).json()) as { readonly streams: number }
   return answer.streams
+}
+
+/** Asks with headers that `fetch` does not let a program choose. */
+function statusOfRequest(
+  url: string,
+  { method, headers, body }: { method: string; headers: Readonly<Record<string, string>>; body: string },
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method, headers, agent: false }, (response) => {
+      response.resume()
+      response.once('end', () => resolve(response.statusCode ?? 0))
+    })
+    sent.once('error', reject)
+    sent.end(body)
+  })
 }
 
 function post(url: string, body: unknown): Promise<Response> {

@@ -292,7 +292,6 @@ describe('GET /api/v1/watch', () => {
       await test.publishTogether('a', 'b', 'c')
       const address = '/api/v1/watch?event=flight&from_id=1'
       const first = await test.call(address)
-      assert.equal(first.headers.get('access-control-allow-origin'), '*')
       const stream = readFrames(first)
       assert.equal(shown(await stream.next()), STARTED)
       const a = await stream.next()

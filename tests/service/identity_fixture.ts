@@ -46,6 +46,8 @@ export interface IdentitySystem {
 export interface IdentitySystemOptions {
   /** Laid over `vars` of the configuration. */
   readonly vars?: object
+  /** Most streams of the listening service. */
+  readonly maxStreams?: number
   readonly clock?: Clock
   readonly store?: Store
 }
@@ -59,10 +61,16 @@ export function bearer(token: string): Readonly<Record<string, string>> {
 export async function startIdentitySystem(options: IdentitySystemOptions = {}): Promise<IdentitySystem> {
   const { clock = systemClock, store = createMemoryStore({ clock }) } = options
   const standIns = await startAccessStandIns()
+  const config = configOf({ ...standIns.vars, ...options.vars })
+  const { auth } = config.services
+  const { maxStreams = auth.vars.maxStreams } = options
   const printed: string[] = []
   const auditLines: string[] = []
   const system = startTestSystem({
-    config: configOf({ ...standIns.vars, ...options.vars }),
+    config: {
+      ...config,
+      services: { ...config.services, auth: { ...auth, vars: { ...auth.vars, maxStreams } } },
+    },
     services: ['rest', 'auth', 'admin'],
     store,
     schemas: createBuiltinSchemas(),

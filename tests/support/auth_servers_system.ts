@@ -175,6 +175,7 @@ export function openAccess(standIns: AccessStandIns): AccessUnderTest {
     clock,
     random: () => crypto.randomUUID(),
     logger,
+    baseUrl: () => 'http://aviso.test',
   })
   return { access, clock, logged, audited }
 }

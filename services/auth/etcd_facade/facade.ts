@@ -12,6 +12,7 @@ import { createGatewayFormat, parseWatchRequest } from './watch.ts'
 import type { AuthLimits } from '../listen/limits.ts'
 import { ageOf } from '../listen/stream.ts'
 import type { Access, Grant } from '#shared/access/access.ts'
+import { costOfRead } from '#shared/access/quota/read_cost.ts'
 import { AvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import type { Answer, AnswerBody, Handler, HandlerRequest } from '#shared/handler.ts'
 import { readBody } from '#shared/http/read_body.ts'
@@ -72,8 +73,9 @@ export function createFacade(parts: FacadeParts): Handler {
     const listener = await access.forListening(request)
     const asked = parseRangeRequest(await readMessage(request, parts))
     const granted = await listener.grant([asked], 'narrow')
-    granted.takeRead()
+    const charge = granted.takeRead()
     const result = await read(granted, asked, { signal: request.signal })
+    charge(costOfRead(result))
     const header = createHeader(epoch())(result.revision)
     return message(requestId, rangeMessage(header, result, asked.keysOnly === true))
   }

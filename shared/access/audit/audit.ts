@@ -16,7 +16,7 @@ export type AuditAction =
   | 'read'
   /** A listener got only a part of the requested keys. */
   | 'narrowed'
-  /** A request was refused: no credential or a wrong one, no right, or too often. */
+  /** A request was refused, or a notification was not surely stored: the reason is the code of the error. */
   | 'refused'
   | 'published'
   | 'administered'
@@ -32,9 +32,13 @@ export interface AuditSubject {
 export interface AuditRecord {
   readonly action: AuditAction
   readonly who: AuditSubject | undefined
-  readonly requestId?: string
+  readonly requestId?: string | undefined
+  /** Where the request came from, as the connection or the trusted proxy says. */
+  readonly address?: string | undefined
   /** The keys or prefixes of the request, as text. */
   readonly keys?: readonly string[]
+  /** The ids of notifications, in runs: `flight@7`, `flight@9-12`. */
+  readonly ids?: readonly string[]
   readonly event?: string
   /** Code of a refusal, reason of an end, name of an administrative operation. */
   readonly reason?: string
@@ -47,8 +51,6 @@ export interface AuditRecord {
 /** Writes the log. */
 export interface Audit {
   record(record: AuditRecord): void
-  /** Counts one notification of possibly thousands per second. The next flush writes one line per subject and event type. */
-  published(who: AuditSubject | undefined, event: string): void
   /** Records that could not be written, because the sink was too slow or failed. */
   lost(): number
   /** Writes all pending records and stops. */
@@ -60,17 +62,17 @@ export type AuditSink = (lines: string) => Promise<void> | void
 
 /** Time between two flushes. A crash loses at most the records of this time. */
 const FLUSH_MS = 1000
+/** Records after which a flush does not wait for its time: every request that publishes has one, and there may be thousands a second. */
+const FLUSH_AT = 1000
 /** Most records that wait for the sink: some megabytes, a minute of refusals during an attack. */
 const MAX_PENDING = 10_000
-/** Subjects × event types that are counted together. */
-const MAX_COUNTED = 1000
 const MAX_TEXT_CHARACTERS = 256
-const MAX_KEYS = 16
+/** Most keys and most runs of ids of one record. */
+const MAX_LISTED = 16
 
 /** An audit log that records nothing. */
 export const silentAudit: Audit = {
   record: () => undefined,
-  published: () => undefined,
   lost: () => 0,
   close: () => Promise.resolve(),
 }
@@ -88,18 +90,19 @@ export function createAudit({
   let pending: string[] = []
   let lost = 0
   let writing: Promise<void> = Promise.resolve()
-  const counted = new Map<string, { readonly record: AuditRecord; count: number }>()
+  /** Whether a write is to come that takes everything pending. */
+  let isQueued = false
   const stop = clock.every(FLUSH_MS, () => void flush())
 
   function add(record: AuditRecord): void {
     if (pending.length >= MAX_PENDING) lost++
     else pending.push(toLine(record, clock.now()))
+    if (pending.length >= FLUSH_AT) void flush()
   }
 
   function flush(): Promise<void> {
-    for (const { record, count } of counted.values()) add({ ...record, count })
-    counted.clear()
-    if (pending.length === 0) return writing
+    if (pending.length === 0 || isQueued) return writing
+    isQueued = true
     writing = writing.then(write)
     return writing
   }
@@ -107,7 +110,7 @@ export function createAudit({
   /** One write at a time, so that lines keep their order. */
   async function write(): Promise<void> {
     const lines = pending
-    if (lines.length === 0) return
+    isQueued = false
     pending = []
     try {
       await sink(lines.join(''))
@@ -120,14 +123,6 @@ export function createAudit({
 
   return {
     record: add,
-    published(who, event) {
-      const key = JSON.stringify([who?.provider, who?.realm, who?.username, event])
-      const known = counted.get(key)
-      if (known !== undefined) known.count++
-      else if (counted.size < MAX_COUNTED) {
-        counted.set(key, { record: { action: 'published', who, event }, count: 1 })
-      } else add({ action: 'published', who, event, count: 1 })
-    },
     lost: () => lost,
     async close() {
       stop()
@@ -138,7 +133,7 @@ export function createAudit({
 
 /** Copies each member by name, so that no other member of a passed object gets into the log. */
 function toLine(record: AuditRecord, now: number): string {
-  const { action, who, requestId, keys, event, reason, position, count } = record
+  const { action, who, requestId, address, keys, ids, event, reason, position, count } = record
   const line = {
     time: new Date(now).toISOString(),
     action,
@@ -146,9 +141,12 @@ function toLine(record: AuditRecord, now: number): string {
     realm: short(who?.realm),
     user: short(who?.username),
     request_id: short(requestId),
+    address: short(address),
     event: short(event),
-    keys: keys?.slice(0, MAX_KEYS).map(short),
-    ...(keys !== undefined && keys.length > MAX_KEYS && { more_keys: keys.length - MAX_KEYS }),
+    keys: keys?.slice(0, MAX_LISTED).map(short),
+    ...(keys !== undefined && keys.length > MAX_LISTED && { more_keys: keys.length - MAX_LISTED }),
+    ids: ids?.slice(0, MAX_LISTED).map(short),
+    ...(ids !== undefined && ids.length > MAX_LISTED && { more_ids: ids.length - MAX_LISTED }),
     reason: short(reason),
     position: short(position),
     count,

@@ -21,12 +21,23 @@ export const COUNTER_NAMES = [
   'streams_expired',
   'streams_unverifiable',
   'destinations_rejected',
-  /** Refused with 429, because one identity or address reached its limit. */
+  /** Refused with 429, because one identity reached its limit. */
   'streams_limited',
   'openings_limited',
   'reads_limited',
   'publishing_limited',
+  /** Refused with 429, because one address reached its limit. */
   'credentials_limited',
+  'address_streams_limited',
+  'address_openings_limited',
+  'address_reads_limited',
+  'address_publishing_limited',
+  /** Streams refused with 503, because the rest is kept for others. */
+  'nameless_share_full',
+  'identity_share_full',
+  /** Requests that were not for this machine's people: a foreign name in `Host` (421), or a write by a web page of another origin (403). */
+  'foreign_host_refused',
+  'foreign_page_refused',
 ] as const
 
 export type CounterName = (typeof COUNTER_NAMES)[number]

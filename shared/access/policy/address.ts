@@ -20,17 +20,20 @@ export function networkOf(address: string): string {
   return [...groups, ...(tail === undefined ? [] : zeros), ...behind].slice(0, NETWORK_GROUPS).join(':')
 }
 
+/** Longest address that a proxy can have meant. */
+const MAX_ADDRESS_CHARACTERS = 64
+
 /**
  * Reads the client's address from the header that the proxies in front write. Each proxy adds the address that called it, so the last
  * addresses are from the operator's proxies. A client can invent the addresses before them.
  *
  * @param trustedProxies How many proxies of the operator a request passes; with 0 the header is not read.
- * @returns a function that gives the network of a request's client, or `undefined` when the address is not known.
+ * @returns a function that gives the address of a request's client, or `undefined` when it is not known.
  */
 export function createAddressOf(trustedProxies: number): (request: HandlerRequest) => string | undefined {
   return (request) => {
     const told = request.headers.get('x-forwarded-for')?.split(',') ?? []
     const address = (trustedProxies === 0 ? undefined : told.at(-trustedProxies)?.trim()) ?? request.peer
-    return address === undefined ? undefined : networkOf(address)
+    return address?.slice(0, MAX_ADDRESS_CHARACTERS)
   }
 }

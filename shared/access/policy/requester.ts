@@ -7,6 +7,7 @@
  */
 
 import type { Audit, AuditRecord, AuditSubject } from '../audit/audit.ts'
+import { networkOf } from './address.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { HandlerRequest } from '#shared/handler.ts'
 import { formatChallenges } from '../identity/challenge.ts'
@@ -25,11 +26,21 @@ export interface Requester {
   readonly name: string
   /** Absent: an anonymous requester, who gets only what is public. */
   readonly identity: Identity | undefined
+  /** Where the request came from. */
+  readonly from: RequestOrigin
   readonly standing: Standing
   /** Verifies the same credential again. Throws as {@link Identify}. */
   readonly again: (maxAgeMs: number) => Promise<Requester>
   /** Makes the error for a missing right: 401 to an anonymous requester, who may send a credential, and 403 to any other. */
   readonly refusal: () => AvisoError
+}
+
+/** Where a request came from, for quotas per address and for the audit log. */
+export interface RequestOrigin {
+  /** Address of the client; absent when it is not known. */
+  readonly address?: string
+  /** Absent for requests that are not recorded by their id. */
+  readonly requestId?: string
 }
 
 /**
@@ -38,18 +49,20 @@ export interface Requester {
  *
  * @throws {AvisoError} `ERR_UNAUTHENTICATED` (`details.challenge`), `ERR_BAD_REQUEST`, `ERR_TOO_MANY_REQUESTS`, `ERR_VERDICT_UNAVAILABLE`.
  */
-export type Identify = (request: HandlerRequest) => Promise<Requester>
+export type Identify = (request: HandlerRequest, requestId?: string) => Promise<Requester>
 
 export interface IdentifyParts {
   readonly chain: IdentityChain
   readonly audit: Audit
   readonly clock: Clock
   readonly count: Count
-  /** The sender's network, if its address is known. */
-  readonly addressOf: (request: HandlerRequest) => string | undefined
+  readonly addressOf: AddressOf
   /** How many wrong credentials one address may send. */
   readonly failures: Rate
 }
+
+/** The sender's address, if it is known. */
+export type AddressOf = (request: HandlerRequest) => string | undefined
 
 /** Name of a requester without an identity. */
 export const ANONYMOUS = 'anonymous'
@@ -69,10 +82,11 @@ export function createIdentify(parts: IdentifyParts): Identify {
     return new AvisoError('ERR_UNAUTHENTICATED', message, { details: challenge === '' ? {} : { challenge } })
   }
 
-  function anonymous(message: string): Requester {
+  function anonymous(message: string, from: RequestOrigin): Requester {
     const requester: Requester = {
       name: ANONYMOUS,
       identity: undefined,
+      from,
       standing: FOR_EVER,
       again: () => Promise.resolve(requester),
       refusal: () => unauthenticated(message),
@@ -80,7 +94,11 @@ export function createIdentify(parts: IdentifyParts): Identify {
     return requester
   }
 
-  async function verify(credential: Credential, options?: VerdictOptions): Promise<Requester> {
+  async function verify(
+    credential: Credential,
+    from: RequestOrigin,
+    options?: VerdictOptions,
+  ): Promise<Requester> {
     const verdict = await chain.identify(credential, options)
     if (verdict.kind === 'refused') {
       const challenges = verdict.challenges?.length === 0 ? undefined : verdict.challenges
@@ -97,40 +115,53 @@ export function createIdentify(parts: IdentifyParts): Identify {
     return {
       name: principalName(identity),
       identity,
+      from,
       standing: { endsAt, validUntil },
-      again: (maxAgeMs) => verify(credential, { maxAgeMs }),
+      again: (maxAgeMs) => verify(credential, from, { maxAgeMs }),
       refusal: () => new AvisoError('ERR_FORBIDDEN', FORBIDDEN),
     }
   }
 
-  return async (request) => {
+  return async (request, requestId) => {
+    const from = originOf(addressOf(request), requestId)
     const presented = readCredential(request)
-    if (presented.kind !== 'presented') return anonymous(presented.message)
-    const address = addressOf(request)
+    if (presented.kind !== 'presented') return anonymous(presented.message, from)
+    const network = networkIn(from)
     // A user with a remembered verdict is let in even when wrong credentials come from the same address, e.g. behind one gateway.
-    const isBlocked = address !== undefined && !failures.has(address)
+    const isBlocked = network !== undefined && !failures.has(network)
     try {
-      return await verify(presented.credential, { onlyRemembered: isBlocked })
+      return await verify(presented.credential, from, { onlyRemembered: isBlocked })
     } catch (error) {
       if (!isAvisoError(error, 'ERR_UNAUTHENTICATED')) throw error
-      if (address !== undefined && isBlocked) {
+      const sender = { identity: undefined, from }
+      if (network !== undefined && isBlocked) {
         count('credentials_limited')
-        throw refuse(audit, undefined, tooMany('wrong credentials', failures.retryAfterSeconds(address)))
+        throw refuse(audit, sender, tooMany('wrong credentials', failures.retryAfterSeconds(network)))
       }
-      if (address !== undefined) failures.take(address)
-      throw refuse(audit, undefined, error)
+      if (network !== undefined) failures.take(network)
+      throw refuse(audit, sender, error)
     }
   }
+}
+
+/** The origin of a request. */
+export function originOf(address: string | undefined, requestId: string | undefined): RequestOrigin {
+  return { ...(address !== undefined && { address }), ...(requestId !== undefined && { requestId }) }
+}
+
+/** The key for quotas per address; `undefined` when the address is not known. */
+export function networkIn({ address }: RequestOrigin): string | undefined {
+  return address === undefined ? undefined : networkOf(address)
 }
 
 /** Records a refusal in the audit log. @returns the error, for the caller to throw. */
 export function refuse(
   audit: Audit,
-  identity: Identity | undefined,
+  { identity, from }: Pick<Requester, 'identity' | 'from'>,
   error: AvisoError,
   more: Pick<AuditRecord, 'keys' | 'event'> = {},
 ): AvisoError {
-  audit.record({ action: 'refused', who: subjectOf(identity), reason: error.code, ...more })
+  audit.record({ action: 'refused', who: subjectOf(identity), reason: error.code, ...from, ...more })
   return error
 }
 

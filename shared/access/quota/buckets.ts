@@ -17,6 +17,11 @@ export interface Rate {
 export interface Buckets {
   /** Takes one token; `false` when the bucket has none. */
   take(key: string): boolean
+  /**
+   * Takes tokens for what is already done, or gives them back if there are fewer than 0. A bucket may owe tokens: it has none until it has
+   * filled up again.
+   */
+  charge(key: string, tokens: number): void
   /** Whether the bucket has a token. */
   has(key: string): boolean
   /** Whole seconds until the bucket has a token again, at least 1. */
@@ -61,16 +66,21 @@ export function createBuckets(clock: Clock, { perSecond, burst }: Rate, maxKeys 
     }
   }
 
+  function charge(key: string, tokens: number): void {
+    const bucket = current(key)
+    bucket.tokens = Math.min(burst, bucket.tokens - tokens)
+    buckets.delete(key)
+    makeRoom()
+    buckets.set(key, bucket)
+  }
+
   return {
     take(key) {
-      const bucket = current(key)
-      if (bucket.tokens < 1) return false
-      bucket.tokens -= 1
-      buckets.delete(key)
-      makeRoom()
-      buckets.set(key, bucket)
+      if (current(key).tokens < 1) return false
+      charge(key, 1)
       return true
     },
+    charge,
     has: (key) => current(key).tokens >= 1,
     retryAfterSeconds: (key) => Math.max(1, Math.ceil((1 - current(key).tokens) / perSecond)),
     get size() {

@@ -186,8 +186,8 @@ export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<
   return { handler, store, hub }
 }
 
-/** As many as joe may make at once. */
-export const READS = 400
+/** Units that joe may read at once. */
+export const READS = 4
 
 /** Takes every request for joe's, who may listen to these prefixes. */
 export function accessTo(...prefixes: readonly string[]): Pick<Access, 'forListening'> {
@@ -195,11 +195,13 @@ export function accessTo(...prefixes: readonly string[]): Pick<Access, 'forListe
   const requester: Requester = {
     name: 'joe',
     identity,
+    from: {},
     standing: { endsAt: undefined, validUntil: Infinity },
     again: () => Promise.resolve(requester),
     refusal: () => new AvisoError('ERR_FORBIDDEN', 'User not allowed to access the resource'),
   }
   const clock = createManualClock()
+  const limits = { streams: 32, opens: { perSecond: 1, burst: 30 }, reads: { perSecond: 1, burst: READS } }
   const count = (): void => undefined
   const rules = [{ realm: '*', listen: [...prefixes] }]
   const policy = createPolicy({
@@ -215,7 +217,7 @@ export function accessTo(...prefixes: readonly string[]): Pick<Access, 'forListe
     rights: createStreamRights({ clock, logger: silentLogger, count }),
     clock,
     count,
-    quota: { streams: 32, opens: { perSecond: 1, burst: 30 }, reads: { perSecond: 1, burst: READS } },
+    quota: { perIdentity: limits, perAddress: limits, streams: 100, reserves: { identities: 0, relays: 0 } },
   })
   return { forListening }
 }

@@ -13,7 +13,13 @@ describe('startAccess()', () => {
   const schemas = createBuiltinSchemas()
   const tokens = [{ username: 'ops', realm: 'local', secretEnv: 'OPS' }]
   const config = configOf({ identity: { providers: [{ kind: 'tokens', tokens }] } })
-  const parts = { config, schemas, clock: createManualClock(), random: () => 'random' }
+  const parts = {
+    config,
+    schemas,
+    clock: createManualClock(),
+    random: () => 'random',
+    baseUrl: () => 'http://aviso.test',
+  }
 
   it('refuses a token that could be guessed, without showing it', () => {
     const { logger } = createTestLog()

@@ -50,7 +50,7 @@ describe('createOpenAccess()', () => {
     const audit = createMemoryAudit()
     const listener = await createOpenAccess(audit).forListening(request())
     const grant = await listener.grant([prefixRange('/ec/mars/')], 'refuse')
-    for (let read = 0; read < 10_000; read++) grant.takeRead()
+    for (let read = 0; read < 10_000; read++) grant.takeRead()({ reads: 1, keys: 1e6, bytes: 1e9 })
     const [open, over] = [
       grant.takePlace({ requestId: 'r-1', event: 'mars' }),
       grant.takePlace({ requestId: 'r-2' }),
@@ -73,13 +73,23 @@ describe('createOpenAccess()', () => {
   it('lets every request publish and administrate, and puts it on record', async () => {
     const audit = createMemoryAudit()
     const access = createOpenAccess(audit)
-    const provider = await access.forPublishing(request())
+    const sent = Object.assign(request(), { peer: '127.0.0.1' })
+    const provider = await access.forPublishing(sent, 'r-1')
     provider.requirePublish('mars', '/ec/mars/x')
-    provider.published('mars')
+    provider.record([{ kind: 'published', event: 'mars', key: '/ec/mars/x', sequence: 7n }])
     assert.deepEqual(await access.forAdministration(request()), { name: 'anonymous' })
     await access.forAdministration(request('GET'))
-    assert.deepEqual(audit.publications, ['undefined mars'])
     assert.deepEqual(audit.records, [
+      {
+        action: 'published',
+        who: undefined,
+        address: '127.0.0.1',
+        requestId: 'r-1',
+        event: 'mars',
+        keys: ['/ec/mars/x'],
+        ids: ['mars@7'],
+        count: 1,
+      },
       { action: 'administered', who: undefined, reason: 'POST /api/v1/admin/clean' },
     ])
   })

@@ -166,9 +166,21 @@ describe('quotaConfig', () => {
       opensPerPrincipal: { perSecond: 1, burst: 30 },
       readsPerPrincipal: { perSecond: 200, burst: 400 },
       publishesPerPrincipal: { perSecond: 200, burst: 400 },
+      streamsPerAddress: 64,
+      opensPerAddress: { perSecond: 2, burst: 64 },
+      readsPerAddress: { perSecond: 200, burst: 400 },
+      publishesPerAddress: { perSecond: 10, burst: 100 },
+      streamsForIdentities: 40,
+      streamsForRelays: 10,
       wrongCredentialsPerAddress: { perSecond: 0.5, burst: 30 },
       trustedProxies: 0,
     })
+  })
+
+  it('refuses to keep more streams free than there are', () => {
+    const quota = load({ quota: { streamsForIdentities: 60, streamsForRelays: 40 } }).vars.quota
+    assert.deepEqual([quota.streamsForIdentities, quota.streamsForRelays], [60, 40])
+    refuses({ quota: { streamsForIdentities: 61, streamsForRelays: 40 } }, /together at most 100 percent/)
   })
 })
 

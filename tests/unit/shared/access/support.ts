@@ -9,7 +9,7 @@ import { silentAudit, type Audit, type AuditRecord } from '#shared/access/audit/
 import { AvisoError } from '#shared/errors.ts'
 import type { Identity } from '#shared/access/identity/identity.ts'
 import { createPolicy, type Policy, type PolicyRules } from '#shared/access/policy/policy.ts'
-import type { Requester } from '#shared/access/policy/requester.ts'
+import { originOf, type RequestOrigin, type Requester } from '#shared/access/policy/requester.ts'
 import { createManualClock } from '../../../support/clock.ts'
 
 /** An identity of realm `r`. */
@@ -18,10 +18,15 @@ export function identityOf(username: string, roles: readonly string[] = []): Ide
 }
 
 /** A requester whose verdict never changes. @param identity Absent: an anonymous one. */
-export function requesterOf(identity: Identity | undefined, validUntil = Infinity): Requester {
+export function requesterOf(
+  identity: Identity | undefined,
+  validUntil = Infinity,
+  from: RequestOrigin = {},
+): Requester {
   const requester: Requester = {
     name: identity?.username ?? 'anonymous',
     identity,
+    from,
     standing: { endsAt: undefined, validUntil },
     again: () => Promise.resolve(requester),
     refusal: () => new AvisoError(identity === undefined ? 'ERR_UNAUTHENTICATED' : 'ERR_FORBIDDEN', 'No'),
@@ -29,10 +34,12 @@ export function requesterOf(identity: Identity | undefined, validUntil = Infinit
   return requester
 }
 
-/** Identifies by the header `x-user`; without it the requester is anonymous. */
-export function identifyByHeader(request: HandlerRequest): Promise<Requester> {
+/** Identifies by the header `x-user`; without it the requester is anonymous. The header `x-from` has its address. */
+export function identifyByHeader(request: HandlerRequest, requestId?: string): Promise<Requester> {
   const username = request.headers.get('x-user')
-  return Promise.resolve(requesterOf(username === null ? undefined : identityOf(username)))
+  const from = originOf(request.headers.get('x-from') ?? undefined, requestId)
+  const identity = username === null ? undefined : identityOf(username)
+  return Promise.resolve(requesterOf(identity, Infinity, from))
 }
 
 /** A policy over the event types `mars` and `flight`. */
@@ -51,18 +58,9 @@ export function policyOf(rules: PolicyRules['rules'], publish: string[] = []): P
 /** An audit log in memory. */
 export interface MemoryAudit extends Audit {
   readonly records: AuditRecord[]
-  /** `username event` of each notification. */
-  readonly publications: string[]
 }
 
 export function createMemoryAudit(): MemoryAudit {
   const records: AuditRecord[] = []
-  const publications: string[] = []
-  return {
-    ...silentAudit,
-    records,
-    publications,
-    record: (record) => void records.push(record),
-    published: (who, event) => void publications.push(`${who?.username} ${event}`),
-  }
+  return { ...silentAudit, records, record: (record) => void records.push(record) }
 }

@@ -36,15 +36,26 @@ describe('POST /v3/kv/range for a principal with few rights', () => {
       { access: accessTo('/ec/diss/FOO/') },
     )
 
+  const FOO = { key: b64('/ec/diss/FOO/'), range_end: b64('/ec/diss/FOO0') }
+
   it('answers 429 to who reads too often, and to nobody else', async () => {
     const own = service()
-    const body = { key: b64('/ec/diss/FOO/'), range_end: b64('/ec/diss/FOO0') }
-    const statusOf = async (): Promise<number> => (await ask(body, own)).status
-    for (let read = 0; read < READS; read++) assert.equal(await statusOf(), 200)
-    const refused = await own.handler(post('/v3/kv/range', body))
+    const statusOf = async (): Promise<number> => (await ask(FOO, own)).status
+    // A tenth of a unit for each, and a little for the key.
+    for (let read = 0; read < (READS - 1) * 8; read++) assert.equal(await statusOf(), 200, String(read))
+    const rest = await Promise.all(Array.from({ length: READS * 10 }, statusOf))
+    assert.equal(rest.at(-1), 429)
+    assert.equal((await ask(FOO, service())).status, 200)
+  })
+
+  it('lets one read take more than is left, and then makes the next one wait as long as that takes', async () => {
+    const keys = Array.from({ length: 1000 }, (_, index) => keyValue(`/ec/diss/FOO/d=${index}`))
+    const own = createFixture(keys, { access: accessTo('/ec/diss/FOO/') })
+    assert.equal((await ask(FOO, own)).keys.length, 1000)
+    const refused = await own.handler(post('/v3/kv/range', FOO))
     assert.equal(refused.status, 429)
-    assert.equal(refused.headers.get('retry-after'), '1')
-    assert.equal((await ask(body, service())).status, 200)
+    // 10 units for the keys and 3 for the bytes, of which 4 were there; one unit comes each second.
+    assert.ok(Number(refused.headers.get('retry-after')) >= 9, String(refused.headers.get('retry-after')))
   })
 
   it('narrows the prefix of a 1.x client to what may be seen', async () => {

@@ -45,7 +45,7 @@ describe('createIdentify()', () => {
       },
     }
     const audit: Audit = { ...silentAudit, record: (record) => records.push(record) }
-    const failures = v.getDefaults(quotaSettings).wrongCredentialsPerAddress
+    const failures = v.parse(quotaSettings, {}).wrongCredentialsPerAddress
     identify = createIdentify({
       chain,
       audit,
@@ -78,13 +78,16 @@ describe('createIdentify()', () => {
   })
 
   it('refuses a wrong credential with one text for every cause, and says so in the audit log', async () => {
-    await assert.rejects(identify(request({ authorization: 'Bearer wrong' })), (error: AvisoError) => {
+    await assert.rejects(identify(request({ authorization: 'Bearer wrong' }), 'r-1'), (error: AvisoError) => {
       assert.equal(error.code, 'ERR_UNAUTHENTICATED')
       assert.equal(error.message, 'Invalid credentials or unauthorized token')
       assert.equal(error.details['challenge'], 'Bearer realm="aviso", error="invalid_token"')
       return true
     })
-    assert.deepEqual(records, [{ action: 'refused', who: undefined, reason: 'ERR_UNAUTHENTICATED' }])
+    const origin = { address: '192.0.2.1', requestId: 'r-1' }
+    assert.deepEqual(records, [
+      { action: 'refused', who: undefined, reason: 'ERR_UNAUTHENTICATED', ...origin },
+    ])
   })
 
   it('verifies the same credential again on request', async () => {
@@ -111,6 +114,20 @@ describe('createIdentify()', () => {
     await assert.rejects(identify(request({ authorization: 'Bearer 32' })), { code: 'ERR_UNAUTHENTICATED' })
     address = '192.0.2.2'
     await assert.rejects(identify(request({ authorization: 'Bearer 33' })), { code: 'ERR_UNAUTHENTICATED' })
+  })
+
+  it('counts an IPv6 network as one, and puts the whole address on record', async () => {
+    for (let attempt = 0; attempt < 30; attempt++) {
+      address = `2001:db8::${attempt}`
+      await assert.rejects(identify(request({ authorization: 'Bearer wrong' })), {
+        code: 'ERR_UNAUTHENTICATED',
+      })
+    }
+    address = '2001:db8::ffff'
+    await assert.rejects(identify(request({ authorization: 'Bearer wrong' })), {
+      code: 'ERR_TOO_MANY_REQUESTS',
+    })
+    assert.equal(records.at(-1)?.address, '2001:db8::ffff')
   })
 
   it('counts nobody whose address is not known', async () => {
