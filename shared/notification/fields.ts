@@ -12,6 +12,7 @@ import { AvisoError } from '#shared/errors.ts'
 
 import { compileDateFormat } from './date_format.ts'
 import type { FieldOptions } from './field_options.ts'
+import { compileLinearRegex } from './linear_regex.ts'
 import { compileFormat } from './python_format.ts'
 import { parsePythonFloat, parsePythonInt, pythonFloat } from './python_number.ts'
 
@@ -222,17 +223,10 @@ function compileFloat(name: string, canonic: string | null | undefined): TypeRea
 }
 
 function compileRegex(name: string, source: string): TypeReader {
-  let regex: RegExp
-  try {
-    regex = new RegExp(`^(?:${source})`, 'u')
-  } catch (error) {
-    throw new AvisoError('ERR_CONFIG', 'The regex must be valid in JavaScript with the u flag', {
-      cause: error,
-    })
-  }
+  const matches = compileLinearRegex(source)
   return (value) => {
     if (typeof value !== 'string') return { reason: `Key ${name} has to be a string` }
-    return value.length <= MAX_VALUE_BYTES && regex.test(value)
+    return value.length <= MAX_VALUE_BYTES && matches(value)
       ? value
       : { reason: `Value ${showValue(value)} is not valid for key ${name}` }
   }
