@@ -4,7 +4,8 @@
  *     node scripts/listen.ts 'http://127.0.0.1:8080/api/v1/watch?event=flight&country=Italy' [position]
  *
  * It prints one line of JSON per notification. After a lost connection it goes on exactly after the last notification. To do so after a
- * restart, keep the last `position` and pass it to the next run. It ends with an error when the service refuses or history is lost.
+ * restart, keep the last `position` and pass it to the next run. It ends with an error when the service refuses or history is lost. A
+ * notification that cannot be handled is tried again a few times and then passed over, with a line on standard error.
  */
 
 /** A notification as a CloudEvent. */
@@ -16,15 +17,21 @@ interface Notification {
 /** Longest silence. The service sends heartbeats, so after a longer silence the connection is dead, even if the socket is open. */
 const SILENCE_MS = 60_000
 const LONGEST_PAUSE_MS = 30_000
+/** How often one notification is tried before it is passed over. Otherwise it would be the last one for ever. */
+const MOST_ATTEMPTS = 5
 
 class Refusal extends Error {}
 
-/** Calls `onNotification` for each notification, one after another, without end. When it throws, the notification is delivered again. */
+/**
+ * Calls `onNotification` for each notification, one after another, without end. When it throws, the notification is delivered again, at
+ * most {@link MOST_ATTEMPTS} times.
+ */
 export async function listen(
   url: string,
   onNotification: (notification: Notification, position: string) => void | Promise<void>,
   position = '',
 ): Promise<never> {
+  const failed = { position: '', attempts: 0 }
   for (let failures = 0; ; failures++) {
     const connection = new AbortController()
     let silence = setTimeout(() => connection.abort(), SILENCE_MS)
@@ -43,9 +50,16 @@ export async function listen(
         for (const event of events) {
           const [name, data, id] = ['event', 'data', 'id'].map((field) => valueOf(event, field))
           if (name === 'gap') throw new Refusal(`history is lost: ${data}`)
-          const message = name === 'live-notification' || name === 'replay' ? JSON.parse(data ?? '') : {}
-          // A live stream begins with a message of the same name that is not a notification, because it has no id.
-          if (message.id !== undefined) await onNotification(message as Notification, id ?? '')
+          try {
+            const message = name === 'live-notification' || name === 'replay' ? JSON.parse(data ?? '') : {}
+            // A live stream begins with a message of the same name that is not a notification, because it has no id.
+            if (message.id !== undefined) await onNotification(message as Notification, id ?? '')
+          } catch (error) {
+            failed.attempts = failed.position === id ? failed.attempts + 1 : 1
+            failed.position = id ?? ''
+            if (failed.attempts < MOST_ATTEMPTS) throw error
+            console.error(`Passed over the notification at ${id}: ${String(error)}`)
+          }
           position = id || position
           failures = 0
         }

@@ -9,6 +9,7 @@
 import type { Clock } from '#shared/time/clock.ts'
 import { ClientError, EXIT_FAILURE } from '#shared/client/client_error.ts'
 import type { CloudEvent, ReceivedNotification } from '#shared/client/notification.ts'
+import { keepDeadLetter } from './dead_letters.ts'
 import type { Output } from './output.ts'
 import type { Position } from './position.ts'
 import type { StreamMessage } from '#shared/client/stream.ts'
@@ -40,7 +41,7 @@ const SAVE_INTERVAL_MS = 200
 
 /**
  * Runs until the stream ends or a trigger has failed for good. The position moves past a notification only after its triggers have
- * succeeded. So a notification may be handled twice, but is never missed.
+ * succeeded, or after it is kept in the dead-letter file. So a notification may be handled twice, but is never missed.
  *
  * @throws {ClientError} with exit code 1 when a trigger has failed; and what the stream throws.
  */
@@ -49,7 +50,11 @@ export async function runListener(parts: ListenerParts): Promise<void> {
   let payloadName: string | undefined
   try {
     for await (const message of parts.stream) {
-      if (message.kind === 'connected') parts.onConnected()
+      if (message.kind === 'connected') {
+        // First, so that a listener that says it is connected misses nothing even if it ends at once.
+        if (message.cursor !== undefined) await checkpoint.reach(message.cursor)
+        parts.onConnected()
+      }
       if (message.kind === 'notification') {
         payloadName ??= await parts.payloadName()
         if (parts.stop.aborted || isPast(message.event, parts.until)) return
@@ -68,11 +73,30 @@ async function handle(parts: ListenerParts, notification: ReceivedNotification):
   parts.onReceived()
   parts.output.log('DEBUG', `Notification ${notification.id} received`)
   const outcome = await runTriggers(parts.triggers, notification, parts)
-  if (outcome !== 'failed') return outcome
+  if (outcome.kind === 'poisoned') {
+    await passOver(parts, notification, outcome)
+    return 'done'
+  }
+  if (outcome.kind !== 'failed') return outcome.kind
   throw new ClientError(
     `Stopped at notification ${notification.id}, because its trigger failed. It is handled again at the next start. To skip such notifications, set on_failure: continue`,
     { exitCode: EXIT_FAILURE },
   )
+}
+
+/** Keeps a notification that no trigger can handle, and says so. Without a position there is no file, because the run can be repeated. */
+async function passOver(
+  { clock, output, position }: ListenerParts,
+  notification: ReceivedNotification,
+  { trigger, reason }: { readonly trigger: string; readonly reason: string },
+): Promise<void> {
+  const what = `Notification ${notification.id} was passed over, because the trigger ${trigger} cannot handle it: ${reason}`
+  if (position === undefined) return output.log('ERROR', what)
+  const { deadLetters: path } = position
+  const { hasDropped } = await keepDeadLetter(path, { notification, trigger, reason, at: clock.now() })
+  output.log('ERROR', `${what}. It is kept in ${path}`)
+  if (hasDropped)
+    output.log('WARNING', `${path}.1 was replaced: what was passed over long ago is no longer kept`)
 }
 
 function isPast({ time }: CloudEvent, until: number | undefined): boolean {

@@ -27,6 +27,8 @@ export interface Position {
   readonly isLocked: boolean
   /** The cursor that this process or an earlier one saved last. */
   readonly cursor: string | undefined
+  /** Path of the file beside the position for notifications that were passed over. */
+  readonly deadLetters: string
   /** Writes a cursor to disk. A crash leaves either the old or the new cursor. */
   save(cursor: string): Promise<void>
   close(): void
@@ -46,10 +48,8 @@ const stateFile = v.object({
  */
 export async function openPosition(folder: string, key: PositionKey, anew = false): Promise<Position> {
   const identity = describe(key)
-  const path = join(
-    folder,
-    `${createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32)}.json`,
-  )
+  const name = createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32)
+  const path = join(folder, `${name}.json`)
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw new ClientError(
       `Cannot make the folder ${folder} for positions: ${messageOf(cause)}; name another folder with --state`,
@@ -62,6 +62,7 @@ export async function openPosition(folder: string, key: PositionKey, anew = fals
     let cursor = await read(path)
     return {
       isLocked: unlock !== undefined,
+      deadLetters: join(folder, `${name}.dead.ndjson`),
       get cursor() {
         return cursor
       },

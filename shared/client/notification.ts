@@ -50,7 +50,7 @@ export type CloudEvent = Omit<ReceivedNotification, 'payloadName'>
  * @throws {ClientError} for any other data, because a notification that cannot be read must not be skipped.
  */
 export function parseCloudEvent(data: string): CloudEvent | undefined {
-  const event = parseObject(data)
+  const event = parseEvent(data)
   if (event['specversion'] === undefined && typeof event['type'] === 'string') return undefined
   const { id, source, time, traceparent, data: content } = event
   const identifier = isJsonObject(content) ? content['identifier'] : undefined
@@ -73,6 +73,46 @@ export function parseCloudEvent(data: string): CloudEvent | undefined {
     ...(typeof time === 'string' && { time }),
     ...(typeof traceparent === 'string' && TRACEPARENT.test(traceparent) && { traceparent }),
     ...(payload !== undefined && payload !== null && { payload }),
+  }
+}
+
+/**
+ * Reads an event. A payload that is JSON for others but not for us (a name twice, nested too deep) becomes its own text, because what a
+ * service has stored must not stop a listener.
+ */
+function parseEvent(data: string): JsonObject {
+  try {
+    return parseObject(data)
+  } catch (error) {
+    const parts = splitPayload(data)
+    if (parts === undefined) throw error
+    const event = parseObject(`${parts.before}null${parts.after}`)
+    const content = event['data']
+    if (!isJsonObject(content)) throw error
+    return { ...event, data: { ...content, payload: parts.payload } }
+  }
+}
+
+/** How our services write the payload: last, after the identifier, in which no quotation mark stands without a backslash. */
+const PAYLOAD_START = ',"payload":'
+const PAYLOAD_END = '}}'
+
+function splitPayload(
+  data: string,
+): { readonly before: string; readonly payload: string; readonly after: string } | undefined {
+  const start = data.indexOf(PAYLOAD_START, data.indexOf('"data":{"identifier":'))
+  if (start === -1 || !data.endsWith(PAYLOAD_END)) return undefined
+  const before = data.slice(0, start + PAYLOAD_START.length)
+  const payload = data.slice(before.length, -PAYLOAD_END.length)
+  return isJson(payload) ? { before, payload, after: PAYLOAD_END } : undefined
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -25,8 +25,8 @@ export type StreamStart =
 
 /** A message of a stream. Its `cursor` covers the message and everything before it. */
 export type StreamMessage =
-  /** A connection is open. */
-  | { readonly kind: 'connected' }
+  /** A connection is open: the stream goes on after the cursor, and what is published from now on arrives. */
+  | { readonly kind: 'connected'; readonly cursor?: string }
   | { readonly kind: 'notification'; readonly event: CloudEvent; readonly cursor?: string }
   /** There was no notification for this listener up to the cursor. */
   | { readonly kind: 'progress'; readonly cursor: string }
@@ -65,6 +65,9 @@ const SHORT_CONNECTION_MS = 1000
 
 /** Reasons of the service to close after which the client connects again at once, because the service works. */
 const AT_ONCE: readonly unknown[] = ['max_duration_reached', 'slow_consumer', 'end_of_stream']
+
+/** Names of frames that have a notification, or open a live stream. */
+const NOTIFICATION_FRAMES: readonly string[] = ['live-notification', 'replay']
 
 /** State of a stream between connections. */
 interface StreamState {
@@ -178,9 +181,12 @@ async function* readConnection(
     idleMs: () => state.idleMs,
   })
   try {
-    yield { kind: 'connected' }
+    let isOpen = false
     let lastHeartbeat: number | undefined
     for await (const frame of connection.frames()) {
+      // The first frame has the stream's place, unless it is a notification, whose place counts after it is handled.
+      if (!isOpen) yield { kind: 'connected', ...(isControl(frame) && placeOf(frame)) }
+      isOpen = true
       if (frame.retryMs !== undefined) state.retryMs = frame.retryMs
       if (frame.event === 'heartbeat') {
         if (lastHeartbeat !== undefined) state.idleMs = idleLimit(clock.monotonic() - lastHeartbeat)
@@ -217,9 +223,19 @@ function streamUrl({ baseUrl, event, request }: StreamTarget, start: StreamStart
   return `${baseUrl}/api/v1/watch?${query}`
 }
 
-function toMessage({ event, data, cursor }: Frame): StreamMessage | undefined {
-  const place = cursor === undefined ? {} : { cursor }
-  if (event === 'live-notification' || event === 'replay') {
+function placeOf({ cursor }: Frame): { readonly cursor?: string } {
+  return cursor === undefined ? {} : { cursor }
+}
+
+/** Whether a frame has no notification. */
+function isControl({ event, data }: Frame): boolean {
+  return !NOTIFICATION_FRAMES.includes(event) || parseCloudEvent(data) === undefined
+}
+
+function toMessage(frame: Frame): StreamMessage | undefined {
+  const { event, data, cursor } = frame
+  const place = placeOf(frame)
+  if (NOTIFICATION_FRAMES.includes(event)) {
     const notification = parseCloudEvent(data)
     if (notification !== undefined) return { kind: 'notification', event: notification, ...place }
   }

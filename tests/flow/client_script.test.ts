@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { listen } from '../../scripts/listen.ts'
 import { answer, notificationFrame, openStream, scriptedService } from '../unit/scripts/aviso/fixture.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -59,4 +60,29 @@ describe('scripts/listen.ts', () => {
       assert.notEqual(child.exitCode, 0)
     })
   }
+
+  it('passes over a notification that it cannot handle, after a few attempts', async (context) => {
+    context.mock.method(Math, 'random', () => 0)
+    context.mock.method(console, 'error', () => undefined)
+    const service = await scriptedService(context, [
+      (response, { headers }) => {
+        if (headers['last-event-id'] === 'e.3.0') return answer(response, 410, { message: 'the end' })
+        openStream(response)
+        response.end(OPENING + notificationFrame(1) + notificationFrame(2) + notificationFrame(3))
+      },
+    ])
+    const handled: string[] = []
+    await assert.rejects(
+      listen(`${service.url}/api/v1/watch?event=flight`, ({ id }) => {
+        handled.push(id)
+        if (id === 'flight@2') throw new Error('too much for me')
+      }),
+      /the end/,
+    )
+    assert.deepEqual(
+      handled.filter((id) => id === 'flight@2'),
+      Array.from({ length: 5 }, () => 'flight@2'),
+    )
+    assert.equal(handled.at(-1), 'flight@3')
+  })
 })

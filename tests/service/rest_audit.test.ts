@@ -90,6 +90,18 @@ describe('the audit log of the ingest', () => {
     ])
   })
 
+  it('has the failure that ends a stream', async () => {
+    const { post, records } = withAudit()
+    await post(`${JSON.stringify(numbered(1))}\n"${'x'.repeat(300_000)}"\n`, NDJSON)
+    assert.deepEqual(
+      records.map(({ action, reason, count }) => [action, reason, count]),
+      [
+        ['published', undefined, 1],
+        ['refused', 'ERR_TOO_LARGE', 1],
+      ],
+    )
+  })
+
   it('has a bounded number of records for a stream, whatever its lines are', async () => {
     const { post, records } = withAudit()
     const lines = Array.from({ length: 300 }, (_, index) =>

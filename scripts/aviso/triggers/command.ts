@@ -7,18 +7,17 @@
  * @module
  */
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import * as v from 'valibot'
 import { exactJsonText } from '#shared/json/strict_json.ts'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
 import { expandHome } from '../config.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
 import { runProgram, type ProgramResult } from './child_process.ts'
-import { needsJsonFile, notificationJson, placeholders, substitute } from './substitute.ts'
+import { createHandover, type Handover } from './handover.ts'
+import { notificationJson, placeholders, substitute } from './substitute.ts'
 import {
   commonOptions,
+  failureOptions,
   keyMessage,
   seconds,
   text,
@@ -30,13 +29,21 @@ import { splitWords } from './words.ts'
 
 /** Long enough to fetch a file. A program that hangs must not stop a listener for ever. */
 const DEFAULT_TIMEOUT_SECONDS = '300'
-/** Longest text in the environment: below 128 KiB, beyond which Linux refuses to start a program. */
-const MAX_VARIABLE_BYTES = 100_000
+/**
+ * Longest value that goes as it is. Linux refuses to start a program with an argument or a variable of 128 KiB (MAX_ARG_STRLEN); a listener
+ * file writes something around the value.
+ */
+const MAX_VALUE_BYTES = 100_000
+/** The same after the system has refused what is made of the values, or all of them together. */
+const SMALL_VALUE_BYTES = 1_024
+/** Codes of errors that say that arguments and variables are the reason: too long, or with a NUL. */
+const UNUSABLE_ARGUMENTS: readonly unknown[] = ['E2BIG', 'ERR_INVALID_ARG_VALUE']
 /** Names that we replace in `${…}`, and a shell must not. */
 const OUR_NAMES = ['json', 'jsonpath', 'event', 'request', 'payload', 'location']
 /** Variables that a triggered program does not need, so it does not get them. */
 const SECRET_VARIABLES = ['AVISO_TOKEN', 'AVISO_PASSWORD']
-const NOTIFICATION_VARIABLE = /^AVISO_(?:EVENT_TYPE|SEQUENCE|IDENTIFIER_.*|PAYLOAD_JSON|NOTIFICATION_JSON)$/
+const NOTIFICATION_VARIABLE =
+  /^AVISO_(?:EVENT_TYPE|SEQUENCE|IDENTIFIER_.*|(?:PAYLOAD|NOTIFICATION)_JSON(?:_FILE)?|GIVEN_BY_FILE|GIVEN_AS_JSON)$/
 
 /** Options in a listener file. */
 export const commandOptions = v.strictObject(
@@ -64,8 +71,7 @@ export function createCommand(options: CommandOptions, host: TriggerHost): Trigg
   const words = options.shell ? shellWords(options) : programWords(options, host.home)
   return {
     type: 'command',
-    retries: options.retries,
-    onFailure: options.on_failure,
+    ...failureOptions(options),
     run: (notification, kill) => runCommand({ options, words, host }, notification, kill),
   }
 }
@@ -77,24 +83,71 @@ interface Command {
 }
 
 async function runCommand(
-  { options, words, host }: Command,
+  command: Command,
   notification: ReceivedNotification,
   kill: AbortSignal,
 ): Promise<void> {
-  const templates = [...(options.shell ? [] : words), ...Object.values(options.environment ?? {})]
-  const file = templates.some(needsJsonFile) ? await writeJsonFile(notification) : undefined
+  const result =
+    (await startOnce(command, notification, { kill, mostBytes: MAX_VALUE_BYTES })) ??
+    (await startOnce(command, notification, { kill, mostBytes: SMALL_VALUE_BYTES }))
+  if (result === undefined) {
+    throw new TriggerError(
+      `cannot start ${command.words[0]}: its arguments and its environment are too long, even with the notification in files`,
+      { retryable: false },
+    )
+  }
+  const problem = problemOf(result, command.options)
+  if (problem !== undefined) throw new TriggerError(problem, { retryable: result.ended !== 'killed' })
+}
+
+/** @returns how the program ended; `undefined` when it could not be started because something is too long. */
+async function startOnce(
+  { options, words, host }: Command,
+  notification: ReceivedNotification,
+  { kill, mostBytes }: { readonly kill: AbortSignal; readonly mostBytes: number },
+): Promise<ProgramResult | undefined> {
+  const handover = createHandover(mostBytes)
   try {
-    const fill = (template: string): string => substitute(template, notification, file?.path)
+    const fill = (template: string): string => substitute(template, notification, handover)
     const [program, ...args] = words
     const argv: Argv = options.shell ? words : [program, ...args.map(fill)]
-    const environment = buildEnvironment(host.environment, notification)
+    const environment = buildEnvironment(host.environment, notification, handover)
     for (const [name, value] of Object.entries(options.environment ?? {})) environment[name] = fill(value)
+    const changed = tellHandover(environment, handover)
+    await writeFiles(handover)
     const result = await start({ argv, environment, options, host, kill })
-    const problem = problemOf(result, options)
-    if (problem !== undefined) throw new TriggerError(problem, { retryable: result.ended !== 'killed' })
+    if (result === undefined) return undefined
+    for (const line of changed) host.output.log('WARNING', `Notification ${notification.id}: ${line}`)
+    return result
   } finally {
-    await file?.remove()
+    await handover.remove()
   }
+}
+
+/** Tells the program which values it gets in another form. @returns the same for the log. */
+function tellHandover(environment: Record<string, string>, handover: Handover): readonly string[] {
+  const changed = handover.handedOver()
+  const namesOf = (as: 'file' | 'json'): string =>
+    changed
+      .filter((each) => each.as === as)
+      .map(({ name }) => name)
+      .join(' ')
+  const [byFile, asJson] = [namesOf('file'), namesOf('json')]
+  if (byFile !== '') environment['AVISO_GIVEN_BY_FILE'] = byFile
+  if (asJson !== '') environment['AVISO_GIVEN_AS_JSON'] = asJson
+  return [
+    ...(byFile === '' ? [] : [`too long for a command, which gets the path of a file instead: ${byFile}`]),
+    ...(asJson === '' ? [] : [`has a NUL, so the command gets it as JSON text: ${asJson}`]),
+  ]
+}
+
+async function writeFiles(handover: Handover): Promise<void> {
+  await handover.write().catch((cause: unknown) => {
+    throw new TriggerError(`cannot write the notification to a file: ${messageOf(cause)}`, {
+      retryable: true,
+      cause,
+    })
+  })
 }
 
 interface Start {
@@ -105,7 +158,8 @@ interface Start {
   readonly kill: AbortSignal
 }
 
-async function start({ argv, environment, options, host, kill }: Start): Promise<ProgramResult> {
+/** @returns how the program ended; `undefined` when all strings together are too long. */
+async function start({ argv, environment, options, host, kill }: Start): Promise<ProgramResult | undefined> {
   const cwd = options.working_dir === undefined ? undefined : expandHome(options.working_dir, host.home)
   try {
     return await runProgram({
@@ -118,12 +172,17 @@ async function start({ argv, environment, options, host, kill }: Start): Promise
       onLine: (stream, line) => host.output.log(stream === 'stdout' ? 'INFO' : 'WARNING', line),
     })
   } catch (cause) {
+    if (UNUSABLE_ARGUMENTS.includes(codeOf(cause))) return undefined
     const where = cwd === undefined ? '' : ` in ${cwd}`
     throw new TriggerError(`cannot start ${argv[0]}${where}: ${messageOf(cause)}`, {
       retryable: false,
       cause,
     })
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
 function problemOf(
@@ -163,37 +222,33 @@ function shellWords({ command, environment = {} }: CommandOptions): Argv {
   return ['/bin/sh', '-c', command]
 }
 
-/** The environment of a command: that of the client, and the variables that 2.x's client sets. */
+/**
+ * The environment of a command: that of the client, and the variables that 2.x's client sets. A variable that is too long is not set. The
+ * one with its name and `_FILE` then has the path of a file.
+ */
 function buildEnvironment(
   inherited: TriggerHost['environment'],
   notification: ReceivedNotification,
+  handover: Handover,
 ): Record<string, string> {
   const environment: Record<string, string> = {}
   for (const [name, value] of Object.entries(inherited)) {
     if (value !== undefined && !SECRET_VARIABLES.includes(name) && !NOTIFICATION_VARIABLE.test(name))
       environment[name] = value
   }
-  const add = (name: string, value: string): void => {
-    if (!value.includes('\0') && Buffer.byteLength(value) <= MAX_VARIABLE_BYTES) environment[name] = value
+  const addJson = (name: string, value: string): void => {
+    const given = handover.give(name, value)
+    environment[given === value ? name : `${name}_FILE`] = given
   }
-  add('AVISO_EVENT_TYPE', notification.event)
-  add('AVISO_SEQUENCE', notification.sequence ?? '')
+  environment['AVISO_EVENT_TYPE'] = handover.give('AVISO_EVENT_TYPE', notification.event)
+  environment['AVISO_SEQUENCE'] = notification.sequence ?? ''
   for (const [field, value] of Object.entries(notification.request)) {
-    add(`AVISO_IDENTIFIER_${field.toUpperCase().replaceAll(/\W/g, '_')}`, value)
+    const name = `AVISO_IDENTIFIER_${field.toUpperCase().replaceAll(/\W/g, '_')}`
+    environment[name] = handover.give(name, value)
   }
-  add('AVISO_PAYLOAD_JSON', exactJsonText(notification.payload ?? null))
-  add('AVISO_NOTIFICATION_JSON', notificationJson(notification))
+  addJson('AVISO_PAYLOAD_JSON', exactJsonText(notification.payload ?? null))
+  addJson('AVISO_NOTIFICATION_JSON', notificationJson(notification))
   // Programs read the trace context from this variable.
-  if (notification.traceparent !== undefined) add('TRACEPARENT', notification.traceparent)
+  if (notification.traceparent !== undefined) environment['TRACEPARENT'] = notification.traceparent
   return environment
-}
-
-/** Writes the notification to a file, one for each run, because runs of several listeners overlap. Only the user may read it. */
-async function writeJsonFile(
-  notification: ReceivedNotification,
-): Promise<{ readonly path: string; remove(): Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'aviso-'))
-  const path = join(folder, 'notification.json')
-  await writeFile(path, notificationJson(notification), { mode: 0o600 })
-  return { path, remove: () => rm(folder, { recursive: true, force: true }) }
 }

@@ -7,7 +7,7 @@
 import * as v from 'valibot'
 import { toPythonJsonSorted } from '#shared/notification/python_json.ts'
 import { toTriggerData } from '#shared/client/notification.ts'
-import { commonOptions, keyMessage, type Trigger, type TriggerHost } from './trigger.ts'
+import { commonOptions, failureOptions, keyMessage, type Trigger, type TriggerHost } from './trigger.ts'
 
 /** Options in a listener file. */
 export const echoOptions = v.strictObject({ type: v.literal('echo'), ...commonOptions }, keyMessage())
@@ -18,8 +18,7 @@ const INDENT = 4
 export function createEcho(options: v.InferOutput<typeof echoOptions>, { output }: TriggerHost): Trigger {
   return {
     type: 'echo',
-    retries: options.retries,
-    onFailure: options.on_failure,
+    ...failureOptions(options),
     run(notification) {
       output.result(toPythonJsonSorted(toTriggerData(notification), INDENT))
       return Promise.resolve()

@@ -10,7 +10,15 @@ import { messageOf } from '#shared/client/client_error.ts'
 import { expandHome } from '../config.ts'
 import { toTriggerData } from '#shared/client/notification.ts'
 import { pythonRepr, pythonTimestamp } from '../python_text.ts'
-import { commonOptions, keyMessage, text, TriggerError, type Trigger, type TriggerHost } from './trigger.ts'
+import {
+  commonOptions,
+  failureOptions,
+  keyMessage,
+  text,
+  TriggerError,
+  type Trigger,
+  type TriggerHost,
+} from './trigger.ts'
 
 /** Options in a listener file. */
 export const logOptions = v.strictObject(
@@ -23,8 +31,7 @@ export function createLog(options: v.InferOutput<typeof logOptions>, { home, clo
   const path = expandHome(options.path, home)
   return {
     type: 'log',
-    retries: options.retries,
-    onFailure: options.on_failure,
+    ...failureOptions(options),
     async run(notification) {
       const line = `Notification received: ${pythonRepr(toTriggerData(notification))}`
       await appendFile(path, `${pythonTimestamp(clock.now())} - aviso - INFO - ${line}\n`).catch(

@@ -12,6 +12,7 @@ import { reasonOf } from '#shared/client/client_error.ts'
 import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
 import {
   commonOptions,
+  failureOptions,
   keyMessage,
   seconds,
   text,
@@ -24,6 +25,8 @@ import {
 const DEFAULT_TIMEOUT_SECONDS = '60'
 const DEFAULT_TYPE = 'aviso'
 const DEFAULT_SOURCE = 'https://aviso.ecmwf.int'
+/** What receivers answer to one notification that they cannot take: too large, or not as they expect. */
+const POISON_STATUSES: readonly number[] = [413, 422]
 /** How much of a refusal's body goes into the message. */
 const MAX_ANSWER_CHARACTERS = 4096
 
@@ -67,12 +70,14 @@ export const postOptions = v.strictObject(
 
 type HttpProtocol = v.InferOutput<typeof httpProtocol>
 
-/** Makes a trigger that succeeds with any 2xx. Refusals (4xx) are final, except 408 and 429, which are tried again. */
+/**
+ * Makes a trigger that succeeds with any 2xx. Refusals (4xx) are final, except 408 and 429, which are tried again. 413 and 422 are about the
+ * one notification.
+ */
 export function createPost(options: v.InferOutput<typeof postOptions>, host: TriggerHost): Trigger {
   return {
     type: 'post',
-    retries: options.retries,
-    onFailure: options.on_failure,
+    ...failureOptions(options),
     run: (notification, kill) => post(options.protocol, host, notification, kill),
   }
 }
@@ -104,6 +109,7 @@ async function post(
       `${protocol.url} answered ${response.status}: ${answer.slice(0, MAX_ANSWER_CHARACTERS)}`,
       {
         retryable: response.status >= 500 || response.status === 408 || response.status === 429,
+        isPoison: POISON_STATUSES.includes(response.status),
       },
     )
   } catch (cause) {

@@ -22,48 +22,75 @@ export interface TriggerRun {
   readonly kill: AbortSignal
 }
 
-/**
- * `done`: the position may move on. `failed`: it must not, and the listener ends. `stopped`: it must not, because the client was stopped
- * before all triggers had succeeded.
- */
-export type TriggerOutcome = 'done' | 'failed' | 'stopped'
+/** What became of a notification. */
+export type TriggerOutcome =
+  /** The position may move on. */
+  | { readonly kind: 'done' }
+  /** The position must not move on, and the listener ends. */
+  | { readonly kind: 'failed' }
+  /** The position must not move on, because the client was stopped before all triggers had succeeded. */
+  | { readonly kind: 'stopped' }
+  /** A trigger can never handle this notification. The position may move on when the notification is kept elsewhere. */
+  | { readonly kind: 'poisoned'; readonly trigger: string; readonly reason: string }
+
+const DONE = { kind: 'done' } as const
+const FAILED = { kind: 'failed' } as const
+const STOPPED = { kind: 'stopped' } as const
 
 const RETRY: BackOffLimits = { firstMs: 1000, mostMs: 30_000 }
 
-/** Runs triggers one after another. When one has failed for good, the remaining triggers are skipped, as in 1.x. */
+/**
+ * Runs triggers one after another. When one has failed for good, the remaining triggers are skipped, as in 1.x. A failure that is about this
+ * one notification does not end the listener, unless the trigger says so, because it would fail again at each start.
+ */
 export async function runTriggers(
   triggers: readonly Trigger[],
   notification: ReceivedNotification,
   run: TriggerRun,
 ): Promise<TriggerOutcome> {
   for (const trigger of triggers) {
-    const outcome = await runWithRetries(trigger, notification, run)
-    if (outcome !== 'done') return outcome === 'failed' && trigger.onFailure === 'continue' ? 'done' : outcome
+    const result = await runWithRetries(trigger, notification, run)
+    if (result.kind === 'failed') return afterFailure(trigger, result)
+    if (result.kind !== 'done') return result
   }
-  return 'done'
+  return DONE
+}
+
+/** The last failure of a trigger. */
+interface Failure {
+  readonly kind: 'failed'
+  readonly isPoison: boolean
+  readonly reason: string
+}
+
+function afterFailure({ type, onFailure, onPoison }: Trigger, { isPoison, reason }: Failure): TriggerOutcome {
+  if (!isPoison) return onFailure === 'continue' ? DONE : FAILED
+  return onPoison === 'continue' ? { kind: 'poisoned', trigger: type, reason } : FAILED
 }
 
 async function runWithRetries(
   trigger: Trigger,
   notification: ReceivedNotification,
   run: TriggerRun,
-): Promise<TriggerOutcome> {
+): Promise<typeof DONE | typeof STOPPED | Failure> {
   for (let attempt = 0; ; attempt++) {
     try {
       await trigger.run(notification, run.kill)
-      return 'done'
+      return DONE
     } catch (error) {
-      const last = attempt >= trigger.retries || !(error instanceof TriggerError && error.retryable)
+      const isPoison = error instanceof TriggerError && error.isPoison
+      const mayPass = error instanceof TriggerError && (error.retryable || isPoison)
+      const last = attempt >= trigger.retries || !mayPass
       const next =
         last || run.stop.aborted ? '' : `, attempt ${attempt + 2} of ${trigger.retries + 1} follows`
       run.output.log(
         'ERROR',
         `Trigger ${trigger.type} failed for ${notification.id}: ${messageOf(error)}${next}`,
       )
-      if (run.stop.aborted) return 'stopped'
-      if (last) return 'failed'
+      if (run.stop.aborted) return STOPPED
+      if (last) return { kind: 'failed', isPoison, reason: messageOf(error) }
     }
     await run.clock.sleep(RETRY.firstMs / 2 + backOffMs(attempt, RETRY, run.random), run.stop)
-    if (run.stop.aborted) return 'stopped'
+    if (run.stop.aborted) return STOPPED
   }
 }

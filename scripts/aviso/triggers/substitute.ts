@@ -7,14 +7,10 @@
 import { exactJsonText, isJsonObject, type JsonValue } from '#shared/json/strict_json.ts'
 import { toPythonJson } from '#shared/notification/python_json.ts'
 import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
+import type { Handover } from './handover.ts'
 import { TriggerError } from './trigger.ts'
 
 const PLACEHOLDER = /\$\{([\w.]+)\}/g
-
-/** Whether a text contains `${jsonpath}`, which needs a file. */
-export function needsJsonFile(text: string): boolean {
-  return text.includes('${jsonpath}')
-}
 
 /** The names in `${…}`. */
 export function placeholders(text: string): string[] {
@@ -25,17 +21,17 @@ export function placeholders(text: string): string[] {
  * Replaces `${json}` (the notification as JSON), `${jsonpath}` (the path of a file with that), and dotted names such as `${request.date}`.
  * An absent payload becomes an empty text. Values that are not texts become JSON. Replaced text is not searched again.
  *
+ * @param handover Says what stands for a value that a program cannot get as it is.
  * @throws {TriggerError} for a name that the notification does not have.
  */
 export function substitute(
   text: string,
   notification: ReceivedNotification,
-  jsonPath: string | undefined,
+  handover: Pick<Handover, 'give' | 'file'>,
 ): string {
   return text.replaceAll(PLACEHOLDER, (_match, name: string) => {
-    if (name === 'json') return notificationJson(notification)
-    if (name === 'jsonpath' && jsonPath !== undefined) return jsonPath
-    return valueOf(name, notification)
+    if (name === 'jsonpath') return handover.file('notification.json', notificationJson(notification))
+    return handover.give(name, name === 'json' ? notificationJson(notification) : valueOf(name, notification))
   })
 }
 
@@ -59,6 +55,8 @@ function valueOf(name: string, notification: ReceivedNotification): string {
     ]
     throw new TriggerError(`\${${name}} is not part of the notification; known are ${known.join(', ')}`, {
       retryable: false,
+      // Payloads differ from one notification to the next. Other names are wrong in the listener file.
+      isPoison: name.startsWith(`${notification.payloadName}.`),
     })
   }
   return typeof value === 'string' ? value : exactJsonText(value)

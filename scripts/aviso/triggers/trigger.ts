@@ -22,6 +22,8 @@ export interface Trigger {
   readonly retries: number
   /** `stop`: the client ends, and handles the notification again at its next start. `continue`: the notification counts as handled. */
   readonly onFailure: OnFailure
+  /** What happens when the trigger can never handle one notification: `stop`, or `continue` after it is written to the dead-letter file. */
+  readonly onPoison: OnFailure
   /**
    * Runs the trigger for a notification.
    *
@@ -45,11 +47,17 @@ export interface TriggerHost {
 export class TriggerError extends Error {
   /** Whether another attempt may succeed. */
   readonly retryable: boolean
+  /** Whether it is about this one notification: others would succeed. */
+  readonly isPoison: boolean
 
-  constructor(message: string, options: { readonly retryable: boolean; readonly cause?: unknown }) {
+  constructor(
+    message: string,
+    options: { readonly retryable: boolean; readonly isPoison?: boolean; readonly cause?: unknown },
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'TriggerError'
     this.retryable = options.retryable
+    this.isPoison = options.isPoison ?? false
   }
 }
 
@@ -73,13 +81,25 @@ export function numberBetween(least: number, most: number, what: string) {
 /** Seconds of a time limit. */
 export const seconds = numberBetween(0.001, MAX_SECONDS, 'seconds')
 
+const onFailure = v.picklist(['stop', 'continue'], "must be 'stop' or 'continue'")
+
 /** Options that every trigger has. */
 export const commonOptions = {
   retries: v.optional(
     v.pipe(numberBetween(0, MAX_RETRIES, 'a whole number'), v.integer('must be a whole number')),
     String(DEFAULT_RETRIES),
   ),
-  on_failure: v.optional(v.picklist(['stop', 'continue'], "must be 'stop' or 'continue'"), 'stop'),
+  on_failure: v.optional(onFailure, 'stop'),
+  on_poison: v.optional(onFailure, 'continue'),
+}
+
+/** What the options of a trigger say about its failures. */
+export function failureOptions(options: {
+  readonly retries: number
+  readonly on_failure: OnFailure
+  readonly on_poison: OnFailure
+}): Pick<Trigger, 'retries' | 'onFailure' | 'onPoison'> {
+  return { retries: options.retries, onFailure: options.on_failure, onPoison: options.on_poison }
 }
 
 /** The schema of a text. `true` and `false` become texts, too, because YAML reads them as booleans. */

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { ClientError } from '#shared/client/client_error.ts'
 import { runListener, type ListenerParts } from '../../../../scripts/aviso/listener.ts'
@@ -7,6 +10,9 @@ import type { StreamMessage } from '#shared/client/stream.ts'
 import { TriggerError, type OnFailure, type Trigger } from '../../../../scripts/aviso/triggers/trigger.ts'
 import { createManualClock, createScaledClock } from '../../../support/clock.ts'
 import { never, notification, recordedOutput } from './fixture.ts'
+
+/** A path that cannot be written. */
+const DEAD_LETTERS = '/no/such/folder/listener.dead.ndjson'
 
 function message(number: number, time = '2026-08-10T12:00:00.000Z'): StreamMessage {
   return {
@@ -20,15 +26,25 @@ interface Run {
   readonly messages: readonly StreamMessage[]
   readonly run?: (id: string) => void | Promise<void>
   readonly onFailure?: OnFailure
+  readonly onPoison?: OnFailure
+  readonly deadLetters?: string
   readonly parts?: Partial<ListenerParts>
 }
 
 /** Runs a listener; `log` tells what was done and saved, in order. */
-async function listen({ messages, run = () => undefined, onFailure = 'stop', parts = {} }: Run) {
+async function listen({
+  messages,
+  run = () => undefined,
+  onFailure = 'stop',
+  onPoison = 'continue',
+  deadLetters = DEAD_LETTERS,
+  parts = {},
+}: Run) {
   const log: string[] = []
   let cursor: string | undefined
   const position: Position = {
     isLocked: true,
+    deadLetters,
     get cursor() {
       return cursor
     },
@@ -43,6 +59,7 @@ async function listen({ messages, run = () => undefined, onFailure = 'stop', par
     type: 'scripted',
     retries: 0,
     onFailure,
+    onPoison,
     async run({ id, payloadName }) {
       log.push(`run ${id}${payloadName === 'payload' ? '' : ` ${payloadName}`}`)
       await run(id)
@@ -70,6 +87,10 @@ async function listen({ messages, run = () => undefined, onFailure = 'stop', par
     ...parts,
   })
   return { log, finished }
+}
+
+const poison = (): never => {
+  throw new TriggerError('cannot start', { retryable: false, isPoison: true })
 }
 
 const fail = (): never => {
@@ -116,6 +137,59 @@ describe('runListener()', () => {
     assert.deepEqual(log, ['run flight@1', 'save e.1.0', 'run flight@2', 'save e.2.0'])
   })
 
+  it('saves the place of a stream as soon as it is open, and only then says that it stands', async () => {
+    const { log, finished } = await listen({
+      messages: [
+        { kind: 'connected', cursor: 'e.40' },
+        { kind: 'progress', cursor: 'e.40' },
+      ],
+    })
+    await finished
+    assert.deepEqual(log, ['save e.40', 'connected'])
+  })
+
+  it('keeps a notification that its trigger can never handle, says so, and goes on', async (context) => {
+    const folder = await mkdtemp(join(tmpdir(), 'aviso-test-'))
+    context.after(() => rm(folder, { recursive: true, force: true }))
+    const deadLetters = join(folder, 'x.dead.ndjson')
+    const output = recordedOutput()
+    const { log, finished } = await listen({
+      messages: [message(1), message(2), message(3)],
+      run: (id) => (id === 'flight@2' ? poison() : undefined),
+      deadLetters,
+      parts: { output },
+    })
+    await finished
+    assert.deepEqual(
+      log.filter((line) => line.startsWith('save')),
+      ['save e.1.0', 'save e.2.0', 'save e.3.0'],
+    )
+    assert.equal((JSON.parse(await readFile(deadLetters, 'utf8')) as { id: string }).id, 'flight@2')
+    assert.equal(
+      output.logged.filter(({ level }) => level === 'ERROR').at(-1)?.message,
+      `Notification flight@2 was passed over, because the trigger scripted cannot handle it: cannot start. It is kept in ${deadLetters}`,
+    )
+  })
+
+  it('ends at such a notification with on_poison: stop, and where it cannot be kept', async () => {
+    for (const onPoison of ['stop', 'continue'] as const) {
+      const { log, finished } = await listen({ messages: [message(1), message(2)], run: poison, onPoison })
+      await assert.rejects(finished, (error) => error instanceof ClientError && error.exitCode === 1)
+      assert.deepEqual(log, ['run flight@1'], onPoison)
+    }
+  })
+
+  it('only says so in a look into the past, which can be repeated', async () => {
+    const output = recordedOutput()
+    const { finished } = await listen({
+      messages: [message(1), { kind: 'caught-up' }],
+      run: poison,
+      parts: { output, position: undefined, until: Date.parse('2026-08-10T13:00:00Z') },
+    })
+    await finished
+    assert.match(output.logged.at(-1)?.message ?? '', /^Notification flight@1 was passed over/)
+  })
+
   it('finishes the running trigger and saves when it is told to stop', async () => {
     const stop = new AbortController()
     const { log, finished } = await listen({
@@ -158,6 +232,7 @@ describe('runListener()', () => {
   it('ends when saving fails', async () => {
     const position: Position = {
       isLocked: true,
+      deadLetters: DEAD_LETTERS,
       cursor: undefined,
       save: () => Promise.reject(new Error('disk full')),
       close: () => undefined,

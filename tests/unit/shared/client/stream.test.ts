@@ -77,6 +77,13 @@ describe('followStream()', () => {
     assert.equal(last?.kind === 'notification' && last.event.payload, 'Zürich')
   })
 
+  it('says that it is connected with the place of the stream, which is known before the first heartbeat', async (context) => {
+    const { messages } = await follow(context, { steps: [send(OPENING + notificationFrame(1))], count: 1 })
+    assert.deepEqual(messages[0], { kind: 'connected', cursor: 'e.0' })
+    const bare = await follow(context, { steps: [send(notificationFrame(1))], count: 1 })
+    assert.deepEqual(bare.messages[0], { kind: 'connected' })
+  })
+
   it('takes positions from heartbeats', async (context) => {
     const heartbeat = 'event: heartbeat\ndata: {}\nid: e.9\n\n'
     const { resumes } = await follow(context, {

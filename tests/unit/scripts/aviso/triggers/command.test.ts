@@ -16,6 +16,16 @@ const NODE = `'${process.execPath}'`
 const REPORT = `
 const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(AVISO_|AIRPORT|TRACEPARENT)/.test(name)))
 console.log(JSON.stringify({ argv: process.argv.slice(2), environment, cwd: process.cwd() }))`
+/** Writes down what the files hold that stand for values. */
+const COPY = `
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+const [, , path] = process.argv
+const read = (name) => readFileSync(name, 'utf8')
+const { AVISO_PAYLOAD_JSON_FILE: payload, AVISO_NOTIFICATION_JSON_FILE: notification, AVISO_GIVEN_BY_FILE } = process.env
+const mode = [path, dirname(path)].map((name) => (statSync(name).mode & 0o777).toString(8)).join(' ')
+const copied = { path, argument: read(path), payload: read(payload), notification: read(notification), mode, by_file: AVISO_GIVEN_BY_FILE }
+writeFileSync('copied', JSON.stringify(copied))`
 
 async function folderWith(context: TestContext, name: string, content: string): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'aviso-test-')))
@@ -34,9 +44,9 @@ async function report(
   context: TestContext,
   options: object,
   input: ReceivedNotification = notification(),
+  output = recordedOutput(),
 ): Promise<Report> {
   const folder = await folderWith(context, 'report.mjs', REPORT)
-  const output = recordedOutput()
   await createTrigger({ type: 'command', working_dir: folder, ...options }, triggerHost(output)).run(
     input,
     never,
@@ -231,21 +241,93 @@ describe('command trigger', () => {
         (error) => error instanceof TriggerError && !error.retryable && /cannot start/.test(error.message),
       )
     }
-    const nul = createTrigger({ type: 'command', command: 'true ${payload}' }, triggerHost())
-    await assert.rejects(
-      nul.run(notification({ payload: 'a\0b' }), never),
-      (error) => error instanceof TriggerError && !error.retryable,
+  })
+
+  it('hands a payload with a NUL over as JSON text, and says so', async (context) => {
+    const payload = 'a\0"b'
+    const output = recordedOutput()
+    const { argv, environment } = await report(
+      context,
+      {
+        command: `${NODE} report.mjs \${payload} x\${request.airport}`,
+        environment: { AIRPORT: '${payload}' },
+      },
+      notification({ payload }),
+      output,
+    )
+    assert.deepEqual(argv, [JSON.stringify(payload), 'xFCO'])
+    assert.equal(environment['AIRPORT'], JSON.stringify(payload))
+    assert.equal(JSON.parse(environment['AVISO_PAYLOAD_JSON'] ?? ''), payload)
+    assert.equal(environment['AVISO_GIVEN_AS_JSON'], 'payload')
+    assert.match(
+      output.logged.find(({ level }) => level === 'WARNING')?.message ?? '',
+      /^Notification flight@7: has a NUL, so the command gets it as JSON text: payload$/,
     )
   })
 
-  it('starts with payloads too large for a variable', async (context) => {
-    const { environment } = await report(
+  for (const [what, payload] of [
+    ['120,000 characters', 'x'.repeat(120_000)],
+    ['more bytes than characters', '€'.repeat(60_000)],
+    ['300,000 characters and a NUL', `\0${'x'.repeat(300_000)}`],
+  ] as const) {
+    it(`hands a payload of ${what} over by a file, and removes the file`, async (context) => {
+      const folder = await folderWith(context, 'copy.mjs', COPY)
+      const output = recordedOutput()
+      await createTrigger(
+        { type: 'command', working_dir: folder, command: `${NODE} copy.mjs \${payload}` },
+        triggerHost(output),
+      ).run(notification({ payload }), never)
+      const copied = JSON.parse(await readFile(join(folder, 'copied'), 'utf8')) as Record<string, string>
+      assert.equal(copied['argument'], payload)
+      assert.equal(JSON.parse(copied['payload'] ?? ''), payload)
+      assert.equal((JSON.parse(copied['notification'] ?? '') as { payload: string }).payload, payload)
+      assert.equal(copied['mode'], '600 700')
+      assert.equal(copied['by_file'], 'payload AVISO_PAYLOAD_JSON AVISO_NOTIFICATION_JSON')
+      assert.equal(existsSync(copied['path'] ?? ''), false)
+      assert.ok(
+        output.logged.some(
+          ({ level, message }) => level === 'WARNING' && /too long for a command/.test(message),
+        ),
+      )
+    })
+  }
+
+  it('starts where each value would go as it is, but not what is made of them', async (context) => {
+    const payload = 'x'.repeat(90_000)
+    const { argv } = await report(
       context,
-      { command: `${NODE} report.mjs` },
-      notification({ payload: 'x'.repeat(300_000) }),
+      { command: `${NODE} report.mjs \${payload}\${payload}` },
+      notification({ payload }),
     )
-    assert.equal(environment['AVISO_PAYLOAD_JSON'], undefined)
-    assert.equal(environment['AVISO_EVENT_TYPE'], 'flight')
+    assert.match(argv[0] ?? '', /^\/.*payload\.txt\/.*payload\.txt$/)
+    const many = Array.from({ length: 40 }, () => '${payload}').join(' ')
+    const { argv: paths } = await report(
+      context,
+      { command: `${NODE} report.mjs ${many}` },
+      notification({ payload }),
+    )
+    assert.equal(paths.length, 40)
+  })
+
+  it('ends with an error that others share where the environment alone is too long', async () => {
+    const environment = { ...process.env, LONG: 'x'.repeat(140_000) }
+    const trigger = createTrigger(
+      { type: 'command', command: 'true' },
+      triggerHost(recordedOutput(), environment),
+    )
+    await assert.rejects(
+      trigger.run(notification(), never),
+      (error) => error instanceof TriggerError && !error.isPoison && /too long/.test(error.message),
+    )
+  })
+
+  it('takes a member that a payload does not have as a matter of this one notification', async () => {
+    const trigger = createTrigger({ type: 'command', command: 'true ${payload.path}' }, triggerHost())
+    await trigger.run(notification({ payload: { path: '/x' } }), never)
+    await assert.rejects(
+      trigger.run(notification({ payload: 'just text' }), never),
+      (error) => error instanceof TriggerError && error.isPoison,
+    )
   })
 
   it('hides secrets and the variables of an outer notification', async () => {

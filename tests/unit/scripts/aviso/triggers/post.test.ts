@@ -65,6 +65,8 @@ describe('post trigger', () => {
     [204, true, false],
     [301, false, false],
     [400, false, false],
+    [413, false, false],
+    [422, false, false],
     [408, false, true],
     [429, false, true],
     [500, false, true],
@@ -80,7 +82,12 @@ describe('post trigger', () => {
       const run = post({ url: service.url }).run(notification(), never)
       if (succeeds) await run
       else
-        await assert.rejects(run, (error) => error instanceof TriggerError && error.retryable === retryable)
+        await assert.rejects(run, (error) => {
+          assert.ok(error instanceof TriggerError && error.retryable === retryable)
+          // These are about this one notification, and the others about the receiver.
+          assert.equal(error.isPoison, status === 413 || status === 422)
+          return true
+        })
       assert.equal(service.asked.length, 1)
     })
   }

@@ -6,19 +6,22 @@ import { createSkippingClock } from '../../../../support/clock.ts'
 import { never, notification, recordedOutput } from '../fixture.ts'
 
 function scripted(
-  results: readonly ('ok' | 'transient' | 'final')[],
-  { retries = 3, onFailure = 'stop' as OnFailure } = {},
+  results: readonly ('ok' | 'transient' | 'final' | 'poison')[],
+  { retries = 3, onFailure = 'stop' as OnFailure, onPoison = 'continue' as OnFailure } = {},
 ): Trigger & { runs: number } {
   const trigger = {
     type: 'scripted',
     retries,
     onFailure,
+    onPoison,
     runs: 0,
     run(): Promise<void> {
       const result = results[Math.min(trigger.runs++, results.length - 1)]
       return result === 'ok'
         ? Promise.resolve()
-        : Promise.reject(new TriggerError('no', { retryable: result === 'transient' }))
+        : Promise.reject(
+            new TriggerError('no', { retryable: result === 'transient', isPoison: result === 'poison' }),
+          )
     },
   }
   return trigger
@@ -38,14 +41,14 @@ describe('runTriggers()', () => {
       ...scripted(['ok']),
       run: () => (order.push(number), Promise.resolve()),
     }))
-    assert.equal(await run(triggers), 'done')
+    assert.deepEqual(await run(triggers), { kind: 'done' })
     assert.deepEqual(order, [1, 2, 3])
   })
 
   it('tries again what may pass, waiting longer each time', async () => {
     const trigger = scripted(['transient', 'transient', 'ok'])
     const clock = createSkippingClock()
-    assert.equal(await run([trigger], { clock }), 'done')
+    assert.deepEqual(await run([trigger], { clock }), { kind: 'done' })
     assert.equal(trigger.runs, 3)
     assert.deepEqual(clock.sleeps, [1500, 2500])
   })
@@ -53,7 +56,7 @@ describe('runTriggers()', () => {
   it('gives up after its retries and skips the remaining triggers', async () => {
     const [first, second] = [scripted(['transient'], { retries: 2 }), scripted(['ok'])]
     const output = recordedOutput()
-    assert.equal(await run([first, second], { output }), 'failed')
+    assert.deepEqual(await run([first, second], { output }), { kind: 'failed' })
     assert.equal(first.runs, 3)
     assert.equal(second.runs, 0)
     assert.deepEqual(
@@ -68,21 +71,32 @@ describe('runTriggers()', () => {
 
   it('does not try again what is final', async () => {
     const trigger = scripted(['final'])
-    assert.equal(await run([trigger]), 'failed')
+    assert.deepEqual(await run([trigger]), { kind: 'failed' })
     assert.equal(trigger.runs, 1)
   })
 
   it('counts a failure as done with on_failure: continue, skipping the remaining triggers', async () => {
     const [first, second] = [scripted(['final'], { onFailure: 'continue' }), scripted(['ok'])]
-    assert.equal(await run([first, second]), 'done')
+    assert.deepEqual(await run([first, second]), { kind: 'done' })
     assert.equal(second.runs, 0)
+  })
+
+  it('gives a notification up that a trigger can never handle, after its retries, and skips the remaining triggers', async () => {
+    const [first, second] = [scripted(['poison'], { retries: 2 }), scripted(['ok'])]
+    assert.deepEqual(await run([first, second]), { kind: 'poisoned', trigger: 'scripted', reason: 'no' })
+    assert.deepEqual([first.runs, second.runs], [3, 0])
+  })
+
+  it('stops at such a notification with on_poison: stop, whatever on_failure says', async () => {
+    const trigger = scripted(['poison'], { retries: 0, onFailure: 'continue', onPoison: 'stop' })
+    assert.deepEqual(await run([trigger]), { kind: 'failed' })
   })
 
   it('does not try again once it is told to stop', async () => {
     const stop = new AbortController()
     const trigger = scripted(['transient'])
     const output = { ...recordedOutput(), log: () => stop.abort() }
-    assert.equal(await run([trigger], { stop: stop.signal, output }), 'stopped')
+    assert.deepEqual(await run([trigger], { stop: stop.signal, output }), { kind: 'stopped' })
     assert.equal(trigger.runs, 1)
   })
 })
