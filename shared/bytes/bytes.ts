@@ -98,3 +98,10 @@ export function prefixRange(prefix: string): { readonly key: Uint8Array; readonl
   const key = toBytes(prefix)
   return { key, end: prefixEnd(key) }
 }
+
+/** The first bytes as text, one character for each byte, because a map compares texts by value. */
+export function toName(bytes: Uint8Array, length = bytes.length): string {
+  let name = ''
+  for (let index = 0; index < length; index++) name += String.fromCharCode(bytes[index] ?? 0)
+  return name
+}

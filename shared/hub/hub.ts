@@ -8,7 +8,7 @@
 
 import type { ByteSource } from '#shared/bytes/byte_source.ts'
 import type { Notification, NotificationFilter } from '#shared/notification/notification.ts'
-import type { KeyRange, Revision, StoreEvent } from '#shared/store/store.ts'
+import type { KeyRange, RangeRequest, RangeResult, Revision, StoreEvent } from '#shared/store/store.ts'
 
 /** Where a stream starts. */
 export type StartPosition =
@@ -134,6 +134,13 @@ export interface Hub {
    *   `ERR_STORE_UNAVAILABLE` when the upstream is not ready or the position cannot be checked.
    */
   subscribe(request: SubscribeRequest): Promise<Subscription>
+  /**
+   * Answers a read of keys: a poll (`minModRevision`) from memory, where its answer is known, everything else by `ask`. An answer from
+   * memory may be as far behind the store as the streams of this hub are.
+   *
+   * @param ask Asks the store. @throws {AvisoError} What `ask` throws.
+   */
+  read(request: RangeRequest, ask: () => Promise<RangeResult>): Promise<RangeResult>
   status(): HubStatus
   /** Ends every stream with `shutdown` and releases the upstream. Idempotent. */
   close(): Promise<void>

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { compareBytes, isEndOfKeys } from '#shared/bytes/bytes.ts'
+import { compareBytes, isEndOfKeys, toName } from '#shared/bytes/bytes.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
 export interface RangeIndex<Item> {
@@ -36,7 +36,7 @@ export function createRangeIndex<Item>(): RangeIndex<Item> {
     add: (item, ranges) => {
       for (const range of ranges) {
         const beginning = commonBeginning(range)
-        const name = nameOf(beginning, beginning.length)
+        const name = toName(beginning, beginning.length)
         let bucket = buckets.get(name)
         if (bucket === undefined) {
           bucket = { length: beginning.length, items: new Set() }
@@ -49,7 +49,7 @@ export function createRangeIndex<Item>(): RangeIndex<Item> {
     remove: (item, ranges) => {
       for (const range of ranges) {
         const beginning = commonBeginning(range)
-        const name = nameOf(beginning, beginning.length)
+        const name = toName(beginning, beginning.length)
         const bucket = buckets.get(name)
         bucket?.items.delete(item)
         if (bucket?.items.size !== 0) continue
@@ -59,7 +59,7 @@ export function createRangeIndex<Item>(): RangeIndex<Item> {
     },
     isEmpty: () => buckets.size === 0,
     find: function* (key) {
-      const name = nameOf(key, key.length)
+      const name = toName(key, key.length)
       for (const length of lengths.keys()) {
         if (length > name.length) continue
         const bucket = buckets.get(name.slice(0, length))
@@ -78,11 +78,4 @@ export function commonBeginning({ key, end }: KeyRange): Uint8Array {
   // From `ab` up to `ac` all keys begin with `ab`.
   const isNext = end.length === length + 1 && (key[length] ?? -1) + 1 === end[length]
   return key.subarray(0, isNext ? length + 1 : length)
-}
-
-/** Bytes as text, one character for each byte, because a map compares texts by value. */
-function nameOf(bytes: Uint8Array, length: number): string {
-  let name = ''
-  for (let index = 0; index < length; index++) name += String.fromCharCode(bytes[index] ?? 0)
-  return name
 }

@@ -25,6 +25,8 @@ import type {
   Subscription,
 } from './hub.ts'
 import type { HubLimits } from './limits.ts'
+import { createRangeMemory, type RangeMemory } from './range_memory.ts'
+import type { Entry } from './source/entry.ts'
 import { createRing, type Ring } from './source/ring.ts'
 import { openStream, type Stream } from './stream.ts'
 import { startSweep } from './sweep.ts'
@@ -59,6 +61,7 @@ interface Works {
   readonly streams: Set<Stream>
   readonly delivery: Delivery
   readonly upstream: Upstream
+  readonly memory: RangeMemory
 }
 
 /**
@@ -114,6 +117,7 @@ export async function createHub(parts: HubParts): Promise<Hub> {
       if (stop.signal.aborted || !upstream.standing.hasStood()) throw unavailable()
       return open(works, request)
     },
+    read: works.memory.read,
     status: () => statusOf(works),
     close: () => {
       closing ??= close()
@@ -154,14 +158,18 @@ async function startWorks(parts: HubParts): Promise<Works> {
     onGone,
     ...(parts.observer !== undefined && { observer: parts.observer }),
   })
+  const memory = createRangeMemory({ ring, roots, isFollowing: () => upstream.state().connected })
   const callbacks = {
-    onEntry: delivery.dispatch,
+    onEntry: (entry: Entry) => {
+      memory.take(entry)
+      delivery.dispatch(entry)
+    },
     onAdvance: delivery.flushSoon,
     onLoss: (loss: Loss) => lose(works, loss, parts.onEpochChange),
     onEpoch: (epoch: string) => parts.onEpochChange?.(epoch),
   }
   const upstream = startUpstream({ ...reading, ...callbacks }, origin)
-  const works: Works = { limits, clock, ring, history, groups, streams, delivery, upstream }
+  const works: Works = { limits, clock, ring, history, groups, streams, delivery, upstream, memory }
   return works
 }
 
@@ -209,6 +217,7 @@ function endCompacted({ delivery, streams }: Works, oldest: Revision): void {
 
 /** Ends all streams, and resets the history that depends on what is lost. */
 function lose(works: Works, loss: Loss, onEpochChange: HubParts['onEpochChange']): void {
+  works.memory.clear()
   switch (loss.kind) {
     case 'compacted':
       endCompacted(works, loss.oldest)

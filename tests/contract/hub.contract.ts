@@ -12,6 +12,7 @@ import { frontContract } from './hub_front.contract.ts'
 import { historyContract } from './hub_history.contract.ts'
 import { liveContract } from './hub_live.contract.ts'
 import { pagingContract } from './hub_paging.contract.ts'
+import { pollContract } from './hub_polls.contract.ts'
 import { seamContract } from './hub_seam.contract.ts'
 import { closeHubs, type HubSubject } from './hub_support.ts'
 
@@ -34,6 +35,7 @@ export function hubContract(name: string, openStore: () => Promise<Store>): void
     frontContract(subject)
     historyContract(subject)
     pagingContract(subject)
+    pollContract(subject)
     endsContract(subject)
     faultsContract(subject)
     seamContract(subject)

@@ -83,9 +83,14 @@ export function createFacade(parts: FacadeParts): Handler {
   async function read(grant: Grant, asked: RangeRequest, options: CallOptions): Promise<RangeResult> {
     const shown = shownKeys(grant)
     if (shown.length === 0) return readNothing(store, options)
+    if (grant.relay === undefined) return readVisible({ range: readThroughHub }, shown, asked, options)
     const result = await readVisible(store, shown, asked, options)
-    if (grant.relay === undefined) return result
     return { ...result, kvs: result.kvs.map(createRelayView(grant.relay, schemas.roots).keyValue) }
+  }
+
+  /** A poll that finds nothing new does not reach the store. */
+  function readThroughHub(request: RangeRequest, options?: CallOptions): Promise<RangeResult> {
+    return hub.read(request, () => store.range(request, options))
   }
 
   async function watch(request: HandlerRequest, requestId: string): Promise<Answer> {

@@ -8,8 +8,8 @@ import { readBoolean, readEnum, readFields, readInt64, readKeyRange, refuse } fr
 import { AvisoError } from '#shared/errors.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import { contains, toKeyRange, type IntervalSet } from '#shared/access/interval.ts'
-import { compareBytes } from '#shared/bytes/bytes.ts'
-import type { CallOptions, KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
+import { isKeyOrder, keyOrder } from '#shared/store/key_order.ts'
+import type { CallOptions, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
 
 /** Most keys in one answer, as 1.x clients ask for. A client that wants more asks again from the last key. */
 export const MAX_RANGE_LIMIT = 10_000
@@ -33,8 +33,6 @@ const FIELDS = [
 const SORT_ORDERS = ['NONE', 'ASCEND', 'DESCEND'] as const
 /** etcd's fifth target, VALUE, is left out. No client needs it, and an order by value reveals something about values. */
 const SORT_TARGETS = ['KEY', 'VERSION', 'CREATE', 'MOD'] as const
-
-type SortTarget = (typeof SORT_TARGETS)[number]
 
 /**
  * Reads a client's request.
@@ -67,7 +65,7 @@ export function parseRangeRequest(message: JsonValue): RangeRequest {
  * @throws {AvisoError} `ERR_STORE_PROTOCOL` when the store answers with other keys, and the errors of {@link Store.range}.
  */
 export async function readVisible(
-  store: Store,
+  store: Pick<Store, 'range'>,
   visible: IntervalSet,
   request: RangeRequest,
   options: CallOptions = {},
@@ -82,7 +80,7 @@ export async function readVisible(
 
 /** Reads every interval at one revision and joins the answers into one. */
 async function readIntervals(
-  store: Store,
+  store: Pick<Store, 'range'>,
   request: RangeRequest,
   intervals: IntervalSet,
   options: CallOptions,
@@ -101,7 +99,7 @@ async function readIntervals(
 
 function join(first: RangeResult, results: readonly RangeResult[], request: RangeRequest): RangeResult {
   const kvs = results.flatMap((result) => result.kvs)
-  const sorted = isKeyOrder(request) ? kvs : kvs.toSorted(comparator(request))
+  const sorted = isKeyOrder(request) ? kvs : kvs.toSorted(keyOrder(request))
   const limit = request.limit ?? MAX_RANGE_LIMIT
   return {
     revision: first.revision,
@@ -109,27 +107,6 @@ function join(first: RangeResult, results: readonly RangeResult[], request: Rang
     count: results.reduce((sum, result) => sum + result.count, 0n),
     more: sorted.length > limit || results.some((result) => result.more),
   }
-}
-
-function isKeyOrder({ sortOrder = 'NONE', sortTarget = 'KEY' }: RangeRequest): boolean {
-  return sortTarget === 'KEY' && sortOrder !== 'DESCEND'
-}
-
-const COMPARATORS: Readonly<Record<SortTarget, (a: KeyValue, b: KeyValue) => number>> = {
-  KEY: (a, b) => compareBytes(a.key, b.key),
-  VERSION: (a, b) => compareIntegers(a.version, b.version),
-  CREATE: (a, b) => compareIntegers(a.createRevision, b.createRevision),
-  MOD: (a, b) => compareIntegers(a.modRevision, b.modRevision),
-}
-
-function comparator({ sortOrder, sortTarget = 'KEY' }: RangeRequest): (a: KeyValue, b: KeyValue) => number {
-  const compare = COMPARATORS[sortTarget === 'VALUE' ? 'KEY' : sortTarget]
-  return sortOrder === 'DESCEND' ? (a, b) => compare(b, a) : compare
-}
-
-function compareIntegers(a: bigint, b: bigint): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
 }
 
 /** Drops options that are absent or zero, because both mean "not given" in the protocol. */

@@ -21,9 +21,23 @@ export function createHubMetrics(metrics: Metrics): (hub: Hub) => Hub {
     help: 'Streams that the service ended, by reason; all other streams were closed by their listener',
     labels: ['reason'],
   })
+  const reads = metrics.counter({
+    name: 'aviso_key_reads',
+    help: 'Reads of keys by 1.x clients and etcd tools, by what answered: the memory of this process or the store',
+    labels: ['from'],
+  })
   registerStatus(metrics, () => measured?.status())
   const onClosing = (reason: CloseReason): void => ended.add([reason])
   const measure = (hub: Hub): Hub => ({
+    async read(request, ask) {
+      let source = 'memory'
+      const result = await hub.read(request, () => {
+        source = 'store'
+        return ask()
+      })
+      reads.add([source])
+      return result
+    },
     async subscribe(request) {
       try {
         const subscription = await hub.subscribe({

@@ -112,6 +112,7 @@ export function createFakeHub(): FakeHub {
     script: ({ format }) => [format.opening?.(HEAD)],
     ends: true,
     failures: [],
+    read: (_request, ask) => ask(),
     subscribe: (request) => {
       hub.requests.push(request)
       const failure = hub.failures.shift()

@@ -1,0 +1,215 @@
+/**
+ * The range memory: what the hub knows of the ranges that clients poll. A poll is a read of the keys that were written since a revision. A
+ * poll that finds nothing is answered from here and never reaches the store; so is one whose answer the ring still holds.
+ *
+ * Flow: store → hub (**range memory**) → auth → 1.x listener
+ *
+ * @module
+ */
+
+import {
+  compareBytes,
+  isEndOfKeys,
+  isInRange,
+  NO_BYTES,
+  prefixEnd,
+  toBytes,
+  toName,
+} from '#shared/bytes/bytes.ts'
+import { isKeyOrder, keyOrder } from '#shared/store/key_order.ts'
+import type { KeyRange, KeyValue, RangeRequest, RangeResult, Revision } from '#shared/store/store.ts'
+import { createRangeIndex } from './range_index.ts'
+import type { Entry } from './source/entry.ts'
+import type { Ring } from './source/ring.ts'
+
+export interface RangeMemory {
+  /**
+   * Answers a read of keys: a poll from memory, where its answer is known, everything else by `ask`. An answer from memory may be behind
+   * the store by as much as the hub is.
+   *
+   * @param ask Asks the store. @throws {AvisoError} What `ask` throws.
+   */
+  read(request: RangeRequest, ask: () => Promise<RangeResult>): Promise<RangeResult>
+  /** Takes the entry that has just been appended to the ring. */
+  take(entry: Entry): void
+  /** Forgets everything, because the ring starts over. */
+  clear(): void
+}
+
+/** What is known of a range. */
+interface Known {
+  readonly name: string
+  readonly range: KeyRange
+  /** Number of its keys. */
+  count: bigint
+  /** No key that it has now was written at or after this revision. */
+  quietFrom: Revision
+  /** The count holds everything up to this revision. */
+  asOf: Revision
+}
+
+export interface RangeMemoryParts {
+  readonly ring: Ring
+  /** Prefixes of all keys that are in the ring. */
+  readonly roots: readonly string[]
+  /** Whether the ring follows the store now. */
+  readonly isFollowing: () => boolean
+}
+
+/** Ranges remembered, of some 500 bytes each: more than the listeners of a process. */
+const MAX_RANGES = 10_000
+/** Entries of the ring that one poll looks at: a millisecond. A poll that comes later than that asks the store. */
+const MAX_SCANNED = 2_000
+
+export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts): RangeMemory {
+  const rootKeys = roots.map(toBytes)
+  /** The range that was asked for last comes last. */
+  const ranges = new Map<string, Known>()
+  const index = createRangeIndex<Known>()
+
+  function forget(known: Known): void {
+    ranges.delete(known.name)
+    index.remove(known, [known.range])
+  }
+  function remember(known: Known): void {
+    ranges.set(known.name, known)
+    index.add(known, [known.range])
+    const [oldest] = ranges.values()
+    if (ranges.size > MAX_RANGES && oldest !== undefined) forget(oldest)
+  }
+  function find(request: RangeRequest): Known | undefined {
+    const name = nameOf(request)
+    const known = ranges.get(name)
+    if (known === undefined) return undefined
+    ranges.delete(name)
+    ranges.set(name, known)
+    return known
+  }
+  /** The present keys of a range that were written since a revision; `undefined` when the ring no longer tells. */
+  function changedSince(range: KeyRange, from: Revision): readonly KeyValue[] | undefined {
+    const first = ring.find(from)
+    if (from < ring.floor || ring.end - first > MAX_SCANNED) return undefined
+    const changed = new Map<string, KeyValue>()
+    for (let position = first; position < ring.end; position++) {
+      for (const { kind, kv } of ring.at(position)?.events ?? []) {
+        if (!isInRange(kv.key, range)) continue
+        const name = toName(kv.key)
+        changed.delete(name)
+        if (kind === 'put') changed.set(name, kv)
+      }
+    }
+    return [...changed.values()]
+  }
+
+  /** `undefined`: the store must be asked. */
+  function answer(request: RangeRequest): RangeResult | undefined {
+    const { minModRevision: from = 0n, revision: at = ring.through } = request
+    if (from === 0n || at !== ring.through || from > ring.through + 1n || !isFollowing()) return undefined
+    const known = find(request)
+    if (known === undefined || known.asOf > ring.through) return undefined
+    const changed = from >= known.quietFrom ? [] : changedSince(known.range, from)
+    if (changed === undefined) return undefined
+    const { kvs, more } = cut(changed, request)
+    return { revision: ring.through, kvs, count: known.count, more }
+  }
+  function learn(request: RangeRequest, result: RangeResult): void {
+    const { minModRevision: from = 0n, revision: at } = request
+    const asOf = at ?? result.revision
+    if (from === 0n || asOf + 1n < ring.floor) return
+    if (!rootKeys.some((root) => isUnder(root, request))) return
+    const before = ranges.get(nameOf(request))
+    if (before !== undefined) forget(before)
+    const known: Known = {
+      name: nameOf(request),
+      range: rangeOf(request),
+      count: result.count,
+      quietFrom: quietFrom(request, result, asOf),
+      asOf,
+    }
+    for (let position = ring.find(asOf + 1n); position < ring.end; position++) {
+      const entry = ring.at(position)
+      if (entry !== undefined) apply(known, entry)
+    }
+    remember(known)
+  }
+
+  return {
+    read: async (request, ask) => {
+      const known = answer(request)
+      if (known !== undefined) return known
+      const result = await ask()
+      learn(request, result)
+      return result
+    },
+    take: (entry) => {
+      if (ranges.size === 0) return
+      const concerned = new Set<Known>()
+      for (const { kv } of entry.events) for (const known of index.find(kv.key)) concerned.add(known)
+      for (const known of concerned) apply(known, entry)
+    },
+    clear: () => {
+      for (const known of ranges.values()) forget(known)
+    },
+  }
+}
+
+/** Brings what is known of a range up to a revision. */
+function apply(known: Known, { revision, events }: Entry): void {
+  if (revision <= known.asOf) return
+  for (const { kind, kv } of events) {
+    if (!isInRange(kv.key, known.range)) continue
+    if (kind === 'put') {
+      if (kv.version === 1n) known.count++
+      known.quietFrom = revision + 1n
+    } else known.count--
+  }
+}
+
+/** The first revision from which an answer proves that nothing was written. */
+function quietFrom(request: RangeRequest, { kvs, more }: RangeResult, asOf: Revision): Revision {
+  const { minModRevision = 0n, maxModRevision, minCreateRevision, maxCreateRevision, countOnly } = request
+  const isWhole = !more && countOnly !== true
+  const isFiltered = [maxModRevision, minCreateRevision, maxCreateRevision].some((bound = 0n) => bound > 0n)
+  if (!isWhole || isFiltered) return asOf + 1n
+  return kvs.reduce((from, kv) => (kv.modRevision >= from ? kv.modRevision + 1n : from), minModRevision)
+}
+
+/** Applies to changed keys what a request asks for besides their range. */
+function cut(
+  changed: readonly KeyValue[],
+  request: RangeRequest,
+): { readonly kvs: readonly KeyValue[]; readonly more: boolean } {
+  const { maxModRevision = 0n, minCreateRevision = 0n, maxCreateRevision = 0n, limit = 0 } = request
+  if (request.countOnly === true) return { kvs: [], more: false }
+  const kept = changed.filter(
+    ({ modRevision, createRevision }) =>
+      (maxModRevision === 0n || modRevision <= maxModRevision) &&
+      (minCreateRevision === 0n || createRevision >= minCreateRevision) &&
+      (maxCreateRevision === 0n || createRevision <= maxCreateRevision),
+  )
+  // In the order of keys first, which decides between equals.
+  const inOrder = kept.toSorted(keyOrder({ ...request, sortTarget: 'KEY', sortOrder: 'ASCEND' }))
+  const sorted = isKeyOrder(request) ? inOrder : inOrder.toSorted(keyOrder(request))
+  const more = limit > 0 && sorted.length > limit
+  const kvs = more ? sorted.slice(0, limit) : sorted
+  return {
+    kvs: request.keysOnly === true ? kvs.map((kv) => ({ ...kv, value: NO_BYTES })) : kvs,
+    more,
+  }
+}
+
+/** Whether a prefix holds every key of a range. */
+function isUnder(root: Uint8Array, { key, end }: KeyRange): boolean {
+  const under = { key: root, end: prefixEnd(root) }
+  if (!isInRange(key, under)) return false
+  return end === undefined || (!isEndOfKeys(end) && compareBytes(end, under.end) <= 0)
+}
+
+function rangeOf({ key, end }: KeyRange): KeyRange {
+  return end === undefined ? { key } : { key, end }
+}
+
+/** A name for a range; no key and no end share it with others. */
+function nameOf({ key, end }: KeyRange): string {
+  return `${key.length}:${toName(key)}${end === undefined ? '' : toName(end)}`
+}
