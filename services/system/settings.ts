@@ -91,7 +91,7 @@ const shared = v.pipe(
         v.string(),
         v.url(),
         v.description(
-          'Public address: the `source` of delivered CloudEvents. Default: the address that the launcher listens on',
+          'Public address: the `source` of delivered CloudEvents. Without identities, requests for its host are answered too, besides those for loopback. Default: the address that the launcher listens on',
         ),
       ),
     ),

@@ -174,6 +174,13 @@ describe('a system without identities', () => {
     }
   })
 
+  it('has the same door before a service that has a port of its own', async () => {
+    for (const service of SERVICE_NAMES) {
+      const request = new Request('http://127.0.0.1/metrics', { headers: { host: 'evil.example' } })
+      assert.equal((await system.only(service)(request)).status, 421, service)
+    }
+  })
+
   it('counts whom it did not let in', async () => {
     const before = await countsOf()
     await ask('GET', '/health', {}, 'evil.example')
