@@ -1,6 +1,6 @@
 /**
- * The clocks of tests: one that stands still until it is moved, one on which a sleep takes no time, one that runs fast. Of each the date can be
- * set while no time passes, as an operator sets a machine's clock.
+ * The clocks of tests: one that stands still until it is moved, one that moves on when nothing else happens, one on which a sleep takes no
+ * time, one that runs fast. Of each the date can be set while no time passes, as an operator sets a machine's clock.
  *
  * @module
  */
@@ -139,6 +139,66 @@ export function createSkippingClock(date = START): ManualClock {
     sleeps,
     get timers() {
       return clock.timers
+    },
+  }
+}
+
+/** Turns of the event loop without a new timer after which nothing but time is waited for. */
+const IDLE_TURNS = 25
+
+/**
+ * A manual clock that moves on by itself to its next timer, once everything waits for time alone. Timers that fall due again and again do
+ * not move it. For work in one process that waits for no socket: there the machine's load decides nothing.
+ *
+ * @param date Milliseconds since 1970.
+ */
+export function createIdleClock(date = START): ManualClock {
+  const clock = createManualClock(date)
+  /** Those of which each falls due once, and their times. */
+  const due = new Map<object, number>()
+  let changes = 0
+  let isWatching = false
+
+  async function watch(): Promise<void> {
+    isWatching = true
+    while (due.size > 0) {
+      const seen = changes
+      for (let turns = 0; turns < IDLE_TURNS && changes === seen; turns++) await turn()
+      if (changes !== seen) continue
+      const next = Math.min(...due.values())
+      await clock.advance(Math.max(0, next - clock.monotonic()))
+    }
+    isWatching = false
+  }
+  function after(ms: number, task: () => void): () => void {
+    const timer = {}
+    due.set(timer, clock.monotonic() + ms)
+    changes++
+    const cancel = clock.after(ms, () => {
+      due.delete(timer)
+      changes++
+      task()
+    })
+    if (!isWatching) void watch()
+    return () => {
+      if (due.delete(timer)) changes++
+      cancel()
+    }
+  }
+  const sleeps: number[] = []
+  return {
+    ...clock,
+    after,
+    sleep: (ms, signal) => {
+      sleeps.push(ms)
+      return sleepBy(after, ms, signal)
+    },
+    sleeps,
+    get timers() {
+      return clock.timers
+    },
+    get intervals() {
+      return clock.intervals
     },
   }
 }

@@ -3,7 +3,7 @@
 import { toFetchHandler } from '#shared/handler.ts'
 import type { ClientConfig } from '../../../../scripts/aviso/config.ts'
 import type { CommandContext } from '../../../../scripts/aviso/context.ts'
-import { createScaledClock } from '../../../support/clock.ts'
+import { createIdleClock } from '../../../support/clock.ts'
 import { setUp, type AdminFixture } from '../../../service/admin_fixture.ts'
 import { never, recordedOutput, type RecordedOutput } from './fixture.ts'
 
@@ -20,7 +20,7 @@ export function adminContext(
     home: '/home/joe',
     environment,
     fetch: (url, init) => toFetchHandler(fixture.service.handle)(new Request(url, init)),
-    clock: createScaledClock(100),
+    clock: createIdleClock(),
     random: () => 0.5,
     uuid: () => 'uuid',
     readText: () => Promise.resolve(undefined),

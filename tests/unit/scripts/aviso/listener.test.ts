@@ -8,7 +8,7 @@ import { runListener, type ListenerParts } from '../../../../scripts/aviso/liste
 import type { Position } from '../../../../scripts/aviso/position.ts'
 import type { StreamMessage } from '#shared/client/stream.ts'
 import { TriggerError, type OnFailure, type Trigger } from '../../../../scripts/aviso/triggers/trigger.ts'
-import { createManualClock, createScaledClock } from '../../../support/clock.ts'
+import { createIdleClock, createManualClock, settle } from '../../../support/clock.ts'
 import { never, notification, recordedOutput } from './fixture.ts'
 
 /** A path that cannot be written. */
@@ -68,8 +68,8 @@ async function listen({
   async function* stream(): AsyncGenerator<StreamMessage> {
     for (const one of messages) {
       yield await Promise.resolve(one)
-      // The next one is not there yet.
-      await new Promise((next) => setTimeout(next, 5))
+      // The next one is not there before this one is done with.
+      for (let rounds = 0; rounds < 10; rounds++) await settle()
     }
   }
   const finished = runListener({
@@ -80,7 +80,7 @@ async function listen({
     onConnected: () => log.push('connected'),
     onReceived: () => undefined,
     output: recordedOutput(),
-    clock: createScaledClock(100),
+    clock: createIdleClock(),
     random: () => 1,
     stop: never,
     kill: never,
@@ -196,7 +196,7 @@ describe('runListener()', () => {
       messages: [message(1), message(2)],
       run: async () => {
         stop.abort()
-        await new Promise((done) => setTimeout(done, 20))
+        await settle()
       },
       parts: { stop: stop.signal },
     })

@@ -19,7 +19,7 @@ import {
 } from '../../../contract/publisher_support.ts'
 import { createFlakyStore } from '../../../contract/hub_flaky_store.ts'
 import { copyOf } from '../../../support/older_copy.ts'
-import { createManualClock, createScaledClock } from '../../../support/clock.ts'
+import { createIdleClock, createManualClock } from '../../../support/clock.ts'
 
 const stores: Store[] = []
 after(() => Promise.all(stores.map((store) => store.close())))
@@ -31,7 +31,7 @@ function memory(): Store {
 }
 
 function open(store: Store, more: Partial<PublisherParts> = {}) {
-  const clock = createScaledClock(20)
+  const clock = createIdleClock()
   return createPublisher({ store, clock, random: randomUUID, identity: IDENTITY, ...more })
 }
 

@@ -5,7 +5,7 @@ import { followSchemas, readSchemas } from '#shared/service_files/follow_schemas
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../../../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
-import { createScaledClock } from '../../../support/clock.ts'
+import { createIdleClock } from '../../../support/clock.ts'
 import { eventually } from '../../../support/waiting.ts'
 
 const KEY = '/ec/config/aviso/v1/event_listener_schema.json'
@@ -27,7 +27,7 @@ async function put(store: Store, key: string, value: string): Promise<void> {
 }
 
 function setUp() {
-  const clock = createScaledClock(100)
+  const clock = createIdleClock()
   const store = createMemoryStore({ clock })
   const logged: string[] = []
   const source = {
