@@ -86,15 +86,25 @@ async function waitForLines(terminal: Terminal, lines: readonly string[], line: 
   await withinLimit(terminal, printed(), line)
 }
 
+/**
+ * Shell command that runs a block in this process group, and kills the group when the pipe to this process breaks, however this process
+ * ends. Otherwise the servers of a document would outlive a test run that is killed.
+ */
+const KILL_WITH_PARENT =
+  'exec 3<&0; (cat <&3; kill -9 -$$) >/dev/null 2>&1 & exec sh -e -c "$1" </dev/null 3<&-'
+
 /** A shell reads the block; the first command that fails ends it. */
 function open(script: string, { folder, environment, adapt }: Site): Terminal {
   const text = adapt(script)
-  const child = spawn('sh', ['-e', '-c', text], {
+  const child = spawn('sh', ['-c', KILL_WITH_PARENT, 'sh', text], {
     cwd: folder,
     env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   })
+  // A broken pipe only means that the shell has ended, which its events report.
+  child.stdin.on('error', () => undefined)
+  child.once('exit', () => child.stdin.destroy())
   // Apart, because curl draws its progress on the other one, in the middle of lines.
   const printed = { stdout: '', stderr: '' }
   let isOver = false
