@@ -9,6 +9,7 @@
 import { createFacade, isFacadePath } from './etcd_facade/facade.ts'
 import { BODY_LIMITS, type AuthLimits } from './listen/limits.ts'
 import { createListenRoutes } from './listen/listen.ts'
+import type { StreamParts } from './listen/stream.ts'
 import { createSchemaRoutes } from './schema_routes.ts'
 import { createPositions, type Positions } from './listen/start.ts'
 import { createTraceRoutes } from './trace_routes.ts'
@@ -42,16 +43,19 @@ export interface AuthParts {
   readonly limits: Pick<AuthLimits, 'maxAgeSeconds'>
   /** The times of recent notifications that this process has seen; absent: none. */
   readonly traces?: TraceBook
+  /** Called for a position that this store never gave out; absent: not counted. */
+  readonly onForeignPosition?: StreamParts['onForeignPosition']
 }
 
 /** The handler of the service. It never rejects. */
 export function createAuthHandler(parts: AuthParts): Handler {
   const limits = { ...BODY_LIMITS, ...parts.limits }
   const positions = parts.positions ?? createPositions(parts.store, parts.epoch)
+  const { onForeignPosition = () => undefined } = parts
   const facade = createFacade({ ...parts, limits })
   const api = createRouter(
     [
-      ...createListenRoutes({ ...parts, limits, positions, baseUrl: parts.info.baseUrl }),
+      ...createListenRoutes({ ...parts, limits, positions, onForeignPosition, baseUrl: parts.info.baseUrl }),
       ...createSchemaRoutes(parts.schemas, parts.logger),
       ...createTraceRoutes({ ...parts, traces: parts.traces ?? createTraceBook() }),
     ],

@@ -44,6 +44,7 @@ import type { Tracer } from '#shared/observe/telemetry/tracing.ts'
 import { createTraceBook, type TraceBook } from '#shared/observe/telemetry/trace_book.ts'
 import { DEFAULT_TELEMETRY } from '#shared/observe/telemetry/settings.ts'
 import { startTransmitter } from '#shared/observe/telemetry/transmitter.ts'
+import { createPositionMetrics, type ForeignPosition } from '#shared/observe/metrics/observe_positions.ts'
 import type { Hub, HubObserver } from '#shared/hub/hub.ts'
 
 /** What the runtime may provide to the instruments. */
@@ -82,6 +83,8 @@ export interface Instruments {
   /** Counts a refusal of the ingest. */
   onRefused(code: AvisoErrorCode): void
   hub(hub: Hub): Hub
+  /** Counts a position of a listener that this store never gave out. */
+  readonly onForeignPosition: (code: ForeignPosition, event: string) => void
   readonly hubObserver: HubObserver
   /** Access for listening, measured. */
   listening(access: Access): Pick<Access, 'forListening'>
@@ -141,6 +144,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     },
     onRefused: (code) => refusals.add([code]),
     hub,
+    onForeignPosition: createPositionMetrics({ metrics, clock, logger: parts.logger }),
     hubObserver,
     listening: createListeningMetrics({ metrics, clock, times: times.auth, onUser: users.observe }),
     handler: (service, route, handler) => {

@@ -146,6 +146,7 @@ async function startListening(
     limits: { maxAgeSeconds: limits.maxAgeSeconds },
     epoch: epoch.current,
     traces: instruments.traces,
+    onForeignPosition: instruments.onForeignPosition,
   })
   const state = (): ReturnType<RunningServices['listening']> => {
     const { connected, subscribers } = hub.status()

@@ -159,6 +159,8 @@ describe('a number that the store has never given out', () => {
       await test.publish('A2')
       assert.equal((await listen(test, 'from_id=3')).status, 200)
       assert.deepEqual(await listen(test, 'from_id=4'), { status: 410, code: 'EPOCH_CHANGED' })
+      const page = await (await test.call('/metrics')).text()
+      assert.match(page, /aviso_foreign_positions_total\{code="ERR_EPOCH_CHANGED"\} 1/)
     }))
 
   it('is refused between what was kept of an older copy and what came after', () =>

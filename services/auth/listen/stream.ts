@@ -17,6 +17,7 @@ import { journalKey } from '#shared/journal/journal.ts'
 import type { NotificationFilter } from '#shared/notification/notification.ts'
 import { joinBytes, toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
+import type { ForeignPosition } from '#shared/observe/metrics/observe_positions.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Hub, StartPosition, StreamFormat, SubscribeRequest } from '#shared/hub/hub.ts'
 
@@ -29,6 +30,8 @@ export interface StreamParts {
   readonly clock: Clock
   readonly baseUrl: () => string
   readonly limits: AuthLimits
+  /** Called for a position that this store never gave out. */
+  readonly onForeignPosition: (code: ForeignPosition, event: string) => void
 }
 
 /** A parsed and authorised request for a stream. */
@@ -85,6 +88,9 @@ export async function openStream(parts: StreamParts, listening: Listening): Prom
     return await subscribe(parts, { ...listening, place }, { from, end, isTruncated: false })
   } catch (error) {
     place.leave()
+    if (isAvisoError(error, 'ERR_EPOCH_CHANGED', 'ERR_FUTURE_POSITION')) {
+      parts.onForeignPosition(error.code as ForeignPosition, event)
+    }
     const oldest = isAvisoError(error, 'ERR_EPOCH_CHANGED') ? WHOLE_HISTORY : oldestRevisionOf(error)
     if (oldest === undefined || !dialect.strict) throw error
     const from = { kind: 'revision', revision: oldest } as const
