@@ -38,3 +38,32 @@ export interface StoreMaintenance {
   /** Takes an alarm back. It comes again while its cause remains. */
   disarm(alarm: StoreAlarm, options?: CallOptions): Promise<void>
 }
+
+/** Limits one snapshot, and hears how far it is. */
+export interface SnapshotOptions extends CallOptions {
+  /** @param share Done so far, from 0 to 1. The copy is made and verified before its first byte is read. */
+  readonly onProgress?: (share: number) => void
+}
+
+/** A whole, consistent copy of a store at one revision, as the bytes of one file. */
+export interface StoreSnapshot {
+  /** Revision that the copy holds: everything up to and including it. */
+  readonly revision: Revision
+  /** Bytes of the copy. */
+  readonly sizeBytes: number
+  /** The copy, in pieces, once. Leaving the loop gives its room back. */
+  readonly bytes: AsyncIterable<Uint8Array>
+  /** Gives the room of a copy back that is not read to its end. Idempotent. */
+  release(): Promise<void>
+}
+
+/** The power to be copied while it is read and written. Optional: a store without it is copied with its own tools. */
+export interface StoreBackup {
+  /**
+   * Copies the store. Reads and writes go on meanwhile. One at a time.
+   *
+   * @throws {AvisoError} `ERR_CONFLICT` while another copy is made or read, `ERR_STORE_FULL` without room for the copy,
+   *   `ERR_STORE_DAMAGED` where what was copied does not agree with its checksums.
+   */
+  snapshot(options?: SnapshotOptions): Promise<StoreSnapshot>
+}
