@@ -134,6 +134,12 @@ export const ERRORS = {
     meaning: 'The service failed unexpectedly.',
     remedy: 'Report it with the `request_id`. The log names the cause.',
   },
+  ERR_STORE_DAMAGED: {
+    status: 500,
+    meaning: 'What the store holds at one place does not agree with its checksum. Other keys are served.',
+    remedy:
+      'Operator: restore a backup (`aviso admin restore`), or delete the key. The log names key and revision.',
+  },
   ERR_STORE_UNAVAILABLE: {
     status: 503,
     meaning: 'The store cannot be reached. Nothing was stored.',

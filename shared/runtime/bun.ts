@@ -9,11 +9,11 @@ import process from 'node:process'
 import { toReadableStream } from '#shared/bytes/byte_source.ts'
 import { isStreamed, type Answer, type Handler } from '#shared/handler.ts'
 import { bunFetch } from './plain_fetch.ts'
-import { databaseFile, processIdentity } from './process_host.ts'
+import { openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
+import { restoreDatabase } from './restore_database.ts'
 import type { ListenOptions, Platform, RunningServer } from './runtime.ts'
 import { TAKEN_LIMIT_MS } from './server_limits.ts'
-import { openSqlite } from './sqlite.ts'
 import { nodeUdp } from './udp.ts'
 import { respondTo, WebRequest } from './web_request.ts'
 
@@ -45,7 +45,8 @@ export function createBunPlatform(): Platform {
     version: `bun ${bun.version}`,
     environment: process.env,
     serve: (handler, options) => serveBun(bun, handler, options),
-    openDatabase: async (folder) => openSqlite(await databaseFile(folder)),
+    openDatabase: openHostDatabase,
+    restoreDatabase,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary: bunFetch, watch: bunFetch },
     udp: nodeUdp,

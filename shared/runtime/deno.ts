@@ -8,10 +8,10 @@ import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { serveNode } from './node_serve.ts'
 import { plainFetch } from './plain_fetch.ts'
-import { databaseFile, processIdentity } from './process_host.ts'
+import { openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
+import { restoreDatabase } from './restore_database.ts'
 import type { Platform } from './runtime.ts'
-import { openSqlite } from './sqlite.ts'
 import { nodeUdp } from './udp.ts'
 
 /** The part of the `Deno` global used here; its full types would bring a second set of web globals. */
@@ -27,7 +27,8 @@ export function createDenoPlatform(): Platform {
     version: `deno ${deno.version.deno}`,
     environment: process.env,
     serve: serveNode,
-    openDatabase: async (folder) => openSqlite(await databaseFile(folder)),
+    openDatabase: openHostDatabase,
+    restoreDatabase,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary: plainFetch, watch: plainFetch },
     udp: nodeUdp,

@@ -6,12 +6,12 @@
 
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { databaseFile, processIdentity } from './process_host.ts'
+import { openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
+import { restoreDatabase } from './restore_database.ts'
 import { createNodeFetch } from './node_fetch.ts'
 import { serveNode } from './node_serve.ts'
 import type { Platform } from './runtime.ts'
-import { openSqlite } from './sqlite.ts'
 import { nodeUdp } from './udp.ts'
 
 /** The powers of Node. */
@@ -22,7 +22,8 @@ export function createNodePlatform(): Platform {
     version: `node ${process.versions.node}`,
     environment: process.env,
     serve: serveNode,
-    openDatabase: async (folder) => openSqlite(await databaseFile(folder)),
+    openDatabase: openHostDatabase,
+    restoreDatabase,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary, watch },
     udp: nodeUdp,

@@ -7,14 +7,29 @@
 import { mkdir } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { FOLDER_MODE, secure } from './database_files.ts'
+import type { DatabaseOptions, SqlDatabase } from './runtime.ts'
+import { openSqlite } from './sqlite.ts'
 
 /** File name of the embedded store inside its data folder. */
 const DATABASE_FILE = 'aviso.sqlite'
 
-/** Path of the embedded store's database, its folder made; `undefined` folder: SQLite's name for a database in memory. */
-export async function databaseFile(folder: string | undefined): Promise<string> {
-  if (folder === undefined) return ':memory:'
-  await mkdir(folder, { recursive: true })
+/** Opens the embedded store's database in a folder, which is made; `undefined` folder: in memory. */
+export async function openHostDatabase(
+  folder: string | undefined,
+  options: DatabaseOptions = {},
+): Promise<SqlDatabase> {
+  if (folder === undefined) return openSqlite(':memory:')
+  return openSqlite(await databaseFile(folder, options.warn), options)
+}
+
+/** Path of the embedded store's database. The folder is made, and is for this user alone. */
+export async function databaseFile(
+  folder: string,
+  warn: (message: string) => void = () => undefined,
+): Promise<string> {
+  await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
+  secure(folder, FOLDER_MODE, warn)
   return join(folder, DATABASE_FILE)
 }
 

@@ -21,10 +21,72 @@ export type SqlValue = string | number | bigint | null | Uint8Array
 /** A row, by column name. */
 export type SqlRow = Readonly<Record<string, SqlValue>>
 
-/** Synchronous SQLite, as `node:sqlite` and a Durable Object's `ctx.storage.sql` both offer it. */
-export interface SqlDatabase {
+/** A database that is looked at. */
+export interface SqlView {
   /** Runs one statement; integers come back as `number`. Statements are cached by text. */
   all(sql: string, ...parameters: SqlValue[]): SqlRow[]
+  /** CRC-32 (as of zip and PNG) of bytes. @param before That of the bytes before them. */
+  crc32(bytes: Uint8Array, before?: number): number
+}
+
+/** A small file beside a database. It is written without being synced, so after a power cut it may be older than the database. */
+export interface WitnessFile {
+  /** @returns its bytes; `undefined` where there is none. */
+  read(): Uint8Array | undefined
+  /** Makes it with these bytes, on disk when it returns. */
+  create(bytes: Uint8Array): void
+  /** Overwrites a part of it. */
+  write(bytes: Uint8Array, position: number): void
+}
+
+/** A whole copy of a database, in a temporary file. */
+export interface DatabaseCopy extends SqlView {
+  readonly sizeBytes: number
+  /** Its bytes, in pieces. */
+  bytes(): AsyncIterable<Uint8Array>
+  /** Deletes it. Idempotent. */
+  remove(): Promise<void>
+}
+
+/** Limits the copying of a database. */
+export interface CopyOptions {
+  readonly signal?: AbortSignal
+  /** @param share Done so far, from 0 to 1. */
+  readonly onProgress?: (share: number) => void
+}
+
+/** What is to be found out about a database before it is opened, because opening one repairs it and so changes its files. */
+export interface DatabaseLook {
+  /** As it would be after the repair; `undefined` where there is none, or nothing in it. */
+  readonly view: SqlView | undefined
+  /** Bytes of the witness file; `undefined` where there is none. */
+  readonly witness: Uint8Array | undefined
+}
+
+/** How a database is opened. */
+export interface DatabaseOptions {
+  /** Called before anything is changed on disk. What it throws refuses the database. */
+  readonly check?: (look: DatabaseLook) => void
+  /** Told what should be put right but does not stop anything, such as files that others may read. */
+  readonly warn?: (message: string) => void
+}
+
+/** What a restore puts in place of a database. */
+export interface RestoreSteps {
+  /** Looks at what is there now; no view where it cannot be read at all. It is called first. */
+  readonly look: (old: DatabaseLook) => void
+  /**
+   * Checks the copy of the file that is restored, and makes it ready.
+   *
+   * @returns The bytes of its witness file.
+   */
+  readonly prepare: (copy: SqlDatabase) => Promise<Uint8Array>
+  /** Name of the folder, inside the data folder, that what was there is moved to. */
+  readonly aside: string
+}
+
+/** Synchronous SQLite, as `node:sqlite` and a Durable Object's `ctx.storage.sql` both offer it. */
+export interface SqlDatabase extends SqlView {
   /** Runs one statement for its effect. */
   run(sql: string, ...parameters: SqlValue[]): void
   /** Runs `work` in one durable transaction: on disk when it returns, undone when it throws. */
@@ -33,6 +95,10 @@ export interface SqlDatabase {
   sizeBytes(): number
   /** Gives free pages back to the file system, a bounded amount at a time; no-op where the host does it. */
   reclaim(): void
+  /** Absent in memory, and where the host keeps the database. */
+  readonly witness?: WitnessFile
+  /** Copies the database while it is used; one copy at a time. Absent in memory, and where the host keeps the database. */
+  readonly copy?: (options?: CopyOptions) => Promise<DatabaseCopy>
   close(): void
 }
 
@@ -78,7 +144,9 @@ export interface Platform {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly serve: (handler: Handler, options: ListenOptions) => Promise<RunningServer>
   /** Opens (and makes) the embedded store's database in `folder`; `undefined`: in memory. */
-  readonly openDatabase: (folder: string | undefined) => Promise<SqlDatabase>
+  readonly openDatabase: (folder: string | undefined, options?: DatabaseOptions) => Promise<SqlDatabase>
+  /** Puts a copy of `file` in place of the database in `folder`; what was there is moved aside. Absent where the host keeps the database. */
+  readonly restoreDatabase?: (file: string, folder: string, steps: RestoreSteps) => Promise<void>
   readonly readText: (path: string) => Promise<string>
   /** `fetch` for calls to the store: `unary` for short calls, `watch` for answers that may last and be silent for hours. */
   readonly storeFetch: { readonly unary: FetchLike; readonly watch: FetchLike }

@@ -4,9 +4,22 @@
  * @module
  */
 
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { createReadStream, rmSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
 import { AvisoError } from '#shared/errors.ts'
-import type { SqlDatabase, SqlRow } from './runtime.ts'
+import {
+  databaseFiles,
+  FILE_MODE,
+  makeFile,
+  openWitness,
+  readIfThere,
+  secure,
+  sizeOf,
+  type DatabaseFiles,
+} from './database_files.ts'
+import type { DatabaseCopy, DatabaseLook, DatabaseOptions, SqlDatabase, SqlRow, SqlView } from './runtime.ts'
 
 /** Written into the file's header ("AVIS"), so that no other program's database is taken for ours. */
 const APPLICATION_ID = 0x41564953
@@ -16,39 +29,77 @@ const MAX_CHECKED_BYTES = 128 * 1_048_576
 const CACHE_KIB = 65_536
 /** The write-ahead log is cut back to this after a burst. */
 const MAX_LOG_BYTES = 64 * 1_048_576
+/** Pages copied in one step, which others wait for: about a millisecond. */
+const COPY_PAGES = 200
+/** Bytes of a copy that are read at once. */
+const COPY_CHUNK_BYTES = 262_144
 /** Free pages given back in one step: a few milliseconds. */
 const RECLAIM_PAGES = 1_000
 
 /**
- * Opens (and makes) a database for this process alone. A commit is on disk when it returns.
+ * Opens (and makes) a database for this process alone. A commit is on disk when it returns. Its files are for this user alone.
  *
  * @param path A file, or `:memory:`.
- * @throws {AvisoError} `ERR_CONFIG` where the file is in use, damaged, foreign or out of reach.
+ * @throws {AvisoError} `ERR_CONFIG` where the file is in use, damaged, foreign or out of reach, and what `check` throws.
  */
-export function openSqlite(path: string): SqlDatabase {
+export function openSqlite(path: string, options: DatabaseOptions = {}): SqlDatabase {
   try {
-    return openFile(new DatabaseSync(path), path)
+    if (path === ':memory:') return openFile(new DatabaseSync(path), path, undefined)
+    const files = databaseFiles(path)
+    const { check = () => undefined, warn = () => undefined } = options
+    look(files, check)
+    for (const file of [files.main, files.log, files.index, files.witness]) secure(file, FILE_MODE, warn)
+    rmSync(files.copy, { force: true })
+    makeFile(files.main)
+    return openFile(new DatabaseSync(path), path, files)
   } catch (error) {
     throw openError(error, path)
   }
 }
 
-function openFile(database: DatabaseSync, path: string): SqlDatabase {
+/**
+ * Looks at a database and changes nothing: opening it would carry its log over into it, and so remove what a repair by hand needs.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` as {@link openSqlite}, and what `check` throws.
+ */
+export function look(files: DatabaseFiles, check: (look: DatabaseLook) => void): void {
+  const witness = readIfThere(files.witness)
+  const size = sizeOf(files.main) ?? 0
+  // A journal is the beginning of a new file that was cut short, which is not to be read without writing.
+  if ((sizeOf(files.journal) ?? 0) > 0) return
+  if (size === 0) {
+    check({ view: undefined, witness })
+    if ((sizeOf(files.log) ?? 0) > 0) throw lonelyLog(files)
+    return
+  }
+  const hadLog = sizeOf(files.log) !== undefined
+  const hadIndex = sizeOf(files.index) !== undefined
+  const database = new DatabaseSync(files.main, { readOnly: true })
+  try {
+    refuseForeign(database, files.main)
+    if (size <= MAX_CHECKED_BYTES) refuseDamaged(database, files.main)
+    check({ view: toView(database), witness })
+  } finally {
+    database.close()
+    // Reading made them, and nobody else has the database open: it would be locked.
+    if (!hadLog && sizeOf(files.log) === 0) rmSync(files.log, { force: true })
+    if (!hadIndex) rmSync(files.index, { force: true })
+  }
+}
+
+function openFile(database: DatabaseSync, path: string, files: DatabaseFiles | undefined): SqlDatabase {
   try {
     prepareFile(database, path)
   } catch (error) {
     database.close()
     throw error
   }
-  return toSqlDatabase(database, path === ':memory:')
+  return toSqlDatabase(database, files)
 }
 
 function prepareFile(database: DatabaseSync, path: string): void {
   database.exec('PRAGMA locking_mode = EXCLUSIVE')
-  const isNew = pragma(database, 'schema_version') === 0 && pragma(database, 'application_id') === 0
-  if (!isNew && pragma(database, 'application_id') !== APPLICATION_ID) {
-    throw new AvisoError('ERR_CONFIG', `${path} is a database of another program: choose another data folder`)
-  }
+  const isNew = refuseForeign(database, path)
   // Only an empty file takes this setting, and the lock below writes the first page.
   if (isNew) database.exec('PRAGMA auto_vacuum = INCREMENTAL')
   // This lock is kept until the file is closed, or the process ends in whatever way.
@@ -58,14 +109,26 @@ function prepareFile(database: DatabaseSync, path: string): void {
   if (isNew) database.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
   database.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
   database.exec(`PRAGMA journal_size_limit = ${MAX_LOG_BYTES}`)
-  if (isNew || fileBytes(database) > MAX_CHECKED_BYTES) return
+}
+
+/** @returns Whether the database is new. @throws {AvisoError} `ERR_CONFIG` where another program made it. */
+function refuseForeign(database: DatabaseSync, path: string): boolean {
+  const application = pragma(database, 'application_id')
+  const isNew = application === 0 && pragma(database, 'schema_version') === 0
+  if (!isNew && application !== APPLICATION_ID)
+    throw new AvisoError('ERR_CONFIG', `${path} is a database of another program: choose another data folder`)
+  return isNew
+}
+
+function refuseDamaged(database: DatabaseSync, path: string): void {
   const [result] = database.prepare('PRAGMA quick_check(1)').all()
   if (result?.['quick_check'] !== 'ok') throw damaged(path)
 }
 
-function toSqlDatabase(database: DatabaseSync, inMemory: boolean): SqlDatabase {
+/** Statements of a database, kept for their next use. */
+function createStatements(database: DatabaseSync): (sql: string) => StatementSync {
   const statements = new Map<string, StatementSync>()
-  const prepare = (sql: string): StatementSync => {
+  return (sql) => {
     let statement = statements.get(sql)
     if (statement === undefined) {
       statement = database.prepare(sql)
@@ -73,9 +136,18 @@ function toSqlDatabase(database: DatabaseSync, inMemory: boolean): SqlDatabase {
     }
     return statement
   }
+}
+
+function toView(database: DatabaseSync, prepare = createStatements(database)): SqlView {
+  return { all: (sql, ...parameters) => prepare(sql).all(...parameters) as SqlRow[], crc32 }
+}
+
+function toSqlDatabase(database: DatabaseSync, files: DatabaseFiles | undefined): SqlDatabase {
+  const prepare = createStatements(database)
+  const witness = files && openWitness(files.witness)
   let closed = false
   return {
-    all: (sql, ...parameters) => prepare(sql).all(...parameters) as SqlRow[],
+    ...toView(database, prepare),
     run: (sql, ...parameters) => {
       prepare(sql).run(...parameters)
     },
@@ -90,18 +162,91 @@ function toSqlDatabase(database: DatabaseSync, inMemory: boolean): SqlDatabase {
         throw error
       }
     },
-    sizeBytes: () => (inMemory ? 0 : fileBytes(database)),
+    sizeBytes: () => (files === undefined ? 0 : fileBytes(database)),
     reclaim: () => {
       // Every step of this statement frees one page, and Deno's exec() takes but one.
       prepare(`PRAGMA incremental_vacuum(${RECLAIM_PAGES})`).all()
     },
+    ...(witness !== undefined && { witness }),
+    ...(files !== undefined && { copy: createCopier(database, files) }),
     close: () => {
       if (closed) return
       closed = true
-      statements.clear()
+      witness?.close()
       database.close()
     },
   }
+}
+
+/** Copies a database, one copy at a time. */
+function createCopier(
+  database: DatabaseSync,
+  { copy: path }: DatabaseFiles,
+): NonNullable<SqlDatabase['copy']> {
+  let isBusy = false
+  const remove = async (): Promise<void> => {
+    await rm(path, { force: true })
+    isBusy = false
+  }
+  return async ({ signal, onProgress } = {}) => {
+    if (isBusy)
+      throw new AvisoError('ERR_CONFLICT', 'Another copy of the store is being made: wait for its end')
+    isBusy = true
+    try {
+      rmSync(path, { force: true })
+      makeFile(path)
+      await backup(database, path, {
+        rate: COPY_PAGES,
+        progress: ({ totalPages, remainingPages }) => {
+          if (signal?.aborted === true) throw abandoned()
+          onProgress?.(1 - remainingPages / Math.max(totalPages, 1))
+        },
+      })
+      return toCopy(path, remove)
+    } catch (error) {
+      await remove()
+      throw copyError(error, signal)
+    }
+  }
+}
+
+function toCopy(path: string, remove: () => Promise<void>): DatabaseCopy {
+  const database = new DatabaseSync(path)
+  let isRemoved = false
+  try {
+    // One file, whole: no log beside it.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE')
+    database.exec('PRAGMA journal_mode = DELETE')
+    return {
+      ...toView(database),
+      sizeBytes: fileBytes(database),
+      bytes: () => createReadStream(path, { highWaterMark: COPY_CHUNK_BYTES }),
+      remove: async () => {
+        if (isRemoved) return
+        isRemoved = true
+        database.close()
+        await remove()
+      },
+    }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function abandoned(): AvisoError {
+  return new AvisoError('ERR_STORE_UNAVAILABLE', 'The copy was given up before it was whole')
+}
+
+function copyError(error: unknown, signal: AbortSignal | undefined): AvisoError {
+  if (signal?.aborted === true) return abandoned()
+  if (error instanceof AvisoError) return error
+  const isFull = /SQLITE_FULL|disk is full|ENOSPC/.test(String(error))
+  return isFull
+    ? new AvisoError('ERR_STORE_FULL', 'There is no room for a copy of the store beside it', { cause: error })
+    : new AvisoError('ERR_STORE_UNAVAILABLE', 'The store could not be copied: look at its disk', {
+        cause: error,
+      })
 }
 
 function rollBack(run: () => void): void {
@@ -132,7 +277,7 @@ function openError(error: unknown, path: string): AvisoError {
     )
   }
   if (text.includes('not a database') || text.includes('malformed')) return damaged(path, error)
-  if (text.includes('unable to open')) {
+  if (/unable to open|ENOENT|ENOTDIR|EACCES|EPERM/.test(text)) {
     return new AvisoError(
       'ERR_CONFIG',
       `${path} cannot be opened: check that its folder exists and may be written`,
@@ -146,10 +291,17 @@ function openError(error: unknown, path: string): AvisoError {
   )
 }
 
+function lonelyLog({ main, log }: DatabaseFiles): AvisoError {
+  return new AvisoError(
+    'ERR_CONFIG',
+    `${main} is gone, but its log ${log} is there: put it back, restore a backup with "aviso admin restore FILE", or move the log away`,
+  )
+}
+
 function damaged(path: string, cause?: unknown): AvisoError {
   return new AvisoError(
     'ERR_CONFIG',
-    `${path} is damaged or no database: restore it from a backup or move it away`,
+    `${path} is damaged or no database: restore a backup with "aviso admin restore FILE", or move it away`,
     { cause },
   )
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { crc32 } from '#shared/bytes/crc32.ts'
 import type { FetchHandler, Handler } from '#shared/handler.ts'
 import { plainFetch } from './plain_fetch.ts'
 import type { Platform, SqlDatabase, SqlRow, SqlValue } from './runtime.ts'
@@ -95,6 +96,7 @@ function toSqlDatabase(state: DurableObjectState): SqlDatabase {
     transaction: (work) => storage.transactionSync(work),
     sizeBytes: () => storage.sql.databaseSize,
     reclaim: () => undefined,
+    crc32,
     close: () => undefined,
   }
 }

@@ -43,7 +43,7 @@ describe('the file of the embedded store', () => {
     await file.close()
     await assertRefused(
       data,
-      /ended with 2:\n[^]*aviso\.sqlite is damaged or no database: restore it from a backup or move it away/,
+      /ended with 2:\n[^]*aviso\.sqlite is damaged or no database: restore a backup with "aviso admin restore FILE", or move it away/,
     )
   })
 })

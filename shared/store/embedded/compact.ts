@@ -9,6 +9,7 @@ import { nextTurn } from '#shared/time/turn.ts'
 import type { CallOptions, Revision } from '../store.ts'
 import type { GroupCommit } from './group_commit.ts'
 import { compactedError, futureError, oldestRevision } from './revisions.ts'
+import { FIRST_ID, numberIn } from './rows.ts'
 import { begin, read, type StoreState } from './state.ts'
 
 /** Events that one step looks at: some milliseconds. */
@@ -39,49 +40,56 @@ async function compact(target: Revision, state: StoreState, writes: GroupCommit)
     database.run(`UPDATE meta SET value = ? WHERE name = 'compacted'`, Number(target))
     return { value: undefined, events: [] }
   }, 0)
-  let next: number | undefined = 0
-  while (next !== undefined) {
+  // Reads under way that began before it keep what they still have to read.
+  await state.pins.waitFor(target)
+  do {
     await nextTurn()
     begin(state)
-    const from: number = next
-    next = writes.now(() => compactStep(database, from))
-  }
-  while (read(() => reclaim(database))) {
+  } while (writes.now(() => sweepStep(database)))
+  while (read(state, () => reclaim(database))) {
     await nextTurn()
     begin(state)
   }
 }
 
 /**
- * Deletes the superseded versions and old deletions among the next events. Ascending, so that a deletion outlives the
- * versions it hides whenever the work is cut short.
+ * Deletes, for each of the next events, the version it superseded, and old deletions. Everything up to the place where the last step ended
+ * was swept before, so a key has one version there at most; a deletion outlives the version it hides whenever the work is cut short.
  *
- * @returns The revision to go on from; `undefined` at the end.
+ * @returns Whether there is more.
  */
-function compactStep(database: SqlDatabase, from: number): number | undefined {
+function sweepStep(database: SqlDatabase): boolean {
   const oldest = Number(oldestRevision(database))
-  const [extent] = database.all(
-    `SELECT max(revision) AS last FROM (
-      SELECT revision FROM events WHERE revision BETWEEN ? AND ? ORDER BY revision LIMIT ${STEP_EVENTS}
-    )`,
-    from,
-    oldest,
-  )
-  const last = extent?.['last']
-  if (typeof last !== 'number') return undefined
+  const [next] = database.all(`SELECT value FROM meta WHERE name = 'swept'`)
+  const from = numberIn(next, 'value')
+  const last = endOfStep(database, from, oldest)
   database.run(
     `DELETE FROM events WHERE id IN (
-      SELECT e.id FROM events e INDEXED BY events_by_revision WHERE e.revision BETWEEN ? AND ? AND (
-        (e.version = 0 AND e.revision < ?)
-        OR EXISTS (SELECT 1 FROM events n WHERE n.key = e.key AND n.revision > e.revision AND n.revision <= ?)
-      )
+      SELECT (SELECT max(o.id) FROM events o INDEXED BY events_by_key WHERE o.key = e.key AND o.id < e.id)
+        FROM events e NOT INDEXED WHERE e.id >= ${FIRST_ID} AND e.id < ${FIRST_ID}
+      UNION ALL
+      SELECT e.id FROM events e NOT INDEXED WHERE e.id >= ${FIRST_ID} AND e.id < ${FIRST_ID} AND (e.id & 1) = 1 AND e.id < ${FIRST_ID}
     )`,
     from,
-    last,
-    oldest,
+    last + 1,
+    from,
+    last + 1,
     oldest,
   )
-  return last + 1
+  const isDone = last >= oldest
+  // The oldest revision itself keeps its deletions: they go the next time.
+  database.run(`UPDATE meta SET value = ? WHERE name = 'swept'`, isDone ? oldest : last + 1)
+  return !isDone
+}
+
+/** Last revision of a step that begins with `from`: a bounded number of events, in whole revisions. */
+function endOfStep(database: SqlDatabase, from: number, oldest: number): number {
+  const [row] = database.all(
+    `SELECT id >> 20 AS revision FROM events NOT INDEXED WHERE id >= ${FIRST_ID} AND id < ${FIRST_ID} ORDER BY id LIMIT 1 OFFSET ${STEP_EVENTS}`,
+    from,
+    oldest + 1,
+  )
+  return row === undefined ? oldest : Math.max(numberIn(row, 'revision') - 1, from)
 }
 
 /** Gives a bounded amount of room back. @returns Whether there may be more. */

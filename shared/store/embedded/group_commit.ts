@@ -6,10 +6,11 @@
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import type { Logger } from '#shared/logger.ts'
 import { onNextTurn } from '#shared/time/turn.ts'
 import type { Revision, StoreEvent } from '../store.ts'
 import { newestRevision, type RevisionEvents } from './revisions.ts'
-import type { StoreState } from './state.ts'
+import { isDamage, logDamage, type StoreState } from './state.ts'
 import type { Feed } from './watch.ts'
 
 /** A group keeps the event loop for about 10 ms at most. */
@@ -89,7 +90,7 @@ export function createGroupCommit(state: StoreState, feed: Feed): GroupCommit {
       transact(state, () => {
         if (isUncertain) current = newestRevision(state.database)
         for (const write of group) {
-          const { answer, events } = attempt(write, current)
+          const { answer, events } = attempt(write, current, state.logger)
           answers.push(answer)
           if (events.length > 0) entries.push({ revision: ++current, events })
         }
@@ -100,12 +101,14 @@ export function createGroupCommit(state: StoreState, feed: Feed): GroupCommit {
     }
     isUncertain = false
     state.newest = current
+    if (entries.length > 0) state.onCommit(entries, current)
     for (const entry of entries) feed.publish(entry)
     for (const answer of answers) answer()
   }
   /** What is on disk decides, not what we think we wrote. If that cannot be read either, the next write looks again. */
   function lookAgain(): void {
     isUncertain = true
+    state.onUncertain()
     try {
       state.newest = newestRevision(state.database)
     } catch (error) {
@@ -155,11 +158,12 @@ export function createGroupCommit(state: StoreState, feed: Feed): GroupCommit {
 }
 
 /** Runs one write of a group; its refusal is its own, every other failure is the group's. */
-function attempt(write: Waiting, current: Revision): Outcome {
+function attempt(write: Waiting, current: Revision, logger: Logger): Outcome {
   try {
     return write.run(current)
   } catch (error) {
     if (!isAvisoError(error)) throw error
+    logDamage(logger, error)
     return { answer: () => write.refuse(error), events: [] }
   }
 }
@@ -193,6 +197,7 @@ function writeError(cause: unknown, isCommitting: boolean): AvisoError {
       'The store failed while it committed: the write may have been done',
       { cause },
     )
+  if (isDamage(cause)) return new AvisoError('ERR_STORE_DAMAGED', 'A page of the store is damaged', { cause })
   return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store could not be written: look at its disk', {
     cause,
   })

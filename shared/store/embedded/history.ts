@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { SqlDatabase, SqlRow } from '#shared/runtime/runtime.ts'
+import type { SqlRow, SqlView } from '#shared/runtime/runtime.ts'
 import type { KeyRange, Revision, StoreEvent } from '../store.ts'
 import type { RevisionEvents } from './revisions.ts'
-import { COLUMNS, interval, numberIn, toKeyValue } from './rows.ts'
+import { COLUMNS, FIRST_ID, interval, numberIn, toKeyValue } from './rows.ts'
 
 /** Events in one page: some milliseconds. */
 const PAGE_EVENTS = 1_000
@@ -31,22 +31,22 @@ interface PageBounds {
 
 /** History from a revision on, up to and including `last`: at least one revision, and a bounded amount. */
 export function readHistory(
-  database: SqlDatabase,
+  database: SqlView,
   range: KeyRange,
   { from, last, limit = PAGE_EVENTS }: PageBounds,
 ): HistoryPage {
   const single = range.end === undefined
   // One key is followed through its own versions; a range through everything, of which it usually is a large part.
   const source = single
-    ? 'events e INDEXED BY events_by_key WHERE e.key = ? AND e.revision BETWEEN ? AND ?'
-    : 'events e INDEXED BY events_by_revision WHERE e.revision BETWEEN ? AND ?'
+    ? `events e INDEXED BY events_by_key WHERE e.key = ? AND e.id >= ${FIRST_ID} AND e.id < ${FIRST_ID}`
+    : `events e NOT INDEXED WHERE e.id >= ${FIRST_ID} AND e.id < ${FIRST_ID}`
   const key = single ? [range.key] : []
   const [extent] = database.all(
-    `SELECT max(revision) AS last, count(*) AS count, sum(size) AS size
-      FROM (SELECT e.revision, length(e.value) AS size FROM ${source} ORDER BY e.revision LIMIT ?)`,
+    `SELECT max(id) >> 20 AS last, count(*) AS count, sum(size) AS size
+      FROM (SELECT e.id AS id, length(e.value) AS size FROM ${source} ORDER BY e.id LIMIT ?)`,
     ...key,
     Number(from),
-    Number(last),
+    Number(last) + 1,
     limit,
   )
   const count = numberIn(extent, 'count')
@@ -56,19 +56,19 @@ export function readHistory(
   const through = count < limit ? last : BigInt(numberIn(extent, 'last'))
   const filter = single ? { where: 'TRUE', bounds: [] } : interval('e.key', range)
   const rows = database.all(
-    `SELECT ${COLUMNS} FROM ${source} AND ${filter.where} ORDER BY e.revision, e.id`,
+    `SELECT ${COLUMNS} FROM ${source} AND ${filter.where} ORDER BY e.id`,
     ...key,
     Number(from),
-    Number(through),
+    Number(through) + 1,
     ...filter.bounds,
   )
-  return { revisions: groupByRevision(rows), through }
+  return { revisions: groupByRevision(rows, database), through }
 }
 
-function groupByRevision(rows: readonly SqlRow[]): RevisionEvents[] {
+function groupByRevision(rows: readonly SqlRow[], view: SqlView): RevisionEvents[] {
   const revisions: { revision: Revision; events: StoreEvent[] }[] = []
   for (const row of rows) {
-    const kv = toKeyValue(row)
+    const kv = toKeyValue(row, view)
     const event: StoreEvent = { kind: kv.version === 0n ? 'delete' : 'put', kv }
     const last = revisions.at(-1)
     if (last?.revision === kv.modRevision) last.events.push(event)

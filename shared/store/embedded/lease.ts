@@ -17,6 +17,9 @@ const LEASE_CHECK_MS = 250
 /** Ended leases handled at once. */
 const MAX_ENDED_LEASES = 1_000
 
+/** Keys of one lease that are deleted in one revision; what is left follows with the next check. */
+const MAX_ENDED_KEYS = 10_000
+
 /** The leases of a store. */
 export interface LeaseKeeper {
   /** @returns A new lease's id. */
@@ -80,14 +83,17 @@ function addLease(database: SqlDatabase, endsAt: number): bigint {
   return BigInt(id)
 }
 
+/** Deletes some keys of a lease, and the lease with the last of them. */
 function endLease(database: SqlDatabase, id: number, current: Revision): Written<void> {
   const rows = database.all(
-    'SELECT e.key FROM events e JOIN current c ON c.key = e.key AND c.id = e.id WHERE e.lease <> 0 AND e.lease = ? ORDER BY e.key',
+    `SELECT e.key FROM events e INDEXED BY events_by_lease WHERE e.lease <> 0 AND e.lease = ?
+        AND NOT EXISTS (SELECT 1 FROM events n INDEXED BY events_by_key WHERE n.key = e.key AND n.id > e.id)
+      ORDER BY e.key LIMIT ${MAX_ENDED_KEYS}`,
     id,
   )
   const keys = rows.map((row) => bytesIn(row, 'key'))
   const events = deleteKeys(database, keys, current + 1n)
-  database.run('DELETE FROM leases WHERE id = ?', id)
+  if (keys.length < MAX_ENDED_KEYS) database.run('DELETE FROM leases WHERE id = ?', id)
   return { value: undefined, events }
 }
 

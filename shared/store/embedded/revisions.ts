@@ -5,7 +5,7 @@
  */
 
 import { AvisoError, HistoryCompacted } from '#shared/errors.ts'
-import type { SqlDatabase } from '#shared/runtime/runtime.ts'
+import type { SqlView } from '#shared/runtime/runtime.ts'
 import type { Revision, StoreEvent } from '../store.ts'
 import { numberIn } from './rows.ts'
 
@@ -19,14 +19,14 @@ export interface RevisionEvents {
 }
 
 /** Revision of the last write that is stored, 1 in an empty store. */
-export function newestRevision(database: SqlDatabase): Revision {
+export function newestRevision(database: SqlView): Revision {
   // The newest event survives every compaction.
-  const [row] = database.all('SELECT revision FROM events ORDER BY id DESC LIMIT 1')
+  const [row] = database.all('SELECT id >> 20 AS revision FROM events ORDER BY id DESC LIMIT 1')
   return row === undefined ? FIRST_REVISION : BigInt(numberIn(row, 'revision'))
 }
 
 /** Oldest readable revision, 0n while nothing was compacted. */
-export function oldestRevision(database: SqlDatabase): Revision {
+export function oldestRevision(database: SqlView): Revision {
   const [row] = database.all(`SELECT value FROM meta WHERE name = 'compacted'`)
   return BigInt(numberIn(row, 'value'))
 }
@@ -35,7 +35,7 @@ export function oldestRevision(database: SqlDatabase): Revision {
  * @param current The store's revision, or that of the transaction around the read.
  * @throws {AvisoError} `ERR_FUTURE_POSITION`, `ERR_HISTORY_COMPACTED`.
  */
-export function checkReadable(database: SqlDatabase, revision: Revision, current: Revision): void {
+export function checkReadable(database: SqlView, revision: Revision, current: Revision): void {
   if (revision > current) throw futureError(revision, current)
   const oldest = oldestRevision(database)
   if (revision < oldest) throw compactedError(oldest)

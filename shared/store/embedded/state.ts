@@ -9,14 +9,28 @@ import type { Logger } from '#shared/logger.ts'
 import type { SqlDatabase } from '#shared/runtime/runtime.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { CallOptions, Revision } from '../store.ts'
+import type { RevisionEvents } from './revisions.ts'
+
+/** Revisions at which reads are under way: compaction waits for them. */
+export interface Pins {
+  /** @returns What lets it go. */
+  hold(revision: Revision): () => void
+  /** Resolves when no read is under way at an earlier revision. */
+  waitFor(revision: Revision): Promise<void>
+}
 
 /** One open store. */
 export interface StoreState {
   readonly database: SqlDatabase
+  readonly pins: Pins
   readonly clock: Clock
   readonly logger: Logger
   /** Revision of the last write that is on disk. */
   newest: Revision
+  /** Told of each commit that made revisions, before they are acknowledged. */
+  readonly onCommit: (committed: readonly RevisionEvents[], newest: Revision) => void
+  /** Told when a commit failed and may have been done. */
+  readonly onUncertain: () => void
   isClosed: boolean
 }
 
@@ -32,12 +46,59 @@ export function closedError(): AvisoError {
   return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store is closed')
 }
 
-/** Runs a read. @throws {AvisoError} `ERR_STORE_UNAVAILABLE` for every failure that is not an `AvisoError`. */
-export function read<Result>(work: () => Result): Result {
+export function createPins(): Pins {
+  /** How many reads are under way at a revision. */
+  const held = new Map<Revision, number>()
+  let waiting: { readonly revision: Revision; readonly resolve: () => void }[] = []
+  const isHeld = (before: Revision): boolean => [...held.keys()].some((revision) => revision < before)
+  const release = (revision: Revision): void => {
+    const left = (held.get(revision) ?? 0) - 1
+    if (left > 0) held.set(revision, left)
+    else held.delete(revision)
+    if (waiting.length === 0) return
+    for (const { revision: before, resolve } of waiting) if (!isHeld(before)) resolve()
+    waiting = waiting.filter(({ revision: before }) => isHeld(before))
+  }
+  return {
+    hold: (revision) => {
+      held.set(revision, (held.get(revision) ?? 0) + 1)
+      return () => release(revision)
+    },
+    waitFor: (revision) =>
+      new Promise((resolve) => {
+        if (isHeld(revision)) waiting.push({ revision, resolve })
+        else resolve()
+      }),
+  }
+}
+
+/**
+ * Runs a read, and logs what is damaged.
+ *
+ * @throws {AvisoError} `ERR_STORE_DAMAGED`; `ERR_STORE_UNAVAILABLE` for every failure that is not an `AvisoError`.
+ */
+export function read<Result>({ logger }: Pick<StoreState, 'logger'>, work: () => Result): Result {
   try {
     return work()
   } catch (cause) {
-    if (isAvisoError(cause)) throw cause
-    throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The store could not be read: look at its disk', { cause })
+    const error = isAvisoError(cause) ? cause : readError(cause)
+    logDamage(logger, error)
+    throw error
   }
+}
+
+/** Whether SQLite found a page that makes no sense. */
+export function isDamage(cause: unknown): boolean {
+  return /malformed|SQLITE_CORRUPT/.test(String(cause))
+}
+
+/** Damage is told, whoever meets it. */
+export function logDamage(logger: Logger, error: AvisoError): void {
+  if (error.code !== 'ERR_STORE_DAMAGED') return
+  logger('error', 'The store is damaged', { code: error.code, reason: error.message })
+}
+
+function readError(cause: unknown): AvisoError {
+  if (isDamage(cause)) return new AvisoError('ERR_STORE_DAMAGED', 'A page of the store is damaged', { cause })
+  return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store could not be read: look at its disk', { cause })
 }

@@ -3,7 +3,8 @@
  *
  * Flow: ingest → **store** → hub → listener
  *
- * Each verb of the port has its file: range, txn, watch, compact, lease. The store in memory is the same on a database in memory.
+ * Each verb of the port has its file: range, txn, watch, compact, lease. `witness.ts` and `loss.ts` notice that acknowledged writes are gone.
+ * The store in memory is the same on a database in memory.
  *
  * @module
  */
@@ -14,38 +15,56 @@ import type { SqlDatabase } from '#shared/runtime/runtime.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { nextTurn } from '#shared/time/turn.ts'
 import { checkRange, checkRevision, checkTtl, checkTxn } from '../check.ts'
+import type { StoreBackup } from '../maintenance.ts'
 import type { Store } from '../store.ts'
+import { upgrade } from './carry_over.ts'
 import { createCompactor } from './compact.ts'
+import { createCounts } from './counts.ts'
 import { createGroupCommit } from './group_commit.ts'
 import { createLeaseKeeper } from './lease.ts'
+import { findLoss, lossError, renewEpoch } from './loss.ts'
 import { readRange } from './range.ts'
 import { newestRevision } from './revisions.ts'
-import { begin, read, type StoreState } from './state.ts'
-import { makeTables } from './tables.ts'
+import { createSnapshots } from './snapshot.ts'
+import { begin, createPins, read, type StoreState } from './state.ts'
+import { doInTurns } from './steps.ts'
 import { applyTxn } from './txn.ts'
 import { createFeed } from './watch.ts'
+import {
+  createWitness,
+  encodeWitness,
+  epochIn,
+  readEpoch,
+  readMarks,
+  type Marks,
+  type Witness,
+} from './witness.ts'
 
-/** A read that visits this many keys takes about a millisecond. */
-const LONG_READ_KEYS = 256n
+/** An answer of this many keys took some milliseconds. */
+const LONG_READ_KEYS = 256
 
 /** What the store is opened with, besides its database. */
 export interface EmbeddedStoreParts {
   readonly clock: Clock
   readonly logger?: Logger
+  /** Given: the store is opened even where it lost acknowledged writes. It then gets a new epoch, of 128 random bits as text. */
+  readonly acceptLoss?: { readonly random: () => string }
 }
 
+/** The embedded store; it can be copied where its database can. */
+export type EmbeddedStore = Store & Partial<StoreBackup>
+
 /**
- * Opens (and makes) the store in a database, which it owns from now on.
+ * Opens (and makes) the store in a database, which it owns from now on. A store of an older version is carried over.
  *
- * @throws {AvisoError} `ERR_CONFIG` for tables of another version, or a database that cannot be read and written.
+ * @throws {AvisoError} `ERR_CONFIG` for tables of an unknown version, a database that cannot be read and written, and one that lost
+ *   acknowledged writes.
  */
-export function openEmbeddedStore(
-  database: SqlDatabase,
-  { clock, logger = silentLogger }: EmbeddedStoreParts,
-): Store {
+export function openEmbeddedStore(database: SqlDatabase, parts: EmbeddedStoreParts): EmbeddedStore {
+  const { clock, logger = silentLogger } = parts
   try {
-    database.transaction(() => makeTables(database))
-    return createStore({ database, clock, logger, newest: newestRevision(database), isClosed: false })
+    const { witness } = prepare(database, logger, parts.acceptLoss)
+    return createStore({ database, clock, logger }, witness)
   } catch (cause) {
     database.close()
     if (isAvisoError(cause)) throw cause
@@ -55,8 +74,51 @@ export function openEmbeddedStore(
   }
 }
 
-function createStore(state: StoreState): Store {
-  const { database } = state
+/** Makes what is there a whole store of this version. */
+function prepare(
+  database: SqlDatabase,
+  logger: Logger,
+  acceptLoss: EmbeddedStoreParts['acceptLoss'],
+): { readonly witness: Witness | undefined } {
+  const file = database.witness
+  const loss = file && findLoss(readMarks(database), database, file.read())
+  if (loss !== undefined && acceptLoss === undefined) throw lossError(loss)
+  upgrade(database, logger)
+  if (loss !== undefined && acceptLoss !== undefined) {
+    const revision = database.transaction(() => renewEpoch(database, loss.acknowledged, acceptLoss.random()))
+    logger('warn', 'The store lost acknowledged writes, as accepted: it goes on with a new epoch', {
+      lost: loss.what,
+      revision,
+    })
+  } else if (acceptLoss !== undefined) {
+    logger('info', 'Nothing of the store is lost: --accept-loss has no effect and can be left out')
+  }
+  if (file === undefined) return { witness: undefined }
+  file.create(encodeWitness(database, { newest: newestRevision(database), ...readEpoch(database) }))
+  // From now on a database without it is a copy.
+  database.run(`UPDATE meta SET value = 1 WHERE name = 'witnessed' AND value = 0`)
+  return { witness: createWitness(database, file, logger) }
+}
+
+function createStore(
+  parts: Pick<StoreState, 'database' | 'clock' | 'logger'>,
+  witness: Witness | undefined,
+): EmbeddedStore {
+  const { database } = parts
+  const { onCommit, onUncertain } = trackEpoch(database, witness)
+  const counts = createCounts(database, () => state.newest)
+  const state: StoreState = {
+    ...parts,
+    pins: createPins(),
+    newest: newestRevision(database),
+    isClosed: false,
+    onCommit: (committed, newest) => {
+      for (const { revision, events } of committed) counts.note(revision, events)
+      onCommit(committed, newest)
+    },
+    onUncertain,
+  }
+  const reads = { view: database, counts }
   const feed = createFeed(state)
   const writes = createGroupCommit(state, feed)
   const leases = createLeaseKeeper(state, writes)
@@ -65,15 +127,28 @@ function createStore(state: StoreState): Store {
     range: async (request, options) => {
       begin(state, options)
       checkRange(request)
-      const result = read(() => readRange(database, request, state.newest))
-      // A loop that pages through many keys must leave turns to others.
-      if (result.count >= LONG_READ_KEYS) await nextTurn()
-      return result
+      const current = state.newest
+      const release = state.pins.hold(request.revision ?? current)
+      try {
+        const result = await doInTurns(readRange(reads, request, current), (step) => {
+          begin(state, options)
+          return read(state, step)
+        })
+        // A loop that pages through many keys must leave turns to others.
+        if (result.kvs.length >= LONG_READ_KEYS) await nextTurn()
+        return result
+      } finally {
+        release()
+      }
     },
     txn: async (request, options) => {
       begin(state, options)
       const bytes = checkTxn(request)
-      return writes.add((current) => applyTxn(database, request, current), bytes, options?.signal)
+      return writes.add(
+        (current) => applyTxn({ ...reads, database }, request, current),
+        bytes,
+        options?.signal,
+      )
     },
     watch: feed.watch,
     compact: async (target, options) => {
@@ -88,7 +163,7 @@ function createStore(state: StoreState): Store {
     },
     status: async (options) => {
       begin(state, options)
-      const sizeBytes = read(() => database.sizeBytes())
+      const sizeBytes = read(state, () => database.sizeBytes())
       return { version: 'embedded', revision: state.newest, sizeBytes, sizeInUseBytes: sizeBytes }
     },
     close: async () => {
@@ -98,6 +173,26 @@ function createStore(state: StoreState): Store {
       writes.drain()
       feed.close()
       database.close()
+    },
+    ...(database.copy !== undefined && { snapshot: createSnapshots(state, database.copy) }),
+  }
+}
+
+/** Has the witness told of each commit, with the epoch that holds then. */
+function trackEpoch(
+  database: SqlDatabase,
+  witness: Witness | undefined,
+): Pick<StoreState, 'onCommit' | 'onUncertain'> {
+  let known: Pick<Marks, 'epoch'> | undefined
+  return {
+    onCommit: (committed, newest) => {
+      if (witness === undefined) return
+      known = epochIn(committed) ?? known ?? readEpoch(database)
+      witness.record({ newest, epoch: known.epoch })
+    },
+    // What a failed commit wrote, if it did, was not seen.
+    onUncertain: () => {
+      known = undefined
     },
   }
 }

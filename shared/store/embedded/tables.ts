@@ -8,43 +8,51 @@ import { AvisoError } from '#shared/errors.ts'
 import type { SqlDatabase } from '#shared/runtime/runtime.ts'
 
 /** Counted up when the tables change. */
-const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 /**
- * `events` is the whole history: one row an event, in the order of writing (`id`); a deletion has version 0. `current`
- * points to the event that holds now, so that a read of now does not look at older versions. `meta` holds
- * the schema's version, the oldest readable revision and the last lease's number.
+ * `events` is the whole history: one row an event. `rows.ts` says what its `id` is, and `checksum.ts` its `sum`; a deletion has version 0.
+ * One index serves reads of now and of the past, because the rows of a key end with the newest one. `meta` holds the schema's version, the
+ * oldest readable revision, where the next compaction begins (`swept`), the last lease's number, and whether the store has a witness.
  */
+export const EVENTS = `CREATE TABLE events (
+    id INTEGER PRIMARY KEY, created INTEGER NOT NULL, version INTEGER NOT NULL, lease INTEGER NOT NULL,
+    sum INTEGER NOT NULL, key BLOB NOT NULL, value BLOB
+  )`
+/** Each entry ends with the row's id. */
+export const INDEXES = [
+  'CREATE INDEX events_by_key ON events (key)',
+  'CREATE INDEX events_by_lease ON events (lease) WHERE lease <> 0',
+]
 const META = 'CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID'
 const TABLES = [
   // The value comes last, so that the other columns are read without it.
-  `CREATE TABLE events (
-    id INTEGER PRIMARY KEY, revision INTEGER NOT NULL, created INTEGER NOT NULL, version INTEGER NOT NULL,
-    lease INTEGER NOT NULL, key BLOB NOT NULL, value BLOB
-  )`,
-  'CREATE INDEX events_by_revision ON events (revision)',
-  'CREATE INDEX events_by_key ON events (key, revision, version)',
-  'CREATE INDEX events_by_lease ON events (lease) WHERE lease <> 0',
-  'CREATE TABLE current (key BLOB PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID',
+  EVENTS,
+  ...INDEXES,
   'CREATE TABLE leases (id INTEGER PRIMARY KEY, ends_at INTEGER NOT NULL)',
   'CREATE INDEX leases_by_end ON leases (ends_at)',
-  `INSERT INTO meta (name, value) VALUES ('schema', ${SCHEMA_VERSION}), ('compacted', 0), ('lease', 0)`,
+  `INSERT INTO meta (name, value) VALUES ('schema', ${SCHEMA_VERSION}), ('compacted', 0), ('swept', 0), ('lease', 0), ('witnessed', 0)`,
 ]
 
-/**
- * Makes the tables in an empty database.
- *
- * @throws {AvisoError} `ERR_CONFIG` for tables of another version.
- */
-export function makeTables(database: SqlDatabase): void {
+/** Makes the tables in an empty database. @returns Version of the tables that are there. */
+export function makeTables(database: SqlDatabase): number {
   database.run(META)
-  const [row] = database.all(`SELECT value FROM meta WHERE name = 'schema'`)
-  if (row === undefined) {
-    for (const statement of TABLES) database.run(statement)
-  } else if (row['value'] !== SCHEMA_VERSION) {
-    throw new AvisoError(
-      'ERR_CONFIG',
-      'The embedded store was written by another version of this program: use that one, or another data folder',
-    )
-  }
+  const version = schemaVersion(database)
+  if (version !== undefined) return version
+  for (const statement of TABLES) database.run(statement)
+  return SCHEMA_VERSION
+}
+
+/** Version of the tables; `undefined` where there are none. */
+export function schemaVersion(view: Pick<SqlDatabase, 'all'>): number | undefined {
+  const [row] = view.all(`SELECT value FROM meta WHERE name = 'schema'`)
+  return row === undefined ? undefined : Number(row['value'])
+}
+
+/** The refusal of tables that this program does not know. */
+export function unknownVersion(): AvisoError {
+  return new AvisoError(
+    'ERR_CONFIG',
+    'The embedded store was written by another version of this program: use that one, or another data folder',
+  )
 }

@@ -5,11 +5,12 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { compareBytes, NO_BYTES } from '#shared/bytes/bytes.ts'
-import type { SqlDatabase } from '#shared/runtime/runtime.ts'
+import { compareBytes, nextKey, NO_BYTES } from '#shared/bytes/bytes.ts'
+import type { SqlDatabase, SqlView } from '#shared/runtime/runtime.ts'
 import type {
   Compare,
   CompareResult,
+  KeyRange,
   OperationResult,
   Revision,
   StoreEvent,
@@ -17,10 +18,21 @@ import type {
   TxnRequest,
   TxnResult,
 } from '../store.ts'
+import { checksumOf } from './checksum.ts'
+import type { Counts } from './counts.ts'
 import type { Written } from './group_commit.ts'
-import { readKey, readKeys, readRange } from './range.ts'
+import { readHead, readKey, readKeys, readRange } from './range.ts'
 import { checkReadable } from './revisions.ts'
-import { numberIn } from './rows.ts'
+import { ID, MAX_REVISION_EVENTS } from './rows.ts'
+import { doNow } from './steps.ts'
+import { countSome } from './walk.ts'
+
+/** What transactions are applied to. */
+export interface TxnParts {
+  readonly database: SqlDatabase
+  readonly view: SqlView
+  readonly counts: Counts
+}
 
 /** What guards and writes need of a key: all but its value. */
 interface KeyHead {
@@ -38,55 +50,84 @@ const NO_HEAD: KeyHead = { createRevision: 0n, modRevision: 0n, version: 0n, lea
  */
 type Heads = Map<Uint8Array, KeyHead>
 
-/** Evaluates the guards and applies the branch they choose. Throws an `AvisoError` before the first write or not at all. */
-export function applyTxn(database: SqlDatabase, request: TxnRequest, current: Revision): Written<TxnResult> {
+/**
+ * Evaluates the guards and applies the branch they choose. Throws an `AvisoError` before the first write or not at all.
+ *
+ * @param parts A database whose transaction is under way.
+ */
+export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision): Written<TxnResult> {
+  const { database } = parts
   const heads: Heads = new Map()
   const succeeded = request.compare.every((guard) => holds(database, guard, heads))
   const branch = succeeded ? request.success : (request.failure ?? [])
-  for (const operation of branch) checkApplicable(database, operation, current)
+  for (const operation of branch) checkApplicable(parts, operation, current)
+  checkSize(database, branch, current)
   const events: StoreEvent[] = []
+  const write = (event: StoreEvent): void => {
+    append(database, event, events.length)
+    events.push(event)
+  }
   const results = branch.map((operation): OperationResult => {
     switch (operation.kind) {
       case 'put': {
-        events.push(put(database, operation, { revision: current + 1n, heads }))
+        write(toPut(database, operation, { revision: current + 1n, heads }))
         return { kind: 'put' }
       }
       case 'delete': {
-        const deleted = deleteKeys(database, readKeys(database, operation.range), current + 1n)
-        for (const event of deleted) events.push(event)
-        return { kind: 'delete', deleted: BigInt(deleted.length) }
+        const keys = readAllKeys(database, operation.range, current)
+        for (const key of keys) write(toDeletion(key, current + 1n))
+        return { kind: 'delete', deleted: BigInt(keys.length) }
       }
       case 'range': {
         const revision = events.length > 0 ? current + 1n : current
-        return { kind: 'range', result: readRange(database, operation.range, revision) }
+        return { kind: 'range', result: doNow(readRange(parts, operation.range, revision)) }
       }
     }
   })
   return { value: { revision: events.length > 0 ? current + 1n : current, succeeded, results }, events }
 }
 
-/** Deletes keys in one revision. @returns What was written. */
+/** Deletes keys in one revision, at most `MAX_REVISION_EVENTS`. @returns What was written. */
 export function deleteKeys(
   database: SqlDatabase,
   keys: readonly Uint8Array[],
   revision: Revision,
 ): readonly StoreEvent[] {
-  return keys.map((key) => {
-    const kv = { ...NO_HEAD, key, value: NO_BYTES, modRevision: revision }
-    const event: StoreEvent = { kind: 'delete', kv }
-    append(database, event)
-    database.run('DELETE FROM current WHERE key = ?', key)
+  return keys.map((key, index) => {
+    const event = toDeletion(key, revision)
+    append(database, event, index)
     return event
   })
 }
 
-function put(
+/** Writes one event. @param index Number of the events before it in its revision. */
+export function append(database: SqlDatabase, { kind, kv }: StoreEvent, index: number): void {
+  const place = 2 * index + (kind === 'delete' ? 1 : 0)
+  database.run(
+    `INSERT INTO events (id, created, version, lease, sum, key, value) VALUES (${ID}, ?, ?, ?, ?, ?, ?)`,
+    Number(kv.modRevision),
+    place,
+    Number(kv.createRevision),
+    Number(kv.version),
+    kv.lease,
+    checksumOf(database, kv, place),
+    kv.key,
+    kv.value,
+  )
+}
+
+function toDeletion(key: Uint8Array, revision: Revision): StoreEvent {
+  return { kind: 'delete', kv: { ...NO_HEAD, key, value: NO_BYTES, modRevision: revision } }
+}
+
+/** What a put writes at a revision. */
+export function toPut(
   database: SqlDatabase,
   { key, value, lease = 0n }: StoreOperation & { readonly kind: 'put' },
   { revision, heads }: { readonly revision: Revision; readonly heads: Heads },
 ): StoreEvent {
-  const { createRevision, version } = heads.get(key) ?? readHead(database, key)
-  const event: StoreEvent = {
+  const { createRevision, version } = heads.get(key) ?? headOf(database, key)
+  return {
     kind: 'put',
     kv: {
       // Copies: what is written must not change with the caller's buffers.
@@ -98,27 +139,41 @@ function put(
       lease,
     },
   }
-  append(database, event)
-  database.run(
-    'INSERT INTO current (key, id) VALUES (?, last_insert_rowid()) ON CONFLICT (key) DO UPDATE SET id = excluded.id',
-    key,
-  )
-  return event
 }
 
-function append(database: SqlDatabase, { kv }: StoreEvent): void {
-  database.run(
-    'INSERT INTO events (revision, created, version, lease, key, value) VALUES (?, ?, ?, ?, ?, ?)',
-    Number(kv.modRevision),
-    Number(kv.createRevision),
-    Number(kv.version),
-    kv.lease,
-    kv.key,
-    kv.value,
-  )
+/** All keys of a range, those that the transaction under way has written, too. */
+function readAllKeys(database: SqlDatabase, range: KeyRange, current: Revision): readonly Uint8Array[] {
+  return doNow(readKeys(database, range, current + 1n, MAX_REVISION_EVENTS + 1))
 }
 
-function checkApplicable(database: SqlDatabase, operation: StoreOperation, current: Revision): void {
+/** @throws {AvisoError} `ERR_TOO_LARGE` for more events than a revision holds, counting what two deletions share twice. */
+function checkSize(database: SqlDatabase, branch: readonly StoreOperation[], current: Revision): void {
+  let events = 0
+  for (const operation of branch) {
+    if (operation.kind === 'put') events++
+    else if (operation.kind === 'delete')
+      events += operation.range.end === undefined ? 1 : countKeys(database, operation.range, current)
+  }
+  if (events > MAX_REVISION_EVENTS)
+    throw new AvisoError(
+      'ERR_TOO_LARGE',
+      `A transaction changes at most ${MAX_REVISION_EVENTS} keys: delete them in smaller ranges`,
+    )
+}
+
+/** The keys of an interval; of very many, more than a revision holds. */
+function countKeys(database: SqlDatabase, { key, end = nextKey(key) }: KeyRange, at: Revision): number {
+  let count = 0
+  let next: Uint8Array | undefined = key
+  while (next !== undefined && count <= MAX_REVISION_EVENTS) {
+    const some = countSome(database, { key: next, end, at })
+    count += some.count
+    next = some.next
+  }
+  return count
+}
+
+function checkApplicable({ database }: TxnParts, operation: StoreOperation, current: Revision): void {
   if (operation.kind === 'range' && operation.range.revision !== undefined)
     checkReadable(database, operation.range.revision, current)
   if (operation.kind !== 'put' || operation.lease === undefined || operation.lease === 0n) return
@@ -126,18 +181,8 @@ function checkApplicable(database: SqlDatabase, operation: StoreOperation, curre
     throw new AvisoError('ERR_NOT_FOUND', 'The lease is unknown or has ended: take a new one')
 }
 
-function readHead(database: SqlDatabase, key: Uint8Array): KeyHead {
-  const [row] = database.all(
-    'SELECT e.revision, e.created, e.version, e.lease FROM current c JOIN events e ON e.id = c.id WHERE c.key = ?',
-    key,
-  )
-  if (row === undefined) return NO_HEAD
-  return {
-    createRevision: BigInt(numberIn(row, 'created')),
-    modRevision: BigInt(numberIn(row, 'revision')),
-    version: BigInt(numberIn(row, 'version')),
-    lease: BigInt(numberIn(row, 'lease')),
-  }
+function headOf(database: SqlDatabase, key: Uint8Array): KeyHead {
+  return readHead(database, key) ?? NO_HEAD
 }
 
 function holds(database: SqlDatabase, guard: Compare, heads: Heads): boolean {
@@ -146,7 +191,7 @@ function holds(database: SqlDatabase, guard: Compare, heads: Heads): boolean {
     // As in etcd, the value of an absent key is neither equal nor unequal to anything.
     return kv !== undefined && decides(guard.result, compareBytes(kv.value, guard.value))
   }
-  const head = readHead(database, guard.key)
+  const head = headOf(database, guard.key)
   heads.set(guard.key, head)
   const actual = numberOf(head, guard.target)
   return decides(guard.result, actual === guard.value ? 0 : actual > guard.value ? 1 : -1)

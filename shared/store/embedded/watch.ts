@@ -185,7 +185,9 @@ function createCursor(request: WatchRequest, state: StoreState, ring: Ring): Cur
       const last = state.newest
       if (next > last) return undefined
       refuseCompacted()
-      const { revisions, through } = read(() => readHistory(state.database, request, { from: next, last }))
+      const { revisions, through } = read(state, () =>
+        readHistory(state.database, request, { from: next, last }),
+      )
       page = revisions
       taken = 0
       next = through + 1n
@@ -197,7 +199,7 @@ function createCursor(request: WatchRequest, state: StoreState, ring: Ring): Cur
   }
 
   function refuseCompacted(): void {
-    const oldest = read(() => oldestRevision(state.database))
+    const oldest = read(state, () => oldestRevision(state.database))
     if (next < oldest) throw compactedError(oldest)
   }
 }

@@ -11,6 +11,7 @@ import type { Logger } from '#shared/logger.ts'
 import type { GatewayAuth } from '../etcd/login.ts'
 import type { Secret } from '#shared/secret.ts'
 import type { EtcdStoreParts } from '../etcd/store.ts'
+import type { StoreBackup } from '../maintenance.ts'
 import type { Store } from '../store.ts'
 import { parseStoreAddress } from './address.ts'
 
@@ -23,6 +24,8 @@ export interface OpenStoreParts {
   readonly logger: Logger
   /** etcd user and password. */
   readonly auth?: GatewayAuth
+  /** Whether an embedded store is opened that lost acknowledged writes. It then gets a new epoch. */
+  readonly acceptLoss?: boolean
   /** Token for a store that is another Aviso, looked up for every request. */
   readonly bearer?: Secret
 }
@@ -31,10 +34,13 @@ export interface OpenStoreParts {
  * Opens a store.
  *
  * @param address As `parseStoreAddress()` takes it.
- * @throws {AvisoError} `ERR_CONFIG` for any other address, or a database that cannot be opened.
+ * @throws {AvisoError} `ERR_CONFIG` for any other address, or a database that cannot be opened or lost acknowledged writes.
  */
-export async function openStore(address: string, parts: OpenStoreParts): Promise<Store> {
-  const { clock, logger, platform, bearer } = parts
+export async function openStore(
+  address: string,
+  parts: OpenStoreParts,
+): Promise<Store & Partial<StoreBackup>> {
+  const { clock, logger, platform, bearer, acceptLoss = false } = parts
   const parsed = parseStoreAddress(address)
   if (bearer !== undefined && parsed.kind !== 'gateway') {
     throw new AvisoError(
@@ -46,8 +52,15 @@ export async function openStore(address: string, parts: OpenStoreParts): Promise
   switch (parsed.kind) {
     case 'embedded': {
       const { openEmbeddedStore } = await import('../embedded/store.ts')
+      const { refuseLoss } = await import('../embedded/loss.ts')
       const folder = parsed.place === 'memory' ? undefined : parts.dataFolder
-      return openEmbeddedStore(await platform.openDatabase(folder), { clock, logger })
+      const database = await platform.openDatabase(folder, {
+        check: (look) => {
+          if (!acceptLoss) refuseLoss(look)
+        },
+        warn: (message) => logger('warn', message),
+      })
+      return openEmbeddedStore(database, { clock, logger, ...(acceptLoss && { acceptLoss: platform }) })
     }
     case 'gateway': {
       const { endpoints } = parsed

@@ -104,17 +104,31 @@ export class StoreModel {
   }
 
   #read(history: readonly ModelRevision[], request: RangeRequest): RangeResult {
-    const { revision, limit = 0, sortOrder, countOnly = false, keysOnly = false } = request
-    const { minModRevision = 0n, maxCreateRevision = 0n } = request
+    const {
+      revision,
+      limit = 0,
+      sortTarget = 'KEY',
+      sortOrder,
+      countOnly = false,
+      keysOnly = false,
+    } = request
+    const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request
     const current = newest(history)
     this.#checkPosition(revision, current)
     const found = aliveAt(history, revision ?? current).filter(({ key }) => isWithin(key, request))
-    const kept = found.filter(
-      (kv) =>
-        (minModRevision === 0n || kv.modRevision >= minModRevision) &&
-        (maxCreateRevision === 0n || kv.createRevision <= maxCreateRevision),
-    )
-    if (sortOrder === 'DESCEND') kept.reverse()
+    const isBetween = (value: bigint, min = 0n, max = 0n): boolean =>
+      (min === 0n || value >= min) && (max === 0n || value <= max)
+    const sign = sortOrder === 'DESCEND' ? -1 : 1
+    const kept = found
+      .filter(
+        (kv) =>
+          isBetween(kv.modRevision, minModRevision, maxModRevision) &&
+          isBetween(kv.createRevision, minCreateRevision, maxCreateRevision),
+      )
+      .toSorted((a, b) => {
+        const [rankA, rankB] = [rankOf(a, sortTarget), rankOf(b, sortTarget)]
+        return rankA === rankB ? 0 : rankA < rankB ? -sign : sign
+      })
     const listed = countOnly ? [] : kept
     const kvs = limit > 0 ? listed.slice(0, limit) : listed
     return {
@@ -129,6 +143,23 @@ export class StoreModel {
     if (revision === undefined) return
     if (revision > current) throw new ModelRefusal('ERR_FUTURE_POSITION')
     if (revision < this.#compacted) throw new ModelRefusal('ERR_HISTORY_COMPACTED')
+  }
+}
+
+/** Text that sorts as the target does. */
+function rankOf(kv: KeyValue, target: NonNullable<RangeRequest['sortTarget']>): string {
+  const padded = (value: bigint): string => value.toString().padStart(20, '0')
+  switch (target) {
+    case 'KEY':
+      return nameOf(kv.key)
+    case 'VALUE':
+      return nameOf(kv.value)
+    case 'VERSION':
+      return padded(kv.version)
+    case 'CREATE':
+      return padded(kv.createRevision)
+    case 'MOD':
+      return padded(kv.modRevision)
   }
 }
 
@@ -154,16 +185,22 @@ function find(kvs: readonly KeyValue[], key: Uint8Array): KeyValue | undefined {
 
 /** Text that sorts as the bytes do. */
 function nameOf(key: Uint8Array): string {
-  return Array.from(key, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  let name = ''
+  for (const byte of key) name += (byte + 256).toString(16)
+  return name
 }
 
 function isWithin(key: Uint8Array, { key: first, end }: KeyRange): boolean {
   if (end === undefined) return nameOf(key) === nameOf(first)
-  return nameOf(key) >= nameOf(first) && (nameOf(end) === '00' || nameOf(key) < nameOf(end))
+  return nameOf(key) >= nameOf(first) && (isEndless(end) || nameOf(key) < nameOf(end))
+}
+
+function isEndless(end: Uint8Array): boolean {
+  return end.length === 1 && end[0] === 0
 }
 
 function isEmpty(first: Uint8Array, end: Uint8Array): boolean {
-  return nameOf(end) !== '00' && nameOf(end) <= nameOf(first)
+  return !isEndless(end) && nameOf(end) <= nameOf(first)
 }
 
 function deletionOf(key: Uint8Array, modRevision: bigint): KeyValue {

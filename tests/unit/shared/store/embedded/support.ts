@@ -23,12 +23,12 @@ export function createFaultyDatabase(database: SqlDatabase): FaultyDatabase {
     failCommit: undefined,
     run: (sql, ...parameters) => {
       const error = faulty.failWrite
-      // A few statements in, so that something is there to undo.
-      if (error !== undefined && sql.startsWith('INSERT INTO current')) {
+      database.run(sql, ...parameters)
+      // After it, so that something is there to undo.
+      if (error !== undefined && sql.startsWith('INSERT INTO events')) {
         faulty.failWrite = undefined
         throw error
       }
-      database.run(sql, ...parameters)
     },
     transaction: (work) => {
       faulty.transactions++

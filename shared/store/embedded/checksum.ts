@@ -1,0 +1,49 @@
+/**
+ * The checksum of an event: over all that its row says, so that a flipped bit anywhere in it is noticed.
+ *
+ * @module
+ */
+
+import { AvisoError } from '#shared/errors.ts'
+import { toText } from '#shared/bytes/bytes.ts'
+import type { SqlView } from '#shared/runtime/runtime.ts'
+import type { KeyValue } from '../store.ts'
+
+/** Four numbers of 8 bytes and two of 4. */
+const HEAD_BYTES = 40
+/** Longest part of a key that an error names. */
+const MAX_NAMED_BYTES = 200
+
+const head = new Uint8Array(HEAD_BYTES)
+const fields = new DataView(head.buffer)
+
+/**
+ * The checksum of one event.
+ *
+ * @param place The event's place in its revision, as its row has it.
+ */
+export function checksumOf({ crc32 }: Pick<SqlView, 'crc32'>, kv: KeyValue, place: number): number {
+  setNumber(0, Number(kv.modRevision))
+  setNumber(8, Number(kv.createRevision))
+  setNumber(16, Number(kv.version))
+  setNumber(24, Number(kv.lease))
+  fields.setUint32(32, place)
+  fields.setUint32(36, kv.key.length)
+  const sum = crc32(kv.key, crc32(head))
+  return kv.value.length === 0 ? sum : crc32(kv.value, sum)
+}
+
+/** Whole numbers up to 2^53: a `bigint` would take longer than the checksum. */
+function setNumber(offset: number, value: number): void {
+  fields.setUint32(offset, Math.floor(value / 2 ** 32))
+  fields.setUint32(offset + 4, value)
+}
+
+/** The error for an event that does not agree with its checksum. */
+export function damagedError({ key, modRevision }: Pick<KeyValue, 'key' | 'modRevision'>): AvisoError {
+  const name = toText(key.subarray(0, MAX_NAMED_BYTES))
+  return new AvisoError(
+    'ERR_STORE_DAMAGED',
+    `The store's copy of "${name}" at revision ${modRevision} is damaged: it does not agree with its checksum`,
+  )
+}
