@@ -57,7 +57,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const readSecret = createSecretReader(secrets.environment, ({ message }) => warnOfSecret(logger, message))
   const { triggers, vars } = config.services.admin
   checkSchedules(triggers.crons, { longestGapMs: vars.longestGap, nowMs: systemClock.now() })
-  const launched = await launch(config, options.services, { platform, logger, readSecret })
+  const { services, acceptLoss = false } = options
+  const launched = await launch(config, services, { platform, logger, readSecret, acceptLoss })
   // Signals are handled before the address is printed, because a script may stop the process as soon as it reads the address.
   const stopped = stopRequest(process)
   announce(launched, config, platform)
@@ -82,12 +83,13 @@ interface LaunchParts {
   readonly platform: Platform
   readonly logger: Logger
   readonly readSecret: ReadSecret
+  readonly acceptLoss: boolean
 }
 
 async function launch(
   config: Config,
   services: readonly ServiceName[],
-  { platform, logger, readSecret }: LaunchParts,
+  { platform, logger, readSecret, acceptLoss }: LaunchParts,
 ): Promise<Launched> {
   const schemas = createSchemas(await readSchemaFiles(config.vars.schemas, platform.readText))
   const storeParts = {
@@ -95,6 +97,7 @@ async function launch(
     dataFolder: config.dev.data,
     clock: systemClock,
     logger,
+    acceptLoss,
     ...readStoreCredentials(config.vars, readSecret),
   }
   const store = await openStore(config.vars.store, storeParts)

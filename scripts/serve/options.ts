@@ -26,6 +26,7 @@ export interface ServeOptions {
   readonly host?: string
   readonly port?: number
   readonly data?: string
+  readonly acceptLoss?: boolean
 }
 
 const DEFAULT_CONFIG_FILE = 'wrangler-like.config.json'
@@ -46,6 +47,10 @@ export function createServeProgram(runtime: string): Command {
       ).argParser(parsePort),
     )
     .option('--data <folder>', `folder of the embedded store (default: ${DEV_DEFAULTS.data})`)
+    .option(
+      '--accept-loss',
+      'start though the embedded store lost acknowledged writes: it gets a new epoch, so every listener is told',
+    )
     .exitOverride()
 }
 

@@ -7,7 +7,6 @@
 
 import { chmodSync, copyFileSync, linkSync, mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { AvisoError } from '#shared/errors.ts'
 import {
   databaseFiles,
@@ -21,7 +20,7 @@ import {
 } from './database_files.ts'
 import { databaseFile } from './process_host.ts'
 import type { RestoreSteps, SqlDatabase } from './runtime.ts'
-import { look, openSqlite } from './sqlite.ts'
+import { look, openReader, openSqlite, type Reader } from './sqlite.ts'
 
 /** Name of the copy while it is made ready. */
 const STAGED_FILE = 'aviso.restore.sqlite'
@@ -62,18 +61,17 @@ export async function restoreDatabase(file: string, folder: string, steps: Resto
  *
  * @returns `undefined` where there is none, or one that cannot be opened at all.
  */
-function lockOld({ main }: DatabaseFiles): DatabaseSync | undefined {
-  if ((sizeOf(main) ?? 0) === 0) return undefined
-  let database: DatabaseSync | undefined
+function lockOld(files: DatabaseFiles): Reader | undefined {
+  if ((sizeOf(files.main) ?? 0) === 0) return undefined
+  const reader = openReader(files)
   try {
-    database = new DatabaseSync(main, { readOnly: true })
-    database.exec('BEGIN')
-    database.prepare('SELECT count(*) FROM sqlite_master').all()
-    return database
+    reader.database.exec('BEGIN')
+    reader.database.prepare('SELECT count(*) FROM sqlite_master').all()
+    return reader
   } catch (error) {
-    database?.close()
+    reader.close()
     if (!String(error).includes('is locked')) return undefined
-    throw new AvisoError('ERR_CONFIG', `${main} is in use by another process: stop it first`, {
+    throw new AvisoError('ERR_CONFIG', `${files.main} is in use by another process: stop it first`, {
       cause: error,
     })
   }
@@ -131,10 +129,9 @@ function putInPlace({ files, staged, witness, aside }: Exchange): void {
   try {
     if (sizeOf(files.witness) !== undefined) copyFileSync(files.witness, inAside(files.witness))
     // The log first: with another database it would be carried over into it. The old database without it is behind its witness.
-    for (const path of [files.log, files.index]) {
-      if (sizeOf(path) === undefined) continue
-      renameSync(path, inAside(path))
-      undo.push(() => renameSync(inAside(path), path))
+    if ((sizeOf(files.log) ?? 0) > 0) {
+      renameSync(files.log, inAside(files.log))
+      undo.push(() => renameSync(inAside(files.log), files.log))
     }
     if (sizeOf(files.main) !== undefined) linkSync(files.main, inAside(files.main))
     renameSync(staged.main, files.main)
@@ -144,6 +141,7 @@ function putInPlace({ files, staged, witness, aside }: Exchange): void {
   }
   // The new database holds another epoch, and later than the old witness, which so says nothing against it until it is replaced.
   replaceFile(files.witness, witness)
+  rmSync(files.index, { force: true })
   syncPath(aside)
 }
 

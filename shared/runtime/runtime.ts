@@ -39,20 +39,16 @@ export interface WitnessFile {
   write(bytes: Uint8Array, position: number): void
 }
 
-/** A whole copy of a database, in a temporary file. */
+/** A database in a temporary file beside another one, to copy that one into. It is written in one transaction, and not synced. */
 export interface DatabaseCopy extends SqlView {
-  readonly sizeBytes: number
-  /** Its bytes, in pieces. */
+  /** Runs one statement for its effect. */
+  run(sql: string, ...parameters: SqlValue[]): void
+  /** Ends the writing. @returns Bytes of the file. */
+  finish(): number
+  /** The bytes of the finished file, in pieces. */
   bytes(): AsyncIterable<Uint8Array>
   /** Deletes it. Idempotent. */
   remove(): Promise<void>
-}
-
-/** Limits the copying of a database. */
-export interface CopyOptions {
-  readonly signal?: AbortSignal
-  /** @param share Done so far, from 0 to 1. */
-  readonly onProgress?: (share: number) => void
 }
 
 /** What is to be found out about a database before it is opened, because opening one repairs it and so changes its files. */
@@ -97,8 +93,12 @@ export interface SqlDatabase extends SqlView {
   reclaim(): void
   /** Absent in memory, and where the host keeps the database. */
   readonly witness?: WitnessFile
-  /** Copies the database while it is used; one copy at a time. Absent in memory, and where the host keeps the database. */
-  readonly copy?: (options?: CopyOptions) => Promise<DatabaseCopy>
+  /**
+   * Makes an empty database to copy this one into, one at a time. Absent in memory, and where the host keeps the database.
+   *
+   * @throws {AvisoError} `ERR_CONFLICT` while there is one.
+   */
+  readonly newCopy?: () => DatabaseCopy
   close(): void
 }
 

@@ -6,7 +6,7 @@
 
 import { createReadStream, rmSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { AvisoError } from '#shared/errors.ts'
 import {
@@ -29,8 +29,8 @@ const MAX_CHECKED_BYTES = 128 * 1_048_576
 const CACHE_KIB = 65_536
 /** The write-ahead log is cut back to this after a burst. */
 const MAX_LOG_BYTES = 64 * 1_048_576
-/** Pages copied in one step, which others wait for: about a millisecond. */
-const COPY_PAGES = 200
+/** Memory for pages of a copy: little, so that its end has little to write. */
+const COPY_CACHE_KIB = 2_048
 /** Bytes of a copy that are read at once. */
 const COPY_CHUNK_BYTES = 262_144
 /** Free pages given back in one step: a few milliseconds. */
@@ -72,18 +72,37 @@ export function look(files: DatabaseFiles, check: (look: DatabaseLook) => void):
     if ((sizeOf(files.log) ?? 0) > 0) throw lonelyLog(files)
     return
   }
-  const hadLog = sizeOf(files.log) !== undefined
-  const hadIndex = sizeOf(files.index) !== undefined
-  const database = new DatabaseSync(files.main, { readOnly: true })
+  const reader = openReader(files)
   try {
+    const { database } = reader
     refuseForeign(database, files.main)
     if (size <= MAX_CHECKED_BYTES) refuseDamaged(database, files.main)
+    // What the log holds may not be in the file yet.
+    else if ((sizeOf(files.log) ?? 0) === 0 && size < fileBytes(database)) throw damaged(files.main)
     check({ view: toView(database), witness })
   } finally {
-    database.close()
-    // Reading made them, and nobody else has the database open: it would be locked.
-    if (!hadLog && sizeOf(files.log) === 0) rmSync(files.log, { force: true })
-    if (!hadIndex) rmSync(files.index, { force: true })
+    reader.close()
+  }
+}
+
+/** A database that is open to be read, and leaves its files as they were when it is closed. */
+export interface Reader {
+  readonly database: DatabaseSync
+  close(): void
+}
+
+export function openReader({ main, log, index }: DatabaseFiles): Reader {
+  const hadLog = sizeOf(log) !== undefined
+  const hadIndex = sizeOf(index) !== undefined
+  const database = new DatabaseSync(main, { readOnly: true })
+  return {
+    database,
+    close: () => {
+      database.close()
+      // Reading made them, and nobody else has the database open: it would be locked.
+      if (!hadLog && sizeOf(log) === 0) rmSync(log, { force: true })
+      if (!hadIndex) rmSync(index, { force: true })
+    },
   }
 }
 
@@ -168,7 +187,7 @@ function toSqlDatabase(database: DatabaseSync, files: DatabaseFiles | undefined)
       prepare(`PRAGMA incremental_vacuum(${RECLAIM_PAGES})`).all()
     },
     ...(witness !== undefined && { witness }),
-    ...(files !== undefined && { copy: createCopier(database, files) }),
+    ...(files !== undefined && { newCopy: createCopier(files) }),
     close: () => {
       if (closed) return
       closed = true
@@ -178,75 +197,59 @@ function toSqlDatabase(database: DatabaseSync, files: DatabaseFiles | undefined)
   }
 }
 
-/** Copies a database, one copy at a time. */
-function createCopier(
-  database: DatabaseSync,
-  { copy: path }: DatabaseFiles,
-): NonNullable<SqlDatabase['copy']> {
+/** Makes files to copy a database into, one at a time. */
+function createCopier({ copy: path }: DatabaseFiles): NonNullable<SqlDatabase['newCopy']> {
   let isBusy = false
-  const remove = async (): Promise<void> => {
-    await rm(path, { force: true })
-    isBusy = false
-  }
-  return async ({ signal, onProgress } = {}) => {
+  return () => {
     if (isBusy)
       throw new AvisoError('ERR_CONFLICT', 'Another copy of the store is being made: wait for its end')
+    rmSync(path, { force: true })
+    makeFile(path)
+    const database = new DatabaseSync(path)
     isBusy = true
-    try {
-      rmSync(path, { force: true })
-      makeFile(path)
-      await backup(database, path, {
-        rate: COPY_PAGES,
-        progress: ({ totalPages, remainingPages }) => {
-          if (signal?.aborted === true) throw abandoned()
-          onProgress?.(1 - remainingPages / Math.max(totalPages, 1))
-        },
-      })
-      return toCopy(path, remove)
-    } catch (error) {
-      await remove()
-      throw copyError(error, signal)
-    }
+    // It is thrown away where it is not finished, so nothing has to be undone, and nothing synced.
+    for (const setting of [
+      'auto_vacuum = INCREMENTAL',
+      'journal_mode = OFF',
+      'synchronous = OFF',
+      `cache_size = -${COPY_CACHE_KIB}`,
+    ])
+      database.prepare(`PRAGMA ${setting}`).all()
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
+    database.exec('BEGIN')
+    return toCopy(database, path, () => {
+      isBusy = false
+    })
   }
 }
 
-function toCopy(path: string, remove: () => Promise<void>): DatabaseCopy {
-  const database = new DatabaseSync(path)
+function toCopy(database: DatabaseSync, path: string, onRemoved: () => void): DatabaseCopy {
+  const prepare = createStatements(database)
+  let isOpen = true
   let isRemoved = false
-  try {
-    // One file, whole: no log beside it.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE')
-    database.exec('PRAGMA journal_mode = DELETE')
-    return {
-      ...toView(database),
-      sizeBytes: fileBytes(database),
-      bytes: () => createReadStream(path, { highWaterMark: COPY_CHUNK_BYTES }),
-      remove: async () => {
-        if (isRemoved) return
-        isRemoved = true
-        database.close()
-        await remove()
-      },
-    }
-  } catch (error) {
-    database.close()
-    throw error
+  const close = (): void => {
+    if (isOpen) database.close()
+    isOpen = false
   }
-}
-
-function abandoned(): AvisoError {
-  return new AvisoError('ERR_STORE_UNAVAILABLE', 'The copy was given up before it was whole')
-}
-
-function copyError(error: unknown, signal: AbortSignal | undefined): AvisoError {
-  if (signal?.aborted === true) return abandoned()
-  if (error instanceof AvisoError) return error
-  const isFull = /SQLITE_FULL|disk is full|ENOSPC/.test(String(error))
-  return isFull
-    ? new AvisoError('ERR_STORE_FULL', 'There is no room for a copy of the store beside it', { cause: error })
-    : new AvisoError('ERR_STORE_UNAVAILABLE', 'The store could not be copied: look at its disk', {
-        cause: error,
-      })
+  return {
+    ...toView(database, prepare),
+    run: (sql, ...parameters) => {
+      prepare(sql).run(...parameters)
+    },
+    finish: () => {
+      database.exec('COMMIT')
+      close()
+      return sizeOf(path) ?? 0
+    },
+    bytes: () => createReadStream(path, { highWaterMark: COPY_CHUNK_BYTES }),
+    remove: async () => {
+      if (isRemoved) return
+      isRemoved = true
+      close()
+      await rm(path, { force: true })
+      onRemoved()
+    },
+  }
 }
 
 function rollBack(run: () => void): void {

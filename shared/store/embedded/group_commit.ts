@@ -10,7 +10,7 @@ import type { Logger } from '#shared/logger.ts'
 import { onNextTurn } from '#shared/time/turn.ts'
 import type { Revision, StoreEvent } from '../store.ts'
 import { newestRevision, type RevisionEvents } from './revisions.ts'
-import { isDamage, logDamage, type StoreState } from './state.ts'
+import { isDamage, isFull, logDamage, type StoreState } from './state.ts'
 import type { Feed } from './watch.ts'
 
 /** A group keeps the event loop for about 10 ms at most. */
@@ -20,8 +20,6 @@ const GROUP_WRITES = 1_024
 const WAITING_BYTES = 64 * 1_048_576
 /** What a waiting write costs besides its request. */
 const WRITE_OVERHEAD_BYTES = 512
-/** SQLite's result code for a full disk. */
-const SQLITE_FULL = 13
 
 /** What a write did: its answer, and its events, all of one revision. */
 export interface Written<Value> {
@@ -201,9 +199,4 @@ function writeError(cause: unknown, isCommitting: boolean): AvisoError {
   return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store could not be written: look at its disk', {
     cause,
   })
-}
-
-function isFull(error: unknown): boolean {
-  const { errcode } = error as { errcode?: unknown }
-  return errcode === SQLITE_FULL || /SQLITE_FULL|disk is full/.test(String(error))
 }

@@ -13,7 +13,7 @@ import { upgrade } from './carry_over.ts'
 import { renewEpoch } from './loss.ts'
 import { newestRevision } from './revisions.ts'
 import { doInTurns } from './steps.ts'
-import { schemaVersion } from './tables.ts'
+import { makeIndexes, SCHEMA_VERSION, schemaVersion } from './tables.ts'
 import { decodeWitness, encodeWitness, readMarks } from './witness.ts'
 import { verifyEvents } from './verify.ts'
 
@@ -50,8 +50,10 @@ export async function prepareCopy(
   const isStore = copy.all(`SELECT 1 FROM sqlite_master WHERE name = 'meta'`).length > 0
   if (!isStore || schemaVersion(copy) === undefined)
     throw new AvisoError('ERR_CONFIG', 'The file holds no store: name a file that "aviso admin backup" wrote')
+  // Before anything of it is read by key.
+  if (schemaVersion(copy) === SCHEMA_VERSION) copy.transaction(() => makeIndexes(copy))
   upgrade(copy, logger)
-  await doInTurns(verifyEvents(copy, onProgress), (step) => step())
+  await doInTurns(verifyEvents(copy, { last: newestRevision(copy), onProgress }), (step) => step())
   const [result] = copy.all('PRAGMA integrity_check(1)')
   if (result?.['integrity_check'] !== 'ok')
     throw new AvisoError('ERR_STORE_DAMAGED', 'The file is damaged: take an older backup')

@@ -11,6 +11,9 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { CallOptions, Revision } from '../store.ts'
 import type { RevisionEvents } from './revisions.ts'
 
+/** SQLite's result code for a full disk. */
+const SQLITE_FULL = 13
+
 /** Revisions at which reads are under way: compaction waits for them. */
 export interface Pins {
   /** @returns What lets it go. */
@@ -96,6 +99,19 @@ export function isDamage(cause: unknown): boolean {
 export function logDamage(logger: Logger, error: AvisoError): void {
   if (error.code !== 'ERR_STORE_DAMAGED') return
   logger('error', 'The store is damaged', { code: error.code, reason: error.message })
+}
+
+/** What stopped a copy: a full disk is told as such. */
+export function copyError(error: unknown): unknown {
+  const cause = isAvisoError(error) ? error.cause : error
+  if (!isFull(cause)) return error
+  return new AvisoError('ERR_STORE_FULL', 'There is no room for a copy of the store beside it', { cause })
+}
+
+/** Whether SQLite found no room. */
+export function isFull(error: unknown): boolean {
+  const { errcode } = (error ?? {}) as { errcode?: unknown }
+  return errcode === SQLITE_FULL || /SQLITE_FULL|disk is full/.test(String(error))
 }
 
 function readError(cause: unknown): AvisoError {

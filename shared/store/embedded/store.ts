@@ -174,7 +174,7 @@ function createStore(
       feed.close()
       database.close()
     },
-    ...(database.copy !== undefined && { snapshot: createSnapshots(state, database.copy) }),
+    ...(database.newCopy !== undefined && { snapshot: createSnapshots(state, database.newCopy) }),
   }
 }
 

@@ -25,14 +25,14 @@ export const INDEXES = [
   'CREATE INDEX events_by_lease ON events (lease) WHERE lease <> 0',
 ]
 const META = 'CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID'
-const TABLES = [
+const DATA = [
   // The value comes last, so that the other columns are read without it.
   EVENTS,
-  ...INDEXES,
   'CREATE TABLE leases (id INTEGER PRIMARY KEY, ends_at INTEGER NOT NULL)',
   'CREATE INDEX leases_by_end ON leases (ends_at)',
   `INSERT INTO meta (name, value) VALUES ('schema', ${SCHEMA_VERSION}), ('compacted', 0), ('swept', 0), ('lease', 0), ('witnessed', 0)`,
 ]
+const TABLES = [...DATA, ...INDEXES]
 
 /** Makes the tables in an empty database. @returns Version of the tables that are there. */
 export function makeTables(database: SqlDatabase): number {
@@ -41,6 +41,17 @@ export function makeTables(database: SqlDatabase): number {
   if (version !== undefined) return version
   for (const statement of TABLES) database.run(statement)
   return SCHEMA_VERSION
+}
+
+/** Makes the tables of a copy, without the indexes of its events. */
+export function makeCopiedTables(copy: Pick<SqlDatabase, 'run'>): void {
+  for (const statement of [META, ...DATA]) copy.run(statement)
+}
+
+/** Makes the indexes that a copy lacks. */
+export function makeIndexes(database: SqlDatabase): void {
+  for (const statement of INDEXES)
+    database.run(statement.replace('CREATE INDEX', 'CREATE INDEX IF NOT EXISTS'))
 }
 
 /** Version of the tables; `undefined` where there are none. */
