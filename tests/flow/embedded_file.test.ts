@@ -1,10 +1,12 @@
 /** The file of the embedded store, seen from the launcher: one process has it, and a damaged one is not used. */
 
 import assert from 'node:assert/strict'
-import { open } from 'node:fs/promises'
+import { copyFile, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { flight } from '../support/notifications.ts'
 import { startServer, temporaryFolder } from '../support/server.ts'
+import { readEvents } from '../support/streams.ts'
 import { eventually } from '../support/waiting.ts'
 
 const PAGE_BYTES = 4_096
@@ -16,6 +18,26 @@ function assertRefused(data: string, output: RegExp): Promise<void> {
     started.then((server) => server.stop()),
     output,
   )
+}
+
+/** Publishes a flight with this number. */
+async function publish(url: string, number: number): Promise<void> {
+  const data = { event: 'flight', request: flight(`AZ${number}`), payload: 'Landed' }
+  const body = { specversion: '1.0', id: `${number}`, source: '/host/me', type: 'aviso', data }
+  const answer = await fetch(`${url}/api/v1/notification`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/cloudevents+json' },
+    body: JSON.stringify(body),
+  })
+  assert.equal(answer.status, 200, await answer.text())
+}
+
+/** The cursor behind the second flight. */
+async function placeOfSecond(url: string): Promise<string> {
+  const events = readEvents(await fetch(`${url}/api/v1/watch?event=flight&from_id=2`))
+  const event = await events.next(({ data, id }) => data.includes('flight@2') && id !== undefined)
+  await events.close()
+  return event.id ?? ''
 }
 
 describe('the file of the embedded store', () => {
@@ -45,5 +67,42 @@ describe('the file of the embedded store', () => {
       data,
       /ended with 2:\n[^]*aviso\.sqlite is damaged or no database: restore a backup with "aviso admin restore FILE", or move it away/,
     )
+  })
+
+  it('is not used when an older copy was put back, unless the loss is accepted: then places of before are refused', async (context) => {
+    const data = await temporaryFolder(context)
+    const file = join(data, 'aviso.sqlite')
+    const run = async (work: (url: string) => Promise<void>, ...flags: string[]): Promise<string> => {
+      const server = await startServer({ arguments: ['--data', data, ...flags] })
+      try {
+        await eventually('ready', async () => (await fetch(`${server.url}/ready`)).status === 200)
+        await work(server.url)
+      } finally {
+        assert.equal(await server.stop(), 0)
+      }
+      return server.output()
+    }
+    await run((url) => publish(url, 1))
+    await copyFile(file, `${file}.old`)
+    let place = ''
+    await run(async (url) => {
+      await publish(url, 2)
+      place = await placeOfSecond(url)
+    })
+    await copyFile(`${file}.old`, file)
+    await assertRefused(
+      data,
+      /ended with 2:\n[^]*lost acknowledged writes\. \d+ revisions? (?:is|are) missing[^]*aviso admin restore FILE[^]*--accept-loss/,
+    )
+    const output = await run(async (url) => {
+      await publish(url, 3)
+      const answer = await fetch(`${url}/api/v1/watch?event=flight&from=${encodeURIComponent(place)}`)
+      assert.deepEqual(
+        [answer.status, ((await answer.json()) as { code: string }).code],
+        [410, 'EPOCH_CHANGED'],
+      )
+    }, '--accept-loss')
+    assert.match(output, /as accepted: it goes on with a new epoch/)
+    await run(async (url) => assert.equal((await fetch(`${url}/ready`)).status, 200))
   })
 })

@@ -55,7 +55,7 @@ export function findLoss(
     return { what: `The database is gone, with revisions up to ${known.newest}`, acknowledged: known.newest }
   if (newest < known.newest)
     return {
-      what: `${known.newest - newest} revisions are missing: ${known.newest} was acknowledged, and the database ends with ${newest}`,
+      what: `${numberOf(known.newest - newest)} missing: ${known.newest} was acknowledged, and the database ends with ${newest}`,
       acknowledged: known.newest,
     }
   // An epoch that was written after the witness, whose last write a power cut took, is no sign of anything.
@@ -64,6 +64,10 @@ export function findLoss(
     what: 'The database is another one than was here: it has another epoch',
     acknowledged: known.newest,
   }
+}
+
+function numberOf(missing: bigint): string {
+  return missing === 1n ? '1 revision is' : `${missing} revisions are`
 }
 
 /**
