@@ -20,6 +20,7 @@ import { filtersGroup } from './bench/groups/filters.ts'
 import { identityGroup } from './bench/groups/identity.ts'
 import { idleGroup } from './bench/groups/idle.ts'
 import { ingestGroup } from './bench/groups/ingest.ts'
+import { pollsGroup } from './bench/groups/polls.ts'
 import { reconnectGroup } from './bench/groups/reconnect.ts'
 import { replayGroup } from './bench/groups/replay.ts'
 import { stalledGroup } from './bench/groups/stalled.ts'
@@ -43,6 +44,7 @@ const GROUPS: readonly RowGroup[] = [
   identityGroup,
   telemetryGroup,
   cleanGroup,
+  pollsGroup,
   startGroup,
 ]
 

@@ -1,0 +1,147 @@
+/**
+ * Measures polls of 1.x clients that find nothing, over very many keys.
+ *
+ * @module
+ */
+
+import { prefixRange } from '#shared/bytes/bytes.ts'
+import { withEtcd } from '../etcd_figures.ts'
+import { openConnection, runLoad, type Answer, type HttpConnection } from '../http_load.ts'
+import { fillWithOldKeys, OLD_KEYS } from '../old_keys.ts'
+import { loadMs, type Bench, type RowGroup } from '../plan.ts'
+import type { BenchProcess } from '../processes.ts'
+import { atLeast, atMost, type Row } from '../row.ts'
+import { startAviso, withProcess } from '../systems.ts'
+import { publishUntil } from '../timed_publishes.ts'
+
+const KEYS = { full: 1_000_000, quick: 100_000 } as const
+const CONNECTIONS = 16
+const SERVICES = ['rest', 'auth']
+const RANGE_PATH = '/v3/kv/range'
+/** How long publishing is timed, with and without polls. */
+const TIMED_MS = 8_000
+
+/** The rows about polls. */
+export const pollsGroup: RowGroup = {
+  name: 'polls',
+  summary:
+    'polls of 1.x clients that find nothing among 1,000,000 keys (100,000 with --quick), and publishes beside them',
+  placement: 'apart',
+  measure: async (bench) => {
+    const keys = bench.isQuick ? KEYS.quick : KEYS.full
+    bench.say(`polls: writing ${keys} keys, twice`)
+    const prepare = (folder: string): Promise<void> => fillWithOldKeys(keys, 'embedded:', folder)
+    const embedded = await withProcess(startAviso({ services: SERVICES, prepare }), (aviso) =>
+      measure(bench, { aviso, keys, runtime: 'node' }),
+    )
+    const onEtcd = await withEtcd(async (etcd) => {
+      await fillWithOldKeys(keys, etcd.store)
+      const started = startAviso({ services: SERVICES, store: etcd.store })
+      return withProcess(started, (aviso) => measure(bench, { aviso, keys, runtime: 'node + etcd' }))
+    })
+    return [...embedded, ...onEtcd]
+  },
+}
+
+interface Subject {
+  readonly aviso: BenchProcess
+  readonly keys: number
+  /** Name in the rows. */
+  readonly runtime: string
+}
+
+async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise<readonly Row[]> {
+  const url = aviso.url + RANGE_PATH
+  const shownKeys = keys.toLocaleString('en')
+  // Clients go on from what they have seen. Otherwise each poll would fetch everything again.
+  let head = revisionIn(
+    await pollOnce(url, JSON.stringify({ key: Buffer.from(OLD_KEYS).toString('base64') })),
+  )
+  const accept = ({ status, body }: Answer): boolean => {
+    head = revisionIn(body)
+    return status === 200
+  }
+  const poll = (): string => pollBody(head + 1)
+  const load = { url, connections: CONNECTIONS, durationMs: loadMs(bench), body: poll, accept }
+  bench.say(`polls: ${CONNECTIONS} connections, ${runtime}`)
+  const firstAt = performance.now()
+  await pollOnce(url, poll())
+  const firstMs = performance.now() - firstAt
+  await runLoad(load)
+  const rates: number[] = []
+  const costs: number[] = []
+  for (let run = 0; run < bench.runs; run++) {
+    const before = aviso.cpuSeconds()
+    const startedAt = performance.now()
+    const { perSecond } = await runLoad(load)
+    const polls = perSecond * ((performance.now() - startedAt) / 1_000)
+    rates.push(perSecond)
+    costs.push(((aviso.cpuSeconds() - before) * 1e3) / polls)
+  }
+  bench.say(`polls: publishing with and without them, ${runtime}`)
+  const quiet = await publishUntil(aviso.url, pause(TIMED_MS))
+  const polling = runLoad({ ...load, durationMs: TIMED_MS })
+  const busy = await publishUntil(aviso.url, polling)
+  const share = busy.max / quiet.max
+  return [
+    {
+      name: `a poll that finds nothing among ${shownKeys} keys, processor time`,
+      runtime,
+      unit: ' ms',
+      runs: costs,
+      goal: atMost(1, Math.min(...costs), ' ms'),
+      notes: [`the first poll of the range took ${firstMs.toFixed(0)} ms`],
+    },
+    {
+      name: `such polls, ${CONNECTIONS} connections`,
+      runtime,
+      unit: '/s',
+      runs: rates,
+      goal: atLeast(10_000, Math.max(...rates), '/s'),
+    },
+    {
+      name: `the worst publish beside ${CONNECTIONS} polling connections`,
+      runtime,
+      unit: ' ms',
+      runs: [busy.max],
+      limit: { name: 'the same without polls', runs: [quiet.max] },
+      goal: atMost(2, share, ' × without'),
+      notes: [`p99 ${busy.p99.toFixed(1)} ms (${quiet.p99.toFixed(1)})`],
+    },
+  ]
+}
+
+function pollBody(from: number): string {
+  const { key, end } = prefixRange(OLD_KEYS)
+  // As pyaviso sends it.
+  return JSON.stringify({
+    key: Buffer.from(key).toString('base64'),
+    range_end: Buffer.from(end).toString('base64'),
+    limit: 10_000,
+    sort_order: 'DESCEND',
+    sort_target: 'KEY',
+    keys_only: false,
+    revision: null,
+    min_mod_revision: from,
+    max_mod_revision: null,
+  })
+}
+
+function revisionIn(answer: string): number {
+  return Number(/"revision":"(\d+)"/.exec(answer)?.[1] ?? 0)
+}
+
+async function pollOnce(url: string, body: string): Promise<string> {
+  const connection: HttpConnection = await openConnection(url)
+  try {
+    const { status, body: answer } = await connection.post(body)
+    if (status !== 200) throw new Error(`${url} answered ${status}: ${answer.slice(0, 300)}`)
+    return answer
+  } finally {
+    connection.close()
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms))
+}
