@@ -53,7 +53,8 @@ export async function prepareCopy(
   // Before anything of it is read by key.
   if (schemaVersion(copy) === SCHEMA_VERSION) copy.transaction(() => makeIndexes(copy))
   upgrade(copy, logger)
-  await doInTurns(verifyEvents(copy, { last: newestRevision(copy), onProgress }), (step) => step())
+  const walk = { last: newestRevision(copy), sizeBytes: copy.sizeBytes(), onProgress }
+  await doInTurns(verifyEvents(copy, walk), (step) => step())
   const [result] = copy.all('PRAGMA integrity_check(1)')
   if (result?.['integrity_check'] !== 'ok')
     throw new AvisoError('ERR_STORE_DAMAGED', 'The file is damaged: take an older backup')

@@ -17,6 +17,9 @@ import { doInTurns, type Steps } from './steps.ts'
 import { makeCopiedTables } from './tables.ts'
 import { verifyEvents } from './verify.ts'
 
+/** Wait between two steps, so that publishing has most of the time: 1,000,000 events take about half a minute. */
+const PAUSE_MS = 1
+
 /** The copies of a store, each whole before its first byte is handed out. */
 export function createSnapshots(
   state: StoreState,
@@ -30,10 +33,12 @@ export function createSnapshots(
     const release = state.pins.hold(revision)
     const copy = newCopy()
     try {
-      await doInTurns(copyEvents(state.database, copy, { revision, onProgress }), (step) => {
+      const run = <Value>(step: () => Value): Value => {
         begin(state, options)
         return read(state, step)
-      })
+      }
+      const pause = (): Promise<void> => state.clock.sleep(PAUSE_MS, options.signal)
+      await doInTurns(copyEvents(state.database, copy, { revision, onProgress }), run, pause)
       const sizeBytes = copy.finish()
       return { revision, sizeBytes, bytes: readOnce(copy), release: () => copy.remove() }
     } catch (error) {
@@ -59,7 +64,7 @@ function* copyEvents(from: SqlDatabase, to: DatabaseCopy, { revision, onProgress
       numberIn(row, 'place'),
       ...['created', 'version', 'lease', 'sum', 'key', 'value'].map((column) => row[column] ?? null),
     )
-  yield* verifyEvents(from, { last: revision, take, onProgress })
+  yield* verifyEvents(from, { last: revision, sizeBytes: from.sizeBytes(), take, onProgress })
   for (const { id, ends_at: endsAt } of from.all('SELECT id, ends_at FROM leases'))
     to.run('INSERT INTO leases (id, ends_at) VALUES (?, ?)', id ?? null, endsAt ?? null)
   // A compaction that waits for this copy is not done yet.

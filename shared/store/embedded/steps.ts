@@ -22,14 +22,16 @@ export function doNow<Result>(steps: Steps<Result>): Result {
  * Does the work with a turn of the event loop after each step.
  *
  * @param run Runs each step.
+ * @param pause Waits between two steps.
  */
 export async function doInTurns<Result>(
   steps: Steps<Result>,
   run: <Value>(step: () => Value) => Value,
+  pause: () => Promise<void> = nextTurn,
 ): Promise<Result> {
   for (;;) {
     const { done, value } = run(() => steps.next())
     if (done === true) return value
-    await nextTurn()
+    await pause()
   }
 }

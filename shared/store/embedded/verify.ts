@@ -10,13 +10,20 @@ import { COLUMNS, FIRST_ID, ID, numberIn, toKeyValue } from './rows.ts'
 import type { Steps } from './steps.ts'
 
 /** Events and bytes of one step: about a millisecond. */
-const STEP_EVENTS = 100
-const STEP_BYTES = 262_144
+const STEP_EVENTS = 50
+const STEP_BYTES = 131_072
+
+/** What an event takes in the file besides key and value. */
+const ROW_BYTES = 48
+/** Share until it is done: the size of the file is an estimate of the work. */
+const MOST_SHARE = 0.99
 
 /** A walk through every event. */
 export interface EventWalk {
   /** Last revision. */
   readonly last: Revision
+  /** Bytes of the database, by which the share that is done is estimated. */
+  readonly sizeBytes: number
   /** Takes a row of {@link COLUMNS} that agrees with its checksum. */
   readonly take?: (row: SqlRow) => void
   /** Told the share that is done, from 0 to 1. */
@@ -28,11 +35,9 @@ export interface EventWalk {
  *
  * @throws {AvisoError} `ERR_STORE_DAMAGED` for the first one that does not agree with its checksum.
  */
-export function* verifyEvents(view: SqlView, { last, take, onProgress }: EventWalk): Steps<void> {
-  const [start] = view.all('SELECT min(id) >> 20 AS first FROM events')
-  const first = numberIn(start, 'first')
-  const revisions = Math.max(Number(last) - first, 1)
-  let [revision, place] = [first, 0]
+export function* verifyEvents(view: SqlView, { last, sizeBytes, take, onProgress }: EventWalk): Steps<void> {
+  let [revision, place] = [0, 0]
+  let done = 0
   let limit = 1
   for (;;) {
     const rows = view.all(
@@ -44,14 +49,20 @@ export function* verifyEvents(view: SqlView, { last, take, onProgress }: EventWa
     )
     let bytes = 1
     for (const row of rows) {
-      bytes += toKeyValue(row, view).value.length
+      const { key, value } = toKeyValue(row, view)
+      bytes += value.length
+      // The index holds the key once more.
+      done += 2 * key.length + value.length + ROW_BYTES
       take?.(row)
     }
     const end = rows.at(-1)
-    if (end === undefined) return
+    if (end === undefined) {
+      onProgress(1)
+      return
+    }
     revision = numberIn(end, 'revision')
     place = numberIn(end, 'place') + 1
-    onProgress((revision - first) / revisions)
+    onProgress(Math.min(done / Math.max(sizeBytes, 1), MOST_SHARE))
     // As many as make a full step, going by the last one.
     limit = Math.max(1, Math.min(STEP_EVENTS, limit * 4, Math.floor((rows.length * STEP_BYTES) / bytes)))
     yield

@@ -87,6 +87,28 @@ describe('openEmbeddedStore() range() over many keys', () => {
     await store.close()
   })
 
+  it('sorts the keys of one revision, though a step through time ends in it', async () => {
+    const store = createMemoryStore({ clock: systemClock })
+    const names = Array.from({ length: 120 }, (_, index) => `p/${999 - index}`)
+    for (let round = 0; round < 12; round++)
+      await write(store, ...names.map((name) => put(`${name}/${round}`)))
+    for (const [sortOrder, round] of [
+      ['ASCEND', 8],
+      ['DESCEND', 3],
+    ] as const) {
+      const request = { ...prefixRange('p/'), sortTarget: 'MOD', sortOrder, limit: 970 } as const
+      const { kvs } = await store.range({ ...request, minModRevision: 1n })
+      assert.deepEqual(
+        kvs.slice(960).map(({ key }) => toText(key)),
+        names
+          .slice(-10)
+          .toReversed()
+          .map((name) => `${name}/${round}`),
+      )
+    }
+    await store.close()
+  })
+
   it('counts as a list of all history would, whatever was asked before and is written meanwhile', async () => {
     const [store, model] = [createMemoryStore({ clock: systemClock }), new StoreModel()]
     await fill(store, model)
