@@ -38,6 +38,7 @@ interface Known {
 interface Running {
   readonly at: Revision
   next: Uint8Array | undefined
+  leaps: number
   count: number
 }
 
@@ -91,7 +92,7 @@ export function createCounts(view: SqlView, newest: () => Revision): Counts {
         if (corrected !== undefined) return corrected
       }
     }
-    const own: Running = { at: extent.at, next: extent.key, count: 0 }
+    const own: Running = { at: extent.at, next: extent.key, leaps: 0, count: 0 }
     if (name !== undefined && extent.at <= newest()) keep(running, name, own)
     return (yield* finish(own, extent, name)) ?? 0
   }
@@ -99,9 +100,10 @@ export function createCounts(view: SqlView, newest: () => Revision): Counts {
   /** @returns `undefined` where its revision was compacted away meanwhile, which does not happen to that of the caller. */
   function* finish(count: Running, extent: Extent, name: string | undefined): Steps<number | undefined> {
     while (count.next !== undefined) {
-      const some = countSome(view, { key: count.next, end: extent.end, at: count.at })
+      const some = countSome(view, { key: count.next, end: extent.end, at: count.at }, count.leaps)
       count.count += some.count
       count.next = some.next
+      count.leaps = some.leaps
       if (some.next === undefined) break
       yield
       if (count.at !== extent.at && count.at < oldestRevision(view)) return undefined

@@ -165,10 +165,12 @@ function checkSize(database: SqlDatabase, branch: readonly StoreOperation[], cur
 function countKeys(database: SqlDatabase, { key, end = nextKey(key) }: KeyRange, at: Revision): number {
   let count = 0
   let next: Uint8Array | undefined = key
+  let leaps = 0
   while (next !== undefined && count <= MAX_REVISION_EVENTS) {
-    const some = countSome(database, { key: next, end, at })
+    const some = countSome(database, { key: next, end, at }, leaps)
     count += some.count
     next = some.next
+    leaps = some.leaps
   }
   return count
 }

@@ -8,6 +8,7 @@ import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import type { RangeRequest, Store, StoreOperation } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { nextTurn } from '#shared/time/turn.ts'
+import { createManualClock } from '../../../../support/clock.ts'
 import { createMemoryStore } from '../../../../support/memory_store.ts'
 import { StoreModel } from './model.ts'
 
@@ -254,6 +255,53 @@ describe('openEmbeddedStore() ids of events', () => {
     assert.deepEqual(events, ['put x', 'put y', 'delete c', 'put z', 'put x', 'put new'])
     await store.compact(before + 2n)
     assert.equal(database.all('SELECT count(*) AS count FROM events')[0]?.['count'], 5)
+    await store.close()
+  })
+})
+
+describe('openEmbeddedStore() deletions of very many keys', () => {
+  it('refuses more than a revision holds, before anything is deleted, and does them in parts', async () => {
+    const database = openSqlite(':memory:')
+    await openEmbeddedStore({ ...database, close: () => undefined }, { clock: systemClock }).close()
+    // Their checksums are wrong, but nobody reads their values.
+    database.run(
+      `INSERT INTO events (id, created, version, lease, sum, key) SELECT (3 << 20) + 2 * value, 3, 1, 0, 0, CAST(printf('p/%06d', value) AS BLOB)
+        FROM (WITH RECURSIVE n (value) AS (SELECT 0 UNION ALL SELECT value + 1 FROM n WHERE value < ${2 ** 19}) SELECT value FROM n)`,
+    )
+    const store = openEmbeddedStore(database, { clock: systemClock })
+    const deleteAll = (prefix: string): StoreOperation => ({ kind: 'delete', range: prefixRange(prefix) })
+    const before = (await store.status()).revision
+    await assert.rejects(write(store, put('before'), deleteAll('p/')), (error) => {
+      assert.ok(isAvisoError(error, 'ERR_TOO_LARGE'), String(error))
+      assert.match(error.message, /at most 524288 keys: delete them in smaller ranges/)
+      return true
+    })
+    assert.equal((await store.status()).revision, before)
+    assert.equal((await store.range({ key: toBytes('before') })).count, 0n)
+    const { results } = await store.txn({ compare: [], success: [deleteAll('p/00')] })
+    assert.deepEqual(results, [{ kind: 'delete', deleted: 10_000n }])
+    await store.close()
+  })
+
+  it('ends a lease of many keys in several revisions', async () => {
+    const clock = createManualClock()
+    const store = createMemoryStore({ clock })
+    const lease = await store.grantLease(1)
+    for (let index = 0; index < 10_100; index += 100)
+      await write(
+        store,
+        ...Array.from(
+          { length: 100 },
+          (_, offset) => ({ ...put(`p/${index + offset}`), lease }) as StoreOperation,
+        ),
+      )
+    const { revision } = await store.status()
+    await clock.advance(1_000)
+    assert.equal((await store.range({ ...prefixRange('p/'), countOnly: true })).count, 100n)
+    await clock.advance(250)
+    assert.equal((await store.range({ ...prefixRange('p/'), countOnly: true })).count, 0n)
+    assert.equal((await store.status()).revision, revision + 2n)
+    assert.equal(clock.timers, 0)
     await store.close()
   })
 })
