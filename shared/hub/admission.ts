@@ -5,7 +5,7 @@
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { EPOCH_KEY } from '#shared/journal/journal.ts'
+import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'

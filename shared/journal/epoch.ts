@@ -8,7 +8,7 @@
 import { AvisoError } from '#shared/errors.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { CallOptions, KeyValue, OperationResult, Revision, Store } from '#shared/store/store.ts'
-import { EPOCH_KEY } from './journal.ts'
+import { EPOCH_KEY, isRenewedEpoch, renewedEpoch } from '#shared/store/epoch_key.ts'
 
 /** A cursor is `epoch.revision.index` and stands in URLs and headers. */
 const EPOCH = /^[\w-]{1,64}$/
@@ -18,7 +18,7 @@ export interface Epoch {
   readonly epoch: string
   /** The revision that wrote it. Positions of this epoch may be older than it, since the history before it stays readable. */
   readonly revision: Revision
-  /** Whether it took the place of another one in the same store. */
+  /** Whether it took the place of one that was lost. */
   readonly isRenewed: boolean
 }
 
@@ -42,7 +42,7 @@ export async function readOrCreateEpoch(store: Store, random: () => string): Pro
 export async function renewEpoch(store: Store, lost: string, random: () => string): Promise<Epoch> {
   const known = await readEpoch(store)
   if (known !== undefined && known.epoch !== lost) return known
-  return writeEpoch(store, { epoch: random(), instead: known?.revision ?? 0n })
+  return writeEpoch(store, { epoch: renewedEpoch(random()), instead: known?.revision ?? 0n })
 }
 
 /** @throws {AvisoError} As {@link readOrCreateEpoch}. */
@@ -62,7 +62,7 @@ async function writeEpoch(
     success: [{ kind: 'put', key, value: toBytes(epoch) }],
     failure: [{ kind: 'range', range: { key } }],
   })
-  if (succeeded) return { epoch, revision, isRenewed: instead !== 0n }
+  if (succeeded) return { epoch, revision, isRenewed: isRenewedEpoch(epoch) }
   const winner = onlyKey(results[0])
   if (winner === undefined) throw unusable()
   return toEpoch(winner)
@@ -73,10 +73,10 @@ export function onlyKey(result: OperationResult | undefined): KeyValue | undefin
   return result?.kind === 'range' ? result.result.kvs[0] : undefined
 }
 
-function toEpoch({ value, modRevision, version }: KeyValue): Epoch {
+function toEpoch({ value, modRevision }: KeyValue): Epoch {
   const epoch = toText(value)
   if (!EPOCH.test(epoch)) throw unusable()
-  return { epoch, revision: modRevision, isRenewed: version > 1n }
+  return { epoch, revision: modRevision, isRenewed: isRenewedEpoch(epoch) }
 }
 
 function unusable(): AvisoError {

@@ -9,6 +9,7 @@
  */
 
 import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
+import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 
 /** The prefix of the service's own keys. No client reads or writes them by any route, except that relays read {@link RELAYED_RANGES}. */
@@ -16,9 +17,6 @@ export const INTERNAL_PREFIX = '/_aviso/'
 
 /** Prefix of all journal keys. */
 export const JOURNAL_PREFIX = '/_aviso/journal/'
-
-/** The key of the epoch, a random text written once per store. Cursors contain it, because etcd's own cluster id survives a wipe. */
-export const EPOCH_KEY = '/_aviso/epoch'
 
 /** Prefix of the documents that say which notifications operators have removed. */
 export const REMOVED_PREFIX = '/_aviso/removed/'

@@ -7,13 +7,8 @@
 import { AvisoError } from '#shared/errors.ts'
 import { encodeJournal } from '#shared/journal/codec.ts'
 import type { Epoch } from '#shared/journal/epoch.ts'
-import {
-  EPOCH_KEY,
-  journalKey,
-  waitingKey,
-  type JournalBatch,
-  type JournalEvent,
-} from '#shared/journal/journal.ts'
+import { journalKey, waitingKey, type JournalBatch, type JournalEvent } from '#shared/journal/journal.ts'
+import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import {
   MAX_TXN_BYTES,

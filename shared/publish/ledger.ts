@@ -130,14 +130,14 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
       const epoch = await readEpoch(store, { signal })
       const { commit: newest } = await readCommit(source, undefined, { signal })
       const start = { ...NO_COMMITS, epoch }
-      if (newest === undefined) return (head = { ...start, nextSequence: firstUnused(1, usedBelow) })
+      const nextSequence = firstUnused(nextNumber(newest, epoch), usedBelow)
+      if (newest === undefined) return (head = { ...start, nextSequence })
       const { commits } = await commitsSince(source, { known: 0n, newest, signal }, () =>
         startOfWindow(newest, signal),
       )
       head = start
       for (const { revision, batch } of commits) record(revision, batch)
-      const next = nextNumber(newest, epoch)
-      return (head = { ...head, nextSequence: firstUnused(next, usedBelow) })
+      return (head = { ...head, nextSequence })
     },
     advance: (current, signal) => change(head ?? NO_COMMITS, current, signal),
     isKept,

@@ -13,10 +13,13 @@ import type { Epoch } from '#shared/journal/epoch.ts'
  */
 const NUMBERS_PER_EPOCH = 1_000_000_000
 
-/** The number after the newest commit. If the epoch was renewed since, numbers after that commit may have been given out and lost. */
-export function nextNumber(newest: JournalCommit, epoch: Epoch | undefined): number {
-  const next = lastSequence(newest) + 1
-  const isRenewed = epoch?.isRenewed === true && newest.revision < epoch.revision
+/**
+ * The number after the newest commit; without one, the first number. If the epoch was renewed since, numbers after that commit may have been
+ * given out and lost.
+ */
+export function nextNumber(newest: JournalCommit | undefined, epoch: Epoch | undefined): number {
+  const next = newest === undefined ? 1 : lastSequence(newest) + 1
+  const isRenewed = epoch?.isRenewed === true && (newest?.revision ?? 0n) < epoch.revision
   return isRenewed ? afterLost(next) : next
 }
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { EPOCH_KEY } from '#shared/journal/journal.ts'
+import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'

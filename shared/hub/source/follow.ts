@@ -7,7 +7,7 @@
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { EPOCH_KEY } from '#shared/journal/journal.ts'
+import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import { compareBytes, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { KeyRange, Revision, Store, StoreEvent, WatchMessage } from '#shared/store/store.ts'
 import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'

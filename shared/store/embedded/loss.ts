@@ -11,7 +11,7 @@ import type { DatabaseLook, SqlDatabase, SqlView } from '#shared/runtime/runtime
 import type { Revision } from '../store.ts'
 import { newestRevision } from './revisions.ts'
 import { append, toPut } from './txn.ts'
-import { decodeWitness, EPOCH_KEY, readMarks, type DatabaseMarks } from './witness.ts'
+import { decodeWitness, EPOCH_KEY_BYTES, readMarks, type DatabaseMarks } from './witness.ts'
 
 /**
  * Revisions that are left out after a loss, so that none of the lost ones is given out again. More than were lost behind the witness, which
@@ -92,12 +92,13 @@ export function lossError({ what }: Loss): AvisoError {
  * Gives a store a new epoch, at a revision that no lost one can reach. It runs in a transaction.
  *
  * @param acknowledged Newest revision that may have been given out.
+ * @param epoch As `renewedEpoch()` makes it.
  * @returns Its revision.
  */
 export function renewEpoch(database: SqlDatabase, acknowledged: Revision, epoch: string): Revision {
   const newest = newestRevision(database)
   const revision = (acknowledged > newest ? acknowledged : newest) + LEFT_OUT_REVISIONS
-  const operation = { kind: 'put', key: EPOCH_KEY, value: toBytes(epoch) } as const
+  const operation = { kind: 'put', key: EPOCH_KEY_BYTES, value: toBytes(epoch) } as const
   append(database, toPut(database, operation, { revision, heads: new Map() }), 0)
   return revision
 }

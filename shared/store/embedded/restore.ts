@@ -10,6 +10,7 @@ import type { Logger } from '#shared/logger.ts'
 import type { DatabaseLook, SqlDatabase } from '#shared/runtime/runtime.ts'
 import type { Revision } from '../store.ts'
 import { upgrade } from './carry_over.ts'
+import { renewedEpoch } from '../epoch_key.ts'
 import { renewEpoch } from './loss.ts'
 import { newestRevision } from './revisions.ts'
 import { doInTurns } from './steps.ts'
@@ -59,7 +60,7 @@ export async function prepareCopy(
   if (result?.['integrity_check'] !== 'ok')
     throw new AvisoError('ERR_STORE_DAMAGED', 'The file is damaged: take an older backup')
   const copied = newestRevision(copy)
-  const epoch = random()
+  const epoch = renewedEpoch(random())
   const revision = copy.transaction(() => {
     copy.run(`UPDATE meta SET value = 1 WHERE name = 'witnessed'`)
     return renewEpoch(copy, acknowledged, epoch)

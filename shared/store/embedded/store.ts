@@ -15,6 +15,7 @@ import type { SqlDatabase } from '#shared/runtime/runtime.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { nextTurn } from '#shared/time/turn.ts'
 import { checkRange, checkRevision, checkTtl, checkTxn } from '../check.ts'
+import { renewedEpoch } from '../epoch_key.ts'
 import type { StoreBackup } from '../maintenance.ts'
 import type { Store } from '../store.ts'
 import { upgrade } from './carry_over.ts'
@@ -85,7 +86,9 @@ function prepare(
   if (loss !== undefined && acceptLoss === undefined) throw lossError(loss)
   upgrade(database, logger)
   if (loss !== undefined && acceptLoss !== undefined) {
-    const revision = database.transaction(() => renewEpoch(database, loss.acknowledged, acceptLoss.random()))
+    const revision = database.transaction(() =>
+      renewEpoch(database, loss.acknowledged, renewedEpoch(acceptLoss.random())),
+    )
     logger('warn', 'The store lost acknowledged writes, as accepted: it goes on with a new epoch', {
       lost: loss.what,
       revision,

@@ -14,14 +14,14 @@ import { compareBytes, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { SqlView, WitnessFile } from '#shared/runtime/runtime.ts'
 import type { Revision } from '../store.ts'
+import { EPOCH_KEY } from '../epoch_key.ts'
 import { isCarrying, isOld, newestOld } from './carry_over.ts'
 import { readKey } from './range.ts'
 import { newestRevision, type RevisionEvents } from './revisions.ts'
 import { bytesIn, numberIn } from './rows.ts'
 import { schemaVersion } from './tables.ts'
 
-/** The key that holds the epoch: `shared/journal/epoch.ts` reads and writes it. */
-export const EPOCH_KEY: Uint8Array = toBytes('/_aviso/epoch')
+export const EPOCH_KEY_BYTES: Uint8Array = toBytes(EPOCH_KEY)
 /** An epoch; any other value counts as none. */
 const EPOCH = /^[\w-]{1,64}$/
 /** Stands for no epoch. */
@@ -70,7 +70,7 @@ export function readMarks(view: SqlView | undefined): DatabaseMarks {
 /** The epoch that a database holds now. */
 export function readEpoch(view: SqlView): Pick<DatabaseMarks, 'epoch' | 'epochRevision'> {
   try {
-    const kv = readKey(view, EPOCH_KEY)
+    const kv = readKey(view, EPOCH_KEY_BYTES)
     return { epoch: kv && toEpoch(kv.value), epochRevision: kv?.modRevision ?? 0n }
   } catch (error) {
     // A damaged epoch is none: it cannot be the witness's.
@@ -84,7 +84,7 @@ function readOldMarks(view: SqlView): DatabaseMarks {
   const [newest] = view.all('SELECT revision FROM events ORDER BY id DESC LIMIT 1')
   const [epoch] = view.all(
     'SELECT e.revision, e.value FROM current c JOIN events e ON e.id = c.id WHERE c.key = ?',
-    EPOCH_KEY,
+    EPOCH_KEY_BYTES,
   )
   return {
     newest: BigInt(numberIn(newest, 'revision') || 1),
@@ -100,7 +100,7 @@ export function epochIn(
 ): { readonly epoch: string | undefined } | undefined {
   for (const { events } of committed.toReversed()) {
     for (const { kind, kv } of events) {
-      if (kv.key.length !== EPOCH_KEY.length || compareBytes(kv.key, EPOCH_KEY) !== 0) continue
+      if (kv.key.length !== EPOCH_KEY_BYTES.length || compareBytes(kv.key, EPOCH_KEY_BYTES) !== 0) continue
       return { epoch: kind === 'put' ? toEpoch(kv.value) : undefined }
     }
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
 import { readOrCreateEpoch, renewEpoch } from '#shared/journal/epoch.ts'
-import { EPOCH_KEY } from '#shared/journal/journal.ts'
+import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../../../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -57,12 +57,12 @@ describe('renewEpoch()', () => {
     assert.deepEqual(await readOrCreateEpoch(store, () => 'five'), noticed[0])
   })
 
-  it('writes the first epoch of an empty store', async () => {
+  it('marks the first epoch of a store that was wiped', async () => {
     const store = createMemoryStore({ clock: systemClock })
     assert.deepEqual(await renewEpoch(store, 'lost', () => 'one'), {
-      epoch: 'one',
+      epoch: 'r-one',
       revision: 2n,
-      isRenewed: false,
+      isRenewed: true,
     })
   })
 })

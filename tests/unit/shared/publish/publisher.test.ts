@@ -272,6 +272,12 @@ describe('createPublisher()', () => {
     assert.deepEqual(numbers, [1_000_000_001n, 1_000_000_002n, 1_000_000_003n, 1_000_000_004n])
   })
 
+  it('numbers no event type from 1 in a store that was wiped: somebody may have seen those numbers', async () => {
+    const store = memory()
+    await renewEpoch(store, 'lost', randomUUID)
+    assert.equal(receiptOf((await open(store).publish([item('e', 'a')]))[0]).sequence, 1_000_000_001n)
+  })
+
   it('gives up a store that never answers', async () => {
     const silent: Store = { ...memory(), txn: () => new Promise(() => undefined) }
     assert.equal(codeOf((await open(silent).publish([item('e', 'a')]))[0]), 'ERR_OUTCOME_UNKNOWN')

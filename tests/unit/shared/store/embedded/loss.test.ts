@@ -2,9 +2,7 @@ import assert from 'node:assert/strict'
 import { appendFile, copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { EPOCH_KEY as JOURNAL_EPOCH_KEY } from '#shared/journal/journal.ts'
 import { prefixRange, toText } from '#shared/bytes/bytes.ts'
-import { EPOCH_KEY as WITNESS_EPOCH_KEY } from '#shared/store/embedded/witness.ts'
 import {
   assertUntouched,
   copyFolder,
@@ -221,9 +219,5 @@ describe('openStore() of an embedded store after a crash', () => {
     const again = await open(folder)
     assert.equal(await epochOf(again), undefined)
     await again.close()
-  })
-
-  it('knows the key of the epoch as the journal does', () => {
-    assert.equal(toText(WITNESS_EPOCH_KEY), JOURNAL_EPOCH_KEY)
   })
 })
