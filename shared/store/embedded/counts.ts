@@ -62,7 +62,7 @@ export function createCounts(view: SqlView, newest: () => Revision): Counts {
     const entry = name === undefined ? undefined : known.get(name)
     const corrected = entry && (yield* correct(entry, extent))
     const result = corrected ?? (yield* countKeys(extent, name))
-    // What a transaction has written may yet be undone.
+    // What a transaction under way has written may yet be undone: nothing of it is remembered.
     if (name !== undefined && extent.at <= newest()) {
       const follows = extent.at === current
       if (entry === undefined || corrected === undefined || (follows && entry.at < extent.at)) {
@@ -121,6 +121,7 @@ export function createCounts(view: SqlView, newest: () => Revision): Counts {
     count,
     notePage: (extent, next, left) => {
       const { end, at } = extent
+      if (at > newest()) return
       const [name, nextName] = [nameOf(extent), nameOf({ key: next, end })]
       const entry = name === undefined ? undefined : known.get(name)
       if (name === undefined || nextName === undefined || known.has(nextName)) return

@@ -11,6 +11,7 @@ import { nextTurn } from '#shared/time/turn.ts'
 import { createManualClock } from '../../../../support/clock.ts'
 import { createMemoryStore } from '../../../../support/memory_store.ts'
 import { StoreModel } from './model.ts'
+import { createFaultyDatabase } from './support.ts'
 
 /** More than a step through keys and through time reads, several times. */
 const KEYS = 1_300
@@ -148,6 +149,19 @@ describe('openEmbeddedStore() range() over many keys', () => {
       if (!answer.more || last === undefined) break
       key = toBytes(`${toText(last.key)}\0`)
     }
+    await store.close()
+  })
+
+  it('remembers no count of a transaction that was undone', async () => {
+    const database = createFaultyDatabase(openSqlite(':memory:'))
+    const store = openEmbeddedStore(database, { clock: systemClock })
+    await write(store, ...['a', 'b', 'c', 'd', 'e'].map((name) => put(`p/${name}`)))
+    const page = { ...prefixRange('p/'), limit: 2 }
+    database.failCommit = { error: new Error('disk I/O error'), committed: false }
+    await assert.rejects(write(store, put('p/x'), put('p/y'), { kind: 'range', range: page }))
+    await write(store, put('q'))
+    assert.equal((await store.range(page)).count, 5n)
+    assert.equal((await store.range({ ...page, key: toBytes('p/b\0') })).count, 3n)
     await store.close()
   })
 

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { openWitness, replaceFile, secure } from '#shared/runtime/database_files.ts'
+
+/** A file whose rights nobody can change, not even the superuser. */
+const FIXED_FILE = '/proc/version'
+
+describe('database files', () => {
+  let folder = ''
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'aviso-database-files-'))
+  })
+  after(async () => {
+    await rm(folder, { recursive: true })
+  })
+
+  it('secure(): tells where it cannot take rights away, and says nothing where there is nothing to do', async () => {
+    const told: string[] = []
+    const warn = (message: string): void => void told.push(message)
+    secure(FIXED_FILE, 0o600, warn)
+    assert.match(
+      told.join(),
+      /Others may read \/proc\/version, and this process cannot change that: chmod it/,
+    )
+    const own = join(folder, 'own')
+    await writeFile(own, '', { mode: 0o600 })
+    secure(own, 0o600, warn)
+    secure(join(folder, 'absent'), 0o600, warn)
+    assert.equal(told.length, 1)
+  })
+
+  it('replaceFile(): leaves a whole file that only its user may read', async () => {
+    const path = join(folder, 'replaced')
+    await writeFile(path, 'an older and longer text', { mode: 0o644 })
+    replaceFile(path, new TextEncoder().encode('new'))
+    assert.equal(await readFile(path, 'utf8'), 'new')
+    assert.equal((await stat(path)).mode & 0o777, 0o600)
+  })
+
+  it('openWitness(): overwrites a part of the file in place', async () => {
+    const path = join(folder, 'witness')
+    const witness = openWitness(path)
+    assert.equal(witness.read(), undefined)
+    witness.create(new Uint8Array(8))
+    witness.write(new Uint8Array([1, 2]), 3)
+    assert.deepEqual([...(witness.read() ?? [])], [0, 0, 0, 1, 2, 0, 0, 0])
+    witness.close()
+  })
+})
