@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { openWitness, replaceFile, secure } from '#shared/runtime/database_files.ts'
 
 /** A file whose rights nobody can change, not even the superuser. */
-const FIXED_FILE = '/proc/version'
+const FIXED_FILE = '/proc/self/status'
 
 describe('database files', () => {
   let folder = ''
@@ -23,7 +23,7 @@ describe('database files', () => {
     secure(FIXED_FILE, 0o600, warn)
     assert.match(
       told.join(),
-      /Others may read \/proc\/version, and this process cannot change that: chmod it/,
+      /Others may read \/proc\/self\/status, and this process cannot change that: chmod it/,
     )
     const own = join(folder, 'own')
     await writeFile(own, '', { mode: 0o600 })
