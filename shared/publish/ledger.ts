@@ -14,7 +14,7 @@ import {
   type JournalSource,
 } from '#shared/journal/commits.ts'
 import type { JournalBatch } from '#shared/journal/journal.ts'
-import { revisionOfDate, revisionOfSequence, type NumberPosition } from '#shared/journal/positions.ts'
+import { revisionOfDate, revisionOfSequence } from '#shared/journal/positions.ts'
 import type { KeyValue, Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { readEpoch } from '#shared/journal/epoch.ts'
@@ -176,17 +176,45 @@ async function findStartOfWindow(
     signal,
   }: { readonly items: number; readonly fromMs: number; readonly signal: AbortSignal },
 ): Promise<Revision> {
-  const firstSequence = Math.max(1, lastSequence(newest) - items + 1)
-  const positions = await Promise.all([
+  const [byDate, byNumber] = await Promise.all([
     revisionOfDate(store, event, fromMs, { signal }),
-    revisionOfSequence(store, event, BigInt(firstSequence), { signal }),
+    startOfItems({ store, event }, newest, items, signal),
   ])
-  return latest(positions)
+  return byDate.revision > byNumber ? byDate.revision : byNumber
 }
 
-function latest(positions: readonly NumberPosition[]): Revision {
-  return positions.reduce((revision, position) => {
-    const own = position.revision ?? 1n
-    return own > revision ? own : revision
-  }, 1n)
+/**
+ * The revision of the first of the last `items` notifications. Numbers that were left out when the store had lost something are none of
+ * them: what is before those belongs to the window, too.
+ */
+async function startOfItems(
+  source: JournalSource,
+  newest: JournalCommit,
+  items: number,
+  signal: AbortSignal,
+): Promise<Revision> {
+  const first = Math.max(1, lastSequence(newest) - items + 1)
+  const position = await revisionOfSequence(source.store, source.event, BigInt(first), { signal })
+  const start = position.revision ?? 1n
+  if (position.kind !== 'unknown') return start
+  const { commit: behind } = await readCommit(source, start, { signal })
+  const before = await commitBefore(source, behind, signal)
+  if (behind === undefined || before === undefined) return start
+  return startOfItems(source, before, items - (lastSequence(newest) - behind.batch.first_seq + 1), signal)
+}
+
+/** The commit before another one; `undefined` where there is none, or history has it no longer. */
+async function commitBefore(
+  source: JournalSource,
+  commit: JournalCommit | undefined,
+  signal: AbortSignal,
+): Promise<JournalCommit | undefined> {
+  const previous = BigInt(commit?.batch.prev ?? 0)
+  if (previous === 0n) return undefined
+  try {
+    return (await readCommit(source, previous, { signal })).commit
+  } catch (error) {
+    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
+    throw error
+  }
 }

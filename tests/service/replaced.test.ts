@@ -220,3 +220,23 @@ describe('two ingests on a store that was put back', () => {
       )
     }))
 })
+
+describe('an ingest that starts on a store that was put back', () => {
+  it('knows the ids from before the numbers that were left out', () =>
+    withReplaceable(async (one, store) => {
+      // More than are read one by one.
+      for (const number of ['kept', 'A2', 'A3']) await publish(one, number)
+      const older = await copyOf(store.inner)
+      await publish(one, 'lost')
+      store.inner = older
+      for (const number of ['new', 'B2', 'B3']) await publish(one, number)
+      await withSystem(
+        async (two) => {
+          assert.equal((await publish(two, 'kept')).replayed, true)
+          assert.equal((await publish(two, 'new')).replayed, true)
+          assert.equal((await publish(two, 'lost')).replayed, false)
+        },
+        { store: () => ({ ...store, close: () => Promise.resolve() }) },
+      )
+    }))
+})
