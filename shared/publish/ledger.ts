@@ -26,6 +26,12 @@ import type { PublishLimits } from './limits.ts'
 /** A gap of more notifications than this may begin before the window of ids. It is then worth finding the start of the window. */
 const LONG_GAP = 10_000
 
+/**
+ * The newest notifications, whose ids are read whatever clocks say: an ingest whose clock is ahead would take them for old ones. As many as
+ * the smallest window surely has.
+ */
+const SURE_ITEMS = 20_000
+
 const NO_COMMITS: Head = { revision: 0n, nextSequence: 1, atMs: 0, batch: undefined, epoch: undefined }
 
 /** What has happened to the journal since the known head. */
@@ -176,11 +182,14 @@ async function findStartOfWindow(
     signal,
   }: { readonly items: number; readonly fromMs: number; readonly signal: AbortSignal },
 ): Promise<Revision> {
-  const [byDate, byNumber] = await Promise.all([
+  const source = { store, event }
+  const [byDate, byNumber, sure] = await Promise.all([
     revisionOfDate(store, event, fromMs, { signal }),
-    startOfItems({ store, event }, newest, items, signal),
+    startOfItems(source, newest, items, signal),
+    startOfItems(source, newest, Math.min(items, SURE_ITEMS), signal),
   ])
-  return byDate.revision > byNumber ? byDate.revision : byNumber
+  const recent = byDate.revision < sure ? byDate.revision : sure
+  return recent > byNumber ? recent : byNumber
 }
 
 /**
