@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { after, beforeEach, describe, it } from 'node:test'
 import type { AvisoErrorCode } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Store, TxnResult } from '#shared/store/store.ts'
-import { createScaledClock } from '../../../../support/clock.ts'
+import { createSkippingClock } from '../../../../support/clock.ts'
 import { rejects } from '../../../../contract/store_support.ts'
 import {
   closedPort,
@@ -33,10 +33,23 @@ async function fixture(answer: (received: Received, reply: Reply) => boolean | v
   return server
 }
 
-/** A store whose limits pass five times as fast. */
+/** The limit of a question which cluster a member belongs to, and of a read or write. */
+const LIMIT_MS = { status: 1_000, call: 2_000 } as const
+
+/** The clock of all stores here. A pause takes no time; {@link keepSilent} lets limits pass. */
+let clock = createSkippingClock()
+beforeEach(() => {
+  clock = createSkippingClock()
+})
+
+/** Never answers: the limit of who waits passes at once, and no more. */
+function keepSilent({ path }: Pick<Received, 'path'>): void {
+  void clock.advance(path === STATUS ? LIMIT_MS.status : LIMIT_MS.call)
+}
+
 async function storeOver(...servers: readonly (Fixture | string)[]): Promise<Store> {
   const endpoints = servers.map((server) => (typeof server === 'string' ? server : server.url))
-  const store = await openStore(endpoints, { clock: createScaledClock(5) })
+  const store = await openStore(endpoints, { clock })
   open.push(store)
   return store
 }
@@ -102,7 +115,7 @@ describe('createGatewayStore() with several members', () => {
       (reply) => reply.text(502, '<html>Bad Gateway</html>'),
       (reply) => reply.text(200, '{"header":{"revision":"8"},"succ'),
       // Until the time limit.
-      () => undefined,
+      () => keepSilent({ path: RANGE }),
     ]
     for (const answer of ways) {
       const bad = await fixture((received, reply) => {
@@ -119,7 +132,7 @@ describe('createGatewayStore() with several members', () => {
   })
 
   it('asks every member before it gives up, however long each of them takes', async () => {
-    const silent = [await fixture(() => undefined), await fixture(() => undefined)]
+    const silent = [await fixture(keepSilent), await fixture(keepSilent)]
     const store = await storeOver(...silent, await healthy())
     assert.equal((await within('a read', store.range({ key }))).revision, 7n)
   })
@@ -128,14 +141,8 @@ describe('createGatewayStore() with several members', () => {
     let refusals = 0
     const answer = (_: Received, reply: Reply): boolean | void =>
       ++refusals <= 6 ? reply.json(503, NO_LEADER) : false
-    const [silent, one, other] = [
-      await fixture(() => undefined),
-      await fixture(answer),
-      await fixture(answer),
-    ]
-    // In real time, since what is compared are two waits.
-    const store = await openStore([silent, one, other].map(({ url }) => url))
-    open.push(store)
+    const [silent, one, other] = [await fixture(keepSilent), await fixture(answer), await fixture(answer)]
+    const store = await storeOver(silent, one, other)
     assert.equal((await within('a read', store.range({ key }))).revision, 7n)
     assert.equal(silent.count(RANGE), 1)
     assert.ok(one.count(RANGE) >= 3 && other.count(RANGE) >= 3)
@@ -152,7 +159,7 @@ describe('createGatewayStore() with several members', () => {
   })
 
   it('writes nothing to a member that does not answer before', async () => {
-    const silent = await fixture(() => undefined)
+    const silent = await fixture(keepSilent)
     const good = await healthy()
     assert.equal((await within('a write', put(await storeOver(silent, good)))).revision, 8n)
     assert.equal(silent.count(TXN), 0)
@@ -201,7 +208,7 @@ describe('createGatewayStore() with an unusable answer', () => {
       'ERR_STORE_UNAVAILABLE',
     ],
     ['a reset', (reply) => reply.reset(), 'ERR_STORE_UNAVAILABLE'],
-    ['nothing', () => undefined, 'ERR_STORE_UNAVAILABLE'],
+    ['nothing', () => keepSilent({ path: RANGE }), 'ERR_STORE_UNAVAILABLE'],
   ]
   for (const [what, answer, ...codes] of cases) {
     it(`tells ${what}`, async () => {

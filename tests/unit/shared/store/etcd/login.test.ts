@@ -3,7 +3,7 @@ import { after, describe, it } from 'node:test'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createSecret, createSecretReader } from '#shared/secret.ts'
 import type { Store } from '#shared/store/store.ts'
-import { createScaledClock } from '../../../../support/clock.ts'
+import { createSkippingClock } from '../../../../support/clock.ts'
 import { rejects } from '../../../../contract/store_support.ts'
 import { openStore, startFixture, type Fixture } from './gateway_fixture.ts'
 
@@ -41,7 +41,7 @@ async function startSecured(): Promise<Fixture & { expire(): void }> {
 }
 
 async function storeOf(server: Fixture, credentials = auth): Promise<Store> {
-  const store = await openStore([server.url], { auth: credentials, clock: createScaledClock(4) })
+  const store = await openStore([server.url], { auth: credentials, clock: createSkippingClock() })
   open.push(store)
   return store
 }
