@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 
-import type { System } from '#services/system/system.ts'
+import type { System, SystemParts } from '#services/system/system.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { END_OF_KEYS, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
@@ -50,6 +50,8 @@ export interface IdentitySystemOptions {
   readonly maxStreams?: number
   readonly clock?: Clock
   readonly store?: Store
+  /** How the servers behind are asked. */
+  readonly fetchVerdict?: SystemParts['fetchVerdict']
 }
 
 /** `Authorization` of a bearer token. */
@@ -77,6 +79,7 @@ export async function startIdentitySystem(options: IdentitySystemOptions = {}): 
     clock,
     logger: createLogger((line) => printed.push(line), clock.now, 'debug'),
     readSecret: createSecretReader(standIns.environment),
+    ...(options.fetchVerdict !== undefined && { fetchVerdict: options.fetchVerdict }),
     auditSink: (lines) => void auditLines.push(...lines.trimEnd().split('\n')),
   })
   await system.ready

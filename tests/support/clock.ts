@@ -203,6 +203,27 @@ export function createIdleClock(date = START): ManualClock {
   }
 }
 
+/**
+ * Moves a clock on step by step, but not while something is under way that takes real time, such as a request over a socket. So the
+ * machine's load decides nothing.
+ *
+ * @param isBusy Whether something is under way.
+ * @returns a function that ends it.
+ */
+export function driveClock(clock: ManualClock, stepMs: number, isBusy: () => boolean): () => Promise<void> {
+  let isEnded = false
+  const driving = (async () => {
+    while (!isEnded) {
+      await settle()
+      if (!isBusy()) await clock.advance(stepMs)
+    }
+  })()
+  return async () => {
+    isEnded = true
+    await driving
+  }
+}
+
 /** Lets everything go on that waits for nothing but its turn. */
 export async function settle(): Promise<void> {
   for (let turns = 0; turns < SETTLING_TURNS; turns++) await turn()
