@@ -55,6 +55,8 @@ export interface EtcdMember {
   readonly url: string
   /** Address for the other members. */
   readonly peerUrl: string
+  /** Where its data is. */
+  readonly dataFolder: string
   /** Process id; `undefined` while the member does not run. */
   readonly pid: number | undefined
   /** Sends a signal (`SIGSTOP`, `SIGCONT`, …). Resolves at once; for `SIGKILL` when the process has ended. */
@@ -129,6 +131,7 @@ export function createMember(options: MemberOptions): EtcdMember {
     name: plan.name,
     url,
     peerUrl,
+    dataFolder: join(folder, 'data'),
     get pid() {
       return running?.child.pid
     },

@@ -8,6 +8,9 @@ import type { Report } from './checker.ts'
 import type { JournalRecord, Operation, Run, StoredRevision } from './records.ts'
 import type { StoreView } from './store_view.ts'
 
+/** Numbers of a new epoch begin at a multiple of this, plus one. */
+const NUMBERS_PER_EPOCH = 1_000_000_000
+
 /** How far the journal of an event type is. */
 interface JournalHead {
   revision: bigint
@@ -15,14 +18,16 @@ interface JournalHead {
 }
 
 /** Numbers are dense, the journal's chain has no break, and it describes exactly what was written beside it. */
-export function checkStore({ operations, revisions }: Run, report: Report): void {
+export function checkStore({ operations, revisions, isRenewed = false }: Run, report: Report): void {
   const heads = new Map<string, JournalHead>()
+  let epochAt = 0n
   const ids = new Set(operations.map(({ id }) => id))
   let last = 0n
   for (const stored of revisions) {
     if (stored.revision <= last) report('reordered', 'store', `revision ${stored.revision} after ${last}`)
     last = stored.revision
-    for (const journal of stored.journals) checkJournal(journal, stored, heads, report)
+    if (isRenewed && stored.epoch !== undefined) epochAt = stored.revision
+    for (const journal of stored.journals) checkJournal(journal, stored, { heads, epochAt }, report)
     checkDescribed(stored, ids, report)
   }
 }
@@ -30,15 +35,17 @@ export function checkStore({ operations, revisions }: Run, report: Report): void
 function checkJournal(
   { event, previous, entries }: JournalRecord,
   { revision, writes }: StoredRevision,
-  heads: Map<string, JournalHead>,
+  { heads, epochAt }: { readonly heads: Map<string, JournalHead>; readonly epochAt: bigint },
   report: Report,
 ): void {
   const head = heads.get(event) ?? { revision: 0n, sequence: 0 }
   const place = `journal of ${event} at ${revision}`
   if (previous !== head.revision)
     report('journal', 'store', `${place} follows ${previous}, not ${head.revision}`)
-  for (const { key, sequence } of entries) {
-    if (sequence !== head.sequence + 1)
+  for (const [index, { key, sequence }] of entries.entries()) {
+    const mayJump = index === 0 && head.revision < epochAt
+    const isJump = sequence > head.sequence && sequence % NUMBERS_PER_EPOCH === 1
+    if (sequence !== head.sequence + 1 && !(mayJump && isJump))
       report('journal', 'store', `${place} has number ${sequence} after ${head.sequence}`)
     head.sequence = sequence
     if (writes.filter((write) => write.kind === 'put' && write.key === key).length !== 1)

@@ -43,6 +43,14 @@ export type ViolationKind =
   | 'stale'
   /** A stream did not get to the end after everything had healed. */
   | 'stuck'
+  /** One number was given out for two notifications, before and after the store lost something. */
+  | 'reused'
+  /** A place of a history that is lost was taken for one of the present history. */
+  | 'accepted'
+  /** A stream went on behind a loss, or its listener was never told of it. */
+  | 'untold'
+  /** A damaged store was started, or a whole one refused, or the refusal does not name the remedy. */
+  | 'unrefused'
 
 /** One finding. */
 export interface Violation {

@@ -10,7 +10,7 @@ import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import type { Store, StoreEvent } from '#shared/store/store.ts'
 import { doorOf, type Door } from './door.ts'
-import { INTERNAL, nameOfValue, toJournal, type StoredRevision, type Write } from './records.ts'
+import { EPOCH, INTERNAL, nameOfValue, toJournal, type StoredRevision, type Write } from './records.ts'
 import { eventually } from '../support/waiting.ts'
 import { startTestSystem } from '../support/system.ts'
 
@@ -76,13 +76,15 @@ export function followTruth(store: Store): Truth {
 function toRevision(revision: bigint, events: readonly StoreEvent[]): StoredRevision {
   const writes: Write[] = []
   const journals = []
+  let epoch: string | undefined
   for (const { kind, kv } of events) {
     const key = toText(kv.key)
     const value = toText(kv.value)
+    if (key === EPOCH && kind === 'put') epoch = value
     const journal = kind === 'put' ? toJournal(key, value) : undefined
     if (journal !== undefined) journals.push(journal)
     if (key.startsWith(INTERNAL)) continue
     writes.push({ kind, key, value: kind === 'put' ? nameOfValue(value) : '' })
   }
-  return { revision, writes, journals }
+  return { revision, writes, journals, ...(epoch !== undefined && { epoch }) }
 }

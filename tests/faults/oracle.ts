@@ -10,6 +10,7 @@
 
 import { Etcd3, type IWatchResponse } from 'etcd3'
 import {
+  EPOCH,
   INTERNAL,
   nameOfValue,
   toJournal,
@@ -158,13 +159,15 @@ async function readStretch(url: string, from: bigint, through: bigint): Promise<
 function toRevision(revision: bigint, events: IWatchResponse['events']): StoredRevision {
   const writes: Write[] = []
   const journals: JournalRecord[] = []
+  let epoch: string | undefined
   for (const { type, kv } of events) {
     const key = kv.key.toString()
+    if (key === EPOCH && type === 'Put') epoch = kv.value.toString()
     const journal = type === 'Put' ? toJournal(key, kv.value.toString()) : undefined
     if (journal !== undefined) journals.push(journal)
     if (key.startsWith(INTERNAL)) continue
     if (type === 'Put') writes.push({ kind: 'put', key, value: nameOfValue(kv.value.toString()) })
     else writes.push({ kind: 'delete', key, value: '' })
   }
-  return { revision, writes, journals }
+  return { revision, writes, journals, ...(epoch !== undefined && { epoch }) }
 }

@@ -17,6 +17,8 @@ export interface PublisherOptions extends DrawOptions {
   readonly ingests: readonly [Door, ...Door[]]
   /** Every operation, from the moment it is sent. */
   readonly operations: Operation[]
+  /** Takes what is sent, for {@link repeat}. */
+  readonly drafts?: Draft[]
   /** Notifications per request; more than one: a batch. */
   readonly perRequest: number
   /** Longest pause between requests, in milliseconds. */
@@ -48,18 +50,50 @@ export async function publish(options: PublisherOptions): Promise<void> {
     const invokedAt = performance.now()
     const batch = drafts.map(({ id, event, key }): Operation => ({ id, event, key, invokedAt, tries: [] }))
     operations.push(...batch)
-    await bringToAnEnd(options, drafts, batch)
+    options.drafts?.push(...drafts)
+    await bringToAnEnd(options, { drafts, batch, giveUpMs: GIVE_UP_MS, again: dice.chance(AGAIN_SHARE) })
     await new Promise((done) => setTimeout(done, dice.whole(0, thinkMs)))
   }
 }
 
-async function bringToAnEnd(
-  { dice, ingests }: PublisherOptions,
+/**
+ * Sends notifications again under their ids, one after the other, each until it is stored or until time is over.
+ *
+ * @returns what was answered, as operations of their own.
+ */
+export async function repeat(
+  parts: Pick<PublisherOptions, 'dice' | 'ingests'>,
   drafts: readonly Draft[],
-  batch: readonly Operation[],
+  giveUpMs: number,
+): Promise<Operation[]> {
+  const giveUpAt = performance.now() + giveUpMs
+  const operations: Operation[] = []
+  for (const draft of drafts) {
+    const { id, event, key } = draft
+    const invokedAt = performance.now()
+    const operation: Operation = { id, event, key, invokedAt, tries: [] }
+    operations.push(operation)
+    const batch = [operation]
+    await bringToAnEnd(parts, { drafts: [draft], batch, giveUpMs: giveUpAt - invokedAt, again: false })
+  }
+  return operations
+}
+
+/** What is sent until it is stored. */
+interface Sending {
+  readonly drafts: readonly Draft[]
+  readonly batch: readonly Operation[]
+  readonly giveUpMs: number
+  /** Whether it is sent once more when it is stored. */
+  readonly again: boolean
+}
+
+async function bringToAnEnd(
+  { dice, ingests }: Pick<PublisherOptions, 'dice' | 'ingests'>,
+  { drafts, batch, giveUpMs, again: isSentAgain }: Sending,
 ): Promise<void> {
-  const giveUpAt = performance.now() + GIVE_UP_MS
-  let again = dice.chance(AGAIN_SHARE)
+  const giveUpAt = performance.now() + giveUpMs
+  let again = isSentAgain
   let ingest = dice.whole(0, ingests.length - 1)
   for (;;) {
     const open = batch.map(({ tries }) => tries.every(({ outcome }) => outcome !== 'stored'))

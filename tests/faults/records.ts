@@ -62,6 +62,8 @@ export interface StoredRevision {
   /** Everything but our internal keys, in the order of writing. */
   readonly writes: readonly Write[]
   readonly journals: readonly JournalRecord[]
+  /** The epoch that it writes; absent: none. */
+  readonly epoch?: string
 }
 
 /** A compaction that was asked for, whatever became of it. */
@@ -136,6 +138,8 @@ export interface Run {
   readonly staleMs: number
   /** When the run ended: what is undelivered then on an open stream is counted to here. */
   readonly endedAt: number
+  /** The store may have lost something before: behind a new epoch, numbers go on at a later billion. Absent: numbers are dense. */
+  readonly isRenewed?: boolean
 }
 
 const VALUE = /^(?<id>[\w:.-]+) (?<bytes>\d+) (?<padding>x*)$/
@@ -156,6 +160,8 @@ export function nameOfValue(value: string): string {
 /** Keys of ours, which no listener gets. */
 export const INTERNAL = '/_aviso/'
 const JOURNAL = '/_aviso/journal/'
+/** The text that names the store's history. */
+export const EPOCH = '/_aviso/epoch'
 
 /** A key in a journal: whole, or what differs from the key before it, and how much of that one stands at the front and at the end. */
 type JournalKey = string | readonly [front: number, middle: string, back: number]
