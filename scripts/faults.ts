@@ -1,9 +1,10 @@
 /**
- * The command `npm run faults -- [--seconds N] [--seed S] [--grpc] [--losses]`: the chaos run of the tests, for a longer time. With
+ * The command `npm run faults -- [--seconds N] [--rounds N] [--seed S] [--grpc] [--losses]`: the fault tests, for a longer time. With
  * `-- --break NAME` it proves that the checker can fail.
  *
- * It starts three etcd members, two ingests and two listening services on loopback, injects faults, and checks the history. It prints every
- * fault, a summary, and every violation with the seed. Exits with 1 when there is a violation.
+ * It starts three etcd members, two ingests and two listening services on loopback, injects faults, and checks the history. Then come rounds
+ * in which a store loses what it had acknowledged: etcd, and the embedded store. It prints every fault, summaries, and every violation with
+ * the seed. Exits with 1 when there is a violation.
  *
  * @module
  */
@@ -12,8 +13,16 @@ import process from 'node:process'
 import { BROKEN_VARIANTS } from '../tests/faults/broken/variants.ts'
 import { runChaos } from '../tests/faults/chaos.ts'
 import { checkRun } from '../tests/faults/checker.ts'
+import { runEmbeddedLives, runEtcdLives } from '../tests/faults/lives/run_lives.ts'
 import { measureMemberLoss } from '../tests/faults/member_loss.ts'
-import { showViolations, summarise, summariseLosses, summariseRun } from '../tests/faults/summary.ts'
+import type { StruckFault } from '../tests/faults/nemesis.ts'
+import {
+  showViolations,
+  summarise,
+  summariseLives,
+  summariseLosses,
+  summariseRun,
+} from '../tests/faults/summary.ts'
 import { parseFaultsArguments, type FaultsOptions } from './faults/options.ts'
 import { isMain } from './is_main.ts'
 
@@ -31,27 +40,49 @@ async function main(argv: readonly string[]): Promise<number> {
   return violations === 0 ? 0 : 1
 }
 
+/** A phase of a run. */
+interface Phase {
+  readonly run: (onFault: (fault: StruckFault) => void) => Promise<PhaseReport>
+}
+
+/** Its result. */
+interface PhaseReport {
+  readonly violations: readonly unknown[]
+  readonly lines: readonly string[]
+}
+
 /** @returns the number of violations */
-async function runSound({ seconds, grpc, losses }: FaultsOptions, seed: number): Promise<number> {
-  let violations = 0
+async function runSound({ seconds, rounds, grpc, losses }: FaultsOptions, seed: number): Promise<number> {
+  const adapter = grpc ? 'grpc' : 'http'
+  const phases: Phase[] = []
   for (let done = 0; done < seconds; done += SECONDS_PER_RUN) {
-    const runSeed = (seed + done) % SEEDS
-    console.log(`\nseed ${runSeed}`)
+    const ms = Math.min(SECONDS_PER_RUN, seconds - done) * 1_000
+    const options = { seed: (seed + done) % SEEDS, adapter, ms } as const
+    phases.push(phaseOf((onFault) => runChaos({ ...options, onFault }), summarise))
+  }
+  for (let round = 0; round < rounds; round++) {
+    const options = { seed: (seed + round) % SEEDS, adapter } as const
+    phases.push(
+      phaseOf((onFault) => runEtcdLives({ ...options, onFault }), summariseLives),
+      phaseOf((onFault) => runEmbeddedLives({ ...options, onFault }), summariseLives),
+    )
+  }
+  const kinds: string[] = []
+  let violations = 0
+  for (const { run } of phases) {
     const startedAt = performance.now()
-    const secondsIn = (at: number): string => ((at - startedAt) / 1_000).toFixed(1).padStart(7)
-    const report = await runChaos({
-      seed: runSeed,
-      adapter: grpc ? 'grpc' : 'http',
-      ms: Math.min(SECONDS_PER_RUN, seconds - done) * 1_000,
-      onFault: ({ kind, target, from, until }) =>
-        console.log(
-          `${secondsIn(from)} s  ${((until - from) / 1_000).toFixed(1).padStart(5)} s  ${kind}: ${target}`,
-        ),
+    console.log()
+    const { lines, violations: found } = await run((fault) => {
+      kinds.push(fault.kind)
+      console.log(showFault(fault, startedAt))
     })
     console.log()
-    print(summarise(report))
-    violations += report.violations.length
+    print(lines)
+    violations += found.length
   }
+  console.log(
+    `\nin all         ${kinds.length} faults of ${new Set(kinds).size} kinds, violations ${violations}`,
+  )
   if (losses) {
     const report = await measureMemberLoss(seed)
     console.log()
@@ -59,6 +90,23 @@ async function runSound({ seconds, grpc, losses }: FaultsOptions, seed: number):
     violations += report.violations.length
   }
   return violations
+}
+
+function phaseOf<Report extends Pick<PhaseReport, 'violations'>>(
+  run: (onFault: (fault: StruckFault) => void) => Promise<Report>,
+  show: (report: Report) => readonly string[],
+): Phase {
+  return {
+    run: async (onFault) => {
+      const report = await run(onFault)
+      return { violations: report.violations, lines: show(report) }
+    },
+  }
+}
+
+function showFault({ kind, target, from, until }: StruckFault, startedAt: number): string {
+  const seconds = (ms: number, width: number): string => (ms / 1_000).toFixed(1).padStart(width)
+  return `${seconds(from - startedAt, 7)} s  ${seconds(until - from, 5)} s  ${kind}: ${target}`
 }
 
 /** @returns the number of violations found in the broken system */

@@ -9,6 +9,9 @@ import { BROKEN_VARIANTS } from '../../tests/faults/broken/variants.ts'
 import { parseCommand, wholeNumber } from '../parse_command.ts'
 
 const DEFAULT_SECONDS = 180
+const DEFAULT_ROUNDS = 1
+/** Each takes about a minute: more is a mistake. */
+const MAX_ROUNDS = 1_000
 /** A day. A longer time is a mistake in the unit. */
 const MAX_SECONDS = 86_400
 /** Largest seed: the random choices come from 31 bits. */
@@ -17,6 +20,8 @@ const MAX_SEED = 2 ** 31 - 1
 /** The parsed command line. */
 export interface FaultsOptions {
   readonly seconds: number
+  /** How often each kind of loss strikes at etcd and at the embedded store. */
+  readonly rounds: number
   /** Absent: a different seed for every run. */
   readonly seed?: number
   readonly grpc: boolean
@@ -29,10 +34,16 @@ export interface FaultsOptions {
 export function parseFaultsArguments(argv: readonly string[]): FaultsOptions | number {
   const program = new Command('npm run faults --')
     .description(
-      'Injects faults into a whole installation on loopback (three etcd members, two ingests, two listening services), and checks its ' +
-        'promises. Exit code: 0 when every promise held, 1 when one did not, 2 for wrong usage.',
+      'Injects faults into a whole installation on loopback (three etcd members, two ingests, two listening services) and into a server with the ' +
+        'embedded store, and checks their promises. Exit code: 0 when every promise held, 1 when one did not, 2 for wrong usage.',
     )
-    .option('--seconds <n>', 'how long faults are injected', wholeNumber(1, MAX_SECONDS), DEFAULT_SECONDS)
+    .option('--seconds <n>', 'how long faults are injected', wholeNumber(0, MAX_SECONDS), DEFAULT_SECONDS)
+    .option(
+      '--rounds <n>',
+      'how often a store loses what it had acknowledged, in each way',
+      wholeNumber(0, MAX_ROUNDS),
+      DEFAULT_ROUNDS,
+    )
     .option(
       '--seed <s>',
       'repeat the choices of this seed; default: a different seed for every run',
@@ -44,7 +55,7 @@ export function parseFaultsArguments(argv: readonly string[]): FaultsOptions | n
       new Option(
         '--break [name]',
         'instead run a system with this one mistake, which the checker must find (exit code 1); without a name: list the mistakes',
-      ).conflicts(['seconds', 'grpc', 'losses']),
+      ).conflicts(['seconds', 'rounds', 'grpc', 'losses']),
     )
     .allowExcessArguments(false)
     .exitOverride()

@@ -9,7 +9,8 @@ import { FAULTS, type FaultKind, type FaultParts } from './fault_kinds.ts'
 
 /** A fault that was struck. */
 export interface StruckFault {
-  readonly kind: FaultKind
+  /** A {@link FaultKind}, or that of a round of lives. */
+  readonly kind: string
   readonly target: string
   /** From its beginning until everything was whole again, in milliseconds of `performance.now()`. */
   readonly from: number

@@ -5,7 +5,7 @@
  */
 
 import process from 'node:process'
-import { startServer, type TestServer } from '../support/server.ts'
+import { startServer, type StartServerOptions, type TestServer } from '../support/server.ts'
 
 /** A service. */
 export interface ServiceProcess {
@@ -18,14 +18,19 @@ export interface ServiceProcess {
   stop(signal: NodeJS.Signals): Promise<number | null>
   /** Sends a signal, and does not wait. */
   signal(signal: NodeJS.Signals): void
-  start(): Promise<void>
+  /** @param more Arguments for this start alone. @throws {Error} With what it printed, when it ends instead. */
+  start(more?: readonly string[]): Promise<void>
   /** What it has logged so far, over all restarts. */
   log(): string
 }
 
 /** Starts one. `argv` is the launcher's command line without the port. */
-export async function startService(name: string, argv: readonly string[]): Promise<ServiceProcess> {
-  let server: TestServer | undefined = await startServer({ arguments: argv })
+export async function startService(
+  name: string,
+  argv: readonly string[],
+  options: Pick<StartServerOptions, 'environment'> = {},
+): Promise<ServiceProcess> {
+  let server: TestServer | undefined = await startServer({ ...options, arguments: argv })
   const { url } = server
   const port = Number(new URL(url).port)
   let earlier = ''
@@ -49,9 +54,9 @@ export async function startService(name: string, argv: readonly string[]): Promi
     signal: (signal) => {
       server?.child.kill(signal)
     },
-    start: async () => {
+    start: async (more = []) => {
       process.on('exit', kill)
-      server ??= await startServer({ arguments: argv, port })
+      server ??= await startServer({ ...options, arguments: [...argv, ...more], port })
     },
     log: () => earlier + (server?.output() ?? ''),
   }

@@ -46,8 +46,7 @@ export async function startSite(dice: Dice, adapter: Adapter = 'http'): Promise<
     for (const closer of closers.splice(0).toReversed()) await closer()
   }
   try {
-    const config = join(folder, 'config.json')
-    await writeFile(config, JSON.stringify(await makeConfig()))
+    const config = await writeConfig(folder)
     const cluster = await startFaultCluster()
     closers.push(() => cluster.close())
     const start = async (kind: 'rest' | 'auth', number: number): Promise<SiteService> => {
@@ -72,6 +71,13 @@ export async function startSite(dice: Dice, adapter: Adapter = 'http'): Promise<
     await close()
     throw error
   }
+}
+
+/** Writes the configuration of the services into a folder. @returns its path. */
+export async function writeConfig(folder: string): Promise<string> {
+  const path = join(folder, 'config.json')
+  await writeFile(path, JSON.stringify(await makeConfig()))
+  return path
 }
 
 async function makeConfig(): Promise<unknown> {

@@ -7,6 +7,7 @@
 import type { ChaosReport } from './chaos.ts'
 import { countByKind, type Violation } from './checker.ts'
 import { delaysOf, longest } from './delays.ts'
+import { countLives, type LivesReport } from './lives/run_lives.ts'
 import type { MemberLossReport } from './member_loss.ts'
 import type { Recorded } from './scene.ts'
 
@@ -27,6 +28,19 @@ export function summarise({
     ...summariseRun(run),
     `faults         ${faults.length}: ${tally(faults.map(({ kind }) => kind))}`,
     ...logLines(logged),
+    `violations     ${violations.length}`,
+    ...showViolations(violations),
+  ]
+}
+
+/** Rounds of lives as lines of text. */
+export function summariseLives({ seed, store, faults, records, violations }: LivesReport): readonly string[] {
+  const { lost, told } = countLives(records)
+  const numbers = new Set(records.at(-1)?.claims.map(({ number }) => number)).size
+  return [
+    `seed ${seed}, ${store}`,
+    `losses         ${lost} acknowledged notifications were taken away, ${told} listeners were told; ${numbers} numbers were given out`,
+    `faults         ${faults.length}: ${tally(faults.map(({ kind }) => kind))}`,
     `violations     ${violations.length}`,
     ...showViolations(violations),
   ]
@@ -104,7 +118,8 @@ function logLines(logged: readonly string[]): readonly string[] {
   )
 }
 
-function tally(names: readonly string[]): string {
+/** Names and how often each occurs, as text. */
+export function tally(names: readonly string[]): string {
   return countNames(names)
     .map(([name, number]) => `${name} ${number}`)
     .join(', ')

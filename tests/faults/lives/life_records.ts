@@ -56,6 +56,8 @@ export interface LifeRecord {
   readonly struck: Struck
   /** Whether something was lost. If not, all places stay good. */
   readonly isLost: boolean
+  /** Notifications of the first life that were acknowledged and are gone. */
+  readonly lost: number
   /** The first life: what was acknowledged and delivered before the strike. */
   readonly before: Run
   /** The second: what the store holds at the end, and what was acknowledged and delivered until then. */

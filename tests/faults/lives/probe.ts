@@ -23,7 +23,7 @@ export async function probe(
       return { listener: listener.plan.name, query: `${query}` }
     }),
     ...listeners.flatMap(({ plan }) => {
-      const number = lostNumber(plan.event, before, after)
+      const number = numberBehindLost(plan.event, before, after)
       if (number === undefined) return []
       const query = new URLSearchParams({ ...fieldsOf(plan), from_id: `${number}` })
       return [{ listener: plan.name, query: `${query}` }]
@@ -35,14 +35,14 @@ export async function probe(
 }
 
 /**
- * The last number of an event type that was given out and is not there any more. In a store that was wiped every number is before the first
- * one, as if history had been compacted: a stream then starts with the first.
+ * What a listener asks for that has seen the last number of an event type that is lost. In a store that was wiped every number is before the
+ * first one, as if history had been compacted: a stream then starts with the first.
  */
-function lostNumber(event: string, before: StoreView, after: StoreView): bigint | undefined {
+function numberBehindLost(event: string, before: StoreView, after: StoreView): bigint | undefined {
   const kept = after.notifications.flatMap((one) => (one.event === event ? [one.sequence] : []))
   const known = new Set(kept)
   const lost = before.notifications.findLast((one) => one.event === event && !known.has(one.sequence))
-  return lost !== undefined && kept.some((number) => number < lost.sequence) ? lost.sequence : undefined
+  return lost !== undefined && kept.some((number) => number < lost.sequence) ? lost.sequence + 1n : undefined
 }
 
 /** @returns the status of the answer, whose stream is left. */

@@ -71,6 +71,7 @@ export function toRecord(
     kind,
     struck: crossing.struck,
     isLost,
+    lost: known.filter((operation) => !isWhereItWas(operation, view)).length,
     before,
     after,
     saved: savedIds,

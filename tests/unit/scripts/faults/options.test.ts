@@ -3,13 +3,15 @@ import { describe, it } from 'node:test'
 import { parseFaultsArguments } from '../../../../scripts/faults/options.ts'
 import { BROKEN_VARIANTS } from '../../../faults/broken/variants.ts'
 
-const SOUND = { seconds: 180, grpc: false, losses: false }
+const SOUND = { seconds: 180, rounds: 1, grpc: false, losses: false }
 
 describe('parseFaultsArguments()', () => {
-  it('takes a time, a seed, an adapter and the measurement of losses', () => {
+  it('takes a time, rounds, a seed, an adapter and the measurement of losses', () => {
     assert.deepEqual(parseFaultsArguments([]), SOUND)
-    assert.deepEqual(parseFaultsArguments(['--seconds', '5', '--seed', '1', '--grpc', '--losses']), {
+    const argv = ['--seconds', '5', '--rounds', '2', '--seed', '1', '--grpc', '--losses']
+    assert.deepEqual(parseFaultsArguments(argv), {
       seconds: 5,
+      rounds: 2,
       seed: 1,
       grpc: true,
       losses: true,
@@ -40,6 +42,7 @@ describe('parseFaultsArguments()', () => {
       ['--minutes', '3'],
       ['--seconds', 'long'],
       ['--seconds', '-1'],
+      ['--rounds', '1.5'],
       ['more'],
       ['--break', 'plain-put', '--seconds', '5'],
       ['--break', 'plain-put', '--grpc'],
