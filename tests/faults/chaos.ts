@@ -22,6 +22,8 @@ export interface ChaosReport {
   readonly run: Recorded
   readonly faults: readonly StruckFault[]
   readonly violations: readonly Violation[]
+  /** Kinds of faults that cannot strike here, and why. */
+  readonly skipped: readonly string[]
   /** What the services logged, `name: level message (code)`, once per time. */
   readonly logged: readonly string[]
 }
@@ -82,7 +84,8 @@ export async function runChaos({ seed, ms, adapter, onFault }: ChaosOptions): Pr
     })
     const violations = [...disagreements, ...checkRun(run)]
     const logged = [...site.ingests, ...site.listening].flatMap(({ process }) => readLog(process))
-    return { seed, version: site.cluster.version, run, faults, violations, logged }
+    const skipped = site.clocksMissing === false ? [] : [site.clocksMissing]
+    return { seed, version: site.cluster.version, run, faults, violations, skipped, logged }
   } finally {
     await compactor.stop()
     await site.close()

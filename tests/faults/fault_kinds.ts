@@ -24,10 +24,13 @@ export interface FaultParts {
 /** A kind of fault. */
 export interface Fault {
   /** Faults of one area do not strike at the same time. */
-  readonly area: 'members' | 'edges' | 'clients' | 'services' | 'history'
+  readonly area: 'members' | 'edges' | 'clients' | 'services' | 'history' | 'clocks'
   /** @returns What was struck. */
   readonly run: (parts: FaultParts, lengthMs: number) => Promise<string>
 }
+
+/** As a machine without a time server, or in another time zone. */
+const CLOCK_JUMP_S = 3_600
 
 /** All kinds by name. */
 export const FAULTS = {
@@ -72,12 +75,20 @@ export const FAULTS = {
   'stop listening': { area: 'services', run: (parts, ms) => restart(parts, 'listening', 'SIGTERM', ms) },
   'pause ingest': { area: 'services', run: (parts, ms) => pauseService(parts, 'ingests', ms) },
   'pause listening': { area: 'services', run: (parts, ms) => pauseService(parts, 'listening', ms) },
+  'clock jumps forward': { area: 'clocks', run: (parts, ms) => jumpClock(parts, CLOCK_JUMP_S, ms) },
+  'clock jumps back': { area: 'clocks', run: (parts, ms) => jumpClock(parts, -CLOCK_JUMP_S, ms) },
   'compact once': { area: 'history', run: compactOnce },
   'compaction storm': { area: 'history', run: compactionStorm },
   flood: { area: 'history', run: flood },
 } satisfies Readonly<Record<string, Fault>>
 
 export type FaultKind = keyof typeof FAULTS
+
+/** The kinds that can strike at an installation. */
+export function possibleFaults({ clocksMissing }: Site): readonly FaultKind[] {
+  const kinds = Object.keys(FAULTS) as FaultKind[]
+  return kinds.filter((kind) => clocksMissing === false || FAULTS[kind].area !== 'clocks')
+}
 
 /** Breaks a member and heals it. */
 type OnMember = (member: EtcdMember, parts: FaultParts, index: number) => Promise<void>
@@ -218,6 +229,15 @@ async function pauseService(
   process.signal('SIGSTOP')
   await pause(ms)
   process.signal('SIGCONT')
+  return process.name
+}
+
+/** The wall clock of one service jumps by an hour, and back again. */
+async function jumpClock({ site, dice }: FaultParts, seconds: number, ms: number): Promise<string> {
+  const { process, clock } = dice.pick<SiteService>([...site.ingests, ...site.listening])
+  await clock?.set(seconds)
+  await pause(ms)
+  await clock?.set(0)
   return process.name
 }
 

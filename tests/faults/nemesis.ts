@@ -5,7 +5,7 @@
  */
 
 import type { Dice } from '../support/dice.ts'
-import { FAULTS, type FaultKind, type FaultParts } from './fault_kinds.ts'
+import { FAULTS, possibleFaults, type FaultKind, type FaultParts } from './fault_kinds.ts'
 
 /** A fault that was struck. */
 export interface StruckFault {
@@ -28,7 +28,7 @@ export async function strike(
   parts: FaultParts,
   { dice, untilMs, onStrike }: { dice: Dice; untilMs: number; onStrike: (fault: StruckFault) => void },
 ): Promise<void> {
-  const deck = createDeck(dice)
+  const deck = createDeck(possibleFaults(parts.site), dice)
   const one = async (kind: FaultKind, lengthMs: number): Promise<void> => {
     const from = performance.now()
     const target = await FAULTS[kind].run(parts, lengthMs)
@@ -49,13 +49,15 @@ export async function strike(
 }
 
 /** Deals kinds of faults like cards, so that a short run meets as many kinds as it can. */
-function createDeck(dice: Dice): (accept?: (kind: FaultKind) => boolean) => FaultKind {
-  const kinds = Object.keys(FAULTS) as [FaultKind, ...FaultKind[]]
+function createDeck(
+  kinds: readonly FaultKind[],
+  dice: Dice,
+): (accept?: (kind: FaultKind) => boolean) => FaultKind {
   let deck: FaultKind[] = []
   return (accept = () => true) => {
     if (!deck.some(accept)) deck = [...deck, ...shuffle(kinds, dice)]
     const index = deck.findIndex(accept)
-    return deck.splice(index, 1)[0] ?? kinds[0]
+    return deck.splice(index, 1)[0] ?? dice.pick(kinds)
   }
 }
 

@@ -28,9 +28,9 @@ export interface ServiceProcess {
 export async function startService(
   name: string,
   argv: readonly string[],
-  options: Pick<StartServerOptions, 'environment'> = {},
+  { environment = {} }: Pick<StartServerOptions, 'environment'> = {},
 ): Promise<ServiceProcess> {
-  let server: TestServer | undefined = await startServer({ ...options, arguments: argv })
+  let server: TestServer | undefined = await startServer({ environment, arguments: argv })
   const { url } = server
   const port = Number(new URL(url).port)
   let earlier = ''
@@ -56,7 +56,7 @@ export async function startService(
     },
     start: async (more = []) => {
       process.on('exit', kill)
-      server ??= await startServer({ ...options, arguments: [...argv, ...more], port })
+      server ??= await startServer({ environment, arguments: [...argv, ...more], port })
     },
     log: () => earlier + (server?.output() ?? ''),
   }

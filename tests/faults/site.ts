@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startFaultCluster, type FaultCluster } from './cluster.ts'
 import type { Dice } from '../support/dice.ts'
+import { createFakeClock, fakeClockMissing, type FakeClock } from './fake_clock.ts'
 import { startService, type ServiceProcess } from './service_process.ts'
 import { startTcpProxy, type TcpProxy } from './tcp_proxy.ts'
 
@@ -20,6 +21,8 @@ export interface SiteService {
   readonly edges: readonly TcpProxy[]
   /** From clients that are disturbed; others go to the service itself. */
   readonly front: TcpProxy
+  /** Its wall clock; absent: it cannot be moved on this machine. */
+  readonly clock?: FakeClock
 }
 
 /** Everything that runs. */
@@ -27,6 +30,8 @@ export interface Site {
   readonly cluster: FaultCluster
   readonly ingests: readonly [SiteService, SiteService]
   readonly listening: readonly [SiteService, SiteService]
+  /** Why the clocks of services cannot be moved, or `false`. */
+  readonly clocksMissing: string | false
   close(): Promise<void>
 }
 
@@ -47,6 +52,7 @@ export async function startSite(dice: Dice, adapter: Adapter = 'http'): Promise<
   }
   try {
     const config = await writeConfig(folder)
+    const clocksMissing = await fakeClockMissing()
     const cluster = await startFaultCluster()
     closers.push(() => cluster.close())
     const start = async (kind: 'rest' | 'auth', number: number): Promise<SiteService> => {
@@ -58,15 +64,17 @@ export async function startSite(dice: Dice, adapter: Adapter = 'http'): Promise<
         edges.push(edge)
       }
       const store = edges.map(({ url }) => url.replace('http:', `${adapter}:`)).join(',')
-      const process = await startService(name, [kind, '--store', store, '--config', config])
+      const clock = clocksMissing === false ? await createFakeClock(join(folder, `${name}.clock`)) : undefined
+      const argv = [kind, '--store', store, '--config', config]
+      const process = await startService(name, argv, clock)
       closers.push(() => process.stop('SIGKILL'))
       const front = await startTcpProxy(process.port, dice.fork(`clients to ${name}`))
       closers.push(() => front.close())
-      return { process, edges, front }
+      return { process, edges, front, ...(clock !== undefined && { clock }) }
     }
     const ingests = [await start('rest', 1), await start('rest', 2)] as const
     const listening = [await start('auth', 1), await start('auth', 2)] as const
-    return { cluster, ingests, listening, close }
+    return { cluster, ingests, listening, clocksMissing, close }
   } catch (error) {
     await close()
     throw error

@@ -21,12 +21,14 @@ export function summarise({
   run,
   faults,
   violations,
+  skipped,
   logged,
 }: ChaosReport): readonly string[] {
   return [
     `seed ${seed}, etcd ${version}, three members`,
     ...summariseRun(run),
     `faults         ${faults.length}: ${tally(faults.map(({ kind }) => kind))}`,
+    ...skipped.map((reason) => `skipped        ${reason}`),
     ...logLines(logged),
     `violations     ${violations.length}`,
     ...showViolations(violations),
