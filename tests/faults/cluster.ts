@@ -37,6 +37,8 @@ export interface FaultCluster {
   leasesEnded(): Promise<void>
   /** Cuts a member off from the others; clients still reach it. */
   isolate(index: number): void
+  /** Raises the alarm that there is no room, or takes it back. It counts for all members. @throws {Error} When no member does for long. */
+  alarm(isRaised: boolean): Promise<void>
   /** Ends every isolation. */
   reunite(): void
   close(): Promise<void>
@@ -111,6 +113,7 @@ async function prepareCluster(): Promise<FaultCluster & { learnIds(): Promise<vo
       isolated.add(index)
       review()
     },
+    alarm: (isRaised) => setAlarm(members, [...ids.keys()], isRaised),
     reunite: () => {
       isolated.clear()
       review()
@@ -127,15 +130,42 @@ async function prepareCluster(): Promise<FaultCluster & { learnIds(): Promise<vo
 interface Answer {
   readonly members?: readonly { readonly ID: string; readonly name: string }[]
   readonly leases?: readonly unknown[]
+  readonly alarms?: readonly unknown[]
   readonly leader?: string
   readonly raftTerm?: string
 }
 
-async function ask(member: EtcdMember | undefined, path: string): Promise<Answer> {
+async function ask(member: EtcdMember | undefined, path: string, question: object = {}): Promise<Answer> {
   if (member === undefined) throw new Error('There is no such member')
   const signal = AbortSignal.timeout(ASK_MS)
-  const response = await fetch(member.url + path, { method: 'POST', body: '{}', signal })
+  const body = JSON.stringify(question)
+  const response = await fetch(member.url + path, { method: 'POST', body, signal })
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
   return (await response.json()) as Answer
+}
+
+/** Asks one member after the other until one has done it: others may be struck at the same time. */
+async function setAlarm(
+  members: readonly EtcdMember[],
+  ids: readonly string[],
+  isRaised: boolean,
+): Promise<void> {
+  const [id = '0'] = ids
+  const alarm = { memberID: BigInt(`0x${id}`).toString(), alarm: 'NOSPACE' }
+  const action = isRaised ? 'ACTIVATE' : 'DEACTIVATE'
+  let failure: unknown
+  for (let turn = 0, limit = performance.now() + LEADER_MS; performance.now() < limit; turn++) {
+    try {
+      const member = members[turn % members.length]
+      await ask(member, '/v3/maintenance/alarm', { action, ...alarm })
+      const { alarms = [] } = await ask(member, '/v3/maintenance/alarm', { action: 'GET' })
+      if (alarms.length > 0 === isRaised) return
+    } catch (error) {
+      failure = error
+    }
+    await new Promise((done) => setTimeout(done, 50))
+  }
+  throw new Error('No member takes an alarm', { cause: failure })
 }
 
 /** The leader of the newest term, for a member that was cut off may still think that it leads. */

@@ -79,6 +79,7 @@ export const FAULTS = {
   'clock jumps back': { area: 'clocks', run: (parts, ms) => jumpClock(parts, -CLOCK_JUMP_S, ms) },
   'compact once': { area: 'history', run: compactOnce },
   'compaction storm': { area: 'history', run: compactionStorm },
+  'etcd full': { area: 'history', run: fillStore },
   flood: { area: 'history', run: flood },
 } satisfies Readonly<Record<string, Fault>>
 
@@ -230,6 +231,17 @@ async function pauseService(
   await pause(ms)
   process.signal('SIGCONT')
   return process.name
+}
+
+/** etcd refuses writes as it does without room: by the alarm that stands until an operator takes it back. */
+async function fillStore({ site }: FaultParts, ms: number): Promise<string> {
+  await site.cluster.alarm(true)
+  try {
+    await pause(ms)
+  } finally {
+    await site.cluster.alarm(false)
+  }
+  return 'all members'
 }
 
 /** The wall clock of one service jumps by an hour, and back again. */

@@ -51,6 +51,7 @@ describe('an embedded store that is damaged or put back', () => {
         'bit flip': true,
         'truncated log': true,
         'torn tail': false,
+        'disk full': false,
         'older copy while stopped': true,
         'restore of a backup': true,
       })

@@ -144,6 +144,7 @@ interface Result {
   readonly revision?: string
   readonly key?: string
   readonly outcome?: string
+  readonly code?: string
   readonly message?: string
 }
 
@@ -151,11 +152,11 @@ interface Answer extends Result {
   readonly results?: readonly Result[]
 }
 
-function toTry({ status, sequence, revision, key, outcome }: Result): Try {
+function toTry({ status, sequence, revision, key, outcome, code }: Result): Try {
   const at = performance.now()
   if (status === 200 && sequence !== undefined && revision !== undefined && key !== undefined)
     return { outcome: 'stored', at, key, revision: BigInt(revision), sequence: BigInt(sequence) }
-  return { outcome: outcome === 'none' ? 'none' : 'unknown', at }
+  return { outcome: outcome === 'none' ? 'none' : 'unknown', at, ...(code !== undefined && { code }) }
 }
 
 /** The ingest finds fault with a notification: a mistake of the test, not a fault that it made. */

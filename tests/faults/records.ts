@@ -39,7 +39,12 @@ export type Try =
       readonly sequence: bigint
     }
   /** `none`: certainly not stored by this request; `unknown`: perhaps stored, perhaps later. */
-  | { readonly outcome: 'none' | 'unknown'; readonly at: number }
+  | {
+      readonly outcome: 'none' | 'unknown'
+      readonly at: number
+      /** What the service says; absent: it did not answer. */
+      readonly code?: string
+    }
 
 /** One write of a revision. */
 export interface Write {

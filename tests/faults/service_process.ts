@@ -14,6 +14,8 @@ export interface ServiceProcess {
   readonly port: number
   readonly url: string
   readonly isRunning: boolean
+  /** Process id; `undefined` while it does not run. */
+  readonly pid: number | undefined
   /** Sends a signal and waits until it has gone. @returns Its exit code. */
   stop(signal: NodeJS.Signals): Promise<number | null>
   /** Sends a signal, and does not wait. */
@@ -43,6 +45,9 @@ export async function startService(
     url,
     get isRunning() {
       return server !== undefined
+    },
+    get pid() {
+      return server?.child.pid
     },
     stop: async (signal) => {
       process.off('exit', kill)

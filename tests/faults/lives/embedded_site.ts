@@ -19,6 +19,7 @@ import {
 } from '../records.ts'
 import { startService, type ServiceProcess } from '../service_process.ts'
 import { writeConfig } from '../site.ts'
+import { openRoom, type Room } from './room.ts'
 
 /** Files of the store, by their names in the data folder. */
 export const DATABASE = 'aviso.sqlite'
@@ -36,6 +37,7 @@ export interface EmbeddedSite {
   truth(): Promise<readonly StoredRevision[]>
   /** For copies. */
   readonly folder: string
+  readonly room: Room
   close(): Promise<void>
 }
 
@@ -43,6 +45,8 @@ export interface EmbeddedSite {
 export async function startEmbeddedSite(): Promise<EmbeddedSite> {
   const folder = await mkdtemp(join(tmpdir(), 'aviso-embedded-'))
   const data = join(folder, 'data')
+  await mkdir(data)
+  const room = await openRoom(data)
   try {
     const config = await writeConfig(folder)
     const argv = ['rest', 'auth', '--store', 'embedded:', '--data', data, '--config', config]
@@ -52,6 +56,7 @@ export async function startEmbeddedSite(): Promise<EmbeddedSite> {
       server,
       data,
       folder,
+      room,
       copyTo,
       truth: async () => {
         const copy = join(folder, 'truth')
@@ -60,10 +65,12 @@ export async function startEmbeddedSite(): Promise<EmbeddedSite> {
       },
       close: async () => {
         await server.stop('SIGKILL')
+        await room.close()
         await rm(folder, { recursive: true, force: true })
       },
     }
   } catch (error) {
+    await room.close()
     await rm(folder, { recursive: true, force: true })
     throw error
   }

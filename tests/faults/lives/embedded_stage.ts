@@ -11,7 +11,9 @@ import { detectPlatform } from '#shared/runtime/detect.ts'
 import { restoreEmbedded } from '#shared/store/open/restore.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import type { Dice } from '../../support/dice.ts'
+import { eventually } from '../../support/waiting.ts'
 import { doorTo } from '../door.ts'
+import type { Operation, Try } from '../records.ts'
 import { DATABASE, INDEX, LOG, WITNESS, type EmbeddedSite } from './embedded_site.ts'
 import type { LifeStage, Struck } from './life_records.ts'
 
@@ -19,6 +21,8 @@ import type { LifeStage, Struck } from './life_records.ts'
 type Damage = (site: EmbeddedSite, dice: Dice) => Promise<void>
 
 interface EmbeddedFault {
+  /** While the process runs. @returns what is wrong with what it does. */
+  readonly before?: (site: EmbeddedSite, parts: BeforeParts) => Promise<readonly string[]>
   readonly damage: Damage
   /** What must be there when the loss was accepted. */
   readonly keeps: Struck['keeps']
@@ -28,8 +32,17 @@ interface EmbeddedFault {
   readonly isRestored?: true
 }
 
+interface BeforeParts {
+  readonly dice: Dice
+  readonly across: readonly Operation[]
+}
+
 /** The sentence that a refusal must hold. */
 const REMEDY = /ended with 2:[^]*aviso admin restore FILE[^]*--accept-loss/
+/** What a write without room is refused with, documented in `shared/ERRORS.md`. */
+const FULL = 'ERR_STORE_FULL'
+/** How often a process without room is killed before there is room. */
+const KILLED_SHARE = 0.5
 /** Garbage behind a log: less than a page of it. */
 const TORN_BYTES = { least: 1, most: 4_000 } as const
 /** The middle of a log, as shares of its length. */
@@ -48,6 +61,7 @@ export const EMBEDDED_FAULTS = {
   'bit flip': { damage: flipInLog, keeps: 'unknown' },
   'truncated log': { damage: truncateLog, keeps: 'unknown' },
   'torn tail': { damage: tearTail, keeps: 'everything', isHarmless: true },
+  'disk full': { before: fillDisk, damage: async () => undefined, keeps: 'everything', isHarmless: true },
   'older copy while stopped': { damage: putOlderCopy, keeps: 'saved' },
   'restore of a backup': { damage: restoreBackup, keeps: 'saved', isRestored: true },
 } satisfies Readonly<Record<string, EmbeddedFault>>
@@ -65,10 +79,12 @@ export function embeddedStage(site: EmbeddedSite, kind: EmbeddedStrike, dice: Di
     ingests: [door],
     listening: [door],
     save: () => copyTo(savedFolder(site)),
-    strike: async () => {
+    strike: async (across) => {
+      const complaints = (await fault.before?.(site, { dice, across })) ?? []
       await server.stop('SIGKILL')
       await fault.damage(site, dice)
-      return startAgain(site, fault)
+      const struck = await startAgain(site, fault)
+      return { ...struck, complaints: [...complaints, ...struck.complaints] }
     },
     truth,
   }
@@ -85,6 +101,43 @@ async function startAgain({ server }: EmbeddedSite, fault: EmbeddedFault): Promi
   const complaints = REMEDY.test(refusal) ? [] : [`The refusal names no remedy: ${refusal}`]
   if (fault.isHarmless || fault.isRestored) complaints.push(`It does not start: ${refusal}`)
   return { keeps: fault.keeps, complaints }
+}
+
+/** Takes all room until writes are refused, and gives it back: before the process is killed, or after. */
+async function fillDisk(
+  { server, room }: EmbeddedSite,
+  { dice, across }: BeforeParts,
+): Promise<readonly string[]> {
+  const { pid } = server
+  if (pid === undefined) return ['It does not run']
+  const complaints: string[] = []
+  const from = across.length
+  const answers = (): readonly Try[] => across.slice(from).flatMap(({ tries }) => tries)
+  await room.fill(pid)
+  try {
+    const isRefused = (answer: Try): boolean =>
+      answer.outcome !== 'stored' && (answer.code === FULL || !room.isDisk)
+    if (!(await holds(() => answers().some(isRefused))))
+      complaints.push(`Writes without room are not refused with ${FULL}: ${JSON.stringify(answers().at(-1))}`)
+    const { status } = await fetch(`${server.url}/ready`)
+    if (status !== 200) complaints.push(`It is not ready to read without room: ${status}`)
+    if (dice.chance(KILLED_SHARE)) await server.stop('SIGKILL')
+  } finally {
+    await room.free(pid)
+  }
+  const known = new Set(answers())
+  const isStored = (answer: Try): boolean => answer.outcome === 'stored' && !known.has(answer)
+  if (server.isRunning && !(await holds(() => answers().some(isStored))))
+    complaints.push('Nothing is stored though there is room again')
+  return complaints
+}
+
+/** Whether something comes true. */
+function holds(condition: () => boolean): Promise<boolean> {
+  return eventually('it holds', condition).then(
+    () => true,
+    () => false,
+  )
 }
 
 function savedFolder({ folder }: EmbeddedSite): string {

@@ -5,7 +5,7 @@
  */
 
 import type { Door } from '../door.ts'
-import type { Chain, Run, StoredRevision } from '../records.ts'
+import type { Chain, Operation, Run, StoredRevision } from '../records.ts'
 
 /** What a round strikes at. Its doors lead to the same services for the whole round, also when they are started again. */
 export interface LifeStage {
@@ -13,8 +13,12 @@ export interface LifeStage {
   readonly listening: readonly [Door, ...Door[]]
   /** Called when the first half of the first life is acknowledged. */
   save(): Promise<void>
-  /** Called when both halves are acknowledged and delivered. Everything runs again when it resolves. */
-  strike(): Promise<Struck>
+  /**
+   * Called when both halves are acknowledged and delivered. Everything runs again when it resolves.
+   *
+   * @param across What is published meanwhile.
+   */
+  strike(across: readonly Operation[]): Promise<Struck>
   /** Everything that the store holds now, from its first revision on. */
   truth(): Promise<readonly StoredRevision[]>
 }

@@ -111,7 +111,7 @@ async function cross(options: RoundOptions): Promise<Crossing> {
   const publishing = publish({ ...publisherOf('across', options), ...across, ...load })
   const from = performance.now()
   try {
-    const struck = await options.stage.strike()
+    const struck = await options.stage.strike(across.operations)
     options.onStrike?.(from, performance.now())
     return { from, struck, across }
   } finally {
