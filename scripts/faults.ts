@@ -12,8 +12,8 @@
 import process from 'node:process'
 import { BROKEN_VARIANTS } from '../tests/faults/broken/variants.ts'
 import { runChaos } from '../tests/faults/chaos.ts'
-import { checkRun } from '../tests/faults/checker.ts'
 import { runEmbeddedLives, runEtcdLives } from '../tests/faults/lives/run_lives.ts'
+import { runRows } from '../tests/faults/lives/rows.ts'
 import { measureMemberLoss } from '../tests/faults/member_loss.ts'
 import type { StruckFault } from '../tests/faults/nemesis.ts'
 import {
@@ -21,7 +21,7 @@ import {
   summarise,
   summariseLives,
   summariseLosses,
-  summariseRun,
+  summariseRows,
 } from '../tests/faults/summary.ts'
 import { parseFaultsArguments, type FaultsOptions } from './faults/options.ts'
 import { isMain } from './is_main.ts'
@@ -65,6 +65,7 @@ async function runSound({ seconds, rounds, grpc, losses }: FaultsOptions, seed: 
     phases.push(
       phaseOf((onFault) => runEtcdLives({ ...options, onFault }), summariseLives),
       phaseOf((onFault) => runEmbeddedLives({ ...options, onFault }), summariseLives),
+      phaseOf((onFault) => runRows({ ...options, onFault }), summariseRows),
     )
   }
   const kinds: string[] = []
@@ -115,9 +116,10 @@ async function runBroken(name: string, seed: number): Promise<number> {
   if (variant === undefined) throw new TypeError(`No variant ${name}`)
   console.log(`seed ${seed}, broken on purpose (${name}): ${variant.mistake}\n`)
   const { broken, sound } = await variant.run(seed)
-  const violations = checkRun(broken)
-  print(summariseRun(broken))
-  if (sound !== undefined) console.log(`beside it      a sound service: violations ${checkRun(sound).length}`)
+  const { violations, lines } = broken
+  print(lines)
+  if (sound !== undefined)
+    console.log(`beside it      a sound service: violations ${sound.violations.length}`)
   console.log(`violations     ${violations.length}`)
   print(showViolations(violations))
   const isCaught = variant.shownBy.some((expected) => violations.some(({ kind }) => kind === expected))

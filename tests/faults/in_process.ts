@@ -49,6 +49,19 @@ export interface Truth {
   finish(): Promise<readonly StoredRevision[]>
 }
 
+/** Everything that a store in this process holds now. */
+export async function readTruth(store: Store): Promise<readonly StoredRevision[]> {
+  const { revision: head } = await store.status()
+  const revisions: StoredRevision[] = []
+  const stop = new AbortController()
+  const everything = { key: new Uint8Array([0]), end: new Uint8Array([0]), from: 1n, signal: stop.signal }
+  for await (const message of store.watch(everything)) {
+    if (message.kind === 'revision') revisions.push(toRevision(message.revision, message.events))
+    if (message.kind !== 'created' && message.revision >= head) stop.abort()
+  }
+  return revisions
+}
+
 /** Follows a store that lives in this process and cannot fail, so that compaction takes nothing away. */
 export function followTruth(store: Store): Truth {
   const revisions: StoredRevision[] = []

@@ -7,6 +7,7 @@
 import type { ChaosReport } from './chaos.ts'
 import { countByKind, type Violation } from './checker.ts'
 import { delaysOf, longest } from './delays.ts'
+import type { RowsReport } from './lives/rows.ts'
 import { countLives, type LivesReport } from './lives/run_lives.ts'
 import type { MemberLossReport } from './member_loss.ts'
 import type { Recorded } from './scene.ts'
@@ -42,6 +43,16 @@ export function summariseLives({ seed, store, faults, records, violations }: Liv
   return [
     `seed ${seed}, ${store}`,
     `losses         ${lost} acknowledged notifications were taken away, ${told} listeners were told; ${numbers} numbers were given out`,
+    `faults         ${faults.length}: ${tally(faults.map(({ kind }) => kind))}`,
+    `violations     ${violations.length}`,
+    ...showViolations(violations),
+  ]
+}
+
+/** Damaged values as lines of text. */
+export function summariseRows({ seed, faults, violations }: RowsReport): readonly string[] {
+  return [
+    `seed ${seed}, embedded store`,
     `faults         ${faults.length}: ${tally(faults.map(({ kind }) => kind))}`,
     `violations     ${violations.length}`,
     ...showViolations(violations),
@@ -120,8 +131,7 @@ function logLines(logged: readonly string[]): readonly string[] {
   )
 }
 
-/** Names and how often each occurs, as text. */
-export function tally(names: readonly string[]): string {
+function tally(names: readonly string[]): string {
   return countNames(names)
     .map(([name, number]) => `${name} ${number}`)
     .join(', ')

@@ -3,8 +3,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { checkRun, countByKind } from '../checker.ts'
+import { checkLives } from '../lives/check_lives.ts'
+import { ETCD_STRIKES } from '../lives/etcd_stage.ts'
+import { runRows } from '../lives/rows.ts'
 import { assertCaught } from './assert_caught.ts'
 import { runInMemory, type MemoryVariant } from './in_memory.ts'
+import { runLivesInMemory } from './lives_in_memory.ts'
 import { cutStreams, disturbWatches } from './provoke.ts'
 import { BROKEN_VARIANTS, haunted } from './variants.ts'
 
@@ -21,6 +25,22 @@ describe('checkRun() on the sound system', () => {
       assert.deepEqual(countByKind(checkRun(await runInMemory(variant, SEED))), {})
     })
   }
+})
+
+describe('checkLives() on the sound system', () => {
+  for (const kind of ETCD_STRIKES) {
+    for (const isQuiet of [false, true]) {
+      it(`finds nothing after ${kind}${isQuiet ? ', where the first request is a repeated one' : ''}`, async () => {
+        const record = await runLivesInMemory({ kind, isQuiet }, SEED)
+        assert.ok(record.isLost)
+        assert.deepEqual(checkLives(record), [])
+      })
+    }
+  }
+
+  it('finds nothing where a value is damaged', async () => {
+    assert.deepEqual((await runRows({ seed: SEED })).violations, [])
+  })
 })
 
 describe('checkRun() on a broken system', () => {

@@ -6,12 +6,25 @@
 
 import type { Store } from '#shared/store/store.ts'
 import { ALL_FAULTS, createGhostStore, type GhostFaults } from '../../support/ghost_store.ts'
-import type { ViolationKind } from '../checker.ts'
+import { checkRun, type Violation, type ViolationKind } from '../checker.ts'
 import type { FaultCluster } from '../cluster.ts'
 import type { Dice } from '../../support/dice.ts'
+import { checkLives } from '../lives/check_lives.ts'
+import type { EmbeddedSite } from '../lives/embedded_site.ts'
+import type { EmbeddedStrike } from '../lives/embedded_stage.ts'
+import { runRows, type RowsReport } from '../lives/rows.ts'
+import { runEmbeddedLives } from '../lives/run_lives.ts'
 import type { Recorded } from '../scene.ts'
+import { summariseLives, summariseRun } from '../summary.ts'
 import { droppingFrames, resumingWithoutStep, startingNow, withoutBoundary } from './broken_door.ts'
 import { ignoringCancel, withoutHasLeader, withoutTicks } from './broken_fetch.ts'
+import {
+  keepingEpoch,
+  rememberingLost,
+  reusingNumbers,
+  withoutRowChecks,
+  withoutWitness,
+} from './broken_lives.ts'
 import {
   acknowledgingEarly,
   hidingCompaction,
@@ -21,6 +34,7 @@ import {
   withoutGuard,
 } from './broken_store.ts'
 import { runInMemory, type MemoryVariant } from './in_memory.ts'
+import { runLivesInMemory, type LifeVariant } from './lives_in_memory.ts'
 import { runOverCluster, type ClusterVariant } from './over_cluster.ts'
 import { cutStreams, disturbWatches } from './provoke.ts'
 
@@ -33,10 +47,17 @@ export interface BrokenVariant {
   run(seed: number): Promise<Trial>
 }
 
-/** The record of the broken system, and of a sound one beside it, where there was one. */
+/** What the checker says of a system. */
+export interface Verdict {
+  readonly violations: readonly Violation[]
+  /** What was done, as lines of text. */
+  readonly lines: readonly string[]
+}
+
+/** What it says of the broken system, and of a sound one beside it, where there was one. */
 export interface Trial {
-  readonly broken: Recorded
-  readonly sound?: Recorded
+  readonly broken: Verdict
+  readonly sound?: Verdict
 }
 
 /** Writes misbehave, but are answered soon: silence would only make the run slow. */
@@ -139,14 +160,79 @@ export const BROKEN_VARIANTS: Readonly<Record<string, BrokenVariant>> = {
       },
     }),
   },
+  'remembers-lost': {
+    mistake: 'an answer from memory without asking the store, which was put back',
+    shownBy: ['lost'],
+    ...overLives({ kind: 'restore of an older copy', store: rememberingLost, isQuiet: true }),
+  },
+  'keeps-epoch': {
+    mistake: 'a store that was put back keeps its epoch',
+    shownBy: ['accepted'],
+    ...overLives({ kind: 'restore of an older copy', store: keepingEpoch }),
+  },
+  'number-reuse': {
+    mistake: 'numbers that go on where the copy ends',
+    shownBy: ['reused'],
+    ...overLives({ kind: 'restore while stopped', store: reusingNumbers }),
+  },
+  'ignored-witness': {
+    mistake: 'a start that does not compare the database with its witness',
+    shownBy: ['lost'],
+    ...overFiles('older copy while stopped', withoutWitness),
+  },
+  'unchecked-rows': {
+    mistake: 'values that are read without their checksums',
+    shownBy: ['altered'],
+    needsEtcd: false,
+    run: async (seed) => ({ broken: showRows(await runRows({ seed, sabotage: withoutRowChecks })) }),
+  },
 }
 
 /** Tried in one process. */
 function inMemory(variant: MemoryVariant): Pick<BrokenVariant, 'needsEtcd' | 'run'> {
-  return { needsEtcd: false, run: async (seed) => ({ broken: await runInMemory(variant, seed) }) }
+  return { needsEtcd: false, run: async (seed) => ({ broken: judge(await runInMemory(variant, seed)) }) }
 }
 
 /** Tried over a real cluster. */
 function overCluster(variant: ClusterVariant): Pick<BrokenVariant, 'needsEtcd' | 'run'> {
-  return { needsEtcd: true, run: (seed) => runOverCluster(variant, seed) }
+  return {
+    needsEtcd: true,
+    run: async (seed) => {
+      const { broken, sound } = await runOverCluster(variant, seed)
+      return { broken: judge(broken), sound: judge(sound) }
+    },
+  }
+}
+
+/** Tried in one process, on a store that loses something. */
+function overLives(variant: LifeVariant): Pick<BrokenVariant, 'needsEtcd' | 'run'> {
+  return {
+    needsEtcd: false,
+    run: async (seed) => {
+      const record = await runLivesInMemory(variant, seed)
+      return { broken: { violations: checkLives(record), lines: [`lost           ${record.lost}`] } }
+    },
+  }
+}
+
+/** Tried on a server process with a data folder. */
+function overFiles(
+  kind: EmbeddedStrike,
+  sabotage: (site: EmbeddedSite) => Promise<void>,
+): Pick<BrokenVariant, 'needsEtcd' | 'run'> {
+  return {
+    needsEtcd: false,
+    run: async (seed) => {
+      const report = await runEmbeddedLives({ seed, kinds: [kind], sabotage })
+      return { broken: { violations: report.violations, lines: summariseLives(report) } }
+    },
+  }
+}
+
+function judge(run: Recorded): Verdict {
+  return { violations: checkRun(run), lines: summariseRun(run) }
+}
+
+function showRows({ violations }: RowsReport): Verdict {
+  return { violations, lines: [] }
 }

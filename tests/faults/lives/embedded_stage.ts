@@ -70,8 +70,19 @@ export type EmbeddedStrike = keyof typeof EMBEDDED_FAULTS
 
 export const EMBEDDED_STRIKES = Object.keys(EMBEDDED_FAULTS) as EmbeddedStrike[]
 
+/** What a stage is made with. */
+export interface StageParts {
+  readonly dice: Dice
+  /** Breaks the product further before it is started. */
+  readonly sabotage?: ((site: EmbeddedSite) => Promise<void>) | undefined
+}
+
 /** The stage of one round. */
-export function embeddedStage(site: EmbeddedSite, kind: EmbeddedStrike, dice: Dice): LifeStage {
+export function embeddedStage(
+  site: EmbeddedSite,
+  kind: EmbeddedStrike,
+  { dice, sabotage }: StageParts,
+): LifeStage {
   const { server, copyTo, truth } = site
   const door = doorTo(server.url)
   const fault: EmbeddedFault = EMBEDDED_FAULTS[kind]
@@ -83,6 +94,7 @@ export function embeddedStage(site: EmbeddedSite, kind: EmbeddedStrike, dice: Di
       const complaints = (await fault.before?.(site, { dice, across })) ?? []
       await server.stop('SIGKILL')
       await fault.damage(site, dice)
+      await sabotage?.(site)
       const struck = await startAgain(site, fault)
       return { ...struck, complaints: [...complaints, ...struck.complaints] }
     },

@@ -32,6 +32,8 @@ export interface RoundOptions {
   readonly dice: Dice
   readonly world: World
   readonly stage: LifeStage
+  /** Nothing is published during the strike, so that a repeated POST is the first that comes after it. */
+  readonly isQuiet?: boolean
   /** Requests of each publisher, in each part of the round. */
   readonly requests?: number
   /** Longest wait for what must arrive at the end. */

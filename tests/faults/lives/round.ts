@@ -107,7 +107,8 @@ async function liveFirst(options: RoundOptions, { listeners }: Cast): Promise<Fi
 async function cross(options: RoundOptions): Promise<Crossing> {
   const across: Part = { operations: [], drafts: [] }
   const stop = new AbortController()
-  const load = { requests: Infinity, thinkMs: STRIKE_THINK_MS, perRequest: 1, stop: stop.signal }
+  const requests = options.isQuiet === true ? 0 : Infinity
+  const load = { requests, thinkMs: STRIKE_THINK_MS, perRequest: 1, stop: stop.signal }
   const publishing = publish({ ...publisherOf('across', options), ...across, ...load })
   const from = performance.now()
   try {

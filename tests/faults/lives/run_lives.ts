@@ -11,7 +11,7 @@ import type { Operation } from '../records.ts'
 import { startSite, type Adapter } from '../site.ts'
 import { checkLives } from './check_lives.ts'
 import { startEmbeddedSite } from './embedded_site.ts'
-import { EMBEDDED_STRIKES, embeddedStage } from './embedded_stage.ts'
+import { EMBEDDED_STRIKES, embeddedStage, type StageParts } from './embedded_stage.ts'
 import { ETCD_STRIKES, etcdStage } from './etcd_stage.ts'
 import { createWorld } from './life_parts.ts'
 import type { LifeRecord, LifeStage } from './life_records.ts'
@@ -55,14 +55,15 @@ export async function runEtcdLives(
 
 /** Rounds on the embedded store of one process. @param options Default kinds: all. */
 export async function runEmbeddedLives(
-  options: Omit<LivesOptions, 'kinds'> & Partial<LivesOptions>,
+  options: Omit<LivesOptions, 'kinds'> & Partial<LivesOptions> & Pick<StageParts, 'sabotage'>,
 ): Promise<LivesReport> {
-  const { seed, kinds = EMBEDDED_STRIKES } = options
+  const { seed, sabotage, kinds = EMBEDDED_STRIKES } = options
   const dice = createDice(seed).fork('embedded lives')
   const site = await startEmbeddedSite()
   try {
     const strikes = dice.fork('strikes')
-    const stageOf = (kind: string): LifeStage => embeddedStage(site, kindOf(kind, EMBEDDED_STRIKES), strikes)
+    const stageOf = (kind: string): LifeStage =>
+      embeddedStage(site, kindOf(kind, EMBEDDED_STRIKES), { dice: strikes, sabotage })
     return await runRounds({ ...options, kinds }, { store: 'embedded store', dice, stageOf })
   } finally {
     await site.close()

@@ -1,0 +1,97 @@
+/**
+ * Stores and files with one mistake each, as a product makes it that does not notice what a store has lost.
+ *
+ * @module
+ */
+
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { compareBytes, toBytes } from '#shared/bytes/bytes.ts'
+import { crc32 } from '#shared/bytes/crc32.ts'
+import { EPOCH_KEY } from '#shared/journal/journal.ts'
+import { checksumOf } from '#shared/store/embedded/checksum.ts'
+import type { KeyValue, Store, TxnRequest } from '#shared/store/store.ts'
+import { DATABASE, WITNESS, type EmbeddedSite } from '../lives/embedded_site.ts'
+import type { DamagedRow } from '../lives/rows.ts'
+
+const EPOCH = toBytes(EPOCH_KEY)
+
+/** A publisher that answers from memory: asking the store whether it still has what is known always succeeds. */
+export function rememberingLost(store: Store): Store {
+  return {
+    ...store,
+    txn: async (request, options) => {
+      const isCheck = request.compare.length > 0 && request.success.every(({ kind }) => kind === 'range')
+      return store.txn(isCheck ? { ...request, compare: [] } : request, options)
+    },
+  }
+}
+
+/** Nobody writes a new epoch: whoever wants to is told that the old one holds. */
+export function keepingEpoch(store: Store): Store {
+  return {
+    ...store,
+    txn: async (request, options) => {
+      if (!isRenewal(request)) return store.txn(request, options)
+      const result = await store.range({ key: EPOCH }, options)
+      return { revision: result.revision, succeeded: false, results: [{ kind: 'range', result }] }
+    },
+  }
+}
+
+function isRenewal({ compare, success }: TxnRequest): boolean {
+  const [guard] = compare
+  return (
+    success.some((operation) => operation.kind === 'put' && isEpoch(operation.key)) &&
+    guard?.target === 'MOD' &&
+    guard.value !== 0n
+  )
+}
+
+/** Nobody sees that an epoch is a second one, so numbers go on where the copy ends. */
+export function reusingNumbers(store: Store): Store {
+  return {
+    ...store,
+    range: async (request, options) => {
+      const result = await store.range(request, options)
+      return { ...result, kvs: result.kvs.map((kv) => (isEpoch(kv.key) ? { ...kv, version: 1n } : kv)) }
+    },
+  }
+}
+
+function isEpoch(key: Uint8Array): boolean {
+  return compareBytes(key, EPOCH) === 0
+}
+
+/** A start that does not look at the witness: there is none, and the database does not know that there was one. */
+export async function withoutWitness({ data }: EmbeddedSite): Promise<void> {
+  await rm(join(data, WITNESS), { force: true })
+  withDatabase(data, (database) => database.exec(`UPDATE meta SET value = 0 WHERE name = 'witnessed'`))
+}
+
+/** A read that does not look at checksums: the damaged row has a right one. */
+export async function withoutRowChecks(
+  { data }: EmbeddedSite,
+  { id, place, key, value, created, version, lease }: DamagedRow,
+): Promise<void> {
+  const kv: KeyValue = {
+    key,
+    value,
+    createRevision: BigInt(created),
+    modRevision: id >> 20n,
+    version: BigInt(version),
+    lease: BigInt(lease),
+  }
+  const sum = checksumOf({ crc32 }, kv, place)
+  withDatabase(data, (database) => database.prepare('UPDATE events SET sum = ? WHERE id = ?').run(sum, id))
+}
+
+function withDatabase(data: string, work: (database: DatabaseSync) => unknown): void {
+  const database = new DatabaseSync(join(data, DATABASE))
+  try {
+    work(database)
+  } finally {
+    database.close()
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * A flipped bit in a stored value: the file is whole for SQLite, and the value reads well.
+ *
+ * @module
+ */
+
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { createDice, type Dice } from '../../support/dice.ts'
+import { checkRun, type Violation } from '../checker.ts'
+import { doorTo } from '../door.ts'
+import { publish } from '../publisher.ts'
+import type { Operation, Run } from '../records.ts'
+import { createStoreView } from '../store_view.ts'
+import { DATABASE, startEmbeddedSite, type EmbeddedSite } from './embedded_site.ts'
+import { hasArrived, startLifeListener } from './life_listener.ts'
+import type { StruckFault } from '../nemesis.ts'
+
+/** The row, as it is after the damage. */
+export interface DamagedRow {
+  readonly id: bigint
+  readonly place: number
+  readonly key: Uint8Array
+  readonly value: Uint8Array
+  readonly created: number
+  readonly version: number
+  readonly lease: number
+}
+
+/** What is asked. */
+export interface RowsOptions {
+  readonly seed: number
+  readonly onFault?: (fault: StruckFault) => void
+  /** Breaks the product further before it is started. */
+  readonly sabotage?: (site: EmbeddedSite, row: DamagedRow) => Promise<void>
+}
+
+/** What happened. */
+export interface RowsReport {
+  readonly seed: number
+  readonly faults: readonly StruckFault[]
+  readonly violations: readonly Violation[]
+}
+
+const KIND = 'bit flip in a value'
+const REQUESTS = 30
+const FLIGHTS = '/tmp/aviso/flight/'
+/** Long enough to read some dozen notifications, on a busy machine. */
+const READ_MS = 3_000
+const POLL_MS = 20
+
+/** Publishes, damages a value between two runs of the server, and reads everything from the start. */
+export async function runRows({ seed, onFault, sabotage }: RowsOptions): Promise<RowsReport> {
+  const dice = createDice(seed).fork('rows')
+  const site = await startEmbeddedSite()
+  try {
+    const { server } = site
+    const operations: Operation[] = []
+    const stop = new AbortController()
+    const ingests = [doorTo(server.url)] as const
+    const load = { requests: REQUESTS, perRequest: 1, thinkMs: 0, stop: stop.signal }
+    await publish({ name: 'rows', dice: dice.fork('publisher'), ingests, operations, ...load })
+    const revisions = await site.truth()
+    const from = performance.now()
+    await server.stop('SIGTERM')
+    const row = flipInValue(join(site.data, DATABASE), dice)
+    await sabotage?.(site, row)
+    await server.start()
+    const fault = { kind: KIND, target: 'embedded store', from, until: performance.now() }
+    onFault?.(fault)
+    const run = { operations, revisions, compactions: [], staleMs: Infinity, isRenewed: true } as const
+    const violations = [...(await checkKey(server.url, row)), ...(await readAll(site, dice, run))]
+    return { seed, faults: [fault], violations }
+  } finally {
+    await site.close()
+  }
+}
+
+/** The newest value of one key, and one bit of it. */
+function flipInValue(path: string, dice: Dice): DamagedRow {
+  const database = new DatabaseSync(path)
+  try {
+    const statement = database.prepare(
+      `SELECT max(id) AS id, key, value, created, version, lease FROM events
+       WHERE substr(CAST(key AS TEXT), 1, ${FLIGHTS.length}) = '${FLIGHTS}' AND length(CAST(key AS TEXT)) > ${FLIGHTS.length} GROUP BY key`,
+    )
+    statement.setReadBigInts(true)
+    const { id, key, value, created, version, lease } = dice.pick(statement.all())
+    if (typeof id !== 'bigint' || !(key instanceof Uint8Array) || !(value instanceof Uint8Array))
+      throw new TypeError('A row of the store has other columns than this test knows')
+    const place = dice.whole(0, value.length - 1)
+    value[place] = (value[place] ?? 0) ^ 1
+    database.prepare('UPDATE events SET value = ? WHERE id = ?').run(value, id)
+    const [createdAt, count, leaseId] = [Number(created), Number(version), Number(lease)]
+    return {
+      id,
+      place: Number(id & 1_048_575n),
+      key,
+      value,
+      created: createdAt,
+      version: count,
+      lease: leaseId,
+    }
+  } finally {
+    database.close()
+  }
+}
+
+/** The damaged key is refused, and the others are served. */
+async function checkKey(url: string, { key }: DamagedRow): Promise<readonly Violation[]> {
+  const name = Buffer.from(key).toString()
+  const ask = (question: object): Promise<Response> =>
+    fetch(`${url}/v3/kv/range`, { method: 'POST', body: JSON.stringify(question) })
+  const damaged = await ask({ key: btoa(name) })
+  await damaged.body?.cancel()
+  const other = await ask({ key: btoa(`${FLIGHTS}none`) })
+  const violations: Violation[] = []
+  const report = (what: string): void => void violations.push({ kind: 'unrefused', where: KIND, what })
+  if (damaged.status !== 500) report(`${name} is damaged, and answered with ${damaged.status}`)
+  if (other.status !== 200) report(`Another key is answered with ${other.status}`)
+  return violations
+}
+
+/** Nothing that is delivered is altered, and nothing is passed over. That a stream does not get behind the damage is right. */
+async function readAll(
+  site: EmbeddedSite,
+  dice: Dice,
+  run: Omit<Run, 'chains' | 'endedAt'>,
+): Promise<readonly Violation[]> {
+  const stop = new AbortController()
+  const plan = { name: 'everything', event: 'flight', fromNumber: 1n } as const
+  const doors = [doorTo(site.server.url)] as const
+  const listener = startLifeListener(plan, { doors, dice: dice.fork('listener'), stop: stop.signal })
+  try {
+    const { chain } = listener
+    const view = createStoreView({ ...run, chains: [], endedAt: 0 })
+    // A replay that meets the damage does not get behind it, and says nothing: it is left after a while.
+    for (const limit = performance.now() + READ_MS; performance.now() < limit && !hasArrived([chain], view);)
+      await new Promise((done) => setTimeout(done, POLL_MS))
+    const violations = checkRun({ ...run, chains: [chain], endedAt: performance.now() })
+    return violations.filter(({ kind }) => kind !== 'stuck')
+  } finally {
+    stop.abort()
+    await listener.done
+  }
+}
