@@ -15,6 +15,7 @@ import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import type { Platform, RunningServer } from '#shared/runtime/runtime.ts'
 import { openStore } from '#shared/store/open/open.ts'
+import { openBackup } from '#shared/store/open/backup.ts'
 import { openMaintenance } from '#shared/store/open/maintenance.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createLogger, type Logger } from '#shared/logger.ts'
@@ -109,6 +110,12 @@ async function launch(
     services,
     store,
     maintenance: await openMaintenance(config.vars.store, storeParts),
+    ...(platform.newSha256 !== undefined && {
+      backups: {
+        power: await openBackup(config.vars.store, store, storeParts),
+        newSha256: platform.newSha256,
+      },
+    }),
     schemas,
     clock: systemClock,
     random: platform.random,

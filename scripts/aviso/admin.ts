@@ -10,6 +10,7 @@ import { ClientError, reasonOf } from '#shared/client/client_error.ts'
 import { call } from '#shared/client/call.ts'
 import { readAnswer } from '#shared/client/connection.ts'
 import { within } from '#shared/time/deadline.ts'
+import { backUp, type BackupFlags } from './admin_backup.ts'
 import type { CommandContext } from './context.ts'
 
 /** The task that the command line names. */
@@ -18,6 +19,7 @@ export type AdminTask =
   | { readonly kind: 'job'; readonly job: 'compact' | 'clean' | 'defragment'; readonly options: JobFlags }
   | { readonly kind: 'wipe'; readonly stream: string | undefined; readonly options: JobFlags }
   | { readonly kind: 'delete'; readonly id: string }
+  | { readonly kind: 'backup'; readonly file: string; readonly options: BackupFlags }
 
 /** Flags of the jobs, as commander gives them. */
 export interface JobFlags {
@@ -62,6 +64,8 @@ export async function administrate(task: AdminTask, context: CommandContext): Pr
       const body = { ...toBody(options), ...(stream !== undefined && { stream_name: stream }) }
       return print(await runJob({ path, method: 'DELETE', body }, context), context)
     }
+    case 'backup':
+      return backUp(task.file, task.options, context)
     case 'delete': {
       const path = `/api/v1/admin/notification/${encodeURIComponent(task.id)}`
       return print(await runJob({ path, method: 'DELETE' }, context), context)

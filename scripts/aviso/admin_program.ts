@@ -6,6 +6,7 @@
 
 import { Option, type Command } from 'commander'
 import type { AdminTask, JobFlags } from './admin.ts'
+import type { BackupFlags } from './admin_backup.ts'
 import type { ConfigFlags } from './config.ts'
 
 /** Adds `admin` and its commands. Parsing calls `run` once. */
@@ -53,6 +54,13 @@ export function addAdminCommands(
       requireYes(self, flags)
       run({ kind: 'delete', id }, flags)
     })
+  command('backup', 'copy the store into a file, while the services go on')
+    .argument('<file>', 'the file to write; it appears when it is whole')
+    .option('--force', 'replace the file where it exists')
+    .option('--json', 'print the result as JSON')
+    .action((file: string, flags: ConfigFlags & BackupFlags) =>
+      run({ kind: 'backup', file, options: flags }, flags),
+    )
 }
 
 interface Confirmation {

@@ -11,6 +11,7 @@ import type { Handler } from '#shared/handler.ts'
 import { toAvisoError } from '#shared/http/respond.ts'
 import { createRouter } from '#shared/http/route.ts'
 import { toRoute } from './admin_route.ts'
+import { backupRoutes, type BackupPowers } from './backup_routes.ts'
 import { configRoutes } from './config_routes.ts'
 import { jobRoutes } from './job_routes.ts'
 import { createJobs, type JobsParts } from './jobs/jobs.ts'
@@ -25,6 +26,8 @@ export interface AdminParts extends Omit<JobsParts, 'holder'> {
   readonly info: { readonly version: string }
   /** The service whose schema our own services read from the store. */
   readonly schemaService?: string | undefined
+  /** What backups are made with; absent where the runtime has none. */
+  readonly backups?: BackupPowers | undefined
 }
 
 /** Jobs that a schedule may ask for. */
@@ -55,6 +58,7 @@ export function createAdminService(parts: AdminParts): AdminService {
   const jobs = createJobs(jobsParts)
   const routes = [
     ...jobRoutes({ ...parts, jobs }),
+    ...backupRoutes({ ...parts, jobs }),
     ...removalRoutes(jobsParts, jobs),
     ...configRoutes({
       ...parts,

@@ -8,6 +8,7 @@ import { isAvisoError } from '#shared/errors.ts'
 import type { Answer } from '#shared/handler.ts'
 import type { JsonObject } from '#shared/json/strict_json.ts'
 import { formatDuration } from '#shared/retention/duration.ts'
+import { readBackupRecord } from '#shared/retention/backup_record.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -79,10 +80,11 @@ function optionsOf(body: JsonObject): JobOptions {
 
 async function readStatus(parts: JobRoutesParts): Promise<JobReport> {
   const { store, jobs, settings, clock } = parts
-  const [status, { history }, records, members] = await Promise.all([
+  const [status, { history }, records, backup, members] = await Promise.all([
     store.status(),
     readHistory(store, settings.legacyHistoryKey),
     jobs.records(),
+    readBackupRecord(store),
     membersOf(parts),
   ])
   const at = (ms: number | undefined): string | undefined =>
@@ -114,6 +116,13 @@ async function readStatus(parts: JobRoutesParts): Promise<JobReport> {
       oldest_mark: at(history.marks[0]?.at),
       newest_mark: at(history.marks.at(-1)?.at),
       compacted_to: history.compacted === 0n ? undefined : history.compacted.toString(),
+    },
+    backup: backup && {
+      at: backup.at,
+      age_seconds: Math.max(0, Math.round((clock.now() - Date.parse(backup.at)) / 1_000)),
+      revision: backup.revision,
+      size_bytes: backup.sizeBytes,
+      sha256: backup.sha256,
     },
     jobs: records,
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BackupPowers } from '#services/admin/backup_routes.ts'
 import { toAdminSettings } from '#services/admin/from_config.ts'
 import { createAdminService, type AdminService } from '#services/admin/handler.ts'
 import { createAuthHandler } from '#services/auth/handler.ts'
@@ -29,6 +30,8 @@ export interface ServicesParts {
   readonly services: readonly ServiceName[]
   /** Maintenance of the store's members; absent when the store has none. */
   readonly maintenance?: StoreMaintenance | undefined
+  /** What backups of the store are made with; absent where the runtime has none. */
+  readonly backups?: BackupPowers | undefined
   readonly schemas: Schemas
   readonly access: Access
   /** They hold the measured store. */
@@ -156,10 +159,11 @@ async function startListening(
 }
 
 function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
-  const { access, clock, config, instruments, logger, maintenance, random, schemas, version } = parts
+  const { access, backups, clock, config, instruments, logger, maintenance, random, schemas, version } = parts
   const admin = createAdminService({
     store: instruments.store,
     maintenance,
+    backups,
     schemas,
     access,
     clock,

@@ -9,6 +9,7 @@ import process from 'node:process'
 import { toReadableStream } from '#shared/bytes/byte_source.ts'
 import { isStreamed, type Answer, type Handler } from '#shared/handler.ts'
 import { bunFetch } from './plain_fetch.ts'
+import { newHostSha256 } from './host_sha256.ts'
 import { openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
@@ -47,6 +48,7 @@ export function createBunPlatform(): Platform {
     serve: (handler, options) => serveBun(bun, handler, options),
     openDatabase: openHostDatabase,
     restoreDatabase,
+    newSha256: newHostSha256,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary: bunFetch, watch: bunFetch },
     udp: nodeUdp,

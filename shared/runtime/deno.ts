@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { serveNode } from './node_serve.ts'
 import { plainFetch } from './plain_fetch.ts'
+import { newHostSha256 } from './host_sha256.ts'
 import { openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
@@ -29,6 +30,7 @@ export function createDenoPlatform(): Platform {
     serve: serveNode,
     openDatabase: openHostDatabase,
     restoreDatabase,
+    newSha256: newHostSha256,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary: plainFetch, watch: plainFetch },
     udp: nodeUdp,

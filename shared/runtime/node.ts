@@ -6,6 +6,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { newHostSha256 } from './host_sha256.ts'
 import { openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
@@ -24,6 +25,7 @@ export function createNodePlatform(): Platform {
     serve: serveNode,
     openDatabase: openHostDatabase,
     restoreDatabase,
+    newSha256: newHostSha256,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary, watch },
     udp: nodeUdp,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { NewSha256 } from '#shared/bytes/sha256.ts'
 import type { Handler } from '#shared/handler.ts'
 import type { FetchLike } from './fetch_like.ts'
 
@@ -154,6 +155,8 @@ export interface Platform {
   readonly udp?: UdpPower
   /** Absent where the runtime does not tell. */
   readonly usage?: () => ProcessUsage
+  /** Absent on workerd. */
+  readonly newSha256?: NewSha256
   /** 128 random bits as text. */
   readonly random: () => string
   /** Writes one log line. */

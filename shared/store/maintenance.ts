@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { AvisoError } from '#shared/errors.ts'
 import type { CallOptions, Revision } from './store.ts'
 
 /** One server of a store. */
@@ -67,3 +68,8 @@ export interface StoreBackup {
    */
   snapshot(options?: SnapshotOptions): Promise<StoreSnapshot>
 }
+
+/** A store that can be copied, or the reason why it cannot. */
+export type BackupPower =
+  | { readonly backup: StoreBackup; readonly refusal?: undefined }
+  | { readonly backup?: undefined; readonly refusal: AvisoError }

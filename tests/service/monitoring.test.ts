@@ -5,15 +5,17 @@ import { startMonitoring, type Monitoring, type MonitoringParts } from '#service
 import type { MonitoringOptions, OpsviewOptions } from '#services/monitoring/options.ts'
 import { monitoringVars, opsviewServer } from '#services/monitoring/settings.ts'
 import { MAX_DATAGRAMS_PER_SECOND } from '#services/monitoring/receive/udp_gate.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { toFetchHandler } from '#shared/handler.ts'
 import { formatMetrics } from '#shared/observe/metrics/open_metrics.ts'
+import { BACKUP_KEY, encodeBackupRecord } from '#shared/retention/backup_record.ts'
 import { createRegistry } from '#shared/observe/metrics/registry.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { encodeTelemetry } from '#shared/observe/telemetry/message.ts'
 import { createOpsviewStandIn } from '../support/opsview.ts'
-import { createManualClock } from '../support/clock.ts'
+import { createManualClock, settle } from '../support/clock.ts'
 import { createSecret } from '#shared/secret.ts'
 
 const MINUTE = 60_000
@@ -52,7 +54,7 @@ function setUp(options: Partial<MonitoringOptions> = {}, parts: Partial<Monitori
     await store.close()
     assert.equal(clock.timers, 0)
   }
-  return { monitoring, clock, metrics, logs, page, close }
+  return { monitoring, store, clock, metrics, logs, page, close }
 }
 
 /** A datagram of 1.x. */
@@ -365,3 +367,23 @@ async function settled(holds: () => boolean): Promise<void> {
   }
   assert.fail('It never came true')
 }
+
+describe('the last backup', () => {
+  it('is told by its time and its size, and not at all before the first', async () => {
+    const { store, clock, page, close } = setUp()
+    await settle()
+    assert.doesNotMatch(await page(), /^aviso_backup/m)
+    const value = encodeBackupRecord({
+      at: '2026-06-10T12:00:00.500Z',
+      revision: '7',
+      sizeBytes: 24_576,
+      sha256: 'ff',
+    })
+    await store.txn({ compare: [], success: [{ kind: 'put', key: toBytes(BACKUP_KEY), value }] })
+    await clock.advance(OPTIONS.pollSeconds * 1_000)
+    const text = await page()
+    assert.match(text, /^aviso_backup_timestamp_seconds 1781092800.5$/m)
+    assert.match(text, /^aviso_backup_size_bytes 24576.0$/m)
+    await close()
+  })
+})

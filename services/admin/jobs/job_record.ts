@@ -8,8 +8,10 @@ import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 
 /** The jobs. */
-export const JOB_NAMES = ['compact', 'clean', 'defragment', 'wipe'] as const
+export const JOB_NAMES = ['compact', 'clean', 'defragment', 'wipe', 'backup'] as const
 export type JobName = (typeof JOB_NAMES)[number]
+/** The jobs that need nothing but options. */
+export type PlainJobName = Exclude<JobName, 'wipe' | 'backup'>
 
 /** Figures and texts of a run, as clients see them. */
 export type JobReport = Readonly<Record<string, unknown>>

@@ -22,6 +22,7 @@ import {
   type JobName,
   type JobRecord,
   type JobReport,
+  type PlainJobName,
 } from './job_record.ts'
 import type { AdminSettings } from './settings.ts'
 
@@ -68,7 +69,7 @@ export interface Jobs {
    *
    * @throws {AvisoError} `ERR_JOB_RUNNING` when it is started by hand while any admin runs it; and what the job throws.
    */
-  run(name: Exclude<JobName, 'wipe'>, options?: JobOptions): Promise<JobReport | SkippedRun>
+  run(name: PlainJobName, options?: JobOptions): Promise<JobReport | SkippedRun>
   /** Runs the given work under the claim of a job. Throws as {@link run}. */
   runWork(name: JobName, options: JobOptions, work: Work): Promise<JobReport | SkippedRun>
   /** The record of each job that has run. */
@@ -150,7 +151,7 @@ export function createJobs(parts: JobsParts): Jobs {
   }
 }
 
-function workOf(name: Exclude<JobName, 'wipe'>, parts: JobsParts, options: JobOptions): Work {
+function workOf(name: PlainJobName, parts: JobsParts, options: JobOptions): Work {
   const { trustClock = false, onProgress = () => undefined } = options
   switch (name) {
     case 'compact':

@@ -1,10 +1,11 @@
 /**
- * The watcher: polls etcd, Kubernetes and the store's history at an interval, and keeps the latest results.
+ * The watcher: polls etcd, Kubernetes, the store's history and its last backup at an interval, and keeps the latest results.
  *
  * @module
  */
 
 import type { Metrics, Reading } from '#shared/observe/metrics/metrics.ts'
+import { readBackupRecord, type BackupRecord } from '#shared/retention/backup_record.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
@@ -55,6 +56,8 @@ export interface Watcher {
 const MAX_EVENTS = 50
 /** Longest time for all reads of the history, because a store that does not answer must not delay the next poll. */
 const HISTORY_LIMIT_MS = 10_000
+/** The same for the one read of the last backup. */
+const BACKUP_LIMIT_MS = 5_000
 
 /** Starts a watcher. Its first poll begins at once. */
 export function startWatcher(parts: WatcherParts): Watcher {
@@ -64,6 +67,7 @@ export function startWatcher(parts: WatcherParts): Watcher {
   let etcd: EtcdHealth | undefined
   let pods: readonly CheckResult[] = []
   let history: readonly Reading[] = []
+  let backup: BackupRecord | undefined
   let looking: Promise<void> | undefined
 
   async function look(): Promise<void> {
@@ -75,13 +79,19 @@ export function startWatcher(parts: WatcherParts): Watcher {
       }),
       lookAtPods(parts).then((results) => (pods = results)),
       lookAtHistory(parts, stop.signal).then((readings) => (history = readings)),
+      lookAtBackup(parts, stop.signal).then((record) => (backup = record ?? backup)),
     ])
   }
   const lookOnce = (): Promise<void> => {
     looking ??= look().finally(() => (looking = undefined))
     return looking
   }
-  registerReadings(parts.metrics, { etcd: () => etcd, growth, history: () => history })
+  registerReadings(parts.metrics, {
+    etcd: () => etcd,
+    growth,
+    history: () => history,
+    backup: () => backup,
+  })
   const first = lookOnce()
   const stopTimer = clock.every(options.pollSeconds * 1_000, () => void lookOnce())
   return {
@@ -135,13 +145,25 @@ async function lookAtHistory(
   return readings
 }
 
+/** The last backup; `undefined` where there is none, or the store does not answer. */
+async function lookAtBackup(
+  { store, clock }: WatcherParts,
+  signal: AbortSignal,
+): Promise<BackupRecord | undefined> {
+  const look = (giveUp: AbortSignal): Promise<BackupRecord | undefined> =>
+    readBackupRecord(store, { signal: giveUp })
+  const late = (): undefined => undefined
+  return runWithin(look, { clock, ms: BACKUP_LIMIT_MS, signal, late }).catch(late)
+}
+
 interface Sources {
   readonly etcd: () => EtcdHealth | undefined
   readonly growth: Growth
   readonly history: () => readonly Reading[]
+  readonly backup: () => BackupRecord | undefined
 }
 
-function registerReadings(metrics: Metrics, { etcd, growth, history }: Sources): void {
+function registerReadings(metrics: Metrics, { etcd, growth, history, backup }: Sources): void {
   const perMember = (value: (member: EtcdMember) => number | boolean | undefined) => () =>
     (etcd()?.members ?? []).flatMap((member) => {
       const reading = value(member)
@@ -211,5 +233,27 @@ function registerReadings(metrics: Metrics, { etcd, growth, history }: Sources):
     help: 'How far back listeners can replay; absent when nothing was ever compacted',
     labels: ['event_type'],
     read: history,
+  })
+  registerBackup(metrics, backup)
+}
+
+function registerBackup(metrics: Metrics, backup: () => BackupRecord | undefined): void {
+  const reading = (value: (record: BackupRecord) => number) => (): readonly Reading[] => {
+    const record = backup()
+    return record === undefined ? [] : [{ value: value(record) }]
+  }
+  metrics.read({
+    kind: 'gauge',
+    name: 'aviso_backup_timestamp_seconds',
+    unit: 'seconds',
+    help: 'When the last backup was begun, in seconds since 1970; absent when none was ever made by `aviso admin backup`',
+    read: reading(({ at }) => Date.parse(at) / 1_000),
+  })
+  metrics.read({
+    kind: 'gauge',
+    name: 'aviso_backup_size_bytes',
+    unit: 'bytes',
+    help: 'Size of the last backup',
+    read: reading(({ sizeBytes }) => sizeBytes),
   })
 }

@@ -41,12 +41,12 @@ export function createHttpTransport({ fetch, watchFetch, clock }: HttpTransportP
   return {
     encodeBytes: encodeBase64,
     ask: (exchange) => ask(fetch, clock, exchange),
-    open: async ({ endpoint, message, token, signal }) => {
+    open: async ({ endpoint, path = '/v3/watch', message, token, signal }) => {
       const connection = new AbortController()
       const stopListening = onAbort([signal], () => connection.abort())
       const request = { headers: headersOf(token), body: JSON.stringify(message), signal: connection.signal }
       try {
-        const response = await watchFetch(`${endpoint}/v3/watch`, request)
+        const response = await watchFetch(`${endpoint}${path}`, request)
         if (response.status === 200) {
           stopListening()
           return { kind: 'done', value: createStream(response, connection, signal) }

@@ -28,10 +28,12 @@ export interface Exchange {
   readonly signals: readonly (AbortSignal | undefined)[]
 }
 
-/** Request for a watch. */
+/** Request for an answer of many messages. */
 export interface StreamRequest {
   readonly endpoint: string
-  /** A `WatchRequest`. */
+  /** As the gateway has it. Default: `/v3/watch`, the only one that gRPC knows here. */
+  readonly path?: string
+  /** A `WatchRequest`, or what the path takes. */
   readonly message: object
   readonly token: string | undefined
   /** Closes the connection, also later. */
