@@ -11,7 +11,9 @@ import { call } from '#shared/client/call.ts'
 import { readAnswer } from '#shared/client/connection.ts'
 import { within } from '#shared/time/deadline.ts'
 import { backUp, type BackupFlags } from './admin_backup.ts'
+import type { RestoreFlags } from './admin_restore.ts'
 import type { CommandContext } from './context.ts'
+import type { ServicesFlags } from './services_store.ts'
 
 /** The task that the command line names. */
 export type AdminTask =
@@ -20,6 +22,8 @@ export type AdminTask =
   | { readonly kind: 'wipe'; readonly stream: string | undefined; readonly options: JobFlags }
   | { readonly kind: 'delete'; readonly id: string }
   | { readonly kind: 'backup'; readonly file: string; readonly options: BackupFlags }
+  | { readonly kind: 'restore'; readonly file: string; readonly options: RestoreFlags }
+  | { readonly kind: 'renew-epoch'; readonly options: ServicesFlags }
 
 /** Flags of the jobs, as commander gives them. */
 export interface JobFlags {
@@ -66,6 +70,11 @@ export async function administrate(task: AdminTask, context: CommandContext): Pr
     }
     case 'backup':
       return backUp(task.file, task.options, context)
+    // Loaded when asked for, because they bring the services' configuration and SQLite, which the client works without.
+    case 'restore':
+      return (await import('./admin_restore.ts')).restore(task.file, task.options, context)
+    case 'renew-epoch':
+      return (await import('./admin_renew_epoch.ts')).renew(task.options, context)
     case 'delete': {
       const path = `/api/v1/admin/notification/${encodeURIComponent(task.id)}`
       return print(await runJob({ path, method: 'DELETE' }, context), context)

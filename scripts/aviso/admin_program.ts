@@ -7,7 +7,9 @@
 import { Option, type Command } from 'commander'
 import type { AdminTask, JobFlags } from './admin.ts'
 import type { BackupFlags } from './admin_backup.ts'
+import type { RestoreFlags } from './admin_restore.ts'
 import type { ConfigFlags } from './config.ts'
+import type { ServicesFlags } from './services_store.ts'
 
 /** Adds `admin` and its commands. Parsing calls `run` once. */
 export function addAdminCommands(
@@ -61,6 +63,23 @@ export function addAdminCommands(
     .action((file: string, flags: ConfigFlags & BackupFlags) =>
       run({ kind: 'backup', file, options: flags }, flags),
     )
+  withServices(command('restore', 'put a backup in place of the embedded store, while no service runs'))
+    .argument('<file>', 'a file of "aviso admin backup"; for a snapshot of etcd the lines to run are printed')
+    .option('--data <folder>', 'folder of the embedded store (default: as the services have it)')
+    .action((file: string, flags: ConfigFlags & RestoreFlags) =>
+      run({ kind: 'restore', file, options: flags }, flags),
+    )
+  withServices(command('renew-epoch', 'refuse all positions of a store that was restored with its own tools'))
+    .option('--store <url>', 'the store, as npm start takes it (default: as the services have it)')
+    .option('--data <folder>', 'folder of the embedded store (default: as the services have it)')
+    .action((flags: ConfigFlags & ServicesFlags) => run({ kind: 'renew-epoch', options: flags }, flags))
+}
+
+/** Options of commands that read the services' configuration. */
+function withServices(command: Command): Command {
+  return command
+    .option('--services-config <file>', "the services' configuration (default: wrangler-like.config.json)")
+    .option('--env <name>', "overlay env.<name> of the services' configuration")
 }
 
 interface Confirmation {

@@ -29,7 +29,8 @@ export interface ServeOptions {
   readonly acceptLoss?: boolean
 }
 
-const DEFAULT_CONFIG_FILE = 'wrangler-like.config.json'
+/** The services' configuration, in the working folder. */
+export const DEFAULT_CONFIG_FILE = 'wrangler-like.config.json'
 
 /** The launcher's command line. @param runtime Name in the usage text, such as `node`. */
 export function createServeProgram(runtime: string): Command {

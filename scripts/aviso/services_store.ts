@@ -1,0 +1,105 @@
+/**
+ * Opens a store as the services would, for commands that work on it while no service runs: with their configuration, their folder and their
+ * credentials.
+ *
+ * @module
+ */
+
+import { readStoreCredentials } from '#services/system/store_credentials.ts'
+import { DEV_DEFAULTS, type Config } from '#services/system/settings.ts'
+import { ClientError, EXIT_FAILURE, EXIT_USAGE } from '#shared/client/client_error.ts'
+import { isAvisoError } from '#shared/errors.ts'
+import type { Logger } from '#shared/logger.ts'
+import { detectPlatform } from '#shared/runtime/detect.ts'
+import type { Platform } from '#shared/runtime/runtime.ts'
+import { createSecretReader } from '#shared/secret.ts'
+import type { OpenStoreParts } from '#shared/store/open/open.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { DEFAULT_CONFIG_FILE, resolveConfig } from '../serve/options.ts'
+import { createSecretFiles } from '../serve/secret_files.ts'
+import { secretNames } from '../serve/secret_names.ts'
+import type { Output } from './output.ts'
+
+/** Flags that name the services' configuration, as `npm start` takes them. */
+export interface ServicesFlags {
+  readonly servicesConfig?: string
+  readonly env?: string
+  readonly store?: string
+  readonly data?: string
+}
+
+/** A store that is not opened yet. */
+export interface NamedStore {
+  readonly address: string
+  readonly parts: OpenStoreParts
+}
+
+/** Runs work on the machine's store. @throws {ClientError} for every `AvisoError`: exit code 2 for what can be put right, else 1. */
+export async function explained<Value>(work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (!isAvisoError(cause)) throw cause
+    const isUsage = cause.code === 'ERR_CONFIG' || cause.code === 'ERR_READ_ONLY'
+    throw new ClientError(cause.message, { exitCode: isUsage ? EXIT_USAGE : EXIT_FAILURE, cause })
+  }
+}
+
+/**
+ * The store that the services' configuration and the flags name.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` for a configuration that cannot be read, and for a missing secret.
+ */
+export async function nameStore(flags: ServicesFlags, output: Output): Promise<NamedStore> {
+  const platform = await detectPlatform()
+  const config = await readConfig(flags, platform)
+  const secrets = createSecretFiles(platform.environment, platform.readText)
+  await secrets.read(secretNames({ ...config.vars, identity: undefined, policy: undefined }))
+  const credentials = readStoreCredentials(config.vars, createSecretReader(secrets.environment))
+  return { address: config.vars.store, parts: toParts(platform, config.dev.data, output, credentials) }
+}
+
+/** The folder of the embedded store: that of the flag, of the services' configuration, or the usual one. */
+export async function dataFolderOf(flags: ServicesFlags): Promise<string> {
+  if (flags.data !== undefined) return flags.data
+  if (flags.servicesConfig === undefined && flags.env === undefined) {
+    const platform = await detectPlatform()
+    const found = await platform.readText(DEFAULT_CONFIG_FILE).catch(() => undefined)
+    if (found === undefined) return DEV_DEFAULTS.data
+  }
+  return (await readConfig(flags, await detectPlatform())).dev.data
+}
+
+/** The parts of a store without credentials. */
+export async function plainParts(dataFolder: string, output: Output): Promise<OpenStoreParts> {
+  return toParts(await detectPlatform(), dataFolder, output, {})
+}
+
+function readConfig(flags: ServicesFlags, platform: Platform): Promise<Config> {
+  const { servicesConfig = DEFAULT_CONFIG_FILE, env, store, data } = flags
+  return resolveConfig(
+    {
+      services: [],
+      config: servicesConfig,
+      ...(env !== undefined && { env }),
+      ...(store !== undefined && { store }),
+      ...(data !== undefined && { data }),
+    },
+    platform.readText,
+  )
+}
+
+function toParts(
+  platform: Platform,
+  dataFolder: string,
+  output: Output,
+  credentials: Pick<OpenStoreParts, 'auth' | 'bearer'>,
+): OpenStoreParts {
+  return { platform, dataFolder, clock: systemClock, logger: loggerOf(output), ...credentials }
+}
+
+/** What the store says, for the user of a command. */
+function loggerOf(output: Output): Logger {
+  const levels = { debug: 'DEBUG', info: 'DEBUG', warn: 'WARNING', error: 'WARNING' } as const
+  return (level, message) => output.log(levels[level], message)
+}

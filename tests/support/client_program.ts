@@ -1,0 +1,52 @@
+/**
+ * The client program as a child process: `scripts/aviso.ts` with arguments, in a folder of its own.
+ *
+ * @module
+ */
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+
+const PROGRAM = fileURLToPath(new URL('../../scripts/aviso.ts', import.meta.url))
+
+/** What became of a run. */
+export interface ClientRun {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** How to run it. */
+export interface ClientOptions {
+  /** Home and working folder, so that nothing of the machine's user counts. */
+  readonly home: string
+  /** Address of the service. */
+  readonly url?: string
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** Runs the program to its end. */
+export async function runClient(
+  argv: readonly string[],
+  { home, url, environment = {} }: ClientOptions,
+): Promise<ClientRun> {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, ...argv], {
+    cwd: home,
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: home,
+      NO_COLOR: '1',
+      ...(url !== undefined && { AVISO_BASE_URL: url }),
+      ...environment,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk) => (stdout += String(chunk)))
+  child.stderr.on('data', (chunk) => (stderr += String(chunk)))
+  await once(child, 'close')
+  return { code: child.exitCode, stdout, stderr }
+}
