@@ -11,6 +11,7 @@ import { call } from '#shared/client/call.ts'
 import { readAnswer } from '#shared/client/connection.ts'
 import { within } from '#shared/time/deadline.ts'
 import { backUp, type BackupFlags } from './admin_backup.ts'
+import type { MigrateFlags } from './admin_migrate.ts'
 import type { RestoreFlags } from './admin_restore.ts'
 import type { CommandContext } from './context.ts'
 import type { ServicesFlags } from './services_store.ts'
@@ -24,6 +25,7 @@ export type AdminTask =
   | { readonly kind: 'backup'; readonly file: string; readonly options: BackupFlags }
   | { readonly kind: 'restore'; readonly file: string; readonly options: RestoreFlags }
   | { readonly kind: 'renew-epoch'; readonly options: ServicesFlags }
+  | { readonly kind: 'migrate'; readonly options: MigrateFlags }
 
 /** Flags of the jobs, as commander gives them. */
 export interface JobFlags {
@@ -75,6 +77,8 @@ export async function administrate(task: AdminTask, context: CommandContext): Pr
       return (await import('./admin_restore.ts')).restore(task.file, task.options, context)
     case 'renew-epoch':
       return (await import('./admin_renew_epoch.ts')).renew(task.options, context)
+    case 'migrate':
+      return (await import('./admin_migrate.ts')).migrate(task.options, context)
     case 'delete': {
       const path = `/api/v1/admin/notification/${encodeURIComponent(task.id)}`
       return print(await runJob({ path, method: 'DELETE' }, context), context)

@@ -7,6 +7,7 @@
 import { Option, type Command } from 'commander'
 import type { AdminTask, JobFlags } from './admin.ts'
 import type { BackupFlags } from './admin_backup.ts'
+import type { MigrateFlags } from './admin_migrate.ts'
 import type { RestoreFlags } from './admin_restore.ts'
 import type { ConfigFlags } from './config.ts'
 import type { ServicesFlags } from './services_store.ts'
@@ -73,6 +74,14 @@ export function addAdminCommands(
     .option('--store <url>', 'the store, as npm start takes it (default: as the services have it)')
     .option('--data <folder>', 'folder of the embedded store (default: as the services have it)')
     .action((flags: ConfigFlags & ServicesFlags) => run({ kind: 'renew-epoch', options: flags }, flags))
+  withServices(command('migrate', 'copy a store with its history into an empty one, while no service runs'))
+    .requiredOption(
+      '--from <url>',
+      'the store to copy: embedded: | http://host:2379[,…] | grpc://host:2379[,…]',
+    )
+    .requiredOption('--to <url>', 'the empty store')
+    .option('--data <folder>', 'folder of the embedded one of both (default: as the services have it)')
+    .action((flags: ConfigFlags & MigrateFlags) => run({ kind: 'migrate', options: flags }, flags))
 }
 
 /** Options of commands that read the services' configuration. */
