@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import { toText } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { EPOCH_KEY } from '#shared/journal/journal.ts'
+import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import type { KeyValue, Revision, Store } from '#shared/store/store.ts'
 import { keysAt } from './source.ts'
 

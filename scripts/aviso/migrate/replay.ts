@@ -9,7 +9,7 @@
 
 import { compareBytes, toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { EPOCH_KEY } from '#shared/journal/journal.ts'
+import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import type { LeaseSeconds } from '#shared/store/open/leases.ts'
 import {
   MAX_TXN_BYTES,
