@@ -321,7 +321,7 @@ describe('watchGateway() in silence', () => {
     open.push(server)
     const clock = createManualClock()
     const reading = read(await openOver([server], clock))
-    await eventually('the watch is read', () => silent && clock.timers === 1)
+    await eventually('the watch is read', () => clock.intervals === 1 && clock.timers === 1)
     await clock.advance(2_000)
     await eventually('the member is asked', () => server.count('/v3/kv/range') === 1)
     await clock.advance(2_000)
