@@ -6,7 +6,7 @@
 
 import { toText } from '#shared/bytes/bytes.ts'
 import { createLineSplitter } from '#shared/bytes/lines.ts'
-import { ClientError, reasonOf } from '#shared/client/client_error.ts'
+import { ClientError, EXIT_USAGE, reasonOf } from '#shared/client/client_error.ts'
 import { call } from '#shared/client/call.ts'
 import { readAnswer } from '#shared/client/connection.ts'
 import { within } from '#shared/time/deadline.ts'
@@ -72,17 +72,36 @@ export async function administrate(task: AdminTask, context: CommandContext): Pr
     }
     case 'backup':
       return backUp(task.file, task.options, context)
-    // Loaded when asked for, because they bring the services' configuration and SQLite, which the client works without.
+    case 'restore':
+    case 'renew-epoch':
+    case 'migrate':
+      return workOnStore(task, context)
+    case 'delete': {
+      const path = `/api/v1/admin/notification/${encodeURIComponent(task.id)}`
+      return print(await runJob({ path, method: 'DELETE' }, context), context)
+    }
+  }
+}
+
+/** Tasks that work on a store without a service. */
+type StoreTask = Extract<AdminTask, { readonly kind: 'restore' | 'renew-epoch' | 'migrate' }>
+
+/** Loads what a task needs when it is asked for: the services' configuration and SQLite, which the client works without. */
+async function workOnStore(task: StoreTask, context: CommandContext): Promise<void> {
+  if (!('withResolvers' in Promise))
+    throw new ClientError(
+      `aviso admin ${task.kind} opens the store itself, for which it needs Node 22.18 or newer`,
+      {
+        exitCode: EXIT_USAGE,
+      },
+    )
+  switch (task.kind) {
     case 'restore':
       return (await import('./admin_restore.ts')).restore(task.file, task.options, context)
     case 'renew-epoch':
       return (await import('./admin_renew_epoch.ts')).renew(task.options, context)
     case 'migrate':
       return (await import('./admin_migrate.ts')).migrate(task.options, context)
-    case 'delete': {
-      const path = `/api/v1/admin/notification/${encodeURIComponent(task.id)}`
-      return print(await runJob({ path, method: 'DELETE' }, context), context)
-    }
   }
 }
 

@@ -54,9 +54,13 @@ export function sendBackup(parts: BackupStreamParts): BackupStream {
   let stopWaiting: () => void = () => undefined
   const stopLimit = clock.after(TRANSFER_LIMIT_MS, () => cutOff('The receiver took too long'))
 
+  const onStop = (): void => cutOff('The service is stopping')
+  parts.signal.addEventListener('abort', onStop)
+
   function end(): void {
     stopWaiting()
     stopLimit()
+    parts.signal.removeEventListener('abort', onStop)
   }
   function cutOff(reason: string): void {
     const error = new AvisoError('ERR_CONFLICT', `${reason}, so the backup was given up: begin it again`)
@@ -119,7 +123,6 @@ async function* makeFrames(
     const sum = newSha256()
     let sent = 0
     for await (const bytes of snapshot.bytes) {
-      if (signal.aborted) throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The service is stopping')
       if (bytes.length === 0) continue
       sum.update(bytes)
       yield frameLine({ bytes: bytes.length })

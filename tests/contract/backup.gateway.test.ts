@@ -12,9 +12,12 @@ import type { StoreBackup, StoreSnapshot } from '#shared/store/maintenance.ts'
 import type { Store } from '#shared/store/store.ts'
 import { createSecret } from '#shared/secret.ts'
 import { systemClock } from '#shared/time/clock.ts'
+import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { findEtcdctl } from '../../scripts/etcd/binary.ts'
 import { outputOf } from '../../scripts/run_command.ts'
+import { runClient, type ClientRun } from '../support/client_program.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
+import { temporaryFolder } from '../support/server.ts'
 import { rejects } from './store_support.ts'
 
 const PARTS = { clock: systemClock, logger: silentLogger, dataFolder: '' }
@@ -137,6 +140,61 @@ describe('createGatewayBackup() on three members', { skip: await etcdMissing() }
     await snapshot.release()
   })
 })
+
+describe('an etcd that has users', { skip: await etcdMissing() }, () => {
+  it('is copied by a user with the role root, and gets a new epoch by any that may write', async (context) => {
+    const etcd = await startTestEtcd()
+    context.after(() => etcd.close())
+    const [url = ''] = etcd.endpoints
+    await addUsers(url)
+    const platform = await detectPlatform()
+    const copyAs = async (name: string, password: string): Promise<number> => {
+      const parts = { ...PARTS, platform, auth: { name, password: createSecret(password) } }
+      const store = await openStore(url, parts)
+      const { backup } = await openBackup(url, store, parts)
+      await store.close()
+      assert.ok(backup !== undefined)
+      const snapshot = await backup.snapshot()
+      return (await allOf(snapshot)).length - snapshot.sizeBytes
+    }
+    assert.equal(await copyAs('root', 'r'), 0)
+    await assert.rejects(copyAs('aviso', 'right'), /vars.storeUser and its roles/)
+
+    const home = await temporaryFolder(context)
+    const vars = { store: url, storeUser: { name: 'aviso', passwordEnv: 'ETCD_PASSWORD' } }
+    const config = { ...configFile, vars: { ...configFile.vars, ...vars } }
+    await writeFile(join(home, 'services.json'), JSON.stringify(config))
+    const renew = (environment: Record<string, string>): Promise<ClientRun> =>
+      runClient(['admin', 'renew-epoch', '--services-config', 'services.json'], { home, environment })
+    const missing = await renew({})
+    assert.deepEqual([missing.code, /ETCD_PASSWORD/.test(missing.stderr)], [2, true], missing.stderr)
+    const wrong = await renew({ ETCD_PASSWORD: 'wrong' })
+    assert.deepEqual([wrong.code, /refuses us/.test(wrong.stderr)], [1, true], wrong.stderr)
+    const first = await renew({ ETCD_PASSWORD: 'right' })
+    assert.deepEqual([first.code, /It had none/.test(first.stdout)], [0, true], first.stderr)
+    await writeFile(join(home, 'password'), 'right\n')
+    const second = await renew({ ETCD_PASSWORD_FILE: join(home, 'password') })
+    const [, epoch = ''] = /: ([\w-]+), at/.exec(first.stdout) ?? []
+    assert.match(second.stdout, new RegExp(`It was ${epoch}`))
+  })
+})
+
+async function addUsers(url: string): Promise<void> {
+  const ask = async (path: string, body: object): Promise<void> => {
+    const response = await fetch(`${url}/v3/auth/${path}`, { method: 'POST', body: JSON.stringify(body) })
+    assert.equal(response.status, 200, path)
+    await response.body?.cancel()
+  }
+  await ask('user/add', { name: 'root', password: 'r' })
+  await ask('role/add', { name: 'root' })
+  await ask('user/grant', { user: 'root', role: 'root' })
+  await ask('user/add', { name: 'aviso', password: 'right' })
+  await ask('role/add', { name: 'aviso' })
+  const perm = { permType: 'READWRITE', key: btoa('/'), range_end: btoa('0') }
+  await ask('role/grant', { name: 'aviso', perm })
+  await ask('user/grant', { user: 'aviso', role: 'aviso' })
+  await ask('enable', {})
+}
 
 describe('openBackup()', () => {
   it('refuses a relay and a store in memory, and says why', async () => {

@@ -112,7 +112,7 @@ describe('backups over HTTP', () => {
     assert.equal(jobs.backup.state, 'failed')
   })
 
-  for (const leave of ['stops', 'leaves', 'takes too long'] as const) {
+  for (const leave of ['stops', 'leaves', 'takes too long', 'waits while the service stops'] as const) {
     it(`gives the copy back when its receiver ${leave}`, async () => {
       const clock = createManualClock()
       const backups = scripted(leave === 'takes too long' ? endless : once)
@@ -134,10 +134,12 @@ describe('backups over HTTP', () => {
         }, /took too long/)
         assert.equal(Math.round((clock.monotonic() - begun) / 3_600_000), 4)
       }
+      if (leave === 'waits while the service stops') await service.close()
       await settle()
       assert.deepEqual(backups.released, ['released'])
       if (leave === 'stops') await assert.rejects(reader.read(), /The receiver stopped/)
       assert.equal(clock.timers, 0)
+      if (leave === 'waits while the service stops') return
       const again = await toFetchHandler(service.handle)(request())
       assert.equal(again.status, 200, 'the next backup begins')
       await again.body?.cancel()
