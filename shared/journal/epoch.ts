@@ -8,7 +8,7 @@
 import { AvisoError } from '#shared/errors.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { CallOptions, KeyValue, OperationResult, Revision, Store } from '#shared/store/store.ts'
-import { EPOCH_KEY, isRenewedEpoch, renewedEpoch } from '#shared/store/epoch_key.ts'
+import { EPOCH_KEY, isRenewedEpoch, MIGRATION_UNDER_WAY, renewedEpoch } from '#shared/store/epoch_key.ts'
 
 /** A cursor is `epoch.revision.index` and stands in URLs and headers. */
 const EPOCH = /^[\w-]{1,64}$/
@@ -75,8 +75,16 @@ export function onlyKey(result: OperationResult | undefined): KeyValue | undefin
 
 function toEpoch({ value, modRevision }: KeyValue): Epoch {
   const epoch = toText(value)
+  if (epoch === MIGRATION_UNDER_WAY) throw halfMigrated()
   if (!EPOCH.test(epoch)) throw unusable()
   return { epoch, revision: modRevision, isRenewed: isRenewedEpoch(epoch) }
+}
+
+function halfMigrated(): AvisoError {
+  return new AvisoError(
+    'ERR_STORE_PROTOCOL',
+    'This store is the target of a migration that is under way or was interrupted: wait, or empty the store and migrate again',
+  )
 }
 
 function unusable(): AvisoError {

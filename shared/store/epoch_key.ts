@@ -11,6 +11,9 @@ export const EPOCH_KEY = '/_aviso/epoch'
 /** An epoch that took the place of a lost one begins with this. So numbers of what was lost are not given out again. */
 const RENEWED = 'r-'
 
+/** Stands in the place of an epoch while a store is the target of a migration. No service starts on such a store. */
+export const MIGRATION_UNDER_WAY = 'a migration is under way: not an epoch'
+
 /** The value of an epoch that takes the place of a lost one. @param random 128 random bits as text. */
 export function renewedEpoch(random: string): string {
   return RENEWED + random

@@ -9,7 +9,7 @@
 
 import { compareBytes, toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
+import { EPOCH_KEY, MIGRATION_UNDER_WAY } from '#shared/store/epoch_key.ts'
 import type { LeaseSeconds } from '#shared/store/open/leases.ts'
 import {
   MAX_TXN_BYTES,
@@ -26,7 +26,7 @@ import { createRevisionMap, type RevisionMap } from './revision_map.ts'
 import { keysAt, revisionsOf, writesAt, type SourceBounds } from './source.ts'
 
 /** No service takes this for an epoch. */
-const NO_EPOCH_YET = toBytes('a migration is under way: not an epoch')
+const NO_EPOCH_YET = toBytes(MIGRATION_UNDER_WAY)
 const EPOCH = toBytes(EPOCH_KEY)
 /** Bytes of one transaction: the guard and the fields of its operations take the rest. */
 const CHUNK_BYTES = MAX_TXN_BYTES - 64 * MAX_TXN_OPERATIONS

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
 import { readOrCreateEpoch, renewEpoch } from '#shared/journal/epoch.ts'
-import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
+import { EPOCH_KEY, MIGRATION_UNDER_WAY } from '#shared/store/epoch_key.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../../../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -28,6 +28,17 @@ describe('readOrCreateEpoch()', () => {
     }
     assert.deepEqual(await readOrCreateEpoch(late, () => 'loser'), await readOrCreateEpoch(store, () => 'x'))
     assert.equal((await readOrCreateEpoch(store, () => 'x')).epoch, 'winner')
+  })
+
+  it('refuses the target of a migration that did not end, and says what to do', async () => {
+    const store = createMemoryStore({ clock: systemClock })
+    const put = { kind: 'put', key: toBytes(EPOCH_KEY), value: toBytes(MIGRATION_UNDER_WAY) } as const
+    await store.txn({ compare: [], success: [put] })
+    await assert.rejects(
+      readOrCreateEpoch(store, () => 'x'),
+      (error) =>
+        isAvisoError(error, 'ERR_STORE_PROTOCOL') && /empty the store and migrate again/.test(error.message),
+    )
   })
 
   it('refuses a value that would break cursors', async () => {
