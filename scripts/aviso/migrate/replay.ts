@@ -7,9 +7,9 @@
  * @module
  */
 
-import { compareBytes, toBytes } from '#shared/bytes/bytes.ts'
+import { compareBytes, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { EPOCH_KEY, MIGRATION_UNDER_WAY } from '#shared/store/epoch_key.ts'
+import { EPOCH_KEY, isRenewedEpoch, MIGRATION_UNDER_WAY, renewedEpoch } from '#shared/store/epoch_key.ts'
 import type { LeaseSeconds } from '#shared/store/open/leases.ts'
 import {
   MAX_TXN_BYTES,
@@ -83,7 +83,7 @@ export async function replay(parts: ReplayParts): Promise<Replayed> {
     map,
     head: writer.head(),
     finish: async () => {
-      if (!isExact) await writer.release(parts.random(), await isRenewed(source))
+      if (!isExact) await writer.release(await newEpoch(source, parts.random))
     },
   }
 }
@@ -141,8 +141,8 @@ interface Writer {
   commit(operations: readonly StoreOperation[]): Promise<void>
   /** Takes the epoch's place, so that no service uses the target. @param epoch Revision of the epoch that is there. */
   hold(epoch: Revision): Promise<void>
-  /** Writes the epoch. @param isRenewed Whether services have to take it for one that follows another. */
-  release(epoch: string, isRenewed: boolean): Promise<void>
+  /** Writes the epoch. */
+  release(epoch: string): Promise<void>
 }
 
 function createWriter(target: Store, first: Revision): Writer {
@@ -168,21 +168,14 @@ function createWriter(target: Store, first: Revision): Writer {
       await commit([{ kind: 'put', key: EPOCH, value: NO_EPOCH_YET }])
       guardBy(head)
     },
-    release: async (epoch, isRenewed) => {
-      if (!isRenewed) {
-        // A second version of the key would say that something was lost, and numbers would go on at the next billion.
-        await commit([{ kind: 'delete', range: { key: EPOCH } }])
-        guardBy(0n)
-      }
-      await commit([{ kind: 'put', key: EPOCH, value: toBytes(epoch) }])
-    },
+    release: (epoch) => commit([{ kind: 'put', key: EPOCH, value: toBytes(epoch) }]),
   }
 }
 
-/** Whether the source has lost something once, and numbers may still have to jump. */
-async function isRenewed(source: Store): Promise<boolean> {
+/** The epoch of the target. If that of the source says that something was lost, numbers may still have to jump. */
+async function newEpoch(source: Store, random: () => string): Promise<string> {
   const [kv] = (await source.range({ key: EPOCH })).kvs
-  return kv !== undefined && kv.version > 1n
+  return kv !== undefined && isRenewedEpoch(toText(kv.value)) ? renewedEpoch(random()) : random()
 }
 
 /** Leases of the target, by those of the source; 0n for one that has ended. */

@@ -96,7 +96,7 @@ describe('replay()', () => {
     const target = newStore()
     await (await run(source, target)).finish()
     const epoch = await readEpoch(target)
-    assert.deepEqual([epoch?.epoch, epoch?.isRenewed], ['new-epoch', true])
+    assert.deepEqual([epoch?.epoch, epoch?.isRenewed], ['r-new-epoch', true])
   })
 
   it('leaves a target that no service takes where it is interrupted, and refuses to go on there', async () => {
