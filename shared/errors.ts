@@ -234,6 +234,20 @@ export class HistoryCompacted extends AvisoError {
   }
 }
 
+/** A stretch of the history cannot be read, because it is damaged on disk. Everything before it was read. */
+export class HistoryDamaged extends AvisoError {
+  /** First revision that is lost. */
+  readonly from: bigint
+  /** First revision behind the damage. */
+  readonly next: bigint
+
+  constructor(message: string, { from, next }: { from: bigint; next: bigint }, cause?: unknown) {
+    super('ERR_STORE_DAMAGED', message, { cause })
+    this.from = from
+    this.next = next
+  }
+}
+
 /** The oldest revision that can still be read, according to an error; `undefined` when the error does not report one. */
 export function oldestRevisionOf(error: unknown): bigint | undefined {
   return error instanceof HistoryCompacted ? error.oldest : undefined

@@ -1,7 +1,7 @@
 /** The file of the embedded store, seen from the launcher: one process has it, and a damaged one is not used. */
 
 import assert from 'node:assert/strict'
-import { copyFile, open } from 'node:fs/promises'
+import { copyFile, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { flight } from '../support/notifications.ts'
@@ -67,6 +67,38 @@ describe('the file of the embedded store', () => {
       data,
       /ended with 2:\n[^]*aviso\.sqlite is damaged or no database: restore a backup with "aviso admin restore FILE", or move it away/,
     )
+  })
+
+  it('tells a listener of the one notification in it that is damaged, and serves all others', async (context) => {
+    const data = await temporaryFolder(context)
+    const first = await startServer({ arguments: ['--data', data] })
+    await eventually('ready', async () => (await fetch(`${first.url}/ready`)).status === 200)
+    for (const number of [1, 2, 3]) await publish(first.url, number)
+    assert.equal(await first.stop(), 0)
+    const file = join(data, 'aviso.sqlite')
+    const bytes = await readFile(file)
+    // The payload of the second one, and not its key.
+    const place = bytes.indexOf('AZ2Landed')
+    assert.ok(place > 0)
+    bytes[place + 'AZ2'.length] = 'l'.charCodeAt(0)
+    await writeFile(file, bytes)
+    const server = await startServer({ arguments: ['--data', data] })
+    try {
+      await eventually('ready', async () => (await fetch(`${server.url}/ready`)).status === 200)
+      const listen = async (query: string) =>
+        readEvents(await fetch(`${server.url}/api/v1/watch?event=flight&${query}`))
+      const events = await listen('from_id=1')
+      await events.next(({ data: text }) => text.includes('flight@1"'))
+      const gap = await events.next(({ event }) => event === 'gap')
+      await events.close()
+      const { oldest_position: position } = JSON.parse(gap.data) as { oldest_position: string }
+      const rest = await listen(`from=${position}`)
+      await rest.next(({ data: text }) => text.includes('flight@3"'))
+      await rest.close()
+      assert.match(server.output(), /AZ2\\" at revision \d+ is damaged/)
+    } finally {
+      await server.stop()
+    }
   })
 
   it('is not used when an older copy was put back, unless the loss is accepted: then places of before are refused', async (context) => {

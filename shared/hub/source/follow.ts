@@ -6,7 +6,7 @@
  * @module
  */
 
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { AvisoError, HistoryDamaged, isAvisoError } from '#shared/errors.ts'
 import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import { compareBytes, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { KeyRange, Revision, Store, StoreEvent, WatchMessage } from '#shared/store/store.ts'
@@ -72,7 +72,7 @@ interface Progress {
  * connection. It resumes after the revision of the last event, or of a progress message of the same connection. It never resumes at a
  * revision from another connection or a response header, because that may be ahead of what this connection has delivered.
  *
- * @throws {AvisoError} `ERR_HISTORY_COMPACTED` and `ERR_EPOCH_CHANGED`, because the iteration cannot go on without a gap. After any other
+ * @throws {AvisoError} `ERR_HISTORY_COMPACTED`, `ERR_EPOCH_CHANGED` and {@link HistoryDamaged}, because the iteration cannot go on without a gap. After any other
  *   error it tries again, for ever.
  */
 export async function* followStore(request: FollowRequest): AsyncGenerator<WatchMessage, void, undefined> {
@@ -103,6 +103,7 @@ export async function* followStore(request: FollowRequest): AsyncGenerator<Watch
     } catch (error) {
       if (signal.aborted) return
       if (isAvisoError(error, 'ERR_HISTORY_COMPACTED', 'ERR_EPOCH_CHANGED')) throw error
+      if (error instanceof HistoryDamaged) throw error
       code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
       reason = isAvisoError(error) ? error.message : 'unknown'
     }

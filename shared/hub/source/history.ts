@@ -10,7 +10,7 @@
  * @module
  */
 
-import { HistoryCompacted, oldestRevisionOf, type AvisoError } from '#shared/errors.ts'
+import { HistoryCompacted, HistoryDamaged, oldestRevisionOf, type AvisoError } from '#shared/errors.ts'
 import type { Revision } from '#shared/store/store.ts'
 import { createHistoryPages, type Page } from './history_pages.ts'
 import { startReader, type HistoryParts, type HistoryReader, type HistoryWaiter } from './history_reader.ts'
@@ -36,19 +36,22 @@ export interface History {
   reset(error: AvisoError): void
 }
 
+/** Damages that are remembered. One that is forgotten is found again by the next reader. */
+const MAX_DAMAGES = 1_000
+
 export function createHistory(parts: HistoryParts): History {
   const { ring, clock } = parts
   const pages = createHistoryPages(HISTORY_CACHE_BYTES)
   const readers = new Set<HistoryReader>()
   /** Streams that wait for a free reader. */
   const queue = new Set<HistoryWaiter>()
-  /** The oldest revision that can be read, as far as the store has said. */
-  let oldest: Revision = 1n
+  const losses = createLosses()
 
   function request(waiter: HistoryWaiter): void {
     const { next } = waiter
     if (next >= ring.floor || pages.find(next) !== undefined) return waiter.resume()
-    if (next < oldest) return waiter.fail(compacted(oldest))
+    const behind = losses.behind(next)
+    if (behind !== undefined) return waiter.fail(compacted(behind))
     const reader = readerFor(next)
     if (reader !== undefined) return reader.add(waiter)
     if (readers.size >= HISTORY_READERS) releaseIdle(HISTORY_CONTENDED_HOLD_MS)
@@ -66,10 +69,10 @@ export function createHistory(parts: HistoryParts): History {
     return nearest
   }
 
-  /** The revision where a reader to `next` begins: a little before it, but not inside a known page. */
+  /** The revision where a reader to `next` begins: a little before it, but not inside a known page, or in front of known damage. */
   function beginningFor(next: Revision): Revision {
     const aligned = next - (next % HISTORY_ALIGNMENT)
-    let from = aligned > oldest ? aligned : oldest
+    let from = losses.clear(aligned, next)
     for (let page = pages.find(from); page !== undefined; page = pages.find(from)) from = page.through + 1n
     return from
   }
@@ -89,10 +92,9 @@ export function createHistory(parts: HistoryParts): History {
   /** Handles the end of a reader: for the streams that wait for it, and for the streams that wait for its place. */
   function onEnd(reader: HistoryReader, error?: unknown): void {
     readers.delete(reader)
-    const told = oldestRevisionOf(error)
-    if (told !== undefined && told > oldest) oldest = told
-    // Compaction ends the reader. Waiters that need no compacted revision can still be served by another reader.
-    const isFinal = error !== undefined && (told === undefined || told <= reader.through + 1n)
+    losses.note(error)
+    // Compaction and damage end the reader. Waiters that need no compacted revision can still be served by another reader.
+    const isFinal = error !== undefined && !isPassable(error, reader.through + 1n)
     const left = reader.stop()
     // The queued waiters come first, because the waiters of this reader have had their turn.
     requestQueued()
@@ -134,10 +136,62 @@ export function createHistory(parts: HistoryParts): History {
       readers.clear()
       queue.clear()
       pages.clear()
-      oldest = 1n
+      losses.forget()
       for (const waiter of waiters) waiter.fail(error)
     },
   }
+}
+
+/** What of the history cannot be read, as far as the store has said. */
+interface Losses {
+  /** Takes what ended a reader. */
+  note(error: unknown): void
+  /** The first revision that can be read behind a revision that cannot. `undefined` where it can. */
+  behind(revision: Revision): Revision | undefined
+  /** The first revision from `from` on with nothing lost between it and `to`. */
+  clear(from: Revision, to: Revision): Revision
+  forget(): void
+}
+
+function createLosses(): Losses {
+  /** What is older is compacted. */
+  let oldest: Revision = 1n
+  /** Damage, by its first revision. */
+  const damages = new Map<Revision, HistoryDamaged>()
+  const noteDamage = (damage: HistoryDamaged): void => {
+    damages.set(damage.from, damage)
+    const [first] = damages.keys()
+    if (damages.size > MAX_DAMAGES && first !== undefined) damages.delete(first)
+  }
+  return {
+    note: (error) => {
+      oldest = later(oldest, oldestRevisionOf(error) ?? 1n)
+      if (error instanceof HistoryDamaged) noteDamage(error)
+    },
+    behind: (revision) =>
+      revision < oldest
+        ? oldest
+        : [...damages.values()].find(({ from, next }) => from <= revision && revision < next)?.next,
+    clear: (from, to) =>
+      [...damages.values()]
+        .filter(({ next }) => next <= to)
+        .reduce((latest, { next }) => later(latest, next), later(from, oldest)),
+    forget: () => {
+      oldest = 1n
+      damages.clear()
+    },
+  }
+}
+
+function later(one: Revision, other: Revision): Revision {
+  return one > other ? one : other
+}
+
+/** Whether those who need nothing of what is lost can be served by another reader. @param next What the reader was about to read. */
+function isPassable(error: unknown, next: Revision): boolean {
+  if (error instanceof HistoryDamaged) return true
+  const oldest = oldestRevisionOf(error)
+  return oldest !== undefined && oldest > next
 }
 
 function compacted(oldest: Revision): HistoryCompacted {

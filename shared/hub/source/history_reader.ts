@@ -4,6 +4,7 @@
  * @module
  */
 
+import { HistoryDamaged } from '#shared/errors.ts'
 import { onNextTurn } from '#shared/time/turn.ts'
 import type { KeyRange, Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -141,14 +142,14 @@ export function startReader(request: ReaderRequest): HistoryReader {
     isCutting = true
     onNextTurn(() => {
       isCutting = false
-      if (stop.signal.aborted) return
       for (const waiter of waiters) if (waiter.next <= through) return cut()
     })
   }
 
   /** Makes a page of the revisions read so far, and resumes the waiters that need it. */
-  function cut(): void {
-    if (through < next) return
+  function cut(to = through): void {
+    through = to
+    if (stop.signal.aborted || through < next) return
     pages.add(next, through, entries)
     next = through + 1n
     entries = []
@@ -160,6 +161,8 @@ export function startReader(request: ReaderRequest): HistoryReader {
   }
 
   const end = (error?: unknown): void => {
+    // What lies before a damaged revision is served.
+    if (error instanceof HistoryDamaged) cut(error.from - 1n)
     if (!stop.signal.aborted) request.onEnd(reader, error)
   }
   run().then(() => end(), end)

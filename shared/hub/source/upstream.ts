@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
+import { HistoryDamaged, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import { readEpoch, renewEpoch } from '#shared/journal/epoch.ts'
 import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
 import { prefixRange } from '#shared/bytes/bytes.ts'
@@ -120,13 +120,13 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
 
   async function startOver(error: unknown): Promise<void> {
     const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
-    const oldest = oldestRevisionOf(error)
+    const oldest = error instanceof HistoryDamaged ? error.next : oldestRevisionOf(error)
     state = { connected: false, since: clock.monotonic() }
     const isCompacted = oldest !== undefined && oldest > ring.through + 1n
     const isReplaced = code === 'ERR_EPOCH_CHANGED'
     if (isCompacted || isReplaced) standing.fall()
     if (isCompacted) {
-      logger('error', 'The store has compacted revisions that were not read yet; starting over', {
+      logger('error', 'The store no longer has revisions that were not read yet; starting over', {
         code,
         oldest,
       })

@@ -4,10 +4,12 @@
  * @module
  */
 
+import { HistoryDamaged, isAvisoError, type AvisoError } from '#shared/errors.ts'
 import type { SqlRow, SqlView } from '#shared/runtime/runtime.ts'
-import type { KeyRange, Revision, StoreEvent } from '../store.ts'
+import type { KeyRange, KeyValue, Revision, StoreEvent } from '../store.ts'
 import type { RevisionEvents } from './revisions.ts'
 import { COLUMNS, FIRST_ID, interval, numberIn, toKeyValue } from './rows.ts'
+import { isDamage } from './state.ts'
 
 /** Events in one page: some milliseconds. */
 const PAGE_EVENTS = 1_000
@@ -29,8 +31,42 @@ interface PageBounds {
   readonly limit?: number
 }
 
-/** History from a revision on, up to and including `last`: at least one revision, and a bounded amount. */
-export function readHistory(
+/**
+ * History from a revision on, up to and including `last`: at least one revision, and a bounded amount. A page ends before damage.
+ *
+ * @throws {HistoryDamaged} where the damage begins at `from`.
+ */
+export function readHistory(database: SqlView, range: KeyRange, bounds: PageBounds): HistoryPage {
+  try {
+    return readPage(database, range, bounds)
+  } catch (cause) {
+    if (!isDamage(cause)) throw cause
+    const { from, limit = PAGE_EVENTS } = bounds
+    // What lies before the damaged page of the file is still read.
+    if (limit > 1) return readHistory(database, range, { ...bounds, limit: Math.floor(limit / 2) })
+    const next = findReadable(database, range, bounds)
+    throw new HistoryDamaged(
+      `A page of the store is damaged: its history from revision ${from} to ${next - 1n} is lost`,
+      { from, next },
+      cause,
+    )
+  }
+}
+
+/** A revision behind damage that SQLite cannot read through. At most as much again is passed over as is damaged. */
+function findReadable(database: SqlView, range: KeyRange, { from, last }: PageBounds): Revision {
+  for (let step = 1n; from + step <= last; step *= 2n) {
+    try {
+      readPage(database, range, { from: from + step, last, limit: 1 })
+      return from + step
+    } catch (cause) {
+      if (!isDamage(cause) && !isAvisoError(cause, 'ERR_STORE_DAMAGED')) throw cause
+    }
+  }
+  return last + 1n
+}
+
+function readPage(
   database: SqlView,
   range: KeyRange,
   { from, last, limit = PAGE_EVENTS }: PageBounds,
@@ -51,7 +87,7 @@ export function readHistory(
   )
   const count = numberIn(extent, 'count')
   if (numberIn(extent, 'size') > PAGE_BYTES && count > 1)
-    return readHistory(database, range, { from, last, limit: Math.ceil(count / 2) })
+    return readPage(database, range, { from, last, limit: Math.ceil(count / 2) })
   // The limit may have cut the last revision, but the rows below are read by revision, so it comes whole.
   const through = count < limit ? last : BigInt(numberIn(extent, 'last'))
   const filter = single ? { where: 'TRUE', bounds: [] } : interval('e.key', range)
@@ -62,17 +98,43 @@ export function readHistory(
     Number(through) + 1,
     ...filter.bounds,
   )
-  return { revisions: groupByRevision(rows, database), through }
+  return beforeDamage(groupByRevision(rows, database), { from, through })
 }
 
-function groupByRevision(rows: readonly SqlRow[], view: SqlView): RevisionEvents[] {
+/** The page up to the first revision with an event that does not agree with its checksum. */
+function beforeDamage(
+  { revisions, damaged }: Grouped,
+  { from, through }: { readonly from: Revision; readonly through: Revision },
+): HistoryPage {
+  if (damaged === undefined) return { revisions, through }
+  const { error } = damaged
+  if (damaged.revision === from) throw new HistoryDamaged(error.message, { from, next: from + 1n }, error)
+  return {
+    revisions: revisions.filter(({ revision }) => revision < damaged.revision),
+    through: damaged.revision - 1n,
+  }
+}
+
+interface Grouped {
+  readonly revisions: readonly RevisionEvents[]
+  /** The first revision that cannot be given out whole. */
+  readonly damaged?: { readonly revision: Revision; readonly error: AvisoError }
+}
+
+function groupByRevision(rows: readonly SqlRow[], view: SqlView): Grouped {
   const revisions: { revision: Revision; events: StoreEvent[] }[] = []
   for (const row of rows) {
-    const kv = toKeyValue(row, view)
+    let kv: KeyValue
+    try {
+      kv = toKeyValue(row, view)
+    } catch (error) {
+      if (!isAvisoError(error, 'ERR_STORE_DAMAGED')) throw error
+      return { revisions, damaged: { revision: BigInt(numberIn(row, 'revision')), error } }
+    }
     const event: StoreEvent = { kind: kv.version === 0n ? 'delete' : 'put', kv }
     const last = revisions.at(-1)
     if (last?.revision === kv.modRevision) last.events.push(event)
     else revisions.push({ revision: kv.modRevision, events: [event] })
   }
-  return revisions
+  return { revisions }
 }

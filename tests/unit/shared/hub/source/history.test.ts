@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { AvisoError, HistoryCompacted } from '#shared/errors.ts'
+import { AvisoError, HistoryCompacted, HistoryDamaged } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision, Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
@@ -28,9 +28,15 @@ interface Fixture {
  * `entryBytes`.
  */
 function fixture(
-  options: { step?: bigint; last?: Revision; entryBytes?: number; oldest?: Revision } = {},
+  options: {
+    step?: bigint
+    last?: Revision
+    entryBytes?: number
+    oldest?: Revision
+    damaged?: Revision
+  } = {},
 ): Fixture {
-  const { step = 1n, last = HEAD, entryBytes = 0, oldest = 1n } = options
+  const { step = 1n, last = HEAD, entryBytes = 0, oldest = 1n, damaged } = options
   const starts: Revision[] = []
   let standing = 0
   const clock = createManualClock()
@@ -44,6 +50,8 @@ function fixture(
       yield { kind: 'created', revision: HEAD }
       const first = from + ((step - (from % step)) % step)
       for (let revision = first; revision <= last && signal?.aborted !== true; revision += step) {
+        if (damaged !== undefined && from <= damaged && damaged <= revision)
+          throw new HistoryDamaged('As the test says', { from: damaged, next: damaged + 1n })
         yield { kind: 'revision', revision, events: [putEvent('/a/n', revision)] }
       }
       await new Promise<void>((resolve) => {
@@ -103,6 +111,22 @@ function ask(history: History, next: Revision): Waiting & Parameters<History['re
 const close = (history: History): void => history.reset(new AvisoError('ERR_STORE_UNAVAILABLE', 'Closed'))
 
 describe('createHistory()', () => {
+  it('tells who needs a damaged revision, serves what lies around it, and reads it no more than once', async () => {
+    // Event at 60, none at 61 to 69: the damage is not right behind what was read.
+    const { history, starts } = fixture({ step: 10n, damaged: 70n })
+    const before = ask(history, 5n)
+    const [at, after] = [ask(history, 65n), ask(history, 75n)]
+    await eventually('all are answered', () =>
+      [before, at, after].every(({ outcome }) => outcome !== 'waiting'),
+    )
+    assert.deepEqual([before.outcome, at.outcome, after.outcome], ['resumed', 'resumed', 'resumed'])
+    assert.equal(history.find(65n)?.through, 69n)
+    assert.equal(history.find(75n)?.from, 71n)
+    const begun = starts.length
+    assert.equal(ask(history, 70n).outcome, 'ERR_HISTORY_COMPACTED')
+    assert.equal(starts.length, begun)
+    close(history)
+  })
   it('resumes who waits as soon as there is something, though the store goes silent', async () => {
     const { history } = fixture({ last: 130n })
     const [early, late] = [ask(history, 128n), ask(history, 131n)]
