@@ -122,13 +122,15 @@ async function findSequence(reads: JournalReads, sequence: bigint): Promise<Numb
   }
 }
 
-/** The last number before a commit, if the number asked for is not in the commit. `undefined` where it is, or nothing was before. */
+/** The last number before a commit, 0n before the first. `undefined` where the number asked for is in the commit, or history is gone. */
 async function lastBefore(
   reads: JournalReads,
   { first, previous }: Outline,
   sequence: bigint,
 ): Promise<bigint | undefined> {
-  if (BigInt(first) <= sequence || previous === 0n) return undefined
+  if (BigInt(first) <= sequence) return undefined
+  // The first commit of a store that was wiped has a number far above 1.
+  if (previous === 0n) return 0n
   const read = await reads.at(previous)
   return read.kind === 'read' && read.outline !== undefined ? BigInt(read.outline.last) : undefined
 }

@@ -176,6 +176,22 @@ describe('a number that the store has never given out', () => {
       assert.equal((await listen(test, `from_id=${sequence}`)).status, 200)
     }))
 
+  it('is refused below the first number of a store that was wiped', () =>
+    withReplaceable(async (test, store) => {
+      for (const number of ['A1', 'A2', 'A3']) await test.publish(number)
+      store.inner = createMemoryStore({ clock: systemClock })
+      store.breakAll()
+      const { sequence } = await test.publish('A4')
+      await eventually(
+        'the new store is served',
+        async () => (await listen(test, 'from_id=1')).status === 200,
+      )
+      for (const whole of ['0', '1', sequence]) {
+        assert.equal((await listen(test, `from_id=${whole}`)).status, 200, whole)
+      }
+      assert.deepEqual(await listen(test, 'from_id=3'), { status: 410, code: 'EPOCH_CHANGED' })
+    }))
+
   it('ends the stream of a 2.x client in the one way that it understands', () =>
     withReplaceable(async (test) => {
       await test.publish('A1')
