@@ -124,7 +124,9 @@ class MessageHeaders implements HandlerHeaders {
 
 function urlOf({ headers, url = '/' }: IncomingMessage): string {
   const { host = NO_HOST } = headers
-  return `http://${HOST.test(host) ? host : NO_HOST}${url}`
+  // The second condition: a port above 65535, a number that is no address.
+  const isHost = HOST.test(host) && URL.canParse(`http://${host}`)
+  return `http://${isHost ? host : NO_HOST}${url}`
 }
 
 function abortWhenLeft(response: ServerResponse): AbortController {

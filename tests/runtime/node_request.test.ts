@@ -120,7 +120,8 @@ describe('NodeRequest', () => {
     }
     assert.equal(await ask('Host: aviso.test:8080\r\n'), 'http://aviso.test:8080/a%2Fb/?q=%zz')
     assert.equal(await ask('Host: [::1]\r\n'), 'http://[::1]/a%2Fb/?q=%zz')
-    assert.equal(await ask('Host: a b/@c\r\n'), 'http://localhost/a%2Fb/?q=%zz')
+    for (const none of ['a b/@c', 'localhost:99999', '999.999.999.999', '4294967296', '[:::]', '[1]'])
+      assert.equal(await ask(`Host: ${none}\r\n`), 'http://localhost/a%2Fb/?q=%zz', none)
     assert.equal(await ask(''), 'http://localhost/a%2Fb/?q=%zz')
   })
 
