@@ -7,6 +7,7 @@
 import { mkdir } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { AvisoError } from '#shared/errors.ts'
 import { FOLDER_MODE, secure } from './database_files.ts'
 import type { DatabaseOptions, SqlDatabase } from './runtime.ts'
 import { openSqlite } from './sqlite.ts'
@@ -23,12 +24,24 @@ export async function openHostDatabase(
   return openSqlite(await databaseFile(folder, options.warn), options)
 }
 
-/** Path of the embedded store's database. The folder is made, and is for this user alone. */
+/**
+ * Path of the embedded store's database. The folder is made, and is for this user alone.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` where it cannot be made.
+ */
 export async function databaseFile(
   folder: string,
   warn: (message: string) => void = () => undefined,
 ): Promise<string> {
-  await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
+  try {
+    await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
+  } catch (cause) {
+    throw new AvisoError(
+      'ERR_CONFIG',
+      `The data folder ${folder} cannot be made: check that no file is in its place and that its parent may be written`,
+      { cause },
+    )
+  }
   secure(folder, FOLDER_MODE, warn)
   return join(folder, DATABASE_FILE)
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { openWitness, replaceFile, secure } from '#shared/runtime/database_files.ts'
+import { databaseFile } from '#shared/runtime/process_host.ts'
 
 /** A file whose rights nobody can change, not even the superuser. */
 const FIXED_FILE = '/proc/self/status'
@@ -30,6 +31,15 @@ describe('database files', () => {
     secure(own, 0o600, warn)
     secure(join(folder, 'absent'), 0o600, warn)
     assert.equal(told.length, 1)
+  })
+
+  it('databaseFile(): says what to do where the folder cannot be made', async () => {
+    const file = join(folder, 'file')
+    await writeFile(file, '')
+    await assert.rejects(databaseFile(file), {
+      code: 'ERR_CONFIG',
+      message: /The data folder .* cannot be made: check that no file is in its place/,
+    })
   })
 
   it('replaceFile(): leaves a whole file that only its user may read', async () => {
