@@ -121,6 +121,7 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
     },
     checkCluster: (endpoint, id) => {
       if (id === undefined) return
+      const isNews = endpoint.named?.clusterId !== id
       endpoint.named = { clusterId: id, at: clock.monotonic() }
       if (clusterId === undefined || isReplacedBy(id)) clusterId = id
       if (id === clusterId) {
@@ -128,7 +129,9 @@ export function createEndpoints({ urls, clock, random, logger }: EndpointsParts)
         otherSince = undefined
         return
       }
-      logger('error', 'A member of the store belongs to another cluster', { endpoint: endpoint.url })
+      // Every call meets it, until the members are taken for another store.
+      if (isNews)
+        logger('error', 'A member of the store belongs to another cluster', { endpoint: endpoint.url })
       throw new AvisoError(
         'ERR_STORE_PROTOCOL',
         'The addresses of the store belong to different etcd clusters: name members of one',

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { silentLogger } from '#shared/logger.ts'
+import { silentLogger, type Logger } from '#shared/logger.ts'
 import { createEndpoints, type Endpoint, type Endpoints } from '#shared/store/etcd/endpoints.ts'
 import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
 
 const LONG_MS = 15_000
 
-function three(clock: ManualClock): {
+function three(
+  clock: ManualClock,
+  logger: Logger = silentLogger,
+): {
   endpoints: Endpoints
   members: readonly [Endpoint, Endpoint, Endpoint]
 } {
   const urls = ['http://a', 'http://b', 'http://c']
-  const endpoints = createEndpoints({ urls, clock, random: () => '0'.repeat(32), logger: silentLogger })
+  const endpoints = createEndpoints({ urls, clock, random: () => '0'.repeat(32), logger })
   const first = endpoints.pick()
   const [second, third] = endpoints.others(first)
   assert.ok(second !== undefined && third !== undefined)
@@ -19,6 +22,20 @@ function three(clock: ManualClock): {
 }
 
 describe('createEndpoints(): checkCluster', () => {
+  it('logs once that a member names another cluster, and not with every call', () => {
+    const lines: string[] = []
+    const { endpoints, members } = three(createManualClock(), (_level, message) => lines.push(message))
+    const [first, second] = members
+    for (const member of members) endpoints.checkCluster(member, 'old')
+    const refuse = (member: Endpoint, id: string): void =>
+      assert.throws(() => endpoints.checkCluster(member, id), { code: 'ERR_STORE_PROTOCOL' })
+    for (let call = 0; call < 3; call++) refuse(first, 'new')
+    assert.equal(lines.length, 1)
+    refuse(second, 'new')
+    refuse(first, 'other')
+    assert.equal(lines.length, 3)
+  })
+
   it('takes another cluster for ours once most members have named it for 15 s', async () => {
     const clock = createManualClock()
     const { endpoints, members } = three(clock)
