@@ -66,6 +66,8 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
   /** The range that was asked for last comes last. */
   const ranges = new Map<string, Known>()
   const index = createRangeIndex<Known>()
+  /** How often the ring has started over. */
+  let beginnings = 0
 
   function forget(known: Known): void {
     ranges.delete(known.name)
@@ -137,8 +139,10 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
     read: async (request, ask) => {
       const known = answer(request)
       if (known !== undefined) return known
+      const asked = beginnings
       const result = await ask()
-      learn(request, result)
+      // An answer from before the ring started over may be one of a store that was replaced.
+      if (asked === beginnings) learn(request, result)
       return result
     },
     take: (entry) => {
@@ -148,6 +152,7 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
       for (const known of concerned) apply(known, entry)
     },
     clear: () => {
+      beginnings++
       for (const known of ranges.values()) forget(known)
     },
   }
