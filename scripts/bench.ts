@@ -13,6 +13,7 @@ import { cpus, totalmem } from 'node:os'
 import process from 'node:process'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { etcdVersion, findEtcd } from './etcd/binary.ts'
+import { backupGroup } from './bench/groups/backup.ts'
 import { cleanGroup } from './bench/groups/clean.ts'
 import { embeddedGroup } from './bench/groups/embedded.ts'
 import { fanOutGroup } from './bench/groups/fan_out.ts'
@@ -45,6 +46,7 @@ const GROUPS: readonly RowGroup[] = [
   telemetryGroup,
   cleanGroup,
   pollsGroup,
+  backupGroup,
   startGroup,
 ]
 

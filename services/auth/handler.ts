@@ -52,7 +52,7 @@ export function createAuthHandler(parts: AuthParts): Handler {
   const limits = { ...BODY_LIMITS, ...parts.limits }
   const positions = parts.positions ?? createPositions(parts.store, parts.epoch)
   const { onForeignPosition = () => undefined } = parts
-  const facade = createFacade({ ...parts, limits })
+  const facade = createFacade({ ...parts, limits, onForeignPosition })
   const api = createRouter(
     [
       ...createListenRoutes({ ...parts, limits, positions, onForeignPosition, baseUrl: parts.info.baseUrl }),

@@ -22,6 +22,7 @@ import { parseStrictJson, type JsonValue } from '#shared/json/strict_json.ts'
 import { toKeyRange } from '#shared/access/interval.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { CallOptions, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
+import type { ForeignPosition } from '#shared/observe/metrics/observe_positions.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Hub } from '#shared/hub/hub.ts'
@@ -37,6 +38,8 @@ export interface FacadeParts {
   readonly random: () => string
   readonly logger: Logger
   readonly limits: AuthLimits
+  /** Called for a poll from a revision that this store never had; the client's form has no word for it. */
+  readonly onForeignPosition: (code: ForeignPosition, event: string) => void
 }
 
 /** Whether the facade answers a path. It also answers unknown paths (404), because etcd's clients read etcd's error form. */
@@ -76,6 +79,8 @@ export function createFacade(parts: FacadeParts): Handler {
     const charge = granted.takeRead()
     const result = await read(granted, asked, { signal: request.signal })
     charge(costOfRead(result))
+    if ((asked.minModRevision ?? 0n) > result.revision + 1n)
+      parts.onForeignPosition('ERR_FUTURE_POSITION', '/v3')
     const header = createHeader(epoch())(result.revision)
     return message(requestId, rangeMessage(header, result, asked.keysOnly === true))
   }
