@@ -44,17 +44,19 @@ describe('an embedded store that is damaged or put back', () => {
     'is refused or has everything, and with an accepted loss every listener is told',
     { timeout: 120_000 },
     async (context) => {
-      const report = await runEmbeddedLives({ seed: drawSeed(context) })
+      const seed = drawSeed(context)
+      const dice = createDice(seed)
+      // Some of the kinds; another seed meets others.
+      const losses = [
+        dice.pick(['bit flip', 'truncated log']),
+        dice.pick(['older copy while stopped', 'restore of a backup']),
+      ]
+      const report = await runEmbeddedLives({ seed, kinds: ['torn tail', 'disk full', ...losses] })
       for (const line of summariseLives(report)) context.diagnostic(line)
-      const isLost = Object.fromEntries(report.records.map((record) => [record.kind, record.isLost]))
-      assert.deepEqual(isLost, {
-        'bit flip': true,
-        'truncated log': true,
-        'torn tail': false,
-        'disk full': false,
-        'older copy while stopped': true,
-        'restore of a backup': true,
-      })
+      assert.deepEqual(
+        report.records.map(({ isLost }) => isLost),
+        [false, false, true, true],
+      )
       assert.deepEqual(showViolations(report.violations), [])
     },
   )

@@ -8,7 +8,7 @@ import { ETCD_STRIKES } from '../lives/etcd_stage.ts'
 import { runRows } from '../lives/rows.ts'
 import { assertCaught } from './assert_caught.ts'
 import { runInMemory, type MemoryVariant } from './in_memory.ts'
-import { runLivesInMemory } from './lives_in_memory.ts'
+import { runLivesInMemory, type LifeVariant } from './lives_in_memory.ts'
 import { cutStreams, disturbWatches } from './provoke.ts'
 import { BROKEN_VARIANTS, haunted } from './variants.ts'
 
@@ -28,14 +28,17 @@ describe('checkRun() on the sound system', () => {
 })
 
 describe('checkLives() on the sound system', () => {
-  for (const kind of ETCD_STRIKES) {
-    for (const isQuiet of [false, true]) {
-      it(`finds nothing after ${kind}${isQuiet ? ', where the first request is a repeated one' : ''}`, async () => {
-        const record = await runLivesInMemory({ kind, isQuiet }, SEED)
-        assert.ok(record.isLost)
-        assert.deepEqual(checkLives(record), [])
-      })
-    }
+  const cases: readonly LifeVariant[] = [
+    ...ETCD_STRIKES.map((kind) => ({ kind })),
+    { kind: 'restore of an older copy', isQuiet: true },
+  ]
+  for (const variant of cases) {
+    const more = variant.isQuiet === true ? ', where the first request is a repeated one' : ''
+    it(`finds nothing after ${variant.kind}${more}`, async () => {
+      const record = await runLivesInMemory(variant, SEED)
+      assert.ok(record.isLost)
+      assert.deepEqual(checkLives(record), [])
+    })
   }
 
   it('finds nothing where a value is damaged', async () => {
