@@ -15,7 +15,7 @@ const HOUR_S = 3_600
 /** Heartbeats come every second here; a machine that is busy with tests may be late. */
 const HEARTBEATS = 2
 const HEARTBEATS_MS = 10_000
-/** Shorter than the test, and longer: times to live. */
+/** Times to live: over while the clock is behind, and not over in this test. */
 const SHORT_S = 2
 const LONG_S = 600
 
@@ -82,18 +82,14 @@ describe('a process whose wall clock jumps by an hour', { skip: await fakeClockM
     await quiet.next(({ event }) => event === 'heartbeat')
     await publish(server, 'AZ1')
     await publish(server, 'AZ2', LONG_S)
-    for (const [name, seconds] of [
-      ['FORWARD', HOUR_S],
-      ['BACK', -HOUR_S],
-    ] as const) {
+    assert.deepEqual(await publish(server, 'AZ3', SHORT_S), { status: 200, isReplayed: false })
+    for (const seconds of [HOUR_S, -HOUR_S]) {
       await clock.set(seconds)
       await assertHeartbeats(quiet)
       assert.deepEqual(await publish(server, 'AZ1'), { status: 200, isReplayed: true })
-      assert.deepEqual(await publish(server, name, SHORT_S), { status: 200, isReplayed: false })
       assert.ok(await isStored(server, 'AZ2'), 'its time is not over')
     }
-    for (const name of ['FORWARD', 'BACK'])
-      await eventually(`the time of ${name} is over`, async () => !(await isStored(server, name)), 100)
+    await eventually('the short time is over', async () => !(await isStored(server, 'AZ3')), 100)
   })
 
   it(
