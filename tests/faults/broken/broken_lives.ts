@@ -7,7 +7,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { compareBytes, toBytes } from '#shared/bytes/bytes.ts'
+import { compareBytes, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { crc32 } from '#shared/bytes/crc32.ts'
 import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import { checksumOf } from '#shared/store/embedded/checksum.ts'
@@ -49,13 +49,17 @@ function isRenewal({ compare, success }: TxnRequest): boolean {
   )
 }
 
-/** Nobody sees that an epoch is a second one, so numbers go on where the copy ends. */
+/** Nobody can see that an epoch took the place of a lost one, so numbers go on where the copy ends. */
 export function reusingNumbers(store: Store): Store {
   return {
     ...store,
-    range: async (request, options) => {
-      const result = await store.range(request, options)
-      return { ...result, kvs: result.kvs.map((kv) => (isEpoch(kv.key) ? { ...kv, version: 1n } : kv)) }
+    txn: (request, options) => {
+      const success = request.success.map((operation) =>
+        operation.kind === 'put' && isEpoch(operation.key)
+          ? { ...operation, value: toBytes(toText(operation.value).replace(/^r-/, '')) }
+          : operation,
+      )
+      return store.txn({ ...request, success }, options)
     },
   }
 }

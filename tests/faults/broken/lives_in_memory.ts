@@ -36,10 +36,11 @@ export async function runLivesInMemory(variant: LifeVariant, seed: number): Prom
   const { kind, isQuiet = false, store: wrap = (inner) => inner } = variant
   const dice = createDice(seed)
   const flaky = createFlakyStore(createMemoryStore({ clock: systemClock }), () => dice.fraction())
-  const pair = createPair(wrap(flaky))
+  const store = wrap(flaky)
+  const pair = createPair(store)
   await pair.start()
   try {
-    const stage = memoryStage(kind, flaky, pair)
+    const stage = memoryStage(kind, { flaky, store, pair })
     const size = { requests: REQUESTS, settleMs: SETTLE_MS, recoveryMs: RECOVERY_MS }
     return await playRound({ kind, dice, world: createWorld(), stage, isQuiet, ...size })
   } finally {
@@ -77,7 +78,14 @@ function createPair(store: Store): Pair {
   }
 }
 
-function memoryStage(kind: EtcdStrike, flaky: FlakyStore, pair: Pair): LifeStage {
+/** The store may be replaced; `store` is the way of the system to it. */
+interface Parts {
+  readonly flaky: FlakyStore
+  readonly store: Store
+  readonly pair: Pair
+}
+
+function memoryStage(kind: EtcdStrike, { flaky, store, pair }: Parts): LifeStage {
   let saved: Store | undefined
   return {
     ingests: pair.doors,
@@ -91,8 +99,8 @@ function memoryStage(kind: EtcdStrike, flaky: FlakyStore, pair: Pair): LifeStage
       flaky.inner = saved ?? flaky.inner
       flaky.breakAll()
       if (isStopped) {
-        const known = await readEpoch(flaky)
-        await renewEpoch(flaky, known?.epoch ?? '', () => crypto.randomUUID())
+        const known = await readEpoch(store)
+        await renewEpoch(store, known?.epoch ?? '', () => crypto.randomUUID())
         await pair.start()
       }
       return { keeps: kind === 'wipe' ? 'nothing' : 'saved', complaints: [] }

@@ -5,11 +5,10 @@
  * @module
  */
 
-import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
 import { outputOf } from '../../../scripts/run_command.ts'
-import { readEpoch, renewEpoch } from '#shared/journal/epoch.ts'
-import { openGatewayStore } from '../../support/etcd_stores.ts'
 import { doorTo } from '../door.ts'
 import { createOracle } from '../oracle.ts'
 import type { Site } from '../site.ts'
@@ -23,6 +22,9 @@ export const ETCD_STRIKES: readonly EtcdStrike[] = [
   'restore of an older copy',
   'restore while stopped',
 ]
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const CLIENT = fileURLToPath(new URL('../../../scripts/aviso.ts', import.meta.url))
 
 /** The stage of one round. */
 export function etcdStage(site: Site, kind: EtcdStrike): LifeStage {
@@ -78,17 +80,10 @@ async function copy(from: string, to: string): Promise<void> {
   await outputOf('cp', ['-a', '--sparse=always', from, to])
 }
 
-/**
- * What an operator does after a restore while no service runs, for none can notice it.
- *
- * It stands for `aviso admin renew-epoch`, which does the same.
- */
+/** What an operator does after a restore while no service runs, for none can notice it. */
 async function renewAsOperator(endpoints: readonly string[]): Promise<void> {
-  const store = await openGatewayStore(endpoints)
-  try {
-    const known = await readEpoch(store)
-    await renewEpoch(store, known?.epoch ?? '', randomUUID)
-  } finally {
-    await store.close()
-  }
+  const command = ['admin', 'renew-epoch', '--store', endpoints.join(',')]
+  await outputOf(process.execPath, ['--disable-warning=ExperimentalWarning', CLIENT, ...command], {
+    folder: ROOT,
+  })
 }

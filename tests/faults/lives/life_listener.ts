@@ -21,6 +21,8 @@ export interface LifePlan {
   readonly destination?: string
   /** The number to start with; absent: from now on. */
   readonly fromNumber?: bigint
+  /** Goes on behind a gap, instead of starting again from now. */
+  readonly isPatient?: boolean
 }
 
 /** A running listener. */
@@ -81,10 +83,10 @@ interface Memory {
 }
 
 /** Forgets its place when it is told, and remembers which one that was. */
-function remembering(inner: Protocol, { fromNumber }: LifePlan, memory: Memory): Protocol {
+function remembering(inner: Protocol, { fromNumber, isPatient }: LifePlan, memory: Memory): Protocol {
   const note = (told: Told): Told => {
     if (typeof told.cursor === 'string' && told.step?.kind !== 'gap') memory.latest = told.cursor
-    if (told.step?.kind !== 'gap') return told
+    if (told.step?.kind !== 'gap' || isPatient === true) return told
     memory.old ??= memory.latest
     memory.isTold = true
     return { ...told, cursor: null }

@@ -34,15 +34,11 @@ export async function probe(
   )
 }
 
-/**
- * What a listener asks for that has seen the last number of an event type that is lost. In a store that was wiped every number is before the
- * first one, as if history had been compacted: a stream then starts with the first.
- */
+/** What a listener asks for that has seen the last number of an event type that is lost. */
 function numberBehindLost(event: string, before: StoreView, after: StoreView): bigint | undefined {
-  const kept = after.notifications.flatMap((one) => (one.event === event ? [one.sequence] : []))
-  const known = new Set(kept)
-  const lost = before.notifications.findLast((one) => one.event === event && !known.has(one.sequence))
-  return lost !== undefined && kept.some((number) => number < lost.sequence) ? lost.sequence + 1n : undefined
+  const kept = new Set(after.notifications.flatMap((one) => (one.event === event ? [one.sequence] : [])))
+  const lost = before.notifications.findLast((one) => one.event === event && !kept.has(one.sequence))
+  return lost === undefined ? undefined : lost.sequence + 1n
 }
 
 /** @returns the status of the answer, whose stream is left. */

@@ -10,8 +10,8 @@ import { createDice, type Dice } from '../../support/dice.ts'
 import { checkRun, type Violation } from '../checker.ts'
 import { doorTo } from '../door.ts'
 import { publish } from '../publisher.ts'
-import type { Operation, Run } from '../records.ts'
-import { createStoreView } from '../store_view.ts'
+import type { Chain, Operation, Run } from '../records.ts'
+import { createStoreView, type StoreView } from '../store_view.ts'
 import { DATABASE, startEmbeddedSite, type EmbeddedSite } from './embedded_site.ts'
 import { hasArrived, startLifeListener } from './life_listener.ts'
 import { eventually } from '../../support/waiting.ts'
@@ -67,7 +67,7 @@ export async function runRows({ seed, onFault, sabotage }: RowsOptions): Promise
     const fault = { kind: KIND, target: 'embedded store', from, until: performance.now() }
     onFault?.(fault)
     const run = { operations, revisions, compactions: [], staleMs: Infinity, isRenewed: true } as const
-    const violations = [...(await checkKey(server.url, row)), ...(await readAll(site, dice, run))]
+    const violations = [...(await checkKey(server.url, row)), ...(await readAll(site, { dice, row }, run))]
     return { seed, faults: [fault], violations }
   } finally {
     await site.close()
@@ -119,39 +119,41 @@ async function checkKey(url: string, { key }: DamagedRow): Promise<readonly Viol
   return violations
 }
 
-/** Who wants everything is told of the damage. If not, nothing that is delivered is altered, and nothing is passed over. */
+/** Who wants everything gets everything but the damaged value, which a gap announces. Nothing that is delivered is altered. */
 async function readAll(
   site: EmbeddedSite,
-  dice: Dice,
+  { dice, row }: { readonly dice: Dice; readonly row: DamagedRow },
   run: Omit<Run, 'chains' | 'endedAt'>,
 ): Promise<readonly Violation[]> {
-  const { status, code } = await openStream(`${site.server.url}/api/v1/watch?event=flight&from_id=1`)
-  if (status === 500 && code === 'STORE_DAMAGED') return []
   const stop = new AbortController()
-  const plan = { name: 'everything', event: 'flight', fromNumber: 1n } as const
+  const plan = { name: 'everything', event: 'flight', fromNumber: 1n, isPatient: true } as const
   const doors = [doorTo(site.server.url)] as const
   const listener = startLifeListener(plan, { doors, dice: dice.fork('listener'), stop: stop.signal })
   try {
     const { chain } = listener
     const view = createStoreView({ ...run, chains: [], endedAt: 0 })
     await eventually('everything is read', () => hasArrived([chain], view)).catch(() => undefined)
-    return checkRun({ ...run, chains: [chain], endedAt: performance.now() })
+    const damaged = row.id >> 20n
+    // For the checker, what is damaged is as gone as what is compacted.
+    const compactions = [{ revision: damaged + 1n, at: 0 }]
+    const violations = checkRun({ ...run, compactions, chains: [chain], endedAt: performance.now() })
+    return [...violations, ...missing(chain, view, damaged)]
   } finally {
     stop.abort()
     await listener.done
   }
 }
 
-/** The head of an answer; a stream is left. */
-async function openStream(url: string): Promise<{ readonly status: number; readonly code?: unknown }> {
-  const leave = new AbortController()
-  try {
-    const response = await fetch(url, { signal: leave.signal })
-    const { status } = response
-    return status === 200
-      ? { status }
-      : { status, ...((await response.json()) as { readonly code?: unknown }) }
-  } finally {
-    leave.abort()
-  }
+/** What does not come though it is not damaged: a gap must not be longer than the damage. */
+function missing({ sessions }: Chain, view: StoreView, damaged: bigint): readonly Violation[] {
+  const delivered = new Set(
+    sessions.flatMap(({ steps }) =>
+      steps.flatMap((step) => (step.kind === 'notification' ? [step.value] : [])),
+    ),
+  )
+  return view.notifications
+    .filter(
+      ({ event, revision, value }) => event === 'flight' && revision !== damaged && !delivered.has(value),
+    )
+    .map(({ value }) => ({ kind: 'lost', where: KIND, what: `${value} is not damaged, and never came` }))
 }
