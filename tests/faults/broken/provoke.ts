@@ -11,8 +11,9 @@ import type { Door } from '../door.ts'
 
 /** Most messages that a disturbed watch lives for. */
 const WATCH_MESSAGES = 40
-/** Most bytes of a stream before it is cut. */
-const STREAM_BYTES = 30_000
+/** Most bytes of a stream before it is cut. Now and then it is more than the longest line, which nobody would ever get otherwise. */
+const STREAM_BYTES = { usual: 30_000, long: 500_000 } as const
+const LONG_SHARE = 0.2
 /** How long the store is away after a disturbance: long enough for a few writes. */
 const AWAY_MS = 15
 
@@ -38,7 +39,7 @@ export function cutStreams(door: Door, dice: Dice): Door {
     const response = await door(path, init)
     if (response.body === null || !path.includes('/watch')) return response
     const reader = response.body.getReader()
-    let left = dice.whole(1, STREAM_BYTES)
+    let left = dice.whole(1, dice.chance(LONG_SHARE) ? STREAM_BYTES.long : STREAM_BYTES.usual)
     const body = new ReadableStream<Uint8Array>({
       pull: async (controller) => {
         const { value } = await reader.read()
