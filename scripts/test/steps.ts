@@ -31,8 +31,8 @@ const NODE_SERVER = ['tests/runtime/node_{answer,linger,request}.test.ts']
 const NOT_ON_BUN = 'tests/unit/shared/client/'
 /** Longest time of a test, because a test that hangs must not block the gate for ever. */
 const TEST_TIMEOUT_MS = 300_000
-/** Test files at a time when Node runs alone. Node's default is one of two processors, but half of the files wait for a child process. */
-const CONCURRENCY = 2
+/** Test files at a time when Node runs alone. More than two processors, because most of the time files wait for a process of their own. */
+const CONCURRENCY = 3
 
 /** One command of the gate. */
 export interface Step {

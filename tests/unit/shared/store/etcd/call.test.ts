@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, beforeEach, describe, it } from 'node:test'
+import { after, describe, it } from 'node:test'
 import type { AvisoErrorCode } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Store, TxnResult } from '#shared/store/store.ts'
@@ -36,11 +36,8 @@ async function fixture(answer: (received: Received, reply: Reply) => boolean | v
 /** The limit of a question which cluster a member belongs to, and of a read or write. */
 const LIMIT_MS = { status: 1_000, call: 2_000 } as const
 
-/** The clock of all stores here. A pause takes no time; {@link keepSilent} lets limits pass. */
+/** The clock of the newest store. A pause takes no time; {@link keepSilent} lets limits pass. */
 let clock = createSkippingClock()
-beforeEach(() => {
-  clock = createSkippingClock()
-})
 
 /** Never answers: the limit of who waits passes at once, and no more. */
 function keepSilent({ path }: Pick<Received, 'path'>): void {
@@ -49,6 +46,7 @@ function keepSilent({ path }: Pick<Received, 'path'>): void {
 
 async function storeOver(...servers: readonly (Fixture | string)[]): Promise<Store> {
   const endpoints = servers.map((server) => (typeof server === 'string' ? server : server.url))
+  clock = createSkippingClock()
   const store = await openStore(endpoints, { clock })
   open.push(store)
   return store
