@@ -14,7 +14,7 @@ import {
   type Received,
   type Reply,
 } from './gateway_fixture.ts'
-import { within } from '../../../../support/waiting.ts'
+import { eventually, within } from '../../../../support/waiting.ts'
 
 const key = toBytes('a')
 const RANGE = '/v3/kv/range'
@@ -39,9 +39,16 @@ const LIMIT_MS = { status: 1_000, call: 2_000 } as const
 /** The clock of the newest store. A pause takes no time; {@link keepSilent} lets limits pass. */
 let clock = createSkippingClock()
 
-/** Never answers: the limit of who waits passes at once, and no more. */
+/** Requests that are not answered, and whose limits have not passed. */
+let unanswered = 0
+
+/** Never answers: the limit of who waits passes, and no more, once everybody else has an answer. */
 function keepSilent({ path }: Pick<Received, 'path'>): void {
-  void clock.advance(path === STATUS ? LIMIT_MS.status : LIMIT_MS.call)
+  unanswered++
+  const waiting = clock
+  void eventually('everybody else has an answer', () => waiting.timers <= unanswered, 0)
+    .then(() => waiting.advance(path === STATUS ? LIMIT_MS.status : LIMIT_MS.call))
+    .finally(() => unanswered--)
 }
 
 async function storeOver(...servers: readonly (Fixture | string)[]): Promise<Store> {
