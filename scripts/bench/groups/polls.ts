@@ -4,11 +4,12 @@
  * @module
  */
 
-import { prefixRange } from '#shared/bytes/bytes.ts'
+import { Worker } from 'node:worker_threads'
 import { withEtcd } from '../etcd_figures.ts'
-import { openConnection, runLoad, type Answer, type HttpConnection } from '../http_load.ts'
+import { openConnection, type HttpConnection } from '../http_load.ts'
 import { fillWithOldKeys, OLD_KEYS } from '../old_keys.ts'
 import { loadMs, type Bench, type RowGroup } from '../plan.ts'
+import { pollBody, revisionIn, runPolls, type PollLoad } from '../polls.ts'
 import type { BenchProcess } from '../processes.ts'
 import { atLeast, atMost, type Row } from '../row.ts'
 import { startAviso, withProcess } from '../systems.ts'
@@ -53,35 +54,26 @@ interface Subject {
 async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise<readonly Row[]> {
   const url = aviso.url + RANGE_PATH
   const shownKeys = keys.toLocaleString('en')
-  // Clients go on from what they have seen. Otherwise each poll would fetch everything again.
-  let head = revisionIn(
-    await pollOnce(url, JSON.stringify({ key: Buffer.from(OLD_KEYS).toString('base64') })),
-  )
-  const accept = ({ status, body }: Answer): boolean => {
-    head = revisionIn(body)
-    return status === 200
-  }
-  const poll = (): string => pollBody(head + 1)
-  const load = { url, connections: CONNECTIONS, durationMs: loadMs(bench), body: poll, accept }
+  const first = await pollOnce(url, JSON.stringify({ key: Buffer.from(OLD_KEYS).toString('base64') }))
+  const load = { url, connections: CONNECTIONS, durationMs: loadMs(bench), head: revisionIn(first) }
   bench.say(`polls: ${CONNECTIONS} connections, ${runtime}`)
   const firstAt = performance.now()
-  await pollOnce(url, poll())
+  await pollOnce(url, pollBody(load.head + 1))
   const firstMs = performance.now() - firstAt
-  await runLoad(load)
+  await runPolls(load)
   const rates: number[] = []
   const costs: number[] = []
   for (let run = 0; run < bench.runs; run++) {
     const before = aviso.cpuSeconds()
     const startedAt = performance.now()
-    const { perSecond } = await runLoad(load)
+    const perSecond = await runPolls(load)
     const polls = perSecond * ((performance.now() - startedAt) / 1_000)
     rates.push(perSecond)
     costs.push(((aviso.cpuSeconds() - before) * 1e3) / polls)
   }
   bench.say(`polls: publishing with and without them, ${runtime}`)
   const quiet = await publishUntil(aviso.url, pause(TIMED_MS))
-  const polling = runLoad({ ...load, durationMs: TIMED_MS })
-  const busy = await publishUntil(aviso.url, polling)
+  const busy = await publishUntil(aviso.url, pollApart({ ...load, durationMs: TIMED_MS }))
   const share = busy.max / quiet.max
   return [
     {
@@ -111,26 +103,6 @@ async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise
   ]
 }
 
-function pollBody(from: number): string {
-  const { key, end } = prefixRange(OLD_KEYS)
-  // As pyaviso sends it.
-  return JSON.stringify({
-    key: Buffer.from(key).toString('base64'),
-    range_end: Buffer.from(end).toString('base64'),
-    limit: 10_000,
-    sort_order: 'DESCEND',
-    sort_target: 'KEY',
-    keys_only: false,
-    revision: null,
-    min_mod_revision: from,
-    max_mod_revision: null,
-  })
-}
-
-function revisionIn(answer: string): number {
-  return Number(/"revision":"(\d+)"/.exec(answer)?.[1] ?? 0)
-}
-
 async function pollOnce(url: string, body: string): Promise<string> {
   const connection: HttpConnection = await openConnection(url)
   try {
@@ -140,6 +112,15 @@ async function pollOnce(url: string, body: string): Promise<string> {
   } finally {
     connection.close()
   }
+}
+
+/** Polls in a thread of its own. */
+function pollApart(load: PollLoad): Promise<void> {
+  const worker = new Worker(new URL('../polls.ts', import.meta.url), { workerData: load })
+  return new Promise((done, failed) => {
+    worker.once('error', failed)
+    worker.once('exit', () => done())
+  })
 }
 
 function pause(ms: number): Promise<void> {
