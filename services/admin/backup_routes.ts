@@ -60,7 +60,7 @@ async function startBackup(
   const { promise: answered, resolve, reject } = Promise.withResolvers<Answer>()
   const { promise: recorded, resolve: onRecorded } = Promise.withResolvers<void>()
   const run = jobs.runWork('backup', {}, async (claim, signal) => {
-    // The receiver may be gone while the job was claimed; nobody would read its copy.
+    // The receiver may have left while the job was claimed. Its copy would stay unread.
     if (request.signal.aborted) throw new AvisoError('ERR_CONFLICT', 'The receiver went away')
     const { answer, done } = sendBackup({
       ...powers,

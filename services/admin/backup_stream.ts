@@ -132,7 +132,7 @@ async function* makeFrames(
     }
     const report = { at, revision: revision.toString(), size_bytes: sent, sha256: toHex(sum.digest()) }
     onSent(report)
-    // Whoever gets the end may say at once that it has the copy, and the record of the job must be there then.
+    // The receiver may say at once that it has the copy, and the record of the job must be there then.
     await recorded
     yield frameLine({ end: report })
   } finally {

@@ -21,7 +21,7 @@ export interface OwnMachineParts {
   readonly refuse: (request: HandlerRequest, error: AvisoError, foreign: Foreign) => Answer
 }
 
-/** Names of loopback with any port. Nothing else can mean this machine, whoever answers for names. */
+/** Names of loopback with any port. Any other name can be made to lead here by its owner. */
 const LOOPBACK_HOST =
   /^(?:localhost|127(?:\.(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])){3}|\[::1\])(?::\d{1,5})?$/i
 const READING_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS']

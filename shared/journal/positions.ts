@@ -22,7 +22,7 @@ export type JournalPosition =
 export type NumberPosition =
   | JournalPosition
   /**
-   * This store has never given out the number before the one asked for: whoever asks saw another store, or what this one has lost.
+   * This store has never given out the number before the one asked for: the client saw another store, or what this one has lost.
    * `revision` is the first commit with a greater number; absent: there is none.
    */
   | { readonly kind: 'unknown'; readonly revision: Revision | undefined }

@@ -135,7 +135,7 @@ export function createCommitter(parts: CommitterParts): Committer {
     }
   }
 
-  /** Forgets the store that was, and gives the present one a new epoch if nobody has. */
+  /** Forgets the store that was, and gives the present one a new epoch unless another process has. */
   async function startOver(): Promise<void> {
     const lost = ledger.head()?.epoch?.epoch
     if (lost !== undefined) await read(() => renewEpoch(store, lost, parts.random))

@@ -21,7 +21,7 @@ const ADDRESS_STREAMS = 64
 const ADDRESS_OPENS = { perSecond: 2, burst: ADDRESS_STREAMS }
 /** Nobody answers for what comes without an identity, so it may not fill the store: at most 864,000 a day. */
 const ADDRESS_PUBLISHES = { perSecond: 10, burst: 100 }
-/** Half of the streams stay for the nameless, at most, because they are the ones that nobody can be asked about. */
+/** Half of the streams stay for the nameless, at most, because no operator can ask them to use fewer. */
 const IDENTITY_RESERVE_PERCENT = 40
 /** A relay serves many listeners with few streams, and an administrator must get in when all else is full. */
 const RELAY_RESERVE_PERCENT = 10

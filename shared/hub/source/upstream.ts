@@ -177,7 +177,7 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   }
 }
 
-/** The epoch of a store that was replaced, written here if nobody else has. @throws {AvisoError} The store's error. */
+/** The epoch of a store that was replaced, written here unless another process has written it. @throws {AvisoError} The store's error. */
 async function replaceEpoch(store: Store, lost: string, random: () => string): Promise<string> {
   try {
     return (await renewEpoch(store, lost, random)).epoch
