@@ -4,6 +4,8 @@
  * @module
  */
 
+import { NUMBER } from './generator.ts'
+
 /** The event type of all notifications. */
 export const EVENT = 'mars'
 
@@ -18,6 +20,12 @@ export interface NotificationMaker {
   batch(size: number, payload?: string): string
   /** Number of notifications made so far. */
   readonly count: number
+}
+
+/** A notification in which the generator puts numbers, so that each of a load has a key and an id of its own, and so has each load. */
+export function numberedNotification(): string {
+  const load = String(1_000 + ((crypto.getRandomValues(new Uint16Array(1))[0] ?? 0) % 9_000))
+  return `{"specversion":"1.0","id":"bench-${load}-${NUMBER}","source":"/bench/provider","type":"aviso","time":"2026-08-10T00:00:00.000Z","datacontenttype":"application/json","data":{"event":"${EVENT}","request":{"class":"od","date":"20260810","domain":"g","expver":"${load}","step":"${NUMBER}","stream":"oper","time":"0"},"location":"${location(0)}"}}`
 }
 
 /** Makes a maker. Its n-th notification belongs to experiment `n % EXPERIMENTS`. */

@@ -24,6 +24,12 @@ const STALLED_MS = 60_000
 /** Longest transfer, however steady: 8 GiB, etcd's largest advised size, at 600 kB/s. */
 const TRANSFER_LIMIT_MS = 4 * 3_600_000
 
+/**
+ * After so many milliseconds of reading comes a rest, so many times as long. A copy as fast as it can be made would leave the store and this
+ * service no processor and no disk for publishing. The time that a receiver takes is not counted, so a slow one is not slowed further.
+ */
+const PACE = { workMs: 2, restShare: 8 } as const
+
 export interface BackupStreamParts {
   readonly backup: StoreBackup
   readonly newSha256: NewSha256
@@ -122,11 +128,19 @@ async function* makeFrames(
     yield frameLine({ snapshot: { at, revision: revision.toString(), size_bytes: sizeBytes } })
     const sum = newSha256()
     let sent = 0
+    let workedMs = 0
+    let begunAt = clock.monotonic()
     for await (const bytes of snapshot.bytes) {
       if (bytes.length === 0) continue
       sum.update(bytes)
+      workedMs += clock.monotonic() - begunAt
+      if (workedMs >= PACE.workMs) {
+        await clock.sleep(workedMs * PACE.restShare, signal)
+        workedMs = 0
+      }
       yield frameLine({ bytes: bytes.length })
       yield bytes
+      begunAt = clock.monotonic()
       sent += bytes.length
       await onProgress({ sent_bytes: sent, size_bytes: sizeBytes })
     }

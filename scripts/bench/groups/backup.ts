@@ -48,7 +48,7 @@ interface Subject {
 
 async function measure(bench: Bench, { url, keys, runtime }: Subject): Promise<Row> {
   bench.say(`backup: publishing without a backup, ${runtime}`)
-  const quiet = await publishUntil(url, new Promise((resolve) => setTimeout(resolve, QUIET_MS)), RATE)
+  const quiet = await publishUntil(url, QUIET_MS, RATE)
   bench.say('backup: publishing while the store is copied')
   const startedAt = performance.now()
   const copying = copy(url)

@@ -53,7 +53,7 @@ interface Subject {
 
 async function measure(bench: Bench, { url, keys, runtime }: Subject): Promise<Row> {
   bench.say(`clean: publishing without a deletion, ${runtime}`)
-  const quiet = await publishUntil(url, new Promise((resolve) => setTimeout(resolve, QUIET_MS)))
+  const quiet = await publishUntil(url, QUIET_MS)
   bench.say('clean: publishing while keys are deleted')
   const startedAt = performance.now()
   const cleaning = clean(url)

@@ -4,16 +4,16 @@
  * @module
  */
 
-import { Worker } from 'node:worker_threads'
 import { withEtcd } from '../etcd_figures.ts'
 import { openConnection, type HttpConnection } from '../http_load.ts'
 import { fillWithOldKeys, OLD_KEYS } from '../old_keys.ts'
+import { runPosts, type PostLoad } from '../generator.ts'
 import { loadMs, type Bench, type RowGroup } from '../plan.ts'
-import { pollBody, revisionIn, runPolls, type PollLoad } from '../polls.ts'
+import { pollBody, revisionIn } from '../polls.ts'
 import type { BenchProcess } from '../processes.ts'
 import { atLeast, atMost, type Row } from '../row.ts'
 import { startAviso, withProcess } from '../systems.ts'
-import { publishUntil } from '../timed_publishes.ts'
+import { pacedPublishes, publishUntil } from '../timed_publishes.ts'
 
 const KEYS = { full: 1_000_000, quick: 100_000 } as const
 const CONNECTIONS = 16
@@ -55,25 +55,26 @@ async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise
   const url = aviso.url + RANGE_PATH
   const shownKeys = keys.toLocaleString('en')
   const first = await pollOnce(url, JSON.stringify({ key: Buffer.from(OLD_KEYS).toString('base64') }))
-  const load = { url, connections: CONNECTIONS, durationMs: loadMs(bench), head: revisionIn(first) }
+  const head = revisionIn(first)
+  const polls: PostLoad = { path: RANGE_PATH, body: pollBody(head + 1), connections: CONNECTIONS }
   bench.say(`polls: ${CONNECTIONS} connections, ${runtime}`)
   const firstAt = performance.now()
-  await pollOnce(url, pollBody(load.head + 1))
+  await pollOnce(url, pollBody(head + 1))
   const firstMs = performance.now() - firstAt
-  await runPolls(load)
+  await runPosts(aviso.url, loadMs(bench), [polls])
   const rates: number[] = []
   const costs: number[] = []
   for (let run = 0; run < bench.runs; run++) {
     const before = aviso.cpuSeconds()
-    const startedAt = performance.now()
-    const perSecond = await runPolls(load)
-    const polls = perSecond * ((performance.now() - startedAt) / 1_000)
-    rates.push(perSecond)
-    costs.push(((aviso.cpuSeconds() - before) * 1e3) / polls)
+    const [result] = await runPosts(aviso.url, loadMs(bench), [polls])
+    if (result === undefined) continue
+    rates.push(result.perSecond)
+    costs.push(((aviso.cpuSeconds() - before) * 1e3) / result.count)
   }
   bench.say(`polls: publishing with and without them, ${runtime}`)
-  const quiet = await publishUntil(aviso.url, pause(TIMED_MS))
-  const busy = await publishUntil(aviso.url, pollApart({ ...load, durationMs: TIMED_MS }))
+  const quiet = await publishUntil(aviso.url, TIMED_MS)
+  const [beside] = await runPosts(aviso.url, TIMED_MS, [pacedPublishes(), polls])
+  const busy = beside?.latencyMs ?? { p50: Number.NaN, p99: Number.NaN, max: Number.NaN }
   const share = busy.max / quiet.max
   return [
     {
@@ -112,17 +113,4 @@ async function pollOnce(url: string, body: string): Promise<string> {
   } finally {
     connection.close()
   }
-}
-
-/** Polls in a thread of its own. */
-function pollApart(load: PollLoad): Promise<void> {
-  const worker = new Worker(new URL('../polls.ts', import.meta.url), { workerData: load })
-  return new Promise((done, failed) => {
-    worker.once('error', failed)
-    worker.once('exit', () => done())
-  })
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms))
 }

@@ -29,12 +29,6 @@ const READ_LIMIT_MS = 5_000
 /** Longest silence of a member that sends its snapshot: it reads from its disk. */
 const SILENCE_MS = 30_000
 
-/**
- * After so many milliseconds of reading comes a rest, so many times as long. A snapshot as fast as it can be made would leave etcd and this
- * service no processor for anybody else.
- */
-const PACE = { workMs: 5, restShare: 3 } as const
-
 export interface GatewayBackupParts extends GatewayMaintenanceParts {
   /** For the snapshot, which may take long. */
   readonly watchFetch: FetchLike
@@ -131,16 +125,9 @@ async function* readBlobs(
   }
   try {
     let messages: readonly WireObject[] | undefined = first
-    let workedMs = 0
     while (messages !== undefined) {
       for (const message of messages) yield blobIn(message)
-      if (workedMs >= PACE.workMs) {
-        await clock.sleep(workedMs * PACE.restShare)
-        workedMs = 0
-      }
-      const startedAt = clock.monotonic()
       messages = await within(stream.next(), { clock, ms: SILENCE_MS, late })
-      workedMs += clock.monotonic() - startedAt
     }
   } catch (cause) {
     throw cause instanceof AvisoError ? cause : unavailable(cause)
