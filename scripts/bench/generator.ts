@@ -17,13 +17,10 @@ import type { Percentiles } from './statistics.ts'
 
 const SOURCE = fileURLToPath(new URL('./generator/load.c', import.meta.url))
 const BUILT = fileURLToPath(new URL('../../.cache/bench/', import.meta.url))
-/** In a body, this becomes a number that no other request of the load has. */
-export const NUMBER = '##########'
-
 /** Requests to post. */
 export interface PostLoad {
   readonly path: string
-  /** The body of each request, with a number in place of each {@link NUMBER}. */
+  /** The body of each request, with numbers in the places that the generator's source describes. */
   readonly body: string
   readonly connections: number
   /** Further header lines, each ending in CRLF. */
@@ -67,7 +64,7 @@ export async function runPosts(
   loads: readonly PostLoad[],
 ): Promise<readonly PostResult[]> {
   const program = builtGenerator()
-  if (program === undefined) return Promise.all(loads.map((load) => postFromHere(url, until, load, NUMBER)))
+  if (program === undefined) return Promise.all(loads.map((load) => postFromHere(url, until, load)))
   const folder = await mkdtemp(join(tmpdir(), 'aviso-bench-'))
   try {
     const words = await Promise.all(loads.map((load, index) => toWords(url, folder, load, index)))

@@ -8,20 +8,26 @@ import type { PostLoad, PostResult } from './generator.ts'
 import { openConnection, runLoad, type HttpConnection } from './http_load.ts'
 import { toPercentiles } from './statistics.ts'
 
+/** Where numbers stand in a body, as in the source of the generator in C. */
+const PLACES = /#{10}|@{5}|@{4}/g
+
 /**
  * Posts one load.
  *
- * @param marker What becomes a number in the body.
  * @throws {Error} when an answer was not 200
  */
 export async function postFromHere(
   url: string,
   until: number | Promise<unknown>,
   load: PostLoad,
-  marker: string,
 ): Promise<PostResult> {
-  let number = 0
-  const next = (): string => load.body.replaceAll(marker, () => String(number++).padStart(marker.length, '0'))
+  let number = -1
+  const next = (): string =>
+    load.body.replace(PLACES, (place) => {
+      if (place.startsWith('#')) return String(++number).padStart(10, '0')
+      const digits = String(number).padStart(9, '0')
+      return place.length === 5 ? digits.slice(-5) : digits.slice(-9, -5)
+    })
   const { ratePerSecond } = load
   if (ratePerSecond !== undefined) return postPaced(url, until, { ...load, ratePerSecond }, next)
   if (typeof until !== 'number') throw new TypeError('A load without a rate ends after a time')

@@ -4,8 +4,6 @@
  * @module
  */
 
-import { NUMBER } from './generator.ts'
-
 /** The event type of all notifications. */
 export const EVENT = 'mars'
 
@@ -22,10 +20,14 @@ export interface NotificationMaker {
   readonly count: number
 }
 
-/** A notification in which the generator puts numbers, so that each of a load has a key and an id of its own, and so has each load. */
+/** Days from which {@link numberedNotification} takes one. */
+const DAYS = 9_000
+
+/** A notification in which the generator puts numbers. Each of a load has a key and an id of its own, and so, most likely, has each load. */
 export function numberedNotification(): string {
-  const load = String(1_000 + ((crypto.getRandomValues(new Uint16Array(1))[0] ?? 0) % 9_000))
-  return `{"specversion":"1.0","id":"bench-${load}-${NUMBER}","source":"/bench/provider","type":"aviso","time":"2026-08-10T00:00:00.000Z","datacontenttype":"application/json","data":{"event":"${EVENT}","request":{"class":"od","date":"20260810","domain":"g","expver":"${load}","step":"${NUMBER}","stream":"oper","time":"0"},"location":"${location(0)}"}}`
+  const load = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0
+  const date = new Date(Date.UTC(2000, 0, 1 + (load % DAYS))).toISOString().slice(0, 10).replaceAll('-', '')
+  return `{"specversion":"1.0","id":"bench-${load}-##########","source":"/bench/provider","type":"aviso","time":"2026-08-10T00:00:00.000Z","datacontenttype":"application/json","data":{"event":"${EVENT}","request":{"class":"od","date":"${date}","domain":"g","expver":"@@@@","step":"@@@@@","stream":"oper","time":"0"},"location":"${location(0)}"}}`
 }
 
 /** Makes a maker. Its n-th notification belongs to experiment `n % EXPERIMENTS`. */

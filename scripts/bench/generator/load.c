@@ -6,8 +6,8 @@
  * SECONDS of 0: until standard input ends. A LOAD is one argument: KEY=VALUE pairs, a line each:
  *
  *   kind=post   name=N connections=C file=F [rate=R] [requests=Q] [first=K] [per=P]
- *       Posts the request in file F, as it stands there, but each run of ten '#' becomes a number of ten digits, counted from K. It holds P
- *       notifications (default: 1).
+ *       Posts the request in file F, as it stands there, but each run of ten '#' becomes the next number in ten digits, counted from K. A run
+ *       of five '@' becomes its last five digits, a run of four '@' the four digits before those. It holds P notifications (default: 1).
  *       Without a rate each connection sends its next request when it has the answer. With one, requests are due at R a second whether or
  *       not answers come, and the latency counts from when a request was due. It ends after SECONDS, or after Q requests.
  *   kind=listen name=N connections=C file=F tag=T [timed=U] [expect=E]
@@ -42,6 +42,15 @@ static const double SETTLE_SECONDS = 60;
 
 typedef struct Load Load;
 
+/* A place in a request where digits of a number stand. */
+typedef struct {
+  size_t at;
+  int digits;
+  /* What the number is divided by first. */
+  uint64_t divisor;
+  int is_next;
+} Marker;
+
 typedef struct {
   Load *load;
   int fd;
@@ -64,7 +73,8 @@ struct Load {
   double rate;
   uint64_t requests, first, expect, per;
   char *template;
-  size_t length, markers[MAX_MARKERS], marker_count;
+  Marker markers[MAX_MARKERS];
+  size_t length, marker_count;
   Connection *each;
   /* Idle connections, the one that has been idle longest first. */
   int *idle, idle_from, idle_count;
@@ -139,11 +149,12 @@ static void send_request(Connection *connection, double due) {
     connection->out = grow(NULL, load->length);
     memcpy(connection->out, load->template, load->length);
   }
-  for (size_t marker = 0; marker < load->marker_count; marker++) {
-    uint64_t number = counter;
-    char *digit = connection->out + load->markers[marker] + DIGITS;
-    for (int place = 0; place < DIGITS; place++, number /= 10) *--digit = (char)('0' + number % 10);
-    note_sent(counter++, due);
+  for (size_t index = 0; index < load->marker_count; index++) {
+    const Marker *marker = &load->markers[index];
+    if (marker->is_next) note_sent(counter++, due);
+    uint64_t number = (counter - 1) / marker->divisor;
+    char *digit = connection->out + marker->at + marker->digits;
+    for (int place = 0; place < marker->digits; place++, number /= 10) *--digit = (char)('0' + number % 10);
   }
   connection->out_length = load->length;
   connection->out_sent = 0;
@@ -328,11 +339,17 @@ static void parse_load(char *text) {
   }
   if (load->name == NULL || file == NULL || load->connections < 1 || (load->is_listen && load->tag == NULL)) fail("a load lacks a word");
   load->template = read_file(file, &load->length);
-  for (size_t at = 0; !load->is_listen && at + DIGITS <= load->length; at++) {
-    if (memcmp(load->template + at, "##########", DIGITS) != 0) continue;
-    if (load->marker_count == MAX_MARKERS) fail("%s: more than %d numbers in a request", load->name, MAX_MARKERS);
-    load->markers[load->marker_count++] = at;
-    at += DIGITS - 1;
+  for (size_t at = 0; !load->is_listen && at < load->length; at++) {
+    char first = load->template[at];
+    if (first != '#' && first != '@') continue;
+    size_t end = at;
+    while (end < load->length && load->template[end] == first) end++;
+    int digits = (int)(end - at);
+    if (first == '#' ? digits == DIGITS : digits == 4 || digits == 5) {
+      if (load->marker_count == MAX_MARKERS) fail("%s: more than %d numbers in a request", load->name, MAX_MARKERS);
+      load->markers[load->marker_count++] = (Marker){.at = at, .digits = digits, .divisor = digits == 4 ? 100000 : 1, .is_next = first == '#'};
+    }
+    at = end - 1;
   }
   load->each = grow(NULL, (size_t)load->connections * sizeof(Connection));
   load->idle = grow(NULL, (size_t)load->connections * sizeof(int));
