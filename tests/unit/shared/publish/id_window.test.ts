@@ -4,10 +4,10 @@ import { createIdWindow, identityOf, type StoredItem } from '#shared/publish/id_
 
 const stored = (seq: number, atMs = seq): StoredItem => ({
   key: '/k',
-  hash: 'h',
+  hash: '0123456789abcdef',
   revision: 1n,
   seq,
-  at: '',
+  at: new Date(atMs).toISOString(),
   atMs,
 })
 
@@ -27,6 +27,25 @@ describe('createIdWindow()', () => {
     for (let seq = 1; seq <= 500; seq++) window.add(`i${seq}`, stored(seq))
     assert.equal(window.get('i401')?.seq, 401)
     assert.equal(window.get('i250'), undefined)
+  })
+
+  it('tells all of an item, whatever its key and its hash', () => {
+    for (const strictIds of [false, true]) {
+      for (const hash of ['0123456789abcdef', 'ffffffff00000000', 'another', '']) {
+        const window = createIdWindow({ maxItems: 1_000, maxAgeMs: 1e6 })
+        const items = Array.from({ length: 200 }, (_, index) => {
+          const item = { ...stored(index + 1, Date.UTC(2026, 5, 10) + index), key: `/k/${index}`, hash }
+          return { item, identity: identityOf({ id: `a\0${index}`, source: 's', key: item.key }, strictIds) }
+        })
+        for (const { identity, item } of items) window.add(identity, item)
+        for (const { identity, item } of items) assert.deepEqual(window.get(identity), item)
+        const [first] = items
+        assert.ok(first !== undefined)
+        const again = { ...first.item, key: strictIds ? '/other' : first.item.key, hash: '00000000000000ff' }
+        window.add(first.identity, again)
+        assert.deepEqual(window.get(first.identity), again)
+      }
+    }
   })
 
   it('knows the last of an identity', () => {
