@@ -7,11 +7,12 @@
 import { spawn } from 'node:child_process'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Config, ServiceName } from '#services/system/settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { databaseFile } from '#shared/runtime/process_host.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { isMain } from './is_main.ts'
@@ -71,8 +72,7 @@ async function makeDataFolder({ vars, dev }: Config, cacheFolder: string): Promi
   const folder = isKept ? resolve(dev.data, 'workerd') : join(cacheFolder, 'data')
   // workerd has no SQL in memory: what is not to be kept stands in a folder that is emptied at the next start.
   if (!isKept) await rm(folder, { recursive: true, force: true })
-  await mkdir(folder, { recursive: true })
-  return folder
+  return dirname(await databaseFile(folder))
 }
 
 /**

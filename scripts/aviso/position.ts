@@ -7,10 +7,11 @@
  */
 
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
+import { makeFolder } from '#shared/runtime/make_folder.ts'
 
 /** Identifies a position: another server, event, request or name has another position. */
 export interface PositionKey {
@@ -50,12 +51,14 @@ export async function openPosition(folder: string, key: PositionKey, anew = fals
   const identity = describe(key)
   const name = createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32)
   const path = join(folder, `${name}.json`)
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+  try {
+    makeFolder(folder, 0o700)
+  } catch (cause) {
     throw new ClientError(
       `Cannot make the folder ${folder} for positions: ${messageOf(cause)}; name another folder with --state`,
       { cause },
     )
-  })
+  }
   const unlock = await lock(`${path}.lock`, key)
   try {
     if (anew) await rm(path, { force: true })

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { mkdir } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { AvisoError } from '#shared/errors.ts'
 import { FOLDER_MODE, secure } from './database_files.ts'
+import { makeFolder } from './make_folder.ts'
 import type { DatabaseOptions, SqlDatabase } from './runtime.ts'
 import { openSqlite } from './sqlite.ts'
 
@@ -34,11 +34,11 @@ export async function databaseFile(
   warn: (message: string) => void = () => undefined,
 ): Promise<string> {
   try {
-    await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
+    makeFolder(folder, FOLDER_MODE)
   } catch (cause) {
     throw new AvisoError(
       'ERR_CONFIG',
-      `The data folder ${folder} cannot be made: check that no file is in its place and that its parent may be written`,
+      `The data folder ${folder} cannot be made: check that no file is in its place and that its parent may be written, or name another folder with --data`,
       { cause },
     )
   }

@@ -280,10 +280,10 @@ function openError(error: unknown, path: string): AvisoError {
     )
   }
   if (text.includes('not a database') || text.includes('malformed')) return damaged(path, error)
-  if (/unable to open|ENOENT|ENOTDIR|EACCES|EPERM/.test(text)) {
+  if (/unable to open|ENOENT|ENOTDIR|EACCES|EPERM|EROFS/.test(text)) {
     return new AvisoError(
       'ERR_CONFIG',
-      `${path} cannot be opened: check that its folder exists and may be written`,
+      `${path} cannot be opened: check that its folder may be read and written, or choose another data folder`,
       { cause: error },
     )
   }

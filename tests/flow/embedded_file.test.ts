@@ -55,6 +55,10 @@ describe('the file of the embedded store', () => {
     }
   })
 
+  it('needs a folder: where none can be made, the process ends with 2 and says so', async () => {
+    await assertRefused('/proc/x/y', /ended with 2:\n[^]*The data folder \/proc\/x\/y cannot be made/)
+  })
+
   it('is not used when it is damaged: the process ends with 2 and says so', async (context) => {
     const data = await temporaryFolder(context)
     const server = await startServer({ arguments: ['--data', data] })

@@ -47,6 +47,18 @@ describe('openPosition()', () => {
     assert.equal(await saved(folder, KEY), undefined)
   })
 
+  // Node's own way to make folders never ends in /proc.
+  it('refuses a folder that cannot be made, and says what to do', { timeout: 10_000 }, async () => {
+    await assert.rejects(openPosition('/proc/x/y', KEY), (error) => {
+      assert.ok(error instanceof ClientError)
+      assert.match(
+        error.message,
+        /Cannot make the folder \/proc\/x\/y for positions: .*; name another folder with --state/,
+      )
+      return true
+    })
+  })
+
   it('leaves nothing but the state and its lock, readable by the user alone', async (context) => {
     const folder = await folderOf(context)
     const position = await openPosition(folder, KEY)

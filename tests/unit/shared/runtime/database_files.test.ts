@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { openWitness, replaceFile, secure } from '#shared/runtime/database_files.ts'
-import { databaseFile } from '#shared/runtime/process_host.ts'
+import { databaseFile, openHostDatabase } from '#shared/runtime/process_host.ts'
 
 /** A file whose rights nobody can change, not even the superuser. */
 const FIXED_FILE = '/proc/self/status'
@@ -33,12 +33,28 @@ describe('database files', () => {
     assert.equal(told.length, 1)
   })
 
-  it('databaseFile(): says what to do where the folder cannot be made', async () => {
+  // Node's own way to make folders never ends in /proc.
+  it('databaseFile(): says what to do where the folder cannot be made', { timeout: 10_000 }, async () => {
     const file = join(folder, 'file')
     await writeFile(file, '')
-    await assert.rejects(databaseFile(file), {
+    for (const path of [file, join(file, 'below', 'it'), '/proc/x', '/proc/x/y', '/proc/self/status/x'])
+      await assert.rejects(databaseFile(path), {
+        code: 'ERR_CONFIG',
+        message: /The data folder .* cannot be made: check that no file is in its place/,
+      })
+  })
+
+  it('databaseFile(): makes every folder that is missing, for this user alone', async () => {
+    const path = await databaseFile(join(folder, 'one', 'two'))
+    for (const made of [join(path, '..'), join(path, '..', '..')])
+      assert.equal((await stat(made)).mode & 0o777, 0o700)
+    assert.equal(await databaseFile(join(folder, 'one', 'two')), path, 'it is there already')
+  })
+
+  it('openHostDatabase(): says what to do where nothing can be written into the folder', async () => {
+    await assert.rejects(openHostDatabase('/proc/self'), {
       code: 'ERR_CONFIG',
-      message: /The data folder .* cannot be made: check that no file is in its place/,
+      message: /cannot be opened: check that its folder may be read and written, or choose another/,
     })
   })
 
