@@ -74,7 +74,7 @@ async function checkReadable(parts: AdmissionParts, next: Revision): Promise<voi
   const waiter = {
     next,
     resume: () => found.resolve(),
-    fail: (error: unknown) => found.reject(isAvisoError(error) ? error : closed()),
+    fail: (error: unknown) => found.reject(refusalOf(error)),
   }
   history.request(waiter)
   try {
@@ -82,6 +82,20 @@ async function checkReadable(parts: AdmissionParts, next: Revision): Promise<voi
   } finally {
     history.forget(waiter)
   }
+}
+
+/**
+ * The refusal of a stream whose history cannot be read. A replaced store refuses no position by itself: where a client begins may be in
+ * every store, and one that belongs to the old store is refused once the new one has its epoch.
+ */
+function refusalOf(error: unknown): AvisoError {
+  if (!isAvisoError(error)) return closed()
+  if (error.code !== 'ERR_EPOCH_CHANGED') return error
+  return new AvisoError(
+    'ERR_STORE_UNAVAILABLE',
+    'The store was replaced, and this service begins again with the new one; connect again in a moment',
+    { cause: error },
+  )
 }
 
 function closed(): AvisoError {

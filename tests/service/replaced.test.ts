@@ -129,6 +129,27 @@ for (const { name, prepare } of REPLACEMENTS) {
         assert.deepEqual(await listen(test, `from=${position}`), { status: 410, code: 'EPOCH_CHANGED' })
       }))
 
+    it('never calls a start gone that every store has', () =>
+      withReplaceable(async (test, store) => {
+        await test.publish('A1')
+        const older = await prepare(store.inner)
+        await test.publish('A2')
+        const answers = new Set<string>()
+        const ask = async (query: string): Promise<number> => {
+          const { status, code } = await listen(test, query)
+          answers.add(`${status} ${String(code)}`)
+          return status
+        }
+        store.inner = older
+        // The watch of the hub has not noticed anything yet, but a reader of history does.
+        for (const query of ['from_id=0', 'from_id=1', 'from_date=2020-01-01T00:00:00Z']) await ask(query)
+        store.breakAll()
+        for (const query of ['from_id=0', 'from_date=2020-01-01T00:00:00Z'])
+          await eventually('the store has its new epoch', async () => (await ask(query)) === 200)
+        answers.delete('503 SERVICE_UNAVAILABLE')
+        assert.deepEqual([...answers], ['200 undefined'])
+      }))
+
     it('serves what is written then to who starts again', () =>
       withReplaceable(async (test, store) => {
         await test.publish('A1')
