@@ -152,8 +152,14 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'services/auth/etcd_facade/facade.ts',
-    from: 'charge(costOfRead(result))',
+    from: 'charge(costOfRead(result, asked))',
     to: '',
+    tests: ['facade'],
+  },
+  {
+    file: 'services/auth/etcd_facade/facade.ts',
+    from: 'costOfRead(result, asked)',
+    to: 'costOfRead(result)',
     tests: ['facade'],
   },
   {

@@ -78,7 +78,7 @@ export function createFacade(parts: FacadeParts): Handler {
     const granted = await listener.grant([asked], 'narrow')
     const charge = granted.takeRead()
     const result = await read(granted, asked, { signal: request.signal })
-    charge(costOfRead(result))
+    charge(costOfRead(result, asked))
     if ((asked.minModRevision ?? 0n) > result.revision + 1n)
       parts.onForeignPosition('ERR_FUTURE_POSITION', '/v3')
     const header = createHeader(epoch())(result.revision)
