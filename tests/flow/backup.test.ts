@@ -89,6 +89,8 @@ async function payloadsTo(url: string, query: string, last: string): Promise<rea
 
 interface Scene {
   readonly url: string
+  /** Home and working folder of the client. */
+  readonly home: string
   readonly before: Place
   readonly lost: Place
   readonly saved: readonly string[]
@@ -106,11 +108,11 @@ async function prepare(url: string, file: string, home: string): Promise<Omit<Sc
   assert.equal((await stat(file)).mode & 0o777, 0o600)
   await publish(url, 'lost1')
   const lost = await placeAt(url, await publish(url, 'lost2'))
-  return { before: place, lost, saved }
+  return { home, before: place, lost, saved }
 }
 
 /** Every listener gets exactly what the backup holds and what came after it, or is refused. */
-async function assertTold({ url, before: place, lost, saved }: Scene): Promise<void> {
+async function assertTold({ url, home, before: place, lost, saved }: Scene): Promise<void> {
   // What was lost is not known any more, so its provider's repetition is stored anew.
   const again = await publish(url, 'lost2')
   assert.ok(BigInt(again) > BigInt(lost.sequence), 'no number comes twice')
@@ -124,6 +126,9 @@ async function assertTold({ url, before: place, lost, saved }: Scene): Promise<v
   assert.equal(payloads.filter((payload) => payload === 'lost2').length, 1)
   // A listener that comes back by a number which the backup holds goes on right behind it.
   assert.deepEqual(await payloadsTo(url, `&from_id=${BigInt(place.sequence) + 1n}`, 'm6'), payloads.slice(4))
+  // The copy came back with the record of the backup that made it, which is not running any more.
+  const second = await runClient(['admin', 'backup', join(home, 'second')], { home, url })
+  assert.equal(second.code, 0, second.stderr)
 }
 
 describe('a backup of the embedded store', () => {

@@ -15,6 +15,7 @@ import {
   encodeJobRecord,
   jobKey,
   parseJobRecord,
+  readJobRecord,
   type JobName,
   type JobRecord,
   type JobReport,
@@ -76,7 +77,7 @@ export async function claimJob(
   const key = toBytes(jobKey(name))
   for (;;) {
     const [kv] = (await store.range({ key })).kvs
-    const known = kv === undefined ? undefined : parseJobRecord(kv.value)
+    const known = kv === undefined ? undefined : await readJobRecord(store, kv)
     const now = clock.now()
     if (known === undefined && isResumed) return { kind: 'never_run' }
     if (known !== undefined && isAlive(known, now)) return { kind: 'running', record: known }

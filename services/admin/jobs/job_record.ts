@@ -4,8 +4,10 @@
  * @module
  */
 
+import { readEpoch } from '#shared/journal/epoch.ts'
 import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import type { KeyValue, Store } from '#shared/store/store.ts'
 
 /** The jobs. */
 export const JOB_NAMES = ['compact', 'clean', 'defragment', 'wipe', 'backup'] as const
@@ -29,6 +31,12 @@ export interface JobRecord {
   readonly at: string
   /** Progress while the job runs; afterwards its result. */
   readonly report?: JobReport
+}
+
+/** Report of a run that {@link readJobRecord} takes for failed. */
+const CUT_SHORT: JobReport = {
+  code: 'ERR_EPOCH_CHANGED',
+  message: 'The store was replaced or put back while this job ran',
 }
 
 /** Store key of a job. */
@@ -55,4 +63,21 @@ export function parseJobRecord(value: Uint8Array): JobRecord | undefined {
   } catch {
     return undefined
   }
+}
+
+/**
+ * The record of a job as it counts now. A copy of a store has the records of the jobs that ran when it was taken: a run from before the
+ * store got a new epoch has ended with the store it ran on.
+ *
+ * @param kv The job's key.
+ * @throws {AvisoError} `ERR_STORE_PROTOCOL` for an epoch that is none, and what the store throws.
+ */
+export async function readJobRecord(store: Store, kv: KeyValue): Promise<JobRecord | undefined> {
+  const record = parseJobRecord(kv.value)
+  if (record?.state !== 'running') return record
+  const epoch = await readEpoch(store)
+  if (epoch?.isRenewed !== true || kv.modRevision > epoch.revision) return record
+  // It has not covered its scheduled time.
+  const { slot: _slot, ...rest } = record
+  return { ...rest, state: 'failed', report: CUT_SHORT }
 }

@@ -5,6 +5,7 @@
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { onlyKey } from '#shared/journal/epoch.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
@@ -18,7 +19,7 @@ import { defragment } from './defragmenter.ts'
 import {
   JOB_NAMES,
   jobKey,
-  parseJobRecord,
+  readJobRecord,
   type JobName,
   type JobRecord,
   type JobReport,
@@ -137,11 +138,11 @@ export function createJobs(parts: JobsParts): Jobs {
         (name) => ({ kind: 'range', range: { key: toBytes(jobKey(name)) } }) as const,
       )
       const { results } = await store.txn({ compare: [], success: keys })
-      const records = JOB_NAMES.map((name, index) => {
-        const result = results[index]
-        const kv = result?.kind === 'range' ? result.result.kvs[0] : undefined
-        return [name, kv === undefined ? undefined : parseJobRecord(kv.value)] as const
+      const reads = JOB_NAMES.map(async (name, index) => {
+        const kv = onlyKey(results[index])
+        return [name, kv && (await readJobRecord(store, kv))] as const
       })
+      const records = await Promise.all(reads)
       return Object.fromEntries(records.filter(([, record]) => record !== undefined))
     },
     close: async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
+import { readOrCreateEpoch, renewEpoch } from '#shared/journal/epoch.ts'
+import { JOB_NAMES, jobKey } from '#services/admin/jobs/job_record.ts'
 import { HISTORY_KEY, parseHistory } from '#shared/retention/mark_history.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Store, TxnRequest } from '#shared/store/store.ts'
@@ -224,6 +226,33 @@ describe('createJobs()', () => {
     assert.equal(compact?.report?.['code'], 'ERR_CLOCK_UNSURE')
     assert.equal(compact?.slot, new Date(NOW).toISOString())
     assert.equal(clean, undefined)
+  })
+
+  it('takes over at once what ran when a copy was taken that is the store now, and calls it failed', async () => {
+    const { store, jobs } = setUp()
+    await readOrCreateEpoch(store, () => 'first')
+    const slot = new Date(NOW).toISOString()
+    const running = { state: 'running', holder: 'gone', since: slot, at: slot, slot }
+    for (const name of JOB_NAMES) await put(store, [jobKey(name), JSON.stringify(running)])
+    await rejects(jobs.run('clean'), 'ERR_JOB_RUNNING')
+    assert.equal((await jobs.records()).backup?.state, 'running')
+    await renewEpoch(store, 'first', () => 'second')
+    const { backup } = await jobs.records()
+    assert.equal(backup?.state, 'failed')
+    assert.match(String(backup.report?.['message']), /replaced or put back while this job ran/)
+    await jobs.runWork('backup', {}, () => Promise.resolve({}))
+    // It has not done the work of its scheduled time.
+    assert.ok(!('skipped' in (await jobs.run('clean', { slot: NOW }))))
+    assert.deepEqual(await jobs.run('clean', { slot: NOW }), { skipped: 'served' })
+  })
+
+  it('leaves a run alone that began with the new epoch', async () => {
+    const { store, jobs } = setUp()
+    await readOrCreateEpoch(store, () => 'first')
+    await renewEpoch(store, 'first', () => 'second')
+    const at = new Date(NOW).toISOString()
+    await put(store, [jobKey('clean'), JSON.stringify({ state: 'running', holder: 'other', since: at, at })])
+    await rejects(jobs.run('clean'), 'ERR_JOB_RUNNING')
   })
 
   it('ends a running job at its next step when it is closed', async () => {
