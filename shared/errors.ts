@@ -135,10 +135,10 @@ export const ERRORS = {
     remedy: 'Report it with the `request_id`. The log names the cause.',
   },
   ERR_STORE_DAMAGED: {
-    status: 500,
+    status: 503,
     meaning: 'What the store holds at one place does not agree with its checksum. Other keys are served.',
     remedy:
-      'Operator: restore a backup (`aviso admin restore`), or delete the key. The log names key and revision.',
+      'Operator: restore a backup (`aviso admin restore`), or start once with `--accept-loss`. The message names key and revision.',
   },
   ERR_STORE_UNAVAILABLE: {
     status: 503,
@@ -234,6 +234,22 @@ export class HistoryCompacted extends AvisoError {
   }
 }
 
+/** One version of a key is damaged on disk: it does not agree with its checksum. */
+export class KeyDamaged extends AvisoError {
+  readonly key: Uint8Array
+  /** Revision of that version. */
+  readonly revision: bigint
+
+  /** @param name The key as text, as clients get it in `damaged_key`. */
+  constructor(message: string, { key, name, revision }: { key: Uint8Array; name: string; revision: bigint }) {
+    super('ERR_STORE_DAMAGED', message, {
+      details: { damaged_key: name, damaged_revision: revision.toString() },
+    })
+    this.key = key
+    this.revision = revision
+  }
+}
+
 /** A stretch of the history cannot be read, because it is damaged on disk. Everything before it was read. */
 export class HistoryDamaged extends AvisoError {
   /** First revision that is lost. */
@@ -242,7 +258,10 @@ export class HistoryDamaged extends AvisoError {
   readonly next: bigint
 
   constructor(message: string, { from, next }: { from: bigint; next: bigint }, cause?: unknown) {
-    super('ERR_STORE_DAMAGED', message, { cause })
+    super('ERR_STORE_DAMAGED', message, {
+      cause,
+      ...(cause instanceof KeyDamaged && { details: cause.details }),
+    })
     this.from = from
     this.next = next
   }

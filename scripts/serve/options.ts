@@ -50,7 +50,7 @@ export function createServeProgram(runtime: string): Command {
     .option('--data <folder>', `folder of the embedded store (default: ${DEV_DEFAULTS.data})`)
     .option(
       '--accept-loss',
-      'start though the embedded store lost acknowledged writes: it gets a new epoch, so every listener is told',
+      'start though the embedded store lost acknowledged writes, and give up what is damaged: it gets a new epoch, so every listener is told',
     )
     .exitOverride()
 }

@@ -137,6 +137,8 @@ async function findEntry(
 function revisionIn(position: NumberPosition): Revision {
   switch (position.kind) {
     case 'found':
+    // Reading it says what is damaged.
+    case 'damaged':
       return position.revision
     case 'future':
     case 'unknown':

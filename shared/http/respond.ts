@@ -70,6 +70,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<AvisoErrorCode, number>> = {
   ERR_STORE_PROTOCOL: 5,
   ERR_VERDICT_UNAVAILABLE: RETRY_AFTER_SECONDS_1X,
   ERR_STORE_FULL: 60,
+  ERR_STORE_DAMAGED: 60,
 }
 
 /** The id of a request: the client's `X-Request-ID` if it is safe, otherwise a random id. */

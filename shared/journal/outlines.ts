@@ -5,7 +5,7 @@
  * @module
  */
 
-import { HistoryCompacted } from '#shared/errors.ts'
+import { HistoryCompacted, KeyDamaged } from '#shared/errors.ts'
 import { firstIndex } from '#shared/search.ts'
 import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
 import { lastSequence, previousRevision, readCommit, type JournalCommit } from './commits.ts'
@@ -28,11 +28,24 @@ export type PastRead =
   | { readonly kind: 'read'; readonly outline: Outline | undefined }
   /** Nothing can be read at or before `lost`. */
   | { readonly kind: 'lost'; readonly lost: Revision }
+  /** The newest commit at that revision is damaged. `revision` is its own. */
+  | Damaged
+
+/** A commit that cannot be read. */
+export interface Damaged {
+  readonly kind: 'damaged'
+  readonly revision: Revision
+}
+
+/** The newest commit. */
+export type NewestRead =
+  | { readonly kind: 'read'; readonly outline: Outline | undefined; readonly head: Revision }
+  | Damaged
 
 /** Reads of one journal. */
 export interface JournalReads {
   /** The newest commit, read after this call began, and the store's revision. */
-  newest(): Promise<{ readonly outline: Outline | undefined; readonly head: Revision }>
+  newest(): Promise<NewestRead>
   /** The newest commit at a revision of the past. */
   at(revision: Revision): Promise<PastRead>
   /**
@@ -68,21 +81,31 @@ export function readJournal(
 ): JournalReads {
   return {
     newest: async () => {
-      const { commit, head } = await readCommit(source, undefined, options)
-      return { outline: commit && toOutline(commit), head }
+      try {
+        const { commit, head } = await readCommit(source, undefined, options)
+        return { kind: 'read', outline: commit && toOutline(commit), head }
+      } catch (error) {
+        return toDamaged(error)
+      }
     },
     at: async (revision) => {
       try {
         const { commit } = await readCommit(source, revision, options)
         return { kind: 'read', outline: commit && toOutline(commit) }
       } catch (error) {
-        if (!(error instanceof HistoryCompacted)) throw error
+        if (!(error instanceof HistoryCompacted)) return toDamaged(error)
         const { oldest } = error
         return { kind: 'lost', lost: oldest === undefined || oldest <= revision ? revision : oldest - 1n }
       }
     },
     known: () => ({ found: undefined, passed: 0n, lost: 0n }),
   }
+}
+
+/** @throws the error where it is another one. */
+function toDamaged(error: unknown): Damaged {
+  if (!(error instanceof KeyDamaged)) throw error
+  return { kind: 'damaged', revision: error.revision }
 }
 
 /** Reads that all callers share. No caller can abort them, because others may wait. They are valid for one epoch of the store. */
@@ -108,13 +131,13 @@ export function shareJournal(source: { readonly store: Store; readonly event: st
   async function readAt(revision: Revision): Promise<PastRead> {
     const read = await reads.at(revision)
     if (read.kind === 'lost') lost = read.lost > lost ? read.lost : lost
-    else if (read.outline !== undefined) keep(read.outline, revision)
+    else if (read.kind === 'read' && read.outline !== undefined) keep(read.outline, revision)
     return read
   }
 
   const newest = shareNext(async () => {
     const read = await reads.newest()
-    if (read.outline !== undefined) keep(read.outline, read.head)
+    if (read.kind === 'read' && read.outline !== undefined) keep(read.outline, read.head)
     return read
   })
   return {

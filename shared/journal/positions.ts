@@ -7,7 +7,7 @@
 
 import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
 import { lastSequence, readCommit } from './commits.ts'
-import { readJournal, shareJournal, type JournalReads, type Outline } from './outlines.ts'
+import { readJournal, shareJournal, type JournalReads, type Outline, type PastRead } from './outlines.ts'
 
 /** A place in the history of an event type. */
 export type JournalPosition =
@@ -15,6 +15,8 @@ export type JournalPosition =
   | { readonly kind: 'found'; readonly revision: Revision; readonly index: number }
   /** No stored notification qualifies: `revision` is the next revision to come. */
   | { readonly kind: 'future'; readonly revision: Revision }
+  /** The first commit that may qualify is damaged: `revision`. `behind` is the first one that surely does; absent: there is none. */
+  | { readonly kind: 'damaged'; readonly revision: Revision; readonly behind: Revision | undefined }
   /** Commits that qualify, or might, are compacted. `revision` is the oldest that can be read, and every commit from there on qualifies. */
   | { readonly kind: 'compacted'; readonly revision: Revision }
 
@@ -117,6 +119,7 @@ async function findSequence(reads: JournalReads, sequence: bigint): Promise<Numb
         ? { kind: 'unknown', revision: position.revision }
         : position
     }
+    case 'damaged':
     case 'compacted':
       return position
   }
@@ -152,19 +155,24 @@ interface Found {
   readonly outline: Outline | undefined
 }
 
+/**
+ * Searches for the first commit that qualifies. Where damaged commits stand between one that does not and one that does, the first of them
+ * is taken for it: whoever reads from there meets the damage, and is told.
+ */
 async function search(reads: JournalReads, test: Test): Promise<Found> {
   const known = reads.known((outline) => test(outline) !== undefined)
   /** A commit that qualifies. */
   let { found } = known
-  /** No commit at or before this revision qualifies. */
+  /** No readable commit at or before this revision qualifies. */
   let { passed } = known
   /** Nothing can be read at or before this revision. */
   let { lost } = known
+  /** The first of the damaged commits that `passed` ends with. */
+  let suspect: Revision | undefined
   if (found === undefined) {
-    const { outline, head } = await reads.newest()
-    if (outline === undefined || test(outline) === undefined)
-      return { position: { kind: 'future', revision: head + 1n }, outline }
-    found = outline
+    const newest = await findNewest(reads, test)
+    if (newest.kind === 'ended') return newest.result
+    found = newest.found
   }
   while (found.previous > passed && test(found)?.isFirst !== true) {
     const low = lost > passed ? lost : passed
@@ -172,10 +180,16 @@ async function search(reads: JournalReads, test: Test): Promise<Found> {
     const high: Revision = found.previous
     const at: Revision = high > low ? (low + high + 1n) / 2n : found.revision - 1n
     if (at <= lost) break
-    const read = await reads.at(at)
-    if (read.kind === 'lost') lost = read.lost
-    else if (read.outline !== undefined && test(read.outline) !== undefined) found = read.outline
-    else passed = at
+    const { read, damagedFrom } = await readBehind(reads, at)
+    if (read.kind === 'lost') {
+      lost = read.lost
+      // What qualifies first may be lost, or damaged.
+      if (damagedFrom !== undefined) break
+    } else if (read.outline !== undefined && test(read.outline) !== undefined) found = read.outline
+    else {
+      passed = at
+      suspect = damagedFrom
+    }
   }
   if (found.revision > lost) {
     const own = await reads.at(found.revision)
@@ -185,6 +199,49 @@ async function search(reads: JournalReads, test: Test): Promise<Found> {
   const isFirst = qualifying?.isFirst === true || found.previous <= passed
   if (found.revision <= lost || !isFirst)
     return { position: { kind: 'compacted', revision: lost + 1n }, outline: found }
+  if (suspect !== undefined && qualifying?.isFirst !== true) return suspected(suspect, found)
   const { revision } = found
   return { position: { kind: 'found', revision, index: qualifying?.index ?? 0 }, outline: found }
+}
+
+/** The newest commit that can be read, where it qualifies; otherwise the result of the search. */
+async function findNewest(
+  reads: JournalReads,
+  test: Test,
+): Promise<
+  { readonly kind: 'qualifies'; readonly found: Outline } | { readonly kind: 'ended'; readonly result: Found }
+> {
+  const newest = await reads.newest()
+  if (newest.kind === 'read') {
+    const { outline, head } = newest
+    if (outline !== undefined && test(outline) !== undefined) return { kind: 'qualifies', found: outline }
+    return { kind: 'ended', result: { position: { kind: 'future', revision: head + 1n }, outline } }
+  }
+  const { read, damagedFrom = newest.revision } = await readBehind(reads, newest.revision)
+  const outline = read.kind === 'read' ? read.outline : undefined
+  if (outline !== undefined && test(outline) !== undefined) return { kind: 'qualifies', found: outline }
+  return { kind: 'ended', result: suspected(damagedFrom, undefined) }
+}
+
+/** The newest commit at a revision that is not damaged. */
+async function readBehind(
+  reads: JournalReads,
+  revision: Revision,
+): Promise<{
+  readonly read: Exclude<PastRead, { kind: 'damaged' }>
+  /** The first of the damaged commits between it and the revision; absent: there is none. */
+  readonly damagedFrom: Revision | undefined
+}> {
+  let at = revision
+  let damagedFrom: Revision | undefined
+  for (;;) {
+    const read = await reads.at(at)
+    if (read.kind !== 'damaged') return { read, damagedFrom }
+    damagedFrom = read.revision
+    at = damagedFrom - 1n
+  }
+}
+
+function suspected(revision: Revision, outline: Outline | undefined): Found {
+  return { position: { kind: 'damaged', revision, behind: outline?.revision }, outline }
 }

@@ -13,6 +13,7 @@
  */
 
 import type { Revision, Store, TxnRequest, TxnResult } from '#shared/store/store.ts'
+import { KeyDamaged } from '#shared/errors.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import { onlyKey, renewEpoch } from '#shared/journal/epoch.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -24,7 +25,7 @@ import type { PublishLimits } from './limits.ts'
 import { failUnavailable, failUnknown } from './outcome.ts'
 import type { Pending } from './pending.ts'
 import { createSentAttempts } from './sent.ts'
-import { createStatusCache, readStatus } from './status_document.ts'
+import { createStatusCache, readStatus, type StatusCache } from './status_document.ts'
 
 export interface CommitterParts {
   readonly frame: Frame
@@ -167,8 +168,10 @@ export function createCommitter(parts: CommitterParts): Committer {
       const attempt = buildAttempt(items, { ...options, ...known })
       sent.add(attempt)
       const result = await send(attempt.request, failUnknown).catch((error: unknown) => {
-        throw new TxnError(error)
+        if (!passDamaged(statuses, attempt, error)) throw new TxnError(error)
+        return undefined
       })
+      if (result === undefined) return { kind: 'lost' }
       if (!result.succeeded) {
         // This ingest wrote the waiting key itself, so it need not let anyone pass because of it.
         if (isStarving) waiting = result.revision
@@ -179,4 +182,17 @@ export function createCommitter(parts: CommitterParts): Committer {
     },
     prune: sent.prune,
   }
+}
+
+/**
+ * Takes a damaged status document for one that says nothing: nothing but its revision is needed.
+ *
+ * @returns whether a transaction failed at one. It did nothing then.
+ */
+function passDamaged(statuses: StatusCache, { bases }: Attempt, error: unknown): boolean {
+  if (!(error instanceof KeyDamaged)) return false
+  const base = toText(error.key)
+  if (!bases.some((other) => other.base === base)) return false
+  statuses.set(base, { revision: error.revision })
+  return true
 }

@@ -89,7 +89,7 @@ export function createLane(parts: LaneParts): Lane {
 
   function afterFailedTxn(items: readonly Pending[], error: unknown): Promise<void> | void {
     if (isAvisoError(error, 'ERR_STORE_UNAVAILABLE')) return pace.afterFailure()
-    if (isAvisoError(error, 'ERR_STORE_FULL', 'ERR_READ_ONLY')) return fail(items, error)
+    if (isAvisoError(error, 'ERR_STORE_FULL', 'ERR_STORE_DAMAGED', 'ERR_READ_ONLY')) return fail(items, error)
     if (isAvisoError(error, 'ERR_TOO_LARGE', 'ERR_INVALID_RANGE')) {
       commits = 0
       // One item may cause the refusal. Halves are tried until that item is alone.

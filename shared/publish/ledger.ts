@@ -4,33 +4,21 @@
  * @module
  */
 
-import { isAvisoError } from '#shared/errors.ts'
-import {
-  commitsSince,
-  lastSequence,
-  readCommit,
-  toCommit,
-  type JournalCommit,
-  type JournalSource,
-} from '#shared/journal/commits.ts'
+import { isAvisoError, KeyDamaged } from '#shared/errors.ts'
+import { commitsSince, readCommit, toCommit, type JournalSource } from '#shared/journal/commits.ts'
 import type { JournalBatch } from '#shared/journal/journal.ts'
-import { revisionOfDate, revisionOfSequence } from '#shared/journal/positions.ts'
 import type { KeyValue, Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { readEpoch } from '#shared/journal/epoch.ts'
 import type { Head } from './attempt.ts'
+import { failDamaged } from './damage.ts'
 import { firstUnused, nextNumber } from './numbers.ts'
 import { createIdWindow, identityOf, type IdWindow, type StoredItem } from './id_window.ts'
 import type { PublishLimits } from './limits.ts'
+import { createWindowReader } from './window_commits.ts'
 
 /** A gap of more notifications than this may begin before the window of ids. It is then worth finding the start of the window. */
 const LONG_GAP = 10_000
-
-/**
- * The newest notifications, whose ids are read whatever clocks say: an ingest whose clock is ahead would take them for old ones. As many as
- * the smallest window surely has.
- */
-const SURE_ITEMS = 20_000
 
 const NO_COMMITS: Head = { revision: 0n, nextSequence: 1, atMs: 0, batch: undefined, epoch: undefined }
 
@@ -50,7 +38,7 @@ export interface Ledger {
   window(): IdWindow
   /** The newest known commit; absent before {@link open}. */
   head(): Head | undefined
-  /** Reads the journal's head and fills the window. @throws {AvisoError} The store's error. */
+  /** Reads the journal's head and fills the window. @throws {AvisoError} The store's error; `ERR_STORE_DAMAGED` says what that means. */
   open(signal: AbortSignal): Promise<Head>
   /**
    * Reads the commits up to the journal's present value. `replaced`: the known head is not in this store's past. Nothing is recorded then.
@@ -78,12 +66,7 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
   const createWindow = (): IdWindow =>
     createIdWindow({ maxItems: limits.idWindowItems, maxAgeMs: limits.idWindowMs })
   const source = { store, event }
-  const startOfWindow = (newest: JournalCommit, signal: AbortSignal): Promise<Revision> =>
-    findStartOfWindow(source, newest, {
-      items: limits.idWindowItems,
-      fromMs: clock.now() - limits.idWindowMs,
-      signal,
-    })
+  const reader = createWindowReader({ source, limits, clock })
   const isKept = (signal: AbortSignal): Promise<boolean> => isInPast(source, head, signal)
   let window = createWindow()
   let head: Head | undefined
@@ -118,7 +101,7 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
     const newest = toCommit(source, current)
     const isLong = newest.batch.first_seq - known.nextSequence > LONG_GAP
     const found = await commitsSince(source, { known: known.revision, newest, signal }, async () => {
-      const start = isLong ? await startOfWindow(newest, signal) : 0n
+      const start = isLong ? await reader.start(newest, signal) : 0n
       return start > known.revision ? start : known.revision + 1n
     })
     if (found.skipsKnown && !(await isKept(signal))) return { kind: 'replaced' }
@@ -128,24 +111,26 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
     }))
     return { kind: 'advanced', commits, complete: found.complete }
   }
+  const open = async (signal: AbortSignal): Promise<Head> => {
+    // The epoch first: if the store is replaced between the reads, the guard of the first transaction fails.
+    const epoch = await readEpoch(store, { signal })
+    const { commit: newest } = await readCommit(source, undefined, { signal })
+    const start = { ...NO_COMMITS, epoch }
+    const nextSequence = firstUnused(nextNumber(newest, epoch), usedBelow)
+    if (newest === undefined) return (head = { ...start, nextSequence })
+    const commits = await reader.commits(newest, signal)
+    head = start
+    for (const { revision, batch } of commits) record(revision, batch)
+    return (head = { ...head, nextSequence })
+  }
   return {
     window: () => window,
     head: () => head,
-    open: async (signal) => {
-      // The epoch first: if the store is replaced between the reads, the guard of the first transaction fails.
-      const epoch = await readEpoch(store, { signal })
-      const { commit: newest } = await readCommit(source, undefined, { signal })
-      const start = { ...NO_COMMITS, epoch }
-      const nextSequence = firstUnused(nextNumber(newest, epoch), usedBelow)
-      if (newest === undefined) return (head = { ...start, nextSequence })
-      const { commits } = await commitsSince(source, { known: 0n, newest, signal }, () =>
-        startOfWindow(newest, signal),
-      )
-      head = start
-      for (const { revision, batch } of commits) record(revision, batch)
-      return (head = { ...head, nextSequence })
-    },
-    advance: (current, signal) => change(head ?? NO_COMMITS, current, signal),
+    open: (signal) => open(signal).catch((error: unknown) => failDamaged(source, error, signal)),
+    advance: (current, signal) =>
+      change(head ?? NO_COMMITS, current, signal).catch((error: unknown) =>
+        failDamaged(source, error, signal),
+      ),
     isKept,
     record,
     forget: () => {
@@ -169,61 +154,8 @@ async function isInPast(
   } catch (error) {
     if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return true
     if (isAvisoError(error, 'ERR_FUTURE_POSITION')) return false
-    throw error
-  }
-}
-
-async function findStartOfWindow(
-  { store, event }: JournalSource,
-  newest: JournalCommit,
-  {
-    items,
-    fromMs,
-    signal,
-  }: { readonly items: number; readonly fromMs: number; readonly signal: AbortSignal },
-): Promise<Revision> {
-  const source = { store, event }
-  const [byDate, byNumber, sure] = await Promise.all([
-    revisionOfDate(store, event, fromMs, { signal }),
-    startOfItems(source, newest, items, signal),
-    startOfItems(source, newest, Math.min(items, SURE_ITEMS), signal),
-  ])
-  const recent = byDate.revision < sure ? byDate.revision : sure
-  return recent > byNumber ? recent : byNumber
-}
-
-/**
- * The revision of the first of the last `items` notifications. Numbers that were left out when the store had lost something are none of
- * them: what is before those belongs to the window, too.
- */
-async function startOfItems(
-  source: JournalSource,
-  newest: JournalCommit,
-  items: number,
-  signal: AbortSignal,
-): Promise<Revision> {
-  const first = Math.max(1, lastSequence(newest) - items + 1)
-  const position = await revisionOfSequence(source.store, source.event, BigInt(first), { signal })
-  const start = position.revision ?? 1n
-  if (position.kind !== 'unknown') return start
-  const { commit: behind } = await readCommit(source, start, { signal })
-  const before = await commitBefore(source, behind, signal)
-  if (behind === undefined || before === undefined) return start
-  return startOfItems(source, before, items - (lastSequence(newest) - behind.batch.first_seq + 1), signal)
-}
-
-/** The commit before another one; `undefined` where there is none, or history has it no longer. */
-async function commitBefore(
-  source: JournalSource,
-  commit: JournalCommit | undefined,
-  signal: AbortSignal,
-): Promise<JournalCommit | undefined> {
-  const previous = BigInt(commit?.batch.prev ?? 0)
-  if (previous === 0n) return undefined
-  try {
-    return (await readCommit(source, previous, { signal })).commit
-  } catch (error) {
-    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
+    // It is there, and damaged. Only a store that one process has open tells so, and no other one comes into its place.
+    if (error instanceof KeyDamaged && error.revision === head.revision) return true
     throw error
   }
 }

@@ -154,7 +154,8 @@ export interface StoreStatus {
  * - `ERR_FUTURE_POSITION`: the revision asked for does not exist yet (`range` only: a `watch` waits for it).
  * - `ERR_TOO_LARGE`, `ERR_INVALID_RANGE`: the request can never succeed.
  * - `ERR_STORE_PROTOCOL`: the answer did not come from a store.
- * - `ERR_STORE_DAMAGED`: what is stored does not agree with its checksum (embedded only). Other keys are served.
+ * - `ERR_STORE_DAMAGED` (`KeyDamaged` where the key is known): what is stored does not agree with its checksum (embedded only). Nothing
+ *   was done. Other keys are served.
  */
 export interface Store {
   range(request: RangeRequest, options?: CallOptions): Promise<RangeResult>

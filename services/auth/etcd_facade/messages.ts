@@ -93,6 +93,9 @@ const GRPC_CODES: Readonly<Record<number, number>> = {
   503: 14,
 }
 
+/** gRPC's code for data that is lost or damaged for good. */
+const DATA_LOSS = 15
+
 /** An error in etcd 3.4's form (`error`, `message`, `code`), with the texts of the 1.x service in `message`. */
 export function facadeErrorResponse(error: unknown, requestId: string, logger: Logger): Answer {
   const failure = toAvisoError(error)
@@ -119,6 +122,8 @@ function describe(error: AvisoError): FacadeError {
     return { status: 400, code: 11, message: 'History not available', error: COMPACTED }
   }
   if (error.code === 'ERR_FUTURE_POSITION') return { status: 400, code: 11, message: FUTURE }
+  // The words that name the key: who may read it may know them.
+  if (error.code === 'ERR_STORE_DAMAGED') return { status: 503, code: DATA_LOSS, message: error.message }
   if (error.status === 503) return { status: 503, code: 14, message: UNAVAILABLE }
   if (error.status === 500) return { status: 500, code: 13, message: 'Server error occurred' }
   return { status: error.status, code: GRPC_CODES[error.status] ?? 2, message: error.message }

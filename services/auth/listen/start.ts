@@ -7,7 +7,12 @@
 import { parseCursor } from './cursor.ts'
 import type { Place, StartRequest } from './request.ts'
 import { AvisoError, HistoryCompacted, isAvisoError } from '#shared/errors.ts'
-import { sequenceAt, sharePositions, type NumberPosition } from '#shared/journal/positions.ts'
+import {
+  sequenceAt,
+  sharePositions,
+  type JournalPosition,
+  type NumberPosition,
+} from '#shared/journal/positions.ts'
 import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
 import type { StartPosition } from '#shared/hub/hub.ts'
 
@@ -25,7 +30,7 @@ export interface Positions {
   start(event: string, place: Place, options: CallOptions): Promise<HistoryStart>
   /** The last revision of everything up to and including a place; `undefined` when the place is after everything stored. */
   end(event: string, place: Place, options: CallOptions): Promise<Revision | undefined>
-  /** Number of the last notification up to and including a revision; `undefined` when that revision is no longer kept. */
+  /** Number of the last notification up to and including a revision; `undefined` when that revision is no longer kept, or damaged. */
   sequenceAt(event: string, revision: Revision, options: CallOptions): Promise<bigint | undefined>
 }
 
@@ -77,14 +82,14 @@ export function createPositions(store: Store, epoch: () => string): Positions {
     end: async (event, place) => {
       if (place.kind === 'sequence') return toEnd(await find(event, place))
       // The last revision before the first later commit.
-      const after = await positions.ofDate(event, place.at + 1)
-      return after.kind === 'future' ? undefined : after.revision - 1n
+      const after = toStartBehind(await positions.ofDate(event, place.at + 1))
+      return after === undefined ? undefined : after - 1n
     },
     sequenceAt: async (event, revision, options) => {
       try {
         return await sequenceAt(store, event, revision, options)
       } catch (error) {
-        if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
+        if (isAvisoError(error, 'ERR_HISTORY_COMPACTED', 'ERR_STORE_DAMAGED')) return undefined
         throw error
       }
     },
@@ -101,6 +106,9 @@ function toStart(position: NumberPosition): HistoryStart {
         ? { kind: 'revision', revision }
         : { kind: 'revision', revision, afterIndex: index - 1 }
     }
+    case 'damaged':
+      // The stream meets the damage, so its client is told.
+      return { kind: 'revision', revision: position.revision }
     case 'compacted':
       throw compacted(position.revision)
     case 'unknown':
@@ -117,10 +125,25 @@ function toEnd(position: NumberPosition): Revision | undefined {
       return position.revision
     case 'future':
       return undefined
+    case 'damaged':
+      return position.behind
     case 'unknown':
       return position.revision === undefined ? undefined : position.revision - 1n
     case 'compacted':
       throw compacted(position.revision)
+  }
+}
+
+/** The first commit that is surely later; `undefined` without one. What is damaged before it belongs to the stream, which tells of it. */
+function toStartBehind(position: JournalPosition): Revision | undefined {
+  switch (position.kind) {
+    case 'future':
+      return undefined
+    case 'damaged':
+      return position.behind
+    case 'found':
+    case 'compacted':
+      return position.revision
   }
 }
 

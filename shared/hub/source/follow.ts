@@ -6,7 +6,7 @@
  * @module
  */
 
-import { AvisoError, HistoryDamaged, isAvisoError } from '#shared/errors.ts'
+import { AvisoError, HistoryDamaged, isAvisoError, KeyDamaged } from '#shared/errors.ts'
 import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import { compareBytes, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { KeyRange, Revision, Store, StoreEvent, WatchMessage } from '#shared/store/store.ts'
@@ -196,6 +196,8 @@ async function isKept(store: Store, { kv: seen }: StoreEvent, signal: AbortSigna
   } catch (error) {
     if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return true
     if (isAvisoError(error, 'ERR_FUTURE_POSITION')) return false
+    // It is there, and damaged.
+    if (error instanceof KeyDamaged && error.revision === seen.modRevision) return true
     throw error
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { AvisoError } from '#shared/errors.ts'
+import { KeyDamaged } from '#shared/errors.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import type { SqlView } from '#shared/runtime/runtime.ts'
 import type { KeyValue } from '../store.ts'
@@ -39,11 +39,14 @@ function setNumber(offset: number, value: number): void {
   fields.setUint32(offset + 4, value)
 }
 
+/** What an operator can do about damage that cannot be passed by. */
+export const RESTORE = 'Restore a backup with "aviso admin restore FILE"'
+
 /** The error for an event that does not agree with its checksum. */
-export function damagedError({ key, modRevision }: Pick<KeyValue, 'key' | 'modRevision'>): AvisoError {
+export function damagedError({ key, modRevision }: Pick<KeyValue, 'key' | 'modRevision'>): KeyDamaged {
   const name = toText(key.subarray(0, MAX_NAMED_BYTES))
-  return new AvisoError(
-    'ERR_STORE_DAMAGED',
-    `The store's copy of "${name}" at revision ${modRevision} is damaged: it does not agree with its checksum`,
+  return new KeyDamaged(
+    `The embedded store's copy of "${name}" at revision ${modRevision} is damaged: it does not agree with its checksum. ${RESTORE}, or start once with --accept-loss`,
+    { key, name, revision: modRevision },
   )
 }

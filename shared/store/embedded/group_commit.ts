@@ -10,7 +10,7 @@ import type { Logger } from '#shared/logger.ts'
 import { onNextTurn } from '#shared/time/turn.ts'
 import type { Revision, StoreEvent } from '../store.ts'
 import { newestRevision, type RevisionEvents } from './revisions.ts'
-import { isDamage, isFull, logDamage, type StoreState } from './state.ts'
+import { isDamage, isFull, logDamage, pageDamaged, type StoreState } from './state.ts'
 import type { Feed } from './watch.ts'
 
 /** A group keeps the event loop for about 10 ms at most. */
@@ -195,7 +195,7 @@ function writeError(cause: unknown, isCommitting: boolean): AvisoError {
       'The store failed while it committed: the write may have been done',
       { cause },
     )
-  if (isDamage(cause)) return new AvisoError('ERR_STORE_DAMAGED', 'A page of the store is damaged', { cause })
+  if (isDamage(cause)) return pageDamaged(cause)
   return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store could not be written: look at its disk', {
     cause,
   })

@@ -7,6 +7,7 @@
 import { HistoryDamaged, isAvisoError, type AvisoError } from '#shared/errors.ts'
 import type { SqlRow, SqlView } from '#shared/runtime/runtime.ts'
 import type { KeyRange, KeyValue, Revision, StoreEvent } from '../store.ts'
+import { RESTORE } from './checksum.ts'
 import type { RevisionEvents } from './revisions.ts'
 import { COLUMNS, FIRST_ID, interval, numberIn, toKeyValue } from './rows.ts'
 import { isDamage } from './state.ts'
@@ -46,7 +47,7 @@ export function readHistory(database: SqlView, range: KeyRange, bounds: PageBoun
     if (limit > 1) return readHistory(database, range, { ...bounds, limit: Math.floor(limit / 2) })
     const next = findReadable(database, range, bounds)
     throw new HistoryDamaged(
-      `A page of the store is damaged: its history from revision ${from} to ${next - 1n} is lost`,
+      `A page of the embedded store is damaged, and its history from revision ${from} to ${next - 1n} is lost. ${RESTORE}`,
       { from, next },
       cause,
     )

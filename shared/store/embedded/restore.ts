@@ -4,7 +4,7 @@
  * @module
  */
 
-import { AvisoError } from '#shared/errors.ts'
+import { AvisoError, KeyDamaged } from '#shared/errors.ts'
 import { crc32 } from '#shared/bytes/crc32.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { DatabaseLook, SqlDatabase } from '#shared/runtime/runtime.ts'
@@ -55,7 +55,11 @@ export async function prepareCopy(
   if (schemaVersion(copy) === SCHEMA_VERSION) copy.transaction(() => makeIndexes(copy))
   upgrade(copy, logger)
   const walk = { last: newestRevision(copy), sizeBytes: copy.sizeBytes(), onProgress }
-  await doInTurns(verifyEvents(copy, walk), (step) => step())
+  try {
+    await doInTurns(verifyEvents(copy, walk), (step) => step())
+  } catch (error) {
+    throw error instanceof KeyDamaged ? backupDamaged(error) : error
+  }
   const [result] = copy.all('PRAGMA integrity_check(1)')
   if (result?.['integrity_check'] !== 'ok')
     throw new AvisoError('ERR_STORE_DAMAGED', 'The file is damaged: take an older backup')
@@ -78,4 +82,13 @@ export function acknowledgedBy({ view, witness }: DatabaseLook): Revision {
   const witnessed = known === undefined || known === 'damaged' ? 0n : known.newest
   const { newest } = readMarks(view)
   return newest > witnessed ? newest : witnessed
+}
+
+function backupDamaged({ revision, details }: KeyDamaged): AvisoError {
+  const key = String(details['damaged_key'])
+  return new AvisoError(
+    'ERR_STORE_DAMAGED',
+    `The backup is damaged: it does not agree with its checksum at "${key}", revision ${revision}. Take an older backup`,
+    { details },
+  )
 }

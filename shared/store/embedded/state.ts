@@ -9,6 +9,7 @@ import type { Logger } from '#shared/logger.ts'
 import type { SqlDatabase } from '#shared/runtime/runtime.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { CallOptions, Revision } from '../store.ts'
+import { RESTORE } from './checksum.ts'
 import type { RevisionEvents } from './revisions.ts'
 
 /** SQLite's result code for a full disk. */
@@ -95,6 +96,11 @@ export function isDamage(cause: unknown): boolean {
   return /malformed|SQLITE_CORRUPT/.test(String(cause))
 }
 
+/** The error for such a page. */
+export function pageDamaged(cause: unknown): AvisoError {
+  return new AvisoError('ERR_STORE_DAMAGED', `A page of the embedded store is damaged. ${RESTORE}`, { cause })
+}
+
 /** Damage is told, whoever meets it. */
 export function logDamage(logger: Logger, error: AvisoError): void {
   if (error.code !== 'ERR_STORE_DAMAGED') return
@@ -115,6 +121,6 @@ export function isFull(error: unknown): boolean {
 }
 
 function readError(cause: unknown): AvisoError {
-  if (isDamage(cause)) return new AvisoError('ERR_STORE_DAMAGED', 'A page of the store is damaged', { cause })
+  if (isDamage(cause)) return pageDamaged(cause)
   return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store could not be read: look at its disk', { cause })
 }

@@ -23,7 +23,8 @@ import { createCompactor } from './compact.ts'
 import { createCounts } from './counts.ts'
 import { createGroupCommit } from './group_commit.ts'
 import { createLeaseKeeper } from './lease.ts'
-import { findLoss, lossError, renewEpoch } from './loss.ts'
+import { dropDamage } from './drop_damage.ts'
+import { findLoss, lossError, renewEpoch, type Loss } from './loss.ts'
 import { readRange } from './range.ts'
 import { newestRevision } from './revisions.ts'
 import { createSnapshots } from './snapshot.ts'
@@ -48,7 +49,7 @@ const LONG_READ_KEYS = 256
 export interface EmbeddedStoreParts {
   readonly clock: Clock
   readonly logger?: Logger
-  /** Given: the store is opened even where it lost acknowledged writes. It then gets a new epoch, of 128 random bits as text. */
+  /** Given: the store is opened even where it lost acknowledged writes, and gives up what is damaged. It then gets a new epoch, of 128 random bits as text. */
   readonly acceptLoss?: { readonly random: () => string }
 }
 
@@ -85,22 +86,36 @@ function prepare(
   const loss = file && findLoss(readMarks(database), database, file.read())
   if (loss !== undefined && acceptLoss === undefined) throw lossError(loss)
   upgrade(database, logger)
-  if (loss !== undefined && acceptLoss !== undefined) {
-    const revision = database.transaction(() =>
-      renewEpoch(database, loss.acknowledged, renewedEpoch(acceptLoss.random())),
-    )
-    logger('warn', 'The store lost acknowledged writes, as accepted: it goes on with a new epoch', {
-      lost: loss.what,
-      revision,
-    })
-  } else if (acceptLoss !== undefined) {
-    logger('info', 'Nothing of the store is lost: --accept-loss has no effect and can be left out')
-  }
+  if (acceptLoss !== undefined) goOn(database, { loss, logger, random: acceptLoss.random })
   if (file === undefined) return { witness: undefined }
   file.create(encodeWitness(database, { newest: newestRevision(database), ...readEpoch(database) }))
   // From now on a database without it is a copy.
   database.run(`UPDATE meta SET value = 1 WHERE name = 'witnessed' AND value = 0`)
   return { witness: createWitness(database, file, logger) }
+}
+
+/** Goes on without what is lost or damaged. */
+function goOn(
+  database: SqlDatabase,
+  {
+    loss,
+    logger,
+    random,
+  }: { readonly loss: Loss | undefined; readonly logger: Logger; readonly random: () => string },
+): void {
+  const { damaged, revision } = database.transaction(() => {
+    const damaged = dropDamage(database, logger)
+    if (loss === undefined && damaged === 0) return { damaged, revision: undefined }
+    const acknowledged = loss?.acknowledged ?? 0n
+    return { damaged, revision: renewEpoch(database, acknowledged, renewedEpoch(random())) }
+  })
+  if (revision === undefined)
+    return logger('info', 'Nothing of the store is lost: --accept-loss has no effect and can be left out')
+  logger('warn', 'The store lost acknowledged writes, as accepted: it goes on with a new epoch', {
+    lost: loss?.what ?? 'Nothing is missing',
+    damaged,
+    revision,
+  })
 }
 
 function createStore(

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { KeyDamaged } from '#shared/errors.ts'
 import type { SqlRow, SqlView } from '#shared/runtime/runtime.ts'
 import type { Revision } from '../store.ts'
-import { COLUMNS, FIRST_ID, ID, numberIn, toKeyValue } from './rows.ts'
+import { bytesIn, COLUMNS, FIRST_ID, ID, numberIn, toKeyValue } from './rows.ts'
 import type { Steps } from './steps.ts'
 
 /** Events and bytes of one step: about a millisecond. */
@@ -26,6 +27,8 @@ export interface EventWalk {
   readonly sizeBytes: number
   /** Takes a row of {@link COLUMNS} that agrees with its checksum. */
   readonly take?: (row: SqlRow) => void
+  /** Takes a row that does not; absent: the walk ends there. */
+  readonly onDamage?: (row: SqlRow, error: KeyDamaged) => void
   /** Told the share that is done, from 0 to 1. */
   readonly onProgress: (share: number) => void
 }
@@ -33,9 +36,10 @@ export interface EventWalk {
 /**
  * Reads every event up to a revision, in the order of time.
  *
- * @throws {AvisoError} `ERR_STORE_DAMAGED` for the first one that does not agree with its checksum.
+ * @throws {AvisoError} `ERR_STORE_DAMAGED` for the first one that does not agree with its checksum, unless the walk takes it.
  */
-export function* verifyEvents(view: SqlView, { last, sizeBytes, take, onProgress }: EventWalk): Steps<void> {
+export function* verifyEvents(view: SqlView, walk: EventWalk): Steps<void> {
+  const { last, sizeBytes, onProgress } = walk
   let [revision, place] = [0, 0]
   let done = 0
   let limit = 1
@@ -49,11 +53,11 @@ export function* verifyEvents(view: SqlView, { last, sizeBytes, take, onProgress
     )
     let bytes = 1
     for (const row of rows) {
-      const { key, value } = toKeyValue(row, view)
-      bytes += value.length
+      verifyRow(row, view, walk)
+      const valueBytes = bytesIn(row, 'value').length
+      bytes += valueBytes
       // The index holds the key once more.
-      done += 2 * key.length + value.length + ROW_BYTES
-      take?.(row)
+      done += 2 * bytesIn(row, 'key').length + valueBytes + ROW_BYTES
     }
     const end = rows.at(-1)
     if (end === undefined) {
@@ -67,4 +71,14 @@ export function* verifyEvents(view: SqlView, { last, sizeBytes, take, onProgress
     limit = Math.max(1, Math.min(STEP_EVENTS, limit * 4, Math.floor((rows.length * STEP_BYTES) / bytes)))
     yield
   }
+}
+
+function verifyRow(row: SqlRow, view: SqlView, { take, onDamage }: EventWalk): void {
+  try {
+    toKeyValue(row, view)
+  } catch (error) {
+    if (onDamage === undefined || !(error instanceof KeyDamaged)) throw error
+    return onDamage(row, error)
+  }
+  take?.(row)
 }

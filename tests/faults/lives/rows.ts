@@ -104,17 +104,18 @@ function flipInValue(path: string, dice: Dice): DamagedRow {
   }
 }
 
-/** The damaged key is refused, and the others are served. */
+/** The damaged key is refused by name, and the others are served. */
 async function checkKey(url: string, { key }: DamagedRow): Promise<readonly Violation[]> {
   const name = Buffer.from(key).toString()
   const ask = (question: object): Promise<Response> =>
     fetch(`${url}/v3/kv/range`, { method: 'POST', body: JSON.stringify(question) })
   const damaged = await ask({ key: btoa(name) })
-  await damaged.body?.cancel()
+  const told = await damaged.text()
   const other = await ask({ key: btoa(`${FLIGHTS}none`) })
   const violations: Violation[] = []
   const report = (what: string): void => void violations.push({ kind: 'unrefused', where: KIND, what })
-  if (damaged.status !== 500) report(`${name} is damaged, and answered with ${damaged.status}`)
+  if (damaged.status !== 503 || !told.includes(name))
+    report(`${name} is damaged, and answered with ${damaged.status}: ${told}`)
   if (other.status !== 200) report(`Another key is answered with ${other.status}`)
   return violations
 }

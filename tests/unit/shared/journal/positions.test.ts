@@ -12,6 +12,7 @@ import {
   type JournalPosition,
 } from '#shared/journal/positions.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import { damagedAt } from '../../../support/damaged_reads.ts'
 import { createMemoryStore } from '../../../support/memory_store.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
@@ -192,6 +193,76 @@ describe('revisionOfSequence()', () => {
       revision: head,
       index: 1,
     })
+  })
+})
+
+/** What must come out where some commits are damaged and nothing is compacted, by looking at every commit. */
+function expectedWithDamage(
+  commits: readonly Commit[],
+  head: Revision,
+  damaged: ReadonlySet<Revision>,
+  qualifies: (commit: Commit) => boolean,
+): JournalPosition {
+  const isWhole = ({ revision }: Commit): boolean => !damaged.has(revision)
+  const place = commits.findIndex((commit) => isWhole(commit) && qualifies(commit))
+  const before = place < 0 ? commits : commits.slice(0, place)
+  const run = before.slice(before.findLastIndex(isWhole) + 1)
+  const [behind] = place < 0 ? [] : commits.slice(place)
+  if (run[0] !== undefined) return { kind: 'damaged', revision: run[0].revision, behind: behind?.revision }
+  return behind === undefined
+    ? { kind: 'future', revision: head + 1n }
+    : { kind: 'found', revision: behind.revision, index: 0 }
+}
+
+describe('positions in a journal with damage', () => {
+  /** For each commit, whether it is damaged. */
+  const DAMAGE = fc.array(fc.boolean(), { minLength: 30, maxLength: 30 })
+
+  it('are found, or begin at the damage where that may hold them', async () => {
+    await fc.assert(
+      fc.asyncProperty(STEPS, DAMAGE, async (steps, isDamaged) => {
+        const { store, commits, head } = await fill(steps)
+        const damaged = new Set(
+          commits.filter((_, index) => isDamaged[index]).map(({ revision }) => revision),
+        )
+        const partly = damagedAt(store, damaged)
+        const shared = sharePositions(partly, () => 'epoch')
+        for (const time of [...commits.flatMap(({ at }) => [at - 1, at, at + 1]), 0]) {
+          const want = expectedWithDamage(commits, head, damaged, ({ at }) => at >= time)
+          assert.deepEqual(await revisionOfDate(partly, 'mars', time), want)
+          assert.deepEqual(await shared.ofDate('mars', time), want)
+        }
+        for (const { revision, first, count } of commits) {
+          const last = BigInt(first + count - 1)
+          const want = damaged.has(revision)
+            ? expectedWithDamage(commits, head, damaged, (commit) => commit.first + commit.count > last)
+            : { kind: 'found', revision, index: count - 1 }
+          assert.deepEqual(await revisionOfSequence(partly, 'mars', last), want)
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('are never behind the first that is readable, and end, whatever is compacted too', async () => {
+    await fc.assert(
+      fc.asyncProperty(STEPS, DAMAGE, fc.nat(), async (steps, isDamaged, cut) => {
+        const { store, commits, head } = await fill(steps)
+        const oldest = BigInt(cut % Number(head)) + 1n
+        if (oldest > 1n) await store.compact(oldest)
+        const damaged = new Set(
+          commits.filter((_, index) => isDamaged[index]).map(({ revision }) => revision),
+        )
+        for (const time of commits.map(({ at }) => at)) {
+          const { revision } = await revisionOfDate(damagedAt(store, damaged), 'mars', time)
+          const first = commits.find(
+            (commit) => commit.at >= time && commit.revision >= oldest && !damaged.has(commit.revision),
+          )
+          assert.ok(first === undefined || revision <= first.revision, `${revision} for ${first?.revision}`)
+        }
+      }),
+      { numRuns: 60 },
+    )
   })
 })
 

@@ -12,6 +12,7 @@ import { HistoryCompacted, isAvisoError } from '#shared/errors.ts'
 import { encodeJournal } from '#shared/journal/codec.ts'
 import { journalKey, type JournalBatch } from '#shared/journal/journal.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import { damagedAt } from '../../../../support/damaged_reads.ts'
 import { createMemoryStore } from '../../../../support/memory_store.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
@@ -86,6 +87,27 @@ describe('createPositions()', () => {
     assert.equal(await find(date(10)), 2n)
     assert.equal(await find(date(29.999)), 3n)
     assert.equal(await find(date(30)), undefined)
+  })
+
+  it('begins at damage that may hold the place, and ends behind it', async () => {
+    const journal = await journalOf([
+      [10, 1],
+      [20, 1],
+      [30, 1],
+      [40, 1],
+    ])
+    const { start, end, sequenceAt } = createPositions(damagedAt(journal, new Set([3n])), () => 'epoch')
+    assert.deepEqual(await start('e', sequence(2n), NONE), { kind: 'revision', revision: 3n })
+    assert.deepEqual(await start('e', sequence(3n), NONE), { kind: 'revision', revision: 4n })
+    assert.deepEqual(await start('e', date(25), NONE), { kind: 'revision', revision: 3n })
+    assert.equal(await end('e', sequence(1n), NONE), 2n)
+    assert.equal(await end('e', sequence(2n), NONE), 4n)
+    assert.equal(await end('e', date(15), NONE), 3n)
+    assert.equal(await sequenceAt('e', 3n, NONE), undefined)
+    const last = createPositions(damagedAt(journal, new Set([5n])), () => 'epoch')
+    assert.deepEqual(await last.start('e', sequence(9n), NONE), { kind: 'revision', revision: 5n })
+    assert.equal(await last.end('e', sequence(4n), NONE), undefined)
+    assert.equal(await last.end('e', date(35), NONE), undefined)
   })
 
   it('numbers a revision', async () => {

@@ -3,12 +3,16 @@ import { describe, it } from 'node:test'
 import { AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import { createFlakyStore } from '../../../../contract/hub_flaky_store.ts'
+import { damagedAt } from '../../../../support/damaged_reads.ts'
 import { createMemoryStore } from '../../../../support/memory_store.ts'
 import type { RangeRequest, Revision, Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { followStore, type FollowRequest } from '#shared/hub/source/follow.ts'
 import { putEvent } from '../hub_support.ts'
 import { createManualClock, createSkippingClock } from '../../../../support/clock.ts'
+import { eventually } from '../../../../support/waiting.ts'
 
 /** What one watch of the script yields; a code at the end is thrown, otherwise the watch breaks off. */
 type Script = readonly (Revision | `progress ${number}` | AvisoErrorCode)[]
@@ -163,6 +167,37 @@ describe('followStore()', () => {
       { code: 'ERR_EPOCH_CHANGED' },
     )
     assert.deepEqual(yielded, [2n, 3n])
+  })
+
+  it('goes on in its own store when what it has seen last is damaged since', async () => {
+    const flaky = createFlakyStore(createMemoryStore({ clock: systemClock }))
+    const damaged = new Set<Revision>()
+    const write = (key: string): Promise<unknown> =>
+      flaky.txn({ compare: [], success: [{ kind: 'put', key: toBytes(key), value: toBytes('v') }] })
+    await write('/a')
+    const stop = new AbortController()
+    const seen: Revision[] = []
+    const request = {
+      store: damagedAt(flaky, damaged),
+      range: { key: toBytes('/'), end: toBytes('0') },
+      from: 1n,
+      clock: createSkippingClock(),
+      random: () => 'random',
+      logger: silentLogger,
+      signal: stop.signal,
+    }
+    const running = (async () => {
+      for await (const message of followStore(request))
+        if (message.kind === 'revision') seen.push(message.revision)
+    })()
+    await eventually('the first', () => seen.length === 1)
+    damaged.add(2n)
+    flaky.breakAll()
+    await write('/b')
+    await eventually('the second', () => seen.length === 2)
+    stop.abort()
+    await running
+    assert.deepEqual(seen, [2n, 3n])
   })
 
   it('knows the store that another follower has seen', async () => {

@@ -267,7 +267,7 @@ describe('restoreEmbedded()', () => {
       [await bad('short', (bytes) => bytes.subarray(0, 8_192)), /is damaged, or no store/],
       [foreign, /is damaged, or no store/],
       [empty, /holds no store/],
-      [flipped, /damaged: it does not agree with its checksum/],
+      [flipped, /The backup is damaged: it does not agree with its checksum at .*Take an older backup/],
     ]
     for (const [path, message] of cases) await assertUntouched(folder, () => restore(path, folder), message)
     const again = await open(folder)

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { HistoryDamaged, isAvisoError } from '#shared/errors.ts'
 import type { SqlRow } from '#shared/runtime/runtime.ts'
 import { openSqlite } from '#shared/runtime/sqlite.ts'
-import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
+import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { readHistory, type HistoryPage } from '#shared/store/embedded/history.ts'
 import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
-import type { Revision } from '#shared/store/store.ts'
+import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
+import type { Revision, Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
+import { DATABASE, newFolder, open, put } from './files.ts'
 
 /** A store of three keys, of which one column of "a" is changed behind its back. */
 async function openDamaged(change: string) {
@@ -45,7 +49,7 @@ describe('openEmbeddedStore() damage', () => {
       const [a, b] = [toBytes('p/a'), toBytes('p/b')]
       await assert.rejects(store.range({ key: a }), isDamage)
       assert.deepEqual(lines, [
-        `error The store is damaged The store's copy of "p/a" at revision 2 is damaged: it does not agree with its checksum`,
+        `error The store is damaged The embedded store's copy of "p/a" at revision 2 is damaged: it does not agree with its checksum. Restore a backup with "aviso admin restore FILE", or start once with --accept-loss`,
       ])
       await assert.rejects(store.range(prefixRange('p/')), isDamage)
       await assert.rejects(store.range({ ...prefixRange('p/'), sortTarget: 'MOD' }), isDamage)
@@ -126,5 +130,119 @@ describe('openEmbeddedStore() damage', () => {
       (error) => error instanceof HistoryDamaged && error.from === 31n && error.next === 35n,
     )
     assert.equal(page(35n).through, 60n)
+  })
+})
+
+describe('openEmbeddedStore() damage that is accepted', () => {
+  /** A store of some writes, of which one event is changed behind its back, opened again with the loss accepted. */
+  async function accept(change: string, parameters: readonly (string | number)[] = []) {
+    const database = openSqlite(':memory:')
+    const kept = { ...database, close: () => undefined }
+    const first = openEmbeddedStore(kept, { clock: systemClock })
+    const write = (kind: 'put' | 'delete', name: string, value = ''): Promise<unknown> => {
+      const key = toBytes(name)
+      const operation =
+        kind === 'put' ? ({ kind, key, value: toBytes(value) } as const) : ({ kind, range: { key } } as const)
+      return first.txn({ compare: [], success: [operation] })
+    }
+    await write('put', EPOCH_KEY, 'first')
+    await write('put', 'p/a', 'old')
+    await write('put', 'p/gone', 'x')
+    await write('delete', 'p/gone')
+    await write('put', 'p/a', 'new')
+    await write('put', 'p/b', 'last')
+    await first.close()
+    if (change !== '') database.run(change, ...parameters)
+    const lines: string[] = []
+    const store = openEmbeddedStore(database, {
+      clock: systemClock,
+      logger: (level, message, fields) => lines.push(`${level} ${message} ${String(fields?.['reason'])}`),
+      acceptLoss: { random: () => 'second' },
+    })
+    const valueOf = async (name: string): Promise<string | undefined> => {
+      const [kv] = (await store.range({ key: toBytes(name) })).kvs
+      return kv && toText(kv.value)
+    }
+    return { database, store, lines, valueOf }
+  }
+  const [NEW, DELETION] = [6, 5]
+  const damage = (revision: number, set = 'sum = sum + 1'): Parameters<typeof accept> => [
+    `UPDATE events SET ${set} WHERE id >> 20 = ?`,
+    [revision],
+  ]
+  const isHistoryGone = async (store: Store, from: Revision): Promise<boolean> => {
+    try {
+      for await (const { kind } of store.watch({ ...prefixRange('p/'), from }))
+        if (kind !== 'created') return false
+    } catch (error) {
+      return isAvisoError(error, 'ERR_HISTORY_COMPACTED')
+    }
+    return false
+  }
+
+  for (const set of [
+    'sum = sum + 1',
+    `value = CAST('odd' AS BLOB)`,
+    `key = CAST('p/z' AS BLOB)`,
+    'lease = 7',
+  ])
+    it(`gives a key the value that it had before, and ends history behind the damage: ${set}`, async () => {
+      const { database, store, lines, valueOf } = await accept(...damage(NEW, set))
+      assert.deepEqual([await valueOf('p/a'), await valueOf('p/b')], ['old', 'last'])
+      const { kvs, count } = await store.range(prefixRange('p/'))
+      assert.deepEqual([kvs.map(({ key }) => toText(key)), count], [['p/a', 'p/b'], 2n])
+      assert.equal(await valueOf(EPOCH_KEY), 'r-second')
+      assert.ok((await store.status()).revision > 2n ** 30n)
+      assert.equal(await isHistoryGone(store, BigInt(NEW)), true)
+      assert.equal((await store.range({ ...prefixRange('p/'), revision: BigInt(NEW) + 1n })).count, 2n)
+      assert.deepEqual(database.all('PRAGMA integrity_check(1)'), [
+        { __proto__: null, integrity_check: 'ok' },
+      ])
+      assert.match(lines.join('\n'), /warn A damaged value is given up .* at revision 6 is damaged/)
+      assert.match(lines.join('\n'), /warn The store lost acknowledged writes, as accepted/)
+      await store.compact((await store.status()).revision)
+      assert.equal(await valueOf('p/a'), 'old')
+      await store.close()
+    })
+
+  it('finds a key that its index knows by another name', async (context) => {
+    const folder = await newFolder(context)
+    const first = await open(folder)
+    for (const key of ['p/flipped', 'p/whole']) await put(first, key, `value of ${key}`)
+    await first.close()
+    const path = join(folder, DATABASE)
+    const bytes = await readFile(path)
+    // In its row, not in the index: there no value follows.
+    const place = bytes.indexOf('p/flippedvalue of')
+    assert.ok(place > 0)
+    bytes[place + 2] = 'F'.charCodeAt(0)
+    await writeFile(path, bytes)
+    const damaged = await open(folder)
+    await assert.rejects(damaged.range(prefixRange('p/')), { code: 'ERR_STORE_DAMAGED' })
+    await damaged.close()
+    const store = await open(folder, { acceptLoss: true })
+    const { kvs, count } = await store.range(prefixRange('p/'))
+    assert.deepEqual([kvs.map(({ key }) => toText(key)), count], [['p/whole'], 1n])
+    await put(store, 'p/flipped', 'again')
+    await store.close()
+    const again = await open(folder)
+    assert.equal((await again.range(prefixRange('p/'))).count, 2n)
+    await again.close()
+  })
+
+  it('leaves deleted what was deleted', async () => {
+    const { store, valueOf } = await accept(...damage(DELETION))
+    assert.equal(await valueOf('p/gone'), undefined)
+    assert.equal((await store.range(prefixRange('p/'))).count, 2n)
+    assert.equal(await valueOf(EPOCH_KEY), 'r-second')
+    await store.close()
+  })
+
+  it('changes nothing where nothing is damaged', async () => {
+    const { store, lines, valueOf } = await accept('')
+    assert.deepEqual([await valueOf('p/a'), await valueOf(EPOCH_KEY)], ['new', 'first'])
+    assert.equal((await store.status()).revision, 7n)
+    assert.match(lines.join('\n'), /Nothing of the store is lost/)
+    await store.close()
   })
 })
