@@ -66,5 +66,8 @@ export const SUITES = {
   publisher: ['tests/unit/shared/publish/publisher.test.ts'],
   positions: ['tests/unit/shared/journal/positions.test.ts'],
   replaced: ['tests/service/replaced.test.ts'],
+  damaged: ['tests/service/damaged.test.ts'],
+  damage: ['tests/unit/shared/store/embedded/damage.test.ts'],
+  jobs: ['tests/unit/services/admin/jobs/jobs.test.ts'],
   interval: ['tests/unit/shared/access/interval.test.ts'],
 } as const

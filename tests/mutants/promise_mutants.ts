@@ -86,4 +86,58 @@ export const PROMISE_MUTANTS: readonly Mutant[] = [
     to: 'return false ?',
     tests: ['positions', 'replaced'],
   },
+  {
+    file: 'shared/hub/admission.ts',
+    from: "if (error.code !== 'ERR_EPOCH_CHANGED') return error",
+    to: 'return error',
+    tests: ['replaced'],
+  },
+  {
+    file: 'services/admin/jobs/job_record.ts',
+    from: "if (record?.state !== 'running') return record",
+    to: 'return record',
+    tests: ['jobs'],
+  },
+  {
+    file: 'shared/publish/ledger.ts',
+    from: 'if (error instanceof KeyDamaged && error.revision === head.revision) return true',
+    to: '',
+    tests: ['damaged'],
+  },
+  {
+    file: 'shared/publish/window_commits.ts',
+    from: ' || !(await isOutdated(damaged, signal))',
+    to: '',
+    tests: ['damaged'],
+  },
+  {
+    file: 'shared/publish/lane.ts',
+    from: "'ERR_STORE_FULL', 'ERR_STORE_DAMAGED', 'ERR_READ_ONLY'",
+    to: "'ERR_STORE_FULL', 'ERR_READ_ONLY'",
+    tests: ['damaged'],
+  },
+  {
+    file: 'shared/publish/committer.ts',
+    from: 'if (!(error instanceof KeyDamaged)) return false',
+    to: 'return false',
+    tests: ['damaged'],
+  },
+  {
+    file: 'shared/journal/positions.ts',
+    from: 'suspect = damagedFrom',
+    to: 'suspect = undefined',
+    tests: ['positions'],
+  },
+  {
+    file: 'shared/store/embedded/drop_damage.ts',
+    from: 'if (readable > oldestRevision(database))',
+    to: 'if (false)',
+    tests: ['damage'],
+  },
+  {
+    file: 'shared/store/embedded/drop_damage.ts',
+    from: "for (const index of ['events_by_key', 'events_by_lease']) database.run(`REINDEX ${index}`)",
+    to: '',
+    tests: ['damage'],
+  },
 ]

@@ -226,6 +226,21 @@ describe('a number that the store has never given out', () => {
     }))
 })
 
+describe('a store that is wiped a second time behind an ingest', () => {
+  it('gets none of the numbers that the first wiped one got', () =>
+    withReplaceable(async (test, store) => {
+      let last = 0n
+      for (const life of ['one', 'two', 'three']) {
+        for (const number of ['A', 'B']) {
+          const { sequence } = await publish(test, `${number} of ${life}`)
+          assert.ok(BigInt(sequence) > last, `${sequence} after ${last}`)
+          last = BigInt(sequence)
+        }
+        store.inner = createMemoryStore({ clock: systemClock })
+      }
+    }))
+})
+
 describe('two ingests on a store that was put back', () => {
   it('give it one epoch, and number on without a repeat', () =>
     withReplaceable(async (one, store) => {
