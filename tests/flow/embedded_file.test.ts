@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { copyFile, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
 import { flight } from '../support/notifications.ts'
 import { startServer, temporaryFolder } from '../support/server.ts'
@@ -38,6 +39,20 @@ async function placeOfSecond(url: string): Promise<string> {
   const event = await events.next(({ data, id }) => data.includes('flight@2') && id !== undefined)
   await events.close()
   return event.id ?? ''
+}
+
+/** Runs one server after the other on a folder. @returns What it printed. */
+function runsOn(data: string): (work: (url: string) => Promise<void>, ...flags: string[]) => Promise<string> {
+  return async (work, ...flags) => {
+    const server = await startServer({ arguments: ['--data', data, ...flags] })
+    try {
+      await eventually('ready', async () => (await fetch(`${server.url}/ready`)).status === 200)
+      await work(server.url)
+    } finally {
+      assert.equal(await server.stop(), 0)
+    }
+    return server.output()
+  }
 }
 
 describe('the file of the embedded store', () => {
@@ -108,16 +123,7 @@ describe('the file of the embedded store', () => {
   it('is not used when an older copy was put back, unless the loss is accepted: then places of before are refused', async (context) => {
     const data = await temporaryFolder(context)
     const file = join(data, 'aviso.sqlite')
-    const run = async (work: (url: string) => Promise<void>, ...flags: string[]): Promise<string> => {
-      const server = await startServer({ arguments: ['--data', data, ...flags] })
-      try {
-        await eventually('ready', async () => (await fetch(`${server.url}/ready`)).status === 200)
-        await work(server.url)
-      } finally {
-        assert.equal(await server.stop(), 0)
-      }
-      return server.output()
-    }
+    const run = runsOn(data)
     await run((url) => publish(url, 1))
     await copyFile(file, `${file}.old`)
     let place = ''
@@ -140,5 +146,24 @@ describe('the file of the embedded store', () => {
     }, '--accept-loss')
     assert.match(output, /as accepted: it goes on with a new epoch/)
     await run(async (url) => assert.equal((await fetch(`${url}/ready`)).status, 200))
+  })
+
+  it('with a damaged journal is served but for publishing, until the loss is accepted', async (context) => {
+    const data = await temporaryFolder(context)
+    const run = runsOn(data)
+    await run(async (url) => {
+      for (const number of [1, 2]) await publish(url, number)
+    })
+    const database = new DatabaseSync(join(data, 'aviso.sqlite'))
+    database.exec(
+      `UPDATE events SET sum = sum + 1 WHERE id = (SELECT max(id) FROM events WHERE key = CAST('/_aviso/journal/flight' AS BLOB))`,
+    )
+    database.close()
+    await run(async (url) => {
+      await assert.rejects(publish(url, 3), /event type \\"flight\\" cannot be published[^]*--accept-loss/)
+    })
+    const output = await run((url) => publish(url, 3), '--accept-loss')
+    assert.match(output, /A damaged value is given up[^]*as accepted: it goes on with a new epoch/)
+    await run((url) => publish(url, 4))
   })
 })
