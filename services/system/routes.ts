@@ -17,6 +17,8 @@ export interface Readiness {
   readonly connected: boolean
   /** Open listener streams. */
   readonly streams: number
+  /** Whether the first notification would wait, because the ids of recent ones are still read. */
+  readonly isWarmingUp?: boolean
   /** The problem with the store. */
   readonly reason?: string
 }
@@ -61,13 +63,21 @@ export function createDispatcher(
   }
 }
 
+const WARMING_UP = 'The ids of recent notifications are being read'
+
 /** Liveness is about the process alone, because a restart does not fix a store that cannot be reached. */
 function healthRoutes({ readiness }: DispatcherParts): readonly Route[] {
   const alive = (): Answer => jsonResponse(200, { status: 'ok' })
   const ready = async (): Promise<Answer> => {
-    const { connected, streams, reason } = await readiness()
-    return jsonResponse(connected ? 200 : 503, {
-      status: connected ? 'ready' : 'not_ready',
+    const {
+      connected,
+      streams,
+      isWarmingUp = false,
+      reason = isWarmingUp ? WARMING_UP : undefined,
+    } = await readiness()
+    const isReady = connected && !isWarmingUp
+    return jsonResponse(isReady ? 200 : 503, {
+      status: isReady ? 'ready' : 'not_ready',
       backend_connected: connected,
       streams,
       ...(reason !== undefined && { reason }),

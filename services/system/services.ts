@@ -51,6 +51,8 @@ export interface RunningServices {
   /** Open listener streams, and whether they have an upstream. */
   readonly listening: () => { readonly connected: boolean; readonly streams: number }
   readonly admin: AdminService | undefined
+  /** Reads ahead what the first notification would wait for. Never rejects, and ends by itself. */
+  warmUp(signal: AbortSignal): Promise<void>
   /** Ends streams with a resumable position and finishes writes. */
   close(): Promise<void>
 }
@@ -80,15 +82,26 @@ async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<R
   const { instruments, random, services } = parts
   const handlers = new Map<ServiceName, Handler>()
   const epoch = await openEpoch(instruments.store, random)
-  if (services.includes('rest')) handlers.set('rest', startIngest(parts, closers))
+  const ingest = services.includes('rest') ? startIngest(parts, closers) : undefined
+  if (ingest !== undefined) handlers.set('rest', ingest.handle)
   const listening = services.includes('auth') ? await startListening(parts, epoch, closers) : undefined
   if (listening !== undefined) handlers.set('auth', listening.fetch)
   const admin = services.includes('admin') ? startAdmin(parts, closers) : undefined
   if (admin !== undefined) handlers.set('admin', admin.handle)
-  return { handlers, listening: listening?.state ?? (() => ({ connected: true, streams: 0 })), admin }
+  return {
+    handlers,
+    listening: listening?.state ?? (() => ({ connected: true, streams: 0 })),
+    admin,
+    warmUp: ingest?.warmUp ?? (() => Promise.resolve()),
+  }
 }
 
-function startIngest(parts: ServicesParts, closers: Closers): Handler {
+interface IngestService {
+  readonly handle: Handler
+  readonly warmUp: RunningServices['warmUp']
+}
+
+function startIngest(parts: ServicesParts, closers: Closers): IngestService {
   const { access, clock, config, instruments, logger, random, schemas, version } = parts
   const { store } = instruments
   const { strictIds, skips } = config.services.rest.vars
@@ -96,7 +109,7 @@ function startIngest(parts: ServicesParts, closers: Closers): Handler {
   const limits = toPublishLimits(config.services.rest.vars)
   const publisher = createPublisher({ store, clock, random, logger, identity, strictIds, limits })
   closers.push(publisher.close)
-  return createRestHandler({
+  const handle = createRestHandler({
     publisher: instruments.publisher(publisher),
     access,
     schemas,
@@ -107,6 +120,7 @@ function startIngest(parts: ServicesParts, closers: Closers): Handler {
     info: { version },
     onRefused: instruments.onRefused,
   })
+  return { handle, warmUp: (signal) => publisher.warmUp(schemas.events, signal) }
 }
 
 interface Listening {

@@ -38,7 +38,7 @@ export interface System {
   readonly fetch: FetchHandler
   /** One service alone, for a port of its own. */
   only(service: ServiceName): Handler
-  /** Resolves when the store has answered and the services run. */
+  /** Resolves when the store has answered, the services run, and a first notification would not wait. */
   readonly ready: Promise<void>
   /** Runs a cron trigger that is due, once the services run. Does nothing without the admin service. Never rejects. */
   scheduled(event: ScheduledEvent): Promise<void>
@@ -64,15 +64,19 @@ export function startSystem(parts: SystemParts): System {
   const { instruments, monitoring } = startMeasuring(parts, access)
   /** Absent until the store has answered. */
   let running: RunningServices | undefined
+  /** Whether the first notification would still wait for recent ids. */
+  let isWarmingUp = true
   /** Follows the schemas in the store. */
   let keeping: Promise<void> | undefined
   /** Why the store does not answer. */
   let waiting: AvisoError | undefined
   let closing: Promise<void> | undefined
   const startParts = { ...parts, instruments, access, onWaiting: (error: AvisoError) => (waiting = error) }
-  const ready = startWhenStoreAnswers(startParts, stop.signal).then(({ started, found }) => {
+  const ready = startWhenStoreAnswers(startParts, stop.signal).then(async ({ started, found }) => {
     running = started
     keeping = keepSchemas(parts, found, { onChange: restart, signal: stop.signal })
+    await started.warmUp(stop.signal)
+    isWarmingUp = false
   })
   ready.catch((error: unknown) => {
     if (stop.signal.aborted) return
@@ -126,7 +130,7 @@ export function startSystem(parts: SystemParts): System {
       (error: unknown) => error,
     )
     const { connected, streams } = running.listening()
-    if (failure === undefined) return { connected, streams }
+    if (failure === undefined) return { connected, streams, isWarmingUp }
     return { connected: false, streams, ...(isAvisoError(failure) && { reason: failure.message }) }
   }
 
@@ -134,6 +138,7 @@ export function startSystem(parts: SystemParts): System {
   async function restart(schemas: Schemas): Promise<void> {
     const before = running
     running = await startServices({ ...startParts, schemas })
+    void running.warmUp(stop.signal)
     logger('info', 'The services have taken over a schema from the store', {
       events: schemas.events.join(' '),
     })

@@ -8,6 +8,7 @@
 
 import { AvisoError, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import { nextTurn } from '#shared/time/turn.ts'
 import type { CallOptions, KeyValue, Revision, Store } from '#shared/store/store.ts'
 import { parseJournal } from './codec.ts'
 import { journalKey, type JournalBatch } from './journal.ts'
@@ -126,6 +127,9 @@ async function streamFromOldest(
   }
 }
 
+/** Commits that are decoded without a break: up to 2,000 notifications, some milliseconds. */
+const COMMITS_PER_TURN = 16
+
 async function stream(source: JournalSource, { from, through, signal }: Span): Promise<JournalCommit[]> {
   const commits: JournalCommit[] = []
   const key = toBytes(journalKey(source.event))
@@ -137,6 +141,8 @@ async function stream(source: JournalSource, { from, through, signal }: Span): P
         for (const { kind, kv } of message.events) {
           if (kind === 'put' && kv.modRevision <= through) commits.push(toCommit(source, kv))
         }
+        // Messages that are there already come without a break.
+        if (commits.length % COMMITS_PER_TURN === 0) await nextTurn()
         break
       case 'progress':
         break

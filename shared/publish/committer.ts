@@ -40,8 +40,13 @@ export interface CommitterParts {
 
 export interface Committer {
   window(): IdWindow
-  /** The newest known commit, as the store has it: it is read first, and after a silence or a failure. @throws {AvisoError} The store's error. */
-  open(): Promise<Head>
+  /**
+   * The newest known commit, as the store has it: it is read first, and after a silence or a failure.
+   *
+   * @param signal When it aborts, the read fails at once.
+   * @throws {AvisoError} The store's error.
+   */
+  open(signal?: AbortSignal): Promise<Head>
   /**
    * Checks that the newest known commit is the newest in the store, now.
    *
@@ -105,8 +110,11 @@ export function createCommitter(parts: CommitterParts): Committer {
     heardAt = clock.monotonic()
     return result
   }
-  function read<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
-    return runWithin(work, { clock, ms: limits.deadlineMs, late: failUnavailable })
+  function read<Result>(
+    work: (signal: AbortSignal) => Promise<Result>,
+    signal?: AbortSignal,
+  ): Promise<Result> {
+    return runWithin(work, { clock, ms: limits.deadlineMs, signal, late: failUnavailable })
   }
 
   function committed(attempt: Attempt, { revision, results }: TxnResult): CommitOutcome {
@@ -149,11 +157,11 @@ export function createCommitter(parts: CommitterParts): Committer {
 
   return {
     window: ledger.window,
-    open: async () => {
+    open: async (signal) => {
       const isHeard = heardAt !== undefined && clock.monotonic() - heardAt <= MAX_SILENCE_MS
       if (!isHeard && !(await read(ledger.isKept))) await startOver()
       heardAt = clock.monotonic()
-      return ledger.head() ?? read(ledger.open)
+      return ledger.head() ?? read(ledger.open, signal)
     },
     confirm: async () => {
       const head = ledger.head()

@@ -44,6 +44,8 @@ export interface IdWindow {
   get(identity: string): StoredItem | undefined
   /** Items come in the order of their sequence numbers. */
   add(identity: string, item: StoredItem): void
+  /** Number of identities; one that is remembered twice counts twice. */
+  size(): number
 }
 
 /** A window of at most `maxItems` identities. It surely has the last `maxItems / 2`, or those of the last `maxAgeMs` if these are fewer. */
@@ -68,6 +70,7 @@ export function createIdWindow({
       }
       young.add(identity, item)
     },
+    size: () => young.size() + old.size(),
   }
 }
 

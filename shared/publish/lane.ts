@@ -25,6 +25,14 @@ export interface LaneParts extends Omit<CommitterParts, 'onReplaced'> {
 export interface Lane {
   /** Queues a notification, or refuses it. Its `answer` is called later. */
   add(pending: Pending): void
+  /**
+   * Reads ahead what the first notification would wait for: the journal's head and the recent ids. A notification that arrives meanwhile
+   * waits for the same read. Never rejects, because what could not be read is read with the first notification.
+   *
+   * @param signal Ends the read.
+   * @returns the number of ids that are remembered then
+   */
+  warmUp(signal: AbortSignal): Promise<number>
   /** Resolves when everything queued is answered. */
   idle(): Promise<void>
 }
@@ -49,8 +57,9 @@ export function createLane(parts: LaneParts): Lane {
     await Promise.resolve()
     while (queue.length > 0) {
       await step()
-      expire()
-      dropAnswered()
+      expire(queue, clock.monotonic())
+      committer.prune()
+      dropAnswered(queue)
     }
     running = undefined
   }
@@ -107,28 +116,21 @@ export function createLane(parts: LaneParts): Lane {
     return pace.afterFailure()
   }
 
-  /** Answers notifications that have waited too long. The queue is in the order of arrival, so they are at its front. */
-  function expire(): void {
-    const now = clock.monotonic()
-    for (const pending of queue) {
-      if (pending.deadline > now) break
-      fail([pending], storeUnavailable())
-    }
-    committer.prune()
-  }
-
-  function dropAnswered(): void {
-    let answered = 0
-    while (queue[answered]?.done === true) answered++
-    queue.splice(0, answered)
-  }
-
   return {
     add: (pending) => {
       const refusal = refusalOf(pending, frame)
       if (refusal !== undefined) return settle(pending, { ok: false, error: refusal })
       queue.push(pending)
       running ??= run()
+    },
+    warmUp: async (signal) => {
+      // A lane that works has read all this, or reads it now.
+      if (running === undefined) {
+        const read = readAhead(committer, parts, signal)
+        running = read.then(run)
+        await read
+      }
+      return committer.window().size()
     },
     idle: async () => {
       while (running !== undefined) await running
@@ -146,6 +148,35 @@ async function answerKnown({ known }: Selected, committer: Committer): Promise<b
   if (!(await committer.confirm())) return false
   for (const { pending, result } of known) settle(pending, result)
   return true
+}
+
+/** Answers notifications that have waited too long. The queue is in the order of arrival, so they are at its front. */
+function expire(queue: readonly Pending[], now: number): void {
+  for (const pending of queue) {
+    if (pending.deadline > now) break
+    fail([pending], storeUnavailable())
+  }
+}
+
+function dropAnswered(queue: Pending[]): void {
+  let answered = 0
+  while (queue[answered]?.done === true) answered++
+  queue.splice(0, answered)
+}
+
+/** Reads what the first notification would wait for. Never rejects. */
+async function readAhead(
+  committer: Committer,
+  { frame, logger }: LaneParts,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await committer.open(signal)
+  } catch (error) {
+    if (signal.aborted) return
+    const { code, message } = toAvisoError(error)
+    logger('warn', 'Recent ids could not be read yet', { event: frame.event, code, reason: message })
+  }
 }
 
 /** Forgets what belongs to a store that was replaced. */

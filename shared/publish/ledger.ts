@@ -5,20 +5,31 @@
  */
 
 import { isAvisoError, KeyDamaged } from '#shared/errors.ts'
-import { commitsSince, readCommit, toCommit, type JournalSource } from '#shared/journal/commits.ts'
+import {
+  commitsSince,
+  readCommit,
+  toCommit,
+  type JournalCommit,
+  type JournalSource,
+} from '#shared/journal/commits.ts'
 import type { JournalBatch } from '#shared/journal/journal.ts'
 import type { KeyValue, Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import { readEpoch } from '#shared/journal/epoch.ts'
+import { nextTurn } from '#shared/time/turn.ts'
+import { readEpoch, type Epoch } from '#shared/journal/epoch.ts'
 import type { Head } from './attempt.ts'
 import { failDamaged } from './damage.ts'
 import { firstUnused, nextNumber } from './numbers.ts'
 import { createIdWindow, identityOf, type IdWindow, type StoredItem } from './id_window.ts'
 import type { PublishLimits } from './limits.ts'
+import { failUnavailable } from './outcome.ts'
 import { createWindowReader } from './window_commits.ts'
 
 /** A gap of more notifications than this may begin before the window of ids. It is then worth finding the start of the window. */
 const LONG_GAP = 10_000
+
+/** Commits whose ids are taken in without a break: up to 2,000 ids, some milliseconds. */
+const COMMITS_PER_TURN = 16
 
 const NO_COMMITS: Head = { revision: 0n, nextSequence: 1, atMs: 0, batch: undefined, epoch: undefined }
 
@@ -74,21 +85,8 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
   let usedBelow = 1
 
   const record = (revision: Revision, batch: JournalBatch): StoredItem[] => {
-    const atMs = Date.parse(batch.at)
-    const nextSequence = batch.first_seq + batch.events.length
-    head = { revision, nextSequence, atMs, batch: batch.batch, epoch: head?.epoch }
-    return batch.events.map((entry) => {
-      const stored: StoredItem = {
-        key: entry.key,
-        hash: entry.hash,
-        revision,
-        seq: entry.seq,
-        at: batch.at,
-        atMs,
-      }
-      window.add(identityOf(entry, strictIds), stored)
-      return stored
-    })
+    head = headOf({ revision, batch }, head?.epoch)
+    return addTo(window, { revision, batch }, strictIds)
   }
   const change = async (known: Head, current: KeyValue | undefined, signal: AbortSignal): Promise<Change> => {
     if (current === undefined) {
@@ -119,9 +117,15 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
     const nextSequence = firstUnused(nextNumber(newest, epoch), usedBelow)
     if (newest === undefined) return (head = { ...start, nextSequence })
     const commits = await reader.commits(newest, signal)
-    head = start
-    for (const { revision, batch } of commits) record(revision, batch)
-    return (head = { ...head, nextSequence })
+    const filled = createWindow()
+    for (const [index, commit] of commits.entries()) {
+      addTo(filled, commit, strictIds)
+      if (index % COMMITS_PER_TURN === 0) await nextTurn()
+    }
+    // Whoever waited has left, and may have begun again.
+    if (signal.aborted) failUnavailable()
+    window = filled
+    return (head = { ...headOf(newest, epoch), nextSequence })
   }
   return {
     window: () => window,
@@ -139,6 +143,22 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
       window = createWindow()
     },
   }
+}
+
+function headOf({ revision, batch }: JournalCommit, epoch: Epoch | undefined): Head {
+  const nextSequence = batch.first_seq + batch.events.length
+  return { revision, nextSequence, atMs: Date.parse(batch.at), batch: batch.batch, epoch }
+}
+
+/** Adds a commit to a window. @returns its notifications, in order. */
+function addTo(window: IdWindow, { revision, batch }: JournalCommit, strictIds: boolean): StoredItem[] {
+  const { at } = batch
+  const atMs = Date.parse(at)
+  return batch.events.map((entry) => {
+    const stored: StoredItem = { key: entry.key, hash: entry.hash, revision, seq: entry.seq, at, atMs }
+    window.add(identityOf(entry, strictIds), stored)
+    return stored
+  })
 }
 
 /** Whether the store has a commit in its past, or has compacted that past. */

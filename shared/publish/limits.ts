@@ -20,6 +20,10 @@ export interface PublishLimits {
   readonly idWindowItems: number
   /** Milliseconds that an id is remembered. */
   readonly idWindowMs: number
+  /** Most milliseconds that are waited for what is read ahead. The rest is read with the first notification of its event type. */
+  readonly warmUpMs: number
+  /** Event types are read ahead until there are as many ids. */
+  readonly warmUpIds: number
 }
 
 export const DEFAULT_PUBLISH_LIMITS: PublishLimits = {
@@ -35,6 +39,10 @@ export const DEFAULT_PUBLISH_LIMITS: PublishLimits = {
   idWindowItems: 200_000,
   // Retries of a client that crashed and was restarted come within minutes.
   idWindowMs: 3_600_000,
+  // The service says meanwhile that it is not ready. 100,000 ids take less than a second.
+  warmUpMs: 10_000,
+  // An event type that is never published to needs none of its ids. Up to 160 MB.
+  warmUpIds: 400_000,
 }
 
 /** Most bytes that etcd's protobuf form adds to a key and a value. */

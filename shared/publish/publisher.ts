@@ -10,6 +10,7 @@ import { AvisoError } from '#shared/errors.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { silentLogger, type Logger } from '#shared/logger.ts'
+import { within } from '#shared/time/deadline.ts'
 import { createFrame } from './attempt.ts'
 import { createLane, type Lane } from './lane.ts'
 import { createLeases } from './leases.ts'
@@ -30,6 +31,18 @@ export interface PublisherParts {
   readonly strictIds?: boolean
 }
 
+/** A publisher that can read ahead. */
+export interface WarmPublisher extends Publisher {
+  /**
+   * Reads what the first notification of each event type would wait for, one event type after the other, within the limits. Publishing
+   * goes on meanwhile, and an event type that is published to is read at once. Never rejects.
+   *
+   * @param signal Ends the reading.
+   * @returns a promise that resolves when it is read, or the time is up
+   */
+  warmUp(events: readonly string[], signal: AbortSignal): Promise<void>
+}
+
 /**
  * Makes a publisher. Results have these errors:
  * - `ERR_OUTCOME_UNKNOWN`: the notification may have been stored, or may still be. It is safe to send it again with the same id.
@@ -37,7 +50,7 @@ export interface PublisherParts {
  * - `ERR_READ_ONLY`, `ERR_TOO_LARGE`, `ERR_INVALID_NOTIFICATION`, `ERR_INVALID_RANGE`, `ERR_ID_REUSED`: not stored; trying again does not
  *   help.
  */
-export function createPublisher(parts: PublisherParts): Publisher {
+export function createPublisher(parts: PublisherParts): WarmPublisher {
   const { store, clock, random, logger = silentLogger, identity: writer, strictIds = false } = parts
   const limits = { ...DEFAULT_PUBLISH_LIMITS, ...parts.limits }
   const leases = createLeases({ store, clock })
@@ -63,6 +76,18 @@ export function createPublisher(parts: PublisherParts): Publisher {
     laneOf(item.event).add(createPending(item, { strictIds, deadline, load, answer }))
   }
 
+  async function warmUp(events: readonly string[], signal: AbortSignal): Promise<void> {
+    const startedAt = clock.monotonic()
+    let ids = 0
+    for (const event of events) {
+      const isLate = clock.monotonic() - startedAt >= limits.warmUpMs
+      if (isLate || closed || signal.aborted || ids >= limits.warmUpIds) break
+      ids += await laneOf(event).warmUp(signal)
+    }
+    const ms = Math.round(clock.monotonic() - startedAt)
+    if (ids > 0) logger('info', 'Recent ids were read', { ids, ms })
+  }
+
   return {
     publish: (batch) =>
       new Promise((resolve) => {
@@ -76,6 +101,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
           })
         }
       }),
+    warmUp: (events, signal) =>
+      within(warmUp(events, signal), { clock, ms: limits.warmUpMs, signal, late: () => undefined }),
     close: async () => {
       closed = true
       await Promise.all([...lanes.values()].map((lane) => lane.idle()))

@@ -45,7 +45,12 @@ export interface WindowReaderParts {
 export function createWindowReader({ source, limits, clock }: WindowReaderParts): WindowReader {
   const fromMs = (): number => clock.now() - limits.idWindowMs
   const start: WindowReader['start'] = (newest, signal) =>
-    findStartOfWindow(source, newest, { items: limits.idWindowItems, fromMs: fromMs(), signal })
+    findStartOfWindow(source, newest, {
+      // What a window surely has. As many again would make a start twice as long.
+      items: Math.ceil(limits.idWindowItems / 2),
+      fromMs: fromMs(),
+      signal,
+    })
   /** Whether everything up to a revision is older than the window. */
   const isOutdated = async (through: Revision, signal: AbortSignal): Promise<boolean> => {
     const position = await revisionOfDate(source.store, source.event, fromMs(), { signal })
