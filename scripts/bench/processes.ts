@@ -72,7 +72,12 @@ export const HAS_PROC = existsSync('/proc/self/stat')
 export function runtimeCommand(runtime: BenchRuntime): readonly string[] {
   switch (runtime) {
     case 'node':
-      return [process.execPath, '--disable-warning=ExperimentalWarning']
+      return [
+        process.execPath,
+        '--import',
+        './scripts/check_node.mjs',
+        '--disable-warning=ExperimentalWarning',
+      ]
     case 'deno':
       return [`${BIN}/deno`, 'run', '-A', '--no-check', '--quiet']
     case 'bun':

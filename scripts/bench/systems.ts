@@ -77,7 +77,8 @@ export function startNoOpIngest(): Promise<BenchProcess> {
   return startProcess('node', ['scripts/bench/servers/no_op_ingest.ts'])
 }
 
-async function untilReady(url: string): Promise<void> {
+/** Waits until a system says that it is ready. */
+export async function untilReady(url: string): Promise<void> {
   const limit = performance.now() + READY_LIMIT_MS
   while (performance.now() < limit) {
     const response = await fetch(`${url}/readyz`)
