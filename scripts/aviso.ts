@@ -11,7 +11,6 @@ import process from 'node:process'
 import { CommanderError } from 'commander'
 import packageFile from '../package.json' with { type: 'json' }
 import { systemClock } from '#shared/time/clock.ts'
-import { administrate } from './aviso/admin.ts'
 import {
   ClientError,
   EXIT_FAILURE,
@@ -22,12 +21,8 @@ import {
 import { loadClientConfig, type ClientConfig } from './aviso/config.ts'
 import type { CommandContext } from './aviso/context.ts'
 import { createCredentials } from '#shared/client/credentials.ts'
-import { printKey, printValue } from './aviso/key.ts'
-import { listen } from './aviso/listen.ts'
-import { notify } from './aviso/notify.ts'
 import { createOutput, type Output } from './aviso/output.ts'
 import { createProgram, type Invocation } from './aviso/program.ts'
-import { manageConfig } from './aviso/service_config.ts'
 import { isMain } from './is_main.ts'
 import { onStopRequest } from './stop_requests.ts'
 
@@ -58,20 +53,21 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function run(invocation: Invocation, context: CommandContext): Promise<void> {
+/** Runs a command. It is loaded here, because loading all of them takes longer than most take to run. */
+async function run(invocation: Invocation, context: CommandContext): Promise<void> {
   switch (invocation.command) {
     case 'listen':
-      return listen(invocation.files, invocation.flags, context)
+      return (await import('./aviso/listen.ts')).listen(invocation.files, invocation.flags, context)
     case 'notify':
-      return notify(invocation.params, context)
+      return (await import('./aviso/notify.ts')).notify(invocation.params, context)
     case 'key':
-      return printKey(invocation.params, context)
+      return (await import('./aviso/key.ts')).printKey(invocation.params, context)
     case 'value':
-      return printValue(invocation.params, context)
+      return (await import('./aviso/key.ts')).printValue(invocation.params, context)
     case 'admin':
-      return administrate(invocation.task, context)
+      return (await import('./aviso/admin.ts')).administrate(invocation.task, context)
     case 'config':
-      return manageConfig(invocation.task, context)
+      return (await import('./aviso/service_config.ts')).manageConfig(invocation.task, context)
   }
 }
 

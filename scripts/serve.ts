@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system/system.ts'
 import { readStoreCredentials } from '#services/system/store_credentials.ts'

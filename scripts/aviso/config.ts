@@ -9,7 +9,8 @@
 import * as v from 'valibot'
 import { ClientError } from '#shared/client/client_error.ts'
 import type { AuthType, CredentialSettings } from '#shared/client/credentials.ts'
-import { issuePath, parseYamlFile, type PathStep, type YamlFile } from './yaml_file.ts'
+import { issuePath, type PathStep } from './issue_path.ts'
+import type { YamlFile } from './yaml_file.ts'
 
 /** The configuration of the commands. */
 export interface ClientConfig extends CredentialSettings {
@@ -148,6 +149,8 @@ export async function loadClientConfig(sources: ConfigSources): Promise<ClientCo
   for (const { path, required } of configFiles(sources)) {
     const content = await readConfigText(sources, path, required)
     if (content === undefined || content.trim() === '') continue
+    // Loaded here, because the parser has 60 modules, and most commands of scripts have no such file.
+    const { parseYamlFile } = await import('./yaml_file.ts')
     const layer = readLayer(parseYamlFile(content, path), warnings)
     Object.assign(settings, layer.settings)
     listeners = layer.listeners ?? listeners

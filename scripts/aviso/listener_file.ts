@@ -8,7 +8,8 @@ import * as v from 'valibot'
 import { ClientError } from '#shared/client/client_error.ts'
 import { createTrigger, TriggerOptionsError } from './triggers/create_trigger.ts'
 import { keyMessage, text, type Trigger, type TriggerHost } from './triggers/trigger.ts'
-import { issuePath, type PathStep, type YamlFile } from './yaml_file.ts'
+import { issuePath, type PathStep } from './issue_path.ts'
+import type { YamlFile } from './yaml_file.ts'
 
 /** One listener: what it listens to, and its triggers. */
 export interface ListenerDefinition {

@@ -4,17 +4,9 @@
  * @module
  */
 
-import type { BaseIssue } from 'valibot'
 import { isCollection, isMap, isNode, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml'
 import { ClientError } from '#shared/client/client_error.ts'
-
-/** A step into a document: a key of a mapping or an index of a list. */
-export type PathStep = string | number
-
-/** The path of a valibot issue, as steps. */
-export function issuePath(issue: BaseIssue<unknown>): PathStep[] {
-  return (issue.path ?? []).map(({ key }) => (typeof key === 'number' || typeof key === 'string' ? key : ''))
-}
+import type { PathStep } from './issue_path.ts'
 
 /** A parsed file. */
 export interface YamlFile {

@@ -6,6 +6,7 @@
  */
 
 import { appendFile } from 'node:fs/promises'
+import process from 'node:process'
 import type { AuditSink } from '#shared/access/audit/audit.ts'
 import { AvisoError } from '#shared/errors.ts'
 

@@ -6,7 +6,7 @@
 
 import * as v from 'valibot'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
-import { issuePath, type PathStep } from '../yaml_file.ts'
+import { issuePath, type PathStep } from '../issue_path.ts'
 import { commandOptions, createCommand } from './command.ts'
 import { createEcho, echoOptions } from './echo.ts'
 import { createLog, logOptions } from './log.ts'

@@ -7,7 +7,7 @@
  */
 
 import * as v from 'valibot'
-import { issuePath } from '../yaml_file.ts'
+import { issuePath } from '../issue_path.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Output } from '../output.ts'
