@@ -13,6 +13,12 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BIN = join(ROOT, 'node_modules', '.bin')
+/** As in `package.json`. */
+const NODE_OPTIONS = [
+  '--import',
+  join(ROOT, 'scripts/check_node.mjs'),
+  '--disable-warning=ExperimentalWarning',
+] as const
 /** Bundling for workerd on a busy machine is the slowest start. */
 const START_LIMIT_MS = 60_000
 
@@ -26,7 +32,7 @@ export function serveCommand(
   switch (runtime) {
     case 'node':
     case 'node22':
-      return [nodeBinary, '--disable-warning=ExperimentalWarning', join(ROOT, 'scripts/serve.ts')]
+      return [nodeBinary, ...NODE_OPTIONS, join(ROOT, 'scripts/serve.ts')]
     case 'deno':
       return [join(BIN, 'deno'), 'run', '-A', '--no-check', '--quiet', join(ROOT, 'scripts/serve.ts')]
     case 'bun':
