@@ -27,6 +27,7 @@ import { replayGroup } from './bench/groups/replay.ts'
 import { stalledGroup } from './bench/groups/stalled.ts'
 import { startGroup } from './bench/groups/start.ts'
 import { telemetryGroup } from './bench/groups/telemetry.ts'
+import { twoIngestsGroup } from './bench/groups/two_ingests.ts'
 import type { Bench, RowGroup } from './bench/plan.ts'
 import { BENCH_RUNTIMES, CAN_PIN, fileLimit, HAS_PROC, place, type BenchRuntime } from './bench/processes.ts'
 import { toJsonRows, toTable, verdictOf, type Row } from './bench/row.ts'
@@ -35,6 +36,7 @@ import { parseCommand, wholeNumber } from './parse_command.ts'
 
 const GROUPS: readonly RowGroup[] = [
   ingestGroup,
+  twoIngestsGroup,
   fanOutGroup,
   idleGroup,
   stalledGroup,

@@ -35,9 +35,9 @@ interface WrittenEvent {
 }
 
 /** The value of a journal key: JSON text. */
-export function encodeJournal({ batch, at, prev, first_seq, events }: JournalBatch): Uint8Array {
+export function encodeJournal({ events, ...batch }: JournalBatch): Uint8Array {
   const written = events.map((event, place) => writeEvent(event, events[place - 1]))
-  return toBytes(JSON.stringify({ batch, at, prev, first_seq, events: written }))
+  return toBytes(JSON.stringify({ ...batch, events: written }))
 }
 
 function writeEvent(event: JournalEvent, before: JournalEvent | undefined): WrittenEvent {
@@ -89,7 +89,7 @@ export function parseJournal(value: Uint8Array, key: string): JournalBatch {
 
 function readBatch(written: unknown): JournalBatch | undefined {
   if (!isJsonRecord(written)) return undefined
-  const { batch, at, prev, first_seq: first, events } = written
+  const { batch, at, prev, first_seq: first, bases, events } = written
   const isBatch =
     isText(batch) &&
     isText(at) &&
@@ -108,7 +108,15 @@ function readBatch(written: unknown): JournalBatch | undefined {
     if (event === undefined) return undefined
     read.push(event)
   }
-  return { batch, at, prev, first_seq: first, events: read }
+  return {
+    batch,
+    at,
+    prev,
+    first_seq: first,
+    events: read,
+    ...(Array.isArray(bases) && bases.every(isText) && { bases }),
+    ...(written['ends_turn'] === true && { ends_turn: true }),
+  }
 }
 
 function readEvent(

@@ -62,8 +62,11 @@ export interface CommitsSince {
   readonly skipsKnown: boolean
 }
 
-/** Most commits fetched one by one. A longer gap is streamed, because with a round trip per commit a far ingest never catches up. */
-const MAX_POINT_READS = 1
+/**
+ * Most commits fetched one by one. A longer gap is streamed, because with a round trip per commit a far ingest never catches up. A shorter
+ * one is not, because etcd takes up to 100 ms to begin a watch of the past.
+ */
+const MAX_POINT_READS = 8
 
 /**
  * All commits after the one at `known` (0n: from the start) up to `newest`, `newest` included.

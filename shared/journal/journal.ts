@@ -36,7 +36,7 @@ export function journalKey(event: string): string {
   return JOURNAL_PREFIX + event
 }
 
-/** The key that an ingest writes when it keeps losing the race for the journal of an event type. The other ingests then let it pass. */
+/** The key that an ingest writes when it loses the race for the journal of an event type again. The other ingests then take turns with it. */
 export function waitingKey(event: string): string {
   return `${INTERNAL_PREFIX}waiting/${event}`
 }
@@ -67,4 +67,8 @@ export interface JournalBatch {
   /** Sequence number of the first event. */
   readonly first_seq: number
   readonly events: readonly JournalEvent[]
+  /** The base keys whose status documents were written, too. Only where several ingests publish the event type. */
+  readonly bases?: readonly string[]
+  /** Whether the ingest that wrote this lets another one go first. */
+  readonly ends_turn?: boolean
 }

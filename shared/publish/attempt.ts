@@ -35,6 +35,8 @@ export interface Head {
   readonly batch: string | undefined
   /** The epoch of the store that it was read from; absent in a store without one. */
   readonly epoch: Epoch | undefined
+  /** Whether its ingest lets another one go first. */
+  readonly endsTurn: boolean
 }
 
 /** A transaction that was built. */
@@ -216,7 +218,11 @@ export interface AttemptParts {
   /** Milliseconds since 1970. */
   readonly now: number
   /** Whether to write the waiting key if the transaction does not apply. */
-  readonly isStarving: boolean
+  readonly isWaiting: boolean
+  /** Whether other ingests publish the event type, too. They are told which status documents change. */
+  readonly isShared: boolean
+  /** Whether to let another ingest go first after it. */
+  readonly endsTurn: boolean
   readonly statuses: StatusCache
   /** By time to live in seconds. */
   readonly leases: ReadonlyMap<number, bigint>
@@ -245,7 +251,15 @@ export function buildAttempt(items: readonly Pending[], parts: AttemptParts): At
     if (keys.admin !== undefined) admins.add(keys.admin)
   }
   const prev = head.revision.toString()
-  const batch: JournalBatch = { batch: parts.batchId, at, prev, first_seq: head.nextSequence, events }
+  const batch: JournalBatch = {
+    batch: parts.batchId,
+    at,
+    prev,
+    first_seq: head.nextSequence,
+    events,
+    ...(parts.isShared && { bases: [...new Set(items.map(({ item }) => item.keys.base))] }),
+    ...(parts.endsTurn && { ends_turn: true }),
+  }
   const compare = guardsOf(head, frame)
   const failure = presentState(frame)
   const bases: Attempt['bases'][number][] = []
@@ -261,7 +275,7 @@ export function buildAttempt(items: readonly Pending[], parts: AttemptParts): At
   for (const admin of admins) success.push({ kind: 'put', key: toBytes(admin), value: ADMIN_VALUE })
   success.push({ kind: 'put', key: journal, value: encodeJournal(batch) })
   success.push({ kind: 'range', range: { key: waiting } })
-  if (parts.isStarving) failure.push({ kind: 'put', key: waiting, value: toBytes(parts.batchId) })
+  if (parts.isWaiting) failure.push({ kind: 'put', key: waiting, value: toBytes(parts.batchId) })
   return { batch, items, bases, request: { compare, success, failure } }
 }
 

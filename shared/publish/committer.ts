@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { Revision, Store, TxnRequest, TxnResult } from '#shared/store/store.ts'
+import type { KeyValue, Revision, Store, TxnRequest, TxnResult } from '#shared/store/store.ts'
 import { KeyDamaged } from '#shared/errors.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import { onlyKey, renewEpoch } from '#shared/journal/epoch.ts'
@@ -61,6 +61,8 @@ export interface Committer {
    * @throws {AvisoError} When the transaction was lost, and the other commits could not be read.
    */
   commit(items: readonly Pending[], options: CommitOptions): Promise<CommitOutcome>
+  /** Takes the journal as another ingest has left it. The values come in order, and none is left out. @throws {AvisoError} The store's error. */
+  take(journal: KeyValue): Promise<void>
   /** Forgets transactions whose items are all answered. */
   prune(): void
 }
@@ -70,13 +72,17 @@ export interface CommitOptions {
   /** By time to live in seconds. */
   readonly leases: ReadonlyMap<number, bigint>
   /** Whether to tell the other ingests that this one waits, if it loses again. */
-  readonly isStarving: boolean
+  readonly isWaiting: boolean
+  /** Whether other ingests publish the event type, too. */
+  readonly isShared: boolean
+  /** Whether to let another ingest go first after it. */
+  readonly endsTurn: boolean
 }
 
-/** With `someoneWaits`, another ingest keeps losing against this one. */
+/** With `someoneWaits`, another ingest keeps losing against this one. With `isRace`, another ingest was faster. */
 export type CommitOutcome =
-  | { readonly kind: 'committed'; readonly someoneWaits: boolean }
-  | { readonly kind: 'lost' }
+  | { readonly kind: 'committed'; readonly revision: Revision; readonly someoneWaits: boolean }
+  | { readonly kind: 'lost'; readonly isRace: boolean }
 
 /** The failure of a transaction, as opposed to the failure of a read. */
 export class TxnError extends Error {
@@ -90,32 +96,15 @@ export class TxnError extends Error {
 const MAX_SILENCE_MS = 5_000
 
 export function createCommitter(parts: CommitterParts): Committer {
-  const { frame, store, clock, limits } = parts
+  const { frame, store, clock } = parts
   const { event } = frame
   const ledger = createLedger({ ...parts, event })
+  const calls = createCalls(parts)
+  const { read, send } = calls
   let statuses = createStatusCache()
-  /** When the store last answered a transaction, in monotonic time; absent after a failure. */
-  let heardAt: number | undefined
   const sent = createSentAttempts(event)
   /** Revision at which an ingest last wrote the waiting key. */
   let waiting: Revision | undefined
-
-  async function send(request: TxnRequest, late: () => never): Promise<TxnResult> {
-    heardAt = undefined
-    const result = await runWithin((signal) => store.txn(request, { signal }), {
-      clock,
-      ms: limits.attemptMs,
-      late,
-    })
-    heardAt = clock.monotonic()
-    return result
-  }
-  function read<Result>(
-    work: (signal: AbortSignal) => Promise<Result>,
-    signal?: AbortSignal,
-  ): Promise<Result> {
-    return runWithin(work, { clock, ms: limits.deadlineMs, signal, late: failUnavailable })
-  }
 
   function committed(attempt: Attempt, { revision, results }: TxnResult): CommitOutcome {
     sent.acknowledge(attempt.batch.batch, ledger.record(revision, attempt.batch))
@@ -124,22 +113,37 @@ export function createCommitter(parts: CommitterParts): Committer {
     const sign = onlyKey(results.at(-1))?.modRevision ?? 0n
     const someoneWaits = waiting !== undefined && sign > waiting
     waiting = sign
-    return { kind: 'committed', someoneWaits }
+    return { kind: 'committed', revision, someoneWaits }
   }
 
-  /** Learns from a transaction that did not apply, whose results begin with the journal and the epoch. */
-  async function learn(bases: Attempt['bases'], { results }: TxnResult): Promise<void> {
+  /**
+   * Learns from a transaction that did not apply, whose results begin with the journal and the epoch.
+   *
+   * @returns whether another ingest was faster. Otherwise something else has changed.
+   */
+  async function learn(bases: Attempt['bases'], { results }: TxnResult): Promise<boolean> {
     const [journal, epoch, ...present] = results.map(onlyKey)
     const head = ledger.head()
-    if ((epoch && toText(epoch.value)) !== head?.epoch?.epoch) return startOver()
+    if ((epoch && toText(epoch.value)) !== head?.epoch?.epoch) {
+      await startOver()
+      return false
+    }
     for (const [index, { base }] of bases.entries()) statuses.set(base, readStatus(present[index]))
-    if ((journal?.modRevision ?? 0n) === head?.revision) return
+    if ((journal?.modRevision ?? 0n) === head?.revision) return false
+    await advance(journal)
+    return true
+  }
+
+  async function advance(journal: KeyValue | undefined): Promise<void> {
     const change = await read((signal) => ledger.advance(journal, signal))
     switch (change.kind) {
       case 'replaced':
         return startOver()
       case 'advanced':
-        for (const { batch, stored } of change.commits) sent.acknowledge(batch, stored)
+        for (const commit of change.commits) {
+          sent.acknowledge(commit.batch.batch, commit.stored)
+          statuses.follow(commit)
+        }
         return sent.forget(change.complete)
     }
   }
@@ -158,9 +162,8 @@ export function createCommitter(parts: CommitterParts): Committer {
   return {
     window: ledger.window,
     open: async (signal) => {
-      const isHeard = heardAt !== undefined && clock.monotonic() - heardAt <= MAX_SILENCE_MS
-      if (!isHeard && !(await read(ledger.isKept))) await startOver()
-      heardAt = clock.monotonic()
+      if (calls.isSilent() && !(await read(ledger.isKept))) await startOver()
+      calls.hear()
       return ledger.head() ?? read(ledger.open, signal)
     },
     confirm: async () => {
@@ -171,7 +174,7 @@ export function createCommitter(parts: CommitterParts): Committer {
       return result.succeeded
     },
     commit: async (items, options) => {
-      const { isStarving } = options
+      const { isWaiting } = options
       const known = { frame, statuses, batchId: parts.random(), now: clock.now() }
       const attempt = buildAttempt(items, { ...options, ...known })
       sent.add(attempt)
@@ -179,16 +182,49 @@ export function createCommitter(parts: CommitterParts): Committer {
         if (!passDamaged(statuses, attempt, error)) throw new TxnError(error)
         return undefined
       })
-      if (result === undefined) return { kind: 'lost' }
+      if (result === undefined) return { kind: 'lost', isRace: false }
       if (!result.succeeded) {
         // This ingest wrote the waiting key itself, so it need not let anyone pass because of it.
-        if (isStarving) waiting = result.revision
-        await learn(attempt.bases, result)
-        return { kind: 'lost' }
+        if (isWaiting) waiting = result.revision
+        return { kind: 'lost', isRace: await learn(attempt.bases, result) }
       }
       return committed(attempt, result)
     },
+    take: async (journal) => {
+      if (journal.modRevision > (ledger.head()?.revision ?? 0n)) await advance(journal)
+    },
     prune: sent.prune,
+  }
+}
+
+/** The calls of the store, within their limits. */
+interface Calls {
+  /** Sends a transaction. @param late Called when no answer comes in time. */
+  send(request: TxnRequest, late: () => never): Promise<TxnResult>
+  read<Result>(work: (signal: AbortSignal) => Promise<Result>, signal?: AbortSignal): Promise<Result>
+  /** Whether the store has answered no transaction for so long, or since a failure, that it may be another one. */
+  isSilent(): boolean
+  /** Takes the store for the one that is known. */
+  hear(): void
+}
+
+function createCalls({ store, clock, limits }: Pick<CommitterParts, 'store' | 'clock' | 'limits'>): Calls {
+  /** When the store last answered, in monotonic time; absent after a failure. */
+  let heardAt: number | undefined
+  const hear = (): void => {
+    heardAt = clock.monotonic()
+  }
+  return {
+    send: async (request, late) => {
+      heardAt = undefined
+      const limit = { clock, ms: limits.attemptMs, late }
+      const result = await runWithin((signal) => store.txn(request, { signal }), limit)
+      hear()
+      return result
+    },
+    read: (work, signal) => runWithin(work, { clock, ms: limits.deadlineMs, signal, late: failUnavailable }),
+    isSilent: () => heardAt === undefined || clock.monotonic() - heardAt > MAX_SILENCE_MS,
+    hear,
   }
 }
 

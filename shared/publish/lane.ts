@@ -10,12 +10,14 @@ import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
 import type { Logger } from '#shared/logger.ts'
 import { runWithin } from '#shared/time/deadline.ts'
+import { nextTurn } from '#shared/time/turn.ts'
 import { refusalOf, selectItems, type Selected } from './attempt.ts'
 import { createCommitter, TxnError, type Committer, type CommitterParts } from './committer.ts'
 import { failUnavailable, outcomeUnknown, storeUnavailable } from './outcome.ts'
 import type { Leases } from './leases.ts'
 import { createPace } from './pace.ts'
 import { settle, type Pending } from './pending.ts'
+import { createTurns } from './turns.ts'
 
 export interface LaneParts extends Omit<CommitterParts, 'onReplaced'> {
   readonly logger: Logger
@@ -33,8 +35,8 @@ export interface Lane {
    * @returns the number of ids that are remembered then
    */
   warmUp(signal: AbortSignal): Promise<number>
-  /** Resolves when everything queued is answered. */
-  idle(): Promise<void>
+  /** Resolves when everything queued is answered. Nothing is added any more. */
+  close(): Promise<void>
 }
 
 /** Commits in a row after which a lowered limit on notifications per transaction is raised again. */
@@ -45,6 +47,7 @@ export function createLane(parts: LaneParts): Lane {
   const { frame, clock, logger, strictIds, leases } = parts
   const committer = createCommitter({ ...parts, onReplaced: () => forget(parts) })
   const pace = createPace(parts)
+  const turns = createTurns(parts)
   const queue: Pending[] = []
   /** Most notifications in a transaction. */
   let most = MAX_TXN_OPERATIONS
@@ -54,7 +57,7 @@ export function createLane(parts: LaneParts): Lane {
   /** Works until the queue is empty. */
   async function run(): Promise<void> {
     // Notifications that arrive in the same turn go into the same transaction.
-    await Promise.resolve()
+    await nextTurn()
     while (queue.length > 0) {
       await step()
       expire(queue, clock.monotonic())
@@ -67,22 +70,22 @@ export function createLane(parts: LaneParts): Lane {
   async function step(): Promise<void> {
     let items: readonly Pending[] = queue
     try {
+      const known = await committer.open()
+      await turns.mine(known, committer.take)
       const head = await committer.open()
       const selected = selectItems(queue, { frame, window: committer.window(), strictIds, most })
       if (!(await answerKnown(selected, committer))) return
-      items = selected.items
-      const { granted, refused } = await grantLeases(items, parts)
-      for (const [ttl, error] of refused) {
-        const affected = items.filter(({ item }) => item.ttlSeconds === ttl)
-        fail(affected, error)
-        items = items.filter(({ done }) => !done)
-      }
+      const granted = await grantLeases(selected.items, parts)
+      items = selected.items.filter(({ done }) => !done)
       if (items.length === 0) return
-      const isStarving = pace.isStarving()
-      const outcome = await committer.commit(items, { head, leases: granted, isStarving })
-      if (outcome.kind === 'lost') return await pace.afterLostRace()
+      const endsTurn = turns.isEnding(items.length === queue.length)
+      const { isShared, isWaiting } = turns
+      const sentAt = clock.monotonic()
+      const outcome = await committer.commit(items, { head, leases: granted, endsTurn, isShared, isWaiting })
+      pace.afterSuccess()
+      if (outcome.kind === 'lost') return outcome.isRace ? turns.afterLostRace() : undefined
+      turns.afterCommit({ ...outcome, endsTurn, sentAt })
       if (++commits % COMMITS_BEFORE_GROWTH === 0) most = Math.min(most * 2, MAX_TXN_OPERATIONS)
-      await pace.afterCommit(outcome.someoneWaits)
     } catch (error) {
       if (error instanceof TxnError) return afterFailedTxn(items, error.cause)
       if (isTransient(error)) return pace.afterFailure()
@@ -132,8 +135,9 @@ export function createLane(parts: LaneParts): Lane {
       }
       return committer.window().size()
     },
-    idle: async () => {
+    close: async () => {
       while (running !== undefined) await running
+      turns.stop()
     },
   }
 }
@@ -185,34 +189,32 @@ function forget({ frame, leases, logger }: LaneParts): void {
   logger('error', 'The store was replaced: what was known of it is forgotten', { event: frame.event })
 }
 
-/** Leases for notifications with a time to live. */
-interface Grants {
-  /** By time to live in seconds. */
-  readonly granted: ReadonlyMap<number, bigint>
-  /** Times to live that the store refuses for good, and why. */
-  readonly refused: ReadonlyMap<number, AvisoError>
-}
+type Grants = ReadonlyMap<number, bigint>
 
-const NO_GRANTS: Grants = { granted: new Map(), refused: new Map() }
+const NO_GRANTS: Grants = new Map()
 
-/** @throws {AvisoError} The store's error, if trying again may help. */
+/**
+ * Leases for notifications with a time to live. Those whose time to live the store refuses for good fail.
+ *
+ * @returns leases by time to live in seconds. @throws {AvisoError} The store's error, if trying again may help.
+ */
 async function grantLeases(items: readonly Pending[], { clock, leases, limits }: LaneParts): Promise<Grants> {
   const ttls = new Set<number>()
   for (const { item } of items) if (item.ttlSeconds !== undefined) ttls.add(item.ttlSeconds)
   if (ttls.size === 0) return NO_GRANTS
   const granted = new Map<number, bigint>()
-  const refused = new Map<number, AvisoError>()
   const grant = async (ttl: number): Promise<void> => {
     try {
       const limit = { clock, ms: limits.attemptMs, late: failUnavailable }
       granted.set(ttl, await runWithin((signal) => leases.get(ttl, { signal }), limit))
     } catch (error) {
       if (isTransient(error)) throw error
-      refused.set(ttl, toAvisoError(error))
+      const affected = items.filter(({ item }) => item.ttlSeconds === ttl)
+      fail(affected, toAvisoError(error))
     }
   }
   await Promise.all(Array.from(ttls, grant))
-  return { granted, refused }
+  return granted
 }
 
 function fail(items: readonly Pending[], error: AvisoError): void {

@@ -31,7 +31,14 @@ const LONG_GAP = 10_000
 /** Commits whose ids are taken in without a break: up to 2,000 ids, some milliseconds. */
 const COMMITS_PER_TURN = 16
 
-const NO_COMMITS: Head = { revision: 0n, nextSequence: 1, atMs: 0, batch: undefined, epoch: undefined }
+const NO_COMMITS: Head = {
+  revision: 0n,
+  nextSequence: 1,
+  atMs: 0,
+  batch: undefined,
+  epoch: undefined,
+  endsTurn: false,
+}
 
 /** What has happened to the journal since the known head. */
 export type Change = Advance | { readonly kind: 'replaced' }
@@ -39,8 +46,8 @@ export type Change = Advance | { readonly kind: 'replaced' }
 /** The commits in the journal since the known head. */
 export interface Advance {
   readonly kind: 'advanced'
-  /** Oldest first: the id of each batch, and its notifications in order. */
-  readonly commits: readonly { readonly batch: string; readonly stored: readonly StoredItem[] }[]
+  /** Oldest first, each with its notifications in order. */
+  readonly commits: readonly (JournalCommit & { readonly stored: readonly StoredItem[] })[]
   /** Whether these are all commits. If not, the outcome of a transaction sent under the old head may stay unknown. */
   readonly complete: boolean
 }
@@ -92,7 +99,7 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
     if (current === undefined) {
       if (!(await isKept(signal))) return { kind: 'replaced' }
       // The journal was deleted. Numbers go on, because listeners end at a jump backwards.
-      head = { ...known, revision: 0n, batch: undefined }
+      head = { ...known, revision: 0n, batch: undefined, endsTurn: false }
       return { kind: 'advanced', commits: [], complete: false }
     }
     if (current.modRevision < known.revision) return { kind: 'replaced' }
@@ -103,10 +110,10 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
       return start > known.revision ? start : known.revision + 1n
     })
     if (found.skipsKnown && !(await isKept(signal))) return { kind: 'replaced' }
-    const commits = found.commits.map(({ revision, batch }) => ({
-      batch: batch.batch,
-      stored: record(revision, batch),
-    }))
+    const commits = found.commits.map(({ revision, batch }) => {
+      const stored = record(revision, batch)
+      return { revision, batch, stored }
+    })
     return { kind: 'advanced', commits, complete: found.complete }
   }
   const open = async (signal: AbortSignal): Promise<Head> => {
@@ -147,7 +154,14 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
 
 function headOf({ revision, batch }: JournalCommit, epoch: Epoch | undefined): Head {
   const nextSequence = batch.first_seq + batch.events.length
-  return { revision, nextSequence, atMs: Date.parse(batch.at), batch: batch.batch, epoch }
+  return {
+    revision,
+    nextSequence,
+    atMs: Date.parse(batch.at),
+    batch: batch.batch,
+    epoch,
+    endsTurn: batch.ends_turn === true,
+  }
 }
 
 /** Adds a commit to a window. @returns its notifications, in order. */

@@ -35,13 +35,13 @@ export const DEFAULT_PUBLISH_LIMITS: PublishLimits = {
   deadlineMs: 10_000,
   // Writes may pause 3 s when a member is lost. Trying again early is safe, since every attempt is guarded.
   attemptMs: 2_500,
-  // Half of them are surely kept: longer than a publish's deadline at 8,000 a second, an hour at 25 a second. Up to 80 MB per event type.
+  // Half of them are surely kept: longer than a publish's deadline at 8,000 a second, an hour at 25 a second. Some 60 MB per event type.
   idWindowItems: 200_000,
   // Retries of a client that crashed and was restarted come within minutes.
   idWindowMs: 3_600_000,
   // The service says meanwhile that it is not ready. 100,000 ids take less than a second.
   warmUpMs: 10_000,
-  // An event type that is never published to needs none of its ids. Up to 160 MB.
+  // An event type that is never published to needs none of its ids. Some 120 MB.
   warmUpIds: 400_000,
 }
 
@@ -51,20 +51,26 @@ export const OPERATION_OVERHEAD_BYTES = 32
 /** Pauses after failed attempts. A store that restarts is back within seconds. */
 export const RETRY: BackOffLimits = { firstMs: 20, mostMs: 1_000, steadyShare: 0.5 }
 
-/** Lost races without a pause. */
-export const RACES_WITHOUT_PAUSE = 3
+/** Lost races of a turn that mean nothing: who begins a turn does not know what the others have written, and learns it so. */
+export const FORGIVEN_RACES = 1
 
-/** Pauses after further lost races, short because they must fit between the commits of the winner. */
-export const RACE: BackOffLimits = { firstMs: 2, mostMs: 4 }
-
-/** Lost races in a row after which an ingest says that it waits. To lose that often by chance is rare. */
-export const RACES_BEFORE_WAITING = 3
-
-/**
- * How long an ingest that commits without a break pauses when another ingest waits. The pause must be longer than the other's round trip to
- * the store. That time is not known, so the pause doubles until the other has passed.
- */
-export const YIELD_MS = { first: 4, most: 256 } as const
+/** How ingests that publish the same event type take turns. */
+export const TURN = {
+  /** Some commits long, so that the change costs little, and short beside what a provider waits for an answer. */
+  ms: 25,
+  /** Whoever waits for a turn begins it within a few times of what a commit takes, and within these bounds. */
+  answer: { commits: 4, leastMs: 4, mostMs: 100 },
+  /** Silence after which the turn of another is over. More than the time between two commits; less would cost a refused transaction. */
+  silenceMs: 20,
+  /** Longest wait for a turn: more than two turns. Whoever commits that long does not know that another one waits, and is told so. */
+  longestWaitMs: 60,
+  /** Values of the journal that are kept until they are taken: several turns' worth, of up to 30 kB each. */
+  mostSeen: 128,
+  /** Turns in a row that were offered to others in vain. They have nothing more to send. */
+  unanswered: 3,
+  /** How long an event type counts as shared after the last sign of another ingest. */
+  sharedMs: 1_000,
+} as const
 
 /** Status documents remembered per event type: more than the bases of any schema in use. A forgotten one costs a repeated transaction. */
 export const MAX_STATUSES = 10_000

@@ -1,5 +1,5 @@
 /**
- * Pauses between the transactions of a lane.
+ * Pauses after failed transactions of a lane.
  *
  * @module
  */
@@ -7,17 +7,12 @@
 import { backOffMs } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
-import { RACE, RACES_BEFORE_WAITING, RACES_WITHOUT_PAUSE, RETRY, YIELD_MS } from './limits.ts'
+import { RETRY } from './limits.ts'
 
-/** Resolves when the next transaction may be sent. */
 export interface Pace {
-  /** Pauses with `someoneWaits`, because an ingest farther from the store would never win against one that commits without a break. */
-  afterCommit(someoneWaits: boolean): Promise<void>
+  afterSuccess(): void
+  /** Resolves when the next transaction may be sent. */
   afterFailure(): Promise<void>
-  /** Called after another ingest was faster. */
-  afterLostRace(): Promise<void>
-  /** Whether this ingest lost so many races that the others should know. */
-  isStarving(): boolean
 }
 
 export function createPace({
@@ -28,24 +23,10 @@ export function createPace({
   readonly random: () => string
 }): Pace {
   let failures = 0
-  let races = 0
-  let yieldMs: number = YIELD_MS.first
-  const fraction = (): number => randomFraction(random)
   return {
-    afterCommit: async (someoneWaits) => {
+    afterSuccess: () => {
       failures = 0
-      races = 0
-      if (!someoneWaits) return
-      await clock.sleep(yieldMs)
-      yieldMs = Math.min(yieldMs * 2, YIELD_MS.most)
     },
-    afterFailure: () => clock.sleep(backOffMs(failures++, RETRY, fraction)),
-    afterLostRace: async () => {
-      failures = 0
-      yieldMs = YIELD_MS.first
-      if (++races <= RACES_WITHOUT_PAUSE) return
-      await clock.sleep(backOffMs(races - RACES_WITHOUT_PAUSE - 1, RACE, fraction))
-    },
-    isStarving: () => races >= RACES_BEFORE_WAITING,
+    afterFailure: () => clock.sleep(backOffMs(failures++, RETRY, () => randomFraction(random))),
   }
 }

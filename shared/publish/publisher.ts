@@ -105,7 +105,7 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
       within(warmUp(events, signal), { clock, ms: limits.warmUpMs, signal, late: () => undefined }),
     close: async () => {
       closed = true
-      await Promise.all([...lanes.values()].map((lane) => lane.idle()))
+      await Promise.all([...lanes.values()].map((lane) => lane.close()))
     },
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { parseJsonRecord } from '#shared/json/record.ts'
+import type { JournalCommit } from '#shared/journal/commits.ts'
 import { toPythonJson } from '#shared/notification/python_json.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import type { KeyValue, Revision } from '#shared/store/store.ts'
@@ -63,10 +64,8 @@ export function nextStatus(
   previous: Status,
   { stem, at, identity }: { stem: string; at: string; identity: WriterIdentity },
 ): NextStatus {
-  const day = at.slice(0, 10)
+  const days = nextDays(previous, at)
   const isFirst = previous.revision === 0n
-  const isNewDay = previous.day !== undefined && previous.day !== day
-  const lastPreviousDay = isNewDay ? previous.revision : previous.lastPreviousDay
   const text = toPythonJson({
     etcd_user: null,
     message: `notification to key ${stem}`,
@@ -76,28 +75,46 @@ export function nextStatus(
     hostname: identity.hostname,
     date_time: `${at.slice(0, -1)}000Z`,
     prev_rev: isFirst ? undefined : previous.revision,
-    last_prev_day_rev: lastPreviousDay,
+    last_prev_day_rev: days.lastPreviousDay,
   })
-  return { text, days: lastPreviousDay === undefined ? { day } : { day, lastPreviousDay } }
+  return { text, days }
+}
+
+/** The days in the next document. @param at As for {@link nextStatus}. */
+export function nextDays(previous: Status, at: string): StatusDays {
+  const day = at.slice(0, 10)
+  const isNewDay = previous.day !== undefined && previous.day !== day
+  const lastPreviousDay = isNewDay ? previous.revision : previous.lastPreviousDay
+  return lastPreviousDay === undefined ? { day } : { day, lastPreviousDay }
 }
 
 /** Remembers status documents. An outdated entry costs only one repeated transaction. */
 export interface StatusCache {
   get(base: string): Status
   set(base: string, status: Status): void
+  /** Knows the documents that another ingest wrote, as far as its commit tells. What is known already may be newer. */
+  follow(commit: JournalCommit): void
 }
 
 /** Status documents by base key. The entry that was set first is forgotten first. */
 export function createStatusCache(): StatusCache {
   const known = new Map<string, Status>()
+  const get = (base: string): Status => known.get(base) ?? NO_STATUS
+  function set(base: string, status: Status): void {
+    known.delete(base)
+    known.set(base, status)
+    for (const [oldest] of known) {
+      if (known.size <= MAX_STATUSES) break
+      known.delete(oldest)
+    }
+  }
   return {
-    get: (base) => known.get(base) ?? NO_STATUS,
-    set: (base, status) => {
-      known.delete(base)
-      known.set(base, status)
-      for (const [oldest] of known) {
-        if (known.size <= MAX_STATUSES) break
-        known.delete(oldest)
+    get,
+    set,
+    follow: ({ revision, batch: { at, bases = [] } }) => {
+      for (const base of bases) {
+        const status = get(base)
+        if (status.revision < revision) set(base, { revision, ...nextDays(status, at) })
       }
     },
   }
