@@ -25,6 +25,8 @@ export interface PostLoad {
   readonly connections: number
   /** Further header lines, each ending in CRLF. */
   readonly headers?: string
+  /** The revision that polls begin after. */
+  readonly revision?: number
   /** Requests due per second, whether or not answers come. Default: each connection sends the next when it has an answer. */
   readonly ratePerSecond?: number
 }
@@ -75,12 +77,12 @@ export async function runPosts(
 }
 
 async function toWords(url: string, folder: string, load: PostLoad, index: number): Promise<string> {
-  const { path, body, connections, headers = '', ratePerSecond = 0 } = load
+  const { path, body, connections, headers = '', ratePerSecond = 0, revision = 0 } = load
   const file = join(folder, `request-${index}`)
   const { host } = new URL(url)
   const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${headers}Content-Type: application/json\r\n`
   await writeFile(file, `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
-  const words = { kind: 'post', name: index, connections, file, rate: ratePerSecond }
+  const words = { kind: 'post', name: index, connections, file, rate: ratePerSecond, first: revision }
   return Object.entries(words)
     .map(([key, value]) => `${key}=${value}`)
     .join('\n')

@@ -5,11 +5,11 @@
  */
 
 import type { PostLoad, PostResult } from './generator.ts'
-import { openConnection, runLoad, type HttpConnection } from './http_load.ts'
+import { openConnection, runLoad, type Answer, type HttpConnection } from './http_load.ts'
 import { toPercentiles } from './statistics.ts'
 
 /** Where numbers stand in a body, as in the source of the generator in C. */
-const PLACES = /#{10}|@{5}|@{4}/g
+const PLACES = /%{12}|#{10}|@{5}|@{4}/g
 
 /**
  * Posts one load.
@@ -22,8 +22,14 @@ export async function postFromHere(
   load: PostLoad,
 ): Promise<PostResult> {
   let number = -1
+  let revision = load.revision ?? 0
+  const accept = ({ status, body }: Answer): boolean => {
+    revision = Math.max(revision, Number(/"revision":"(\d+)"/.exec(body)?.[1] ?? 0))
+    return status === 200
+  }
   const next = (): string =>
     load.body.replace(PLACES, (place) => {
+      if (place.startsWith('%')) return String(revision + 1)
       if (place.startsWith('#')) return String(++number).padStart(10, '0')
       const digits = String(number).padStart(9, '0')
       return place.length === 5 ? digits.slice(-5) : digits.slice(-9, -5)
@@ -34,6 +40,7 @@ export async function postFromHere(
   const posts = { url: url + load.path, body: next, connections: load.connections, durationMs: until }
   const { calls, perSecond, latencyMs } = await runLoad({
     ...posts,
+    accept,
     ...(load.headers !== undefined && { headers: load.headers }),
   })
   return { count: calls, perSecond, latencyMs }

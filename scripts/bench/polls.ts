@@ -7,8 +7,8 @@
 import { prefixRange } from '#shared/bytes/bytes.ts'
 import { OLD_KEYS } from './old_keys.ts'
 
-/** @param from Lowest revision that is asked for. */
-export function pollBody(from: number): string {
+/** @param from Lowest revision that is asked for, as it stands in the text. */
+export function pollBody(from: number | string): string {
   const { key, end } = prefixRange(OLD_KEYS)
   // As pyaviso sends it.
   return JSON.stringify({
@@ -21,7 +21,7 @@ export function pollBody(from: number): string {
     revision: null,
     min_mod_revision: from,
     max_mod_revision: null,
-  })
+  }).replace(`"${from}"`, String(from))
 }
 
 /** The revision of the store in an answer. */

@@ -7,7 +7,8 @@
  *
  *   kind=post   name=N connections=C file=F [rate=R] [requests=Q] [first=K] [per=P]
  *       Posts the request in file F, as it stands there, but each run of ten '#' becomes the next number in ten digits, counted from K. A run
- *       of five '@' becomes its last five digits, a run of four '@' the four digits before those. It holds P notifications (default: 1).
+ *       of five '@' becomes its last five digits, a run of four '@' the four digits before those. A run of twelve '%' becomes the number after
+ *       the highest "revision" in an answer so far, or K, with spaces before it. A request holds P notifications (default: 1).
  *       Without a rate each connection sends its next request when it has the answer. With one, requests are due at R a second whether or
  *       not answers come, and the latency counts from when a request was due. It ends after SECONDS, or after Q requests.
  *   kind=listen name=N connections=C file=F tag=T [timed=U] [expect=E]
@@ -36,7 +37,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_LOADS = 8, MAX_MARKERS = 1024, DIGITS = 10, READ_BYTES = 1 << 20, MAX_REST = 1 << 20 };
+enum { MAX_LOADS = 8, MAX_MARKERS = 1024, DIGITS = 10, REVISION_DIGITS = 12, READ_BYTES = 1 << 20, MAX_REST = 1 << 20 };
 /* Longest wait for answers and deliveries after the last request. */
 static const double SETTLE_SECONDS = 60;
 
@@ -48,7 +49,7 @@ typedef struct {
   int digits;
   /* What the number is divided by first. */
   uint64_t divisor;
-  int is_next;
+  int is_next, is_revision;
 } Marker;
 
 typedef struct {
@@ -69,9 +70,11 @@ typedef struct {
 
 struct Load {
   const char *name, *tag, *timed;
-  int is_listen, connections;
+  int is_listen, has_revision, connections;
   double rate;
   uint64_t requests, first, expect, per;
+  /* Highest revision in an answer. */
+  uint64_t revision;
   char *template;
   Marker markers[MAX_MARKERS];
   size_t length, marker_count;
@@ -151,6 +154,12 @@ static void send_request(Connection *connection, double due) {
   }
   for (size_t index = 0; index < load->marker_count; index++) {
     const Marker *marker = &load->markers[index];
+    if (marker->is_revision) {
+      char text[32];
+      snprintf(text, sizeof text, "%*llu", marker->digits, (unsigned long long)load->revision + 1);
+      memcpy(connection->out + marker->at, text, (size_t)marker->digits);
+      continue;
+    }
     if (marker->is_next) note_sent(counter++, due);
     uint64_t number = (counter - 1) / marker->divisor;
     char *digit = connection->out + marker->at + marker->digits;
@@ -186,6 +195,12 @@ static void take_answer(Connection *connection, int status, const char *text, si
   load->answered++;
   load->ended = at;
   add_latency(load, at - connection->due);
+  static const char revision_tag[] = "\"revision\":\"";
+  const char *revision = load->has_revision ? memmem(text, length, revision_tag, sizeof revision_tag - 1) : NULL;
+  if (revision != NULL) {
+    uint64_t number = strtoull(revision + sizeof revision_tag - 1, NULL, 10);
+    if (number > load->revision) load->revision = number;
+  }
   if (status != 200 && load->refused++ == 0) snprintf(load->wrong, sizeof load->wrong, "%.*s", (int)(length > 400 ? 400 : length), text);
   if (load->rate == 0 && may_send(load)) send_request(connection, at);
   else push_idle(load, (int)(connection - load->each));
@@ -341,16 +356,18 @@ static void parse_load(char *text) {
   load->template = read_file(file, &load->length);
   for (size_t at = 0; !load->is_listen && at < load->length; at++) {
     char first = load->template[at];
-    if (first != '#' && first != '@') continue;
+    if (first != '#' && first != '@' && first != '%') continue;
     size_t end = at;
     while (end < load->length && load->template[end] == first) end++;
     int digits = (int)(end - at);
-    if (first == '#' ? digits == DIGITS : digits == 4 || digits == 5) {
+    if (first == '%' ? digits == REVISION_DIGITS : first == '#' ? digits == DIGITS : digits == 4 || digits == 5) {
       if (load->marker_count == MAX_MARKERS) fail("%s: more than %d numbers in a request", load->name, MAX_MARKERS);
-      load->markers[load->marker_count++] = (Marker){.at = at, .digits = digits, .divisor = digits == 4 ? 100000 : 1, .is_next = first == '#'};
+      load->markers[load->marker_count++] = (Marker){.at = at, .digits = digits, .divisor = digits == 4 ? 100000 : 1, .is_next = first == '#', .is_revision = first == '%'};
     }
+    if (first == '%' && digits == REVISION_DIGITS) load->has_revision = 1;
     at = end - 1;
   }
+  load->revision = load->first;
   load->each = grow(NULL, (size_t)load->connections * sizeof(Connection));
   load->idle = grow(NULL, (size_t)load->connections * sizeof(int));
 }
@@ -445,7 +462,7 @@ int main(int count, char **words) {
   for (int index = 4; index < count; index++) parse_load(words[index]);
   poller = epoll_create1(0);
   for (int index = 0; index < load_count; index++)
-    if (loads[index].first > counter) counter = loads[index].first;
+    if (!loads[index].has_revision && loads[index].first > counter) counter = loads[index].first;
   sent_first = counter;
 
   /* Streams are open before the first request is sent. */

@@ -18,6 +18,8 @@ import { pacedPublishes, publishUntil } from '../timed_publishes.ts'
 const KEYS = { full: 1_000_000, quick: 100_000 } as const
 const CONNECTIONS = 16
 const SERVICES = ['rest', 'auth']
+/** Where the generator puts the revision after the newest that it has seen, as a client goes on from there. */
+const NEXT_REVISION = '%'.repeat(12)
 const RANGE_PATH = '/v3/kv/range'
 /** How long publishing is timed, with and without polls. */
 const TIMED_MS = 8_000
@@ -54,9 +56,15 @@ interface Subject {
 async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise<readonly Row[]> {
   const url = aviso.url + RANGE_PATH
   const shownKeys = keys.toLocaleString('en')
-  const first = await pollOnce(url, JSON.stringify({ key: Buffer.from(OLD_KEYS).toString('base64') }))
-  const head = revisionIn(first)
-  const polls: PostLoad = { path: RANGE_PATH, body: pollBody(head + 1), connections: CONNECTIONS }
+  const readHead = async (): Promise<number> =>
+    revisionIn(await pollOnce(url, JSON.stringify({ key: Buffer.from(OLD_KEYS).toString('base64') })))
+  const head = await readHead()
+  const polls: PostLoad = {
+    path: RANGE_PATH,
+    body: pollBody(NEXT_REVISION),
+    revision: head,
+    connections: CONNECTIONS,
+  }
   bench.say(`polls: ${CONNECTIONS} connections, ${runtime}`)
   const firstAt = performance.now()
   await pollOnce(url, pollBody(head + 1))
@@ -73,7 +81,9 @@ async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise
   }
   bench.say(`polls: publishing with and without them, ${runtime}`)
   const quiet = await publishUntil(aviso.url, TIMED_MS)
-  const [beside] = await runPosts(aviso.url, TIMED_MS, [pacedPublishes(), polls])
+  // Clients that know what was published so far. What a client that was away has to fetch is another matter.
+  const beginning = { ...polls, revision: await readHead() }
+  const [beside] = await runPosts(aviso.url, TIMED_MS, [pacedPublishes(), beginning])
   const busy = beside?.latencyMs ?? { p50: Number.NaN, p99: Number.NaN, max: Number.NaN }
   const share = busy.max / quiet.max
   return [
