@@ -25,10 +25,11 @@ const STALLED_MS = 60_000
 const TRANSFER_LIMIT_MS = 4 * 3_600_000
 
 /**
- * After so many milliseconds of reading comes a rest, so many times as long. A copy as fast as it can be made would leave the store and this
- * service no processor and no disk for publishing. The time that a receiver takes is not counted, so a slow one is not slowed further.
+ * After so many milliseconds of reading and sending comes a rest, so many times as long. A copy as fast as it can be made would leave the
+ * store and this service no processor and no disk for publishing. Of one piece no more than `mostMs` is counted: the rest of its time its
+ * receiver took, who is not slowed further for that.
  */
-const PACE = { workMs: 2, restShare: 8 } as const
+const PACE = { workMs: 4, mostMs: 8, restShare: 8 } as const
 
 export interface BackupStreamParts {
   readonly backup: StoreBackup
@@ -132,15 +133,15 @@ async function* makeFrames(
     let begunAt = clock.monotonic()
     for await (const bytes of snapshot.bytes) {
       if (bytes.length === 0) continue
-      sum.update(bytes)
-      workedMs += clock.monotonic() - begunAt
+      workedMs += Math.min(clock.monotonic() - begunAt, PACE.mostMs)
       if (workedMs >= PACE.workMs) {
         await clock.sleep(workedMs * PACE.restShare, signal)
         workedMs = 0
       }
+      begunAt = clock.monotonic()
+      sum.update(bytes)
       yield frameLine({ bytes: bytes.length })
       yield bytes
-      begunAt = clock.monotonic()
       sent += bytes.length
       await onProgress({ sent_bytes: sent, size_bytes: sizeBytes })
     }
