@@ -5,7 +5,6 @@
  */
 
 import { join } from 'node:path'
-import { parseStartDate } from '#services/auth/listen/request.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { call } from '#shared/client/call.ts'
 import { ClientError, EXIT_USAGE, messageOf } from '#shared/client/client_error.ts'
@@ -15,6 +14,7 @@ import { readListeners, type ListenerDefinition } from './listener_file.ts'
 import { openPosition, type Position } from './position.ts'
 import { loadSchemas } from './schemas.ts'
 import { followStream, type StreamStart } from '#shared/client/stream.ts'
+import { DATE_FORMS, parseDate } from '#shared/time/written_date.ts'
 import { parseYamlFile } from './yaml_file.ts'
 
 /** Flags of `listen`, as commander gives them. */
@@ -99,8 +99,8 @@ export async function listen(
 
 /** Checks the dates in 1.x's order. */
 function checkPeriod({ from, to, now, catchup }: ListenFlags, at: number): Period {
-  const start = from === undefined ? undefined : parseDate('--from', from)
-  const end = to === undefined ? undefined : parseDate('--to', to)
+  const start = from === undefined ? undefined : readDate('--from', from, at)
+  const end = to === undefined ? undefined : readDate('--to', to, at)
   if (start !== undefined && start > at) throw new ClientError('from_date must be in the past')
   if (end !== undefined && end > at) throw new ClientError('to_date must be in the past')
   if (end !== undefined && start === undefined)
@@ -115,18 +115,12 @@ function checkPeriod({ from, to, now, catchup }: ListenFlags, at: number): Perio
   }
 }
 
-function parseDate(flag: string, text: string): number {
-  try {
-    return parseStartDate(text)
-  } catch (cause) {
-    throw new ClientError(
-      `Invalid value for ${flag}: '${text}' is not a date and time such as 2026-08-10T12:00:00.0Z`,
-      {
-        exitCode: EXIT_USAGE,
-        cause,
-      },
-    )
-  }
+function readDate(flag: string, text: string, now: number): number {
+  const at = parseDate(text, now)
+  if (at !== undefined) return at
+  throw new ClientError(`Invalid value for ${flag}: '${text}' is none of: ${DATE_FORMS}`, {
+    exitCode: EXIT_USAGE,
+  })
 }
 
 async function loadDefinitions(

@@ -40,7 +40,10 @@ export function createProgram(version: string, run: (invocation: Invocation) => 
   withCommonOptions(program.command('listen'))
     .description('run the triggers of listener files for every notification that matches')
     .argument('[files...]', 'listener files (YAML); without files: the listeners of the configuration')
-    .option('--from <date>', 'replay from this time on, e.g. 2026-08-10T12:00:00.0Z')
+    .option(
+      '--from <date>',
+      'replay from this time on: 2026-08-10T12:00:00Z, 2026-08-10, 20260810, -3h, yesterday (UTC)',
+    )
     .option('--to <date>', 'replay up to this time, then end')
     .option('--now', 'forget the last position and start with the next notification')
     .option('--catchup', 'start after the last notification of the previous run (default)')

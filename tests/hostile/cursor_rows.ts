@@ -47,9 +47,17 @@ export const CURSOR_ROWS: readonly HostileRow[] = [
   ]),
   ...numbered(
     'H03',
-    ['2026-02-30', '2026-13-01', 'yesterday', '24:00', '2026-08-10T24:01:00Z', '', '-1'].map((date) =>
-      post(REPLAY, { ...OWN, from_date: date }, 400),
-    ),
+    [
+      '2026-02-30',
+      '2026-13-01',
+      'tomorrow',
+      '20260230',
+      '2026',
+      '24:00',
+      '2026-08-10T24:01:00Z',
+      '',
+      '-1',
+    ].map((date) => post(REPLAY, { ...OWN, from_date: date }, 400)),
   ),
   ...numbered('H04', [
     post(REPLAY, { ...OWN, from_id: '9', to_id: '3' }, 400),

@@ -48,7 +48,7 @@ export function createListenRoutes(parts: ListenParts): readonly Route[] {
     generation: 2,
     handle: (request, { requestId }) =>
       answer(parts, { request, requestId, mode }, async () =>
-        parseListenBody(await readRequestBody(parts, request)),
+        parseListenBody(await readRequestBody(parts, request), parts.clock.now()),
       ),
   })
   const get: Route = {
@@ -58,7 +58,7 @@ export function createListenRoutes(parts: ListenParts): readonly Route[] {
     handle: (request, { requestId }) =>
       answer(parts, { request, requestId, mode: 'watch' }, () => {
         const { searchParams } = new URL(request.url)
-        return parseListenQuery(searchParams, request.headers.get('last-event-id'))
+        return parseListenQuery(searchParams, request.headers.get('last-event-id'), parts.clock.now())
       }),
   }
   return [post('watch'), post('replay'), get]

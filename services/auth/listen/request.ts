@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseStreamDate } from '#shared/time/start_date.ts'
+import { DATE_FORMS, parseDate } from '#shared/time/written_date.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { isJsonObject, parseStrictJson, type JsonObject, type JsonValue } from '#shared/json/strict_json.ts'
 
@@ -49,9 +49,10 @@ const MAX_SEQUENCE = 2n ** 64n - 1n
 /**
  * Reads the body of `POST /api/v1/watch` and `/api/v1/replay`.
  *
+ * @param now Milliseconds since 1970, for dates such as `-3h`.
  * @throws {AvisoError} `ERR_INVALID_JSON`, `ERR_BAD_REQUEST` (`details.field`; `details.wire_code` for a wrong shape).
  */
-export function parseListenBody(bytes: Uint8Array): ListenRequest {
+export function parseListenBody(bytes: Uint8Array, now: number): ListenRequest {
   const body = parseStrictJson(bytes, JSON_LIMITS)
   if (!isJsonObject(body)) throw wrongShape('The body must be a JSON object')
   const unknown = Object.keys(body).find((name) => !BODY_FIELDS.includes(name))
@@ -63,8 +64,8 @@ export function parseListenBody(bytes: Uint8Array): ListenRequest {
   if (typeof event !== 'string') throw wrongShape("Field 'event_type' must be a string", 'event_type')
   const identifier = body['identifier'] ?? {}
   if (!isJsonObject(identifier)) throw wrongShape("Field 'identifier' must be an object", 'identifier')
-  const start = placeOf('from', optionalText(body, 'from_id'), optionalText(body, 'from_date'))
-  const end = placeOf('to', optionalText(body, 'to_id'), optionalText(body, 'to_date'))
+  const start = placeOf('from', optionalText(body, 'from_id'), optionalText(body, 'from_date'), now)
+  const end = placeOf('to', optionalText(body, 'to_id'), optionalText(body, 'to_date'), now)
   return {
     event,
     identifier: Object.fromEntries(
@@ -80,9 +81,14 @@ export function parseListenBody(bytes: Uint8Array): ListenRequest {
  *
  * @param lastEventId - The position that a browser sends when it connects again. It overrides the start in the address, which the browser
  *   repeats.
+ * @param now Milliseconds since 1970, for dates such as `-3h`.
  * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`).
  */
-export function parseListenQuery(query: URLSearchParams, lastEventId: string | null): ListenRequest {
+export function parseListenQuery(
+  query: URLSearchParams,
+  lastEventId: string | null,
+  now: number,
+): ListenRequest {
   if (query.size > MAX_QUERY_VALUES) throw refuse(`At most ${MAX_QUERY_VALUES} query parameters are accepted`)
   const control = (name: string): string | undefined => {
     const values = query.getAll(name)
@@ -98,7 +104,7 @@ export function parseListenQuery(query: URLSearchParams, lastEventId: string | n
       return [name, values.length === 1 && values[0] !== undefined ? values[0] : values]
     }),
   )
-  const place = placeOf('from', control('from_id'), control('from_date'))
+  const place = placeOf('from', control('from_id'), control('from_date'), now)
   const cursor = control('from')
   if (place !== undefined && cursor !== undefined) {
     throw refuse('A stream has one start: give from, from_id or from_date', 'from')
@@ -111,7 +117,12 @@ export function parseListenQuery(query: URLSearchParams, lastEventId: string | n
   }
 }
 
-function placeOf(side: 'from' | 'to', id: string | undefined, date: string | undefined): Place | undefined {
+function placeOf(
+  side: 'from' | 'to',
+  id: string | undefined,
+  date: string | undefined,
+  now: number,
+): Place | undefined {
   if (id !== undefined && date !== undefined) {
     throw refuse(
       `Cannot specify both ${side}_id and ${side}_date: a stream has one start and one end`,
@@ -121,7 +132,7 @@ function placeOf(side: 'from' | 'to', id: string | undefined, date: string | und
   if (id !== undefined) return { kind: 'sequence', sequence: parseSequence(`${side}_id`, id) }
   return date === undefined
     ? undefined
-    : { kind: 'date', at: parseStartDate(date, `${side}_date`), text: date }
+    : { kind: 'date', at: readDate(date, `${side}_date`, now), text: date }
 }
 
 /**
@@ -153,19 +164,13 @@ function parseSequence(name: string, text: string): bigint {
   return sequence
 }
 
-/**
- * The time of a start or end date, in milliseconds since the epoch; see {@link parseStreamDate}.
- *
- * @param name - The field with the date.
- * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`).
- */
-export function parseStartDate(text: string, name = 'from_date'): number {
-  const at = parseStreamDate(text)
-  if (at === undefined) {
-    const form = 'a date and time such as 2026-08-10T12:00:00Z, or Unix seconds or milliseconds'
-    throw refuse(`Field '${name}' must be ${form}`, name)
-  }
-  return at
+/** @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`) for text that {@link parseDate} does not read. */
+function readDate(text: string, name: string, now: number): number {
+  const at = parseDate(text, now)
+  if (at !== undefined) return at
+  // In an address, "+" is a space, so the offset of a date comes as one.
+  const hint = / \d{2}:?\d{2}$/.test(text) ? ' ("+" in an address is written %2B)' : ''
+  throw refuse(`Field '${name}' must be ${DATE_FORMS}${hint}`, name)
 }
 
 function fieldQuery(name: string, value: JsonValue): FieldQuery {

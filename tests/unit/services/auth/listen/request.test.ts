@@ -10,8 +10,10 @@ import {
 import { isAvisoError } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 
+const NOW = Date.UTC(2026, 10, 29, 12)
+
 function parse(body: unknown): ListenRequest {
-  return parseListenBody(toBytes(typeof body === 'string' ? body : JSON.stringify(body)))
+  return parseListenBody(toBytes(typeof body === 'string' ? body : JSON.stringify(body)), NOW)
 }
 
 /** Field and code of the refusal. */
@@ -83,10 +85,10 @@ describe('checkSpan()', () => {
     const check = (body: object): unknown => refusal(() => checkSpan('replay', parse({ ...FLIGHT, ...body })))
     assert.equal(check({ from_id: '4', to_id: '4' }), 'taken')
     assert.deepEqual(check({ from_id: '5', to_id: '4' }), ['to_id', undefined])
-    assert.equal(check({ from_date: '5', to_date: '5' }), 'taken')
-    assert.deepEqual(check({ from_date: '5', to_date: '4' }), ['to_date', undefined])
+    assert.equal(check({ from_date: '2025-06-09', to_date: '2025-06-09' }), 'taken')
+    assert.deepEqual(check({ from_date: '2025-06-09', to_date: '2025-06-08' }), ['to_date', undefined])
     assert.equal(check({ from_id: '1000', to_date: '0' }), 'taken')
-    assert.equal(check({ from_date: '1000', to_id: '0' }), 'taken')
+    assert.equal(check({ from_date: '2025-06-09', to_id: '0' }), 'taken')
   })
 
   it('takes a start where a replay needs one, and an end on a replay only', () => {
@@ -113,7 +115,7 @@ describe('checkSpan()', () => {
 
 describe('parseListenQuery()', () => {
   const query = (text: string, lastEventId: string | null = null): ListenRequest =>
-    parseListenQuery(new URLSearchParams(text), lastEventId)
+    parseListenQuery(new URLSearchParams(text), lastEventId, NOW)
 
   it('takes every parameter but its own as a field', () => {
     assert.deepEqual(query('event=flight&number=a&number=b&country=it+aly&from_id=3'), {

@@ -56,7 +56,7 @@ describe('openStream()', () => {
     const fixture = stored()
     await ask(fixture, '/api/v1/replay', { ...ALL, from_id: '2', to_id: '9' })
     await ask(fixture, '/api/v1/replay', { ...ALL, from_id: '2', to_id: '500' })
-    await ask(fixture, '/api/v1/replay', { ...ALL, from_id: '2', to_date: '25' })
+    await ask(fixture, '/api/v1/replay', { ...ALL, from_id: '2', to_date: '1970-01-01T00:00:25Z' })
     const spans = fixture.hub.requests.map(({ from, until }) => [
       from.kind === 'revision' && from.revision,
       until,
@@ -70,7 +70,11 @@ describe('openStream()', () => {
 
   it('answers a replay that starts behind its end without asking the hub', async () => {
     const fixture = stored()
-    const text = await ask(fixture, '/api/v1/replay', { ...ALL, from_id: '31', to_date: '25' })
+    const text = await ask(fixture, '/api/v1/replay', {
+      ...ALL,
+      from_id: '31',
+      to_date: '1970-01-01T00:00:25Z',
+    })
     assert.equal(fixture.hub.requests.length, 0)
     assert.deepEqual(text.match(/"(?:type|reason)":"\w+"/g), [
       '"type":"replay_started"',
