@@ -14,6 +14,16 @@ export interface LineBound {
   readonly maxBytes: number
   /** Makes the error for a longer line. Default: a `RangeError`. */
   readonly tooLong?: () => Error
+  /** How a line is taken apart before it has ended. Default: it is not. */
+  readonly cut?: LineCut
+}
+
+/** Takes lines apart that are longer than a reader should wait for. */
+export interface LineCut {
+  /** Bytes of a line that has not ended, from which on it is cut. */
+  readonly bytes: number
+  /** Cuts the beginning of a line in two lines. @returns `undefined` where it cannot be cut yet. */
+  cut(begun: Uint8Array): readonly [line: Uint8Array, begun: Uint8Array] | undefined
 }
 
 /** Splits pieces of bytes at line feeds. A carriage return before a line feed stays part of the line. */
@@ -30,10 +40,12 @@ export interface LineSplitter {
 }
 
 /** A new splitter. It joins the pieces of a line only once the line is complete, because a client may send it byte by byte. */
-export function createLineSplitter({ maxBytes, tooLong }: LineBound): LineSplitter {
+export function createLineSplitter({ maxBytes, tooLong, cut }: LineBound): LineSplitter {
   /** The beginning of the line that has not ended. */
   let begun: Uint8Array[] = []
   let begunBytes = 0
+  /** Bytes of the begun line from which on it is tried to cut it. */
+  let cutBytes = cut?.bytes ?? Infinity
 
   const refuseBeyond = (bytes: number): void => {
     if (bytes <= maxBytes) return
@@ -54,6 +66,17 @@ export function createLineSplitter({ maxBytes, tooLong }: LineBound): LineSplitt
     const line = joinBytes(begun, begunBytes)
     begun = []
     begunBytes = 0
+    cutBytes = cut?.bytes ?? Infinity
+    return line
+  }
+  const cutBegun = (): Uint8Array | undefined => {
+    const parts = cut?.cut(joinBytes(begun, begunBytes))
+    // What cannot be cut is joined again only when it is twice as long, so that a long line costs no more than a few copies.
+    cutBytes = parts === undefined ? begunBytes * 2 : parts[1].length + (cut?.bytes ?? Infinity)
+    if (parts === undefined) return undefined
+    const [line, rest] = parts
+    begun = [rest]
+    begunBytes = rest.length
     return line
   }
   return {
@@ -64,6 +87,8 @@ export function createLineSplitter({ maxBytes, tooLong }: LineBound): LineSplitt
         start = end + 1
       }
       begin(piece.subarray(start))
+      const line = begunBytes < cutBytes ? undefined : cutBegun()
+      if (line !== undefined) yield line
     },
     end: () => complete(NO_BYTES),
   }

@@ -5,6 +5,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
+import { PackedEvents } from './packed_events.ts'
 import { decodeEvents, decodeRevision, malformed, type WireObject } from './wire.ts'
 import type { Revision, StoreEvent, WatchMessage } from '../store.ts'
 
@@ -15,13 +16,15 @@ const MAX_PENDING_EVENTS = 2_000_000
 export interface Assembler {
   /** First revision that has not been yielded. */
   readonly next: Revision
+  /** Forgets the part of a revision that has come, because another connection begins with {@link Assembler.next}. */
+  restart(): void
   /**
-   * What a message completes. etcd splits messages between revisions at will, and within a revision only where it says `fragment`: so the
+   * Yields what a message completes, while its events are decoded. etcd splits messages between revisions at will, and within a revision only where it says `fragment`: so the
    * last revision of a message is held exactly then.
    *
    * @throws {AvisoError} `ERR_STORE_PROTOCOL` when a message is not a watch message, or is out of order.
    */
-  add(message: WireObject): readonly WatchMessage[]
+  add(message: WireObject): Generator<WatchMessage, void, undefined>
 }
 
 /** Begins with revision `from`. */
@@ -29,35 +32,38 @@ export function createAssembler(from: Revision): Assembler {
   let next = from
   let pending: StoreEvent[] = []
 
-  const complete = (messages: WatchMessage[]): void => {
-    const revision = pending[0]?.kv.modRevision
-    if (revision === undefined) return
-    messages.push({ kind: 'revision', revision, events: pending })
+  const complete = (revision: Revision): WatchMessage => {
+    const events = pending
     next = revision + 1n
     pending = []
+    return { kind: 'revision', revision, events }
   }
   return {
     get next() {
       return next
     },
-    add: (message) => {
-      const messages: WatchMessage[] = []
-      if (message['events'] === undefined || isEmpty(message['events'])) {
+    restart: () => {
+      pending = []
+    },
+    add: function* (message) {
+      const { events } = message
+      if (events === undefined || isEmpty(events)) {
         const revision = decodeRevision(message)
         // Old members report progress behind the start of a watch; and within a revision it would say too much.
-        if (revision < next - 1n || pending.length > 0) return messages
+        if (revision < next - 1n || pending.length > 0) return
         next = revision + 1n
-        return [{ kind: 'progress', revision }]
+        yield { kind: 'progress', revision }
+        return
       }
-      for (const event of decodeEvents(message)) {
+      let current = pending[0]?.kv.modRevision
+      for (const event of events instanceof PackedEvents ? events : decodeEvents(events)) {
         const revision = event.kv.modRevision
-        const current = pending[0]?.kv.modRevision
         if (revision < (current ?? next)) throw disorder()
-        if (current !== undefined && revision !== current) complete(messages)
+        if (current !== undefined && revision !== current) yield complete(current)
+        current = revision
         if (pending.push(event) > MAX_PENDING_EVENTS) throw malformed(new Error('A revision has no end'))
       }
-      if (message['fragment'] !== true) complete(messages)
-      return messages
+      if (message['fragment'] !== true && current !== undefined) yield complete(current)
     },
   }
 }

@@ -40,6 +40,12 @@ const PERMISSION_DENIED = 7
 const UNIMPLEMENTED = 12
 const UNAUTHENTICATED = 16
 
+/** gRPC code of what has no room. */
+const RESOURCE_EXHAUSTED = 8
+
+/** How a receiver of gRPC says that a message is too large for it: ourselves, and the gateway, which is a client of etcd. */
+const TOO_LARGE_TEXT = /received message larger than max/i
+
 /** Part of etcd's text for history that is gone. Only a watch learns which revision is the oldest. */
 const COMPACTED_TEXT = 'has been compacted'
 
@@ -113,6 +119,17 @@ export function judge({ code, message }: GatewayError): Verdict {
   if (NOT_DONE_TEXTS.some((text) => message.includes(text)))
     return { kind: 'not_done', error: unavailable(cause) }
   return { kind: 'unknown', error: unavailable(cause) }
+}
+
+/** The error of a stream whose next message is larger than we take. */
+export const TOO_LARGE_MESSAGE: GatewayError = {
+  code: RESOURCE_EXHAUSTED,
+  message: 'Received message larger than max',
+}
+
+/** Whether an error says that a message of a stream was not received, because it was too large. */
+export function isTooLargeMessage({ code, message }: GatewayError): boolean {
+  return code === RESOURCE_EXHAUSTED && TOO_LARGE_TEXT.test(message)
 }
 
 /** Judges an answer that is not etcd's JSON, by its HTTP status: there is nothing else. */

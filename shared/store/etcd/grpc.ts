@@ -13,8 +13,9 @@
 import { Etcd3, type ICallable } from 'etcd3'
 import { within } from '#shared/time/deadline.ts'
 import { isUntrusted, untrusted } from '#shared/runtime/certificate.ts'
-import { judge, silence, unavailable, type Verdict } from './errors.ts'
+import { isTooLargeMessage, judge, silence, unavailable, type Verdict } from './errors.ts'
 import { onAbort } from './on_abort.ts'
+import { decodeWatchMessage } from './packed_events.ts'
 import { createStoreOver, type EtcdStoreParts } from './store.ts'
 import type { MessageStream, Outcome, StreamRequest, Transport } from './transport.ts'
 import { malformed, toObject, type WireObject } from './wire.ts'
@@ -38,8 +39,6 @@ const METHODS: Readonly<Record<string, readonly [service: ServiceName, method: s
 
 /** How grpc-js begins to say that a call never left. */
 const NOT_SENT = ['No connection established', 'Name resolution failed', 'Channel closed before call started']
-/** How it says that a message is larger than {@link MAX_MESSAGE_BYTES}. */
-const TOO_LARGE = 'Received message larger than max'
 
 type ServiceName = Parameters<ICallable<unknown>['exec']>[0]
 
@@ -64,6 +63,18 @@ interface Call {
 interface WatchCall extends Call, AsyncIterable<WireObject> {
   on(event: 'error', listener: (error: Error) => void): void
   write(message: object): void
+}
+
+/** The client of a service, as far as it makes streams with a decoder of our own. */
+interface WatchClient {
+  /** The method, as it is described in etcd's files. */
+  readonly watch: { readonly path: string; readonly requestSerialize: (message: object) => Uint8Array }
+  makeBidiStreamRequest(
+    path: string,
+    serialize: (message: object) => Uint8Array,
+    deserialize: (bytes: Uint8Array) => WireObject,
+    metadata: Metadata,
+  ): WatchCall
 }
 
 type UnaryMethod = (
@@ -188,8 +199,9 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
 }
 
 function startWatch(client: Service, metadata: Metadata, message: object): WatchCall {
-  const { watch } = client as unknown as { readonly watch: (metadata: Metadata) => WatchCall }
-  const stream = watch.call(client, metadata)
+  const watching = client as unknown as WatchClient
+  const { path, requestSerialize } = watching.watch
+  const stream = watching.makeBidiStreamRequest(path, requestSerialize, decodeWatchMessage, metadata)
   // The reader has left already, so no caller needs to learn that the connection broke.
   stream.on('error', () => undefined)
   stream.write(message)
@@ -234,7 +246,7 @@ function toVerdict(error: unknown): Verdict {
   if (typeof code !== 'number') return { kind: 'unknown', error: unavailable(error) }
   if (NOT_SENT.some((text) => details.startsWith(text)))
     return { kind: 'not_done', error: isUntrusted(details) ? untrusted(error) : unavailable(error) }
-  if (details.startsWith(TOO_LARGE)) return { kind: 'unknown', error: malformed(error) }
+  if (isTooLargeMessage({ code, message: details })) return { kind: 'unknown', error: malformed(error) }
   const verdict = judge({ code, message: details })
   return verdict.kind === 'refused' && verdict.error.code === 'ERR_STORE_PROTOCOL'
     ? { kind: 'refused', error: malformed(error) }

@@ -13,7 +13,16 @@ import { toText } from '#shared/bytes/bytes.ts'
 import { createLineSplitter } from '#shared/bytes/lines.ts'
 import { readToEnd } from '#shared/bytes/read_to_end.ts'
 import type { FetchLike, FetchLikeResponse } from '#shared/runtime/fetch_like.ts'
-import { judge, judgeForeign, readGatewayError, silence, unavailable, type Verdict } from './errors.ts'
+import {
+  judge,
+  judgeForeign,
+  readGatewayError,
+  silence,
+  TOO_LARGE_MESSAGE,
+  unavailable,
+  type Verdict,
+} from './errors.ts'
+import { eventLineCut } from './event_lines.ts'
 import { onAbort } from './on_abort.ts'
 import type { Exchange, MessageStream, Outcome, Transport } from './transport.ts'
 import { malformed, type WireObject } from './wire.ts'
@@ -22,7 +31,7 @@ import { malformed, type WireObject } from './wire.ts'
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 /** Most bytes that are read of an error. An error of etcd has a few hundred bytes, and a proxy's page is not examined. */
 const MAX_ERROR_BYTES = 64 * 1024
-/** Longest line of a watch: several times what etcd sends, which cuts its messages at some 2 MiB when asked to. */
+/** Longest line of a watch that cannot be cut: many times the largest event. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024
 /** How long the rest of an answer may take once it has begun: 64 MiB at some 50 Mbit/s. */
 const BODY_LIMIT_MS = 10_000
@@ -119,6 +128,9 @@ async function readAnswer(response: FetchLikeResponse): Promise<Outcome<WireObje
   return error === undefined ? judgeForeign(response.status) : judge(error)
 }
 
+/** A line that is longer than {@link MAX_LINE_BYTES}. */
+class LineTooLong extends Error {}
+
 /** An answer of one JSON object per line. */
 function createStream(
   response: FetchLikeResponse,
@@ -127,7 +139,8 @@ function createStream(
 ): MessageStream {
   const lines = createLineSplitter({
     maxBytes: MAX_LINE_BYTES,
-    tooLong: () => malformed(new Error('A line has no end')),
+    tooLong: () => new LineTooLong(),
+    cut: eventLineCut,
   })
   let hasEnded = false
   let cancelled = false
@@ -170,6 +183,7 @@ function createStream(
         return messages
       } catch (error) {
         if (cancelled) return undefined
+        if (error instanceof LineTooLong) return [{ error: TOO_LARGE_MESSAGE }]
         throw error
       }
     },

@@ -6,6 +6,10 @@
  * One connection per watch, because several watches in one request body are a race in etcd's gateway. Leaving closes the connection,
  * because nothing else ends a watch there.
  *
+ * etcd is not asked to cut large messages, because that makes it several times slower (see {@link WatchOpening.isCut}). Where a message is
+ * too large for us or for the gateway, the watch goes on from the last whole revision over a connection that cuts, until the message that
+ * was cut is complete. Then it goes on without.
+ *
  * @module
  */
 
@@ -17,6 +21,7 @@ import {
   closedError,
   compacted,
   isSilent,
+  isTooLargeMessage,
   judge,
   readGatewayError,
   unavailable,
@@ -33,7 +38,9 @@ import {
   decodeRevision,
   encodeRange,
   encodeWatch,
+  malformed,
   toObject,
+  type WatchOpening,
   type WireObject,
 } from './wire.ts'
 import { checkWatch } from '../check.ts'
@@ -48,10 +55,7 @@ export interface WatchParts extends StreamParts {
 }
 
 /** One attempt to open a watch. */
-interface Opening {
-  readonly range: KeyRange
-  /** First revision; `undefined`: the next one. */
-  readonly from: Revision | undefined
+interface Opening extends WatchOpening {
   readonly endpoint: Endpoint
   readonly stop: AbortSignal
 }
@@ -93,12 +97,13 @@ async function* run(
   if (caller.closing.aborted) throw closedError()
   checkWatch(request)
   let assembler: Assembler | undefined
+  let isCut = false
   const stopListening = onAbort([request.signal], () => stopping.abort())
   try {
     while (!stop.aborted) {
       const next: Revision | undefined = assembler?.next ?? request.from
       const standing = await caller.attempt(
-        (endpoint) => open(parts, { range: request, from: next, endpoint, stop }),
+        (endpoint) => open(parts, { range: request, from: next, isCut, endpoint, stop }),
         stop,
       )
       try {
@@ -109,7 +114,9 @@ async function* run(
           // Only the reader of this watch can find out whether the store went back in time.
           throw unavailable(new Error('The member is behind the watch that it goes on with'))
         }
-        yield* follow(parts, request, { standing, assembler, stop })
+        assembler.restart()
+        const reason: Replacement = yield* follow(parts, request, { standing, assembler, isCut, stop })
+        isCut = reason !== 'whole'
       } finally {
         standing.stream.cancel()
       }
@@ -125,13 +132,13 @@ async function* run(
 /** Tries once to open a watch at a member. */
 async function open(parts: WatchParts, opening: Opening): Promise<Outcome<Standing>> {
   const { caller } = parts
-  const { range, from, endpoint, stop } = opening
+  const { range, from, isCut, endpoint, stop } = opening
   if (from === undefined) {
     // A member that lags behind would begin "now" in the past, before writes that the caller knows of.
     const read = await caller.members.ask(endpoint, pointRead(parts, range, stop))
     if (read.kind !== 'done') return read
   }
-  const message = encodeWatch(range, from, parts.transport.encodeBytes)
+  const message = encodeWatch({ range, from, isCut }, parts.transport.encodeBytes)
   const token = caller.members.token()
   const opened = await openStream(parts, { endpoint: endpoint.url, message, token }, [stop, caller.closing])
   if (opened.kind !== 'done') return opened
@@ -160,13 +167,35 @@ function toStanding(
 }
 
 /**
+ * Why a connection is replaced.
+ * - `too_large`: the next message was too large.
+ * - `quiet`: nothing came for so long that the connection may be lost; or a message is so large that it takes longer.
+ * - `whole`: a message that was cut is complete.
+ */
+type Replacement = 'too_large' | 'quiet' | 'whole'
+
+/** What a connection is read with. */
+interface Following {
+  readonly standing: Standing
+  readonly assembler: Assembler
+  readonly isCut: boolean
+  readonly stop: AbortSignal
+}
+
+/** Thrown where the next message was too large. */
+class TooLarge extends Error {}
+
+/**
  * The end of a watch that a message announces; `undefined` while the watch goes on. `canceled` counts before `created`, because both may be
  * true.
+ *
+ * @throws {TooLarge} where the next message was too large.
  */
 function endOf(message: WireObject): Verdict | undefined {
   const result = toObject(message['result'])
   if (result === undefined) {
     const error = readGatewayError(message)
+    if (error !== undefined && isTooLargeMessage(error)) throw new TooLarge(error.message)
     return error === undefined ? { kind: 'unknown', error: unavailable() } : judge(error)
   }
   if (result['canceled'] !== true) return undefined
@@ -178,12 +207,12 @@ function endOf(message: WireObject): Verdict | undefined {
   return judge({ code: 0, message: typeof reason === 'string' ? reason : 'canceled without a reason' })
 }
 
-/** Reads one connection. Returns when the connection was silent for so long that it should be replaced. */
+/** Reads one connection. @returns Why it should be replaced by another one that begins with `assembler.next`. */
 async function* follow(
   parts: WatchParts,
   request: WatchRequest,
-  { standing, assembler, stop }: { standing: Standing; assembler: Assembler; stop: AbortSignal },
-): AsyncGenerator<WatchMessage, void, undefined> {
+  { standing, assembler, isCut, stop }: Following,
+): AsyncGenerator<WatchMessage, Replacement, undefined> {
   const { caller, clock } = parts
   const { endpoint, stream } = standing
   let quiet = false
@@ -208,17 +237,28 @@ async function* follow(
     },
   })
   try {
-    yield* assemble(standing.messages, assembler, liveness)
-    for (;;) {
+    let messages: readonly WireObject[] | undefined = standing.messages
+    let isWithin = false
+    while (messages !== undefined) {
+      for (const message of messages) {
+        yield* assemble(message, assembler, liveness)
+        const wasWithin = isWithin
+        isWithin = isPart(message)
+        // Messages that are not cut cost nothing more, so that there is no hurry before.
+        if (isCut && wasWithin && !isWithin) return 'whole'
+      }
       liveness.waiting()
-      const messages = await stream.next()
+      messages = await stream.next()
       liveness.heard()
-      if (messages === undefined) break
-      yield* assemble(messages, assembler, liveness)
     }
     if (!quiet) throw dead ?? unavailable(new Error('The stream ended'))
+    return 'quiet'
   } catch (error) {
-    if (quiet) return
+    if (quiet) return 'quiet'
+    if (error instanceof TooLarge) {
+      if (!isCut) return 'too_large'
+      throw malformed(error)
+    }
     const blameless = stop.aborted || caller.closing.aborted || isAvisoError(error, 'ERR_HISTORY_COMPACTED')
     if (!blameless) caller.endpoints.failed(endpoint, silent)
     throw dead ?? (isAvisoError(error) ? error : unavailable(error))
@@ -228,18 +268,21 @@ async function* follow(
 }
 
 function* assemble(
-  messages: readonly WireObject[],
+  message: WireObject,
   assembler: Assembler,
   liveness: Liveness,
 ): Generator<WatchMessage, void, undefined> {
-  for (const message of messages) {
-    const ended = endOf(message)
-    if (ended !== undefined) throw ended.error
-    for (const whole of assembler.add(toObject(message['result']) ?? {})) {
-      if (whole.kind === 'progress') liveness.progressed()
-      yield whole
-    }
+  const ended = endOf(message)
+  if (ended !== undefined) throw ended.error
+  for (const whole of assembler.add(toObject(message['result']) ?? {})) {
+    if (whole.kind === 'progress') liveness.progressed()
+    yield whole
   }
+}
+
+/** Whether a message goes on in the next one. */
+function isPart(message: WireObject): boolean {
+  return toObject(message['result'])?.['fragment'] === true
 }
 
 /** The cheapest read that needs a quorum and that every user who may watch may do. */

@@ -43,8 +43,8 @@ const TARGETS = {
 const RESULTS = { EQUAL: 0, GREATER: 1, LESS: 2, NOT_EQUAL: 3 } as const
 const SORT_TARGETS = { KEY: 0, VERSION: 1, CREATE: 2, MOD: 3, VALUE: 4 } as const
 const SORT_ORDERS = { NONE: 0, ASCEND: 1, DESCEND: 2 } as const
-/** Name of an event that deletes, in the gateway and in etcd3. */
-const DELETIONS: readonly unknown[] = ['DELETE', 'Delete', 1]
+/** Name of an event that deletes, in the gateway. */
+const DELETION = 'DELETE'
 
 /** `RangeRequest`, for `/v3/kv/range`. */
 export function encodeRange(request: RangeRequest, bytes: EncodeBytes): object {
@@ -73,14 +73,23 @@ export function encodeTxn({ compare, success, failure = [] }: TxnRequest, bytes:
   }
 }
 
-/** `WatchRequest`, for `/v3/watch`: one watch, with progress messages, large revisions in several messages. */
-export function encodeWatch(range: KeyRange, from: Revision | undefined, bytes: EncodeBytes): object {
+/** A watch to open. */
+export interface WatchOpening {
+  readonly range: KeyRange
+  /** First revision; `undefined`: the next one. */
+  readonly from: Revision | undefined
+  /** Whether etcd cuts messages above some 2 MiB. It then adds up the size of all events so far for each event: 50 µs an event. */
+  readonly isCut: boolean
+}
+
+/** `WatchRequest`, for `/v3/watch`: one watch, with progress messages. */
+export function encodeWatch({ range, from, isCut }: WatchOpening, bytes: EncodeBytes): object {
   return {
     create_request: {
       ...encodeKeys(range, bytes),
       ...encodeInteger('start_revision', from),
       progress_notify: true,
-      fragment: true,
+      ...(isCut && { fragment: true }),
     },
   }
 }
@@ -124,18 +133,19 @@ export function decodeTxn(message: WireObject, { success, failure = [] }: TxnReq
   return { revision, succeeded, results }
 }
 
-/** The events of a watch message. @throws {AvisoError} `ERR_STORE_PROTOCOL` */
-export function decodeEvents(message: WireObject): StoreEvent[] {
-  return decodeList(message['events']).map((event) => {
+/** The events of a watch message of the gateway. @throws {AvisoError} `ERR_STORE_PROTOCOL` */
+export function* decodeEvents(events: unknown): Generator<StoreEvent, void, undefined> {
+  for (const event of decodeList(events)) {
     const kv = toObject(event['kv'])
     if (kv === undefined) throw malformed()
-    const kind = DELETIONS.includes(event['type']) ? 'delete' : 'put'
-    return { kind, kv: decodeKeyValue(kv) }
-  })
+    const kind = event['type'] === DELETION ? 'delete' : 'put'
+    yield { kind, kv: decodeKeyValue(kv) }
+  }
 }
 
 /** An int64; absent is zero. @throws {AvisoError} `ERR_STORE_PROTOCOL` */
 export function decodeInteger(value: unknown): bigint {
+  if (typeof value === 'bigint') return value
   if (typeof value === 'string' && /^-?\d{1,20}$/.test(value)) return BigInt(value)
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
   if (value === undefined) return 0n

@@ -27,8 +27,8 @@ function progress(revision: number): WireObject {
   return { header: { revision: `${revision}` } }
 }
 
-function show(messages: readonly WatchMessage[]): string[] {
-  return messages.map((one) =>
+function show(messages: Iterable<WatchMessage>): string[] {
+  return Array.from(messages, (one) =>
     one.kind === 'revision'
       ? `${one.revision}:${one.events.map(({ kv }) => toText(kv.key)).join('')}`
       : `${one.kind} ${one.revision}`,
@@ -92,6 +92,36 @@ describe('createAssembler()', () => {
     assert.equal(assembler.next, 6n)
   })
 
+  it('begins the last revision again after a restart', () => {
+    const assembler = createAssembler(2n)
+    assert.deepEqual(
+      show(
+        assembler.add(
+          message(
+            [
+              [2, 'a'],
+              [3, 'b'],
+            ],
+            { fragment: true },
+          ),
+        ),
+      ),
+      ['2:a'],
+    )
+    assembler.restart()
+    assert.deepEqual(
+      show(
+        assembler.add(
+          message([
+            [3, 'b'],
+            [3, 'c'],
+          ]),
+        ),
+      ),
+      ['3:bc'],
+    )
+  })
+
   it('tells progress, unless it lies behind what was yielded or asked for', () => {
     const assembler = createAssembler(10n)
     assert.deepEqual(show(assembler.add(progress(8))), [])
@@ -105,28 +135,30 @@ describe('createAssembler()', () => {
 
   it('refuses what comes again or too late', () => {
     const again = createAssembler(5n)
-    again.add(message([[5, 'a']]))
-    assert.throws(() => again.add(message([[5, 'b']])), isProtocolError)
-    assert.throws(() => createAssembler(5n).add(message([[4, 'a']])), isProtocolError)
+    show(again.add(message([[5, 'a']])))
+    assert.throws(() => show(again.add(message([[5, 'b']]))), isProtocolError)
+    assert.throws(() => show(createAssembler(5n).add(message([[4, 'a']]))), isProtocolError)
     assert.throws(
       () =>
-        createAssembler(5n).add(
-          message([
-            [7, 'a'],
-            [6, 'b'],
-          ]),
+        show(
+          createAssembler(5n).add(
+            message([
+              [7, 'a'],
+              [6, 'b'],
+            ]),
+          ),
         ),
       isProtocolError,
     )
     const passed = createAssembler(5n)
-    passed.add(progress(9))
-    assert.throws(() => passed.add(message([[9, 'a']])), isProtocolError)
+    show(passed.add(progress(9)))
+    assert.throws(() => show(passed.add(message([[9, 'a']]))), isProtocolError)
   })
 
   it('refuses what is no watch message', () => {
-    assert.throws(() => createAssembler(1n).add({}), isProtocolError)
-    assert.throws(() => createAssembler(1n).add({ events: [{}] }), isProtocolError)
-    assert.throws(() => createAssembler(1n).add({ events: 'x' }), isProtocolError)
+    assert.throws(() => show(createAssembler(1n).add({})), isProtocolError)
+    assert.throws(() => show(createAssembler(1n).add({ events: [{}] })), isProtocolError)
+    assert.throws(() => show(createAssembler(1n).add({ events: 'x' })), isProtocolError)
   })
 })
 

@@ -7,7 +7,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type GatewayStoreParts } from '#shared/store/etcd/gateway.ts'
-import type { Store } from '#shared/store/store.ts'
+import type { Store, WatchMessage } from '#shared/store/store.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { LEAST_CHANCE } from '../../../../support/dice.ts'
 import { openGatewayStore } from '../../../../support/etcd_stores.ts'
 
@@ -124,4 +126,27 @@ function createReply(request: IncomingMessage, response: ServerResponse): Reply 
     },
     reset: () => request.socket.destroy(),
   }
+}
+
+/** A line of a watch. */
+export function line(result: object): string {
+  return `${JSON.stringify({ result })}\n`
+}
+
+/** A message with one event for each revision. */
+export function events(revisions: readonly number[], more: object = {}): string {
+  const list = revisions.map((revision) => ({
+    kv: {
+      key: encodeBase64(toBytes('a')),
+      value: encodeBase64(toBytes(`v${revision}`)),
+      mod_revision: `${revision}`,
+    },
+  }))
+  return line({ header: HEADER, events: list, ...more })
+}
+
+/** A watch message as text, with the values of its events. */
+export function show(message: WatchMessage): string {
+  if (message.kind !== 'revision') return `${message.kind} ${message.revision}`
+  return `${message.revision}:${message.events.map(({ kv }) => toText(kv.value)).join(',')}`
 }

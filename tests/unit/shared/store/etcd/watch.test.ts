@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
-import { toBytes, toText } from '#shared/bytes/bytes.ts'
-import type { Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Store, WatchRequest } from '#shared/store/store.ts'
 import { systemClock, type Clock } from '#shared/time/clock.ts'
 import { createManualClock, createSkippingClock, type ManualClock } from '../../../../support/clock.ts'
 import { rejects } from '../../../../contract/store_support.ts'
 import {
+  events,
   HEADER,
+  line,
   openStore,
+  show,
   startFixture,
   type Fixture,
   type Received,
@@ -26,22 +29,6 @@ after(async () => {
 })
 
 type Stream = ReturnType<Reply['stream']>
-
-function line(result: object): string {
-  return `${JSON.stringify({ result })}\n`
-}
-
-/** A message with one event for each revision. */
-function events(revisions: readonly number[], more: object = {}): string {
-  const list = revisions.map((revision) => ({
-    kv: {
-      key: encodeBase64(toBytes('a')),
-      value: encodeBase64(toBytes(`v${revision}`)),
-      mod_revision: `${revision}`,
-    },
-  }))
-  return line({ header: HEADER, events: list, ...more })
-}
 
 /** A server whose n-th watch is answered by `answer`. */
 async function watchServer(
@@ -86,11 +73,6 @@ async function openOver(servers: readonly Fixture[], clock: Clock): Promise<Stor
   )
   open.push(store)
   return store
-}
-
-function show(message: WatchMessage): string {
-  if (message.kind !== 'revision') return `${message.kind} ${message.revision}`
-  return `${message.revision}:${message.events.map(({ kv }) => toText(kv.value)).join(',')}`
 }
 
 /** Reads a watch to its end, and tells what it said and how it ended. */

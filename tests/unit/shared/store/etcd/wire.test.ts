@@ -72,12 +72,12 @@ describe('encodeTxn()', () => {
 })
 
 describe('encodeWatch()', () => {
-  it('asks for progress and fragments, and for no start where there is none', () => {
-    assert.deepEqual(encodeWatch({ key }, undefined, encodeBase64), {
-      create_request: { key: 'YQ==', progress_notify: true, fragment: true },
+  it('asks for progress, for no start where there is none, and for fragments only where it is told to', () => {
+    assert.deepEqual(encodeWatch({ range: { key }, from: undefined, isCut: false }, encodeBase64), {
+      create_request: { key: 'YQ==', progress_notify: true },
     })
     assert.deepEqual(
-      encodeWatch({ key }, 5n, (bytes) => bytes),
+      encodeWatch({ range: { key }, from: 5n, isCut: true }, (bytes) => bytes),
       {
         create_request: { key, start_revision: '5', progress_notify: true, fragment: true },
       },
@@ -164,7 +164,7 @@ describe('decodeEvents()', () => {
       { type: 'DELETE', kv: { key: 'YQ==', mod_revision: '4' } },
     ]
     assert.deepEqual(
-      decodeEvents({ events }).map(({ kind, kv }) => [kind, kv.modRevision, kv.value.length]),
+      [...decodeEvents(events)].map(({ kind, kv }) => [kind, kv.modRevision, kv.value.length]),
       [
         ['put', 0n, 1],
         ['delete', 4n, 0],
