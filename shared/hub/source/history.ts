@@ -12,7 +12,7 @@
 
 import { HistoryCompacted, HistoryDamaged, oldestRevisionOf, type AvisoError } from '#shared/errors.ts'
 import type { Revision } from '#shared/store/store.ts'
-import { createHistoryPages, type Page } from './history_pages.ts'
+import { createHistoryPages, type HistoryPages, type Page } from './history_pages.ts'
 import { startReader, type HistoryParts, type HistoryReader, type HistoryWaiter } from './history_reader.ts'
 import {
   HISTORY_ALIGNMENT,
@@ -20,7 +20,8 @@ import {
   HISTORY_CONTENDED_HOLD_MS,
   HISTORY_HOLD_MS,
   HISTORY_READERS,
-  HISTORY_TURN_REVISIONS,
+  HISTORY_SHARED_REVISIONS,
+  HISTORY_TURN_BYTES,
 } from './limits.ts'
 
 export interface History {
@@ -46,43 +47,52 @@ export function createHistory(parts: HistoryParts): History {
   /** Streams that wait for a free reader. */
   const queue = new Set<HistoryWaiter>()
   const losses = createLosses()
+  let stopRetry: (() => void) | undefined
 
   function request(waiter: HistoryWaiter): void {
     const { next } = waiter
     if (next >= ring.floor || pages.find(next) !== undefined) return waiter.resume()
     const behind = losses.behind(next)
     if (behind !== undefined) return waiter.fail(compacted(behind))
-    const reader = readerFor(next)
+    const reader = readerFor(readers, next)
     if (reader !== undefined) return reader.add(waiter)
-    if (readers.size >= HISTORY_READERS) releaseIdle(HISTORY_CONTENDED_HOLD_MS)
-    if (readers.size >= HISTORY_READERS) queue.add(waiter)
-    else start(next).add(waiter)
+    makeRoom()
+    if (readers.size < HISTORY_READERS) return start(next).add(waiter)
+    queue.add(waiter)
+    retryLater()
   }
 
-  /** The reader that will reach a revision soonest. */
-  function readerFor(next: Revision): HistoryReader | undefined {
-    let nearest: HistoryReader | undefined
-    for (const reader of readers) {
-      if (reader.next > next || next - reader.through > HISTORY_TURN_REVISIONS) continue
-      if (nearest === undefined || reader.next > nearest.next) nearest = reader
-    }
-    return nearest
+  /** Takes a waiter from a reader that is too far behind. Without room for another reader, that one is still the soonest. */
+  function transfer(waiter: HistoryWaiter, behind: HistoryReader): void {
+    const { next } = waiter
+    const nearer = readerFor(readers, next)
+    if (nearer !== undefined && nearer !== behind) return nearer.add(waiter)
+    makeRoom()
+    return (readers.size < HISTORY_READERS ? start(next) : behind).add(waiter)
   }
 
-  /** The revision where a reader to `next` begins: a little before it, but not inside a known page, or in front of known damage. */
-  function beginningFor(next: Revision): Revision {
-    const aligned = next - (next % HISTORY_ALIGNMENT)
-    let from = losses.clear(aligned, next)
-    for (let page = pages.find(from); page !== undefined; page = pages.find(from)) from = page.through + 1n
-    return from
+  const release = (heldMs: number): void => releaseIdle(readers, clock.monotonic() - heldMs)
+  const makeRoom = (): void => {
+    if (readers.size >= HISTORY_READERS) release(HISTORY_CONTENDED_HOLD_MS)
+  }
+
+  /** Looks for an idle reader as soon as there may be one. */
+  function retryLater(): void {
+    stopRetry ??= clock.after(HISTORY_CONTENDED_HOLD_MS, () => {
+      stopRetry = undefined
+      makeRoom()
+      if (readers.size < HISTORY_READERS) requestQueued()
+      else if (queue.size > 0) retryLater()
+    })
   }
 
   function start(next: Revision): HistoryReader {
     const reader = startReader({
       ...parts,
-      from: beginningFor(next),
+      from: beginningFor(next, { pages, losses }),
       pages,
-      isTurnOver: ({ from, through }) => queue.size > 0 && through - from >= HISTORY_TURN_REVISIONS,
+      isTurnOver: ({ passedBytes }) => queue.size > 0 && passedBytes >= HISTORY_TURN_BYTES,
+      onImpatient: transfer,
       onEnd,
     })
     readers.add(reader)
@@ -110,15 +120,6 @@ export function createHistory(parts: HistoryParts): History {
     waiters.forEach(request)
   }
 
-  function releaseIdle(heldMs: number): void {
-    const now = clock.monotonic()
-    for (const reader of readers) {
-      if (now - reader.idleSince < heldMs) continue
-      readers.delete(reader)
-      reader.stop()
-    }
-  }
-
   return {
     find: pages.find,
     request,
@@ -128,17 +129,49 @@ export function createHistory(parts: HistoryParts): History {
     },
     sweep: () => {
       pages.trim()
-      releaseIdle(queue.size > 0 ? HISTORY_CONTENDED_HOLD_MS : HISTORY_HOLD_MS)
+      release(queue.size > 0 ? HISTORY_CONTENDED_HOLD_MS : HISTORY_HOLD_MS)
       if (queue.size > 0 && readers.size < HISTORY_READERS) requestQueued()
     },
     reset: (error) => {
       const waiters = [...queue, ...[...readers].flatMap((reader) => reader.stop())]
+      stopRetry?.()
+      stopRetry = undefined
       readers.clear()
       queue.clear()
       pages.clear()
       losses.forget()
       for (const waiter of waiters) waiter.fail(error)
     },
+  }
+}
+
+/** The reader that will reach a revision soonest. */
+function readerFor(readers: ReadonlySet<HistoryReader>, next: Revision): HistoryReader | undefined {
+  let nearest: HistoryReader | undefined
+  for (const reader of readers) {
+    if (reader.next > next || next - reader.through > HISTORY_SHARED_REVISIONS) continue
+    if (nearest === undefined || reader.next > nearest.next) nearest = reader
+  }
+  return nearest
+}
+
+/** The revision where a reader to `next` begins: a little before it, but not inside a known page, or in front of known damage. */
+function beginningFor(
+  next: Revision,
+  { pages, losses }: { readonly pages: HistoryPages; readonly losses: Losses },
+): Revision {
+  const aligned = next - (next % HISTORY_ALIGNMENT)
+  let from = losses.clear(aligned, next)
+  for (let page = pages.find(from); page !== undefined; page = pages.find(from)) from = page.through + 1n
+  return from
+}
+
+/** Ends the readers that nobody has asked for more since `before`, in monotonic time. */
+function releaseIdle(readers: Set<HistoryReader>, before: number): void {
+  for (const reader of readers) {
+    if (reader.idleSince > before) continue
+    readers.delete(reader)
+    reader.stop()
   }
 }
 

@@ -13,7 +13,7 @@ import type { Decoder } from './decode.ts'
 import { isEmptyEntry, type Entry } from './entry.ts'
 import { followStore, type KnownEpoch } from './follow.ts'
 import type { HistoryPages } from './history_pages.ts'
-import { HISTORY_PAGE_BYTES } from './limits.ts'
+import { HISTORY_ALIGNMENT, HISTORY_PAGE_BYTES, HISTORY_PATIENCE_BYTES } from './limits.ts'
 import { createNumbering, entryOf } from './numbering.ts'
 import type { Ring } from './ring.ts'
 
@@ -47,6 +47,8 @@ export interface HistoryReader {
   readonly next: Revision
   /** Last revision that it has seen. */
   readonly through: Revision
+  /** Estimated memory of everything that it has read. */
+  readonly passedBytes: number
   /** When its last waiter left, in monotonic time; `Infinity` while it has waiters. */
   readonly idleSince: number
   /** Adds a waiter; the reader goes on until it has reached the waiter's revision. It may resume the waiter before this returns. */
@@ -62,6 +64,8 @@ export interface ReaderRequest extends HistoryParts {
   readonly pages: HistoryPages
   /** Whether the reader should give way to waiting streams. It is asked after each page that is not the last. */
   readonly isTurnOver: (reader: HistoryReader) => boolean
+  /** Called for a waiter whose revision has not come after {@link HISTORY_PATIENCE_BYTES}. The reader no longer has it. */
+  readonly onImpatient: (waiter: HistoryWaiter, reader: HistoryReader) => void
   /** Called when the reader has reached the ring or a known page, its turn is over, or it has failed. Not called after `stop`. */
   readonly onEnd: (reader: HistoryReader, error?: unknown) => void
 }
@@ -69,45 +73,35 @@ export interface ReaderRequest extends HistoryParts {
 /** Starts a reader. */
 export function startReader(request: ReaderRequest): HistoryReader {
   const { from, pages, ring, decode, clock } = request
-  const waiters = new Set<HistoryWaiter>()
+  const waiters = createWaiters()
   const stop = new AbortController()
-  let next = from
-  let through = from - 1n
   let entries: Entry[] = []
   let bytes = 0
-  let idleSince = clock.monotonic()
   let isCutting = false
   const gate = createGate()
   const number = createNumbering(request.store)
 
-  const reader: HistoryReader = {
-    get next() {
-      return next
-    },
-    get through() {
-      return through
-    },
-    get idleSince() {
-      return idleSince
-    },
+  const reader: { -readonly [Field in keyof HistoryReader]: HistoryReader[Field] } = {
     from,
+    next: from,
+    through: from - 1n,
+    passedBytes: 0,
+    idleSince: clock.monotonic(),
     add: (waiter) => {
-      waiters.add(waiter)
-      idleSince = Infinity
-      if (through >= waiter.next) cut()
-      if (waiters.size > 0) gate.open()
+      waiters.add(waiter, reader.passedBytes)
+      reader.idleSince = Infinity
+      if (reader.through >= waiter.next) cut()
+      gate.open()
     },
     remove: (waiter) => {
-      const isHere = waiters.delete(waiter)
-      if (isHere && waiters.size === 0) idleSince = clock.monotonic()
+      const isHere = waiters.remove(waiter)
+      if (isHere && waiters.size === 0) reader.idleSince = clock.monotonic()
       return isHere
     },
     stop: () => {
       stop.abort()
       gate.open()
-      const left = [...waiters]
-      waiters.clear()
-      return left
+      return waiters.take(() => true)
     },
   }
 
@@ -119,18 +113,21 @@ export function startReader(request: ReaderRequest): HistoryReader {
       const entry = entryOf(message, decode, number)
       take(message.revision, entry instanceof Promise ? await entry : entry)
       if (stop.signal.aborted) return
-      const isAtRing = through >= ring.floor - 1n
-      if (isAtRing || bytes >= HISTORY_PAGE_BYTES) cut()
-      else cutLater()
-      if (isAtRing) return
-      if (next > through && (pages.find(next) !== undefined || request.isTurnOver(reader))) return
-      // Pauses until a stream asks for more.
-      if (waiters.size === 0 && !stop.signal.aborted) await gate.opened()
+      const isAtRing = reader.through >= ring.floor - 1n
+      if (!isAtRing && bytes < HISTORY_PAGE_BYTES) {
+        cutLater()
+        continue
+      }
+      // This page is read while the streams write the one before. It waits until one of them asks for it.
+      if (!isAtRing && waiters.size === 0 && !request.isTurnOver(reader)) await gate.opened()
+      cut()
+      if (isAtRing || pages.find(reader.next) !== undefined || request.isTurnOver(reader)) return
     }
   }
 
   function take(revision: Revision, entry: Entry | undefined): void {
-    through = revision
+    reader.through = revision
+    reader.passedBytes += entry?.bytes ?? 0
     if (entry === undefined || isEmptyEntry(entry)) return
     entries.push(entry)
     bytes += entry.bytes
@@ -142,22 +139,26 @@ export function startReader(request: ReaderRequest): HistoryReader {
     isCutting = true
     onNextTurn(() => {
       isCutting = false
-      for (const waiter of waiters) if (waiter.next <= through) return cut()
+      if (waiters.some(({ next }) => next <= reader.through)) cut()
     })
   }
 
   /** Makes a page of the revisions read so far, and resumes the waiters that need it. */
-  function cut(to = through): void {
-    through = to
-    if (stop.signal.aborted || through < next) return
-    pages.add(next, through, entries)
-    next = through + 1n
+  function cut(through = reader.through): void {
+    reader.through = through
+    if (stop.signal.aborted || through < reader.next) return
+    pages.add(reader.next, through, entries)
+    reader.next = through + 1n
     entries = []
     bytes = 0
-    const served = [...waiters].filter((waiter) => waiter.next <= through || waiter.next >= ring.floor)
-    for (const waiter of served) waiters.delete(waiter)
-    if (waiters.size === 0) idleSince = clock.monotonic()
+    const served = waiters.take(({ next }) => next <= through || next >= ring.floor)
+    const impatient = waiters.take(
+      (waiter, since) =>
+        reader.passedBytes - since >= HISTORY_PATIENCE_BYTES && waiter.next - through > HISTORY_ALIGNMENT,
+    )
+    if (waiters.size === 0) reader.idleSince = clock.monotonic()
     for (const waiter of served) waiter.resume()
+    for (const waiter of impatient) request.onImpatient(waiter, reader)
   }
 
   const end = (error?: unknown): void => {
@@ -167,6 +168,43 @@ export function startReader(request: ReaderRequest): HistoryReader {
   }
   run().then(() => end(), end)
   return reader
+}
+
+/** Streams that wait for a reader. */
+interface Waiters {
+  readonly size: number
+  /** @param since What the reader has passed, in bytes. */
+  add(waiter: HistoryWaiter, since: number): void
+  remove(waiter: HistoryWaiter): boolean
+  some(test: (waiter: HistoryWaiter) => boolean): boolean
+  /** Removes those that pass a test. */
+  take(test: (waiter: HistoryWaiter, since: number) => boolean): HistoryWaiter[]
+}
+
+function createWaiters(): Waiters {
+  const waiters = new Map<HistoryWaiter, number>()
+  return {
+    get size() {
+      return waiters.size
+    },
+    add: (waiter, since) => {
+      waiters.set(waiter, since)
+    },
+    remove: (waiter) => waiters.delete(waiter),
+    some: (test) => {
+      for (const waiter of waiters.keys()) if (test(waiter)) return true
+      return false
+    },
+    take: (test) => {
+      const taken: HistoryWaiter[] = []
+      for (const [waiter, since] of waiters) {
+        if (!test(waiter, since)) continue
+        waiters.delete(waiter)
+        taken.push(waiter)
+      }
+      return taken
+    },
+  }
 }
 
 /** A gate where a reader pauses. */

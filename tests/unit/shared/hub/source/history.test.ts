@@ -5,10 +5,17 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision, Store, WatchMessage, WatchRequest } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createHistory, type History } from '#shared/hub/source/history.ts'
-import { HISTORY_HOLD_MS, HISTORY_READERS, HISTORY_TURN_REVISIONS } from '#shared/hub/source/limits.ts'
+import {
+  HISTORY_CONTENDED_HOLD_MS,
+  HISTORY_HOLD_MS,
+  HISTORY_PAGE_BYTES,
+  HISTORY_PATIENCE_BYTES,
+  HISTORY_READERS,
+  HISTORY_TURN_BYTES,
+} from '#shared/hub/source/limits.ts'
 import { createRing } from '#shared/hub/source/ring.ts'
 import { entryOf, putEvent } from '../hub_support.ts'
-import { createManualClock } from '../../../../support/clock.ts'
+import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
 import { eventually } from '../../../../support/waiting.ts'
 
 const HEAD = 1_000_000n
@@ -21,6 +28,9 @@ interface Fixture {
   readonly standing: () => number
   /** Moves the clock. */
   pass(ms: number): void
+  readonly clock: ManualClock
+  /** The last revision that was read. */
+  readonly read: () => Revision
 }
 
 /**
@@ -39,6 +49,7 @@ function fixture(
   const { step = 1n, last = HEAD, entryBytes = 0, oldest = 1n, damaged } = options
   const starts: Revision[] = []
   let standing = 0
+  let lastRead = 0n
   const clock = createManualClock()
   async function* watch({ from = 1n, signal }: WatchRequest): AsyncGenerator<WatchMessage, void, undefined> {
     starts.push(from)
@@ -70,6 +81,7 @@ function fixture(
     ring: createRing(1_000, HEAD + 1n),
     epoch: { known: undefined },
     decode: (revision) => {
+      lastRead = revision
       const entry = entryOf(revision, ['a', { name: 'n' }])
       entry.bytes += entryBytes
       return entry
@@ -83,6 +95,8 @@ function fixture(
     starts,
     standing: () => standing,
     pass: clock.pass,
+    clock,
+    read: () => lastRead,
   }
 }
 
@@ -138,38 +152,92 @@ describe('createHistory()', () => {
   })
 
   it('has one reader for all who are on its way, and none for what it knows', async () => {
-    const { history, starts } = fixture({ entryBytes: 10_000 })
-    const waiting = [1_000n, 1_010n, 980n, 3_000n].map((next) => ask(history, next))
+    const { history, starts } = fixture({ entryBytes: 1_000 })
+    const waiting = [1_000n, 1_004n, 993n, 1_300n].map((next) => ask(history, next))
     await eventually('all are served', () => waiting.every(({ outcome }) => outcome === 'resumed'))
-    // 980 lies before the first one's beginning, 1,000 is the multiple of the alignment before it.
-    assert.deepEqual(starts, [960n])
-    const known = ask(history, 3_000n)
+    // 993 lies before the first one, 992 is the multiple of the alignment before it.
+    assert.deepEqual(starts, [992n])
+    const known = ask(history, 1_300n)
     assert.equal(known.outcome, 'resumed')
     assert.equal(starts.length, 1)
     close(history)
   })
 
-  it('gives way to others after a turn, and serves everybody in the end', async () => {
-    const { history, starts, standing } = fixture({ step: 100n, entryBytes: 20_000 })
-    const far = HISTORY_TURN_REVISIONS * 3n
-    const positions = Array.from({ length: HISTORY_READERS + 3 }, (_, index) => far * BigInt(index + 1))
+  it('has another reader for those whom the first does not reach soon, however few revisions lie between', async () => {
+    const entryBytes = HISTORY_PATIENCE_BYTES / 8
+    const { history, starts } = fixture({ entryBytes })
+    const early = ask(history, 1_000n)
+    const late = [1_100n, 1_100n, 1_105n].map((next) => ask(history, next))
+    await eventually('all are served', () => [early, ...late].every(({ outcome }) => outcome === 'resumed'))
+    assert.deepEqual(starts, [992n, 1_088n])
+    assert.equal(history.find(1_050n), undefined, 'nobody has read that far for nothing')
+    close(history)
+  })
+
+  it('leaves them to the first where there is no place for another reader', async () => {
+    const { history, starts, standing } = fixture({ entryBytes: HISTORY_PATIENCE_BYTES / 8, last: 2_000n })
+    const busy = Array.from({ length: HISTORY_READERS - 1 }, (_, index) =>
+      ask(history, 100_000n * BigInt(index + 1)),
+    )
+    const early = ask(history, 1_000n)
+    await eventually('it is served', () => early.outcome === 'resumed')
+    assert.equal(standing(), HISTORY_READERS)
+    const late = ask(history, 1_100n)
+    await eventually('it is served too', () => late.outcome === 'resumed')
+    assert.equal(starts.length, HISTORY_READERS)
+    assert.ok(busy.every(({ outcome }) => outcome === 'waiting'))
+    close(history)
+  })
+
+  it('gives the place of an idle reader to who waits for one, without a sweep', async () => {
+    const { history, clock } = fixture({ entryBytes: HISTORY_PAGE_BYTES })
+    const first = Array.from({ length: HISTORY_READERS }, (_, index) =>
+      ask(history, 100_000n * BigInt(index + 1)),
+    )
+    await eventually('they are served', () => first.every(({ outcome }) => outcome === 'resumed'))
+    const last = ask(history, 10n)
+    assert.equal(last.outcome, 'waiting')
+    await clock.advance(HISTORY_CONTENDED_HOLD_MS)
+    await eventually('the last one is served', () => last.outcome === 'resumed')
+    close(history)
+  })
+
+  it('reads one page ahead of who asks, and no more', async () => {
+    const { history, read } = fixture({ entryBytes: HISTORY_PAGE_BYTES })
+    const waiter = ask(history, 16n)
+    await eventually('the page after it is read', () => waiter.outcome === 'resumed' && read() === 17n)
+    assert.equal(history.find(17n), undefined)
+    const next = ask(history, 17n)
+    assert.equal(next.outcome, 'resumed')
+    await eventually('the next page is read', () => read() === 18n)
+    close(history)
+  })
+
+  it('gives way to others after a turn, however few revisions that are', async () => {
+    const entryBytes = HISTORY_PAGE_BYTES
+    const turn = BigInt(HISTORY_TURN_BYTES / entryBytes)
+    const { history, standing } = fixture({ entryBytes })
+    const positions = Array.from({ length: HISTORY_READERS + 3 }, (_, index) => 30_000n * BigInt(index + 1))
+    const served = new Set<Revision>()
     let most = 0
-    const reads = await Promise.all(
+    await Promise.all(
       positions.map(async (start) => {
         // Each goes on and on: without turns the last ones would wait for the first.
-        for (let next = start; next < start + 2n * HISTORY_TURN_REVISIONS;) {
+        for (let next = start; served.size < positions.length;) {
           const waiter = ask(history, next)
-          await eventually(`${next} is served`, () => waiter.outcome !== 'waiting')
-          assert.equal(waiter.outcome, 'resumed')
+          await eventually(
+            `${next} is served`,
+            () => waiter.outcome !== 'waiting' || served.size === positions.length,
+          )
           most = Math.max(most, standing())
-          next = (history.find(next)?.through ?? next + 100n) + 1n
+          if (waiter.outcome !== 'resumed') return history.forget(waiter)
+          served.add(start)
+          next = (history.find(next)?.through ?? next) + 1n
+          assert.ok(next < start + 3n * turn, 'the others have had their turn')
         }
-        return start
       }),
     )
-    assert.equal(reads.length, HISTORY_READERS + 3)
-    assert.ok(most <= HISTORY_READERS, `${most} watches at once`)
-    assert.ok(starts.length >= HISTORY_READERS + 3)
+    assert.equal(most, HISTORY_READERS)
     close(history)
     await eventually('all watches are released', () => standing() === 0)
   })
@@ -198,7 +266,7 @@ describe('createHistory()', () => {
       waiting.map(({ outcome }) => outcome),
       ['ERR_HISTORY_COMPACTED', 'ERR_HISTORY_COMPACTED', 'resumed', 'resumed'],
     )
-    assert.deepEqual(starts, [64n, 105n])
+    assert.deepEqual(starts, [96n, 105n])
     assert.equal(ask(history, 90n).outcome, 'ERR_HISTORY_COMPACTED')
     assert.equal(starts.length, 2, 'the store is not asked again')
     close(history)
