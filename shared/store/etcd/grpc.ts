@@ -25,6 +25,10 @@ import type { Store } from '../store.ts'
 const RECONNECT_MS = { first: 50, most: 500 } as const
 /** Largest message: as over the gateway, and several times what etcd sends. Of a longer one nothing is kept. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+/** Bytes that a member may send before we have taken them. With HTTP/2's 64 KiB, it waits for us 16 times in each megabyte. */
+const FLOW_CONTROL_BYTES = 4 * 1024 * 1024
+/** Messages of a watch that are received while the one before is read: enough to wait for neither. */
+const MESSAGES_AHEAD = 1
 /** gRPC's deadline is later than ours, so that our time limit decides. */
 const DEADLINE_SLACK_MS = 1_000
 /** Paths of the gateway → services and methods. */
@@ -61,6 +65,8 @@ interface Call {
 
 /** A watch of gRPC: a stream of objects in both directions. */
 interface WatchCall extends Call, AsyncIterable<WireObject> {
+  /** How much it takes ahead. gRPC passes no option on to the stream that it makes. */
+  readonly _readableState?: { highWaterMark: number }
   on(event: 'error', listener: (error: Error) => void): void
   write(message: object): void
 }
@@ -108,6 +114,7 @@ class Member extends Etcd3 {
       grpcOptions: {
         'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
         'grpc.max_send_message_length': -1,
+        'grpc-node.flow_control_window': FLOW_CONTROL_BYTES,
         // Else a new client would be given the connection of the one that it replaces.
         'grpc.use_local_subchannel_pool': 1,
         'grpc.initial_reconnect_backoff_ms': RECONNECT_MS.first,
@@ -202,6 +209,8 @@ function startWatch(client: Service, metadata: Metadata, message: object): Watch
   const watching = client as unknown as WatchClient
   const { path, requestSerialize } = watching.watch
   const stream = watching.makeBidiStreamRequest(path, requestSerialize, decodeWatchMessage, metadata)
+  // Node's streams take 16 messages ahead, of up to 64 MiB each, from a watch that nobody reads.
+  if (stream._readableState !== undefined) stream._readableState.highWaterMark = MESSAGES_AHEAD
   // The reader has left already, so no caller needs to learn that the connection broke.
   stream.on('error', () => undefined)
   stream.write(message)
