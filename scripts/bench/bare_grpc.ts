@@ -5,13 +5,19 @@
  */
 
 import { Etcd3 } from 'etcd3'
-import { createBareStore, type BareStore, type Wire } from './bare_store.ts'
+import { createEtcdStore } from '#shared/store/etcd/grpc.ts'
+import { ADAPTER, createBareStore, openGatewayStore, type BareStore, type Wire } from './bare_store.ts'
 import { bareText } from './notifications.ts'
 
 /** The two protocols of etcd: its JSON gateway and gRPC. */
 export const WIRES: readonly Wire[] = [
-  { name: '', scheme: 'http:', open: createBareStore },
-  { name: ' over gRPC', scheme: 'grpc:', open: createBareGrpc },
+  { name: '', scheme: 'http:', open: createBareStore, openOurs: openGatewayStore },
+  {
+    name: ' over gRPC',
+    scheme: 'grpc:',
+    open: createBareGrpc,
+    openOurs: (endpoint) => createEtcdStore({ endpoints: [endpoint.replace('http:', 'grpc:')], ...ADAPTER }),
+  },
 ]
 
 /** A key that never exists. etcd3 makes a transaction only with a comparison, so the comparison is that this key is absent. */

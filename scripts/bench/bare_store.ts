@@ -4,9 +4,14 @@
  * @module
  */
 
+import { randomUUID } from 'node:crypto'
 import { toText } from '#shared/bytes/bytes.ts'
 import { createLineSplitter } from '#shared/bytes/lines.ts'
+import { silentLogger } from '#shared/logger.ts'
 import { createNodeFetch } from '#shared/runtime/node_fetch.ts'
+import { createGatewayStore } from '#shared/store/etcd/gateway.ts'
+import type { Store } from '#shared/store/store.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { bareKeyValue } from './notifications.ts'
 
 /** An etcd without our code. */
@@ -27,7 +32,19 @@ export interface Wire {
   /** Scheme of the store's address. */
   readonly scheme: 'http:' | 'grpc:'
   readonly open: (endpoint: string) => BareStore
+  /** Opens our adapter, without the rest of our code. */
+  readonly openOurs: (endpoint: string) => Store
 }
+
+/** Opens our gateway adapter. @param endpoint Address such as `http://127.0.0.1:2379`. */
+export function openGatewayStore(endpoint: string): Store {
+  const { unary, watch, close } = createNodeFetch()
+  const store = createGatewayStore({ endpoints: [endpoint], fetch: unary, watchFetch: watch, ...ADAPTER })
+  return { ...store, close: async () => (await store.close(), close()) }
+}
+
+/** What our adapters are made with. */
+export const ADAPTER = { clock: systemClock, random: randomUUID, logger: silentLogger } as const
 
 /** The part of a watch's line that is read. */
 interface WatchLine {
@@ -35,7 +52,7 @@ interface WatchLine {
 }
 
 /** Longest line. Lines of a watch of history have megabytes. */
-const MAX_LINE_BYTES = 64 * 1024 * 1024
+const MAX_LINE_BYTES = 256 * 1024 * 1024
 const HEADERS = { 'content-type': 'application/json' }
 
 /** @param endpoint Address such as `http://127.0.0.1:2379`. */
@@ -61,7 +78,7 @@ export function createBareStore(endpoint: string): BareStore {
     },
     readHistory: async (events) => {
       const body = JSON.stringify({
-        create_request: { key: btoa('\0'), range_end: btoa('\0'), start_revision: '1', fragment: true },
+        create_request: { key: btoa('\0'), range_end: btoa('\0'), start_revision: '1' },
       })
       const startedAt = performance.now()
       const response = await watch(`${endpoint}/v3/watch`, { headers: HEADERS, body, signal })
