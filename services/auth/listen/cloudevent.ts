@@ -25,25 +25,44 @@ export function cloudEventText(
   baseUrl: string,
   id = notificationId(notification),
 ): string {
-  const { event, request, committedAt, time } = notification
-  const envelope = JSON.stringify({
-    specversion: '1.0',
-    id,
-    source: baseUrl,
-    type: TYPE_PREFIX + event,
-    ...((committedAt ?? time) !== undefined && { time: committedAt ?? time }),
-    datacontenttype: 'application/json',
-    dataschema: `${baseUrl}/api/v1/schema/${encodeURIComponent(event)}`,
-    // Attributes beyond 2.x: where the notification is, and what its provider called it.
-    subject: notification.key,
-    revision: notification.revision.toString(),
-    ...(notification.id !== undefined && { providerid: notification.id }),
-    ...(notification.source !== undefined && { providersource: notification.source }),
-    ...(time !== undefined && { providertime: time }),
-    ...(notification.traceparent !== undefined && { traceparent: notification.traceparent }),
-  })
-  const identifier = JSON.stringify(request)
-  return `${envelope.slice(0, -1)},"data":{"identifier":${identifier},"payload":${payloadText(notification.value)}}}`
+  const { event, request, committedAt, time, key, revision, traceparent } = notification
+  const { origin, dataschema } = constantsOf(event, baseUrl)
+  // Written by hand, because this is made for each notification: JSON.stringify takes twice as long for an object as for its texts.
+  let text = `{"specversion":"1.0","id":${JSON.stringify(id)},${origin}`
+  text += optional('time', committedAt ?? time)
+  text += `,"datacontenttype":"application/json",${dataschema}`
+  // Attributes beyond 2.x: where the notification is, and what its provider called it.
+  text += `,"subject":${JSON.stringify(key)},"revision":"${revision}"`
+  text += optional('providerid', notification.id) + optional('providersource', notification.source)
+  text += optional('providertime', time) + optional('traceparent', traceparent)
+  return `${text},"data":{"identifier":${JSON.stringify(request)},"payload":${payloadText(notification.value)}}}`
+}
+
+function optional(name: string, value: string | undefined): string {
+  return value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`
+}
+
+/** The attributes that all notifications of an event type share. */
+interface Constants {
+  readonly event: string
+  readonly baseUrl: string
+  readonly origin: string
+  readonly dataschema: string
+}
+
+/** Those of the last notification, because the next one usually has the same. */
+let known: Constants | undefined
+
+function constantsOf(event: string, baseUrl: string): Constants {
+  if (known?.event === event && known.baseUrl === baseUrl) return known
+  const schema = `${baseUrl}/api/v1/schema/${encodeURIComponent(event)}`
+  known = {
+    event,
+    baseUrl,
+    origin: `"source":${JSON.stringify(baseUrl)},"type":${JSON.stringify(TYPE_PREFIX + event)}`,
+    dataschema: `"dataschema":${JSON.stringify(schema)}`,
+  }
+  return known
 }
 
 /**

@@ -8,7 +8,8 @@ import { cloudEventText } from './cloudevent.ts'
 import { formatCursor } from './cursor.ts'
 import { encodeSse } from '#shared/http/sse.ts'
 import type { Notification } from '#shared/notification/notification.ts'
-import { joinBytes, NO_BYTES, toBytes } from '#shared/bytes/bytes.ts'
+import { joinBytes, NO_BYTES } from '#shared/bytes/bytes.ts'
+import { toSlabBytes } from '#shared/bytes/slab.ts'
 import type { Revision } from '#shared/store/store.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
 import type { Closing, CloseReason, StartPosition, StreamFormat, StreamPosition } from '#shared/hub/hub.ts'
@@ -242,7 +243,7 @@ function sseEncoder({ strict }: StreamDialect): (frame: Frame) => Uint8Array {
 /** One line: `{"event":…,"id":…,"data":…}`, the same three members as in an SSE frame. */
 function encodeLine({ event, data, cursor }: Frame): Uint8Array {
   const id = cursor === undefined ? '' : `"id":${JSON.stringify(cursor)},`
-  return toBytes(`{"event":${JSON.stringify(event)},${id}"data":${data}}\n`)
+  return toSlabBytes(`{"event":${JSON.stringify(event)},${id}"data":${data}}\n`)
 }
 
 /** The position right before a stream's start. */

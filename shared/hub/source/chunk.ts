@@ -5,6 +5,7 @@
  */
 
 import { joinBytes } from '#shared/bytes/bytes.ts'
+import { inSlabs } from '#shared/bytes/slab.ts'
 import type { Revision } from '#shared/store/store.ts'
 import { frameOf, type Encoding, type Entry } from './entry.ts'
 import { CHUNK_BYTES } from './limits.ts'
@@ -43,7 +44,12 @@ export interface Chunk extends Cursor {
 }
 
 /** Joins the frames that come next for a cursor, up to {@link CHUNK_BYTES}. A larger frame is a chunk by itself. */
-export function readChunk(source: EntrySource, { next, index }: Cursor, reading: Reading): Chunk {
+export function readChunk(source: EntrySource, cursor: Cursor, reading: Reading): Chunk {
+  // The frames of neighbours are dropped at about the same time.
+  return inSlabs(() => read(source, cursor, reading))
+}
+
+function read(source: EntrySource, { next, index }: Cursor, reading: Reading): Chunk {
   const { matcher, encoding } = reading
   const last = reading.last === undefined || reading.last > source.through ? source.through : reading.last
   const frames = createFrames()
@@ -66,6 +72,13 @@ export function readChunk(source: EntrySource, { next, index }: Cursor, reading:
   return { bytes: frames.join(), next: last + 1n, index: 0, isFull: false }
 }
 
+/** A stretch of memory. */
+interface Run {
+  readonly first: Uint8Array
+  /** Bytes from the beginning of `first`. */
+  length: number
+}
+
 /** Collects frames for one write. */
 export interface Frames {
   /** @returns `false` when the frame does not fit; it is then not added. */
@@ -75,19 +88,34 @@ export interface Frames {
 }
 
 export function createFrames(): Frames {
-  const frames: Uint8Array[] = []
+  /** Frames; those that follow each other in memory, as those of one slab do, are one. */
+  const runs: Uint8Array[] = []
   let bytes = 0
+  let run: Run | undefined
+  const endRun = (): void => {
+    if (run === undefined) return
+    const { first, length } = run
+    runs.push(first.length === length ? first : new Uint8Array(first.buffer, first.byteOffset, length))
+    run = undefined
+  }
   return {
     add: (frame) => {
-      if (frame.length === 0) return true
-      if (bytes > 0 && bytes + frame.length > CHUNK_BYTES) return false
-      frames.push(frame)
-      bytes += frame.length
+      const { length } = frame
+      if (length === 0) return true
+      if (bytes > 0 && bytes + length > CHUNK_BYTES) return false
+      bytes += length
+      if (run?.first.buffer === frame.buffer && run.first.byteOffset + run.length === frame.byteOffset) {
+        run.length += length
+        return true
+      }
+      endRun()
+      run = { first: frame, length }
       return true
     },
     join: () => {
-      // A single frame is shared without a copy, because streams only read it.
-      return frames.length < 2 ? frames[0] : joinBytes(frames, bytes)
+      endRun()
+      // Frames in one piece are shared without a copy, because streams only read them.
+      return runs.length < 2 ? runs[0] : joinBytes(runs, bytes)
     },
   }
 }

@@ -69,9 +69,13 @@ export function createDecoder({ schemas, roots, logger }: DecoderParts): Decoder
     const relayed: StoreEvent[] = []
     for (const event of events) {
       const key = toText(event.kv.key)
-      if (key.startsWith(JOURNAL_PREFIX)) describe(event, key, journal)
-      if (RELAYED_RANGES.some((range) => isInRange(event.kv.key, range))) relayed.push(event)
-      if (key.startsWith(INTERNAL_PREFIX) || !roots.some((root) => key.startsWith(root))) continue
+      if (key.startsWith(INTERNAL_PREFIX)) {
+        if (key.startsWith(JOURNAL_PREFIX)) describe(event, key, journal)
+        // All of them are internal.
+        if (RELAYED_RANGES.some((range) => isInRange(event.kv.key, range))) relayed.push(event)
+        continue
+      }
+      if (!roots.some((root) => key.startsWith(root))) continue
       kept.push(event)
       texts.push(key)
     }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readChunk } from '#shared/hub/source/chunk.ts'
-import { frameOf } from '#shared/hub/source/entry.ts'
+import { frameOf, type Entry } from '#shared/hub/source/entry.ts'
 import { createHistoryPages } from '#shared/hub/source/history_pages.ts'
 import { CHUNK_BYTES } from '#shared/hub/source/limits.ts'
 import { createRing } from '#shared/hub/source/ring.ts'
@@ -94,6 +94,28 @@ describe('readChunk()', () => {
     const reading = { matcher: MATCHER, encoding: countingEncoding(3 * CHUNK_BYTES) }
     const [first, second] = [1, 2].map(() => readChunk(ring, { next: 1n, index: 0 }, reading))
     assert.ok(first?.bytes !== undefined && first.bytes === second?.bytes)
+  })
+
+  it('shares frames that lie one behind the other in memory, and joins those that do not', () => {
+    const memory = Uint8Array.from({ length: 20 }, (_, index) => index)
+    // Where the frames of the revisions 1 to 4 lie: there is a gap before the third, and the fourth lies before them.
+    const places = [
+      [4, 6],
+      [6, 9],
+      [10, 12],
+      [0, 1],
+    ]
+    const ring = createRing(10_000_000, 1n)
+    for (let revision = 1n; revision <= 4n; revision++) ring.append(one(revision))
+    const encoding = {
+      key: 'placed',
+      encode: ({ revision }: Entry) => memory.subarray(...(places[Number(revision) - 1] ?? [])),
+    }
+    const read = (last: bigint) =>
+      readChunk(ring, { next: 1n, index: 0 }, { matcher: MATCHER, encoding, last }).bytes
+    assert.deepEqual([...(read(2n) ?? [])], [4, 5, 6, 7, 8])
+    assert.equal(read(2n)?.buffer, memory.buffer)
+    assert.deepEqual([...(read(4n) ?? [])], [4, 5, 6, 7, 8, 10, 11, 0])
   })
 })
 
