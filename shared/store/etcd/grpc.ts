@@ -155,6 +155,7 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
   }
   return {
     encodeBytes: (bytes) => bytes,
+    beginsCut: false,
     ask: async ({ endpoint, path, message, token, limitMs, signals }) => {
       const [service, method] = METHODS[path] ?? []
       if (service === undefined || method === undefined) throw new TypeError(`No gRPC method for ${path}`)

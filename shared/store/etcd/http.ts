@@ -49,6 +49,8 @@ export interface HttpTransportParts {
 export function createHttpTransport({ fetch, watchFetch, clock }: HttpTransportParts): Transport {
   return {
     encodeBytes: encodeBase64,
+    // The gateway turns a whole message into JSON first, at 15 µs an event: 1.5 s for 100,000.
+    beginsCut: true,
     ask: (exchange) => ask(fetch, clock, exchange),
     open: async ({ endpoint, path = '/v3/watch', message, token, signal }) => {
       const connection = new AbortController()

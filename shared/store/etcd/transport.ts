@@ -57,6 +57,8 @@ export interface MessageStream {
 export interface Transport {
   /** Encodes bytes for a message. Answers may hold base64 or bytes. */
   readonly encodeBytes: (bytes: Uint8Array) => unknown
+  /** Whether a watch begins cut, because nothing of a message comes before all of it is ready. */
+  readonly beginsCut: boolean
   /** Never throws. */
   ask(exchange: Exchange): Promise<Outcome<WireObject>>
   /** Opens a watch; no message needs to have come. */

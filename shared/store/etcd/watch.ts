@@ -8,7 +8,7 @@
  *
  * etcd is not asked to cut large messages, because that makes it several times slower (see {@link WatchOpening.isCut}). Where a message is
  * too large for us or for the gateway, the watch goes on from the last whole revision over a connection that cuts, until the message that
- * was cut is complete. Then it goes on without.
+ * was cut is complete. Then it goes on without. Over the gateway a watch begins with a connection that cuts, for the first part alone.
  *
  * @module
  */
@@ -97,7 +97,8 @@ async function* run(
   if (caller.closing.aborted) throw closedError()
   checkWatch(request)
   let assembler: Assembler | undefined
-  let isCut = false
+  let isCut = parts.transport.beginsCut
+  let isFirst = true
   const stopListening = onAbort([request.signal], () => stopping.abort())
   try {
     while (!stop.aborted) {
@@ -115,8 +116,15 @@ async function* run(
           throw unavailable(new Error('The member is behind the watch that it goes on with'))
         }
         assembler.restart()
-        const reason: Replacement = yield* follow(parts, request, { standing, assembler, isCut, stop })
-        isCut = reason !== 'whole'
+        const reason: Replacement = yield* follow(parts, request, {
+          standing,
+          assembler,
+          isCut,
+          isFirst,
+          stop,
+        })
+        isCut = reason === 'too_large' || reason === 'quiet'
+        isFirst = false
       } finally {
         standing.stream.cancel()
       }
@@ -170,15 +178,18 @@ function toStanding(
  * Why a connection is replaced.
  * - `too_large`: the next message was too large.
  * - `quiet`: nothing came for so long that the connection may be lost; or a message is so large that it takes longer.
+ * - `begun`: the first part of the first message has come.
  * - `whole`: a message that was cut is complete.
  */
-type Replacement = 'too_large' | 'quiet' | 'whole'
+type Replacement = 'too_large' | 'quiet' | 'begun' | 'whole'
 
 /** What a connection is read with. */
 interface Following {
   readonly standing: Standing
   readonly assembler: Assembler
   readonly isCut: boolean
+  /** Whether it is the first connection of the watch. */
+  readonly isFirst: boolean
   readonly stop: AbortSignal
 }
 
@@ -211,7 +222,7 @@ function endOf(message: WireObject): Verdict | undefined {
 async function* follow(
   parts: WatchParts,
   request: WatchRequest,
-  { standing, assembler, isCut, stop }: Following,
+  { standing, assembler, isCut, isFirst, stop }: Following,
 ): AsyncGenerator<WatchMessage, Replacement, undefined> {
   const { caller, clock } = parts
   const { endpoint, stream } = standing
@@ -246,6 +257,7 @@ async function* follow(
         isWithin = isPart(message)
         // Messages that are not cut cost nothing more, so that there is no hurry before.
         if (isCut && wasWithin && !isWithin) return 'whole'
+        if (isCut && isWithin && isFirst) return 'begun'
       }
       liveness.waiting()
       messages = await stream.next()

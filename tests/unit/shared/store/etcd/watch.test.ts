@@ -182,9 +182,9 @@ describe('watchGateway() on the way', () => {
   })
 
   it('yields a revision of several fragments as one', async () => {
-    const server = await watchServer((stream) => {
-      stream.write(CREATED + events([5, 6], { fragment: true }))
-      stream.write(events([6], { fragment: true }) + events([6, 7]))
+    const server = await watchServer((stream, index) => {
+      stream.write(CREATED + events([5, 6].slice(0, index + 1), { fragment: true }))
+      if (index > 0) stream.write(events([6], { fragment: true }) + events([6, 7]))
     })
     assert.deepEqual(await take(await storeInRealTime(server), 4), [
       'created 7',
@@ -195,9 +195,9 @@ describe('watchGateway() on the way', () => {
   })
 
   it('yields nothing of a revision whose rest does not come', async () => {
-    const server = await watchServer((stream) => {
-      stream.write(CREATED + events([5, 6], { fragment: true }))
-      stream.end()
+    const server = await watchServer((stream, index) => {
+      stream.write(CREATED + events(index === 0 ? [5, 6] : [6], { fragment: true }))
+      if (index > 0) stream.end()
     })
     assert.deepEqual(await read(await storeInRealTime(server)), [
       'created 7',

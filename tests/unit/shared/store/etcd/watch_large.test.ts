@@ -64,43 +64,45 @@ async function read({ url }: Fixture, count: number, onMessage?: (seen: number) 
 }
 
 describe('watchGateway() with large messages', () => {
-  it('asks for fragments only where a message is too large, and only until that message is complete', async () => {
+  it('asks for fragments at first, and where a message is too large, until that message is complete', async () => {
     const asked: Create[] = []
     const server = await watchServer((stream, index, create) => {
       asked.push(create)
       stream.write(line({ header: { ...HEADER, revision: '11' }, created: true }))
-      // It breaks off within revision 6.
-      if (index === 0) stream.write(events([5, 6], { fragment: true }) + TOO_LARGE)
-      if (index === 1)
-        stream.write(events([6]) + events([7, 8], { fragment: true }) + events([8, 9]) + events([10]))
-      if (index === 2) stream.write(events([10, 11]))
+      if (index === 0) stream.write(events([5, 6], { fragment: true }))
+      // It breaks off within revision 7.
+      if (index === 1) stream.write(events([6, 7], { fragment: true }) + TOO_LARGE)
+      if (index === 2)
+        stream.write(events([7]) + events([8, 9], { fragment: true }) + events([9]) + events([10]))
+      if (index === 3) stream.write(events([10, 11]))
     })
     assert.deepEqual(await read(server, 8), [
       'created 11',
       '5:v5',
       '6:v6',
       '7:v7',
-      '8:v8,v8',
-      '9:v9',
+      '8:v8',
+      '9:v9,v9',
       '10:v10',
       '11:v11',
     ])
     assert.deepEqual(
       asked.map(({ fragment, start_revision: start }) => [start, fragment]),
       [
-        ['5', undefined],
-        ['6', true],
+        ['5', true],
+        ['6', undefined],
+        ['7', true],
         ['10', undefined],
       ],
     )
   })
 
   it('ends where a message is too large although it was cut', async () => {
-    const server = await watchServer((stream) => {
-      stream.write(CREATED + TOO_LARGE)
+    const server = await watchServer((stream, index) => {
+      stream.write(CREATED + (index === 0 ? events([5], { fragment: true }) : TOO_LARGE))
     })
     await assert.rejects(read(server, 2), { code: 'ERR_STORE_PROTOCOL' })
-    assert.equal(server.count(WATCH), 2)
+    assert.equal(server.count(WATCH), 3)
   })
 
   it('yields the first events of a long line before the line has ended', async () => {
@@ -108,7 +110,8 @@ describe('watchGateway() with large messages', () => {
     const last = revisions.length + 5
     const text = events(revisions)
     let writeRest: () => void = () => undefined
-    const server = await watchServer((stream) => {
+    const server = await watchServer((stream, index) => {
+      if (index === 0) return stream.write(CREATED + events([5], { fragment: true }))
       stream.write(CREATED + text.slice(0, 1_000_000))
       writeRest = () => stream.write(text.slice(1_000_000) + events([last]))
     })
