@@ -195,7 +195,7 @@ function violation(file: string, specifier: string): string | undefined {
       : `${specifier} may only be imported in shared/runtime, scripts and tests`
   }
   if (!specifier.startsWith('.') && !specifier.startsWith('#')) return packageViolation(file, specifier)
-  if (!/\.(?:ts|json)$/.test(specifier)) return `${specifier} has no file extension: add .ts or .json`
+  if (!/\.(?:ts|mjs|json)$/.test(specifier)) return `${specifier} has no file extension: add .ts or .json`
   const target = specifier.startsWith('#') ? specifier.slice(1) : posix.join(posix.dirname(file), specifier)
   if (
     specifier.startsWith('../') &&

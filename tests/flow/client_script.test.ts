@@ -1,5 +1,5 @@
 /**
- * The listener in one file, `scripts/listen.ts`, on every runtime that it is promised for.
+ * The listener in one file, `scripts/listen.mjs`, on every runtime that it is promised for.
  *
  * @module
  */
@@ -9,17 +9,18 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { listen } from '../../scripts/listen.ts'
+import { listen } from '../../scripts/listen.mjs'
 import { answer, notificationFrame, openStream, scriptedService } from '../unit/scripts/aviso/fixture.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BIN = join(ROOT, 'node_modules/.bin')
-const SCRIPT = join(ROOT, 'scripts/listen.ts')
+const SCRIPT = join(ROOT, 'scripts/listen.mjs')
 const OPENING = 'event: live-notification\ndata: {"type":"connection_established"}\nid: e.0\n\n'
 
-describe('scripts/listen.ts', () => {
+describe('scripts/listen.mjs', () => {
   for (const [runtime, command] of [
     ['node', [process.execPath, SCRIPT]],
     ['deno', [join(BIN, 'deno'), 'run', '-A', '--no-check', '--quiet', SCRIPT]],
@@ -60,6 +61,46 @@ describe('scripts/listen.ts', () => {
       assert.notEqual(child.exitCode, 0)
     })
   }
+
+  it('refuses to guess an address', async () => {
+    for (const words of [[], ['event=flight'], ['localhost:8080']]) {
+      const child = spawn(process.execPath, [SCRIPT, ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
+      const [told] = await Promise.all([text(child.stderr), once(child, 'close')])
+      assert.match(told, /^Usage: node listen\.mjs 'http:\/\/HOST:PORT/)
+      assert.equal(child.exitCode, 2)
+    }
+  })
+
+  it('sends a token, and ends with what a refusal says', async (context) => {
+    const service = await scriptedService(context, [
+      (response) => answer(response, 403, { message: 'You may not' }),
+    ])
+    const child = spawn(process.execPath, [SCRIPT, `${service.url}/api/v1/watch?event=flight`], {
+      env: { ...process.env, AVISO_TOKEN: 'secret' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    const [told] = await Promise.all([text(child.stderr), once(child, 'close')])
+    assert.match(told, /^Refused: 403 .*You may not/)
+    assert.equal(child.exitCode, 1)
+    assert.equal(service.asked[0]?.headers['authorization'], 'Bearer secret')
+  })
+
+  it('says why it cannot connect, and ends with its signal', async (context) => {
+    context.mock.method(Math, 'random', () => 0)
+    const stop = new AbortController()
+    const lines: string[] = []
+    const log = (line: string): void => {
+      lines.push(line)
+      stop.abort()
+    }
+    // Port 1 of loopback: nothing listens there.
+    await listen('http://127.0.0.1:1/api/v1/watch?event=flight', () => undefined, {
+      signal: stop.signal,
+      log,
+    })
+    assert.equal(lines.length, 1)
+    assert.match(lines[0] ?? '', /^Interrupted \(fetch failed: .*(ECONNREFUSED|bad port)/)
+  })
 
   it('passes over a notification that it cannot handle, after a few attempts', async (context) => {
     context.mock.method(Math, 'random', () => 0)

@@ -21,21 +21,24 @@ import {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const FLIGHT = 'event=flight,country=Italy,airport=FCO,date=20260810,number=AZ204'
 const node = await findOldNode()
+const TSX = ['--import', 'tsx']
 
 interface RunOptions {
   /** Ends it once it has printed this. */
   readonly until?: string
   readonly environment?: Readonly<Record<string, string>>
+  /** What reads the script. Default: tsx. */
+  readonly loader?: readonly string[]
 }
 
 /** Runs `node --import tsx …` to its end. */
 async function run(
   context: TestContext,
   argv: readonly string[],
-  { until, environment = {} }: RunOptions = {},
+  { until, environment = {}, loader = TSX }: RunOptions = {},
 ) {
   const home = await temporaryFolder(context)
-  const child = spawn(node.binary, ['--import', 'tsx', ...argv], {
+  const child = spawn(node.binary, [...loader, ...argv], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], HOME: home, NO_COLOR: '1', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -93,10 +96,13 @@ describe(`tsx on Node ${node.version}`, () => {
     assert.equal(output.includes('This Node cannot lock positions'), node.version.startsWith('20.'), output)
   })
 
-  it('runs the listener in one file', async (context) => {
+  it('runs the listener in one file, without tsx', async (context) => {
     const service = await serviceWithOne(context)
     const url = `${service.url}/api/v1/watch?event=flight`
-    const { output } = await run(context, ['scripts/listen.ts', url], { until: '"position":"e.1.0"' })
+    const { output } = await run(context, ['scripts/listen.mjs', url], {
+      until: '"position":"e.1.0"',
+      loader: [],
+    })
     assert.match(output, /"id":"flight@1"/)
   })
 
