@@ -82,7 +82,7 @@ export function createFacade(parts: FacadeParts): Handler {
     if ((asked.minModRevision ?? 0n) > result.revision + 1n)
       parts.onForeignPosition('ERR_FUTURE_POSITION', '/v3')
     const header = createHeader(epoch())(result.revision)
-    return message(requestId, rangeMessage(header, result, asked.keysOnly === true))
+    return message(requestId, await rangeMessage(header, result, asked.keysOnly === true))
   }
 
   async function read(grant: Grant, asked: RangeRequest, options: CallOptions): Promise<RangeResult> {
