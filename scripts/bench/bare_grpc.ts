@@ -1,5 +1,5 @@
 /**
- * The bare limits over gRPC: requests to etcd through the package etcd3, without our code.
+ * The bare limit of reading over gRPC: a watch of etcd through the package etcd3, without our code.
  *
  * @module
  */
@@ -7,7 +7,6 @@
 import { Etcd3 } from 'etcd3'
 import { createEtcdStore } from '#shared/store/etcd/grpc.ts'
 import { ADAPTER, createBareStore, openGatewayStore, type BareStore, type Wire } from './bare_store.ts'
-import { bareText } from './notifications.ts'
 
 /** The two protocols of etcd: its JSON gateway and gRPC. */
 export const WIRES: readonly Wire[] = [
@@ -20,29 +19,11 @@ export const WIRES: readonly Wire[] = [
   },
 ]
 
-/** A key that never exists. etcd3 makes a transaction only with a comparison, so the comparison is that this key is absent. */
-const ABSENT = '/bench/absent'
-
 /** @param endpoint Address such as `http://127.0.0.1:2379`. */
 export function createBareGrpc(endpoint: string): BareStore {
   // A watch of history answers with messages of many megabytes.
   const client = new Etcd3({ hosts: endpoint, grpcOptions: { 'grpc.max_receive_message_length': -1 } })
-  const putOf = (n: number): ReturnType<Etcd3['put']> => {
-    const { key, value } = bareText(n)
-    return client.put(key).value(value)
-  }
   return {
-    put: async (n) => {
-      await putOf(n)
-    },
-    putMany: async (n, size) => {
-      const puts = Array.from({ length: size }, (_, index) => putOf(n * size + index))
-      const { succeeded } = await client
-        .if(ABSENT, 'Version', '==', 0)
-        .then(...puts)
-        .commit()
-      if (!succeeded) throw new Error('etcd did not apply a transaction')
-    },
     readHistory: async (events) => {
       const startedAt = performance.now()
       const watcher = await client.watch().prefix('').startRevision('1').create()

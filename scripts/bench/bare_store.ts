@@ -1,5 +1,5 @@
 /**
- * The bare limits of storing and reading: requests to etcd over the transport of our own adapter, without the rest of our code.
+ * The bare limit of reading: a watch of etcd over the transport of our own adapter, without the rest of our code.
  *
  * @module
  */
@@ -12,14 +12,9 @@ import { createNodeFetch } from '#shared/runtime/node_fetch.ts'
 import { createGatewayStore } from '#shared/store/etcd/gateway.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { bareKeyValue } from './notifications.ts'
 
 /** An etcd without our code. */
 export interface BareStore {
-  /** Makes one put of the size of a notification. */
-  put(n: number): Promise<void>
-  /** Makes one transaction of `size` such puts. */
-  putMany(n: number, size: number): Promise<void>
   /** Watches all keys from the first revision, and parses until `events` events have come. @returns the events per second */
   readHistory(events: number): Promise<number>
   close(): Promise<void>
@@ -57,25 +52,10 @@ const HEADERS = { 'content-type': 'application/json' }
 
 /** @param endpoint Address such as `http://127.0.0.1:2379`. */
 export function createBareStore(endpoint: string): BareStore {
-  const { unary, watch, close } = createNodeFetch()
+  const { watch, close } = createNodeFetch()
   // The signal never aborts, because the calls are few and the server is ours.
   const { signal } = new AbortController()
-  const call = async (path: string, body: string): Promise<void> => {
-    const response = await unary(`${endpoint}${path}`, { headers: HEADERS, body, signal })
-    const parts: Uint8Array[] = []
-    for (let part = await response.read(); part !== undefined; part = await response.read()) parts.push(part)
-    const text = Buffer.concat(parts).toString()
-    if (response.status !== 200) throw new Error(`etcd answered ${response.status}: ${text.slice(0, 300)}`)
-    JSON.parse(text)
-  }
   return {
-    put: (n) => call('/v3/kv/put', JSON.stringify(bareKeyValue(n))),
-    putMany: (n, size) => {
-      const success = Array.from({ length: size }, (_, index) => ({
-        request_put: bareKeyValue(n * size + index),
-      }))
-      return call('/v3/kv/txn', JSON.stringify({ success }))
-    },
     readHistory: async (events) => {
       const body = JSON.stringify({
         create_request: { key: btoa('\0'), range_end: btoa('\0'), start_revision: '1' },

@@ -20,6 +20,8 @@ export interface ListenersRequest {
   readonly isDense?: boolean
   /** Whether payloads say when they were sent. Default: false. */
   readonly hasTimes?: boolean
+  /** When a payload was sent, by what it shows after `?t=`. Default: it shows the time of {@link timedLocation}. */
+  readonly timeOf?: (shown: number) => number
   /** Sequence number before the first expected notification; absent: any first notification is right. */
   readonly after?: number
   /** Number of streams opened at the same time. Default: 200. */
@@ -65,8 +67,12 @@ export interface Listeners {
 export async function openListeners(request: ListenersRequest): Promise<Listeners> {
   const { count, isDense = true, hasTimes = false, inFlight = 200 } = request
   const scan = createFrameScanner(EVENT, hasTimes)
+  const timeOf = request.timeOf ?? ((sentAtMs: number) => sentAtMs)
   const latencies: number[] = []
-  const listeners = Array.from({ length: count }, () => new Listener(scan, latencies, request.after))
+  const listeners = Array.from(
+    { length: count },
+    () => new Listener(scan, { latencies, timeOf }, request.after),
+  )
   let next = 0
   const openSome = async (): Promise<void> => {
     for (let n = next++; n < count; n = next++) await listeners[n]?.open(request, n)
@@ -127,10 +133,16 @@ function check(listeners: readonly Listener[], wanted: number, isDense: boolean)
   )
 }
 
+/** Where latencies are noted. */
+interface Times {
+  readonly latencies: number[]
+  readonly timeOf: (shown: number) => number
+}
+
 /** One stream. It is a class, because ten thousand of them are needed. */
 class Listener {
   readonly #scan: FrameScanner
-  readonly #latencies: number[]
+  readonly #times: Times
   #socket: Socket | undefined
   /** The text before the first frame; absent after the first frame. */
   #head: string | undefined = ''
@@ -151,9 +163,9 @@ class Listener {
   /** Why the stream ended; absent while it is open. */
   failure: string | undefined
 
-  constructor(scan: FrameScanner, latencies: number[], after: number | undefined) {
+  constructor(scan: FrameScanner, times: Times, after: number | undefined) {
     this.#scan = scan
-    this.#latencies = latencies
+    this.#times = times
     this.#last = after
   }
 
@@ -205,7 +217,7 @@ class Listener {
     }
     this.#last = sequence
     this.delivered++
-    if (!Number.isNaN(sentAtMs)) this.#latencies.push(this.#readAt - sentAtMs)
+    if (!Number.isNaN(sentAtMs)) this.#times.latencies.push(this.#readAt - this.#times.timeOf(sentAtMs))
   }
 
   #onBytes(length: number): void {

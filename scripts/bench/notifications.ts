@@ -23,11 +23,20 @@ export interface NotificationMaker {
 /** Days from which {@link numberedNotification} takes one. */
 const DAYS = 9_000
 
+/** A location of the usual length that says which post of the generator it is of. */
+const NUMBERED_LOCATION = 's3://data.example.int/mars/od/20260810/00/oper/g/x.grib2?t=@@@@@@@@@@'
+
 /** A notification in which the generator puts numbers. Each of a load has a key and an id of its own, and so, most likely, has each load. */
 export function numberedNotification(): string {
   const load = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0
   const date = new Date(Date.UTC(2000, 0, 1 + (load % DAYS))).toISOString().slice(0, 10).replaceAll('-', '')
-  return `{"specversion":"1.0","id":"bench-${load}-##########","source":"/bench/provider","type":"aviso","time":"2026-08-10T00:00:00.000Z","datacontenttype":"application/json","data":{"event":"${EVENT}","request":{"class":"od","date":"${date}","domain":"g","expver":"@@@@","step":"@@@@@","stream":"oper","time":"0"},"location":"${location(0)}"}}`
+  return `{"specversion":"1.0","id":"bench-${load}-##########","source":"/bench/provider","type":"aviso","time":"2026-08-10T00:00:00.000Z","datacontenttype":"application/json","data":{"event":"${EVENT}","request":{"class":"od","date":"${date}","domain":"g","expver":"@@@@","step":"@@@@@","stream":"oper","time":"0"},"location":"${NUMBERED_LOCATION}"}}`
+}
+
+/** A JSON batch of {@link numberedNotification}. */
+export function numberedBatch(size: number): string {
+  const one = numberedNotification()
+  return `[${Array.from({ length: size }, () => one).join(',')}]`
 }
 
 /** Makes a maker. Its n-th notification belongs to experiment `n % EXPERIMENTS`. */
@@ -60,16 +69,4 @@ export function timedLocation(): string {
 /** The clock of {@link timedLocation}: milliseconds, the same in every process of this machine. */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
-}
-
-/** Key and value for bare puts, of the size that such a notification has in the store. */
-export function bareText(n: number): { readonly key: string; readonly value: string } {
-  const key = `/bench/bare/date=20260810,class=od,expver=${String(n).padStart(8, '0')},domain=g,time=00,stream=oper,step=1`
-  return { key, value: location(n) }
-}
-
-/** The same in base64. */
-export function bareKeyValue(n: number): { readonly key: string; readonly value: string } {
-  const { key, value } = bareText(n)
-  return { key: btoa(key), value: btoa(value) }
 }

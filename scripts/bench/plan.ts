@@ -63,12 +63,14 @@ export async function interleaveRuntimes<Result>(
  *
  * @returns the results of each measurement, one per run
  */
-export async function interleave<Name extends string, Result>(
+export async function interleave<Results extends Readonly<Record<string, unknown>>>(
   runs: number,
-  measurements: Readonly<Record<Name, (run: number) => Promise<Result>>>,
-): Promise<Record<Name, Result[]>> {
-  const names = Object.keys(measurements) as Name[]
-  const results = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Result[]>
+  measurements: { readonly [Name in keyof Results]: (run: number) => Promise<Results[Name]> },
+): Promise<{ readonly [Name in keyof Results]: Results[Name][] }> {
+  const names = Object.keys(measurements) as (keyof Results)[]
+  const results = Object.fromEntries(names.map((name) => [name, []])) as unknown as {
+    readonly [Name in keyof Results]: Results[Name][]
+  }
   for (let run = 0; run < runs; run++) {
     for (const name of run % 2 === 0 ? names : names.toReversed())
       results[name].push(await measurements[name](run))

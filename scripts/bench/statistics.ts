@@ -11,6 +11,9 @@ export interface Percentiles {
   readonly max: number
 }
 
+/** No samples were taken. */
+export const NO_SAMPLES: Percentiles = { p50: Number.NaN, p99: Number.NaN, max: Number.NaN }
+
 /** The percentiles of samples; NaN when there are no samples. */
 export function toPercentiles(samples: readonly number[]): Percentiles {
   const sorted = Float64Array.from(samples).toSorted()

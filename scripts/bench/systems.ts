@@ -72,11 +72,6 @@ export function startBareFanOut(options: BareOptions = {}): Promise<BenchProcess
   return startProcess(runtime, ['scripts/bench/servers/bare_fan_out.ts', String(paddingBytes), mode])
 }
 
-/** Starts the ingest on a store that does nothing. */
-export function startNoOpIngest(): Promise<BenchProcess> {
-  return startProcess('node', ['scripts/bench/servers/no_op_ingest.ts'])
-}
-
 /** Waits until a system says that it is ready. */
 export async function untilReady(url: string): Promise<void> {
   const limit = performance.now() + READY_LIMIT_MS

@@ -14,14 +14,15 @@ import { openStore } from '#shared/store/open/open.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { silentLogger } from '#shared/logger.ts'
-import { createBareStore, type BareStore } from '../bare_store.ts'
+import { runPuts } from '../bare_puts.ts'
 import { runClosedLoop } from '../closed_loop.ts'
 import { withEtcd } from '../etcd_figures.ts'
-import { runLoad } from '../http_load.ts'
-import { createNotifications, EVENT, EXPERIMENTS, location } from '../notifications.ts'
+import { ownCost, runPost, type PostResult } from '../generator.ts'
+import { EVENT, EXPERIMENTS, location, numberedNotification } from '../notifications.ts'
 import { interleave, loadMs, type Bench, type RowGroup } from '../plan.ts'
 import type { BenchProcess } from '../processes.ts'
-import { atLeast, ratio, type Limit, type Row } from '../row.ts'
+import { atLeast, atMost, ratio, type Limit, type Row } from '../row.ts'
+import { median } from '../statistics.ts'
 import { PUBLISH_PATH, startAviso, withProcess } from '../systems.ts'
 
 const CONNECTIONS = 64
@@ -29,64 +30,96 @@ const CONNECTIONS = 64
 /** The rows about the embedded store. */
 export const embeddedGroup: RowGroup = {
   name: 'embedded',
-  summary: 'durable single publishes to the embedded store, beside etcd on the same disk',
+  summary:
+    'durable single publishes to the embedded store, beside etcd on the same disk; npm start and rest alone',
   placement: 'together',
   measure: (bench) =>
     withEtcd((etcd) =>
-      withProcess(startAviso({ services: ['rest'] }), (embedded) =>
-        withProcess(startAviso({ services: ['rest'], store: etcd.store }), async (onEtcd) => {
-          const bare = createBareStore(etcd.endpoints[0] ?? '')
-          try {
-            return await measure(bench, { embedded, onEtcd, bare })
-          } finally {
-            await bare.close()
-          }
-        }),
+      withProcess(startAviso({ services: ['rest'] }), (rest) =>
+        withProcess(startAviso(), (all) =>
+          withProcess(startAviso({ services: ['rest'], store: etcd.store }), (onEtcd) =>
+            measure(bench, { rest, all, onEtcd, endpoint: etcd.endpoints[0] ?? '' }),
+          ),
+        ),
       ),
     ),
 }
 
 interface Parties {
-  readonly embedded: BenchProcess
+  readonly rest: BenchProcess
+  /** As `npm start` starts it, with all services. */
+  readonly all: BenchProcess
   readonly onEtcd: BenchProcess
-  readonly bare: BareStore
+  /** Address of etcd. */
+  readonly endpoint: string
 }
 
-async function measure(bench: Bench, { embedded, onEtcd, bare }: Parties): Promise<readonly Row[]> {
-  const postTo = ({ url }: BenchProcess): (() => Promise<number>) => {
-    const notifications = createNotifications()
-    const load = { url: url + PUBLISH_PATH, connections: CONNECTIONS, durationMs: loadMs(bench) }
-    return async () => (await runLoad({ ...load, body: () => notifications.next() })).perSecond
-  }
+async function measure(bench: Bench, { rest, all, onEtcd, endpoint }: Parties): Promise<readonly Row[]> {
+  const postTo =
+    ({ url }: BenchProcess, connections: number): (() => Promise<PostResult>) =>
+    () =>
+      runPost(url, loadMs(bench), { path: PUBLISH_PATH, body: numberedNotification(), connections })
   bench.say('embedded: the store alone, and through the ingest')
-  const posts = { embedded: postTo(embedded), onEtcd: postTo(onEtcd) }
+  const posts = {
+    rest: postTo(rest, CONNECTIONS),
+    all: postTo(all, CONNECTIONS),
+    onEtcd: postTo(onEtcd, CONNECTIONS),
+    one: postTo(all, 1),
+  }
   // These loads are not measured, because code is compiled when it first runs.
-  await posts.embedded()
-  await posts.onEtcd()
+  for (const post of Object.values(posts)) await post()
   const results = await interleave(bench.runs, {
     publisher: () => publishAlone(loadMs(bench)),
-    bare: async (run) => {
-      const worker = { call: (n: number) => bare.put(run * 1_000_000 + n) }
-      const loop = { workers: CONNECTIONS, durationMs: loadMs(bench), open: () => worker }
-      return (await runClosedLoop(loop)).perSecond
-    },
-    http: posts.embedded,
-    httpOnEtcd: posts.onEtcd,
+    bare: () => runPuts(endpoint, 'http:', loadMs(bench), { connections: CONNECTIONS }),
+    bareOne: () => runPuts(endpoint, 'http:', loadMs(bench), { connections: 1 }),
+    ...posts,
   })
+  const rates = (runs: readonly (PostResult | undefined)[]): number[] =>
+    runs.map((run) => run?.perSecond ?? Number.NaN)
+  const halves = (runs: readonly (PostResult | undefined)[]): number[] =>
+    runs.map((run) => run?.latencyMs.p50 ?? Number.NaN)
   const row = (name: string, runs: readonly number[], limit: Limit): Row => {
     const share = ratio(runs, limit.runs)
     const aims = { floor: atLeast(1, share, ' × etcd'), goal: atLeast(3, share, ' × etcd') }
     return { name, runtime: 'node', unit: '/s', runs, limit, ...aims }
   }
+  const puts = `etcd puts, one member, same disk, ${CONNECTIONS} connections`
+  const atOnce = `${CONNECTIONS} connections`
   return [
-    row(`embedded store, durable single publishes, ${CONNECTIONS} callers`, results.publisher, {
-      name: `etcd puts, one member, same disk, ${CONNECTIONS} callers`,
-      runs: results.bare,
-    }),
-    row(`the same through the ingest, ${CONNECTIONS} connections`, results.http, {
-      name: 'the same ingest on etcd',
-      runs: results.httpOnEtcd,
-    }),
+    row(
+      `embedded store, durable single publishes, ${CONNECTIONS} callers in the process`,
+      results.publisher,
+      {
+        name: puts,
+        runs: rates(results.bare),
+      },
+    ),
+    {
+      ...row(`the same through the ingest alone, ${atOnce}`, rates(results.rest), {
+        name: 'the same ingest on etcd',
+        runs: rates(results.onEtcd),
+      }),
+      notes: [ownCost(results.rest)],
+    },
+    {
+      name: `the same, npm start as it is, ${atOnce}`,
+      runtime: 'node',
+      unit: '/s',
+      runs: rates(results.all),
+      limit: { name: puts, runs: rates(results.bare) },
+      goal: atLeast(12_000, median(rates(results.all)), '/s'),
+      notes: [
+        `p50 ${median(halves(results.all)).toFixed(2)} ms, p99 ${median(results.all.map(({ latencyMs }) => latencyMs.p99)).toFixed(1)} ms`,
+      ],
+    },
+    {
+      name: 'the same, npm start as it is, 1 connection, p50',
+      runtime: 'node',
+      unit: 'ms',
+      runs: halves(results.one),
+      limit: { name: 'etcd put, 1 connection', runs: halves(results.bareOne) },
+      goal: atMost(0.35, median(halves(results.one)), ' ms'),
+    },
   ]
 }
 

@@ -1,23 +1,22 @@
 /**
- * Measures how many notifications per second are stored durably on etcd, and how soon one is acknowledged.
+ * Measures how many notifications per second are stored durably on etcd, and how soon one is acknowledged, beside bare puts of the same
+ * generator.
  *
  * @module
  */
 
-import type { EtcdCluster } from '../../etcd/cluster.ts'
+import { runPuts, type PutWire } from '../bare_puts.ts'
 import { WIRES } from '../bare_grpc.ts'
-import type { BareStore, Wire } from '../bare_store.ts'
-import { runClosedLoop } from '../closed_loop.ts'
 import { withEtcd } from '../etcd_figures.ts'
-import { openConnection, runLoad } from '../http_load.ts'
-import { createNotifications, type NotificationMaker } from '../notifications.ts'
+import { ownCost, runPost, type PostResult } from '../generator.ts'
+import { numberedBatch, numberedNotification } from '../notifications.ts'
 import { interleave, loadMs, type Bench, type RowGroup } from '../plan.ts'
 import type { BenchProcess } from '../processes.ts'
-import { atLeast, atMost, both, ratio, type Aim, type Row } from '../row.ts'
+import { atLeast, atMost, both, ratio, type Limit, type Row } from '../row.ts'
 import { median } from '../statistics.ts'
-import { PUBLISH_PATH, startAviso, startNoOpIngest, withProcess } from '../systems.ts'
+import { PUBLISH_PATH, startAviso, withProcess } from '../systems.ts'
 
-const CONNECTIONS = 64
+const CONNECTIONS = [64, 1, 16, 256] as const
 const BATCH_SIZE = 100
 /** Enough requests in flight for full transactions. */
 const BATCH_CONNECTIONS = 8
@@ -25,161 +24,140 @@ const BATCH_CONNECTIONS = 8
 const TXN_SIZE = 128
 /** What aviso 1.x reaches on the same kind of machine, as launched. */
 const AVISO_1_PER_SECOND = 165
-/** Load before a measurement. After 3 s a process does half as much again as in its first second, because its code is then compiled. */
-const WARM_UP_MS = 4_000
+/**
+ * Milliseconds of load before a measurement. After 3 s a process does half as much again as in its first second, because its code is then
+ * compiled.
+ */
+function warmUpMs({ isQuick }: Bench): number {
+  return isQuick ? 2_000 : 4_000
+}
 
 interface Parties {
-  readonly wire: Wire
+  /** What the names of the rows end with. */
+  readonly wireName: string
+  readonly wire: PutWire
   readonly aviso: BenchProcess
-  readonly noOp: BenchProcess
-  readonly bare: BareStore
-  readonly notifications: NotificationMaker
+  readonly endpoint: string
 }
 
 /** The rows about publishing. */
 export const ingestGroup: RowGroup = {
   name: 'ingest',
-  summary:
-    'notifications stored per second, singly and in batches, and the time to an acknowledgement, on etcd',
+  summary: `notifications stored per second at ${CONNECTIONS.toSorted((a, b) => a - b).join(', ')} connections and in batches, the time to an acknowledgement, on etcd`,
   placement: 'together',
   measure: async (bench) => {
     const rows: Row[] = []
     // Each wire gets its own etcd, because two ingests on one etcd would follow each other's notifications.
-    for (const wire of WIRES) rows.push(...(await withEtcd((etcd) => measureWire(bench, etcd, wire))))
+    for (const { name: wireName, scheme: wire } of WIRES) {
+      const measureOn = (aviso: BenchProcess, endpoint: string): Promise<readonly Row[]> =>
+        measure(bench, { wireName, wire, aviso, endpoint })
+      rows.push(
+        ...(await withEtcd(({ store, endpoints: [endpoint = ''] }) =>
+          withProcess(startAviso({ store: store.replace('http:', wire), services: ['rest'] }), (aviso) =>
+            measureOn(aviso, endpoint),
+          ),
+        )),
+      )
+    }
     return rows
   },
 }
 
-function measureWire(bench: Bench, etcd: EtcdCluster, wire: Wire): Promise<readonly Row[]> {
-  const store = etcd.store.replace('http:', wire.scheme)
-  return withProcess(startAviso({ store, services: ['rest'] }), (aviso) =>
-    withProcess(startNoOpIngest(), async (noOp) => {
-      const bare = wire.open(etcd.endpoints[0] ?? '')
-      try {
-        const parties = { wire, aviso, noOp, bare, notifications: createNotifications() }
-        const rows = [await measureSingles(bench, parties), await measureBatches(bench, parties)]
-        return [...rows, await measureAcknowledgement(bench, parties)]
-      } finally {
-        await bare.close()
-      }
-    }),
-  )
+async function measure(bench: Bench, parties: Parties): Promise<readonly Row[]> {
+  const rows: Row[] = []
+  for (const connections of CONNECTIONS) rows.push(...(await measureSingles(bench, parties, connections)))
+  return [...rows, await measureBatches(bench, parties)]
 }
 
-async function measureSingles(bench: Bench, parties: Parties): Promise<Row> {
-  const { wire, aviso, noOp, bare, notifications } = parties
-  const postTo = async (process: BenchProcess, durationMs: number): Promise<number> => {
-    const url = process.url + PUBLISH_PATH
-    const load = { url, body: () => notifications.next(), connections: CONNECTIONS, durationMs }
-    return (await runLoad(load)).perSecond
-  }
-  bench.say(`ingest${wire.name}: one per request, ${CONNECTIONS} connections`)
-  for (const process of [aviso, noOp]) await postTo(process, WARM_UP_MS)
-  const before = aviso.cpuSeconds()
-  let stored = 0
-  const results = await interleave(bench.runs, {
+/** The limit of a row; none where the generator cannot make it. */
+export function putsLimit(
+  name: string,
+  puts: readonly (PostResult | undefined)[],
+  figure: (result: PostResult) => number,
+): { readonly limit?: Limit; readonly notes: readonly string[] } {
+  const made = puts.filter((result) => result !== undefined)
+  if (made.length < puts.length) return { notes: ['no bare puts over gRPC without a compiler'] }
+  return { limit: { name, runs: made.map(figure) }, notes: [ownCost(made).replace('each', 'a put')] }
+}
+
+async function measureSingles(bench: Bench, parties: Parties, connections: number): Promise<readonly Row[]> {
+  const { wireName, wire, aviso, endpoint } = parties
+  const post = (durationMs: number): Promise<PostResult> =>
+    runPost(aviso.url, durationMs, { path: PUBLISH_PATH, body: numberedNotification(), connections })
+  bench.say(`ingest${wireName}: one per request, ${connections} connection(s)`)
+  await post(connections === CONNECTIONS[0] ? warmUpMs(bench) : warmUpMs(bench) / 4)
+  const costs: number[] = []
+  const { ours, bare } = await interleave(bench.runs, {
     ours: async () => {
-      const perSecond = await postTo(aviso, loadMs(bench))
-      stored += (perSecond * loadMs(bench)) / 1_000
-      return perSecond
+      const before = aviso.cpuSeconds()
+      const result = await post(loadMs(bench))
+      costs.push(((aviso.cpuSeconds() - before) * 1e6) / result.count)
+      return result
     },
-    bare: (run) => putSingles(bare, run, loadMs(bench)),
-    noOp: () => postTo(noOp, loadMs(bench)),
+    bare: () => runPuts(endpoint, wire, loadMs(bench), { connections }),
   })
-  const ours = median(results.ours)
-  const share = ratio(results.ours, results.noOp)
-  const floor: Aim = {
-    text: `≥ 10 × aviso 1.x (${AVISO_1_PER_SECOND * 10}/s) and > bare puts`,
-    isMet: ours >= AVISO_1_PER_SECOND * 10 && ratio(results.ours, results.bare) > 1,
-  }
-  return {
-    name: `ingest, 1 per request, ${CONNECTIONS} connections${wire.name}`,
-    runtime: 'node + etcd',
+  const shown = `${connections} connection${connections === 1 ? '' : 's'}${wireName}`
+  const common = { runtime: 'node + etcd' }
+  const notes = [`processor time of the ingest ${median(costs).toFixed(0)} µs each`, ownCost(ours)]
+  const rates = ours.map(({ perSecond }) => perSecond)
+  const limit = putsLimit(`etcd puts at ${connections}`, bare, ({ perSecond }) => perSecond)
+  const share = ratio(rates, limit.limit?.runs ?? [])
+  const perSecond: Row = {
+    ...common,
+    ...limit,
+    name: `ingest, 1 per request, ${shown}`,
     unit: '/s',
-    runs: results.ours,
-    limit: { name: `etcd puts at ${CONNECTIONS} connections`, runs: results.bare },
-    floor,
-    goal: both(atLeast(8_000, ours, '/s'), { text: '≥ 0.8 of a no-op store', isMet: share >= 0.8 }),
-    notes: [
-      `the same handler on a no-op store: ${Math.round(median(results.noOp))}/s, ratio ${share.toFixed(2)}`,
-      `processor time of the ingest ${(((aviso.cpuSeconds() - before) / stored) * 1e6).toFixed(0)} µs each`,
-    ],
+    runs: rates,
+    ...(connections === 64 && {
+      floor: atLeast(10 * AVISO_1_PER_SECOND, median(rates), '/s'),
+      goal: both(atLeast(12_000, median(rates), '/s'), atLeast(0.5, share, ' of bare puts')),
+    }),
+    notes: [...notes, ...limit.notes],
   }
+  const later = putsLimit(`etcd put at ${connections}`, bare, ({ latencyMs }) => latencyMs.p50)
+  const milliseconds = ours.map(({ latencyMs }) => latencyMs.p50)
+  const p50: Row = {
+    ...common,
+    ...later,
+    name: `the same, p50, ${shown}`,
+    unit: 'ms',
+    runs: milliseconds,
+    ...(connections === 1 && {
+      floor: atMost(2, ratio(milliseconds, later.limit?.runs ?? []), ' × the limit'),
+      goal: both(
+        atMost(0.75, median(milliseconds), ' ms'),
+        atMost(1.6, ratio(milliseconds, later.limit?.runs ?? []), ' × the limit'),
+      ),
+    }),
+    notes: [`p99 ${median(ours.map(({ latencyMs }) => latencyMs.p99)).toFixed(2)} ms`],
+  }
+  return [perSecond, p50]
 }
 
-async function putSingles(bare: BareStore, run: number, durationMs: number): Promise<number> {
-  // Each run has its own keys, because rewriting a key is other work than writing a new one.
-  const first = run * 1_000_000
-  const worker = { call: (n: number) => bare.put(first + n) }
-  return (await runClosedLoop({ workers: CONNECTIONS, durationMs, open: () => worker })).perSecond
-}
-
-async function measureBatches(bench: Bench, parties: Parties): Promise<Row> {
-  const { wire, aviso, bare, notifications } = parties
-  bench.say(`ingest${wire.name}: ${BATCH_SIZE} per request`)
-  const post = async (durationMs: number): Promise<number> => {
-    const { perSecond } = await runLoad({
-      url: aviso.url + PUBLISH_PATH,
-      body: () => notifications.batch(BATCH_SIZE),
+async function measureBatches(bench: Bench, { wireName, wire, aviso, endpoint }: Parties): Promise<Row> {
+  bench.say(`ingest${wireName}: ${BATCH_SIZE} per request`)
+  const post = (durationMs: number): Promise<PostResult> =>
+    runPost(aviso.url, durationMs, {
+      path: PUBLISH_PATH,
+      body: numberedBatch(BATCH_SIZE),
       connections: BATCH_CONNECTIONS,
-      durationMs,
     })
-    return perSecond * BATCH_SIZE
-  }
-  await post(WARM_UP_MS)
-  const results = await interleave(bench.runs, {
+  await post(warmUpMs(bench))
+  const { ours, bare } = await interleave(bench.runs, {
     ours: () => post(loadMs(bench)),
-    bare: async (run) => {
-      const worker = { call: (n: number) => bare.putMany(run * 100_000 + n, TXN_SIZE) }
-      const loop = { workers: 1, durationMs: loadMs(bench), open: () => worker }
-      return (await runClosedLoop(loop)).perSecond * TXN_SIZE
-    },
+    bare: () => runPuts(endpoint, wire, loadMs(bench), { connections: 1, perTransaction: TXN_SIZE }),
   })
+  const limitName = `etcd transactions of ${TXN_SIZE} puts, one after another`
+  const limit = putsLimit(limitName, bare, ({ perSecond }) => perSecond * TXN_SIZE)
+  const rates = ours.map(({ perSecond }) => perSecond * BATCH_SIZE)
+  const share = ratio(rates, limit.limit?.runs ?? [])
   return {
-    name: `ingest, ${BATCH_SIZE} per request, ${BATCH_CONNECTIONS} connections${wire.name}`,
+    ...limit,
+    name: `ingest, ${BATCH_SIZE} per request, ${BATCH_CONNECTIONS} connections${wireName}`,
     runtime: 'node + etcd',
     unit: 'notifications/s',
-    runs: results.ours,
-    limit: { name: `etcd transactions of ${TXN_SIZE} puts, one after another`, runs: results.bare },
-    floor: atLeast(20_000, median(results.ours), '/s'),
-    goal: { text: '≥ 0.7 of the limit', isMet: ratio(results.ours, results.bare) >= 0.7 },
-  }
-}
-
-/** Measures posts and puts in turn, so that both run under the same conditions. */
-async function measureAcknowledgement(
-  bench: Bench,
-  { wire, aviso, bare, notifications }: Parties,
-): Promise<Row> {
-  bench.say(`ingest${wire.name}: acknowledgement at low load`)
-  const pairs = bench.isQuick ? 300 : 800
-  const ours: number[] = []
-  const limits: number[] = []
-  const connection = await openConnection(aviso.url + PUBLISH_PATH)
-  for (let run = 0; run < bench.runs; run++) {
-    const posts: number[] = []
-    const puts: number[] = []
-    for (let pair = 0; pair < pairs; pair++) {
-      const start = performance.now()
-      const { status } = await connection.post(notifications.next())
-      if (status !== 200) throw new Error(`The ingest answered ${status}`)
-      const middle = performance.now()
-      await bare.put(5_000_000 + run * pairs + pair)
-      puts.push(performance.now() - middle)
-      posts.push(middle - start)
-    }
-    ours.push(median(posts))
-    limits.push(median(puts))
-  }
-  connection.close()
-  const share = ratio(ours, limits)
-  return {
-    name: `acknowledgement at low load, p50${wire.name}`,
-    runtime: 'node + etcd',
-    unit: 'ms',
-    runs: ours,
-    limit: { name: 'etcd put', runs: limits },
-    floor: atMost(2, share, ' × the limit'),
-    goal: atMost(1.2, share, ' × the limit'),
+    runs: rates,
+    floor: atLeast(20_000, median(rates), '/s'),
+    goal: both(atLeast(50_000, median(rates), '/s'), atLeast(0.6, share, ' of the limit')),
   }
 }

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
-import { createPublisher } from '#shared/publish/publisher.ts'
-import { systemClock } from '#shared/time/clock.ts'
 import { runClosedLoop } from '../../../../scripts/bench/closed_loop.ts'
 import { readMetric } from '../../../../scripts/bench/etcd_figures.ts'
-import { createNoOpStore } from '../../../../scripts/bench/no_op_store.ts'
-import { bareKeyValue, createNotifications } from '../../../../scripts/bench/notifications.ts'
+import { BARE_VALUE, bareKey } from '../../../../scripts/bench/bare_puts.ts'
+import { createNotifications } from '../../../../scripts/bench/notifications.ts'
 import { median, toPercentiles } from '../../../../scripts/bench/statistics.ts'
-import { IDENTITY, item } from '../../../contract/publisher_support.ts'
 
 describe('createNotifications()', () => {
   it('makes notifications that all have keys of their own', () => {
@@ -26,30 +22,15 @@ describe('createNotifications()', () => {
   })
 })
 
-describe('bareKeyValue()', () => {
+describe('bareKey()', () => {
   it('has the size of what a notification stores, within a tenth', () => {
     const schema = createBuiltinSchemas()
     const { data } = JSON.parse(createNotifications().next()) as {
       data: { request: Record<string, string>; location: string }
     }
     const ours = schema.require('mars').encode(data.request).stem.length + data.location.length
-    const { key, value } = bareKeyValue(0)
-    const bare = atob(key).length + atob(value).length
+    const bare = bareKey().length + 10 + BARE_VALUE.length
     assert.ok(Math.abs(bare / ours - 1) < 0.1, `${bare} bytes beside ${ours}`)
-  })
-})
-
-describe('createNoOpStore()', () => {
-  it('takes what the publisher sends', async () => {
-    const publisher = createPublisher({
-      store: createNoOpStore(),
-      clock: systemClock,
-      random: randomUUID,
-      identity: IDENTITY,
-    })
-    const results = await publisher.publish([item('e', 'a'), item('e', 'b')])
-    assert.ok(results.every(({ ok }) => ok))
-    await publisher.close()
   })
 })
 
