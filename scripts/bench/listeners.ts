@@ -20,7 +20,7 @@ export interface ListenersRequest {
   readonly isDense?: boolean
   /** Whether payloads say when they were sent. Default: false. */
   readonly hasTimes?: boolean
-  /** When a payload was sent, by what it shows after `?t=`. Default: it shows the time of {@link timedLocation}. */
+  /** When a payload was sent, by what it shows after `?t=`. Default: it shows the time, by {@link monotonicMs}. */
   readonly timeOf?: (shown: number) => number
   /** Sequence number before the first expected notification; absent: any first notification is right. */
   readonly after?: number

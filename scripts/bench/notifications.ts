@@ -24,7 +24,7 @@ export interface NotificationMaker {
 const DAYS = 9_000
 
 /** A location of the usual length that says which post of the generator it is of. */
-const NUMBERED_LOCATION = 's3://data.example.int/mars/od/20260810/00/oper/g/x.grib2?t=@@@@@@@@@@'
+export const NUMBERED_LOCATION = 's3://data.example.int/mars/od/20260810/00/oper/g/x.grib2?t=@@@@@@@@@@'
 
 /** A notification in which the generator puts numbers. Each of a load has a key and an id of its own, and so, most likely, has each load. */
 export function numberedNotification(): string {
@@ -61,12 +61,7 @@ export function location(n: number): string {
   return `s3://data.example.int/mars/od/20260810/00/oper/g/${String(n).padStart(10, '0')}.grib2`
 }
 
-/** A location that says when it was made, for listeners that measure the latency. */
-export function timedLocation(): string {
-  return `s3://data.example.int/mars/od/20260810/00/oper/g/x.grib2?t=${monotonicMs().toFixed(3)}`
-}
-
-/** The clock of {@link timedLocation}: milliseconds, the same in every process of this machine. */
+/** The clock of latencies: milliseconds, the same in every process of this machine. */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }

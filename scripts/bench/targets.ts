@@ -4,9 +4,9 @@
  * @module
  */
 
-import { runBurst, runPaced } from './http_load.ts'
+import { runBurst } from './http_load.ts'
 import { LIVE_PATH, openListeners } from './listeners.ts'
-import { createNotifications, location } from './notifications.ts'
+import { createNotifications, location, numberedNotification, NUMBERED_LOCATION } from './notifications.ts'
 import type { BenchProcess, BenchRuntime } from './processes.ts'
 import {
   PUBLISH_PATH,
@@ -22,17 +22,19 @@ export interface Target {
   readonly process: BenchProcess
   /** Address to post to. */
   readonly publishUrl: string
+  /** Path to post to. */
+  readonly publishPath: string
   /** The body of one notification. */
   one(payload?: string): string
   /** The body of several notifications. */
   many(size: number, payload?: string): string
+  /** The body of a notification that the generator numbers, new for each load. */
+  numbered(): string
 }
 
 /** Starts a target. */
 export type StartTarget = () => Promise<Target>
 
-/** Connections of a paced load: more than it needs as long as answers come within a tenth of a second. */
-const PACED_CONNECTIONS = 16
 const BURST_CONNECTIONS = 4
 /** Longest wait for a delivery. */
 const SETTLE_LIMIT_MS = 60_000
@@ -45,8 +47,10 @@ export function avisoTarget(runtime: BenchRuntime, store?: string): StartTarget 
     return {
       process,
       publishUrl: process.url + PUBLISH_PATH,
+      publishPath: PUBLISH_PATH,
       one: notifications.next,
       many: notifications.batch,
+      numbered: numberedNotification,
     }
   }
 }
@@ -58,7 +62,15 @@ export function bareTarget(options: BareOptions = {}): StartTarget {
     let count = 0
     const many = (size: number, payload?: string): string =>
       JSON.stringify(Array.from({ length: size }, () => payload ?? location(count++)))
-    return { process, publishUrl: process.url, one: (payload) => many(1, payload), many }
+    const payload = NUMBERED_LOCATION.replaceAll('@', '#')
+    return {
+      process,
+      publishUrl: process.url,
+      publishPath: '/',
+      one: (given) => many(1, given),
+      many,
+      numbered: () => many(1, payload),
+    }
   }
 }
 
@@ -80,26 +92,6 @@ async function wireBytes(start: StartTarget): Promise<number> {
     listeners.close()
     return bytes
   })
-}
-
-/**
- * Publishes at a steady rate and waits until all notifications are acknowledged.
- *
- * @returns the share of the rate that was reached: less than 1 when all connections waited for an answer
- */
-export async function publishPaced(
-  target: Target,
-  load: { readonly ratePerSecond: number; readonly requests: number; readonly payload?: () => string },
-): Promise<number> {
-  const { ratePerSecond, requests, payload } = load
-  const { perSecond } = await runPaced({
-    url: target.publishUrl,
-    body: () => target.one(payload?.()),
-    connections: PACED_CONNECTIONS,
-    ratePerSecond,
-    requests,
-  })
-  return Math.min(1, perSecond / ratePerSecond)
 }
 
 /** Publishes in batches as fast as possible. Batches of large payloads must be smaller, so that they fit into one request. */

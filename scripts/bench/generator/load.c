@@ -569,6 +569,8 @@ static uint64_t missing(const Load *load) {
 /* What a listener has had beyond what it waits for. */
 static uint64_t surplus(const Load *load) {
   uint64_t each = load->expect > 0 ? load->expect : posted(), sum = 0;
+  /* Others post to streams that wait for nothing. */
+  if (each == 0) return 0;
   for (int index = 0; load->is_listen && index < load->connections; index++)
     if (load->each[index].had > each) sum += load->each[index].had - each;
   return sum;
@@ -630,6 +632,17 @@ static int has_input_ended(void) {
   return poll(&input, 1, 0) > 0 && read(0, &byte, 1) <= 0;
 }
 
+/* Reads streams until there is a byte on standard input. @returns 0 when it has ended */
+static int await_input(void) {
+  struct pollfd both[] = {{.fd = 0, .events = POLLIN}, {.fd = poller, .events = POLLIN}};
+  for (;;) {
+    char byte;
+    poll(both, 2, -1);
+    if (both[0].revents != 0) return read(0, &byte, 1) > 0;
+    turn(0);
+  }
+}
+
 int main(int count, char **words) {
   if (count < 5) fail("load HOST PORT SECONDS LOAD...");
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(words[2]))};
@@ -660,10 +673,9 @@ int main(int count, char **words) {
     if (load->is_listen) load->sent = 0;
   }
   if (has_listeners) {
-    char byte;
     printf("{\"open\":%d}\n", load_count);
     fflush(stdout);
-    if (read(0, &byte, 1) < 0) fail("standard input cannot be read");
+    await_input();
   }
   double begun = now(), over_at = begun;
   for (int index = 0; index < load_count; index++) {
@@ -702,7 +714,6 @@ int main(int count, char **words) {
   getrusage(RUSAGE_SELF, &usage);
   printf("{\"cpuSeconds\":%.6f}\n", (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
   fflush(stdout);
-  char byte;
-  while (has_listeners && read(0, &byte, 1) > 0) continue;
+  while (has_listeners && await_input()) continue;
   return status;
 }

@@ -6,7 +6,7 @@
 
 import type { EtcdCluster } from '../../etcd/cluster.ts'
 import { etcdFigures, withEtcd } from '../etcd_figures.ts'
-import { LIVE_PATH, openListeners } from '../listeners.ts'
+import { liveStreams, runLoads } from '../generator.ts'
 import { interleave, interleaveRuntimes, type Bench, type RowGroup } from '../plan.ts'
 import type { BenchProcess, BenchRuntime } from '../processes.ts'
 import { atMost, type Aim, type Row } from '../row.ts'
@@ -18,6 +18,7 @@ const LISTENERS = 10_000
 const KIBIBYTES = 1_024
 /** In this time each listener gets a heartbeat, so that the memory for it is counted. */
 const HEARTBEATS_MS = 6_000
+const OPEN_LIMIT_MS = 60_000
 
 /** Memory of a server, in MiB. */
 interface Idle {
@@ -79,17 +80,18 @@ async function measureIdle(
   })
 }
 
+/** Runs `use` while listeners are open. */
 async function withListeners<Result>(
   { url }: BenchProcess,
   count: number,
   use: () => Promise<Result>,
 ): Promise<Result> {
-  const listeners = await openListeners({ url, path: () => LIVE_PATH, count })
-  try {
-    return await use()
-  } finally {
-    listeners.close()
-  }
+  let result: { readonly value: Result } | undefined
+  // Nothing is posted, so the streams wait for nothing.
+  const plan = { until: OPEN_LIMIT_MS, onOpen: async () => (result = { value: await use() }) }
+  await runLoads(url, plan, [liveStreams(count)])
+  if (result === undefined) throw new Error('The generator opened no stream')
+  return result.value
 }
 
 function listenerRow(runtime: BenchRuntime, ours: readonly Idle[], bare: readonly Idle[]): Row {
@@ -97,7 +99,7 @@ function listenerRow(runtime: BenchRuntime, ours: readonly Idle[], bare: readonl
   const runs = ours.map(each)
   const grown = median(ours.map(({ grownMebibytes }) => grownMebibytes))
   const kept = median(ours.map(({ keptMebibytes }) => keptMebibytes))
-  const most = runtime === 'bun' ? 5 : 15
+  const most = runtime === 'bun' ? 8 : 12
   const floor: Aim = { text: `${LISTENERS} in ≤ 300 MB`, isMet: grown <= 300 }
   return {
     name: `memory of an idle listener, ${LISTENERS} of them`,
