@@ -21,6 +21,7 @@ import { filtersGroup } from './bench/groups/filters.ts'
 import { identityGroup } from './bench/groups/identity.ts'
 import { idleGroup } from './bench/groups/idle.ts'
 import { ingestGroup } from './bench/groups/ingest.ts'
+import { peersGroup } from './bench/groups/peers.ts'
 import { pollsGroup } from './bench/groups/polls.ts'
 import { reconnectGroup } from './bench/groups/reconnect.ts'
 import { replayGroup } from './bench/groups/replay.ts'
@@ -50,6 +51,7 @@ const GROUPS: readonly RowGroup[] = [
   pollsGroup,
   backupGroup,
   startGroup,
+  peersGroup,
 ]
 
 const DEFAULT_RUNS = 3
@@ -80,7 +82,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const failures: string[] = []
   const startedAt = performance.now()
   for (const group of GROUPS) {
-    if (options.names.length > 0 && !options.names.includes(group.name)) continue
+    const isWanted =
+      options.names.length === 0 ? group.isOnRequest !== true : options.names.includes(group.name)
+    if (!isWanted) continue
     place(group.placement ?? 'apart')
     try {
       rows.push(...(await group.measure(bench)))
@@ -105,7 +109,7 @@ function parseArguments(argv: readonly string[]): BenchArguments | number {
   const names = GROUPS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`)
   const program = new Command('npm run bench --')
     .description('Measures the system beside the bare store and the bare runtime.')
-    .argument('[names...]', `groups of rows; without names: all of them`)
+    .argument('[names...]', `groups of rows; without names: all but peers`)
     .option('--quick', 'shorter loads, one run: rough figures in a few minutes', false)
     .addOption(
       new Option(

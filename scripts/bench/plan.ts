@@ -25,6 +25,8 @@ export interface RowGroup {
   readonly name: string
   /** One line for the usage text. */
   readonly summary: string
+  /** Whether it runs only when it is named. Default: false. */
+  readonly isOnRequest?: boolean
   /** Default: `apart`. */
   readonly placement?: Placement
   measure(bench: Bench): Promise<readonly Row[]>

@@ -65,6 +65,12 @@ export function place(next: Placement): void {
   if (CAN_PIN) spawnSync('taskset', ['-a', '-cp', processors, String(process.pid)])
 }
 
+/** What stands before the command of a server, so that it runs where {@link place} chose. @param isPlain Whether it may run anywhere. */
+export function pinOf(isPlain = false): readonly string[] {
+  const processors = isPlain || placement === 'together' ? BOTH_CORES : String(SERVER_CORE)
+  return CAN_PIN ? ['taskset', '-c', processors] : []
+}
+
 /** Whether figures of processes can be read, which needs Linux. */
 export const HAS_PROC = existsSync('/proc/self/stat')
 
@@ -112,8 +118,7 @@ export async function startProcess(
   argv: readonly string[],
   isPlain = false,
 ): Promise<BenchProcess> {
-  const processors = isPlain || placement === 'together' ? BOTH_CORES : String(SERVER_CORE)
-  const pin = CAN_PIN ? ['taskset', '-c', processors] : []
+  const pin = pinOf(isPlain)
   const collect = isPlain ? [] : collectArguments(runtime)
   const [command = '', ...rest] = [...pin, ...runtimeCommand(runtime), ...collect, ...argv]
   const startedAt = performance.now()
