@@ -15,9 +15,12 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { etcdVersion, findEtcd } from './etcd/binary.ts'
 import { backupGroup } from './bench/groups/backup.ts'
 import { cleanGroup } from './bench/groups/clean.ts'
+import { dayGroup } from './bench/groups/day.ts'
 import { embeddedGroup } from './bench/groups/embedded.ts'
+import { eventTypesGroup } from './bench/groups/event_types.ts'
 import { fanOutGroup } from './bench/groups/fan_out.ts'
 import { filtersGroup } from './bench/groups/filters.ts'
+import { growthGroup } from './bench/groups/growth.ts'
 import { identityGroup } from './bench/groups/identity.ts'
 import { idleGroup } from './bench/groups/idle.ts'
 import { ingestGroup } from './bench/groups/ingest.ts'
@@ -38,6 +41,9 @@ import { parseCommand, wholeNumber } from './parse_command.ts'
 const GROUPS: readonly RowGroup[] = [
   ingestGroup,
   twoIngestsGroup,
+  eventTypesGroup,
+  growthGroup,
+  dayGroup,
   fanOutGroup,
   idleGroup,
   stalledGroup,

@@ -28,9 +28,18 @@ export const NUMBERED_LOCATION = 's3://data.example.int/mars/od/20260810/00/oper
 
 /** A notification in which the generator puts numbers. Each of a load has a key and an id of its own, and so, most likely, has each load. */
 export function numberedNotification(): string {
+  return numbered('@@@@', '@@@@@')
+}
+
+/** The same, of one of 1,000 experiments after the other. */
+export function dailyNotification(): string {
+  return numbered('0@@@', '@@@@@')
+}
+
+function numbered(expver: string, step: string): string {
   const load = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0
   const date = new Date(Date.UTC(2000, 0, 1 + (load % DAYS))).toISOString().slice(0, 10).replaceAll('-', '')
-  return `{"specversion":"1.0","id":"bench-${load}-##########","source":"/bench/provider","type":"aviso","time":"2026-08-10T00:00:00.000Z","datacontenttype":"application/json","data":{"event":"${EVENT}","request":{"class":"od","date":"${date}","domain":"g","expver":"@@@@","step":"@@@@@","stream":"oper","time":"0"},"location":"${NUMBERED_LOCATION}"}}`
+  return `{"specversion":"1.0","id":"bench-${load}-##########","source":"/bench/provider","type":"aviso","time":"2026-08-10T00:00:00.000Z","datacontenttype":"application/json","data":{"event":"${EVENT}","request":{"class":"od","date":"${date}","domain":"g","expver":"${expver}","step":"${step}","stream":"oper","time":"0"},"location":"${NUMBERED_LOCATION}"}}`
 }
 
 /** A JSON batch of {@link numberedNotification}. */

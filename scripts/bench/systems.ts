@@ -11,6 +11,9 @@ import { openConnection } from './http_load.ts'
 import { LIVE_PATH } from './listeners.ts'
 import { startProcess, type BenchProcess, type BenchRuntime } from './processes.ts'
 
+/** Content of a configuration file. */
+export type Configuration = Readonly<Record<string, unknown>>
+
 /** How to start the system. */
 export interface AvisoOptions {
   readonly runtime?: BenchRuntime
@@ -18,8 +21,8 @@ export interface AvisoOptions {
   readonly store?: string
   /** Default: all services. */
   readonly services?: readonly string[]
-  /** Content of the configuration file. Default: the project's. */
-  readonly config?: object
+  /** Content of the configuration file, or what makes it beside further files in a folder. Default: the project's. */
+  readonly config?: Configuration | ((folder: string) => Promise<Configuration>)
   /** Fills the folder of the embedded store before the start. */
   readonly prepare?: (folder: string) => Promise<void>
 }
@@ -37,7 +40,8 @@ export async function startAviso(options: AvisoOptions = {}): Promise<BenchProce
     await prepare?.(folder)
     if (config === undefined) return startProcess(runtime, argv)
     const file = join(folder, 'config.json')
-    await writeFile(file, JSON.stringify(config))
+    const content = typeof config === 'function' ? await config(folder) : config
+    await writeFile(file, JSON.stringify(content))
     return startProcess(runtime, [...argv, '--config', file])
   })()
   const process = await started.catch(async (error: unknown) => {
