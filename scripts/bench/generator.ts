@@ -46,6 +46,8 @@ export interface ListenLoad {
   readonly isTimed?: boolean
   /** Numbers that each stream gets. Default: as many as were posted. */
   readonly expect?: number
+  /** The number before the first expected one. Default: any first number is right. */
+  readonly after?: number
   /** Whether numbers may be left out, because the stream is filtered. */
   readonly isSparse?: boolean
 }
@@ -68,6 +70,7 @@ export interface WireLoad {
   readonly tag?: string
   readonly timed?: string
   readonly expect?: number
+  readonly after?: number
   readonly isSparse?: boolean
 }
 

@@ -60,6 +60,7 @@ function openStreams(url: string, load: ListenLoad, posted: Posted): Promise<Lis
     path: (n) =>
       path.replace(/~{3,6}/g, (place) => String(n).padStart(place.length, '0').slice(-place.length)),
     isDense: !isSparse,
+    ...(load.after !== undefined && { after: load.after }),
     hasTimes: isTimed,
     timeOf: (number) => posted.dueAt.get(number) ?? Number.NaN,
   })

@@ -59,6 +59,7 @@ export async function writeLoad(
     tag: load.tag,
     timed: load.timed,
     expect: load.expect,
+    after: load.after,
     sparse: load.isSparse === true ? 1 : undefined,
   }
   return Object.entries(words)

@@ -12,9 +12,9 @@
  *       notifications (default: 1).
  *       Without a rate each connection sends its next request when it has the answer. With one, requests are due at R a second whether or
  *       not answers come, and the latency counts from when a request was due. It ends after SECONDS, or after Q requests.
- *   kind=listen name=N connections=C file=F tag=T [timed=U] [expect=E] [sparse=1]
+ *   kind=listen name=N connections=C file=F tag=T [timed=U] [expect=E] [after=A] [sparse=1]
  *       Sends the request in F and reads what streams back. After each T stands a decimal number, which has to be one more than the one before
- *       (sparse: only greater). After each U stands the number that a post of this process has sent: the latency counts from there. It ends
+ *       (sparse: only greater), and the first one than A, if there is one. After each U stands the number that a post of this process has sent: the latency counts from there. It ends
  *       when each connection has had E numbers (default: as many as were posted).
  *
  *   Both: [protocol=http|grpc|nats|redis|mqtt] [hello=F] [ready=HEX]
@@ -48,7 +48,7 @@
 
 enum { MAX_LOADS = 8, MAX_MARKERS = 1024, DIGITS = 10, REVISION_DIGITS = 12, READ_BYTES = 1 << 20, MAX_REST = 1 << 20, MAX_READY = 64 };
 /* Streams that are opened at the same time: fewer than the queue of a listening socket holds. */
-enum { OPEN_AT_ONCE = 200 };
+enum { OPEN_AT_ONCE = 500 };
 enum { FRAME_HEAD = 9, FRAME_DATA = 0, FRAME_HEADERS = 1, FRAME_RESET = 3, FRAME_GOAWAY = 7, END_STREAM = 1 };
 /* Longest wait for answers and deliveries after the last request. */
 static const double SETTLE_SECONDS = 60;
@@ -94,6 +94,7 @@ struct Load {
   /* What each connection sends first, and what it then waits for. */
   char *hello, ready[MAX_READY];
   size_t hello_length, ready_length;
+  int64_t after;
   int is_listen, is_sparse, is_http, is_grpc, has_revision, connections;
   double rate;
   uint64_t requests, first, expect, per, modulo;
@@ -428,7 +429,7 @@ static int receive(Connection *connection) {
 static void open_connection(Load *load, int index, const struct sockaddr_in *address) {
   Connection *connection = &load->each[index];
   int one = 1;
-  *connection = (Connection){.load = load, .last = -1};
+  *connection = (Connection){.load = load, .last = load->after};
   connection->rest = grow(NULL, 64);
   connection->rest_size = 64;
   connection->fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -486,6 +487,7 @@ static void parse_load(char *text) {
   Load *load = &loads[load_count++];
   const char *file = NULL, *hello = NULL, *protocol = "http";
   load->per = load->modulo = 1;
+  load->after = -1;
   for (char *word = strtok(text, "\n"); word != NULL; word = strtok(NULL, "\n")) {
     char *value = strchr(word, '=');
     if (value == NULL) fail("%s is no KEY=VALUE", word);
@@ -500,6 +502,7 @@ static void parse_load(char *text) {
     else if (strcmp(word, "per") == 0) load->per = strtoull(value, NULL, 10);
     else if (strcmp(word, "tag") == 0) load->tag = value;
     else if (strcmp(word, "timed") == 0) load->timed = value;
+    else if (strcmp(word, "after") == 0) load->after = strtoll(value, NULL, 10);
     else if (strcmp(word, "modulo") == 0) load->modulo = strtoull(value, NULL, 10);
     else if (strcmp(word, "sparse") == 0) load->is_sparse = atoi(value);
     else if (strcmp(word, "protocol") == 0) protocol = value;

@@ -7,7 +7,7 @@
 import { withEtcd } from '../etcd_figures.ts'
 import { openConnection, type HttpConnection } from '../http_load.ts'
 import { fillWithOldKeys, OLD_KEYS } from '../old_keys.ts'
-import { runPosts, type PostLoad } from '../generator.ts'
+import { ownCost, runPosts, type PostLoad, type PostResult } from '../generator.ts'
 import { loadMs, type Bench, type RowGroup } from '../plan.ts'
 import { pollBody, revisionIn } from '../polls.ts'
 import type { BenchProcess } from '../processes.ts'
@@ -71,12 +71,14 @@ async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise
   const firstMs = performance.now() - firstAt
   await runPosts(aviso.url, loadMs(bench), [polls])
   const rates: number[] = []
+  const polled: PostResult[] = []
   const costs: number[] = []
   for (let run = 0; run < bench.runs; run++) {
     const before = aviso.cpuSeconds()
     const [result] = await runPosts(aviso.url, loadMs(bench), [polls])
     if (result === undefined) continue
     rates.push(result.perSecond)
+    polled.push(result)
     costs.push(((aviso.cpuSeconds() - before) * 1e3) / result.count)
   }
   bench.say(`polls: publishing with and without them, ${runtime}`)
@@ -101,6 +103,7 @@ async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise
       unit: '/s',
       runs: rates,
       goal: atLeast(10_000, Math.max(...rates), '/s'),
+      notes: [ownCost(polled)],
     },
     {
       name: `the worst publish beside ${CONNECTIONS} polling connections`,

@@ -4,13 +4,13 @@
  * @module
  */
 
-import process from 'node:process'
 import type { EtcdCluster } from '../../etcd/cluster.ts'
 import { etcdFigures, withEtcd } from '../etcd_figures.ts'
-import { LIVE_PATH, openListeners } from '../listeners.ts'
+import { liveStreams, runLoads, theOnly } from '../generator.ts'
+import { LIVE_PATH } from '../listeners.ts'
 import { createNotifications } from '../notifications.ts'
 import type { Bench, RowGroup } from '../plan.ts'
-import { cpuSeconds, type BenchProcess } from '../processes.ts'
+import type { BenchProcess } from '../processes.ts'
 import { atMost, type Row } from '../row.ts'
 import { median } from '../statistics.ts'
 import { currentCursor, PUBLISH_PATH, startAviso, withProcess } from '../systems.ts'
@@ -18,8 +18,6 @@ import { publishBurst } from '../targets.ts'
 
 const LISTENERS = 5_000
 const BEHIND = 1_000
-/** Connections that are opened at the same time: as many as the queue of a listening socket holds. */
-const IN_FLIGHT = 500
 const LIMIT_MS = 90_000
 /** Most reads of the store that do not depend on the number of listeners: those of a start, and some pages. */
 const FEW_READS = 100
@@ -100,23 +98,19 @@ interface Storm {
 }
 
 async function reconnect(etcd: EtcdCluster, { server, path, after, count }: Storm): Promise<Reconnection> {
-  const { url } = server
   const before = await etcdFigures(etcd)
-  const cpuBefore = [server.cpuSeconds(), cpuSeconds(process.pid)] as const
-  const startedAt = performance.now()
-  const listeners = await openListeners({ url, path: () => path, count, after, inFlight: IN_FLIGHT })
-  try {
-    await listeners.settled(BEHIND, LIMIT_MS)
-  } finally {
-    listeners.close()
-  }
-  const seconds = (performance.now() - startedAt) / 1_000
+  const cpuBefore = server.cpuSeconds()
+  let serverSeconds = Number.NaN
+  const onSettled = (): void => void (serverSeconds = server.cpuSeconds() - cpuBefore)
+  const streams = liveStreams(count, { path, after, expect: BEHIND })
+  const { results, ownMicros } = await runLoads(server.url, { until: LIMIT_MS, onSettled }, [streams])
+  const { seconds, count: deliveries } = theOnly(results)
   const figures = await etcdFigures(etcd)
   return {
     seconds,
     reads: figures.reads - before.reads,
     watches: figures.watchesOpened - before.watchesOpened,
-    serverSeconds: server.cpuSeconds() - cpuBefore[0],
-    loadSeconds: cpuSeconds(process.pid) - cpuBefore[1],
+    serverSeconds,
+    loadSeconds: (ownMicros * deliveries) / 1e6,
   }
 }

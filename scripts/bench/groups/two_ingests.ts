@@ -5,7 +5,7 @@
  */
 
 import { withEtcd } from '../etcd_figures.ts'
-import { runPosts, type PostLoad, type PostResult } from '../generator.ts'
+import { ownCost, runPosts, type PostLoad, type PostResult } from '../generator.ts'
 import { numberedNotification } from '../notifications.ts'
 import { interleave, loadMs, type Bench, type RowGroup } from '../plan.ts'
 import { atLeast, atMost, ratio, type Row } from '../row.ts'
@@ -62,6 +62,7 @@ function measure(bench: Bench, wire: Wire, store: string): Promise<readonly Row[
           runs: two,
           limit: { name: 'one ingest', runs: one },
           goal: atLeast(0.9, ratio(two, one), ' of one'),
+          notes: [ownCost(results.two.flat())],
         },
         {
           ...common,
