@@ -5,6 +5,7 @@
  */
 
 import { hasGenerator, ownCost, runLoads, theOnly, type Load, type LoadRun } from '../generator.ts'
+import { centrifugoPeer } from '../peers/centrifugo.ts'
 import { mosquittoPeer } from '../peers/mosquitto.ts'
 import { natsPeer } from '../peers/nats.ts'
 import { nchanPeer } from '../peers/nchan.ts'
@@ -39,7 +40,7 @@ export const peersGroup: RowGroup = {
   name: 'peers',
   isOnRequest: true,
   summary:
-    'NATS, Redis, mosquitto and nchan beside Aviso: singles, 1,000 listeners, replay; † is not durable',
+    'NATS, Redis, mosquitto, nchan (and Centrifugo) beside Aviso: singles, 1,000 listeners, replay; † is not durable',
   placement: 'together',
   measure: async (bench) => {
     if (!hasGenerator())
@@ -52,6 +53,7 @@ export const peersGroup: RowGroup = {
       redisPeer,
       mosquittoPeer,
       nchanPeer,
+      centrifugoPeer,
     ]
     const missing = new Map<Peer, string>()
     const figures = new Map<Peer, Figures[]>()

@@ -53,6 +53,13 @@ export async function findPackaged(program: keyof typeof PACKAGES): Promise<Inst
   throw new Error(`The package ${name} holds no program ${program}`)
 }
 
+/** Finds a program that is too much work to install only for this. @throws {Error} When it is not in the `PATH`. */
+export async function findInstalled(name: string): Promise<Installed> {
+  const path = await findInPath(name)
+  if (path === undefined) throw new Error(`${name} is not in the PATH`)
+  return { path, environment: {} }
+}
+
 /** Finds NATS, or builds it. @throws {Error} When it cannot be had. */
 export async function findNats(): Promise<Installed> {
   const folder = join(CACHE, 'nats')
