@@ -21,8 +21,7 @@ import { ownCost, runPost, type PostResult } from '../generator.ts'
 import { EVENT, EXPERIMENTS, location, numberedNotification } from '../notifications.ts'
 import { interleave, loadMs, type Bench, type RowGroup } from '../plan.ts'
 import type { BenchProcess } from '../processes.ts'
-import { atLeast, atMost, ratio, type Limit, type Row } from '../row.ts'
-import { median } from '../statistics.ts'
+import { atLeast, ratio, type Limit, type Row } from '../row.ts'
 import { PUBLISH_PATH, startAviso, withProcess } from '../systems.ts'
 
 const CONNECTIONS = 64
@@ -30,16 +29,13 @@ const CONNECTIONS = 64
 /** The rows about the embedded store. */
 export const embeddedGroup: RowGroup = {
   name: 'embedded',
-  summary:
-    'durable single publishes to the embedded store, beside etcd on the same disk; npm start and rest alone',
+  summary: 'durable single publishes to the embedded store, beside etcd on the same disk',
   placement: 'together',
   measure: (bench) =>
     withEtcd((etcd) =>
       withProcess(startAviso({ services: ['rest'] }), (rest) =>
-        withProcess(startAviso(), (all) =>
-          withProcess(startAviso({ services: ['rest'], store: etcd.store }), (onEtcd) =>
-            measure(bench, { rest, all, onEtcd, endpoint: etcd.endpoints[0] ?? '' }),
-          ),
+        withProcess(startAviso({ services: ['rest'], store: etcd.store }), (onEtcd) =>
+          measure(bench, { rest, onEtcd, endpoint: etcd.endpoints[0] ?? '' }),
         ),
       ),
     ),
@@ -47,14 +43,12 @@ export const embeddedGroup: RowGroup = {
 
 interface Parties {
   readonly rest: BenchProcess
-  /** As `npm start` starts it, with all services. */
-  readonly all: BenchProcess
   readonly onEtcd: BenchProcess
   /** Address of etcd. */
   readonly endpoint: string
 }
 
-async function measure(bench: Bench, { rest, all, onEtcd, endpoint }: Parties): Promise<readonly Row[]> {
+async function measure(bench: Bench, { rest, onEtcd, endpoint }: Parties): Promise<readonly Row[]> {
   const postTo =
     ({ url }: BenchProcess, connections: number): (() => Promise<PostResult>) =>
     () =>
@@ -62,22 +56,17 @@ async function measure(bench: Bench, { rest, all, onEtcd, endpoint }: Parties): 
   bench.say('embedded: the store alone, and through the ingest')
   const posts = {
     rest: postTo(rest, CONNECTIONS),
-    all: postTo(all, CONNECTIONS),
     onEtcd: postTo(onEtcd, CONNECTIONS),
-    one: postTo(all, 1),
   }
   // These loads are not measured, because code is compiled when it first runs.
   for (const post of Object.values(posts)) await post()
   const results = await interleave(bench.runs, {
     publisher: () => publishAlone(loadMs(bench)),
     bare: () => runPuts(endpoint, 'http:', loadMs(bench), { connections: CONNECTIONS }),
-    bareOne: () => runPuts(endpoint, 'http:', loadMs(bench), { connections: 1 }),
     ...posts,
   })
   const rates = (runs: readonly (PostResult | undefined)[]): number[] =>
     runs.map((run) => run?.perSecond ?? Number.NaN)
-  const halves = (runs: readonly (PostResult | undefined)[]): number[] =>
-    runs.map((run) => run?.latencyMs.p50 ?? Number.NaN)
   const row = (name: string, runs: readonly number[], limit: Limit): Row => {
     const share = ratio(runs, limit.runs)
     const aims = { floor: atLeast(1, share, ' × etcd'), goal: atLeast(3, share, ' × etcd') }
@@ -100,25 +89,6 @@ async function measure(bench: Bench, { rest, all, onEtcd, endpoint }: Parties): 
         runs: rates(results.onEtcd),
       }),
       notes: [ownCost(results.rest)],
-    },
-    {
-      name: `the same, npm start as it is, ${atOnce}`,
-      runtime: 'node',
-      unit: '/s',
-      runs: rates(results.all),
-      limit: { name: puts, runs: rates(results.bare) },
-      goal: atLeast(12_000, median(rates(results.all)), '/s'),
-      notes: [
-        `p50 ${median(halves(results.all)).toFixed(2)} ms, p99 ${median(results.all.map(({ latencyMs }) => latencyMs.p99)).toFixed(1)} ms`,
-      ],
-    },
-    {
-      name: 'the same, npm start as it is, 1 connection, p50',
-      runtime: 'node',
-      unit: 'ms',
-      runs: halves(results.one),
-      limit: { name: 'etcd put, 1 connection', runs: halves(results.bareOne) },
-      goal: atMost(0.35, median(halves(results.one)), ' ms'),
     },
   ]
 }

@@ -17,6 +17,8 @@ import { median } from '../statistics.ts'
 import { PUBLISH_PATH, startAviso, withProcess } from '../systems.ts'
 
 const CONNECTIONS = [64, 1, 16, 256] as const
+/** Those of quick runs, which have to be short. */
+const QUICK_CONNECTIONS = [64, 1, 256] as const
 const BATCH_SIZE = 100
 /** Enough requests in flight for full transactions. */
 const BATCH_CONNECTIONS = 8
@@ -65,7 +67,8 @@ export const ingestGroup: RowGroup = {
 
 async function measure(bench: Bench, parties: Parties): Promise<readonly Row[]> {
   const rows: Row[] = []
-  for (const connections of CONNECTIONS) rows.push(...(await measureSingles(bench, parties, connections)))
+  for (const connections of bench.isQuick ? QUICK_CONNECTIONS : CONNECTIONS)
+    rows.push(...(await measureSingles(bench, parties, connections)))
   return [...rows, await measureBatches(bench, parties)]
 }
 
@@ -77,7 +80,10 @@ export function putsLimit(
 ): { readonly limit?: Limit; readonly notes: readonly string[] } {
   const made = puts.filter((result) => result !== undefined)
   if (made.length < puts.length) return { notes: ['no bare puts over gRPC without a compiler'] }
-  return { limit: { name, runs: made.map(figure) }, notes: [ownCost(made).replace('each', 'a put')] }
+  return {
+    limit: { name, runs: made.map(figure) },
+    notes: [ownCost(made).replace('each', 'a request of the limit')],
+  }
 }
 
 async function measureSingles(bench: Bench, parties: Parties, connections: number): Promise<readonly Row[]> {
@@ -110,7 +116,7 @@ async function measureSingles(bench: Bench, parties: Parties, connections: numbe
     runs: rates,
     ...(connections === 64 && {
       floor: atLeast(10 * AVISO_1_PER_SECOND, median(rates), '/s'),
-      goal: both(atLeast(12_000, median(rates), '/s'), atLeast(0.5, share, ' of bare puts')),
+      goal: atLeast(0.5, share, ' of bare puts'),
     }),
     notes: [...notes, ...limit.notes],
   }
@@ -119,7 +125,7 @@ async function measureSingles(bench: Bench, parties: Parties, connections: numbe
   const p50: Row = {
     ...common,
     ...later,
-    name: `the same, p50, ${shown}`,
+    name: `a single, p50, ${shown}`,
     unit: 'ms',
     runs: milliseconds,
     ...(connections === 1 && {

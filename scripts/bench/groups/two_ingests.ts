@@ -66,7 +66,7 @@ function measure(bench: Bench, wire: Wire, store: string): Promise<readonly Row[
         },
         {
           ...common,
-          name: `the same, p99${wire.name}`,
+          name: `two ingests, one event type, p99${wire.name}`,
           unit: ' ms',
           runs: twoP99,
           limit: { name: 'one ingest', runs: oneP99 },
