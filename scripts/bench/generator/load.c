@@ -635,6 +635,21 @@ static int has_input_ended(void) {
   return poll(&input, 1, 0) > 0 && read(0, &byte, 1) <= 0;
 }
 
+/* Opens the connections of a load. */
+static void open_load(Load *load, const struct sockaddr_in *address) {
+  load->started = now();
+  for (int from = 0; from < load->connections; from += OPEN_AT_ONCE) {
+    int end = from + OPEN_AT_ONCE < load->connections ? from + OPEN_AT_ONCE : load->connections;
+    for (int each = from; each < end; each++) {
+      open_connection(load, each, address);
+      if (load->is_listen) send_request(&load->each[each], 0);
+    }
+    for (int each = from; each < end; each++)
+      while (!load->each[each].has_head) turn(0.1);
+  }
+  if (load->is_listen) load->sent = 0;
+}
+
 /* Reads streams until there is a byte on standard input. @returns 0 when it has ended */
 static int await_input(void) {
   struct pollfd both[] = {{.fd = 0, .events = POLLIN}, {.fd = poller, .events = POLLIN}};
@@ -658,28 +673,20 @@ int main(int count, char **words) {
     if (!loads[index].has_revision && loads[index].first > counter) counter = loads[index].first;
   sent_first = counter;
 
+  /* Streams are open before the first request is sent, and a server need not wait for the requests of a connection meanwhile. */
   int has_listeners = 0;
-  /* Streams are open before the first request is sent. */
   for (int index = 0; index < load_count; index++) {
-    Load *load = &loads[index];
-    load->started = now();
-    has_listeners |= load->is_listen;
-    for (int from = 0; from < load->connections; from += OPEN_AT_ONCE) {
-      int end = from + OPEN_AT_ONCE < load->connections ? from + OPEN_AT_ONCE : load->connections;
-      for (int each = from; each < end; each++) {
-        open_connection(load, each, &address);
-        if (load->is_listen) send_request(&load->each[each], 0);
-      }
-      for (int each = from; each < end; each++)
-        while (!load->each[each].has_head) turn(0.1);
-    }
-    if (load->is_listen) load->sent = 0;
+    if (!loads[index].is_listen) continue;
+    has_listeners = 1;
+    open_load(&loads[index], &address);
   }
   if (has_listeners) {
     printf("{\"open\":%d}\n", load_count);
     fflush(stdout);
     await_input();
   }
+  for (int index = 0; index < load_count; index++)
+    if (!loads[index].is_listen) open_load(&loads[index], &address);
   double begun = now(), over_at = begun;
   for (int index = 0; index < load_count; index++) {
     Load *load = &loads[index];

@@ -70,6 +70,7 @@ async function measure(bench: Bench, aviso: BenchProcess, runtime: string): Prom
     runs: micros,
     goal: atMost(200, median(micros), ' µs'),
     notes: [
+      ...(runtime.includes('etcd') ? ['of Aviso alone, without that of etcd'] : []),
       `${DAY.toLocaleString('en')} a day are ${seconds.toFixed(0)} s of processor time (goal: 60)`,
       `deliveries p50 ${median(days.map(({ latencyMs }) => latencyMs.p50)).toFixed(1)} ms, p99 ${worst.toFixed(1)} ms`,
       ownCost(days),

@@ -5,6 +5,7 @@
  */
 
 import { hasGenerator, ownCost, runLoads, theOnly, type Load, type LoadRun } from '../generator.ts'
+import { avisoServerPeer } from '../peers/aviso_server.ts'
 import { centrifugoPeer } from '../peers/centrifugo.ts'
 import { mosquittoPeer } from '../peers/mosquitto.ts'
 import { natsPeer } from '../peers/nats.ts'
@@ -40,7 +41,7 @@ export const peersGroup: RowGroup = {
   name: 'peers',
   isOnRequest: true,
   summary:
-    'NATS, Redis, mosquitto, nchan (and Centrifugo) beside Aviso: singles, 1,000 listeners, replay; † is not durable',
+    'NATS, Redis, mosquitto, nchan (and Centrifugo, aviso-server) beside Aviso: singles, 1,000 listeners, replay; † is not durable',
   placement: 'together',
   measure: async (bench) => {
     if (!hasGenerator())
@@ -54,6 +55,8 @@ export const peersGroup: RowGroup = {
       mosquittoPeer,
       nchanPeer,
       centrifugoPeer,
+      avisoServerPeer(true),
+      avisoServerPeer(false),
     ]
     const missing = new Map<Peer, string>()
     const figures = new Map<Peer, Figures[]>()

@@ -10,7 +10,15 @@ import { join } from 'node:path'
 import { runLoads, TIMED_TAG, type WireLoad } from '../generator.ts'
 import { numberedNotification } from '../notifications.ts'
 import { findNats } from './install.ts'
-import { exchange, found, startServer, type Peer, type PeerServer, type Publishes } from './peer.ts'
+import {
+  exchange,
+  found,
+  startServer,
+  type Peer,
+  type PeerServer,
+  type Publishes,
+  type RunningServer,
+} from './peer.ts'
 
 const CONNECT = 'CONNECT {"verbose":false,"pedantic":false}\r\n'
 const SUBJECT = 'bench.live'
@@ -29,9 +37,10 @@ export function natsPeer(isSynced: boolean): Peer {
   }
 }
 
-async function start(isSynced: boolean): Promise<PeerServer> {
+/** Starts NATS with JetStream. */
+export async function startNats(isSynced: boolean): Promise<RunningServer> {
   const program = await found(findNats())
-  const server = await startServer({
+  return startServer({
     program,
     prepare: async (folder, port) => {
       const sync = isSynced ? ', sync_interval: always' : ''
@@ -45,6 +54,10 @@ async function start(isSynced: boolean): Promise<PeerServer> {
       return ['-c', file]
     },
   })
+}
+
+async function start(isSynced: boolean): Promise<PeerServer> {
+  const server = await startNats(isSynced)
   const { url } = server
   const config = { name: 'bench', subjects: ['bench.>'], storage: 'file', num_replicas: 1 }
   const create = publication('$JS.API.STREAM.CREATE.bench', JSON.stringify(config), '_INBOX.setup')

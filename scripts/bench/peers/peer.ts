@@ -62,6 +62,8 @@ export interface ServerPlan {
   readonly program: Installed
   /** Arguments, after whatever files it needs are written into its folder. */
   readonly prepare: (folder: string, port: number) => Promise<readonly string[]>
+  /** Further environment. */
+  readonly environment?: (folder: string) => Readonly<Record<string, string>>
 }
 
 /** A running program. */
@@ -71,14 +73,14 @@ const START_LIMIT_MS = 20_000
 const STOP_LIMIT_MS = 10_000
 
 /** Starts a program on a free port with a new folder, and waits until it takes connections. */
-export async function startServer({ program, prepare }: ServerPlan): Promise<RunningServer> {
+export async function startServer({ program, prepare, environment }: ServerPlan): Promise<RunningServer> {
   const folder = await mkdtemp(join(tmpdir(), 'aviso-bench-'))
   const port = await freePort()
   const [command = '', ...argv] = [...pinOf(), program.path, ...(await prepare(folder, port))]
   const child = spawn(command, argv, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...program.environment },
+    env: { ...process.env, ...program.environment, ...environment?.(folder) },
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
