@@ -60,7 +60,13 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['shared/store', GROUND],
   [
     'shared/store/etcd',
-    [...GROUND, 'shared/store', 'shared/runtime/fetch_like.ts', 'shared/runtime/certificate.ts'],
+    [
+      ...GROUND,
+      'shared/store',
+      'shared/runtime/fetch_like.ts',
+      'shared/runtime/http2_like.ts',
+      'shared/runtime/certificate.ts',
+    ],
   ],
   ['shared/store/embedded', [...GROUND, 'shared/store', RUNTIME_PORT]],
   [
@@ -146,7 +152,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
 const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/api': ['shared/observe/telemetry/open_telemetry.ts', 'tests/'],
   'itty-router': ['services/', 'shared/http/'],
-  etcd3: ['shared/store/etcd/grpc.ts', 'scripts/bench/', 'tests/'],
+  etcd3: ['shared/store/etcd/etcd3.ts', 'scripts/bench/', 'tests/'],
   jose: ['shared/access/identity/', 'tests/'],
   valibot: [
     'shared/config/',

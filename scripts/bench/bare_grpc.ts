@@ -5,7 +5,9 @@
  */
 
 import { Etcd3 } from 'etcd3'
-import { createEtcdStore } from '#shared/store/etcd/grpc.ts'
+import { createConnectHttp2 } from '#shared/runtime/http2.ts'
+import { createGrpcTransport } from '#shared/store/etcd/grpc_transport.ts'
+import { createStoreOver } from '#shared/store/etcd/store.ts'
 import { ADAPTER, createBareStore, openGatewayStore, type BareStore, type Wire } from './bare_store.ts'
 
 /** The two protocols of etcd: its JSON gateway and gRPC. */
@@ -15,7 +17,13 @@ export const WIRES: readonly Wire[] = [
     name: ' over gRPC',
     scheme: 'grpc:',
     open: createBareGrpc,
-    openOurs: (endpoint) => createEtcdStore({ endpoints: [endpoint.replace('http:', 'grpc:')], ...ADAPTER }),
+    openOurs: (endpoint) => {
+      const transport = createGrpcTransport({
+        connect: createConnectHttp2(process.env),
+        clock: ADAPTER.clock,
+      })
+      return createStoreOver({ endpoints: [endpoint], transport, ...ADAPTER })
+    },
   },
 ]
 

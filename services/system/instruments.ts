@@ -178,6 +178,7 @@ async function page(metrics: MetricsRegistry, request: HandlerRequest): Promise<
 
 const BACKENDS: Readonly<Record<StoreAddress['kind'], string>> = {
   embedded: 'embedded',
+  http: 'etcd',
   gateway: 'etcd',
   grpc: 'etcd-grpc',
 }

@@ -86,7 +86,7 @@ function toEtcd(etcd: MonitoringVars['etcd'], { store, storeTokenEnv }: SharedVa
     return { urls: etcd.urls, expectedMembers: etcd.expectedMembers ?? etcd.urls.length }
   const address = parseStoreAddress(store)
   if (storeTokenEnv !== undefined || address.kind === 'embedded') return undefined
-  const urls = address.kind === 'grpc' ? address.gateways : address.endpoints
+  const urls = address.endpoints
   return { urls, expectedMembers: urls.length }
 }
 

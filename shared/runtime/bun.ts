@@ -10,6 +10,7 @@ import { toReadableStream } from '#shared/bytes/byte_source.ts'
 import { isStreamed, type Answer, type Handler } from '#shared/handler.ts'
 import { bunFetch } from './plain_fetch.ts'
 import { newHostSha256 } from './host_sha256.ts'
+import { createConnectHttp2 } from './http2.ts'
 import { openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
@@ -51,6 +52,7 @@ export function createBunPlatform(): Platform {
     newSha256: newHostSha256,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary: bunFetch, watch: bunFetch },
+    connectHttp2: createConnectHttp2(process.env),
     udp: nodeUdp,
     usage: processUsage,
     random: () => crypto.randomUUID(),

@@ -9,6 +9,7 @@ import process from 'node:process'
 import { serveNode } from './node_serve.ts'
 import { plainFetch } from './plain_fetch.ts'
 import { newHostSha256 } from './host_sha256.ts'
+import { createConnectHttp2 } from './http2.ts'
 import { openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
@@ -33,6 +34,7 @@ export function createDenoPlatform(): Platform {
     newSha256: newHostSha256,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary: plainFetch, watch: plainFetch },
+    connectHttp2: createConnectHttp2(process.env),
     udp: nodeUdp,
     usage: processUsage,
     random: () => crypto.randomUUID(),

@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { newHostSha256 } from './host_sha256.ts'
+import { createConnectHttp2 } from './http2.ts'
 import { openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
@@ -28,6 +29,7 @@ export function createNodePlatform(): Platform {
     newSha256: newHostSha256,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary, watch },
+    connectHttp2: createConnectHttp2(process.env),
     udp: nodeUdp,
     usage: processUsage,
     random: randomUUID,

@@ -7,6 +7,7 @@
 import type { NewSha256 } from '#shared/bytes/sha256.ts'
 import type { Handler } from '#shared/handler.ts'
 import type { FetchLike } from './fetch_like.ts'
+import type { ConnectHttp2 } from './http2_like.ts'
 
 /** A listening server. */
 export interface RunningServer {
@@ -151,6 +152,8 @@ export interface Platform {
   readonly readText: (path: string) => Promise<string>
   /** `fetch` for calls to the store: `unary` for short calls, `watch` for answers that may last and be silent for hours. */
   readonly storeFetch: { readonly unary: FetchLike; readonly watch: FetchLike }
+  /** For gRPC. Absent on workerd. */
+  readonly connectHttp2?: ConnectHttp2
   /** Absent on workerd, which has no outgoing UDP. */
   readonly udp?: UdpPower
   /** Absent where the runtime does not tell. */

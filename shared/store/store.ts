@@ -3,7 +3,7 @@
  *
  * Flow: ingest → **store** → hub → listener
  *
- * Adapters: `embedded/store.ts` (SQLite, in a file or in memory), `etcd/gateway.ts` (etcd JSON gateway), `etcd/grpc.ts`.
+ * Adapters: `embedded/store.ts` (SQLite, in a file or in memory), `etcd/store.ts` (etcd, over one of three transports).
  * All of them pass `tests/contract/store.contract.ts`.
  *
  * @module

@@ -12,7 +12,7 @@ import type { KeyValue, RangeRequest, Store } from '#shared/store/store.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { commit, createKeyspace, deleteOperation, putOperation, startWatch } from './store_support.ts'
 import { within } from '../support/waiting.ts'
-import { openGatewayStore, openGrpcStore } from '../support/etcd_stores.ts'
+import { openEtcd3Store, openGatewayStore, openGrpcStore } from '../support/etcd_stores.ts'
 
 /** All byte values, an empty value, text, and more than one message of gRPC's default size. */
 const VALUES = [
@@ -27,20 +27,22 @@ describe('etcd3 as an oracle', { skip: await etcdMissing() }, () => {
   let oracle: Etcd3
   let gateway: Store
   let grpc: Store
+  let etcd3: Store
   before(async () => {
     etcd = await startTestEtcd()
     gateway = await openGatewayStore(etcd.endpoints)
     grpc = await openGrpcStore(etcd.endpoints)
+    etcd3 = await openEtcd3Store(etcd.endpoints)
     oracle = new Etcd3({ hosts: [...etcd.endpoints], grpcOptions: { 'grpc.max_receive_message_length': -1 } })
   })
   after(async () => {
     oracle.close()
-    await Promise.all([gateway.close(), grpc.close()])
+    await Promise.all([gateway.close(), grpc.close(), etcd3.close()])
     await etcd.close()
   })
 
   it('reads what the adapters write', async () => {
-    for (const [name, store] of Object.entries({ gateway, grpc })) {
+    for (const [name, store] of Object.entries({ gateway, grpc, etcd3 })) {
       const space = createKeyspace(`/oracle-${name}/`)
       const lease = await store.grantLease(600)
       for (const [index, value] of VALUES.entries())
@@ -58,7 +60,7 @@ describe('etcd3 as an oracle', { skip: await etcdMissing() }, () => {
 
   it('writes what the adapters read and watch, and both see the same', async () => {
     const space = createKeyspace('/oracle-theirs/')
-    const watches = [await startWatch(gateway, space), await startWatch(grpc, space)]
+    const watches = await Promise.all([gateway, grpc, etcd3].map((store) => startWatch(store, space)))
     for (const [index, value] of VALUES.entries())
       await oracle.put(`${space.prefix}${index}`).value(Buffer.from(value))
     await oracle
@@ -66,8 +68,8 @@ describe('etcd3 as an oracle', { skip: await etcdMissing() }, () => {
       .then(oracle.put(`${space.prefix}x`).value('1'), oracle.put(`${space.prefix}y`).value('2'))
       .commit()
     await oracle.delete().key(`${space.prefix}0`)
-    const [left, right] = await Promise.all(watches.map((watch) => watch.take(VALUES.length + 2)))
-    assert.deepEqual(left, right)
+    const [left, ...others] = await Promise.all(watches.map((watch) => watch.take(VALUES.length + 2)))
+    for (const other of others) assert.deepEqual(left, other)
     assert.deepEqual(left?.at(-2)?.events, ['+x=1', '+y=2'])
     assert.deepEqual(left?.at(-1)?.events, ['-0'])
     await Promise.all(watches.map((watch) => watch.stop()))
@@ -80,11 +82,11 @@ describe('etcd3 as an oracle', { skip: await etcdMissing() }, () => {
       { countOnly: true },
       { minModRevision: revision - 1n },
     ]
-    for (const request of requests)
-      assert.deepEqual(
-        await gateway.range({ ...space.all, ...request }),
-        await grpc.range({ ...space.all, ...request }),
-      )
+    for (const request of requests) {
+      const read = (store: Store): Promise<unknown> => store.range({ ...space.all, ...request })
+      assert.deepEqual(await read(grpc), await read(etcd3))
+      assert.deepEqual(await read(grpc), await read(gateway))
+    }
     const theirs = (await oracle.getAll().prefix(space.prefix).exec()).kvs
     const ours = (await grpc.range(space.all)).kvs
     assert.deepEqual(

@@ -208,7 +208,7 @@ function* unpack(
 }
 
 /** Reads the fields of one message. It is a class, because one is made for every event. */
-class Reader {
+export class Reader {
   readonly #bytes: Uint8Array
   readonly #end: number
   #position: number

@@ -17,7 +17,7 @@ export function backupOf(store: Store & Partial<StoreBackup>): StoreBackup | und
 }
 
 /**
- * Finds the power to copy a store. Etcd serves its JSON gateway beside gRPC, so a store of a `grpc:` address is copied through it, too.
+ * Finds the power to copy a store. Etcd serves its JSON gateway beside gRPC, and is always copied through it.
  *
  * @param address As `openStore()` takes it, and checked there.
  * @param store What `openStore()` opened.
@@ -44,7 +44,7 @@ export async function openBackup(
     )
   const { createGatewayBackup } = await import('../etcd/backup.ts')
   const backup = createGatewayBackup({
-    endpoints: parsed.kind === 'grpc' ? parsed.gateways : parsed.endpoints,
+    endpoints: parsed.endpoints,
     fetch: storeFetch.unary,
     watchFetch: storeFetch.watch,
     clock,

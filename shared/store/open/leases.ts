@@ -26,8 +26,7 @@ export async function etcdLeases(
   { platform, clock, logger, auth }: OpenStoreParts,
 ): Promise<LeaseSeconds> {
   const parsed = parseStoreAddress(address)
-  const endpoints =
-    parsed.kind === 'grpc' ? parsed.gateways : parsed.kind === 'gateway' ? parsed.endpoints : []
+  const endpoints = parsed.kind === 'embedded' ? [] : parsed.endpoints
   const { createGatewayLeases } = await import('../etcd/leases.ts')
   const { unary, watch } = platform.storeFetch
   return createGatewayLeases({

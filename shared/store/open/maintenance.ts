@@ -9,7 +9,7 @@ import { parseStoreAddress } from './address.ts'
 import type { OpenStoreParts } from './open.ts'
 
 /**
- * Opens the maintenance of a store. Etcd serves its JSON gateway beside gRPC, so a `grpc:` address is maintained through it, too.
+ * Opens the maintenance of a store. Etcd serves its JSON gateway beside gRPC, and is always maintained through it.
  *
  * @param address As `openStore()` takes it, and checked there.
  * @returns `undefined` for the embedded store, which gives room back by itself when it is compacted, and for another Aviso, which has its
@@ -29,7 +29,7 @@ export async function openMaintenance(
   if (bearer !== undefined || parsed.kind === 'embedded') return undefined
   const { createGatewayMaintenance } = await import('../etcd/maintenance.ts')
   return createGatewayMaintenance({
-    endpoints: parsed.kind === 'grpc' ? parsed.gateways : parsed.endpoints,
+    endpoints: parsed.endpoints,
     fetch: platform.storeFetch.unary,
     clock,
     random: platform.random,

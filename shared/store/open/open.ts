@@ -10,10 +10,9 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { GatewayAuth } from '../etcd/login.ts'
 import type { Secret } from '#shared/secret.ts'
-import type { EtcdStoreParts } from '../etcd/store.ts'
 import type { StoreBackup } from '../maintenance.ts'
 import type { Store } from '../store.ts'
-import { parseStoreAddress } from './address.ts'
+import { parseStoreAddress, type StoreAddress } from './address.ts'
 
 /** What the adapters are made with. */
 export interface OpenStoreParts {
@@ -42,13 +41,12 @@ export async function openStore(
 ): Promise<Store & Partial<StoreBackup>> {
   const { clock, logger, platform, bearer, acceptLoss = false } = parts
   const parsed = parseStoreAddress(address)
-  if (bearer !== undefined && parsed.kind !== 'gateway') {
+  if (bearer !== undefined && parsed.kind !== 'http') {
     throw new AvisoError(
       'ERR_CONFIG',
       'vars.storeTokenEnv is for a store that is another Aviso: give its address as http://host:8080, or leave the token out',
     )
   }
-  const auth = parts.auth === undefined ? {} : { auth: parts.auth }
   switch (parsed.kind) {
     case 'embedded': {
       const { openEmbeddedStore } = await import('../embedded/store.ts')
@@ -62,36 +60,37 @@ export async function openStore(
       })
       return openEmbeddedStore(database, { clock, logger, ...(acceptLoss && { acceptLoss: platform }) })
     }
-    case 'gateway': {
-      const { endpoints } = parsed
-      const { unary: fetch, watch: watchFetch } = platform.storeFetch
-      const gateway = { endpoints, fetch, watchFetch, clock, random: platform.random, logger }
-      if (bearer !== undefined) {
-        return (await import('../etcd/relayed_store.ts')).createRelayedStore({ ...gateway, bearer })
-      }
-      return (await import('../etcd/gateway.ts')).createGatewayStore({ ...gateway, ...auth })
-    }
-    case 'grpc': {
-      const { endpoints } = parsed
-      const { createEtcdStore } = await loadGrpc()
-      return createEtcdStore({ endpoints, clock, random: platform.random, logger, ...auth })
-    }
+    default:
+      return openEtcd(parsed, parts)
   }
 }
 
-/** What is used of `etcd/grpc.ts`. */
-interface GrpcModule {
-  createEtcdStore(parts: Omit<EtcdStoreParts, 'transport'>): Store
-}
-
-/** @throws {AvisoError} `ERR_CONFIG` where gRPC cannot be loaded. */
-async function loadGrpc(): Promise<GrpcModule> {
-  // Not written where it is imported: a bundle for workerd must not hold it, nor its types bring those of Node.
-  const path = '../etcd/grpc.ts'
-  try {
-    return (await import(path)) as GrpcModule
-  } catch (cause) {
+/** Opens a store that is reached over the network. */
+async function openEtcd(
+  { kind, endpoints }: Exclude<StoreAddress, { readonly kind: 'embedded' }>,
+  { clock, logger, platform, auth, bearer }: OpenStoreParts,
+): Promise<Store> {
+  const { unary: fetch, watch: watchFetch } = platform.storeFetch
+  const { connectHttp2: connect, random } = platform
+  const common = { endpoints, clock, random, logger, ...(auth !== undefined && { auth }) }
+  if (bearer !== undefined) {
+    const { createRelayedStore } = await import('../etcd/relayed_store.ts')
+    return createRelayedStore({ endpoints, fetch, watchFetch, clock, random, logger, bearer })
+  }
+  if (kind === 'gateway' || (kind === 'http' && connect === undefined)) {
+    const { createGatewayStore } = await import('../etcd/gateway.ts')
+    return createGatewayStore({ ...common, fetch, watchFetch })
+  }
+  if (connect === undefined) {
     const message = 'gRPC cannot be used here: give the address of the store as http://host:2379'
-    throw new AvisoError('ERR_CONFIG', message, { cause })
+    throw new AvisoError('ERR_CONFIG', message)
   }
+  const { createGrpcTransport } = await import('../etcd/grpc_transport.ts')
+  const { createStoreOver } = await import('../etcd/store.ts')
+  const grpc = createGrpcTransport({ connect, clock })
+  if (kind === 'grpc') return createStoreOver({ ...common, transport: grpc })
+  const { createHttpTransport } = await import('../etcd/http.ts')
+  const { createChosenTransport } = await import('../etcd/chosen_transport.ts')
+  const gateway = createHttpTransport({ fetch, watchFetch, clock })
+  return createStoreOver({ ...common, transport: createChosenTransport({ grpc, gateway, clock, logger }) })
 }

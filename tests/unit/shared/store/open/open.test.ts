@@ -28,13 +28,25 @@ describe('openStore()', () => {
   })
 
   it('refuses a token where the store cannot be another Aviso', async () => {
-    for (const address of ['embedded:', 'embedded:memory', 'grpc://a:2379']) {
+    for (const address of ['embedded:', 'embedded:memory', 'grpc://a:2379', 'gateway://a:2379']) {
       await assert.rejects(openStore(address, withToken), { code: 'ERR_CONFIG', message: /storeTokenEnv/ })
     }
   })
 
-  it('loads gRPC where it is asked for', async () => {
-    const store = await openStore('grpc://127.0.0.1:1', parts)
+  it('opens etcd without asking it, whatever the way', async () => {
+    for (const scheme of ['http', 'grpc', 'gateway']) {
+      const store = await openStore(`${scheme}://127.0.0.1:1`, parts)
+      await store.close()
+    }
+  })
+
+  it('refuses gRPC where there is no HTTP/2, and takes the gateway for http:', async () => {
+    const { connectHttp2, ...rest } = platform
+    assert.ok(connectHttp2 !== undefined)
+    await assert.rejects(openStore('grpc://127.0.0.1:1', { ...parts, platform: rest }), {
+      code: 'ERR_CONFIG',
+    })
+    const store = await openStore('http://127.0.0.1:1', { ...parts, platform: rest })
     await store.close()
   })
 
