@@ -53,7 +53,7 @@ interface PhaseReport {
 
 /** @returns the number of violations */
 async function runSound({ seconds, rounds, grpc, losses }: FaultsOptions, seed: number): Promise<number> {
-  const adapter = grpc ? 'grpc' : 'http'
+  const adapter = grpc ? 'grpc' : 'gateway'
   const phases: Phase[] = []
   for (let done = 0; done < seconds; done += SECONDS_PER_RUN) {
     const ms = Math.min(SECONDS_PER_RUN, seconds - done) * 1_000

@@ -12,7 +12,7 @@ import { ADAPTER, createBareStore, openGatewayStore, type BareStore, type Wire }
 
 /** The two protocols of etcd: its JSON gateway and gRPC. */
 export const WIRES: readonly Wire[] = [
-  { name: '', scheme: 'http:', open: createBareStore, openOurs: openGatewayStore },
+  { name: '', scheme: 'gateway:', open: createBareStore, openOurs: openGatewayStore },
   {
     name: ' over gRPC',
     scheme: 'grpc:',

@@ -25,7 +25,7 @@ export interface Wire {
   /** Text that the names of its rows end with. */
   readonly name: string
   /** Scheme of the store's address. */
-  readonly scheme: 'http:' | 'grpc:'
+  readonly scheme: 'gateway:' | 'grpc:'
   readonly open: (endpoint: string) => BareStore
   /** Opens our adapter, without the rest of our code. */
   readonly openOurs: (endpoint: string) => Store

@@ -137,8 +137,13 @@ function begin(
     isLeft = true
     receiver.onEnd(faultOf(stream, { failure, isUntouched: !isAnswered && isUntouched(stream, lastTaken()) }))
   })
-  if (staysOpen) stream.write(body)
-  else stream.end(body)
+  if (staysOpen) {
+    stream.write(body)
+    // A stream is closed only when both sides have ended it.
+    stream.on('end', () => void stream.end())
+  } else {
+    stream.end(body)
+  }
   return {
     write: (bytes) => void stream.write(bytes),
     pause: () => void stream.pause(),

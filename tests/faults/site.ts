@@ -41,10 +41,10 @@ export interface Site {
 const AUTH_VARS = { heartbeatSeconds: 1, streamMaxAgeSeconds: 20, stallSeconds: 3, ringMebibytes: 1 }
 
 /** How services reach the store: etcd's JSON gateway, or gRPC. */
-export type Adapter = 'http' | 'grpc'
+export type Adapter = 'gateway' | 'grpc'
 
 /** Starts it. */
-export async function startSite(dice: Dice, adapter: Adapter = 'http'): Promise<Site> {
+export async function startSite(dice: Dice, adapter: Adapter = 'gateway'): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'aviso-site-'))
   const closers: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })]
   const close = async (): Promise<void> => {

@@ -19,7 +19,7 @@ const PAYLOAD_BYTES = 100_000
 const MOST_PUBLISHES = 200
 
 describe('the system on an etcd without room', { skip: await etcdMissing() }, () => {
-  for (const adapter of ['http', 'grpc']) {
+  for (const adapter of ['gateway', 'grpc']) {
     it(`refuses to publish and serves listeners, over ${adapter}`, { timeout: 120_000 }, async () => {
       const etcd = await startTestEtcd({ flags: [`--quota-backend-bytes=${QUOTA_BYTES}`] })
       const [endpoint = ''] = etcd.endpoints

@@ -29,12 +29,14 @@ describe(
     })
     after(() => etcd.close())
 
-    for (const runtime of RUNTIMES) {
-      it(`still delivers on ${runtime}`, { timeout: LIMIT_MS }, async () => {
-        const server = await startServer({ runtime, arguments: ['--store', etcd.store] })
+    const cases = RUNTIMES.flatMap((runtime) => ['gateway:', 'http:'].map((scheme) => ({ runtime, scheme })))
+    for (const [index, { runtime, scheme }] of cases.entries()) {
+      it(`still delivers on ${runtime}, over ${scheme}`, { timeout: LIMIT_MS }, async () => {
+        const store = etcd.store.replaceAll('http:', scheme)
+        const server = await startServer({ runtime, arguments: ['--store', store] })
         try {
           await eventually('ready', async () => (await fetch(`${server.url}/ready`)).status === 200)
-          const step = String(RUNTIMES.indexOf(runtime))
+          const step = String(index)
           const query = new URLSearchParams({ event: 'mars', step })
           const stream = readEvents(await fetch(`${server.url}/api/v1/watch?${query}`))
           await stream.next()
