@@ -36,7 +36,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const config = await resolveConfig(options, readText)
   refuseOpenAddress(config)
   if (parseStoreAddress(config.vars.store).kind === 'grpc') {
-    throw new AvisoError('ERR_CONFIG', 'workerd has no gRPC: give etcd as http://host:2379, its JSON gateway')
+    throw new AvisoError(
+      'ERR_CONFIG',
+      'workerd has no gRPC: give etcd as http://host:2379, and its JSON gateway is used',
+    )
   }
   const secrets = await readSecrets(config, options.services, readText)
   const port = config.dev.port === 0 ? await freePort(config.dev.host) : config.dev.port

@@ -77,7 +77,7 @@ export function addAdminCommands(
   withServices(command('migrate', 'copy a store with its history into an empty one, while no service runs'))
     .requiredOption(
       '--from <url>',
-      'the store to copy: embedded: | http://host:2379[,…] | grpc://host:2379[,…]',
+      'the store to copy: embedded: | http://host:2379[,…] | grpc://… | gateway://…',
     )
     .requiredOption('--to <url>', 'the empty store')
     .option('--data <folder>', 'folder of the embedded one of both (default: as the services have it)')

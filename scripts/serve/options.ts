@@ -39,7 +39,7 @@ export function createServeProgram(runtime: string): Command {
     .argument('[services...]', SERVICE_NAMES.join(' | '))
     .option('--env <name>', 'overlay env.<name> of the configuration file')
     .option('--config <file>', 'configuration file', DEFAULT_CONFIG_FILE)
-    .option('--store <url>', 'embedded: | embedded:memory | http://host:2379[,…] | grpc://host:2379[,…]')
+    .option('--store <url>', 'embedded: | embedded:memory | http://host:2379[,…] | grpc://… | gateway://…')
     .option('--host <host>', `address to listen on (default: ${DEV_DEFAULTS.host})`)
     .addOption(
       new Option(

@@ -41,8 +41,6 @@ export async function bundleForWorkerd(outfile: string): Promise<void> {
     target: 'es2024',
     mainFields: ['module', 'main'],
     conditions: ['workerd', 'worker', 'import'],
-    // The gRPC adapter needs Node's HTTP/2; openStore() loads it only for a grpc: address, which the launcher refuses here.
-    external: ['etcd3'],
     logLevel: 'error',
   })
 }

@@ -54,7 +54,7 @@ const shared = v.pipe(
       v.pipe(
         v.string(),
         v.description(
-          'Store address: embedded:, embedded:memory, http://a:2379,http://b:2379 or grpc://a:2379 for etcd; http://host:8080 for another Aviso',
+          'Store address: embedded:, embedded:memory, http://a:2379,http://b:2379 for etcd (by gRPC where it answers that; grpc:// or gateway:// for one way alone); http://host:8080 for another Aviso',
         ),
       ),
       'embedded:',

@@ -137,7 +137,7 @@ export interface CallOptions {
 }
 
 export interface StoreStatus {
-  /** e.g. `etcd 3.5.30`, `embedded`. */
+  /** e.g. `etcd 3.5.30 over gRPC`, `embedded`. */
   readonly version: string
   readonly revision: Revision
   /** Bytes on disk and bytes in use; 0 where there is no file. */

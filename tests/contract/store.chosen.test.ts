@@ -62,19 +62,21 @@ describe('a store of an http: address', { skip: await etcdMissing() }, () => {
 
   it('is reached over gRPC where etcd answers, and over the gateway soon where it does not', async () => {
     const ways = [
-      [etcd.store, /over gRPC/],
-      [behind, /over the JSON gateway/],
-      [behind.replace('http:', 'gateway:'), /^$/],
-      [etcd.store.replace('http:', 'grpc:'), /^$/],
+      [etcd.store, /over gRPC/, /^etcd \d.* over gRPC$/],
+      [behind, /over the JSON gateway/, /over JSON gateway$/],
+      [behind.replace('http:', 'gateway:'), /^$/, /over JSON gateway$/],
+      [etcd.store.replace('http:', 'gateway:'), /^$/, /over JSON gateway$/],
+      [etcd.store.replace('http:', 'grpc:'), /^$/, /over gRPC$/],
     ] as const
-    for (const [address, said] of ways) {
+    for (const [address, said, way] of ways) {
       const lines: string[] = []
       const store = await open(address, lines)
       const beganAt = performance.now()
       await put(store, createKeyspace(`/chosen-${randomUUID()}/`).key('a'))
       const tookMs = performance.now() - beganAt
-      await store.status()
+      const { version } = await store.status()
       await store.close()
+      assert.match(version, way)
       assert.match(lines.join('\n'), said)
       assert.ok(lines.length <= 1, lines.join('\n'))
       assert.ok(tookMs < FALLBACK_MS, `${address} took ${tookMs} ms`)

@@ -88,6 +88,9 @@ export function createChosenTransport({ grpc, gateway, clock, logger }: ChoicePa
       keep(endpoint, 'gateway', finding === 'unsure' ? clock.monotonic() + UNSURE_MS : Infinity)
   }
   return {
+    get way() {
+      return (said === 'gateway' ? gateway : grpc).way
+    },
     encodeBytes: (bytes) => bytes,
     get beginsCut() {
       return (said === 'gateway' ? gateway : grpc).beginsCut

@@ -1,5 +1,6 @@
 /**
- * The store port over etcd's gRPC, through npm etcd3: opt-in, for Node, Deno and Bun. Cheaper for etcd and for us than its JSON gateway.
+ * The store port over etcd's gRPC, through npm etcd3, for Node, Deno and Bun. No address of a store leads here: tests compare our own gRPC
+ * (`grpc_transport.ts`) with it.
  *
  * Of etcd3 only the messages and the connections are used. Its retries repeat writes whose outcome is unknown, its circuit breaker refuses
  * calls after a large answer, and its watches resume behind the header's revision, which loses events (measured: 5,016 of 6,016). So
@@ -154,6 +155,7 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
     silent.close()
   }
   return {
+    way: 'gRPC of etcd3',
     encodeBytes: (bytes) => bytes,
     beginsCut: false,
     ask: async ({ endpoint, path, message, token, limitMs, signals }) => {

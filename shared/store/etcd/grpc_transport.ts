@@ -48,6 +48,7 @@ const UNKNOWN = 2
 export function createGrpcTransport(parts: ConnectionsParts): Transport {
   const connections = createConnections(parts)
   return {
+    way: 'gRPC',
     encodeBytes: (bytes) => bytes,
     beginsCut: false,
     ask: (exchange) => ask(connections, parts.clock, exchange),

@@ -48,6 +48,7 @@ export interface HttpTransportParts {
 /** The transport of the gateway adapter. */
 export function createHttpTransport({ fetch, watchFetch, clock }: HttpTransportParts): Transport {
   return {
+    way: 'JSON gateway',
     encodeBytes: encodeBase64,
     // The gateway turns a whole message into JSON first, at 15 µs an event: 1.5 s for 100,000.
     beginsCut: true,

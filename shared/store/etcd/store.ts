@@ -1,5 +1,5 @@
 /**
- * The store port over etcd, for both ways of carrying messages (JSON gateway and gRPC).
+ * The store port over etcd, for all ways of carrying messages (JSON gateway and gRPC).
  *
  * Flow: ingest → **store** → hub → listener
  *
@@ -126,7 +126,7 @@ export function createStoreOver(parts: EtcdStoreParts): Store {
       ])
       const { version } = status
       return {
-        version: `etcd ${typeof version === 'string' ? version : 'of unknown version'}`,
+        version: `etcd ${typeof version === 'string' ? version : 'of unknown version'} over ${transport.way}`,
         revision,
         sizeBytes: Number(decodeInteger(status['dbSize'])),
         sizeInUseBytes: Number(decodeInteger(status['dbSizeInUse'])),

@@ -1,5 +1,6 @@
 /**
- * How messages reach a member of etcd: over its JSON gateway (`http.ts`), or over gRPC (`grpc.ts`).
+ * How messages reach a member of etcd: over its JSON gateway (`http.ts`) or over gRPC (`grpc_transport.ts`, and npm etcd3
+ * in `etcd3.ts`). `chosen_transport.ts` finds out which of them a member speaks.
  *
  * Flow: ingest → store → **transport** → etcd
  *
@@ -55,6 +56,8 @@ export interface MessageStream {
 
 /** Carries messages. Every request requires a leader, so that a member without one refuses instead of staying silent. */
 export interface Transport {
+  /** The way that was last used, e.g. `gRPC`. */
+  readonly way: string
   /** Encodes bytes for a message. Answers may hold base64 or bytes. */
   readonly encodeBytes: (bytes: Uint8Array) => unknown
   /** Whether a watch begins cut, because nothing of a message comes before all of it is ready. */

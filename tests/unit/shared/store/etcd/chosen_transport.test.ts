@@ -16,6 +16,7 @@ const ENDPOINT = 'http://a:1'
 
 /** A way that answers as the test says, and remembers what it was asked. */
 class FakeWay implements Transport {
+  readonly way = 'fake'
   answer: Outcome<WireObject>
   readonly asked: (readonly [path: string, message: object])[] = []
   readonly encodeBytes: Transport['encodeBytes']
