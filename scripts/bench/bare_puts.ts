@@ -8,7 +8,7 @@ import { hasGenerator, runPost, type PostResult, type WireLoad } from './generat
 import { location } from './notifications.ts'
 
 /** How the puts go to etcd. */
-export type PutWire = 'http:' | 'grpc:'
+export type PutWire = 'gateway:' | 'grpc:'
 
 /** Puts, each of the size of a notification in the store. */
 export interface Puts {

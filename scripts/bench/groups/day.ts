@@ -45,7 +45,7 @@ export const dayGroup: RowGroup = {
     }
     const [, grpc] = WIRES
     const onEtcd = await withEtcd(({ store }) =>
-      withProcess(startAviso({ store: store.replace('http:', grpc?.scheme ?? 'http:') }), (aviso) =>
+      withProcess(startAviso({ store: store.replace('http:', grpc?.scheme ?? 'gateway:') }), (aviso) =>
         measure(bench, aviso, `node + etcd${grpc?.name ?? ''}`),
       ),
     )

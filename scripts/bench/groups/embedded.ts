@@ -62,7 +62,7 @@ async function measure(bench: Bench, { rest, onEtcd, endpoint }: Parties): Promi
   for (const post of Object.values(posts)) await post()
   const results = await interleave(bench.runs, {
     publisher: () => publishAlone(loadMs(bench)),
-    bare: () => runPuts(endpoint, 'http:', loadMs(bench), { connections: CONNECTIONS }),
+    bare: () => runPuts(endpoint, 'gateway:', loadMs(bench), { connections: CONNECTIONS }),
     ...posts,
   })
   const rates = (runs: readonly (PostResult | undefined)[]): number[] =>

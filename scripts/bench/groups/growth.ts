@@ -34,7 +34,7 @@ export const growthGroup: RowGroup = {
     const embedded = await withProcess(startAviso(), (aviso) => measure(bench, aviso, 'node'))
     const [, grpc] = WIRES
     const onEtcd = await withEtcd(({ store }) =>
-      withProcess(startAviso({ store: store.replace('http:', grpc?.scheme ?? 'http:') }), (aviso) =>
+      withProcess(startAviso({ store: store.replace('http:', grpc?.scheme ?? 'gateway:') }), (aviso) =>
         measure(bench, aviso, `node + etcd${grpc?.name ?? ''}`),
       ),
     )

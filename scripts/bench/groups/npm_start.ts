@@ -49,7 +49,7 @@ export const npmStartGroup: RowGroup = {
   },
 }
 
-const GRPC = WIRES[1] ?? { name: '', scheme: 'http:' as const }
+const GRPC = WIRES[1] ?? { name: '', scheme: 'gateway:' as const }
 
 interface Subject {
   readonly aviso: BenchProcess

@@ -13,7 +13,7 @@ describe('runPuts()', () => {
   it('stores a key of its own with every put, over both wires, alone and in transactions', async () => {
     await withEtcd(async ({ endpoints: [endpoint = ''] }) => {
       let expected = 0
-      for (const wire of ['http:', 'grpc:'] as const) {
+      for (const wire of ['gateway:', 'grpc:'] as const) {
         for (const puts of [{ connections: 3 }, { connections: 2, perTransaction: 128 }]) {
           const result = await runPuts(endpoint, wire, 100, puts)
           // Without a compiler there are no puts over gRPC.
