@@ -8,8 +8,9 @@ import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system/system.ts'
 import { readStoreCredentials } from '#services/system/store_credentials.ts'
-import { DEV_DEFAULTS, type Config, type ServiceName } from '#services/system/settings.ts'
+import { DEV_DEFAULTS, type Config } from '#services/system/settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import type { Handler } from '#shared/handler.ts'
 import { createSecretReader, type ReadSecret } from '#shared/secret.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
@@ -17,20 +18,17 @@ import type { Platform, RunningServer } from '#shared/runtime/runtime.ts'
 import { openStore } from '#shared/store/open/open.ts'
 import { openBackup } from '#shared/store/open/backup.ts'
 import { openMaintenance } from '#shared/store/open/maintenance.ts'
+import { toAvisoError } from '#shared/http/respond.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createLogger, type Logger } from '#shared/logger.ts'
 import { isTracingRegistered, type Tracer } from '#shared/observe/telemetry/tracing.ts'
 import { isMain } from './is_main.ts'
 import { openAuditSink } from './serve/audit_sink.ts'
-import {
-  parseServeArguments,
-  readSchemaFiles,
-  refuseOpenAddress,
-  resolveConfig,
-  type ServeOptions,
-} from './serve/options.ts'
-import { checkSchedules, startSchedules } from './serve/schedules.ts'
-import { createSecretFiles, type SecretFiles } from './serve/secret_files.ts'
+import { parseServeArguments, readOptionsConfig, resolveConfig, type ServeOptions } from './serve/options.ts'
+import { portProblem } from './serve/port_problem.ts'
+import { preflight, type Ready } from './serve/preflight.ts'
+import { startSchedules } from './serve/schedules.ts'
+import type { SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
 import { stopRequest } from './stop_requests.ts'
 
@@ -50,34 +48,49 @@ async function main(argv: readonly string[]): Promise<number> {
   const platform = await detectPlatform()
   const options = parseServeArguments(argv, platform.name)
   if (typeof options === 'number') return options
-  const config = await resolveConfig(options, platform.readText)
-  refuseOpenAddress(config)
-  const secrets = createSecretFiles(platform.environment, platform.readText)
-  await secrets.read(secretNames(config))
+  const ready = await preflight({
+    options,
+    read: await readOptionsConfig(options, platform.readText),
+    environment: platform.environment,
+    readText: platform.readText,
+    hasUdp: platform.udp !== undefined,
+  })
+  const { config, secrets } = ready
+  if (options.check === true) return sayFine(options, platform.version)
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
   const readSecret = createSecretReader(secrets.environment, ({ message }) => warnOfSecret(logger, message))
-  const { triggers, vars } = config.services.admin
-  checkSchedules(triggers.crons, { longestGapMs: vars.longestGap, nowMs: systemClock.now() })
-  const { services, acceptLoss = false } = options
-  const launched = await launch(config, services, { platform, logger, readSecret, acceptLoss })
+  const { acceptLoss = false } = options
+  const launched = await launch(ready, options, { platform, logger, readSecret, acceptLoss })
   // Signals are handled before the address is printed, because a script may stop the process as soon as it reads the address.
   const stopped = stopRequest(process)
   announce(launched, config, platform)
   const stopSchedules = options.services.includes('admin')
-    ? startSchedules({ crons: triggers.crons, run: launched.system.scheduled, now: systemClock.now })
+    ? startSchedules({
+        crons: config.services.admin.triggers.crons,
+        run: launched.system.scheduled,
+        now: systemClock.now,
+      })
     : () => undefined
   const reload = createReload({ system: launched.system, options, platform, secrets, logger })
   process.on('SIGHUP', () => void reload())
   const stopRereading = systemClock.every(REREAD_SECRETS_MS, () => void rereadSecrets(secrets, [], logger))
-  const signal = await stopped
-  console.error(`\n${signal}: finishing writes and ending streams`)
+  const end = await Promise.race([stopped, failureOf(launched.system)])
+  if (typeof end === 'string') console.error(`\n${end}: finishing writes and ending streams`)
   stopSchedules()
   stopRereading()
   const limit = setTimeout(() => process.exit(1), STOP_LIMIT_MS)
   await launched.system.close()
   await Promise.all(launched.servers.map((server) => server.close()))
   clearTimeout(limit)
+  if (typeof end !== 'string') throw end
   return 0
+}
+
+/** @returns why the services did not start, which waiting cannot mend; never where they run. */
+function failureOf({ ready }: System): Promise<AvisoError> {
+  return new Promise((failed) => {
+    ready.catch((error: unknown) => failed(toAvisoError(error)))
+  })
 }
 
 interface LaunchParts {
@@ -87,12 +100,17 @@ interface LaunchParts {
   readonly acceptLoss: boolean
 }
 
+function sayFine({ config, services }: ServeOptions, version: string): number {
+  console.log(`${config}: nothing is wrong for ${services.join(', ')} on ${version}`)
+  return 0
+}
+
 async function launch(
-  config: Config,
-  services: readonly ServiceName[],
+  { config, schemaFiles }: Ready,
+  { services }: ServeOptions,
   { platform, logger, readSecret, acceptLoss }: LaunchParts,
 ): Promise<Launched> {
-  const schemas = createSchemas(await readSchemaFiles(config.vars.schemas, platform.readText))
+  const schemas = createSchemas(schemaFiles)
   const storeParts = {
     platform,
     dataFolder: config.dev.data,
@@ -129,21 +147,20 @@ async function launch(
     baseUrl: () => config.vars.baseUrl ?? servers[0]?.url ?? `http://${config.dev.host}:${config.dev.port}`,
     version: packageFile.version,
   })
-  try {
-    if (services.some((name) => config.services[name].port === undefined)) {
-      servers.push(await platform.serve(system.handle, { host, port: config.dev.port }))
+  const listen = async (path: string, handle: Handler, port: number): Promise<void> => {
+    try {
+      servers.push(await platform.serve(handle, { host, port }))
+    } catch (cause) {
+      await Promise.all(servers.map((server) => server.close()))
+      await system.close()
+      throw new AvisoError('ERR_CONFIG', portProblem(cause, { path, host, port }), { cause })
     }
-    for (const name of services) {
-      const port = config.services[name].port
-      if (port !== undefined) servers.push(await platform.serve(system.only(name), { host, port }))
-    }
-  } catch (cause) {
-    await system.close()
-    throw new AvisoError(
-      'ERR_CONFIG',
-      `Cannot listen on ${config.dev.host}:${config.dev.port}: is another program using it? Choose another port with --port`,
-      { cause },
-    )
+  }
+  if (services.some((name) => config.services[name].port === undefined))
+    await listen('dev.port', system.handle, config.dev.port)
+  for (const name of services) {
+    const port = config.services[name].port
+    if (port !== undefined) await listen(`services.${name}.port`, system.only(name), port)
   }
   return { system, servers }
 }
@@ -220,9 +237,9 @@ async function findTracer(): Promise<Tracer | undefined> {
 
 if (isMain(import.meta)) {
   process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-    if (!isAvisoError(error, 'ERR_CONFIG')) throw error
+    if (!isAvisoError(error)) throw error
     console.error(`error: ${error.message}`)
-    return 2
+    return isAvisoError(error, 'ERR_CONFIG') ? 2 : 1
   })
   process.exit()
 }

@@ -5,6 +5,7 @@
  */
 
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
@@ -16,10 +17,10 @@ import { databaseFile } from '#shared/runtime/process_host.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { isMain } from './is_main.ts'
-import { parseServeArguments, readSchemaFiles, refuseOpenAddress, resolveConfig } from './serve/options.ts'
-import { createSecretFiles } from './serve/secret_files.ts'
+import { parseServeArguments, readOptionsConfig } from './serve/options.ts'
+import { preflight, type Ready } from './serve/preflight.ts'
 import { secretNames } from './serve/secret_names.ts'
-import { bundleForWorkerd, SECRET_PREFIX, toWorkerdConfig } from './serve/workerd_config.ts'
+import { SECRET_PREFIX, toWorkerdConfig } from './serve/workerd_config.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Wait after SIGTERM, before workerd is killed, because it keeps running while streams are open. */
@@ -33,21 +34,34 @@ async function main(argv: readonly string[]): Promise<number> {
   const options = parseServeArguments(argv, 'workerd')
   if (typeof options === 'number') return options
   const readText = (path: string): Promise<string> => readFile(path, 'utf8')
-  const config = await resolveConfig(options, readText)
-  refuseOpenAddress(config)
+  const ready = await preflight({
+    options,
+    read: await readOptionsConfig(options, readText),
+    environment: process.env,
+    readText,
+    hasUdp: false,
+  })
+  const { config, schemaFiles } = ready
   if (parseStoreAddress(config.vars.store).kind === 'grpc') {
     throw new AvisoError(
       'ERR_CONFIG',
       'workerd has no gRPC: give etcd as http://host:2379, and its JSON gateway is used',
     )
   }
-  const secrets = await readSecrets(config, options.services, readText)
+  refuseMissingTools()
+  if (options.check === true) {
+    console.log(`${options.config}: nothing is wrong for ${options.services.join(', ')} on workerd`)
+    return 0
+  }
+  const secrets = readSecrets(ready, options.services)
   const port = config.dev.port === 0 ? await freePort(config.dev.host) : config.dev.port
   const url = `http://${config.dev.host}:${port}`
   const folder = join(ROOT, '.cache', 'workerd', String(port))
   await mkdir(folder, { recursive: true })
   const dataFolder = await makeDataFolder(config, folder)
   const modulePath = join(folder, 'aviso.mjs')
+  // Loaded here, because a production install has no esbuild.
+  const { bundleForWorkerd } = await import('./serve/workerd_bundle.ts')
   await bundleForWorkerd(modulePath)
   const text = toWorkerdConfig({
     address: `${config.dev.host}:${port}`,
@@ -57,7 +71,7 @@ async function main(argv: readonly string[]): Promise<number> {
     bindings: {
       CONFIG: config,
       SERVICES: options.services,
-      SCHEMAS: await readSchemaFiles(config.vars.schemas, readText),
+      SCHEMAS: schemaFiles,
       BASE_URL: url,
     },
     secrets: Object.fromEntries(Object.keys(secrets).map((name) => [SECRET_PREFIX + name, name])),
@@ -78,21 +92,24 @@ async function makeDataFolder({ vars, dev }: Config, cacheFolder: string): Promi
   return dirname(await databaseFile(folder))
 }
 
-/**
- * Reads every secret that the services need. Otherwise workerd would start without a missing secret, and every request would fail.
- *
- * @throws {AvisoError} `ERR_CONFIG` that names a missing secret.
- */
-async function readSecrets(
-  { vars, services }: Config,
+/** @returns every secret that the services need, by the name of its variable */
+function readSecrets(
+  { config: { vars, services }, secrets }: Ready,
   running: readonly ServiceName[],
-  readText: (path: string) => Promise<string>,
-): Promise<Readonly<Record<string, string>>> {
+): Readonly<Record<string, string>> {
   const names = secretNames([vars, ...running.map((service) => services[service])])
-  const files = createSecretFiles(process.env, readText)
-  await files.read(names)
-  const readSecret = createSecretReader(files.environment)
+  const readSecret = createSecretReader(secrets.environment)
   return Object.fromEntries(names.map((name) => [name, readSecret(name).reveal()]))
+}
+
+/** @throws {AvisoError} `ERR_CONFIG` where only what production on Node needs is installed. */
+function refuseMissingTools(): void {
+  const missing = ['workerd', 'esbuild'].filter((tool) => !existsSync(join(ROOT, 'node_modules', tool)))
+  if (missing.length === 0) return
+  throw new AvisoError(
+    'ERR_CONFIG',
+    `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not installed: run "npm ci" without --omit=dev, or start on Node with "npm start"`,
+  )
 }
 
 async function run(

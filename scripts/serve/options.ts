@@ -8,10 +8,12 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import {
   DEV_DEFAULTS,
   loadConfig,
+  readConfig,
   SERVICE_NAMES,
   type Config,
   type ServiceName,
 } from '#services/system/settings.ts'
+import type { ReadSettings } from '#shared/config/load.ts'
 import { isLoopback } from '#shared/config/shapes.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
@@ -27,6 +29,7 @@ export interface ServeOptions {
   readonly port?: number
   readonly data?: string
   readonly acceptLoss?: boolean
+  readonly check?: boolean
 }
 
 /** The services' configuration, in the working folder. */
@@ -51,6 +54,10 @@ export function createServeProgram(runtime: string): Command {
     .option(
       '--accept-loss',
       'start though the embedded store lost acknowledged writes, and give up what is damaged: it gets a new epoch, so every listener is told',
+    )
+    .option(
+      '--check',
+      'say what is wrong with configuration, secrets, schemas, folders and ports, all at once, and start nothing; exits 2 when something is',
     )
     .exitOverride()
 }
@@ -77,12 +84,30 @@ export function parseServeArguments(argv: readonly string[], runtime: string): S
   }
 }
 
-/** Reads the configuration file. Values of the command line replace its values. */
+/**
+ * Reads the configuration file. Values of the command line replace its values.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` that lists everything that is wrong with it.
+ */
 export async function resolveConfig(
   options: ServeOptions,
   readText: (path: string) => Promise<string>,
 ): Promise<Config> {
-  const config = loadConfig(await readConfigText(options.config, readText), options.config, options.env)
+  const text = await readConfigText(options.config, readText)
+  return withFlags(loadConfig(text, options.config, options.env), options)
+}
+
+/** As {@link resolveConfig}, but what is wrong with values is returned, so that more can be told with it. */
+export async function readOptionsConfig(
+  options: ServeOptions,
+  readText: (path: string) => Promise<string>,
+): Promise<ReadSettings<Config>> {
+  const text = await readConfigText(options.config, readText)
+  const { settings, flaws } = readConfig(text, options.config, options.env)
+  return { settings: settings && withFlags(settings, options), flaws }
+}
+
+function withFlags(config: Config, options: ServeOptions): Config {
   return {
     ...config,
     vars: { ...config.vars, ...(options.store === undefined ? {} : { store: options.store }) },

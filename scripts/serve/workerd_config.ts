@@ -1,11 +1,8 @@
 /**
- * Makes workerd's configuration (Cap'n Proto text) from ours, and the bundle that workerd runs.
+ * Makes workerd's configuration (Cap'n Proto text) from ours.
  *
  * @module
  */
-
-import { build } from 'esbuild'
-import { fileURLToPath } from 'node:url'
 
 /** The values of the generated configuration. */
 export interface WorkerdConfig {
@@ -23,27 +20,6 @@ export interface WorkerdConfig {
 
 /** Prefix of bindings with secrets. The name of the environment variable follows. */
 export const SECRET_PREFIX = 'SECRET_'
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-
-/** The worker in front of the Durable Object. One object holds the whole system, so one name is enough. */
-const ENTRY = `export { AvisoHost } from './scripts/serve/workerd_host.ts'
-export default { fetch: (request, env) => env.HOST.get(env.HOST.idFromName('aviso')).fetch(request) }`
-
-/** Bundles services and host into one module at `outfile`. */
-export async function bundleForWorkerd(outfile: string): Promise<void> {
-  await build({
-    stdin: { contents: ENTRY, resolveDir: ROOT, loader: 'ts' },
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'neutral',
-    target: 'es2024',
-    mainFields: ['module', 'main'],
-    conditions: ['workerd', 'worker', 'import'],
-    logLevel: 'error',
-  })
-}
 
 /** The text of workerd's configuration file. */
 export function toWorkerdConfig(config: WorkerdConfig): string {

@@ -12,18 +12,25 @@ import type { AdminVars } from './settings.ts'
  * Settings of the admin service.
  *
  * @param vars `services.admin.vars` after parsing: durations are milliseconds.
- * @throws {AvisoError} `ERR_UNKNOWN_EVENT` for a retention of an event type that no schema has.
+ * @param onUnknown Called for the retention of an event type that no schema has, which is left out. Absent: it is refused.
+ * @throws {AvisoError} `ERR_UNKNOWN_EVENT` for such a retention.
  */
-export function toAdminSettings(vars: AdminVars, schemas: Schemas): AdminSettings {
-  for (const event of Object.keys(vars.events)) schemas.require(event)
+export function toAdminSettings(
+  vars: AdminVars,
+  schemas: Schemas,
+  onUnknown?: (event: string) => void,
+): AdminSettings {
+  const known = Object.entries(vars.events).filter(([event]) => {
+    if (onUnknown === undefined) schemas.require(event)
+    const isKnown = schemas.get(event) !== undefined
+    if (!isKnown) onUnknown?.(event)
+    return isKnown
+  })
   return {
     historyMs: vars.history,
     ageMs: vars.retention.age,
     events: Object.fromEntries(
-      Object.entries(vars.events).map(([event, { age, count, dateField }]) => [
-        event,
-        { ageMs: age, count, dateField },
-      ]),
+      known.map(([event, { age, count, dateField }]) => [event, { ageMs: age, count, dateField }]),
     ),
     longestGapMs: vars.longestGap,
     roots: vars.roots ?? rootsOf(schemas),

@@ -174,6 +174,18 @@ async function startListening(
 
 function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
   const { access, backups, clock, config, instruments, logger, maintenance, random, schemas, version } = parts
+  // A schema that is pushed to the store may drop an event type, and must not keep the services from starting.
+  const onUnknown =
+    config.vars.schemaService === undefined
+      ? undefined
+      : (event: string): void =>
+          logger(
+            'error',
+            'services.admin.vars.events names an event type that the schema in the store lacks',
+            {
+              event,
+            },
+          )
   const admin = createAdminService({
     store: instruments.store,
     maintenance,
@@ -183,7 +195,7 @@ function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
     clock,
     random,
     logger,
-    settings: toAdminSettings(config.services.admin.vars, schemas),
+    settings: toAdminSettings(config.services.admin.vars, schemas, onUnknown),
     schemaService: config.vars.schemaService,
     info: { version },
   })

@@ -13,9 +13,9 @@ import { authVars } from '#services/auth/settings.ts'
 import { identitySettings } from '#shared/access/identity/settings.ts'
 import { policySettings } from '#shared/access/policy/settings.ts'
 import { quotaSettings } from '#shared/access/quota/settings.ts'
-import { loadSettings } from '#shared/config/load.ts'
+import { loadSettings, readSettings, type ReadSettings } from '#shared/config/load.ts'
 import { section } from '#shared/config/section.ts'
-import { listenPort } from '#shared/config/shapes.ts'
+import { listenPort, secretName } from '#shared/config/shapes.ts'
 import { telemetrySettings } from '#shared/observe/telemetry/settings.ts'
 
 const routePattern = v.pipe(
@@ -44,7 +44,7 @@ const monitoring = section({ ...serviceEntries, vars: v.optional(monitoringVars,
 
 const storeUser = section({
   name: v.pipe(v.string(), v.description('User of etcd')),
-  passwordEnv: v.pipe(v.string(), v.description('Secret with the password')),
+  passwordEnv: v.pipe(secretName, v.description('Secret with the password')),
 })
 
 /** Settings that services share. */
@@ -64,7 +64,7 @@ const shared = v.pipe(
     ),
     storeTokenEnv: v.optional(
       v.pipe(
-        v.string(),
+        secretName,
         v.description(
           'Secret with the bearer token for a store that is another Aviso. That store is only read. Default: none',
         ),
@@ -190,4 +190,9 @@ export const DEV_DEFAULTS = v.getDefaults(dev)
  */
 export function loadConfig(text: string, source: string, environment?: string): Config {
   return loadSettings(configSchema, { text, source, environment })
+}
+
+/** Reads a configuration file as {@link loadConfig} does, and collects what is wrong with it. */
+export function readConfig(text: string, source: string, environment?: string): ReadSettings<Config> {
+  return readSettings(configSchema, { text, source, environment })
 }

@@ -8,7 +8,7 @@
 import * as v from 'valibot'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
-import { explain } from './explain.ts'
+import { explain, flawLine, type Flaw } from './explain.ts'
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
 
@@ -26,16 +26,38 @@ export interface ConfigText {
   readonly environment?: string | undefined
 }
 
+/** What a configuration file says, as far as it can be used. */
+export interface ReadSettings<Settings> {
+  /** The settings without what is wrong, so that its other parts can be judged too; `undefined` where too little is left. */
+  readonly settings: Settings | undefined
+  /** What is wrong; none: the settings are whole. */
+  readonly flaws: readonly Flaw[]
+}
+
 /**
  * Parses a configuration file, applies the overlay `env.<environment>` (objects are merged, all other values replaced), and checks it.
  *
  * @param schema Schema of the whole file without `env`.
- * @throws {AvisoError} `ERR_CONFIG` naming the file, the path inside it and the reason.
+ * @throws {AvisoError} `ERR_CONFIG` naming the file and, for each problem, the path inside it and the reason.
  */
 export function loadSettings<const Schema extends v.GenericSchema>(
   schema: Schema,
-  { text, source, environment }: ConfigText,
+  text: ConfigText,
 ): v.InferOutput<Schema> {
+  const { settings, flaws } = readSettings(schema, text)
+  refuseProblems(text.source, flaws.map(flawLine))
+  return settings
+}
+
+/**
+ * Reads a configuration file as {@link loadSettings} does, and does not stop at values that cannot be used.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` where the text itself cannot be read.
+ */
+export function readSettings<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  { text, source, environment }: ConfigText,
+): ReadSettings<v.InferOutput<Schema>> {
   const file = parse(text, source)
   if (!isObject(file)) throw new AvisoError('ERR_CONFIG', `${source}: expected a JSON object`)
   const { env, ...base } = file
@@ -43,8 +65,41 @@ export function loadSettings<const Schema extends v.GenericSchema>(
   const merged = merge(base, overlay, source)
   refuseTwice(text, source)
   const result = v.safeParse(schema, merged)
-  if (result.success) return result.output
-  throw new AvisoError('ERR_CONFIG', `${source}: ${explain(result.issues).join('; ')}`)
+  if (result.success) return { settings: result.output, flaws: [] }
+  const flaws = explain(result.issues)
+  return { settings: withoutFlaws(schema, merged, flaws), flaws }
+}
+
+/** Leaves out what is wrong, and what is incomplete without it; `undefined` where the file lacks what it must have. */
+function withoutFlaws<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  given: Json,
+  flaws: readonly Flaw[],
+): v.InferOutput<Schema> | undefined {
+  let left = given
+  let wrong: readonly (readonly string[])[] = flaws.map(({ path }) => path)
+  for (let up = 0; up < MAX_DEPTH; up++) {
+    left = wrong.reduce((value, path) => without(value, path.slice(0, Math.max(1, path.length - up))), left)
+    const rest = v.safeParse(schema, left)
+    if (rest.success) return rest.output
+    wrong = explain(rest.issues).map(({ path }) => path)
+  }
+  return undefined
+}
+
+/** @throws {AvisoError} `ERR_CONFIG` that lists the problems; none: nothing happens. */
+export function refuseProblems(source: string, problems: readonly string[]): void {
+  if (problems.length === 0) return
+  const list = problems.length === 1 ? ` ${problems[0]}` : problems.map((line) => `\n  ${line}`).join('')
+  throw new AvisoError('ERR_CONFIG', `${source}:${list}`)
+}
+
+/** A copy without the value at a path. An entry of a list takes the list with it, because the places of the others would change. */
+function without(value: Json, [step, ...below]: readonly string[]): Json {
+  if (step === undefined || !isObject(value)) return value
+  const { [step]: inner, ...rest } = value
+  if (inner === undefined || below.length === 0 || !isObject(inner)) return rest
+  return { ...rest, [step]: without(inner, below) }
 }
 
 function parse(text: string, source: string): Json {

@@ -40,10 +40,13 @@ describe('loadConfig()', () => {
     refuses('{', /^file\.json: not JSON/)
     refuses([], /^file\.json: expected a JSON object/)
     refuses({ ...FILE, vars: { stroe: 'x' } }, /^file\.json: vars\.stroe: .*did you mean "store"\?$/)
-    refuses({ ...FILE, dev: { port: 70_000 } }, /^file\.json: dev\.port: .*<=65535 but received 70000$/)
+    refuses({ ...FILE, dev: { port: 70_000 } }, /^file\.json: dev\.port: 70000 is too large: at most 65535$/)
     refuses({ name: 'aviso', services: {} }, /services\.rest: /)
     const badRoute = { ...FILE.services, rest: { ...SERVICE('rest'), routes: ['api'] } }
-    refuses({ ...FILE, services: badRoute }, /services\.rest\.routes\.0: A route is a path/)
+    refuses(
+      { ...FILE, services: badRoute },
+      /services\.rest\.routes\.0: "api" does not fit\. A route is a path/,
+    )
   })
 
   it('refuses credentials for two kinds of store', () => {

@@ -48,17 +48,17 @@ describe('section()', () => {
     )
     assert.match(
       reasonFor({ identity: 'off' }),
-      /^file\.json: identity: .*"none" \| Object.* received "off"$/,
+      /^file\.json: identity: "off" is not allowed here: use "none" or an object$/,
     )
   })
 })
 
 describe('loadSettings()', () => {
   it('says of a value that may have several shapes what is wrong with the one that was meant', () => {
-    assert.equal(
-      reasonFor({ listen: ['a', 5] }),
-      'file.json: listen.1: Invalid type: Expected string but received 5',
+    assert.equal(reasonFor({ listen: ['a', 5] }), 'file.json: listen.1: 5 is not a text in quotes')
+    assert.match(
+      reasonFor({ listen: 'all' }),
+      /^file\.json: listen: "all" is not allowed here: use "everything" or a list$/,
     )
-    assert.match(reasonFor({ listen: 'all' }), /^file\.json: listen: .*received "all"$/)
   })
 })

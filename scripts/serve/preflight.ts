@@ -1,0 +1,194 @@
+/**
+ * Looks before the start at everything that a start needs, and tells all that is wrong at once. It changes and starts nothing.
+ *
+ * @module
+ */
+
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { dirname, resolve } from 'node:path'
+import { checkConfig, problemsOf } from '#services/system/check_config.ts'
+import type { Config } from '#services/system/settings.ts'
+import { flawLine } from '#shared/config/explain.ts'
+import { refuseProblems, type ReadSettings } from '#shared/config/load.ts'
+import { isAvisoError } from '#shared/errors.ts'
+import { createSchemas, type SchemaFile, type Schemas } from '#shared/notification/schema.ts'
+import { createSecretReader } from '#shared/secret.ts'
+import { parseStoreAddress } from '#shared/store/open/address.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { refuseOpenAddress, readSchemaFiles, type ServeOptions } from './options.ts'
+import { portProblem } from './port_problem.ts'
+import { checkSchedules } from './schedules.ts'
+import { createSecretFiles, type SecretFiles } from './secret_files.ts'
+import { secretPlaces } from './secret_names.ts'
+
+/** What is looked at. */
+export interface PreflightParts {
+  readonly options: ServeOptions
+  readonly read: ReadSettings<Config>
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly readText: (path: string) => Promise<string>
+  readonly hasUdp: boolean
+}
+
+/** What a start goes on with. */
+export interface Ready {
+  readonly config: Config
+  readonly secrets: SecretFiles
+  readonly schemaFiles: readonly SchemaFile[]
+}
+
+/** @throws {AvisoError} `ERR_CONFIG` that lists everything that is wrong. */
+export async function preflight(parts: PreflightParts): Promise<Ready> {
+  const { options, read, environment, readText } = parts
+  const secrets = createSecretFiles(environment, readText)
+  const { settings: config } = read
+  const problems = read.flaws.map(flawLine)
+  if (config === undefined) {
+    refuseProblems(options.config, problems)
+    throw new TypeError('No settings and no flaws')
+  }
+  const refused = read.flaws.map(({ path }) => path.join('.'))
+  const schemaFiles: SchemaFile[] = []
+  problems.push(...(await readSchemas(config, readText, schemaFiles)))
+  problems.push(...(await readSecrets(parts, config, secrets)))
+  const found = checkConfig({
+    config,
+    services: options.services,
+    schemas: schemasOf(schemaFiles, problems),
+    readSecret: createSecretReader(secrets.environment),
+    clock: systemClock,
+    hasUdp: parts.hasUdp,
+    refused,
+  })
+  problems.push(...found, ...checkCrons(config, refused), ...checkFolder(config), ...checkAudit(config))
+  if (!refused.some((path) => path.startsWith('vars.identity')))
+    problems.push(...problemsOf('dev.host', () => refuseOpenAddress(config)))
+  problems.push(...(await checkPorts(options, config)))
+  refuseProblems(options.config, [...new Set(problems)])
+  return { config, secrets, schemaFiles }
+}
+
+/** Every file is read, though another one cannot be. */
+async function readSchemas(
+  { vars }: Config,
+  readText: PreflightParts['readText'],
+  files: SchemaFile[],
+): Promise<readonly string[]> {
+  const read = vars.schemas.map((name) => readSchemaFiles([name], readText))
+  const problems: string[] = []
+  for (const [index, result] of (await Promise.allSettled(read)).entries()) {
+    if (result.status === 'fulfilled') files.push(...result.value)
+    else problems.push(...problemsOf(`vars.schemas.${index}`, () => rethrow(result.reason)))
+  }
+  return problems
+}
+
+/** The schemas, unless a problem with them was told or is added now. */
+function schemasOf(files: readonly SchemaFile[], problems: string[]): Schemas | undefined {
+  if (problems.some((line) => line.startsWith('vars.schemas'))) return undefined
+  let schemas: Schemas | undefined
+  problems.push(...problemsOf('vars.schemas', () => (schemas = createSchemas(files))))
+  return schemas
+}
+
+/** Reads all secrets that the services need; each that is missing is told where it is named. */
+async function readSecrets(
+  { options }: PreflightParts,
+  { vars, services }: Config,
+  secrets: SecretFiles,
+): Promise<readonly string[]> {
+  const running = Object.fromEntries(options.services.map((name) => [name, services[name]]))
+  const problems: string[] = []
+  for (const { path, name } of secretPlaces({ vars, services: running })) {
+    try {
+      // One after the other, so that each problem has its place.
+      await secrets.read([name])
+      createSecretReader(secrets.environment)(name)
+    } catch (error) {
+      problems.push(...problemsOf(path, () => rethrow(error)))
+    }
+  }
+  return problems
+}
+
+function rethrow(error: unknown): never {
+  throw error
+}
+
+function checkCrons({ services }: Config, refused: readonly string[]): readonly string[] {
+  const { triggers, vars } = services.admin
+  if (refused.some((path) => path.startsWith('services.admin'))) return []
+  const limits = { longestGapMs: vars.longestGap, nowMs: systemClock.now() }
+  return Object.entries(triggers.crons).flatMap(([job, cron]) =>
+    problemsOf(`services.admin.triggers.crons.${job}`, () => checkSchedules({ [job]: cron }, limits)),
+  )
+}
+
+/** The folder of the embedded store, or the nearest one above it that is there, must be a folder that can be written. */
+function checkFolder({ vars, dev }: Config): readonly string[] {
+  let isOnDisk = false
+  try {
+    const address = parseStoreAddress(vars.store)
+    isOnDisk = address.kind === 'embedded' && address.place === 'disk'
+  } catch (error) {
+    if (!isAvisoError(error, 'ERR_CONFIG')) throw error
+  }
+  return isOnDisk ? folderProblem('dev.data', dev.data, 'name another folder with --data') : []
+}
+
+function checkAudit({ vars }: Config): readonly string[] {
+  const { audit } = vars
+  if (audit === undefined || audit.file === '-') return []
+  if (existsSync(audit.file) && statSync(audit.file).isDirectory())
+    return [`vars.audit.file: "${audit.file}" is a folder: name a file`]
+  if (!existsSync(dirname(resolve(audit.file))))
+    return [`vars.audit.file: the folder of "${audit.file}" is missing: make it`]
+  return canWrite(existsSync(audit.file) ? audit.file : dirname(resolve(audit.file)))
+    ? []
+    : [`vars.audit.file: "${audit.file}" cannot be written by this user`]
+}
+
+function folderProblem(path: string, folder: string, remedy: string): readonly string[] {
+  let there = resolve(folder)
+  while (!existsSync(there) && dirname(there) !== there) there = dirname(there)
+  const what = there === resolve(folder) ? `"${folder}"` : `"${folder}" cannot be made: "${there}"`
+  if (!statSync(there).isDirectory()) return [`${path}: ${what} is a file and not a folder: ${remedy}`]
+  if (!canWrite(there)) return [`${path}: ${what} cannot be written by this user: ${remedy}`]
+  return []
+}
+
+function canWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Opens each port for a moment. */
+async function checkPorts({ services, port }: ServeOptions, config: Config): Promise<readonly string[]> {
+  const { host } = config.dev
+  const alone = services.flatMap((name) => {
+    const own = config.services[name].port
+    return own === undefined ? [] : [{ path: `services.${name}.port`, port: own }]
+  })
+  const common = { path: port === undefined ? 'dev.port' : '--port', port: config.dev.port }
+  const places = alone.length === services.length ? alone : [common, ...alone]
+  const problems = await Promise.all(
+    places.map(async (place) => {
+      const error = await tryPort(host, place.port)
+      return error === undefined ? undefined : portProblem(error, { ...place, host })
+    }),
+  )
+  return problems.filter((problem) => problem !== undefined)
+}
+
+function tryPort(host: string, port: number): Promise<unknown> {
+  return new Promise((done) => {
+    const server = createServer()
+    server.once('error', done)
+    server.listen({ host, port, exclusive: true }, () => server.close(() => done(undefined)))
+  })
+}

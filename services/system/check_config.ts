@@ -1,0 +1,223 @@
+/**
+ * Finds what is wrong with a configuration whose every value is allowed by itself: names that no schema has, rules that can never apply,
+ * secrets that are missing. All of it is told at once, before anything is started.
+ *
+ * @module
+ */
+
+import { createPolicy } from '#shared/access/policy/policy.ts'
+import type { Rule } from '#shared/access/policy/rules.ts'
+import type { ProviderSettings } from '#shared/access/identity/settings.ts'
+import { closest } from '#shared/closest.ts'
+import { isAvisoError } from '#shared/errors.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import { expiryRules } from '#shared/retention/expiry.ts'
+import type { ReadSecret } from '#shared/secret.ts'
+import { parseStoreAddress } from '#shared/store/open/address.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import { openProvider, type IdentityParts } from './identity.ts'
+import type { Config, ServiceName } from './settings.ts'
+
+/** What a configuration is checked with. */
+export interface CheckConfigParts {
+  readonly config: Config
+  /** The services that are to be started. */
+  readonly services: readonly ServiceName[]
+  /** The schemas of the configuration; absent where they could not be read, which has been told. */
+  readonly schemas?: Schemas | undefined
+  readonly readSecret: ReadSecret
+  readonly clock: Clock
+  /** Whether the runtime has UDP. */
+  readonly hasUdp: boolean
+  /** Begins of the paths of values that were refused and left out, such as `vars.policy`. What follows from them is not judged. */
+  readonly refused?: readonly string[]
+}
+
+/** @returns a line for each problem, such as `services.admin.vars.events.nope: no schema has this event type: …` */
+export function checkConfig(parts: CheckConfigParts): readonly string[] {
+  const { refused = [] } = parts
+  const isJudged = (area: string): boolean =>
+    !refused.some((path) => path.startsWith(area) || area.startsWith(path))
+  const checks: readonly (readonly [area: string, check: (parts: CheckConfigParts) => readonly string[]])[] =
+    [
+      ['vars.store', checkStore],
+      ['vars.identity', checkProviders],
+      ['vars.identity', isJudged('vars.policy') ? checkPolicy : () => []],
+      ['services', checkPlaces],
+      ['services.admin.vars.events', checkRetention],
+      ['services.rest.vars.skips', checkSkips],
+      ['services.monitoring.vars.udp', checkUdp],
+    ]
+  return checks.flatMap(([area, check]) => (isJudged(area) ? check(parts) : []))
+}
+
+/**
+ * Runs a check that throws.
+ *
+ * @returns its message behind the path; nothing where it passes
+ */
+export function problemsOf(path: string, check: () => unknown): readonly string[] {
+  try {
+    check()
+    return []
+  } catch (error) {
+    if (!isAvisoError(error, 'ERR_CONFIG')) throw error
+    return [error.message.startsWith(`${path}:`) ? error.message : `${path}: ${error.message}`]
+  }
+}
+
+function checkStore({ config: { vars } }: CheckConfigParts): readonly string[] {
+  let kind: string | undefined
+  const problems = problemsOf('vars.store', () => (kind = parseStoreAddress(vars.store).kind))
+  if (kind === undefined || kind === 'gateway' || vars.storeTokenEnv === undefined) return problems
+  return [
+    `vars.storeTokenEnv: it is for a store that is another Aviso, and vars.store is "${vars.store}": give http://host:8080 there, or leave the token out`,
+  ]
+}
+
+function checkProviders(parts: CheckConfigParts): readonly string[] {
+  const { identity } = parts.config.vars
+  if (identity === 'none') return []
+  const tools = idleTools(parts)
+  return identity.providers.flatMap((provider, index) =>
+    problemsOf(`vars.identity.providers.${index}`, () => openProvider(provider, identity.realm, tools)),
+  )
+}
+
+/** What providers and policies are made with. Here they are only made, and ask nobody. */
+function idleTools({ readSecret, clock }: CheckConfigParts): IdentityParts {
+  return {
+    // A secret that is missing is told with its place, by who reads the environment.
+    readSecret: (name, rule) => {
+      try {
+        return readSecret(name, rule)
+      } catch (error) {
+        if (!isAvisoError(error, 'ERR_CONFIG') || !error.message.startsWith('A secret is missing'))
+          throw error
+        return { reveal: () => '', toString: () => '[secret]' }
+      }
+    },
+    clock,
+    fetch: () => Promise.reject(new TypeError('A check asks nobody')),
+    random: () => 0,
+    logger: () => undefined,
+    count: () => undefined,
+  }
+}
+
+function checkPolicy(parts: CheckConfigParts): readonly string[] {
+  const { identity, policy } = parts.config.vars
+  const { rules, open, destinations, public: forAll } = policy
+  const isEmpty =
+    rules.length + open.length + forAll.listen.length + forAll.publish.length === 0 &&
+    destinations === undefined
+  if (identity === 'none') {
+    const reason = 'nobody is identified ("identity": "none"), so it would restrict nothing'
+    return isEmpty ? [] : [`vars.policy: ${reason}: configure vars.identity, or remove vars.policy`]
+  }
+  if (isEmpty) {
+    const example = '{"realm": "*", "listen": "everything", "publish": "everything"}'
+    return [
+      `vars.policy: vars.identity is configured, and the policy grants nothing: every request would be refused. Give vars.policy.rules, such as [${example}]`,
+    ]
+  }
+  return [
+    ...checkRules(parts),
+    ...rules.flatMap((rule, index) => checkRealm(rule, index, identity.providers)),
+  ]
+}
+
+function checkRules({ config, schemas, clock }: CheckConfigParts): readonly string[] {
+  if (schemas === undefined) return []
+  const { policy } = config.vars
+  const roots = new Map(schemas.events.map((event) => [event, schemas.rootOf(event) ?? '']))
+  const none = { open: [], public: { listen: [], publish: [] }, rules: [] }
+  const make = (rules: Partial<typeof policy>) => (): unknown =>
+    createPolicy({ rules: { ...none, ...rules }, roots, clock, count: () => undefined })
+  return [
+    ...problemsOf('vars.policy.public', make({ public: policy.public })),
+    ...problemsOf('vars.policy.open', make({ open: policy.open })),
+    ...policy.rules.flatMap((rule, index) =>
+      problemsOf(`vars.policy.rules.${index}`, make({ rules: [rule] })),
+    ),
+  ]
+}
+
+/** A rule for a realm that no provider knows can never apply. */
+function checkRealm(
+  { realm }: Rule,
+  index: number,
+  providers: readonly ProviderSettings[],
+): readonly string[] {
+  const realms = providers.flatMap(realmsOf)
+  const known = realms.filter((name) => name !== undefined)
+  if (realm === '*' || known.length < realms.length || known.includes(realm)) return []
+  return [
+    `vars.policy.rules.${index}.realm: no provider has users of realm "${realm}": ${hint(realm, known)}`,
+  ]
+}
+
+/** The realms of a provider's users; `undefined` among them: those that its tokens name. */
+function realmsOf(provider: ProviderSettings): readonly (string | undefined)[] {
+  switch (provider.kind) {
+    case 'jwt':
+      return provider.realmClaim === undefined ? [provider.realm] : [undefined]
+    case 'auth-o-tron':
+      return [undefined]
+    case 'who-am-i':
+      return [provider.realm]
+    case 'tokens':
+      return provider.tokens.map(({ realm }) => realm)
+  }
+}
+
+/** Two services cannot have the same path or the same port. */
+function checkPlaces({ config, services }: CheckConfigParts): readonly string[] {
+  const places = services.flatMap((service) => {
+    const { routes, port } = config.services[service]
+    const own = routes.map((route, index) => ({ service, path: `routes.${index}`, place: `"${route}"` }))
+    return port === undefined || port === 0 ? own : [...own, { service, path: 'port', place: `port ${port}` }]
+  })
+  return places.flatMap(({ service, path, place }, index) => {
+    const other = places.slice(0, index).find((one) => one.place === place)
+    if (other === undefined) return []
+    return [
+      `services.${service}.${path}: ${place} is taken by services.${other.service}.${other.path} already`,
+    ]
+  })
+}
+
+/** With `schemaService`, the store knows the event types, and it has not been asked yet. */
+function checkRetention({ config, services, schemas }: CheckConfigParts): readonly string[] {
+  if (schemas === undefined || !services.includes('admin') || config.vars.schemaService !== undefined)
+    return []
+  return Object.entries(config.services.admin.vars.events).flatMap(([event, { dateField }]) => {
+    const path = `services.admin.vars.events.${event}`
+    if (schemas.get(event) === undefined)
+      return [`${path}: no schema has this event type: ${hint(event, schemas.events)}`]
+    return problemsOf(`${path}.dateField`, () => expiryRules(schemas, event, { ageMs: 0, dateField }))
+  })
+}
+
+function checkSkips({ config, services, schemas }: CheckConfigParts): readonly string[] {
+  if (schemas === undefined || !services.includes('rest') || config.vars.schemaService !== undefined)
+    return []
+  const known = new Set(schemas.events.flatMap((event) => schemas.get(event)?.fields ?? []))
+  return Object.keys(config.services.rest.vars.skips)
+    .filter((field) => !known.has(field))
+    .map((field) => `services.rest.vars.skips.${field}: no schema has this field: ${hint(field, [...known])}`)
+}
+
+function checkUdp({ config, services, hasUdp }: CheckConfigParts): readonly string[] {
+  const isUsed = services.includes('monitoring') && config.services.monitoring.vars.udp !== undefined
+  return isUsed && !hasUdp
+    ? ['services.monitoring.vars.udp: this runtime has no UDP; remove the setting']
+    : []
+}
+
+function hint(word: string, known: readonly string[]): string {
+  const meant = closest(word, known)
+  return meant === undefined
+    ? `known are ${[...new Set(known)].toSorted().join(', ')}`
+    : `did you mean "${meant}"?`
+}

@@ -1,0 +1,68 @@
+/**
+ * A start that cannot succeed ends at once, with exit code 2 and all reasons, on every runtime.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+import configFile from '../../wrangler-like.config.json' with { type: 'json' }
+import { serveCommand, temporaryFolder } from '../support/server.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+interface Ended {
+  readonly code: number | null
+  readonly output: string
+}
+
+function start(runtime: Parameters<typeof serveCommand>[0], flags: readonly string[]): Promise<Ended> {
+  const [command, ...prefix] = serveCommand(runtime)
+  const child = spawn(command, [...prefix, '--port', '0', '--store', 'embedded:memory', ...flags], {
+    cwd: ROOT,
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (text: Uint8Array) => (output += new TextDecoder().decode(text)))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code, output }))
+  })
+}
+
+describe('a start', { timeout: 60_000 }, () => {
+  for (const runtime of ['node', 'deno', 'bun', 'workerd'] as const) {
+    it(`on ${runtime} tells all that is wrong and exits 2`, async (context) => {
+      const { admin } = configFile.services
+      const vars = { ...configFile.vars, logLevel: 'loud' }
+      const services = { ...configFile.services, admin: { ...admin, vars: { events: { fligth: {} } } } }
+      const file = join(await temporaryFolder(context), 'config.json')
+      await writeFile(file, JSON.stringify({ ...configFile, vars, services }))
+      const { code, output } = await start(runtime, ['--config', file])
+      assert.equal(code, 2, output)
+      assert.equal(
+        output,
+        `error: ${file}:
+  vars.logLevel: "loud" is not allowed here: use "debug", "info", "warn" or "error"
+  services.admin.vars.events.fligth: no schema has this event type: did you mean "flight"?
+`,
+      )
+    })
+
+    it(`on ${runtime} with --check starts nothing and exits 0 when nothing is wrong`, async () => {
+      const { code, output } = await start(runtime, ['--check'])
+      assert.equal(code, 0, output)
+      assert.match(
+        output,
+        new RegExp(
+          `^wrangler-like\\.config\\.json: nothing is wrong for rest, auth, admin, monitoring on ${runtime}[^\\n]*\\n$`,
+        ),
+      )
+    })
+  }
+})

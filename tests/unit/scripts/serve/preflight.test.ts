@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readdir, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+
+import configFile from '../../../../wrangler-like.config.json' with { type: 'json' }
+import { readConfig, SERVICE_NAMES } from '#services/system/settings.ts'
+import { isAvisoError } from '#shared/errors.ts'
+import { portProblem } from '../../../../scripts/serve/port_problem.ts'
+import { preflight } from '../../../../scripts/serve/preflight.ts'
+import { temporaryFolder } from '../../../support/server.ts'
+
+const HERE = { store: 'embedded:memory' }
+const FREE = { host: '127.0.0.1', port: 0 }
+
+interface Given {
+  readonly vars?: object
+  readonly dev?: object
+  readonly services?: object
+}
+
+/** @returns the text of the refusal, or `ready` */
+async function look({ vars = HERE, dev = FREE, services = {} }: Given): Promise<string> {
+  const text = JSON.stringify({
+    ...configFile,
+    vars: { ...configFile.vars, ...vars },
+    dev,
+    services: { ...configFile.services, ...services },
+  })
+  try {
+    await preflight({
+      options: { services: SERVICE_NAMES, config: 'file.json' },
+      read: readConfig(text, 'file.json'),
+      environment: {},
+      readText: () => Promise.reject(new Error('ENOENT')),
+      hasUdp: true,
+    })
+    return 'ready'
+  } catch (error) {
+    assert.ok(isAvisoError(error, 'ERR_CONFIG'), String(error))
+    return error.message
+  }
+}
+
+async function takenPort(context: TestContext): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  context.after(() => server.close())
+  return (server.address() as AddressInfo).port
+}
+
+describe('preflight()', () => {
+  it('lets pass what can be started, and leaves nothing behind', async (context) => {
+    const folder = await temporaryFolder(context)
+    const dev = { ...FREE, data: join(folder, 'deep', 'data') }
+    assert.equal(await look({ vars: { store: 'embedded:' }, dev }), 'ready')
+    assert.deepEqual(await readdir(folder), [])
+  })
+
+  it('tells at once what is wrong with values, names, files, secrets, folders and ports', async (context) => {
+    const file = join(await temporaryFolder(context), 'file')
+    await writeFile(file, '')
+    const port = await takenPort(context)
+    const admin = { ...configFile.services.admin, vars: { events: { fligth: {} } } }
+    const message = await look({
+      vars: {
+        schemas: ['flight', 'own.json'],
+        logLevel: 'warm',
+        telemetry: { http: { url: 'http://h', tokenEnv: 'T' } },
+      },
+      dev: { host: '127.0.0.1', port, data: join(file, 'x') },
+      services: { admin },
+    })
+    const lines = message.split('\n')
+    assert.deepEqual(
+      lines.map((line) => line.split(':')[0]?.trim()),
+      [
+        'file.json',
+        'vars.logLevel',
+        'vars.schemas.1',
+        'vars.telemetry.http.tokenEnv',
+        'dev.data',
+        'dev.port',
+      ],
+    )
+    assert.match(message, /"warm" is not allowed here: use .*did you mean "warn"\?/)
+    assert.match(message, /file" is a file and not a folder: name another folder with --data/)
+    assert.match(message, new RegExp(`port ${port} of 127.0.0.1 is in use by another program`))
+  })
+
+  it('names a schedule, and the port of one service alone', async (context) => {
+    const port = await takenPort(context)
+    const { admin, auth } = configFile.services
+    const message = await look({
+      services: {
+        auth: { ...auth, port },
+        admin: { ...admin, triggers: { crons: { clean: '0 0 31 2 *' } } },
+      },
+    })
+    assert.match(message, /\n {2}services\.admin\.triggers\.crons\.clean: "0 0 31 2 \*" is not a cron/)
+    assert.match(message, new RegExp(`\\n {2}services\\.auth\\.port: port ${port} `))
+  })
+
+  it('refuses an audit log in a folder that is not there', async () => {
+    assert.match(
+      await look({ vars: { ...HERE, audit: { file: '/nowhere/at/all/audit.log' } } }),
+      /^file\.json: vars\.audit\.file: the folder of .* is missing: make it$/,
+    )
+  })
+
+  it('stops at a file that lacks what it must have', async () => {
+    assert.match(await look({ services: { rest: undefined } }), /services\.rest: this setting is required/)
+  })
+})
+
+describe('portProblem()', () => {
+  const say = (code: string): string =>
+    portProblem(Object.assign(new Error(code), { code }), { path: 'dev.port', host: 'h', port: 80 })
+  it('says what to do for each cause', () => {
+    assert.match(
+      say('EACCES'),
+      /^dev\.port: this user may not listen on port 80 of h: .*CAP_NET_BIND_SERVICE$/,
+    )
+    assert.match(say('EADDRNOTAVAIL'), /^dev\.host: this machine has no address h: /)
+    assert.match(say('ENOTFOUND'), /^dev\.host: the name h is unknown: /)
+    assert.match(say('EOTHER'), /^dev\.port: cannot listen on port 80 of h \(EOTHER\)$/)
+  })
+})

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+
+import configFile from '../../../../wrangler-like.config.json' with { type: 'json' }
+import { checkConfig } from '#services/system/check_config.ts'
+import { loadConfig, SERVICE_NAMES } from '#services/system/settings.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
+import { createSecretReader } from '#shared/secret.ts'
+import { systemClock } from '#shared/time/clock.ts'
+
+const schemas = createSchemas([
+  { source: 'flight', content: BUILTIN_SCHEMAS.get('flight') },
+  { source: 'ecmwf', content: BUILTIN_SCHEMAS.get('ecmwf') },
+])
+
+type Vars = Readonly<Record<string, unknown>>
+
+interface Given {
+  readonly vars?: Vars
+  readonly rest?: Vars
+  readonly admin?: Vars
+  readonly adminEntry?: Vars
+  readonly monitoring?: Vars
+  readonly hasUdp?: boolean
+  readonly refused?: readonly string[]
+}
+
+/** @returns what is wrong with the shipped file when these settings are laid over it. */
+function problems(given: Given): readonly string[] {
+  const { services } = configFile
+  const file = {
+    ...configFile,
+    vars: { ...configFile.vars, ...given.vars },
+    services: {
+      ...services,
+      rest: { ...services.rest, vars: { ...services.rest.vars, ...given.rest } },
+      admin: { ...services.admin, ...given.adminEntry, vars: { ...services.admin.vars, ...given.admin } },
+      monitoring: { ...services.monitoring, vars: { ...services.monitoring.vars, ...given.monitoring } },
+    },
+  }
+  return checkConfig({
+    config: loadConfig(JSON.stringify(file), 'file.json'),
+    services: SERVICE_NAMES,
+    schemas,
+    readSecret: createSecretReader({ SHORT: 'abc', LONG: 'a-token-of-more-than-16-bytes' }),
+    clock: systemClock,
+    hasUdp: given.hasUdp ?? true,
+    ...(given.refused !== undefined && { refused: given.refused }),
+  })
+}
+
+const ALL = { realm: '*', listen: 'everything' }
+const tokens = (realm: string, secretEnv = 'LONG'): object => ({
+  providers: [{ kind: 'tokens', tokens: [{ username: 'u', realm, secretEnv }] }],
+})
+
+describe('checkConfig()', () => {
+  it('finds nothing wrong with the shipped file', () => {
+    assert.deepEqual(problems({}), [])
+  })
+
+  it('names event types and fields that no schema has, and what was meant', () => {
+    assert.deepEqual(
+      problems({
+        admin: { events: { fligth: {}, nope: {} } },
+        rest: { skips: { daet: [1], airport: ['FCO'] } },
+      }),
+      [
+        'services.admin.vars.events.fligth: no schema has this event type: did you mean "flight"?',
+        'services.admin.vars.events.nope: no schema has this event type: known are dissemination, flight, mars',
+        'services.rest.vars.skips.daet: no schema has this field: did you mean "date"?',
+      ],
+    )
+  })
+
+  it('names a dateField that is no date of the key', () => {
+    assert.deepEqual(
+      problems({ admin: { events: { flight: { dateField: 'datum' }, mars: { dateField: 'date' } } } }),
+      ['services.admin.vars.events.flight.dateField: datum is not a date in the keys of flight: use date'],
+    )
+  })
+
+  it('leaves event types to the store where it holds the schema', () => {
+    assert.deepEqual(problems({ vars: { schemaService: 'aviso/v1' }, admin: { events: { own: {} } } }), [])
+  })
+
+  it('refuses a policy that nobody is subject to, and identities that may do nothing', () => {
+    assert.match(
+      problems({ vars: { policy: { rules: [ALL] } } }).join(),
+      /^vars\.policy: nobody is identified/,
+    )
+    assert.match(problems({ vars: { identity: tokens('r') } }).join(), /^vars\.policy: .*grants nothing/)
+    assert.deepEqual(problems({ vars: { identity: tokens('r'), policy: { rules: [ALL] } } }), [])
+    const publicOnly = { public: { listen: ['flight'] } }
+    assert.deepEqual(problems({ vars: { identity: tokens('r'), policy: publicOnly } }), [])
+  })
+
+  it('names every rule that is wrong, and not the first alone', () => {
+    const rules = [
+      { realm: 'ops', publish: [{ event: 'nope' }] },
+      { realm: 'ops', listen: ['abc'] },
+      { realm: 'opps', admin: true },
+    ]
+    assert.deepEqual(problems({ vars: { identity: tokens('ops'), policy: { rules } } }), [
+      'vars.policy.rules.0: The policy names the event type "nope", which no schema defines',
+      'vars.policy.rules.1: The prefix "abc" cannot be granted: it must begin and end with a slash',
+      'vars.policy.rules.2.realm: no provider has users of realm "opps": did you mean "ops"?',
+    ])
+  })
+
+  it('does not judge realms that tokens name themselves', () => {
+    const keys = { keys: [{ kty: 'oct' }] }
+    const jwt = {
+      kind: 'jwt',
+      name: 'j',
+      issuer: 'i',
+      audience: ['a'],
+      algorithms: ['RS256'],
+      realm: 'r',
+      realmClaim: 'c',
+    }
+    const found = problems({
+      vars: {
+        identity: { providers: [{ ...jwt, keys }] },
+        policy: { rules: [{ realm: 'any', admin: true }] },
+      },
+    })
+    assert.equal(
+      found.some((line) => line.includes('.realm:')),
+      false,
+    )
+  })
+
+  it('names a secret that is too short, and never shows it', () => {
+    const found = problems({ vars: { identity: tokens('r', 'SHORT'), policy: { rules: [ALL] } } })
+    assert.match(found.join(), /^vars\.identity\.providers\.0: The secret of the token of u .*SHORT\)$/)
+    assert.equal(found.join().includes('abc'), false)
+  })
+
+  it('refuses one path or port for two services, and UDP where there is none', () => {
+    const routes = ['/api/v1/watch', '/api/v1/admin/*']
+    assert.deepEqual(problems({ adminEntry: { routes } }), [
+      'services.admin.routes.0: "/api/v1/watch" is taken by services.auth.routes.1 already',
+    ])
+    const udp = { host: '127.0.0.1', port: 8125 }
+    assert.deepEqual(problems({ monitoring: { udp }, hasUdp: false }), [
+      'services.monitoring.vars.udp: this runtime has no UDP; remove the setting',
+    ])
+  })
+
+  it('names the store that cannot be, without its password', () => {
+    assert.match(
+      problems({ vars: { store: 'http://u:geheim@h' } }).join(),
+      /^vars\.store: Cannot use "http:\/\/…@h"/,
+    )
+    assert.match(
+      problems({ vars: { storeTokenEnv: 'LONG' } }).join(),
+      /^vars\.storeTokenEnv: it is for a store/,
+    )
+  })
+
+  it('judges nothing that follows from a value that was refused already', () => {
+    const vars = { policy: { rules: [ALL] } }
+    assert.deepEqual(problems({ vars, refused: ['vars.identity.providers.0.kind'] }), [])
+    assert.deepEqual(problems({ vars, refused: ['vars.policy.rules.1'] }), [])
+    assert.equal(problems({ vars, refused: ['dev.port'] }).length, 1)
+  })
+})
