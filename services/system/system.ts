@@ -22,6 +22,7 @@ import { createInstruments, type InstrumentPowers, type Instruments } from './in
 import { startSystemMonitoring } from './monitoring.ts'
 import { createDispatcher, type Readiness } from './routes.ts'
 import { findSchemas, keepSchemas, type StartSchemas } from './schemas.ts'
+import { createTroubleLog, explainTrouble } from './store_trouble.ts'
 import { startServices, type RunningServices, type ServicesParts } from './services.ts'
 
 /** What the launcher hands over. The system makes access and instruments from it itself. */
@@ -69,9 +70,14 @@ export function startSystem(parts: SystemParts): System {
   /** Follows the schemas in the store. */
   let keeping: Promise<void> | undefined
   /** Why the store does not answer. */
-  let waiting: AvisoError | undefined
+  let waiting: string | undefined
   let closing: Promise<void> | undefined
-  const startParts = { ...parts, instruments, access, onWaiting: (error: AvisoError) => (waiting = error) }
+  const { store } = parts.config.vars
+  const logTrouble = createTroubleLog(logger, { store, now: parts.clock.monotonic })
+  const onWaiting = (error: AvisoError): void => {
+    waiting = logTrouble(error).reason
+  }
+  const startParts = { ...parts, instruments, access, onWaiting }
   const ready = startWhenStoreAnswers(startParts, stop.signal).then(async ({ started, found }) => {
     running = started
     keeping = keepSchemas(parts, found, { onChange: restart, signal: stop.signal })
@@ -123,7 +129,7 @@ export function startSystem(parts: SystemParts): System {
 
   async function readiness(): Promise<Readiness> {
     if (running === undefined || stop.signal.aborted) {
-      return { connected: false, streams: 0, ...(waiting !== undefined && { reason: waiting.message }) }
+      return { connected: false, streams: 0, ...(waiting !== undefined && { reason: waiting }) }
     }
     const failure = await askStore(parts).then(
       () => undefined,
@@ -131,7 +137,11 @@ export function startSystem(parts: SystemParts): System {
     )
     const { connected, streams } = running.listening()
     if (failure === undefined) return { connected, streams, isWarmingUp }
-    return { connected: false, streams, ...(isAvisoError(failure) && { reason: failure.message }) }
+    return {
+      connected: false,
+      streams,
+      ...(isAvisoError(failure) && { reason: explainTrouble(failure).reason }),
+    }
   }
 
   /** Starts services with another schema, then closes the old ones. Their streams end with a resumable position, as at any restart. */
@@ -186,7 +196,7 @@ function askStore({ store, clock }: SystemParts): Promise<unknown> {
 interface StartParts extends SystemParts {
   readonly instruments: Instruments
   readonly access: SystemAccess
-  /** Called with the reason while the store does not answer. */
+  /** Called with each failure while the store does not answer. */
   readonly onWaiting: (error: AvisoError) => void
 }
 
@@ -201,7 +211,6 @@ async function startWhenStoreAnswers(
     } catch (error) {
       if (signal.aborted || !(error instanceof AvisoError) || error.status !== 503) throw error
       parts.onWaiting(error)
-      parts.logger('warn', 'waiting for the store', { code: error.code, reason: error.message })
       const waitMs = backOffMs(failures, START_RETRY, () => randomFraction(parts.random))
       await parts.clock.sleep(waitMs, signal)
     }
