@@ -69,15 +69,9 @@ export function startSystem(parts: SystemParts): System {
   let isWarmingUp = true
   /** Follows the schemas in the store. */
   let keeping: Promise<void> | undefined
-  /** Why the store does not answer. */
-  let waiting: string | undefined
   let closing: Promise<void> | undefined
-  const { store } = parts.config.vars
-  const logTrouble = createTroubleLog(logger, { store, now: parts.clock.monotonic })
-  const onWaiting = (error: AvisoError): void => {
-    waiting = logTrouble(error).reason
-  }
-  const startParts = { ...parts, instruments, access, onWaiting }
+  const trouble = watchTrouble(parts)
+  const startParts = { ...parts, instruments, access, onWaiting: trouble.note }
   const ready = startWhenStoreAnswers(startParts, stop.signal).then(async ({ started, found }) => {
     running = started
     keeping = keepSchemas(parts, found, { onChange: restart, signal: stop.signal })
@@ -129,7 +123,7 @@ export function startSystem(parts: SystemParts): System {
 
   async function readiness(): Promise<Readiness> {
     if (running === undefined || stop.signal.aborted) {
-      return { connected: false, streams: 0, ...(waiting !== undefined && { reason: waiting }) }
+      return { connected: false, streams: 0, ...trouble.last() }
     }
     const failure = await askStore(parts).then(
       () => undefined,
@@ -183,6 +177,21 @@ function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
     monitoring = startSystemMonitoring({ ...parts, metrics, store, access })
   }
   return { instruments, monitoring }
+}
+
+/** Logs why the store does not answer, and remembers the last reason. */
+function watchTrouble({ config, clock, logger }: SystemParts): {
+  readonly note: (error: AvisoError) => void
+  readonly last: () => { readonly reason?: string }
+} {
+  const log = createTroubleLog(logger, { store: config.vars.store, now: clock.monotonic })
+  let last: { readonly reason?: string } = {}
+  return {
+    note: (error) => {
+      last = { reason: log(error).reason }
+    },
+    last: () => last,
+  }
 }
 
 /** @throws {AvisoError} `ERR_STORE_UNAVAILABLE` when the store does not answer in time, and the store's other errors. */
