@@ -125,10 +125,7 @@ export function startSystem(parts: SystemParts): System {
     if (running === undefined || stop.signal.aborted) {
       return { connected: false, streams: 0, ...trouble.last() }
     }
-    const failure = await askStore(parts).then(
-      () => undefined,
-      (error: unknown) => error,
-    )
+    const failure = await failureOf(parts)
     const { connected, streams } = running.listening()
     if (failure === undefined) return { connected, streams, isWarmingUp }
     return {
@@ -192,6 +189,14 @@ function watchTrouble({ config, clock, logger }: SystemParts): {
     },
     last: () => last,
   }
+}
+
+/** @returns why the store does not answer just now; `undefined` where it does */
+function failureOf(parts: SystemParts): Promise<unknown> {
+  return askStore(parts).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
 }
 
 /** @throws {AvisoError} `ERR_STORE_UNAVAILABLE` when the store does not answer in time, and the store's other errors. */

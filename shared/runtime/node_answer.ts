@@ -19,9 +19,6 @@ const TURN_PIECES = 16
 /** Larger pieces are not copied into a chunk: then the copy costs more than the three parts. */
 const COPY_BYTES = 8 * 1024
 
-/** Without a reason phrase: HTTP/2 and 3 have none, and it says nothing that the status does not. */
-const NO_REASON = ''
-
 /** Writes an answer. Its end waits for the body of its request. */
 export function writeAnswer(
   { status, headers, body }: Answer,
@@ -30,14 +27,14 @@ export function writeAnswer(
 ): void {
   if (isStreamed(body)) {
     if (response.destroyed) return cancelBody(body)
-    response.writeHead(status, NO_REASON, { ...headers })
+    response.writeHead(status, { ...headers })
     if (response.req.method !== 'HEAD') return writeStream(body, response, received)
     cancelBody(body)
     response.end()
     return
   }
   const length = body === null ? undefined : { 'content-length': Buffer.byteLength(body) }
-  response.writeHead(status, NO_REASON, { ...headers, ...length })
+  response.writeHead(status, { ...headers, ...length })
   if (received.isOver) {
     response.end(body)
     return

@@ -32,6 +32,22 @@ export function runtimeCases(name: string, start: () => Promise<TestServer>): vo
       assert.equal(read.kvs[0].mod_revision, receipt.revision)
     })
 
+    it('sends the reason phrase of the status, which is all that some clients show', async () => {
+      for (const [path, line] of [
+        ['/health', '200 OK'],
+        ['/nothing', '404 Not Found'],
+        ['/api/v1/notification', '405 Method Not Allowed'],
+      ] as const) {
+        const { promise, resolve, reject } = Promise.withResolvers<string>()
+        const asked = request(`${server.url}${path}`, (response) => {
+          response.resume()
+          resolve(`${response.statusCode} ${response.statusMessage}`)
+        })
+        asked.once('error', reject).end()
+        assert.equal(await promise, line)
+      }
+    })
+
     it('refuses bad input with 400 and stores nothing', async () => {
       const before = await range(server.url, '/ec/mars/')
       const response = await post(

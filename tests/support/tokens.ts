@@ -19,7 +19,7 @@ export const SHARED_SECRET = `${CANARY}-shared-secret-of-thirty-two-bytes`
 export interface IssuerKey {
   readonly privateKey: CryptoKey
   readonly publicJwk: JWK
-  readonly algorithm: 'RS256' | 'ES256' | 'EdDSA'
+  readonly algorithm: 'RS256' | 'ES256' | 'EdDSA' | 'Ed25519'
   readonly keyId: string
 }
 

@@ -18,6 +18,7 @@ import type { StreamDialect } from './stream_format.ts'
 import type { Access } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import type { Answer, AnswerBody, HandlerRequest } from '#shared/handler.ts'
+import { chooseType } from '#shared/http/accept.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
@@ -39,6 +40,8 @@ const INVALID_REQUEST: Readonly<Record<ListenMode, string>> = {
   replay: 'INVALID_REPLAY_REQUEST',
 }
 const CONTENT_TYPES = { sse: 'text/event-stream', ndjson: NDJSON_TYPES[0] } as const
+/** What a stream can be, the form that a client gets without a wish first. */
+const OFFERED = [CONTENT_TYPES.sse, ...NDJSON_TYPES]
 
 /** The routes. */
 export function createListenRoutes(parts: ListenParts): readonly Route[] {
@@ -101,6 +104,7 @@ function streamAnswer(body: AnswerBody, { dialect, requestId }: Listening): Answ
       'cache-control': 'no-cache, no-store',
       'x-accel-buffering': 'no',
       'x-content-type-options': 'nosniff',
+      vary: 'Accept',
       'x-request-id': requestId,
       // As in 2.x, pages of other origins may read streams, without credentials.
       'access-control-allow-origin': '*',
@@ -109,9 +113,10 @@ function streamAnswer(body: AnswerBody, { dialect, requestId }: Listening): Answ
   }
 }
 
+/** A client that wants neither gets events, as in 2.x (RFC 9110 §12.5.1 leaves that to the server), and reads in `Content-Type` what it got. */
 function dialectOf(request: HandlerRequest): StreamDialect {
-  const accept = request.headers.get('accept')?.toLowerCase() ?? ''
-  const wire = NDJSON_TYPES.some((type) => accept.includes(type)) ? 'ndjson' : 'sse'
+  const type = chooseType(request.headers.get('accept'), OFFERED) ?? CONTENT_TYPES.sse
+  const wire = type === CONTENT_TYPES.sse ? 'sse' : 'ndjson'
   // The official 2.x client reads server-sent events from POST only.
   return { wire, strict: wire === 'sse' && request.method === 'POST' }
 }

@@ -20,6 +20,8 @@ export const ASYMMETRIC = [
   'ES256',
   'ES384',
   'ES512',
+  // The name of RFC 9864, and the older one, which is accepted for the same keys.
+  'Ed25519',
   'EdDSA',
 ] as const
 
@@ -70,7 +72,7 @@ export interface KeySet {
   find(hint: KeyHint): Promise<readonly VerificationKey[]>
 }
 
-/** RFC 7518 §3.1 and RFC 8037 §3.1: key type and curve of each algorithm. */
+/** RFC 7518 §3.1, RFC 8037 §3.1 and RFC 9864 §2.2: key type and curve of each algorithm. */
 const KEY_TYPES: Readonly<Record<string, { readonly type: string; readonly curve?: string }>> = {
   RS256: { type: 'RSA' },
   RS384: { type: 'RSA' },
@@ -81,6 +83,7 @@ const KEY_TYPES: Readonly<Record<string, { readonly type: string; readonly curve
   ES256: { type: 'EC', curve: 'P-256' },
   ES384: { type: 'EC', curve: 'P-384' },
   ES512: { type: 'EC', curve: 'P-521' },
+  Ed25519: { type: 'OKP', curve: 'Ed25519' },
   EdDSA: { type: 'OKP', curve: 'Ed25519' },
 }
 
@@ -119,7 +122,8 @@ async function findKeys(
   const matching = keys.filter(({ jwk, keyId: own }) => {
     if (wanted === undefined || own !== keyId || jwk['kty'] !== wanted.type) return false
     if (wanted.curve !== undefined && jwk['crv'] !== wanted.curve) return false
-    return jwk['alg'] === undefined || jwk['alg'] === algorithm
+    // With its curve, a key of the older name is a key of the newer one.
+    return jwk['alg'] === undefined || jwk['alg'] === algorithm || wanted.type === 'OKP'
   })
   // Two keys with one id are a mistake of the issuer. Neither of them is used.
   if (matching.length !== 1) return []
@@ -138,7 +142,7 @@ function importKey({ jwk, imported }: SetKey, algorithm: Algorithm): Promise<Ver
 
 async function importWithJose(jwk: JsonObject, algorithm: Algorithm): Promise<VerificationKey> {
   const { importJWK } = await import('jose')
-  return importJWK(jwk as Record<string, string>, algorithm)
+  return importJWK({ ...(jwk as Record<string, string>), alg: algorithm }, algorithm)
 }
 
 /**

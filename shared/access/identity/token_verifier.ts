@@ -87,7 +87,8 @@ function joseOptions(rules: TokenRules, algorithm: Algorithm, nowMs: number): JW
     issuer: rules.issuer,
     algorithms: [algorithm],
     requiredClaims: ['exp', ...rules.requiredClaims],
-    clockTolerance: rules.clockToleranceSeconds,
+    // It counts in whole seconds. The exact check is ours, before the signature.
+    clockTolerance: rules.clockToleranceSeconds + 1,
     currentDate: new Date(nowMs),
     ...(rules.audience !== 'none' && { audience: [...rules.audience] }),
     ...(rules.type !== undefined && { typ: rules.type }),
@@ -116,7 +117,7 @@ async function verifySignature(
 }
 
 /**
- * Checks what jose does not check: times must be whole seconds, a token must not come from the future, and a token of an issuer without
+ * Checks what jose does not check: times must be seconds that a date can have, a token must not come from the future, and a token of an issuer without
  * audiences must not have one.
  */
 function claimProblem(claims: JsonObject, rules: TokenRules, nowMs: number): string | undefined {
@@ -132,8 +133,9 @@ function claimProblem(claims: JsonObject, rules: TokenRules, nowMs: number): str
   return undefined
 }
 
+/** A NumericDate: seconds since 1970, which may have a fraction (RFC 7519 §2). */
 function isSeconds(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < MAX_SECONDS
+  return typeof value === 'number' && value >= 0 && value < MAX_SECONDS
 }
 
 /** The end of the year 9999, the last with four digits in an ISO date. */

@@ -82,8 +82,8 @@ describe('createTokenVerifier()', () => {
     const choices = {
       iss: [ISSUER, `${ISSUER}/`, ISSUER.toUpperCase(), 'https://evil.test', [ISSUER], undefined],
       aud: [AUDIENCE, 'other', 'avisoo', [], ['other'], undefined, AUDIENCE.toUpperCase()],
-      exp: [now + 3600, now - 61, undefined, String(now + 3600), 1e99, -1, now + 3600.5, null],
-      nbf: [undefined, now + 62, 'soon', 1.5],
+      exp: [now + 3600, now - 61, undefined, String(now + 3600), 1e99, -1, now - 60.5, null],
+      nbf: [undefined, now + 62, 'soon', now + 61.5],
       iat: [now, now + 600, 'now', -1],
       sub: ['joe', undefined],
       alg: ['ES256', 'none', 'None', 'nOnE', '', 'HS256', 'PS256', 'ES384', 7],
@@ -127,6 +127,41 @@ describe('createTokenVerifier()', () => {
     assert.equal(await reasonOf(await signToken(ec, claims({ nbf: now + 59 }))), 'accepted')
     assert.equal(await reasonOf(await signToken(ec, claims({ nbf: now + 61 }))), 'claim nbf')
     assert.equal(await reasonOf(await signToken(ec, claims({ iat: now + 61 }))), 'claim iat')
+  })
+
+  it('reads times with a fraction (RFC 7519 §2), exactly', async () => {
+    const now = clock.now() / 1000
+    const accepts = async (more: JWTPayload): Promise<string> => reasonOf(await signToken(ec, claims(more)))
+    assert.equal(await accepts({ iat: now - 10.25, nbf: now - 5.5, exp: now + 3600.5 }), 'accepted')
+    assert.equal(await accepts({ exp: now - 59.75 }), 'accepted')
+    assert.equal(await accepts({ exp: now - 60.25 }), 'expired')
+    assert.equal(await accepts({ nbf: now + 59.75 }), 'accepted')
+    assert.equal(await accepts({ nbf: now + 60.25 }), 'claim nbf')
+    const verdict = await verify(await signToken(ec, claims({ exp: now + 100.5 })))
+    assert.equal(verdict.kind === 'verified' && verdict.endsAt, Math.round((now + 160.5) * 1000))
+  })
+
+  it('knows the algorithm names of RFC 9864, and a key of the older name', async () => {
+    const made = await createIssuerKey('ed', 'EdDSA')
+    for (const alg of ['Ed25519', 'EdDSA', undefined]) {
+      const jwk = { ...made.publicJwk, alg }
+      const keysOfIt = createInlineKeys({ keys: [jwk] } as unknown as JsonValue, ISSUER)
+      for (const algorithm of ['Ed25519', 'EdDSA'] as const) {
+        const rules = {
+          issuer: ISSUER,
+          audience: [AUDIENCE],
+          algorithms: [algorithm],
+          requiredClaims: ['sub'],
+          clockToleranceSeconds: 60,
+        }
+        const verifier = createTokenVerifier({ rules, keys: keysOfIt, clock })
+        const token = await signToken({ ...made, algorithm }, claims())
+        assert.equal((await verifier.verify(token)).kind, 'verified', `${alg} ${algorithm}`)
+        const other = algorithm === 'EdDSA' ? ('Ed25519' as const) : ('EdDSA' as const)
+        const crossed = await verifier.verify(await signToken({ ...made, algorithm: other }, claims()))
+        assert.deepEqual(crossed, { kind: 'refused', reason: 'algorithm' })
+      }
+    }
   })
 
   it('is not fooled by the public key as a shared secret', async () => {
