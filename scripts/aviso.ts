@@ -1,5 +1,5 @@
 /**
- * The command-line client: `npm run aviso -- listen | notify | key | value | config | admin`.
+ * The command-line client: `npm run aviso -- listen | replay | notify | key | value | schema | config | admin | completion`.
  *
  * @module
  */
@@ -19,6 +19,7 @@ import {
   messageOf,
 } from '#shared/client/client_error.ts'
 import { loadClientConfig, type ClientConfig } from './aviso/config.ts'
+import { completionText } from './aviso/completion.ts'
 import type { CommandContext } from './aviso/context.ts'
 import { createCredentials } from '#shared/client/credentials.ts'
 import { createOutput, type Output } from './aviso/output.ts'
@@ -40,7 +41,7 @@ async function main(argv: readonly string[]): Promise<number> {
     noFail = config.noFail
     output = plainOutput(config)
     for (const warning of config.warnings) output.log('WARNING', warning)
-    const context = await createContext(config, output)
+    const context = await createContext(config, output, invocation)
     await run(invocation, context)
     return context.kill.aborted ? EXIT_INTERRUPTED : 0
   } catch (error) {
@@ -57,7 +58,18 @@ async function main(argv: readonly string[]): Promise<number> {
 async function run(invocation: Invocation, context: CommandContext): Promise<void> {
   switch (invocation.command) {
     case 'listen':
-      return (await import('./aviso/listen.ts')).listen(invocation.files, invocation.flags, context)
+      return (await import('./aviso/listen.ts')).listen(invocation.words, invocation.flags, context)
+    case 'replay':
+      return (await import('./aviso/replay.ts')).replay(invocation.words, invocation.flags, context)
+    case 'schema':
+      return (await import('./aviso/schema.ts')).printSchema(invocation.event, context)
+    case 'completion':
+      return context.output.result(
+        completionText(
+          createProgram(packageFile.version, () => undefined),
+          invocation.shell,
+        ).trimEnd(),
+      )
     case 'notify':
       return (await import('./aviso/notify.ts')).notify(invocation.params, context)
     case 'key':
@@ -82,7 +94,11 @@ function parseArguments(argv: readonly string[]): Invocation | number {
   return invocation ?? EXIT_USAGE
 }
 
-async function createContext(config: ClientConfig, output: Output): Promise<CommandContext> {
+async function createContext(
+  config: ClientConfig,
+  output: Output,
+  invocation: Invocation,
+): Promise<CommandContext> {
   const { stop, kill } = stopSignals(output)
   const credentials = await createCredentials(config, readText)
   if (config.authType !== 'none' && isOpenAddress(config.baseUrl)) {
@@ -92,6 +108,7 @@ async function createContext(config: ClientConfig, output: Output): Promise<Comm
     config,
     credentials,
     output,
+    json: invocation.flags.json === true,
     home: homedir(),
     environment: process.env,
     fetch: (url, init) => fetch(url, init),
@@ -137,6 +154,8 @@ function plainOutput({
     stderr: process.stderr,
     debug,
     quiet,
+    // https://no-color.org
+    colour: (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb',
     logFile,
     now: () => systemClock.now(),
   })
@@ -156,7 +175,15 @@ async function readText(path: string): Promise<string | undefined> {
   }
 }
 
+/** A reader such as `head` may have enough, which is no failure. What could not be written for another reason is one. */
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0)
+  process.stderr.write(`Cannot write the output: ${messageOf(error)}\n`)
+  process.exit(EXIT_FAILURE)
+}
+
 if (isMain(import.meta)) {
+  process.stdout.on('error', onOutputError)
   process.exitCode = await main(process.argv.slice(2))
   // All output is flushed by now. Sockets that are kept for reuse must not keep the process running.
   process.exit()

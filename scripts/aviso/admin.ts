@@ -10,6 +10,8 @@ import { ClientError, EXIT_USAGE, reasonOf } from '#shared/client/client_error.t
 import { call } from '#shared/client/call.ts'
 import { readAnswer } from '#shared/client/connection.ts'
 import { within } from '#shared/time/deadline.ts'
+import { adminStatusText } from './admin_status.ts'
+import { printAnswer } from './answer.ts'
 import { backUp, type BackupFlags } from './admin_backup.ts'
 import type { MigrateFlags } from './admin_migrate.ts'
 import type { RestoreFlags } from './admin_restore.ts'
@@ -44,7 +46,7 @@ const MAX_LINE_BYTES = 1024 * 1024
 /** Few attempts, so that a read ends before its user loses patience. */
 const ATTEMPTS = 3
 
-/** Runs the task, and prints its result as JSON. */
+/** Runs the task, and prints its result: the status as tables unless JSON is asked for, all others as JSON. */
 export async function administrate(task: AdminTask, context: CommandContext): Promise<void> {
   switch (task.kind) {
     case 'status': {
@@ -54,7 +56,8 @@ export async function administrate(task: AdminTask, context: CommandContext): Pr
         attempts: ATTEMPTS,
         failure: 'Not able to read the status',
       } as const
-      return print(await call(context, request), context)
+      const answer = withoutEnvelope(await call(context, request))
+      return printAnswer({ text: adminStatusText(answer), json: answer }, context)
     }
     case 'job': {
       const request = {
@@ -196,7 +199,14 @@ function failure(status: unknown, answer: Readonly<Record<string, unknown>>): Cl
 }
 
 function print(answer: Readonly<Record<string, unknown>>, { output }: CommandContext): void {
-  const { success: _success, request_id: _requestId, ...rest } = answer
   output.clearStatus()
-  output.result(JSON.stringify(rest, undefined, 2))
+  output.result(JSON.stringify(withoutEnvelope(answer), undefined, 2))
+}
+
+function withoutEnvelope({
+  success: _success,
+  request_id: _requestId,
+  ...rest
+}: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return rest
 }

@@ -14,6 +14,7 @@ import { embeddedLeases, etcdLeases, type LeaseSeconds } from '#shared/store/ope
 import { openStore } from '#shared/store/open/open.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { CommandContext } from './context.ts'
+import { printAnswer } from './answer.ts'
 import { percent } from './figures.ts'
 import { compareContents, type Contents } from './migrate/compare.ts'
 import { importHistory } from './migrate/import_history.ts'
@@ -41,7 +42,8 @@ interface Migrated extends Contents {
 }
 
 /** @throws {ClientError} where it was not done; the message says what state the target is in. */
-export async function migrate(flags: MigrateFlags, { output }: CommandContext): Promise<void> {
+export async function migrate(flags: MigrateFlags, context: CommandContext): Promise<void> {
+  const { output } = context
   await explained(async () => {
     const from = await nameStore({ ...flags, store: flags.from }, output)
     const to = await nameStore({ ...flags, store: flags.to }, output)
@@ -59,7 +61,16 @@ export async function migrate(flags: MigrateFlags, { output }: CommandContext): 
         ? await intoEmbedded(source, to, bounds, onProgress)
         : await intoEtcd(source, to, bounds, onProgress)
       output.clearStatus()
-      output.result(report(done, bounds, flags))
+      const json = {
+        from: flags.from,
+        to: flags.to,
+        keys: done.keys,
+        sha256: done.sha256,
+        exact: done.isExact,
+        base: String(bounds.base),
+        head: String(bounds.head),
+      }
+      printAnswer({ text: report(done, bounds, flags), json }, context)
     } finally {
       await source.store.close()
     }

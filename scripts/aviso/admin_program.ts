@@ -60,7 +60,6 @@ export function addAdminCommands(
   command('backup', 'copy the store into a file, while the services go on')
     .argument('<file>', 'the file to write; it appears when it is whole')
     .option('--force', 'replace the file where it exists')
-    .option('--json', 'print the result as JSON')
     .action((file: string, flags: ConfigFlags & BackupFlags) =>
       run({ kind: 'backup', file, options: flags }, flags),
     )

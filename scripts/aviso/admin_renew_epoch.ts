@@ -9,25 +9,26 @@ import { readEpoch, renewEpoch } from '#shared/journal/epoch.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { openStore } from '#shared/store/open/open.ts'
 import type { CommandContext } from './context.ts'
+import { printAnswer } from './answer.ts'
 import { explained, nameStore, type ServicesFlags } from './services_store.ts'
 
 /** @throws {ClientError} where the store cannot be reached or written. */
-export async function renew(flags: ServicesFlags, { output }: CommandContext): Promise<void> {
+export async function renew(flags: ServicesFlags, context: CommandContext): Promise<void> {
   await explained(async () => {
-    const { address, parts } = await nameStore(flags, output)
+    const { address, parts } = await nameStore(flags, context.output)
     if (address === 'embedded:memory')
       throw new AvisoError('ERR_CONFIG', 'embedded:memory keeps nothing: name the store with --store')
     const store = await openStore(address, parts)
     try {
       const before = await readEpoch(store)
       const { epoch, revision } = await renewEpoch(store, before?.epoch ?? '', parts.platform.random)
-      output.result(
-        [
-          `New epoch of ${address}: ${epoch}, at revision ${revision}. ${before === undefined ? 'It had none.' : `It was ${before.epoch}.`}`,
-          'Every position that was given out before is refused from now on, and numbers go on at the next billion.',
-          'Start the services now.',
-        ].join('\n'),
-      )
+      const text = [
+        `New epoch of ${address}: ${epoch}, at revision ${revision}. ${before === undefined ? 'It had none.' : `It was ${before.epoch}.`}`,
+        'Every position that was given out before is refused from now on, and numbers go on at the next billion.',
+        'Start the services now.',
+      ].join('\n')
+      const json = { store: address, epoch, revision: String(revision), before: before?.epoch ?? null }
+      printAnswer({ text, json }, context)
     } finally {
       await store.close()
     }

@@ -9,6 +9,7 @@ import { resolve } from 'node:path'
 import { restoreEmbedded } from '#shared/store/open/restore.ts'
 import { examineBackup } from './backup_file.ts'
 import type { CommandContext } from './context.ts'
+import { printAnswer } from './answer.ts'
 import { percent } from './figures.ts'
 import { dataFolderOf, explained, plainParts, type ServicesFlags } from './services_store.ts'
 
@@ -18,7 +19,10 @@ export type RestoreFlags = Pick<ServicesFlags, 'data' | 'servicesConfig' | 'env'
 /** @throws {ClientError} where the file or the folder cannot be used; what was there is then as it was. */
 export async function restore(file: string, flags: RestoreFlags, context: CommandContext): Promise<void> {
   const { output } = context
-  if ((await examineBackup(file)) === 'etcd') return output.result(etcdLines(resolve(file)))
+  if ((await examineBackup(file)) === 'etcd') {
+    const text = etcdLines(resolve(file))
+    return printAnswer({ text, json: { restored: false, lines: text.split('\n') } }, context)
+  }
   const { copied, revision, aside, dataFolder } = await explained(async () => {
     const folder = await dataFolderOf(flags)
     const parts = await plainParts(folder, output)
@@ -28,13 +32,18 @@ export async function restore(file: string, flags: RestoreFlags, context: Comman
   output.clearStatus()
   const kept = resolve(dataFolder, aside)
   const wasThere = (await readdir(kept).catch(() => [])).length > 0
-  output.result(
-    [
-      `Restored revision ${copied} into ${resolve(dataFolder)}, with a new epoch at revision ${revision}.`,
-      ...(wasThere ? [`What was there is in ${kept}: remove it when it is no longer needed.`] : []),
-      'Start the services. Listeners that saw more than the backup holds are told that their positions are gone.',
-    ].join('\n'),
-  )
+  const text = [
+    `Restored revision ${copied} into ${resolve(dataFolder)}, with a new epoch at revision ${revision}.`,
+    ...(wasThere ? [`What was there is in ${kept}: remove it when it is no longer needed.`] : []),
+    'Start the services. Listeners that saw more than the backup holds are told that their positions are gone.',
+  ].join('\n')
+  const json = {
+    restored: true,
+    copied_revision: String(copied),
+    revision: String(revision),
+    ...(wasThere && { aside: kept }),
+  }
+  printAnswer({ text, json }, context)
 }
 
 /** What an operator runs to restore a snapshot of etcd. */

@@ -38,6 +38,7 @@ export interface ConfigFlags {
   readonly log?: string
   readonly debug?: boolean
   readonly quiet?: boolean
+  readonly json?: boolean
   /** commander's form of `--no-fail`: `false` when the flag is given. */
   readonly fail?: boolean
   readonly username?: string

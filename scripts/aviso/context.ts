@@ -14,6 +14,8 @@ export interface CommandContext {
   readonly config: ClientConfig
   readonly credentials: Credentials
   readonly output: Output
+  /** Whether results are printed as JSON. */
+  readonly json: boolean
   readonly home: string
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>

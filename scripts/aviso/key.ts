@@ -8,7 +8,8 @@ import { isAvisoError } from '#shared/errors.ts'
 import { decodeBase64, encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { call } from '#shared/client/call.ts'
-import { ClientError } from '#shared/client/client_error.ts'
+import { ClientError, EXIT_FAILURE } from '#shared/client/client_error.ts'
+import { printAnswer } from './answer.ts'
 import type { CommandContext } from './context.ts'
 import { parseParams } from './params.ts'
 import { loadSchemas } from './schemas.ts'
@@ -20,10 +21,15 @@ const NO_VALUE = 'None'
 
 /** Prints the store key of a notification. */
 export async function printKey(paramsText: string, context: CommandContext): Promise<void> {
-  context.output.result(await keyOf(paramsText, context))
+  const key = await keyOf(paramsText, context)
+  printAnswer({ text: key, json: { key } }, context)
 }
 
-/** Reads the value of a notification through the service and prints it, or `None`. */
+/**
+ * Reads the value of a notification through the service and prints it, or `None`.
+ *
+ * @throws {ClientError} with exit code 1 when nothing is stored.
+ */
 export async function printValue(paramsText: string, context: CommandContext): Promise<void> {
   const key = await keyOf(paramsText, context)
   const answer = await call(context, {
@@ -34,7 +40,9 @@ export async function printValue(paramsText: string, context: CommandContext): P
     attempts: ATTEMPTS,
     failure: `Not able to pull key ${key}`,
   })
-  context.output.result(valueOf(answer) ?? NO_VALUE)
+  const value = valueOf(answer)
+  printAnswer({ text: value ?? NO_VALUE, json: { key, value: value ?? null } }, context)
+  if (value === undefined) throw new ClientError(`Nothing is stored under ${key}`, { exitCode: EXIT_FAILURE })
 }
 
 async function keyOf(paramsText: string, { home, readText }: CommandContext): Promise<string> {

@@ -11,14 +11,19 @@ import { ClientError, EXIT_USAGE, messageOf } from '#shared/client/client_error.
 import type { CommandContext } from './context.ts'
 import { runListener } from './listener.ts'
 import { readListeners, type ListenerDefinition } from './listener_file.ts'
-import { openPosition, type Position } from './position.ts'
+import { listenerOfWords } from './listen_words.ts'
+import { openPosition, readCursor, type Position, type PositionKey } from './position.ts'
 import { loadSchemas } from './schemas.ts'
 import { followStream, type StreamStart } from '#shared/client/stream.ts'
 import { DATE_FORMS, parseDate } from '#shared/time/written_date.ts'
+import { dryRun } from './triggers/dry_run.ts'
 import { parseYamlFile } from './yaml_file.ts'
 
 /** Flags of `listen`, as commander gives them. */
 export interface ListenFlags {
+  /** Event type to listen to without a file. */
+  readonly event?: string
+  readonly dryRun?: boolean
   readonly from?: string
   readonly to?: string
   readonly now?: boolean
@@ -29,8 +34,9 @@ export interface ListenFlags {
 }
 
 /** The requested period; empty: from the last position on. */
-interface Period {
-  readonly from?: string
+export interface Period {
+  readonly start?: StreamStart
+  /** Milliseconds since 1970; infinite: until history is complete. Then no position is used. */
   readonly until?: number
 }
 
@@ -53,12 +59,25 @@ const STATUS_INTERVAL_MS = 1000
  * @throws {ClientError} for wrong flags and files, and the first failure of a listener.
  */
 export async function listen(
-  files: readonly string[],
+  words: readonly string[],
   flags: ListenFlags,
   context: CommandContext,
 ): Promise<void> {
   const period = checkPeriod(flags, context.clock.now())
-  const definitions = await loadDefinitions(files, context)
+  await runPeriod(words, { flags, period, context })
+}
+
+/**
+ * Runs the listeners of files or of `--event` over a period.
+ *
+ * @param words Paths of listener files; with `--event` fields and their values.
+ * @returns how many notifications came
+ */
+export async function runPeriod(
+  words: readonly string[],
+  { flags, period, context }: Opening,
+): Promise<number> {
+  const definitions = await loadDefinitions(words, flags, context)
   const schemas = await loadSchemas(context.home, context.readText)
   const running = await openAll(definitions, { flags, period, context })
   const { output, config, clock } = context
@@ -95,6 +114,7 @@ export async function listen(
   stopStatus()
   output.clearStatus()
   throwFirst(results, context)
+  return counts.received
 }
 
 /** Checks the dates in 1.x's order. */
@@ -110,12 +130,18 @@ function checkPeriod({ from, to, now, catchup }: ListenFlags, at: number): Perio
   if (now === true && catchup === true)
     throw new ClientError('Only now or catchup can be specified at the same time')
   return {
-    ...(start !== undefined && { from: new Date(start).toISOString() }),
+    ...(start !== undefined && { start: dateStart(start) }),
     ...(end !== undefined && { until: end }),
   }
 }
 
-function readDate(flag: string, text: string, now: number): number {
+/** A start at a time, milliseconds since 1970. */
+export function dateStart(ms: number): StreamStart {
+  return { kind: 'date', date: new Date(ms).toISOString() }
+}
+
+/** @throws {ClientError} for a text that is no date. */
+export function readDate(flag: string, text: string, now: number): number {
   const at = parseDate(text, now)
   if (at !== undefined) return at
   throw new ClientError(`Invalid value for ${flag}: '${text}' is none of: ${DATE_FORMS}`, {
@@ -124,14 +150,25 @@ function readDate(flag: string, text: string, now: number): number {
 }
 
 async function loadDefinitions(
-  files: readonly string[],
+  words: readonly string[],
+  { event, dryRun: isDryRun }: ListenFlags,
   context: CommandContext,
 ): Promise<ListenerDefinition[]> {
+  const definitions =
+    event === undefined ? await readFiles(words, context) : [listenerOfWords(event, words, context)]
+  if (isDryRun !== true) return definitions
+  return definitions.map((definition) => ({
+    ...definition,
+    triggers: definition.triggers.map((trigger) => dryRun(trigger, context)),
+  }))
+}
+
+async function readFiles(files: readonly string[], context: CommandContext): Promise<ListenerDefinition[]> {
   const { config } = context
   if (files.length === 0) {
     if (config.listeners === undefined) {
       throw new ClientError(
-        'Event listeners definition cannot be empty: name a listener file, or add listeners to the configuration',
+        'Event listeners definition cannot be empty: name a listener file, give --event, or add listeners to the configuration',
       )
     }
     return readListeners(config.listeners.file, context, config.listeners.value)
@@ -168,29 +205,45 @@ async function openAll(definitions: readonly ListenerDefinition[], opening: Open
   }
 }
 
-/** Opens a listener. A replay of the past (`--to`) does not use the position. `--now` forgets it, and `--from` does not start from it. */
-async function openOne(
-  definition: ListenerDefinition,
-  { flags, period, context }: Opening,
-): Promise<Running> {
+/**
+ * Opens a listener. A replay of the past (`--to`) does not use the position. `--now` forgets it, and `--from` does not start from it. A dry
+ * run only reads it.
+ */
+async function openOne(definition: ListenerDefinition, opening: Opening): Promise<Running> {
+  const { flags, period, context } = opening
+  const start: StreamStart = period.start ?? { kind: 'live' }
+  if (!usesPosition(opening)) return { definition, position: undefined, start }
   const { config, home } = context
-  const start: StreamStart =
-    period.from === undefined ? { kind: 'live' } : { kind: 'date', date: period.from }
-  if (period.until !== undefined) return { definition, position: undefined, start }
   const { event, request, name } = definition
   const folder = flags.state ?? context.environment['AVISO_STATE'] ?? join(home, STATE_FOLDER)
+  const key = { server: config.baseUrl, event, request, name }
   const anew = flags.now === true || (!config.catchup && flags.catchup !== true)
-  const position = await openPosition(folder, { server: config.baseUrl, event, request, name }, anew)
+  const position = flags.dryRun === true ? undefined : await openLocked(folder, key, { anew, context })
+  const cursor = position === undefined && !anew ? await readCursor(folder, key) : position?.cursor
+  if (cursor === undefined || period.start !== undefined) return { definition, position, start }
+  context.output.log('INFO', `Starting from last notification received (${event})`)
+  return { definition, position, start: { kind: 'cursor', cursor } }
+}
+
+/** Whether the listener goes on where the last run ended. Someone who looks with `--event` does not mean the last look, unless they say so. */
+function usesPosition({ flags, period }: Opening): boolean {
+  if (period.until !== undefined) return false
+  return flags.event === undefined || flags.catchup === true || flags.state !== undefined
+}
+
+async function openLocked(
+  folder: string,
+  key: PositionKey,
+  { anew, context }: { readonly anew: boolean; readonly context: CommandContext },
+): Promise<Position> {
+  const position = await openPosition(folder, key, anew)
   if (!position.isLocked) {
     context.output.log(
       'WARNING',
-      `This Node cannot lock positions: do not start this listener (${event}) twice at the same time`,
+      `This Node cannot lock positions: do not start this listener (${key.event}) twice at the same time`,
     )
   }
-  const { cursor } = position
-  if (cursor === undefined || period.from !== undefined) return { definition, position, start }
-  context.output.log('INFO', `Starting from last notification received (${event})`)
-  return { definition, position, start: { kind: 'cursor', cursor } }
+  return position
 }
 
 interface RunOptions {

@@ -6,6 +6,7 @@
 
 import { hostname, userInfo } from 'node:os'
 import { call } from '#shared/client/call.ts'
+import { printAnswer, type Answer } from './answer.ts'
 import type { CommandContext } from './context.ts'
 import { parseParams } from './params.ts'
 import { loadSchemas } from './schemas.ts'
@@ -14,7 +15,7 @@ import { loadSchemas } from './schemas.ts'
 const ATTEMPTS = 8
 
 /**
- * Publishes a notification and prints `Done`. All attempts have the same CloudEvents id, so the notification is stored once even when an
+ * Publishes a notification, and prints `Done` and what it became. All attempts have the same CloudEvents id, so the notification is stored once even when an
  * answer is lost.
  *
  * @throws {ClientError} with the service's message.
@@ -50,5 +51,14 @@ export async function notify(paramsText: string, context: CommandContext): Promi
     failure: 'Not able to notify',
   })
   context.output.log('DEBUG', `Stored: ${JSON.stringify(answer)}`)
-  context.output.result('Done')
+  printAnswer(toAnswer(answer), context)
+}
+
+/** 1.x's word on the first line, then what others may call the notification by. Older services do not say all of it. */
+function toAnswer({ id, key, sequence }: Readonly<Record<string, unknown>>): Answer {
+  const names = Object.entries({ id, key, sequence }).filter(([, value]) => typeof value === 'string')
+  return {
+    text: ['Done', ...names.map(([name, value]) => `${name} ${String(value)}`)].join('\n'),
+    json: Object.fromEntries(names),
+  }
 }

@@ -31,6 +31,8 @@ export interface OutputOptions {
   readonly stderr: Sink
   readonly debug: boolean
   readonly quiet: boolean
+  /** Whether warnings and errors are coloured where stderr is a terminal. */
+  readonly colour?: boolean
   /** File to which every message is also appended. */
   readonly logFile?: string | undefined
   readonly now: () => number
@@ -40,12 +42,15 @@ const LEVELS: readonly Level[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR']
 /** Escape sequence that erases the line, whatever its length. */
 const ERASE_LINE = '\r\u001B[2K'
 const DEFAULT_COLUMNS = 80
+const COLOURS: Readonly<Partial<Record<Level, string>>> = { WARNING: '\u001B[33m', ERROR: '\u001B[31m' }
+const PLAIN = '\u001B[0m'
 
 /** Makes an output. A log file that cannot be written is reported once and does not end the client. */
 export function createOutput(options: OutputOptions): Output {
   const { stdout, stderr, debug, quiet, logFile, now } = options
   const lowest = LEVELS.indexOf(quiet ? 'ERROR' : debug ? 'DEBUG' : 'INFO')
   const terminal = stderr.isTTY === true && !quiet
+  const isColoured = stderr.isTTY === true && options.colour !== false
   let shown = ''
   let logBroken = false
 
@@ -53,6 +58,11 @@ export function createOutput(options: OutputOptions): Output {
     if (shown !== '') stderr.write(ERASE_LINE)
     write()
     if (shown !== '') stderr.write(shown)
+  }
+
+  function paint(level: Level, message: string): string {
+    const colour = isColoured ? COLOURS[level] : undefined
+    return colour === undefined ? message : `${colour}${message}${PLAIN}`
   }
 
   function appendToFile(level: Level, message: string): void {
@@ -70,7 +80,7 @@ export function createOutput(options: OutputOptions): Output {
     log(level, message) {
       if (LEVELS.indexOf(level) < lowest) return
       const printable = toPrintable(message)
-      withoutStatus(() => stderr.write(`${printable}\n`))
+      withoutStatus(() => stderr.write(`${paint(level, printable)}\n`))
       appendToFile(level, printable)
     },
     status(text) {

@@ -42,6 +42,15 @@ const stateFile = v.object({
 })
 
 /**
+ * Reads the saved cursor without holding the position, so that a dry run can look beside a listener that runs.
+ *
+ * @throws {ClientError} when its file cannot be read.
+ */
+export function readCursor(folder: string, key: PositionKey): Promise<string | undefined> {
+  return read(join(folder, `${fileName(describe(key))}.json`))
+}
+
+/**
  * Opens the position of a listener in `folder`, which is created if it does not exist.
  *
  * @param anew Whether to forget the saved position, even when it cannot be read.
@@ -49,7 +58,7 @@ const stateFile = v.object({
  */
 export async function openPosition(folder: string, key: PositionKey, anew = false): Promise<Position> {
   const identity = describe(key)
-  const name = createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32)
+  const name = fileName(identity)
   const path = join(folder, `${name}.json`)
   try {
     makeFolder(folder, 0o700)
@@ -90,6 +99,10 @@ function describe({ server, event, request, name }: PositionKey) {
   const fields = Object.keys(request).toSorted()
   const sorted = Object.fromEntries(fields.map((field) => [field, [...new Set(request[field])].toSorted()]))
   return { version: FORMAT, server, event, request: sorted, ...(name !== undefined && { name }) }
+}
+
+function fileName(identity: object): string {
+  return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32)
 }
 
 async function read(path: string): Promise<string | undefined> {

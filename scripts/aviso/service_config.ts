@@ -13,6 +13,7 @@ import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { ClientError, messageOf, reasonOf } from '#shared/client/client_error.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { readAnswer } from '#shared/client/connection.ts'
+import { printAnswer } from './answer.ts'
 import type { CommandContext } from './context.ts'
 
 /** The task that the command line names. */
@@ -58,7 +59,7 @@ export async function manageConfig(task: ConfigTask, context: CommandContext): P
     case 'status': {
       const { found, body } = await show(context, task.service)
       if (!found) return context.output.log('WARNING', `No service ${task.service} found`)
-      return context.output.result(toPythonJsonSorted(body['status'], 4))
+      return printAnswer({ text: toPythonJsonSorted(body['status'], 4), json: body['status'] }, context)
     }
   }
 }
@@ -71,7 +72,11 @@ async function push(
   if (files.length === 0) return context.output.log('WARNING', `No file found to push for service ${service}`)
   const body = { service, message, delete: deleteOthers, files, unix_user: userName(), hostname: hostname() }
   const answer = await ask(context, { method: 'POST', path: `${PATH}/push`, body })
-  for (const { path } of files) context.output.result(path)
+  printFiles(
+    service,
+    files.map(({ path }) => path),
+    context,
+  )
   say(context, answer.body)
 }
 
@@ -116,8 +121,8 @@ async function pull(
   if (deleteOthers) await removeOthers(folder, new Set(paths))
   for (const { path, content } of contents) {
     await replaceFile(join(folder, path), content)
-    context.output.result(path)
   }
+  printFiles(service, paths, context)
   context.output.log('INFO', `Pull operation for service ${service} successfully executed`)
 }
 
@@ -164,8 +169,7 @@ async function remove(
   })
   if (!found) return say(context, nothingFound(service))
   if (doIt) return say(context, body)
-  for (const path of pathsIn({ files: asList(body['files']).map((path) => ({ path })) }))
-    context.output.result(path)
+  printFiles(service, pathsIn({ files: asList(body['files']).map((path) => ({ path })) }), context)
   context.output.log('INFO', 'remove --doit to delete these files')
 }
 
@@ -242,6 +246,12 @@ async function exchange<Answer>(
 function failure(status: number, body: Readonly<Record<string, unknown>>): ClientError {
   const said = typeof body['message'] === 'string' ? body['message'] : 'no reason given'
   return new ClientError(`Not done, status ${status}: ${said}`)
+}
+
+/** A line for each file, or JSON with all of them. */
+function printFiles(service: string, files: readonly string[], context: CommandContext): void {
+  if (context.json) context.output.result(JSON.stringify({ service, files }))
+  else for (const path of files) context.output.result(path)
 }
 
 function say({ output }: CommandContext, body: Readonly<Record<string, unknown>>): void {

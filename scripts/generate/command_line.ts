@@ -5,8 +5,8 @@
  */
 
 import type { Argument, Command, Option } from 'commander'
-import { EXIT_CLIENT_ERROR, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE } from '#shared/client/client_error.ts'
-import { createProgram } from '../aviso/program.ts'
+import { EXIT_FAILURE, EXIT_USAGE } from '#shared/client/client_error.ts'
+import { CLIENT_EXIT_CODES, createProgram } from '../aviso/program.ts'
 import { createServeProgram } from '../serve/options.ts'
 import { code, generatedDocument, table } from './markdown.ts'
 
@@ -14,14 +14,6 @@ const SERVE_EXIT_CODES = [
   ['0', 'stopped by a signal, or help was shown'],
   [String(EXIT_FAILURE), 'stopped by a second signal, or too slow to stop'],
   [String(EXIT_USAGE), 'the command line or the configuration is wrong'],
-] as const
-
-const CLIENT_EXIT_CODES = [
-  ['0', 'done, stopped by a signal, or `--no-fail` was given'],
-  [String(EXIT_FAILURE), 'a failure, such as that of a trigger'],
-  [String(EXIT_USAGE), 'the command line is wrong'],
-  [String(EXIT_INTERRUPTED), 'ended by a second signal, without waiting'],
-  [String(EXIT_CLIENT_ERROR), 'an error that the client explains: a refusal, a wrong file, as in 1.x'],
 ] as const
 
 /** The text of `scripts/COMMANDS.md`. */

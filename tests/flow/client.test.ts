@@ -188,7 +188,7 @@ describe('aviso notify', () => {
       AVISO_BASE_URL: service.url,
     })
     assert.equal(code, 0)
-    assert.equal(stdout, 'Done\n')
+    assert.match(stdout, /^Done\n/)
     const events = service.asked.map(
       ({ body }) => JSON.parse(body) as { readonly id: string; readonly data: unknown },
     )
@@ -238,7 +238,7 @@ describe('aviso notify', () => {
 })
 
 describe('aviso value', () => {
-  it('prints the stored value, or None', async (context) => {
+  it('prints the stored value with 0, or None with 1', async (context) => {
     const service = await scriptedService(context, [
       (response) =>
         answer(response, 200, {
@@ -254,7 +254,7 @@ describe('aviso value', () => {
       key: btoa('/tmp/aviso/flight/20210101/italy/FCO/AZ203'),
     })
     const missing = await run(context, ['value', FLIGHT], { AVISO_BASE_URL: service.url })
-    assert.deepEqual([missing.code, missing.stdout], [0, 'None\n'])
+    assert.deepEqual([missing.code, missing.stdout], [1, 'None\n'])
   })
 })
 

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 const PROGRAM = fileURLToPath(new URL('../../scripts/aviso.ts', import.meta.url))
@@ -27,12 +28,12 @@ export interface ClientOptions {
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** Runs the program to its end. */
-export async function runClient(
+/** Starts the program. */
+export function spawnClient(
   argv: readonly string[],
   { home, url, environment = {} }: ClientOptions,
-): Promise<ClientRun> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, ...argv], {
+): ChildProcessByStdio<null, Readable, Readable> {
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, ...argv], {
     cwd: home,
     env: {
       PATH: process.env['PATH'] ?? '',
@@ -43,6 +44,11 @@ export async function runClient(
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+}
+
+/** Runs the program to its end. */
+export async function runClient(argv: readonly string[], options: ClientOptions): Promise<ClientRun> {
+  const child = spawnClient(argv, options)
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => (stdout += String(chunk)))

@@ -24,6 +24,7 @@ import {
   TriggerError,
   type Trigger,
   type TriggerHost,
+  type TriggerPlan,
 } from './trigger.ts'
 import { splitWords } from './words.ts'
 
@@ -73,6 +74,7 @@ export function createCommand(options: CommandOptions, host: TriggerHost): Trigg
     type: 'command',
     ...failureOptions(options),
     run: (notification, kill) => runCommand({ options, words, host }, notification, kill),
+    plan: (notification) => planCommand({ options, words, host }, notification),
   }
 }
 
@@ -80,6 +82,28 @@ interface Command {
   readonly options: CommandOptions
   readonly words: Argv
   readonly host: TriggerHost
+}
+
+/** The program with its arguments, and the variables that the listener file sets. */
+function planCommand({ options, words, host }: Command, notification: ReceivedNotification): TriggerPlan {
+  const handover = createHandover(MAX_VALUE_BYTES)
+  const fill = (template: string): string => substitute(template, notification, handover)
+  const [program, ...args] = words
+  const argv = options.shell ? words : [program, ...args.map(fill)]
+  const environment = Object.fromEntries(
+    Object.entries(options.environment ?? {}).map(([name, value]) => [name, fill(value)]),
+  )
+  const folder = options.working_dir === undefined ? undefined : expandHome(options.working_dir, host.home)
+  const set = Object.entries(environment).map(([name, value]) => `${name}=${shown(value)}`)
+  return {
+    text: ['run:', ...set, ...argv.map(shown), ...(folder === undefined ? [] : [`(in ${folder})`])].join(' '),
+    details: { run: argv, environment, ...(folder !== undefined && { working_dir: folder }) },
+  }
+}
+
+/** A word as a shell needs it. */
+function shown(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
 async function runCommand(

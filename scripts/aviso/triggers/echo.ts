@@ -6,7 +6,8 @@
 
 import * as v from 'valibot'
 import { toPythonJsonSorted } from '#shared/notification/python_json.ts'
-import { toTriggerData } from '#shared/client/notification.ts'
+import { exactJsonText } from '#shared/json/strict_json.ts'
+import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
 import { commonOptions, failureOptions, keyMessage, type Trigger, type TriggerHost } from './trigger.ts'
 
 /** Options in a listener file. */
@@ -14,14 +15,41 @@ export const echoOptions = v.strictObject({ type: v.literal('echo'), ...commonOp
 
 const INDENT = 4
 
-/** Makes a trigger that prints JSON with sorted keys, as 1.x does. */
-export function createEcho(options: v.InferOutput<typeof echoOptions>, { output }: TriggerHost): Trigger {
+/** Makes a trigger that prints JSON with sorted keys, as 1.x does; with `--json` a line for each notification. */
+export function createEcho(
+  options: v.InferOutput<typeof echoOptions>,
+  { output, json }: TriggerHost,
+): Trigger {
   return {
     type: 'echo',
     ...failureOptions(options),
     run(notification) {
-      output.result(toPythonJsonSorted(toTriggerData(notification), INDENT))
+      output.result(
+        json ? notificationLine(notification) : toPythonJsonSorted(toTriggerData(notification), INDENT),
+      )
       return Promise.resolve()
     },
+    plan: () => ({ text: 'print it', details: { print: true } }),
   }
+}
+
+/** The notification as JSON on one line, with its place in the stream, and the payload as `payload` whatever its event type calls it. */
+function notificationLine({
+  id,
+  event,
+  sequence,
+  time,
+  source,
+  request,
+  payload,
+}: ReceivedNotification): string {
+  return exactJsonText({
+    id,
+    event,
+    ...(sequence !== undefined && { sequence }),
+    ...(time !== undefined && { time }),
+    source,
+    request,
+    ...(payload !== undefined && { payload }),
+  })
 }

@@ -8,7 +8,7 @@ import { appendFile } from 'node:fs/promises'
 import * as v from 'valibot'
 import { messageOf } from '#shared/client/client_error.ts'
 import { expandHome } from '../config.ts'
-import { toTriggerData } from '#shared/client/notification.ts'
+import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
 import { pythonRepr, pythonTimestamp } from '../python_text.ts'
 import {
   commonOptions,
@@ -32,8 +32,12 @@ export function createLog(options: v.InferOutput<typeof logOptions>, { home, clo
   return {
     type: 'log',
     ...failureOptions(options),
+    plan: (notification) => ({
+      text: `append to ${path}: ${lineOf(notification)}`,
+      details: { append_to: path, line: lineOf(notification) },
+    }),
     async run(notification) {
-      const line = `Notification received: ${pythonRepr(toTriggerData(notification))}`
+      const line = lineOf(notification)
       await appendFile(path, `${pythonTimestamp(clock.now())} - aviso - INFO - ${line}\n`).catch(
         (cause: unknown) => {
           throw new TriggerError(`cannot write to ${path}: ${messageOf(cause)}`, { retryable: true, cause })
@@ -41,4 +45,8 @@ export function createLog(options: v.InferOutput<typeof logOptions>, { home, clo
       )
     },
   }
+}
+
+function lineOf(notification: ReceivedNotification): string {
+  return `Notification received: ${pythonRepr(toTriggerData(notification))}`
 }

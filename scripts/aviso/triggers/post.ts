@@ -79,6 +79,11 @@ export function createPost(options: v.InferOutput<typeof postOptions>, host: Tri
     type: 'post',
     ...failureOptions(options),
     run: (notification, kill) => post(options.protocol, host, notification, kill),
+    plan(notification) {
+      const { url } = options.protocol
+      const body = cloudEventText(options.protocol, notification, host.clock.now())
+      return { text: `post to ${url}: ${body}`, details: { post_to: url, body } }
+    },
   }
 }
 

@@ -10,6 +10,7 @@ import * as v from 'valibot'
 import { issuePath } from '../issue_path.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import type { JsonRecord } from '#shared/json/record.ts'
 import type { Output } from '../output.ts'
 
 /** What happens when a trigger has failed for good. */
@@ -31,11 +32,27 @@ export interface Trigger {
    * @throws {TriggerError} when the trigger failed.
    */
   run(notification: ReceivedNotification, kill: AbortSignal): Promise<void>
+  /**
+   * What `run` would do, without doing it. Secrets are not shown.
+   *
+   * @throws {TriggerError} where `run` would fail because of what the listener file says.
+   */
+  plan(notification: ReceivedNotification): TriggerPlan
+}
+
+/** What a trigger would do. */
+export interface TriggerPlan {
+  /** Continues "would …". */
+  readonly text: string
+  /** The same for programs. */
+  readonly details: JsonRecord
 }
 
 /** The environment in which triggers run. */
 export interface TriggerHost {
   readonly output: Output
+  /** Whether notifications are printed as JSON, one on each line. */
+  readonly json: boolean
   /** Home folder, which replaces `~` in paths. */
   readonly home: string
   readonly environment: Readonly<Record<string, string | undefined>>

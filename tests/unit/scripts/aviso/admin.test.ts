@@ -34,11 +34,20 @@ describe('administrate()', () => {
     await administrate({ kind: 'job', job: 'clean', options: { ...options, trustClock: true } }, context)
     assert.deepEqual(await keysUnder(store, '/ec/mars/'), [])
   })
-  it('prints the status', async () => {
+  it('prints the status, as tables or as JSON', async () => {
     const { context, output } = adminContext()
     await administrate({ kind: 'status' }, context)
-    const status = JSON.parse(output.results[0] ?? '') as Record<string, unknown>
+    const [text = ''] = output.results
+    assert.match(
+      text,
+      /^store +\S+, revision \d+, .*in use\)\nhistory +kept for 16d.*\nretention +15d\nbackup +none/,
+    )
+    await administrate({ kind: 'job', job: 'compact', options: {} }, context)
+    await administrate({ kind: 'status' }, { ...context, json: true })
+    const status = JSON.parse(output.results[2] ?? '') as Record<string, unknown>
     assert.deepEqual(Object.keys(status), ['clock', 'store', 'retention', 'history', 'jobs'])
+    await administrate({ kind: 'status' }, context)
+    assert.match(output.results[3] ?? '', /\n\nJOB +STATE +AT +RESULT\ncompact +done +\d{4}-.*Z +.*outcome/)
   })
   it('deletes and wipes', async () => {
     const { context, output, publish, store } = adminContext()

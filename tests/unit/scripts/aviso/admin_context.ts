@@ -17,6 +17,7 @@ export function adminContext(
     config: config as ClientConfig,
     credentials: { headers: () => ({}), reload: () => Promise.resolve(false) },
     output,
+    json: false,
     home: '/home/joe',
     environment,
     fetch: (url, init) => toFetchHandler(fixture.service.handle)(new Request(url, init)),

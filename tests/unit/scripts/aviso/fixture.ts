@@ -134,6 +134,7 @@ export function triggerHost(
 ): TriggerHost {
   return {
     output,
+    json: false,
     home: '/home/joe',
     environment,
     fetch: (url, init) => fetch(url, init),

@@ -64,6 +64,7 @@ async function listen({
       log.push(`run ${id}${payloadName === 'payload' ? '' : ` ${payloadName}`}`)
       await run(id)
     },
+    plan: () => ({ text: 'be scripted', details: {} }),
   }
   async function* stream(): AsyncGenerator<StreamMessage> {
     for (const one of messages) {

@@ -27,6 +27,18 @@ describe('createOutput()', () => {
     )
   })
 
+  it('colours warnings and errors on a terminal, unless told not to', () => {
+    for (const [isTTY, colour, shown] of [
+      [true, true, '\u001B[31mno\u001B[0m\n'],
+      [true, false, 'no\n'],
+      [false, true, 'no\n'],
+    ] as const) {
+      const { written, options } = sinks(isTTY)
+      createOutput({ ...options, colour }).log('ERROR', 'no')
+      assert.deepEqual(written, [shown])
+    }
+  })
+
   it('says what its level lets through', () => {
     for (const [flags, shown] of [
       [{}, ['INFO', 'WARNING', 'ERROR']],

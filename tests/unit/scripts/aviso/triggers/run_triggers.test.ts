@@ -15,6 +15,7 @@ function scripted(
     onFailure,
     onPoison,
     runs: 0,
+    plan: () => ({ text: 'be scripted', details: {} }),
     run(): Promise<void> {
       const result = results[Math.min(trigger.runs++, results.length - 1)]
       return result === 'ok'

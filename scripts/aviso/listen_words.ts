@@ -1,0 +1,49 @@
+/**
+ * Reads what `listen` and `replay` are told to listen to without a file: `--event flight country=Italy airport=FCO,MXP`.
+ *
+ * @module
+ */
+
+import { ClientError, EXIT_USAGE } from '#shared/client/client_error.ts'
+import type { ListenerDefinition } from './listener_file.ts'
+import { createTrigger } from './triggers/create_trigger.ts'
+import type { TriggerHost } from './triggers/trigger.ts'
+
+/**
+ * A listener that prints. Pairs are separate words, or have commas between them. A part without `=` is a further value of the field before
+ * it.
+ *
+ * @throws {ClientError} for a word that is not a pair.
+ */
+export function listenerOfWords(
+  event: string,
+  words: readonly string[],
+  host: TriggerHost,
+): ListenerDefinition {
+  return { event, request: requestOf(words), triggers: [createTrigger({ type: 'echo' }, host)] }
+}
+
+function requestOf(words: readonly string[]): Readonly<Record<string, readonly string[]>> {
+  const request = new Map<string, string[]>()
+  for (const word of words) {
+    let values: string[] | undefined
+    for (const part of word.split(',')) {
+      const at = part.indexOf('=')
+      const name = part.slice(0, Math.max(at, 0)).trim()
+      if (at === -1 ? values === undefined : name === '') throw noPair(word)
+      if (at !== -1) {
+        values = request.get(name) ?? []
+        request.set(name, values)
+      }
+      values?.push(part.slice(at + 1))
+    }
+  }
+  return Object.fromEntries(request)
+}
+
+function noPair(word: string): ClientError {
+  return new ClientError(
+    `Not a field and its value: ${word}. With --event write FIELD=VALUE, such as country=Italy or airport=FCO,MXP; listener files go without --event`,
+    { exitCode: EXIT_USAGE },
+  )
+}

@@ -1,0 +1,213 @@
+/**
+ * The client's commands in scripts, and at a keyboard without a listener file: a child process against a real service.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { createInterface } from 'node:readline'
+import { runClient, spawnClient, type ClientRun } from '../support/client_program.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+
+const flight = (number: string): string =>
+  `event=flight,country=Italy,airport=FCO,date=20260810,number=${number}`
+
+describe('the client against a service', () => {
+  let server: TestServer
+  let home: string
+  before(async () => {
+    server = await startServer({ arguments: ['--store', 'embedded:memory'] })
+    home = await mkdtemp(join(tmpdir(), 'aviso-test-'))
+  })
+  after(async () => {
+    await server.stop()
+    await rm(home, { recursive: true, force: true })
+  })
+  const aviso = (...argv: string[]): Promise<ClientRun> => runClient(argv, { home, url: server.url })
+
+  it('notify: says id, key and sequence, to people and to programs', async () => {
+    const key = '/tmp/aviso/flight/20260810/italy/FCO/N1'
+    const first = await aviso('notify', `${flight('N1')},payload=Landed`)
+    assert.deepEqual([first.code, first.stderr], [0, ''])
+    assert.match(first.stdout, new RegExp(`^Done\nid flight@\\d+\nkey ${key}\nsequence \\d+\n$`))
+    const second = JSON.parse((await aviso('notify', flight('N1'), '--json')).stdout) as object
+    assert.deepEqual(Object.keys(second), ['id', 'key', 'sequence'])
+  })
+
+  it('value: what is stored with 0, nothing with 1, and 0 again with --no-fail', async () => {
+    await aviso('notify', `${flight('V1')},payload=x`)
+    const stored = await aviso('value', flight('V1'), '--json')
+    const key = '/tmp/aviso/flight/20260810/italy/FCO/V1'
+    assert.deepEqual([stored.code, JSON.parse(stored.stdout)], [0, { key, value: 'x' }])
+    const nothing = await aviso('value', flight('V2'), '--json')
+    assert.equal(nothing.code, 1)
+    assert.match(nothing.stdout, /"value":null/)
+    assert.match(nothing.stderr, /^Nothing is stored under .*\/V2$/m)
+    assert.equal((await aviso('value', flight('V2'), '--no-fail')).code, 0)
+  })
+
+  it('replay --event: prints what matches, a line each with --json, and ends', async () => {
+    await aviso('notify', `${flight('R1')},payload=1`)
+    await aviso('notify', `${flight('R2')},payload=2`)
+    await aviso('notify', `${flight('R3')},payload=3`)
+    const { code, stdout } = await aviso(
+      'replay',
+      '--event',
+      'flight',
+      'country=Italy',
+      'number=R1,R3',
+      '--json',
+      '-q',
+    )
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    assert.deepEqual([code, lines.map(({ payload }) => payload)], [0, ['1', '3']])
+    assert.deepEqual(Object.keys(lines[0] ?? {}), [
+      'id',
+      'event',
+      'sequence',
+      'time',
+      'source',
+      'request',
+      'payload',
+    ])
+    const future = await aviso('replay', '--event', 'flight', '--from', '2999-01-01')
+    assert.deepEqual([future.code, future.stderr], [2, '--from must be in the past\n'])
+  })
+
+  it('listen --event: prints what comes, keeps no position, and refuses words that are no pairs', async (context) => {
+    const child = spawnClient(['listen', '--event', 'flight', 'airport=FCO', '--json'], {
+      home,
+      url: server.url,
+    })
+    context.after(() => void child.kill('SIGKILL'))
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+    for await (const line of createInterface(child.stderr)) if (line === 'Connected') break
+    await aviso('notify', `${flight('L1')},payload=Landed`)
+    const { value } = (await lines.next()) as { readonly value: string }
+    assert.equal((JSON.parse(value) as { readonly payload: unknown }).payload, 'Landed')
+    child.kill('SIGTERM')
+    await once(child, 'close')
+    assert.equal(child.exitCode, 0)
+    assert.deepEqual(await readdir(home), [])
+    const wrong = await aviso('listen', '--event', 'flight', 'Italy')
+    assert.equal(wrong.code, 2)
+    assert.match(wrong.stderr, /^Not a field and its value: Italy\. With --event write FIELD=VALUE/)
+  })
+
+  it('listen --dry-run and replay --dry-run: say what triggers would do, and do nothing', async (context) => {
+    const folder = await mkdtemp(join(tmpdir(), 'aviso-test-'))
+    context.after(() => rm(folder, { recursive: true, force: true }))
+    const file = join(folder, 'l.yaml')
+    await writeFile(
+      file,
+      `listeners:
+  - event: flight
+    request: {number: D1}
+    triggers:
+      - type: command
+        command: touch "\${request.number} it"
+        environment: {WHO: "\${request.airport}"}
+        working_dir: ${folder}
+      - type: log
+        path: ${folder}/flights.log
+      - type: post
+        protocol: {type: cloudevents_http, url: 'http://127.0.0.1:1/', headers: {Authorization: Bearer secret}}
+      - type: command
+        command: echo \${request.nonsense}
+`,
+    )
+    await aviso('notify', `${flight('D1')},payload=x`)
+    const { code, stdout } = await aviso('replay', file, '--dry-run', '-q')
+    assert.equal(code, 0)
+    const [command, log, post, wrong] = stdout.trimEnd().split('\n')
+    assert.match(command ?? '', /^flight@\d+ command would run: WHO=FCO touch 'D1 it' \(in \/.*\)$/)
+    assert.match(
+      log ?? '',
+      /^flight@\d+ log would append to .*flights\.log: Notification received: \{'event'/,
+    )
+    assert.match(post ?? '', /^flight@\d+ post would post to http:\/\/127\.0\.0\.1:1\/: \{"specversion"/)
+    assert.match(wrong ?? '', /^flight@\d+ command would fail: \$\{request\.nonsense\} is not part/)
+    assert.doesNotMatch(stdout, /secret/)
+    assert.deepEqual(await readdir(folder), ['l.yaml'])
+    const json = await aviso('replay', file, '--dry-run', '-q', '--json')
+    const first = JSON.parse(json.stdout.split('\n')[0] ?? '') as { readonly would: unknown }
+    assert.deepEqual(first.would, {
+      run: ['touch', 'D1 it'],
+      environment: { WHO: 'FCO' },
+      working_dir: folder,
+    })
+  })
+
+  it('schema: event types, fields of one, and a hint for a misspelled one', async () => {
+    assert.match((await aviso('schema')).stdout, /^flight +date, country, airport, number +payload$/m)
+    assert.match((await aviso('schema', 'dissemination')).stdout, /^destination +string +yes$/m)
+    const { stdout } = await aviso('schema', 'flight', '--json')
+    assert.deepEqual(Object.keys(JSON.parse(stdout) as object), ['payload', 'identifier'])
+    const { code, stderr } = await aviso('schema', 'fligth')
+    assert.equal(code, 255)
+    assert.match(stderr, /no event type fligth; it has .*flight.*\. Did you mean flight\?/)
+  })
+
+  it('ends quietly when its reader has enough', async () => {
+    await aviso('notify', flight('E1'))
+    await aviso('notify', flight('E2'))
+    const child = spawnClient(['replay', '--event', 'flight', '--json', '-q'], { home, url: server.url })
+    child.stdout.destroy()
+    let said = ''
+    child.stderr.on('data', (chunk) => (said += String(chunk)))
+    await once(child, 'close')
+    assert.deepEqual([child.exitCode, said], [0, ''])
+  })
+})
+
+describe('the command line', () => {
+  it('--help: has the exit codes, for each command too', async () => {
+    for (const argv of [['--help'], ['value', '--help'], ['admin', 'status', '--help']]) {
+      const { code, stdout } = await runClient(argv, { home: tmpdir() })
+      assert.equal(code, 0)
+      assert.match(stdout, /\nExit codes:\n {2}0 {4}done.*\n {2}1 {4}a failure.*nothing is stored\n {2}2 /)
+    }
+  })
+
+  it('completion bash: completes commands, flags and values', async () => {
+    const { stdout } = await runClient(['completion', 'bash'], { home: tmpdir() })
+    const complete = async (...words: string[]): Promise<string> => {
+      const child = spawn('bash', [
+        '-c',
+        `${stdout}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _aviso; echo "\${COMPREPLY[*]}"`,
+        'bash',
+        ...words,
+      ])
+      let text = ''
+      child.stdout.on('data', (chunk) => (text += String(chunk)))
+      await once(child, 'close')
+      return text.trim()
+    }
+    assert.equal(await complete('aviso', 'no'), 'notify')
+    assert.equal(await complete('aviso', '-q', 'admin', 'back'), 'backup')
+    assert.equal(await complete('aviso', 'listen', '--dry'), '--dry-run')
+    assert.equal(await complete('aviso', 'listen', '--on-gap', ''), 'stop continue')
+    assert.equal(await complete('aviso', 'completion', 'z'), 'zsh')
+  })
+
+  it('completion: names every command for zsh and fish, and refuses another shell', async () => {
+    for (const shell of ['zsh', 'fish']) {
+      const { code, stdout } = await runClient(['completion', shell], { home: tmpdir() })
+      assert.equal(code, 0)
+      for (const word of ['renew-epoch', 'dry-run', 'replay'])
+        assert.ok(stdout.includes(word), `${shell} ${word}`)
+    }
+    const { code, stderr } = await runClient(['completion', 'tcsh'], { home: tmpdir() })
+    assert.equal(code, 2)
+    assert.match(stderr, /Allowed choices are bash, zsh, fish/)
+  })
+})
