@@ -18,6 +18,7 @@ import {
   EXIT_USAGE,
   messageOf,
 } from '#shared/client/client_error.ts'
+import { showConfig } from './aviso/config_show.ts'
 import { loadClientConfig, type ClientConfig } from './aviso/config.ts'
 import { completionText } from './aviso/completion.ts'
 import type { CommandContext } from './aviso/context.ts'
@@ -41,6 +42,11 @@ async function main(argv: readonly string[]): Promise<number> {
     noFail = config.noFail
     output = plainOutput(config)
     for (const warning of config.warnings) output.log('WARNING', warning)
+    if (invocation.command === 'config' && invocation.task.kind === 'show') {
+      // It must work without a credential: it shows why one cannot be read.
+      showConfig(config, { output, json: flags.json === true })
+      return 0
+    }
     const context = await createContext(config, output, invocation)
     await run(invocation, context)
     return context.kill.aborted ? EXIT_INTERRUPTED : 0
@@ -102,7 +108,7 @@ async function createContext(
   const { stop, kill } = stopSignals(output)
   const credentials = await createCredentials(config, readText)
   if (config.authType !== 'none' && isOpenAddress(config.baseUrl)) {
-    output.log('WARNING', `The key is sent to ${config.baseUrl} unencrypted: set notification_engine.https`)
+    output.log('WARNING', `The key is sent to ${config.baseUrl} unencrypted: use an https address`)
   }
   return {
     config,

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
+import { clientSettingsText } from './generate/client_settings.ts'
 import { commandLineText } from './generate/command_line.ts'
 import { configReferenceText } from './generate/config_reference.ts'
 import { configSchemaText } from './generate/config_schema.ts'
@@ -29,6 +30,7 @@ interface Generated {
 
 const FILES: readonly Generated[] = [
   { path: 'scripts/COMMANDS.md', make: commandLineText },
+  { path: 'scripts/aviso/CONFIGURATION.md', make: clientSettingsText },
   { path: 'services/CONFIGURATION.md', make: configReferenceText },
   { path: 'services/config.schema.json', make: configSchemaText },
   { path: 'services/monitoring/METRICS.md', make: metricsText },

@@ -1,15 +1,14 @@
 /**
- * Loads the client's configuration from 1.x's files, environment variables and flags. Each value comes from the last source that has it.
- *
- * Order of the sources: defaults, `/etc/aviso/config.yaml`, `~/.aviso/config.yaml`, `$AVISO_CONFIG`, `-c`, environment, flags.
+ * The client's configuration: what the layers of `config_layers.ts` add up to.
  *
  * @module
  */
 
-import * as v from 'valibot'
 import { ClientError } from '#shared/client/client_error.ts'
 import type { AuthType, CredentialSettings } from '#shared/client/credentials.ts'
-import { issuePath, type PathStep } from './issue_path.ts'
+import { readLayers, type Layers, type Setting, type Settings } from './config_layers.ts'
+import { SETTINGS, type SettingName } from './client_settings.ts'
+import { expandHome } from './paths.ts'
 import type { YamlFile } from './yaml_file.ts'
 
 /** The configuration of the commands. */
@@ -22,6 +21,8 @@ export interface ClientConfig extends CredentialSettings {
   readonly retryDelayMs?: number
   /** Whether listeners go on after the last notification of the previous run. */
   readonly catchup: boolean
+  /** Folder of the positions of listeners. */
+  readonly stateFolder: string
   readonly debug: boolean
   readonly quiet: boolean
   readonly noFail: boolean
@@ -30,6 +31,14 @@ export interface ClientConfig extends CredentialSettings {
   readonly listeners?: { readonly file: YamlFile; readonly value: unknown }
   /** Warnings for the user about a configuration that nevertheless works. */
   readonly warnings: readonly string[]
+  readonly origin: ConfigOrigin
+}
+
+/** Where the configuration comes from. */
+export interface ConfigOrigin {
+  /** The effective settings, in the order of the table; `from` is `default` where no layer has it. */
+  readonly settings: readonly (Setting & { readonly name: string })[]
+  readonly files: Layers['files']
 }
 
 /** Flags that are common to the commands, as commander gives them. */
@@ -43,8 +52,11 @@ export interface ConfigFlags {
   readonly fail?: boolean
   readonly username?: string
   readonly key?: string
+  readonly tokenFile?: string
   readonly host?: string
   readonly port?: string
+  /** Of `listen` alone. */
+  readonly state?: string
 }
 
 /** Where the configuration comes from. */
@@ -56,239 +68,152 @@ export interface ConfigSources {
   readonly readText: (path: string) => Promise<string | undefined>
 }
 
-/** The address of our own services. 1.x's default was the address of an etcd. */
-const DEFAULT_HOST = '127.0.0.1'
-const DEFAULT_PORT = '8080'
-/** 1.x's default. */
-const DEFAULT_TIMEOUT_SECONDS = '60'
-const DEFAULT_KEY_FILE = '/etc/aviso/key'
-
-const text = v.union([
-  v.string(),
-  v.pipe(
-    v.boolean(),
-    v.transform((flag) => String(flag)),
-  ),
-])
-const optionalText = v.nullish(text)
-
-const engine = v.looseObject({
-  host: optionalText,
-  port: optionalText,
-  https: optionalText,
-  type: optionalText,
-  timeout: optionalText,
-  catchup: optionalText,
-  automatic_retry_delay: optionalText,
-})
-
-const configFile = v.looseObject({
-  notification_engine: v.nullish(engine),
-  username: optionalText,
-  username_file: optionalText,
-  key_file: optionalText,
-  auth_type: optionalText,
-  debug: optionalText,
-  quiet: optionalText,
-  no_fail: optionalText,
-  listeners: v.optional(v.unknown()),
-})
-
-/** Keys of 1.x that have no effect here, because the service validates, pushes and has its own configuration. */
-const IGNORED_KEYS = ['configuration_engine', 'remote_schema', 'schema_parser', 'key_ttl', 'logging']
-const IGNORED_ENGINE_KEYS = ['polling_interval', 'service']
-
-/** One text per setting. Later layers replace earlier ones. `null` in `timeout` becomes the text `null`. */
-type Settings = Partial<Record<SettingName, string>>
-const SETTING_ENVIRONMENT = {
-  host: 'AVISO_NOTIFICATION_HOST',
-  port: 'AVISO_NOTIFICATION_PORT',
-  https: 'AVISO_NOTIFICATION_HTTPS',
-  type: 'AVISO_NOTIFICATION_ENGINE',
-  timeout: 'AVISO_TIMEOUT',
-  catchup: 'AVISO_NOTIFICATION_CATCHUP',
-  automatic_retry_delay: 'AVISO_AUTOMATIC_RETRY_DELAY',
-  username: 'AVISO_USERNAME',
-  username_file: 'AVISO_USERNAME_FILE',
-  key_file: 'AVISO_KEY_FILE',
-  auth_type: 'AVISO_AUTH_TYPE',
-  debug: 'AVISO_DEBUG',
-  quiet: 'AVISO_QUIET',
-  no_fail: 'AVISO_NO_FAIL',
-  log: 'AVISO_LOG',
-} as const
-type SettingName = keyof typeof SETTING_ENVIRONMENT
-const ENGINE_SETTINGS = [
-  'host',
-  'port',
-  'https',
-  'type',
-  'timeout',
-  'catchup',
-  'automatic_retry_delay',
-] as const
-const TOP_SETTINGS = [
-  'username',
-  'username_file',
-  'key_file',
-  'auth_type',
-  'debug',
-  'quiet',
-  'no_fail',
-] as const
+const DEFAULTS: Readonly<Partial<Record<SettingName, string>>> = Object.fromEntries(
+  SETTINGS.flatMap(({ name, default: value }) => (value === undefined ? [] : [[name, value]])),
+)
+/** YAML 1.1's words for booleans, which are those of 1.x's files; `1` and `0` come from environments. */
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  true: true,
+  yes: true,
+  on: true,
+  '1': true,
+  false: false,
+  no: false,
+  off: false,
+  '0': false,
+}
+/** Settings that are shown as one address. */
+const ADDRESS: readonly SettingName[] = ['base_url', 'host', 'port', 'https']
+/** Settings in which `~` is the home folder. */
+const PATHS: readonly SettingName[] = ['token_file', 'username_file', 'key_file', 'state', 'log']
+/** Longest secret of which nothing is shown. */
+const MAX_HIDDEN_CHARACTERS = 16
+const SHOWN_CHARACTERS = 4
 
 /**
  * Reads and merges all layers.
  *
- * @throws {ClientError} for a file that cannot be read or parsed, and for a value that cannot be used.
+ * @throws {ClientError} for a file that cannot be read or parsed, and for a value that cannot be used, with its place.
  */
 export async function loadClientConfig(sources: ConfigSources): Promise<ClientConfig> {
-  const { flags, environment, home } = sources
-  const warnings: string[] = []
-  const settings: Settings = {}
-  let listeners: ClientConfig['listeners']
-  for (const { path, required } of configFiles(sources)) {
-    const content = await readConfigText(sources, path, required)
-    if (content === undefined || content.trim() === '') continue
-    // Loaded here, because the parser has 60 modules, and most commands of scripts have no such file.
-    const { parseYamlFile } = await import('./yaml_file.ts')
-    const layer = readLayer(parseYamlFile(content, path), warnings)
-    Object.assign(settings, layer.settings)
-    listeners = layer.listeners ?? listeners
-  }
-  Object.assign(settings, fromEnvironment(environment), fromFlags(flags))
+  const { home } = sources
+  const layers = await readLayers(sources)
+  const settings = withOneCredential(layers.settings, sources)
   const username = await readUsername(settings, sources)
+  const address = baseUrlOf(settings, sources)
+  const logFile = settings.log?.value
   return {
-    baseUrl: baseUrlOf(settings, sources),
-    authType: authTypeOf(settings.auth_type ?? 'none'),
+    baseUrl: address.value,
+    ...credentialSettings(settings, home),
     ...(username !== undefined && { username }),
-    keyFile: expandHome(settings.key_file ?? DEFAULT_KEY_FILE, home),
-    ...optionalMs('timeoutMs', 'timeout', settings.timeout ?? DEFAULT_TIMEOUT_SECONDS),
-    ...optionalMs('retryDelayMs', 'automatic_retry_delay', settings.automatic_retry_delay ?? 'null'),
-    catchup: isTrue(settings.catchup ?? 'true'),
-    debug: isTrue(settings.debug),
-    quiet: isTrue(settings.quiet),
-    noFail: isTrue(settings.no_fail),
-    ...(settings.log !== undefined && { logFile: expandHome(settings.log, home) }),
-    ...(listeners !== undefined && { listeners }),
-    warnings: [...warnings, ...engineWarnings(settings)],
+    ...optionalMs('timeoutMs', 'timeout', settings),
+    ...optionalMs('retryDelayMs', 'automatic_retry_delay', settings),
+    catchup: isTrue('catchup', settings),
+    stateFolder: expandHome(valueOf('state', settings), home),
+    debug: isTrue('debug', settings),
+    quiet: isTrue('quiet', settings),
+    noFail: isTrue('no_fail', settings),
+    ...(logFile !== undefined && { logFile: expandHome(logFile, home) }),
+    ...(layers.listeners !== undefined && { listeners: layers.listeners }),
+    warnings: [...layers.warnings, ...engineWarnings(settings), ...keyWarnings(settings)],
+    origin: { settings: originOf(settings, { home, address }), files: layers.files },
   }
 }
 
-function configFiles({
-  flags,
-  environment,
-  home,
-}: ConfigSources): { readonly path: string; readonly required: boolean }[] {
-  const chosen = [environment['AVISO_CONFIG'], flags.config].filter(
-    (path) => path !== undefined && path !== '',
-  )
-  return [
-    { path: '/etc/aviso/config.yaml', required: false },
-    { path: `${home}/.aviso/config.yaml`, required: false },
-    ...chosen.map((path) => ({ path: expandHome(path ?? '', home), required: true })),
-  ]
+/** A credential that a later layer names wins over one of another kind in an earlier layer. */
+function withOneCredential(settings: Settings, { flags }: ConfigSources): Settings {
+  const { token, token_file: tokenFile, ...others } = settings
+  if (flags.tokenFile !== undefined) return { ...others, ...(tokenFile && { token_file: tokenFile }) }
+  if (flags.key !== undefined) return others
+  if (token !== undefined) return { ...others, token }
+  return { ...others, ...(tokenFile && { token_file: tokenFile }) }
 }
 
-async function readConfigText(
-  sources: ConfigSources,
-  path: string,
-  required: boolean,
-): Promise<string | undefined> {
-  const content = await sources.readText(path).catch((cause: unknown) => {
-    throw new ClientError(`Cannot read the configuration file ${path}`, { cause })
+function credentialSettings(settings: Settings, home: string): CredentialSettings {
+  const authType = authTypeOf(settings)
+  const { token, token_file: tokenFile } = settings
+  const keyFile = expandHome(tokenFile?.value ?? valueOf('key_file', settings), home)
+  const given = token ?? tokenFile
+  if (given === undefined) return { authType, keyFile }
+  if (authType === 'plain') {
+    throw new ClientError(
+      `${given.from}: auth_type plain takes a user name and a key, not a token: set auth_type to bearer, or leave the token out`,
+    )
+  }
+  return {
+    authType: authTypeOf({ auth_type: authTypeSetting(settings) }),
+    keyFile,
+    keySetting: 'token_file',
+    ...(token !== undefined && { key: token.value.trim() }),
+  }
+}
+
+/** The effective settings. The parts of an address that something else has replaced are left out. */
+function originOf(
+  settings: Settings,
+  { home, address }: { readonly home: string; readonly address: Setting },
+): ConfigOrigin['settings'] {
+  const effective: Settings = { ...settings, auth_type: authTypeSetting(settings) }
+  const rows = SETTINGS.flatMap(({ name }) => {
+    if (ADDRESS.includes(name)) return []
+    const { value, from } = effective[name] ?? { value: DEFAULTS[name], from: 'default' }
+    if (value === undefined) return []
+    return [{ name, value: shownValue(name, value, home), from }]
   })
-  if (content === undefined && required) throw new ClientError(`There is no configuration file ${path}`)
-  return content
+  return [{ name: 'base_url', ...address }, ...rows]
 }
 
-function readLayer(
-  file: YamlFile,
-  warnings: string[],
-): { readonly settings: Settings; readonly listeners: ClientConfig['listeners'] } {
-  const result = v.safeParse(configFile, file.value)
-  if (!result.success) {
-    const [issue] = result.issues
-    throw new ClientError(`${file.locate(issuePath(issue))}: ${issue.message}`)
-  }
-  const { notification_engine: engineLayer, ...top } = result.output
-  warnUnknown(file, { known: Object.keys(configFile.entries), ignored: IGNORED_KEYS, path: [] }, warnings)
-  if (engineLayer) {
-    const known = Object.keys(engine.entries)
-    warnUnknown(file, { known, ignored: IGNORED_ENGINE_KEYS, path: ['notification_engine'] }, warnings)
-  }
-  const settings: Settings = {}
-  for (const name of ENGINE_SETTINGS) {
-    const value = engineLayer?.[name]
-    if (value !== undefined && value !== null) settings[name] = value
-    // In 1.x, `timeout: null` means no limit.
-    else if (value === null && name === 'timeout') settings.timeout = 'null'
-  }
-  for (const name of TOP_SETTINGS) {
-    const value = top[name]
-    if (value !== undefined && value !== null) settings[name] = value
-  }
-  return {
-    settings,
-    listeners: result.output.listeners === undefined ? undefined : { file, value: result.output.listeners },
-  }
+function shownValue(name: SettingName, value: string, home: string): string {
+  if (name === 'token') return shortened(value)
+  return PATHS.includes(name) ? expandHome(value, home) : value
 }
 
-interface KnownKeys {
-  readonly known: readonly string[]
-  readonly ignored: readonly string[]
-  readonly path: readonly PathStep[]
+function authTypeSetting(settings: Settings): Setting {
+  const given = settings.token ?? settings.token_file
+  const type = authTypeOf(settings)
+  if (given !== undefined && type === 'none') return { value: 'bearer', from: given.from }
+  return { value: type, from: settings.auth_type?.from ?? 'default' }
 }
 
-function warnUnknown(file: YamlFile, { known, ignored, path }: KnownKeys, warnings: string[]): void {
-  let value = file.value
-  for (const step of path) value = (value as Readonly<Record<PathStep, unknown>>)[step]
-  for (const name of Object.keys(value ?? {})) {
-    if (!known.includes(name) && !ignored.includes(name))
-      warnings.push(`${file.locate([...path, name])}: Unknown key, ignored`)
-  }
-}
-
-function fromEnvironment(environment: ConfigSources['environment']): Settings {
-  const settings: Settings = {}
-  for (const name of Object.keys(SETTING_ENVIRONMENT) as SettingName[]) {
-    const value = environment[SETTING_ENVIRONMENT[name]]
-    if (value !== undefined && value !== '') settings[name] = value
-  }
-  return settings
-}
-
-function fromFlags(flags: ConfigFlags): Settings {
-  const { log, debug, quiet, fail, username, key } = flags
-  return {
-    ...(log !== undefined && { log }),
-    ...(debug === true && { debug: 'true' }),
-    ...(quiet === true && { quiet: 'true' }),
-    ...(fail === false && { no_fail: 'true' }),
-    ...(username !== undefined && { username }),
-    ...(key !== undefined && { key_file: key }),
-  }
+/** A secret as it may be shown: enough to recognise it. */
+function shortened(secret: string): string {
+  const shown = secret.length > MAX_HIDDEN_CHARACTERS ? secret.slice(0, SHOWN_CHARACTERS) : ''
+  return `${shown}… (${secret.length} characters)`
 }
 
 /** Flags win over `AVISO_BASE_URL`, which wins over the single settings of 1.x. */
-function baseUrlOf(settings: Settings, { flags, environment }: ConfigSources): string {
-  const given = environment['AVISO_BASE_URL']
-  const scheme = isTrue(settings.https) ? 'https' : 'http'
-  const engineUrl = `${scheme}://${bracketed(settings.host ?? DEFAULT_HOST)}:${settings.port ?? DEFAULT_PORT}`
-  const url = parseUrl(given === undefined || given === '' ? engineUrl : given)
+function baseUrlOf(settings: Settings, { flags }: ConfigSources): Setting {
+  const given = settings.base_url
+  const scheme = isTrue('https', settings) ? 'https' : 'http'
+  const engineUrl = `${scheme}://${bracketed(valueOf('host', settings))}:${valueOf('port', settings)}`
+  const places = (names: readonly SettingName[]): string[] =>
+    names.flatMap((name) => settings[name]?.from ?? [])
+  const url = parseUrl(
+    given?.value ?? engineUrl,
+    given === undefined ? places(['host', 'port', 'https']) : [given.from],
+  )
   const { host, port } = flags
   if (host !== undefined) url.hostname = checkHost(host)
   if (port !== undefined) url.port = checkPort(port)
-  return (url.origin + url.pathname).replace(/\/+$/, '')
+  const from = [
+    ...(given === undefined ? places(['https']) : [given.from]),
+    ...(host === undefined ? (given === undefined ? places(['host']) : []) : ['--host']),
+    ...(port === undefined ? (given === undefined ? places(['port']) : []) : ['--port']),
+  ]
+  return {
+    value: (url.origin + url.pathname).replace(/\/+$/, ''),
+    from: from.length === 0 ? 'default' : from.join(', '),
+  }
 }
 
-function parseUrl(text: string): URL {
+function parseUrl(text: string, from: readonly string[]): URL {
+  const where = from.length === 0 ? '' : `${from.join(', ')}: `
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol))
-    throw new ClientError(`Not an address of a service: ${text}. Give an http or https address`)
+    throw new ClientError(`${where}Not an address of a service: ${text}. Give an http or https address`)
   if (url.username !== '' || url.password !== '') {
     throw new ClientError(
-      'The address of the service must not hold a password: use auth_type, username and key_file',
+      `${where}The address of the service must not hold a password: use auth_type, username and key_file`,
     )
   }
   return url
@@ -310,50 +235,77 @@ function checkPort(port: string): string {
   throw new ClientError(`Not a port: ${port}. Give a number from 1 to 65535`)
 }
 
-function authTypeOf(given: string): AuthType {
-  const type = given.toLowerCase()
-  if (type === 'none' || type === 'ecmwf' || type === 'openid' || type === 'plain') return type
-  if (type === 'etcd')
-    throw new ClientError(
-      'auth_type etcd is only for direct connections to an etcd: use none, ecmwf, openid or plain',
-    )
-  throw new ClientError(`auth_type ${given} is not known: use none, ecmwf, openid or plain`)
+const AUTH_TYPES: readonly AuthType[] = ['none', 'bearer', 'ecmwf', 'openid', 'plain']
+
+function authTypeOf(settings: Settings): AuthType {
+  const given = valueOf('auth_type', settings)
+  const type = AUTH_TYPES.find((each) => each === given.toLowerCase())
+  if (type !== undefined) return type
+  const use = `use ${AUTH_TYPES.slice(0, -1).join(', ')} or plain`
+  throw new ClientError(
+    given.toLowerCase() === 'etcd'
+      ? `${placeOf('auth_type', settings)}auth_type etcd is only for direct connections to an etcd: ${use}`
+      : `${placeOf('auth_type', settings)}auth_type ${given} is not known: ${use}`,
+  )
 }
 
 async function readUsername(
   settings: Settings,
   { home, readText, flags }: ConfigSources,
 ): Promise<string | undefined> {
-  if (settings.username_file === undefined || flags.username !== undefined) return settings.username
-  const path = expandHome(settings.username_file, home)
+  const file = settings.username_file
+  if (file === undefined || flags.username !== undefined) return settings.username?.value
+  const path = expandHome(file.value, home)
   const name = await readText(path).catch(() => undefined)
-  if (name === undefined) throw new ClientError(`Cannot read the username_file ${path}`)
+  if (name === undefined) throw new ClientError(`${file.from}: Cannot read the username_file ${path}`)
   return name.trim()
 }
 
 function optionalMs<const Name extends string>(
   name: Name,
-  setting: string,
-  text: string,
+  setting: 'timeout' | 'automatic_retry_delay',
+  settings: Settings,
 ): { readonly [K in Name]?: number } {
+  const text = settings[setting]?.value ?? (setting === 'timeout' ? valueOf(setting, settings) : 'null')
   if (/^(?:null|none)$/i.test(text)) return {}
   const seconds = text.trim() === '' ? Number.NaN : Number(text)
   if (!Number.isFinite(seconds) || seconds <= 0)
-    throw new ClientError(`${setting} must be a positive number of seconds or null, not ${text}`)
+    throw new ClientError(
+      `${placeOf(setting, settings)}${setting} must be a positive number of seconds or null, not ${text}`,
+    )
   return { [name]: seconds * 1000 } as { readonly [K in Name]?: number }
 }
 
-function engineWarnings({ type = 'etcd_rest' }: Settings): string[] {
-  return type === 'etcd_rest'
+function engineWarnings({ type }: Settings): string[] {
+  return type === undefined || type.value === 'etcd_rest'
     ? []
-    : [`notification_engine type ${type} is ignored: this client always uses HTTP`]
+    : [`${type.from}: notification_engine type ${type.value} is ignored: this client always uses HTTP`]
 }
 
-function isTrue(text: string | undefined): boolean {
-  return text?.trim().toLowerCase() === 'true'
+/** A key that is never sent would look like a refusal of the service. */
+function keyWarnings(settings: Settings): string[] {
+  const { key_file: keyFile, token, token_file: tokenFile } = settings
+  if (keyFile === undefined || token !== undefined || tokenFile !== undefined) return []
+  return authTypeOf(settings) === 'none'
+    ? [
+        `${keyFile.from}: the key is not sent, because auth_type is none: set it to ecmwf, openid, plain or bearer`,
+      ]
+    : []
 }
 
-/** Replaces `~` and `~/…` by the home folder, as a shell does. */
-export function expandHome(path: string, home: string): string {
-  return path === '~' || path.startsWith('~/') ? home + path.slice(1) : path
+function isTrue(name: 'https' | 'catchup' | 'debug' | 'quiet' | 'no_fail', settings: Settings): boolean {
+  const text = valueOf(name, settings).trim()
+  const value = BOOLEANS[text.toLowerCase()]
+  if (value !== undefined) return value
+  throw new ClientError(`${placeOf(name, settings)}${name} must be true or false, not ${text}`)
+}
+
+function valueOf(name: SettingName, settings: Settings): string {
+  return settings[name]?.value ?? DEFAULTS[name] ?? ''
+}
+
+/** The place of a value, for the beginning of a message. */
+function placeOf(name: SettingName, settings: Settings): string {
+  const setting = settings[name]
+  return setting === undefined ? '' : `${setting.from}: `
 }

@@ -16,7 +16,11 @@ export function addConfigCommands(
 ): void {
   const config = program
     .command('config')
-    .description('manage the configuration files of services in the store')
+    .description("show the client's settings; manage the configuration files of services in the store")
+  withCommonOptions(config.command('show'))
+    .description("print the client's settings, and where each comes from")
+    .option('--state <folder>', 'folder of the positions, as for listen')
+    .action((flags: ConfigFlags) => run({ kind: 'show' }, flags))
   const command = (name: string, description: string): Command =>
     withCommonOptions(config.command(name))
       .description(description)

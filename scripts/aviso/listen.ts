@@ -4,7 +4,6 @@
  * @module
  */
 
-import { join } from 'node:path'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { call } from '#shared/client/call.ts'
 import { ClientError, EXIT_USAGE, messageOf } from '#shared/client/client_error.ts'
@@ -47,7 +46,6 @@ interface Running {
   readonly start: StreamStart
 }
 
-const STATE_FOLDER = '.aviso/state'
 /** Attempts to read the payload's name. Few are enough, because the stream is already open, so the service answers. */
 const SCHEMA_ATTEMPTS = 3
 const STATUS_INTERVAL_MS = 1000
@@ -213,9 +211,9 @@ async function openOne(definition: ListenerDefinition, opening: Opening): Promis
   const { flags, period, context } = opening
   const start: StreamStart = period.start ?? { kind: 'live' }
   if (!usesPosition(opening)) return { definition, position: undefined, start }
-  const { config, home } = context
+  const { config } = context
   const { event, request, name } = definition
-  const folder = flags.state ?? context.environment['AVISO_STATE'] ?? join(home, STATE_FOLDER)
+  const folder = config.stateFolder
   const key = { server: config.baseUrl, event, request, name }
   const anew = flags.now === true || (!config.catchup && flags.catchup !== true)
   const position = flags.dryRun === true ? undefined : await openLocked(folder, key, { anew, context })

@@ -14,6 +14,7 @@ import { ClientError, messageOf, reasonOf } from '#shared/client/client_error.ts
 import { runWithin } from '#shared/time/deadline.ts'
 import { readAnswer } from '#shared/client/connection.ts'
 import { printAnswer } from './answer.ts'
+import { showConfig } from './config_show.ts'
 import type { CommandContext } from './context.ts'
 
 /** The task that the command line names. */
@@ -34,6 +35,8 @@ export type ConfigTask =
   | { readonly kind: 'remove'; readonly service: string; readonly doIt: boolean }
   | { readonly kind: 'revert'; readonly service: string }
   | { readonly kind: 'status'; readonly service: string }
+  /** Shows the client's own settings. */
+  | { readonly kind: 'show' }
 
 const PATH = '/api/v1/admin/config'
 /** 1.x's default of `max_file_size`: 500 KiB. */
@@ -42,6 +45,8 @@ const DEFAULT_MAX_FILE_KIB = '500'
 /** Runs the task. Results go to stdout. Messages that 1.x prints on stderr go there, too. */
 export async function manageConfig(task: ConfigTask, context: CommandContext): Promise<void> {
   switch (task.kind) {
+    case 'show':
+      return showConfig(context.config, context)
     case 'push':
       return push(task, context)
     case 'pull':

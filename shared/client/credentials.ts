@@ -8,8 +8,11 @@ import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { ClientError } from './client_error.ts'
 
-/** How a client authenticates, by 1.x's names: `plain` sends user and key, `ecmwf` and `openid` send a token of that kind. */
-export type AuthType = 'none' | 'ecmwf' | 'openid' | 'plain'
+/**
+ * How a client authenticates: `plain` sends user and key; `bearer`, `ecmwf` and `openid` send a token. The last three are 1.x's names, which
+ * go with it.
+ */
+export type AuthType = 'none' | 'bearer' | 'ecmwf' | 'openid' | 'plain'
 
 export interface CredentialSettings {
   readonly authType: AuthType
@@ -17,6 +20,10 @@ export interface CredentialSettings {
   readonly username?: string
   /** Path of the file that holds the key. */
   readonly keyFile: string
+  /** What messages call that file; absent: `key_file`. */
+  readonly keySetting?: string
+  /** The key itself. Then no file is read. */
+  readonly key?: string
 }
 
 /** The headers of every request. */
@@ -36,12 +43,16 @@ export async function createCredentials(
   readText: (path: string) => Promise<string | undefined>,
 ): Promise<Credentials> {
   if (config.authType === 'none') return { headers: () => ({}), reload: () => Promise.resolve(false) }
-  let key = await readKey(config.keyFile, readText)
   const build = headersOf(config)
+  if (config.key !== undefined) {
+    const fixed = checkKey(config.key, 'The token')
+    return { headers: () => build(fixed), reload: () => Promise.resolve(false) }
+  }
+  let key = await readKey(config, readText)
   return {
     headers: () => build(key),
     async reload() {
-      const fresh = await readKey(config.keyFile, readText)
+      const fresh = await readKey(config, readText)
       const changed = fresh !== key
       key = fresh
       return changed
@@ -50,6 +61,7 @@ export async function createCredentials(
 }
 
 function headersOf({ authType, username }: CredentialSettings): (key: string) => Record<string, string> {
+  if (authType === 'bearer') return (key) => ({ Authorization: `Bearer ${key}` })
   if (authType !== 'plain') return (key) => ({ Authorization: `Bearer ${key}`, 'X-Auth-Type': authType })
   if (username === undefined)
     throw new ClientError('auth_type plain needs a user name: set username or username_file')
@@ -60,12 +72,15 @@ function headersOf({ authType, username }: CredentialSettings): (key: string) =>
 }
 
 async function readKey(
-  path: string,
+  { keyFile: path, keySetting = 'key_file' }: CredentialSettings,
   readText: (path: string) => Promise<string | undefined>,
 ): Promise<string> {
   const key = (await readText(path).catch(() => undefined))?.trim()
-  if (key === undefined) throw new ClientError(`Cannot read the key_file ${path}`)
-  if (key === '' || !/^[\u0021-\u007E]+$/.test(key))
-    throw new ClientError(`The key_file ${path} must hold the key on one line, and nothing else`)
-  return key
+  if (key === undefined) throw new ClientError(`Cannot read the ${keySetting} ${path}`)
+  return checkKey(key, `The ${keySetting} ${path}`)
+}
+
+function checkKey(key: string, where: string): string {
+  if (key !== '' && /^[\u0021-\u007E]+$/.test(key)) return key
+  throw new ClientError(`${where} must hold the key on one line, and nothing else`)
 }

@@ -230,6 +230,12 @@ describe('aviso notify', () => {
       const { headers } = service.asked.at(-1) ?? {}
       assert.deepEqual([headers?.authorization, headers?.['x-auth-type']], [authorization, type])
     }
+    const withToken = { AVISO_BASE_URL: service.url, AVISO_TOKEN: 'abc' }
+    assert.equal((await start(context, home, ['notify', FLIGHT], withToken).ended()).code, 0)
+    assert.equal(service.asked.at(-1)?.headers.authorization, 'Bearer abc')
+    await start(context, home, ['notify', FLIGHT, '--token-file', 'key'], withToken).ended()
+    const { headers } = service.asked.at(-1) ?? {}
+    assert.deepEqual([headers?.authorization, headers?.['x-auth-type']], ['Bearer secret', undefined])
     const missing = await start(context, home, ['notify', FLIGHT, '-k', 'nope'], {
       AVISO_AUTH_TYPE: 'ecmwf',
     }).ended()

@@ -211,3 +211,18 @@ describe('the command line', () => {
     assert.match(stderr, /Allowed choices are bash, zsh, fish/)
   })
 })
+
+describe('aviso config show', () => {
+  it('prints settings, their origin and the files, also when the credential cannot be read', async () => {
+    const environment = { AVISO_AUTH_TYPE: 'ecmwf', AVISO_KEY_FILE: '/nope', AVISO_TIMOUT: '1' }
+    const shown = await runClient(['config', 'show'], { home: tmpdir(), environment })
+    assert.equal(shown.code, 0)
+    assert.match(shown.stdout, /^SETTING +VALUE +FROM\nbase_url +http:\/\/127\.0\.0\.1:8080 +default\n/)
+    assert.match(shown.stdout, /^key_file +\/nope +AVISO_KEY_FILE$/m)
+    assert.match(shown.stdout, /\.aviso\/config\.yaml +not there\n$/)
+    assert.match(shown.stderr, /^AVISO_TIMOUT: Unknown variable, ignored. Did you mean AVISO_TIMEOUT\?\n$/)
+    const json = await runClient(['config', 'show', '--json', '-P', '81'], { home: tmpdir(), environment })
+    const { settings } = JSON.parse(json.stdout) as { readonly settings: Readonly<Record<string, unknown>> }
+    assert.deepEqual(settings['base_url'], { value: 'http://127.0.0.1:81', from: '--port' })
+  })
+})

@@ -10,10 +10,11 @@
 import * as v from 'valibot'
 import { exactJsonText } from '#shared/json/strict_json.ts'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
-import { expandHome } from '../config.ts'
+import { expandHome } from '../paths.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
 import { runProgram, type ProgramResult } from './child_process.ts'
 import { createHandover, type Handover } from './handover.ts'
+import { NOTIFICATION_VARIABLE } from './notification_variables.ts'
 import { notificationJson, placeholders, substitute } from './substitute.ts'
 import {
   commonOptions,
@@ -43,8 +44,6 @@ const UNUSABLE_ARGUMENTS: readonly unknown[] = ['E2BIG', 'ERR_INVALID_ARG_VALUE'
 const OUR_NAMES = ['json', 'jsonpath', 'event', 'request', 'payload', 'location']
 /** Variables that a triggered program does not need, so it does not get them. */
 const SECRET_VARIABLES = ['AVISO_TOKEN', 'AVISO_PASSWORD']
-const NOTIFICATION_VARIABLE =
-  /^AVISO_(?:EVENT_TYPE|SEQUENCE|IDENTIFIER_.*|(?:PAYLOAD|NOTIFICATION)_JSON(?:_FILE)?|GIVEN_BY_FILE|GIVEN_AS_JSON)$/
 
 /** Options in a listener file. */
 export const commandOptions = v.strictObject(

@@ -7,7 +7,7 @@
 import { appendFile } from 'node:fs/promises'
 import * as v from 'valibot'
 import { messageOf } from '#shared/client/client_error.ts'
-import { expandHome } from '../config.ts'
+import { expandHome } from '../paths.ts'
 import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
 import { pythonRepr, pythonTimestamp } from '../python_text.ts'
 import {

@@ -16,7 +16,10 @@ function load(
 
 describe('loadClientConfig()', () => {
   it('has defaults that fit the project own service', async () => {
-    assert.deepEqual(await load(), {
+    const { origin, ...config } = await load()
+    assert.ok(origin.settings.every(({ from }) => from === 'default'))
+    assert.deepEqual(config, {
+      stateFolder: '/home/joe/.aviso/state',
       baseUrl: 'http://127.0.0.1:8080',
       authType: 'none',
       keyFile: '/etc/aviso/key',
@@ -91,8 +94,92 @@ describe('loadClientConfig()', () => {
       '/etc/aviso/config.yaml': 'debug: true\nnotification_engine:\n  hots: x\nquite: true\n',
     })
     assert.deepEqual(warnings, [
-      '/etc/aviso/config.yaml:4:1 quite: Unknown key, ignored',
-      '/etc/aviso/config.yaml:3:3 notification_engine.hots: Unknown key, ignored',
+      '/etc/aviso/config.yaml:4:1 quite: Unknown key, ignored. Did you mean quiet?',
+      '/etc/aviso/config.yaml:3:3 notification_engine.hots: Unknown key, ignored. Did you mean host?',
+    ])
+  })
+
+  it('warns of unknown variables, but not of those that others set', async () => {
+    const { warnings } = await load(
+      {},
+      {
+        environment: {
+          AVISO_TIMOUT: '3',
+          AVISO_TOKENFILE: '/t',
+          AVISO_WHATEVER: '1',
+          AVISO_PASSWORD: 'secret',
+          AVISO_NOTIFICATION_SERVICE: 'aviso/v1',
+          AVISO_EVENT_TYPE: 'flight',
+          AVISO_IDENTIFIER_DATE: '1',
+          AVISO_AUTH_BACKEND_URL: 'x',
+          AVISO_ETCD: '/bin/etcd',
+          AVISOSERVER_X: 'y',
+        },
+      },
+    )
+    assert.deepEqual(warnings, [
+      'AVISO_PASSWORD: ignored: put the key into a file for you alone, and name that with AVISO_KEY_FILE',
+      'AVISO_TIMOUT: Unknown variable, ignored. Did you mean AVISO_TIMEOUT?',
+      'AVISO_TOKENFILE: Unknown variable, ignored. Did you mean AVISO_TOKEN_FILE?',
+      'AVISO_WHATEVER: Unknown variable, ignored',
+    ])
+  })
+
+  for (const [what, input, expected] of [
+    ['AVISO_TOKEN', { environment: { AVISO_TOKEN: ' t\n' } }, { authType: 'bearer', key: 't' }],
+    [
+      'AVISO_TOKEN before AVISO_TOKEN_FILE',
+      { environment: { AVISO_TOKEN: 't', AVISO_TOKEN_FILE: '/f', AVISO_AUTH_TYPE: 'openid' } },
+      { authType: 'openid', key: 't' },
+    ],
+    [
+      '--token-file before AVISO_TOKEN',
+      { environment: { AVISO_TOKEN: 't' }, flags: { tokenFile: '~/f' } },
+      { authType: 'bearer', keyFile: '/home/joe/f' },
+    ],
+    [
+      '--key before AVISO_TOKEN',
+      { environment: { AVISO_TOKEN: 't', AVISO_AUTH_TYPE: 'ecmwf' }, flags: { key: '/k' } },
+      { authType: 'ecmwf', keyFile: '/k' },
+    ],
+  ] as const) {
+    it(`takes a credential: ${what}`, async () => {
+      const config = await load({}, input)
+      const { authType, key, keyFile } = config
+      assert.deepEqual({ authType, ...(key === undefined ? { keyFile } : { key }) }, expected)
+    })
+  }
+
+  it('says where each value comes from, and shows no secret whole', async () => {
+    const { origin } = await load(
+      { '/home/joe/.aviso/config.yaml': 'notification_engine:\n  host: h\n  catchup: off\nusername: joe\n' },
+      { environment: { AVISO_TOKEN: 'eyJhbGciOiJIUzI1NiJ9', AVISO_STATE: '~/s' }, flags: { port: '81' } },
+    )
+    const place = (line: string, key: string): string => `/home/joe/.aviso/config.yaml:${line} ${key}`
+    const shown = Object.fromEntries(origin.settings.map(({ name, value, from }) => [name, [value, from]]))
+    assert.deepEqual(shown['base_url'], [
+      'http://h:81',
+      `${place('2:3', 'notification_engine.host')}, --port`,
+    ])
+    assert.deepEqual(shown['catchup'], ['off', place('3:3', 'notification_engine.catchup')])
+    assert.deepEqual(shown['username'], ['joe', place('4:1', 'username')])
+    assert.deepEqual(shown['token'], ['eyJh… (20 characters)', 'AVISO_TOKEN'])
+    assert.deepEqual(shown['auth_type'], ['bearer', 'AVISO_TOKEN'])
+    assert.deepEqual(shown['state'], ['/home/joe/s', 'AVISO_STATE'])
+    assert.deepEqual(shown['timeout'], ['60', 'default'])
+    assert.deepEqual(origin.files, [
+      { path: '/etc/aviso/config.yaml', isThere: false },
+      { path: '/home/joe/.aviso/config.yaml', isThere: true },
+    ])
+  })
+
+  it("reads booleans as 1.x's files have them, and warns of a key that is never sent", async () => {
+    const config = await load({
+      '/etc/aviso/config.yaml': 'debug: yes\nquiet: Off\nno_fail: TRUE\nkey_file: /k\n',
+    })
+    assert.deepEqual([config.debug, config.quiet, config.noFail], [true, false, true])
+    assert.deepEqual(config.warnings, [
+      '/etc/aviso/config.yaml:4:1 key_file: the key is not sent, because auth_type is none: set it to ecmwf, openid, plain or bearer',
     ])
   })
 
@@ -125,6 +212,16 @@ describe('loadClientConfig()', () => {
       /auth_type kerberos is not known/,
     ],
     [
+      'a boolean that is none',
+      { environment: { AVISO_DEBUG: 'maybe' } },
+      /^ClientError: AVISO_DEBUG: debug must be true or false, not maybe$/,
+    ],
+    [
+      'a token for plain',
+      { environment: { AVISO_TOKEN: 't', AVISO_AUTH_TYPE: 'plain' } },
+      /^ClientError: AVISO_TOKEN: auth_type plain takes a user name and a key, not a token/,
+    ],
+    [
       'a time limit that is no number',
       { environment: { AVISO_TIMEOUT: 'soon' } },
       /timeout must be a positive number of seconds/,
@@ -140,7 +237,11 @@ describe('loadClientConfig()', () => {
     })
   }
 
-  it('says where a value has the wrong form', async () => {
+  it('says where a value has the wrong form, and refuses a secret', async () => {
+    await assert.rejects(
+      load({ '/etc/aviso/config.yaml': 'debug: true\ntoken: abc\n' }),
+      /config\.yaml:2:1 token: a configuration file must not hold a token: .*token_file/,
+    )
     await assert.rejects(
       load({ '/etc/aviso/config.yaml': 'notification_engine:\n  port: [1]\n' }),
       /config\.yaml:2:3 notification_engine\.port: /,
