@@ -23,6 +23,7 @@ import { loadClientConfig, type ClientConfig } from './aviso/config.ts'
 import { completionText } from './aviso/completion.ts'
 import type { CommandContext } from './aviso/context.ts'
 import { createCredentials } from '#shared/client/credentials.ts'
+import { createProxiedFetch } from './aviso/proxied_fetch.ts'
 import { createOutput, type Output } from './aviso/output.ts'
 import { createProgram, type Invocation } from './aviso/program.ts'
 import { isMain } from './is_main.ts'
@@ -117,7 +118,7 @@ async function createContext(
     json: invocation.flags.json === true,
     home: homedir(),
     environment: process.env,
-    fetch: (url, init) => fetch(url, init),
+    fetch: createProxiedFetch(process.env, (url, init) => fetch(url, init)),
     clock: systemClock,
     random: Math.random,
     uuid: randomUUID,

@@ -9,6 +9,7 @@ import type { AuthType, CredentialSettings } from '#shared/client/credentials.ts
 import { readLayers, type Layers, type Setting, type Settings } from './config_layers.ts'
 import { SETTINGS, type SettingName } from './client_settings.ts'
 import { expandHome } from './paths.ts'
+import { proxyText, readProxies } from './proxy.ts'
 import type { YamlFile } from './yaml_file.ts'
 
 /** The configuration of the commands. */
@@ -116,7 +117,7 @@ export async function loadClientConfig(sources: ConfigSources): Promise<ClientCo
     ...(logFile !== undefined && { logFile: expandHome(logFile, home) }),
     ...(layers.listeners !== undefined && { listeners: layers.listeners }),
     warnings: [...layers.warnings, ...engineWarnings(settings), ...keyWarnings(settings)],
-    origin: { settings: originOf(settings, { home, address }), files: layers.files },
+    origin: { settings: originOf(settings, sources, address), files: layers.files },
   }
 }
 
@@ -151,7 +152,8 @@ function credentialSettings(settings: Settings, home: string): CredentialSetting
 /** The effective settings. The parts of an address that something else has replaced are left out. */
 function originOf(
   settings: Settings,
-  { home, address }: { readonly home: string; readonly address: Setting },
+  { home, environment }: ConfigSources,
+  address: Setting,
 ): ConfigOrigin['settings'] {
   const effective: Settings = { ...settings, auth_type: authTypeSetting(settings) }
   const rows = SETTINGS.flatMap(({ name }) => {
@@ -160,7 +162,15 @@ function originOf(
     if (value === undefined) return []
     return [{ name, value: shownValue(name, value, home), from }]
   })
-  return [{ name: 'base_url', ...address }, ...rows]
+  return [{ name: 'base_url', ...address }, ...rows, { name: 'proxy', ...proxySetting(address, environment) }]
+}
+
+/** The proxy between the client and the service. Triggers may have others. */
+function proxySetting(address: Setting, environment: ConfigSources['environment']): Setting {
+  const proxy = readProxies(environment).proxyOf(address.value)
+  return proxy === undefined
+    ? { value: 'none', from: 'default' }
+    : { value: proxyText(proxy), from: proxy.variable }
 }
 
 function shownValue(name: SettingName, value: string, home: string): string {

@@ -172,18 +172,29 @@ async function readFiles(files: readonly string[], context: CommandContext): Pro
     return readListeners(config.listeners.file, context, config.listeners.value)
   }
   const definitions: ListenerDefinition[] = []
+  const faults: string[] = []
   for (const path of files) {
-    const content = await context.readText(path).catch((cause: unknown) => {
-      throw new ClientError(`Not able to load listener file ${path}, ${messageOf(cause)}`, { cause })
-    })
-    if (content === undefined) {
-      throw new ClientError(
-        `Not able to load listener file ${path},[Errno 2] No such file or directory: '${path}'`,
-      )
+    try {
+      definitions.push(...(await readFile(path, context)))
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error
+      faults.push(error.message)
     }
-    definitions.push(...readListeners(parseYamlFile(content, path), context))
   }
+  if (faults.length > 0) throw new ClientError(faults.join('\n'))
   return definitions
+}
+
+async function readFile(path: string, context: CommandContext): Promise<ListenerDefinition[]> {
+  const content = await context.readText(path).catch((cause: unknown) => {
+    throw new ClientError(`Not able to load listener file ${path}, ${messageOf(cause)}`, { cause })
+  })
+  if (content === undefined) {
+    throw new ClientError(
+      `Not able to load listener file ${path},[Errno 2] No such file or directory: '${path}'`,
+    )
+  }
+  return readListeners(parseYamlFile(content, path), context)
 }
 
 interface Opening {

@@ -8,7 +8,8 @@ import * as v from 'valibot'
 import { ClientError } from '#shared/client/client_error.ts'
 import { createTrigger, TriggerOptionsError } from './triggers/create_trigger.ts'
 import { keyMessage, text, type Trigger, type TriggerHost } from './triggers/trigger.ts'
-import { issuePath, type PathStep } from './issue_path.ts'
+import { check, type Fault } from './faults.ts'
+import type { PathStep } from './issue_path.ts'
 import type { YamlFile } from './yaml_file.ts'
 
 /** One listener: what it listens to, and its triggers. */
@@ -58,7 +59,7 @@ const listener = v.strictObject(
  * Reads the listeners of a file.
  *
  * @param definitions The list under `listeners:`, if it was read from a configuration file; absent: it is read from `file`.
- * @throws {ClientError} with the place in the file, and with 1.x's message if 1.x has one.
+ * @throws {ClientError} with all that is wrong, a line each: the place in the file, the listener's name, and 1.x's message if 1.x has one.
  */
 export function readListeners(
   file: YamlFile,
@@ -68,7 +69,13 @@ export function readListeners(
   const list = definitions ?? listenersOf(file)
   if (!Array.isArray(list)) throw refuse(file, ['listeners'], 'Wrong file structure')
   if (list.length === 0) throw refuse(file, ['listeners'], 'Event listeners definition cannot be empty')
-  return list.map((entry, index) => readListener(file, host, { entry, path: ['listeners', index] }))
+  const faults: string[] = []
+  const read = list.flatMap(
+    (entry: unknown, index) =>
+      readListener({ file, host, faults }, { entry, path: ['listeners', index] }) ?? [],
+  )
+  if (faults.length > 0) throw new ClientError(faults.join('\n'))
+  return read
 }
 
 function listenersOf(file: YamlFile): unknown {
@@ -86,31 +93,70 @@ interface Entry {
   readonly path: readonly PathStep[]
 }
 
-function readListener(file: YamlFile, host: TriggerHost, { entry, path }: Entry): ListenerDefinition {
-  if (typeof entry !== 'object' || entry === null || Array.isArray(entry))
-    throw refuse(file, path, 'Wrong file structure')
-  const result = v.safeParse(listener, entry)
-  if (!result.success) {
-    const [issue] = result.issues
-    throw refuse(file, [...path, ...issuePath(issue)], issue.message)
+/** Where faults of one file go. */
+interface Judge {
+  readonly file: YamlFile
+  readonly host: TriggerHost
+  readonly faults: string[]
+}
+
+function readListener(judge: Judge, { entry, path }: Entry): ListenerDefinition | undefined {
+  const { file, faults } = judge
+  if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
+    faults.push(`${file.locate(path)}: Wrong file structure`)
+    return undefined
   }
-  const { event, request, triggers, name } = result.output
-  return {
-    event,
-    request: request ?? {},
-    triggers: triggers.map((trigger, index) =>
-      readTrigger(file, host, { entry: trigger, path: [...path, 'triggers', index] }),
+  const who = nameOf(entry)
+  const report = ({ message, path: place }: Fault): void =>
+    void faults.push(`${file.locate([...path, ...place])}${who}: ${message}`)
+  const result = check(listener, entry)
+  if (!result.isRight) for (const fault of result.faults) report(fault)
+  // Triggers are judged even where the rest is wrong, so that one run shows everything.
+  const given: unknown = 'triggers' in entry ? entry.triggers : undefined
+  const triggers = (Array.isArray(given) ? given : []).flatMap((trigger: unknown, index) =>
+    readTrigger(judge.host, trigger, (fault) =>
+      report({ ...fault, path: ['triggers', index, ...fault.path] }),
     ),
-    ...(name !== undefined && { name }),
+  )
+  if (!result.isRight) return undefined
+  const { event, request, name } = result.value
+  warnOfOtherReadings(judge, [...path, 'request'], request ?? {})
+  return { event, request: request ?? {}, triggers, ...(name !== undefined && { name }) }
+}
+
+/** Says who the listener is, where it has a name. */
+function nameOf(entry: object): string {
+  const name: unknown = 'name' in entry ? entry.name : undefined
+  return typeof name === 'string' ? ` (listener ${name})` : ''
+}
+
+function readTrigger(host: TriggerHost, entry: unknown, report: (fault: Fault) => void): Trigger[] {
+  try {
+    return [createTrigger(entry, host)]
+  } catch (error) {
+    if (!(error instanceof TriggerOptionsError)) throw error
+    for (const fault of error.faults) report(fault)
+    return []
   }
 }
 
-function readTrigger(file: YamlFile, host: TriggerHost, { entry, path }: Entry): Trigger {
-  try {
-    return createTrigger(entry, host)
-  } catch (error) {
-    if (error instanceof TriggerOptionsError) throw refuse(file, [...path, ...error.path], error.message)
-    throw error
+/** A value that 1.x's parser did not take as it is written matched other notifications there. */
+function warnOfOtherReadings(
+  { file, host }: Judge,
+  path: readonly PathStep[],
+  request: Readonly<Record<string, readonly string[]>>,
+): void {
+  for (const [field, values] of Object.entries(request)) {
+    for (const [index, text] of values.entries()) {
+      // A single value stands at the field itself.
+      const place = file.isList([...path, field]) ? [...path, field, index] : [...path, field]
+      const other = file.readingOf1x(place)
+      if (other === undefined) continue
+      host.output.log(
+        'WARNING',
+        `${file.locate(place)}: read as the text ${text}, as it is written; aviso 1.x read it as ${other}. Put it in quotes if the text is meant`,
+      )
+    }
   }
 }
 

@@ -8,7 +8,7 @@
 
 import { createHash } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import * as v from 'valibot'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
 import { makeFolder } from '#shared/runtime/make_folder.ts'
@@ -140,12 +140,12 @@ async function write(folder: string, path: string, content: string): Promise<voi
 async function lock(path: string, { event, name }: PositionKey): Promise<(() => void) | undefined> {
   const sqlite = await import('node:sqlite').catch(() => undefined)
   if (sqlite === undefined) return undefined
-  const database = new sqlite.DatabaseSync(path)
+  const database = openLockFile(() => new sqlite.DatabaseSync(path), path)
   try {
     database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
   } catch (cause) {
     database.close()
-    if (!/locked|busy/i.test(messageOf(cause))) throw cause
+    if (!/locked|busy/i.test(messageOf(cause))) throw unwritable(path, cause)
     const what = name === undefined ? `event ${event}` : `event ${event}, name ${name}`
     throw new ClientError(
       `This listener (${what}) is already running with the same request: give one of them a "name", or another --state folder`,
@@ -153,4 +153,19 @@ async function lock(path: string, { event, name }: PositionKey): Promise<(() => 
     )
   }
   return () => database.close()
+}
+
+function openLockFile<Database>(open: () => Database, path: string): Database {
+  try {
+    return open()
+  } catch (cause) {
+    throw unwritable(path, cause)
+  }
+}
+
+function unwritable(path: string, cause: unknown): ClientError {
+  return new ClientError(
+    `Cannot write in the folder ${dirname(path)} for positions: ${messageOf(cause)}; name another folder with --state`,
+    { cause },
+  )
 }

@@ -33,6 +33,14 @@ client warns where a \`key_file\` is set. A file is read again when the service 
 running listeners. A configuration file must not hold a token, and no flag takes one, because others can read both.
 Commands of triggers do not get \`AVISO_TOKEN\`.`
 
+const PROXIES = `\`http_proxy\`, \`https_proxy\` and \`no_proxy\` count for every request of the client, \`post\` triggers too. Names in
+small letters come before capital ones. \`no_proxy\` has names between commas: \`host\`, \`.domain\` (with its
+sub-domains), \`10.0.0.0/8\`, each also with \`:port\`, or \`*\`. This machine (\`localhost\`, \`127.…\`, \`::1\`) is never
+behind a proxy. A user name and a password stand in the address: \`http://user:password@host:port\`. A proxy of another
+kind than HTTP is refused. \`config show\` says which one the service is behind.
+
+\`NODE_EXTRA_CA_CERTS=FILE\` adds certificate authorities of your own (PEM).`
+
 const LISTENERS = `\`listeners:\` in a configuration file is the list of a listener file: what \`listen\` runs when no file is named. The last
 layer that has the key wins, whole. Each listener has
 
@@ -71,6 +79,8 @@ export function clientSettingsText(): string {
     ),
     '## Tokens and keys',
     CREDENTIALS,
+    '## Proxies and certificates',
+    PROXIES,
     '## Listeners',
     LISTENERS,
   ])

@@ -116,7 +116,6 @@ async function callOnce(context: CallContext, request: CallRequest): Promise<Out
     }
   } catch (cause) {
     if (cause instanceof ClientError) throw cause
-    context.output.log('DEBUG', reasonOf(cause))
-    return { kind: 'transient', reason: `Unable to connect to ${config.baseUrl}`, cause }
+    return { kind: 'transient', reason: `Unable to connect to ${config.baseUrl} (${reasonOf(cause)})`, cause }
   }
 }

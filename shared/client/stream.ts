@@ -112,7 +112,6 @@ export async function* followStream(options: StreamOptions): AsyncGenerator<Stre
       if (stop.aborted) return
       if (!(error instanceof ConnectionLost)) throw error
       lost = error
-      if (error.cause !== undefined) output.log('DEBUG', reasonOf(error))
     }
     if (stop.aborted) return
     await handleLoss(options, state, lost)
@@ -122,12 +121,17 @@ export async function* followStream(options: StreamOptions): AsyncGenerator<Stre
       const level = lost.expected ? 'DEBUG' : 'WARNING'
       output.log(
         level,
-        `${lost.message} ${target.baseUrl}, trying again in ${Math.max(1, Math.round(wait / 1000))}s...`,
+        `${lost.message} ${target.baseUrl}${becauseOf(lost)}, trying again in ${Math.max(1, Math.round(wait / 1000))}s...`,
       )
       await clock.sleep(wait, stop)
     }
     state.failures++
   }
+}
+
+/** Why, so that a wrong address, a proxy and a certificate differ from a service that is down. */
+function becauseOf(lost: ConnectionLost): string {
+  return lost.cause === undefined ? '' : ` (${reasonOf(lost)})`
 }
 
 function waitMs({ retryDelayMs, random }: StreamOptions, state: StreamState, lost: ConnectionLost): number {

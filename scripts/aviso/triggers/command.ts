@@ -10,7 +10,7 @@
 import * as v from 'valibot'
 import { exactJsonText } from '#shared/json/strict_json.ts'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
-import { expandHome } from '../paths.ts'
+import { expandPath } from '../paths.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
 import { runProgram, type ProgramResult } from './child_process.ts'
 import { createHandover, type Handover } from './handover.ts'
@@ -19,7 +19,9 @@ import { notificationJson, placeholders, substitute } from './substitute.ts'
 import {
   commonOptions,
   failureOptions,
+  flag,
   keyMessage,
+  requireFolder,
   seconds,
   text,
   TriggerError,
@@ -52,7 +54,7 @@ export const commandOptions = v.strictObject(
     command: text('must be a command line'),
     environment: v.optional(v.record(v.string(), text('must be text'), 'must be a mapping of names to text')),
     working_dir: v.optional(text('must be the path of a folder')),
-    shell: v.optional(v.boolean('must be true or false'), false),
+    shell: v.optional(flag, false),
     timeout: v.optional(seconds, DEFAULT_TIMEOUT_SECONDS),
     ...commonOptions,
   },
@@ -67,24 +69,46 @@ type Argv = readonly [string, ...string[]]
  *
  * @throws {ClientError} when the command line is empty, needs a shell, or takes the name of its program from a notification.
  */
-export function createCommand(options: CommandOptions, host: TriggerHost): Trigger {
+export function createCommand(
+  options: CommandOptions,
+  host: TriggerHost,
+  folder: string | undefined,
+): Trigger {
   const words = options.shell ? shellWords(options) : programWords(options, host.home)
+  const command: Command = { options, words, host, folder }
   return {
     type: 'command',
     ...failureOptions(options),
-    run: (notification, kill) => runCommand({ options, words, host }, notification, kill),
-    plan: (notification) => planCommand({ options, words, host }, notification),
+    run: (notification, kill) => runCommand(command, notification, kill),
+    plan: (notification) => planCommand(command, notification),
   }
+}
+
+/**
+ * The folder in which the command runs.
+ *
+ * @throws {ClientError} when it is not there.
+ */
+export function commandFolder(
+  { working_dir: folder }: CommandOptions,
+  host: TriggerHost,
+): string | undefined {
+  if (folder === undefined) return undefined
+  const path = expandPath(folder, host)
+  requireFolder(path)
+  return path
 }
 
 interface Command {
   readonly options: CommandOptions
   readonly words: Argv
   readonly host: TriggerHost
+  /** Absolute or relative to the client's own; `undefined`: the client's own. */
+  readonly folder: string | undefined
 }
 
 /** The program with its arguments, and the variables that the listener file sets. */
-function planCommand({ options, words, host }: Command, notification: ReceivedNotification): TriggerPlan {
+function planCommand({ options, words, folder }: Command, notification: ReceivedNotification): TriggerPlan {
   const handover = createHandover(MAX_VALUE_BYTES)
   const fill = (template: string): string => substitute(template, notification, handover)
   const [program, ...args] = words
@@ -92,7 +116,6 @@ function planCommand({ options, words, host }: Command, notification: ReceivedNo
   const environment = Object.fromEntries(
     Object.entries(options.environment ?? {}).map(([name, value]) => [name, fill(value)]),
   )
-  const folder = options.working_dir === undefined ? undefined : expandHome(options.working_dir, host.home)
   const set = Object.entries(environment).map(([name, value]) => `${name}=${shown(value)}`)
   return {
     text: ['run:', ...set, ...argv.map(shown), ...(folder === undefined ? [] : [`(in ${folder})`])].join(' '),
@@ -125,7 +148,7 @@ async function runCommand(
 
 /** @returns how the program ended; `undefined` when it could not be started because something is too long. */
 async function startOnce(
-  { options, words, host }: Command,
+  { options, words, host, folder }: Command,
   notification: ReceivedNotification,
   { kill, mostBytes }: { readonly kill: AbortSignal; readonly mostBytes: number },
 ): Promise<ProgramResult | undefined> {
@@ -138,7 +161,7 @@ async function startOnce(
     for (const [name, value] of Object.entries(options.environment ?? {})) environment[name] = fill(value)
     const changed = tellHandover(environment, handover)
     await writeFiles(handover)
-    const result = await start({ argv, environment, options, host, kill })
+    const result = await start({ argv, environment, options, host, kill, folder })
     if (result === undefined) return undefined
     for (const line of changed) host.output.log('WARNING', `Notification ${notification.id}: ${line}`)
     return result
@@ -179,11 +202,12 @@ interface Start {
   readonly options: CommandOptions
   readonly host: TriggerHost
   readonly kill: AbortSignal
+  readonly folder: string | undefined
 }
 
 /** @returns how the program ended; `undefined` when all strings together are too long. */
-async function start({ argv, environment, options, host, kill }: Start): Promise<ProgramResult | undefined> {
-  const cwd = options.working_dir === undefined ? undefined : expandHome(options.working_dir, host.home)
+async function start(request: Start): Promise<ProgramResult | undefined> {
+  const { argv, environment, options, host, kill, folder: cwd } = request
   try {
     return await runProgram({
       argv,
@@ -196,11 +220,21 @@ async function start({ argv, environment, options, host, kill }: Start): Promise
     })
   } catch (cause) {
     if (UNUSABLE_ARGUMENTS.includes(codeOf(cause))) return undefined
-    const where = cwd === undefined ? '' : ` in ${cwd}`
-    throw new TriggerError(`cannot start ${argv[0]}${where}: ${messageOf(cause)}`, {
+    throw new TriggerError(`cannot start ${argv[0]}${reasonNotStarted(cwd, cause)}`, {
       retryable: false,
       cause,
     })
+  }
+}
+
+/** A missing folder is reported as a missing program, so it is looked for. */
+function reasonNotStarted(folder: string | undefined, cause: unknown): string {
+  if (folder === undefined) return `: ${messageOf(cause)}`
+  try {
+    requireFolder(folder)
+    return ` in ${folder}: ${messageOf(cause)}`
+  } catch (error) {
+    return `: ${messageOf(error)}`
   }
 }
 

@@ -6,24 +6,25 @@
 
 import * as v from 'valibot'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
-import { issuePath, type PathStep } from '../issue_path.ts'
-import { commandOptions, createCommand } from './command.ts'
+import { allowedText, check, type Fault } from '../faults.ts'
+import { commandFolder, commandOptions, createCommand } from './command.ts'
 import { createEcho, echoOptions } from './echo.ts'
-import { createLog, logOptions } from './log.ts'
+import { createLog, logOptions, logPath } from './log.ts'
 import { createPost, postOptions } from './post.ts'
 import type { Trigger, TriggerHost } from './trigger.ts'
 
-/** The entry of a trigger is wrong. */
+/** The entry of a trigger is wrong: everything that is, at once. */
 export class TriggerOptionsError extends Error {
-  /** Place of the mistake in the trigger's entry. */
-  readonly path: readonly PathStep[]
+  /** Places are in the trigger's entry. */
+  readonly faults: readonly Fault[]
 
-  constructor(message: string, path: readonly PathStep[] = []) {
-    super(message)
-    this.path = path
+  constructor(faults: readonly Fault[]) {
+    super(faults.map(({ message }) => message).join('; '))
+    this.faults = faults
   }
 }
 
+const TYPES = ['echo', 'log', 'command', 'post']
 const typed = v.looseObject({ type: v.string() })
 
 /**
@@ -33,37 +34,65 @@ const typed = v.looseObject({ type: v.string() })
  */
 export function createTrigger(entry: unknown, host: TriggerHost): Trigger {
   const withType = v.safeParse(typed, entry)
-  if (!withType.success) throw new TriggerOptionsError("'type' is a mandatory field in trigger")
+  if (!withType.success) {
+    throw new TriggerOptionsError([{ message: "'type' is a mandatory field in trigger", path: [] }])
+  }
   const options = { ...withType.output, type: withType.output.type.toLowerCase() }
   switch (options.type) {
     case 'echo':
       return createEcho(parse(echoOptions, options), host)
-    case 'log':
-      return createLog(parse(logOptions, options), host)
+    case 'log': {
+      const parsed = parse(logOptions, options)
+      return createLog(
+        parsed,
+        host,
+        attempt('path', () => logPath(parsed, host)),
+      )
+    }
     case 'command':
-      return create(() => createCommand(parse(commandOptions, options), host), 'command')
+      return commandOf(parse(commandOptions, options), host)
     case 'post':
       return createPost(parse(postOptions, options), host)
-    default:
-      throw new TriggerOptionsError(`Trigger type ${options.type} not recognised`, ['type'])
+    default: {
+      const message = `Trigger type ${options.type} not recognised${allowedText(options.type, TYPES)}`
+      throw new TriggerOptionsError([{ message, path: ['type'] }])
+    }
   }
+}
+
+/** A command whose words and whose folder are both judged. */
+function commandOf(options: v.InferOutput<typeof commandOptions>, host: TriggerHost): Trigger {
+  const faults: Fault[] = []
+  const keep = <Value>(make: () => Value): Value | undefined => {
+    try {
+      return make()
+    } catch (error) {
+      if (!(error instanceof TriggerOptionsError)) throw error
+      faults.push(...error.faults)
+      return undefined
+    }
+  }
+  const folder = keep(() => attempt('working_dir', () => commandFolder(options, host)))
+  const trigger = keep(() => attempt('command', () => createCommand(options, host, folder)))
+  if (trigger === undefined || faults.length > 0) throw new TriggerOptionsError(faults)
+  return trigger
 }
 
 function parse<const Schema extends v.GenericSchema>(
   schema: Schema,
   options: unknown,
 ): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, options)
-  if (result.success) return result.output
-  const [issue] = result.issues
-  throw new TriggerOptionsError(issue.message, issuePath(issue))
+  const result = check(schema, options)
+  if (result.isRight) return result.value
+  throw new TriggerOptionsError(result.faults)
 }
 
-function create(make: () => Trigger, field: string): Trigger {
+/** Does what may find a fault in one field. */
+function attempt<Value>(field: string, make: () => Value): Value {
   try {
     return make()
   } catch (error) {
-    if (error instanceof ClientError) throw new TriggerOptionsError(messageOf(error), [field])
-    throw error
+    if (!(error instanceof ClientError)) throw error
+    throw new TriggerOptionsError([{ message: messageOf(error), path: [field] }])
   }
 }

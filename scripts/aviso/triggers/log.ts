@@ -5,13 +5,15 @@
  */
 
 import { appendFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import * as v from 'valibot'
 import { messageOf } from '#shared/client/client_error.ts'
-import { expandHome } from '../paths.ts'
+import { expandPath } from '../paths.ts'
 import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
 import { pythonRepr, pythonTimestamp } from '../python_text.ts'
 import {
   commonOptions,
+  requireFolder,
   failureOptions,
   keyMessage,
   text,
@@ -26,9 +28,21 @@ export const logOptions = v.strictObject(
   keyMessage(),
 )
 
-/** Makes a trigger that appends lines in 1.x's form. A line is one write, so several listeners may share a file. The folder must exist. */
-export function createLog(options: v.InferOutput<typeof logOptions>, { home, clock }: TriggerHost): Trigger {
-  const path = expandHome(options.path, home)
+type LogOptions = v.InferOutput<typeof logOptions>
+
+/**
+ * The file of the trigger.
+ *
+ * @throws {ClientError} when its folder is not there.
+ */
+export function logPath({ path: given }: LogOptions, host: TriggerHost): string {
+  const path = expandPath(given, host)
+  requireFolder(dirname(path))
+  return path
+}
+
+/** Makes a trigger that appends lines in 1.x's form. A line is one write, so several listeners may share a file. */
+export function createLog(options: LogOptions, { clock }: TriggerHost, path: string): Trigger {
   return {
     type: 'log',
     ...failureOptions(options),

@@ -6,7 +6,9 @@
  * @module
  */
 
+import { statSync } from 'node:fs'
 import * as v from 'valibot'
+import { ClientError } from '#shared/client/client_error.ts'
 import { issuePath } from '../issue_path.ts'
 import type { ReceivedNotification } from '#shared/client/notification.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -89,8 +91,8 @@ export function numberBetween(least: number, most: number, what: string) {
   const message = `must be ${what} from ${least} to ${most}`
   return v.pipe(
     v.string(message),
-    v.regex(/^\d+(?:\.\d+)?$/, message),
-    v.transform(Number),
+    v.regex(/^\d[\d_]*(?:\.\d+)?$/, message),
+    v.transform((number) => Number(number.replaceAll('_', ''))),
     v.check((number) => number >= least && number <= most, message),
   )
 }
@@ -119,6 +121,15 @@ export function failureOptions(options: {
   return { retries: options.retries, onFailure: options.on_failure, onPoison: options.on_poison }
 }
 
+/** @throws {ClientError} when a folder is not there, at the start and not at the first notification. */
+export function requireFolder(folder: string): void {
+  const found = statSync(folder, { throwIfNoEntry: false })
+  if (found?.isDirectory() === true) return
+  throw new ClientError(
+    found === undefined ? `there is no folder ${folder}: make it first` : `${folder} is not a folder`,
+  )
+}
+
 /** The schema of a text. `true` and `false` become texts, too, because YAML reads them as booleans. */
 export const text = (message: string) =>
   v.union(
@@ -131,6 +142,15 @@ export const text = (message: string) =>
     ],
     message,
   )
+
+/** The schema of a boolean, also in the words of YAML 1.1, which 1.x's parser reads. */
+export const flag = v.pipe(
+  v.union(
+    [v.boolean(), v.pipe(v.string(), v.toLowerCase(), v.picklist(['yes', 'no', 'on', 'off']))],
+    'must be true or false',
+  ),
+  v.transform((given) => given === true || given === 'yes' || given === 'on'),
+)
 
 /** @returns a function that makes a message about the missing or unknown key of an object */
 export function keyMessage(missing: Readonly<Record<string, string>> = {}) {

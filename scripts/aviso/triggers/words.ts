@@ -10,11 +10,13 @@ export class CommandLineError extends Error {}
 const OPERATORS = '|&;<>()\n'
 /** Characters that a backslash protects inside double quotes. */
 const ESCAPABLE_IN_QUOTES = '"\\$`'
+/** The one variable that is replaced: it is in the paths of most listener files. */
+const HOME = /\$(?:HOME(?!\w)|\{HOME\})/y
 /** Texts that a shell would replace: `$HOME`, `$(…)`, `$1`, `$?`, `${x:-y}`, backticks. `${name}` is not included: we replace it. */
 const SHELL_EXPANSION = /`|\$(?:[\w(?#@*!$-]|\{(?![\w.]+\}))/y
 
 /**
- * The words of a command line. A `~/` that starts an unquoted word is the home folder.
+ * The words of a command line. `~/` at the start of an unquoted word is the home folder, and so is `$HOME`, except in single quotes.
  *
  * @throws {CommandLineError} for open quotes, and for text that only a shell understands. Otherwise such text would reach the program
  *   unchanged, which the author of the listener file does not expect.
@@ -26,6 +28,12 @@ export function splitWords(line: string, home: string): string[] {
   let quote = ''
   for (let at = 0; at < source.length; at++) {
     const character = source[at] ?? ''
+    const homeLength = quote === "'" ? 0 : homeLengthAt(source, at)
+    if (homeLength > 0) {
+      word = (word ?? '') + home
+      at += homeLength - 1
+      continue
+    }
     if (quote !== "'" && isExpansion(source, at)) throw needsShell(source.slice(at, at + 2))
     if (quote === '' && OPERATORS.includes(character)) throw needsShell(character)
     if (quote === '' && /\s/.test(character)) {
@@ -56,6 +64,12 @@ export function splitWords(line: string, home: string): string[] {
   if (quote !== '') throw new CommandLineError(`the command has an open ${quote}`)
   if (word !== undefined) words.push(word)
   return words
+}
+
+/** Length of `$HOME` or `${HOME}` at a place; 0: neither stands there. */
+function homeLengthAt(source: string, at: number): number {
+  HOME.lastIndex = at
+  return HOME.exec(source)?.[0].length ?? 0
 }
 
 function isExpansion(source: string, at: number): boolean {

@@ -4,10 +4,10 @@ import { describe, it } from 'node:test'
 import { ClientError } from '#shared/client/client_error.ts'
 import { readListeners } from '../../../../scripts/aviso/listener_file.ts'
 import { parseYamlFile } from '../../../../scripts/aviso/yaml_file.ts'
-import { triggerHost } from './fixture.ts'
+import { notification, recordedOutput, triggerHost } from './fixture.ts'
 
 function read(text: string) {
-  return readListeners(parseYamlFile(text, 'l.yaml'), triggerHost())
+  return readListeners(parseYamlFile(text, 'l.yaml'), triggerHost(recordedOutput(), { TMP_OF_TEST: '/' }))
 }
 
 function listener(rest: string): string {
@@ -15,6 +15,100 @@ function listener(rest: string): string {
 }
 
 describe('readListeners()', () => {
+  it('names every fault of a file, each with its line, its listener and what is allowed', () => {
+    const text = `listeners:
+  - event: flight
+    nam: a
+    name: first
+    request: {country: [], airport: {gt: 1}}
+    triggers:
+      - {type: comand}
+      - {type: command, command: "a | b", working_dir: /no/such, retries: many, tiemout: 3}
+      - type: post
+        protocol: {type: cloudevents_http, url: here, header: {}, cloudevents: {tipe: x}}
+  - flight
+  - request: {}
+    triggers: [{type: log}]
+`
+    assert.throws(
+      () => read(text),
+      (error) => {
+        assert.ok(error instanceof ClientError)
+        assert.deepEqual(error.message.split('\n'), [
+          'l.yaml:3:5 listeners.0.nam (listener first): Unknown key; allowed are event, request, triggers, name. Did you mean name?',
+          'l.yaml:5:15 listeners.0.request.country (listener first): must not be an empty list',
+          'l.yaml:5:28 listeners.0.request.airport (listener first): must be a value or a list of values',
+          'l.yaml:7:10 listeners.0.triggers.0.type (listener first): Trigger type comand not recognised; allowed are echo, log, command, post. Did you mean command?',
+          'l.yaml:8:81 listeners.0.triggers.1.tiemout (listener first): Unknown key; allowed are type, command, environment, working_dir, shell, timeout, retries, on_failure, on_poison. Did you mean timeout?',
+          'l.yaml:8:66 listeners.0.triggers.1.retries (listener first): must be a whole number from 0 to 1000',
+          'l.yaml:10:55 listeners.0.triggers.2.protocol.header (listener first): Unknown key; allowed are type, url, headers, timeout, cloudevents. Did you mean headers?',
+          'l.yaml:10:81 listeners.0.triggers.2.protocol.cloudevents.tipe (listener first): Unknown key; allowed are type, source. Did you mean type?',
+          'l.yaml:10:44 listeners.0.triggers.2.protocol.url (listener first): must be an address',
+          'l.yaml:11:5 listeners.1: Wrong file structure',
+          "l.yaml:12:5 listeners.2.event: Wrong file structure, 'event' could not be located",
+          'l.yaml:13:16 listeners.2.triggers.0.path: path is a mandatory field',
+        ])
+        return true
+      },
+    )
+  })
+
+  it('reads what 1.x files have: anchors, merges, $HOME, words for booleans, numbers with underscores', () => {
+    const [first, second] = read(`
+defaults: &defaults
+  event: flight
+  request: &italy {country: Italy}
+  triggers: &all [{type: echo}]
+listeners:
+  - <<: *defaults
+    name: first
+  - event: mars
+    request: {<<: *italy, class: od}
+    triggers:
+      - type: command
+        command: $HOME/bin/run "\${HOME}/in" '$HOME'
+        working_dir: $TMP_OF_TEST
+        shell: Off
+        timeout: 3_600
+`)
+    assert.deepEqual([first?.name, first?.event, first?.request], ['first', 'flight', { country: ['Italy'] }])
+    assert.deepEqual(second?.request, { country: ['Italy'], class: ['od'] })
+    const { details } = second?.triggers[0]?.plan(notification()) ?? {}
+    assert.deepEqual(details, {
+      run: ['/home/joe/bin/run', '/home/joe/in', '$HOME'],
+      environment: {},
+      working_dir: '/',
+    })
+  })
+
+  it('locates faults behind anchors and merges where they are written', () => {
+    assert.throws(
+      () =>
+        read(
+          'x: &x\n  triggers:\n    - {type: ehco}\nlisteners:\n  - event: a\n    request: {}\n    <<: *x\n',
+        ),
+      /^ClientError: l\.yaml:3:8 listeners\.0\.triggers\.0\.type: Trigger type ehco not recognised.*Did you mean echo/,
+    )
+  })
+
+  it('says where 1.x read another value than the one that is written', () => {
+    const output = recordedOutput()
+    const text =
+      "listeners:\n  - event: mars\n    request: {expver: 0010, step: [0007, 010, '010'], time: 12:30, country: NO, on: x}\n    triggers: []\n"
+    const [definition] = readListeners(parseYamlFile(text, 'l.yaml'), triggerHost(output))
+    assert.deepEqual(definition?.request['expver'], ['0010'])
+    const end = 'Put it in quotes if the text is meant'
+    assert.deepEqual(
+      output.logged.map(({ message }) => message),
+      [
+        `l.yaml:3:15 listeners.0.request.expver: read as the text 0010, as it is written; aviso 1.x read it as the number 8. ${end}`,
+        `l.yaml:3:42 listeners.0.request.step.1: read as the text 010, as it is written; aviso 1.x read it as the number 8. ${end}`,
+        `l.yaml:3:55 listeners.0.request.time: read as the text 12:30, as it is written; aviso 1.x read it as the number 750. ${end}`,
+        `l.yaml:3:68 listeners.0.request.country: read as the text NO, as it is written; aviso 1.x read it as False. ${end}`,
+      ],
+    )
+  })
+
   it('reads scalars and lists as written, and no request as everything', () => {
     const listeners = read(
       'listeners:\n  - event: mars\n    request: {expver: 0010, step: [0, 24], flag: true}\n    triggers: [{type: Echo}]\n' +
@@ -72,7 +166,7 @@ describe('readListeners()', () => {
     [
       'an unknown key',
       listener('trigers: []\n    triggers: []'),
-      'l.yaml:4:5 listeners.0.trigers: Unknown key',
+      'l.yaml:4:5 listeners.0.trigers: Unknown key; allowed are event, request, triggers, name. Did you mean triggers?',
     ],
     [
       'a comparison',
@@ -97,12 +191,12 @@ describe('readListeners()', () => {
     [
       'an unknown trigger',
       listener('triggers: [{type: Logger}]'),
-      'l.yaml:4:17 listeners.0.triggers.0.type: Trigger type logger not recognised',
+      'l.yaml:4:17 listeners.0.triggers.0.type: Trigger type logger not recognised; allowed are echo, log, command, post',
     ],
     [
       'a misspelt option',
       listener('triggers: [{type: command, command: a, envroment: {}}]'),
-      'l.yaml:4:44 listeners.0.triggers.0.envroment: Unknown key',
+      'l.yaml:4:44 listeners.0.triggers.0.envroment: Unknown key; allowed are type, command, environment, working_dir, shell, timeout, retries, on_failure, on_poison. Did you mean environment?',
     ],
     [
       'a log without path',
@@ -138,6 +232,21 @@ describe('readListeners()', () => {
       'another on_failure',
       listener('triggers: [{type: echo, on_failure: ignore}]'),
       "l.yaml:4:29 listeners.0.triggers.0.on_failure: must be 'stop' or 'continue'",
+    ],
+    [
+      'a folder that is not there',
+      listener('triggers: [{type: command, command: a, working_dir: ~/no}]'),
+      'l.yaml:4:44 listeners.0.triggers.0.working_dir: there is no folder /home/joe/no: make it first',
+    ],
+    [
+      'a variable that is not set',
+      listener('triggers: [{type: log, path: $NO_SUCH_NAME/x}]'),
+      'l.yaml:4:28 listeners.0.triggers.0.path: the variable NO_SUCH_NAME in $NO_SUCH_NAME/x is not set',
+    ],
+    [
+      'a log in a folder that is not there',
+      listener('triggers: [{type: log, path: /no/such/folder/x.log}]'),
+      'l.yaml:4:28 listeners.0.triggers.0.path: there is no folder /no/such/folder: make it first',
     ],
     ['a command for a shell', listener('triggers: [{type: command, command: "a && b"}]'), undefined],
   ] as const) {

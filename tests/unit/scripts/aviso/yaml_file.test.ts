@@ -29,6 +29,13 @@ describe('parseYamlFile()', () => {
     assert.throws(() => parseYamlFile('a: 1\na: 2', 'x.yaml'), /x\.yaml:2:1 Map keys must be unique/)
   })
 
+  it('names every problem of a malformed file, one for each line', () => {
+    assert.throws(
+      () => parseYamlFile('a: 1\na: 2\nb: %x\nc: @x\n', 'x.yaml'),
+      /^ClientError: x\.yaml:2:1 Map keys must be unique\nx\.yaml:3:4 .*%.*\nx\.yaml:4:4 .*@/,
+    )
+  })
+
   it('refuses documents that expand without bound', () => {
     const bomb = [
       'a: &a [1,1,1,1,1,1,1,1,1,1]',

@@ -230,15 +230,18 @@ describe('command trigger', () => {
     assert.equal(clock.timers, 0)
   })
 
-  it('says what cannot be started, and does not try again', async () => {
-    for (const options of [
-      { command: '/no/such/program' },
-      { command: 'true', working_dir: '/no/such/folder' },
-    ]) {
-      const trigger = createTrigger({ type: 'command', ...options }, triggerHost())
+  it('says what cannot be started, and does not try again', async (context) => {
+    const folder = await folderWith(context, 'x', '')
+    const program = createTrigger({ type: 'command', command: '/no/such/program' }, triggerHost())
+    const inFolder = createTrigger({ type: 'command', command: 'true', working_dir: folder }, triggerHost())
+    await rm(folder, { recursive: true })
+    for (const [trigger, message] of [
+      [program, /^cannot start \/no\/such\/program: spawn/],
+      [inFolder, /^cannot start true: there is no folder /],
+    ] as const) {
       await assert.rejects(
         trigger.run(notification(), never),
-        (error) => error instanceof TriggerError && !error.retryable && /cannot start/.test(error.message),
+        (error) => error instanceof TriggerError && !error.retryable && message.test(error.message),
       )
     }
   })

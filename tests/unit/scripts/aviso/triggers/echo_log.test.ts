@@ -45,7 +45,13 @@ describe('log trigger', () => {
   })
 
   it('fails when the folder is not there', async () => {
-    const trigger = createTrigger({ type: 'log', path: '/no/such/folder/x.log' }, triggerHost())
+    assert.throws(
+      () => createTrigger({ type: 'log', path: '/no/such/folder/x.log' }, triggerHost()),
+      /there is no folder \/no\/such\/folder/,
+    )
+    const folder = await mkdtemp(join(tmpdir(), 'aviso-test-'))
+    const trigger = createTrigger({ type: 'log', path: join(folder, 'x.log') }, triggerHost())
+    await rm(folder, { recursive: true })
     await assert.rejects(trigger.run(notification(), never), TriggerError)
   })
 })

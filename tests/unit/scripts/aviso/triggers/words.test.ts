@@ -18,6 +18,7 @@ describe('splitWords()', () => {
     [`echo '$HOME; a | b > c'`, ['echo', '$HOME; a | b > c']],
     ['echo \\$HOME a;b'.replace(';', '\\;'), ['echo', '$HOME', 'a;b']],
     ['curl http://x/?a=b', ['curl', 'http://x/?a=b']],
+    ['$HOME/bin/x "$HOME/a b" ${HOME}s', ['/home/joe/bin/x', '/home/joe/a b', '/home/joes']],
     ['', []],
   ] as const) {
     it(`splits ${JSON.stringify(line)}`, () => assert.deepEqual(split(line), words))
@@ -36,8 +37,8 @@ describe('splitWords()', () => {
     'a "`b`"',
     'a $(b)',
     'a "$(b)"',
-    'a $HOME',
-    'a "$HOME"',
+    'a $HOMES',
+    'a "$OTHER"',
     'a ${x:-y}',
     'a $1',
     'a $?',
