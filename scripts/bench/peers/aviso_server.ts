@@ -15,6 +15,9 @@ import { found, startServer, type Peer, type Publishes, type RunningServer } fro
 /** Fields of a notification, so many as those of ours have. */
 const FIELDS = ['class', 'date', 'domain', 'expver', 'step', 'stream', 'time'] as const
 
+/** Those that a listener leaves out, because it takes every value. */
+const WATCHED_ALL: readonly string[] = ['date', 'expver', 'step']
+
 /** @param isSynced Whether NATS writes to disk before it acknowledges. */
 export function avisoServerPeer(isSynced: boolean): Peer {
   return {
@@ -55,7 +58,7 @@ function both(server: RunningServer, store: RunningServer): RunningServer {
 
 /** JSON, which is YAML too. */
 function configuration(port: number, nats: string, folder: string): string {
-  const rules = FIELDS.map((name) => [name, { type: 'StringHandler', required: name !== 'step' }])
+  const rules = FIELDS.map((name) => [name, { type: 'StringHandler', required: !WATCHED_ALL.includes(name) }])
   return JSON.stringify({
     application: { host: '127.0.0.1', port, base_url: `http://127.0.0.1:${port}`, static_files_path: folder },
     notification_backend: {
