@@ -17,8 +17,11 @@ import type { WireObject } from './wire.ts'
 
 /** Time limit of the question that shows whether gRPC is spoken. A member answers it at once, from memory. */
 const PROBE_LIMIT_MS = 1_000
-/** A gateway that answers while gRPC cannot be reached is kept for this long only: etcd may just have started between the two. */
-const UNSURE_MS = 10_000
+/**
+ * Where gRPC gave no answer at all, the gateway is kept for this long only: etcd may just have started, or been slow. Each time it is so
+ * again, twice as long, because each question may cost a call {@link PROBE_LIMIT_MS}.
+ */
+const UNSURE_MS = { first: 10_000, most: 600_000 } as const
 
 /** The two ways. */
 export interface Ways {
@@ -41,7 +44,7 @@ interface Choice {
   readonly until: number
 }
 
-/** What the question showed. `unsure`: there was no connection, so perhaps there is nothing. */
+/** What the question showed. `unsure`: nothing answered, in no way. */
 type Finding = Way | 'unsure'
 
 const SPOKEN: Readonly<Record<Way, string>> = {
@@ -53,8 +56,11 @@ const SPOKEN: Readonly<Record<Way, string>> = {
 export function createChosenTransport({ grpc, gateway, clock, logger }: ChoiceParts): Transport {
   const choices = new Map<string, Choice>()
   const probes = new Map<string, Promise<Finding>>()
+  /** How often the gateway was taken without being sure. */
+  const doubts = new Map<string, number>()
   let said: Way | undefined
 
+  /** @param until In monotonic time. */
   const keep = (endpoint: string, way: Way, until = Infinity): void => {
     choices.set(endpoint, { way, until })
     if (said !== way) logger('info', SPOKEN[way], { endpoint })
@@ -85,7 +91,13 @@ export function createChosenTransport({ grpc, gateway, clock, logger }: ChoicePa
     const failed = outcome.kind === 'not_done' || outcome.kind === 'unknown'
     if (failed) choices.delete(endpoint)
     else if (!choices.has(endpoint))
-      keep(endpoint, 'gateway', finding === 'unsure' ? clock.monotonic() + UNSURE_MS : Infinity)
+      keep(endpoint, 'gateway', finding === 'unsure' ? doubt(endpoint) : Infinity)
+  }
+  /** @returns Until when the gateway is kept. */
+  const doubt = (endpoint: string): number => {
+    const times = doubts.get(endpoint) ?? 0
+    doubts.set(endpoint, times + 1)
+    return clock.monotonic() + Math.min(UNSURE_MS.first * 2 ** times, UNSURE_MS.most)
   }
   return {
     get way() {
@@ -127,8 +139,7 @@ function toFinding(outcome: Outcome<WireObject>): Finding {
   // etcd that wants a token, or refuses us, has spoken gRPC.
   if (outcome.kind === 'done' || outcome.kind === 'login') return 'grpc'
   if (isForeign(outcome)) return 'gateway'
-  if (outcome.kind === 'refused') return 'grpc'
-  return outcome.silent === true || outcome.kind === 'unknown' ? 'gateway' : 'unsure'
+  return outcome.kind === 'refused' ? 'grpc' : 'unsure'
 }
 
 function isForeign(outcome: Outcome<unknown>): boolean {

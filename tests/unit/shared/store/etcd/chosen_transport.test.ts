@@ -108,11 +108,25 @@ describe('createChosenTransport()', () => {
     assert.equal(chosen.beginsCut, true)
   })
 
-  it('takes the gateway where gRPC stays silent', async () => {
-    const { ask, grpc } = start({ ...silence(1), kind: 'not_done' })
-    await ask()
-    await ask()
-    assert.deepEqual(grpc.paths(), [STATUS])
+  it('takes the gateway where gRPC stays silent, and asks less and less often', async () => {
+    for (const silent of [silence(1), { ...silence(1), kind: 'not_done' as const }]) {
+      const { ask, grpc, gateway, pass } = start(silent)
+      await ask()
+      await ask()
+      assert.deepEqual(grpc.paths(), [STATUS])
+      for (const [ms, probes] of [
+        [10_001, 2],
+        [10_001, 2],
+        [10_001, 3],
+        [39_000, 3],
+        [2_000, 4],
+      ] as const) {
+        pass(ms)
+        assert.equal((await ask()).kind, 'done')
+        assert.equal(grpc.asked.length, probes)
+      }
+      assert.equal(gateway.asked.length, 7)
+    }
   })
 
   it('keeps nothing of a member that answers in no way', async () => {
