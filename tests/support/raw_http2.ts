@@ -9,7 +9,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 
 const PREFACE_BYTES = 24
 const HEAD_BYTES = 9
-const TYPES = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7 } as const
+const TYPES = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7, window: 8 } as const
 const ACKNOWLEDGED = 1
 const END_STREAM = 1
 const END_HEADERS = 4
@@ -30,6 +30,8 @@ export interface RawHandler {
   /** The head of a request has come. @param count Requests on this connection so far. */
   onRequest(connection: RawConnection, stream: number, count: number): void
   onReset?(stream: number, code: number): void
+  /** So many bytes more may be sent on a stream; 0: on the connection. */
+  onRoom?(stream: number, bytes: number): void
   /** Whether pings are answered. Default: they are. */
   readonly answersPings?: boolean
 }
@@ -67,7 +69,7 @@ export async function startRawHttp2(handler: RawHandler): Promise<RawHttp2> {
   }
 }
 
-function serve(socket: Socket, { onRequest, onReset, answersPings = true }: RawHandler): void {
+function serve(socket: Socket, { onRequest, onReset, onRoom, answersPings = true }: RawHandler): void {
   const connection = toConnection(socket)
   let bytes = Buffer.alloc(0)
   let isBegun = false
@@ -79,6 +81,7 @@ function serve(socket: Socket, { onRequest, onReset, answersPings = true }: RawH
     if (type === TYPES.ping && flags !== ACKNOWLEDGED && answersPings)
       socket.write(frame(TYPES.ping, ACKNOWLEDGED, 0, payload))
     if (type === TYPES.headers) onRequest(connection, stream, ++requests)
+    if (type === TYPES.window) onRoom?.(stream, payload.readUInt32BE(0))
     if (type === TYPES.reset) onReset?.(stream, payload.readUInt32BE(0))
   }
   socket.on('data', (piece: Buffer) => {

@@ -18,6 +18,8 @@ const GRPC_HEAD = { ':status': '200', 'content-type': 'application/grpc' }
 const RANGE = METHODS['/v3/kv/range']
 assert.ok(RANGE !== undefined)
 const ANSWER = frameMessage(RANGE.response, { header: { revision: '7' }, count: '0' })
+/** What a stream may hold back. */
+const WINDOW_BYTES = 1024 * 1024
 /** Long enough for any answer of this machine. */
 const LIMIT_MS = 5_000
 /** Short enough to wait for. */
@@ -367,25 +369,35 @@ describe('createGrpcTransport().open()', () => {
   })
 
   it('does not take everything ahead of a reader that is slow, and loses nothing of it', async (context) => {
-    const COUNT = 200
-    const filler = new Uint8Array(60_000)
+    const count = 100
+    const whole = message({ filler: new Uint8Array(60_000) })
+    // What the client grants at its start is checked by its use.
+    let room = WINDOW_BYTES
+    let sent = 0
+    let sendMore = (): void => undefined
     const opened = await open(context, {
-      onRequest: (connection, stream) => {
+      onRequest: (connection, stream, requests) => {
+        if (requests > 1) return succeed(connection, stream)
         connection.headers(stream, GRPC_HEAD)
-        // More than the window at once would be a fault of the server: so much fits into it.
-        for (let index = 0; index < 16; index++) connection.data(stream, message({ filler }))
-        // The rest comes while the reader reads.
-        let sent = 16
-        const timer = setInterval(() => {
-          if (sent < COUNT && connection.socket.writable) connection.data(stream, message())
-          if (++sent > COUNT) clearInterval(timer)
-        }, 0)
+        sendMore = () => {
+          for (; sent < count && room >= whole.length; sent++, room -= whole.length)
+            connection.data(stream, whole)
+        }
+        sendMore()
+      },
+      onRoom: (stream, bytes) => {
+        if (stream === 1) room += bytes
+        sendMore()
       },
     })
     const stream = await openWatch(opened, never)
+    await eventually('the room to be used', () => room < whole.length)
+    // Each answer is behind everything that could be sent before it.
+    for (let round = 0; round < 20; round++) assert.equal((await opened.ask()).kind, 'done')
+    assert.ok(sent * whole.length < 2 * WINDOW_BYTES, `${sent} messages were taken ahead`)
     let seen = 0
-    while (seen < COUNT) seen += (await within('messages', stream.next()))?.length ?? COUNT
-    assert.equal(seen, COUNT)
+    while (seen < count) seen += (await within('messages', stream.next()))?.length ?? count
+    assert.equal(seen, count)
     stream.cancel()
   })
 })
