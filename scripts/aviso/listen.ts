@@ -9,6 +9,7 @@ import { call } from '#shared/client/call.ts'
 import { ClientError, EXIT_USAGE, messageOf } from '#shared/client/client_error.ts'
 import type { CommandContext } from './context.ts'
 import { runListener } from './listener.ts'
+import { judgeListeners } from './judge_listeners.ts'
 import { readListeners, type ListenerDefinition } from './listener_file.ts'
 import { listenerOfWords } from './listen_words.ts'
 import { openPosition, readCursor, type Position, type PositionKey } from './position.ts'
@@ -77,6 +78,7 @@ export async function runPeriod(
 ): Promise<number> {
   const definitions = await loadDefinitions(words, flags, context)
   const schemas = await loadSchemas(context.home, context.readText)
+  await judgeListeners(definitions, context)
   const running = await openAll(definitions, { flags, period, context })
   const { output, config, clock } = context
   const failure = new AbortController()

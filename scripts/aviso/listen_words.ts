@@ -20,7 +20,12 @@ export function listenerOfWords(
   words: readonly string[],
   host: TriggerHost,
 ): ListenerDefinition {
-  return { event, request: requestOf(words), triggers: [createTrigger({ type: 'echo' }, host)] }
+  return {
+    event,
+    request: requestOf(words),
+    triggers: [createTrigger({ type: 'echo' }, host)],
+    place: ([first, field]) => (first === 'request' ? String(field) : '--event'),
+  }
 }
 
 function requestOf(words: readonly string[]): Readonly<Record<string, readonly string[]>> {

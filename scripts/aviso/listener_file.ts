@@ -20,6 +20,8 @@ export interface ListenerDefinition {
   readonly triggers: readonly Trigger[]
   /** Distinguishes listeners with the same event and request, because each has its own position. */
   readonly name?: string
+  /** Where a part of it stands, for messages. */
+  readonly place: (path: readonly PathStep[]) => string
 }
 
 const value = text('must be a value or a list of values')
@@ -121,7 +123,13 @@ function readListener(judge: Judge, { entry, path }: Entry): ListenerDefinition 
   if (!result.isRight) return undefined
   const { event, request, name } = result.value
   warnOfOtherReadings(judge, [...path, 'request'], request ?? {})
-  return { event, request: request ?? {}, triggers, ...(name !== undefined && { name }) }
+  return {
+    event,
+    request: request ?? {},
+    triggers,
+    ...(name !== undefined && { name }),
+    place: (part) => `${file.locate([...path, ...part])}${who}`,
+  }
 }
 
 /** Says who the listener is, where it has a name. */

@@ -372,7 +372,8 @@ describe('aviso listen', () => {
     const { code, stdout } = await start(context, home, args, { AVISO_BASE_URL: service.url }).ended()
     assert.equal(code, 0)
     assert.match(stdout, /AZ1/)
-    assert.equal(service.asked[0]?.url.searchParams.get('from_date'), '2026-08-10T00:00:00.000Z')
+    const watch = service.asked.find(({ url }) => url.pathname === '/api/v1/watch')
+    assert.equal(watch?.url.searchParams.get('from_date'), '2026-08-10T00:00:00.000Z')
     await assert.rejects(readdir(join(home, '.aviso')), { code: 'ENOENT' })
   })
 

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createInterface } from 'node:readline'
 import { runClient, spawnClient, type ClientRun } from '../support/client_program.ts'
-import { startServer, type TestServer } from '../support/server.ts'
+import { startServer, temporaryFolder, type TestServer } from '../support/server.ts'
 
 const flight = (number: string): string =>
   `event=flight,country=Italy,airport=FCO,date=20260810,number=${number}`
@@ -98,14 +98,21 @@ describe('the client against a service', () => {
     await once(child, 'close')
     assert.equal(child.exitCode, 0)
     assert.deepEqual(await readdir(home), [])
+    const unknown = await aviso('listen', '--event', 'flight', 'airprt=FCO')
+    assert.deepEqual(
+      [unknown.code, unknown.stderr],
+      [
+        255,
+        'airprt: flight has no field airprt; allowed are date, country, airport, number. Did you mean airport?\n',
+      ],
+    )
     const wrong = await aviso('listen', '--event', 'flight', 'Italy')
     assert.equal(wrong.code, 2)
     assert.match(wrong.stderr, /^Not a field and its value: Italy\. With --event write FIELD=VALUE/)
   })
 
   it('listen --dry-run and replay --dry-run: say what triggers would do, and do nothing', async (context) => {
-    const folder = await mkdtemp(join(tmpdir(), 'aviso-test-'))
-    context.after(() => rm(folder, { recursive: true, force: true }))
+    const folder = await temporaryFolder(context)
     const file = join(folder, 'l.yaml')
     await writeFile(
       file,
@@ -145,6 +152,50 @@ describe('the client against a service', () => {
       environment: { WHO: 'FCO' },
       working_dir: folder,
     })
+  })
+
+  it('listen: judges all files before it listens, also by what the service knows', async (context) => {
+    const folder = await temporaryFolder(context)
+    const files = ['a.yaml', 'b.yaml'].map((name) => join(folder, name))
+    const [first = '', second = ''] = files
+    await writeFile(first, 'listeners:\n  - {event: fligt, name: x, request: {}, triggers: []}\n')
+    await writeFile(
+      second,
+      'listeners:\n  - {event: flight, request: {citty: Rome, airprt: FCO}, triggers: []}\n',
+    )
+    const known = await aviso('listen', ...files)
+    assert.equal(known.code, 255)
+    assert.deepEqual(known.stderr.trimEnd().split('\n'), [
+      `${first}:2:6 listeners.0.event (listener x): the service has no event type fligt; allowed are dissemination, flight, mars. Did you mean flight?`,
+      `${second}:2:31 listeners.0.request.citty: flight has no field citty; allowed are date, country, airport, number`,
+      `${second}:2:44 listeners.0.request.airprt: flight has no field airprt; allowed are date, country, airport, number. Did you mean airport?`,
+    ])
+    await writeFile(first, 'listeners:\n  - {evnt: flight, request: {}, triggers: []}\n')
+    await writeFile(second, 'listeners: [1\n')
+    const malformed = await aviso('listen', ...files, '/no/such.yaml')
+    assert.match(
+      malformed.stderr,
+      /a\.yaml:2:6 .*evnt.*Unknown key.*\n.*b\.yaml:2:1 .*\nNot able to load .*such\.yaml/s,
+    )
+    assert.doesNotMatch(malformed.stderr, /Listening/)
+  })
+
+  it('listen: ends at once where the folder of positions cannot be made or written', async (context) => {
+    const folder = await temporaryFolder(context)
+    const file = join(folder, 'l.yaml')
+    await writeFile(file, 'listeners:\n  - {event: flight, request: {}, triggers: []}\n')
+    for (const [state, message] of [
+      [
+        '/proc/x/y',
+        /^Cannot make the folder \/proc\/x\/y for positions: .*; name another folder with --state$/m,
+      ],
+      [file, /^Cannot make the folder .*l\.yaml for positions: /m],
+      ['/proc/self', /^Cannot write in the folder \/proc\/self for positions: /m],
+    ] as const) {
+      const { code, stderr } = await aviso('listen', file, '--state', state)
+      assert.equal(code, 255)
+      assert.match(stderr, message)
+    }
   })
 
   it('schema: event types, fields of one, and a hint for a misspelled one', async () => {
