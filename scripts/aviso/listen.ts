@@ -193,7 +193,7 @@ async function readFile(path: string, context: CommandContext): Promise<Listener
   })
   if (content === undefined) {
     throw new ClientError(
-      `Not able to load listener file ${path},[Errno 2] No such file or directory: '${path}'`,
+      `Not able to load listener file ${path},[Errno 2] No such file or directory: '${path}'${path.includes('=') ? '; fields and values need --event TYPE' : ''}`,
     )
   }
   return readListeners(parseYamlFile(content, path), context)

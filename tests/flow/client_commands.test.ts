@@ -106,6 +106,10 @@ describe('the client against a service', () => {
         'airprt: flight has no field airprt; allowed are date, country, airport, number. Did you mean airport?\n',
       ],
     )
+    assert.match(
+      (await aviso('listen', 'country=Italy')).stderr,
+      /such file.*; fields and values need --event TYPE$/m,
+    )
     const wrong = await aviso('listen', '--event', 'flight', 'Italy')
     assert.equal(wrong.code, 2)
     assert.match(wrong.stderr, /^Not a field and its value: Italy\. With --event write FIELD=VALUE/)
