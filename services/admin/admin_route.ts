@@ -7,6 +7,7 @@
 import type { Access, Administrator } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
+import { readQuery } from '#shared/http/query.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import type { Route, RouteContext } from '#shared/http/route.ts'
@@ -110,7 +111,7 @@ async function readOptions(request: HandlerRequest, route: AdminRoute, clock: Cl
   const bytes = await readBody(request, { limitBytes, timeoutMs: BODY_TIMEOUT_MS, clock })
   const body = bytes.length === 0 ? {} : parseStrictJson(bytes, { maxDepth: MAX_DEPTH })
   if (!isJsonObject(body)) throw new AvisoError('ERR_BAD_REQUEST', 'The body must be a JSON object')
-  const query = [...new URL(request.url).searchParams].map(([name, text]) => [name, toValue(text)] as const)
+  const query = [...readQuery(request.url)].map(([name, text]) => [name, toValue(text)] as const)
   const names = [...Object.keys(body), ...query.map(([name]) => name)]
   const unknown = names.find((name) => !(route.members ?? []).includes(name))
   if (unknown !== undefined) {

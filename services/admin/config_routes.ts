@@ -6,6 +6,7 @@
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Answer } from '#shared/handler.ts'
+import { readQuery } from '#shared/http/query.ts'
 import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
 import { isJsonObject } from '#shared/json/strict_json.ts'
 import { MAX_FILES, MAX_FILE_BYTES, checkServiceName, whyNoPath } from '#shared/service_files/layout.ts'
@@ -251,7 +252,7 @@ function shortText(body: JsonObject, name: string): string {
 }
 
 function queryOf({ request }: AdminRequest): URLSearchParams {
-  return new URL(request.url).searchParams
+  return readQuery(request.url)
 }
 
 function serviceIn(query: URLSearchParams): string {

@@ -6,7 +6,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import type { Answer } from '#shared/handler.ts'
+import { answerUnlessKnown } from '#shared/http/conditional.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import type { EventSchema } from '#shared/notification/event_schema.ts'
@@ -16,18 +16,22 @@ import type { Logger } from '#shared/logger.ts'
 /** The routes. */
 export function createSchemaRoutes(schemas: Schemas, logger: Logger): readonly Route[] {
   const events = schemas.events.toSorted()
-  const list = (): Answer =>
-    jsonResponse(200, {
-      status: 'success',
-      schema: Object.fromEntries(events.map((event) => [event, describe(schemas.require(event))])),
-      event_types: events,
-      total_schemas: events.length,
-    })
-  const single: Route['handle'] = (_request, { requestId, params }) => {
+  const list: Route['handle'] = (request) =>
+    answerUnlessKnown(
+      request,
+      jsonResponse(200, {
+        status: 'success',
+        schema: Object.fromEntries(events.map((event) => [event, describe(schemas.require(event))])),
+        event_types: events,
+        total_schemas: events.length,
+      }),
+    )
+  const single: Route['handle'] = (request, { requestId, params }) => {
     const event = decodeSegment(params['event'] ?? '')
     const schema = event === undefined ? undefined : schemas.get(event)
     if (schema !== undefined) {
-      return jsonResponse(200, { status: 'success', event_type: schema.event, schema: describe(schema) })
+      const body = { status: 'success', event_type: schema.event, schema: describe(schema) }
+      return answerUnlessKnown(request, jsonResponse(200, body))
     }
     const error = new AvisoError('ERR_NOT_FOUND', `Event type '${(event ?? '').slice(0, 64)}' not found`)
     return errorResponse(error, {

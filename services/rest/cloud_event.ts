@@ -71,14 +71,22 @@ function dataOf(body: JsonObject): JsonValue | undefined {
 function attributeOf({ headers, body }: Envelope, name: string): JsonValue | undefined {
   if (headers === undefined) return body[name]
   const value = headers.get(`ce-${name}`)
-  return value === null ? undefined : percentDecode(value, name)
+  return value === null ? undefined : decodeHeader(value, name)
 }
 
-/** The HTTP binding percent-encodes header values as UTF-8. */
-function percentDecode(value: string, name: string): string {
-  if (!value.includes('%')) return value
+/** What a header may hold: everything else is percent-encoded (HTTP binding §3.1.3.2), and a runtime would guess its encoding. */
+const PRINTABLE = /^[\t\x20-\x7e]*$/
+const QUOTED = /^"((?:[^"\\]|\\.)*)"$/
+
+/** Reads a header by the HTTP binding: first a quoted string is unquoted, then one round of percent-decoding as UTF-8. */
+function decodeHeader(value: string, name: string): string {
+  if (!PRINTABLE.test(value))
+    throw invalid(`The header ce-${name} has characters that must be percent-encoded as UTF-8`, name)
+  const inner = QUOTED.exec(value)?.[1]
+  const text = inner === undefined ? value : inner.replaceAll(/\\(.)/g, '$1')
+  if (!text.includes('%')) return text
   try {
-    return decodeURIComponent(value)
+    return decodeURIComponent(text)
   } catch {
     throw invalid(`The header ce-${name} is not percent-encoded UTF-8`, name)
   }

@@ -9,6 +9,7 @@ import { Router } from 'itty-router'
 import { AvisoError } from '#shared/errors.ts'
 import { cancelBody, type Answer, type Handler, type HandlerRequest } from '#shared/handler.ts'
 import type { Logger } from '#shared/logger.ts'
+import { asProblem } from './problem.ts'
 import { errorResponse, requestIdOf } from './respond.ts'
 import type { WireGeneration } from './respond.ts'
 
@@ -111,8 +112,9 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
     try {
       const { method, url } = request
       const answer: Answer | undefined = await router.fetch({ method, url, request }, requestId)
-      if (answer === undefined) return errorResponse(refuse(request), { requestId, logger })
-      return { ...answer, headers: { 'x-request-id': requestId, ...answer.headers } }
+      if (answer === undefined)
+        return asProblem(request, errorResponse(refuse(request), { requestId, logger }))
+      return asProblem(request, { ...answer, headers: { 'x-request-id': requestId, ...answer.headers } })
     } catch (error) {
       return errorResponse(error, { requestId, logger })
     }

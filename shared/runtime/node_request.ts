@@ -9,6 +9,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { joinBytes } from '#shared/bytes/bytes.ts'
 import type { HandlerHeaders, HandlerRequest } from '#shared/handler.ts'
+import { readTarget } from './node_strict.ts'
 import { LINGER_BOUNDS, type ArrivingBody, type LingerBounds } from './lingering.ts'
 
 /** What `Host` may hold; with anything else in it an address could not be parsed. */
@@ -126,7 +127,7 @@ function urlOf({ headers, url = '/' }: IncomingMessage): string {
   const { host = NO_HOST } = headers
   // The second condition: a port above 65535, a number that is no address.
   const isHost = HOST.test(host) && URL.canParse(`http://${host}`)
-  return `http://${isHost ? host : NO_HOST}${url}`
+  return `http://${isHost ? host : NO_HOST}${readTarget(url).target}`
 }
 
 function abortWhenLeft(response: ServerResponse): AbortController {

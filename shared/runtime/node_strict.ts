@@ -2,7 +2,8 @@
  * Requests that Node takes and that have two readings: refused before anything is made of them.
  *
  * `new URL()` turns `/v3/x/../kv/range` and `/v3\kv` into other paths than a proxy in front has seen, `POST http://other/v3/kv/range` names
- * another host, and of two `Host` headers each could be the one that a proxy or the application believes.
+ * another host, and of two `Host` headers each could be the one that a proxy or the application believes. An absolute form that names the same host as `Host`
+ * has one reading.
  *
  * @module
  */
@@ -16,19 +17,35 @@ const AMBIGUOUS_PATH = /(?:\/|%2f)(?:\.|%2e){1,2}(?:\/|%2f|$)|\\|^\/\//i
 /** Why a request is refused. */
 export type Ambiguity = 'path' | 'host'
 
-/** What has two readings in a request, or `undefined`. */
+/** A target in absolute form, which every server must take (RFC 9112 §3.2.2). */
+const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i
+
+/** The target in origin form, with the authority that it names; none: it was in origin form. */
+export function readTarget(target: string): { readonly target: string; readonly authority?: string } {
+  const match = target.startsWith('/') ? null : ABSOLUTE.exec(target)
+  if (match === null) return { target }
+  const [, authority = '', rest = ''] = match
+  return { target: rest.startsWith('/') ? rest : `/${rest}`, authority }
+}
+
+/** What has two readings in a request, or `undefined`. The authority of an absolute form must be that of `Host` (RFC 9112 §3.2). */
 export function ambiguityOf({
   url = '',
   rawHeaders,
 }: Pick<IncomingMessage, 'url' | 'rawHeaders'>): Ambiguity | undefined {
-  const query = url.indexOf('?')
-  const path = query === -1 ? url : url.slice(0, query)
+  const { target, authority } = readTarget(url)
+  const query = target.indexOf('?')
+  const path = query === -1 ? target : target.slice(0, query)
   if (!path.startsWith('/') || AMBIGUOUS_PATH.test(path)) return 'path'
   let hosts = 0
+  let host: string | undefined
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts++
+    if (rawHeaders[index]?.length !== 4 || rawHeaders[index]?.toLowerCase() !== 'host') continue
+    hosts++
+    host = rawHeaders[index + 1]
   }
-  return hosts > 1 ? 'host' : undefined
+  if (hosts > 1) return 'host'
+  return authority === undefined || authority.toLowerCase() === host?.toLowerCase() ? undefined : 'path'
 }
 
 const ANSWERS: Readonly<Record<Ambiguity, readonly [status: number, code: string, message: string]>> = {

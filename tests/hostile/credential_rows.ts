@@ -140,7 +140,7 @@ export async function credentialRows(key: IssuerKey, nowMs: number): Promise<rea
     ...numbered(
       'C13',
       await Promise.all(
-        [undefined, String(now + 60), 1e99, -1, now - 61, now + 60.5, null, true, []].map(async (exp) =>
+        [undefined, String(now + 60), 1e99, -1, now - 61, now - 60.5, null, true, []].map(async (exp) =>
           row(`exp ${String(exp)}`, await raw(head, { ...claims(), exp })),
         ),
       ),
@@ -218,6 +218,17 @@ export async function credentialRows(key: IssuerKey, nowMs: number): Promise<rea
       what: 'a token that ended 59 s ago',
       path: RANGE,
       headers: { authorization: await bearer({ exp: now - 50 }) },
+      body: BODY,
+      from: 'nobody',
+      status: 200,
+      reads: true,
+      asks: true,
+    },
+    {
+      id: 'C15',
+      what: 'a token whose time has a fraction, as RFC 7519 has it',
+      path: RANGE,
+      headers: { authorization: await bearer({ exp: now + 60.5 }) },
       body: BODY,
       from: 'nobody',
       status: 200,

@@ -206,5 +206,11 @@ export const SOCKET_ROWS: readonly SocketRow[] = [
     except: { bun: 200, workerd: 200 },
     because: 'nothing is decided by the host',
   },
+  {
+    id: 'B05a',
+    what: 'the host of Host in the first line',
+    bytes: withLine('POST http://aviso.test/v3/kv/range HTTP/1.1'),
+    status: 200,
+  },
   { id: 'B05r', what: 'a path without its slash', bytes: withLine('POST v3/kv/range HTTP/1.1'), status: 400 },
 ]

@@ -57,6 +57,28 @@ describe('POST /api/v1/notification, one CloudEvent', () => {
     )
   })
 
+  it('reads headers of binary mode by the HTTP binding of CloudEvents (§3.1.3.2)', async () => {
+    const { post, items } = setUp()
+    const data = { event: 'dissemination', request: DISSEMINATION, location: 'x' }
+    const headers = { 'ce-source': '/s', 'ce-type': 'aviso', 'ce-specversion': '1.0' }
+    const rows = [
+      ['a%20%C3%A9', 'a é'],
+      ['Euro%20%E2%82%AC%20%F0%9F%98%80', 'Euro € 😀'],
+      ['"quoted"', 'quoted'],
+      ['"a \\"b\\" \\\\ %22"', 'a "b" \\ "'],
+      ['half "quoted"', 'half "quoted"'],
+      ['%2541', '%41'],
+    ] as const
+    for (const [sent, read] of rows) {
+      const { status, text } = await post(data, { ...headers, 'ce-id': sent })
+      assert.equal(status, 200, text)
+      assert.equal(items.at(-1)?.id, read)
+    }
+    for (const wrong of ['\u00e9', '%', '%zz', '%ff', '%C3', '%ED%A0%80'])
+      assert.equal((await post(data, { ...headers, 'ce-id': wrong })).status, 400, wrong)
+    assert.equal(items.length, rows.length)
+  })
+
   it('takes every envelope that 1.x takes', async () => {
     const { post, items, handler } = setUp()
     const data = { event: 'dissemination', request: DISSEMINATION, location: 'x' }

@@ -18,6 +18,7 @@ import type { StreamDialect } from './stream_format.ts'
 import type { Access } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import type { Answer, AnswerBody, HandlerRequest } from '#shared/handler.ts'
+import { readQuery } from '#shared/http/query.ts'
 import { chooseType } from '#shared/http/accept.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse } from '#shared/http/respond.ts'
@@ -60,8 +61,8 @@ export function createListenRoutes(parts: ListenParts): readonly Route[] {
     generation: 2,
     handle: (request, { requestId }) =>
       answer(parts, { request, requestId, mode: 'watch' }, () => {
-        const { searchParams } = new URL(request.url)
-        return parseListenQuery(searchParams, request.headers.get('last-event-id'), parts.clock.now())
+        const query = readQuery(request.url)
+        return parseListenQuery(query, request.headers.get('last-event-id'), parts.clock.now())
       }),
   }
   return [post('watch'), post('replay'), get]

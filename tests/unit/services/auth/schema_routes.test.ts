@@ -76,3 +76,36 @@ describe('GET /api/v1/schema/{event}', () => {
     assert.equal((await get('/api/v1/schema/fli%67ht')).status, 200)
   })
 })
+
+describe('conditional requests for schemas (RFC 9110 §13.1.2)', () => {
+  const ask = (path: string, known?: string, method = 'GET'): Promise<Response> =>
+    createFixture().handler(
+      new Request(BASE_URL + path, {
+        method,
+        headers: known === undefined ? {} : { 'if-none-match': known },
+      }),
+    )
+
+  for (const path of ['/api/v1/schema', '/api/v1/schema/flight']) {
+    it(`answers 304 to who has ${path} already`, async () => {
+      const first = await ask(path)
+      const tag = first.headers.get('etag') ?? ''
+      assert.match(tag, /^"[0-9a-f]{24}"$/)
+      assert.equal(first.headers.get('cache-control'), 'no-cache')
+      for (const known of [tag, `W/${tag}`, `"x", ${tag}`, '*']) {
+        const again = await ask(path, known)
+        assert.deepEqual([again.status, await again.text(), again.headers.get('etag')], [304, '', tag], known)
+      }
+      assert.equal((await ask(path, tag, 'HEAD')).status, 304)
+      for (const known of ['"x"', tag.slice(1, -1), ''])
+        assert.equal((await ask(path, known)).status, 200, known)
+    })
+  }
+
+  it('gives other documents other tags', async () => {
+    const tags = ['flight', 'mars'].map(async (event) =>
+      (await ask(`/api/v1/schema/${event}`)).headers.get('etag'),
+    )
+    assert.equal(new Set(await Promise.all(tags)).size, 2)
+  })
+})

@@ -99,3 +99,36 @@ describe('rawPath()', () => {
     assert.equal(rawPath('http://host/a#/b?c'), '/a')
   })
 })
+
+describe('problem details (RFC 9457)', () => {
+  const refused = async (path: string, accept?: string): Promise<Response> =>
+    toFetchHandler(handler)(
+      new Request(`http://host${path}`, { method: 'POST', headers: accept === undefined ? {} : { accept } }),
+    )
+
+  it('go to clients that prefer them, with our own members', async () => {
+    const response = await refused('/fail', 'application/problem+json')
+    assert.equal(response.headers.get('content-type'), 'application/problem+json')
+    const body = (await response.json()) as Record<string, unknown>
+    assert.deepEqual(
+      [body['type'], body['title'], body['status'], body['detail'], body['code'], body['message']],
+      ['about:blank', 'Bad Request', 400, 'no', 'UNKNOWN_EVENT_TYPE', undefined],
+    )
+    assert.equal(
+      (await refused('/none', 'application/problem+json, */*;q=0.1')).headers.get('vary'),
+      'Accept',
+    )
+  })
+
+  it('do not go to others, nor replace what succeeds', async () => {
+    for (const accept of [
+      undefined,
+      '*/*',
+      'application/json',
+      'application/json, application/problem+json;q=0.5',
+      'application/problem+json;q=0',
+    ])
+      assert.equal((await refused('/fail', accept)).headers.get('content-type'), 'application/json', accept)
+    assert.equal(await (await refused('/slash', 'application/problem+json')).text(), 'slash')
+  })
+})

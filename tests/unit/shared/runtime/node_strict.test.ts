@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { toResponse } from '#shared/handler.ts'
-import { ambiguityOf, refuseAmbiguity } from '#shared/runtime/node_strict.ts'
+import { ambiguityOf, readTarget, refuseAmbiguity } from '#shared/runtime/node_strict.ts'
 
 const HOST = ['Host', 'a']
 
@@ -35,6 +35,24 @@ describe('ambiguityOf()', () => {
       '',
     ]
     for (const url of targets) assert.equal(ambiguityOf({ url, rawHeaders: HOST }), 'path', url)
+  })
+
+  it('takes the absolute form (RFC 9112 §3.2.2) for the host of Host, and for no other', () => {
+    const of = (url: string): string | undefined => ambiguityOf({ url, rawHeaders: ['Host', 'a:80'] })
+    for (const url of ['http://a:80/v3/kv/range', 'HTTP://A:80', 'http://a:80?x=1', 'https://a:80/x?y=//'])
+      assert.equal(of(url), undefined, url)
+    for (const url of [
+      'http://a/v3',
+      'http://b:80/v3',
+      'http://u@a:80/v3',
+      'http://a:80/v3/../kv',
+      'http://a:80//x',
+      'ftp://a:80/',
+    ])
+      assert.equal(of(url), 'path', url)
+    assert.equal(ambiguityOf({ url: 'http://a/', rawHeaders: [] }), 'path')
+    assert.deepEqual(readTarget('http://a:80?x=1'), { target: '/?x=1', authority: 'a:80' })
+    assert.deepEqual(readTarget('/a?u=http://b'), { target: '/a?u=http://b' })
   })
 
   it('refuses two hosts', () => {
