@@ -177,11 +177,18 @@ function errorBody(error: AvisoError, context: ErrorContext): Record<string, unk
   }
 }
 
+/** `RateLimit` of the IETF's draft-ietf-httpapi-ratelimit-headers: nothing is left, and seconds until something is. */
+function usedUp(seconds: string): string {
+  return `"quota";r=0;t=${seconds}`
+}
+
 function errorHeaders(error: AvisoError, context: ErrorContext): Record<string, string> {
   const headers: Record<string, string> = { 'x-request-id': context.requestId }
   const { allow } = error.details
   const retryAfter = retryAfterOf(error)
   if (retryAfter !== undefined) headers['retry-after'] = retryAfter
+  if (error.code === 'ERR_TOO_MANY_REQUESTS' && retryAfter !== undefined)
+    headers['ratelimit'] = usedUp(retryAfter)
   if (error.code === 'ERR_METHOD_NOT_ALLOWED' && allow !== undefined) headers['allow'] = String(allow)
   if (error.code === 'ERR_UNAUTHENTICATED') headers['www-authenticate'] = challengeOf(error)
   return { ...headers, ...context.headers }

@@ -117,8 +117,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: identity('token_verifier'),
-    from: 'Number.isSafeInteger(value) && value >= 0',
-    to: 'value >= 0',
+    from: "typeof value === 'number' && value >= 0",
+    to: "typeof value === 'number' && Number.isSafeInteger(value) && value >= 0",
     tests: ['verifier'],
   },
   {

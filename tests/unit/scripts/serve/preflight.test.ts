@@ -91,6 +91,14 @@ describe('preflight()', () => {
     assert.match(message, new RegExp(`port ${port} of 127.0.0.1 is in use by another program`))
   })
 
+  it('judges the rest of a file when a part is incomplete without what was wrong in it', async () => {
+    const identity = { providers: [{ kind: 'jwtt' }] }
+    const message = await look({ vars: { ...HERE, identity, schemas: ['own.json'] } })
+    assert.match(message, /\n {2}vars\.identity\.providers\.0\.kind: "jwtt" .*did you mean "jwt"\?/)
+    assert.match(message, /\n {2}vars\.schemas\.0: Cannot read the schema file/)
+    assert.equal(message.split('\n').length, 3, message)
+  })
+
   it('names a schedule, and the port of one service alone', async (context) => {
     const port = await takenPort(context)
     const { admin, auth } = configFile.services

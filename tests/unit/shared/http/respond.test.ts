@@ -102,6 +102,8 @@ describe('errorResponse()', () => {
       context,
     )
     assert.deepEqual([busy.status, busy.headers.get('retry-after')], [429, '7'])
+    assert.equal(busy.headers.get('ratelimit'), '"quota";r=0;t=7')
+    assert.equal(method.headers.get('ratelimit'), null)
     const undecided = responseTo(new AvisoError('ERR_VERDICT_UNAVAILABLE', 'x'), context)
     assert.deepEqual([undecided.status, undecided.headers.get('retry-after')], [503, '30'])
     const unknown = new AvisoError('ERR_UNAUTHENTICATED', 'x')
