@@ -137,11 +137,17 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
   return {
     window: () => window,
     head: () => head,
-    open: (signal) => open(signal).catch((error: unknown) => failDamaged(source, error, signal)),
+    open: (signal) =>
+      open(signal).catch((error: unknown) => {
+        // The store was replaced between two reads.
+        if (isAvisoError(error, 'ERR_FUTURE_POSITION')) failUnavailable()
+        return failDamaged(source, error, signal)
+      }),
     advance: (current, signal) =>
-      change(head ?? NO_COMMITS, current, signal).catch((error: unknown) =>
-        failDamaged(source, error, signal),
-      ),
+      change(head ?? NO_COMMITS, current, signal).catch((error: unknown) => {
+        if (isAvisoError(error, 'ERR_FUTURE_POSITION')) return { kind: 'replaced' }
+        return failDamaged(source, error, signal)
+      }),
     isKept,
     record,
     forget: () => {

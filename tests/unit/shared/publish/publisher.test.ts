@@ -350,6 +350,26 @@ describe('createPublisher()', () => {
     assert.equal(checkHistory(await history(store, 'e')).length, 32)
   })
 
+  for (const when of ['at its first read', 'while it learns what others wrote'] as const) {
+    it(`goes on with a store that was replaced ${when}`, async () => {
+      const store = memory()
+      let isGone = false
+      const range: Store['range'] = async (request, options) => {
+        if (!isGone || request.revision === undefined) return store.range(request, options)
+        isGone = false
+        failWith('ERR_FUTURE_POSITION')
+      }
+      const busy = open(store)
+      const idle = open({ ...store, range })
+      if (when === 'while it learns what others wrote')
+        receiptOf((await idle.publish([item('e', 'first')]))[0])
+      for (let n = 0; n < 3; n++) receiptOf((await busy.publish([item('e', `n${n}`)]))[0])
+      isGone = true
+      assert.equal(receiptOf((await idle.publish([item('e', 'last')]))[0]).replayed, false)
+      assert.equal(isGone, false)
+    })
+  }
+
   it('leaves a sign when it loses again, and ends its turn at the sign of another', async () => {
     const store = memory()
     const winner = open(store)
