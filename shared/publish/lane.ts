@@ -45,9 +45,13 @@ const COMMITS_BEFORE_GROWTH = 16
 /** A queue and its worker, which runs only while there is work. */
 export function createLane(parts: LaneParts): Lane {
   const { frame, clock, logger, strictIds, leases } = parts
-  const committer = createCommitter({ ...parts, onReplaced: () => forget(parts) })
   const pace = createPace(parts)
   const turns = createTurns(parts)
+  const onReplaced = (): void => {
+    turns.stop()
+    forget(parts)
+  }
+  const committer = createCommitter({ ...parts, onReplaced })
   const queue: Pending[] = []
   /** Most notifications in a transaction. */
   let most = MAX_TXN_OPERATIONS

@@ -45,7 +45,7 @@ export interface Turns {
   afterCommit(commit: OwnCommit): void
   /** Called after another ingest was faster. */
   afterLostRace(): void
-  /** Stops following the journal. */
+  /** Is alone from now on, until a race is lost, and stops following the journal. What was seen of it and not taken is forgotten. */
   stop(): void
 }
 
@@ -100,13 +100,12 @@ export function createTurns(parts: TurnsParts): Turns {
   function stop(): void {
     follower?.stop()
     follower = undefined
+    sharedUntil = -Infinity
+    began = -Infinity
   }
   return {
     mine: async (newest, take) => {
-      if (!isShared()) {
-        began = -Infinity
-        return stop()
-      }
+      if (!isShared()) return stop()
       if (began !== undefined) return
       await wait(newest, take)
       began = clock.monotonic()

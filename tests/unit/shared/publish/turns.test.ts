@@ -180,6 +180,24 @@ describe('createTurns()', () => {
     turns.stop()
   })
 
+  it('forgets what it has seen when it is stopped: it may be of a store that was replaced', async () => {
+    const { turns, foreign, ask, taken, commit } = setUp()
+    turns.afterLostRace()
+    turns.afterLostRace()
+    await settle()
+    await foreign()
+    turns.stop()
+    const newest = await commit()
+    for (let race = 0; race < 2; race++) turns.afterLostRace()
+    await settle()
+    const isMine = ask(newest)
+    await settle()
+    assert.deepEqual([isMine(), taken], [false, []])
+    await foreign(true)
+    assert.equal(isMine(), true)
+    turns.stop()
+  })
+
   it('keeps few of the values that it does not take, and finds out the rest by sending', async () => {
     const { turns, foreign, ask, taken } = setUp()
     turns.afterLostRace()
