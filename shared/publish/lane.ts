@@ -17,7 +17,7 @@ import { failUnavailable, outcomeUnknown, storeUnavailable } from './outcome.ts'
 import type { Leases } from './leases.ts'
 import { createPace } from './pace.ts'
 import { settle, type Pending } from './pending.ts'
-import { createTurns } from './turns.ts'
+import { createTurns, type Turns } from './turns.ts'
 
 export interface LaneParts extends Omit<CommitterParts, 'onReplaced'> {
   readonly logger: Logger
@@ -47,11 +47,7 @@ export function createLane(parts: LaneParts): Lane {
   const { frame, clock, logger, strictIds, leases } = parts
   const pace = createPace(parts)
   const turns = createTurns(parts)
-  const onReplaced = (): void => {
-    turns.stop()
-    forget(parts)
-  }
-  const committer = createCommitter({ ...parts, onReplaced })
+  const committer = createCommitter({ ...parts, onReplaced: () => forget(parts, turns) })
   const queue: Pending[] = []
   /** Most notifications in a transaction. */
   let most = MAX_TXN_OPERATIONS
@@ -188,8 +184,9 @@ async function readAhead(
 }
 
 /** Forgets what belongs to a store that was replaced. */
-function forget({ frame, leases, logger }: LaneParts): void {
+function forget({ frame, leases, logger }: LaneParts, turns: Turns): void {
   leases.forget()
+  turns.stop()
   logger('error', 'The store was replaced: what was known of it is forgotten', { event: frame.event })
 }
 

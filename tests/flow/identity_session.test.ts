@@ -67,7 +67,8 @@ describe('a 1.x listener in front of etcd', { skip: await etcdMissing(), timeout
     folder = await mkdtemp(join(tmpdir(), 'aviso-identity-'))
     const vars = {
       ...configFile.vars,
-      store: recorder.url,
+      // The gateway, because what is on the way is read as text.
+      store: recorder.url.replace('http:', 'gateway:'),
       ...standIns.vars,
       audit: { file: join(folder, 'audit.jsonl') },
     }
