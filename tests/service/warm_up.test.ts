@@ -15,7 +15,8 @@ import { flight } from '../support/notifications.ts'
 import { BASE_URL, startTestSystem } from '../support/system.ts'
 
 const config = loadConfig(JSON.stringify(configFile), 'test.json')
-const IDS = ['a', 'b', 'c', 'd', 'e']
+/** As many commits, which are more than are read one by one. */
+const IDS = Array.from('abcdefghijkl')
 
 async function publish(system: System, id: string): Promise<Response> {
   const body = JSON.stringify({ event_type: 'flight', identifier: flight(id), payload: 'Landed' })
