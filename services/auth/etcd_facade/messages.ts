@@ -50,12 +50,11 @@ export async function rangeMessage(
     // Without the brackets of a list.
     written.push(JSON.stringify(some).slice(1, -1))
   }
-  const end = JSON.stringify({
-    ...(more && { more: true }),
-    ...(count > 0n && { count: count.toString() }),
-  }).slice(1)
-  const list = written.length > 0 ? `,"kvs":[${written.join(',')}]` : ''
-  return `{"header":${JSON.stringify(header)}${list}${end === '}' ? '' : ','}${end}`
+  const members = [`"header":${JSON.stringify(header)}`]
+  if (written.length > 0) members.push(`"kvs":[${written.join(',')}]`)
+  if (more) members.push('"more":true')
+  if (count > 0n) members.push(`"count":"${count}"`)
+  return `{${members.join(',')}}`
 }
 
 /** One event of a watch message. A put has no type, because its number is zero. */
