@@ -26,8 +26,8 @@ const TRANSFER_LIMIT_MS = 4 * 3_600_000
 
 /**
  * After so many milliseconds of reading and sending comes a rest, so many times as long. A copy as fast as it can be made would leave the
- * store and this service no processor and no disk for publishing. Of one piece no more than `mostMs` is counted: the rest of its time its
- * receiver took, who is not slowed further for that.
+ * store and this service no processor and no disk for publishing. What one piece takes beyond `mostMs` is its receiver's time, and a slow
+ * receiver is not slowed further.
  */
 const PACE = { workMs: 4, mostMs: 8, restShare: 8 } as const
 

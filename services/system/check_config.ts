@@ -84,7 +84,7 @@ function checkProviders(parts: CheckConfigParts): readonly string[] {
   )
 }
 
-/** What providers and policies are made with. Here they are only made, and ask nobody. */
+/** What providers and policies are made with. They are only made here, and ask no service. */
 function idleTools({ readSecret, clock }: CheckConfigParts): IdentityParts {
   return {
     // A secret that is missing is told with its place, by who reads the environment.
@@ -98,7 +98,7 @@ function idleTools({ readSecret, clock }: CheckConfigParts): IdentityParts {
       }
     },
     clock,
-    fetch: () => Promise.reject(new TypeError('A check asks nobody')),
+    fetch: () => Promise.reject(new TypeError('A check asks no service')),
     random: () => 0,
     logger: () => undefined,
     count: () => undefined,
@@ -112,7 +112,7 @@ function checkPolicy(parts: CheckConfigParts): readonly string[] {
     rules.length + open.length + forAll.listen.length + forAll.publish.length === 0 &&
     destinations === undefined
   if (identity === 'none') {
-    const reason = 'nobody is identified ("identity": "none"), so it would restrict nothing'
+    const reason = 'no requester is identified ("identity": "none"), so it would restrict nothing'
     return isEmpty ? [] : [`vars.policy: ${reason}: configure vars.identity, or remove vars.policy`]
   }
   if (isEmpty) {

@@ -18,7 +18,7 @@ import { PUBLISH_PATH, startAviso, withProcess } from '../systems.ts'
 const LISTENERS = 500
 const RATE = 2_000
 const CONNECTIONS = 64
-/** A listener gets the notifications of one member, so half of them go to nobody. */
+/** A listener gets the notifications of one member, so half of all notifications have no listener. */
 const MEMBERS = 1_000
 const BURST = 4_000
 const BURSTS = { full: 5, quick: 2 } as const

@@ -88,7 +88,7 @@ describe('checkConfig()', () => {
   it('refuses a policy that nobody is subject to, and identities that may do nothing', () => {
     assert.match(
       problems({ vars: { policy: { rules: [ALL] } } }).join(),
-      /^vars\.policy: nobody is identified/,
+      /^vars\.policy: no requester is identified/,
     )
     assert.match(problems({ vars: { identity: tokens('r') } }).join(), /^vars\.policy: .*grants nothing/)
     assert.deepEqual(problems({ vars: { identity: tokens('r'), policy: { rules: [ALL] } } }), [])
