@@ -26,10 +26,10 @@ const TRANSFER_LIMIT_MS = 4 * 3_600_000
 
 /**
  * After so many milliseconds of reading and sending comes a rest, so many times as long. A copy as fast as it can be made would leave the
- * store and this service no processor and no disk for publishing. What one piece takes beyond `mostMs` is its receiver's time, and a slow
+ * store and this service no processor and no disk for publishing, and much work at once is what a publish waits for. What one piece takes beyond `mostMs` is its receiver's time, and a slow
  * receiver is not slowed further.
  */
-const PACE = { workMs: 4, mostMs: 8, restShare: 8 } as const
+const PACE = { workMs: 1, mostMs: 8, restShare: 8 } as const
 
 export interface BackupStreamParts {
   readonly backup: StoreBackup

@@ -45,6 +45,8 @@ export interface WitnessFile {
 export interface DatabaseCopy extends SqlView {
   /** Runs one statement for its effect. */
   run(sql: string, ...parameters: SqlValue[]): void
+  /** Has what was written so far put on the disk, off this thread, and waits for it. */
+  flush(): Promise<void>
   /** Ends the writing. @returns Bytes of the file. */
   finish(): number
   /** The bytes of the finished file, in pieces. */

@@ -5,7 +5,7 @@
  */
 
 import { createReadStream, rmSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { open, rm, type FileHandle } from 'node:fs/promises'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { AvisoError } from '#shared/errors.ts'
@@ -32,7 +32,7 @@ const MAX_LOG_BYTES = 64 * 1_048_576
 /** Memory for pages of a copy: little, so that its end has little to write. */
 const COPY_CACHE_KIB = 2_048
 /** Bytes of a copy that are read at once. */
-const COPY_CHUNK_BYTES = 262_144
+const COPY_CHUNK_BYTES = 65_536
 /** Free pages given back in one step: a few milliseconds. */
 const RECLAIM_PAGES = 1_000
 
@@ -227,6 +227,7 @@ function toCopy(database: DatabaseSync, path: string, onRemoved: () => void): Da
   const prepare = createStatements(database)
   let isOpen = true
   let isRemoved = false
+  let handle: FileHandle | undefined
   const close = (): void => {
     if (isOpen) database.close()
     isOpen = false
@@ -235,6 +236,10 @@ function toCopy(database: DatabaseSync, path: string, onRemoved: () => void): Da
     ...toView(database, prepare),
     run: (sql, ...parameters) => {
       prepare(sql).run(...parameters)
+    },
+    flush: async () => {
+      handle ??= await open(path, 'r+')
+      await handle.datasync()
     },
     finish: () => {
       database.exec('COMMIT')
@@ -246,6 +251,7 @@ function toCopy(database: DatabaseSync, path: string, onRemoved: () => void): Da
       if (isRemoved) return
       isRemoved = true
       close()
+      await handle?.close()
       await rm(path, { force: true })
       onRemoved()
     },

@@ -12,6 +12,7 @@ import { loadMs, type Bench, type RowGroup } from '../plan.ts'
 import { pollBody, revisionIn } from '../polls.ts'
 import type { BenchProcess } from '../processes.ts'
 import { atLeast, atMost, type Row } from '../row.ts'
+import { median, type Percentiles } from '../statistics.ts'
 import { startAviso, withProcess } from '../systems.ts'
 import { pacedPublishes, publishUntil } from '../timed_publishes.ts'
 
@@ -82,12 +83,20 @@ async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise
     costs.push(((aviso.cpuSeconds() - before) * 1e3) / result.count)
   }
   bench.say(`polls: publishing with and without them, ${runtime}`)
-  const quiet = await publishUntil(aviso.url, TIMED_MS)
-  // Clients that know what was published so far. What a client that was away has to fetch is another matter.
-  const beginning = { ...polls, revision: await readHead() }
-  const [beside] = await runPosts(aviso.url, TIMED_MS, [pacedPublishes(), beginning])
-  const busy = beside?.latencyMs ?? { p50: Number.NaN, p99: Number.NaN, max: Number.NaN }
-  const share = busy.max / quiet.max
+  const quiet: Percentiles[] = []
+  const busy: Percentiles[] = []
+  for (let run = 0; run < bench.runs; run++) {
+    quiet.push(await publishUntil(aviso.url, TIMED_MS))
+    // Clients that know what was published so far. What a client that was away has to fetch is another matter.
+    const beginning = { ...polls, revision: await readHead() }
+    const [beside] = await runPosts(aviso.url, TIMED_MS, [pacedPublishes(), beginning])
+    if (beside !== undefined) busy.push(beside.latencyMs)
+  }
+  const worst = busy.map(({ max }) => max)
+  const worstQuiet = quiet.map(({ max }) => max)
+  const share = median(worst) / median(worstQuiet)
+  const p99s = (figures: readonly Percentiles[]): string =>
+    figures.map(({ p99 }) => p99.toFixed(1)).join(', ')
   return [
     {
       name: `a poll that finds nothing among ${shownKeys} keys, processor time`,
@@ -109,10 +118,10 @@ async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise
       name: `the worst publish beside ${CONNECTIONS} polling connections`,
       runtime,
       unit: ' ms',
-      runs: [busy.max],
-      limit: { name: 'the same without polls', runs: [quiet.max] },
+      runs: worst,
+      limit: { name: 'the same without polls', runs: worstQuiet },
       goal: atMost(2, share, ' × without'),
-      notes: [`p99 ${busy.p99.toFixed(1)} ms (${quiet.p99.toFixed(1)})`],
+      notes: [`p99 ${p99s(busy)} ms (${p99s(quiet)})`],
     },
   ]
 }

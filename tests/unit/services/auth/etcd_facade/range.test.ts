@@ -4,6 +4,7 @@ import fc from 'fast-check'
 
 import { AvisoError, HistoryCompacted } from '#shared/errors.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { nextTurn } from '#shared/time/turn.ts'
 import { createFixture, HEAD, keyValue, post } from '../support.ts'
 import { b64, fromB64, pyavisoPull } from '../../../../support/etcd_wire.ts'
 
@@ -47,6 +48,15 @@ async function ask(
 const pyaviso = (key: string, end: string) => ({ ...pyavisoPull(key, end), min_mod_revision: 3 })
 
 describe('POST /v3/kv/range', () => {
+  it('reads for a few of many polls in one turn, so that others have a turn in between', async () => {
+    const service = fixture()
+    const answers = Array.from({ length: 24 }, () => ask(pyaviso('/a', '/b'), service))
+    let turns = 0
+    for (; service.store.asked.length < answers.length; turns++) await nextTurn()
+    assert.ok(turns >= 5, `${turns} turns`)
+    for (const answer of answers) assert.equal((await answer).status, 200)
+  })
+
   it('answers a key in the shape of etcd, byte for byte', async () => {
     const { handler } = createFixture([
       keyValue('/ec/mars/d=1', { lease: 9n, modRevision: 2n ** 60n }),

@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
 import { END_OF_KEYS, prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
+import type { DatabaseCopy } from '#shared/runtime/runtime.ts'
 import type { StoreBackup } from '#shared/store/maintenance.ts'
 import { backupOf } from '#shared/store/open/backup.ts'
 import { restoreEmbedded, type Restored } from '#shared/store/open/restore.ts'
@@ -108,6 +109,35 @@ describe('backupOf() and restoreEmbedded()', () => {
     await again.compact(now.revision)
     assert.equal((await again.range(prefixRange('p/'))).count, BigInt(KEYS - 1))
     await again.close()
+  })
+
+  it('put the copy on the disk piece by piece, and not hundreds of megabytes at its end', async (context) => {
+    const host = await detectPlatform()
+    let flushes = 0
+    const openDatabase: typeof host.openDatabase = async (...parameters) => {
+      const database = await host.openDatabase(...parameters)
+      const { newCopy } = database
+      assert.ok(newCopy !== undefined)
+      const counted = (): DatabaseCopy => {
+        const copy = newCopy()
+        const flush = (): Promise<void> => {
+          flushes++
+          return copy.flush()
+        }
+        return { ...copy, flush }
+      }
+      return { ...database, newCopy: counted }
+    }
+    const folder = await newFolder(context)
+    const store = await open(folder, { platform: { ...host, openDatabase } })
+    const value = 'v'.repeat(100_000)
+    for (let written = 0; written < 40; written++) await put(store, `p/${written}`, value)
+    const backup = backupOf(store)
+    assert.ok(backup !== undefined)
+    await save(backup, join(folder, 'saved'))
+    // 4 MB, and about 1 MiB between two.
+    assert.ok(flushes >= 3, `${flushes} times`)
+    await store.close()
   })
 
   it('keep leases, and history from the oldest revision on', async (context) => {

@@ -32,10 +32,13 @@ export async function newFolder(context: TestContext): Promise<string> {
 /** Opens the store in a folder as the launcher does. */
 export async function open(
   dataFolder: string,
-  options: { readonly acceptLoss?: boolean; readonly lines?: string[] } = {},
+  options: {
+    readonly acceptLoss?: boolean
+    readonly lines?: string[]
+    readonly platform?: Awaited<ReturnType<typeof detectPlatform>>
+  } = {},
 ): Promise<Store & Partial<StoreBackup>> {
-  const { acceptLoss = false, lines = [] } = options
-  const platform = await detectPlatform()
+  const { acceptLoss = false, lines = [], platform = await detectPlatform() } = options
   return openStore('embedded:', {
     platform,
     dataFolder,
