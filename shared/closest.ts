@@ -20,6 +20,14 @@ export function closest(word: string, candidates: Iterable<string>): string | un
   return best
 }
 
+/** What was most likely meant: `did you mean "flight"?`, or what there is: `known are flight, mars`. */
+export function hint(word: string, known: Iterable<string>): string {
+  const names = [...new Set(known)]
+  const meant = closest(word, names)
+  if (meant !== undefined) return `did you mean "${meant}"?`
+  return names.length === 0 ? 'there is none' : `known are ${names.toSorted().join(', ')}`
+}
+
 /** @returns How many letters must be put in, left out, replaced, or swapped with their neighbour to make `b` of `a`. */
 export function distance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, column) => column)]

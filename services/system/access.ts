@@ -15,11 +15,12 @@ import { createOpenAccess } from '#shared/access/open_access.ts'
 import { forOwnMachine } from '#shared/access/own_machine.ts'
 import { createAddressOf } from '#shared/access/policy/address.ts'
 import { createEcpds } from '#shared/access/policy/destinations.ts'
-import { createPolicy, type DestinationRights, type Policy } from '#shared/access/policy/policy.ts'
+import type { DestinationRights, Policy } from '#shared/access/policy/policy.ts'
 import { createIdentify, type AddressOf, type Identify } from '#shared/access/policy/requester.ts'
 import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
 import type { IdentitySettings } from '#shared/access/identity/settings.ts'
 import type { PolicySettings } from '#shared/access/policy/settings.ts'
+import { openPolicy } from './policy.ts'
 import type { Config } from './settings.ts'
 import type { Handler } from '#shared/handler.ts'
 import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
@@ -93,7 +94,14 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   }
   const identify = openIdentify(identity, parts, { ...tools, audit, addressOf })
   const rights = createStreamRights(tools)
-  let policy = openPolicy(config.vars.policy, parts.schemas, tools)
+  const { schemas } = parts
+  const { vars } = config
+  const open = (rules: PolicySettings): Policy => {
+    const { destinations } = rules
+    const asked = destinations === undefined ? undefined : openDestinations(destinations, tools)
+    return openPolicy(rules, { schemas, vars, tools: { ...tools, destinations: asked } })
+  }
+  let policy = open(vars.policy)
   const access = createAccessControl({
     identify,
     policy: () => policy,
@@ -108,7 +116,7 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
     counts,
     guard: (handler) => handler,
     replacePolicy: (changed) => {
-      policy = openPolicy(changed, parts.schemas, tools)
+      policy = open(changed)
       rights.checkAll()
     },
     close: async () => {
@@ -162,17 +170,6 @@ function guardOwnMachine(
       count(foreign === 'host' ? 'foreign_host_refused' : 'foreign_page_refused')
       return errorResponse(error, { requestId: requestIdOf(request, random), logger })
     },
-  })
-}
-
-function openPolicy(rules: PolicySettings, schemas: Schemas, tools: IdentityParts): Policy {
-  const { destinations } = rules
-  return createPolicy({
-    ...tools,
-    rules,
-    // The literal prefix of the keys of each event type.
-    roots: new Map(schemas.events.map((event) => [event, schemas.rootOf(event) ?? ''])),
-    ...(destinations !== undefined && { destinations: openDestinations(destinations, tools) }),
   })
 }
 

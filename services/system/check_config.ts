@@ -5,10 +5,7 @@
  * @module
  */
 
-import { createPolicy } from '#shared/access/policy/policy.ts'
-import type { Rule } from '#shared/access/policy/rules.ts'
-import type { ProviderSettings } from '#shared/access/identity/settings.ts'
-import { closest } from '#shared/closest.ts'
+import { hint } from '#shared/closest.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { expiryRules } from '#shared/retention/expiry.ts'
@@ -16,6 +13,7 @@ import type { ReadSecret } from '#shared/secret.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { openProvider, type IdentityParts } from './identity.ts'
+import { judgePolicy } from './policy.ts'
 import type { Config, ServiceName } from './settings.ts'
 
 /** What a configuration is checked with. */
@@ -121,54 +119,7 @@ function checkPolicy(parts: CheckConfigParts): readonly string[] {
       `vars.policy: vars.identity is configured, and the policy grants nothing: every request would be refused. Give vars.policy.rules, such as [${example}]`,
     ]
   }
-  return [
-    ...checkRules(parts),
-    ...rules.flatMap((rule, index) => checkRealm(rule, index, identity.providers)),
-  ]
-}
-
-function checkRules({ config, schemas, clock }: CheckConfigParts): readonly string[] {
-  if (schemas === undefined) return []
-  const { policy } = config.vars
-  const roots = new Map(schemas.events.map((event) => [event, schemas.rootOf(event) ?? '']))
-  const none = { open: [], public: { listen: [], publish: [] }, rules: [] }
-  const make = (rules: Partial<typeof policy>) => (): unknown =>
-    createPolicy({ rules: { ...none, ...rules }, roots, clock, count: () => undefined })
-  return [
-    ...problemsOf('vars.policy.public', make({ public: policy.public })),
-    ...problemsOf('vars.policy.open', make({ open: policy.open })),
-    ...policy.rules.flatMap((rule, index) =>
-      problemsOf(`vars.policy.rules.${index}`, make({ rules: [rule] })),
-    ),
-  ]
-}
-
-/** A rule for a realm that no provider knows can never apply. */
-function checkRealm(
-  { realm }: Rule,
-  index: number,
-  providers: readonly ProviderSettings[],
-): readonly string[] {
-  const realms = providers.flatMap(realmsOf)
-  const known = realms.filter((name) => name !== undefined)
-  if (realm === '*' || known.length < realms.length || known.includes(realm)) return []
-  return [
-    `vars.policy.rules.${index}.realm: no provider has users of realm "${realm}": ${hint(realm, known)}`,
-  ]
-}
-
-/** The realms of a provider's users; `undefined` among them: those that its tokens name. */
-function realmsOf(provider: ProviderSettings): readonly (string | undefined)[] {
-  switch (provider.kind) {
-    case 'jwt':
-      return provider.realmClaim === undefined ? [provider.realm] : [undefined]
-    case 'auth-o-tron':
-      return [undefined]
-    case 'who-am-i':
-      return [provider.realm]
-    case 'tokens':
-      return provider.tokens.map(({ realm }) => realm)
-  }
+  return judgePolicy(parts.config.vars, identity.providers, parts.schemas)
 }
 
 /** Two services cannot have the same path or the same port. */
@@ -213,11 +164,4 @@ function checkUdp({ config, services, hasUdp }: CheckConfigParts): readonly stri
   return isUsed && !hasUdp
     ? ['services.monitoring.vars.udp: this runtime has no UDP; remove the setting']
     : []
-}
-
-function hint(word: string, known: readonly string[]): string {
-  const meant = closest(word, known)
-  return meant === undefined
-    ? `known are ${[...new Set(known)].toSorted().join(', ')}`
-    : `did you mean "${meant}"?`
 }

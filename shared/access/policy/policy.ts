@@ -11,26 +11,15 @@ import { AvisoError } from '#shared/errors.ts'
 import type { Count } from '../identity/counters.ts'
 import type { Identity } from '../identity/identity.ts'
 import { VERDICT_LIMIT_MS, verdictInTime, verdictUnavailable } from '../identity/unavailable.ts'
-import {
-  ALL_KEYS,
-  contains,
-  covers,
-  intersect,
-  normalise,
-  subtract,
-  toInterval,
-  type IntervalSet,
-} from '../interval.ts'
-import { prefixRange } from '#shared/bytes/bytes.ts'
+import { contains, covers, intersect, normalise, subtract, type IntervalSet } from '../interval.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { withoutInternal } from './decision.ts'
 import type { DestinationList, DestinationSource } from './destinations.ts'
+import { setOf, type Grant, type Scope } from './grants.ts'
 import { parsePrefix } from './prefix.ts'
-import type { PolicySettings } from './settings.ts'
-import { compileRules, type Grants, type PublishGrant, type Rule } from './rules.ts'
+import { compileRules, type CompiledRights, type PolicyRules } from './rules.ts'
 
-/** Public event types, open prefixes and rules, as configured. */
-export type PolicyRules = Pick<PolicySettings, 'public' | 'open' | 'rules'>
+export type { PolicyRules }
 
 /** Destinations as a source of rights. */
 export interface DestinationRights {
@@ -45,7 +34,9 @@ export interface PolicyParts {
   readonly rules: PolicyRules
   readonly destinations?: DestinationRights
   /** The literal prefix of the keys of each event type. */
-  readonly roots: ReadonlyMap<string, string>
+  readonly roots: Scope['roots']
+  /** Prefixes of further keys that can be listened to; absent: not all are known. */
+  readonly otherRoots?: readonly string[] | undefined
   readonly clock: Clock
   readonly count: Count
 }
@@ -78,37 +69,27 @@ export interface Policy {
     options?: { readonly maxAgeMs?: number },
   ): Visible | Promise<Visible>
   mayPublish(identity: Identity | undefined, publication: Publication): boolean
+  /** The keys of an event type that an identity may publish. Normalised. */
+  publishable(identity: Identity | undefined, event: string): IntervalSet
   isAdmin(identity: Identity | undefined): boolean
   /** Whether the identity is a relay: another Aviso whose hub reads from this service. */
   isRelay(identity: Identity | undefined): boolean
+  /** What the answers of the others are made of, besides lists of destinations: each right with its place in the configuration. */
+  explain(identity: Identity | undefined): CompiledRights
 }
 
 /**
  * Makes a policy.
  *
- * @throws {AvisoError} `ERR_CONFIG` when a rule names an unknown event type or a prefix that cannot be granted.
+ * @throws {AvisoError} `ERR_CONFIG` that lists all that cannot be granted or could never be used.
  */
-export function createPolicy({ rules, destinations, roots, clock, count }: PolicyParts): Policy {
-  const publicListen = setOf(
-    rules.public.listen.map((event) => publicRoot(event, rules.public.listen, roots)),
-  )
-  for (const event of rules.public.publish) requireRoot(event, roots)
-  const publicPublish = new Set(rules.public.publish)
-  const everybody = normalise([...publicListen, ...setOf(rules.open.map(parsePrefix))])
+export function createPolicy(parts: PolicyParts): Policy {
+  const { destinations, clock, count } = parts
+  const { explain, problems } = compile(parts)
+  if (problems.length > 0) throw new AvisoError('ERR_CONFIG', problems.join('; '))
   const destinationRoot = destinations === undefined ? [] : setOf([parsePrefix(destinations.prefix)])
-  checkEvents(rules.rules, roots)
-  const rightsOf = remember(compileRules(rules.rules), (grants): Rights => {
-    const { listen } = grants
-    const granted = listen === 'everything' ? ALL_KEYS : normalise([...everybody, ...setOf(listen)])
-    return {
-      listen: { keys: withoutInternal(granted) },
-      publish: toPublishRights(grants),
-      admin: grants.admin,
-      relay: grants.relay,
-    }
-  })
+  const rightsOf = remember(explain)
   const withLists = new WeakMap<DestinationList, WeakMap<Visible, Visible>>()
-  const forNobody: Visible = { keys: withoutInternal(publicListen) }
 
   function withDestinations(granted: Visible, list: DestinationList): Visible {
     if (clock.monotonic() >= list.validUntil + VERDICT_LIMIT_MS) {
@@ -131,8 +112,8 @@ export function createPolicy({ rules, destinations, roots, clock, count }: Polic
 
   return {
     visible(identity, requested, { maxAgeMs } = {}) {
-      if (identity === undefined) return forNobody
       const granted = rightsOf(identity).listen
+      if (identity === undefined) return granted
       const hasDestinations =
         destinations !== undefined &&
         (destinations.realms.includes('*') || destinations.realms.includes(identity.realm))
@@ -144,87 +125,73 @@ export function createPolicy({ rules, destinations, roots, clock, count }: Polic
       if (!(list instanceof Promise)) return withDestinations(granted, list)
       return verdictInTime(clock, list).then((loaded) => withDestinations(granted, loaded))
     },
-    mayPublish(identity, { event, key }) {
-      if (publicPublish.has(event)) return true
-      if (identity === undefined) return false
-      const { publish } = rightsOf(identity)
-      if (publish === 'everything') return true
-      const keys = publish.get(event)
-      return keys !== undefined && contains(keys, key)
-    },
-    isAdmin: (identity) => identity !== undefined && rightsOf(identity).admin,
-    isRelay: (identity) => identity !== undefined && rightsOf(identity).relay,
+    mayPublish: (identity, { event, key }) => contains(rightsOf(identity).publishable(event), key),
+    publishable: (identity, event) => rightsOf(identity).publishable(event),
+    isAdmin: (identity) => rightsOf(identity).admin,
+    isRelay: (identity) => rightsOf(identity).relay,
+    explain,
   }
+}
+
+/** @returns all that cannot be granted or could never be used, each with its place, such as `vars.policy.open.0`. */
+export function policyProblems(
+  parts: Pick<PolicyParts, 'rules' | 'roots' | 'otherRoots'>,
+): readonly string[] {
+  return compile(parts).problems
+}
+
+interface Compiled {
+  readonly explain: Policy['explain']
+  readonly problems: readonly string[]
+}
+
+function compile({
+  rules,
+  roots,
+  otherRoots,
+}: Pick<PolicyParts, 'rules' | 'roots' | 'otherRoots'>): Compiled {
+  const problems: string[] = []
+  const scope = { roots, ...(otherRoots !== undefined && { others: otherRoots }) }
+  const explain = compileRules(rules, scope, (problem) => problems.push(problem))
+  return { explain, problems }
 }
 
 /** The rights of one identity, as interval sets. */
 interface Rights {
   readonly listen: Visible
-  /** Event type → keys. */
-  readonly publish: 'everything' | ReadonlyMap<string, IntervalSet>
+  readonly publishable: (event: string) => IntervalSet
   readonly admin: boolean
   readonly relay: boolean
 }
 
-function toPublishRights({ publish }: Grants): Rights['publish'] {
-  if (publish === 'everything') return publish
-  const rights = new Map<string, IntervalSet>()
-  for (const { event, prefixes } of publish) {
-    const keys = prefixes === 'everything' ? ALL_KEYS : setOf(prefixes)
-    rights.set(event, normalise([...(rights.get(event) ?? []), ...keys]))
+function toRights({ grants }: CompiledRights): Rights {
+  const perEvent = new Map<string, IntervalSet>()
+  const forAnyEvent = keysOf(grants.publish.filter(({ event }) => event === undefined))
+  for (const event of new Set(grants.publish.map((grant) => grant.event)))
+    if (event !== undefined) {
+      const own = grants.publish.filter((grant) => grant.event === event)
+      perEvent.set(event, normalise([...forAnyEvent, ...keysOf(own)]))
+    }
+  return {
+    listen: { keys: withoutInternal(keysOf(grants.listen)) },
+    publishable: (event) => perEvent.get(event) ?? forAnyEvent,
+    admin: grants.admin.length > 0,
+    relay: grants.relay.length > 0,
   }
-  return rights
 }
 
-function setOf(prefixes: readonly string[]): IntervalSet {
-  return normalise(prefixes.map((prefix) => toInterval(prefixRange(prefix))))
+function keysOf(grants: readonly Grant[]): IntervalSet {
+  return normalise(grants.flatMap(({ keys }) => keys))
 }
 
 /** Calculates the rights once per identity. An identity is the same object as long as its verdict is remembered. */
-function remember(
-  grantsOf: (identity: Identity) => Grants,
-  calculate: (grants: Grants) => Rights,
-): (identity: Identity) => Rights {
+function remember(explain: Policy['explain']): (identity: Identity | undefined) => Rights {
   const known = new WeakMap<Identity, Rights>()
+  const forNobody = toRights(explain(undefined))
   return (identity) => {
-    const rights = known.get(identity) ?? calculate(grantsOf(identity))
+    if (identity === undefined) return forNobody
+    const rights = known.get(identity) ?? toRights(explain(identity))
     known.set(identity, rights)
     return rights
   }
-}
-
-/** Refuses a public event type whose keys cannot be distinguished by prefix from those of a protected event type. */
-function publicRoot(event: string, publicEvents: readonly string[], roots: PolicyParts['roots']): string {
-  const root = requireRoot(event, roots)
-  for (const [other, otherRoot] of roots) {
-    if (publicEvents.includes(other) || !(otherRoot.startsWith(root) || root.startsWith(otherRoot))) continue
-    throw new AvisoError(
-      'ERR_CONFIG',
-      `The event type "${event}" cannot be public: its keys lie among those of "${other}", which is protected`,
-    )
-  }
-  return root
-}
-
-function requireRoot(event: string, roots: PolicyParts['roots']): string {
-  const root = roots.get(event)
-  if (root !== undefined) return root
-  throw new AvisoError('ERR_CONFIG', `The policy names the event type "${event}", which no schema defines`)
-}
-
-function checkEvents(rules: readonly Rule[], roots: PolicyParts['roots']): void {
-  for (const { publish } of rules) {
-    if (publish === undefined || publish === 'everything') continue
-    for (const grant of publish) checkGrant(grant, requireRoot(grant.event, roots))
-  }
-}
-
-/** Refuses a prefix outside the event type: it would be a right that can never be used, so it is a mistake. */
-function checkGrant({ event, prefixes = [] }: PublishGrant, root: string): void {
-  const outside = prefixes.find((prefix) => !prefix.startsWith(root))
-  if (outside === undefined) return
-  throw new AvisoError(
-    'ERR_CONFIG',
-    `The prefix "${outside}" is outside event type "${event}", whose keys begin with ${root}`,
-  )
 }

@@ -36,7 +36,8 @@ export function parsePrefixTemplate(text: string): PrefixTemplate {
   const match = TEMPLATE.exec(text)
   const [, before = '', claim, after = ''] = match ?? []
   const example = claim === undefined ? before : `${before}x${after}`
-  const problem = match === null ? 'it may contain one {claim} followed by a slash' : prefixProblem(example)
+  const problem =
+    match === null ? 'it may contain one {claim} followed by a slash' : prefixProblem(example, text)
   if (problem !== undefined)
     throw new AvisoError('ERR_CONFIG', `The prefix "${text}" cannot be granted: ${problem}`)
   return claim === undefined ? { before, after: '' } : { before, claim, after }
@@ -52,9 +53,11 @@ export function parsePrefix(text: string): string {
   )
 }
 
-function prefixProblem(prefix: string): string | undefined {
-  if (!prefix.startsWith('/') || !prefix.endsWith('/')) return 'it must begin and end with a slash'
-  if (prefix === '/') return 'it would grant everything; write "everything" if that is what you want'
+function prefixProblem(prefix: string, written: string): string | undefined {
+  if (!prefix.startsWith('/') || !prefix.endsWith('/'))
+    return `it must begin and end with a slash: write "/${written.replaceAll(/^\/+|[/*]+$/g, '')}/"`
+  if (prefix === '/')
+    return 'it would grant everything; write "everything" in place of the list if that is what you want'
   if (prefix.length > MAX_PREFIX_CHARACTERS) return `it is longer than ${MAX_PREFIX_CHARACTERS} characters`
   const segments = prefix.slice(1, -1).split('/')
   if (segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {

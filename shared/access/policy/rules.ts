@@ -1,104 +1,139 @@
 /**
- * Rules of the configuration: who may do what.
+ * The parts of the policy that grant something, and to whom: what is public, what is open to every identity, and rules.
  *
  * @module
  */
 
 import type { Identity } from '../identity/identity.ts'
 import { textsAt } from '../identity/claims.ts'
+import type { JsonObject } from '#shared/json/strict_json.ts'
+import { compileGrants, type Grant, type GrantPlace, type Scope } from './grants.ts'
 import type { PolicySettings } from './settings.ts'
-import { fillTemplate, parsePrefixTemplate, type PrefixTemplate } from './prefix.ts'
 
-/** Every event type or every key. It must be written out, so that a missing member never means everything. */
-export type Everything = 'everything'
+/** Where the policy stands in the configuration. */
+export const POLICY_PATH = 'vars.policy'
+
+/** Public event types, open prefixes and rules, as configured. */
+export type PolicyRules = Pick<PolicySettings, 'public' | 'open' | 'rules'>
 
 /** One rule as configured: all of its conditions must hold. Roles and user names count only within its realm. */
 export type Rule = PolicySettings['rules'][number]
 
-/** A right to publish one event type. */
-export type PublishGrant = Exclude<NonNullable<Rule['publish']>, Everything>[number]
-
-/** What the rules grant one identity. */
+/** What one requester is granted, each with its place in the configuration. */
 export interface Grants {
-  readonly listen: Everything | readonly string[]
-  readonly publish: Everything | readonly GrantedPublish[]
+  readonly listen: readonly Grant[]
+  readonly publish: readonly Grant[]
+  /** Places of the rules that make an administrator of the identity. */
+  readonly admin: readonly string[]
+  /** Places of the rules that make a relay of the identity. */
+  readonly relay: readonly string[]
+}
+
+/** A part of the policy that does not apply to a requester. */
+export interface UnmetRule {
+  readonly path: string
+  /** Such as `realm is not "ops"`. */
+  readonly reason: string
+}
+
+/** The answer for one requester. */
+export interface CompiledRights {
+  readonly grants: Grants
+  readonly unmet: readonly UnmetRule[]
+}
+
+/** A part of the policy. */
+interface Source {
+  readonly path: string
+  /** @returns why it does not apply; `undefined` where it applies. */
+  readonly whyNot: (identity: Identity | undefined) => string | undefined
+  readonly listen: (claims: JsonObject) => readonly Grant[]
+  readonly publish: (claims: JsonObject) => readonly Grant[]
   readonly admin: boolean
   readonly relay: boolean
 }
 
-/** A right to publish, with its holes filled. */
-export interface GrantedPublish {
-  readonly event: string
-  readonly prefixes: Everything | readonly string[]
-}
-
-/** A rule with its prefixes parsed. */
-interface CompiledRule {
-  readonly rule: Rule
-  readonly listen: Everything | readonly PrefixTemplate[]
-  readonly publish:
-    | Everything
-    | readonly { readonly event: string; readonly prefixes: Everything | readonly PrefixTemplate[] }[]
-}
-
 const ANYBODY = '*'
+const NAMELESS = 'it is for identities'
 
 /**
- * Compiles rules.
+ * Compiles the parts of the policy.
  *
- * @returns a function that gives the grants of all rules that apply to an identity.
- * @throws {AvisoError} `ERR_CONFIG` for a prefix that cannot be granted.
+ * @param report Called with each part that cannot be granted or could never be used, its place first.
+ * @returns a function that gives the grants of all parts that apply to a requester; without an identity those that are public.
  */
-export function compileRules(rules: readonly Rule[]): (identity: Identity) => Grants {
-  const compiled = rules.map((rule): CompiledRule => {
-    const { listen = [], publish = [] } = rule
+export function compileRules(
+  policy: PolicyRules,
+  scope: Scope,
+  report: GrantPlace['report'],
+): (identity: Identity | undefined) => CompiledRights {
+  const sources = sourcesOf(policy, scope, report)
+  return (identity) => {
+    const claims = identity?.claims ?? {}
+    const judged = sources.map((source) => ({ source, reason: source.whyNot(identity) }))
+    const met = judged.flatMap(({ source, reason }) => (reason === undefined ? [source] : []))
     return {
-      rule,
-      listen: listen === 'everything' ? listen : listen.map(parsePrefixTemplate),
-      publish:
-        publish === 'everything'
-          ? publish
-          : publish.map(({ event, prefixes }) => ({
-              event,
-              prefixes: prefixes === undefined ? 'everything' : prefixes.map(parsePrefixTemplate),
-            })),
+      grants: {
+        listen: met.flatMap(({ listen }) => listen(claims)),
+        publish: met.flatMap(({ publish }) => publish(claims)),
+        admin: met.filter(({ admin }) => admin).map(({ path }) => `${path}.admin`),
+        relay: met.filter(({ relay }) => relay).map(({ path }) => `${path}.relay`),
+      },
+      unmet: judged.flatMap(({ source: { path }, reason }) =>
+        reason === undefined ? [] : [{ path, reason }],
+      ),
     }
-  })
-  return (identity) =>
-    merge(
-      compiled.filter(({ rule }) => applies(rule, identity)),
-      identity,
-    )
-}
-
-function applies({ realm, roles, users, claims }: Rule, identity: Identity): boolean {
-  if (realm !== ANYBODY && realm !== identity.realm) return false
-  if (roles !== undefined && !roles.some((role) => role === ANYBODY || identity.roles.includes(role)))
-    return false
-  if (users !== undefined && !users.includes(identity.username)) return false
-  return Object.entries(claims ?? {}).every(([name, values]) =>
-    textsAt(identity.claims, name).some((value) => values.includes(value)),
-  )
-}
-
-function merge(rules: readonly CompiledRule[], { claims }: Identity): Grants {
-  const fill = (templates: readonly PrefixTemplate[]): readonly string[] =>
-    templates.flatMap((template) => fillTemplate(template, claims))
-  const listens = rules.map(({ listen }) => listen)
-  const publishes = rules.map(({ publish }) => publish)
-  return {
-    listen: listens.includes('everything')
-      ? 'everything'
-      : listens.flatMap((listen) => (listen === 'everything' ? [] : fill(listen))),
-    publish: publishes.includes('everything')
-      ? 'everything'
-      : publishes
-          .flatMap((publish) => (publish === 'everything' ? [] : publish))
-          .map(({ event, prefixes }) => ({
-            event,
-            prefixes: prefixes === 'everything' ? prefixes : fill(prefixes),
-          })),
-    admin: rules.some(({ rule }) => rule.admin === true),
-    relay: rules.some(({ rule }) => rule.relay === true),
   }
+}
+
+function sourcesOf(policy: PolicyRules, scope: Scope, report: GrantPlace['report']): readonly Source[] {
+  const compile = (
+    written: Rule['listen'],
+    about: Pick<GrantPlace, 'path' | 'right'>,
+    hasClaims = true,
+  ): Source['listen'] => compileGrants(written ?? [], { ...about, scope, hasClaims, report })
+  const none = { publish: () => [], admin: false, relay: false }
+  const forAll = `${POLICY_PATH}.public`
+  const open = `${POLICY_PATH}.open`
+  return [
+    {
+      ...none,
+      path: forAll,
+      whyNot: () => undefined,
+      listen: compile(policy.public.listen, { path: `${forAll}.listen`, right: 'listen' }, false),
+      publish: compile(policy.public.publish, { path: `${forAll}.publish`, right: 'publish' }, false),
+    },
+    {
+      ...none,
+      path: open,
+      whyNot: (identity) => (identity === undefined ? NAMELESS : undefined),
+      listen: compile(policy.open, { path: open, right: 'listen' }),
+    },
+    ...policy.rules.map((rule, index): Source => {
+      const path = `${POLICY_PATH}.rules.${index}`
+      return {
+        path,
+        whyNot: (identity) => (identity === undefined ? NAMELESS : whyNot(rule, identity)),
+        listen: compile(rule.listen, { path: `${path}.listen`, right: 'listen' }),
+        publish: compile(rule.publish, { path: `${path}.publish`, right: 'publish' }),
+        admin: rule.admin === true,
+        relay: rule.relay === true,
+      }
+    }),
+  ]
+}
+
+/** @returns the first condition of a rule that an identity does not meet; `undefined` where it meets all. */
+export function whyNot(
+  { realm, roles, users, claims }: Pick<Rule, 'realm' | 'roles' | 'users' | 'claims'>,
+  identity: Pick<Identity, 'realm' | 'roles' | 'username' | 'claims'>,
+): string | undefined {
+  if (realm !== ANYBODY && realm !== identity.realm) return `realm is not "${realm}"`
+  if (roles !== undefined && !roles.some((role) => role === ANYBODY || identity.roles.includes(role)))
+    return `has none of the roles ${roles.join(', ')}`
+  if (users !== undefined && !users.includes(identity.username)) return `is none of ${users.join(', ')}`
+  const unmet = Object.entries(claims ?? {}).find(
+    ([name, values]) => !textsAt(identity.claims, name).some((value) => values.includes(value)),
+  )
+  return unmet === undefined ? undefined : `claim ${unmet[0]} is none of ${unmet[1].join(', ')}`
 }

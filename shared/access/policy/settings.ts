@@ -10,17 +10,43 @@ import { secretName } from '#shared/config/shapes.ts'
 import { address, anyRealm, cacheSeconds, isReachedSafely, plaintext, text, UNSAFE } from '../shapes.ts'
 
 const everything = v.literal('everything')
-const prefixes = v.pipe(v.array(v.string()), v.minLength(1))
 
-const publishGrant = section({
-  event: v.pipe(text, v.description('Event type')),
-  prefixes: v.optional(
-    v.pipe(
-      prefixes,
-      v.description('Prefixes of keys, each ending in a slash. Default: all keys of the event type'),
+/** What is granted, in one form for all rights: README.md of this folder's parent has the table. */
+const grant = v.union([
+  v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.description(
+      'Event type, such as flight; or prefix of keys with a slash at both ends, such as /ec/mars/',
     ),
   ),
-})
+  section({
+    event: v.pipe(text, v.description('Event type')),
+    prefixes: v.optional(
+      v.pipe(
+        v.array(v.string()),
+        v.minLength(1),
+        v.description(
+          'Prefixes of keys, each with a slash at both ends. Default: all keys of the event type',
+        ),
+      ),
+    ),
+  }),
+])
+
+const WHAT =
+  'Event types, prefixes of keys, or both ({"event": …, "prefixes": […]}), in a list; "everything": all event types and keys'
+const HOLES = 'In a prefix, {claim} stands for each value of a claim'
+
+/** Says how a single entry must be written. */
+function notAList({ input }: { readonly input: unknown }): string {
+  return typeof input === 'string' && input.length > 0 && input !== 'all' && input !== '*'
+    ? `Write [${JSON.stringify(input)}], or "everything"`
+    : 'Use "everything", or a list of event types and prefixes of keys'
+}
+
+const grantsOfRule = v.union([everything, v.pipe(v.array(grant), v.minLength(1))], notAList)
+const grants = v.union([everything, v.array(grant)], notAList)
 
 const rule = v.pipe(
   section({
@@ -38,18 +64,10 @@ const rule = v.pipe(
       ),
     ),
     listen: v.optional(
-      v.pipe(
-        v.union([everything, prefixes]),
-        v.description(
-          'Prefixes of keys they may listen to, each ending in a slash; {claim} stands for each value of a claim. Default: none',
-        ),
-      ),
+      v.pipe(grantsOfRule, v.description(`What they may listen to. ${WHAT}. ${HOLES}. Default: nothing`)),
     ),
     publish: v.optional(
-      v.pipe(
-        v.union([everything, v.pipe(v.array(publishGrant), v.minLength(1))]),
-        v.description('What they may publish. Default: nothing'),
-      ),
+      v.pipe(grantsOfRule, v.description('What they may publish, in the form of listen. Default: nothing')),
     ),
     admin: v.optional(v.pipe(v.boolean(), v.description('They may administer. Default: false'))),
     relay: v.optional(
@@ -96,19 +114,22 @@ const destinations = v.pipe(
   v.check(({ url, plaintext: allowed }) => isReachedSafely(url, allowed), UNSAFE),
 )
 
-const events = (verb: string) =>
-  v.optional(v.pipe(v.array(text), v.description(`Event types that anyone may ${verb}`)), [])
+const forAnyone = (verb: string) =>
+  v.optional(
+    v.pipe(grants, v.description(`What anyone may ${verb}, in the form of rules. Without {claim}`)),
+    [],
+  )
 
 export const policySettings = section({
   public: v.optional(
     v.pipe(
-      section({ listen: events('listen to'), publish: events('publish') }),
-      v.description('Event types that need no identity'),
+      section({ listen: forAnyone('listen to'), publish: forAnyone('publish') }),
+      v.description('What needs no identity'),
     ),
     {},
   ),
   open: v.optional(
-    v.pipe(v.array(v.string()), v.description('Prefixes of keys that every identity may listen to')),
+    v.pipe(grants, v.description('What every identity may listen to, in the form of rules')),
     [],
   ),
   rules: v.optional(
@@ -124,3 +145,6 @@ export const policySettings = section({
 })
 
 export type PolicySettings = v.InferOutput<typeof policySettings>
+
+/** What is granted, as it is written. */
+export type WrittenGrants = v.InferOutput<typeof grants>

@@ -99,14 +99,75 @@ describe('checkConfig()', () => {
   it('names every rule that is wrong, and not the first alone', () => {
     const rules = [
       { realm: 'ops', publish: [{ event: 'nope' }] },
-      { realm: 'ops', listen: ['abc'] },
+      { realm: 'ops', listen: ['/abc'] },
       { realm: 'opps', admin: true },
     ]
     assert.deepEqual(problems({ vars: { identity: tokens('ops'), policy: { rules } } }), [
-      'vars.policy.rules.0: The policy names the event type "nope", which no schema defines',
-      'vars.policy.rules.1: The prefix "abc" cannot be granted: it must begin and end with a slash',
+      'vars.policy.rules.0.publish.0.event: no schema has the event type "nope": known are dissemination, flight, mars',
+      'vars.policy.rules.1.listen.0: The prefix "/abc" cannot be granted: it must begin and end with a slash: write "/abc/"',
       'vars.policy.rules.2.realm: no provider has users of realm "opps": did you mean "ops"?',
     ])
+  })
+
+  it('names roles, users, claims and realms that nobody can have', () => {
+    const user = (username: string, roles: string[]): object => ({
+      username,
+      realm: 'ops',
+      roles,
+      secretEnv: 'LONG',
+    })
+    const list = [user('ann', ['admin']), user('joe', ['reader'])]
+    const identity = {
+      providers: [
+        { kind: 'tokens', tokens: list },
+        { kind: 'who-am-i', realm: 'ecmwf' },
+      ],
+    }
+    const own = '/ec/diss/{destinations}/'
+    const rules = [
+      { realm: 'ops', roles: ['admni', 'reader'], admin: true },
+      { realm: 'ops', users: ['anne'], admin: true },
+      { realm: 'ops', roles: ['admin'], users: ['joe'], admin: true },
+      { realm: 'ops', claims: { team: ['x'] }, admin: true },
+      { realm: 'ops', listen: [own] },
+      { realm: 'ecmwf', roles: ['reader'], admin: true },
+      { realm: 'ecmwf', users: ['whoever'], claims: { uid: ['x'] }, listen: [own] },
+      { realm: '*', roles: ['*'], users: ['whoever'], listen: ['mars', own] },
+    ]
+    const url = 'https://ecpds.test/list'
+    const destinations = {
+      url,
+      username: 'u',
+      passwordEnv: 'LONG',
+      realms: ['ecmfw', 'ops'],
+      prefix: '/ec/diss',
+    }
+    assert.deepEqual(problems({ vars: { identity, policy: { rules, destinations } } }), [
+      'vars.policy.rules.0.roles.0: no user of realm "ops" has the role "admni": did you mean "admin"?',
+      'vars.policy.rules.1.users.0: no user of realm "ops" is called "anne": did you mean "ann"?',
+      'vars.policy.rules.2: no user of realm "ops" meets all of its conditions, so it can never apply',
+      'vars.policy.rules.3: no provider says anything like the claim team of users of realm "ops", so it can never apply: leave the claim out, or name users or roles',
+      'vars.policy.rules.4: no provider says anything like the claim destinations of users of realm "ops", so it can never apply: leave the claim out, or name users or roles',
+      'vars.policy.rules.5.roles.0: no user of realm "ecmwf" has the role "reader": there is none',
+      'vars.policy.destinations.prefix: The prefix "/ec/diss" cannot be granted: it must begin and end with a slash: write "/ec/diss/"',
+      'vars.policy.destinations.realms.0: no provider has users of realm "ecmfw": did you mean "ecmwf"?',
+    ])
+  })
+
+  it('names what is granted and does not exist, with its place, but not where the store has the schema', () => {
+    const policy = {
+      public: { listen: ['fligth'], publish: ['/ec/mras/'] },
+      open: ['/ec/mars/', '/ec/config/aviso/', '/ec/own/'],
+      rules: [ALL],
+    }
+    const identity = tokens('r')
+    assert.deepEqual(problems({ vars: { identity, policy } }), [
+      'vars.policy.public.listen.0: no schema has the event type "fligth": did you mean "flight"?',
+      'vars.policy.public.publish.0: there are no keys below "/ec/mras/" to publish: did you mean "/ec/mars/"?',
+      'vars.policy.open.2: there are no keys below "/ec/own/" to listen: known are /ec/config/, /ec/diss/, /ec/mars/, /tmp/aviso/flight/',
+    ])
+    const prefixes = { ...policy, public: {} }
+    assert.deepEqual(problems({ vars: { identity, policy: prefixes, schemaService: 'aviso/v1' } }), [])
   })
 
   it('does not judge realms that tokens name themselves', () => {

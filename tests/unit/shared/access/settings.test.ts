@@ -146,6 +146,34 @@ describe('policyConfig', () => {
     assert.equal(policy.destinations.cacheSeconds, 30)
   })
 
+  it('takes what is granted in one form, wherever it stands', () => {
+    const forms = [
+      'everything',
+      ['flight', '/ec/mars/', { event: 'mars' }, { event: 'mars', prefixes: ['/ec/mars/x/'] }],
+    ]
+    for (const form of forms) {
+      const policy = {
+        public: { listen: form, publish: form },
+        open: form,
+        rules: [{ realm: '*', listen: form, publish: form }],
+      }
+      assert.deepEqual(load({ policy }).vars.policy, policy)
+    }
+  })
+
+  it('says how a right must be written', () => {
+    const rule = (more: object): object => ({ policy: { rules: [{ realm: '*', ...more }] } })
+    refuses(
+      rule({ listen: 'flight' }),
+      /rules\.0\.listen: "flight" does not fit\. Write \["flight"\], or "everything"/,
+    )
+    refuses(rule({ publish: '*' }), /rules\.0\.publish: .*Use "everything", or a list/)
+    refuses({ policy: { public: { listen: true } } }, /public\.listen: Use "everything", or a list/)
+    refuses(rule({ publish: [{ evnt: 'flight' }] }), /there is no setting "evnt" here: did you mean "event"/)
+    refuses(rule({ publish: [{ event: 'flight', prefixes: [] }] }), /rules\.0\.publish\.0\.prefixes/)
+    refuses(rule({ publsh: ['flight'] }), /did you mean "publish"/)
+  })
+
   it('refuses rules that grant nothing, or have no realm', () => {
     refuses({ policy: { rules: [{ realm: '*' }] } }, /must grant something/)
     refuses({ policy: { rules: [{ realm: '*', admin: false }] } }, /must grant something/)

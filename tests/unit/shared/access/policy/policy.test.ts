@@ -172,6 +172,56 @@ describe('createPolicy()', () => {
     assert.ok(!policy.isAdmin({ ...JOE, roles: ['root'] }))
   })
 
+  it('takes one form for all rights', async () => {
+    const policy = create(
+      {
+        public: {
+          listen: ['/tmp/aviso/flight/'],
+          publish: [{ event: 'mars', prefixes: ['/ec/mars/test/'] }],
+        },
+        open: ['mars'],
+        rules: [
+          { realm: '*', listen: [{ event: 'dissemination', prefixes: ['/ec/diss/A/'] }] },
+          { realm: '*', publish: ['flight', '/ec/diss/B/'] },
+        ],
+      },
+      [],
+    )
+    assert.ok(await sees(policy, undefined, '/tmp/aviso/flight/a'))
+    assert.ok(!(await sees(policy, undefined, '/ec/mars/a')))
+    assert.ok(await sees(policy, JOE, '/ec/mars/a'))
+    assert.ok(await sees(policy, JOE, '/ec/diss/A/a'))
+    assert.ok(!(await sees(policy, JOE, '/ec/diss/B/a')))
+    const may = (who: Identity | undefined, event: string, key: string): boolean =>
+      policy.mayPublish(who, publication(event, key))
+    assert.ok(may(undefined, 'mars', '/ec/mars/test/a'))
+    assert.ok(!may(undefined, 'mars', '/ec/mars/a'))
+    assert.ok(!may(undefined, 'flight', '/tmp/aviso/flight/a'))
+    assert.ok(may(JOE, 'flight', '/tmp/aviso/flight/a'))
+    assert.ok(may(JOE, 'mars', '/ec/mars/test/a'))
+    assert.ok(may(JOE, 'dissemination', '/ec/diss/B/a'))
+    assert.ok(!may(JOE, 'dissemination', '/ec/diss/A/a'))
+  })
+
+  it('makes public everything but the service’s own keys where that is written', async () => {
+    const policy = create({ public: { listen: 'everything', publish: 'everything' } }, [])
+    for (const who of [undefined, JOE]) {
+      assert.ok(await sees(policy, who, '/ec/mars/a'))
+      assert.ok(!(await sees(policy, who, '/_aviso/epoch')))
+      assert.ok(policy.mayPublish(who, publication('mars', '/ec/mars/a')))
+      assert.ok(!policy.isAdmin(who))
+    }
+  })
+
+  it('tells all that is wrong at once, with its place', () => {
+    const rules = [{ realm: '*', listen: ['nope', '/ec/mars'] }]
+    assert.throws(() => create({ open: ['/x'], rules }), {
+      code: 'ERR_CONFIG',
+      message:
+        /^vars\.policy\.open\.0: .*; vars\.policy\.rules\.0\.listen\.0: .*; vars\.policy\.rules\.0\.listen\.1: /,
+    })
+  })
+
   it('refuses rules about event types and prefixes that are not there', () => {
     const refused: readonly (readonly [Partial<PolicyRules>, RegExp])[] = [
       [{ public: { listen: ['nosuch'], publish: [] } }, /nosuch/],

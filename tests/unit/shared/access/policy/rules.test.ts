@@ -2,20 +2,38 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import type { Identity } from '#shared/access/identity/identity.ts'
-import { compileRules, type Rule } from '#shared/access/policy/rules.ts'
+import { compileRules, type CompiledRights, type Rule } from '#shared/access/policy/rules.ts'
+
+const ROOTS = new Map([
+  ['mars', '/ec/mars/'],
+  ['diss', '/ec/diss/'],
+])
 
 function identity(more: Partial<Identity> = {}): Identity {
   return { provider: 'p', realm: 'ecmwf', username: 'joe', roles: ['reader'], claims: {}, ...more }
 }
 
+function compile(rules: readonly Rule[]): (identity: Identity | undefined) => CompiledRights {
+  const policy = { public: { listen: [], publish: [] }, open: [], rules: [...rules] }
+  return compileRules(policy, { roots: ROOTS }, (problem) => assert.fail(problem))
+}
+
 /** Whether a rule with these conditions applies. */
 function applies(conditions: Partial<Rule>, who: Identity): boolean {
-  return compileRules([{ realm: '*', ...conditions, admin: true }])(who).admin
+  return compile([{ realm: '*', ...conditions, admin: true }])(who).grants.admin.length > 0
+}
+
+/** What rules grant, as place, event type and prefixes. */
+function granted(rules: readonly Rule[], who = identity()): object {
+  const { listen, publish, admin, relay } = compile(rules)(who).grants
+  const shown = (grants: typeof listen): unknown =>
+    grants.map(({ path, event, prefixes }) => [path.replace('vars.policy.', ''), event, prefixes])
+  return { listen: shown(listen), publish: shown(publish), admin, relay }
 }
 
 describe('compileRules()', () => {
   it('grants nothing without a rule', () => {
-    assert.deepEqual(compileRules([])(identity()), { listen: [], publish: [], admin: false, relay: false })
+    assert.deepEqual(granted([]), { listen: [], publish: [], admin: [], relay: [] })
   })
 
   it('applies a rule only where all of its conditions hold', () => {
@@ -46,50 +64,84 @@ describe('compileRules()', () => {
     assert.ok(!applies({ realm: 'ecmwf', roles: ['reader'] }, identity({ realm: 'localrealm' })))
   })
 
-  it('grants what all rules that apply grant together', () => {
-    const grants = compileRules([
-      { realm: '*', listen: ['/ec/mars/'] },
-      { realm: 'ecmwf', listen: ['/ec/diss/{destinations}/'], publish: [{ event: 'mars' }] },
+  it('grants what all rules that apply grant together, each with its place', () => {
+    const rules: readonly Rule[] = [
+      { realm: '*', listen: ['/ec/mars/', 'diss'] },
+      { realm: 'ecmwf', listen: ['/ec/diss/{destinations}/'], publish: ['mars'] },
       { realm: 'ecmwf', roles: ['writer'], listen: 'everything' },
       {
         realm: 'ecmwf',
         publish: [{ event: 'diss', prefixes: ['/ec/diss/{destinations}/', '/ec/diss/ALL/'] }],
       },
-    ])
-    assert.deepEqual(grants(identity({ claims: { destinations: ['A', 'B'] } })), {
-      listen: ['/ec/mars/', '/ec/diss/A/', '/ec/diss/B/'],
-      publish: [
-        { event: 'mars', prefixes: 'everything' },
-        { event: 'diss', prefixes: ['/ec/diss/A/', '/ec/diss/B/', '/ec/diss/ALL/'] },
+    ]
+    assert.deepEqual(granted(rules, identity({ claims: { destinations: ['A', 'B'] } })), {
+      listen: [
+        ['rules.0.listen.0', undefined, ['/ec/mars/']],
+        ['rules.0.listen.1', 'diss', 'everything'],
+        ['rules.1.listen.0', undefined, ['/ec/diss/A/', '/ec/diss/B/']],
       ],
-      admin: false,
-      relay: false,
+      publish: [
+        ['rules.1.publish.0', 'mars', 'everything'],
+        ['rules.3.publish.0', 'diss', ['/ec/diss/A/', '/ec/diss/B/', '/ec/diss/ALL/']],
+      ],
+      admin: [],
+      relay: [],
     })
-    assert.equal(grants(identity({ roles: ['writer'] })).listen, 'everything')
+    const { listen } = compile(rules)(identity({ roles: ['writer'] })).grants
+    assert.ok(listen.some(({ path }) => path === 'vars.policy.rules.2.listen'))
   })
 
   it('does not grant publishing to who may listen to everything, nor the reverse, nor either to an administrator', () => {
-    const grants = (rule: Partial<Rule>): unknown => compileRules([{ realm: '*', ...rule }])(identity())
+    const grants = (rule: Partial<Rule>): unknown => granted([{ realm: '*', ...rule }])
+    const none = { listen: [], publish: [], admin: [], relay: [] }
     assert.deepEqual(grants({ listen: 'everything' }), {
-      listen: 'everything',
-      publish: [],
-      admin: false,
-      relay: false,
+      ...none,
+      listen: [['rules.0.listen', undefined, 'everything']],
     })
     assert.deepEqual(grants({ publish: 'everything' }), {
-      listen: [],
-      publish: 'everything',
-      admin: false,
-      relay: false,
+      ...none,
+      publish: [['rules.0.publish', undefined, 'everything']],
     })
-    assert.deepEqual(grants({ relay: true }), { listen: [], publish: [], admin: false, relay: true })
-    assert.deepEqual(grants({ admin: true }), { listen: [], publish: [], admin: true, relay: false })
+    assert.deepEqual(grants({ relay: true }), { ...none, relay: ['vars.policy.rules.0.relay'] })
+    assert.deepEqual(grants({ admin: true }), { ...none, admin: ['vars.policy.rules.0.admin'] })
   })
 
-  it('refuses rules with prefixes that cannot be granted', () => {
-    assert.throws(() => compileRules([{ realm: '*', listen: ['/ec/mars'] }]), { code: 'ERR_CONFIG' })
-    assert.throws(() => compileRules([{ realm: '*', publish: [{ event: 'x', prefixes: ['/'] }] }]), {
-      code: 'ERR_CONFIG',
-    })
+  it('gives who has no identity what is public, and nothing of what is open or in rules', () => {
+    const rights = compileRules(
+      {
+        public: { listen: ['mars'], publish: [] },
+        open: 'everything',
+        rules: [{ realm: '*', listen: 'everything', publish: 'everything', admin: true, relay: true }],
+      },
+      { roots: ROOTS },
+      (problem) => assert.fail(problem),
+    )
+    const { grants, unmet } = rights(undefined)
+    assert.deepEqual(
+      [...grants.listen, ...grants.publish].map(({ path }) => path),
+      ['vars.policy.public.listen.0'],
+    )
+    assert.deepEqual([grants.admin, grants.relay], [[], []])
+    assert.deepEqual(
+      unmet.map(({ path }) => path),
+      ['vars.policy.open', 'vars.policy.rules.0'],
+    )
+    assert.deepEqual(rights(identity()).unmet, [])
+  })
+
+  it('says which condition is not met', () => {
+    const reasons = compile([
+      { realm: 'ops', admin: true },
+      { realm: '*', roles: ['writer', 'root'], admin: true },
+      { realm: '*', users: ['ann'], admin: true },
+      { realm: '*', claims: { team: ['x'] }, admin: true },
+      { realm: '*', admin: true },
+    ])(identity()).unmet.map(({ path, reason }) => `${path.slice(-1)}: ${reason}`)
+    assert.deepEqual(reasons, [
+      '0: realm is not "ops"',
+      '1: has none of the roles writer, root',
+      '2: is none of ann',
+      '3: claim team is none of x',
+    ])
   })
 })
