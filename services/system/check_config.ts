@@ -67,7 +67,7 @@ export function problemsOf(path: string, check: () => unknown): readonly string[
 function checkStore({ config: { vars } }: CheckConfigParts): readonly string[] {
   let kind: string | undefined
   const problems = problemsOf('vars.store', () => (kind = parseStoreAddress(vars.store).kind))
-  if (kind === undefined || kind === 'gateway' || vars.storeTokenEnv === undefined) return problems
+  if (kind === undefined || kind === 'http' || vars.storeTokenEnv === undefined) return problems
   return [
     `vars.storeTokenEnv: it is for a store that is another Aviso, and vars.store is "${vars.store}": give http://host:8080 there, or leave the token out`,
   ]

@@ -219,6 +219,9 @@ describe('checkConfig()', () => {
       problems({ vars: { storeTokenEnv: 'LONG' } }).join(),
       /^vars\.storeTokenEnv: it is for a store/,
     )
+    const relayed = { store: 'http://hub.test:8080', storeTokenEnv: 'LONG' }
+    assert.deepEqual(problems({ vars: relayed }), [])
+    assert.equal(problems({ vars: { ...relayed, store: 'grpc://hub.test:2379' } }).length, 1)
   })
 
   it('judges nothing that follows from a value that was refused already', () => {
