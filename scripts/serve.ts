@@ -24,12 +24,21 @@ import { createLogger, type Logger } from '#shared/logger.ts'
 import { isTracingRegistered, type Tracer } from '#shared/observe/telemetry/tracing.ts'
 import { isMain } from './is_main.ts'
 import { openAuditSink } from './serve/audit_sink.ts'
-import { parseServeArguments, readOptionsConfig, resolveConfig, type ServeOptions } from './serve/options.ts'
+import {
+  asksStore,
+  fineText,
+  isCheck,
+  parseServeArguments,
+  readOptionsConfig,
+  resolveConfig,
+  type ServeOptions,
+} from './serve/options.ts'
 import { portProblem } from './serve/port_problem.ts'
 import { preflight, type Ready } from './serve/preflight.ts'
 import { startSchedules } from './serve/schedules.ts'
 import type { SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
+import { checkStore } from './serve/store_check.ts'
 import { stopRequest } from './stop_requests.ts'
 
 /** Longest time from a stop signal to the exit. It exceeds the 10 s that an ingest may need to learn an outcome. */
@@ -54,9 +63,13 @@ async function main(argv: readonly string[]): Promise<number> {
     environment: platform.environment,
     readText: platform.readText,
     hasUdp: platform.udp !== undefined,
+    askStore: asksStore(options) ? (...named) => askStore(named, options, platform) : undefined,
   })
   const { config, secrets } = ready
-  if (options.check === true) return sayFine(options, platform.version)
+  if (isCheck(options)) {
+    console.log(fineText(options, config, platform.version))
+    return 0
+  }
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
   const readSecret = createSecretReader(secrets.environment, ({ message }) => warnOfSecret(logger, message))
   const { acceptLoss = false } = options
@@ -100,9 +113,12 @@ interface LaunchParts {
   readonly acceptLoss: boolean
 }
 
-function sayFine({ config, services }: ServeOptions, version: string): number {
-  console.log(`${config}: nothing is wrong for ${services.join(', ')} on ${version}`)
-  return 0
+function askStore(
+  [config, secrets]: readonly [Config, SecretFiles],
+  { acceptLoss = false }: ServeOptions,
+  platform: Platform,
+): Promise<readonly string[]> {
+  return checkStore({ config, platform, readSecret: createSecretReader(secrets.environment), acceptLoss })
 }
 
 async function launch(

@@ -13,13 +13,16 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Config, ServiceName } from '#services/system/settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { detectPlatform } from '#shared/runtime/detect.ts'
 import { databaseFile } from '#shared/runtime/process_host.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { isMain } from './is_main.ts'
-import { parseServeArguments, readOptionsConfig } from './serve/options.ts'
+import { asksStore, fineText, isCheck, parseServeArguments, readOptionsConfig } from './serve/options.ts'
 import { preflight, type Ready } from './serve/preflight.ts'
+import type { SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
+import { checkStore } from './serve/store_check.ts'
 import { SECRET_PREFIX, toWorkerdConfig } from './serve/workerd_config.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -40,6 +43,7 @@ async function main(argv: readonly string[]): Promise<number> {
     environment: process.env,
     readText,
     hasUdp: false,
+    askStore: asksStore(options) ? askStore : undefined,
   })
   const { config, schemaFiles } = ready
   if (parseStoreAddress(config.vars.store).kind === 'grpc') {
@@ -49,8 +53,8 @@ async function main(argv: readonly string[]): Promise<number> {
     )
   }
   refuseMissingTools()
-  if (options.check === true) {
-    console.log(`${options.config}: nothing is wrong for ${options.services.join(', ')} on workerd`)
+  if (isCheck(options)) {
+    console.log(fineText(options, config, 'workerd'))
     return 0
   }
   const secrets = readSecrets(ready, options.services)
@@ -79,6 +83,14 @@ async function main(argv: readonly string[]): Promise<number> {
   const configPath = join(folder, 'workerd.capnp')
   await writeFile(configPath, text)
   return run(configPath, url, secrets)
+}
+
+/** Asks from here, in the way of workerd: it has no gRPC. Its embedded store is its own, and is not looked at. */
+async function askStore(config: Config, secrets: SecretFiles): Promise<readonly string[]> {
+  if (parseStoreAddress(config.vars.store).kind === 'embedded') return []
+  const { connectHttp2: _grpc, ...platform } = await detectPlatform()
+  const readSecret = createSecretReader(secrets.environment)
+  return checkStore({ config, platform, readSecret, acceptLoss: false })
 }
 
 /** The folder of the Durable Object's database; `undefined` where the store is elsewhere. */

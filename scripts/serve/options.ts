@@ -30,6 +30,7 @@ export interface ServeOptions {
   readonly data?: string
   readonly acceptLoss?: boolean
   readonly check?: boolean
+  readonly checkOffline?: boolean
 }
 
 /** The services' configuration, in the working folder. */
@@ -57,8 +58,9 @@ export function createServeProgram(runtime: string): Command {
     )
     .option(
       '--check',
-      'say what is wrong with configuration, secrets, schemas, folders and ports, all at once, and start nothing; exits 2 when something is',
+      'say what is wrong with configuration, secrets, schemas, folders, ports and the store, all at once, and start nothing; exits 2 when something is',
     )
+    .option('--check-offline', 'the same without asking the store: for machines that cannot reach it')
     .exitOverride()
 }
 
@@ -130,6 +132,24 @@ export function refuseOpenAddress({ dev, vars }: Config): void {
     'ERR_CONFIG',
     `Refusing to listen on ${dev.host} with "identity": "none": every client could do everything. Configure vars.identity and vars.policy, or listen on 127.0.0.1`,
   )
+}
+
+/** Whether the command line asks for a check alone. */
+export function isCheck({ check, checkOffline }: ServeOptions): boolean {
+  return check === true || checkOffline === true
+}
+
+/** Whether a check asks the store. */
+export function asksStore({ check, checkOffline }: ServeOptions): boolean {
+  return check === true && checkOffline !== true
+}
+
+/** What a check without problems says. @param on Runtime and version, such as `node 24.1.0`. */
+export function fineText(options: ServeOptions, config: Config, on: string): string {
+  const fine = `${options.config}: nothing is wrong for ${options.services.join(', ')} on ${on}`
+  if (options.checkOffline === true) return `${fine}; the store was not asked`
+  const { store } = config.vars
+  return store.startsWith('embedded:') ? fine : `${fine}, and the store ${store} answers`
 }
 
 /** The contents of the configured schemas. Each is the name of a shipped schema or the path of a file. */

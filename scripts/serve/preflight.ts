@@ -29,6 +29,8 @@ export interface PreflightParts {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly readText: (path: string) => Promise<string>
   readonly hasUdp: boolean
+  /** Asks the store, for a check alone: a start waits for it. @returns a line for each problem */
+  readonly askStore?: ((config: Config, secrets: SecretFiles) => Promise<readonly string[]>) | undefined
 }
 
 /** What a start goes on with. */
@@ -65,6 +67,8 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
   if (!refused.some((path) => path.startsWith('vars.identity')))
     problems.push(...problemsOf('dev.host', () => refuseOpenAddress(config)))
   problems.push(...(await checkPorts(options, config)))
+  const isStoreNamed = !problems.some((line) => /^(?:vars\.store|dev\.data)/.test(line))
+  if (isStoreNamed) problems.push(...((await parts.askStore?.(config, secrets)) ?? []))
   refuseProblems(options.config, [...new Set(problems)])
   return { config, secrets, schemaFiles }
 }

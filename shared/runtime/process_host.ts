@@ -43,6 +43,11 @@ export async function databaseFile(
     )
   }
   secure(folder, FOLDER_MODE, warn)
+  return databasePath(folder)
+}
+
+/** Path of the embedded store's database, which may not be there. */
+export function databasePath(folder: string): string {
   return join(folder, DATABASE_FILE)
 }
 

@@ -58,6 +58,19 @@ export function openSqlite(path: string, options: DatabaseOptions = {}): SqlData
 }
 
 /**
+ * Looks at the database of a file, as {@link look}.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` as {@link openSqlite}, also where another process has it open; and what `check` throws.
+ */
+export function lookAtDatabase(path: string, check: (look: DatabaseLook) => void): void {
+  try {
+    look(databaseFiles(path), check)
+  } catch (error) {
+    throw openError(error, path)
+  }
+}
+
+/**
  * Looks at a database and changes nothing: opening it would carry its log over into it, and so remove what a repair by hand needs.
  *
  * @throws {AvisoError} `ERR_CONFIG` as {@link openSqlite}, and what `check` throws.

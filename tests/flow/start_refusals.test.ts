@@ -12,6 +12,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
+import { freePort } from '../../scripts/etcd/member.ts'
 import { serveCommand, temporaryFolder } from '../support/server.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -52,6 +53,17 @@ describe('a start', { timeout: 60_000 }, () => {
   services.admin.vars.events.fligth: no schema has this event type: did you mean "flight"?
 `,
       )
+    })
+
+    it(`on ${runtime} with --check asks the store, and exits 2 when it does not answer`, async () => {
+      const store = `http://127.0.0.1:${await freePort()}`
+      const { code, output } = await start(runtime, ['--check', '--store', store])
+      assert.equal(code, 2, output)
+      assert.match(output, /^error: wrangler-like\.config\.json: vars\.store: no answer from [^\n]*\n$/)
+      assert.ok(output.includes(`${store}: the connection was refused`), output)
+      const offline = await start(runtime, ['--check-offline', '--store', store])
+      assert.equal(offline.code, 0, offline.output)
+      assert.match(offline.output, /nothing is wrong .*; the store was not asked\n$/)
     })
 
     it(`on ${runtime} with --check starts nothing and exits 0 when nothing is wrong`, async () => {

@@ -9,7 +9,7 @@ import configFile from '../../../../wrangler-like.config.json' with { type: 'jso
 import { readConfig, SERVICE_NAMES } from '#services/system/settings.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { portProblem } from '../../../../scripts/serve/port_problem.ts'
-import { preflight } from '../../../../scripts/serve/preflight.ts'
+import { preflight, type PreflightParts } from '../../../../scripts/serve/preflight.ts'
 import { temporaryFolder } from '../../../support/server.ts'
 
 const HERE = { store: 'embedded:memory' }
@@ -19,10 +19,11 @@ interface Given {
   readonly vars?: object
   readonly dev?: object
   readonly services?: object
+  readonly askStore?: PreflightParts['askStore']
 }
 
 /** @returns the text of the refusal, or `ready` */
-async function look({ vars = HERE, dev = FREE, services = {} }: Given): Promise<string> {
+async function look({ vars = HERE, dev = FREE, services = {}, askStore }: Given): Promise<string> {
   const text = JSON.stringify({
     ...configFile,
     vars: { ...configFile.vars, ...vars },
@@ -36,6 +37,7 @@ async function look({ vars = HERE, dev = FREE, services = {} }: Given): Promise<
       environment: {},
       readText: () => Promise.reject(new Error('ENOENT')),
       hasUdp: true,
+      askStore,
     })
     return 'ready'
   } catch (error) {
@@ -97,6 +99,24 @@ describe('preflight()', () => {
     assert.match(message, /\n {2}vars\.identity\.providers\.0\.kind: "jwtt" .*did you mean "jwt"\?/)
     assert.match(message, /\n {2}vars\.schemas\.0: Cannot read the schema file/)
     assert.equal(message.split('\n').length, 3, message)
+  })
+
+  it('asks the store where it is told to, besides all else, but not where the store is named wrongly', async () => {
+    let asked = 0
+    const askStore = (): Promise<readonly string[]> => {
+      asked++
+      return Promise.resolve(['vars.store: no answer'])
+    }
+    const message = await look({ vars: { ...HERE, logLevel: 'warm' }, askStore })
+    assert.match(message, /\n {2}vars\.logLevel: .*\n {2}vars\.store: no answer$/)
+    assert.equal(asked, 1)
+    assert.match(await look({ vars: { store: 'htp://x' }, askStore }), /^file\.json: vars\.store: Cannot use/)
+    const token = { store: 'http://127.0.0.1:1', storeTokenEnv: 'NOT_THERE' }
+    assert.match(
+      await look({ vars: token, askStore }),
+      /^file\.json: vars\.storeTokenEnv: A secret is missing/,
+    )
+    assert.equal(asked, 1)
   })
 
   it('names a schedule, and the port of one service alone', async (context) => {
