@@ -48,6 +48,16 @@ async function main(argv: readonly string[]): Promise<number> {
       showConfig(config, { output, json: flags.json === true })
       return 0
     }
+    if (invocation.command === 'explain-access') {
+      // Like `show`, it is about a file and not about a service.
+      const { explainAccess } = await import('./aviso/explain_access.ts')
+      const code = await explainAccess(invocation.task, {
+        output,
+        json: flags.json === true,
+        readText: (path) => readFile(path, 'utf8'),
+      })
+      return noFail ? 0 : code
+    }
     const context = await createContext(config, output, invocation)
     await run(invocation, context)
     return context.kill.aborted ? EXIT_INTERRUPTED : 0
@@ -62,7 +72,10 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** Runs a command. It is loaded here, because loading all of them takes longer than most take to run. */
-async function run(invocation: Invocation, context: CommandContext): Promise<void> {
+async function run(
+  invocation: Exclude<Invocation, { readonly command: 'explain-access' }>,
+  context: CommandContext,
+): Promise<void> {
   switch (invocation.command) {
     case 'listen':
       return (await import('./aviso/listen.ts')).listen(invocation.words, invocation.flags, context)

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CommandContext } from './context.ts'
+import type { Output } from './output.ts'
 
 /** A result in both forms. */
 export interface Answer {
@@ -13,7 +13,13 @@ export interface Answer {
   readonly json: unknown
 }
 
+/** Where a result goes, and in which form. */
+export interface AnswerTarget {
+  readonly output: Pick<Output, 'result'>
+  readonly json: boolean
+}
+
 /** Prints the form that was asked for. */
-export function printAnswer({ text, json }: Answer, context: Pick<CommandContext, 'output' | 'json'>): void {
+export function printAnswer({ text, json }: Answer, context: AnswerTarget): void {
   context.output.result(context.json ? JSON.stringify(json) : text)
 }

@@ -6,21 +6,31 @@
 
 import type { Command } from 'commander'
 import type { ConfigFlags } from './config.ts'
+import type { ExplainFlags, ExplainTask } from './explain_access.ts'
 import type { ConfigTask } from './service_config.ts'
 
-/** Adds `config` and its commands. Parsing calls `run` once. */
+/** What the commands do. */
+export interface ConfigRuns {
+  readonly manage: (task: ConfigTask, flags: ConfigFlags) => void
+  readonly explain: (task: ExplainTask, flags: ConfigFlags) => void
+}
+
+/** Adds `config` and its commands. Parsing calls one of the functions once. */
 export function addConfigCommands(
   program: Command,
   withCommonOptions: (command: Command) => Command,
-  run: (task: ConfigTask, flags: ConfigFlags) => void,
+  { manage: run, explain }: ConfigRuns,
 ): void {
   const config = program
     .command('config')
-    .description("show the client's settings; manage the configuration files of services in the store")
+    .description(
+      "show the client's settings; say what users may do; manage the configuration files of services in the store",
+    )
   withCommonOptions(config.command('show'))
     .description("print the client's settings, and where each comes from")
     .option('--state <folder>', 'folder of the positions, as for listen')
     .action((flags: ConfigFlags) => run({ kind: 'show' }, flags))
+  addExplainCommand(withCommonOptions(config.command('explain-access')), explain)
   const command = (name: string, description: string): Command =>
     withCommonOptions(config.command(name))
       .description(description)
@@ -54,6 +64,26 @@ export function addConfigCommands(
   command('status', 'print who changed the files last, and when').action(
     (service: string, flags: ConfigFlags) => run({ kind: 'status', service }, flags),
   )
+}
+
+function addExplainCommand(command: Command, explain: ConfigRuns['explain']): void {
+  const several = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
+  command
+    .description(
+      "say what a user may do, and by which part of the services' configuration; with a question: yes (exit code 0) or no (1)",
+    )
+    .argument(
+      '[words...]',
+      'USER, then perhaps a question: listen EVENT [FIELD=VALUE…], publish EVENT [FIELD=VALUE…], administer, relay',
+    )
+    .option('--anonymous', 'no user: a request without an identity')
+    .option('--realm <name>', 'realm of the user (default: the only one that there is)')
+    .option('--role <name>', 'a role of the user; may be repeated (default: those of its token)', several)
+    .option('--claim <name=value>', 'a claim of the user; may be repeated', several)
+    .option('--destinations <names>', 'destinations that ECPDS lists for the user, such as FOO,BAR')
+    .option('--services-config <file>', "the services' configuration (default: wrangler-like.config.json)")
+    .option('--env <name>', "overlay env.<name> of the services' configuration")
+    .action((words: string[], options: ConfigFlags & ExplainFlags) => explain({ words, options }, options))
 }
 
 interface PushFlags {

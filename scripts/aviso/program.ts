@@ -9,6 +9,7 @@ import type { AdminTask } from './admin.ts'
 import { addAdminCommands } from './admin_program.ts'
 import type { ConfigFlags } from './config.ts'
 import { addConfigCommands } from './config_program.ts'
+import type { ExplainTask } from './explain_access.ts'
 import type { ListenFlags } from './listen.ts'
 import type { ReplayFlags } from './replay.ts'
 import { SHELLS, type Shell } from './completion.ts'
@@ -32,6 +33,7 @@ export type Invocation =
   | { readonly command: 'notify' | 'key' | 'value'; readonly params: string; readonly flags: ConfigFlags }
   | { readonly command: 'admin'; readonly task: AdminTask; readonly flags: ConfigFlags }
   | { readonly command: 'config'; readonly task: ConfigTask; readonly flags: ConfigFlags }
+  | { readonly command: 'explain-access'; readonly task: ExplainTask; readonly flags: ConfigFlags }
 
 const PARAMS_HELP = 'key=value pairs, e.g. event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203'
 
@@ -67,7 +69,10 @@ export function createProgram(version: string, run: (invocation: Invocation) => 
     .description('print the lines that make a shell complete commands and flags')
     .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
     .action((shell: Shell, flags: ConfigFlags) => run({ command: 'completion', shell, flags }))
-  addConfigCommands(program, withCommonOptions, (task, flags) => run({ command: 'config', task, flags }))
+  addConfigCommands(program, withCommonOptions, {
+    manage: (task, flags) => run({ command: 'config', task, flags }),
+    explain: (task, flags) => run({ command: 'explain-access', task, flags }),
+  })
   addAdminCommands(program, withCommonOptions, (task, flags) => run({ command: 'admin', task, flags }))
   return program
 }
@@ -117,7 +122,10 @@ function onGapOption(): Option {
 /** What the exit codes of every command mean. */
 export const CLIENT_EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   ['0', 'done, stopped by a signal, or --no-fail was given'],
-  [String(EXIT_FAILURE), 'a failure, such as that of a trigger; value: nothing is stored'],
+  [
+    String(EXIT_FAILURE),
+    'a failure, such as that of a trigger; value: nothing is stored; explain-access: no',
+  ],
   [String(EXIT_USAGE), 'the command line is wrong'],
   [String(EXIT_INTERRUPTED), 'ended by a second signal, without waiting'],
   [String(EXIT_CLIENT_ERROR), 'an error that the client explains: a refusal, a wrong file, as in 1.x'],

@@ -37,6 +37,7 @@ export const SUITES = {
   decision: ['tests/unit/shared/access/policy/decision.test.ts'],
   rules: ['tests/unit/shared/access/policy/rules.test.ts'],
   grants: ['tests/unit/shared/access/policy/grants.test.ts'],
+  explain: ['tests/unit/scripts/aviso/explain_access.test.ts'],
   policies: ['tests/service/policies.test.ts'],
   checkConfig: ['tests/unit/services/system/check_config.test.ts'],
   destinations: ['tests/unit/shared/access/policy/destinations.test.ts'],

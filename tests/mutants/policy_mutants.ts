@@ -78,8 +78,8 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: policy('rules'),
-    from: 'whyNot: (identity) => (identity === undefined ? NAMELESS : undefined),',
-    to: 'whyNot: () => undefined,',
+    from: 'identity === undefined ? NAMELESS : undefined)',
+    to: 'undefined)',
     tests: ['rules', 'policy'],
   },
   {
@@ -335,5 +335,17 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     from: 'return intersect(requested, RELAYED)',
     to: 'return requested',
     tests: ['decision', 'authorise', 'relay'],
+  },
+  {
+    file: policy('explain'),
+    from: "isAllowed: decision.kind === 'whole'",
+    to: "isAllowed: decision.kind !== 'refused'",
+    tests: ['explain', 'policies'],
+  },
+  {
+    file: policy('explain'),
+    from: 'isAllowed: covers(granted, keys)',
+    to: 'isAllowed: intersect(keys, granted).length > 0',
+    tests: ['explain'],
   },
 ]

@@ -54,7 +54,7 @@ interface Source {
 }
 
 const ANYBODY = '*'
-const NAMELESS = 'it is for identities'
+const NAMELESS = 'it is for identities only'
 
 /**
  * Compiles the parts of the policy.
@@ -103,12 +103,16 @@ function sourcesOf(policy: PolicyRules, scope: Scope, report: GrantPlace['report
       listen: compile(policy.public.listen, { path: `${forAll}.listen`, right: 'listen' }, false),
       publish: compile(policy.public.publish, { path: `${forAll}.publish`, right: 'publish' }, false),
     },
-    {
-      ...none,
-      path: open,
-      whyNot: (identity) => (identity === undefined ? NAMELESS : undefined),
-      listen: compile(policy.open, { path: open, right: 'listen' }),
-    },
+    ...(policy.open.length === 0
+      ? []
+      : [
+          {
+            ...none,
+            path: open,
+            whyNot: (identity: Identity | undefined) => (identity === undefined ? NAMELESS : undefined),
+            listen: compile(policy.open, { path: open, right: 'listen' }),
+          },
+        ]),
     ...policy.rules.map((rule, index): Source => {
       const path = `${POLICY_PATH}.rules.${index}`
       return {
@@ -130,10 +134,11 @@ export function whyNot(
 ): string | undefined {
   if (realm !== ANYBODY && realm !== identity.realm) return `realm is not "${realm}"`
   if (roles !== undefined && !roles.some((role) => role === ANYBODY || identity.roles.includes(role)))
-    return `has none of the roles ${roles.join(', ')}`
-  if (users !== undefined && !users.includes(identity.username)) return `is none of ${users.join(', ')}`
+    return `has not the role ${roles.join(' or ')}`
+  if (users !== undefined && !users.includes(identity.username))
+    return `the user is not ${users.join(' or ')}`
   const unmet = Object.entries(claims ?? {}).find(
     ([name, values]) => !textsAt(identity.claims, name).some((value) => values.includes(value)),
   )
-  return unmet === undefined ? undefined : `claim ${unmet[0]} is none of ${unmet[1].join(', ')}`
+  return unmet === undefined ? undefined : `claim ${unmet[0]} is not ${unmet[1].join(' or ')}`
 }

@@ -182,7 +182,10 @@ describe('createPolicy()', () => {
         open: ['mars'],
         rules: [
           { realm: '*', listen: [{ event: 'dissemination', prefixes: ['/ec/diss/A/'] }] },
-          { realm: '*', publish: ['flight', '/ec/diss/B/'] },
+          {
+            realm: '*',
+            publish: ['flight', '/ec/diss/B/', { event: 'dissemination', prefixes: ['/ec/diss/C/'] }],
+          },
         ],
       },
       [],
@@ -200,6 +203,7 @@ describe('createPolicy()', () => {
     assert.ok(may(JOE, 'flight', '/tmp/aviso/flight/a'))
     assert.ok(may(JOE, 'mars', '/ec/mars/test/a'))
     assert.ok(may(JOE, 'dissemination', '/ec/diss/B/a'))
+    assert.ok(may(JOE, 'dissemination', '/ec/diss/C/a'))
     assert.ok(!may(JOE, 'dissemination', '/ec/diss/A/a'))
   })
 

@@ -139,9 +139,9 @@ describe('compileRules()', () => {
     ])(identity()).unmet.map(({ path, reason }) => `${path.slice(-1)}: ${reason}`)
     assert.deepEqual(reasons, [
       '0: realm is not "ops"',
-      '1: has none of the roles writer, root',
-      '2: is none of ann',
-      '3: claim team is none of x',
+      '1: has not the role writer or root',
+      '2: the user is not ann',
+      '3: claim team is not x',
     ])
   })
 })
