@@ -65,6 +65,8 @@ export function judgePolicy(
   const users = providers.flatMap(usersOf)
   return [
     ...(schemas === undefined ? [] : policyProblems({ rules: policy, ...scopeOf(schemas, vars) })),
+    // It is as a rule for everybody.
+    ...ruleProblems({ realm: '*', listen: policy.open }, `${POLICY_PATH}.open`, users),
     ...policy.rules.flatMap((rule, index) => ruleProblems(rule, `${POLICY_PATH}.rules.${index}`, users)),
     ...destinationProblems(policy, users),
   ]
@@ -118,7 +120,7 @@ function ruleProblems(rule: Rule, path: string, all: readonly PossibleUser[]): r
   const claims = claimsOf(rule)
   if (claims !== undefined && users.every(({ hasClaims }) => !hasClaims))
     return [
-      `${path}: no provider says anything like the claim ${claims} of users of realm "${rule.realm}", so it can never apply: leave the claim out, or name users or roles`,
+      `${path}: no provider says more of users of realm "${rule.realm}" than name and roles, so the claim ${claims} is never there: leave it out, or name users or roles`,
     ]
   if (users.some((user) => couldMeet(rule, user))) return []
   return [`${path}: no user of realm "${rule.realm}" meets all of its conditions, so it can never apply`]

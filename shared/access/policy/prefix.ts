@@ -49,7 +49,7 @@ export function parsePrefix(text: string): string {
   if (claim === undefined) return before
   throw new AvisoError(
     'ERR_CONFIG',
-    `The prefix "${text}" cannot be granted: a {claim} is allowed only in rules`,
+    `The prefix "${text}" cannot be granted: a {claim} is allowed only in rules and in open, where there is an identity`,
   )
 }
 

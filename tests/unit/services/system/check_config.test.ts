@@ -146,12 +146,21 @@ describe('checkConfig()', () => {
       'vars.policy.rules.0.roles.0: no user of realm "ops" has the role "admni": did you mean "admin"?',
       'vars.policy.rules.1.users.0: no user of realm "ops" is called "anne": did you mean "ann"?',
       'vars.policy.rules.2: no user of realm "ops" meets all of its conditions, so it can never apply',
-      'vars.policy.rules.3: no provider says anything like the claim team of users of realm "ops", so it can never apply: leave the claim out, or name users or roles',
-      'vars.policy.rules.4: no provider says anything like the claim destinations of users of realm "ops", so it can never apply: leave the claim out, or name users or roles',
+      'vars.policy.rules.3: no provider says more of users of realm "ops" than name and roles, so the claim team is never there: leave it out, or name users or roles',
+      'vars.policy.rules.4: no provider says more of users of realm "ops" than name and roles, so the claim destinations is never there: leave it out, or name users or roles',
       'vars.policy.rules.5.roles.0: no user of realm "ecmwf" has the role "reader": there is none',
       'vars.policy.destinations.prefix: The prefix "/ec/diss" cannot be granted: it must begin and end with a slash: write "/ec/diss/"',
       'vars.policy.destinations.realms.0: no provider has users of realm "ecmfw": did you mean "ecmwf"?',
     ])
+  })
+
+  it('names a claim in open that no provider gives', () => {
+    const policy = { open: ['mars', '/ec/diss/{destinations}/'] }
+    assert.deepEqual(problems({ vars: { identity: tokens('r'), policy } }), [
+      'vars.policy.open: no provider says more of users of realm "*" than name and roles, so the claim destinations is never there: leave it out, or name users or roles',
+    ])
+    const identity = { providers: [{ kind: 'who-am-i' }] }
+    assert.deepEqual(problems({ vars: { identity, policy } }), [])
   })
 
   it('names what is granted and does not exist, with its place, but not where the store has the schema', () => {
