@@ -39,6 +39,7 @@ import { startSchedules } from './serve/schedules.ts'
 import type { SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
 import { checkStore } from './serve/store_check.ts'
+import { openStoreTls, secured, type StoreTlsFiles } from './serve/store_tls.ts'
 import { stopRequest } from './stop_requests.ts'
 
 /** Longest time from a stop signal to the exit. It exceeds the 10 s that an ingest may need to learn an outcome. */
@@ -73,7 +74,13 @@ async function main(argv: readonly string[]): Promise<number> {
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
   const readSecret = createSecretReader(secrets.environment, ({ message }) => warnOfSecret(logger, message))
   const { acceptLoss = false } = options
-  const launched = await launch(ready, options, { platform, logger, readSecret, acceptLoss })
+  const tlsFiles = storeTlsOf(config)
+  const launched = await launch(ready, options, {
+    platform: secured(platform, tlsFiles),
+    logger,
+    readSecret,
+    acceptLoss,
+  })
   // Signals are handled before the address is printed, because a script may stop the process as soon as it reads the address.
   const stopped = stopRequest(process)
   announce(launched, config, platform)
@@ -84,9 +91,13 @@ async function main(argv: readonly string[]): Promise<number> {
         now: systemClock.now,
       })
     : () => undefined
-  const reload = createReload({ system: launched.system, options, platform, secrets, logger })
+  const rereadTls = (): void => rereadStoreTls(tlsFiles, logger)
+  const reload = createReload({ system: launched.system, options, platform, secrets, logger, rereadTls })
   process.on('SIGHUP', () => void reload())
-  const stopRereading = systemClock.every(REREAD_SECRETS_MS, () => void rereadSecrets(secrets, [], logger))
+  const stopRereading = systemClock.every(REREAD_SECRETS_MS, () => {
+    rereadTls()
+    void rereadSecrets(secrets, [], logger)
+  })
   const end = await Promise.race([stopped, failureOf(launched.system)])
   if (typeof end === 'string') console.error(`\n${end}: finishing writes and ending streams`)
   stopSchedules()
@@ -118,7 +129,16 @@ function askStore(
   { acceptLoss = false }: ServeOptions,
   platform: Platform,
 ): Promise<readonly string[]> {
-  return checkStore({ config, platform, readSecret: createSecretReader(secrets.environment), acceptLoss })
+  return checkStore({
+    config,
+    platform: secured(platform, storeTlsOf(config)),
+    readSecret: createSecretReader(secrets.environment),
+    acceptLoss,
+  })
+}
+
+function storeTlsOf({ vars: { storeTls } }: Config): StoreTlsFiles | undefined {
+  return storeTls === undefined ? undefined : openStoreTls(storeTls, systemClock.now)
 }
 
 async function launch(
@@ -159,6 +179,7 @@ async function launch(
     tracer: await findTracer(),
     ...(audit !== undefined && { auditSink: await openAuditSink(audit.file) }),
     ...(platform.udp !== undefined && { udp: platform.udp }),
+    ...(platform.fetchOfStore !== undefined && { fetchOfStore: platform.fetchOfStore }),
     ...(platform.usage !== undefined && { usage: platform.usage }),
     baseUrl: () => config.vars.baseUrl ?? servers[0]?.url ?? `http://${config.dev.host}:${config.dev.port}`,
     version: packageFile.version,
@@ -187,14 +208,17 @@ interface ReloadParts {
   readonly platform: Platform
   readonly secrets: SecretFiles
   readonly logger: Logger
+  readonly rereadTls: () => void
 }
 
 /**
  * @returns a function that reads the policy in the configuration file and the secrets again, so that a right can be revoked without a
  *   restart. When the policy is wrong, the old policy stays.
  */
-function createReload({ system, options, platform, secrets, logger }: ReloadParts): () => Promise<void> {
+function createReload(parts: ReloadParts): () => Promise<void> {
+  const { system, options, platform, secrets, logger } = parts
   return async () => {
+    parts.rereadTls()
     try {
       const config = await resolveConfig(options, platform.readText)
       await rereadSecrets(secrets, secretNames(config), logger)
@@ -210,6 +234,12 @@ function createReload({ system, options, platform, secrets, logger }: ReloadPart
 async function rereadSecrets(secrets: SecretFiles, more: readonly string[], logger: Logger): Promise<void> {
   const changed = await secrets.readAgain(more, ({ message }) => warnOfSecret(logger, message))
   if (changed.length > 0) logger('info', 'Secrets were replaced', { names: changed.join() })
+}
+
+function rereadStoreTls(files: StoreTlsFiles | undefined, logger: Logger): void {
+  const warn = (reason: string): void =>
+    logger('error', 'New certificates for the store cannot be used: the old ones stay', { reason })
+  if (files?.readAgain(warn) === true) logger('info', 'The certificates for the store were replaced')
 }
 
 function warnOfSecret(logger: Logger, reason: string): void {

@@ -18,6 +18,7 @@ import { systemClock } from '#shared/time/clock.ts'
 import { DEFAULT_CONFIG_FILE, resolveConfig } from '../serve/options.ts'
 import { createSecretFiles } from '../serve/secret_files.ts'
 import { secretNames } from '../serve/secret_names.ts'
+import { openStoreTls, secured } from '../serve/store_tls.ts'
 import type { Output } from './output.ts'
 
 /** Flags that name the services' configuration, as `npm start` takes them. */
@@ -56,7 +57,9 @@ export async function nameStore(flags: ServicesFlags, output: Output): Promise<N
   const secrets = createSecretFiles(platform.environment, platform.readText)
   await secrets.read(secretNames({ ...config.vars, identity: undefined, policy: undefined }))
   const credentials = readStoreCredentials(config.vars, createSecretReader(secrets.environment))
-  return { address: config.vars.store, parts: toParts(platform, config.dev.data, output, credentials) }
+  const { store: address, storeTls } = config.vars
+  const tls = storeTls && openStoreTls(storeTls, systemClock.now)
+  return { address, parts: toParts(secured(platform, tls), config.dev.data, output, credentials) }
 }
 
 /** The folder of the embedded store: that of the flag, of the services' configuration, or the usual one. */

@@ -21,6 +21,7 @@ import { portProblem } from './port_problem.ts'
 import { checkSchedules } from './schedules.ts'
 import { createSecretFiles, type SecretFiles } from './secret_files.ts'
 import { secretPlaces } from './secret_names.ts'
+import { checkStoreTls } from './store_tls.ts'
 
 /** What is looked at. */
 export interface PreflightParts {
@@ -64,6 +65,8 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
     refused,
   })
   problems.push(...found, ...checkCrons(config, refused), ...checkFolder(config), ...checkAudit(config))
+  if (!refused.some((path) => path.startsWith('vars.storeTls')))
+    problems.push(...checkStoreTls(config.vars, systemClock.now()))
   if (!refused.some((path) => path.startsWith('vars.identity')))
     problems.push(...problemsOf('dev.host', () => refuseOpenAddress(config)))
   problems.push(...(await checkPorts(options, config)))

@@ -35,6 +35,8 @@ export interface MonitoringParts {
   readonly options: MonitoringOptions
   readonly metrics: Metrics
   readonly fetch: MonitoringFetch
+  /** Asks the members of the store, where they want certificates. Default: `fetch`. */
+  readonly fetchOfStore?: MonitoringFetch
   readonly store: Store
   readonly events: readonly string[]
   readonly clock: Clock

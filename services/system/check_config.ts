@@ -39,6 +39,7 @@ export function checkConfig(parts: CheckConfigParts): readonly string[] {
   const checks: readonly (readonly [area: string, check: (parts: CheckConfigParts) => readonly string[]])[] =
     [
       ['vars.store', checkStore],
+      ['vars.store', checkStoreTls],
       ['vars.identity', checkProviders],
       ['vars.identity', isJudged('vars.policy') ? checkPolicy : () => []],
       ['services', checkPlaces],
@@ -62,6 +63,14 @@ export function problemsOf(path: string, check: () => unknown): readonly string[
     if (!isAvisoError(error, 'ERR_CONFIG')) throw error
     return [error.message.startsWith(`${path}:`) ? error.message : `${path}: ${error.message}`]
   }
+}
+
+/** Certificates are for a store behind TLS. */
+function checkStoreTls({ config: { vars } }: CheckConfigParts): readonly string[] {
+  if (vars.storeTls === undefined || /^(?:http|grpc|gateway)s:/.test(vars.store)) return []
+  return [
+    `vars.storeTls: it is for a store behind TLS, and vars.store is "${vars.store}": write https://, grpcs:// or gateways:// there, or remove it`,
+  ]
 }
 
 function checkStore({ config: { vars } }: CheckConfigParts): readonly string[] {

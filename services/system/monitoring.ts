@@ -24,6 +24,8 @@ import type { ReadSecret } from '#shared/secret.ts'
 export interface SystemMonitoringParts extends InstrumentPowers {
   readonly config: Config
   readonly metrics: MetricsRegistry
+  /** `fetch` for the members of a store that wants certificates. */
+  readonly fetchOfStore?: (url: string, init: RequestInit) => Promise<Response>
   readonly store: Store
   readonly schemas: Schemas
   readonly clock: Clock
@@ -52,6 +54,7 @@ export function startSystemMonitoring(parts: SystemMonitoringParts): Monitoring 
     options: toOptions(vars, config.vars, parts.readSecret),
     metrics,
     fetch: parts.fetch ?? ((url, init) => globalThis.fetch(url, init)),
+    ...(parts.fetchOfStore !== undefined && { fetchOfStore: parts.fetchOfStore }),
     store,
     events: schemas.events,
     clock,

@@ -47,6 +47,30 @@ const storeUser = section({
   passwordEnv: v.pipe(secretName, v.description('Secret with the password')),
 })
 
+const storeTls = v.pipe(
+  section({
+    authority: v.optional(
+      v.pipe(
+        v.string(),
+        v.minLength(1),
+        v.description(
+          'Path of a PEM file with the authorities that are trusted. Default: what the machine trusts',
+        ),
+      ),
+    ),
+    certificate: v.optional(
+      v.pipe(v.string(), v.minLength(1), v.description('Path of a PEM file with the certificate to show')),
+    ),
+    key: v.optional(
+      v.pipe(v.string(), v.minLength(1), v.description('Path of a PEM file with its private key')),
+    ),
+  }),
+  v.check(
+    ({ certificate, key }) => (certificate === undefined) === (key === undefined),
+    'Give certificate and key together',
+  ),
+)
+
 /** Settings that services share. */
 const shared = v.pipe(
   section({
@@ -61,6 +85,14 @@ const shared = v.pipe(
     ),
     storeUser: v.optional(
       v.pipe(storeUser, v.description('User of a store that is etcd. Default: none, etcd without users')),
+    ),
+    storeTls: v.optional(
+      v.pipe(
+        storeTls,
+        v.description(
+          'Certificates for a store at https://, grpcs:// or gateways://. They are read again when they change. Default: what the machine trusts',
+        ),
+      ),
     ),
     storeTokenEnv: v.optional(
       v.pipe(

@@ -19,13 +19,18 @@ export interface StoreTrouble {
 /** What a code or text of an error, or of one behind it, says. The first that fits decides. */
 const CAUSES: readonly (readonly [signs: RegExp, reason: string, mayPass: boolean])[] = [
   [
+    /ALERT_BAD_CERTIFICATE|ALERT_CERTIFICATE|alert: \w*Certificate/,
+    'it wants a certificate, or does not accept the one that it is shown: name certificate and key in vars.storeTls',
+    false,
+  ],
+  [
     /ENOTFOUND|EAI_AGAIN|dns error|Name resolution failed|failed to lookup address/,
     'the host name is unknown: check the spelling of vars.store, and the name service of this machine',
     false,
   ],
   [
     /WRONG_VERSION_NUMBER|TLS handshake failed|InvalidContentType|EPROTO/,
-    'it does not speak TLS at this port: check the port, or write http:// (grpc://) in vars.store',
+    'it does not speak TLS at this port, or it wants a certificate: check the port, write http:// (grpc://) in vars.store, or name a certificate in vars.storeTls',
     false,
   ],
   [
@@ -55,7 +60,7 @@ const CAUSES: readonly (readonly [signs: RegExp, reason: string, mayPass: boolea
   ],
   [
     /UND_ERR_SOCKET|ECONNRESET|connection closed before|socket hang up|other side closed/,
-    'it closes the connection without an answer: check the port, and whether it expects TLS (write https:// or grpcs://)',
+    'it closes the connection without an answer: check the port, whether it expects TLS (write https:// or grpcs://), and whether it wants a certificate (vars.storeTls)',
     true,
   ],
 ]

@@ -29,6 +29,8 @@ import { startServices, type RunningServices, type ServicesParts } from './servi
 export interface SystemParts
   extends InstrumentPowers, AccessPowers, Omit<ServicesParts, 'access' | 'instruments'> {
   readonly store: Store
+  /** `fetch` for the members of a store that wants certificates. Default: the runtime's own. */
+  readonly fetchOfStore?: (url: string, init: RequestInit) => Promise<Response>
 }
 
 /** Running services. */

@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { toReadableStream } from '#shared/bytes/byte_source.ts'
 import { isStreamed, type Answer, type Handler } from '#shared/handler.ts'
-import { bunFetch } from './plain_fetch.ts'
+import { createBunFetch, createBunTlsFetch } from './plain_fetch.ts'
 import { newHostSha256 } from './host_sha256.ts'
 import { createConnectHttp2 } from './http2.ts'
 import { openHostDatabase, processIdentity } from './process_host.ts'
@@ -42,6 +42,7 @@ interface BunServer {
 /** The powers of Bun. */
 export function createBunPlatform(): Platform {
   const bun = (globalThis as unknown as { Bun: BunGlobal }).Bun
+  const storeFetch = createBunFetch()
   return {
     name: 'bun',
     version: `bun ${bun.version}`,
@@ -51,8 +52,16 @@ export function createBunPlatform(): Platform {
     restoreDatabase,
     newSha256: newHostSha256,
     readText: (path) => readFile(path, 'utf8'),
-    storeFetch: { unary: bunFetch, watch: bunFetch },
+    storeFetch: { unary: storeFetch, watch: storeFetch },
     connectHttp2: createConnectHttp2(process.env),
+    storeOverTls: (findTls) => {
+      const secured = createBunFetch(findTls)
+      return {
+        storeFetch: { unary: secured, watch: secured },
+        connectHttp2: createConnectHttp2(process.env, findTls),
+        fetchOfStore: createBunTlsFetch(findTls),
+      }
+    },
     udp: nodeUdp,
     usage: processUsage,
     random: () => crypto.randomUUID(),

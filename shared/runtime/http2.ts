@@ -17,6 +17,7 @@ import type {
   Http2Stream,
 } from './http2_like.ts'
 import { notSentError } from './plain_fetch.ts'
+import { toTlsOptions, type FindStoreTls } from './store_tls.ts'
 
 /** Node ends connections that hold more than 10 MB. Our windows and the size of requests are the bounds here. */
 const MAX_SESSION_MEMORY_MB = Number.MAX_SAFE_INTEGER
@@ -29,8 +30,15 @@ const { NGHTTP2_CANCEL: CANCEL, NGHTTP2_REFUSED_STREAM: REFUSED_STREAM } = const
 /** Names the file of the authorities that are trusted instead of the runtime's, as for other clients of gRPC. */
 const ROOTS_VARIABLE = 'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH'
 
-/** Makes the power to connect. */
-export function createConnectHttp2(environment: Readonly<Record<string, string | undefined>>): ConnectHttp2 {
+/**
+ * Makes the power to connect.
+ *
+ * @param findTls What the connections are secured with; absent: what the machine trusts.
+ */
+export function createConnectHttp2(
+  environment: Readonly<Record<string, string | undefined>>,
+  findTls?: FindStoreTls,
+): ConnectHttp2 {
   const rootsFile = environment[ROOTS_VARIABLE]
   return (url, options) =>
     new Promise((resolve, reject) => {
@@ -38,6 +46,7 @@ export function createConnectHttp2(environment: Readonly<Record<string, string |
         maxSessionMemory: MAX_SESSION_MEMORY_MB,
         settings: { enablePush: false, initialWindowSize: options.windowBytes },
         ...(rootsFile !== undefined && url.startsWith('https:') && { ca: readFileSync(rootsFile) }),
+        ...(findTls !== undefined && toTlsOptions(findTls())),
       })
       const giveUp = (): void => session.destroy()
       const connection = toConnection(session, options)
@@ -79,7 +88,10 @@ function toConnection(session: ClientHttp2Session, { windowBytes }: Http2Options
   session.on('error', onEnd)
   session.on('close', onEnd)
   // The same as that of a stream: with a larger one, Bun 1.4 forgets to give a stream room again.
-  session.once('connect', () => session.setLocalWindowSize(windowBytes))
+  session.once('connect', () => {
+    // Deno tells of a connection that the other side has refused already.
+    if (!session.destroyed) session.setLocalWindowSize(windowBytes)
+  })
   return {
     get isOpen() {
       return isOpen && !session.closed && !session.destroyed

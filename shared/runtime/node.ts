@@ -30,6 +30,14 @@ export function createNodePlatform(): Platform {
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary, watch },
     connectHttp2: createConnectHttp2(process.env),
+    storeOverTls: (findTls) => {
+      const storeFetch = createNodeFetch(findTls)
+      return {
+        storeFetch,
+        connectHttp2: createConnectHttp2(process.env, findTls),
+        fetchOfStore: storeFetch.fetch,
+      }
+    },
     udp: nodeUdp,
     usage: processUsage,
     random: randomUUID,

@@ -10,6 +10,7 @@
 import type { Agent } from 'undici'
 import type { FetchLike, FetchLikeRequest, FetchLikeResponse } from './fetch_like.ts'
 import { isNotSent, notSentError } from './plain_fetch.ts'
+import { toTlsOptions, type FindStoreTls, type StoreTls } from './store_tls.ts'
 
 /** Connections kept to one member of the store; more calls than that wait for each other. */
 const MAX_CONNECTIONS = 64
@@ -22,6 +23,8 @@ const KEEP_ALIVE_MS = 60_000
 export interface NodeFetch {
   readonly unary: FetchLike
   readonly watch: FetchLike
+  /** The standard's `fetch`, secured in the same way. */
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   /** Closes all connections. */
   close(): Promise<void>
 }
@@ -30,40 +33,65 @@ export interface NodeFetch {
 interface Client {
   readonly agent: Agent
   readonly request: typeof import('undici').request
+  readonly fetch: typeof import('undici').fetch
 }
 
-/** Makes the clients. undici is loaded with the first call: it takes 0.1 s, and the embedded store has no use for it. */
-export function createNodeFetch(): NodeFetch {
-  const unary = createClient({ connections: MAX_CONNECTIONS })
-  const watch = createClient({})
+/**
+ * Makes the clients. undici is loaded with the first call: it takes 0.1 s, and the embedded store has no use for it.
+ *
+ * @param findTls What the connections are secured with; absent: what the machine trusts.
+ */
+export function createNodeFetch(findTls: FindStoreTls = () => MACHINE): NodeFetch {
+  const unary = createClient({ connections: MAX_CONNECTIONS }, findTls)
+  const watch = createClient({}, findTls)
   return {
     unary: async (url, request) => send(await unary.open(), url, request),
     watch: async (url, request) => send(await watch.open(), url, request),
+    fetch: async (url, init) => {
+      const { agent, fetch } = await unary.open()
+      // undici's own types for the standard's classes, which are the same at run time.
+      const answer: unknown = await fetch(url, { ...(init as object), dispatcher: agent })
+      return answer as Response
+    },
     close: async () => {
       await Promise.all([unary.close(), watch.close()])
     },
   }
 }
 
-function createClient(options: Agent.Options): {
+/** What the machine trusts. */
+const MACHINE: StoreTls = {}
+
+function createClient(
+  options: Agent.Options,
+  findTls: FindStoreTls,
+): {
   readonly open: () => Promise<Client>
   readonly close: () => Promise<void>
 } {
   let client: Promise<Client> | undefined
-  const load = async (): Promise<Client> => {
-    const { Agent, request } = await import('undici')
+  let loadedWith: StoreTls | undefined
+  const load = async (tls: StoreTls): Promise<Client> => {
+    const { Agent, fetch, request } = await import('undici')
     const agent = new Agent({
       ...options,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
+      connect: { timeout: CONNECT_TIMEOUT_MS, ...toTlsOptions(tls) },
       keepAliveTimeout: KEEP_ALIVE_MS,
       // The caller sets the time limits. A watch may be silent for hours.
       headersTimeout: 0,
       bodyTimeout: 0,
     })
-    return { agent, request }
+    return { agent, fetch, request }
   }
   return {
-    open: () => (client ??= load()),
+    open: () => {
+      const tls = findTls()
+      if (client !== undefined && tls === loadedWith) return client
+      // Its calls and watches go on to their end.
+      void client?.then(({ agent }) => agent.close()).catch(() => undefined)
+      loadedWith = tls
+      return (client = load(tls))
+    },
     close: async () => {
       await (await client)?.agent.destroy()
     },

@@ -7,9 +7,13 @@
 import { AvisoError } from '#shared/errors.ts'
 import { isUntrusted, untrusted } from './certificate.ts'
 import type { FetchLike, FetchLikeResponse } from './fetch_like.ts'
+import { toTlsOptions, type FindStoreTls } from './store_tls.ts'
 
 /** What a runtime's `fetch` takes besides the standard's options. */
 type FetchOptions = RequestInit & { readonly timeout?: false }
+
+/** The standard's `fetch` for texts of addresses. */
+export type StandardFetch = (url: string, init: RequestInit) => Promise<Response>
 
 /** Any runtime's `fetch`. */
 type PlainFetch = (url: string, options: FetchOptions) => Promise<Response>
@@ -32,10 +36,20 @@ const NOT_SENT = [
 /** {@link FetchLike} over a `fetch` that has no time limit of its own. */
 export const plainFetch: FetchLike = createPlainFetch((url, options) => fetch(url, options))
 
-/** {@link FetchLike} for Bun, whose `fetch` ends every answer that is silent for five minutes unless told otherwise. */
-export const bunFetch: FetchLike = createPlainFetch((url, options) =>
-  fetch(url, { ...options, timeout: false } as RequestInit),
-)
+/**
+ * {@link FetchLike} for Bun, whose `fetch` ends every answer that is silent for five minutes unless told otherwise.
+ *
+ * @param findTls What the connections are secured with; absent: what the machine trusts.
+ */
+export function createBunFetch(findTls?: FindStoreTls): FetchLike {
+  const send = findTls === undefined ? fetch : createBunTlsFetch(findTls)
+  return createPlainFetch((url, options) => send(url, { ...options, timeout: false } as RequestInit))
+}
+
+/** Bun's `fetch` over connections that are secured. */
+export function createBunTlsFetch(findTls: FindStoreTls): StandardFetch {
+  return (url, init) => fetch(url, { ...init, tls: toTlsOptions(findTls()) } as RequestInit)
+}
 
 /** Wraps a `fetch`. */
 export function createPlainFetch(send: PlainFetch): FetchLike {

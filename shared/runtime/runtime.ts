@@ -8,6 +8,7 @@ import type { NewSha256 } from '#shared/bytes/sha256.ts'
 import type { Handler } from '#shared/handler.ts'
 import type { FetchLike } from './fetch_like.ts'
 import type { ConnectHttp2 } from './http2_like.ts'
+import type { FindStoreTls } from './store_tls.ts'
 
 /** A listening server. */
 export interface RunningServer {
@@ -156,6 +157,12 @@ export interface Platform {
   readonly storeFetch: { readonly unary: FetchLike; readonly watch: FetchLike }
   /** For gRPC. Absent on workerd. */
   readonly connectHttp2?: ConnectHttp2
+  /** The ways to the store, secured with files of the operator. Absent on workerd. */
+  readonly storeOverTls?: (
+    findTls: FindStoreTls,
+  ) => Pick<Platform, 'storeFetch' | 'connectHttp2' | 'fetchOfStore'>
+  /** `fetch` for what the members of the store serve besides, such as their metrics. Absent: the runtime's own. */
+  readonly fetchOfStore?: (url: string, init: RequestInit) => Promise<Response>
   /** Absent on workerd, which has no outgoing UDP. */
   readonly udp?: UdpPower
   /** Absent where the runtime does not tell. */

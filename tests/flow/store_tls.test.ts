@@ -1,26 +1,22 @@
 /** An etcd behind TLS: with its authority named it is used, without it everybody is told why not. On every runtime that reaches etcd that way. */
 
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { promisify } from 'node:util'
+import config from '../../wrangler-like.config.json' with { type: 'json' }
 import { freePort } from '../../scripts/etcd/member.ts'
+import { createAuthority, opensslMissing, type TestAuthority } from '../support/certificates.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
-import { startServer, type RuntimeName, type TestServer } from '../support/server.ts'
+import { runCommand, type CommandResult } from '../../scripts/run_command.ts'
+import { serveCommand, startServer, type RuntimeName, type TestServer } from '../support/server.ts'
 import { eventually } from '../support/waiting.ts'
 
-const run = promisify(execFile)
-const opensslMissing = await run('openssl', ['version']).then(
-  () => false,
-  () => 'There is no openssl here to make certificates with: install it',
-)
 const RUNTIMES: readonly RuntimeName[] = ['node', 'deno', 'bun']
 /** They mostly wait. */
 const CONCURRENCY = 3
-const skip = (await etcdMissing()) || opensslMissing
+const skip = (await etcdMissing()) || (await opensslMissing())
 
 describe('a store behind TLS', { skip, concurrency: CONCURRENCY }, () => {
   let folder = ''
@@ -28,15 +24,15 @@ describe('a store behind TLS', { skip, concurrency: CONCURRENCY }, () => {
   let port = 0
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'aviso-tls-'))
-    await makeCertificates(folder)
+    const { certificate, key } = await (await createAuthority(folder)).issue('etcd')
     const [plain, secure] = [await freePort(), await freePort()]
     port = secure
     etcd = await startTestEtcd({
       port: plain,
       flags: [
         `--listen-client-urls=http://127.0.0.1:${plain},https://127.0.0.1:${secure}`,
-        `--cert-file=${join(folder, 'etcd.pem')}`,
-        `--key-file=${join(folder, 'etcd.key')}`,
+        `--cert-file=${certificate}`,
+        `--key-file=${key}`,
       ],
     })
   })
@@ -47,8 +43,7 @@ describe('a store behind TLS', { skip, concurrency: CONCURRENCY }, () => {
 
   /** Starts a server over it. @param authority File of the authority that is trusted besides those of the machine. */
   async function serve(runtime: RuntimeName, scheme: string, authority?: string): Promise<TestServer> {
-    // gRPC wants a name on Deno and Bun.
-    const store = `${scheme}://localhost:${port}`
+    const store = `${scheme}://127.0.0.1:${port}`
     const environment = {
       NODE_EXTRA_CA_CERTS: authority,
       DENO_CERT: undefined,
@@ -90,6 +85,116 @@ describe('a store behind TLS', { skip, concurrency: CONCURRENCY }, () => {
   }
 })
 
+describe('an etcd that wants certificates', { skip, concurrency: CONCURRENCY }, () => {
+  let folder = ''
+  let etcd: EtcdCluster
+  let port = 0
+  let authority: TestAuthority
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'aviso-tls-'))
+    authority = await createAuthority(folder)
+    const { certificate, key } = await authority.issue('etcd')
+    const [plain, secure] = [await freePort(), await freePort()]
+    port = secure
+    etcd = await startTestEtcd({
+      port: plain,
+      flags: [
+        `--listen-client-urls=http://127.0.0.1:${plain},https://127.0.0.1:${secure}`,
+        `--cert-file=${certificate}`,
+        `--key-file=${key}`,
+        `--trusted-ca-file=${authority.file}`,
+        '--client-cert-auth',
+      ],
+    })
+  })
+  after(async () => {
+    await etcd.close()
+    await rm(folder, { recursive: true })
+  })
+
+  /** Starts a server over it, by an address in numbers. */
+  async function serve(runtime: RuntimeName, scheme: string, storeTls: object): Promise<TestServer> {
+    const name = `${runtime}-${scheme}-${Object.keys(storeTls).length}`
+    return startServer({ runtime, arguments: ['--config', await write(name, { scheme, storeTls })] })
+  }
+
+  async function write(
+    name: string,
+    { scheme, storeTls }: { readonly scheme: string; readonly storeTls: object },
+  ): Promise<string> {
+    const file = join(folder, `${name}.json`)
+    const vars = { ...config.vars, store: `${scheme}://127.0.0.1:${port}`, storeTls }
+    await writeFile(file, JSON.stringify({ ...config, $schema: undefined, vars }))
+    return file
+  }
+
+  for (const runtime of RUNTIMES) {
+    for (const scheme of ['https', 'grpcs', 'gateways']) {
+      it(`is used over ${scheme} on ${runtime} with certificate and authority, and watched`, async () => {
+        const files = await authority.issue(`${runtime}-${scheme}`)
+        const server = await serve(runtime, scheme, { authority: authority.file, ...files })
+        try {
+          await eventually('ready', async () => (await fetch(`${server.url}/ready`)).status === 200)
+          assert.equal((await publish(server)).status, 200)
+          await eventually('the monitoring sees its members', async () => {
+            const status = (await (await fetch(`${server.url}/api/v1/monitoring/status`)).json()) as {
+              readonly checks: readonly { readonly name: string; readonly status: string }[]
+            }
+            return status.checks.some(
+              ({ name, status: found }) => name === 'etcd_cluster_status' && found === 'ok',
+            )
+          })
+        } finally {
+          await server.stop()
+        }
+      })
+    }
+
+    it(`is refused on ${runtime} without a certificate, and the reason is told`, async () => {
+      const server = await serve(runtime, 'https', { authority: authority.file })
+      try {
+        await eventually('a line in the log', async () => server.output().includes('vars.storeTls'))
+        assert.equal((await publish(server)).status, 503)
+      } finally {
+        await server.stop()
+      }
+    })
+  }
+
+  it('answers a check before a start', async () => {
+    const files = await authority.issue('checking')
+    const check = (storeTls: object): Promise<CommandResult> => {
+      const [command, ...argv] = serveCommand('node')
+      return write('check', { scheme: 'https', storeTls }).then((file) =>
+        runCommand(command, [...argv, '--check', '--port', '0', '--config', file]),
+      )
+    }
+    const fine = await check({ authority: authority.file, ...files })
+    assert.equal(fine.code, 0, fine.output)
+    const refused = await check({ authority: authority.file })
+    assert.equal(refused.code, 2)
+    assert.match(refused.output, /vars\.store: .*vars\.storeTls/)
+  })
+
+  it('is used with the new certificate once its files have changed', async () => {
+    const files = await authority.issue('changing')
+    const server = await serve('node', 'gateways', { authority: authority.file, ...files })
+    try {
+      await eventually('ready', async () => (await fetch(`${server.url}/ready`)).status === 200)
+      const next = await authority.issue('next')
+      await copyFile(next.key, files.key)
+      await copyFile(next.certificate, files.certificate)
+      server.child.kill('SIGHUP')
+      await eventually('a line in the log', () =>
+        server.output().includes('The certificates for the store were replaced'),
+      )
+      assert.equal((await publish(server)).status, 200)
+    } finally {
+      await server.stop()
+    }
+  })
+})
+
 function publish({ url }: TestServer): Promise<Response> {
   const identifier = { country: 'italy', airport: 'FCO', date: '20260810', number: 'AZ1' }
   return fetch(`${url}/api/v1/notification`, {
@@ -97,21 +202,4 @@ function publish({ url }: TestServer): Promise<Response> {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ event_type: 'flight', identifier, payload: 'landed' }),
   })
-}
-
-/** An authority, and a certificate by it for this machine. */
-async function makeCertificates(folder: string): Promise<void> {
-  const openssl = (line: string): Promise<unknown> => run('openssl', line.split(' '), { cwd: folder })
-  const newKey = '-newkey rsa:2048 -nodes'
-  await openssl(
-    `req -x509 ${newKey} -keyout authority.key -out authority.pem -days 1 -subj /CN=aviso-test-authority`,
-  )
-  await openssl(`req ${newKey} -keyout etcd.key -out etcd.csr -subj /CN=localhost`)
-  await writeFile(
-    join(folder, 'names'),
-    'subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n',
-  )
-  await openssl(
-    'x509 -req -in etcd.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 1 -extfile names -out etcd.pem',
-  )
 }

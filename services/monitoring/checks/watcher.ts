@@ -35,6 +35,8 @@ export interface WatcherOptions {
 export interface WatcherParts {
   readonly options: WatcherOptions
   readonly fetch: MonitoringFetch
+  /** Asks the members of the store, where they want certificates. Default: `fetch`. */
+  readonly fetchOfStore?: MonitoringFetch
   readonly clock: Clock
   readonly metrics: Metrics
   /** The store whose history is read. `shared/observe/metrics/observe_store.ts` measures its health. */
@@ -112,11 +114,11 @@ export function startWatcher(parts: WatcherParts): Watcher {
 }
 
 async function lookAtEtcd(
-  { options, fetch, clock }: WatcherParts,
+  { options, fetch, fetchOfStore = fetch, clock }: WatcherParts,
   signal: AbortSignal,
 ): Promise<EtcdHealth | undefined> {
   if (options.etcd === undefined) return undefined
-  return readEtcdHealth({ urls: options.etcd.urls, fetch, clock, signal })
+  return readEtcdHealth({ urls: options.etcd.urls, fetch: fetchOfStore, clock, signal })
 }
 
 async function lookAtPods({
