@@ -44,7 +44,7 @@ export async function createAuthority(folder: string): Promise<TestAuthority> {
       await openssl(`req ${NEW_KEY} -keyout ${name}.key -out ${name}.csr -subj /CN=${name}`)
       const days = flags.length === 0 ? ['-days', '2'] : flags
       await openssl(
-        `x509 -req -in ${name}.csr -CA authority.pem -CAkey authority.key -CAcreateserial -extfile names -out ${name}.pem`,
+        `x509 -req -in ${name}.csr -CA authority.pem -CAkey authority.key -CAcreateserial -CAserial ${name}.srl -extfile names -out ${name}.pem`,
         ...days,
       )
       return { certificate: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) }
