@@ -23,6 +23,7 @@ const GROUND = [
   'shared/time',
   'shared/bytes',
   'shared/json',
+  'shared/geometry',
 ]
 /** The port of the store, for rooms that work with any store. */
 const STORE_PORT = 'shared/store/store.ts'
@@ -54,6 +55,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['shared/handler.ts', ['shared/bytes/byte_source.ts']],
   ['shared/json', ['shared/errors.ts', 'shared/bytes']],
   ['shared/secret.ts', ['shared/errors.ts', 'shared/bytes']],
+  ['shared/geometry', ['shared/errors.ts', 'shared/search.ts', 'shared/json']],
   ['shared/config', GROUND],
   ['shared/runtime', ['shared/errors.ts', 'shared/handler.ts', 'shared/bytes', 'shared/time']],
   ['shared/http', GROUND],
@@ -164,6 +166,8 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
     'tests/',
   ],
   re2js: ['shared/notification/linear_regex.ts', 'tests/'],
+  'robust-predicates': ['shared/geometry/'],
+  rbush: ['shared/geometry/geometry_index.ts'],
   '@valibot/to-json-schema': ['scripts/generate/'],
   ajv: ['tests/'],
   undici: ['shared/runtime/', 'scripts/', 'tests/'],

@@ -13,7 +13,7 @@
  * @returns the index of the first item from `from` on that meets the condition; `items.length` when none does. The item before that index
  *   is the last one that does not meet it.
  */
-export function firstIndex<Item>(items: readonly Item[], holds: (item: Item) => boolean, from = 0): number {
+export function firstIndex<Item>(items: ArrayLike<Item>, holds: (item: Item) => boolean, from = 0): number {
   let low = from
   let high = items.length
   while (low < high) {
