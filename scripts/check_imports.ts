@@ -172,6 +172,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   ajv: ['tests/'],
   undici: ['shared/runtime/', 'scripts/', 'tests/'],
   croner: ['shared/runtime/', 'scripts/'],
+  aws4fetch: ['scripts/aviso/'],
   commander: ['scripts/', 'tests/'],
   yaml: ['scripts/aviso/', 'tests/'],
   'eventsource-parser': ['shared/client/', 'scripts/', 'tests/'],

@@ -13,7 +13,7 @@ import { startServer, temporaryFolder, type TestServer } from '../support/server
 import { findClient, startClient, type Client } from './real_client.ts'
 import { eventually } from '../support/waiting.ts'
 
-const client = findClient('pyaviso1')
+const client = await findClient('pyaviso1')
 
 const LISTENER = `listeners:
   - event: flight

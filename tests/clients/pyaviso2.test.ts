@@ -16,7 +16,7 @@ import { findClient, startClient, type Client } from './real_client.ts'
 import { eventually } from '../support/waiting.ts'
 import { flight } from '../support/notifications.ts'
 
-const client = findClient('pyaviso2')
+const client = await findClient('pyaviso2')
 const LISTEN = fileURLToPath(new URL('listen.py', import.meta.url))
 
 /** A system on a socket, and the client at its door. */

@@ -1,42 +1,43 @@
 /**
  * Programs of others that talk to our services, run as they are: what they print is what their users see.
  *
- * They are not npm packages, so these tests run where the environment variable `AVISO_CLIENTS` names a folder that holds them:
- *
- * ```sh
- * python3 -m venv FOLDER/pyaviso1 && FOLDER/pyaviso1/bin/pip install pyaviso==1.0.2
- * python3 -m venv FOLDER/pyaviso2 && FOLDER/pyaviso2/bin/pip install pyaviso==2.4.2   # Python 3.10 or newer
- * AVISO_CLIENTS=FOLDER node --test tests/clients/*.test.ts
- * ```
+ * They come with pip, into `.cache/python` (see `tests/support/python_packages.ts`): the first run on a machine downloads them.
  *
  * @module
  */
 
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { missing } from '../support/missing.ts'
+import { findPythonPackage, type PythonPackage } from '../support/python_packages.ts'
+
+/** What is installed for a client: exactly these versions. */
+const CLIENTS = {
+  pyaviso1: { name: 'pyaviso-1.0.2', requirements: ['pyaviso==1.0.2'] },
+  // Needs Python 3.10.
+  pyaviso2: { name: 'pyaviso-2.4.2', requirements: ['pyaviso==2.4.2'] },
+} as const satisfies Record<string, PythonPackage>
+
+/** The beginning of a command line. */
+export type Program = readonly [string, ...string[]]
 
 /** A client that is installed, or why it is not. */
 export interface Installed {
   /** Reason for `describe`'s `skip`; false where the client is there. */
   readonly skip: string | false
-  /** Path of one of its commands. */
-  command(name: string): string
+  /** One of its commands, or its `python`. */
+  command(name: string): Program
 }
 
-/** Looks for the virtual environment `name` in the folder of clients. */
-export function findClient(name: 'pyaviso1' | 'pyaviso2'): Installed {
-  const folder = process.env['AVISO_CLIENTS']
-  const bin = join(folder ?? '', name, 'bin')
-  const missing =
-    folder === undefined
-      ? `AVISO_CLIENTS names no folder with ${name} (see tests/clients/real_client.ts)`
-      : `AVISO_CLIENTS has no ${name} (see tests/clients/real_client.ts)`
-  return {
-    skip: folder !== undefined && existsSync(join(bin, 'aviso')) ? false : missing,
-    command: (command) => join(bin, command),
-  }
+/** Installs a client where it is not. @throws {Error} Where it cannot be had and `CI` is set. */
+export async function findClient(client: keyof typeof CLIENTS): Promise<Installed> {
+  let bin = ''
+  const skip = await missing(async () => {
+    bin = await findPythonPackage(CLIENTS[client])
+  })
+  const python = join(bin, 'python')
+  return { skip, command: (name) => (name === 'python' ? [python] : [python, join(bin, name)]) }
 }
 
 /** A running client. */
@@ -61,11 +62,11 @@ const DEADLINE_MS = 20_000
 
 /** Starts a client with nothing of this process's own environment that could change what it does. */
 export function startClient(
-  command: string,
+  [program, ...first]: Program,
   argv: readonly string[],
   { home, environment = {} }: ClientOptions,
 ): Client {
-  const child = spawn(command, argv, {
+  const child = spawn(program, [...first, ...argv], {
     cwd: home,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], HOME: home, PYTHONUNBUFFERED: '1', NO_COLOR: '1', ...environment },

@@ -10,7 +10,7 @@ import { allowedText, check, type Fault } from '../faults.ts'
 import { commandFolder, commandOptions, createCommand } from './command.ts'
 import { createEcho, echoOptions } from './echo.ts'
 import { createLog, logOptions, logPath } from './log.ts'
-import { createPost, postOptions } from './post.ts'
+import { createPost } from './post.ts'
 import type { Trigger, TriggerHost } from './trigger.ts'
 
 /** The entry of a trigger is wrong: everything that is, at once. */
@@ -52,7 +52,7 @@ export function createTrigger(entry: unknown, host: TriggerHost): Trigger {
     case 'command':
       return commandOf(parse(commandOptions, options), host)
     case 'post':
-      return createPost(parse(postOptions, options), host)
+      return createPost(options, host, { read: parse, judge: (make) => attempt('protocol', make) })
     default: {
       const message = `Trigger type ${options.type} not recognised${allowedText(options.type, TYPES)}`
       throw new TriggerOptionsError([{ message, path: ['type'] }])

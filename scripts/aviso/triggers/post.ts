@@ -1,15 +1,14 @@
 /**
- * The trigger `post`: sends the notification to an HTTP address as a CloudEvent.
+ * The trigger `post`: sends the notification to an HTTP address or to a topic of Amazon SNS, as a CloudEvent.
  *
  * @module
  */
 
-import { createHash } from 'node:crypto'
 import * as v from 'valibot'
-import { runWithin } from '#shared/time/deadline.ts'
 import { exactJsonText } from '#shared/json/strict_json.ts'
-import { reasonOf } from '#shared/client/client_error.ts'
-import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
+import { cloudEventOptions, createEvents, type TriggerEvent } from './cloud_event.ts'
+import { DEFAULT_TIMEOUT_SECONDS, exchange, isSuccess, mayPass, type Sender } from './exchange.ts'
+import { createSnsSender, snsProtocol } from './sns.ts'
 import {
   commonOptions,
   failureOptions,
@@ -21,14 +20,8 @@ import {
   type TriggerHost,
 } from './trigger.ts'
 
-/** 1.x's defaults. */
-const DEFAULT_TIMEOUT_SECONDS = '60'
-const DEFAULT_TYPE = 'aviso'
-const DEFAULT_SOURCE = 'https://aviso.ecmwf.int'
 /** What receivers answer to one notification that they cannot take: too large, or not as they expect. */
 const POISON_STATUSES: readonly number[] = [413, 422]
-/** How much of a refusal's body goes into the message. */
-const MAX_ANSWER_CHARACTERS = 4096
 
 const httpProtocol = v.strictObject(
   {
@@ -40,110 +33,97 @@ const httpProtocol = v.strictObject(
     ),
     headers: v.optional(v.record(v.string(), text('must be text'), 'must be a mapping of names to text'), {}),
     timeout: v.optional(seconds, DEFAULT_TIMEOUT_SECONDS),
-    cloudevents: v.optional(
-      v.strictObject(
-        { type: v.optional(text('must be text')), source: v.optional(text('must be text')) },
-        keyMessage(),
-      ),
-      {},
-    ),
+    cloudevents: cloudEventOptions,
   },
   keyMessage(),
 )
 
 const protocolType = v.looseObject(
   {
-    type: v.picklist(['cloudevents_http'], (issue) =>
-      issue.input === 'cloudevents_aws'
-        ? 'cloudevents_aws is not supported by this client: use cloudevents_http, or a command'
-        : `Protocol type ${String(issue.input)} not recognised`,
+    type: v.pipe(
+      v.string(),
+      v.toLowerCase(),
+      v.picklist(
+        ['cloudevents_http', 'cloudevents_aws'],
+        (issue) => `Protocol type ${String(issue.input)} not recognised`,
+      ),
     ),
   },
   keyMessage({ type: 'protocol type is a mandatory field' }),
 )
 
-/** Options in a listener file. */
-export const postOptions = v.strictObject(
-  { type: v.literal('post'), protocol: v.pipe(protocolType, httpProtocol), ...commonOptions },
-  keyMessage(),
-)
+const commonEntries = { type: v.literal('post'), ...commonOptions }
+/** Options in a listener file, for each protocol. */
+const httpOptions = v.strictObject({ ...commonEntries, protocol: httpProtocol }, keyMessage())
+const snsOptions = v.strictObject({ ...commonEntries, protocol: snsProtocol }, keyMessage())
+const anyOptions = v.looseObject({ protocol: protocolType }, keyMessage())
 
 type HttpProtocol = v.InferOutput<typeof httpProtocol>
 
+/** Reads options by a schema; throws what is wrong with them. */
+export type ReadOptions = <const Schema extends v.GenericSchema>(
+  schema: Schema,
+  options: unknown,
+) => v.InferOutput<Schema>
+
 /**
- * Makes a trigger that succeeds with any 2xx. Refusals (4xx) are final, except 408 and 429, which are tried again. 413 and 422 are about the
- * one notification.
+ * Makes the trigger from the options of a listener file.
+ *
+ * @param read Throws for options that are wrong.
+ * @param judge Does what may find a fault in the protocol: see {@link createSnsSender}.
  */
-export function createPost(options: v.InferOutput<typeof postOptions>, host: TriggerHost): Trigger {
+export function createPost(
+  given: unknown,
+  host: TriggerHost,
+  { read, judge }: { readonly read: ReadOptions; readonly judge: <Value>(make: () => Value) => Value },
+): Trigger {
+  const { protocol } = read(anyOptions, given)
+  // 1.x takes the type in capital letters, too.
+  const options = { ...(given as object), protocol }
+  if (protocol.type === 'cloudevents_http') {
+    const http = read(httpOptions, options)
+    return triggerOf(http, createHttpSender(http.protocol, host))
+  }
+  const sns = read(snsOptions, options)
+  return triggerOf(
+    sns,
+    judge(() => createSnsSender(sns.protocol, host)),
+  )
+}
+
+function triggerOf(options: Parameters<typeof failureOptions>[0], { send, plan }: Sender): Trigger {
+  return { type: 'post', ...failureOptions(options), run: send, plan }
+}
+
+/**
+ * Sends to an address. Any 2xx is a success. Refusals (4xx) are final, except 408, 425 and 429, which are tried again. 413 and 422 are about
+ * the one notification.
+ */
+function createHttpSender(protocol: HttpProtocol, host: TriggerHost): Sender {
+  const eventOf = createEvents(protocol.cloudevents, () => host.clock.now())
+  const { url } = protocol
   return {
-    type: 'post',
-    ...failureOptions(options),
-    run: (notification, kill) => post(options.protocol, host, notification, kill),
+    async send(notification, kill) {
+      const headers = new Headers(protocol.headers)
+      headers.set('content-type', 'application/cloudevents+json')
+      if (notification.traceparent !== undefined && !headers.has('traceparent'))
+        headers.set('traceparent', notification.traceparent)
+      const body = textOf(eventOf(notification))
+      const answer = await exchange({ url, headers, body, kill, timeoutSeconds: protocol.timeout }, host)
+      if (isSuccess(answer)) return
+      throw new TriggerError(`${url} answered ${answer.status}: ${answer.text}`, {
+        retryable: mayPass(answer),
+        isPoison: POISON_STATUSES.includes(answer.status),
+        retryAfterMs: answer.retryAfterMs,
+      })
+    },
     plan(notification) {
-      const { url } = options.protocol
-      const body = cloudEventText(options.protocol, notification, host.clock.now())
+      const body = textOf(eventOf(notification))
       return { text: `post to ${url}: ${body}`, details: { post_to: url, body } }
     },
   }
 }
 
-async function post(
-  protocol: HttpProtocol,
-  host: TriggerHost,
-  notification: ReceivedNotification,
-  kill: AbortSignal,
-): Promise<void> {
-  const headers = new Headers(protocol.headers)
-  headers.set('content-type', 'application/cloudevents+json')
-  if (notification.traceparent !== undefined && !headers.has('traceparent'))
-    headers.set('traceparent', notification.traceparent)
-  const body = cloudEventText(protocol, notification, host.clock.now())
-  const exchange = async (signal: AbortSignal): Promise<{ response: Response; answer: string }> => {
-    const init = { method: 'POST', headers, body, signal, redirect: 'manual' } as const
-    const response = await host.fetch(protocol.url, init)
-    return { response, answer: await response.text() }
-  }
-  const late = (): never => {
-    throw new Error(`no answer within ${protocol.timeout} s`)
-  }
-  try {
-    const limit = { clock: host.clock, ms: protocol.timeout * 1000, signal: kill, late }
-    const { response, answer } = await runWithin(exchange, limit)
-    if (response.ok) return
-    throw new TriggerError(
-      `${protocol.url} answered ${response.status}: ${answer.slice(0, MAX_ANSWER_CHARACTERS)}`,
-      {
-        retryable: response.status >= 500 || response.status === 408 || response.status === 429,
-        isPoison: POISON_STATUSES.includes(response.status),
-      },
-    )
-  } catch (cause) {
-    if (cause instanceof TriggerError) throw cause
-    const reason = kill.aborted ? 'the client is stopping' : reasonOf(cause)
-    throw new TriggerError(`cannot reach ${protocol.url}: ${reason}`, { retryable: !kill.aborted, cause })
-  }
-}
-
-function cloudEventText(
-  { cloudevents }: HttpProtocol,
-  notification: ReceivedNotification,
-  now: number,
-): string {
-  const envelope = JSON.stringify({
-    specversion: '1.0',
-    id: stableId(notification),
-    source: cloudevents.source ?? DEFAULT_SOURCE,
-    type: cloudevents.type ?? DEFAULT_TYPE,
-    time: `${new Date(now).toISOString().slice(0, 19)}Z`,
-  })
-  return `${envelope.slice(0, -1)},"data":${exactJsonText(toTriggerData(notification))}}`
-}
-
-/**
- * A UUID (version 8) that depends only on the notification. When it is sent again after a failure or a restart, the receiver can recognise
- * it.
- */
-function stableId({ source, id }: ReceivedNotification): string {
-  const hex = createHash('sha256').update(`${source}\n${id}`).digest('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+function textOf({ data, ...attributes }: TriggerEvent): string {
+  return `${JSON.stringify(attributes).slice(0, -1)},"data":${exactJsonText(data)}}`
 }

@@ -68,12 +68,18 @@ function afterFailure({ type, onFailure, onPoison }: Trigger, { isPoison, reason
   return onPoison === 'continue' ? { kind: 'poisoned', trigger: type, reason } : FAILED
 }
 
+/** Names a wait that the receiver asked for, because it may be minutes. */
+function afterText(askedMs: number): string {
+  return askedMs === 0 ? '' : ` after ${Math.ceil(askedMs / 1000)} s, as the receiver asked`
+}
+
 async function runWithRetries(
   trigger: Trigger,
   notification: ReceivedNotification,
   run: TriggerRun,
 ): Promise<typeof DONE | typeof STOPPED | Failure> {
   for (let attempt = 0; ; attempt++) {
+    let askedMs = 0
     try {
       await trigger.run(notification, run.kill)
       return DONE
@@ -81,8 +87,11 @@ async function runWithRetries(
       const isPoison = error instanceof TriggerError && error.isPoison
       const mayPass = error instanceof TriggerError && (error.retryable || isPoison)
       const last = attempt >= trigger.retries || !mayPass
+      askedMs = error instanceof TriggerError ? (error.retryAfterMs ?? 0) : 0
       const next =
-        last || run.stop.aborted ? '' : `, attempt ${attempt + 2} of ${trigger.retries + 1} follows`
+        last || run.stop.aborted
+          ? ''
+          : `, attempt ${attempt + 2} of ${trigger.retries + 1} follows${afterText(askedMs)}`
       run.output.log(
         'ERROR',
         `Trigger ${trigger.type} failed for ${notification.id}: ${messageOf(error)}${next}`,
@@ -90,7 +99,8 @@ async function runWithRetries(
       if (run.stop.aborted) return STOPPED
       if (last) return { kind: 'failed', isPoison, reason: messageOf(error) }
     }
-    await run.clock.sleep(RETRY.firstMs / 2 + backOffMs(attempt, RETRY, run.random), run.stop)
+    const wait = Math.max(RETRY.firstMs / 2 + backOffMs(attempt, RETRY, run.random), askedMs)
+    await run.clock.sleep(wait, run.stop)
     if (run.stop.aborted) return STOPPED
   }
 }

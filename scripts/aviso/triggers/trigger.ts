@@ -68,15 +68,23 @@ export class TriggerError extends Error {
   readonly retryable: boolean
   /** Whether it is about this one notification: others would succeed. */
   readonly isPoison: boolean
+  /** How long the receiver wants to be left alone, milliseconds; `undefined`: it does not say. */
+  readonly retryAfterMs: number | undefined
 
   constructor(
     message: string,
-    options: { readonly retryable: boolean; readonly isPoison?: boolean; readonly cause?: unknown },
+    options: {
+      readonly retryable: boolean
+      readonly isPoison?: boolean
+      readonly retryAfterMs?: number | undefined
+      readonly cause?: unknown
+    },
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'TriggerError'
     this.retryable = options.retryable
     this.isPoison = options.isPoison ?? false
+    this.retryAfterMs = options.retryAfterMs
   }
 }
 

@@ -10,6 +10,41 @@ const post = (protocol: object) =>
   createTrigger({ type: 'post', protocol: { type: 'cloudevents_http', ...protocol } }, triggerHost())
 
 describe('post trigger', () => {
+  it('says when the notification was stored, and not when it is sent', async (context) => {
+    const service = await scriptedService(context, [(response) => answer(response, 503, {})])
+    const clock = createManualClock(Date.UTC(2026, 7, 10, 12))
+    const protocol = { type: 'CloudEvents_HTTP', url: service.url }
+    const trigger = createTrigger({ type: 'post', protocol }, { ...triggerHost(), clock })
+    const [timed, untimed] = [notification({ time: '2026-08-09T01:02:03.456Z' }), notification()]
+    for (const input of [timed, untimed, timed, untimed]) {
+      await assert.rejects(trigger.run(input, never))
+      await clock.advance(60_000)
+    }
+    assert.deepEqual(
+      service.asked.map(({ body }) => (JSON.parse(body) as { readonly time: string }).time),
+      // Where the service does not know the time, it is that of the first attempt.
+      ['2026-08-09T01:02:03Z', '2026-08-10T12:01:00Z', '2026-08-09T01:02:03Z', '2026-08-10T12:01:00Z'],
+    )
+  })
+
+  for (const [header, ms] of [
+    ['7', 7_000],
+    ['Mon, 10 Aug 2026 12:01:00 GMT', 60_000],
+    // Five minutes are the most.
+    ['86400', 300_000],
+    ['soon', undefined],
+  ] as const) {
+    it(`heeds Retry-After: ${header}`, async (context) => {
+      const service = await scriptedService(context, [
+        (response) => answer(response, 429, {}, { 'retry-after': header }),
+      ])
+      await assert.rejects(
+        post({ url: service.url }).run(notification(), never),
+        (error) => error instanceof TriggerError && error.retryable && error.retryAfterMs === ms,
+      )
+    })
+  }
+
   it('sends a CloudEvent with the headers of its options', async (context) => {
     const service = await scriptedService(context, [(response) => answer(response, 200, {})])
     await post({ url: service.url, headers: { 'X-TEST': 'a', 'Content-Type': 'text/plain' } }).run(
@@ -115,7 +150,6 @@ describe('post trigger', () => {
   })
 
   it('refuses protocols and addresses it does not speak', () => {
-    assert.throws(() => post({ type: 'cloudevents_aws', arn: 'x' }), /cloudevents_aws is not supported/)
     assert.throws(() => post({ type: 'smtp' }), /Protocol type smtp not recognised/)
     assert.throws(() => post({ url: 'file:///etc/passwd' }), /must be an http or https address/)
   })

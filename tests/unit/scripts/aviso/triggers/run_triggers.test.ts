@@ -54,6 +54,22 @@ describe('runTriggers()', () => {
     assert.deepEqual(clock.sleeps, [1500, 2500])
   })
 
+  it('waits as long as the receiver asks', async () => {
+    const clock = createSkippingClock()
+    const output = recordedOutput()
+    let runs = 0
+    const trigger = {
+      ...scripted(['ok']),
+      run: () =>
+        runs++ === 0
+          ? Promise.reject(new TriggerError('busy', { retryable: true, retryAfterMs: 90_000 }))
+          : Promise.resolve(),
+    }
+    assert.deepEqual(await run([trigger], { clock, output }), { kind: 'done' })
+    assert.deepEqual(clock.sleeps, [90_000])
+    assert.match(output.logged[0]?.message ?? '', /attempt 2 of 4 follows after 90 s, as the receiver asked/)
+  })
+
   it('gives up after its retries and skips the remaining triggers', async () => {
     const [first, second] = [scripted(['transient'], { retries: 2 }), scripted(['ok'])]
     const output = recordedOutput()
