@@ -9,6 +9,7 @@
 import { createFacade, isFacadePath } from './etcd_facade/facade.ts'
 import { BODY_LIMITS, type AuthLimits } from './listen/limits.ts'
 import { createListenRoutes } from './listen/listen.ts'
+import { createPollRoutes } from './listen/poll.ts'
 import type { StreamParts } from './listen/stream.ts'
 import { createSchemaRoutes } from './schema_routes.ts'
 import { createPositions, type Positions } from './listen/start.ts'
@@ -52,10 +53,12 @@ export function createAuthHandler(parts: AuthParts): Handler {
   const limits = { ...BODY_LIMITS, ...parts.limits }
   const positions = parts.positions ?? createPositions(parts.store, parts.epoch)
   const { onForeignPosition = () => undefined } = parts
+  const listening = { ...parts, limits, positions, onForeignPosition, baseUrl: parts.info.baseUrl }
   const facade = createFacade({ ...parts, limits, onForeignPosition })
   const api = createRouter(
     [
-      ...createListenRoutes({ ...parts, limits, positions, onForeignPosition, baseUrl: parts.info.baseUrl }),
+      ...createListenRoutes(listening),
+      ...createPollRoutes(listening),
       ...createSchemaRoutes(parts.schemas, parts.logger),
       ...createTraceRoutes({ ...parts, traces: parts.traces ?? createTraceBook() }),
     ],

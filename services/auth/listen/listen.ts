@@ -15,7 +15,7 @@ import {
 } from './request.ts'
 import { openStream, type Listening, type StreamParts } from './stream.ts'
 import type { StreamDialect } from './stream_format.ts'
-import type { Access } from '#shared/access/access.ts'
+import type { Access, Listener } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import type { Answer, AnswerBody, HandlerRequest } from '#shared/handler.ts'
 import { readQuery } from '#shared/http/query.ts'
@@ -68,7 +68,8 @@ export function createListenRoutes(parts: ListenParts): readonly Route[] {
   return [post('watch'), post('replay'), get]
 }
 
-interface Asking {
+/** A request, and what it asks for. */
+export interface Asking {
   readonly request: HandlerRequest
   readonly requestId: string
   readonly mode: ListenMode
@@ -79,22 +80,34 @@ async function answer(
   asking: Asking,
   parse: () => Promise<ListenRequest> | ListenRequest,
 ): Promise<Answer> {
-  const { request, requestId, mode } = asking
+  const { request } = asking
   const listener = await parts.access.forListening(request)
   try {
-    const listen = await parse()
-    const schema = parts.schemas.require(listen.event)
-    checkSpan(mode, listen)
-    const filter = compileFilter(schema, listen.identifier)
-    const bases = schema.baseKeys(filter)
-    const grant = await listener.grant(bases.map(prefixRange), 'refuse')
-    const { signal } = request
-    const dialect = dialectOf(request)
-    const listening = { mode, requestId, signal, dialect, listen, filter, bases, grant }
+    const listening = await authorise(parts, { ...asking, listener, dialect: dialectOf(request) }, parse)
     return streamAnswer(await openStream(parts, listening), listening)
   } catch (error) {
     return refusal(parts, error, asking)
   }
+}
+
+/**
+ * Reads a request and finds the right to it.
+ *
+ * @throws {AvisoError} for a request that is wrong or refused; {@link refusal} answers it.
+ */
+export async function authorise(
+  parts: ListenParts,
+  asking: Asking & { readonly listener: Listener; readonly dialect: StreamDialect },
+  parse: () => Promise<ListenRequest> | ListenRequest,
+): Promise<Listening> {
+  const { request, requestId, mode, listener, dialect } = asking
+  const listen = await parse()
+  const schema = parts.schemas.require(listen.event)
+  checkSpan(mode, listen)
+  const filter = compileFilter(schema, listen.identifier)
+  const bases = schema.baseKeys(filter)
+  const grant = await listener.grant(bases.map(prefixRange), 'refuse')
+  return { mode, requestId, signal: request.signal, dialect, listen, filter, bases, grant }
 }
 
 function streamAnswer(body: AnswerBody, { dialect, requestId }: Listening): Answer {
@@ -123,7 +136,7 @@ function dialectOf(request: HandlerRequest): StreamDialect {
 }
 
 /** Answers with the codes of 2.x. */
-function refusal(parts: ListenParts, error: unknown, { requestId, mode }: Asking): Answer {
+export function refusal(parts: ListenParts, error: unknown, { requestId, mode }: Asking): Answer {
   const context = { requestId, logger: parts.logger, generation: 2 as const }
   if (isAvisoError(error, 'ERR_UNKNOWN_EVENT')) {
     return errorResponse(error, {
