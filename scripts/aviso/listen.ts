@@ -247,7 +247,9 @@ async function openLocked(
   key: PositionKey,
   { anew, context }: { readonly anew: boolean; readonly context: CommandContext },
 ): Promise<Position> {
-  const position = await openPosition(folder, key, anew)
+  const { clock, stop, output } = context
+  const onWait = (message: string): void => output.log('WARNING', message)
+  const position = await openPosition(folder, key, { anew, clock, stop, onWait })
   if (!position.isLocked) {
     context.output.log(
       'WARNING',

@@ -11,6 +11,8 @@ import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import * as v from 'valibot'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { ownerText, takeOwnership, thisOwner, type Ownership, type TakeOptions } from './position_owner.ts'
 import { makeFolder } from '#shared/runtime/make_folder.ts'
 
 /** Identifies a position: another server, event, request or name has another position. */
@@ -35,6 +37,12 @@ export interface Position {
   close(): void
 }
 
+/** How to open a position. */
+export interface OpenOptions extends Partial<Pick<TakeOptions, 'clock' | 'owner' | 'stop' | 'onWait'>> {
+  /** Whether to forget the saved position, even when it cannot be read. */
+  readonly anew?: boolean
+}
+
 const FORMAT = 1
 const stateFile = v.object({
   version: v.literal(FORMAT),
@@ -53,10 +61,13 @@ export function readCursor(folder: string, key: PositionKey): Promise<string | u
 /**
  * Opens the position of a listener in `folder`, which is created if it does not exist.
  *
- * @param anew Whether to forget the saved position, even when it cannot be read.
- * @throws {ClientError} when another process has it open, or its file cannot be read.
+ * @throws {ClientError} when another process, here or on another host, has it open, or its file cannot be read.
  */
-export async function openPosition(folder: string, key: PositionKey, anew = false): Promise<Position> {
+export async function openPosition(
+  folder: string,
+  key: PositionKey,
+  { anew = false, clock = systemClock, owner = thisOwner(), stop, onWait }: OpenOptions = {},
+): Promise<Position> {
   const identity = describe(key)
   const name = fileName(identity)
   const path = join(folder, `${name}.json`)
@@ -68,8 +79,18 @@ export async function openPosition(folder: string, key: PositionKey, anew = fals
       { cause },
     )
   }
-  const unlock = await lock(`${path}.lock`, key)
+  const ownerPath = join(folder, `${name}.owner.json`)
+  const unlock = await lock(`${path}.lock`, key, ownerPath)
+  let ownership: Ownership | undefined
+  const close = (): void => {
+    ownership?.release()
+    unlock?.()
+  }
   try {
+    const what = `This listener (${whatOf(key)})`
+    const taking = { owner, what, clock, stop, onWait, isLocked: unlock !== undefined }
+    const held = await takeOwnership(ownerPath, taking)
+    ownership = held
     if (anew) await rm(path, { force: true })
     let cursor = await read(path)
     return {
@@ -79,6 +100,7 @@ export async function openPosition(folder: string, key: PositionKey, anew = fals
         return cursor
       },
       async save(next) {
+        await held.check()
         await write(
           folder,
           path,
@@ -86,10 +108,10 @@ export async function openPosition(folder: string, key: PositionKey, anew = fals
         )
         cursor = next
       },
-      close: () => unlock?.(),
+      close,
     }
   } catch (error) {
-    unlock?.()
+    close()
     throw error
   }
 }
@@ -137,7 +159,7 @@ async function write(folder: string, path: string, content: string): Promise<voi
  *
  * @returns a function that unlocks; `undefined` when this Node has no SQLite
  */
-async function lock(path: string, { event, name }: PositionKey): Promise<(() => void) | undefined> {
+async function lock(path: string, key: PositionKey, ownerPath: string): Promise<(() => void) | undefined> {
   const sqlite = await import('node:sqlite').catch(() => undefined)
   if (sqlite === undefined) return undefined
   const database = openLockFile(() => new sqlite.DatabaseSync(path), path)
@@ -146,13 +168,17 @@ async function lock(path: string, { event, name }: PositionKey): Promise<(() => 
   } catch (cause) {
     database.close()
     if (!/locked|busy/i.test(messageOf(cause))) throw unwritable(path, cause)
-    const what = name === undefined ? `event ${event}` : `event ${event}, name ${name}`
+    const who = await ownerText(ownerPath)
     throw new ClientError(
-      `This listener (${what}) is already running with the same request: give one of them a "name", or another --state folder`,
+      `This listener (${whatOf(key)}) is already running with the same request${who === undefined ? '' : `, on ${who}`}: give one of them a "name", or another --state folder`,
       { cause },
     )
   }
   return () => database.close()
+}
+
+function whatOf({ event, name }: PositionKey): string {
+  return name === undefined ? `event ${event}` : `event ${event}, name ${name}`
 }
 
 function openLockFile<Database>(open: () => Database, path: string): Database {

@@ -41,7 +41,7 @@ describe('openPosition()', () => {
     assert.equal(position.cursor, 'e.2.0')
     position.close()
     assert.equal(await saved(folder, KEY), 'e.2.0')
-    const anew = await openPosition(folder, KEY, true)
+    const anew = await openPosition(folder, KEY, { anew: true })
     anew.close()
     assert.equal(anew.cursor, undefined)
     assert.equal(await saved(folder, KEY), undefined)
@@ -111,7 +111,7 @@ describe('openPosition()', () => {
         (error) => error instanceof ClientError && /cannot be read.*--now/.test(error.message),
       )
     }
-    const anew = await openPosition(folder, KEY, true)
+    const anew = await openPosition(folder, KEY, { anew: true })
     anew.close()
     assert.equal(anew.cursor, undefined)
   })
