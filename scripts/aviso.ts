@@ -18,6 +18,7 @@ import {
   EXIT_USAGE,
   messageOf,
 } from '#shared/client/client_error.ts'
+import type { Authorities } from './aviso/authorities.ts'
 import { showConfig } from './aviso/config_show.ts'
 import { loadClientConfig, type ClientConfig } from './aviso/config.ts'
 import { completionText } from './aviso/completion.ts'
@@ -131,7 +132,7 @@ async function createContext(
     json: invocation.flags.json === true,
     home: homedir(),
     environment: process.env,
-    fetch: createProxiedFetch(process.env, (url, init) => fetch(url, init)),
+    fetch: createProxiedFetch(process.env, (url, init) => fetch(url, init), await authoritiesOf(config)),
     clock: systemClock,
     random: Math.random,
     uuid: randomUUID,
@@ -139,6 +140,13 @@ async function createContext(
     stop,
     kill,
   }
+}
+
+/** Loaded here, because most machines need no authorities of their own. */
+async function authoritiesOf({ authorityFile }: ClientConfig): Promise<Authorities | undefined> {
+  if (authorityFile === undefined) return undefined
+  const { readAuthorities } = await import('./aviso/authorities.ts')
+  return readAuthorities(authorityFile, readText)
 }
 
 /** Signals for the commands. After the first request to stop, running triggers may finish. The second request ends them. */

@@ -116,6 +116,14 @@ export const CLIENT_SETTINGS = [
     meaning: 'file that holds the key, for every `auth_type` but `none`',
   },
   {
+    name: 'ca_file',
+    key: 'ca_file',
+    variable: 'AVISO_CA_FILE',
+    flag: '--ca-file',
+    meaning:
+      'file with certificate authorities that are trusted besides the usual ones, PEM; also read from `SSL_CERT_FILE`, where nothing else names one',
+  },
+  {
     name: 'state',
     variable: 'AVISO_STATE',
     flag: '--state',

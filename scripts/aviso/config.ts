@@ -6,6 +6,7 @@
 
 import { ClientError } from '#shared/client/client_error.ts'
 import type { AuthType, CredentialSettings } from '#shared/client/credentials.ts'
+import type { AuthorityFile } from './authorities.ts'
 import { readLayers, type Layers, type Setting, type Settings } from './config_layers.ts'
 import { SETTINGS, type SettingName } from './client_settings.ts'
 import { expandHome } from './paths.ts'
@@ -24,6 +25,8 @@ export interface ClientConfig extends CredentialSettings {
   readonly catchup: boolean
   /** Folder of the positions of listeners. */
   readonly stateFolder: string
+  /** File of authorities that are trusted, too. */
+  readonly authorityFile?: AuthorityFile
   readonly debug: boolean
   readonly quiet: boolean
   readonly noFail: boolean
@@ -54,6 +57,7 @@ export interface ConfigFlags {
   readonly username?: string
   readonly key?: string
   readonly tokenFile?: string
+  readonly caFile?: string
   readonly host?: string
   readonly port?: string
   /** Of `listen` alone. */
@@ -86,7 +90,7 @@ const BOOLEANS: Readonly<Record<string, boolean>> = {
 /** Settings that are shown as one address. */
 const ADDRESS: readonly SettingName[] = ['base_url', 'host', 'port', 'https']
 /** Settings in which `~` is the home folder. */
-const PATHS: readonly SettingName[] = ['token_file', 'username_file', 'key_file', 'state', 'log']
+const PATHS: readonly SettingName[] = ['token_file', 'username_file', 'key_file', 'ca_file', 'state', 'log']
 /** Longest secret of which nothing is shown. */
 const MAX_HIDDEN_CHARACTERS = 16
 const SHOWN_CHARACTERS = 4
@@ -103,6 +107,7 @@ export async function loadClientConfig(sources: ConfigSources): Promise<ClientCo
   const username = await readUsername(settings, sources)
   const address = baseUrlOf(settings, sources)
   const logFile = settings.log?.value
+  const authority = settings.ca_file
   return {
     baseUrl: address.value,
     ...credentialSettings(settings, home),
@@ -111,6 +116,9 @@ export async function loadClientConfig(sources: ConfigSources): Promise<ClientCo
     ...optionalMs('retryDelayMs', 'automatic_retry_delay', settings),
     catchup: isTrue('catchup', settings),
     stateFolder: expandHome(valueOf('state', settings), home),
+    ...(authority !== undefined && {
+      authorityFile: { path: expandHome(authority.value, home), from: authority.from },
+    }),
     debug: isTrue('debug', settings),
     quiet: isTrue('quiet', settings),
     noFail: isTrue('no_fail', settings),

@@ -82,7 +82,7 @@ const KNOWN_VARIABLES = [
  * @throws {ClientError} for a file that cannot be read or parsed.
  */
 export async function readLayers(sources: ConfigSources): Promise<Layers> {
-  const settings: Settings = {}
+  const settings: Settings = fromOtherPrograms(sources.environment)
   const warnings: string[] = []
   const files: { path: string; isThere: boolean }[] = []
   let listeners: Layers['listeners']
@@ -203,6 +203,11 @@ function didYouMean(name: string, known: readonly string[]): string {
   return meant === undefined ? '' : `. Did you mean ${meant}?`
 }
 
+/** What tools with OpenSSL read, below everything that is said to this client. */
+function fromOtherPrograms({ SSL_CERT_FILE: file }: ConfigSources['environment']): Settings {
+  return file === undefined || file === '' ? {} : { ca_file: { value: file, from: 'SSL_CERT_FILE' } }
+}
+
 function fromEnvironment(environment: ConfigSources['environment']): Settings {
   const settings: Settings = {}
   for (const { name, variable } of SETTINGS) {
@@ -214,7 +219,7 @@ function fromEnvironment(environment: ConfigSources['environment']): Settings {
 }
 
 function fromFlags(flags: ConfigFlags): Settings {
-  const { log, debug, quiet, fail, username, key, tokenFile, state } = flags
+  const { log, debug, quiet, fail, username, key, tokenFile, caFile, state } = flags
   return {
     ...(log !== undefined && { log: { value: log, from: '--log' } }),
     ...(debug === true && { debug: { value: 'true', from: '--debug' } }),
@@ -223,6 +228,7 @@ function fromFlags(flags: ConfigFlags): Settings {
     ...(username !== undefined && { username: { value: username, from: '--username' } }),
     ...(key !== undefined && { key_file: { value: key, from: '--key' } }),
     ...(tokenFile !== undefined && { token_file: { value: tokenFile, from: '--token-file' } }),
+    ...(caFile !== undefined && { ca_file: { value: caFile, from: '--ca-file' } }),
     ...(state !== undefined && { state: { value: state, from: '--state' } }),
   }
 }

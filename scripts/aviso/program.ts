@@ -147,6 +147,7 @@ function withCommonOptions(command: Command): Command {
     .option('-u, --username <name>', 'user name')
     .option('-k, --key <file>', 'file that holds the key')
     .option('--token-file <file>', 'file that holds a token, which is sent as it is')
+    .option('--ca-file <file>', 'certificate authorities that are trusted, too (PEM)')
     .option('-H, --host <host>', 'host of the service')
     .option('-P, --port <port>', 'port of the service')
     .addOption(new Option('--test', 'not supported').hideHelp())

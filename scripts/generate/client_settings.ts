@@ -39,7 +39,9 @@ sub-domains), \`10.0.0.0/8\`, each also with \`:port\`, or \`*\`. This machine (
 behind a proxy. A user name and a password stand in the address: \`http://user:password@host:port\`. A proxy of another
 kind than HTTP is refused. \`config show\` says which one the service is behind.
 
-\`NODE_EXTRA_CA_CERTS=FILE\` adds certificate authorities of your own (PEM).`
+**Own certificate authorities.** \`ca_file\` names a file of them (PEM). They count beside the usual ones, for every
+request of the client, \`post\` triggers too, also through a proxy. \`SSL_CERT_FILE\` is read where nothing else names
+one. \`NODE_EXTRA_CA_CERTS=FILE\` works, too.`
 
 const LISTENERS = `\`listeners:\` in a configuration file is the list of a listener file: what \`listen\` runs when no file is named. The last
 layer that has the key wins, whole. Each listener has
