@@ -7,12 +7,14 @@
 import type { Schemas } from '#shared/notification/schema.ts'
 import { call } from '#shared/client/call.ts'
 import { ClientError, EXIT_USAGE, messageOf } from '#shared/client/client_error.ts'
+import type { CloudEvent } from '#shared/client/notification.ts'
 import type { CommandContext } from './context.ts'
 import { runListener } from './listener.ts'
 import { judgeListeners } from './judge_listeners.ts'
 import { readListeners, type ListenerDefinition } from './listener_file.ts'
 import { listenerOfWords } from './listen_words.ts'
 import { openPosition, readCursor, type Position, type PositionKey } from './position.ts'
+import { announceReplays } from './replay_progress.ts'
 import { loadSchemas } from './schemas.ts'
 import { followStream, type StreamStart } from '#shared/client/stream.ts'
 import { DATE_FORMS, parseDate } from '#shared/time/written_date.ts'
@@ -81,28 +83,32 @@ export async function runPeriod(
   await judgeListeners(definitions, context)
   const running = await openAll(definitions, { flags, period, context })
   const { output, config, clock } = context
+  const progress = await announceReplays(running, { until: period.until, context })
   const failure = new AbortController()
   const stop = AbortSignal.any([context.stop, failure.signal])
   const counts = { received: 0, lastAt: 0 }
   const stopStatus = clock.every(STATUS_INTERVAL_MS, () =>
-    output.status(statusText(counts, clock.monotonic())),
+    output.status(statusText(counts, clock.monotonic(), progress.text())),
   )
   output.log(
     'INFO',
     `Listening to ${definitions.flatMap((definition) => keysOf(definition, schemas)).join(',')} at ${new URL(config.baseUrl).host}...`,
   )
-  const onReceived = (): void => {
-    counts.received++
-    counts.lastAt = clock.monotonic()
-  }
   const waiting = new Set(running)
   const results = await Promise.allSettled(
     running.map(async (one) => {
       const onConnected = (): void => {
         if (waiting.delete(one) && waiting.size === 0) output.log('INFO', 'Connected')
       }
+      const onReceived = (event: CloudEvent): void => {
+        counts.received++
+        counts.lastAt = clock.monotonic()
+        progress.received(one, event)
+      }
+      const onCaughtUp = (): void => progress.caughtUp(one)
       try {
-        await runOne(one, { ...context, stop }, { flags, period, schemas, onConnected, onReceived })
+        const events = { onConnected, onReceived, onCaughtUp }
+        await runOne(one, { ...context, stop }, { flags, period, schemas, ...events })
       } catch (error) {
         failure.abort()
         throw error
@@ -264,7 +270,8 @@ interface RunOptions {
   readonly period: Period
   readonly schemas: Schemas
   readonly onConnected: () => void
-  readonly onReceived: () => void
+  readonly onReceived: (event: CloudEvent) => void
+  readonly onCaughtUp: () => void
 }
 
 async function runOne(
@@ -291,6 +298,7 @@ async function runOne(
     payloadName: () => payloadNameOf(event, context, options.schemas),
     onConnected: options.onConnected,
     onReceived: options.onReceived,
+    onCaughtUp: options.onCaughtUp,
   })
 }
 
@@ -327,9 +335,10 @@ function keysOf({ event, request }: ListenerDefinition, schemas: Schemas): reado
 function statusText(
   { received, lastAt }: { readonly received: number; readonly lastAt: number },
   now: number,
+  replaying: string | undefined,
 ): string {
   const last = received === 0 ? '' : ` · ${Math.round((now - lastAt) / 1000)} s ago`
-  return `listening · ${received} received${last}`
+  return `${replaying ?? 'listening'} · ${received} received${last}`
 }
 
 function throwFirst(results: readonly PromiseSettledResult<void>[], { output }: CommandContext): void {

@@ -27,7 +27,9 @@ export interface ListenerParts {
   readonly payloadName: () => Promise<string>
   /** Called when a connection is open, so that everything published from now on arrives. */
   readonly onConnected: () => void
-  readonly onReceived: () => void
+  readonly onReceived: (event: CloudEvent) => void
+  /** Called when all of the past has been handled. */
+  readonly onCaughtUp?: () => void
   readonly output: Output
   readonly clock: Clock
   /** A number in [0, 1). */
@@ -60,7 +62,10 @@ export async function runListener(parts: ListenerParts): Promise<void> {
         if (parts.stop.aborted || isPast(message.event, parts.until)) return
         if ((await handle(parts, { ...message.event, payloadName })) === 'stopped') return
       }
-      if (message.kind === 'caught-up' && parts.until !== undefined) return
+      if (message.kind === 'caught-up') {
+        parts.onCaughtUp?.()
+        if (parts.until !== undefined) return
+      }
       if (message.kind !== 'connected' && message.cursor !== undefined) await checkpoint.reach(message.cursor)
       if (parts.stop.aborted) return
     }
@@ -70,7 +75,7 @@ export async function runListener(parts: ListenerParts): Promise<void> {
 }
 
 async function handle(parts: ListenerParts, notification: ReceivedNotification): Promise<'done' | 'stopped'> {
-  parts.onReceived()
+  parts.onReceived(notification)
   parts.output.log('DEBUG', `Notification ${notification.id} received`)
   const outcome = await runTriggers(parts.triggers, notification, parts)
   if (outcome.kind === 'poisoned') {

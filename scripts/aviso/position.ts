@@ -79,7 +79,7 @@ export async function openPosition(
       { cause },
     )
   }
-  const ownerPath = join(folder, `${name}.owner.json`)
+  const ownerPath = join(folder, `${name}.owner`)
   const unlock = await lock(`${path}.lock`, key, ownerPath)
   let ownership: Ownership | undefined
   const close = (): void => {

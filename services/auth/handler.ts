@@ -8,6 +8,7 @@
 
 import { createFacade, isFacadePath } from './etcd_facade/facade.ts'
 import { BODY_LIMITS, type AuthLimits } from './listen/limits.ts'
+import { createCountRoutes } from './listen/count.ts'
 import { createListenRoutes } from './listen/listen.ts'
 import { createPollRoutes } from './listen/poll.ts'
 import type { StreamParts } from './listen/stream.ts'
@@ -59,6 +60,7 @@ export function createAuthHandler(parts: AuthParts): Handler {
     [
       ...createListenRoutes(listening),
       ...createPollRoutes(listening),
+      ...createCountRoutes(listening),
       ...createSchemaRoutes(parts.schemas, parts.logger),
       ...createTraceRoutes({ ...parts, traces: parts.traces ?? createTraceBook() }),
     ],

@@ -218,13 +218,21 @@ function idleLimit(heartbeatMs: number): number {
   return Math.min(Math.max(heartbeatMs * HEARTBEATS_MISSED, IDLE_FIRST_MS), IDLE_LAST_MS)
 }
 
-function streamUrl({ baseUrl, event, request }: StreamTarget, start: StreamStart): string {
+function streamUrl(target: StreamTarget, start: StreamStart): string {
+  return `${target.baseUrl}/api/v1/watch?${startQuery(target, start)}`
+}
+
+/** What is asked for, as parameters of an address. A cursor is not among them: it goes into a header, which browsers set, too. */
+export function startQuery(
+  { event, request }: Pick<StreamTarget, 'event' | 'request'>,
+  start: StreamStart,
+): URLSearchParams {
   const query = new URLSearchParams({ event })
   for (const [field, values] of Object.entries(request))
     for (const value of values) query.append(field, value)
   if (start.kind === 'date') query.set('from_date', start.date)
   if (start.kind === 'oldest') query.set('from_id', '0')
-  return `${baseUrl}/api/v1/watch?${query}`
+  return query
 }
 
 function placeOf({ cursor }: Frame): { readonly cursor?: string } {

@@ -11,7 +11,7 @@ import type { Epoch } from '#shared/journal/epoch.ts'
  * After a store was put back to an older copy, numbers go on at the next billion. So a number that was given out and lost is never given
  * out again, and no listener takes new notifications for those that it has seen.
  */
-const NUMBERS_PER_EPOCH = 1_000_000_000
+export const NUMBERS_PER_EPOCH = 1_000_000_000
 
 /**
  * The number after the newest commit; without one, the first number. If the epoch was renewed since, numbers after that commit may have been

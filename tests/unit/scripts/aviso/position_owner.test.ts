@@ -21,7 +21,7 @@ const B: Owner = { host: 'b', boot: 'first', pid: 2 }
 async function sharedFolder(context: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'aviso-test-'))
   context.after(() => rm(folder, { recursive: true, force: true }))
-  const path = join(folder, 'x.owner.json')
+  const path = join(folder, 'x.owner')
   const held: Ownership[] = []
   context.after(() => held.forEach((each) => each.release()))
   return {
@@ -131,10 +131,10 @@ describe('openPosition()', () => {
     const position = await openPosition(folder, key, { owner: A })
     context.after(() => position.close())
     await position.save('e.1')
-    const [owner = ''] = (await readdir(folder)).filter((name) => name.endsWith('.owner.json'))
+    const [owner = ''] = (await readdir(folder)).filter((name) => name.endsWith('.owner'))
     await writeFile(join(folder, owner), JSON.stringify({ ...B, token: 't', renewed_at: 'now' }))
     await assert.rejects(position.save('e.2'), /This listener \(event flight\) was taken over by host b/)
-    assert.match(await readFile(join(folder, owner.replace('.owner', '')), 'utf8'), /"cursor": "e\.1"/)
+    assert.match(await readFile(join(folder, owner.replace('.owner', '.json')), 'utf8'), /"cursor": "e\.1"/)
   })
 
   it('names the process that has it on this host', async (context) => {
