@@ -55,6 +55,8 @@ export interface ClientOptions {
   /** Its home: configuration and state are in there. */
   readonly home: string
   readonly environment?: Readonly<Record<string, string>>
+  /** Called with each line of both streams. */
+  readonly onLine?: (line: string) => void
 }
 
 /** A Python program takes a second to start on a busy machine, and 1.x clients poll; twenty are a hang. */
@@ -64,7 +66,7 @@ const DEADLINE_MS = 20_000
 export function startClient(
   [program, ...first]: Program,
   argv: readonly string[],
-  { home, environment = {} }: ClientOptions,
+  { home, environment = {}, onLine }: ClientOptions,
 ): Client {
   const child = spawn(program, [...first, ...argv], {
     cwd: home,
@@ -78,6 +80,7 @@ export function startClient(
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line)
+      onLine?.(line)
       wake()
     })
   }
