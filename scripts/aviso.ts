@@ -132,7 +132,11 @@ async function createContext(
     json: invocation.flags.json === true,
     home: homedir(),
     environment: process.env,
-    fetch: createProxiedFetch(process.env, (url, init) => fetch(url, init), await authoritiesOf(config)),
+    fetch: createProxiedFetch(
+      process.env,
+      (url, init) => fetch(url, init),
+      await authoritiesOf(config, output),
+    ),
     clock: systemClock,
     random: Math.random,
     uuid: randomUUID,
@@ -142,11 +146,20 @@ async function createContext(
   }
 }
 
-/** Loaded here, because most machines need no authorities of their own. */
-async function authoritiesOf({ authorityFile }: ClientConfig): Promise<Authorities | undefined> {
+/** Loaded here, because most machines need no authorities of their own. What is meant for other programs, too, stops no command. */
+async function authoritiesOf(
+  { authorityFile }: ClientConfig,
+  output: Output,
+): Promise<Authorities | undefined> {
   if (authorityFile === undefined) return undefined
   const { readAuthorities } = await import('./aviso/authorities.ts')
-  return readAuthorities(authorityFile, readText)
+  try {
+    return await readAuthorities(authorityFile, readText)
+  } catch (error) {
+    if (authorityFile.from !== 'SSL_CERT_FILE') throw error
+    output.log('WARNING', `${messageOf(error)}. Only the usual authorities are trusted`)
+    return undefined
+  }
 }
 
 /** Signals for the commands. After the first request to stop, running triggers may finish. The second request ends them. */

@@ -145,6 +145,18 @@ describe("authorities of one's own", { skip: await opensslMissing() }, () => {
     assert.deepEqual(asked, [])
   })
 
+  it('stop no command where a variable of other programs names a file that is not there', async (context) => {
+    const { url } = await startSecure(context)
+    const home = await temporaryFolder(context)
+    const environment = { SSL_CERT_FILE: 'none.pem', ...QUICK }
+    const { stderr } = await runClient(['notify', FLIGHT], { home, url, environment })
+    assert.match(
+      stderr,
+      /^SSL_CERT_FILE: There is no file none\.pem\. Only the usual authorities are trusted/,
+    )
+    assert.match(stderr, /no known authority vouches/)
+  })
+
   it('must be in their file', async (context) => {
     const home = await temporaryFolder(context)
     await writeFile(join(home, 'empty.pem'), 'nothing')

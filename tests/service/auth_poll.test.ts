@@ -45,7 +45,9 @@ describe('GET /api/v1/notifications/poll', () => {
         // A page may end inside a revision.
         do {
           page = await poll(test, `&limit=3&wait=5&cursor=${page.cursor}`)
+          assert.ok(page.notifications.length <= 3)
           got.push(...numbers(page))
+          assert.ok(got.length <= 12, 'nothing comes twice')
         } while (page.more || got.length % 4 !== 0)
       }
       assert.deepEqual(
