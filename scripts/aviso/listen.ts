@@ -127,8 +127,10 @@ export async function runPeriod(
 function checkPeriod({ from, to, now, catchup }: ListenFlags, at: number): Period {
   const start = from === undefined ? undefined : readDate('--from', from, at)
   const end = to === undefined ? undefined : readDate('--to', to, at)
-  if (start !== undefined && start > at) throw new ClientError('from_date must be in the past')
-  if (end !== undefined && end > at) throw new ClientError('to_date must be in the past')
+  if (start !== undefined && start > at)
+    throw new ClientError(`from_date must be in the past${futureText(start, at)}`)
+  if (end !== undefined && end > at)
+    throw new ClientError(`to_date must be in the past${futureText(end, at)}`)
   if (end !== undefined && start === undefined)
     throw new ClientError('from_date is required if to_date is defined')
   if (start !== undefined && end !== undefined && end <= start)
@@ -139,6 +141,13 @@ function checkPeriod({ from, to, now, catchup }: ListenFlags, at: number): Perio
     ...(start !== undefined && { start: dateStart(start) }),
     ...(end !== undefined && { until: end }),
   }
+}
+
+/** How a date was read that is to come, so that a slip shows. */
+export function futureText(date: number, now: number): string {
+  const hours = Math.ceil((date - now) / 3_600_000)
+  const left = hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`
+  return `: ${new Date(date).toISOString()} comes in ${left}`
 }
 
 /** A start at a time, milliseconds since 1970. */

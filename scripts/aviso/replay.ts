@@ -6,7 +6,7 @@
 
 import { ClientError, EXIT_USAGE } from '#shared/client/client_error.ts'
 import type { CommandContext } from './context.ts'
-import { dateStart, readDate, runPeriod } from './listen.ts'
+import { dateStart, futureText, readDate, runPeriod } from './listen.ts'
 
 /** Flags of `replay`, as commander gives them. */
 export interface ReplayFlags {
@@ -30,7 +30,9 @@ export async function replay(
   const now = context.clock.now()
   const from = flags.from === undefined ? undefined : readDate('--from', flags.from, now)
   const to = flags.to === undefined ? undefined : readDate('--to', flags.to, now)
-  if (from !== undefined && from > now) throw usage('--from must be in the past')
+  if (from !== undefined && from > now) {
+    throw usage(`--from must be in the past${futureText(from, now)}`)
+  }
   if (from !== undefined && to !== undefined && to <= from) throw usage('--to must be later than --from')
   const period = {
     start: from === undefined ? ({ kind: 'oldest' } as const) : dateStart(from),
