@@ -8,6 +8,7 @@
 import { authorise, refusal, type Asking, type ListenParts } from './listen.ts'
 import { parseListenQuery } from './request.ts'
 import { resolveStart, type HistoryStart } from './start.ts'
+import type { StreamDialect } from './stream_format.ts'
 import { oldestRevisionOf } from '#shared/errors.ts'
 import type { Answer } from '#shared/handler.ts'
 import { readQuery } from '#shared/http/query.ts'
@@ -19,8 +20,8 @@ import { NUMBERS_PER_EPOCH } from '#shared/publish/numbers.ts'
 /** What a search costs the listener's quota: about as many reads as revisions have binary digits, each of one key. */
 const SEARCH_COST = { reads: 24, keys: 24, bytes: 24 * 256 }
 const BLOCK = BigInt(NUMBERS_PER_EPOCH)
-/** Nothing is asked that has a form. */
-const LINES = { wire: 'ndjson', strict: false } as const
+/** There is no stream, so its form does not matter. */
+const lines = (): StreamDialect => ({ wire: 'ndjson', strict: false })
 
 /** The route. */
 export function createCountRoutes(parts: ListenParts): readonly Route[] {
@@ -38,7 +39,7 @@ async function answer(parts: ListenParts, asking: Asking): Promise<Answer> {
   const { request, requestId } = asking
   const listener = await parts.access.forListening(request)
   try {
-    const { listen, grant } = await authorise(parts, { ...asking, listener, dialect: LINES }, () =>
+    const { listen, grant } = await authorise(parts, { ...asking, listener, dialect: lines }, () =>
       parseListenQuery(readQuery(request.url), null, parts.clock.now()),
     )
     grant.takeRead()(SEARCH_COST)

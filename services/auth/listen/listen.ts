@@ -83,7 +83,8 @@ async function answer(
   const { request } = asking
   const listener = await parts.access.forListening(request)
   try {
-    const listening = await authorise(parts, { ...asking, listener, dialect: dialectOf(request) }, parse)
+    const dialect = (): StreamDialect => dialectOf(request)
+    const listening = await authorise(parts, { ...asking, listener, dialect }, parse)
     return streamAnswer(await openStream(parts, listening), listening)
   } catch (error) {
     return refusal(parts, error, asking)
@@ -97,7 +98,10 @@ async function answer(
  */
 export async function authorise(
   parts: ListenParts,
-  asking: Asking & { readonly listener: Listener; readonly dialect: StreamDialect },
+  asking: Asking & {
+    readonly listener: Listener
+    readonly dialect: (listen: ListenRequest) => StreamDialect
+  },
   parse: () => Promise<ListenRequest> | ListenRequest,
 ): Promise<Listening> {
   const { request, requestId, mode, listener, dialect } = asking
@@ -107,7 +111,8 @@ export async function authorise(
   const filter = compileFilter(schema, listen.identifier)
   const bases = schema.baseKeys(filter)
   const grant = await listener.grant(bases.map(prefixRange), 'refuse')
-  return { mode, requestId, signal: request.signal, dialect, listen, filter, bases, grant }
+  const { signal } = request
+  return { mode, requestId, signal, dialect: dialect(listen), listen, filter, bases, grant }
 }
 
 function streamAnswer(body: AnswerBody, { dialect, requestId }: Listening): Answer {

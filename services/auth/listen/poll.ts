@@ -8,6 +8,7 @@
 import { authorise, refusal, type Asking, type ListenParts } from './listen.ts'
 import { parseListenQuery } from './request.ts'
 import { openStream } from './stream.ts'
+import type { StreamDialect } from './stream_format.ts'
 import { AvisoError, HistoryCompacted } from '#shared/errors.ts'
 import { isStreamed, toStream, type Answer, type AnswerBody } from '#shared/handler.ts'
 import { readQuery } from '#shared/http/query.ts'
@@ -23,7 +24,7 @@ const MAX_LIMIT = 1000
 /** A page with so much text is full, whatever its number of notifications, so that a client can hold it. */
 const MAX_PAGE_CHARACTERS = 1024 * 1024
 /** The form in which the stream is read. */
-const LINES = { wire: 'ndjson', strict: false } as const
+const lines = (): StreamDialect => ({ wire: 'ndjson', strict: false })
 /** Beginning of a line's data, as `stream_format.ts` writes it. Names and cursors before it have no quotation mark. */
 const DATA = ',"data":'
 
@@ -64,7 +65,7 @@ async function answer(parts: ListenParts, asking: Asking): Promise<Answer> {
   try {
     const query = readQuery(request.url)
     const limits = readLimits(query)
-    const listening = await authorise(parts, { ...asking, listener, dialect: LINES }, () =>
+    const listening = await authorise(parts, { ...asking, listener, dialect: lines }, () =>
       parseListenQuery(query, null, parts.clock.now()),
     )
     const body = await openStream(parts, listening)
