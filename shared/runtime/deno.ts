@@ -6,7 +6,7 @@
 
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
-import { serveNode } from './node_serve.ts'
+import { serveLikeNode } from './node_serve.ts'
 import { createPlainFetch, plainFetch, type StandardFetch } from './plain_fetch.ts'
 import { newHostSha256 } from './host_sha256.ts'
 import { createConnectHttp2 } from './http2.ts'
@@ -34,7 +34,7 @@ export function createDenoPlatform(): Platform {
     name: 'deno',
     version: `deno ${deno.version.deno}`,
     environment: process.env,
-    serve: serveNode,
+    serve: serveLikeNode,
     openDatabase: openHostDatabase,
     restoreDatabase,
     newSha256: newHostSha256,

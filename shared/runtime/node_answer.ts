@@ -8,9 +8,11 @@
  */
 
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { ByteSink, ByteSource } from '#shared/bytes/byte_source.ts'
 import { cancelBody, isStreamed, type Answer } from '#shared/handler.ts'
 import type { ArrivingBody } from './lingering.ts'
+import type { SocketOwner, StreamSockets } from './node_stream_sockets.ts'
 import { TAKEN_LIMIT_MS } from './server_limits.ts'
 
 /** Pieces of a source written before others get their turn: 1 MiB of a hub's chunks. */
@@ -19,16 +21,25 @@ const TURN_PIECES = 16
 /** Larger pieces are not copied into a chunk: then the copy costs more than the three parts. */
 const COPY_BYTES = 8 * 1024
 
-/** Writes an answer. Its end waits for the body of its request. */
+/** What an answer waits for. */
+export interface Waiting {
+  /** The body of its request. The answer ends after it. */
+  readonly received: ArrivingBody
+  /** Take the sockets of sources; absent: these stay with `node:http`. */
+  readonly sockets?: StreamSockets | undefined
+}
+
+/** Writes an answer. */
 export function writeAnswer(
   { status, headers, body }: Answer,
   response: ServerResponse,
-  received: ArrivingBody,
+  waiting: Waiting,
 ): void {
+  const { received } = waiting
   if (isStreamed(body)) {
     if (response.destroyed) return cancelBody(body)
     response.writeHead(status, { ...headers })
-    if (response.req.method !== 'HEAD') return writeStream(body, response, received)
+    if (response.req.method !== 'HEAD') return writeStream(body, response, waiting)
     cancelBody(body)
     response.end()
     return
@@ -47,11 +58,10 @@ export function writeAnswer(
 function writeStream(
   body: ReadableStream<Uint8Array> | ByteSource,
   response: ServerResponse,
-  received: ArrivingBody,
+  { received, sockets }: Waiting,
 ): void {
-  const outlet = new Outlet(response, received)
-  if (body instanceof ReadableStream) readAll(body.getReader(), outlet)
-  else outlet.read(body)
+  if (body instanceof ReadableStream) readAll(body.getReader(), new Outlet(response, received))
+  else new Outlet(response, received, sockets).read(body)
 }
 
 /** Reads a web stream and writes it, never more than one piece ahead of what the socket takes. */
@@ -70,47 +80,50 @@ function readAll(reader: ReadableStreamDefaultReader<Uint8Array>, outlet: Outlet
   read()
 }
 
-/** What is used of a socket. */
-interface Writable {
-  readonly writableLength: number
-  readonly writableHighWaterMark: number
-  cork(): void
-  uncork(): void
-  write(bytes: Uint8Array): boolean
-  once(event: 'drain', task: () => void): unknown
-}
-
 /** The body of a response, and the sink of its source. A class, because there are ten thousand of them. */
-class Outlet implements ByteSink {
-  readonly #response: ServerResponse
-  readonly #received: ArrivingBody
+class Outlet implements ByteSink, SocketOwner {
+  /** `undefined` once the socket is taken from it. */
+  #response: ServerResponse | undefined
+  #received: ArrivingBody | undefined
+  /** Absent: the socket stays with `node:http`. */
+  #sockets: StreamSockets | undefined
   /** Set once the socket is the response's alone: it has its head, and does not wait for the answer to an earlier request. */
-  #socket: Writable | undefined
+  #socket: Socket | undefined
   #source: ByteSource | undefined
   #isOpen = true
   #hasBegun = false
   #isPulling = false
   #isWanted = false
+  /** The socket is being taken from the response. */
+  #isMoving = false
+  /** What waits for the socket to take more. */
+  #onDrained: (() => void) | undefined
   /** The client has left before the end. */
-  onGone: () => void = () => undefined
+  onGone: (() => void) | undefined
 
-  constructor(response: ServerResponse, received: ArrivingBody) {
+  constructor(response: ServerResponse, received: ArrivingBody, sockets?: StreamSockets) {
     this.#response = response
     this.#received = received
+    this.#sockets = sockets
     response.once('close', () => {
-      if (!this.#isOpen) return
-      this.#isOpen = false
-      this.onGone()
+      if (this.#response !== undefined) this.left()
     })
   }
 
   /** Writes what a source makes. */
   read(source: ByteSource): void {
     this.#source = source
-    this.onGone = () => source.cancel()
     source.open(this)
     // A first piece has asked for the next already.
     if (!this.#hasBegun) this.pull()
+  }
+
+  left(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#onDrained = undefined
+    this.onGone?.()
+    this.#source?.cancel()
   }
 
   /** @returns Whether the socket takes more at once. */
@@ -121,30 +134,69 @@ class Outlet implements ByteSink {
     if (bytes.length === 0) return true
     if (this.#socket !== undefined) return writeChunk(this.#socket, bytes)
     const response = this.#response
+    if (response === undefined) return false
     const isTaken = response.write(bytes)
-    if (response.chunkedEncoding) this.#socket = response.socket ?? undefined
+    if (!response.chunkedEncoding || response.socket === null) return isTaken
+    this.#socket = response.socket
+    if (this.#sockets !== undefined) setImmediate(move, this)
     return isTaken
   }
 
   /** Calls `task` when the socket takes more; not after the end. */
   onceDrained(task: () => void): void {
     if (!this.#isOpen) return
+    this.#onDrained = task
+    // A socket that is taken tells by itself.
+    if (this.#response !== undefined) this.#awaitDrain(this.#response)
+  }
+
+  #awaitDrain(response: ServerResponse): void {
+    const writable = response.writableNeedDrain ? response : (this.#socket ?? response)
+    writable.once('drain', () => this.drained())
+  }
+
+  drained(): void {
+    const task = this.#onDrained
+    this.#onDrained = undefined
+    task?.()
+  }
+
+  /** Takes the socket from the response, where that is possible. */
+  move(): void {
     const response = this.#response
-    const writable: Writable = response.writableNeedDrain ? response : (this.#socket ?? response)
-    writable.once('drain', task)
+    if (response === undefined || !this.#isOpen || this.#received?.isOver !== true) return
+    switch (this.#sockets?.take(response, this)) {
+      case 'begun':
+        this.#isMoving = true
+        break
+      case 'busy':
+        this.#socket?.once('drain', () => setImmediate(move, this))
+        break
+      default:
+        this.#sockets = undefined
+    }
+  }
+
+  taken(): void {
+    this.#response = undefined
+    this.#received = undefined
+    this.#isMoving = false
+    if (!this.#isOpen) this.close()
+    // It may have drained in the meantime, and told nobody.
+    else if (this.#socket?.writableNeedDrain === false) this.drained()
   }
 
   /**
    * Asks the source for more. It may answer at once, and its answer asks for more: that is noted and done here, one after the other and not
    * one inside the other, and for a while only.
    */
-  readonly pull = (): void => {
+  pull(): void {
     this.#isWanted = true
     if (this.#isPulling) return
     this.#isPulling = true
     for (let pieces = 0; this.#isWanted && this.#isOpen; pieces++) {
       if (pieces === TURN_PIECES) {
-        setImmediate(this.pull)
+        setImmediate(pull, this)
         break
       }
       this.#isWanted = false
@@ -155,29 +207,42 @@ class Outlet implements ByteSink {
 
   enqueue(bytes: Uint8Array): void {
     if (this.write(bytes)) this.pull()
-    else this.onceDrained(this.pull)
+    else this.onceDrained(() => this.pull())
   }
 
   close(): void {
     this.#isOpen = false
-    if (this.#received.isOver) this.#end()
-    else void this.#received.takeRest().then(() => this.#end())
-  }
-
-  #end(): void {
+    this.#onDrained = undefined
+    if (this.#isMoving) return
     const response = this.#response
-    response.end()
-    // One that waits for the answer to an earlier request has no socket yet, and nothing to be blamed for.
-    if (response.writableFinished || response.socket === null) return
-    const limit = setTimeout(() => response.destroy(), TAKEN_LIMIT_MS)
-    limit.unref()
-    response.once('close', () => clearTimeout(limit))
+    if (response === undefined) {
+      if (this.#socket !== undefined) this.#sockets?.end(this.#socket)
+    } else if (this.#received?.isOver !== false) endResponse(response)
+    else void this.#received.takeRest().then(() => endResponse(response))
   }
 
   error(reason: unknown): void {
     this.#isOpen = false
-    this.#response.destroy(reason instanceof Error ? reason : undefined)
+    const broken = this.#response ?? this.#socket
+    broken?.destroy(reason instanceof Error ? reason : undefined)
   }
+}
+
+function move(outlet: Outlet): void {
+  outlet.move()
+}
+
+function pull(outlet: Outlet): void {
+  outlet.pull()
+}
+
+function endResponse(response: ServerResponse): void {
+  response.end()
+  // One that waits for the answer to an earlier request has no socket yet, and nothing to be blamed for.
+  if (response.writableFinished || response.socket === null) return
+  const limit = setTimeout(() => response.destroy(), TAKEN_LIMIT_MS)
+  limit.unref()
+  response.once('close', () => clearTimeout(limit))
 }
 
 const LINE_END = Buffer.from('\r\n', 'latin1')
@@ -190,7 +255,7 @@ let lastChunk = LINE_END
  *
  * @returns Whether the socket takes more at once.
  */
-function writeChunk(socket: Writable, bytes: Uint8Array): boolean {
+function writeChunk(socket: Socket, bytes: Uint8Array): boolean {
   if (bytes.length <= COPY_BYTES) return socket.write(toChunk(bytes))
   socket.cork()
   socket.write(sizeLine(bytes))

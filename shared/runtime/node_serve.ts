@@ -8,11 +8,12 @@
  */
 
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Handler } from '#shared/handler.ts'
 import { writeAnswer } from './node_answer.ts'
 import { NodeRequest } from './node_request.ts'
+import { StreamSockets } from './node_stream_sockets.ts'
 import { ambiguityOf, refuseAmbiguity } from './node_strict.ts'
 import type { ListenOptions, RunningServer } from './runtime.ts'
 import {
@@ -23,8 +24,21 @@ import {
   REQUEST_TIMEOUT_MS,
 } from './server_limits.ts'
 
-/** Starts a server. */
-export async function serveNode(handler: Handler, { host, port }: ListenOptions): Promise<RunningServer> {
+/** Starts a server whose streams take their sockets from `node:http`: on Node, where it leaves them. */
+export function serveNode(handler: Handler, options: ListenOptions): Promise<RunningServer> {
+  return serve(handler, options, (server) => new StreamSockets(server))
+}
+
+/** Starts a server on Deno. */
+export function serveLikeNode(handler: Handler, options: ListenOptions): Promise<RunningServer> {
+  return serve(handler, options, () => undefined)
+}
+
+async function serve(
+  handler: Handler,
+  { host, port }: ListenOptions,
+  toSockets: (server: Server) => StreamSockets | undefined,
+): Promise<RunningServer> {
   // Not imported: an import asks for every export, and so loads the WebSocket client, which takes 30 ms of a start.
   const { createServer } = process.getBuiltinModule('node:http')
   const server = createServer(
@@ -37,8 +51,9 @@ export async function serveNode(handler: Handler, { host, port }: ListenOptions)
       // As the Fetch standard has it. Node leaves out the second of two credentials otherwise, and nothing would refuse them.
       joinDuplicateHeaders: true,
     },
-    (message, response) => void respond(handler, message, response),
+    (message, response) => void respond(handler, { message, response, sockets }),
   )
+  const sockets = toSockets(server)
   server.listen({ host, port, exclusive: true })
   await once(server, 'listening')
   return {
@@ -46,17 +61,24 @@ export async function serveNode(handler: Handler, { host, port }: ListenOptions)
     close: () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()
+      sockets?.destroyAll()
       return closed
     },
   }
 }
 
-async function respond(handler: Handler, message: IncomingMessage, response: ServerResponse): Promise<void> {
+interface Exchange {
+  readonly message: IncomingMessage
+  readonly response: ServerResponse
+  readonly sockets: StreamSockets | undefined
+}
+
+async function respond(handler: Handler, { message, response, sockets }: Exchange): Promise<void> {
   try {
     const request = new NodeRequest(message, response)
     const ambiguity = ambiguityOf(message)
     const answer = ambiguity === undefined ? await handler(request) : refuseAmbiguity(ambiguity)
-    writeAnswer(answer, response, request)
+    writeAnswer(answer, response, { received: request, sockets })
   } catch {
     // Handlers answer their own errors, so what comes here is a defect.
     if (response.headersSent) response.destroy()
