@@ -24,8 +24,8 @@ const PORTABLE = [
 ]
 /** Suites for the server that Node and Deno share. */
 const NODE_SERVER = ['tests/runtime/node_{answer,linger,request}.test.ts']
-/** The suite for what Node's server alone does. */
-const NODE_ALONE = ['tests/runtime/node_stream_sockets.test.ts']
+/** Suites for what Node's server alone does. */
+const NODE_ALONE = ['tests/runtime/node_{stream_sockets,heap_bounds}.test.ts']
 /**
  * Tests that do not run on Bun, because they cut connections. Bun's `fetch` then drops bytes that it has received but not yet handed over
  * (7 of 50 such answers with Bun 1.4.5, none with Node or Deno). The client runs on Node.

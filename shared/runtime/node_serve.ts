@@ -23,9 +23,11 @@ import {
   MAX_HEADER_BYTES,
   REQUEST_TIMEOUT_MS,
 } from './server_limits.ts'
+import { boundHeap } from './heap_bounds.ts'
 
 /** Starts a server whose streams take their sockets from `node:http`: on Node, where it leaves them. */
 export function serveNode(handler: Handler, options: ListenOptions): Promise<RunningServer> {
+  boundHeap()
   return serve(handler, options, (server) => new StreamSockets(server))
 }
 

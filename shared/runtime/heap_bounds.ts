@@ -1,0 +1,48 @@
+/**
+ * Bounds of V8's heap on Node.
+ *
+ * V8 doubles the place for new objects, up to twice 32 MiB, whenever enough of them survive, and keeps it for good. Most of what survives
+ * here is a stream or an id that stays. Measured on Node 24: 10,000 idle listeners cost 14.8 KiB each without the first bound, 5.7 with it.
+ *
+ * @module
+ */
+
+import { PerformanceObserver } from 'node:perf_hooks'
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
+
+/**
+ * Both halves of the young generation together. Half of it is what may be allocated between two collections: a hundred requests of a
+ * batch, more than are under way.
+ */
+export const YOUNG_HEAP_BYTES = 16 * 1024 * 1024
+
+/**
+ * Garbage may be as large as this share of what is kept, in percent, before all of it is collected. V8 would allow up to 300, and keeps
+ * the pages afterwards.
+ */
+const GARBAGE_PERCENT = 100
+
+/** There is one heap, and maybe more than one server. */
+let isBounded = false
+
+/** Bytes that V8 has reserved for new objects. */
+export function youngHeapBytes(): number {
+  const space = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space')
+  return space?.space_size ?? 0
+}
+
+/**
+ * Bounds garbage by {@link GARBAGE_PERCENT}, and stops the growth of the young generation at {@link YOUNG_HEAP_BYTES}, or where it is. It
+ * grows with a collection, in steps, so it is looked at after each, until it is large enough: then this costs nothing more.
+ */
+export function boundHeap(): void {
+  if (isBounded) return
+  isBounded = true
+  setFlagsFromString(`--heap-growing-percent=${GARBAGE_PERCENT}`)
+  const observer = new PerformanceObserver(() => {
+    if (youngHeapBytes() < YOUNG_HEAP_BYTES) return
+    observer.disconnect()
+    setFlagsFromString('--semi-space-growth-factor=1')
+  })
+  observer.observe({ entryTypes: ['gc'] })
+}
