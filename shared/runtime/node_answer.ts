@@ -96,6 +96,8 @@ class Outlet implements ByteSink, SocketOwner {
   #isWanted = false
   /** The socket is being taken from the response. */
   #isMoving = false
+  /** The socket was busy when it was to be taken. That is tried again after the next write. */
+  #isLate = false
   /** What waits for the socket to take more. */
   #onDrained: (() => void) | undefined
   /** The client has left before the end. */
@@ -132,13 +134,16 @@ class Outlet implements ByteSink, SocketOwner {
     this.#hasBegun = true
     // A chunk of no bytes would be the end of the body.
     if (bytes.length === 0) return true
-    if (this.#socket !== undefined) return writeChunk(this.#socket, bytes)
+    if (this.#socket !== undefined) {
+      if (this.#isLate) this.#moveSoon()
+      return writeChunk(this.#socket, bytes)
+    }
     const response = this.#response
     if (response === undefined) return false
     const isTaken = response.write(bytes)
     if (!response.chunkedEncoding || response.socket === null) return isTaken
     this.#socket = response.socket
-    if (this.#sockets !== undefined) setImmediate(move, this)
+    if (this.#sockets !== undefined) this.#moveSoon()
     return isTaken
   }
 
@@ -161,6 +166,11 @@ class Outlet implements ByteSink, SocketOwner {
     task?.()
   }
 
+  #moveSoon(): void {
+    this.#isLate = false
+    setImmediate(move, this)
+  }
+
   /** Takes the socket from the response, where that is possible. */
   move(): void {
     const response = this.#response
@@ -170,7 +180,7 @@ class Outlet implements ByteSink, SocketOwner {
         this.#isMoving = true
         break
       case 'busy':
-        this.#socket?.once('drain', () => setImmediate(move, this))
+        this.#isLate = true
         break
       default:
         this.#sockets = undefined

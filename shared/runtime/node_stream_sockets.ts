@@ -77,14 +77,12 @@ export class StreamSockets {
     if (!response.chunkedEncoding || !response.shouldKeepAlive) return 'refused'
     if (socket.bytesRead !== (this.#begins.get(socket) ?? 0) + lengthOf(req)) return 'refused'
     if (socket.writableLength > 0 || socket.writableNeedDrain || response.writableNeedDrain) return 'busy'
-    this.#owners.set(socket, owner)
     // With a listener for data, the parser reads the socket no more.
     socket.removeAllListeners('data')
     socket.on('data', this.#listeners.data)
+    // It comes in this turn, before anything is read. The response tells of a socket that is closed already.
     response.once('finish', () => {
-      // One that is closed already is told so by the response.
-      if (socket.destroyed) this.#owners.delete(socket)
-      else this.#strip(socket, owner)
+      if (!socket.destroyed) this.#strip(socket, owner)
     })
     // An end without a last chunk: the stream goes on.
     response.chunkedEncoding = false
@@ -115,6 +113,7 @@ export class StreamSockets {
     for (const forget of socket.listeners('close')) Reflect.apply(forget, socket, [])
     socket.removeAllListeners()
     socket.setTimeout(0)
+    this.#owners.set(socket, owner)
     const { data, drain, end, close, error } = this.#listeners
     socket.on('data', data).on('drain', drain).on('end', end).on('close', close).on('error', error)
     owner.taken()

@@ -213,9 +213,12 @@ describe('StreamSockets', { timeout: 30_000 }, () => {
     await eventually('it was tried', async () => takings.length > 0)
     assert.deepEqual(takings, ['busy'])
     started.socket.resume()
+    await started.shows('\0\r\n')
+    started.source().sink?.enqueue(toBytes('later'))
+    await started.shows('\r\nlater\r\n')
     await eventually('the socket is taken', async () => takings.join() === 'busy,begun')
     started.source().sink?.close()
-    await started.shows('\0\r\n0\r\n\r\n')
+    await started.shows('\r\nlater\r\n0\r\n\r\n')
     assert.ok(started.text().includes('\r\n2000000\r\n\0'))
   })
 
