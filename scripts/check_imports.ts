@@ -57,8 +57,11 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['shared/secret.ts', ['shared/errors.ts', 'shared/bytes']],
   ['shared/geometry', ['shared/errors.ts', 'shared/search.ts', 'shared/json']],
   ['shared/config', GROUND],
-  ['shared/runtime', ['shared/errors.ts', 'shared/handler.ts', 'shared/bytes', 'shared/time']],
   ['shared/http', GROUND],
+  [
+    'shared/runtime',
+    ['shared/errors.ts', 'shared/handler.ts', 'shared/bytes', 'shared/time', 'shared/http/problem.ts'],
+  ],
   ['shared/store', GROUND],
   [
     'shared/store/etcd',
@@ -92,10 +95,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['shared/access/interval.ts', [...GROUND, STORE_PORT]],
   ['shared/access/shapes.ts', [...GROUND, 'shared/config']],
   ['shared/access/quota', [...GROUND, 'shared/config']],
-  [
-    'shared/access/access.ts',
-    [...GROUND, STORE_PORT, 'shared/access/interval.ts', 'shared/access/quota/read_cost.ts'],
-  ],
+  ['shared/access/access.ts', [...GROUND, STORE_PORT, 'shared/access/interval.ts', 'shared/access/quota']],
   ['shared/access/audit', GROUND],
   ['shared/access/identity', [...GROUND, 'shared/config', 'shared/access/shapes.ts']],
   [

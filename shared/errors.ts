@@ -49,6 +49,11 @@ export const ERRORS = {
     meaning: 'The request has no valid credential.',
     remedy: 'Send a credential that `WWW-Authenticate` names.',
   },
+  ERR_TICKET_ENDED: {
+    status: 401,
+    meaning: 'The ticket of a stream was used already, or its time is over.',
+    remedy: 'Get a new ticket with `POST /api/v1/tickets`, and open the stream with that.',
+  },
   ERR_FORBIDDEN: {
     status: 403,
     meaning: 'The requester may not do this.',
@@ -68,6 +73,11 @@ export const ERRORS = {
     status: 405,
     meaning: 'The path exists, but not with this method.',
     remedy: 'Use a method of the `Allow` header.',
+  },
+  ERR_NOT_ACCEPTABLE: {
+    status: 406,
+    meaning: 'The path has nothing of a type that `Accept` takes.',
+    remedy: 'Send an `Accept` with a type that the message names, or none.',
   },
   ERR_BODY_TIMEOUT: {
     status: 408,

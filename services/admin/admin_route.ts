@@ -10,7 +10,7 @@ import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { readQuery } from '#shared/http/query.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
-import type { Route, RouteContext } from '#shared/http/route.ts'
+import { OFFERS_JSON, type Route, type RouteContext } from '#shared/http/route.ts'
 import { isJsonObject, parseStrictJson, type JsonObject } from '#shared/json/strict_json.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -42,6 +42,8 @@ export interface AdminRoute {
   readonly limitBytes?: number
   /** Options that the request may have. Any other is refused, because a misspelt option would otherwise be ignored. */
   readonly members?: readonly string[]
+  /** Media types of a GET, as in {@link Route}. Default: JSON. */
+  readonly offers?: Route['offers']
   readonly handle: (request: AdminRequest) => Promise<Answer>
 }
 
@@ -52,6 +54,7 @@ export function toRoute(route: AdminRoute, parts: AdminRouteParts): Route {
     method: route.method,
     path: route.path,
     generation: 2,
+    offers: route.offers ?? OFFERS_JSON,
     handle: async (request, context) => {
       const { requestId } = context
       let who = 'unknown'

@@ -42,7 +42,12 @@ export function configRoutes(parts: ConfigRoutesParts): readonly AdminRoute[] {
       path: PATH,
       handle: async (request) => succeeded(request, await show(store, serviceIn(queryOf(request)))),
     },
-    { method: 'GET', path: `${PATH}/file`, handle: (request) => download(store, request) },
+    {
+      method: 'GET',
+      path: `${PATH}/file`,
+      offers: ['application/octet-stream'],
+      handle: (request) => download(store, request),
+    },
     {
       method: 'POST',
       path: `${PATH}/push`,

@@ -15,6 +15,7 @@ import type { StreamParts } from './listen/stream.ts'
 import { createSchemaRoutes } from './schema_routes.ts'
 import { createPositions, type Positions } from './listen/start.ts'
 import { createTraceRoutes } from './trace_routes.ts'
+import { createTickets, type TicketSettings } from './tickets.ts'
 import type { Access } from '#shared/access/access.ts'
 import type { Handler } from '#shared/handler.ts'
 import { createRouter, rawPath } from '#shared/http/route.ts'
@@ -45,6 +46,8 @@ export interface AuthParts {
   readonly limits: Pick<AuthLimits, 'maxAgeSeconds'>
   /** The times of recent notifications that this process has seen; absent: none. */
   readonly traces?: TraceBook
+  /** Limits of tickets; absent: there are none, and a ticket in an address is an unknown field. */
+  readonly tickets?: TicketSettings | undefined
   /** Called for a position that this store never gave out; absent: not counted. */
   readonly onForeignPosition?: StreamParts['onForeignPosition']
 }
@@ -54,13 +57,22 @@ export function createAuthHandler(parts: AuthParts): Handler {
   const limits = { ...BODY_LIMITS, ...parts.limits }
   const positions = parts.positions ?? createPositions(parts.store, parts.epoch)
   const { onForeignPosition = () => undefined } = parts
-  const listening = { ...parts, limits, positions, onForeignPosition, baseUrl: parts.info.baseUrl }
   const facade = createFacade({ ...parts, limits, onForeignPosition })
+  const tickets = parts.tickets && createTickets({ ...parts, settings: parts.tickets })
+  const listening = {
+    ...parts,
+    limits,
+    positions,
+    onForeignPosition,
+    baseUrl: parts.info.baseUrl,
+    withTicket: tickets?.access ?? parts.access,
+  }
   const api = createRouter(
     [
       ...createListenRoutes(listening),
       ...createPollRoutes(listening),
       ...createCountRoutes(listening),
+      ...(tickets === undefined ? [] : [tickets.route]),
       ...createSchemaRoutes(parts.schemas, parts.logger),
       ...createTraceRoutes({ ...parts, traces: parts.traces ?? createTraceBook() }),
     ],

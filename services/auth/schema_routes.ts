@@ -8,7 +8,7 @@
 import { AvisoError } from '#shared/errors.ts'
 import { answerUnlessKnown } from '#shared/http/conditional.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
-import type { Route } from '#shared/http/route.ts'
+import { OFFERS_JSON, type Route } from '#shared/http/route.ts'
 import type { EventSchema } from '#shared/notification/event_schema.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -42,8 +42,8 @@ export function createSchemaRoutes(schemas: Schemas, logger: Logger): readonly R
     })
   }
   return [
-    { method: 'GET', path: '/api/v1/schema', handle: list, generation: 2 },
-    { method: 'GET', path: '/api/v1/schema/:event', handle: single, generation: 2 },
+    { method: 'GET', path: '/api/v1/schema', handle: list, generation: 2, offers: OFFERS_JSON },
+    { method: 'GET', path: '/api/v1/schema/:event', handle: single, generation: 2, offers: OFFERS_JSON },
   ]
 }
 

@@ -11,8 +11,9 @@ import type { Access, Listener } from '#shared/access/access.ts'
 import { costOfRead, type ReadCost } from '#shared/access/quota/read_cost.ts'
 import { AvisoError, HistoryCompacted, isAvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
+import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
-import type { Route } from '#shared/http/route.ts'
+import { OFFERS_JSON, type Route } from '#shared/http/route.ts'
 import { readCommit } from '#shared/journal/commits.ts'
 import type { JournalEvent } from '#shared/journal/journal.ts'
 import { revisionOfSequence, type NumberPosition } from '#shared/journal/positions.ts'
@@ -49,6 +50,7 @@ export function createTraceRoutes(parts: TraceParts): readonly Route[] {
       method: 'GET',
       path: '/api/v1/notifications/:id/trace',
       generation: 2,
+      offers: OFFERS_JSON,
       handle: (request, { requestId, params }) =>
         answer(parts, request, { requestId, id: params['id'] ?? '' }),
     },
@@ -78,7 +80,7 @@ async function answer(
     written_at: at,
     ...timesBody(traces.find(event, sequence)),
   }
-  return jsonResponse(200, body, { 'x-request-id': requestId })
+  return jsonResponse(200, body, { 'x-request-id': requestId, ...rateLimitFields(listener.readsLeft()) })
 }
 
 /** Searches within the time limit. A search is about a dozen reads, so it is charged to the listener, whether it finds something or not. */

@@ -11,7 +11,7 @@ import { AvisoError } from '#shared/errors.ts'
 import type { Answer, Handler, HandlerRequest } from '#shared/handler.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
-import { createRouter } from '#shared/http/route.ts'
+import { createRouter, OFFERS_JSON } from '#shared/http/route.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Secret } from '#shared/secret.ts'
@@ -41,6 +41,7 @@ export function createMonitoringHandler(parts: MonitoringHandlerParts): Handler 
       {
         method: 'GET',
         path: '/api/v1/monitoring/status',
+        offers: OFFERS_JSON,
         handle: async (request) => {
           await parts.access.forAdministration(request)
           return jsonResponse(200, await parts.status())

@@ -49,12 +49,13 @@ export function successResult(receipt: PublishReceipt | undefined): ResultMember
 
 /** Result of one notification of a batch or a stream that failed. A failure of the store says whether the notification may be stored. */
 export function failureResult(error: AvisoError, generation: Generation): ResultMembers {
-  const { field } = error.details
+  const { field, hint } = error.details
   return {
     status: error.status,
     code: wireCode(error, generation),
     message: error.message,
     ...(field === undefined ? {} : { field }),
+    ...(hint === undefined ? {} : { hint }),
     ...(error.status >= 500 ? { outcome: writeOutcome(error) } : {}),
   }
 }

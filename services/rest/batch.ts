@@ -12,6 +12,7 @@ import type { PublishResult } from '#shared/publish/publish.ts'
 import { SUBMITTED, processedAt } from './answer.ts'
 import { originOfPlace, prepare, publishPrepared, refusedOutcomes, resultsOf } from './ingest.ts'
 import type { Ingest, Origin, Prepared } from './ingest.ts'
+import type { Generation } from './submission.ts'
 
 function refuseSize(count: number, most: number): void {
   if (count === 0)
@@ -43,14 +44,20 @@ function refusal(prepared: readonly Prepared[], ingest: Ingest, requestId: strin
   })
 }
 
+/** A notification that could not be stored, and the generation of the codes of its answer. */
+interface Failure {
+  readonly error: AvisoError
+  readonly generation: Generation
+}
+
 /** The answer to a batch that the store failed to store in part: the status of the worst failure, and the result of each item. */
 function partialFailure(
-  failures: readonly AvisoError[],
+  failures: readonly Failure[],
   results: readonly Readonly<Record<string, unknown>>[],
   ingest: Ingest,
   requestId: string,
 ): Answer {
-  const worst = failures.reduce((a, b) => (b.status > a.status ? b : a))
+  const { error: worst, generation } = failures.reduce((a, b) => (b.error.status > a.error.status ? b : a))
   const stored = results.length - failures.length
   const message = `${stored} of ${results.length} notifications were stored or skipped; see the result of each`
   const response = errorResponse(
@@ -58,6 +65,7 @@ function partialFailure(
     {
       requestId,
       logger: ingest.logger,
+      generation,
       extra: { results, outcome: 'see_results' },
     },
   )
@@ -84,7 +92,10 @@ export async function ingestBatch(
   }
   const published = await publishPrepared(prepared, origin, ingest)
   const results = resultsOf(prepared, published).map((result, index) => ({ index, ...result }))
-  const failures = published.flatMap((result: PublishResult) => (result.ok ? [] : [result.error]))
+  const valid = prepared.filter(({ kind }) => kind === 'valid')
+  const failures = published.flatMap((result: PublishResult, index) =>
+    result.ok ? [] : [{ error: result.error, generation: valid[index]?.generation ?? 2 }],
+  )
   if (failures.length > 0) return partialFailure(failures, results, ingest, requestId)
   return jsonResponse(
     200,

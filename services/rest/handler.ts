@@ -9,9 +9,11 @@
 import type { Access, Provider } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import type { Answer, Handler, HandlerHeaders } from '#shared/handler.ts'
+import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import { createRouter, type RouteHandler } from '#shared/http/route.ts'
+import { withHint, type SentBody } from '#shared/http/slips.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -42,6 +44,8 @@ export interface RestOptions {
   readonly access: Pick<Access, 'forPublishing'>
   /** Default: nothing is skipped. */
   readonly skips?: Skips
+  /** Whether web pages of an origin may publish; absent: none of another site. */
+  readonly mayPublish?: (origin: string) => boolean
   readonly info: { readonly version: string }
   /** Counts a refusal that is the provider's fault, by its code. */
   readonly onRefused?: (code: AvisoErrorCode) => void
@@ -50,8 +54,10 @@ export interface RestOptions {
 const NOTIFICATION_PATH = '/api/v1/notification'
 const STREAM_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl']
 const BATCH_TYPE = 'application/cloudevents-batch+json'
+const SPACE = 0x20
+const BRACKET = 0x5b
 /** An array adds a level around each notification. */
-const BODY_JSON = { ...NOTIFICATION_JSON, maxDepth: NOTIFICATION_JSON.maxDepth + 1 }
+const BATCH_JSON = { ...NOTIFICATION_JSON, maxDepth: NOTIFICATION_JSON.maxDepth + 1 }
 
 /** The media type without its parameters, in lower case. */
 function mediaType(headers: HandlerHeaders): string {
@@ -61,11 +67,13 @@ function mediaType(headers: HandlerHeaders): string {
 }
 
 /**
- * Refuses requests from web pages of other sites. The ingest accepts any Content-Type, as 1.x does, so such a page could publish through
- * the browser of a user inside the network. The browser marks such requests, and no provider is a web page.
+ * Refuses requests from web pages of other sites, unless the configuration names them. The ingest accepts any Content-Type, as 1.x does, so
+ * such a page could publish through the browser of a user inside the network. The browser marks such requests.
  */
-function refuseCrossSite(headers: HandlerHeaders): void {
+function refuseCrossSite(headers: HandlerHeaders, mayPublish: RestOptions['mayPublish']): void {
   if (headers.get('sec-fetch-site') !== 'cross-site') return
+  const origin = headers.get('origin')
+  if (origin !== null && mayPublish?.(origin) === true) return
   throw new AvisoError('ERR_FORBIDDEN', 'Web pages of other sites cannot publish')
 }
 
@@ -80,13 +88,28 @@ function readOrigin(headers: HandlerHeaders, provider: Provider, random: () => s
   }
 }
 
-function parseBody(bytes: Uint8Array): JsonValue {
+function parseBody(sent: SentBody): JsonValue {
+  const { bytes } = sent
   if (bytes.byteLength === 0)
     throw new AvisoError('ERR_INVALID_JSON', 'Invalid notification, Body cannot be empty')
-  const body = parseStrictJson(bytes, BODY_JSON)
+  const body = readJson(sent)
   if (body === null)
     throw new AvisoError('ERR_INVALID_NOTIFICATION', 'Invalid notification, Body cannot be empty')
   return body
+}
+
+/** @throws {AvisoError} `ERR_INVALID_JSON`, with a hint where the slip is known. */
+function readJson(sent: SentBody): JsonValue {
+  try {
+    return parseStrictJson(sent.bytes, isArrayText(sent.bytes) ? BATCH_JSON : NOTIFICATION_JSON)
+  } catch (error) {
+    throw withHint(error, sent)
+  }
+}
+
+/** Whether a JSON text is an array. */
+function isArrayText(bytes: Uint8Array): boolean {
+  return bytes.find((byte) => byte > SPACE) === BRACKET
 }
 
 /** The answer to one notification: the members of both generations. */
@@ -97,6 +120,11 @@ function singleAnswer(receipt: PublishReceipt | undefined, ingest: Ingest, reque
     return jsonResponse(200, { message: SKIPPED, status: 'skipped', ...common }, headers)
   const body = { message: SUBMITTED, status: 'success', ...common, ...storedMembers(receipt) }
   return jsonResponse(200, body, receipt.replayed ? { ...headers, 'idempotent-replay': 'true' } : headers)
+}
+
+/** The answer with what is left of the provider's quota. */
+function counted(answer: Answer, provider: Provider): Answer {
+  return { ...answer, headers: { ...answer.headers, ...rateLimitFields(provider.left()) } }
 }
 
 async function ingestOne(
@@ -115,7 +143,7 @@ async function ingestOne(
 }
 
 /** The route that accepts one notification, a batch or a stream. */
-function createIngestRoute(ingest: Ingest, access: RestOptions['access']): RouteHandler {
+function createIngestRoute(ingest: Ingest, { access, mayPublish }: RestOptions): RouteHandler {
   const { clock, limits, logger, random, schemas } = ingest
   return async (request, { requestId }) => {
     const { headers } = request
@@ -124,15 +152,18 @@ function createIngestRoute(ingest: Ingest, access: RestOptions['access']): Route
     const subject: Subject = {}
     try {
       provider = await access.forPublishing(request, requestId)
-      refuseCrossSite(headers)
+      refuseCrossSite(headers, mayPublish)
       const origin = readOrigin(headers, provider, random)
       const type = mediaType(headers)
-      if (STREAM_TYPES.includes(type)) return ingestStream(request, origin, ingest, requestId)
+      if (STREAM_TYPES.includes(type))
+        return counted(ingestStream(request, origin, ingest, requestId), provider)
       const limitBytes = type === BATCH_TYPE ? limits.batchBytes : limits.bodyBytes
-      body = parseBody(await readBody(request, { limitBytes, timeoutMs: limits.bodyTimeoutMs, clock }))
-      return Array.isArray(body)
+      const bytes = await readBody(request, { limitBytes, timeoutMs: limits.bodyTimeoutMs, clock })
+      body = parseBody({ bytes, type })
+      const answer = Array.isArray(body)
         ? await ingestBatch(body as readonly JsonValue[], origin, ingest, requestId)
         : await ingestOne(body, origin, ingest, { requestId, subject })
+      return counted(answer, provider)
     } catch (error) {
       countRefusal(error, ingest)
       // Whoever was refused as a sender is on record already.
@@ -147,7 +178,7 @@ function createIngestRoute(ingest: Ingest, access: RestOptions['access']): Route
 
 /** The handler of the ingest. It never rejects. */
 export function createRestHandler(options: RestOptions): Handler {
-  const { access, info, random, logger } = options
+  const { info, random, logger } = options
   const ingest: Ingest = {
     ...options,
     limits: { ...INGEST_LIMITS, ...options.limits },
@@ -160,9 +191,14 @@ export function createRestHandler(options: RestOptions): Handler {
         path: NOTIFICATION_PATH,
         // 1.x redirects to this path. Here it is served, because some clients do not follow a redirected POST.
         trailingSlash: true,
-        handle: createIngestRoute(ingest, access),
+        handle: createIngestRoute(ingest, options),
       },
-      { method: 'GET', path: '/', handle: (_request, { requestId }) => homePage(info.version, requestId) },
+      {
+        method: 'GET',
+        path: '/',
+        offers: ['text/html'],
+        handle: (_request, { requestId }) => homePage(info.version, requestId),
+      },
     ],
     { random, logger },
   )

@@ -9,6 +9,7 @@ import { AvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { bodyBroken, bodyTimeout, refuseContentEncoding, tooLarge } from '#shared/http/read_body.ts'
 import { jsonText, toAvisoError } from '#shared/http/respond.ts'
+import { LINES_TYPE, withHint } from '#shared/http/slips.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -104,7 +105,8 @@ function parseLine(line: Line, origin: Origin, ingest: Ingest): Prepared {
   try {
     const body = parseStrictJson(line.bytes, NOTIFICATION_JSON)
     return prepare(body, originOfPlace(origin, line.number), ingest)
-  } catch (error) {
+  } catch (thrown) {
+    const error = withHint(thrown, { bytes: line.bytes, type: LINES_TYPE })
     countRefusal(error, ingest)
     return { kind: 'refused', generation: 2, error: toAvisoError(error), subject: {} }
   }

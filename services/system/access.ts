@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { TicketSettings } from '#services/auth/tickets.ts'
 import type { Access } from '#shared/access/access.ts'
 import { createAccessControl, type AccessControlParts } from '#shared/access/access_control.ts'
 import { createAudit, silentAudit, type Audit, type AuditSink } from '#shared/access/audit/audit.ts'
@@ -23,6 +24,7 @@ import type { PolicySettings } from '#shared/access/policy/settings.ts'
 import { openPolicy } from './policy.ts'
 import type { Config } from './settings.ts'
 import type { Handler } from '#shared/handler.ts'
+import { asProblem } from '#shared/http/problem.ts'
 import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -55,6 +57,8 @@ export interface SystemAccessParts extends AccessPowers {
 export interface SystemAccess extends Access {
   /** @returns the counters of identity and policy, and the number of records that the audit log has lost. */
   counts(): Readonly<Record<string, number>>
+  /** Limits of tickets for streams. */
+  readonly tickets: TicketSettings
   /** Puts the door of the profile before a handler. Without identities only this machine is let in, and no web page of another origin. */
   guard(handler: Handler): Handler
   /** Replaces the policy, for open streams too. @throws {AvisoError} `ERR_CONFIG` for invalid rules; the old policy then stays. */
@@ -74,11 +78,19 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   const audit = auditSink === undefined ? silentAudit : createAudit({ sink: auditSink, clock, logger })
   const counters = createCounters()
   const counts = (): Readonly<Record<string, number>> => ({ ...counters.values(), audit_lost: audit.lost() })
-  const addressOf = createAddressOf(config.vars.quota.trustedProxies)
+  const { quota } = config.vars
+  const addressOf = createAddressOf(quota.trustedProxies)
+  const tickets: TicketSettings = {
+    perIdentity: quota.opensPerPrincipal,
+    wrongPerAddress: quota.readsPerAddress,
+    addressOf,
+    count: counters.count,
+  }
   if (identity === 'none') {
     return {
       ...createOpenAccess(audit, addressOf),
       counts,
+      tickets,
       guard: (handler) => guardOwnMachine(handler, parts, counters.count),
       replacePolicy: () => undefined,
       close: audit.close,
@@ -114,6 +126,7 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   return {
     ...access,
     counts,
+    tickets,
     guard: (handler) => handler,
     replacePolicy: (changed) => {
       policy = open(changed)
@@ -168,7 +181,7 @@ function guardOwnMachine(
     baseUrl,
     refuse: (request, error, foreign) => {
       count(foreign === 'host' ? 'foreign_host_refused' : 'foreign_page_refused')
-      return errorResponse(error, { requestId: requestIdOf(request, random), logger })
+      return asProblem(request, errorResponse(error, { requestId: requestIdOf(request, random), logger }))
     },
   })
 }

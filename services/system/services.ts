@@ -8,6 +8,7 @@ import type { BackupPowers } from '#services/admin/backup_routes.ts'
 import { toAdminSettings } from '#services/admin/from_config.ts'
 import { createAdminService, type AdminService } from '#services/admin/handler.ts'
 import { createAuthHandler } from '#services/auth/handler.ts'
+import type { TicketSettings } from '#services/auth/tickets.ts'
 import { toHubLimits } from '#services/auth/settings.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
 import { toPublishLimits } from '#services/rest/settings.ts'
@@ -15,6 +16,7 @@ import type { Access } from '#shared/access/access.ts'
 import type { Config, ServiceName } from './settings.ts'
 import { openRemovals } from '#shared/hub/removals.ts'
 import { createHub } from '#shared/hub/shared_hub.ts'
+import { createPageOrigins } from '#shared/http/pages.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
@@ -34,6 +36,8 @@ export interface ServicesParts {
   readonly backups?: BackupPowers | undefined
   readonly schemas: Schemas
   readonly access: Access
+  /** Limits of tickets. */
+  readonly tickets: TicketSettings
   /** They hold the measured store. */
   readonly instruments: Instruments
   readonly clock: Clock
@@ -119,6 +123,7 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
     skips,
     info: { version },
     onRefused: instruments.onRefused,
+    mayPublish: createPageOrigins(config.vars.allowedOrigins ?? []).isNamed,
   })
   return { handle, warmUp: (signal) => publisher.warmUp(schemas.events, signal) }
 }
@@ -164,6 +169,7 @@ async function startListening(
     epoch: epoch.current,
     traces: instruments.traces,
     onForeignPosition: instruments.onForeignPosition,
+    tickets: parts.tickets,
   })
   const state = (): ReturnType<RunningServices['listening']> => {
     const { connected, subscribers } = hub.status()

@@ -16,6 +16,7 @@ import { quotaSettings } from '#shared/access/quota/settings.ts'
 import { loadSettings, readSettings, type ReadSettings } from '#shared/config/load.ts'
 import { section } from '#shared/config/section.ts'
 import { listenPort, secretName } from '#shared/config/shapes.ts'
+import { ANY_ORIGIN } from '#shared/http/pages.ts'
 import { telemetrySettings } from '#shared/observe/telemetry/settings.ts'
 
 const routePattern = v.pipe(
@@ -41,6 +42,16 @@ const admin = section({
   triggers: v.optional(adminTriggers, {}),
 })
 const monitoring = section({ ...serviceEntries, vars: v.optional(monitoringVars, {}) })
+
+/** An origin of web pages, as browsers write it, or any. */
+const pageOrigin = v.pipe(
+  v.string(),
+  v.check(
+    (text) =>
+      text === ANY_ORIGIN || (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text),
+    'An origin is a scheme, a host and perhaps a port, without a path, such as https://pages.example.org; * is any',
+  ),
+)
 
 const storeUser = section({
   name: v.pipe(v.string(), v.description('User of etcd')),
@@ -127,6 +138,14 @@ const shared = v.pipe(
         ),
       ),
     ),
+    allowedOrigins: v.optional(
+      v.pipe(
+        v.array(pageOrigin),
+        v.description(
+          'Origins of the web pages that may read answers (CORS), such as https://pages.example.org; "*": any. A page of an origin that is named may also publish. Needs identities. Default: pages may read streams that need no credential, as in 2.x, and nothing else',
+        ),
+      ),
+    ),
     logLevel: v.optional(
       v.pipe(
         v.picklist(['debug', 'info', 'warn', 'error']),
@@ -175,6 +194,13 @@ const shared = v.pipe(
   v.check(
     ({ storeUser: user, storeTokenEnv }) => user === undefined || storeTokenEnv === undefined,
     'Give storeUser if the store is etcd, or storeTokenEnv if it is another Aviso, not both',
+  ),
+  v.forward(
+    v.check(
+      ({ allowedOrigins, identity }) => allowedOrigins === undefined || identity !== 'none',
+      'Without vars.identity every page could do everything here, so only this machine is let in: configure vars.identity, or leave the origins out',
+    ),
+    ['allowedOrigins'],
   ),
 )
 

@@ -11,7 +11,9 @@ import type { Monitoring } from '#services/monitoring/monitoring.ts'
 import type { Config, ServiceName } from './settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { toFetchHandler, type FetchHandler, type Handler } from '#shared/handler.ts'
-import { errorResponse } from '#shared/http/respond.ts'
+import { createPageOrigins, forPages } from '#shared/http/pages.ts'
+import { asProblem } from '#shared/http/problem.ts'
+import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Store } from '#shared/store/store.ts'
 import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
@@ -27,7 +29,7 @@ import { startServices, type RunningServices, type ServicesParts } from './servi
 
 /** What the launcher hands over. The system makes access and instruments from it itself. */
 export interface SystemParts
-  extends InstrumentPowers, AccessPowers, Omit<ServicesParts, 'access' | 'instruments'> {
+  extends InstrumentPowers, AccessPowers, Omit<ServicesParts, 'access' | 'instruments' | 'tickets'> {
   readonly store: Store
   /** `fetch` for the members of a store that wants certificates. Default: the runtime's own. */
   readonly fetchOfStore?: (url: string, init: RequestInit) => Promise<Response>
@@ -73,7 +75,7 @@ export function startSystem(parts: SystemParts): System {
   let keeping: Promise<void> | undefined
   let closing: Promise<void> | undefined
   const trouble = watchTrouble(parts)
-  const startParts = { ...parts, instruments, access, onWaiting: trouble.note }
+  const startParts = { ...parts, instruments, access, tickets: access.tickets, onWaiting: trouble.note }
   const ready = startWhenStoreAnswers(startParts, stop.signal).then(async ({ started, found }) => {
     running = started
     keeping = keepSchemas(parts, found, { onChange: restart, signal: stop.signal })
@@ -106,7 +108,7 @@ export function startSystem(parts: SystemParts): System {
       random,
       logger,
     })
-    return access.guard(dispatcher)
+    return access.guard(forConfiguredPages(dispatcher, parts.config))
   }
 
   function dispatch(service: ServiceName): Handler {
@@ -119,7 +121,8 @@ export function startSystem(parts: SystemParts): System {
         'ERR_STORE_UNAVAILABLE',
         'The store cannot be reached yet; try again in a moment',
       )
-      return Promise.resolve(errorResponse(unreached, { requestId: random(), logger }))
+      const requestId = requestIdOf(request, random)
+      return Promise.resolve(asProblem(request, errorResponse(unreached, { requestId, logger })))
     }
   }
 
@@ -158,6 +161,11 @@ export function startSystem(parts: SystemParts): System {
     await instruments.close()
     await parts.store.close()
   }
+}
+
+/** A handler whose answers the configured pages may read. */
+function forConfiguredPages(handler: Handler, { vars: { allowedOrigins } }: Config): Handler {
+  return allowedOrigins === undefined ? handler : forPages(handler, createPageOrigins(allowedOrigins))
 }
 
 interface Measuring {
@@ -212,6 +220,7 @@ function askStore({ store, clock }: SystemParts): Promise<unknown> {
 interface StartParts extends SystemParts {
   readonly instruments: Instruments
   readonly access: SystemAccess
+  readonly tickets: SystemAccess['tickets']
   /** Called with each failure while the store does not answer. */
   readonly onWaiting: (error: AvisoError) => void
 }

@@ -10,6 +10,7 @@ import type { AvisoErrorCode } from '#shared/errors.ts'
 import type { HandlerRequest } from '#shared/handler.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 import type { IntervalSet } from './interval.ts'
+import type { QuotaLeft } from './quota/buckets.ts'
 import type { ReadCost } from './quota/read_cost.ts'
 
 /**
@@ -41,6 +42,14 @@ export interface Listener {
   /** Name for figures, never a secret. */
   readonly name: string
   /**
+   * The identity, for what only an identity may have.
+   *
+   * @throws {AvisoError} `ERR_UNAUTHENTICATED` for a sender without one; `ERR_NOT_FOUND` where there are no identities.
+   */
+  requireIdentity(): ListenerIdentity
+  /** What is left of the listener's reads; `undefined` where they are not counted. */
+  readsLeft(): QuotaLeft | undefined
+  /**
    * Begins reads of stored keys whose rights are checked afterwards. As {@link Grant.takeRead}.
    *
    * @throws {AvisoError} `ERR_TOO_MANY_REQUESTS`.
@@ -53,6 +62,14 @@ export interface Listener {
    * @throws {AvisoError} `ERR_UNAUTHENTICATED`, `ERR_FORBIDDEN`, `ERR_VERDICT_UNAVAILABLE`.
    */
   grant(ranges: readonly KeyRange[], wide: WideRange): Promise<Grant>
+}
+
+/** A sender that was identified. */
+export interface ListenerIdentity {
+  /** Different for each user of each realm, never a secret. */
+  readonly principal: string
+  /** As {@link Grant.endsAt}. */
+  readonly endsAt: number | undefined
 }
 
 /**
@@ -78,6 +95,8 @@ export interface Grant {
    * @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` when the listener has read too much.
    */
   takeRead(): ChargeRead
+  /** What is left of the listener's reads, or of the streams that it may open; `undefined` where they are not counted. */
+  left(counted: 'reads' | 'opens'): QuotaLeft | undefined
   /** @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` when the listener has too many streams open, or opens streams too often. */
   takePlace(about: StreamSubject): StreamPlace
 }
@@ -124,6 +143,8 @@ export interface Provider {
    *   yet on record.
    */
   requirePublish(event: string, key: string): void
+  /** What is left of the sender's publishing; `undefined` where it is not counted. */
+  left(): QuotaLeft | undefined
   /** Records in the audit log what became of notifications of one request. */
   record(outcomes: readonly PublishOutcome[]): void
 }

@@ -7,7 +7,7 @@
 import type { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { ChargeRead } from './access.ts'
-import { createBuckets, tooMany, type Rate } from './quota/buckets.ts'
+import { createBuckets, tooMany, type QuotaLeft, type Rate } from './quota/buckets.ts'
 import { unitsOf } from './quota/read_cost.ts'
 import { createSlots } from './quota/slots.ts'
 
@@ -33,7 +33,12 @@ export interface Allowances {
   takeRead(key: string, refuse: RefuseExcess): ChargeRead
   /** @returns a function that gives the stream back. @throws {AvisoError} What `refuse` makes. */
   takeStream(key: string, refuse: RefuseExcess): () => void
+  /** What is left of what is counted. */
+  left(key: string, counted: Counted): QuotaLeft
 }
+
+/** What of a listener is counted: units of reading, or streams opened. */
+export type Counted = 'reads' | 'opens'
 
 /** How long a client with too many streams must wait: long enough that a client which keeps trying costs nothing. */
 const RETRY_AFTER_SECONDS = 30
@@ -55,5 +60,6 @@ export function createAllowances(clock: Clock, limits: ListenerLimits): Allowanc
       if (giveBack === undefined) throw refuse('streams', tooMany('streams', RETRY_AFTER_SECONDS))
       return giveBack
     },
+    left: (key, counted) => (counted === 'reads' ? reads : opens).left(key),
   }
 }

@@ -64,6 +64,12 @@ export function createListening(parts: ListeningParts): Access['forListening'] {
     const requester = await parts.identify(request)
     return {
       name: displayName(requester),
+      requireIdentity() {
+        const { identity, name: principal, standing } = requester
+        if (identity === undefined) throw requester.refusal()
+        return { principal, endsAt: standing.endsAt }
+      },
+      readsLeft: () => limits.left(requester, 'reads', { isRelay: false }),
       takeRead: () => limits.takeRead(requester, { isRelay: false }),
       async grant(ranges, wide) {
         const granted = await authoriseRead(parts, requester, ranges, wide)
@@ -72,6 +78,7 @@ export function createListening(parts: ListeningParts): Access['forListening'] {
           relay: granted.relay,
           endsAt: granted.standing.endsAt,
           takeRead: () => limits.takeRead(requester, { isRelay: granted.relay !== undefined }),
+          left: (counted) => limits.left(requester, counted, { isRelay: granted.relay !== undefined }),
           takePlace: (subject) => takePlace(requester, granted, subject),
         }
       },

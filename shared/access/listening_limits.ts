@@ -10,6 +10,7 @@ import type { ChargeRead } from './access.ts'
 import {
   createAllowances,
   type Allowances,
+  type Counted,
   type Excess,
   type ListenerLimits,
   type RefuseExcess,
@@ -18,6 +19,7 @@ import type { Audit } from './audit/audit.ts'
 import type { Count, CounterName } from './identity/counters.ts'
 import type { Policy } from './policy/policy.ts'
 import { networkIn, refuse, type Requester } from './policy/requester.ts'
+import type { QuotaLeft } from './quota/buckets.ts'
 import { createShares, type Reserves, type Tier } from './quota/shares.ts'
 
 /** Limits of listening. */
@@ -49,6 +51,8 @@ export interface ListeningLimits {
   takeRead(requester: Requester, options: RelayOption): ChargeRead
   /** @returns a function that gives the stream back. @throws {AvisoError} Also `ERR_OVERLOADED` when the rest is kept for others. */
   takeStream(requester: Requester, options: RelayOption): () => void
+  /** What is left of the requester's allowance; `undefined` for who has none. */
+  left(requester: Requester, counted: Counted, options: RelayOption): QuotaLeft | undefined
 }
 
 /** Counters of refusals, for an identity and for an address. */
@@ -124,7 +128,11 @@ export function createListeningLimits(parts: ListeningLimitsParts): ListeningLim
     return isRelay || policy().isAdmin(identity) ? 'privileged' : 'identified'
   }
 
-  return { takeRead, takeStream }
+  function left(requester: Requester, counted: Counted, { isRelay }: RelayOption): QuotaLeft | undefined {
+    return isRelay ? undefined : take(requester, (allowances, key) => allowances.left(key, counted))
+  }
+
+  return { takeRead, takeStream, left }
 }
 
 /** The refusal (503) of a stream whose share is used up: the text is the hub's, which refuses when all streams are taken. */

@@ -35,6 +35,10 @@ export function createOpenAccess(
       const sender = senderOf(request)
       return Promise.resolve({
         name: ANONYMOUS,
+        requireIdentity: () => {
+          throw new AvisoError('ERR_NOT_FOUND', 'This service has no identities: nothing needs a ticket')
+        },
+        readsLeft: () => undefined,
         takeRead: () => () => undefined,
         grant: async (ranges) => grantAll(audit, sender, ranges),
       })
@@ -43,6 +47,7 @@ export function createOpenAccess(
       const sender = senderOf(request, requestId)
       return Promise.resolve({
         requirePublish: () => undefined,
+        left: () => undefined,
         record: (outcomes) => recordPublications(audit, sender, outcomes),
       })
     },
@@ -64,6 +69,7 @@ function grantAll(audit: Audit, sender: Sender, ranges: readonly KeyRange[]): Gr
     keys,
     endsAt: undefined,
     takeRead: () => () => undefined,
+    left: () => undefined,
     takePlace: (subject) => {
       let isOver = false
       return {

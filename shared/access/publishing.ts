@@ -60,6 +60,8 @@ export function createPublishing(parts: PublishingParts): Access['forPublishing'
         if (!policy().mayPublish(identity, { event, key: toBytes(key) })) throw requester.refusal()
         if (identity === undefined) takeNameless(networkIn(from) ?? UNKNOWN_ADDRESS)
       },
+      left: () =>
+        identity === undefined ? notifications.left(networkIn(from) ?? UNKNOWN_ADDRESS) : requests.left(name),
       record: (outcomes) => recordPublications(audit, requester, outcomes),
     }
   }

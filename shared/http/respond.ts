@@ -1,8 +1,8 @@
 /**
  * Makes responses with JSON bodies. Errors become responses here and nowhere else.
  *
- * An error body has all members that clients of either generation read: 1.x `message` and `detail`; 2.x `code`, `error`,
- * `message`, `details`, `request_id`. (The etcd facade has its own form, `services/auth/etcd_facade/messages.ts`.)
+ * An error body has `message`, `code`, `error` and `request_id`. Its text is repeated only where clients of its generation read it: 1.x in
+ * `detail`, 2.x in `details`. (The etcd facade has its own form, `services/auth/etcd_facade/messages.ts`.)
  *
  * @module
  */
@@ -10,6 +10,7 @@
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { AvisoErrorCode } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
+import { usedUp } from './rate_limit.ts'
 import type { LogFields, Logger } from '#shared/logger.ts'
 
 /** The wire form of an error: 1.x (with this service's codes) or 2.x (with 2.x's code names). */
@@ -168,18 +169,13 @@ function errorBody(error: AvisoError, context: ErrorContext): Record<string, unk
     ...extra,
     ...(write && status >= 500 ? { outcome: writeOutcome(error) } : {}),
     message,
-    detail: message,
     code,
-    error: generation === 1 ? code : (LABELS_2[code] ?? code.toLowerCase()),
-    // 2.x clients expect text here: the deepest cause.
-    details: fields['reason'] ?? message,
+    ...(generation === 1
+      ? { detail: message, error: code }
+      : // 2.x clients expect text in `details`: the deepest cause.
+        { error: LABELS_2[code] ?? code.toLowerCase(), details: fields['reason'] ?? message }),
     request_id: requestId,
   }
-}
-
-/** `RateLimit` of the IETF's draft-ietf-httpapi-ratelimit-headers: nothing is left, and seconds until something is. */
-function usedUp(seconds: string): string {
-  return `"quota";r=0;t=${seconds}`
 }
 
 function errorHeaders(error: AvisoError, context: ErrorContext): Record<string, string> {
@@ -190,7 +186,7 @@ function errorHeaders(error: AvisoError, context: ErrorContext): Record<string, 
   if (error.code === 'ERR_TOO_MANY_REQUESTS' && retryAfter !== undefined)
     headers['ratelimit'] = usedUp(retryAfter)
   if (error.code === 'ERR_METHOD_NOT_ALLOWED' && allow !== undefined) headers['allow'] = String(allow)
-  if (error.code === 'ERR_UNAUTHENTICATED') headers['www-authenticate'] = challengeOf(error)
+  if (error.status === 401) headers['www-authenticate'] = challengeOf(error)
   return { ...headers, ...context.headers }
 }
 

@@ -1,6 +1,7 @@
 /**
- * Exact-path routing with itty-router: makes a handler from a route table. The handler answers 404, 405 (with `Allow`) and every
- * thrown error in the JSON form of `respond.ts`. It answers HEAD on every GET route, and adds `X-Request-ID` to every answer.
+ * Exact-path routing with itty-router: makes a handler from a route table. The handler answers 404, 405 (with `Allow`), 406 and every
+ * thrown error in the JSON form of `respond.ts`. It answers HEAD on every GET route and OPTIONS on every path, and adds `X-Request-ID` to
+ * every answer.
  *
  * @module
  */
@@ -9,7 +10,8 @@ import { Router } from 'itty-router'
 import { AvisoError } from '#shared/errors.ts'
 import { cancelBody, type Answer, type Handler, type HandlerRequest } from '#shared/handler.ts'
 import type { Logger } from '#shared/logger.ts'
-import { asProblem } from './problem.ts'
+import { chooseType } from './accept.ts'
+import { asProblem, PROBLEM_TYPE } from './problem.ts'
 import { errorResponse, requestIdOf } from './respond.ts'
 import type { WireGeneration } from './respond.ts'
 
@@ -31,6 +33,11 @@ export interface Route {
   readonly handle: RouteHandler
   /** Also answer `path/`. Default: 404, so that a trailing slash cannot bypass a proxy's rule for the path. */
   readonly trailingSlash?: boolean
+  /**
+   * Media types that a GET can answer with, the preferred first: a client that takes none of them is refused. Absent: `Accept` is not looked
+   * at, or the route does it. What a write answers with is not judged, because the write matters more (RFC 9110 §12.5.1 allows both).
+   */
+  readonly offers?: readonly string[]
   /** Wire form of this route's errors. Default: 1. */
   readonly generation?: WireGeneration
 }
@@ -39,6 +46,9 @@ export interface RouterOptions {
   readonly random: () => string
   readonly logger: Logger
 }
+
+/** What routes with a JSON answer offer; their errors may be problem details. */
+export const OFFERS_JSON: readonly string[] = ['application/json', PROBLEM_TYPE]
 
 const VERBS = { GET: 'get', POST: 'post', PUT: 'put', DELETE: 'delete', HEAD: 'head' } as const
 
@@ -84,6 +94,7 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
     ): Promise<Answer | undefined> => {
       if (!accepts(route, request.url)) return undefined
       try {
+        requireAcceptable(route, request)
         return await route.handle(request, { requestId, params })
       } catch (error) {
         return errorResponse(error, { requestId, logger, generation: route.generation ?? 1 })
@@ -97,13 +108,15 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
     })
   }
 
-  const refuse = (request: HandlerRequest): AvisoError => {
+  /** Answers OPTIONS, and refuses every other method. @throws {AvisoError} `ERR_NOT_FOUND`, `ERR_METHOD_NOT_ALLOWED`. */
+  const answerOther = (request: HandlerRequest): Answer => {
     const path = rawPath(request.url)
     const found = routes.filter((route, index) => accepts(route, request.url) && patterns[index]?.test(path))
-    if (found.length === 0) return new AvisoError('ERR_NOT_FOUND', 'There is nothing at this path')
+    if (found.length === 0) throw new AvisoError('ERR_NOT_FOUND', 'There is nothing at this path')
     const methods = found.flatMap((route) => (route.method === 'GET' ? ['GET', 'HEAD'] : [route.method]))
-    const allow = [...new Set(methods)].join(', ')
-    return new AvisoError('ERR_METHOD_NOT_ALLOWED', `This path answers ${allow} only`, { details: { allow } })
+    const allow = [...new Set(methods), 'OPTIONS'].join(', ')
+    if (request.method === 'OPTIONS') return optionsAnswer(allow)
+    throw new AvisoError('ERR_METHOD_NOT_ALLOWED', `This path answers ${allow} only`, { details: { allow } })
   }
   const patterns = routes.map((route) => router.routes.find(([, , , path]) => path === route.path)?.[1])
 
@@ -111,12 +124,26 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
     const requestId = requestIdOf(request, random)
     try {
       const { method, url } = request
-      const answer: Answer | undefined = await router.fetch({ method, url, request }, requestId)
-      if (answer === undefined)
-        return asProblem(request, errorResponse(refuse(request), { requestId, logger }))
+      const routed: Answer | undefined = await router.fetch({ method, url, request }, requestId)
+      const answer = routed ?? answerOther(request)
       return asProblem(request, { ...answer, headers: { 'x-request-id': requestId, ...answer.headers } })
     } catch (error) {
-      return errorResponse(error, { requestId, logger })
+      return asProblem(request, errorResponse(error, { requestId, logger }))
     }
   }
+}
+
+/** The answer to OPTIONS (RFC 9110 §9.3.7). @param allow Value of `Allow`. */
+export function optionsAnswer(allow: string): Answer {
+  return { status: 204, headers: { allow, 'cache-control': 'no-store' }, body: null }
+}
+
+/** @throws {AvisoError} `ERR_NOT_ACCEPTABLE` for a client that takes nothing of what a GET can answer with. */
+function requireAcceptable({ method, offers }: Route, { headers }: HandlerRequest): void {
+  if (method !== 'GET' || offers === undefined || chooseType(headers.get('accept'), offers) !== undefined)
+    return
+  const [first = ''] = offers
+  throw new AvisoError('ERR_NOT_ACCEPTABLE', `This path answers with ${first}, which Accept does not take`, {
+    details: { offers: first },
+  })
 }

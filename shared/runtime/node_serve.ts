@@ -14,7 +14,7 @@ import type { Handler } from '#shared/handler.ts'
 import { writeAnswer } from './node_answer.ts'
 import { NodeRequest } from './node_request.ts'
 import { StreamSockets } from './node_stream_sockets.ts'
-import { ambiguityOf, refuseAmbiguity } from './node_strict.ts'
+import { ambiguityOf, answerAsterisk, refuseAmbiguity } from './node_strict.ts'
 import type { ListenOptions, RunningServer } from './runtime.ts'
 import {
   CONNECTION_CHECK_MS,
@@ -78,8 +78,10 @@ interface Exchange {
 async function respond(handler: Handler, { message, response, sockets }: Exchange): Promise<void> {
   try {
     const request = new NodeRequest(message, response)
-    const ambiguity = ambiguityOf(message)
-    const answer = ambiguity === undefined ? await handler(request) : refuseAmbiguity(ambiguity)
+    const known = answerAsterisk(message)
+    const ambiguity = known === undefined ? ambiguityOf(message) : undefined
+    const refused = ambiguity === undefined ? undefined : refuseAmbiguity(request, ambiguity)
+    const answer = known ?? refused ?? (await handler(request))
     writeAnswer(answer, response, { received: request, sockets })
   } catch {
     // Handlers answer their own errors, so what comes here is a defect.

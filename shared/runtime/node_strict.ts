@@ -9,7 +9,8 @@
  */
 
 import type { IncomingMessage } from 'node:http'
-import type { Answer } from '#shared/handler.ts'
+import type { Answer, HandlerRequest } from '#shared/handler.ts'
+import { asProblem } from '#shared/http/problem.ts'
 
 /** Dots as a segment, in any spelling; a backslash; two slashes at the start. */
 const AMBIGUOUS_PATH = /(?:\/|%2f)(?:\.|%2e){1,2}(?:\/|%2f|$)|\\|^\/\//i
@@ -55,11 +56,17 @@ const ANSWERS: Readonly<Record<Ambiguity, readonly [status: number, code: string
 }
 
 /** The answer to such a request. */
-export function refuseAmbiguity(ambiguity: Ambiguity): Answer {
+export function refuseAmbiguity(request: Pick<HandlerRequest, 'headers'>, ambiguity: Ambiguity): Answer {
   const [status, code, message] = ANSWERS[ambiguity]
-  return {
+  return asProblem(request, {
     status,
     headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
     body: JSON.stringify({ message, detail: message, code }),
-  }
+  })
+}
+
+/** The answer to `OPTIONS *`, which asks about the server as a whole (RFC 9110 §9.3.7); `undefined` for any other request. */
+export function answerAsterisk({ method, url }: Pick<IncomingMessage, 'method' | 'url'>): Answer | undefined {
+  if (method !== 'OPTIONS' || url !== '*') return undefined
+  return { status: 204, headers: { allow: 'GET, HEAD, POST, PUT, DELETE, OPTIONS' }, body: null }
 }

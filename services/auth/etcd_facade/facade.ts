@@ -5,7 +5,7 @@
  */
 
 import { followedAmong, requireFollowed } from './followed.ts'
-import { facadeErrorResponse, createHeader, rangeMessage } from './messages.ts'
+import { createHeader, FACADE_METHODS, facadeErrorResponse, rangeMessage } from './messages.ts'
 import { parseRangeRequest, readVisible } from './range.ts'
 import { createRelayView, readNothing, shownKeys } from './relay.ts'
 import { createGatewayFormat, parseWatchRequest } from './watch.ts'
@@ -15,9 +15,10 @@ import type { Access, Grant } from '#shared/access/access.ts'
 import { costOfRead } from '#shared/access/quota/read_cost.ts'
 import { AvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import type { Answer, AnswerBody, Handler, HandlerRequest } from '#shared/handler.ts'
+import { rateLimitFields, type RateLimitLeft } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { requestIdOf } from '#shared/http/respond.ts'
-import { rawPath } from '#shared/http/route.ts'
+import { optionsAnswer, rawPath } from '#shared/http/route.ts'
 import { parseStrictJson, type JsonValue } from '#shared/json/strict_json.ts'
 import { toKeyRange } from '#shared/access/interval.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -69,6 +70,7 @@ export function createFacade(parts: FacadeParts): Handler {
     try {
       const route = routes.get(rawPath(request.url))
       if (route === undefined) throw new AvisoError('ERR_NOT_FOUND', 'There is nothing at this path')
+      if (request.method === 'OPTIONS') return optionsAnswer(FACADE_METHODS)
       if (request.method !== 'POST')
         throw new AvisoError('ERR_METHOD_NOT_ALLOWED', 'This path answers POST only')
       return await route(request, requestId)
@@ -88,7 +90,8 @@ export function createFacade(parts: FacadeParts): Handler {
     if ((asked.minModRevision ?? 0n) > result.revision + 1n)
       parts.onForeignPosition('ERR_FUTURE_POSITION', '/v3')
     const header = createHeader(epoch())(result.revision)
-    return message(requestId, await rangeMessage(header, result, asked.keysOnly === true))
+    const body = await rangeMessage(header, result, asked.keysOnly === true)
+    return message(requestId, body, granted.left('reads'))
   }
 
   async function read(grant: Grant, asked: RangeRequest, options: CallOptions): Promise<RangeResult> {
@@ -123,7 +126,7 @@ export function createFacade(parts: FacadeParts): Handler {
       const stream = { ...ageOf(parts, grant), onGone: place.leave }
       const subscription = await hub.subscribe({ selection, from, format, ...stream })
       place.hold(subscription.end)
-      return message(requestId, subscription.body)
+      return message(requestId, subscription.body, grant.left('opens'))
     } catch (error) {
       place.leave()
       const ended = canceledMessages(error)
@@ -151,7 +154,7 @@ async function readMessage(request: HandlerRequest, { clock, limits }: FacadePar
   return parseStrictJson(bytes, JSON_LIMITS)
 }
 
-function message(requestId: string, body: AnswerBody): Answer {
+function message(requestId: string, body: AnswerBody, left?: RateLimitLeft): Answer {
   return {
     status: 200,
     headers: {
@@ -160,6 +163,7 @@ function message(requestId: string, body: AnswerBody): Answer {
       'x-accel-buffering': 'no',
       'x-content-type-options': 'nosniff',
       'x-request-id': requestId,
+      ...rateLimitFields(left),
     },
     body,
   }

@@ -6,6 +6,7 @@
 
 import type { AvisoError } from '#shared/errors.ts'
 import type { Answer } from '#shared/handler.ts'
+import { usedUp } from '#shared/http/rate_limit.ts'
 import { bodyDetails, challengeOf, jsonResponse, retryAfterOf, toAvisoError } from '#shared/http/respond.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import type { KeyValue, RangeResult, Revision, StoreEvent } from '#shared/store/store.ts'
@@ -93,6 +94,9 @@ const COMPACTED = 'etcdserver: mvcc: required revision has been compacted'
 const FUTURE = 'etcdserver: mvcc: required revision is a future revision'
 const UNAVAILABLE = 'Service currently unavailable, please try again later'
 
+/** What `Allow` says on every path of the facade. */
+export const FACADE_METHODS = 'POST, OPTIONS'
+
 /** gRPC codes by HTTP status, for errors whose status decides the code. */
 const GRPC_CODES: Readonly<Record<number, number>> = {
   400: 3,
@@ -126,7 +130,8 @@ export function facadeErrorResponse(error: unknown, requestId: string, logger: L
   return jsonResponse(status, body, {
     'x-request-id': requestId,
     ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
-    ...(status === 405 && { allow: 'POST' }),
+    ...(status === 429 && retryAfter !== undefined && { ratelimit: usedUp(retryAfter) }),
+    ...(status === 405 && { allow: FACADE_METHODS }),
     ...(status === 401 && { 'www-authenticate': challengeOf(failure) }),
   })
 }

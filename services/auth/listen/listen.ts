@@ -20,6 +20,7 @@ import { AvisoError, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import type { Answer, AnswerBody, HandlerRequest } from '#shared/handler.ts'
 import { readQuery } from '#shared/http/query.ts'
 import { chooseType } from '#shared/http/accept.ts'
+import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
@@ -30,6 +31,8 @@ import type { Logger } from '#shared/logger.ts'
 export interface ListenParts extends StreamParts {
   readonly schemas: Schemas
   readonly access: Pick<Access, 'forListening'>
+  /** Access for `GET`, whose address may hold a ticket. */
+  readonly withTicket: Pick<Access, 'forListening'>
   readonly logger: Logger
 }
 
@@ -81,9 +84,10 @@ async function answer(
   parse: () => Promise<ListenRequest> | ListenRequest,
 ): Promise<Answer> {
   const { request } = asking
-  const listener = await parts.access.forListening(request)
+  const access = request.method === 'POST' ? parts.access : parts.withTicket
+  const listener = await access.forListening(request)
   try {
-    const dialect = (): StreamDialect => dialectOf(request)
+    const dialect = (listen: ListenRequest): StreamDialect => dialectOf(request, listen)
     const listening = await authorise(parts, { ...asking, listener, dialect }, parse)
     return streamAnswer(await openStream(parts, listening), listening)
   } catch (error) {
@@ -115,7 +119,7 @@ export async function authorise(
   return { mode, requestId, signal, dialect: dialect(listen), listen, filter, bases, grant }
 }
 
-function streamAnswer(body: AnswerBody, { dialect, requestId }: Listening): Answer {
+function streamAnswer(body: AnswerBody, { dialect, requestId, grant }: Listening): Answer {
   return {
     status: 200,
     headers: {
@@ -127,17 +131,18 @@ function streamAnswer(body: AnswerBody, { dialect, requestId }: Listening): Answ
       'x-request-id': requestId,
       // As in 2.x, pages of other origins may read streams, without credentials.
       'access-control-allow-origin': '*',
+      ...rateLimitFields(grant.left('opens')),
     },
     body,
   }
 }
 
 /** A client that wants neither gets events, as in 2.x (RFC 9110 §12.5.1 leaves that to the server), and reads in `Content-Type` what it got. */
-function dialectOf(request: HandlerRequest): StreamDialect {
+function dialectOf(request: HandlerRequest, { asMessages = false }: ListenRequest): StreamDialect {
   const type = chooseType(request.headers.get('accept'), OFFERED) ?? CONTENT_TYPES.sse
   const wire = type === CONTENT_TYPES.sse ? 'sse' : 'ndjson'
   // The official 2.x client reads server-sent events from POST only.
-  return { wire, strict: wire === 'sse' && request.method === 'POST' }
+  return { wire, strict: wire === 'sse' && request.method === 'POST', asMessages }
 }
 
 /** Answers with the codes of 2.x. */

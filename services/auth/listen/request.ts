@@ -34,6 +34,8 @@ export interface ListenRequest {
   readonly event: string
   readonly identifier: Readonly<Record<string, FieldQuery>>
   readonly start: StartRequest
+  /** Whether notifications go to a browser's `onmessage`, without a name of their own. Default: they have one. */
+  readonly asMessages?: boolean
   /** Last place of a replay, inclusive; absent: the last notification in the store when the request comes. */
   readonly end?: Place
 }
@@ -41,8 +43,17 @@ export interface ListenRequest {
 /** Depth of `{"identifier":{"step":{"in":[1]}}}`, and room for an ignored payload. */
 const JSON_LIMITS = { maxDepth: 8, maxNames: 64, maxArray: 1024 }
 const BODY_FIELDS = ['event_type', 'identifier', 'from_id', 'from_date', 'to_id', 'to_date', 'payload']
-/** Query parameters that are not fields of the event. */
-const QUERY_CONTROLS: ReadonlySet<string> = new Set(['event', 'from_id', 'from_date', 'from'])
+/** Query parameters that are not fields of the event. `ticket` was read with the credentials. */
+const QUERY_CONTROLS: ReadonlySet<string> = new Set([
+  'event',
+  'from_id',
+  'from_date',
+  'from',
+  'events',
+  'ticket',
+])
+/** The number in an id that an acknowledgement or an event has, such as `flight@5`. */
+const ID = /^([^@/]{1,64})@(\d{1,20})$/
 const MAX_QUERY_VALUES = 256
 const MAX_SEQUENCE = 2n ** 64n - 1n
 
@@ -64,8 +75,10 @@ export function parseListenBody(bytes: Uint8Array, now: number): ListenRequest {
   if (typeof event !== 'string') throw wrongShape("Field 'event_type' must be a string", 'event_type')
   const identifier = body['identifier'] ?? {}
   if (!isJsonObject(identifier)) throw wrongShape("Field 'identifier' must be an object", 'identifier')
-  const start = placeOf('from', optionalText(body, 'from_id'), optionalText(body, 'from_date'), now)
-  const end = placeOf('to', optionalText(body, 'to_id'), optionalText(body, 'to_date'), now)
+  const readEnd = (side: 'from' | 'to'): Place | undefined =>
+    placeOf({ side, event, now }, optionalText(body, `${side}_id`), optionalText(body, `${side}_date`))
+  const start = readEnd('from')
+  const end = readEnd('to')
   return {
     event,
     identifier: Object.fromEntries(
@@ -104,24 +117,50 @@ export function parseListenQuery(
       return [name, values.length === 1 && values[0] !== undefined ? values[0] : values]
     }),
   )
-  const place = placeOf('from', control('from_id'), control('from_date'), now)
+  const place = placeOf({ side: 'from', event, now }, control('from_id'), control('from_date'))
   const cursor = control('from')
   if (place !== undefined && cursor !== undefined) {
     throw refuse('A stream has one start: give from, from_id or from_date', 'from')
   }
-  const text = lastEventId === null || lastEventId === '' ? cursor : lastEventId
+  const last = lastEventId === null || lastEventId === '' ? undefined : lastEventId
+  const start = last ?? cursor
   return {
     event,
     identifier,
-    start: text === undefined ? (place ?? { kind: 'live' }) : { kind: 'cursor', text },
+    start:
+      start === undefined
+        ? (place ?? { kind: 'live' })
+        : startAfter(start, event, last === undefined ? 'from' : 'Last-Event-ID'),
+    ...(areMessages(control('events')) && { asMessages: true }),
   }
 }
 
+/** What comes after an event that the client has: its cursor, or its id. */
+function startAfter(text: string, event: string, name: string): StartRequest {
+  if (!ID.test(text)) return { kind: 'cursor', text }
+  return { kind: 'sequence', sequence: parseSequence(name, text, event) + 1n }
+}
+
+/** @throws {AvisoError} `ERR_BAD_REQUEST` for another value than `message`. */
+function areMessages(events: string | undefined): boolean {
+  if (events === undefined || events === 'message') return events !== undefined
+  throw refuse(
+    "Query parameter 'events' can be message: notifications then have no name of their own, as onmessage expects",
+    'events',
+  )
+}
+
+/** Which end of a stream a place is, of which event type, and the time for dates such as `-3h`. */
+interface PlaceContext {
+  readonly side: 'from' | 'to'
+  readonly event: string
+  readonly now: number
+}
+
 function placeOf(
-  side: 'from' | 'to',
+  { side, event, now }: PlaceContext,
   id: string | undefined,
   date: string | undefined,
-  now: number,
 ): Place | undefined {
   if (id !== undefined && date !== undefined) {
     throw refuse(
@@ -129,7 +168,7 @@ function placeOf(
       `${side}_date`,
     )
   }
-  if (id !== undefined) return { kind: 'sequence', sequence: parseSequence(`${side}_id`, id) }
+  if (id !== undefined) return { kind: 'sequence', sequence: parseSequence(`${side}_id`, id, event) }
   return date === undefined
     ? undefined
     : { kind: 'date', at: readDate(date, `${side}_date`, now), text: date }
@@ -156,12 +195,21 @@ function isBefore(end: Place, start: StartRequest): boolean {
   return start.kind === 'date' && end.at < start.at
 }
 
-function parseSequence(name: string, text: string): bigint {
-  const sequence = /^\d{1,20}$/.test(text) ? BigInt(text) : undefined
+/** Reads a number, or the id of an acknowledgement, which has the event type before it. */
+function parseSequence(name: string, text: string, event: string): bigint {
+  const [, idEvent = event, number = text] = ID.exec(text) ?? []
+  const sequence = /^\d{1,20}$/.test(number) ? BigInt(number) : undefined
   if (sequence === undefined || sequence > MAX_SEQUENCE) {
-    throw refuse(`Field '${name}' must be a sequence number as decimal text, e.g. "10"`, name)
+    throw refuse(
+      `Field '${name}' must be a sequence number as decimal text, e.g. "10", or an id, e.g. "${clip(event)}@10"`,
+      name,
+    )
   }
-  return sequence
+  if (idEvent === event) return sequence
+  throw refuse(
+    `Field '${name}' is an id of the event type '${clip(idEvent)}', and the request is for '${clip(event)}'`,
+    name,
+  )
 }
 
 /** @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`) for text that {@link parseDate} does not read. */

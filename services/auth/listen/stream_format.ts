@@ -22,6 +22,8 @@ export interface StreamDialect {
    * an unknown reason ends it for good.
    */
   readonly strict: boolean
+  /** Whether notifications have no name, so that a browser gives them to `onmessage`. All other frames keep theirs. */
+  readonly asMessages?: boolean
 }
 
 /** What the frames of one stream say about it. */
@@ -45,7 +47,8 @@ export interface StreamDetails {
 }
 
 interface Frame {
-  readonly event: string
+  /** Absent: the name that the format has by default, `message`. */
+  readonly event: string | undefined
   /** JSON text. */
   readonly data: string
   readonly cursor?: string | undefined
@@ -134,7 +137,7 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
     return known === undefined || known.revision <= 0n ? undefined : formatCursor(epoch, known)
   }
   return {
-    name: `${dialect.strict ? 'strict' : 'open'}:${dialect.wire}:${epoch}:${endSequence ?? ''}:${baseUrl}`,
+    name: `${dialect.strict ? 'strict' : 'open'}:${dialect.asMessages === true ? 'message' : 'named'}:${dialect.wire}:${epoch}:${endSequence ?? ''}:${baseUrl}`,
     opening: (head) => {
       if (details.from.kind === 'live') origin = { revision: head }
       const { name, data } = openingOf(details)
@@ -185,6 +188,8 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
   }
 }
 
+/** The name of an event without one (HTML §9.2.6). */
+const DEFAULT_NAME = 'message'
 /** Names of frames with notifications. */
 const NAMES = { history: 'replay', live: 'live-notification' } as const
 
@@ -193,7 +198,7 @@ function notificationFrame(
   phase: keyof typeof NAMES,
   { dialect, baseUrl, epoch }: StreamDetails,
 ): Frame {
-  const event = NAMES[phase]
+  const event = dialect.asMessages === true ? undefined : NAMES[phase]
   const cursor = formatCursor(epoch, notification)
   const { sequence, precedingSequence } = notification
   if (!dialect.strict || sequence !== undefined)
@@ -230,10 +235,10 @@ function openingOf(details: StreamDetails): { readonly name: string; readonly da
 }
 
 function sseEncoder({ strict }: StreamDialect): (frame: Frame) => Uint8Array {
-  if (strict) return ({ event, data }) => encodeSse({ event, data })
+  if (strict) return ({ event, data }) => encodeSse({ ...(event !== undefined && { event }), data })
   return ({ event, data, cursor, retry }) =>
     encodeSse({
-      event,
+      ...(event !== undefined && { event }),
       data,
       ...(cursor !== undefined && { id: cursor }),
       ...(retry !== undefined && { retry }),
@@ -241,7 +246,7 @@ function sseEncoder({ strict }: StreamDialect): (frame: Frame) => Uint8Array {
 }
 
 /** One line: `{"event":…,"id":…,"data":…}`, the same three members as in an SSE frame. */
-function encodeLine({ event, data, cursor }: Frame): Uint8Array {
+function encodeLine({ event = DEFAULT_NAME, data, cursor }: Frame): Uint8Array {
   const id = cursor === undefined ? '' : `"id":${JSON.stringify(cursor)},`
   return toSlabBytes(`{"event":${JSON.stringify(event)},${id}"data":${data}}\n`)
 }

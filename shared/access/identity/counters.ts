@@ -21,7 +21,12 @@ export const COUNTER_NAMES = [
   'streams_expired',
   'streams_unverifiable',
   'destinations_rejected',
+  /** Tickets for streams: given out, used, and not accepted because they were used already, too old or never given out. */
+  'tickets_issued',
+  'tickets_used',
+  'tickets_refused',
   /** Refused with 429, because one identity reached its limit. */
+  'tickets_limited',
   'streams_limited',
   'openings_limited',
   'reads_limited',

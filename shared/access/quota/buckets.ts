@@ -13,6 +13,17 @@ export interface Rate {
   readonly burst: number
 }
 
+/** What is left of a quota. */
+export interface QuotaLeft {
+  /** Most at once. */
+  readonly quota: number
+  /** Whole seconds in which a used-up quota becomes whole again. */
+  readonly windowSeconds: number
+  readonly left: number
+  /** Whole seconds until the quota is whole again. */
+  readonly resetSeconds: number
+}
+
 /** Buckets by key. */
 export interface Buckets {
   /** Takes one token; `false` when the bucket has none. */
@@ -26,6 +37,8 @@ export interface Buckets {
   has(key: string): boolean
   /** Whole seconds until the bucket has a token again, at least 1. */
   retryAfterSeconds(key: string): number
+  /** What the bucket has. */
+  left(key: string): QuotaLeft
   readonly size: number
 }
 
@@ -83,6 +96,15 @@ export function createBuckets(clock: Clock, { perSecond, burst }: Rate, maxKeys 
     charge,
     has: (key) => current(key).tokens >= 1,
     retryAfterSeconds: (key) => Math.max(1, Math.ceil((1 - current(key).tokens) / perSecond)),
+    left(key) {
+      const { tokens } = current(key)
+      return {
+        quota: burst,
+        windowSeconds: Math.max(1, Math.ceil(burst / perSecond)),
+        left: Math.max(0, Math.floor(tokens)),
+        resetSeconds: Math.ceil((burst - tokens) / perSecond),
+      }
+    },
     get size() {
       return buckets.size
     },

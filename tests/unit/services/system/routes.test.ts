@@ -68,7 +68,7 @@ describe('createDispatcher()', () => {
     const head = await handler(new Request('http://host/ready', { method: 'HEAD' }))
     assert.deepEqual([head.status, await head.text(), head.headers.get('x-request-id')], [200, '', 'id'])
     const posted = await handler(new Request('http://host/health', { method: 'POST' }))
-    assert.deepEqual([posted.status, posted.headers.get('allow')], [405, 'GET, HEAD'])
+    assert.deepEqual([posted.status, posted.headers.get('allow')], [405, 'GET, HEAD, OPTIONS'])
   })
 
   it('is not ready without a store, and alive all the same', async () => {

@@ -16,7 +16,7 @@ async function bodyOf(response: Response): Promise<Record<string, unknown>> {
 }
 
 describe('errorResponse()', () => {
-  it('carries what both generations read', async () => {
+  it('carries what its generation reads, and no text for the other', async () => {
     const error = new AvisoError('ERR_INVALID_NOTIFICATION', 'Value zz is not valid for key class', {
       details: { field: 'class' },
     })
@@ -27,18 +27,18 @@ describe('errorResponse()', () => {
     assert.equal(first.headers.get('x-request-id'), 'r-1')
     const common = {
       message: error.message,
-      detail: error.message,
-      details: error.message,
       field: 'class',
       request_id: 'r-1',
     }
     assert.deepEqual(await bodyOf(first), {
       ...common,
+      detail: error.message,
       code: 'ERR_INVALID_NOTIFICATION',
       error: 'ERR_INVALID_NOTIFICATION',
     })
     assert.deepEqual(await bodyOf(responseTo(error, { ...context, generation: 2 })), {
       ...common,
+      details: error.message,
       code: 'INVALID_NOTIFICATION_REQUEST',
       error: 'Invalid Notification Request',
     })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AvisoError } from '#shared/errors.ts'
 import { toFetchHandler, type Answer } from '#shared/handler.ts'
-import { createRouter, rawPath } from '#shared/http/route.ts'
+import { createRouter, OFFERS_JSON, rawPath } from '#shared/http/route.ts'
 import { silentLogger } from '#shared/logger.ts'
 
 const text = (body: string, headers = {}): Answer => ({ status: 200, headers, body })
@@ -48,9 +48,38 @@ describe('createRouter()', () => {
 
   it('answers 405 with Allow for another method', async () => {
     const response = await call('DELETE', '/a')
-    assert.deepEqual([response.status, response.headers.get('allow')], [405, 'GET, HEAD, POST'])
-    assert.equal((await call('HEAD', '/fail')).headers.get('allow'), 'POST')
-    assert.equal((await call('OPTIONS', '/fail')).status, 405)
+    assert.deepEqual([response.status, response.headers.get('allow')], [405, 'GET, HEAD, POST, OPTIONS'])
+    assert.equal((await call('HEAD', '/fail')).headers.get('allow'), 'POST, OPTIONS')
+  })
+
+  it('answers OPTIONS on every path that there is, with Allow', async () => {
+    const response = await call('OPTIONS', '/a')
+    assert.deepEqual(
+      [response.status, response.headers.get('allow'), await response.text()],
+      [204, 'GET, HEAD, POST, OPTIONS', ''],
+    )
+    assert.equal((await call('OPTIONS', '/slash/')).headers.get('allow'), 'POST, OPTIONS')
+    assert.equal((await call('OPTIONS', '/none')).status, 404)
+  })
+
+  it('judges Accept of a GET by quality, and leaves a write alone', async () => {
+    const ask = async (accept: string, method = 'GET'): Promise<number> => {
+      const offering = createRouter(
+        [
+          { method: 'GET', path: '/a', offers: OFFERS_JSON, handle: () => text('{}') },
+          { method: 'POST', path: '/a', offers: OFFERS_JSON, handle: () => text('{}') },
+        ],
+        { random: () => 'id', logger: silentLogger },
+      )
+      const request = new Request('http://host/a', { method, headers: { accept } })
+      return (await toFetchHandler(offering)(request)).status
+    }
+    for (const accept of ['*/*', 'application/*;q=0.1', 'text/html, application/json;q=0.5', 'nonsense'])
+      assert.equal(await ask(accept), 200, accept)
+    for (const accept of ['text/html', 'application/json;q=0', '*/*;q=0', 'application/*;q=0, text/plain'])
+      assert.equal(await ask(accept), 406, accept)
+    assert.equal(await ask('text/html', 'HEAD'), 406)
+    assert.equal(await ask('text/html', 'POST'), 200)
   })
 
   it('answers 404 for every path that only looks like one of the table', async () => {

@@ -63,8 +63,8 @@ describe('ambiguityOf()', () => {
 
 describe('refuseAmbiguity()', () => {
   it('answers as the services do', async () => {
-    assert.equal(refuseAmbiguity('path').status, 404)
-    const response = toResponse(refuseAmbiguity('host'))
+    assert.equal(refuseAmbiguity({ headers: new Headers() }, 'path').status, 404)
+    const response = toResponse(refuseAmbiguity({ headers: new Headers() }, 'host'))
     assert.equal(response.status, 400)
     assert.deepEqual(await response.json(), {
       message: 'Send one Host header',

@@ -355,7 +355,7 @@ describe('failures under /v3/', () => {
     }
     const response = await handler(new Request('http://aviso.test/v3/kv/range'))
     assert.equal(response.status, 405)
-    assert.equal(response.headers.get('allow'), 'POST')
+    assert.equal(response.headers.get('allow'), 'POST, OPTIONS')
   })
 
   it('lets nobody through without a verdict', async () => {

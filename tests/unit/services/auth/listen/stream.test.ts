@@ -116,6 +116,7 @@ describe('ageOf()', () => {
   const grant = {
     keys: [],
     takeRead: () => () => undefined,
+    left: () => undefined,
     takePlace: () => assert.fail('no stream is opened here'),
   }
   const age = (endsAt: number | undefined) =>
