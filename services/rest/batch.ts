@@ -34,8 +34,12 @@ function refusal(prepared: readonly Prepared[], ingest: Ingest, requestId: strin
     b.error.status >= 500 || a.error.code === 'ERR_TOO_LARGE' ? b : a,
   )
   const message = `Nothing was stored, ${results.length} of ${prepared.length} notifications are invalid`
-  const { challenge } = worst.details
-  const details = challenge === undefined ? {} : { challenge }
+  // What is about the one item is in its result.
+  const { challenge, wire_code: wireCode } = worst.details
+  const details = {
+    ...(challenge !== undefined && { challenge }),
+    ...(wireCode !== undefined && { wire_code: wireCode }),
+  }
   return errorResponse(new AvisoError(worst.code, message, { details }), {
     requestId,
     logger: ingest.logger,

@@ -47,11 +47,15 @@ const monitoring = section({ ...serviceEntries, vars: v.optional(monitoringVars,
 const pageOrigin = v.pipe(
   v.string(),
   v.check(
-    (text) =>
-      text === ANY_ORIGIN || (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text),
+    (text) => text === ANY_ORIGIN || isOrigin(text),
     'An origin is a scheme, a host and perhaps a port, without a path, such as https://pages.example.org; * is any',
   ),
 )
+
+/** Patterns such as `https://*.example.org` are none: a browser never sends them. */
+function isOrigin(text: string): boolean {
+  return /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text
+}
 
 const storeUser = section({
   name: v.pipe(v.string(), v.description('User of etcd')),

@@ -87,6 +87,8 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
   const { logger, random } = options
   const router = Router<Routed, [string], Answer | undefined>()
 
+  /** What the path of each route is compared with. */
+  const patterns: (RegExp | undefined)[] = []
   for (const route of routes) {
     const handle = async (
       { request, params = {} }: Routed,
@@ -101,11 +103,9 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
       }
     }
     router[VERBS[route.method]](route.path, handle)
+    patterns.push(router.routes.at(-1)?.[1])
     if (route.method !== 'GET') continue
-    router[VERBS.HEAD](route.path, async (routed, requestId) => {
-      const answer = await handle(routed, requestId)
-      return answer && withoutBody(answer)
-    })
+    router[VERBS.HEAD](route.path, handle)
   }
 
   /** Answers OPTIONS, and refuses every other method. @throws {AvisoError} `ERR_NOT_FOUND`, `ERR_METHOD_NOT_ALLOWED`. */
@@ -118,18 +118,20 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
     if (request.method === 'OPTIONS') return optionsAnswer(allow)
     throw new AvisoError('ERR_METHOD_NOT_ALLOWED', `This path answers ${allow} only`, { details: { allow } })
   }
-  const patterns = routes.map((route) => router.routes.find(([, , , path]) => path === route.path)?.[1])
-
-  return async (request) => {
-    const requestId = requestIdOf(request, random)
+  const answerOrRefuse = async (request: HandlerRequest, requestId: string): Promise<Answer> => {
     try {
       const { method, url } = request
       const routed: Answer | undefined = await router.fetch({ method, url, request }, requestId)
       const answer = routed ?? answerOther(request)
-      return asProblem(request, { ...answer, headers: { 'x-request-id': requestId, ...answer.headers } })
+      return { ...answer, headers: { 'x-request-id': requestId, ...answer.headers } }
     } catch (error) {
-      return asProblem(request, errorResponse(error, { requestId, logger }))
+      return errorResponse(error, { requestId, logger })
     }
+  }
+
+  return async (request) => {
+    const answer = asProblem(request, await answerOrRefuse(request, requestIdOf(request, random)))
+    return request.method === 'HEAD' ? withoutBody(answer) : answer
   }
 }
 

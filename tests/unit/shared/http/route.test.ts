@@ -44,6 +44,8 @@ describe('createRouter()', () => {
   it('answers HEAD as GET without a body', async () => {
     const response = await call('HEAD', '/a')
     assert.deepEqual([response.status, response.headers.get('x-a'), await response.text()], [200, '1', ''])
+    const missing = await call('HEAD', '/none')
+    assert.deepEqual([missing.status, await missing.text()], [404, ''])
   })
 
   it('answers 405 with Allow for another method', async () => {
@@ -60,6 +62,11 @@ describe('createRouter()', () => {
     )
     assert.equal((await call('OPTIONS', '/slash/')).headers.get('allow'), 'POST, OPTIONS')
     assert.equal((await call('OPTIONS', '/none')).status, 404)
+    const root = createRouter([{ method: 'GET', path: '/', handle: () => text('') }], {
+      random: () => 'id',
+      logger: silentLogger,
+    })
+    assert.equal((await toFetchHandler(root)(new Request('http://host/', { method: 'PUT' }))).status, 405)
   })
 
   it('judges Accept of a GET by quality, and leaves a write alone', async () => {

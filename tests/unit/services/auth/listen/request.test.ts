@@ -148,3 +148,79 @@ describe('parseListenQuery()', () => {
     )
   })
 })
+
+describe('ids as positions', () => {
+  const query = (text: string, lastEventId: string | null = null): ListenRequest =>
+    parseListenQuery(new URLSearchParams(`event=flight&${text}`), lastEventId, NOW)
+  const startOf = (text: string, lastEventId?: string): unknown => query(text, lastEventId).start
+
+  it('are the number in them where a number is taken', () => {
+    assert.deepEqual(startOf('from_id=flight@5'), { kind: 'sequence', sequence: 5n })
+    assert.deepEqual(startOf('from_id=flight%405'), { kind: 'sequence', sequence: 5n })
+    const { start, end } = parse({ ...FLIGHT, from_id: 'flight@5', to_id: 'flight@7' })
+    assert.deepEqual(
+      [start, end],
+      [
+        { kind: 'sequence', sequence: 5n },
+        { kind: 'sequence', sequence: 7n },
+      ],
+    )
+  })
+
+  it('are what the client has where it says what it has', () => {
+    assert.deepEqual(startOf('from=flight@5'), { kind: 'sequence', sequence: 6n })
+    assert.deepEqual(startOf('', 'flight@5'), { kind: 'sequence', sequence: 6n })
+    assert.deepEqual(startOf('from_id=1', 'flight@5'), { kind: 'sequence', sequence: 6n })
+    assert.deepEqual(startOf('', 'flight@0'), { kind: 'sequence', sequence: 1n })
+  })
+
+  it('are refused for another event type, and where they are none', () => {
+    for (const [text, last, field] of [
+      ['from_id=mars@5', null, 'from_id'],
+      ['from=mars@5', null, 'from'],
+      ['', 'mars@5', 'Last-Event-ID'],
+      ['from_id=flight@', null, 'from_id'],
+      ['from_id=flight@-1', null, 'from_id'],
+      ['from_id=flight@99999999999999999999', null, 'from_id'],
+      ['from_id=@5', null, 'from_id'],
+    ] as const)
+      assert.deepEqual(
+        refusal(() => query(text, last)),
+        [field, undefined],
+        `${text} ${last}`,
+      )
+    assert.deepEqual(
+      refusal(() => parse({ ...FLIGHT, to_id: 'mars@5' })),
+      ['to_id', undefined],
+    )
+  })
+
+  it('leave a cursor a cursor', () => {
+    assert.deepEqual(startOf('', 'epoch.5.1'), { kind: 'cursor', text: 'epoch.5.1' })
+  })
+})
+
+describe('events=', () => {
+  const query = (text: string): ListenRequest =>
+    parseListenQuery(new URLSearchParams(`event=flight&${text}`), null, NOW)
+
+  it('asks for messages without a name, and is no field of the event', () => {
+    assert.deepEqual(query('events=message'), {
+      event: 'flight',
+      identifier: {},
+      start: { kind: 'live' },
+      asMessages: true,
+    })
+    assert.equal('asMessages' in query(''), false)
+    assert.deepEqual(query('ticket=x').identifier, {})
+  })
+
+  it('can be nothing else', () => {
+    for (const text of ['events=', 'events=live', 'events=message&events=message'])
+      assert.deepEqual(
+        refusal(() => query(text)),
+        ['events', undefined],
+        text,
+      )
+  })
+})

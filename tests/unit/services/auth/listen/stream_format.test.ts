@@ -194,3 +194,27 @@ describe('heartbeat() and caughtUp()', () => {
     assert.equal(text(format().heartbeat?.({ revision: 0n })), `event: heartbeat\ndata: {${NOW}}\n\n`)
   })
 })
+
+describe('a stream of messages', () => {
+  const messages = format({ dialect: { ...OPEN, asMessages: true } })
+  const named = format({ dialect: OPEN })
+
+  it('gives notifications no name, and keeps all the rest', () => {
+    for (const phase of ['history', 'live'] as const) {
+      const frame = text(messages.notification?.(notification(), phase))
+      assert.equal(frame, text(named.notification?.(notification(), phase)).replace(/^event: .*\n/, ''))
+      assert.match(frame, /^data: \{"specversion".*\nid: /)
+    }
+    assert.match(text(messages.opening?.(HEAD)), /^event: live-notification\n/)
+    assert.match(text(messages.heartbeat?.({ revision: 5n })), /^event: heartbeat\n/)
+  })
+
+  it('says message in a line of JSON', () => {
+    const lines = format({ dialect: { ...LINES, asMessages: true } })
+    assert.match(text(lines.notification?.(notification(), 'live')), /^\{"event":"message","id":/)
+  })
+
+  it('shares no bytes with streams whose notifications have names', () => {
+    assert.notEqual(messages.name, named.name)
+  })
+})
