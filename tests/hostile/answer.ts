@@ -54,6 +54,7 @@ export function problemsOf(row: HostileRow, answer: HostileAnswer): readonly str
   check(tookMs < ANSWER_LIMIT_MS, `${Math.round(tookMs)} ms`)
   check(!`${text}${[...headers].join()}`.includes(CANARY), 'a secret in the answer')
   check(!headers.has('access-control-allow-credentials'), 'pages of other origins may send credentials')
+  check(!headers.has('access-control-allow-methods'), 'pages of other origins may go on after a preflight')
   if (status >= 400 && row.method !== 'HEAD') {
     check(isErrorBody(text), `no error body: ${text.slice(0, 80)}`)
     check(headers.get('cache-control')?.includes('no-store') === true, 'a cache may keep it')

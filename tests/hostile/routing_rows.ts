@@ -144,8 +144,8 @@ export const ROUTING_ROWS: readonly HostileRow[] = [
     path: RANGE,
     headers: { origin: 'https://evil.test', 'access-control-request-method': 'POST' },
     from: 'nobody',
-    status: 405,
-    because: 'the method is refused, and no Access-Control header lets the browser go on',
+    status: 204,
+    because: 'it says which methods there are, and no Access-Control header lets the browser go on',
   },
   {
     id: 'B16p',

@@ -153,8 +153,16 @@ export const SOCKET_ROWS: readonly SocketRow[] = [
     id: 'A16',
     what: 'CONNECT',
     bytes: `CONNECT evil.test:443 HTTP/1.1\r\n${HOST}\r\n`,
-    status: 404,
+    status: 405,
     except: { node: 'closed', deno: 'closed', workerd: 500 },
+  },
+  {
+    id: 'A16o',
+    what: 'OPTIONS of the whole server',
+    bytes: `OPTIONS * HTTP/1.1\r\n${HOST}\r\n`,
+    status: 204,
+    except: { bun: 400, workerd: 500 },
+    because: 'their own parsers take no such target',
   },
   { id: 'A16t', what: 'TRACE', bytes: `TRACE /v3/kv/range HTTP/1.1\r\n${HOST}${AUTH}\r\n`, status: 405 },
   {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { toResponse } from '#shared/handler.ts'
-import { ambiguityOf, readTarget, refuseAmbiguity } from '#shared/runtime/node_strict.ts'
+import { ambiguityOf, answerAsterisk, readTarget, refuseAmbiguity } from '#shared/runtime/node_strict.ts'
 
 const HOST = ['Host', 'a']
 
@@ -71,5 +71,30 @@ describe('refuseAmbiguity()', () => {
       detail: 'Send one Host header',
       code: 'ERR_BAD_REQUEST',
     })
+  })
+
+  it('gives problem details to who prefers them', async () => {
+    const headers = new Headers({ accept: 'application/problem+json' })
+    const { headers: answered, body } = refuseAmbiguity({ headers }, 'path')
+    assert.equal(answered['content-type'], 'application/problem+json')
+    assert.deepEqual(JSON.parse(String(body)), {
+      type: 'about:blank',
+      title: 'Not Found',
+      status: 404,
+      detail: 'There is nothing at this path',
+      code: 'ERR_NOT_FOUND',
+    })
+  })
+})
+
+describe('answerAsterisk()', () => {
+  it('answers OPTIONS of the whole server, and nothing else', () => {
+    assert.deepEqual(answerAsterisk({ method: 'OPTIONS', url: '*' }), {
+      status: 204,
+      headers: { allow: 'GET, HEAD, POST, PUT, DELETE, OPTIONS' },
+      body: null,
+    })
+    assert.equal(answerAsterisk({ method: 'GET', url: '*' }), undefined)
+    assert.equal(answerAsterisk({ method: 'OPTIONS', url: '/' }), undefined)
   })
 })
