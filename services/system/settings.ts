@@ -146,7 +146,7 @@ const shared = v.pipe(
       v.pipe(
         v.array(pageOrigin),
         v.description(
-          'Origins of the web pages that may read answers (CORS), such as https://pages.example.org; "*": any. A page of an origin that is named may also publish. Needs identities. Default: pages may read streams that need no credential, as in 2.x, and nothing else',
+          'Origins of the web pages that may read answers (CORS). A page of an origin that is named may also publish. Needs identities. Default: pages may read streams that need no credential, as in 2.x, and nothing else',
         ),
       ),
     ),

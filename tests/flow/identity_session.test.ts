@@ -126,6 +126,17 @@ describe('a 1.x listener in front of etcd', { skip: await etcdMissing(), timeout
     )
   })
 
+  it('opens a stream with a ticket, once: etcd gives it to one', async () => {
+    const issued = await post('/api/v1/tickets', {}, joe)
+    assert.equal(issued.status, 200)
+    const { ticket } = (await issued.json()) as { readonly ticket: string }
+    const address = `${server.url}/api/v1/watch?event=dissemination&destination=SCL&ticket=${ticket}`
+    const answers = await Promise.all([fetch(address), fetch(address), fetch(address)])
+    assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 401, 401])
+    await Promise.all(answers.map(({ body }) => body?.cancel()))
+    assert.ok(!recorder.sent().includes(ticket))
+  })
+
   it('gets 403 for other destinations, and nothing beyond its prefix by any range end', async () => {
     assert.equal((await range('/ec/diss/BAR/', '/ec/diss/BAR0')).status, 403)
     assert.equal((await range('/ec/diss/SCLX/', '/ec/diss/SCLX0')).status, 403)
@@ -167,7 +178,7 @@ describe('a 1.x listener in front of etcd', { skip: await etcdMissing(), timeout
         .split('\n')
         .map((line) => (JSON.parse(line) as { action: string }).action),
     )
-    assert.deepEqual([...actions].toSorted(), ['narrowed', 'published', 'refused'])
+    assert.deepEqual([...actions].toSorted(), ['closed', 'narrowed', 'opened', 'published', 'refused'])
     const everything = { key: b64('\0'), range_end: b64('\0') }
     const stored = await fetch(`${etcd.endpoints[0]}/v3/kv/range`, {
       method: 'POST',
