@@ -6,6 +6,7 @@
 
 import { IDENTITY_MUTANTS } from './identity_mutants.ts'
 import type { Mutant } from './mutant.ts'
+import { PAGE_MUTANTS } from './page_mutants.ts'
 import { POLICY_MUTANTS } from './policy_mutants.ts'
 import { PROMISE_MUTANTS } from './promise_mutants.ts'
 import { SERVICE_MUTANTS } from './service_mutants.ts'
@@ -16,5 +17,6 @@ export const ALL_MUTANTS: readonly Mutant[] = [
   ...VERDICT_MUTANTS,
   ...POLICY_MUTANTS,
   ...SERVICE_MUTANTS,
+  ...PAGE_MUTANTS,
   ...PROMISE_MUTANTS,
 ]

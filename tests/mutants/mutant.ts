@@ -60,6 +60,8 @@ export const SUITES = {
   hostile: ['tests/service/hostile.test.ts'],
   streams: ['tests/service/identity_streams.test.ts'],
   shares: ['tests/unit/shared/access/listening_limits.test.ts', 'tests/service/shares.test.ts'],
+  tickets: ['tests/unit/shared/access/identity/ticket.test.ts', 'tests/service/tickets.test.ts'],
+  pages: ['tests/unit/shared/http/pages.test.ts', 'tests/service/pages.test.ts'],
   ownMachine: ['tests/service/own_machine.test.ts'],
   launcher: ['tests/unit/scripts/serve/options.test.ts'],
   config: ['tests/unit/shared/access/settings.test.ts'],

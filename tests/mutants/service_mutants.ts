@@ -206,8 +206,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'services/system/system.ts',
-    from: 'return access.guard(dispatcher)',
-    to: 'return dispatcher',
+    from: 'return access.guard(forConfiguredPages(dispatcher, parts.config))',
+    to: 'return forConfiguredPages(dispatcher, parts.config)',
     tests: ['ownMachine'],
   },
 ]
