@@ -13,7 +13,7 @@ import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import { createRouter, type RouteHandler } from '#shared/http/route.ts'
-import { withHint, type SentBody } from '#shared/http/slips.ts'
+import { mediaTypeOf, withHint, type SentBody } from '#shared/http/slips.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -58,13 +58,6 @@ const SPACE = 0x20
 const BRACKET = 0x5b
 /** An array adds a level around each notification. */
 const BATCH_JSON = { ...NOTIFICATION_JSON, maxDepth: NOTIFICATION_JSON.maxDepth + 1 }
-
-/** The media type without its parameters, in lower case. */
-function mediaType(headers: HandlerHeaders): string {
-  const value = headers.get('content-type') ?? ''
-  const end = value.indexOf(';')
-  return (end === -1 ? value : value.slice(0, end)).trim().toLowerCase()
-}
 
 /**
  * Refuses requests from web pages of other sites, unless the configuration names them. The ingest accepts any Content-Type, as 1.x does, so
@@ -154,7 +147,7 @@ function createIngestRoute(ingest: Ingest, { access, mayPublish }: RestOptions):
       provider = await access.forPublishing(request, requestId)
       refuseCrossSite(headers, mayPublish)
       const origin = readOrigin(headers, provider, random)
-      const type = mediaType(headers)
+      const type = mediaTypeOf(headers)
       if (STREAM_TYPES.includes(type))
         return counted(ingestStream(request, origin, ingest, requestId), provider)
       const limitBytes = type === BATCH_TYPE ? limits.batchBytes : limits.bodyBytes

@@ -6,6 +6,7 @@
 
 import { toText } from '#shared/bytes/bytes.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import type { HandlerHeaders } from '#shared/handler.ts'
 
 /** Media type of JSON documents, one in a line. */
 export const LINES_TYPE = 'application/x-ndjson'
@@ -78,6 +79,13 @@ const SLIPS: readonly Slip[] = [
   ],
   [(_body, text) => /^(?:---\s|[A-Za-z_][\w-]*:\s)/.test(text), 'The body looks like YAML: send JSON'],
 ]
+
+/** The media type without its parameters, in lower case; empty where there is none. */
+export function mediaTypeOf(headers: HandlerHeaders): string {
+  const value = headers.get('content-type') ?? ''
+  const end = value.indexOf(';')
+  return (end === -1 ? value : value.slice(0, end)).trim().toLowerCase()
+}
 
 /** @returns what was probably meant, for a body that is no JSON; `undefined` when nothing is known of it. */
 export function hintFor(body: SentBody): string | undefined {

@@ -185,6 +185,16 @@ describe('GET /api/v1/watch', () => {
     }))
 })
 
+describe('a body that is no JSON', () => {
+  it('gets a hint where the slip is known', () =>
+    withSystem(async ({ call }) => {
+      const response = await call('/api/v1/watch', { method: 'POST', body: '@request.json' })
+      const body = (await response.json()) as Readonly<Record<string, unknown>>
+      assert.deepEqual([response.status, body['code']], [400, 'INVALID_JSON'])
+      assert.match(String(body['hint']), /--data-binary @FILE/)
+    }))
+})
+
 describe('routing', () => {
   const call = async (
     { call: send }: TestSystem,

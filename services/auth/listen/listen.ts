@@ -23,6 +23,7 @@ import { chooseType } from '#shared/http/accept.ts'
 import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse } from '#shared/http/respond.ts'
+import { mediaTypeOf, withHint } from '#shared/http/slips.ts'
 import type { Route } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { prefixRange } from '#shared/bytes/bytes.ts'
@@ -55,7 +56,7 @@ export function createListenRoutes(parts: ListenParts): readonly Route[] {
     generation: 2,
     handle: (request, { requestId }) =>
       answer(parts, { request, requestId, mode }, async () =>
-        parseListenBody(await readRequestBody(parts, request), parts.clock.now()),
+        parseBody(await readRequestBody(parts, request), request, parts.clock.now()),
       ),
   })
   const get: Route = {
@@ -162,6 +163,15 @@ export function refusal(parts: ListenParts, error: unknown, { requestId, mode }:
   if (oldest === undefined || oldest < 2n) return errorResponse(error, context)
   const extra = { oldest_position: formatCursor(parts.epoch(), { revision: oldest - 1n }) }
   return errorResponse(error, { ...context, extra })
+}
+
+/** @throws {AvisoError} As {@link parseListenBody}; a body that is no JSON gets a hint where the slip is known. */
+function parseBody(bytes: Uint8Array, { headers }: HandlerRequest, now: number): ListenRequest {
+  try {
+    return parseListenBody(bytes, now)
+  } catch (error) {
+    throw withHint(error, { bytes, type: mediaTypeOf(headers) })
+  }
 }
 
 async function readRequestBody({ clock, limits }: ListenParts, request: HandlerRequest): Promise<Uint8Array> {
