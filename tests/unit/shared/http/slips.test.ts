@@ -7,7 +7,9 @@ import { hintFor, LINES_TYPE, withHint } from '#shared/http/slips.ts'
 const JSON_TEXT = '{"event_type":"flight","identifier":{"country":"Italy"}}'
 const FORM = 'application/x-www-form-urlencoded'
 const utf16 = (text: string): Uint8Array =>
-  Uint8Array.from([...text].flatMap((character) => [character.charCodeAt(0), 0]))
+  Uint8Array.from({ length: text.length * 2 }, (_, index) =>
+    index % 2 === 0 ? text.charCodeAt(index / 2) : 0,
+  )
 
 /** A body as a slip makes it, its media type, and words of the hint. */
 const ROWS: readonly (readonly [

@@ -75,9 +75,9 @@ describe('refuseAmbiguity()', () => {
 
   it('gives problem details to who prefers them', async () => {
     const headers = new Headers({ accept: 'application/problem+json' })
-    const { headers: answered, body } = refuseAmbiguity({ headers }, 'path')
-    assert.equal(answered['content-type'], 'application/problem+json')
-    assert.deepEqual(JSON.parse(String(body)), {
+    const response = toResponse(refuseAmbiguity({ headers }, 'path'))
+    assert.equal(response.headers.get('content-type'), 'application/problem+json')
+    assert.deepEqual(await response.json(), {
       type: 'about:blank',
       title: 'Not Found',
       status: 404,
