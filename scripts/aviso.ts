@@ -1,5 +1,6 @@
 /**
- * The command-line client: `npm run aviso -- listen | replay | notify | key | value | schema | config | admin | completion`.
+ * The program `aviso`: the client's commands `listen | replay | notify | key | value | schema | config | admin | completion`, and the programs
+ * `serve | demo | etcd` (`programs.ts`).
  *
  * @module
  */
@@ -28,12 +29,20 @@ import { createProxiedFetch } from './aviso/proxied_fetch.ts'
 import { createOutput, type Output } from './aviso/output.ts'
 import { createProgram, type Invocation } from './aviso/program.ts'
 import { isMain } from './is_main.ts'
+import { defineProgramsIn, findProgram, nameProgramsIn } from './programs.ts'
 import { onStopRequest } from './stop_requests.ts'
 
 /** Longest time that the process waits for running triggers after the second signal. */
 const KILL_GRACE_MS = 1000
 
-async function main(argv: readonly string[]): Promise<number> {
+/** Runs the program. @returns the exit code */
+export async function aviso(argv: readonly string[]): Promise<number> {
+  const run = findProgram(argv)
+  return run === undefined ? client(argv) : run()
+}
+
+async function client(argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', onOutputError)
   const invocation = parseArguments(argv)
   if (typeof invocation === 'number') return invocation
   const { flags } = invocation
@@ -87,7 +96,7 @@ async function run(
     case 'completion':
       return context.output.result(
         completionText(
-          createProgram(packageFile.version, () => undefined),
+          await defineProgramsIn(createProgram(packageFile.version, () => undefined)),
           invocation.shell,
         ).trimEnd(),
       )
@@ -107,7 +116,8 @@ async function run(
 function parseArguments(argv: readonly string[]): Invocation | number {
   let invocation: Invocation | undefined
   try {
-    createProgram(packageFile.version, (parsed) => (invocation = parsed)).parse([...argv], { from: 'user' })
+    const program = createProgram(packageFile.version, (parsed) => (invocation = parsed))
+    nameProgramsIn(program).parse([...argv], { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
     throw error
@@ -223,9 +233,14 @@ function onOutputError(error: NodeJS.ErrnoException): void {
   process.exit(EXIT_FAILURE)
 }
 
+/** npm runs scripts in the clone, and passes the folder of its caller, whose paths are meant. */
+function enterCallersFolder({ npm_lifecycle_event: script, INIT_CWD: folder }: NodeJS.ProcessEnv): void {
+  if (script === 'aviso' && folder !== undefined) process.chdir(folder)
+}
+
 if (isMain(import.meta)) {
-  process.stdout.on('error', onOutputError)
-  process.exitCode = await main(process.argv.slice(2))
+  enterCallersFolder(process.env)
+  process.exitCode = await aviso(process.argv.slice(2))
   // All output is flushed by now. Sockets that are kept for reuse must not keep the process running.
   process.exit()
 }

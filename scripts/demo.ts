@@ -12,14 +12,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { DemoReader } from './demo/reader.ts'
 import { DEMO_LISTENERS, forecastRun, type DemoListener, type RunNotification } from './demo/forecast_run.ts'
 import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
+import { SERVE_CALL, serveCommand } from './released.ts'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Number of publishers. Every third request is a batch, because providers send single notifications and batches. */
 const PUBLISHERS = 16
 const BATCH_SIZE = 50
@@ -32,8 +31,16 @@ interface DemoOptions {
   readonly url?: string
 }
 
-async function main(argv: readonly string[]): Promise<number> {
-  const options = parseArguments(argv)
+/** Runs the demonstration. @param call How it is called, for the usage text. @returns the exit code */
+export async function demo(argv: readonly string[], call?: string): Promise<number> {
+  return main(argv, call).catch((error: unknown) => {
+    console.error(error instanceof Error ? `error: ${error.message}` : 'error: the demonstration failed')
+    return 1
+  })
+}
+
+async function main(argv: readonly string[], call: string | undefined): Promise<number> {
+  const options = parseArguments(argv, call)
   if (typeof options === 'number') return options
   const folder = await mkdtemp(join(tmpdir(), 'aviso-demo-'))
   const server = options.url === undefined ? await startServer(options.store, folder) : undefined
@@ -171,18 +178,11 @@ async function startServer(
   store: string,
   folder: string,
 ): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  const argv = [
-    '--disable-warning=ExperimentalWarning',
-    'scripts/serve.ts',
-    '--port',
-    '0',
-    '--store',
-    store,
-    '--data',
-    folder,
-  ]
-  const child: ChildProcess = spawn(process.execPath, argv, {
-    cwd: ROOT,
+  const [program, ...words] = serveCommand()
+  const argv = [...words, '--port', '0', '--store', store, '--data', folder]
+  const child: ChildProcess = spawn(program, argv, {
+    // A folder without a configuration: the built-in one is meant.
+    cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exited = new Promise<void>((done) => child.once('exit', () => done()))
@@ -203,20 +203,22 @@ async function startServer(
   }
 }
 
-function parseArguments(argv: readonly string[]): DemoOptions | number {
-  const program = new Command('npm run demo --')
+/** The command line. @param call How it is called. */
+export function createDemoProgram(call = 'npm run demo --'): Command {
+  return new Command(call)
     .description('Starts the system, posts one forecast run, and checks what each listener got.')
-    .option('--store <url>', 'store of the started system, as for npm start', 'embedded:')
+    .option('--store <url>', `store of the started system, as for ${SERVE_CALL}`, 'embedded:')
     .option('--url <url>', 'use a running system instead of starting one')
     .exitOverride()
+}
+
+function parseArguments(argv: readonly string[], call: string | undefined): DemoOptions | number {
+  const program = createDemoProgram(call)
   const exitCode = parseCommand(program, argv)
   if (exitCode !== undefined) return exitCode
   return program.opts<DemoOptions>()
 }
 
 if (isMain(import.meta)) {
-  process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-    console.error(error instanceof Error ? `error: ${error.message}` : 'error: the demonstration failed')
-    return 1
-  })
+  process.exitCode = await demo(process.argv.slice(2))
 }

@@ -10,6 +10,7 @@ import { findEtcdctl } from './etcd/binary.ts'
 import { startEtcd, type EtcdCluster } from './etcd/cluster.ts'
 import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
+import { SERVE_CALL } from './released.ts'
 import { stopRequest } from './stop_requests.ts'
 
 interface EtcdArguments {
@@ -18,8 +19,9 @@ interface EtcdArguments {
   readonly data?: string
 }
 
-async function main(argv: readonly string[]): Promise<number> {
-  const options = parseArguments(argv)
+/** Runs an etcd until a signal. @param call How it is called, for the usage text. @returns the exit code */
+export async function etcd(argv: readonly string[], call?: string): Promise<number> {
+  const options = parseArguments(argv, call)
   if (typeof options === 'number') return options
   const stopped = stopRequest(process)
   let cluster: EtcdCluster
@@ -36,7 +38,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const etcdctl = await findEtcdctl()
   console.log(`etcd ${cluster.version}, ${cluster.members.length} member(s), data in ${cluster.folder}`)
   for (const { url, pid } of cluster.members) console.log(`  ${url}  (process ${pid})`)
-  console.log(`Aviso on it:  npm start -- --store ${cluster.store}`)
+  console.log(`Aviso on it:  ${SERVE_CALL} --store ${cluster.store}`)
   if (etcdctl !== undefined)
     console.log(`Look inside:  ETCDCTL_API=3 ${etcdctl} --endpoints ${cluster.store} get --prefix /`)
   console.log('Stop it with Ctrl-C')
@@ -47,8 +49,9 @@ async function main(argv: readonly string[]): Promise<number> {
   return 0
 }
 
-function parseArguments(argv: readonly string[]): EtcdArguments | number {
-  const program = new Command('npm run etcd --')
+/** The command line. @param call How it is called. */
+export function createEtcdProgram(call = 'npm run etcd --'): Command {
+  return new Command(call)
     .description('Runs a real etcd on 127.0.0.1 until it is stopped.')
     .addOption(new Option('--members <count>', 'size of the cluster').choices(['1', '3']).default('1'))
     .addOption(
@@ -59,6 +62,10 @@ function parseArguments(argv: readonly string[]): EtcdArguments | number {
     )
     .option('--data <folder>', 'keep the data here (default: temporary, removed at the end)')
     .exitOverride()
+}
+
+function parseArguments(argv: readonly string[], call: string | undefined): EtcdArguments | number {
+  const program = createEtcdProgram(call)
   const exitCode = parseCommand(program, argv)
   if (exitCode !== undefined) return exitCode
   return program.opts<EtcdArguments>()
@@ -70,4 +77,4 @@ function parsePort(text: string): number {
   throw new InvalidArgumentError('Use a number from 1 to 65530.')
 }
 
-if (isMain(import.meta)) process.exit(await main(process.argv.slice(2)))
+if (isMain(import.meta)) process.exit(await etcd(process.argv.slice(2)))

@@ -1,9 +1,10 @@
 /**
- * The launcher, `npm start`: runs any set of services on Node, Deno or Bun (workerd: `serve_workerd.ts`).
+ * The launcher, `npm start` and `aviso serve`: runs any set of services on Node, Deno or Bun (workerd: `serve_workerd.ts`).
  *
  * @module
  */
 
+import { resolve } from 'node:path'
 import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
 import { startSystem, type System } from '#services/system/system.ts'
@@ -24,6 +25,7 @@ import { createLogger, type Logger } from '#shared/logger.ts'
 import { isTracingRegistered, type Tracer } from '#shared/observe/telemetry/tracing.ts'
 import { isMain } from './is_main.ts'
 import { openAuditSink } from './serve/audit_sink.ts'
+import { CALL, IS_RELEASE } from './released.ts'
 import {
   asksStore,
   fineText,
@@ -31,6 +33,7 @@ import {
   parseServeArguments,
   readOptionsConfig,
   resolveConfig,
+  withConfigFile,
   type ServeOptions,
 } from './serve/options.ts'
 import { portProblem } from './serve/port_problem.ts'
@@ -47,17 +50,40 @@ const STOP_LIMIT_MS = 15_000
 /** Time between two reads of secrets. With the 25 s between checks of a stream, a token removed from its file is refused within 65 s. */
 const REREAD_SECRETS_MS = 30_000
 
+/** What to listen to first. A release is not in the folder of its examples. */
+const EXAMPLE = IS_RELEASE ? '--event flight' : 'scripts/examples/flight.yaml'
+
+/** The first Node that has SQLite without a flag. */
+const SQLITE_SINCE = { major: 22, minor: 13 } as const
+
 /** A started system and its addresses. */
 interface Launched {
   readonly system: System
   readonly servers: readonly RunningServer[]
 }
 
-async function main(argv: readonly string[]): Promise<number> {
+/**
+ * Runs the services until a signal.
+ *
+ * @param call How it is called, for the usage text.
+ * @returns the exit code
+ */
+export async function serve(argv: readonly string[], call?: string): Promise<number> {
+  try {
+    return await main(argv, call)
+  } catch (error) {
+    if (!isAvisoError(error)) throw error
+    console.error(`error: ${error.message}`)
+    return isAvisoError(error, 'ERR_CONFIG') ? 2 : 1
+  }
+}
+
+async function main(argv: readonly string[], call: string | undefined): Promise<number> {
   refuseOldNode()
   const platform = await detectPlatform()
-  const options = parseServeArguments(argv, platform.name)
-  if (typeof options === 'number') return options
+  const parsed = parseServeArguments(argv, platform.name, call)
+  if (typeof parsed === 'number') return parsed
+  const options = await withConfigFile(parsed, platform.readText)
   const ready = await preflight({
     options,
     read: await readOptionsConfig(options, platform.readText),
@@ -253,24 +279,34 @@ function reasonOf(error: unknown): string {
 function announce({ servers }: Launched, config: Config, platform: Platform): void {
   const url = servers[0]?.url ?? ''
   const where =
-    config.vars.store === 'embedded:' ? `embedded store in ${config.dev.data}/` : `store ${config.vars.store}`
+    config.vars.store === 'embedded:'
+      ? `embedded store in ${dataFolder(config)}/`
+      : `store ${config.vars.store}`
   const server = url === `http://${DEV_DEFAULTS.host}:${DEV_DEFAULTS.port}` ? '' : `AVISO_BASE_URL=${url} `
   console.log(`Aviso ${packageFile.version} on ${platform.version}, ${where}`)
   for (const { url: address } of servers) console.log(`Listening on ${address}`)
   console.log(
-    `Listen:   ${server}npm run aviso -- listen scripts/examples/flight.yaml   (or: curl -N '${url}/api/v1/watch?event=flight')`,
+    `Listen:   ${server}${CALL} listen ${EXAMPLE}   (or: curl -N '${url}/api/v1/watch?event=flight')`,
   )
   console.log(
-    `Publish:  ${server}npm run aviso -- notify event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203,payload=Landed`,
+    `Publish:  ${server}${CALL} notify event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203,payload=Landed`,
   )
+}
+
+/** A release is started in any folder, and names the one that is meant. */
+function dataFolder({ dev }: Config): string {
+  return IS_RELEASE ? resolve(dev.data) : dev.data
 }
 
 /** `npm start` says so itself; tsx starts on older ones. @throws {AvisoError} `ERR_CONFIG` where Node lacks what is used. */
 function refuseOldNode(): void {
-  if ('withResolvers' in Promise) return
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major > SQLITE_SINCE.major || (major === SQLITE_SINCE.major && minor >= SQLITE_SINCE.minor)) return
   throw new AvisoError(
     'ERR_CONFIG',
-    `Node ${process.versions.node} is too old for the services: they need 22.18 or newer. The client runs on it`,
+    IS_RELEASE
+      ? `Node ${process.versions.node} is too old for the services, and the package was installed without the Node that it brings: install it again without --omit=optional, or use Node 22.13 or newer. The client runs on it`
+      : `Node ${process.versions.node} is too old for the services: they need 22.18 or newer. The client runs on it`,
   )
 }
 
@@ -282,10 +318,6 @@ async function findTracer(): Promise<Tracer | undefined> {
 }
 
 if (isMain(import.meta)) {
-  process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-    if (!isAvisoError(error)) throw error
-    console.error(`error: ${error.message}`)
-    return isAvisoError(error, 'ERR_CONFIG') ? 2 : 1
-  })
+  process.exitCode = await serve(process.argv.slice(2))
   process.exit()
 }

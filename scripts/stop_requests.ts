@@ -7,6 +7,9 @@
 /** Longest time in which npm forwards a signal, also on a busy machine. No user presses Ctrl-C twice so fast. */
 const HANDED_ON_MS = 300
 
+/** Set where the launcher of a release runs the program in a process of its own (`scripts/release/launcher.mjs`). */
+const HANDS_ON = '_AVISO_HANDS_ON_SIGNALS'
+
 /** The part of `process` that is needed. */
 export interface SignalSource {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -24,20 +27,21 @@ export interface StopRequestOptions {
 /**
  * Calls `act` for each request to stop.
  *
- * Ctrl-C reaches every process of a terminal. When npm runs the program, npm also forwards the signal, so one press arrives twice. It
- * counts once, because a second request often means not to wait.
+ * Ctrl-C reaches every process of a terminal. When npm or the launcher of a release runs the program, that also forwards the signal, so
+ * one press arrives twice. It counts once, because a second request often means not to wait.
  */
 export function onStopRequest(
   act: (signal: NodeJS.Signals) => void,
   { source, signals, now }: StopRequestOptions,
 ): void {
-  const isRunByNpm = source.env['npm_lifecycle_event'] !== undefined
+  const isHandedOnTwice =
+    source.env['npm_lifecycle_event'] !== undefined || source.env[HANDS_ON] !== undefined
   let last: NodeJS.Signals | undefined
   let lastAt = -Infinity
   // One handler serves all requests, because Deno calls a handler that is added during a signal with that same signal.
   const onSignal = (signal: NodeJS.Signals): void => {
     const at = now()
-    const isHandedOn = isRunByNpm && signal === last && at - lastAt < HANDED_ON_MS
+    const isHandedOn = isHandedOnTwice && signal === last && at - lastAt < HANDED_ON_MS
     last = signal
     lastAt = at
     if (!isHandedOn) act(signal)

@@ -7,6 +7,7 @@
 import { readdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { restoreEmbedded } from '#shared/store/open/restore.ts'
+import { CALL } from '../released.ts'
 import { examineBackup } from './backup_file.ts'
 import type { CommandContext } from './context.ts'
 import { printAnswer } from './answer.ts'
@@ -61,7 +62,7 @@ function etcdLines(file: string): string {
     `  ETCDCTL_API=3 etcdctl snapshot restore ${quoted(file)} ${own} ${bump}`,
     '',
     'Start all members on their new folders. Before any service is started, run:',
-    '  npm run aviso -- admin renew-epoch --store http://HOST:2379',
+    `  ${CALL} admin renew-epoch --store http://HOST:2379`,
   ].join('\n')
 }
 

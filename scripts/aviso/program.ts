@@ -14,6 +14,7 @@ import type { ListenFlags } from './listen.ts'
 import type { ReplayFlags } from './replay.ts'
 import { SHELLS, type Shell } from './completion.ts'
 import type { ConfigTask } from './service_config.ts'
+import { SERVE_CALL } from '../released.ts'
 import { EXIT_CLIENT_ERROR, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE } from '#shared/client/client_error.ts'
 
 /** The parsed command line. */
@@ -153,7 +154,7 @@ function withCommonOptions(command: Command): Command {
     .addOption(new Option('--test', 'not supported').hideHelp())
     .on('option:test', () =>
       command.error(
-        'error: --test is not supported: run your own service instead with npm start -- --store embedded:memory',
+        `error: --test is not supported: run your own service instead with ${SERVE_CALL} --store embedded:memory`,
       ),
     )
 }

@@ -6,7 +6,7 @@
  */
 
 import { readStoreCredentials } from '#services/system/store_credentials.ts'
-import { DEV_DEFAULTS, type Config } from '#services/system/settings.ts'
+import type { Config } from '#services/system/settings.ts'
 import { ClientError, EXIT_FAILURE, EXIT_USAGE } from '#shared/client/client_error.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -15,7 +15,7 @@ import type { Platform } from '#shared/runtime/runtime.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import type { OpenStoreParts } from '#shared/store/open/open.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { DEFAULT_CONFIG_FILE, resolveConfig } from '../serve/options.ts'
+import { DEFAULT_CONFIG_FILE, resolveConfig, withConfigFile } from '../serve/options.ts'
 import { createSecretFiles } from '../serve/secret_files.ts'
 import { secretNames } from '../serve/secret_names.ts'
 import { openStoreTls, secured } from '../serve/store_tls.ts'
@@ -65,11 +65,6 @@ export async function nameStore(flags: ServicesFlags, output: Output): Promise<N
 /** The folder of the embedded store: that of the flag, of the services' configuration, or the usual one. */
 export async function dataFolderOf(flags: ServicesFlags): Promise<string> {
   if (flags.data !== undefined) return flags.data
-  if (flags.servicesConfig === undefined && flags.env === undefined) {
-    const platform = await detectPlatform()
-    const found = await platform.readText(DEFAULT_CONFIG_FILE).catch(() => undefined)
-    if (found === undefined) return DEV_DEFAULTS.data
-  }
   return (await readConfig(flags, await detectPlatform())).dev.data
 }
 
@@ -78,18 +73,17 @@ export async function plainParts(dataFolder: string, output: Output): Promise<Op
   return toParts(await detectPlatform(), dataFolder, output, {})
 }
 
-function readConfig(flags: ServicesFlags, platform: Platform): Promise<Config> {
-  const { servicesConfig = DEFAULT_CONFIG_FILE, env, store, data } = flags
-  return resolveConfig(
-    {
-      services: [],
-      config: servicesConfig,
-      ...(env !== undefined && { env }),
-      ...(store !== undefined && { store }),
-      ...(data !== undefined && { data }),
-    },
-    platform.readText,
-  )
+async function readConfig(flags: ServicesFlags, { readText }: Platform): Promise<Config> {
+  const { servicesConfig, env, store, data } = flags
+  const options = {
+    services: [],
+    config: servicesConfig ?? DEFAULT_CONFIG_FILE,
+    isConfigNamed: servicesConfig !== undefined,
+    ...(env !== undefined && { env }),
+    ...(store !== undefined && { store }),
+    ...(data !== undefined && { data }),
+  }
+  return resolveConfig(await withConfigFile(options, readText), readText)
 }
 
 function toParts(

@@ -8,12 +8,12 @@ import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import process from 'node:process'
-import { fileURLToPath } from 'node:url'
 import { unpackPackages } from '../debian_packages.ts'
+import { cacheFolder } from '../released.ts'
 import { outputOf } from '../run_command.ts'
 
 /** Folder of the unpacked packages. */
-const UNPACKED = fileURLToPath(new URL('../../.cache/etcd', import.meta.url))
+const UNPACKED = join(cacheFolder(), 'etcd')
 
 /**
  * The path of an etcd binary. The first call on a machine may download it.

@@ -23,6 +23,7 @@ export function commandLineText(): string {
   const commands = leavesOf(client)
   const common = commonOptions(commands)
   return generatedDocument('Command line', '`scripts/serve/options.ts` and `scripts/aviso/program.ts`', [
+    'An installed `aviso` has the same commands: `aviso serve` is `npm start --`, and `aviso` is `npm run aviso --`.',
     '## npm start',
     ...describe('npm start --', serve, []),
     exitCodes(SERVE_EXIT_CODES),

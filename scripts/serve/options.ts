@@ -17,12 +17,16 @@ import type { ReadSettings } from '#shared/config/load.ts'
 import { isLoopback } from '#shared/config/shapes.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import defaultConfig from '../../wrangler-like.config.json' with { type: 'json' }
 import { parseCommand } from '../parse_command.ts'
+import { SERVE_CALL } from '../released.ts'
 
 /** The parsed command line. */
 export interface ServeOptions {
   readonly services: readonly ServiceName[]
   readonly config: string
+  /** Whether the command line names the configuration file. */
+  readonly isConfigNamed?: boolean
   readonly env?: string
   readonly store?: string
   readonly host?: string
@@ -36,13 +40,25 @@ export interface ServeOptions {
 /** The services' configuration, in the working folder. */
 export const DEFAULT_CONFIG_FILE = 'wrangler-like.config.json'
 
-/** The launcher's command line. @param runtime Name in the usage text, such as `node`. */
-export function createServeProgram(runtime: string): Command {
-  return new Command('npm start --')
+/** What messages call the configuration of a program that has no such file beside it. */
+const BUILT_IN_CONFIG = `the built-in ${DEFAULT_CONFIG_FILE}`
+
+/**
+ * The launcher's command line.
+ *
+ * @param runtime Name in the usage text, such as `node`.
+ * @param call How it is called.
+ */
+export function createServeProgram(runtime: string, call = SERVE_CALL): Command {
+  return new Command(call)
     .description(`Runs Aviso's services on one port (${runtime}). Without names: all services.`)
     .argument('[services...]', SERVICE_NAMES.join(' | '))
     .option('--env <name>', 'overlay env.<name> of the configuration file')
-    .option('--config <file>', 'configuration file', DEFAULT_CONFIG_FILE)
+    .option(
+      '--config <file>',
+      'configuration file; without it, and without a file of the usual name in the working folder, the built-in one',
+      DEFAULT_CONFIG_FILE,
+    )
     .option('--store <url>', 'embedded: | embedded:memory | http://host:2379[,…] | grpc://… | gateway://…')
     .option('--host <host>', `address to listen on (default: ${DEV_DEFAULTS.host})`)
     .addOption(
@@ -68,22 +84,46 @@ export function createServeProgram(runtime: string): Command {
  * Parses the command line.
  *
  * @param runtime Name in the usage text, such as `node`.
+ * @param call How the launcher is called.
  * @returns the options, or the exit code when nothing is left to do (help, usage error)
  */
-export function parseServeArguments(argv: readonly string[], runtime: string): ServeOptions | number {
-  const program = createServeProgram(runtime)
+export function parseServeArguments(
+  argv: readonly string[],
+  runtime: string,
+  call?: string,
+): ServeOptions | number {
+  const program = createServeProgram(runtime, call)
   const exitCode = parseCommand(program, argv)
   if (exitCode !== undefined) return exitCode
   const unknown = program.args.filter((name) => !isServiceName(name))
   if (unknown.length > 0) {
-    console.error(`error: no service is called ${unknown.join(', ')}; known are ${SERVICE_NAMES.join(', ')}`)
+    console.error(
+      unknown.includes('workerd')
+        ? 'error: workerd is not a service but a runtime: it needs a clone of the repository and "npm run start:workerd" there'
+        : `error: no service is called ${unknown.join(', ')}; known are ${SERVICE_NAMES.join(', ')}`,
+    )
     return 2
   }
   const services = program.args.filter(isServiceName)
   return {
     ...program.opts<Omit<ServeOptions, 'services'>>(),
+    isConfigNamed: program.getOptionValueSource('config') !== 'default',
     services: services.length === 0 ? SERVICE_NAMES : services,
   }
+}
+
+/** The options, with the built-in configuration where none is named and the working folder has no file of the usual name. */
+export async function withConfigFile(
+  options: ServeOptions,
+  readText: (path: string) => Promise<string>,
+): Promise<ServeOptions> {
+  if (options.isConfigNamed === true) return options
+  const isMissing = await readText(options.config).then(() => false, isNoFile)
+  return isMissing ? { ...options, config: BUILT_IN_CONFIG } : options
+}
+
+function isNoFile(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }
 
 /**
@@ -166,6 +206,7 @@ export async function readSchemaFiles(
 }
 
 async function readConfigText(path: string, readText: (path: string) => Promise<string>): Promise<string> {
+  if (path === BUILT_IN_CONFIG) return JSON.stringify(defaultConfig)
   return readText(path).catch((cause: unknown) => {
     throw new AvisoError(
       'ERR_CONFIG',
