@@ -4,7 +4,7 @@
  * @module
  */
 
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import process from 'node:process'
@@ -92,6 +92,18 @@ export async function placeExecutable({ folder }: Workplace, file: string): Prom
   await mkdir(programs)
   await symlink(file, join(programs, 'aviso'))
   for (const name of PROGRAMS) await symlink(join('/usr/bin', name), join(programs, name))
+  return { site }
+}
+
+/** A user with a clone, who has given `npm run aviso` a short name. npm runs it in the clone, and its banner is left out. */
+export async function nameClone({ folder }: Workplace): Promise<Installed> {
+  const own = join(folder, 'clone')
+  const programs = join(own, 'programs')
+  const others = await strangersPath(false, join(own, 'bin'))
+  const site = await strangersSite(own, [programs, others].join(delimiter))
+  const script = `#!/bin/sh\nexec npm --prefix '${ROOT}' run --silent aviso -- "$@"\n`
+  await writeFiles(programs, { aviso: script })
+  await chmod(join(programs, 'aviso'), 0o755)
   return { site }
 }
 

@@ -17,6 +17,7 @@ import { findOldNode } from '../support/old_node.ts'
 import {
   install,
   makeRelease,
+  nameClone,
   openWorkplace,
   placeExecutable,
   ROOT,
@@ -336,6 +337,18 @@ describe('npm run release', () => {
     it('runs the demonstration, which starts it again', async () => {
       await runSteps([DEMO], await freshSite(executable, 'demo'))
     })
+  })
+
+  describe('the same in a clone, by npm run aviso', () => {
+    let clone: Installed
+
+    before(async () => {
+      clone = await nameClone(workplace)
+    })
+
+    it('says its version', () => run(clone.site, IS_VERSION))
+
+    it('serves, listens and publishes in any folder, with paths of that folder', () => runSession(clone))
   })
 
   async function linkPackage(folder: string): Promise<void> {
