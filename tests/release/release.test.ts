@@ -13,6 +13,7 @@ import { freePort } from '../../scripts/etcd/member.ts'
 import { outputOf, runCommand } from '../../scripts/run_command.ts'
 import { readSteps, type Step } from '../docs/read_document.ts'
 import { runSteps, type Site } from '../docs/run_document.ts'
+import { findNode22 } from '../support/node22.ts'
 import { findOldNode } from '../support/old_node.ts'
 import {
   install,
@@ -165,6 +166,41 @@ async function runMistakes(installed: Installed): Promise<void> {
   }
 }
 
+/** How a service is started and stopped. */
+interface Stopping {
+  readonly program: string
+  readonly argv: readonly string[]
+  readonly signal: 'SIGINT' | 'SIGTERM'
+  /** Whether the signal reaches the whole process group, or only the process that was started. */
+  readonly isForAll: boolean
+}
+
+/** Starts a service, stops it, and checks that it ends in order and warns of nothing. @returns what it printed */
+async function stopService(
+  { site }: Installed,
+  { program, argv, signal, isForAll }: Stopping,
+): Promise<string> {
+  const child = spawn(program, [...argv, 'serve', '--port', '0', '--store', 'embedded:memory'], {
+    cwd: site.folder,
+    env: site.environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  const ended = once(child, 'close')
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+  let printed = ''
+  for await (const line of createInterface({ input: child.stdout })) {
+    printed += `${line}\n`
+    if (line.startsWith('Publish:') && child.pid !== undefined)
+      process.kill(isForAll ? -child.pid : child.pid, signal)
+  }
+  assert.deepEqual(await ended, [0, null], said)
+  assert.equal(said.split(`${signal}: finishing writes`).length, 2, said)
+  assert.doesNotMatch(said, /Warning/)
+  return printed
+}
+
 /** Runs lines of a shell, each of which must be a success. */
 async function run(site: Site, ...lines: readonly string[]): Promise<void> {
   await runSteps([{ kind: 'run', line: 1, script: lines.join('\n'), prints: [] }], site)
@@ -283,26 +319,11 @@ describe('npm run release', () => {
 
       it('explains what is wrong, and exits with 2', () => runMistakes(installed))
 
-      for (const [signal, whom] of [
-        ['SIGINT', 'all processes, as Ctrl-C does'],
-        ['SIGTERM', 'the one that was started'],
-      ] as const) {
-        it(`ends in order when ${signal} reaches ${whom}`, async () => {
-          const { folder, environment } = installed.site
-          const argv = ['serve', '--port', '0', '--store', 'embedded:memory']
-          const child = spawn('aviso', argv, {
-            cwd: folder,
-            env: environment,
-            stdio: ['ignore', 'pipe', 'inherit'],
-            detached: true,
-          })
-          const ended = once(child, 'close')
-          for await (const line of createInterface({ input: child.stdout }))
-            if (line.startsWith('Publish:') && child.pid !== undefined)
-              process.kill(signal === 'SIGINT' ? -child.pid : child.pid, signal)
-          assert.deepEqual(await ended, [0, null])
-        })
-      }
+      it('ends in order at Ctrl-C, which reaches all its processes', () =>
+        stopService(installed, { program: 'aviso', argv: [], signal: 'SIGINT', isForAll: true }))
+
+      it('ends in order when its service manager says so', () =>
+        stopService(installed, { program: 'aviso', argv: [], signal: 'SIGTERM', isForAll: false }))
 
       it('has libraries that programs import', async () => {
         const site = await freshSite(installed, 'library')
@@ -318,6 +339,13 @@ describe('npm run release', () => {
       })
     })
   }
+
+  it('runs in a Node that is new enough, without its warning about SQLite', async () => {
+    const program = await findNode22()
+    const argv = [join(newest.packageFolder, 'bin/aviso.mjs')]
+    const said = await stopService(newest, { program, argv, signal: 'SIGTERM', isForAll: false })
+    assert.match(said, /^Aviso \S+ on node 22\./)
+  })
 
   describe('the executable', () => {
     let executable: Installed

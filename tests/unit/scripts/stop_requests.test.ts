@@ -34,7 +34,8 @@ describe('onStopRequest()', () => {
       [3000, 'SIGINT'],
       [3100, 'SIGINT'],
     ]
-    assert.deepEqual(requests({ npm_lifecycle_event: 'etcd' }, presses), [presses[0], presses[2]])
+    for (const environment of [{ npm_lifecycle_event: 'etcd' }, { _AVISO_HANDS_ON_SIGNALS: '1' }])
+      assert.deepEqual(requests(environment, presses), [presses[0], presses[2]])
   })
 
   it('counts every signal where npm does not run the program', () => {
