@@ -319,11 +319,13 @@ describe('npm run release', () => {
 
       it('explains what is wrong, and exits with 2', () => runMistakes(installed))
 
-      it('ends in order at Ctrl-C, which reaches all its processes', () =>
-        stopService(installed, { program: 'aviso', argv: [], signal: 'SIGINT', isForAll: true }))
+      it('ends in order at Ctrl-C, which reaches all its processes', async () => {
+        await stopService(installed, { program: 'aviso', argv: [], signal: 'SIGINT', isForAll: true })
+      })
 
-      it('ends in order when its service manager says so', () =>
-        stopService(installed, { program: 'aviso', argv: [], signal: 'SIGTERM', isForAll: false }))
+      it('ends in order when its service manager says so', async () => {
+        await stopService(installed, { program: 'aviso', argv: [], signal: 'SIGTERM', isForAll: false })
+      })
 
       it('has libraries that programs import', async () => {
         const site = await freshSite(installed, 'library')
