@@ -1,5 +1,6 @@
 /**
- * `fetch` that goes through the proxies of the environment and trusts one's own authorities. Node's own `fetch` does neither.
+ * `fetch` that goes through the proxies of the environment and trusts one's own authorities. Node's own `fetch` does neither. Bun's is told
+ * the proxy and the authorities of each request, because undici's tunnels hang there.
  *
  * @module
  */
@@ -11,11 +12,9 @@ import { proxyText, readProxies, type Proxy } from './proxy.ts'
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
-type WithDispatcher = (
-  url: string,
-  init: RequestInit & { dispatcher: Dispatcher; tls?: { readonly ca: readonly string[] } },
-) => Promise<Response>
+type WithDispatcher = (url: string, init: RequestInit & { dispatcher: Dispatcher }) => Promise<Response>
 
+const PROXY_WANTS_PASSWORD = 407
 /** How undici says that the proxy wants to know who asks, for a tunnel and without one. */
 const WANTS_PASSWORD = /\(407\)/
 
@@ -30,6 +29,7 @@ export function createProxiedFetch(
   authorities?: Authorities,
 ): Fetch {
   const proxies = readProxies(environment)
+  if ('Bun' in globalThis) return createBunFetch(direct, { proxyOf: proxies.proxyOf, authorities })
   const open = createAgents(authorities)
   return async (url, init) => {
     try {
@@ -46,22 +46,43 @@ export function createProxiedFetch(
   }
 }
 
+/** Bun's own ways to name the proxy of a request (`false`: none) and authorities. */
+interface BunRequestInit extends RequestInit {
+  readonly proxy: string | false
+  readonly tls?: { readonly ca: readonly string[] }
+}
+
+interface BunWays {
+  readonly proxyOf: (url: string) => Proxy | undefined
+  readonly authorities: Authorities | undefined
+}
+
+function createBunFetch(direct: Fetch, { proxyOf, authorities }: BunWays): Fetch {
+  const tls = authorities === undefined ? {} : { tls: { ca: authorities.certificates } }
+  return async (url, init) => {
+    const proxy = proxyOf(url)
+    const bunInit: BunRequestInit = { ...init, proxy: proxy?.url.href ?? false, ...tls }
+    const response = await direct(url, bunInit).catch((error: unknown) => {
+      if (init.signal?.aborted === true) throw error
+      const hinted = withTrustHint(error, url, authorities)
+      if (proxy === undefined) throw hinted
+      throw new Error(`${reasonOf(hinted)}, through the proxy ${proxyText(proxy)} of ${proxy.variable}`)
+    })
+    if (proxy !== undefined && response.status === PROXY_WANTS_PASSWORD) throw wantsPassword(proxy)
+    return response
+  }
+}
+
 interface Way {
   readonly proxy: Proxy | undefined
   readonly authorities: Authorities | undefined
   readonly dispatcher: Dispatcher
 }
 
-async function throughAgent(
-  url: string,
-  init: RequestInit,
-  { dispatcher, authorities }: Way,
-): Promise<Response> {
+async function throughAgent(url: string, init: RequestInit, { dispatcher }: Way): Promise<Response> {
   const { fetch } = await import('undici')
-  // Bun has its own undici, which takes authorities only here.
-  const tls = authorities === undefined ? {} : { tls: { ca: authorities.certificates } }
   // Its declared types are older than those of the web. The client passes and uses only what both have: text, headers, signal, stream.
-  return (fetch as unknown as WithDispatcher)(url, { ...init, dispatcher, ...tls })
+  return (fetch as unknown as WithDispatcher)(url, { ...init, dispatcher })
 }
 
 async function throughProxy(

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { build, type BuildOptions, type Metafile } from 'esbuild'
+import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -38,6 +38,35 @@ const COMMON = {
   logLevel: 'error',
 } as const satisfies BuildOptions
 
+/**
+ * Gives a CommonJS package that is loaded later the names that Node gives it: esbuild gives it a default export alone, so
+ * `const { request } = await import('undici')` would be `undefined`.
+ */
+const NAMES_OF_COMMONJS: Plugin = {
+  name: 'names of CommonJS packages',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(?:@[\w-]+\/)?[\w-]+$/ }, async ({ path, kind, resolveDir }) => {
+      if (kind !== 'dynamic-import') return undefined
+      const isCommonJs = 'module.exports' in (await namespaceOf(path))
+      return isCommonJs ? { path, namespace: 'commonjs', pluginData: resolveDir } : undefined
+    })
+    onLoad({ filter: /.*/, namespace: 'commonjs' }, async ({ path, pluginData }) => {
+      const names = Object.keys(await namespaceOf(path)).filter(
+        (name) => /^[A-Za-z]\w*$/.test(name) && name !== 'default',
+      )
+      return {
+        contents: `import all from ${JSON.stringify(path)}\nexport const { ${names.join(', ')} } = all`,
+        resolveDir: String(pluginData),
+      }
+    })
+  },
+}
+
+async function namespaceOf(name: string): Promise<object> {
+  const namespace: unknown = await import(name)
+  return Object(namespace)
+}
+
 /** Bundles the program into `folder`; it starts in `main.mjs`. @returns what went in */
 export async function bundleProgram(folder: string): Promise<Metafile> {
   const { metafile } = await build({
@@ -50,6 +79,7 @@ export async function bundleProgram(folder: string): Promise<Metafile> {
     external: ['bun:*'],
     define: { AVISO_IS_RELEASE: 'true' },
     banner: { js: REQUIRE },
+    plugins: [NAMES_OF_COMMONJS],
   })
   return metafile
 }

@@ -85,8 +85,12 @@ export async function install(
 }
 
 /** A user with the executable, and with no Node at all. */
-export async function placeExecutable({ folder }: Workplace, file: string): Promise<Installed> {
-  const own = join(folder, 'executable')
+export async function placeExecutable(
+  { folder }: Workplace,
+  file: string,
+  name = 'executable',
+): Promise<Installed> {
+  const own = join(folder, name)
   const programs = join(own, 'programs')
   const site = await strangersSite(own, programs)
   await mkdir(programs)

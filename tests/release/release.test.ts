@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { glob, mkdir, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -13,6 +14,7 @@ import { freePort } from '../../scripts/etcd/member.ts'
 import { outputOf, runCommand } from '../../scripts/run_command.ts'
 import { readSteps, type Step } from '../docs/read_document.ts'
 import { runSteps, type Site } from '../docs/run_document.ts'
+import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
 import { findNode22 } from '../support/node22.ts'
 import { findOldNode } from '../support/old_node.ts'
 import {
@@ -31,6 +33,7 @@ import {
 const { version } = packageFile
 const OWN_NODE = { binary: process.execPath, version: process.versions.node }
 const OLD_NODE = await findOldNode()
+const NO_ETCD = await etcdMissing()
 const SYSTEM = `${process.platform}-${process.arch}`
 const PORT = 8080
 
@@ -164,6 +167,29 @@ async function runMistakes(installed: Installed): Promise<void> {
     await run(site, `if ${command} >said 2>&1; then exit 1; else test $? -eq 2; fi`)
     assert.match(await readFile(join(site.folder, 'said'), 'utf8'), said)
   }
+}
+
+/** A proxy that wants a password: what is asked of it shows that the client's way through proxies is in the release. */
+async function runBehindProxy(installed: Installed): Promise<void> {
+  const site = await freshSite(installed, 'proxy')
+  const asked: string[] = []
+  const proxy = createServer(({ method, url }, response) => {
+    asked.push(`${method} ${url}`)
+    response.writeHead(407).end()
+  })
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  const address = proxy.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  await writeFiles(site.folder, { 'config.yaml': 'notification_engine: {automatic_retry_delay: 0.001}\n' })
+  const environment = {
+    ...site.environment,
+    AVISO_BASE_URL: 'http://aviso.example',
+    http_proxy: `http://127.0.0.1:${address.port}`,
+  }
+  await run({ ...site, environment }, '! aviso schema --config config.yaml >said 2>&1')
+  proxy.close()
+  assert.match(await readFile(join(site.folder, 'said'), 'utf8'), /answered 407: it wants a user name/)
+  assert.equal(asked[0], 'GET http://aviso.example/api/v1/schema')
 }
 
 /** How a service is started and stopped. */
@@ -327,6 +353,8 @@ describe('npm run release', () => {
         await stopService(installed, { program: 'aviso', argv: [], signal: 'SIGTERM', isForAll: false })
       })
 
+      it('goes through a proxy', () => runBehindProxy(installed))
+
       it('has libraries that programs import', async () => {
         const site = await freshSite(installed, 'library')
         await writeFiles(site.folder, { 'program.mjs': PROGRAM, 'listener.yaml': LISTENER })
@@ -364,8 +392,32 @@ describe('npm run release', () => {
 
     it('explains what is wrong, and exits with 2', () => runMistakes(executable))
 
+    it('goes through a proxy', () => runBehindProxy(executable))
+
     it('runs the demonstration, which starts it again', async () => {
       await runSteps([DEMO], await freshSite(executable, 'demo'))
+    })
+  })
+
+  describe('on etcd', { skip: NO_ETCD }, () => {
+    let etcd: EtcdCluster
+
+    before(async () => {
+      etcd = await startTestEtcd()
+    })
+
+    after(() => etcd.close())
+
+    it('the package runs the demonstration over the JSON gateway, for which undici is loaded', async () => {
+      const store = etcd.store.replace(/^http/, 'gateway')
+      const site = await freshSite(newest, 'gateway')
+      await runSteps([{ ...DEMO, script: `aviso demo --store ${store}` }], site)
+    })
+
+    it('the executable runs the demonstration over gRPC', async () => {
+      const file = join(release, `aviso-${version}-${SYSTEM}`)
+      const site = await freshSite(await placeExecutable(workplace, file, 'grpc'), 'grpc')
+      await runSteps([{ ...DEMO, script: `aviso demo --store ${etcd.store}` }], site)
     })
   })
 
