@@ -70,7 +70,7 @@ export function addAdminCommands(
       run({ kind: 'restore', file, options: flags }, flags),
     )
   withServices(command('renew-epoch', 'refuse all positions of a store that was restored with its own tools'))
-    .option('--store <url>', 'the store, as npm start takes it (default: as the services have it)')
+    .option('--store <url>', 'the store, as `serve` takes it (default: as the services have it)')
     .option('--data <folder>', 'folder of the embedded store (default: as the services have it)')
     .action((flags: ConfigFlags & ServicesFlags) => run({ kind: 'renew-epoch', options: flags }, flags))
   withServices(command('migrate', 'copy a store with its history into an empty one, while no service runs'))

@@ -370,6 +370,24 @@ describe('npm run release', () => {
     })
   }
 
+  it(
+    'where the Node that it brings is left out, runs the client on an old one, and explains what else is needed',
+    { skip: OLD_NODE.version.startsWith('22.') },
+    async () => {
+      // The folder of the package, in which npm has installed nothing.
+      const program = `'${OLD_NODE.binary}' '${join(release, 'aviso/bin/aviso.mjs')}'`
+      const site = await freshSite(newest, 'left out')
+      const flight = 'event=flight,country=Italy,airport=FCO,date=20260810,number=AZ204'
+      await run(
+        site,
+        `test "$(${program} key ${flight})" = /tmp/aviso/flight/20260810/italy/FCO/AZ204`,
+        `if ${program} serve >said 2>&1; then exit 1; else test $? -eq 2; fi`,
+      )
+      const said = await readFile(join(site.folder, 'said'), 'utf8')
+      assert.match(said, /too old for the services.*install it again without --omit=optional/)
+    },
+  )
+
   it('runs in a Node that is new enough, without its warning about SQLite', async () => {
     const program = await findNode22()
     const argv = [join(newest.packageFolder, 'bin/aviso.mjs')]
