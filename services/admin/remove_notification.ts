@@ -90,8 +90,8 @@ async function locate(
   const position = await revisionOfSequence(store, id.event, id.sequence, options)
   if (position.kind !== 'found') throw notFound(id)
   const { commit } = await readCommit({ store, event: id.event }, position.revision, options)
-  const entry = commit?.batch.events[position.index]
-  if (commit === undefined || entry === undefined || BigInt(entry.seq) !== id.sequence) throw notFound(id)
+  const entry = commit?.batch.events.find(({ seq }) => BigInt(seq) === id.sequence)
+  if (commit === undefined || entry === undefined) throw notFound(id)
   return { key: entry.key, revision: commit.revision }
 }
 

@@ -7,6 +7,7 @@
 import { isJsonRecord } from '#shared/json/record.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
 import type { JournalBatch, JournalEvent } from './journal.ts'
 
 /** RFC 3339 UTC with milliseconds, as `Date.toISOString()` writes it. */
@@ -89,7 +90,7 @@ export function parseJournal(value: Uint8Array, key: string): JournalBatch {
 
 function readBatch(written: unknown): JournalBatch | undefined {
   if (!isJsonRecord(written)) return undefined
-  const { batch, at, prev, first_seq: first, bases, events } = written
+  const { batch, at, prev, first_seq: first, bases, events, place = 0 } = written
   const isBatch =
     isText(batch) &&
     isText(at) &&
@@ -100,7 +101,10 @@ function readBatch(written: unknown): JournalBatch | undefined {
     typeof first === 'number' &&
     Number.isSafeInteger(first) &&
     first >= 1 &&
-    Array.isArray(events)
+    Array.isArray(events) &&
+    isCount(place) &&
+    // A reader makes room for what is before it, so a value from elsewhere must not ask for more than a transaction holds.
+    place < MAX_TXN_OPERATIONS
   if (!isBatch) return undefined
   const read: JournalEvent[] = []
   for (const writtenEvent of events) {
@@ -116,6 +120,7 @@ function readBatch(written: unknown): JournalBatch | undefined {
     events: read,
     ...(Array.isArray(bases) && bases.every(isText) && { bases }),
     ...(written['ends_turn'] === true && { ends_turn: true }),
+    ...(place > 0 && { place }),
   }
 }
 

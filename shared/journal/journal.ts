@@ -36,9 +36,12 @@ export function journalKey(event: string): string {
   return JOURNAL_PREFIX + event
 }
 
+/** Prefix of the keys of waiting ingests. */
+export const WAITING_PREFIX = '/_aviso/waiting/'
+
 /** The key that an ingest writes when it loses the race for the journal of an event type again. The other ingests then take turns with it. */
 export function waitingKey(event: string): string {
-  return `${INTERNAL_PREFIX}waiting/${event}`
+  return WAITING_PREFIX + event
 }
 
 /** One notification of a batch. */
@@ -71,4 +74,9 @@ export interface JournalBatch {
   readonly bases?: readonly string[]
   /** Whether the ingest that wrote this lets another one go first. */
   readonly ends_turn?: boolean
+  /**
+   * Notifications of other event types before these in the same revision, because one transaction may carry several event types. Absent:
+   * none, as where the transaction carries one event type only.
+   */
+  readonly place?: number
 }

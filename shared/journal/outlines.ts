@@ -20,6 +20,8 @@ export interface Outline {
   /** Numbers of its first and last notification. */
   readonly first: number
   readonly last: number
+  /** Place of its first notification in the revision. */
+  readonly place: number
 }
 
 /** The result of a read at a revision. */
@@ -189,5 +191,6 @@ function toOutline(commit: JournalCommit): Outline {
     at: Date.parse(batch.at),
     first: batch.first_seq,
     last: lastSequence(commit),
+    place: batch.place ?? 0,
   }
 }

@@ -11,7 +11,7 @@ import { readJournal, shareJournal, type JournalReads, type Outline, type PastRe
 
 /** A place in the history of an event type. */
 export type JournalPosition =
-  /** `revision` is the first commit that qualifies, `index` the first notification in it that does. */
+  /** `revision` is the first commit that qualifies, `index` the place in the revision of the first notification that does. */
   | { readonly kind: 'found'; readonly revision: Revision; readonly index: number }
   /** No stored notification qualifies: `revision` is the next revision to come. */
   | { readonly kind: 'future'; readonly revision: Revision }
@@ -100,15 +100,17 @@ export function sharePositions(store: Store, epoch: () => string): SharedPositio
 }
 
 async function findDate(reads: JournalReads, date: number): Promise<JournalPosition> {
-  const found = await search(reads, ({ at }) => (at >= date ? { index: 0, isFirst: false } : undefined))
+  const found = await search(reads, ({ at, place }) =>
+    at >= date ? { index: place, isFirst: false } : undefined,
+  )
   return found.position
 }
 
 async function findSequence(reads: JournalReads, sequence: bigint): Promise<NumberPosition> {
-  const { position, outline } = await search(reads, ({ first, last }) => {
+  const { position, outline } = await search(reads, ({ first, last, place }) => {
     if (BigInt(last) < sequence) return undefined
     const index = Number(sequence) - first
-    return { index: Math.max(0, index), isFirst: index >= 0 }
+    return { index: place + Math.max(0, index), isFirst: index >= 0 }
   })
   switch (position.kind) {
     case 'future':
@@ -142,7 +144,7 @@ async function lastBefore(
 type Test = (outline: Outline) => Qualifying | undefined
 
 interface Qualifying {
-  /** Index of the first notification that qualifies. */
+  /** Place in the revision of the first notification that qualifies. */
   readonly index: number
   /** Whether it is certain, without a read, that no earlier commit has one. */
   readonly isFirst: boolean

@@ -105,8 +105,9 @@ export function createDecoder({ schemas, roots, logger }: DecoderParts): Decoder
     try {
       const batch = parseJournal(kv.value, key)
       const event = key.slice(JOURNAL_PREFIX.length)
-      for (const [place, entry] of batch.events.entries()) {
-        journal.set(entry.key, { event, committedAt: batch.at, entry, place })
+      const { at, place = 0 } = batch
+      for (const [index, entry] of batch.events.entries()) {
+        journal.set(entry.key, { event, committedAt: at, entry, place: place + index })
       }
     } catch (error) {
       // Its notifications are still delivered, like those of another writer.

@@ -48,6 +48,12 @@ describe('parseJournal()', () => {
     })
   })
 
+  it('reads the place in a revision of several event types; without it, or as 0, there is none', () => {
+    const placed = { ...BATCH, place: 127 }
+    assert.deepEqual(parseJournal(encodeJournal(placed), KEY), placed)
+    assert.deepEqual(parseJournal(encodeJournal({ ...BATCH, place: 0 }), KEY), BATCH)
+  })
+
   it('lets members of newer versions pass', () => {
     const newer = { ...BATCH, extra: 1, events: BATCH.events.map((event) => ({ ...event, extra: [] })) }
     assert.equal(parseJournal(toBytes(JSON.stringify(newer)), KEY).first_seq, 7)
@@ -64,6 +70,9 @@ describe('parseJournal()', () => {
     'a predecessor that is a number': { ...BATCH, prev: 1 },
     'a number from 0': { ...BATCH, first_seq: 0, events: [] },
     'a fraction as number': { ...BATCH, first_seq: 1.5, events: [] },
+    'a place before the first': { ...BATCH, place: -1 },
+    'a fraction as place': { ...BATCH, place: 0.5 },
+    'a place that no transaction has room for': { ...BATCH, place: 128 },
     'no events': { ...BATCH, events: undefined },
     'an event without key': { ...BATCH, events: [{ ...event, key: undefined }] },
     'a time that is no text': { ...BATCH, events: [{ ...event, time: 3 }] },

@@ -156,6 +156,27 @@ describe('revisionOfSequence()', () => {
     assert.equal((await revisionOfSequence(store, 'mars', 10n ** 30n)).kind, 'unknown')
   })
 
+  it('counts what other event types have in the revision before', async () => {
+    const store = createMemoryStore({ clock: systemClock })
+    const events = [1, 2, 3].map((seq) => ({ key: '/k', seq, id: '', source: '', hash: '' }))
+    const batch = { batch: 'b', at: '2026-01-01T00:00:00.000Z', prev: '0', first_seq: 1, events, place: 40 }
+    const { revision } = await store.txn({
+      compare: [],
+      success: [{ kind: 'put', key: toBytes(journalKey('mars')), value: encodeJournal(batch) }],
+    })
+    const shared = sharePositions(store, () => 'e')
+    for (const [sequence, index] of [
+      [1n, 40],
+      [3n, 42],
+    ] as const) {
+      const found = { kind: 'found', revision, index }
+      assert.deepEqual(await revisionOfSequence(store, 'mars', sequence), found)
+      assert.deepEqual(await shared.ofSequence('mars', sequence), found)
+    }
+    const date = await revisionOfDate(store, 'mars', 0)
+    assert.deepEqual(date, { kind: 'found', revision, index: 40 })
+  })
+
   it('finds a number in the very commit that history was compacted to', async () => {
     const { store, commits } = await fill(
       Array.from({ length: 9 }, () => ({ pause: 1, count: 2, others: 1 })),

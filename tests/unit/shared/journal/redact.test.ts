@@ -10,6 +10,7 @@ const BATCH: JournalBatch = {
   at: '2026-08-10T12:00:00.000Z',
   prev: '4',
   first_seq: 7,
+  place: 2,
   events: ['FOO', 'BAR', 'FOO'].map((name, index) => ({
     key: `/diss/${name}/${index}`,
     seq: 7 + index,

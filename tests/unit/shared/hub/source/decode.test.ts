@@ -16,6 +16,11 @@ const schemas = {
 }
 
 function journal(event: string, ...keys: readonly string[]): StoreEvent {
+  return journalAt(0, event, ...keys)
+}
+
+/** The journal of an event type behind others in its revision. */
+function journalAt(place: number, event: string, ...keys: readonly string[]): StoreEvent {
   const events = keys.map((key, index) => ({
     key,
     seq: 7 + index,
@@ -24,7 +29,7 @@ function journal(event: string, ...keys: readonly string[]): StoreEvent {
     hash: '0123456789abcdef',
     ...(index === 0 && { time: '2026-08-10T00:00:00Z', traceparent: '00-ab' }),
   }))
-  const batch = { batch: 'b', at: '2026-08-10T12:00:00.000Z', prev: '4', first_seq: 7, events }
+  const batch = { batch: 'b', at: '2026-08-10T12:00:00.000Z', prev: '4', first_seq: 7, events, place }
   const put = putEvent(journalKey(event), 5n)
   return { ...put, kv: { ...put.kv, value: encodeJournal(batch) } }
 }
@@ -102,6 +107,24 @@ describe('createDecoder()', () => {
         [1, 8n],
       ],
     )
+  })
+
+  it('gives the same places to whoever sees all event types of a revision, and to whoever sees one', () => {
+    const ofA = ['/t/a/one', '/t/a/two'].map((key) => putEvent(key, 5n))
+    const ofB = ['/t/b/one', '/t/b/two'].map((key) => putEvent(key, 5n))
+    const journalOfB = journalAt(2, 'b', '/t/b/one', '/t/b/two')
+    const places = (events: readonly StoreEvent[]) =>
+      decode(5n, events).notifications.map((known) => known && [known.index, known.key, known.id])
+    const whole = [
+      [0, '/t/a/one', 'id 0'],
+      [1, '/t/a/two', 'id 1'],
+      [2, '/t/b/one', 'id 0'],
+      [3, '/t/b/two', 'id 1'],
+    ]
+    assert.deepEqual(places([...ofA, journal('a', '/t/a/one', '/t/a/two'), ...ofB, journalOfB]), whole)
+    const hidden = [undefined, undefined]
+    assert.deepEqual(places([journal('a', '', ''), ...ofB, journalOfB]), [...hidden, ...whole.slice(2)])
+    assert.deepEqual(places([...ofB.slice(1), journalOfB]), [...hidden, undefined, ...whole.slice(3)])
   })
 
   it('keeps apart what another hub needs of our own keys, and drops the rest of them', () => {
