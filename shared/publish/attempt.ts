@@ -5,19 +5,11 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { encodeJournal } from '#shared/journal/codec.ts'
 import type { Epoch } from '#shared/journal/epoch.ts'
 import { journalKey, waitingKey, type JournalBatch, type JournalEvent } from '#shared/journal/journal.ts'
-import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import {
-  MAX_TXN_BYTES,
-  MAX_TXN_OPERATIONS,
-  type Compare,
-  type Revision,
-  type StoreOperation,
-  type TxnRequest,
-} from '#shared/store/store.ts'
+import { MAX_TXN_BYTES, MAX_TXN_OPERATIONS, type Revision, type StoreOperation } from '#shared/store/store.ts'
+import { EPOCH_KEY_BYTES } from './guards.ts'
 import type { IdWindow } from './id_window.ts'
 import { OPERATION_OVERHEAD_BYTES } from './limits.ts'
 import { isSame, toReceipt, type Pending } from './pending.ts'
@@ -39,15 +31,29 @@ export interface Head {
   readonly endsTurn: boolean
 }
 
-/** A transaction that was built. */
+/** What an event type wants to commit. A transaction carries one attempt, or those of several event types. */
 export interface Attempt {
+  readonly frame: Frame
+  /** The commit that it follows. */
+  readonly head: Head
   readonly batch: JournalBatch
   readonly items: readonly Pending[]
-  readonly bases: readonly { readonly base: string; readonly next: NextStatus }[]
-  readonly request: TxnRequest
+  /** The status documents that it writes, guards and reads back. */
+  readonly bases: readonly {
+    readonly base: string
+    readonly key: Uint8Array
+    /** The revision of the present one. */
+    readonly revision: Revision
+    readonly next: NextStatus
+  }[]
+  /** All that it writes but the journal, whose value depends on the place in the transaction. */
+  readonly puts: readonly StoreOperation[]
+  /** Most bytes that it takes in a transaction. */
+  readonly bytes: number
+  /** Whether to write the waiting key if the transaction does not apply. */
+  readonly isWaiting: boolean
 }
 
-const EPOCH_KEY_BYTES = toBytes(EPOCH_KEY)
 /** The value of an admin key. */
 const ADMIN_VALUE = toBytes('None')
 /** Batch id, time, numbers and member names of a journal value. */
@@ -136,6 +142,8 @@ export function refusalOf(pending: Pending, frame: Frame): AvisoError | undefine
 export interface Selected {
   /** For the next transaction. */
   readonly items: readonly Pending[]
+  /** Most bytes that these take in a transaction. */
+  readonly bytes: number
   /** Answers that come from memory alone. They are due once the store is known to be the one that is remembered. */
   readonly known: readonly { readonly pending: Pending; readonly result: PublishResult }[]
 }
@@ -176,15 +184,16 @@ export function selectItems(queue: readonly Pending[], selection: Selection): Se
     // A notification with the same id and other content waits until this one is stored or refused.
     if (twin !== undefined || selected.size >= most || clashes(pending, written)) break
     const cost = costOf(pending, frame, written)
-    budget.operations += cost.operations
-    budget.bytes += cost.bytes
-    if (budget.operations > MAX_TXN_OPERATIONS || budget.bytes > MAX_TXN_BYTES) break
+    const [operations, bytes] = [budget.operations + cost.operations, budget.bytes + cost.bytes]
+    if (operations > MAX_TXN_OPERATIONS || bytes > MAX_TXN_BYTES) break
+    budget.operations = operations
+    budget.bytes = bytes
     const { stem, base, admin } = pending.item.keys
     written.set(stem, 'notification').set(base, 'status')
     if (admin !== undefined) written.set(admin, 'admin')
     selected.set(pending.identity, pending)
   }
-  return { items: [...selected.values()], known }
+  return { items: [...selected.values()], bytes: budget.bytes, known }
 }
 
 /** Whether a key would be written twice. */
@@ -214,6 +223,8 @@ function knownResult(pending: Pending, { frame, window, strictIds }: Selection):
 export interface AttemptParts {
   readonly frame: Frame
   readonly head: Head
+  /** As {@link Selected.bytes}. */
+  readonly bytes: number
   readonly batchId: string
   /** Milliseconds since 1970. */
   readonly now: number
@@ -228,16 +239,12 @@ export interface AttemptParts {
   readonly leases: ReadonlyMap<number, bigint>
 }
 
-/**
- * Builds the transaction. It applies only if the journal and every status document are as this ingest knows them. Otherwise the store
- * answers with their present values, so a lost race costs one round trip.
- */
+/** Builds what an event type wants to commit. */
 export function buildAttempt(items: readonly Pending[], parts: AttemptParts): Attempt {
   const { frame, head, leases } = parts
-  const { journal, waiting } = frame
   const at = new Date(Math.max(parts.now, head.atMs)).toISOString()
   const events: JournalEvent[] = []
-  const success: StoreOperation[] = []
+  const puts: StoreOperation[] = []
   /** The last notification of each base, which the status document names. */
   const stems = new Map<string, string>()
   const admins = new Set<string>()
@@ -246,67 +253,28 @@ export function buildAttempt(items: readonly Pending[], parts: AttemptParts): At
     const seq = head.nextSequence + events.length
     events.push({ key: keys.stem, seq, id, source, hash, time, traceparent })
     const lease = ttlSeconds === undefined ? undefined : leases.get(ttlSeconds)
-    success.push({ kind: 'put', key, value, lease })
+    puts.push({ kind: 'put', key, value, lease })
     stems.set(keys.base, keys.stem)
     if (keys.admin !== undefined) admins.add(keys.admin)
   }
-  const prev = head.revision.toString()
   const batch: JournalBatch = {
     batch: parts.batchId,
     at,
-    prev,
+    prev: head.revision.toString(),
     first_seq: head.nextSequence,
     events,
-    ...(parts.isShared && { bases: [...new Set(items.map(({ item }) => item.keys.base))] }),
+    ...(parts.isShared && { bases: [...stems.keys()] }),
     ...(parts.endsTurn && { ends_turn: true }),
   }
-  const compare = guardsOf(head, frame)
-  const failure = presentState(frame)
   const bases: Attempt['bases'][number][] = []
   for (const [base, stem] of stems) {
     const key = toBytes(base)
     const status = parts.statuses.get(base)
     const next = nextStatus(status, { stem, at, identity: frame.writer })
-    compare.push(unchanged(key, status.revision))
-    success.push({ kind: 'put', key, value: toBytes(next.text) })
-    failure.push({ kind: 'range', range: { key } })
-    bases.push({ base, next })
+    puts.push({ kind: 'put', key, value: toBytes(next.text) })
+    bases.push({ base, key, revision: status.revision, next })
   }
-  for (const admin of admins) success.push({ kind: 'put', key: toBytes(admin), value: ADMIN_VALUE })
-  success.push({ kind: 'put', key: journal, value: encodeJournal(batch) })
-  success.push({ kind: 'range', range: { key: waiting } })
-  if (parts.isWaiting) failure.push({ kind: 'put', key: waiting, value: toBytes(parts.batchId) })
-  return { batch, items, bases, request: { compare, success, failure } }
-}
-
-/**
- * Builds a transaction that changes nothing. It succeeds if the journal is as this ingest knows it, and the store is still the one that it
- * read. Otherwise the store answers with the present values.
- */
-export function buildCheck(head: Head, frame: Frame): TxnRequest {
-  // Without an operation, etcd would answer from one member, which may lag behind.
-  const read: StoreOperation = { kind: 'range', range: { key: frame.journal, keysOnly: true } }
-  return { compare: guardsOf(head, frame), success: [read], failure: presentState(frame) }
-}
-
-/** A transaction applies only to the store that this ingest knows: not to another one, nor to an older copy that was put back. */
-function guardsOf(head: Head, { journal }: Frame): Compare[] {
-  // The epoch by its text: another store may have written its own at the same revision.
-  const epoch: Compare =
-    head.epoch === undefined
-      ? unchanged(EPOCH_KEY_BYTES, 0n)
-      : { key: EPOCH_KEY_BYTES, target: 'VALUE', result: 'EQUAL', value: toBytes(head.epoch.epoch) }
-  return [unchanged(journal, head.revision), epoch]
-}
-
-/** Reads the journal and the epoch, in this order. */
-function presentState({ journal }: Frame): StoreOperation[] {
-  return [
-    { kind: 'range', range: { key: journal } },
-    { kind: 'range', range: { key: EPOCH_KEY_BYTES } },
-  ]
-}
-
-function unchanged(key: Uint8Array, revision: Revision): Compare {
-  return { key, target: 'MOD', result: 'EQUAL', value: revision }
+  for (const admin of admins) puts.push({ kind: 'put', key: toBytes(admin), value: ADMIN_VALUE })
+  const { bytes, isWaiting } = parts
+  return { frame, head, batch, items, bases, puts, bytes, isWaiting }
 }

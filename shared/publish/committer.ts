@@ -15,14 +15,17 @@
 import type { KeyValue, Revision, Store, TxnRequest, TxnResult } from '#shared/store/store.ts'
 import { KeyDamaged } from '#shared/errors.ts'
 import { toText } from '#shared/bytes/bytes.ts'
-import { onlyKey, renewEpoch } from '#shared/journal/epoch.ts'
+import { renewEpoch } from '#shared/journal/epoch.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
-import { buildAttempt, buildCheck, type Attempt, type Frame, type Head } from './attempt.ts'
+import { buildAttempt, type Attempt, type Frame, type Head } from './attempt.ts'
+import { buildCheck, checkedPresent, isKnownEpoch, type Present } from './guards.ts'
 import type { IdWindow } from './id_window.ts'
+import type { JointCommit } from './joint_commit.ts'
+import type { Applied } from './joint_txn.ts'
 import { createLedger } from './ledger.ts'
 import type { PublishLimits } from './limits.ts'
-import { failUnavailable, failUnknown } from './outcome.ts'
+import { failUnavailable } from './outcome.ts'
 import type { Pending } from './pending.ts'
 import { createSentAttempts } from './sent.ts'
 import { createStatusCache, readStatus, type StatusCache } from './status_document.ts'
@@ -30,6 +33,7 @@ import { createStatusCache, readStatus, type StatusCache } from './status_docume
 export interface CommitterParts {
   readonly frame: Frame
   readonly store: Store
+  readonly joint: JointCommit
   readonly clock: Clock
   readonly random: () => string
   readonly limits: PublishLimits
@@ -54,7 +58,7 @@ export interface Committer {
    */
   confirm(): Promise<boolean>
   /**
-   * Sends one transaction. `committed`: all items are answered. `lost`: another ingest was faster. Its commits are then read, and items
+   * Sends what is to be committed. `committed`: all items are answered. `lost`: another ingest was faster. Its commits are then read, and items
    * that turn out to be stored by an earlier transaction are answered.
    *
    * @throws {TxnError} When the transaction failed.
@@ -69,6 +73,8 @@ export interface Committer {
 
 export interface CommitOptions {
   readonly head: Head
+  /** Most bytes of the items in a transaction. */
+  readonly bytes: number
   /** By time to live in seconds. */
   readonly leases: ReadonlyMap<number, bigint>
   /** Whether to tell the other ingests that this one waits, if it loses again. */
@@ -100,31 +106,32 @@ export function createCommitter(parts: CommitterParts): Committer {
   const { event } = frame
   const ledger = createLedger({ ...parts, event })
   const calls = createCalls(parts)
-  const { read, send } = calls
+  const { read } = calls
   let statuses = createStatusCache()
   const sent = createSentAttempts(event)
   /** Revision at which an ingest last wrote the waiting key. */
   let waiting: Revision | undefined
 
-  function committed(attempt: Attempt, { revision, results }: TxnResult): CommitOutcome {
+  function committed(attempt: Attempt, { revision, sign }: Applied): CommitOutcome {
     sent.acknowledge(attempt.batch.batch, ledger.record(revision, attempt.batch))
     for (const { base, next } of attempt.bases) statuses.set(base, { revision, ...next.days })
     sent.forget(true)
-    const sign = onlyKey(results.at(-1))?.modRevision ?? 0n
     const someoneWaits = waiting !== undefined && sign > waiting
     waiting = sign
     return { kind: 'committed', revision, someoneWaits }
   }
 
   /**
-   * Learns from a transaction that did not apply, whose results begin with the journal and the epoch.
+   * Learns from a transaction that did not apply.
    *
    * @returns whether another ingest was faster. Otherwise something else has changed.
    */
-  async function learn(bases: Attempt['bases'], { results }: TxnResult): Promise<boolean> {
-    const [journal, epoch, ...present] = results.map(onlyKey)
+  async function learn(
+    bases: Attempt['bases'],
+    { journal, epoch, statuses: present }: Present,
+  ): Promise<boolean> {
     const head = ledger.head()
-    if ((epoch && toText(epoch.value)) !== head?.epoch?.epoch) {
+    if (!isKnownEpoch(head, epoch)) {
       await startOver()
       return false
     }
@@ -169,8 +176,8 @@ export function createCommitter(parts: CommitterParts): Committer {
     confirm: async () => {
       const head = ledger.head()
       if (head === undefined) return false
-      const result = await send(buildCheck(head, frame), failUnavailable)
-      if (!result.succeeded) await learn([], result)
+      const result = await calls.check(buildCheck(head, frame))
+      if (!result.succeeded) await learn([], checkedPresent(result))
       return result.succeeded
     },
     commit: async (items, options) => {
@@ -178,17 +185,17 @@ export function createCommitter(parts: CommitterParts): Committer {
       const known = { frame, statuses, batchId: parts.random(), now: clock.now() }
       const attempt = buildAttempt(items, { ...options, ...known })
       sent.add(attempt)
-      const result = await send(attempt.request, failUnknown).catch((error: unknown) => {
-        if (!passDamaged(statuses, attempt, error)) throw new TxnError(error)
-        return undefined
-      })
-      if (result === undefined) return { kind: 'lost', isRace: false }
-      if (!result.succeeded) {
-        // This ingest wrote the waiting key itself, so it need not let anyone pass because of it.
-        if (isWaiting) waiting = result.revision
-        return { kind: 'lost', isRace: await learn(attempt.bases, result) }
-      }
-      return committed(attempt, result)
+      const outcome = await calls
+        .within(() => parts.joint.send(attempt))
+        .catch((error: unknown) => {
+          if (!passDamaged(statuses, attempt, error)) throw new TxnError(error)
+          return undefined
+        })
+      if (outcome === undefined) return { kind: 'lost', isRace: false }
+      if (outcome.kind === 'applied') return committed(attempt, outcome)
+      // This ingest wrote the waiting key itself, so it need not let anyone pass because of it.
+      if (isWaiting) waiting = outcome.revision
+      return { kind: 'lost', isRace: await learn(attempt.bases, outcome.present) }
     },
     take: async (journal) => {
       if (journal.modRevision > (ledger.head()?.revision ?? 0n)) await advance(journal)
@@ -199,8 +206,10 @@ export function createCommitter(parts: CommitterParts): Committer {
 
 /** The calls of the store, within their limits. */
 interface Calls {
-  /** Sends a transaction. @param late Called when no answer comes in time. */
-  send(request: TxnRequest, late: () => never): Promise<TxnResult>
+  /** Sends a transaction that changes nothing. */
+  check(request: TxnRequest): Promise<TxnResult>
+  /** Sends a transaction by other means, which have their own limits. */
+  within<Result>(send: () => Promise<Result>): Promise<Result>
   read<Result>(work: (signal: AbortSignal) => Promise<Result>, signal?: AbortSignal): Promise<Result>
   /** Whether the store has answered no transaction for so long, or since a failure, that it may be another one. */
   isSilent(): boolean
@@ -214,14 +223,18 @@ function createCalls({ store, clock, limits }: Pick<CommitterParts, 'store' | 'c
   const hear = (): void => {
     heardAt = clock.monotonic()
   }
+  const within: Calls['within'] = async (send) => {
+    heardAt = undefined
+    const result = await send()
+    hear()
+    return result
+  }
   return {
-    send: async (request, late) => {
-      heardAt = undefined
-      const limit = { clock, ms: limits.attemptMs, late }
-      const result = await runWithin((signal) => store.txn(request, { signal }), limit)
-      hear()
-      return result
+    check: (request) => {
+      const limit = { clock, ms: limits.attemptMs, late: failUnavailable }
+      return within(() => runWithin((signal) => store.txn(request, { signal }), limit))
     },
+    within,
     read: (work, signal) => runWithin(work, { clock, ms: limits.deadlineMs, signal, late: failUnavailable }),
     isSilent: () => heardAt === undefined || clock.monotonic() - heardAt > MAX_SILENCE_MS,
     hear,

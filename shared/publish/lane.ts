@@ -44,7 +44,7 @@ const COMMITS_BEFORE_GROWTH = 16
 
 /** A queue and its worker, which runs only while there is work. */
 export function createLane(parts: LaneParts): Lane {
-  const { frame, clock, logger, strictIds, leases } = parts
+  const { frame, joint, clock, logger, strictIds, leases } = parts
   const pace = createPace(parts)
   const turns = createTurns(parts)
   const committer = createCommitter({ ...parts, onReplaced: () => forget(parts, turns) })
@@ -56,6 +56,7 @@ export function createLane(parts: LaneParts): Lane {
 
   /** Works until the queue is empty. */
   async function run(): Promise<void> {
+    joint.enter()
     // Notifications that arrive in the same turn go into the same transaction.
     await nextTurn()
     while (queue.length > 0) {
@@ -65,13 +66,13 @@ export function createLane(parts: LaneParts): Lane {
       dropAnswered(queue)
     }
     running = undefined
+    joint.leave()
   }
 
   async function step(): Promise<void> {
     let items: readonly Pending[] = queue
     try {
-      const known = await committer.open()
-      await turns.mine(known, committer.take)
+      await turns.mine(await committer.open(), committer.take)
       const head = await committer.open()
       const selected = selectItems(queue, { frame, window: committer.window(), strictIds, most })
       if (!(await answerKnown(selected, committer))) return
@@ -79,9 +80,10 @@ export function createLane(parts: LaneParts): Lane {
       items = selected.items.filter(({ done }) => !done)
       if (items.length === 0) return
       const endsTurn = turns.isEnding(items.length === queue.length)
-      const { isShared, isWaiting } = turns
       const sentAt = clock.monotonic()
-      const outcome = await committer.commit(items, { head, leases: granted, endsTurn, isShared, isWaiting })
+      const { isShared, isWaiting } = turns
+      const options = { head, bytes: selected.bytes, leases: granted, endsTurn, isShared, isWaiting }
+      const outcome = await committer.commit(items, options)
       pace.afterSuccess()
       if (outcome.kind === 'lost') return outcome.isRace ? turns.afterLostRace() : undefined
       turns.afterCommit({ ...outcome, endsTurn, sentAt })

@@ -72,5 +72,15 @@ export const TURN = {
   sharedMs: 1_000,
 } as const
 
+/** How the event types of an ingest share transactions. */
+export const GATHER = {
+  /** Sends under way at which others wait and gather. With one, the store would rest while the next is prepared. */
+  waves: 2,
+  /** Longest wait for one that is under way. Many times what a commit takes, and little beside what a provider waits for an answer. */
+  mostMs: 25,
+  /** An attempt that was held back as often by others in its transaction goes alone, so that they cannot hold it back for ever. */
+  mostHeldBack: 2,
+} as const
+
 /** Status documents remembered per event type: more than the bases of any schema in use. A forgotten one costs a repeated transaction. */
 export const MAX_STATUSES = 10_000

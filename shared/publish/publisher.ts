@@ -12,6 +12,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { silentLogger, type Logger } from '#shared/logger.ts'
 import { within } from '#shared/time/deadline.ts'
 import { createFrame } from './attempt.ts'
+import { createJointCommit } from './joint_commit.ts'
 import { createLane, type Lane } from './lane.ts'
 import { createLeases } from './leases.ts'
 import { DEFAULT_PUBLISH_LIMITS, type PublishLimits } from './limits.ts'
@@ -54,6 +55,7 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
   const { store, clock, random, logger = silentLogger, identity: writer, strictIds = false } = parts
   const limits = { ...DEFAULT_PUBLISH_LIMITS, ...parts.limits }
   const leases = createLeases({ store, clock })
+  const joint = createJointCommit({ store, clock, limits })
   const lanes = new Map<string, Lane>()
   const load: Load = { items: 0, bytes: 0 }
   let closed = false
@@ -62,7 +64,7 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
     const known = lanes.get(event)
     if (known !== undefined) return known
     const frame = createFrame(event, writer)
-    const lane = createLane({ frame, store, clock, random, logger, limits, strictIds, leases })
+    const lane = createLane({ frame, store, joint, clock, random, logger, limits, strictIds, leases })
     lanes.set(event, lane)
     return lane
   }

@@ -18,8 +18,11 @@ import { ALL_FAULTS, createGhostStore } from '../support/ghost_store.ts'
 import { createScaledClock } from '../support/clock.ts'
 import { checkHistory, codeOf, history, IDENTITY, item, receiptOf } from './publisher_support.ts'
 
-/** Runs of the fault test, each with a seed of its own. */
-const SEEDS = [1, 2, 3, 4, 5, 6]
+/** Runs of the fault test, each with a seed and a number of event types of its own. */
+const RUNS = [
+  ...[1, 2, 3, 4, 5, 6].map((seed) => ({ seed, types: 1 })),
+  ...[7, 8, 9, 10].map((seed) => ({ seed, types: 4 })),
+]
 
 /** Registers the suite for a store. */
 export function publisherContract(name: string, openStore: () => Promise<Store>): void {
@@ -105,6 +108,40 @@ function storing(subject: Subject): void {
       items.map(({ keys }) => keys.stem),
     )
     await publisher.close()
+  })
+
+  it('commits several event types together, each with its own numbers and its place in the revision', async () => {
+    const store = subject.store()
+    const spaces = Array.from({ length: 24 }, () => subject.space())
+    const publisher = open(store)
+    const round = (name: string): PublishItem[] =>
+      spaces.flatMap((space, index) =>
+        Array.from({ length: 1 + (index % 3) }, (_, nth) => item(space, `${name}${nth}`)),
+      )
+    const first = await publisher.publish(round('a'))
+    const second = await publisher.publish(round('b'))
+    await publisher.close()
+    const revisions = new Set(second.map((result) => receiptOf(result).revision))
+    assert.ok(revisions.size < spaces.length / 4, `${revisions.size} revisions`)
+    /** Places that are taken, by revision. */
+    const taken = new Map<bigint, number[]>()
+    for (const [index, space] of spaces.entries()) {
+      const entries = await history(store, space)
+      assert.equal(checkHistory(entries).length, 2 * (1 + (index % 3)))
+      for (const { revision, journal } of entries) {
+        const places = (journal?.events ?? []).map((_, nth) => (journal?.place ?? 0) + nth)
+        taken.set(revision, [...(taken.get(revision) ?? []), ...places])
+      }
+    }
+    assert.equal(first.length + second.length, [...taken.values()].flat().length)
+    for (const [revision, places] of taken) {
+      const dense = places.map((_, nth) => nth)
+      assert.deepEqual(
+        places.toSorted((one, other) => one - other),
+        dense,
+        `places of ${revision}`,
+      )
+    }
   })
 
   it('puts the second write of a key into the next revision', async () => {
@@ -208,6 +245,23 @@ function repeating(subject: Subject): void {
 }
 
 function contending(subject: Subject): void {
+  it('lets several publishers share many journals', async () => {
+    const spaces = Array.from({ length: 12 }, () => subject.space())
+    const publishers = [open(subject.store()), open(subject.store())]
+    const results = await Promise.all(
+      publishers.flatMap((publisher, number) =>
+        Array.from({ length: 10 }, (_, index) =>
+          publisher.publish(spaces.map((space) => item(space, `${number}-${index}`))),
+        ),
+      ),
+    )
+    for (const result of results.flat()) receiptOf(result)
+    for (const space of spaces) {
+      assert.equal(checkHistory(await history(subject.store(), space)).length, 20)
+    }
+    await Promise.all(publishers.map((publisher) => publisher.close()))
+  })
+
   it('lets several publishers share one journal', async () => {
     const space = subject.space()
     const publishers = [open(subject.store()), open(subject.store()), open(subject.store())]
@@ -228,21 +282,29 @@ function contending(subject: Subject): void {
 }
 
 function surviving(subject: Subject): void {
-  for (const seed of SEEDS) {
-    it(`stores what it acknowledged exactly once under ghost writes (seed ${seed})`, async () => {
-      const space = subject.space()
-      const outcomes = await publishThroughFaults(subject.store(), space, seed)
-      const notifications = checkHistory(await history(subject.store(), space))
+  for (const { seed, types } of RUNS) {
+    it(`stores what it acknowledged exactly once under ghost writes (${types} event types, seed ${seed})`, async () => {
+      const spaces = Array.from({ length: types }, () => subject.space())
+      const outcomes = await publishThroughFaults(subject.store(), spaces, seed)
+      const notifications: (ReturnType<typeof checkHistory>[number] & { readonly space: string })[] = []
+      for (const space of spaces) {
+        const known = checkHistory(await history(subject.store(), space))
+        notifications.push(...known.map((notification) => ({ ...notification, space })))
+      }
       const byId = Map.groupBy(notifications, ({ id }) => id)
       for (const [sent, results] of outcomes) {
         const stored = byId.get(sent.id) ?? []
         const receipts = results.filter((result) => result.ok).map(receiptOf)
         assert.ok(stored.length <= 1, `${sent.keys.stem} is stored ${stored.length} times`)
         assert.ok(receipts.length > 0, `${sent.keys.stem} was never acknowledged`)
-        for (const { revision, sequence } of receipts) {
+        for (const { event, revision, sequence } of receipts) {
           assert.deepEqual(
-            { revision, sequence },
-            { revision: stored[0]?.revision, sequence: BigInt(stored[0]?.seq ?? 0) },
+            { event, revision, sequence },
+            {
+              event: stored[0]?.space,
+              revision: stored[0]?.revision,
+              sequence: BigInt(stored[0]?.seq ?? 0),
+            },
           )
         }
         assert.ok(
@@ -261,10 +323,14 @@ function surviving(subject: Subject): void {
   }
 }
 
-/** Two publishers over haunted stores; every item is sent until it is acknowledged: three times to either of them, at last without faults. */
+/**
+ * Two publishers over haunted stores; every item is sent until it is acknowledged: three times to either of them, at last without faults.
+ *
+ * @param spaces The event types, each in a keyspace of its own.
+ */
 async function publishThroughFaults(
   store: Store,
-  space: string,
+  spaces: readonly string[],
   seed: number,
 ): Promise<Map<PublishItem, PublishResult[]>> {
   const random = createRandom(seed)
@@ -275,6 +341,7 @@ async function publishThroughFaults(
   const publishers = stores.map((haunted) => open(haunted, { clock, limits }))
   const outcomes = new Map<PublishItem, PublishResult[]>()
   const send = async (index: number): Promise<void> => {
+    const space = spaces[index % spaces.length] ?? ''
     const sent = item(space, `n${index % 40}`, { base: `b${index % 3}`, value: toBytes(`v${index}`) })
     const results: PublishResult[] = []
     outcomes.set(sent, results)

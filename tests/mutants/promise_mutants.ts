@@ -33,10 +33,40 @@ export const PROMISE_MUTANTS: readonly Mutant[] = [
     tests: ['publisher'],
   },
   {
-    file: 'shared/publish/attempt.ts',
-    from: 'return [unchanged(journal, head.revision), epoch]',
-    to: 'return [unchanged(journal, head.revision)]',
+    file: 'shared/publish/joint_txn.ts',
+    from: 'compare.push(epochGuard(first?.head.epoch))',
+    to: '',
     tests: ['publisher', 'replaced'],
+  },
+  {
+    file: 'shared/publish/joint_txn.ts',
+    from: 'place === 0 ? batch : { ...batch, place }',
+    to: 'batch',
+    tests: ['publisher', 'joint_commit'],
+  },
+  {
+    file: 'shared/publish/joint_commit.ts',
+    from: 'if (load.length > 1 && isOfOne(error)) {',
+    to: 'if (false) {',
+    tests: ['joint_commit'],
+  },
+  {
+    file: 'shared/publish/joint_commit.ts',
+    from: 'now - sentAt < GATHER.mostMs',
+    to: 'true',
+    tests: ['joint_commit'],
+  },
+  {
+    file: 'shared/journal/positions.ts',
+    from: 'index: place + Math.max(0, index)',
+    to: 'index: Math.max(0, index)',
+    tests: ['positions'],
+  },
+  {
+    file: 'shared/hub/source/decode.ts',
+    from: 'place: place + index',
+    to: 'place: index',
+    tests: ['decode'],
   },
   {
     file: 'shared/publish/lane.ts',

@@ -1,0 +1,106 @@
+/**
+ * The guards of transactions: a transaction applies only if the journals and status documents are as this ingest knows them, in the store
+ * that it knows. Otherwise the store answers with their present values, so a lost race costs one round trip.
+ *
+ * @module
+ */
+
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import { onlyKey, type Epoch } from '#shared/journal/epoch.ts'
+import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
+import type {
+  Compare,
+  KeyValue,
+  OperationResult,
+  Revision,
+  StoreOperation,
+  TxnRequest,
+  TxnResult,
+} from '#shared/store/store.ts'
+import type { Attempt, Frame, Head } from './attempt.ts'
+
+export const EPOCH_KEY_BYTES = toBytes(EPOCH_KEY)
+
+/** What is there instead, where a transaction did not apply. */
+export interface Present {
+  readonly journal: KeyValue | undefined
+  readonly epoch: KeyValue | undefined
+  /** The status documents, in the order of the attempt's. */
+  readonly statuses: readonly (KeyValue | undefined)[]
+}
+
+/** Guards of the keys of one attempt. */
+export function guardsOf({ frame, head, bases }: Attempt): Compare[] {
+  return [
+    unchanged(frame.journal, head.revision),
+    ...bases.map(({ key, revision }) => unchanged(key, revision)),
+  ]
+}
+
+/** Reads the keys of {@link guardsOf}, in the same order. */
+export function readsOf({ frame, bases }: Attempt): StoreOperation[] {
+  return [readOf(frame.journal), ...bases.map(({ key }) => readOf(key))]
+}
+
+/** The guard of the store: neither another one, nor an older copy that was put back. */
+export function epochGuard(epoch: Epoch | undefined): Compare {
+  // By its text: another store may have written its own at the same revision.
+  return epoch === undefined
+    ? unchanged(EPOCH_KEY_BYTES, 0n)
+    : { key: EPOCH_KEY_BYTES, target: 'VALUE', result: 'EQUAL', value: toBytes(epoch.epoch) }
+}
+
+export function epochRead(): StoreOperation {
+  return readOf(EPOCH_KEY_BYTES)
+}
+
+/** What {@link readsOf} and {@link epochRead} have read. */
+export function toPresent(reads: readonly OperationResult[], epoch: OperationResult | undefined): Present {
+  const [journal, ...statuses] = reads.map(onlyKey)
+  return { journal, epoch: onlyKey(epoch), statuses }
+}
+
+/** Whether all guards of an attempt hold, according to what is there. */
+export function areKept({ head, bases }: Attempt, { journal, epoch, statuses }: Present): boolean {
+  return (
+    isKnownEpoch(head, epoch) &&
+    revisionOf(journal) === head.revision &&
+    bases.every(({ revision }, index) => revisionOf(statuses[index]) === revision)
+  )
+}
+
+/** Whether the epoch in the store is the one that was read with a commit. */
+export function isKnownEpoch(head: Head | undefined, epoch: KeyValue | undefined): boolean {
+  return (epoch && toText(epoch.value)) === head?.epoch?.epoch
+}
+
+/**
+ * Builds a transaction that changes nothing. It succeeds if the journal is as this ingest knows it, and the store is still the one that it
+ * read. Otherwise the store answers with the present values.
+ */
+export function buildCheck(head: Head, frame: Frame): TxnRequest {
+  // Without an operation, etcd would answer from one member, which may lag behind.
+  const read: StoreOperation = { kind: 'range', range: { key: frame.journal, keysOnly: true } }
+  return {
+    compare: [unchanged(frame.journal, head.revision), epochGuard(head.epoch)],
+    success: [read],
+    failure: [readOf(frame.journal), epochRead()],
+  }
+}
+
+/** What the store has instead, where {@link buildCheck} did not succeed. */
+export function checkedPresent({ results: [journal, epoch] }: TxnResult): Present {
+  return toPresent(journal === undefined ? [] : [journal], epoch)
+}
+
+function readOf(key: Uint8Array): StoreOperation {
+  return { kind: 'range', range: { key } }
+}
+
+function unchanged(key: Uint8Array, revision: Revision): Compare {
+  return { key, target: 'MOD', result: 'EQUAL', value: revision }
+}
+
+function revisionOf(kv: KeyValue | undefined): Revision {
+  return kv?.modRevision ?? 0n
+}
