@@ -70,6 +70,8 @@ export const SUITES = {
   admission: ['tests/unit/shared/hub/admission.test.ts'],
   follow: ['tests/unit/shared/hub/source/follow.test.ts'],
   publisher: ['tests/unit/shared/publish/publisher.test.ts'],
+  jointCommit: ['tests/unit/shared/publish/joint_commit.test.ts'],
+  jointRevision: ['tests/service/joint_revision.test.ts'],
   positions: ['tests/unit/shared/journal/positions.test.ts'],
   replaced: ['tests/service/replaced.test.ts'],
   damaged: ['tests/service/damaged.test.ts'],
