@@ -164,8 +164,8 @@ describe('a revision of several event types', { timeout: 120_000 }, () => {
       await body?.cancel()
       const last = [...answers].at(-1)?.[1] ?? []
       assert.equal(last.length, 1, 'a revision is never split')
-      const kinds = new Set(last.flat().map((key) => key.split('/')[2]))
-      assert.deepEqual([...kinds].toSorted(), ['diss', 'mars'])
+      const kinds = new Set(last.flat().map((key) => key.split('/')[2] ?? ''))
+      assert.deepEqual(kinds, new Set(['diss', 'mars']))
     }))
 
   it('loses the one notification that an operator removes, and no other', () =>
