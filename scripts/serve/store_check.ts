@@ -10,11 +10,8 @@ import { explainTrouble } from '#services/system/store_trouble.ts'
 import type { Config } from '#services/system/settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { silentLogger } from '#shared/logger.ts'
-import { databasePath } from '#shared/runtime/process_host.ts'
 import type { Platform } from '#shared/runtime/runtime.ts'
-import { lookAtDatabase } from '#shared/runtime/sqlite.ts'
 import type { ReadSecret } from '#shared/secret.ts'
-import { refuseLoss } from '#shared/store/embedded/loss.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { openStore } from '#shared/store/open/open.ts'
 import { systemClock } from '#shared/time/clock.ts'
@@ -42,7 +39,11 @@ export async function checkStore(check: StoreCheck): Promise<readonly string[]> 
 }
 
 /** A database that is not there yet is made at the start. */
-function lookAtFolder(folder: string): readonly string[] {
+async function lookAtFolder(folder: string): Promise<readonly string[]> {
+  // Loaded here, because a Node that is too old has no SQLite, and is to be told so.
+  const { databasePath } = await import('#shared/runtime/process_host.ts')
+  const { lookAtDatabase } = await import('#shared/runtime/sqlite.ts')
+  const { refuseLoss } = await import('#shared/store/embedded/loss.ts')
   const path = databasePath(folder)
   if (!existsSync(path)) return []
   try {
