@@ -132,6 +132,8 @@ export const SOCKET_ROWS: readonly SocketRow[] = [
     what: 'a credential behind the body',
     bytes: `${LINE}${HOST}Transfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n${CHUNKED}${AUTH}\r\n`,
     status: 401,
+    except: { bun: 400 },
+    because: 'its own parser refuses what is behind a body, and reads on before we answer',
   },
   {
     id: 'A14',
