@@ -28,7 +28,7 @@ export interface Refusal {
 export interface Field {
   readonly name: string
   /** Types of the alternatives, in order. */
-  readonly types: readonly FieldOptions['type'][]
+  readonly types: readonly string[]
   /** The canonical text of a JSON value, by the first type that takes it. */
   canonicalise(value: unknown): string | Refusal
 }
