@@ -174,7 +174,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   croner: ['shared/runtime/', 'scripts/'],
   aws4fetch: ['scripts/aviso/'],
   commander: ['scripts/', 'tests/'],
-  yaml: ['scripts/aviso/', 'tests/'],
+  yaml: ['scripts/aviso/', 'scripts/serve/', 'tests/'],
   'eventsource-parser': ['shared/client/', 'scripts/', 'tests/'],
   'fast-check': ['tests/'],
   esbuild: ['scripts/', 'tests/'],

@@ -20,6 +20,7 @@ import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import defaultConfig from '../../wrangler-like.config.json' with { type: 'json' }
 import { parseCommand } from '../parse_command.ts'
 import { SERVE_CALL } from '../released.ts'
+import { parseSchemaText } from './schema_text.ts'
 
 /** The parsed command line. */
 export interface ServeOptions {
@@ -200,7 +201,10 @@ export async function readSchemaFiles(
   return Promise.all(
     names.map(async (name) => {
       const builtin = name === 'flight' || name === 'ecmwf' ? BUILTIN_SCHEMAS.get(name) : undefined
-      return { source: name, content: builtin ?? parseSchema(name, await readSchemaText(name, readText)) }
+      return {
+        source: name,
+        content: builtin ?? (await parseSchemaText(name, await readSchemaText(name, readText))),
+      }
     }),
   )
 }
@@ -224,14 +228,6 @@ async function readSchemaText(path: string, readText: (path: string) => Promise<
       { cause },
     )
   })
-}
-
-function parseSchema(source: string, text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new AvisoError('ERR_CONFIG', `Schema file "${source}" is not JSON`, { cause })
-  }
 }
 
 function parsePort(text: string): number {

@@ -54,7 +54,7 @@ function describe(schema: EventSchema): object {
     return [name, { ...type, required: schema.requiredForListen.includes(name) }] as const
   })
   return {
-    payload: { required: false, name: schema.payloadName },
+    payload: { required: schema.isPayloadRequired, name: schema.payloadName },
     identifier: Object.fromEntries(identifier),
   }
 }

@@ -141,6 +141,8 @@ export function toPublishItem(submission: Submission, schemas: Schemas, payloadB
       ? splitPayload(submission.fields, schema.payloadName)
       : { request: submission.fields, payload: submission.payload }
   const keys = schema.encode(request)
+  if (schema.isPayloadRequired && (payload === undefined || payload === null))
+    throw invalid('Payload is required for this event type, and must not be null', schema.payloadName)
   // Text is stored unchanged, so a structured payload is written as text here. That keeps digits that JSON.stringify would lose.
   const value = encodePayload(
     typeof payload === 'object' && payload !== null ? exactJsonText(payload) : payload,

@@ -15,7 +15,11 @@ import type {
   NotificationKeys,
   NotificationRequest,
 } from './notification.ts'
-import type { EventDefinition, EventDescription } from './schema_file.ts'
+import type { FieldRule } from './aviso2/field_rule.ts'
+import type { SchemaAuth } from './aviso2/schema_auth.ts'
+import type { StoragePolicy } from './aviso2/storage_policy.ts'
+import type { FieldOptions } from './field_options.ts'
+import type { EventDefinition } from './schema_file.ts'
 
 /** Most base keys that one filter may expand to: each is a range to read or to watch. */
 export const MAX_BASE_KEYS = 1024
@@ -23,16 +27,24 @@ export const MAX_BASE_KEYS = 1024
 /** What the system knows of one event type. */
 export interface EventSchema {
   readonly event: string
+  /** The generation of Aviso whose form its schema has, and whose rules its values follow. */
+  readonly generation: 1 | 2
   /** Name of the payload for providers and listeners, e.g. `location`. */
   readonly payloadName: string
+  /** Whether a notification without a payload is refused. */
+  readonly isPayloadRequired: boolean
   /** Fields of the notification key, in its order. */
   readonly fields: readonly string[]
   /** Fields without which there is no key. */
   readonly requiredForNotify: readonly string[]
-  /** Fields of the base: without them a listener would see keys of others. */
+  /** Fields that a listener must give. In 1.x those of the base, without which a listener would see keys of others. */
   readonly requiredForListen: readonly string[]
-  /** The event's part of the schema file. */
-  readonly rawDescription: EventDescription
+  /** The fields of the event type as its schema file has them. */
+  readonly rawDescription: { readonly request: Readonly<Record<string, readonly FieldDescription[]>> }
+  /** Who may do what, where the schema says so. */
+  readonly auth?: SchemaAuth | undefined
+  /** How much is kept, where the schema says so. */
+  readonly storage?: StoragePolicy | undefined
   /** How its keys are written. */
   readonly formats: EventFormats
 
@@ -44,11 +56,15 @@ export interface EventSchema {
   encode(request: Readonly<Record<string, unknown>>): NotificationKeys
 
   /**
-   * Compiles a listener's request; nothing means everything, where the base has no fields.
+   * Compiles a listener's request; nothing means everything, where no field is required.
    *
+   * @param tests - What is compiled already, by field.
    * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`).
    */
-  filter(request: Readonly<Record<string, unknown>> | null | undefined): NotificationFilter
+  filter(
+    request: Readonly<Record<string, unknown>> | null | undefined,
+    tests?: ReadonlyMap<string, FieldCondition>,
+  ): NotificationFilter
 
   /**
    * All base keys (each a prefix of notification keys, ending in a slash) that a filter or a listener's request can match.
@@ -59,6 +75,9 @@ export interface EventSchema {
     filter: NotificationFilter | Readonly<Record<string, unknown>> | null | undefined,
   ): readonly string[]
 }
+
+/** One way in which a field's value may be given, in the form of its schema's generation. */
+export type FieldDescription = FieldOptions | FieldRule
 
 /** Formats of an event type's keys. */
 export interface EventFormats {
@@ -123,7 +142,10 @@ export function createEventSchema(definition: EventDefinition): EventSchema {
   const requiredForNotify = unique([...key.fields, ...(admin?.fields ?? [])])
   const requiredForListen = unique(base.fields)
 
-  function filter(request: Readonly<Record<string, unknown>> | null | undefined): NotificationFilter {
+  function filter(
+    request: Readonly<Record<string, unknown>> | null | undefined,
+    tests: ReadonlyMap<string, FieldCondition> = new Map(),
+  ): NotificationFilter {
     const conditions = new Map<string, FieldCondition>()
     for (const [name, value] of Object.entries(request ?? {})) {
       const field = definition.fields.get(name)
@@ -134,12 +156,14 @@ export function createEventSchema(definition: EventDefinition): EventSchema {
     }
     const missing = requiredForListen.find((name) => !conditions.has(name))
     if (missing !== undefined) throw badFilter(missing, `Wrong listener file: ${missing} required`)
-    return { event, conditions }
+    return { event, conditions: new Map([...conditions, ...tests]) }
   }
 
   return {
     event,
+    generation: 1,
     payloadName: definition.payloadName,
+    isPayloadRequired: false,
     fields,
     requiredForNotify,
     requiredForListen,

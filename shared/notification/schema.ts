@@ -8,6 +8,8 @@
 
 import { AvisoError } from '#shared/errors.ts'
 
+import { createEventReader2, createEventSchema2 } from './aviso2/event_schema.ts'
+import { isSchema2, parseSchemaFile2, ROOT_2, type EventDefinition2 } from './aviso2/schema_file.ts'
 import { createEventReader, createEventSchema, type EventReader, type EventSchema } from './event_schema.ts'
 import { showValue } from './fields.ts'
 import { formatsOverlap, type KeyFormat } from './key_format.ts'
@@ -41,19 +43,25 @@ export interface Schemas {
   baseOf(key: string): string | undefined
 }
 
+/** An event type of either generation. */
+type Definition = EventDefinition | EventDefinition2
+
 /**
- * Compiles and combines schema files. Each event type keeps its file's payload name.
+ * Compiles and combines schema files of both generations, which their content tells apart. Each event type keeps its file's payload name.
  *
  * @throws {AvisoError} `ERR_CONFIG` for a malformed file, an event type defined twice, and keys that two event types could both write.
  */
 export function createSchemas(files: readonly SchemaFile[]): Schemas {
-  const definitions = files.flatMap((file) => parseSchemaFile(file))
+  const definitions = files.flatMap((file): readonly Definition[] =>
+    isSchema2(file.content) ? parseSchemaFile2(file).definitions : parseSchemaFile(file),
+  )
   checkUnique(definitions)
+  checkBases(definitions)
   checkKeysDistinct(definitions)
-  const schemas = new Map(definitions.map((definition) => [definition.event, createEventSchema(definition)]))
+  const schemas = new Map(definitions.map((definition) => [definition.event, schemaOf(definition)]))
   // The most specific root first: it decides where a key with slashes in its fields could be read in two ways.
   const readers = definitions
-    .map((definition) => createEventReader(definition))
+    .map((definition) => readerOf(definition))
     .toSorted((a, b) => b.root.length - a.root.length)
 
   function baseOf(key: string): string | undefined {
@@ -88,6 +96,14 @@ export function createSchemas(files: readonly SchemaFile[]): Schemas {
   }
 }
 
+function schemaOf(definition: Definition): EventSchema {
+  return definition.generation === 1 ? createEventSchema(definition) : createEventSchema2(definition)
+}
+
+function readerOf(definition: Definition): EventReader {
+  return definition.generation === 1 ? createEventReader(definition) : createEventReader2(definition)
+}
+
 function readFirst(
   readers: readonly EventReader[],
   key: string,
@@ -101,7 +117,7 @@ function readFirst(
   return undefined
 }
 
-function checkUnique(definitions: readonly EventDefinition[]): void {
+function checkUnique(definitions: readonly Definition[]): void {
   const seen = new Map<string, string>()
   for (const { event, source } of definitions) {
     const other = seen.get(event)
@@ -110,14 +126,30 @@ function checkUnique(definitions: readonly EventDefinition[]): void {
   }
 }
 
+/** Operators name a 2.x stream by its base in any case, so two that differ only by case cannot be told apart. */
+function checkBases(definitions: readonly Definition[]): void {
+  const seen = new Map<string, Definition>()
+  for (const definition of definitions) {
+    if (definition.generation === 1) continue
+    const { source, event, root } = definition
+    const other = seen.get(root.toLowerCase())
+    if (other !== undefined) {
+      const bases = [other.root, root].map((text) => `"${text.slice(ROOT_2.length, -1)}"`)
+      const reason = `The bases ${bases.join(' and ')} of ${other.event} and ${event} are the same, give each event type its own`
+      throw failureOf(source)(`notification_schema.${event}.topic.base`, reason)
+    }
+    seen.set(root.toLowerCase(), definition)
+  }
+}
+
 interface OwnedFormat {
-  readonly definition: EventDefinition
+  readonly definition: Definition
   readonly role: 'notification' | 'status' | 'admin'
   readonly format: KeyFormat
 }
 
 /** Every key must tell what it is: the notification or the status of one event type, or neither. */
-function checkKeysDistinct(definitions: readonly EventDefinition[]): void {
+function checkKeysDistinct(definitions: readonly Definition[]): void {
   const formats = definitions.flatMap((definition): OwnedFormat[] => [
     { definition, role: 'notification', format: definition.key },
     { definition, role: 'status', format: definition.base },

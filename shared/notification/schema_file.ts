@@ -21,6 +21,7 @@ export interface SchemaFile {
 
 /** One event type of a schema file, compiled. */
 export interface EventDefinition {
+  readonly generation: 1
   readonly source: string
   readonly event: string
   /** Name of the payload for providers and listeners. */
@@ -109,7 +110,8 @@ export function failureOf(source: string): Failure {
 
 type Failure = (path: string, reason: string, cause?: unknown) => AvisoError
 
-interface Place {
+/** Where in a file something is. */
+export interface Place {
   readonly fail: Failure
   readonly path: string
 }
@@ -120,7 +122,7 @@ function compileEvent(
   file: { readonly content: unknown; readonly payloadName: string },
 ): EventDefinition {
   const place = { fail: failureOf(source), path: event }
-  if (!isUsableName(event, EVENT_NAME)) throw place.fail(event, 'This name cannot be used for an event type')
+  if (!isUsableName(event)) throw place.fail(event, 'This name cannot be used for an event type')
   checkFieldNames(file.content, file.payloadName, place)
   const description = check(eventDescription, file.content, place)
   const fields = new Map(
@@ -135,7 +137,7 @@ function compileEvent(
     if (unknown !== undefined)
       throw place.fail(`${event}.endpoint`, `Field {${unknown}} is not declared in 'request'`)
   }
-  return { source, event, payloadName: file.payloadName, fields, ...formats, description }
+  return { generation: 1, source, event, payloadName: file.payloadName, fields, ...formats, description }
 }
 
 /** Before validation, because objects cannot be trusted to keep names such as `__proto__`. */
@@ -175,11 +177,13 @@ function compileFormats(description: EventDescription, place: Place) {
   })
 }
 
-function isUsableName(name: string, pattern: RegExp): boolean {
+/** Whether an event type, or with another pattern a field, can have a name. */
+export function isUsableName(name: string, pattern = EVENT_NAME): boolean {
   return pattern.test(name) && !RESERVED_NAMES.has(name)
 }
 
-function check<const Schema extends v.GenericSchema>(
+/** Validates a part of a file. */
+export function check<const Schema extends v.GenericSchema>(
   schema: Schema,
   value: unknown,
   place: Place,

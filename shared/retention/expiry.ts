@@ -6,6 +6,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
+import { dateFormatOf } from '#shared/notification/aviso2/field_rule.ts'
 import { compileDateReader, type DateReader } from '#shared/notification/date_format.ts'
 import type { EventSchema } from '#shared/notification/event_schema.ts'
 import { readKey, type KeyFormat } from '#shared/notification/key_format.ts'
@@ -85,7 +86,8 @@ export function expiryRules(
 function readerOf({ rawDescription, formats }: EventSchema, name: string): DateReader | undefined {
   if (!formats.key.fields.includes(name)) return undefined
   const options = rawDescription.request[name]?.find(({ type }) => type === 'DateHandler')
-  return options?.type === 'DateHandler' ? compileDateReader(options.canonic) : undefined
+  if (options?.type !== 'DateHandler') return undefined
+  return compileDateReader('canonic' in options ? options.canonic : dateFormatOf(options))
 }
 
 /** The time and the revisions that decide whether a key has expired. */

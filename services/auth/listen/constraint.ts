@@ -8,7 +8,7 @@
 import { isScalar, type FieldScalar } from './request.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
-import type { FieldOptions } from '#shared/notification/field_options.ts'
+import type { FieldDescription } from '#shared/notification/event_schema.ts'
 import type { FieldCondition } from '#shared/notification/notification.ts'
 
 /** A compiled comparison: a list of wanted values, not canonicalised yet, or a predicate over canonical text. */
@@ -21,8 +21,8 @@ const EQUALITY_OPERATORS = ['eq', 'in'] as const
 
 /** A bigint is exact beyond 2^53; a number and a bigint compare by value. */
 type Operand = number | bigint
-type Numeric = Extract<FieldOptions, { type: 'IntHandler' | 'FloatHandler' }>
-type Enum = Extract<FieldOptions, { type: 'EnumHandler' }>
+type Numeric = Extract<FieldDescription, { type: 'IntHandler' | 'FloatHandler' }>
+type Enum = Extract<FieldDescription, { type: 'EnumHandler' }>
 
 /**
  * Compiles the one comparison in `constraint`, on a field with these types in the schema.
@@ -32,7 +32,7 @@ type Enum = Extract<FieldOptions, { type: 'EnumHandler' }>
  */
 export function compileConstraint(
   name: string,
-  types: readonly FieldOptions[],
+  types: readonly FieldDescription[],
   constraint: JsonObject,
 ): CompiledConstraint {
   const numeric = types.find(
@@ -92,7 +92,7 @@ function compileNumeric(
     const wanted = listOf(name, operator, operand).map((value) => toOperand(field, value))
     // An integer has one canonical text, which the hub can index. A float may have several texts.
     if (type.type === 'IntHandler') return { kind: 'values', values: wanted }
-    return condition((value) => wanted.some((candidate) => Number(candidate) === value))
+    return condition((value) => wanted.some((candidate) => Number(candidate) === Number(value)))
   }
   const bound = toOperand(field, operand)
   switch (operator) {
@@ -107,10 +107,12 @@ function compileNumeric(
   }
 }
 
-function condition(holds: (value: number) => boolean): CompiledConstraint {
+function condition(holds: (value: Operand) => boolean): CompiledConstraint {
   const test = (text: string): boolean => {
     const value = text === '' ? Number.NaN : Number(text)
-    return Number.isFinite(value) && holds(value)
+    if (!Number.isFinite(value)) return false
+    // An integer beyond 2^53 would be compared with its neighbours.
+    return holds(Number.isInteger(value) && /^-?\d{16,}$/.test(text) ? BigInt(text) : value)
   }
   return { kind: 'condition', condition: { kind: 'test', test } }
 }
@@ -138,7 +140,7 @@ function toOperand({ name, type }: NumericField, value: JsonValue | undefined): 
 
 function rangeOf(type: Numeric): readonly [number, number] | undefined {
   // 1.x schemas do not define a range for floats, but a file may have one; unknown members of a schema are kept.
-  const range: unknown = type['range']
+  const range: unknown = 'range' in type ? type.range : undefined
   if (!Array.isArray(range) || range.length !== 2) return undefined
   const [least, most] = range as readonly unknown[]
   return typeof least === 'number' && typeof most === 'number' ? [least, most] : undefined

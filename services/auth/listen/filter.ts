@@ -22,7 +22,7 @@ export function compileFilter(
   identifier: Readonly<Record<string, FieldQuery>>,
 ): NotificationFilter {
   const plain: [string, unknown][] = []
-  const tests: [string, FieldCondition][] = []
+  const tests = new Map<string, FieldCondition>()
   for (const [name, query] of Object.entries(identifier)) {
     // A field that is not part of the key is left to the schema, which refuses it by name.
     const types = schema.fields.includes(name) ? schema.rawDescription.request[name] : undefined
@@ -32,12 +32,10 @@ export function compileFilter(
     }
     const constraint = compileConstraint(name, types, query)
     if (constraint.kind === 'values') plain.push([name, constraint.values])
-    else if (schema.requiredForListen.includes(name)) throw badBase(name)
-    else tests.push([name, constraint.condition])
+    else if (schema.formats.base.fields.includes(name)) throw badBase(name)
+    else tests.set(name, constraint.condition)
   }
-  const filter = schema.filter(Object.fromEntries(plain))
-  if (tests.length === 0) return filter
-  return { event: filter.event, conditions: new Map([...filter.conditions, ...tests]) }
+  return schema.filter(Object.fromEntries(plain), tests)
 }
 
 function badBase(name: string): AvisoError {

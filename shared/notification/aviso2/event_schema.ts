@@ -1,0 +1,114 @@
+/**
+ * One event type of aviso 2.x: from a provider's request to store keys and back, and from a listener's request to a filter.
+ *
+ * @module
+ */
+
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { AvisoError } from '#shared/errors.ts'
+
+import type { EventReader, EventSchema } from '../event_schema.ts'
+import { showValue } from '../fields.ts'
+import { readKey, writeKey } from '../key_format.ts'
+import { badFilter, createCondition } from '../match.ts'
+import type { FieldCondition, NotificationKeys } from '../notification.ts'
+import { decodeSegment, encodeSegment } from './key_text.ts'
+import type { EventDefinition2 } from './schema_file.ts'
+
+/** Longest key. It stands in its transaction several times, and all of its fields together are a few kB at most in 2.x. */
+const MAX_KEY_BYTES = 16_384
+/** What a listener writes for a field that may have any value. */
+const ANY_VALUE = '*'
+
+/** Compiles the reading side of an event type. */
+export function createEventReader2({ event, root, key: format, base }: EventDefinition2): EventReader {
+  return {
+    event,
+    root,
+    read(key) {
+      const texts = readKey(format, key, format.fields.length)
+      if (texts === undefined) return undefined
+      const request: Record<string, string> = {}
+      for (const [index, name] of format.fields.entries()) {
+        const value = decodeSegment(texts[index] ?? '')
+        if (value === undefined) return undefined
+        request[name] = value
+      }
+      return request
+    },
+    isBase: (key) => key === base.literals[0],
+    isAdmin: () => false,
+  }
+}
+
+/** Compiles an event type. */
+export function createEventSchema2(definition: EventDefinition2): EventSchema {
+  const { event, base, key, fields, rules, root } = definition
+  const names = key.fields
+  const requiredForListen = [...rules].filter(([, { required }]) => required === true).map(([name]) => name)
+
+  function encode(request: Readonly<Record<string, unknown>>): NotificationKeys {
+    const values = canonicaliseAll(definition, request)
+    const texts = new Map([...values].map(([name, value]) => [name, encodeSegment(value)]))
+    const stem = writeKey(key, texts)
+    if (toBytes(stem).length > MAX_KEY_BYTES) {
+      const message = `The values of the identifier are too long together: their key is longer than ${MAX_KEY_BYTES} bytes`
+      throw new AvisoError('ERR_INVALID_NOTIFICATION', message)
+    }
+    return { stem, base: root, request: Object.fromEntries(values) }
+  }
+
+  return {
+    event,
+    generation: 2,
+    payloadName: definition.payloadName,
+    isPayloadRequired: definition.isPayloadRequired,
+    fields: names,
+    requiredForNotify: names,
+    requiredForListen,
+    rawDescription: { request: Object.fromEntries([...rules].map(([name, rule]) => [name, [rule]])) },
+    auth: definition.auth,
+    storage: definition.storage,
+    formats: { base, key, admin: undefined },
+    encode,
+    filter(request, tests = new Map()) {
+      const conditions = new Map<string, FieldCondition>(tests)
+      const anyValue = new Set<string>()
+      for (const [name, value] of Object.entries(request ?? {})) {
+        const field = fields.get(name)
+        if (field === undefined)
+          throw badFilter(showValue(name), `Unknown field '${showValue(name)}' provided for watch operation`)
+        if (value === ANY_VALUE) anyValue.add(name)
+        else conditions.set(name, createCondition(field, value))
+      }
+      const missing = requiredForListen.find((name) => !conditions.has(name) && !anyValue.has(name))
+      if (missing !== undefined)
+        throw badFilter(missing, `Required field '${missing}' missing for watch operation`)
+      return { event, conditions }
+    },
+    baseKeys: () => [root],
+  }
+}
+
+/** The canonical values, in the order of the key. As in 2.x, a provider gives every field, required or not. */
+function canonicaliseAll(
+  { fields, key }: EventDefinition2,
+  request: Readonly<Record<string, unknown>>,
+): ReadonlyMap<string, string> {
+  const unknown = Object.keys(request).find((name) => !fields.has(name))
+  if (unknown !== undefined)
+    throw invalid(showValue(unknown), `Unknown field '${showValue(unknown)}' provided for notify operation`)
+  const values = new Map<string, string>()
+  for (const name of key.fields) {
+    const value = request[name]
+    if (value === undefined) throw invalid(name, `Required field '${name}' missing for notify operation`)
+    const text = fields.get(name)?.canonicalise(value) ?? ''
+    if (typeof text !== 'string') throw invalid(name, text.message)
+    values.set(name, text)
+  }
+  return values
+}
+
+function invalid(field: string, message: string): AvisoError {
+  return new AvisoError('ERR_INVALID_NOTIFICATION', message, { details: { field } })
+}
