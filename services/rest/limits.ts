@@ -22,13 +22,13 @@ export interface IngestLimits {
   readonly bodyTimeoutMs: number
 }
 
-/** aviso 2.x accepts 256 KiB. A value of 128 KiB leaves room for its envelope, and for several in a transaction. */
+/** aviso 2.x accepts bodies of 256 KiB, and payloads as large as fit. Five such notifications fit a transaction. */
 export const INGEST_LIMITS: IngestLimits = {
   bodyBytes: 256 * 1024,
   batchBytes: 1024 * 1024,
   batchItems: 1_000,
   streamLines: 100_000,
-  payloadBytes: 128 * 1024,
+  payloadBytes: 256 * 1024,
   bodyTimeoutMs: 10_000,
 }
 

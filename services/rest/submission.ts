@@ -6,11 +6,12 @@
  * @module
  */
 
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { exactJsonText } from '#shared/json/strict_json.ts'
 import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import { encodePayload } from '#shared/notification/value.ts'
+import { storePayload, type StoredPayload } from '#shared/notification/value.ts'
 import type { PublishItem } from '#shared/publish/publish.ts'
 
 /** The form a notification came in: a CloudEvent (1.x) or `{event_type, identifier, payload}` (2.x). */
@@ -143,10 +144,7 @@ export function toPublishItem(submission: Submission, schemas: Schemas, payloadB
   const keys = schema.encode(request)
   if (schema.isPayloadRequired && (payload === undefined || payload === null))
     throw invalid('Payload is required for this event type, and must not be null', schema.payloadName)
-  // Text is stored unchanged, so a structured payload is written as text here. That keeps digits that JSON.stringify would lose.
-  const value = encodePayload(
-    typeof payload === 'object' && payload !== null ? exactJsonText(payload) : payload,
-  )
+  const { value, payloadKind } = storeExactly(payload)
   if (value.byteLength > payloadBytes) {
     throw new AvisoError(
       'ERR_TOO_LARGE',
@@ -156,5 +154,11 @@ export function toPublishItem(submission: Submission, schemas: Schemas, payloadB
       },
     )
   }
-  return { event, keys, value, ttlSeconds, id, source, time, traceparent }
+  return { event, keys, value, payloadKind, ttlSeconds, id, source, time, traceparent }
+}
+
+/** JSON.stringify would lose digits of a structured payload. */
+function storeExactly(payload: JsonValue | undefined): StoredPayload {
+  if (typeof payload !== 'object' || payload === null) return storePayload(payload)
+  return { value: toBytes(exactJsonText(payload)) }
 }

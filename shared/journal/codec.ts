@@ -8,7 +8,7 @@ import { isJsonRecord } from '#shared/json/record.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
-import type { JournalBatch, JournalEvent } from './journal.ts'
+import { PAYLOAD_KINDS, type JournalBatch, type JournalEvent, type PayloadKind } from './journal.ts'
 
 /** RFC 3339 UTC with milliseconds, as `Date.toISOString()` writes it. */
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
@@ -33,6 +33,7 @@ interface WrittenEvent {
   /** Absent: the same as in the event before; null: none. */
   readonly time: string | null | undefined
   readonly traceparent: string | undefined
+  readonly payload: PayloadKind | undefined
 }
 
 /** The value of a journal key: JSON text. */
@@ -42,7 +43,7 @@ export function encodeJournal({ events, ...batch }: JournalBatch): Uint8Array {
 }
 
 function writeEvent(event: JournalEvent, before: JournalEvent | undefined): WrittenEvent {
-  const { key, id, hash, source, time, traceparent } = event
+  const { key, id, hash, source, time, traceparent, payload } = event
   return {
     key: before === undefined ? key : writeKey(key, before.key),
     id,
@@ -50,6 +51,7 @@ function writeEvent(event: JournalEvent, before: JournalEvent | undefined): Writ
     source: source === before?.source ? undefined : source,
     time: time === before?.time ? undefined : (time ?? null),
     traceparent,
+    payload,
   }
 }
 
@@ -135,6 +137,8 @@ function readEvent(
   const time = written['time'] === undefined ? before?.time : (written['time'] ?? undefined)
   if (key === undefined || !isText(id) || !isText(hash) || !isText(source)) return undefined
   if (!isOptionalText(time) || !isOptionalText(traceparent)) return undefined
+  // A kind of a newer version is not known here: the stored value then decides.
+  const payload = PAYLOAD_KINDS.find((kind) => kind === written['payload'])
   return {
     key,
     seq,
@@ -143,6 +147,7 @@ function readEvent(
     hash,
     ...(time !== undefined && { time }),
     ...(traceparent !== undefined && { traceparent }),
+    ...(payload !== undefined && { payload }),
   }
 }
 

@@ -44,6 +44,13 @@ export function waitingKey(event: string): string {
   return WAITING_PREFIX + event
 }
 
+/**
+ * What JSON value a payload was, where its stored value does not tell: `text` for text that could be taken for something else, `json` for a
+ * number or a boolean, `empty` for the empty text.
+ */
+export type PayloadKind = (typeof PAYLOAD_KINDS)[number]
+export const PAYLOAD_KINDS = ['text', 'json', 'empty'] as const
+
 /** One notification of a batch. */
 export interface JournalEvent {
   /** Store key of the notification. */
@@ -52,11 +59,12 @@ export interface JournalEvent {
   readonly seq: number
   readonly id: string
   readonly source: string
-  /** Fingerprint of the stored value, to distinguish a repeated POST from a reused id. */
+  /** Fingerprint of the payload, to distinguish a repeated POST from a reused id. */
   readonly hash: string
   /** CloudEvents `time` as given. */
   readonly time?: string | undefined
   readonly traceparent?: string | undefined
+  readonly payload?: PayloadKind | undefined
 }
 
 /** The value of a journal key. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { PayloadKind } from '#shared/journal/journal.ts'
 import type { Revision } from '#shared/store/store.ts'
 
 /** Canonical metadata of a notification: field name → canonical text, in the order of the key format. */
@@ -30,6 +31,8 @@ export interface Notification {
   readonly request: NotificationRequest
   /** The stored value: the location, the JSON text of a payload object, or the literal `None`. */
   readonly value: Uint8Array
+  /** What the payload was, where the value alone does not tell. */
+  readonly payloadKind?: PayloadKind
   /** Dense number per event type, from 1. Absent when another writer than ours stored it. */
   readonly sequence?: bigint
   /** Where it has none: that of the last one before it. Absent where there is none, or it cannot be told. */

@@ -249,9 +249,9 @@ export function buildAttempt(items: readonly Pending[], parts: AttemptParts): At
   const stems = new Map<string, string>()
   const admins = new Set<string>()
   for (const { item, key, hash } of items) {
-    const { id, source, time, traceparent, keys, ttlSeconds, value } = item
+    const { id, source, time, traceparent, keys, ttlSeconds, value, payloadKind: payload } = item
     const seq = head.nextSequence + events.length
-    events.push({ key: keys.stem, seq, id, source, hash, time, traceparent })
+    events.push({ key: keys.stem, seq, id, source, hash, time, traceparent, payload })
     const lease = ttlSeconds === undefined ? undefined : leases.get(ttlSeconds)
     puts.push({ kind: 'put', key, value, lease })
     stems.set(keys.base, keys.stem)

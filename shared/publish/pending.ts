@@ -5,7 +5,7 @@
  */
 
 import { fingerprint } from '#shared/journal/codec.ts'
-import { toBytes } from '#shared/bytes/bytes.ts'
+import { joinBytes, toBytes } from '#shared/bytes/bytes.ts'
 import { identityOf } from './id_window.ts'
 import { OPERATION_OVERHEAD_BYTES } from './limits.ts'
 import type { PublishItem, PublishReceipt, PublishResult } from './publish.ts'
@@ -58,7 +58,7 @@ export function createPending(item: PublishItem, { strictIds, deadline, load, an
   return {
     item,
     key,
-    hash: fingerprint(value),
+    hash: hashOf(item),
     identity: identityOf({ id, source, key: keys.stem }, strictIds),
     bytes,
     deadline,
@@ -68,6 +68,11 @@ export function createPending(item: PublishItem, { strictIds, deadline, load, an
     done: false,
     answer,
   }
+}
+
+/** The fingerprint of the payload: `5` and `"5"` are stored alike, and are two payloads. */
+function hashOf({ value, payloadKind }: PublishItem): string {
+  return fingerprint(payloadKind === undefined ? value : joinBytes([value, toBytes(`\0${payloadKind}`)]))
 }
 
 /** Answers a notification and its twins. Later answers are ignored. */

@@ -7,6 +7,7 @@
  */
 
 import type { AvisoError } from '#shared/errors.ts'
+import type { PayloadKind } from '#shared/journal/journal.ts'
 import type { NotificationKeys } from '#shared/notification/notification.ts'
 import type { Revision } from '#shared/store/store.ts'
 
@@ -15,6 +16,8 @@ export interface PublishItem {
   readonly event: string
   readonly keys: NotificationKeys
   readonly value: Uint8Array
+  /** What the payload was, where the value alone does not tell. */
+  readonly payloadKind?: PayloadKind | undefined
   /** Whole seconds > 0; absent: kept for ever. Only the notification key has the lease, not its status document. */
   readonly ttlSeconds?: number | undefined
   /** CloudEvents id and source. Together they name the notification for idempotency. */

@@ -117,9 +117,9 @@ export const INGEST_ROWS: readonly HostileRow[] = [
   },
   {
     id: 'G11',
-    what: 'a payload of more than 128 KiB',
+    what: 'a payload of more than 256 KiB',
     path: INGEST,
-    body: JSON.stringify({ ...EVENT, data: { ...EVENT.data, location: 'x'.repeat(130 * 1024) } }),
+    body: JSON.stringify({ ...EVENT, data: { ...EVENT.data, location: 'x'.repeat(257 * 1024) } }),
     from: 'provider',
     status: 413,
   },

@@ -9,7 +9,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { prefixRange, toText } from '#shared/bytes/bytes.ts'
-import { MARS2, thingsOf } from '../support/aviso2_schemas.ts'
+import FLIGHT from '#shared/notification/schemas/flight.json' with { type: 'json' }
+import { AVISO2, MARS2, thingsOf } from '../support/aviso2_schemas.ts'
 import { withAviso2System, type Aviso2System } from '../support/aviso2_system.ts'
 
 const EXTREME = { region: 'north', run_time: '00', severity: 1, anomaly: 0 }
@@ -211,6 +212,83 @@ describe('filters of 2.x event types', () => {
       assert.match(String((await system.refuse('mars', others))['message']), /^Required field 'step' missing/)
       assert.equal((await system.replay('mars', { ...others, step: { lte: 12 } })).length, 1)
       assert.equal((await system.replay('mars', { ...others, step: { lt: 12 } })).length, 0)
+    })
+  })
+})
+
+describe('payloads', () => {
+  const payloads: readonly unknown[] = [
+    's3://x',
+    '5',
+    'true',
+    '{"a":1}',
+    ' [1]',
+    '',
+    'None',
+    'null',
+    'a\nb',
+    5,
+    0,
+    -1.5,
+    1e21,
+    true,
+    false,
+    {},
+    { a: [1, null] },
+    [],
+    [[]],
+    ['x'],
+    [{}],
+    null,
+  ]
+
+  it('D4, D5: come back as they were sent, to event types of both generations', async () => {
+    await withAviso2System(
+      async (system) => {
+        const text = `{"event_type":"extreme","identifier":${JSON.stringify(EXTREME)},"payload":9007199254740993}`
+        assert.equal((await system.post('/api/v1/notification', text)).status, 200)
+        const flight = { country: 'Italy', airport: 'fco', date: '20260810', number: 'AZ203' }
+        for (const payload of [...payloads, undefined]) {
+          await system.publish('extreme', EXTREME, payload)
+          await system.publish('flight', flight, payload)
+        }
+        for (const [event, filter, first] of [
+          ['extreme', {}, [2 ** 53]],
+          ['flight', flight, []],
+        ] as const) {
+          const found = await system.replay(event, filter)
+          assert.deepEqual(
+            found.map(({ data }) => data.payload),
+            [...first, ...payloads, null],
+          )
+        }
+      },
+      [AVISO2, FLIGHT],
+    )
+  })
+
+  it('up to the largest body', async () => {
+    await withAviso2System(async (system) => {
+      const payload = 'x'.repeat(256 * 1024 - 200)
+      await system.publish('extreme', EXTREME, payload)
+      const [found] = await system.replay('extreme', {})
+      assert.equal(found?.data.payload, payload)
+    })
+  })
+
+  it('are told apart where an id is used again', async () => {
+    await withAviso2System(async (system) => {
+      const event = (payload: unknown): object => ({
+        specversion: '1.0',
+        id: 'same',
+        source: '/me',
+        type: 'aviso',
+        data: { event: 'extreme', request: EXTREME, payload },
+      })
+      const sequences: unknown[] = []
+      for (const payload of [5, '5', 5, '', 'None', 'None'])
+        sequences.push((await system.post('/api/v1/notification', event(payload))).body['sequence'])
+      assert.deepEqual(sequences, ['1', '2', '3', '4', '5', '5'])
     })
   })
 })

@@ -5,11 +5,9 @@
  */
 
 import type { Notification } from '#shared/notification/notification.ts'
-import { toText } from '#shared/bytes/bytes.ts'
+import { payloadJson } from '#shared/notification/value.ts'
 
 const TYPE_PREFIX = 'int.ecmwf.aviso.'
-/** The stored value of a notification without payload. */
-const NO_PAYLOAD = 'None'
 
 /**
  * `<event>@<sequence>`. A notification from another writer (such as a 1.x service) has no sequence number. Its id is
@@ -35,7 +33,8 @@ export function cloudEventText(
   text += `,"subject":${JSON.stringify(key)},"revision":"${revision}"`
   text += optional('providerid', notification.id) + optional('providersource', notification.source)
   text += optional('providertime', time) + optional('traceparent', traceparent)
-  return `${text},"data":{"identifier":${JSON.stringify(request)},"payload":${payloadText(notification.value)}}}`
+  const payload = payloadJson(notification.value, notification.payloadKind)
+  return `${text},"data":{"identifier":${JSON.stringify(request)},"payload":${payload}}}`
 }
 
 function optional(name: string, value: string | undefined): string {
@@ -63,25 +62,4 @@ function constantsOf(event: string, baseUrl: string): Constants {
     dataschema: `"dataschema":${JSON.stringify(schema)}`,
   }
   return known
-}
-
-/**
- * The stored value as JSON. The text of an object or an array is sent as it was stored, digit for digit. Any other text is opaque and is
- * sent as a string.
- */
-function payloadText(value: Uint8Array): string {
-  const text = toText(value)
-  if (text === NO_PAYLOAD || text === '') return 'null'
-  return isJsonContainer(text) ? text.replaceAll(/[\r\n]+/g, ' ') : JSON.stringify(text)
-}
-
-function isJsonContainer(text: string): boolean {
-  // Most values are locations. Only a text that can be an object or an array is worth parsing.
-  if (!/^\s*[[{]/.test(text)) return false
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -127,5 +127,6 @@ function fromJournal({ committedAt, entry }: Described): Partial<Notification> {
     committedAt,
     ...(entry.time !== undefined && { time: entry.time }),
     ...(entry.traceparent !== undefined && { traceparent: entry.traceparent }),
+    ...(entry.payload !== undefined && { payloadKind: entry.payload }),
   }
 }

@@ -14,7 +14,7 @@ const BATCH: JournalBatch = {
   first_seq: 7,
   events: [
     { key: '/k/ü', seq: 7, id: '1', source: 's', hash: 'aa', time: '2026', traceparent: '00-1' },
-    { key: '/k/b', seq: 8, id: '2', source: '', hash: 'bb' },
+    { key: '/k/b', seq: 8, id: '2', source: '', hash: 'bb', payload: 'empty' },
   ],
 }
 
@@ -57,6 +57,9 @@ describe('parseJournal()', () => {
   it('lets members of newer versions pass', () => {
     const newer = { ...BATCH, extra: 1, events: BATCH.events.map((event) => ({ ...event, extra: [] })) }
     assert.equal(parseJournal(toBytes(JSON.stringify(newer)), KEY).first_seq, 7)
+    const kinds = BATCH.events.map((event) => ({ ...event, payload: 'newer' }))
+    const [read] = parseJournal(toBytes(JSON.stringify({ ...BATCH, events: kinds })), KEY).events
+    assert.equal(read?.payload, undefined)
   })
 
   const [event] = BATCH.events
