@@ -5,7 +5,7 @@
  */
 
 import type { Schemas } from '#shared/notification/schema.ts'
-import type { AdminSettings } from './jobs/settings.ts'
+import type { AdminSettings, EventRetention } from './jobs/settings.ts'
 import type { AdminVars } from './settings.ts'
 
 /**
@@ -20,24 +20,37 @@ export function toAdminSettings(
   schemas: Schemas,
   onUnknown?: (event: string) => void,
 ): AdminSettings {
-  const known = Object.entries(vars.events).filter(([event]) => {
+  const events = { ...retentionsOf(schemas) }
+  for (const [event, { age, count, dateField }] of Object.entries(vars.events)) {
     if (onUnknown === undefined) schemas.require(event)
-    const isKnown = schemas.get(event) !== undefined
-    if (!isKnown) onUnknown?.(event)
-    return isKnown
-  })
+    if (schemas.get(event) === undefined) onUnknown?.(event)
+    // What the configuration says replaces what a 2.x schema says.
+    else {
+      const own = events[event]
+      events[event] = { ...own, ageMs: age ?? own?.ageMs, count: count ?? own?.count, dateField }
+    }
+  }
   return {
-    historyMs: vars.history,
+    // What a schema keeps can be replayed, as in 2.x.
+    historyMs: Math.max(vars.history, ...Object.values(retentionsOf(schemas)).map(({ ageMs = 0 }) => ageMs)),
     ageMs: vars.retention.age,
-    events: Object.fromEntries(
-      known.map(([event, { age, count, dateField }]) => [event, { ageMs: age, count, dateField }]),
-    ),
+    events,
     longestGapMs: vars.longestGap,
     roots: vars.roots ?? rootsOf(schemas),
     legacyHistoryKey: vars.legacyHistoryKey,
     defragmentWasteBytes:
       vars.defragmentWasteMebibytes === null ? undefined : vars.defragmentWasteMebibytes * 1024 * 1024,
   }
+}
+
+/** The retention of event types whose schema has a `storage_policy`. */
+function retentionsOf(schemas: Schemas): Readonly<Record<string, EventRetention>> {
+  return Object.fromEntries(
+    schemas.events.flatMap((event) => {
+      const { storage = {} } = schemas.require(event)
+      return Object.keys(storage).length === 0 ? [] : [[event, storage]]
+    }),
+  )
 }
 
 /** For each key format, the fixed text at its start, up to the last slash. */

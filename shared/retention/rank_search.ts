@@ -10,17 +10,17 @@ import type { Revision } from '#shared/store/store.ts'
 /** Each pass narrows the search by this factor, so three passes find one revision among 10^9. */
 const BUCKETS = 1024n
 
-/** The oldest keys of a collection, by the revision of their last write. */
+/** The oldest keys of a collection, by the revision of their last write. Each key counts 1, or what it weighs. */
 export interface OldestKeys {
   /** All keys written before this revision belong to them. */
   readonly before: Revision
-  /** Number of keys written at exactly that revision that also belong to them. */
+  /** How much of what was written at exactly that revision also belongs to them. */
   readonly alsoAt: number
 }
 
 /** A search that is given every key's revision, once per pass. */
 export interface RankSearch {
-  observe(revision: Revision): void
+  observe(revision: Revision, weight?: number): void
   /** Ends a pass. @returns the oldest keys; `undefined` when another pass is needed */
   endPass(): OldestKeys | undefined
 }
@@ -37,10 +37,10 @@ export function createRankSearch(count: number, last: Revision): RankSearch {
   let width = bucketWidth(low, high)
   let buckets = new Map<Revision, number>()
   return {
-    observe: (revision) => {
+    observe: (revision, weight = 1) => {
       if (revision < low || revision > high) return
       const bucket = (revision - low) / width
-      buckets.set(bucket, (buckets.get(bucket) ?? 0) + 1)
+      buckets.set(bucket, (buckets.get(bucket) ?? 0) + weight)
     },
     endPass: () => {
       for (const [bucket, found] of [...buckets].toSorted(([a], [b]) => (a < b ? -1 : 1))) {

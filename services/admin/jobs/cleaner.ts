@@ -127,8 +127,8 @@ async function cleanEvent(run: Run, event: string): Promise<void> {
     if (search.kind === 'range') await cleanRange(run, { rule, bounds, tally }, search.range)
     else await cleanIndexed(run, { rule, bounds, tally }, search)
   }
-  if (own?.count !== undefined) {
-    const excess = { event, count: own.count, head: run.head }
+  if (own?.count !== undefined || own?.bytes !== undefined) {
+    const excess = { event, count: own.count, bytes: own.bytes, head: run.head }
     await limitCount({ ...run, signal: options.signal, remove: (kvs) => remove(run, tally, kvs) }, excess)
   }
 }

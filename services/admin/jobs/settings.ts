@@ -10,6 +10,8 @@ export interface EventRetention {
   readonly ageMs?: number | undefined
   /** Most notifications to keep; the newest stay. */
   readonly count?: number | undefined
+  /** Most bytes of keys and values to keep; the newest stay. */
+  readonly bytes?: number | undefined
   /** Field of the key that holds a notification's date. */
   readonly dateField?: string | undefined
 }

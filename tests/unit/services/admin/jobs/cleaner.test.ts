@@ -161,6 +161,20 @@ describe('clean()', () => {
     assert.equal(figures(await jobs.run('clean')).deleted, 0)
   })
 
+  it('keeps the newest notifications where their bytes are limited', async () => {
+    const size = mars(day(0), 10).length + 100
+    const settings = { ...SETTINGS, events: { mars: { bytes: 3 * size + 50 } } }
+    const { store, jobs } = setUp({ settings })
+    await put(store, ['/ec/mars/', '{}'])
+    for (const step of [19, 18, 17, 16]) await put(store, [mars(day(0), step), 'x'.repeat(100)])
+    await put(store, ...[15, 14].map((step) => [mars(day(0), step), 'x'.repeat(100)] as const))
+    const report = figures(await jobs.run('clean'))
+    assert.deepEqual([report.deleted, report.bytes], [3, 3 * size])
+    const kept = [14, 15, 16].map((step) => mars(day(0), step))
+    assert.deepEqual(await keysUnder(store, '/ec/mars/'), ['/ec/mars/', ...kept])
+    assert.equal(figures(await jobs.run('clean')).deleted, 0)
+  })
+
   it('deletes nothing on the word of a clock that is a year ahead', async () => {
     const { store, clock, jobs } = setUp()
     await jobs.run('compact')
