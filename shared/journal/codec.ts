@@ -34,6 +34,7 @@ interface WrittenEvent {
   readonly time: string | null | undefined
   readonly traceparent: string | undefined
   readonly payload: PayloadKind | undefined
+  readonly fields: JournalEvent['fields']
 }
 
 /** The value of a journal key: JSON text. */
@@ -43,7 +44,7 @@ export function encodeJournal({ events, ...batch }: JournalBatch): Uint8Array {
 }
 
 function writeEvent(event: JournalEvent, before: JournalEvent | undefined): WrittenEvent {
-  const { key, id, hash, source, time, traceparent, payload } = event
+  const { key, id, hash, source, time, traceparent, payload, fields } = event
   return {
     key: before === undefined ? key : writeKey(key, before.key),
     id,
@@ -52,6 +53,7 @@ function writeEvent(event: JournalEvent, before: JournalEvent | undefined): Writ
     time: time === before?.time ? undefined : (time ?? null),
     traceparent,
     payload,
+    fields,
   }
 }
 
@@ -137,6 +139,8 @@ function readEvent(
   const time = written['time'] === undefined ? before?.time : (written['time'] ?? undefined)
   if (key === undefined || !isText(id) || !isText(hash) || !isText(source)) return undefined
   if (!isOptionalText(time) || !isOptionalText(traceparent)) return undefined
+  const fields = written['fields']
+  if (fields !== undefined && !isTexts(fields)) return undefined
   // A kind of a newer version is not known here: the stored value then decides.
   const payload = PAYLOAD_KINDS.find((kind) => kind === written['payload'])
   return {
@@ -148,6 +152,7 @@ function readEvent(
     ...(time !== undefined && { time }),
     ...(traceparent !== undefined && { traceparent }),
     ...(payload !== undefined && { payload }),
+    ...(fields !== undefined && { fields }),
   }
 }
 
@@ -165,6 +170,10 @@ function isCount(value: unknown): value is number {
 
 function isOptionalText(value: unknown): value is string | undefined {
   return value === undefined || isText(value)
+}
+
+function isTexts(value: unknown): value is Readonly<Record<string, string>> {
+  return isJsonRecord(value) && Object.values(value).every(isText)
 }
 
 function isText(value: unknown): value is string {

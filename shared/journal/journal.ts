@@ -65,6 +65,8 @@ export interface JournalEvent {
   readonly time?: string | undefined
   readonly traceparent?: string | undefined
   readonly payload?: PayloadKind | undefined
+  /** Fields of the request that the key does not hold: field name → canonical text. */
+  readonly fields?: Readonly<Record<string, string>> | undefined
 }
 
 /** The value of a journal key. */

@@ -19,6 +19,8 @@ export interface NotificationKeys {
   /** Third key that indexes destinations by date, where the schema has one. */
   readonly admin?: string
   readonly request: NotificationRequest
+  /** Those of the request's fields whose values the key does not hold; the journal remembers them. Absent: none. */
+  readonly unkeyed?: NotificationRequest
 }
 
 /** A notification as the hub delivers it: read back from the store, joined with its journal entry. */
@@ -29,6 +31,8 @@ export interface Notification {
   readonly event: string
   readonly key: string
   readonly request: NotificationRequest
+  /** Those of the request's fields that the key does not hold: geometries, as their canonical texts. */
+  readonly unkeyed?: NotificationRequest
   /** The stored value: the location, the JSON text of a payload object, or the literal `None`. */
   readonly value: Uint8Array
   /** What the payload was, where the value alone does not tell. */

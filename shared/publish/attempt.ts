@@ -251,7 +251,7 @@ export function buildAttempt(items: readonly Pending[], parts: AttemptParts): At
   for (const { item, key, hash } of items) {
     const { id, source, time, traceparent, keys, ttlSeconds, value, payloadKind: payload } = item
     const seq = head.nextSequence + events.length
-    events.push({ key: keys.stem, seq, id, source, hash, time, traceparent, payload })
+    events.push({ key: keys.stem, seq, id, source, hash, time, traceparent, payload, fields: keys.unkeyed })
     const lease = ttlSeconds === undefined ? undefined : leases.get(ttlSeconds)
     puts.push({ kind: 'put', key, value, lease })
     stems.set(keys.base, keys.stem)

@@ -50,7 +50,13 @@ export interface Acceptance extends Pick<Pending, 'deadline' | 'load' | 'answer'
 export function createPending(item: PublishItem, { strictIds, deadline, load, answer }: Acceptance): Pending {
   const { id, source, keys, value, time = '', traceparent = '' } = item
   const key = toBytes(keys.stem)
-  const characters = keys.stem.length + id.length + source.length + time.length + traceparent.length
+  const characters =
+    keys.stem.length +
+    id.length +
+    source.length +
+    time.length +
+    traceparent.length +
+    lengthOf(keys.unkeyed ?? {})
   const overhead = OPERATION_OVERHEAD_BYTES + ENTRY_OVERHEAD_BYTES
   const bytes = key.length + value.length + characters * MAX_JSON_BYTES + overhead
   load.items++
@@ -68,6 +74,11 @@ export function createPending(item: PublishItem, { strictIds, deadline, load, an
     done: false,
     answer,
   }
+}
+
+/** Characters of names and texts, with what separates them. */
+function lengthOf(fields: Readonly<Record<string, string>>): number {
+  return Object.entries(fields).reduce((sum, [name, text]) => sum + name.length + text.length + 6, 0)
 }
 
 /** The fingerprint of the payload: `5` and `"5"` are stored alike, and are two payloads. */

@@ -71,10 +71,16 @@ export const JSON_ROWS: readonly HostileRow[] = [
   ),
   ...numbered(
     'D10',
-    [RANGE, WATCH, '/api/v1/watch'].map((path) => ({
-      what: 'more than 16 KiB',
+    (
+      [
+        [RANGE, 16],
+        [WATCH, 16],
+        ['/api/v1/watch', 256],
+      ] as const
+    ).map(([path, most]) => ({
+      what: `more than ${most} KiB`,
       path,
-      body: `{"key":"${'A'.repeat(16 * KIB)}"}`,
+      body: `{"key":"${'A'.repeat(most * KIB)}"}`,
       status: 413,
     })),
   ),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { geometryJson } from '#shared/notification/aviso2/geometry.ts'
 import type { Notification } from '#shared/notification/notification.ts'
 import { payloadJson } from '#shared/notification/value.ts'
 
@@ -23,7 +24,7 @@ export function cloudEventText(
   baseUrl: string,
   id = notificationId(notification),
 ): string {
-  const { event, request, committedAt, time, key, revision, traceparent } = notification
+  const { event, committedAt, time, key, revision, traceparent } = notification
   const { origin, dataschema } = constantsOf(event, baseUrl)
   // Written by hand, because this is made for each notification: JSON.stringify takes twice as long for an object as for its texts.
   let text = `{"specversion":"1.0","id":${JSON.stringify(id)},${origin}`
@@ -34,7 +35,17 @@ export function cloudEventText(
   text += optional('providerid', notification.id) + optional('providersource', notification.source)
   text += optional('providertime', time) + optional('traceparent', traceparent)
   const payload = payloadJson(notification.value, notification.payloadKind)
-  return `${text},"data":{"identifier":${JSON.stringify(request)},"payload":${payload}}}`
+  return `${text},"data":{"identifier":${identifierText(notification)},"payload":${payload}}}`
+}
+
+/** As in 2.x, values are text, except that a geometry is the JSON of its coordinates. */
+function identifierText({ request, unkeyed }: Notification): string {
+  if (unkeyed === undefined) return JSON.stringify(request)
+  const members = Object.entries(request).map(([name, text]) => {
+    const value = unkeyed[name] === undefined ? JSON.stringify(text) : geometryJson(text)
+    return `${JSON.stringify(name)}:${value}`
+  })
+  return `{${members.join(',')}}`
 }
 
 function optional(name: string, value: string | undefined): string {

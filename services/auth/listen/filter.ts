@@ -8,6 +8,7 @@ import { compileConstraint } from './constraint.ts'
 import type { FieldQuery } from './request.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { isJsonObject } from '#shared/json/strict_json.ts'
+import { isGeometry } from '#shared/notification/aviso2/field_rule.ts'
 import type { EventSchema } from '#shared/notification/event_schema.ts'
 import type { FieldCondition, NotificationFilter } from '#shared/notification/notification.ts'
 
@@ -26,7 +27,7 @@ export function compileFilter(
   for (const [name, query] of Object.entries(identifier)) {
     // A field that is not part of the key is left to the schema, which refuses it by name.
     const types = schema.fields.includes(name) ? schema.rawDescription.request[name] : undefined
-    if (types === undefined || Array.isArray(query) || !isJsonObject(query)) {
+    if (types === undefined || types.some(isGeometry) || Array.isArray(query) || !isJsonObject(query)) {
       plain.push([name, query])
       continue
     }

@@ -14,9 +14,11 @@ export interface AuthLimits {
   readonly maxAgeSeconds: number
 }
 
-/** The longest honest request is a list of values. 16 KiB hold over a thousand values. */
+/** The longest honest request of 1.x is a list of values. 16 KiB hold over a thousand values. */
 const BODY_BYTES = 16 * 1024
-/** Ten seconds are enough for 16 KiB over any line, and too short to collect half-open requests. */
+/** What 2.x accepts. The longest honest request there is a polygon of 60 KiB, written with much space. */
+export const LISTEN_BODY_BYTES = 256 * 1024
+/** Ten seconds are enough for either over any line, and too short to collect half-open requests. */
 const BODY_TIMEOUT_MS = 10_000
 
 export const BODY_LIMITS = { bodyBytes: BODY_BYTES, bodyTimeoutMs: BODY_TIMEOUT_MS }

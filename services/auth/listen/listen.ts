@@ -6,6 +6,7 @@
 
 import { formatCursor } from './cursor.ts'
 import { compileFilter } from './filter.ts'
+import { LISTEN_BODY_BYTES } from './limits.ts'
 import {
   checkSpan,
   parseListenBody,
@@ -175,5 +176,5 @@ function parseBody(bytes: Uint8Array, { headers }: HandlerRequest, now: number):
 }
 
 async function readRequestBody({ clock, limits }: ListenParts, request: HandlerRequest): Promise<Uint8Array> {
-  return readBody(request, { limitBytes: limits.bodyBytes, timeoutMs: limits.bodyTimeoutMs, clock })
+  return readBody(request, { limitBytes: LISTEN_BODY_BYTES, timeoutMs: limits.bodyTimeoutMs, clock })
 }

@@ -12,7 +12,7 @@ import { isJsonObject, parseStrictJson, type JsonObject, type JsonValue } from '
 export type ListenMode = 'watch' | 'replay'
 
 /** What a listener wants of a field: one value, any of several values, or an object with one comparison. */
-export type FieldQuery = string | number | boolean | bigint | readonly FieldScalar[] | JsonObject
+export type FieldQuery = string | number | boolean | bigint | readonly JsonValue[] | JsonObject
 export type FieldScalar = string | number | boolean | bigint
 
 /** A place in history as the client gave it. */
@@ -40,8 +40,8 @@ export interface ListenRequest {
   readonly end?: Place
 }
 
-/** Depth of `{"identifier":{"step":{"in":[1]}}}`, and room for an ignored payload. */
-const JSON_LIMITS = { maxDepth: 8, maxNames: 64, maxArray: 1024 }
+/** Depth of `{"identifier":{"polygon":{"coordinates":[[[[0,0]]]]}}}`, and room for an ignored payload. A polygon has up to 10,000 points. */
+const JSON_LIMITS = { maxDepth: 8, maxNames: 64, maxArray: 10_000 }
 const BODY_FIELDS = ['event_type', 'identifier', 'from_id', 'from_date', 'to_id', 'to_date', 'payload']
 /** Query parameters that are not fields of the event. `ticket` was read with the credentials. */
 const QUERY_CONTROLS: ReadonlySet<string> = new Set([
@@ -55,6 +55,8 @@ const QUERY_CONTROLS: ReadonlySet<string> = new Set([
 /** The number in an id that an acknowledgement or an event has, such as `flight@5`. */
 const ID = /^([^@/]{1,64})@(\d{1,20})$/
 const MAX_QUERY_VALUES = 256
+/** What listeners of event types with a geometry ask for, in 2.x. */
+const PLACES: ReadonlySet<string> = new Set(['polygon', 'point'])
 const MAX_SEQUENCE = 2n ** 64n - 1n
 
 /**
@@ -223,6 +225,8 @@ function readDate(text: string, name: string, now: number): number {
 
 function fieldQuery(name: string, value: JsonValue): FieldQuery {
   if (isScalar(value) || isJsonObject(value)) return value
+  // What the coordinates must be, the event type says.
+  if (PLACES.has(name) && Array.isArray(value)) return value as readonly JsonValue[]
   if (!Array.isArray(value)) throw wrongShape(`Identifier '${clip(name)}' must not be null`, name)
   if (value.length > 0 && value.every(isScalar)) return value
   throw wrongShape(

@@ -94,7 +94,7 @@ export function createDecoder({ schemas, roots, logger }: DecoderParts): Decoder
         key,
         request: decoded.request,
         value: event.kv.value,
-        ...(described?.event === decoded.event && fromJournal(described)),
+        ...(described?.event === decoded.event && fromJournal(described, decoded.request)),
       })
     }
     return createEntry({ revision, events: kept, relayed, notifications })
@@ -119,7 +119,7 @@ export function createDecoder({ schemas, roots, logger }: DecoderParts): Decoder
   }
 }
 
-function fromJournal({ committedAt, entry }: Described): Partial<Notification> {
+function fromJournal({ committedAt, entry }: Described, request: NotificationRequest): Partial<Notification> {
   return {
     sequence: BigInt(entry.seq),
     id: entry.id,
@@ -128,5 +128,6 @@ function fromJournal({ committedAt, entry }: Described): Partial<Notification> {
     ...(entry.time !== undefined && { time: entry.time }),
     ...(entry.traceparent !== undefined && { traceparent: entry.traceparent }),
     ...(entry.payload !== undefined && { payloadKind: entry.payload }),
+    ...(entry.fields !== undefined && { request: { ...request, ...entry.fields }, unkeyed: entry.fields }),
   }
 }

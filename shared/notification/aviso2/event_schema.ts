@@ -6,12 +6,14 @@
 
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
+import { fingerprint } from '#shared/journal/codec.ts'
 
 import type { EventReader, EventSchema } from '../event_schema.ts'
 import { showValue } from '../fields.ts'
 import { readKey, writeKey } from '../key_format.ts'
 import { badFilter, createCondition } from '../match.ts'
 import type { FieldCondition, NotificationKeys } from '../notification.ts'
+import { isPlaceAsked } from './geometry.ts'
 import { decodeSegment, encodeSegment } from './key_text.ts'
 import type { EventDefinition2 } from './schema_file.ts'
 
@@ -21,7 +23,8 @@ const MAX_KEY_BYTES = 16_384
 const ANY_VALUE = '*'
 
 /** Compiles the reading side of an event type. */
-export function createEventReader2({ event, root, key: format, base }: EventDefinition2): EventReader {
+export function createEventReader2(definition: EventDefinition2): EventReader {
+  const { event, root, key: format, base, geometry } = definition
   return {
     event,
     root,
@@ -32,7 +35,8 @@ export function createEventReader2({ event, root, key: format, base }: EventDefi
       for (const [index, name] of format.fields.entries()) {
         const value = decodeSegment(texts[index] ?? '')
         if (value === undefined) return undefined
-        request[name] = value
+        // Its fingerprint is in the key; the journal has its value.
+        if (name !== geometry?.name) request[name] = value
       }
       return request
     },
@@ -43,19 +47,25 @@ export function createEventReader2({ event, root, key: format, base }: EventDefi
 
 /** Compiles an event type. */
 export function createEventSchema2(definition: EventDefinition2): EventSchema {
-  const { event, base, key, fields, rules, root } = definition
+  const { event, base, key, fields, rules, root, geometry: shape } = definition
   const names = key.fields
   const requiredForListen = [...rules].filter(([, { required }]) => required === true).map(([name]) => name)
 
   function encode(request: Readonly<Record<string, unknown>>): NotificationKeys {
     const values = canonicaliseAll(definition, request)
-    const texts = new Map([...values].map(([name, value]) => [name, encodeSegment(value)]))
+    const texts = new Map(
+      [...values].map(([name, value]) => [
+        name,
+        name === shape?.name ? fingerprint(toBytes(value)) : encodeSegment(value),
+      ]),
+    )
     const stem = writeKey(key, texts)
     if (toBytes(stem).length > MAX_KEY_BYTES) {
       const message = `The values of the identifier are too long together: their key is longer than ${MAX_KEY_BYTES} bytes`
       throw new AvisoError('ERR_INVALID_NOTIFICATION', message)
     }
-    return { stem, base: root, request: Object.fromEntries(values) }
+    const keys = { stem, base: root, request: Object.fromEntries(values) }
+    return shape === undefined ? keys : { ...keys, unkeyed: { [shape.name]: values.get(shape.name) ?? '' } }
   }
 
   return {
@@ -75,7 +85,12 @@ export function createEventSchema2(definition: EventDefinition2): EventSchema {
       const conditions = new Map<string, FieldCondition>(tests)
       const anyValue = new Set<string>()
       for (const [name, value] of Object.entries(request ?? {})) {
-        const field = fields.get(name)
+        if (shape !== undefined && isPlaceAsked(name, request ?? {})) {
+          if (value === ANY_VALUE) anyValue.add(shape.name)
+          else conditions.set(shape.name, shape.condition(name, value))
+          continue
+        }
+        const field = name === shape?.name ? undefined : fields.get(name)
         if (field === undefined)
           throw badFilter(showValue(name), `Unknown field '${showValue(name)}' provided for watch operation`)
         if (value === ANY_VALUE) anyValue.add(name)

@@ -97,6 +97,7 @@ export function dateFormatOf(
 /** The rules whose values are places on the globe. */
 export type GeometryRule = Extract<FieldRule, { type: 'PolygonHandler' | 'PointCloudHandler' }>
 
-export function isGeometry(rule: FieldRule): rule is GeometryRule {
+/** Whether a rule, of either generation, is one of them. */
+export function isGeometry(rule: { readonly type: string }): rule is GeometryRule {
   return rule.type === 'PolygonHandler' || rule.type === 'PointCloudHandler'
 }

@@ -8,6 +8,7 @@ import * as v from 'valibot'
 
 import type { Field } from '../fields.ts'
 import type { KeyFormat } from '../key_format.ts'
+import type { FieldCondition } from '../notification.ts'
 import {
   check,
   failureOf,
@@ -16,9 +17,9 @@ import {
   type Place,
   type SchemaFile,
 } from '../schema_file.ts'
-import { fieldRule, isGeometry, type FieldRule } from './field_rule.ts'
+import { fieldRule, isGeometry, type FieldRule, type GeometryRule } from './field_rule.ts'
 import { createField } from './fields.ts'
-import { createGeometryField } from './geometry.ts'
+import { geometryOf, GEOMETRY_NAMES, LISTENERS_POINT, type Geometries } from './geometry.ts'
 import { schemaAuth, type SchemaAuth } from './schema_auth.ts'
 import { storagePolicy, type StoragePolicy } from './storage_policy.ts'
 import { strictSection, unknownMember } from './strict_section.ts'
@@ -29,9 +30,19 @@ export interface EventDefinition2 extends Omit<EventDefinition, 'generation' | '
   readonly admin: undefined
   /** Field → its rule, as the file has it. */
   readonly rules: ReadonlyMap<string, FieldRule>
+  /** Its field that is a geometry, where it has one, and what a listener may ask of it. */
+  readonly geometry: EventGeometry | undefined
   readonly isPayloadRequired: boolean
   readonly auth: SchemaAuth | undefined
   readonly storage: StoragePolicy | undefined
+}
+
+/** The geometry of an event type. */
+export interface EventGeometry {
+  readonly name: string
+  readonly field: Field
+  /** As {@link Geometries.condition}. */
+  condition(asked: string, value: unknown): FieldCondition
 }
 
 /** The event types of a 2.x schema. */
@@ -49,9 +60,6 @@ const STRICT_MEMBER = 'notification_schema_strict'
 /** As in 2.x. A base is a segment of keys here, and the name of a stream there. */
 const BASE = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 const FIELD = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/
-/** Names that the geometry of an event type must have, and a listener's own geometry. */
-const GEOMETRY_NAMES = { PolygonHandler: 'polygon', PointCloudHandler: 'point_cloud' } as const
-const LISTENERS_POINT = 'point'
 
 const eventRule = strictSection({
   topic: strictSection({
@@ -76,8 +84,6 @@ const eventRule = strictSection({
   endpoint: v.optional(v.unknown()),
 })
 
-type EventRule = v.InferOutput<typeof eventRule>
-
 /** Whether the content of a schema file is a schema of 2.x. */
 export function isSchema2(content: unknown): content is object {
   return typeof content === 'object' && content !== null && Object.hasOwn(content, SCHEMA_MEMBER)
@@ -86,9 +92,13 @@ export function isSchema2(content: unknown): content is object {
 /**
  * Compiles every event type. Other sections of the server's configuration are not looked at.
  *
+ * @param geometries - What reads geometries; without it, event types that have one are refused.
  * @throws {AvisoError} `ERR_CONFIG` that names the file, the dotted path and the reason.
  */
-export function parseSchemaFile2({ source, content }: SchemaFile): SchemaFile2 {
+export function parseSchemaFile2(
+  { source, content }: SchemaFile,
+  geometries: Geometries | undefined,
+): SchemaFile2 {
   const fail = failureOf(source)
   const names = [SCHEMA_MEMBER, STRICT_MEMBER]
   const members = new Map<string, unknown>(Object.entries(Object(content)))
@@ -104,12 +114,17 @@ export function parseSchemaFile2({ source, content }: SchemaFile): SchemaFile2 {
   if (!isStrict)
     throw fail(STRICT_MEMBER, 'Event types that are not defined cannot be taken yet: set it to true')
   const definitions = Object.entries(events).map(([event, rule]) =>
-    compileEvent(source, event, rule, { fail, path: `${SCHEMA_MEMBER}.${event}` }),
+    compileEvent({ source, geometries }, event, rule, { fail, path: `${SCHEMA_MEMBER}.${event}` }),
   )
   return { definitions, isStrict }
 }
 
-function compileEvent(source: string, event: string, content: unknown, place: Place): EventDefinition2 {
+function compileEvent(
+  { source, geometries }: { readonly source: string; readonly geometries: Geometries | undefined },
+  event: string,
+  content: unknown,
+  place: Place,
+): EventDefinition2 {
   if (!isUsableName(event)) throw place.fail(place.path, 'This name cannot be used for an event type')
   checkFieldNames(content, place)
   const rule = check(eventRule, content, place)
@@ -118,9 +133,12 @@ function compileEvent(source: string, event: string, content: unknown, place: Pl
     throw place.fail(`${place.path}.auth`, 'It cannot be enforced yet: leave it out, and write vars.policy')
   checkGeometries(rules, place)
   checkKeyOrder(rule.topic.key_order, rules, place)
-  const fields = new Map<string, Field>()
+  const shape = geometryOf(rules)
+  const geometry = shape && compileGeometry(shape, geometries, place)
+  const fields = new Map<string, Field>(geometry && [[geometry.name, geometry.field]])
   for (const [name, options] of rules) {
-    const field = isGeometry(options) ? createGeometryField(name, options) : createField(name, options)
+    if (isGeometry(options)) continue
+    const field = createField(name, options)
     checkDefault(field, options, { ...place, path: `${place.path}.identifier.${name}` })
     fields.set(name, field)
   }
@@ -132,12 +150,27 @@ function compileEvent(source: string, event: string, content: unknown, place: Pl
     payloadName: 'payload',
     fields,
     rules,
-    ...formatsOf(root, rule, rules),
+    geometry,
+    ...formatsOf(root, rule.topic.key_order, geometry?.name),
     admin: undefined,
     root,
     isPayloadRequired: rule.payload?.required === true,
     auth: rule.auth ?? undefined,
     storage: rule.storage_policy ?? undefined,
+  }
+}
+
+function compileGeometry(
+  { name, rule }: { readonly name: string; readonly rule: GeometryRule },
+  geometries: Geometries | undefined,
+  place: Place,
+): EventGeometry {
+  if (geometries === undefined)
+    throw place.fail(`${place.path}.identifier.${name}`, `This version cannot read a ${rule.type} yet`)
+  return {
+    name,
+    field: geometries.field(name, rule),
+    condition: (asked, value) => geometries.condition(rule, asked, value),
   }
 }
 
@@ -207,14 +240,11 @@ function checkDefault(field: Field, rule: FieldRule, place: Place): void {
  */
 function formatsOf(
   root: string,
-  { topic }: EventRule,
-  rules: ReadonlyMap<string, FieldRule>,
+  order: readonly string[],
+  geometry: string | undefined,
 ): { readonly base: KeyFormat; readonly key: KeyFormat } {
-  const isShape = (name: string): boolean => {
-    const rule = rules.get(name)
-    return rule !== undefined && isGeometry(rule)
-  }
-  const fields = [...topic.key_order.filter((name) => !isShape(name)), ...[...rules.keys()].filter(isShape)]
+  const ordinary = order.filter((name) => name !== geometry)
+  const fields = geometry === undefined ? ordinary : [...ordinary, geometry]
   const literals = fields.map((_name, index) => (index === 0 ? root : '/'))
   return { base: { literals: [root], fields: [] }, key: { literals: [...literals, ''], fields } }
 }

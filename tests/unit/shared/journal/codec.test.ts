@@ -14,7 +14,15 @@ const BATCH: JournalBatch = {
   first_seq: 7,
   events: [
     { key: '/k/ü', seq: 7, id: '1', source: 's', hash: 'aa', time: '2026', traceparent: '00-1' },
-    { key: '/k/b', seq: 8, id: '2', source: '', hash: 'bb', payload: 'empty' },
+    {
+      key: '/k/b',
+      seq: 8,
+      id: '2',
+      source: '',
+      hash: 'bb',
+      payload: 'empty',
+      fields: { polygon: '[[1,2]]' },
+    },
   ],
 }
 
@@ -77,6 +85,7 @@ describe('parseJournal()', () => {
     'a fraction as place': { ...BATCH, place: 0.5 },
     'a place that no transaction has room for': { ...BATCH, place: 128 },
     'no events': { ...BATCH, events: undefined },
+    'fields that are no texts': { ...BATCH, events: [{ ...event, fields: { a: 1 } }] },
     'an event without key': { ...BATCH, events: [{ ...event, key: undefined }] },
     'a time that is no text': { ...BATCH, events: [{ ...event, time: 3 }] },
     'a first event without source': { ...BATCH, events: [{ ...event, source: undefined }] },
