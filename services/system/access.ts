@@ -22,7 +22,9 @@ import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
 import type { IdentitySettings } from '#shared/access/identity/settings.ts'
 import type { PolicySettings } from '#shared/access/policy/settings.ts'
 import { openPolicy } from './policy.ts'
+import { protectedEvents, unprotected } from './schema_rights.ts'
 import type { Config } from './settings.ts'
+import { AvisoError } from '#shared/errors.ts'
 import type { Handler } from '#shared/handler.ts'
 import { asProblem } from '#shared/http/problem.ts'
 import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
@@ -87,6 +89,8 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
     count: counters.count,
   }
   if (identity === 'none') {
+    const [event] = protectedEvents(parts.schemas)
+    if (event !== undefined) throw new AvisoError('ERR_CONFIG', unprotected(event))
     return {
       ...createOpenAccess(audit, addressOf),
       counts,

@@ -12,6 +12,7 @@ import { expiryRules } from '#shared/retention/expiry.ts'
 import type { ReadSecret } from '#shared/secret.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { protectedEvents, unprotected, withSchemaRights } from './schema_rights.ts'
 import { openProvider, type IdentityParts } from './identity.ts'
 import { judgePolicy } from './policy.ts'
 import type { Config, ServiceName } from './settings.ts'
@@ -113,7 +114,15 @@ function idleTools({ readSecret, clock }: CheckConfigParts): IdentityParts {
 }
 
 function checkPolicy(parts: CheckConfigParts): readonly string[] {
-  const { identity, policy } = parts.config.vars
+  const { identity, policy: configured } = parts.config.vars
+  const { schemas } = parts
+  const exposed = identity === 'none' && schemas !== undefined ? protectedEvents(schemas) : []
+  if (exposed.length > 0) return exposed.map(unprotected)
+  let policy = configured
+  if (identity !== 'none' && schemas !== undefined) {
+    const problems = problemsOf('vars.schemas', () => (policy = withSchemaRights(configured, schemas)))
+    if (problems.length > 0) return problems
+  }
   const { rules, open, destinations, public: forAll } = policy
   const isEmpty =
     rules.length + open.length + forAll.listen.length + forAll.publish.length === 0 &&

@@ -20,6 +20,7 @@ import { hint } from '#shared/closest.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { SERVICES_PREFIX } from '#shared/service_files/layout.ts'
+import { withSchemaRights } from './schema_rights.ts'
 import type { Config } from './settings.ts'
 
 /** What a policy is made with. */
@@ -30,7 +31,7 @@ export interface PolicyTools extends Pick<PolicyParts, 'clock' | 'count'> {
 type Vars = Pick<Config['vars'], 'schemaService'>
 
 /**
- * Makes a policy.
+ * Makes a policy, with the rights that the schemas give.
  *
  * @throws {AvisoError} `ERR_CONFIG` that lists what cannot be granted or could never be used.
  */
@@ -39,7 +40,7 @@ export function openPolicy(
   { schemas, vars, tools }: { readonly schemas: Schemas; readonly vars: Vars; readonly tools: PolicyTools },
 ): Policy {
   const { destinations, clock, count } = tools
-  const base = { rules, ...scopeOf(schemas, vars), clock, count }
+  const base = { rules: withSchemaRights(rules, schemas), ...scopeOf(schemas, vars), clock, count }
   return createPolicy(destinations === undefined ? base : { ...base, destinations })
 }
 

@@ -67,7 +67,8 @@ export interface EventSchema {
   ): NotificationFilter
 
   /**
-   * All base keys (each a prefix of notification keys, ending in a slash) that a filter or a listener's request can match.
+   * All base keys (each a prefix of notification keys, ending in a slash) that a filter or a listener's request can match. In 2.x, the
+   * prefixes that the values of leading fields make.
    *
    * @throws {AvisoError} `ERR_BAD_REQUEST` for an invalid request, too many keys, or a base field that is not given by value.
    */
@@ -237,7 +238,8 @@ function expand(
   return combinations.map((values) => writeKey(base, values))
 }
 
-function isFilter(wanted: object | null | undefined): wanted is NotificationFilter {
+/** Whether something is compiled already. */
+export function isFilter(wanted: object | null | undefined): wanted is NotificationFilter {
   return wanted !== null && wanted !== undefined && 'conditions' in wanted && wanted.conditions instanceof Map
 }
 

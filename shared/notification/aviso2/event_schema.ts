@@ -8,17 +8,19 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { fingerprint } from '#shared/journal/codec.ts'
 
-import type { EventReader, EventSchema } from '../event_schema.ts'
+import { isFilter, MAX_BASE_KEYS, type EventReader, type EventSchema } from '../event_schema.ts'
 import { showValue } from '../fields.ts'
 import { readKey, writeKey } from '../key_format.ts'
 import { badFilter, createCondition } from '../match.ts'
-import type { FieldCondition, NotificationKeys } from '../notification.ts'
+import type { FieldCondition, NotificationFilter, NotificationKeys } from '../notification.ts'
 import { isPlaceAsked } from './geometry.ts'
 import { decodeSegment, encodeSegment } from './key_text.ts'
 import type { EventDefinition2 } from './schema_file.ts'
 
 /** Longest key. It stands in its transaction several times, and all of its fields together are a few kB at most in 2.x. */
 const MAX_KEY_BYTES = 16_384
+/** Most prefixes of keys that are made of several fields: each is judged and read for itself, and the first field decides most rights. */
+const MAX_PREFIXES = 64
 /** What a listener writes for a field that may have any value. */
 const ANY_VALUE = '*'
 
@@ -68,6 +70,30 @@ export function createEventSchema2(definition: EventDefinition2): EventSchema {
     return shape === undefined ? keys : { ...keys, unkeyed: { [shape.name]: values.get(shape.name) ?? '' } }
   }
 
+  function filter(
+    request: Readonly<Record<string, unknown>> | null | undefined,
+    tests: ReadonlyMap<string, FieldCondition> = new Map(),
+  ): NotificationFilter {
+    const conditions = new Map<string, FieldCondition>(tests)
+    const anyValue = new Set<string>()
+    for (const [name, value] of Object.entries(request ?? {})) {
+      if (shape !== undefined && isPlaceAsked(name, request ?? {})) {
+        if (value === ANY_VALUE) anyValue.add(shape.name)
+        else conditions.set(shape.name, shape.condition(name, value))
+        continue
+      }
+      const field = name === shape?.name ? undefined : fields.get(name)
+      if (field === undefined)
+        throw badFilter(showValue(name), `Unknown field '${showValue(name)}' provided for watch operation`)
+      if (value === ANY_VALUE) anyValue.add(name)
+      else conditions.set(name, createCondition(field, value))
+    }
+    const missing = requiredForListen.find((name) => !conditions.has(name) && !anyValue.has(name))
+    if (missing !== undefined)
+      throw badFilter(missing, `Required field '${missing}' missing for watch operation`)
+    return { event, conditions }
+  }
+
   return {
     event,
     generation: 2,
@@ -81,28 +107,24 @@ export function createEventSchema2(definition: EventDefinition2): EventSchema {
     storage: definition.storage,
     formats: { base, key, admin: undefined },
     encode,
-    filter(request, tests = new Map()) {
-      const conditions = new Map<string, FieldCondition>(tests)
-      const anyValue = new Set<string>()
-      for (const [name, value] of Object.entries(request ?? {})) {
-        if (shape !== undefined && isPlaceAsked(name, request ?? {})) {
-          if (value === ANY_VALUE) anyValue.add(shape.name)
-          else conditions.set(shape.name, shape.condition(name, value))
-          continue
-        }
-        const field = name === shape?.name ? undefined : fields.get(name)
-        if (field === undefined)
-          throw badFilter(showValue(name), `Unknown field '${showValue(name)}' provided for watch operation`)
-        if (value === ANY_VALUE) anyValue.add(name)
-        else conditions.set(name, createCondition(field, value))
-      }
-      const missing = requiredForListen.find((name) => !conditions.has(name) && !anyValue.has(name))
-      if (missing !== undefined)
-        throw badFilter(missing, `Required field '${missing}' missing for watch operation`)
-      return { event, conditions }
-    },
-    baseKeys: () => [root],
+    filter,
+    baseKeys: (wanted) => prefixesOf(definition, isFilter(wanted) ? wanted : filter(wanted)),
   }
+}
+
+/** So that who may listen to some keys only is let in, as long as it asks for no others. */
+function prefixesOf({ root, key }: EventDefinition2, { conditions }: NotificationFilter): readonly string[] {
+  let prefixes: readonly string[] = [root]
+  // The last field has no slash behind it.
+  for (const [place, name] of key.fields.slice(0, -1).entries()) {
+    const condition = conditions.get(name)
+    if (condition?.kind !== 'in') break
+    if (prefixes.length * condition.values.size > (place === 0 ? MAX_BASE_KEYS : MAX_PREFIXES)) break
+    prefixes = prefixes.flatMap((prefix) =>
+      [...condition.values].map((value) => `${prefix}${encodeSegment(value)}/`),
+    )
+  }
+  return prefixes
 }
 
 /** The canonical values, in the order of the key. As in 2.x, a provider gives every field, required or not. */

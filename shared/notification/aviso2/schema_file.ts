@@ -129,8 +129,6 @@ function compileEvent(
   checkFieldNames(content, place)
   const rule = check(eventRule, content, place)
   const rules = new Map(Object.entries(rule.identifier))
-  if (rule.auth?.isRequired === true)
-    throw place.fail(`${place.path}.auth`, 'It cannot be enforced yet: leave it out, and write vars.policy')
   checkGeometries(rules, place)
   checkKeyOrder(rule.topic.key_order, rules, place)
   const shape = geometryOf(rules)

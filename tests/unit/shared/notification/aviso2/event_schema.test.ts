@@ -158,8 +158,19 @@ describe('filter()', () => {
     assert.match(message, /^Field 'time' contains invalid time '25'/)
   })
 
-  it('reads one base, whatever is asked for', () => {
-    assert.deepEqual(mars.baseKeys(required), ['/aviso2/mars/'])
-    assert.deepEqual(mars.baseKeys(mars.filter(required)), ['/aviso2/mars/'])
+  it('reads the prefixes that the values of leading fields make', () => {
+    const { conditions } = mars.filter(required)
+    const tests = mars.filter(required, new Map([['class', { kind: 'test', test: () => true }]]))
+    for (const wanted of [required, { event: 'mars', conditions }, tests, { ...required, class: '*' }])
+      assert.deepEqual(mars.baseKeys(wanted), ['/aviso2/mars/'])
+    const prefix = '/aviso2/mars/od/0001/g/20260706/0600/enfo/'
+    assert.deepEqual(mars.baseKeys({ ...required, class: 'od' }), [prefix])
+    const two = mars.baseKeys({ ...required, class: ['od', 'a/'], date: '*' })
+    assert.deepEqual(two, ['/aviso2/mars/od/0001/g/', '/aviso2/mars/a%2F/0001/g/'])
+    const many = Array.from({ length: 100 }, (_, index) => index)
+    const wide = { ...required, class: ['od', 'rd'], expver: many }
+    assert.deepEqual(mars.baseKeys(wide), ['/aviso2/mars/od/', '/aviso2/mars/rd/'])
+    const diss = schemas.require('dissemination')
+    assert.equal(diss.baseKeys({ ...required, destination: many.map(String) }).length, 100)
   })
 })
