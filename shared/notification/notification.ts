@@ -31,7 +31,7 @@ export interface Notification {
   readonly event: string
   readonly key: string
   readonly request: NotificationRequest
-  /** Those of the request's fields that the key does not hold: geometries, as their canonical texts. */
+  /** Those of the request's fields that the key does not hold: geometries, as JSON. */
   readonly unkeyed?: NotificationRequest
   /** The stored value: the location, the JSON text of a payload object, or the literal `None`. */
   readonly value: Uint8Array

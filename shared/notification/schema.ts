@@ -9,7 +9,6 @@
 import { AvisoError } from '#shared/errors.ts'
 
 import { createEventReader2, createEventSchema2 } from './aviso2/event_schema.ts'
-import { GEOMETRIES, type Geometries } from './aviso2/geometry.ts'
 import { isSchema2, parseSchemaFile2, ROOT_2, type EventDefinition2 } from './aviso2/schema_file.ts'
 import { createEventReader, createEventSchema, type EventReader, type EventSchema } from './event_schema.ts'
 import { showValue } from './fields.ts'
@@ -50,15 +49,11 @@ type Definition = EventDefinition | EventDefinition2
 /**
  * Compiles and combines schema files of both generations, which their content tells apart. Each event type keeps its file's payload name.
  *
- * @param geometries - What reads geometries of 2.x schemas.
  * @throws {AvisoError} `ERR_CONFIG` for a malformed file, an event type defined twice, and keys that two event types could both write.
  */
-export function createSchemas(
-  files: readonly SchemaFile[],
-  geometries: Geometries | undefined = GEOMETRIES,
-): Schemas {
+export function createSchemas(files: readonly SchemaFile[]): Schemas {
   const definitions = files.flatMap((file): readonly Definition[] =>
-    isSchema2(file.content) ? parseSchemaFile2(file, geometries).definitions : parseSchemaFile(file),
+    isSchema2(file.content) ? parseSchemaFile2(file).definitions : parseSchemaFile(file),
   )
   checkUnique(definitions)
   checkBases(definitions)

@@ -71,6 +71,11 @@ export function payloadJson(value: Uint8Array, kind: PayloadKind | undefined): s
   if (kind === 'text') return JSON.stringify(text)
   if (kind === 'json' && JSON_SCALAR.test(text)) return text
   if (text === NO_PAYLOAD || text === '') return 'null'
+  return containerOrText(text)
+}
+
+/** The text of an object or an array as it is, on one line; any other text as a string. */
+export function containerOrText(text: string): string {
   return isJsonContainer(text) ? text.replaceAll(/[\r\n]+/g, ' ') : JSON.stringify(text)
 }
 

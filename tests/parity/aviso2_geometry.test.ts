@@ -1,6 +1,5 @@
 /**
- * Conformance with Aviso 2.x of event types that have a geometry: how it is stored, found and delivered. What a geometry is, and which
- * meet, `shared/geometry` knows; here they are boxes.
+ * Conformance with Aviso 2.x of event types that have a geometry: how it is read, stored, found and delivered.
  *
  * @module
  */
@@ -10,7 +9,6 @@ import { describe, it } from 'node:test'
 
 import { prefixRange } from '#shared/bytes/bytes.ts'
 import { withAviso2System, type Aviso2System } from '../support/aviso2_system.ts'
-import { FLAT_GEOMETRIES } from '../support/flat_geometry.ts'
 
 describe('event types with a geometry', () => {
   const fields = {
@@ -23,6 +21,10 @@ describe('event types with a geometry', () => {
         topic: { base: 'polygon', key_order: ['date', 'time'] },
         identifier: { ...fields, polygon: { type: 'PolygonHandler', required: true } },
         payload: { required: true },
+      },
+      test_cloud_large: {
+        topic: { base: 'cloud_large', key_order: ['date', 'time'] },
+        identifier: { ...fields, point_cloud: { type: 'PointCloudHandler', required: true } },
       },
       test_cloud: {
         topic: { base: 'cloud', key_order: ['date', 'time'] },
@@ -48,7 +50,7 @@ describe('event types with a geometry', () => {
   const NEAR_A = '52.55,13.45,52.55,20,60,20,52.55,13.45'
 
   const withGeometries = (use: (system: Aviso2System) => Promise<void>): Promise<void> =>
-    withAviso2System(use, [schema], FLAT_GEOMETRIES)
+    withAviso2System(use, [schema])
 
   it('K3, K4: come back as JSON arrays, whatever their form, one key for each', async () => {
     await withGeometries(async (system) => {
@@ -77,8 +79,8 @@ describe('event types with a geometry', () => {
       assert.deepEqual(await payloads({ polygon: NEAR_A }), ['a'])
       assert.deepEqual(await payloads({ polygon: A_PAIRS, time: '6:00' }), ['a'])
       assert.deepEqual(await payloads({ polygon: A_PAIRS, time: '7' }), [])
-      assert.deepEqual(await payloads({ point: '1.5,1.5' }), ['b'])
-      assert.deepEqual(await payloads({ point: [1.5, 1.5] }), ['b'])
+      assert.deepEqual(await payloads({ point: '1.2,1.5' }), ['b'])
+      assert.deepEqual(await payloads({ point: [1.2, 1.5] }), ['b'])
       assert.deepEqual(await payloads({ point: [80, 80] }), [])
     })
   })
@@ -114,6 +116,79 @@ describe('event types with a geometry', () => {
     })
   })
 
+  it('A15, A16, A17, K15: are refused where they are none, and never with a 500', async () => {
+    const far = Array.from({ length: 2_100 }, (_, index) => [index / 100, -index / 100])
+    const rows: readonly (readonly [event: string, geometry: unknown, message: RegExp])[] = [
+      ['test_polygon', '1,1,1,2,2,2,2,1', /polygon must be closed/],
+      ['test_polygon', '((1,1,1,2,2,2,1,1))', /none nested/],
+      ['test_polygon', '(1,1,1,2,2,2,1,1', /missing the closing/],
+      ['test_polygon', '1,1,1,2,2,2,1', /field 'polygon' must be a valid polygon/],
+      ['test_polygon', '1,1,2,2,1,1', /at least 4 coordinate pairs/],
+      ['test_polygon', '91,1,1,2,2,2,91,1', /91/],
+      ['test_polygon', '1,181,1,2,2,2,1,181', /181/],
+      ['test_polygon', 'NaN,1,1,2,2,2,NaN,1', /NaN/],
+      [
+        'test_polygon',
+        [
+          [0, 0],
+          [2, 2],
+          [2, 0],
+          [0, 2],
+          [0, 0],
+        ],
+        /cross/,
+      ],
+      ['test_polygon', 5, /field 'polygon'/],
+      ['test_polygon', null, /field 'polygon'/],
+      ['test_cloud', '1,1', /must be a JSON array/],
+      ['test_cloud', [], /at least one point/],
+      ['test_cloud', [[1]], /point 0/],
+      [
+        'test_cloud_large',
+        far.map(([lat, lon]) => [Number(lat) + 0.123456789, Number(lon) - 0.123456789]),
+        /maximum is 61440 bytes/,
+      ],
+    ]
+    await withGeometries(async (system) => {
+      for (const [event_type, geometry, message] of rows) {
+        const name = event_type === 'test_polygon' ? 'polygon' : 'point_cloud'
+        const body = { event_type, identifier: { ...at, [name]: geometry }, payload: 'x' }
+        const answer = await system.post('/api/v1/notification', body)
+        assert.deepEqual([answer.status, answer.body['code']], [400, 'INVALID_NOTIFICATION_REQUEST'])
+        assert.match(String(answer.body['message']), message)
+        if (name === 'polygon' && geometry !== null) {
+          const refused = await system.refuse('test_polygon', { polygon: geometry })
+          assert.equal(refused['code'], 'INVALID_REPLAY_REQUEST')
+        }
+      }
+      for (const point of ['52.55', 'a,b', '91,0', '1,2,3', [1], [[1, 2]]])
+        assert.equal((await system.refuse('test_polygon', { point }))['code'], 'INVALID_REPLAY_REQUEST')
+      const { count } = await system.store.range({ ...prefixRange('/aviso2/'), countOnly: true })
+      assert.equal(count, 0n)
+    })
+  })
+
+  it('count as found where they touch, and across the antimeridian', async () => {
+    await withGeometries(async (system) => {
+      const fiji = [
+        [-20, 176],
+        [-20, -178],
+        [-15, -178],
+        [-15, 176],
+        [-20, 176],
+      ]
+      await system.publish('test_polygon', { ...at, polygon: fiji }, 'fiji')
+      const finds = async (identifier: object): Promise<boolean> =>
+        (await system.replay('test_polygon', identifier)).length === 1
+      assert.equal(await finds({ point: '-17,179.5' }), true)
+      assert.equal(await finds({ point: '-17,-179.5' }), true)
+      assert.equal(await finds({ point: '-15,176' }), true, 'a corner')
+      assert.equal(await finds({ point: '-17,0' }), false)
+      assert.equal(await finds({ polygon: '-15,177,-15,178,-10,178,-15,177' }), true, 'an edge')
+      assert.equal(await finds({ polygon: '-14,177,-14,178,-10,178,-14,177' }), false)
+    })
+  })
+
   it('are refused where they are none, or asked for twice', async () => {
     await withGeometries(async (system) => {
       const publish = async (event_type: string, identifier: object): Promise<unknown> => {
@@ -134,7 +209,7 @@ describe('event types with a geometry', () => {
           [4, 4],
         ],
       }
-      assert.match(String(await publish('test_cloud', cloud)), /must be a point cloud/)
+      assert.match(String(await publish('test_cloud', cloud)), /point cloud contains 4 points, maximum is 3/)
       const both = await system.refuse('test_polygon', { polygon: A, point: '1,1' })
       assert.match(String(both['message']), /cannot be used together/)
       assert.match(

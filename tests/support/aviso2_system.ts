@@ -4,7 +4,6 @@ import assert from 'node:assert/strict'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { loadConfig } from '#services/system/settings.ts'
-import type { Geometries } from '#shared/notification/aviso2/geometry.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
@@ -41,16 +40,12 @@ export interface Aviso2System {
 export async function withAviso2System(
   use: (system: Aviso2System) => Promise<void>,
   schemas: readonly object[] = [AVISO2],
-  geometries?: Geometries,
 ): Promise<void> {
   const store = createMemoryStore({ clock: systemClock })
   const system = startTestSystem({
     config: loadConfig(JSON.stringify(configFile), 'test'),
     services: ['rest', 'auth'],
-    schemas: createSchemas(
-      schemas.map((content, index) => ({ source: `file${index}`, content })),
-      geometries,
-    ),
+    schemas: createSchemas(schemas.map((content, index) => ({ source: `file${index}`, content }))),
     store,
   })
   try {

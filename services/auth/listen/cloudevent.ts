@@ -4,9 +4,8 @@
  * @module
  */
 
-import { geometryJson } from '#shared/notification/aviso2/geometry.ts'
 import type { Notification } from '#shared/notification/notification.ts'
-import { payloadJson } from '#shared/notification/value.ts'
+import { containerOrText, payloadJson } from '#shared/notification/value.ts'
 
 const TYPE_PREFIX = 'int.ecmwf.aviso.'
 
@@ -42,7 +41,7 @@ export function cloudEventText(
 function identifierText({ request, unkeyed }: Notification): string {
   if (unkeyed === undefined) return JSON.stringify(request)
   const members = Object.entries(request).map(([name, text]) => {
-    const value = unkeyed[name] === undefined ? JSON.stringify(text) : geometryJson(text)
+    const value = unkeyed[name] === undefined ? JSON.stringify(text) : containerOrText(text)
     return `${JSON.stringify(name)}:${value}`
   })
   return `{${members.join(',')}}`

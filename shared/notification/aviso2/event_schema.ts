@@ -13,7 +13,7 @@ import { showValue } from '../fields.ts'
 import { readKey, writeKey } from '../key_format.ts'
 import { badFilter, createCondition } from '../match.ts'
 import type { FieldCondition, NotificationFilter, NotificationKeys } from '../notification.ts'
-import { isPlaceAsked } from './geometry.ts'
+import { isPlaceAsked, placeCondition } from './geometry.ts'
 import { decodeSegment, encodeSegment } from './key_text.ts'
 import type { EventDefinition2 } from './schema_file.ts'
 
@@ -38,7 +38,7 @@ export function createEventReader2(definition: EventDefinition2): EventReader {
         const value = decodeSegment(texts[index] ?? '')
         if (value === undefined) return undefined
         // Its fingerprint is in the key; the journal has its value.
-        if (name !== geometry?.name) request[name] = value
+        if (name !== geometry?.field.name) request[name] = value
       }
       return request
     },
@@ -49,7 +49,8 @@ export function createEventReader2(definition: EventDefinition2): EventReader {
 
 /** Compiles an event type. */
 export function createEventSchema2(definition: EventDefinition2): EventSchema {
-  const { event, base, key, fields, rules, root, geometry: shape } = definition
+  const { event, base, key, fields, rules, root, geometry } = definition
+  const shape = geometry?.field.name
   const names = key.fields
   const requiredForListen = [...rules].filter(([, { required }]) => required === true).map(([name]) => name)
 
@@ -58,7 +59,7 @@ export function createEventSchema2(definition: EventDefinition2): EventSchema {
     const texts = new Map(
       [...values].map(([name, value]) => [
         name,
-        name === shape?.name ? fingerprint(toBytes(value)) : encodeSegment(value),
+        name === shape ? fingerprint(toBytes(value)) : encodeSegment(value),
       ]),
     )
     const stem = writeKey(key, texts)
@@ -67,7 +68,7 @@ export function createEventSchema2(definition: EventDefinition2): EventSchema {
       throw new AvisoError('ERR_INVALID_NOTIFICATION', message)
     }
     const keys = { stem, base: root, request: Object.fromEntries(values) }
-    return shape === undefined ? keys : { ...keys, unkeyed: { [shape.name]: values.get(shape.name) ?? '' } }
+    return shape === undefined ? keys : { ...keys, unkeyed: { [shape]: values.get(shape) ?? '' } }
   }
 
   function filter(
@@ -77,12 +78,12 @@ export function createEventSchema2(definition: EventDefinition2): EventSchema {
     const conditions = new Map<string, FieldCondition>(tests)
     const anyValue = new Set<string>()
     for (const [name, value] of Object.entries(request ?? {})) {
-      if (shape !== undefined && isPlaceAsked(name, request ?? {})) {
-        if (value === ANY_VALUE) anyValue.add(shape.name)
-        else conditions.set(shape.name, shape.condition(name, value))
+      if (geometry !== undefined && isPlaceAsked(name, request ?? {})) {
+        if (value === ANY_VALUE) anyValue.add(geometry.field.name)
+        else conditions.set(geometry.field.name, placeCondition(geometry, name, value))
         continue
       }
-      const field = name === shape?.name ? undefined : fields.get(name)
+      const field = name === shape ? undefined : fields.get(name)
       if (field === undefined)
         throw badFilter(showValue(name), `Unknown field '${showValue(name)}' provided for watch operation`)
       if (value === ANY_VALUE) anyValue.add(name)

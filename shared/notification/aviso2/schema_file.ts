@@ -8,7 +8,6 @@ import * as v from 'valibot'
 
 import type { Field } from '../fields.ts'
 import type { KeyFormat } from '../key_format.ts'
-import type { FieldCondition } from '../notification.ts'
 import {
   check,
   failureOf,
@@ -17,9 +16,9 @@ import {
   type Place,
   type SchemaFile,
 } from '../schema_file.ts'
-import { fieldRule, isGeometry, type FieldRule, type GeometryRule } from './field_rule.ts'
+import { fieldRule, isGeometry, type FieldRule } from './field_rule.ts'
 import { createField } from './fields.ts'
-import { geometryOf, GEOMETRY_NAMES, LISTENERS_POINT, type Geometries } from './geometry.ts'
+import { geometryOf, GEOMETRY_NAMES, LISTENERS_POINT, type EventGeometry } from './geometry.ts'
 import { schemaAuth, type SchemaAuth } from './schema_auth.ts'
 import { storagePolicy, type StoragePolicy } from './storage_policy.ts'
 import { strictSection, unknownMember } from './strict_section.ts'
@@ -30,19 +29,11 @@ export interface EventDefinition2 extends Omit<EventDefinition, 'generation' | '
   readonly admin: undefined
   /** Field → its rule, as the file has it. */
   readonly rules: ReadonlyMap<string, FieldRule>
-  /** Its field that is a geometry, where it has one, and what a listener may ask of it. */
+  /** Its field that is a geometry, where it has one. */
   readonly geometry: EventGeometry | undefined
   readonly isPayloadRequired: boolean
   readonly auth: SchemaAuth | undefined
   readonly storage: StoragePolicy | undefined
-}
-
-/** The geometry of an event type. */
-export interface EventGeometry {
-  readonly name: string
-  readonly field: Field
-  /** As {@link Geometries.condition}. */
-  condition(asked: string, value: unknown): FieldCondition
 }
 
 /** The event types of a 2.x schema. */
@@ -92,13 +83,9 @@ export function isSchema2(content: unknown): content is object {
 /**
  * Compiles every event type. Other sections of the server's configuration are not looked at.
  *
- * @param geometries - What reads geometries; without it, event types that have one are refused.
  * @throws {AvisoError} `ERR_CONFIG` that names the file, the dotted path and the reason.
  */
-export function parseSchemaFile2(
-  { source, content }: SchemaFile,
-  geometries: Geometries | undefined,
-): SchemaFile2 {
+export function parseSchemaFile2({ source, content }: SchemaFile): SchemaFile2 {
   const fail = failureOf(source)
   const names = [SCHEMA_MEMBER, STRICT_MEMBER]
   const members = new Map<string, unknown>(Object.entries(Object(content)))
@@ -114,26 +101,20 @@ export function parseSchemaFile2(
   if (!isStrict)
     throw fail(STRICT_MEMBER, 'Event types that are not defined cannot be taken yet: set it to true')
   const definitions = Object.entries(events).map(([event, rule]) =>
-    compileEvent({ source, geometries }, event, rule, { fail, path: `${SCHEMA_MEMBER}.${event}` }),
+    compileEvent(source, event, rule, { fail, path: `${SCHEMA_MEMBER}.${event}` }),
   )
   return { definitions, isStrict }
 }
 
-function compileEvent(
-  { source, geometries }: { readonly source: string; readonly geometries: Geometries | undefined },
-  event: string,
-  content: unknown,
-  place: Place,
-): EventDefinition2 {
+function compileEvent(source: string, event: string, content: unknown, place: Place): EventDefinition2 {
   if (!isUsableName(event)) throw place.fail(place.path, 'This name cannot be used for an event type')
   checkFieldNames(content, place)
   const rule = check(eventRule, content, place)
   const rules = new Map(Object.entries(rule.identifier))
   checkGeometries(rules, place)
   checkKeyOrder(rule.topic.key_order, rules, place)
-  const shape = geometryOf(rules)
-  const geometry = shape && compileGeometry(shape, geometries, place)
-  const fields = new Map<string, Field>(geometry && [[geometry.name, geometry.field]])
+  const geometry = geometryOf(rules)
+  const fields = new Map<string, Field>(geometry && [[geometry.field.name, geometry.field]])
   for (const [name, options] of rules) {
     if (isGeometry(options)) continue
     const field = createField(name, options)
@@ -149,26 +130,12 @@ function compileEvent(
     fields,
     rules,
     geometry,
-    ...formatsOf(root, rule.topic.key_order, geometry?.name),
+    ...formatsOf(root, rule.topic.key_order, geometry?.field.name),
     admin: undefined,
     root,
     isPayloadRequired: rule.payload?.required === true,
     auth: rule.auth ?? undefined,
     storage: rule.storage_policy ?? undefined,
-  }
-}
-
-function compileGeometry(
-  { name, rule }: { readonly name: string; readonly rule: GeometryRule },
-  geometries: Geometries | undefined,
-  place: Place,
-): EventGeometry {
-  if (geometries === undefined)
-    throw place.fail(`${place.path}.identifier.${name}`, `This version cannot read a ${rule.type} yet`)
-  return {
-    name,
-    field: geometries.field(name, rule),
-    condition: (asked, value) => geometries.condition(rule, asked, value),
   }
 }
 
