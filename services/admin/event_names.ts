@@ -5,20 +5,27 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
+import { ROOT_2 } from '#shared/notification/aviso2/schema_file.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 
 /** Longest part of a wrong name that is shown. */
 const MAX_SHOWN = 64
 
 /**
- * The event type of a name in any case.
+ * The event type of a name in any case: its own, or in 2.x that of its stream, which is the base of its topic.
+ *
  *
  * @throws {AvisoError} `ERR_NOT_FOUND` when no event type has that name; the message lists the known names.
  */
 export function eventOfName(schemas: Schemas, name: string): string {
   if (schemas.events.includes(name)) return name
-  const found = schemas.events.find((event) => event.toLowerCase() === name.toLowerCase())
+  const lower = name.toLowerCase()
+  const found =
+    schemas.events.find((event) => event.toLowerCase() === lower) ??
+    schemas.events.find((event) => schemas.rootOf(event)?.toLowerCase() === `${ROOT_2}${lower}/`)
   if (found !== undefined) return found
+  // In permissive mode, an event type without a schema.
+  if (schemas.get(name) !== undefined) return name
   const known = schemas.events.toSorted().join(', ')
   throw new AvisoError(
     'ERR_NOT_FOUND',

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { GENERIC_ROOT } from '#shared/notification/aviso2/generic.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { AdminSettings, EventRetention } from './jobs/settings.ts'
 import type { AdminVars } from './settings.ts'
@@ -60,5 +61,5 @@ function rootsOf(schemas: Schemas): readonly string[] {
     return admin === undefined ? [key] : [key, admin]
   })
   const roots = formats.map(({ literals: [start = ''] }) => start.slice(0, start.lastIndexOf('/') + 1))
-  return [...new Set(roots)]
+  return [...new Set(schemas.isPermissive ? [...roots, GENERIC_ROOT] : roots)]
 }

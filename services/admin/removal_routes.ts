@@ -14,6 +14,7 @@ import type { Answer } from '#shared/handler.ts'
 import { eventOfName, parseNotificationId } from './event_names.ts'
 import { answerJob } from './job_routes.ts'
 import { removeNotification } from './remove_notification.ts'
+import { storedEvents } from './jobs/stored_events.ts'
 import { wipe, type WipeReport } from './jobs/wipe.ts'
 
 /** The routes that remove notifications. */
@@ -46,7 +47,7 @@ export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute
       method: 'DELETE',
       path: '/api/v1/admin/wipe/all',
       members: ['dry_run'],
-      handle: (request) => wipeStreams(parts, jobs, request, schemas.events),
+      handle: async (request) => wipeStreams(parts, jobs, request, await storedEvents(store, schemas)),
     },
   ]
 }

@@ -70,6 +70,7 @@ type Closers = (() => Promise<void>)[]
  * @throws {AvisoError} The store's error.
  */
 export async function startServices(parts: ServicesParts): Promise<RunningServices> {
+  warnIfPermissive(parts)
   const closers: Closers = []
   const close = async (): Promise<void> => {
     await Promise.all(closers.map((closeOne) => closeOne()))
@@ -80,6 +81,14 @@ export async function startServices(parts: ServicesParts): Promise<RunningServic
     await close()
     throw error
   }
+}
+
+function warnIfPermissive({ schemas, logger }: Pick<ServicesParts, 'schemas' | 'logger'>): void {
+  if (schemas.isPermissive)
+    logger(
+      'warn',
+      'Event types without a schema are accepted: a misspelled one is stored, and nobody listens to it. Set notification_schema_strict to true to refuse them',
+    )
 }
 
 async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<RunningServices, 'close'>> {

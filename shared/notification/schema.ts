@@ -9,6 +9,13 @@
 import { AvisoError } from '#shared/errors.ts'
 
 import { createEventReader2, createEventSchema2 } from './aviso2/event_schema.ts'
+import {
+  createGenericSchema,
+  genericBaseOf,
+  genericRoot,
+  GENERIC_ROOT,
+  readGenericKey,
+} from './aviso2/generic.ts'
 import { isSchema2, parseSchemaFile2, ROOT_2, type EventDefinition2 } from './aviso2/schema_file.ts'
 import { createEventReader, createEventSchema, type EventReader, type EventSchema } from './event_schema.ts'
 import { showValue } from './fields.ts'
@@ -27,6 +34,8 @@ export interface DecodedKey {
 /** The event types of one or more schema files. */
 export interface Schemas {
   readonly events: readonly string[]
+  /** Whether event types without a schema are accepted, too. They are not among `events`. */
+  readonly isPermissive: boolean
   /** Literal prefixes, each ending in a slash, that together cover all notification and status keys; none covers another. */
   readonly roots: readonly string[]
   /** The literal prefix of all notification and status keys of an event type. */
@@ -52,9 +61,17 @@ type Definition = EventDefinition | EventDefinition2
  * @throws {AvisoError} `ERR_CONFIG` for a malformed file, an event type defined twice, and keys that two event types could both write.
  */
 export function createSchemas(files: readonly SchemaFile[]): Schemas {
-  const definitions = files.flatMap((file): readonly Definition[] =>
-    isSchema2(file.content) ? parseSchemaFile2(file).definitions : parseSchemaFile(file),
-  )
+  const definitions: Definition[] = []
+  let isPermissive = false
+  for (const file of files) {
+    if (!isSchema2(file.content)) {
+      definitions.push(...parseSchemaFile(file))
+      continue
+    }
+    const schema = parseSchemaFile2(file)
+    definitions.push(...schema.definitions)
+    isPermissive ||= !schema.isStrict
+  }
   checkUnique(definitions)
   checkBases(definitions)
   checkKeysDistinct(definitions)
@@ -66,16 +83,33 @@ export function createSchemas(files: readonly SchemaFile[]): Schemas {
 
   function baseOf(key: string): string | undefined {
     if (!key.endsWith('/')) return undefined
-    return readers.find((reader) => reader.isBase(key))?.event
+    const event = readers.find((reader) => reader.isBase(key))?.event
+    return event === undefined && isGeneric(key) ? genericBaseOf(key) : event
+  }
+
+  function isGeneric(key: string): boolean {
+    return isPermissive && key.startsWith(GENERIC_ROOT)
+  }
+
+  function get(event: string): EventSchema | undefined {
+    const schema = schemas.get(event)
+    return schema === undefined && isPermissive ? createGenericSchema(event) : schema
   }
 
   return {
     events: [...schemas.keys()],
-    roots: shortestPrefixes(readers.map((reader) => reader.root)),
-    rootOf: (event) => readers.find((reader) => reader.event === event)?.root,
-    get: (event) => schemas.get(event),
+    isPermissive,
+    roots: shortestPrefixes([
+      ...readers.map((reader) => reader.root),
+      ...(isPermissive ? [GENERIC_ROOT] : []),
+    ]),
+    rootOf: (event) => {
+      const root = readers.find((reader) => reader.event === event)?.root
+      return root === undefined && get(event) !== undefined ? genericRoot(event) : root
+    },
+    get,
     require(event) {
-      const schema = schemas.get(event)
+      const schema = get(event)
       if (schema !== undefined) return schema
       const shown = showValue(event)
       throw new AvisoError(
@@ -87,6 +121,7 @@ export function createSchemas(files: readonly SchemaFile[]): Schemas {
       )
     },
     decodeKey(key) {
+      if (isGeneric(key)) return readGenericKey(key)
       const decoded = readFirst(readers, key, false)
       if (decoded !== undefined) return decoded
       if (baseOf(key) !== undefined || readers.some((reader) => reader.isAdmin(key))) return undefined

@@ -293,6 +293,62 @@ describe('payloads', () => {
   })
 })
 
+describe('event types without a schema', () => {
+  const permissive = { ...AVISO2, notification_schema_strict: false }
+  const withPermissive = (use: (system: Aviso2System) => Promise<void>): Promise<void> =>
+    withAviso2System(use, [permissive])
+
+  it('D13: are accepted in permissive mode, and delivered', async () => {
+    await withPermissive(async (system) => {
+      const identifier = { b: 'x/y', a: 7, näme: '..' }
+      const body = await system.publish('other', identifier, { at: 's3' })
+      assert.equal(body['key'], '/aviso2/-/other/a=7/b=x%2Fy/näme=%2E%2E')
+      await system.publish('other', { ...identifier, a: 8 }, true)
+      await system.publish('another', { a: 7 })
+      const found = await system.replay('other', { a: '7' })
+      assert.deepEqual(
+        found.map(({ data }) => data),
+        [{ identifier: { a: '7', b: 'x/y', näme: '..' }, payload: { at: 's3' } }],
+      )
+      assert.equal((await system.replay('other', {})).length, 2)
+      assert.equal((await system.replay('other', { b: '*', a: [7, 8] })).length, 2)
+      assert.equal((await system.replay('other', { c: 'x' })).length, 0)
+      assert.equal((await system.get('/api/v1/schema/other')).status, 404)
+    })
+  })
+
+  it('C17: cannot be filtered by comparisons', async () => {
+    await withPermissive(async (system) => {
+      const body = await system.refuse('other', { a: { gte: 4 } })
+      assert.equal(body['code'], 'INVALID_REPLAY_REQUEST')
+      assert.match(String(body['message']), /^Constraint on field 'a' is not supported without schema$/)
+    })
+  })
+
+  it('are refused with names and values that have no key', async () => {
+    await withPermissive(async (system) => {
+      const rows: readonly (readonly [event: string, identifier: object, code: string, message: RegExp])[] = [
+        ['a/b', { a: 1 }, 'UNKNOWN_EVENT_TYPE', /a\/b/],
+        ['', { a: 1 }, 'UNKNOWN_EVENT_TYPE', /schema/],
+        ['other', {}, 'INVALID_NOTIFICATION_REQUEST', /needs at least one field/],
+        ['other', { 'a=b': 1 }, 'INVALID_NOTIFICATION_REQUEST', /cannot be the name of a field/],
+        ['other', { '': 1 }, 'INVALID_NOTIFICATION_REQUEST', /cannot be the name of a field/],
+        ['other', { a: '' }, 'INVALID_NOTIFICATION_REQUEST', /must not be empty/],
+        ['other', { a: null }, 'INVALID_NOTIFICATION_REQUEST', /must be a string/],
+        ['other', { a: ['x'] }, 'INVALID_NOTIFICATION_REQUEST', /must be a string/],
+        ['mars', { a: 1 }, 'INVALID_NOTIFICATION_REQUEST', /^Unknown field 'a'/],
+      ]
+      for (const [event_type, identifier, code, message] of rows) {
+        const { status, body } = await system.post('/api/v1/notification', { event_type, identifier })
+        assert.deepEqual([status, body['code']], [400, code], JSON.stringify(identifier))
+        assert.match(String(body['message']), message)
+      }
+      const { count } = await system.store.range({ ...prefixRange('/aviso2/'), countOnly: true })
+      assert.equal(count, 0n)
+    })
+  })
+})
+
 describe('the public schema of 2.x event types', () => {
   it('has the members of 2.x, and nothing of keys, rights and storage', async () => {
     await withAviso2System(async (system) => {

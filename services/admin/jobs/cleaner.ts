@@ -25,6 +25,7 @@ import { deleteKeys, type DeleteParts } from './delete_keys.ts'
 import { readHistory } from './history_store.ts'
 import { createPacer, type Pacer } from './pacer.ts'
 import type { AdminSettings } from './settings.ts'
+import { storedEvents } from './stored_events.ts'
 import { walkKeys } from './walk_keys.ts'
 
 export interface CleanerParts {
@@ -98,7 +99,8 @@ export async function clean(parts: CleanerParts, options: CleanOptions): Promise
     history,
     tallies: [],
   }
-  for (const event of options.events ?? schemas.events) await cleanEvent(run, event)
+  const events = options.events ?? (await storedEvents(store, schemas, options))
+  for (const event of events) await cleanEvent(run, event)
   return reportOf(run)
 }
 

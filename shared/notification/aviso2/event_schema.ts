@@ -14,15 +14,11 @@ import { readKey, writeKey } from '../key_format.ts'
 import { badFilter, createCondition } from '../match.ts'
 import type { FieldCondition, NotificationFilter, NotificationKeys } from '../notification.ts'
 import { isPlaceAsked, placeCondition } from './geometry.ts'
-import { decodeSegment, encodeSegment } from './key_text.ts'
+import { ANY_VALUE, checkKey, decodeSegment, encodeSegment } from './key_text.ts'
 import type { EventDefinition2 } from './schema_file.ts'
 
-/** Longest key. It stands in its transaction several times, and all of its fields together are a few kB at most in 2.x. */
-const MAX_KEY_BYTES = 16_384
 /** Most prefixes of keys that are made of several fields: each is judged and read for itself, and the first field decides most rights. */
 const MAX_PREFIXES = 64
-/** What a listener writes for a field that may have any value. */
-const ANY_VALUE = '*'
 
 /** Compiles the reading side of an event type. */
 export function createEventReader2(definition: EventDefinition2): EventReader {
@@ -63,10 +59,7 @@ export function createEventSchema2(definition: EventDefinition2): EventSchema {
       ]),
     )
     const stem = writeKey(key, texts)
-    if (toBytes(stem).length > MAX_KEY_BYTES) {
-      const message = `The values of the identifier are too long together: their key is longer than ${MAX_KEY_BYTES} bytes`
-      throw new AvisoError('ERR_INVALID_NOTIFICATION', message)
-    }
+    checkKey(stem)
     const keys = { stem, base: root, request: Object.fromEntries(values) }
     return shape === undefined ? keys : { ...keys, unkeyed: { [shape]: values.get(shape) ?? '' } }
   }

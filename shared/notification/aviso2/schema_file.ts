@@ -98,8 +98,6 @@ export function parseSchemaFile2({ source, content }: SchemaFile): SchemaFile2 {
   if (strict !== undefined && typeof strict !== 'boolean')
     throw fail(STRICT_MEMBER, 'It must be true or false')
   const isStrict = strict ?? Object.keys(events).length > 0
-  if (!isStrict)
-    throw fail(STRICT_MEMBER, 'Event types that are not defined cannot be taken yet: set it to true')
   const definitions = Object.entries(events).map(([event, rule]) =>
     compileEvent(source, event, rule, { fail, path: `${SCHEMA_MEMBER}.${event}` }),
   )

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JobReport } from '#services/admin/jobs/job_record.ts'
 import type { CleaningReport } from '#services/admin/jobs/cleaner.ts'
+import { toText } from '#shared/bytes/bytes.ts'
+import { encodeJournal } from '#shared/journal/codec.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
 import type { StoreOperation } from '#shared/store/store.ts'
 import { rejects } from '../../../../contract/store_support.ts'
 import {
@@ -159,6 +162,19 @@ describe('clean()', () => {
     for (const step of [5, 4, 3, 2]) assert.ok(kept.includes(mars(day(0), step)))
     assert.ok(kept.includes('/ec/mars/'))
     assert.equal(figures(await jobs.run('clean')).deleted, 0)
+  })
+
+  it('cleans event types without a schema, too', async () => {
+    const content = { notification_schema: {}, notification_schema_strict: false }
+    const settings = { ...SETTINGS, roots: ['/aviso2/-/'], events: { other: { count: 1 } } }
+    const { store, jobs } = setUp({ settings, schemas: createSchemas([{ source: 'p', content }]) })
+    const at = new Date(NOW).toISOString()
+    const journal = toText(encodeJournal({ batch: 'b', at, prev: '0', first_seq: 1, events: [] }))
+    await put(store, ['/_aviso/journal/other', journal])
+    for (const a of [3, 1, 2]) await put(store, `/aviso2/-/other/a=${a}`)
+    await put(store, '/aviso2/-/another/a=1')
+    assert.equal(figures(await jobs.run('clean')).deleted, 2)
+    assert.deepEqual(await keysUnder(store, '/aviso2/'), ['/aviso2/-/another/a=1', '/aviso2/-/other/a=2'])
   })
 
   it('keeps the newest notifications where their bytes are limited', async () => {
