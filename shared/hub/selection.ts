@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { FieldCondition } from '#shared/notification/notification.ts'
 import type { Selection } from './hub.ts'
 import type { IsRemoved, Matcher } from './source/matcher.ts'
 
@@ -34,9 +35,20 @@ export function createSelectionKeys(): (selection: Selection) => string {
     }
     const { event, conditions } = selection.filter
     const parts = [...conditions].map(([field, condition]) => {
-      const accepted = condition.kind === 'in' ? [...condition.values].toSorted() : numberOf(condition.test)
-      return JSON.stringify([field, accepted])
+      return JSON.stringify([field, acceptedBy(condition, numberOf)])
     })
     return `n${JSON.stringify(event)}${parts.toSorted().join()}`
+  }
+}
+
+/** JSON that is the same for conditions that accept the same texts. */
+function acceptedBy(condition: FieldCondition, numberOf: (test: object) => number): unknown {
+  switch (condition.kind) {
+    case 'in':
+      return [...condition.values].toSorted()
+    case 'test':
+      return numberOf(condition.test)
+    case 'meets':
+      return { meets: condition.text }
   }
 }

@@ -6,7 +6,13 @@
  */
 
 import { satisfies } from '#shared/notification/match.ts'
-import type { NotificationRequest } from '#shared/notification/notification.ts'
+import { createGeometryIndex, type GeometryIndex } from '#shared/geometry/geometry_index.ts'
+import type {
+  NotificationRequest,
+  PlaceCondition,
+  StoredGeometry,
+} from '#shared/notification/notification.ts'
+import { storedShape } from '#shared/notification/stored_shape.ts'
 import type { KeyRange, StoreEvent } from '#shared/store/store.ts'
 import type { Entry } from './source/entry.ts'
 import { createRangeIndex } from './range_index.ts'
@@ -89,7 +95,7 @@ interface EventTable<Item> {
   visit(request: NotificationRequest, hit: (item: Item) => void): void
 }
 
-/** An item, with the predicates that are still to check after a lookup by value. */
+/** An item, with the predicates that are still to check after a lookup by value or by place. */
 interface Filed<Item> {
   readonly item: Item
   readonly field: string | undefined
@@ -98,11 +104,16 @@ interface Filed<Item> {
 }
 
 const NO_VALUES: ReadonlySet<string> = new Set()
+/** Items that a lookup by values may find; with more, a lookup by place is cheaper. */
+const MOST_BY_VALUE = 16
 
 function createEventTable<Item>(): EventTable<Item> {
   const filed = new Map<Item, Filed<Item>>()
   /** Field → value → items. */
   const fields = new Map<string, Map<string, Set<Filed<Item>>>>()
+  const places = new Map<string, PlaceTable<Item>>()
+  /** Take items out of the lookup by place. */
+  const removers = new Map<Item, () => void>()
   const others = new Set<Filed<Item>>()
 
   /** The cost of filing one more item under these values: how many items the lookups by these values would then check. */
@@ -124,17 +135,24 @@ function createEventTable<Item>(): EventTable<Item> {
       least = cost
       chosen = predicate
     }
-    return chosen
+    return least > MOST_BY_VALUE ? (predicates.find(([, { kind }]) => kind === 'meets') ?? chosen) : chosen
   }
   return {
     add: (item, predicates) => {
       const chosen = choose(predicates)
       const condition = chosen?.[1]
+      const rest = predicates.filter((predicate) => predicate !== chosen)
+      if (chosen !== undefined && condition?.kind === 'meets') {
+        const entry = { item, field: undefined, values: NO_VALUES, rest }
+        filed.set(item, entry)
+        removers.set(item, placeTableOf(places, chosen[0], condition).index.add(condition.shape, entry))
+        return
+      }
       const entry: Filed<Item> = {
         item,
         field: chosen?.[0],
         values: condition?.kind === 'in' ? condition.values : NO_VALUES,
-        rest: predicates.filter((predicate) => predicate !== chosen),
+        rest,
       }
       filed.set(item, entry)
       if (entry.field === undefined) others.add(entry)
@@ -144,6 +162,8 @@ function createEventTable<Item>(): EventTable<Item> {
       const entry = filed.get(item)
       if (entry === undefined) return
       filed.delete(item)
+      removers.get(item)?.()
+      removers.delete(item)
       others.delete(entry)
       if (entry.field === undefined) return
       const buckets = fields.get(entry.field)
@@ -163,8 +183,42 @@ function createEventTable<Item>(): EventTable<Item> {
         const value = request[field]
         if (value !== undefined) buckets.get(value)?.forEach(offer)
       }
+      visitPlaces(places, request, offer)
       others.forEach(offer)
     },
+  }
+}
+
+/** The items with a place, for one field. */
+interface PlaceTable<Item> {
+  readonly stored: StoredGeometry
+  readonly index: GeometryIndex<Filed<Item>>
+}
+
+function placeTableOf<Item>(
+  places: Map<string, PlaceTable<Item>>,
+  field: string,
+  { stored }: PlaceCondition,
+): PlaceTable<Item> {
+  let table = places.get(field)
+  if (table === undefined) {
+    table = { stored, index: createGeometryIndex() }
+    places.set(field, table)
+  }
+  return table
+}
+
+/** The index is exact, so what it finds meets the notification. */
+function visitPlaces<Item>(
+  places: ReadonlyMap<string, PlaceTable<Item>>,
+  request: NotificationRequest,
+  offer: (entry: Filed<Item>) => void,
+): void {
+  for (const [field, { stored, index }] of places) {
+    const text = request[field]
+    if (text === undefined || index.isEmpty()) continue
+    const shape = storedShape(stored, text)
+    if (shape !== undefined) index.matches(shape).forEach(offer)
   }
 }
 

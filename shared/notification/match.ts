@@ -5,9 +5,11 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
+import { meets } from '#shared/geometry/meets.ts'
 
 import type { Field } from './fields.ts'
 import type { FieldCondition, NotificationRequest } from './notification.ts'
+import { storedShape } from './stored_shape.ts'
 
 /** Most values a listener may list for one field: more than all MARS streams with their synonyms. */
 export const MAX_LISTED_VALUES = 1024
@@ -20,9 +22,22 @@ export function satisfies(
   for (const [name, condition] of conditions) {
     const value = request[name]
     if (value === undefined) return false
-    if (condition.kind === 'in' ? !condition.values.has(value) : !condition.test(value)) return false
+    if (!accepts(condition, value)) return false
   }
   return true
+}
+
+function accepts(condition: FieldCondition, value: string): boolean {
+  switch (condition.kind) {
+    case 'in':
+      return condition.values.has(value)
+    case 'test':
+      return condition.test(value)
+    case 'meets': {
+      const shape = storedShape(condition.stored, value)
+      return shape !== undefined && meets(shape, condition.shape)
+    }
+  }
 }
 
 /**

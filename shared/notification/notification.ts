@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Shape } from '#shared/geometry/shape.ts'
 import type { PayloadKind } from '#shared/journal/journal.ts'
 import type { Revision } from '#shared/store/store.ts'
 
@@ -50,13 +51,30 @@ export interface Notification {
   readonly traceparent?: string
 }
 
+/** A place that a listener asks for. */
+export interface PlaceCondition {
+  readonly kind: 'meets'
+  /** What the field holds. */
+  readonly stored: StoredGeometry
+  readonly shape: Shape
+  /** Two conditions with the same text accept the same. */
+  readonly text: string
+}
+
+/** The geometries that notifications have. */
+export type StoredGeometry = 'polygon' | 'point_cloud'
+
 /** What a listener wants of one event type. A field that is absent accepts every value. */
 export interface NotificationFilter {
   readonly event: string
   readonly conditions: ReadonlyMap<string, FieldCondition>
 }
 
-/** Accepts a field's canonical text. `in` is what the hub can index; `test` is any other predicate. */
+/**
+ * Accepts a field's canonical text. The hub can index values (`in`) and places (`meets`: what has a place in common with the shape); `test`
+ * is any other predicate.
+ */
 export type FieldCondition =
   | { readonly kind: 'in'; readonly values: ReadonlySet<string> }
+  | PlaceCondition
   | { readonly kind: 'test'; readonly test: (value: string) => boolean }

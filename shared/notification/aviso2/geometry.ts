@@ -5,13 +5,11 @@
  */
 
 import { isAvisoError } from '#shared/errors.ts'
-import { meets } from '#shared/geometry/meets.ts'
-import { parsePoint, parsePointCloud, parsePolygon, readShape } from '#shared/geometry/parse.ts'
-import type { Shape } from '#shared/geometry/shape.ts'
+import { parsePoint, parsePointCloud, parsePolygon } from '#shared/geometry/parse.ts'
 
 import type { Field } from '../fields.ts'
 import { badFilter } from '../match.ts'
-import type { FieldCondition } from '../notification.ts'
+import type { PlaceCondition, StoredGeometry } from '../notification.ts'
 import { isGeometry, type FieldRule, type GeometryRule } from './field_rule.ts'
 
 /** Names that the geometry of an event type has. */
@@ -23,7 +21,7 @@ const LISTENERS_POLYGON = 'polygon'
 /** The geometry of an event type. */
 export interface EventGeometry {
   readonly field: Field
-  readonly kind: (typeof GEOMETRY_NAMES)[keyof typeof GEOMETRY_NAMES]
+  readonly kind: StoredGeometry
 }
 
 /** Compiles the geometry of an event type, where it has one. */
@@ -72,30 +70,8 @@ export function isPlaceAsked(name: string, request: object): boolean {
  * @param asked - `polygon` or `point`.
  * @throws {AvisoError} `ERR_BAD_REQUEST` (`details.field`).
  */
-export function placeCondition({ kind }: EventGeometry, asked: string, value: unknown): FieldCondition {
+export function placeCondition({ kind }: EventGeometry, asked: string, value: unknown): PlaceCondition {
   const parse = asked === LISTENERS_POINT ? parsePoint : parsePolygon
-  const { shape } = parse(value, { field: asked })
-  const test = (text: string): boolean => {
-    const stored = readOnce(kind, text)
-    return stored !== undefined && meets(stored, shape)
-  }
-  return { kind: 'test', test }
-}
-
-/** The shape that was read last: a notification is tested for one listener after the other. */
-let last: { readonly text: string; readonly shape: Shape | undefined } | undefined
-
-function readOnce(kind: EventGeometry['kind'], text: string): Shape | undefined {
-  if (last?.text !== text) last = { text, shape: readStored(kind, text) }
-  return last.shape
-}
-
-/** @returns `undefined` for a text that no version of this service stored: no place lies in it. */
-function readStored(kind: EventGeometry['kind'], text: string): Shape | undefined {
-  try {
-    return readShape(kind, text)
-  } catch (error) {
-    if (isAvisoError(error)) return undefined
-    throw error
-  }
+  const { shape, json } = parse(value, { field: asked })
+  return { kind: 'meets', stored: kind, shape, text: json }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { END_OF_KEYS, isInRange } from '#shared/bytes/bytes.ts'
+import { parsePolygon } from '#shared/geometry/parse.ts'
 import type { FieldCondition } from '#shared/notification/notification.ts'
 import type { Selection } from '#shared/hub/hub.ts'
 import { commonBeginning, createRangeIndex } from '#shared/hub/range_index.ts'
@@ -21,14 +22,36 @@ const condition: fc.Arbitrary<FieldCondition> = fc.oneof(
     .constantFrom(...VALUES)
     .map((least): FieldCondition => ({ kind: 'test', test: (value) => value >= least })),
 )
+/** A square with its lower left corner at a small place. */
+const square = fc.tuple(fc.nat(8), fc.nat(8), fc.integer({ min: 1, max: 3 })).map(([lat, lon, side]) =>
+  parsePolygon([
+    [lat, lon],
+    [lat, lon + side],
+    [lat + side, lon + side],
+    [lat + side, lon],
+    [lat, lon],
+  ]),
+)
+const place: fc.Arbitrary<FieldCondition> = square.map(({ shape, json: text }): FieldCondition => ({
+  kind: 'meets',
+  stored: 'polygon',
+  shape,
+  text,
+}))
 const filter: fc.Arbitrary<Selection> = fc
   .tuple(
     fc.constantFrom(...EVENTS),
     fc.uniqueArray(fc.tuple(fc.constantFrom(...FIELDS), condition), { selector: ([field]) => field }),
+    fc.option(place),
   )
-  .map(([event, conditions]) => ({
+  .map(([event, conditions, asked]) => ({
     kind: 'notifications',
-    filter: { event, conditions: new Map(conditions) },
+    filter: {
+      event,
+      conditions: new Map<string, FieldCondition>(
+        asked === null ? conditions : [...conditions, ['polygon', asked]],
+      ),
+    },
   }))
 const bytes = fc
   .array(fc.constantFrom(0x2f, 0x30, 0x61, 0x62, 0xff), { maxLength: 5 })
@@ -39,9 +62,16 @@ const range = fc
 const ranges: fc.Arbitrary<Selection> = fc
   .array(range, { maxLength: 3 })
   .map((list) => ({ kind: 'ranges', ranges: list }))
-const request = fc.record(Object.fromEntries(FIELDS.map((field) => [field, fc.constantFrom(...VALUES)])), {
+const polygon = fc.oneof(
+  { weight: 9, arbitrary: square.map(({ json }) => json) },
+  { weight: 1, arbitrary: fc.constant('no geometry') },
+)
+const values = fc.record(Object.fromEntries(FIELDS.map((field) => [field, fc.constantFrom(...VALUES)])), {
   requiredKeys: ['x'],
 })
+const request = fc
+  .tuple(values, fc.record({ polygon }, { requiredKeys: [] }))
+  .map((both) => ({ ...both[0], ...both[1] }))
 const notified = fc.array(fc.tuple(fc.constantFrom(...EVENTS), request), { maxLength: 4 })
 
 interface Item {
@@ -91,6 +121,37 @@ describe('createSubscriptionIndex()', () => {
     index.visit(entry, () => hits++)
     assert.equal(hits, 1)
     assert.ok(tests <= 2, `${tests} of 1,000 filters were looked at`)
+  })
+
+  it('looks at few of many places that share all values', () => {
+    const index = createSubscriptionIndex<Item>()
+    let tests = 0
+    const counted: FieldCondition = { kind: 'test', test: () => ++tests > 0 }
+    const items = Array.from({ length: 1_000 }, (_, count) => {
+      const [lat, lon] = [Math.floor(count / 40), count % 40]
+      const corners = [
+        [lat, lon],
+        [lat, lon + 0.5],
+        [lat + 0.5, lon],
+        [lat, lon],
+      ]
+      const { shape, json: text } = parsePolygon(corners)
+      const conditions = new Map<string, FieldCondition>([
+        ['class', { kind: 'in', values: new Set(['od']) }],
+        ['step', counted],
+        ['polygon', { kind: 'meets', stored: 'polygon', shape, text }],
+      ])
+      return { matcher: createMatcher({ kind: 'notifications', filter: { event: 'a', conditions } }) }
+    })
+    for (const item of items) index.add(item)
+    let hits = 0
+    const polygon = '[[10.1,10.1],[10.1,11.1],[10.2,10.1],[10.1,10.1]]'
+    const entry = entryOf(1n, ['a', { class: 'od', polygon, step: '1' }])
+    index.visit(entry, () => hits++)
+    assert.equal(hits, 2)
+    assert.ok(tests <= 20, `${tests} of 1,000 filters were looked at`)
+    for (const item of items) index.remove(item)
+    index.visit(entry, () => assert.fail('removed'))
   })
 })
 
