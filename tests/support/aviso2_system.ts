@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
+import type { System } from '#services/system/system.ts'
 import { loadConfig } from '#services/system/settings.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -26,6 +27,8 @@ export interface Delivered {
 /** A running system. */
 export interface Aviso2System {
   readonly store: Store
+  /** For a socket. */
+  readonly handle: System['handle']
   post(path: string, body: unknown): Promise<JsonAnswer>
   get(path: string): Promise<JsonAnswer>
   /** Publishes, and gives the answer's body. */
@@ -52,7 +55,7 @@ export async function withAviso2System(
     await system.ready
     const fetch = (path: string, init?: RequestInit): Promise<Response> =>
       system.fetch(new Request(BASE_URL + path, init))
-    await use(createSystem(fetch, store))
+    await use({ ...createSystem(fetch, store), handle: system.handle })
   } finally {
     await system.close()
   }
@@ -61,7 +64,7 @@ export async function withAviso2System(
 function createSystem(
   fetch: (path: string, init?: RequestInit) => Promise<Response>,
   store: Store,
-): Aviso2System {
+): Omit<Aviso2System, 'handle'> {
   const jsonOf = async (response: Response): Promise<JsonAnswer> => ({
     status: response.status,
     body: (await response.json()) as JsonAnswer['body'],
