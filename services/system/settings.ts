@@ -121,7 +121,9 @@ const shared = v.pipe(
       v.pipe(
         v.array(v.string()),
         v.minLength(1),
-        v.description('Names of shipped schemas (flight, ecmwf), or paths of schema files'),
+        v.description(
+          'Names of shipped schemas (flight, ecmwf), or paths of schema files: JSON or YAML, of 1.x or 2.x',
+        ),
       ),
       ['flight', 'ecmwf'],
     ),

@@ -10,10 +10,11 @@
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
 
-import { compileDateFormat } from './date_format.ts'
+import { compileDateFormat, compileDateReader } from './date_format.ts'
 import type { FieldOptions } from './field_options.ts'
 import { compileLinearRegex } from './linear_regex.ts'
 import { compileFormat } from './python_format.ts'
+import { readDay, readTime } from './spellings.ts'
 import { parsePythonFloat, parsePythonInt, pythonFloat } from './python_number.ts'
 
 /** Why a value was not taken. */
@@ -31,6 +32,8 @@ export interface Field {
   readonly types: readonly string[]
   /** The canonical text of a JSON value, by the first type that takes it. */
   canonicalise(value: unknown): string | Refusal
+  /** The canonical text of a date or a time in another spelling of 2.x. For listeners: what providers may write is what 1.x takes. */
+  readSpelling?(value: unknown): string | undefined
 }
 
 /** Longest canonical value, UTF-8 bytes: five such fields still fit every store's and proxy's key limits. */
@@ -55,8 +58,9 @@ type Scalar = string | number | bigint | boolean
  */
 export function createField(name: string, types: readonly FieldOptions[]): Field {
   const readers = types.map((options) => compileType(name, options))
+  const spellings = types.flatMap((options) => spellingsOf(options))
   const isRequired = types[0]?.required === true
-  return {
+  const field: Field = {
     name,
     types: types.map((options) => options.type),
     canonicalise(value) {
@@ -75,6 +79,43 @@ export function createField(name: string, types: readonly FieldOptions[]): Field
       return { ...refuse(name, value), reason }
     },
   }
+  if (spellings.length === 0) return field
+  return {
+    ...field,
+    readSpelling(value) {
+      for (const read of spellings) {
+        const text = typeof value === 'string' ? read(value) : undefined
+        const canonical = text === undefined ? undefined : field.canonicalise(text)
+        if (typeof canonical === 'string') return canonical
+      }
+      return undefined
+    },
+  }
+}
+
+/** Functions that turn a spelling of 2.x into one that 1.x takes, for the types that have one. */
+function spellingsOf(options: FieldOptions): readonly ((text: string) => string | undefined)[] {
+  switch (options.type) {
+    case 'DateHandler': {
+      const { write } = compileDateReader(options.canonic)
+      return [
+        (text) => {
+          const day = readDay(text)
+          return day === undefined ? undefined : write(Date.parse(`${day.join('-')}T00:00:00Z`))
+        },
+      ]
+    }
+    case 'TimeHandler':
+      return [(text) => wholeHours(text, 2), (text) => wholeHours(text, 1)]
+    default:
+      return []
+  }
+}
+
+/** The hours of a time without minutes, with at least so many digits: values of 1.x are such as 0 or "00". */
+function wholeHours(text: string, digits: number): string | undefined {
+  const [hours, minutes] = readTime(text) ?? []
+  return hours === undefined || minutes !== '00' ? undefined : String(Number(hours)).padStart(digits, '0')
 }
 
 /** A value as messages show it: Python's text, cut to a bounded length. */

@@ -63,8 +63,10 @@ function oneOf(field: Field, values: readonly unknown[]): FieldCondition {
   }
   const texts = values.map((value) => {
     const text = field.canonicalise(value)
-    if (typeof text !== 'string') throw badFilter(field.name, text.message)
-    return text
+    if (typeof text === 'string') return text
+    const respelled = field.readSpelling?.(value)
+    if (respelled === undefined) throw badFilter(field.name, text.message)
+    return respelled
   })
   return { kind: 'in', values: new Set(texts) }
 }

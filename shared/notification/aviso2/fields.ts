@@ -7,6 +7,7 @@
 import { toBytes } from '#shared/bytes/bytes.ts'
 
 import { showValue, type Field, type Refusal } from '../fields.ts'
+import { readDay, readTime } from '../spellings.ts'
 import { dateFormatOf, type FieldRule, type GeometryRule } from './field_rule.ts'
 
 /** Longest canonical value, UTF-8 bytes. In 2.x all values together cannot be longer than 4 KiB, because they are a NATS subject. */
@@ -17,8 +18,6 @@ type Handler = (text: string) => string | Refusal
 
 /** Width of an experiment version. */
 const EXPVER_DIGITS = 4
-const MINUTES_AN_HOUR = 60
-const HOURS_A_DAY = 24
 const MAX_I64 = 2n ** 63n - 1n
 const MIN_I64 = -(2n ** 63n)
 
@@ -80,9 +79,6 @@ function compileString(name: string, maxBytes: number): Handler {
   }
 }
 
-const CALENDAR_DATE = /^(\d{4})(-?)(\d{2})\2(\d{2})$/
-const ORDINAL_DATE = /^(\d{4})-(\d{3})$/
-
 function compileDate(name: string, separator: string): Handler {
   return (text) => {
     const day = readDay(text)
@@ -92,32 +88,10 @@ function compileDate(name: string, separator: string): Handler {
   }
 }
 
-/** Year, month and day in digits. A day that the calendar does not have would be another one there: it is `undefined`. */
-function readDay(text: string): readonly [year: string, month: string, day: string] | undefined {
-  const [, year = '', , month = '', day = ''] = CALENDAR_DATE.exec(text) ?? []
-  const [, ordinalYear, dayOfYear = ''] = ORDINAL_DATE.exec(text) ?? []
-  const date = ordinalYear === undefined ? toDay(year, month, day) : toDay(ordinalYear, '01', dayOfYear)
-  const found = [date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate()]
-  const [y = '', m = '', d = ''] = found.map((part, index) => String(part).padStart(index === 0 ? 4 : 2, '0'))
-  const isGiven = ordinalYear === undefined ? y === year && m === month : y === ordinalYear
-  return isGiven ? [y, m, d] : undefined
-}
-
-function toDay(year: string, month: string, day: string): Date {
-  const date = new Date(0)
-  // Not Date.UTC, which takes the years 0 to 99 for 1900 to 1999.
-  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
-  return date
-}
-
-const WRITTEN_TIME = /^(?:(?<hour>\d{1,2})(?::(?<minute>\d{2}))?|(?<hh>\d{2})(?<mm>\d{2}))$/
-
 function compileTime(name: string): Handler {
   return (text) => {
-    const { hour, minute = '00', hh, mm } = WRITTEN_TIME.exec(text)?.groups ?? {}
-    const [hours, minutes] = hh === undefined ? [hour, minute] : [hh, mm ?? '']
-    if (hours !== undefined && Number(hours) < HOURS_A_DAY && Number(minutes) < MINUTES_AN_HOUR)
-      return hours.padStart(2, '0') + minutes
+    const time = readTime(text)
+    if (time !== undefined) return time.join('')
     const problem = `contains invalid time '${showValue(text)}'`
     return refuse(name, `${problem}: write a time of day as H, HH, H:MM, HH:MM or HHMM`)
   }

@@ -43,6 +43,27 @@ function refuses(wanted: Record<string, unknown>, message: string | RegExp, fiel
   )
 }
 
+describe('filter()', () => {
+  it("takes 2.x's spellings of dates and times from listeners, and not from providers", () => {
+    const wanted = { destination: 'MACI', date: '2019-08-10', time: '0:00' }
+    assert.ok(matches(dissemination, wanted, DISSEMINATION))
+    for (const time of ['00:00', '0', '00', 0, ['06:00', '0:00']])
+      assert.ok(matches(dissemination, { ...wanted, time, date: '2019-222' }, DISSEMINATION), String(time))
+    assert.ok(!matches(dissemination, { ...wanted, time: '06:00' }, DISSEMINATION))
+    for (const other of [{ date: '2019-08-10' }, { time: '00:00' }])
+      assert.throws(() => dissemination.encode({ ...DISSEMINATION, ...other }), {
+        code: 'ERR_INVALID_NOTIFICATION',
+      })
+  })
+
+  it('refuses dates and times that no notification can have', () => {
+    for (const date of ['2019-02-30', '2019-366', '2019-8-10', 'today'])
+      refuses({ destination: 'MACI', date }, `Value ${date} is not valid for key date`, 'date')
+    for (const time of ['06:30', '0630', '24:00', '3:00'])
+      refuses({ destination: 'MACI', time }, `Value ${time} is not valid for key time`, 'time')
+  })
+})
+
 describe('satisfies()', () => {
   it('makes the values of listeners canonical', () => {
     assert.ok(matches(flight, { country: 'Italy', airport: 'fco', date: 20210101 }, FLIGHT))
