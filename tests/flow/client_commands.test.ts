@@ -230,7 +230,10 @@ describe('the command line', () => {
     for (const argv of [['--help'], ['value', '--help'], ['admin', 'status', '--help']]) {
       const { code, stdout } = await runClient(argv, { home: tmpdir() })
       assert.equal(code, 0)
-      assert.match(stdout, /\nExit codes:\n {2}0 {4}done.*\n {2}1 {4}a failure.*nothing is stored; .*\n {2}2 /)
+      assert.match(
+        stdout,
+        /\nExit codes:\n {2}0 {4}done.*\n {2}1 {4}a failure.*nothing is stored; .*\n {2}2 /,
+      )
     }
   })
 

@@ -50,7 +50,7 @@ const FRAME_OVERHEAD_BYTES = 150
 export function createEntry(parts: Pick<Entry, 'revision' | 'events' | 'relayed' | 'notifications'>): Entry {
   return {
     ...parts,
-    bytes: sizeOfEvents([...parts.events, ...parts.relayed]),
+    bytes: sizeOfEvents([...parts.events, ...parts.relayed]) + sizeOfFields(parts.notifications),
     account: undefined,
     frames: new Map(),
   }
@@ -94,5 +94,15 @@ export function frameOf(entry: Entry, place: number, encoding: Encoding): Uint8A
 function sizeOfEvents(events: readonly StoreEvent[]): number {
   let bytes = EVENT_OVERHEAD_BYTES
   for (const { kv } of events) bytes += EVENT_OVERHEAD_BYTES + 3 * kv.key.length + kv.value.length
+  return bytes
+}
+
+/** Memory of what notifications hold besides their keys and values: geometries of up to 60 KiB. */
+function sizeOfFields(notifications: Entry['notifications']): number {
+  let bytes = 0
+  for (const notification of notifications) {
+    if (notification?.unkeyed === undefined) continue
+    for (const text of Object.values(notification.unkeyed)) bytes += text.length
+  }
   return bytes
 }

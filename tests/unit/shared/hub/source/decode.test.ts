@@ -85,6 +85,23 @@ describe('createDecoder()', () => {
     )
   })
 
+  it('joins what the key does not hold, and counts its memory', () => {
+    const sized = (text: string): ReturnType<typeof decode> => {
+      const put = putEvent(journalKey('a'), 5n)
+      const common = { key: '/t/a/one', seq: 7, id: 'i', source: 's', hash: '0' }
+      const events = [{ ...common, payload: 'empty' as const, fields: { polygon: text } }]
+      const batch = { batch: 'b', at: '2026-08-10T12:00:00.000Z', prev: '4', first_seq: 7, events }
+      const kv = { ...put.kv, value: encodeJournal(batch) }
+      return decode(5n, [putEvent('/t/a/one', 5n), { ...put, kv }])
+    }
+    const [notification] = sized('[[1,2]]').notifications
+    assert.deepEqual(notification?.request, { name: 'one', polygon: '[[1,2]]' })
+    assert.deepEqual(notification?.unkeyed, { polygon: '[[1,2]]' })
+    assert.equal(notification?.payloadKind, 'empty')
+    const more = sized('x'.repeat(10_000)).bytes - sized('').bytes
+    assert.ok(more >= 20_000, `${more} bytes: once in the journal, once in the notification`)
+  })
+
   it('takes no number from the journal of another event type, and none from one it cannot read', () => {
     const logged: string[] = []
     const logging = createDecoder({ schemas, roots: ['/t/'], logger: (level) => logged.push(level) })
