@@ -91,19 +91,16 @@ export function createLane(parts: LaneParts): Lane {
     } catch (error) {
       if (error instanceof TxnError) return afterFailedTxn(items, error.cause)
       if (isTransient(error)) return pace.afterFailure()
-      const known = toAvisoError(error)
-      logger('error', 'The journal cannot be read', {
-        event: frame.event,
-        code: known.code,
-        reason: known.message,
-      })
-      fail(queue, known)
+      fail(queue, logUnread(toAvisoError(error), parts))
     }
   }
 
-  function afterFailedTxn(items: readonly Pending[], error: unknown): Promise<void> | void {
+  async function afterFailedTxn(items: readonly Pending[], error: unknown): Promise<void> {
     if (isAvisoError(error, 'ERR_STORE_UNAVAILABLE')) return pace.afterFailure()
-    if (isAvisoError(error, 'ERR_STORE_FULL', 'ERR_STORE_DAMAGED', 'ERR_READ_ONLY')) return fail(items, error)
+    if (isAvisoError(error, 'ERR_STORE_FULL')) {
+      return (await settleFull(items, error, committer)) ? undefined : pace.afterFailure()
+    }
+    if (isAvisoError(error, 'ERR_STORE_DAMAGED', 'ERR_READ_ONLY')) return fail(items, error)
     if (isAvisoError(error, 'ERR_TOO_LARGE', 'ERR_INVALID_RANGE')) {
       commits = 0
       // One item may cause the refusal. Halves are tried until that item is alone.
@@ -153,6 +150,37 @@ async function answerKnown({ known }: Selected, committer: Committer): Promise<b
   if (known.length === 0) return true
   if (!(await committer.confirm())) return false
   for (const { pending, result } of known) settle(pending, result)
+  return true
+}
+
+function logUnread(error: AvisoError, { logger, frame: { event } }: LaneParts): AvisoError {
+  logger('error', 'The journal cannot be read', { event, code: error.code, reason: error.message })
+  return error
+}
+
+/**
+ * Answers what a full store has refused. etcd refuses the transaction that takes its last room, and applies it all the same: the journal
+ * decides.
+ *
+ * @returns whether the store has said so. Otherwise it is to be found out later.
+ */
+async function settleFull(
+  items: readonly Pending[],
+  error: AvisoError,
+  committer: Committer,
+): Promise<boolean> {
+  const before = items.map(({ maybeStored }) => maybeStored)
+  for (const pending of items) pending.maybeStored = true
+  try {
+    // Otherwise the journal has changed: what is stored is answered, and the rest goes again.
+    if (!(await committer.confirm())) return true
+  } catch (failure) {
+    if (isTransient(failure)) return false
+    fail(items, toAvisoError(failure))
+    return true
+  }
+  for (const [index, pending] of items.entries()) pending.maybeStored = before[index] ?? false
+  fail(items, error)
   return true
 }
 

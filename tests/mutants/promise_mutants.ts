@@ -87,6 +87,12 @@ export const PROMISE_MUTANTS: readonly Mutant[] = [
     tests: ['replaced'],
   },
   {
+    file: 'shared/publish/lane.ts',
+    from: 'if (!(await committer.confirm())) return true',
+    to: '',
+    tests: ['publisher'],
+  },
+  {
     file: 'shared/publish/committer.ts',
     from: 'if (lost !== undefined) await read(() => renewEpoch(store, lost, parts.random))',
     to: '',
@@ -154,8 +160,8 @@ export const PROMISE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/publish/lane.ts',
-    from: "'ERR_STORE_FULL', 'ERR_STORE_DAMAGED', 'ERR_READ_ONLY'",
-    to: "'ERR_STORE_FULL', 'ERR_READ_ONLY'",
+    from: "(error, 'ERR_STORE_DAMAGED', 'ERR_READ_ONLY')",
+    to: "(error, 'ERR_READ_ONLY')",
     tests: ['damaged'],
   },
   {

@@ -57,6 +57,21 @@ function failWith(code: AvisoErrorCode): never {
   throw new AvisoError(code, 'as the test wants it')
 }
 
+/** Room for one transaction, which is refused like the ones after it. @param ask Called before each transaction that writes nothing. */
+function withLastRoom(store: Store, ask: () => void): Store {
+  let isFull = false
+  const txn: Store['txn'] = async (request, options) => {
+    if (!writes(request, '')) {
+      ask()
+      return store.txn(request, options)
+    }
+    if (!isFull) await store.txn(request, options)
+    isFull = true
+    return failWith('ERR_STORE_FULL')
+  }
+  return { ...store, txn }
+}
+
 describe('createPublisher()', () => {
   it('sends the first item at once, and joins what arrives meanwhile', async () => {
     const sizes: number[] = []
@@ -151,7 +166,8 @@ describe('createPublisher()', () => {
   it('passes on that the store is full, without trying again', async () => {
     let tries = 0
     const publisher = open(
-      intercepted(memory(), () => {
+      intercepted(memory(), (request) => {
+        if (!writes(request, '')) return
         tries++
         failWith('ERR_STORE_FULL')
       }),
@@ -161,6 +177,20 @@ describe('createPublisher()', () => {
       'ERR_STORE_FULL',
     ])
     assert.equal(tries, 1)
+  })
+
+  it('acknowledges what a store has stored with its last room, and refused all the same, as etcd does', async () => {
+    const store = memory()
+    const publisher = open(withLastRoom(store, () => undefined))
+    const results = await publisher.publish([item('e', 'a'), item('e', 'b')])
+    assert.deepEqual(results.map(codeOf), ['ok', 'ok'])
+    assert.deepEqual((await publisher.publish([item('e', 'c')])).map(codeOf), ['ERR_STORE_FULL'])
+    assert.equal(checkHistory(await history(store, 'e')).length, 2)
+  })
+
+  it('says that nothing is known where a full store cannot be asked what it has stored', async () => {
+    const publisher = open(withLastRoom(memory(), () => failWith('ERR_STORE_UNAVAILABLE')))
+    assert.deepEqual((await publisher.publish([item('e', 'a')])).map(codeOf), ['ERR_OUTCOME_UNKNOWN'])
   })
 
   it('tries again while the store is away, and says at the deadline that nothing was stored', async () => {
