@@ -141,7 +141,7 @@ describe('POST /api/v1/watch and /api/v1/replay', () => {
 
   it('bound the body, and take it uncompressed only', () =>
     withSystem(async ({ post }) => {
-      const long = await post('/api/v1/watch', flight({ payload: 'x'.repeat(17 * 1024) }))
+      const long = await post('/api/v1/watch', flight({ payload: 'x'.repeat(257 * 1024) }))
       assert.equal((await refused(long, 413)).code, 'TOO_LARGE')
       const packed = await post('/api/v1/watch', flight({}), { 'content-encoding': 'gzip' })
       assert.equal((await refused(packed, 415)).code, 'UNSUPPORTED_MEDIA_TYPE')

@@ -31,7 +31,7 @@ const first = (data: object = {}, more: object = {}): object => ({
   ...more,
 })
 const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)])
-const large = 'x'.repeat(130 * 1024)
+const large = 'x'.repeat(256 * 1024 + 1)
 
 /** JSON text of a notification, and the code of every answer. */
 const REFUSED: readonly (readonly [fault: string, json: string, code: string])[] = [
