@@ -109,6 +109,9 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   })
   // Signals are handled before the address is printed, because a script may stop the process as soon as it reads the address.
   const stopped = stopRequest(process)
+  const rereadTls = (): void => rereadStoreTls(tlsFiles, logger)
+  const reload = createReload({ system: launched.system, options, platform, secrets, logger, rereadTls })
+  process.on('SIGHUP', () => void reload())
   announce(launched, config, platform)
   const stopSchedules = options.services.includes('admin')
     ? startSchedules({
@@ -117,9 +120,6 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
         now: systemClock.now,
       })
     : () => undefined
-  const rereadTls = (): void => rereadStoreTls(tlsFiles, logger)
-  const reload = createReload({ system: launched.system, options, platform, secrets, logger, rereadTls })
-  process.on('SIGHUP', () => void reload())
   const stopRereading = systemClock.every(REREAD_SECRETS_MS, () => {
     rereadTls()
     void rereadSecrets(secrets, [], logger)
@@ -127,6 +127,8 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   const end = await Promise.race([stopped, failureOf(launched.system)])
   if (typeof end === 'string') console.error(`\n${end}: finishing writes and ending streams`)
   stopSchedules()
+  // Who presses Ctrl-C waits at a terminal, and no proxy is asked to look away.
+  await launched.system.drain(end === 'SIGTERM' ? config.dev.drainSeconds * 1000 : 0)
   stopRereading()
   const limit = setTimeout(() => process.exit(1), STOP_LIMIT_MS)
   await launched.system.close()
@@ -283,7 +285,8 @@ function announce({ servers }: Launched, config: Config, platform: Platform): vo
       ? `embedded store in ${dataFolder(config)}/`
       : `store ${config.vars.store}`
   const server = url === `http://${DEV_DEFAULTS.host}:${DEV_DEFAULTS.port}` ? '' : `AVISO_BASE_URL=${url} `
-  console.log(`Aviso ${packageFile.version} on ${platform.version}, ${where}`)
+  // What SIGHUP is sent to: npm would end of it.
+  console.log(`Aviso ${packageFile.version} on ${platform.version}, ${where}, process ${process.pid}`)
   for (const { url: address } of servers) console.log(`Listening on ${address}`)
   console.log(
     `Listen:   ${server}${CALL} listen ${EXAMPLE}   (or: curl -N '${url}/api/v1/watch?event=flight')`,

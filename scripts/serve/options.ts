@@ -155,6 +155,7 @@ function withFlags(config: Config, options: ServeOptions): Config {
     ...config,
     vars: { ...config.vars, ...(options.store === undefined ? {} : { store: options.store }) },
     dev: {
+      ...config.dev,
       host: options.host ?? config.dev.host,
       port: options.port ?? config.dev.port,
       data: options.data ?? config.dev.data,

@@ -19,6 +19,8 @@ export interface Readiness {
   readonly streams: number
   /** Whether the first notification would wait, because the ids of recent ones are still read. */
   readonly isWarmingUp?: boolean
+  /** Whether this process is being stopped. */
+  readonly isStopping?: boolean
   /** The problem with the store. */
   readonly reason?: string
 }
@@ -63,6 +65,7 @@ export function createDispatcher(
   }
 }
 
+const STOPPING = 'This service is being stopped'
 const WARMING_UP = 'The ids of recent notifications are being read'
 
 /** Liveness is about the process alone, because a restart does not fix a store that cannot be reached. */
@@ -73,9 +76,10 @@ function healthRoutes({ readiness }: DispatcherParts): readonly Route[] {
       connected,
       streams,
       isWarmingUp = false,
-      reason = isWarmingUp ? WARMING_UP : undefined,
+      isStopping = false,
+      reason = isStopping ? STOPPING : isWarmingUp ? WARMING_UP : undefined,
     } = await readiness()
-    const isReady = connected && !isWarmingUp
+    const isReady = connected && !isWarmingUp && !isStopping
     return jsonResponse(isReady ? 200 : 503, {
       status: isReady ? 'ready' : 'not_ready',
       backend_connected: connected,

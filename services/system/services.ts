@@ -57,6 +57,8 @@ export interface RunningServices {
   readonly admin: AdminService | undefined
   /** Reads ahead what the first notification would wait for. Never rejects, and ends by itself. */
   warmUp(signal: AbortSignal): Promise<void>
+  /** Ends the streams there are, spread over a time. Resolves at its end. */
+  readonly drain: (ms: number) => Promise<void>
   /** Ends streams with a resumable position and finishes writes. */
   close(): Promise<void>
 }
@@ -105,6 +107,7 @@ async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<R
     handlers,
     listening: listening?.state ?? (() => ({ connected: true, streams: 0 })),
     admin,
+    drain: listening?.drain ?? (() => Promise.resolve()),
     warmUp: ingest?.warmUp ?? (() => Promise.resolve()),
   }
 }
@@ -140,6 +143,7 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
 interface Listening {
   readonly fetch: Handler
   readonly state: RunningServices['listening']
+  readonly drain: RunningServices['drain']
 }
 
 async function startListening(
@@ -184,7 +188,7 @@ async function startListening(
     const { connected, subscribers } = hub.status()
     return { connected, streams: subscribers }
   }
-  return { fetch, state }
+  return { fetch, state, drain: (ms) => hub.drain(ms) }
 }
 
 function startAdmin(parts: ServicesParts, closers: Closers): AdminService {

@@ -210,10 +210,25 @@ const shared = v.pipe(
   ),
 )
 
+/** Longest time that a stop may be put off: service managers give up long before. */
+const MOST_DRAIN_SECONDS = 600
+
 const dev = section({
   host: v.optional(v.pipe(v.string(), v.description('Address to listen on')), '127.0.0.1'),
   port: v.optional(v.pipe(listenPort, v.description('Port to listen on; 0: any free one')), 8080),
   data: v.optional(v.pipe(v.string(), v.description('Folder of the embedded store')), 'data'),
+  drainSeconds: v.optional(
+    v.pipe(
+      v.number(),
+      v.minValue(0),
+      v.maxValue(MOST_DRAIN_SECONDS),
+      v.metadata({ unit: 'seconds' }),
+      v.description(
+        'Time from SIGTERM to the end. /readyz is 503 at once, new work is still served, and the streams end one after another. Service managers must wait for longer than that and 15 s',
+      ),
+    ),
+    0,
+  ),
 })
 
 /** The whole file, after an environment's overlay was merged in. */

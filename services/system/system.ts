@@ -16,6 +16,7 @@ import { asProblem } from '#shared/http/problem.ts'
 import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Store } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
@@ -49,6 +50,13 @@ export interface System {
   scheduled(event: ScheduledEvent): Promise<void>
   /** Replaces the policy, for open streams too. @throws {AvisoError} `ERR_CONFIG` for invalid rules; the old policy then stays. */
   replacePolicy(policy: Config['vars']['policy']): void
+  /**
+   * Prepares the end: readiness turns 503 at once, and the streams there are end one after another over a time. New work is served on.
+   *
+   * @param ms How long it takes.
+   * @returns at the end of that time; at once where it is 0
+   */
+  drain(ms: number): Promise<void>
   /** Ends streams with a resumable position, finishes writes, closes the store. Idempotent. */
   close(): Promise<void>
 }
@@ -74,6 +82,7 @@ export function startSystem(parts: SystemParts): System {
   /** Follows the schemas in the store. */
   let keeping: Promise<void> | undefined
   let closing: Promise<void> | undefined
+  let isDraining = false
   const trouble = watchTrouble(parts)
   const startParts = { ...parts, instruments, access, tickets: access.tickets, onWaiting: trouble.note }
   const ready = startWhenStoreAnswers(startParts, stop.signal).then(async ({ started, found }) => {
@@ -97,6 +106,10 @@ export function startSystem(parts: SystemParts): System {
       if (!stop.signal.aborted) await running?.admin?.scheduled(event)
     },
     replacePolicy: access.replacePolicy,
+    drain: (ms) => {
+      isDraining = true
+      return drainFor(ms, running, parts.clock)
+    },
     close: () => (closing ??= close()),
   }
 
@@ -127,17 +140,9 @@ export function startSystem(parts: SystemParts): System {
   }
 
   async function readiness(): Promise<Readiness> {
-    if (running === undefined || stop.signal.aborted) {
-      return { connected: false, streams: 0, ...trouble.last() }
-    }
-    const failure = await failureOf(parts)
-    const { connected, streams } = running.listening()
-    if (failure === undefined) return { connected, streams, isWarmingUp }
-    return {
-      connected: false,
-      streams,
-      ...(isAvisoError(failure) && { reason: explainTrouble(failure).reason }),
-    }
+    if (isDraining || stop.signal.aborted) return whileStopping(running)
+    if (running === undefined) return { connected: false, streams: 0, ...trouble.last() }
+    return readinessOf(parts, running, isWarmingUp)
   }
 
   /** Starts services with another schema, then closes the old ones. Their streams end with a resumable position, as at any restart. */
@@ -161,6 +166,30 @@ export function startSystem(parts: SystemParts): System {
     await instruments.close()
     await parts.store.close()
   }
+}
+
+async function readinessOf(
+  parts: SystemParts,
+  running: RunningServices,
+  isWarmingUp: boolean,
+): Promise<Readiness> {
+  const failure = await failureOf(parts)
+  const { connected, streams } = running.listening()
+  if (failure === undefined) return { connected, streams, isWarmingUp }
+  return {
+    connected: false,
+    streams,
+    ...(isAvisoError(failure) && { reason: explainTrouble(failure).reason }),
+  }
+}
+
+function whileStopping(running: RunningServices | undefined): Readiness {
+  return { connected: false, streams: 0, ...running?.listening(), isStopping: true }
+}
+
+/** Waits also where there is no stream to end: others have to see that the services are not ready. */
+async function drainFor(ms: number, running: RunningServices | undefined, clock: Clock): Promise<void> {
+  if (ms > 0) await Promise.all([running?.drain(ms), clock.sleep(ms)])
 }
 
 /** A handler whose answers the configured pages may read. */

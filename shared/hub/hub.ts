@@ -41,6 +41,8 @@ export type EndReason =
   | 'end_of_stream'
   | 'max_age'
   | 'shutdown'
+  /** As `shutdown`, but the streams end one after another, so their listeners may come back at once. */
+  | 'drain'
   | 'slow_consumer'
   | 'store_unavailable'
   /** The listener's credential has ended; a new one may go on. */
@@ -142,6 +144,14 @@ export interface Hub {
    */
   read(request: RangeRequest, ask: () => Promise<RangeResult>): Promise<RangeResult>
   status(): HubStatus
+  /**
+   * Ends the streams there are now with `drain`, one after another over a time. Streams that begin meanwhile go on until `close`, and
+   * then end with `drain` too.
+   *
+   * @param ms How long it takes.
+   * @returns at the end of that time, or when the hub closes
+   */
+  drain(ms: number): Promise<void>
   /** Ends every stream with `shutdown` and releases the upstream. Idempotent. */
   close(): Promise<void>
 }

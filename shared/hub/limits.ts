@@ -37,3 +37,9 @@ export const HISTORY_WAIT_MS = 3_000
 
 /** How long a new stream waits for an upstream that is not ready yet. */
 export const START_WAIT_MS = 5_000
+
+/** How often streams are ended while a hub drains: 10,000 streams in 10 s are 100 a step, which take about 2 ms. */
+export const DRAIN_STEP_MS = 100
+
+/** Share of a drain in which no stream is ended. Of 10 s it is 2 s: proxies probe once a second, and need an answer or two. */
+export const DRAIN_NOTICE_SHARE = 0.2

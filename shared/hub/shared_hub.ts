@@ -13,6 +13,7 @@ import type { Logger } from '#shared/logger.ts'
 import { admit } from './admission.ts'
 import { createDecoder, hullOf, type KeyDecoder } from './source/decode.ts'
 import { createDelivery, type Delivery } from './delivery.ts'
+import { drain } from './drain.ts'
 import { createGroups, type Groups } from './group.ts'
 import { createHistory, type History } from './source/history.ts'
 import type {
@@ -91,11 +92,13 @@ export async function createHub(parts: HubParts): Promise<Hub> {
   /** Streams that are being admitted. */
   let starting = 0
   let closing: Promise<void> | undefined
+  /** Why the streams end that are left when the hub closes. */
+  let endReason: EndReason = 'shutdown'
 
   async function close(): Promise<void> {
     stop.abort()
     stopSweep()
-    endAll(works, 'shutdown')
+    endAll(works, endReason)
     history.reset(unavailable())
     await upstream.close()
   }
@@ -119,6 +122,16 @@ export async function createHub(parts: HubParts): Promise<Hub> {
     },
     read: works.memory.read,
     status: () => statusOf(works),
+    drain: (ms) => {
+      endReason = 'drain'
+      return drain({
+        streams: Array.from(streams),
+        end: (stream) => delivery.end(stream, { reason: 'drain' }),
+        clock,
+        ms,
+        signal: stop.signal,
+      })
+    },
     close: () => {
       closing ??= close()
       return closing

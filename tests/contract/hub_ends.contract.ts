@@ -23,7 +23,7 @@ import {
   type HubSubject,
 } from './hub_support.ts'
 import { rejects } from './store_support.ts'
-import { eventually } from '../support/waiting.ts'
+import { eventually, within } from '../support/waiting.ts'
 
 const LIVE = { kind: 'live' } as const
 const STALLED = 2_000
@@ -232,6 +232,47 @@ function endings(subject: HubSubject): void {
     )
     assert.deepEqual([hub.status().subscribers, store.open], [0, 0])
     await rejects(hub.subscribe(request), 'ERR_STORE_UNAVAILABLE')
+  })
+
+  it('drain() ends the streams there are one after another, and leaves new ones until close()', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const clock = createManualClock()
+    const hub = await openHub(store, space, { clock })
+    const publisher = createPublisher(store, space)
+    const request = { selection: notificationsOf('a'), from: LIVE, format: createTestFormat(space) }
+    const old = await Promise.all(Array.from({ length: 10 }, () => listen(hub, request)))
+    for (const listener of old) await listener.read()
+    const drained = hub.drain(10_000)
+    const left: number[] = []
+    for (let second = 0; second < 9; second++) {
+      await clock.advance(1_000)
+      left.push(hub.status().subscribers)
+    }
+    assert.deepEqual(left, [10, 10, 8, 7, 6, 5, 3, 2, 1])
+    const late = await listen(hub, request)
+    await publisher.publish('a', 'one')
+    await late.untilItems(1)
+    await clock.advance(1_000)
+    await within('the drain', drained)
+    assert.equal(hub.status().subscribers, 1)
+    const position = closedAt(await old[0]?.rest(), 'drain')
+    await hub.close()
+    closedAt(await late.rest(), 'drain')
+    assert.ok(position.revision < (publisher.items[0]?.revision ?? 0n))
+  })
+
+  it('drain() ends when the hub closes', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const hub = await openHub(store, space, { clock: createManualClock() })
+    const listener = await listen(hub, {
+      selection: notificationsOf('a'),
+      from: LIVE,
+      format: createTestFormat(space),
+    })
+    const drained = hub.drain(10_000)
+    await hub.close()
+    await within('the drain', drained)
+    closedAt(await listener.rest(), 'drain')
   })
 
   it('end() ends one stream, once', async () => {

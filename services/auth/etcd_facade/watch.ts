@@ -97,6 +97,7 @@ export function createGatewayFormat(epoch: string, from: StartPosition, view?: R
       }
       case 'max_age':
       case 'shutdown':
+      case 'drain':
       case 'slow_consumer':
       case 'store_unavailable':
       case 'auth_unavailable':

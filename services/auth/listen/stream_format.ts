@@ -87,6 +87,12 @@ const ENDINGS: Readonly<Record<CloseReason, EndingTexts>> = {
     open: 'server_shutdown',
     message: 'The service is shutting down; connect again to go on',
   },
+  drain: {
+    // Clients come back at once, to another process.
+    strict: 'max_duration_reached',
+    open: 'max_duration_reached',
+    message: 'The service is being stopped; connect again to go on',
+  },
   slow_consumer: {
     strict: 'server_shutdown',
     open: 'slow_consumer',

@@ -52,6 +52,7 @@ export function createHubMetrics(metrics: Metrics): (hub: Hub) => Hub {
       }
     },
     status: () => hub.status(),
+    drain: (ms) => hub.drain(ms),
     close: () => hub.close(),
   })
   return (hub) => {

@@ -56,6 +56,34 @@ describe('onStopRequest()', () => {
 })
 
 describe('stopRequest()', () => {
+  it('takes the end of npm for a request, because npm does not hand on SIGHUP', async () => {
+    let isThere = true
+    let look = (): void => undefined
+    let stops = 0
+    const request = stopRequest(
+      {
+        env: { npm_lifecycle_event: 'start' },
+        on: () => undefined,
+        exit: () => assert.fail('nobody asked twice'),
+        ppid: 7,
+        kill: (pid) => {
+          assert.equal(pid, 7)
+          if (!isThere) throw new Error('ESRCH')
+        },
+      },
+      (_ms, task) => {
+        look = task
+        return () => stops++
+      },
+    )
+    look()
+    assert.equal(stops, 0)
+    isThere = false
+    look()
+    assert.equal(await request, 'npm has ended')
+    assert.equal(stops, 1)
+  })
+
   it('tells the first signal, and exits with 1 at the second', async () => {
     const emitter = new EventEmitter()
     const codes: number[] = []
@@ -63,6 +91,8 @@ describe('stopRequest()', () => {
       env: {},
       on: (signal, listener) => emitter.on(signal, listener),
       exit: (code) => codes.push(code),
+      ppid: 1,
+      kill: () => assert.fail('npm does not run it'),
     })
     emitter.emit('SIGTERM', 'SIGTERM')
     assert.equal(await request, 'SIGTERM')

@@ -15,7 +15,7 @@ describe('resolveConfig()', () => {
       readText,
     )
     assert.equal(config.vars.store, 'http://127.0.0.1:2379')
-    assert.deepEqual(config.dev, { host: '::1', port: 0, data: '/d' })
+    assert.deepEqual(config.dev, { host: '::1', port: 0, data: '/d', drainSeconds: 0 })
     assert.equal(
       (await resolveConfig({ ...options, store: 'embedded:memory' }, readText)).vars.store,
       'embedded:memory',

@@ -132,6 +132,7 @@ export function createFakeHub(): FakeHub {
       }
       return Promise.resolve({ body, end: () => undefined })
     },
+    drain: () => Promise.resolve(),
     status: () => ({
       subscribers: 0,
       parked: 0,

@@ -71,6 +71,17 @@ describe('createDispatcher()', () => {
     assert.deepEqual([posted.status, posted.headers.get('allow')], [405, 'GET, HEAD, OPTIONS'])
   })
 
+  it('is not ready while it is being stopped, though the store answers', async () => {
+    const response = await dispatcher({ ...ready, isStopping: true })(new Request('http://host/readyz'))
+    assert.equal(response.status, 503)
+    assert.deepEqual(await response.json(), {
+      status: 'not_ready',
+      backend_connected: true,
+      streams: 3,
+      reason: 'This service is being stopped',
+    })
+  })
+
   it('is not ready without a store, and alive all the same', async () => {
     const handler = dispatcher({ connected: false, streams: 0 })
     const response = await handler(new Request('http://host/ready'))
