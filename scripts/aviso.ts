@@ -1,6 +1,6 @@
 /**
  * The program `aviso`: the client's commands `listen | replay | notify | key | value | schema | config | admin | completion`, and the programs
- * `serve | demo | etcd` (`programs.ts`).
+ * `serve | health | demo | etcd` (`programs.ts`).
  *
  * @module
  */

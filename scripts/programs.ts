@@ -1,5 +1,5 @@
 /**
- * The commands of `aviso` that are programs of their own, beside those of the client: `serve`, `demo`, `etcd`. They are loaded when they are
+ * The commands of `aviso` that are programs of their own, beside those of the client: `serve`, `health`, `demo`, `etcd`. They are loaded when they are
  * called, because loading takes longer than most commands take to run.
  *
  * @module
@@ -22,6 +22,11 @@ const PROGRAMS: Readonly<Record<string, OwnProgram>> = {
     description: 'run the services',
     define: async (call) => (await import('./serve/options.ts')).createServeProgram('Node, Deno, Bun', call),
     run: async (argv, call) => (await import('./serve.ts')).serve(argv, call),
+  },
+  health: {
+    description: 'ask services whether they can take requests, for health checks',
+    define: async (call) => (await import('./health.ts')).createHealthProgram(call),
+    run: async (argv, call) => (await import('./health.ts')).health(argv, call),
   },
   demo: {
     description: 'post one forecast run to services of its own, and check what each listener got',

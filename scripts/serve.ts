@@ -41,6 +41,7 @@ import { preflight, type Ready } from './serve/preflight.ts'
 import { startSchedules } from './serve/schedules.ts'
 import type { SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
+import { openServiceManager, systemdNotify } from './serve/service_manager.ts'
 import { checkStore } from './serve/store_check.ts'
 import { openStoreTls, secured, type StoreTlsFiles } from './serve/store_tls.ts'
 import { stopRequest } from './stop_requests.ts'
@@ -111,8 +112,18 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   const stopped = stopRequest(process)
   const rereadTls = (): void => rereadStoreTls(tlsFiles, logger)
   const reload = createReload({ system: launched.system, options, platform, secrets, logger, rereadTls })
-  process.on('SIGHUP', () => void reload())
+  const manager = openServiceManager({
+    environment: platform.environment,
+    send: systemdNotify,
+    clock: systemClock,
+    logger,
+  })
+  process.on('SIGHUP', () => {
+    manager.reloading()
+    void reload().then(manager.ready)
+  })
   announce(launched, config, platform)
+  manager.ready()
   const stopSchedules = options.services.includes('admin')
     ? startSchedules({
         crons: config.services.admin.triggers.crons,
@@ -127,12 +138,15 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   const end = await Promise.race([stopped, failureOf(launched.system)])
   if (typeof end === 'string') console.error(`\n${end}: finishing writes and ending streams`)
   stopSchedules()
+  const drainMs = end === 'SIGTERM' ? config.dev.drainSeconds * 1000 : 0
+  manager.stopping(drainMs + STOP_LIMIT_MS)
   // Who presses Ctrl-C waits at a terminal, and no proxy is asked to look away.
-  await launched.system.drain(end === 'SIGTERM' ? config.dev.drainSeconds * 1000 : 0)
+  await launched.system.drain(drainMs)
   stopRereading()
   const limit = setTimeout(() => process.exit(1), STOP_LIMIT_MS)
   await launched.system.close()
   await Promise.all(launched.servers.map((server) => server.close()))
+  await manager.close()
   clearTimeout(limit)
   if (typeof end !== 'string') throw end
   return 0
