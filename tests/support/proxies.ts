@@ -76,7 +76,9 @@ export async function startCaddy({ upstreams, folder }: ProxyOptions): Promise<P
     XDG_CONFIG_HOME: folder,
     HOME: folder,
     AVISO_SITE: url,
-    AVISO_UPSTREAMS: upstreams.join(' '),
+    AVISO_INGESTS: upstreams.join(' '),
+    AVISO_LISTENING: upstreams.join(' '),
+    AVISO_ADMINS: upstreams.join(' '),
     AVISO_HTTP_PORT: String(httpPort),
     AVISO_CADDY_ADMIN: `localhost:${adminPort}`,
   }

@@ -1,0 +1,200 @@
+/** The files of `scripts/deploy` by their own tools: systemd's analysis, the schemas of compose and Kubernetes, our launcher. */
+
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Ajv } from 'ajv'
+import { parse, parseAllDocuments } from 'yaml'
+import { loadConfig, SERVICE_NAMES } from '#services/system/settings.ts'
+import { outputOf, runCommand } from '../../scripts/run_command.ts'
+import { missing } from '../support/missing.ts'
+import { findPythonPackage } from '../support/python_packages.ts'
+import { serveCommand, temporaryFolder } from '../support/server.ts'
+
+const DEPLOY = fileURLToPath(new URL('../../scripts/deploy', import.meta.url))
+const CHART = join(DEPLOY, 'chart')
+const RENDERED = fileURLToPath(new URL('rendered_chart.yaml', import.meta.url))
+/** With everything that is off by default. */
+const ALL_PARTS = 'listening.autoscaling.enabled=true,ingress.enabled=true,serviceMonitor.enabled=true'
+const HELM = ['template', 'aviso', CHART, '--kube-version', '1.30.0', '--set', ALL_PARTS]
+/** The oldest that the chart takes, and the newest with schemas. */
+const KUBERNETES = ['1.25', '1.37'] as const
+const SCHEMAS = {
+  name: 'deploy_schemas-1',
+  requirements: ['check-jsonschema==0.39.0', 'kubernetes-validate==1.37.0'],
+}
+/** Highest exposure of the unit, times ten. */
+const MOST_EXPOSURE = 20
+const TOKENS = ['OPERATOR_TOKEN', 'TEAM_TOKEN', 'TELEMETRY_TOKEN']
+
+const read = (name: string): Promise<string> => readFile(join(DEPLOY, name), 'utf8')
+
+const noSystemd = await missing(() => outputOf('systemd-analyze', ['--version']))
+
+describe('aviso.service', { skip: noSystemd }, () => {
+  it('is right by systemd, and exposes as little as README.md says', async (context) => {
+    const file = join(await temporaryFolder(context), 'aviso.service')
+    const text = await read('aviso.service')
+    // The program that it names is installed by its reader.
+    assert.ok(text.includes('ExecStart=/usr/local/bin/aviso '))
+    await writeFile(file, text.replace('ExecStart=/usr/local/bin/aviso', 'ExecStart=/bin/true'))
+    assert.equal(await outputOf('systemd-analyze', ['verify', file]), '')
+    const security = ['security', '--no-pager', '--offline=true', `--threshold=${MOST_EXPOSURE}`, file]
+    const figure = /exposure level for aviso\.service: ([\d.]+)/.exec(
+      await outputOf('systemd-analyze', security),
+    )?.[1]
+    assert.ok(
+      (await read('README.md')).includes(`exposure ${figure} of 10`),
+      `README.md does not say ${figure}`,
+    )
+  })
+
+  it('waits for longer than the services may take to end', async () => {
+    const seconds = Number(/^TimeoutStopSec=(\d+)$/m.exec(await read('aviso.service'))?.[1])
+    const { dev } = loadConfig(await read('aviso.json'), 'aviso.json')
+    assert.ok(seconds > dev.drainSeconds + 15)
+  })
+})
+
+describe('aviso.json', () => {
+  for (const name of SERVICE_NAMES) {
+    it(`is a configuration of ${name}, as compose.yaml runs it`, async (context) => {
+      const { services } = parse(await read('compose.yaml'), { merge: true }) as Compose
+      const started = Object.values(services).filter(({ command = [] }) => command[1] === name)
+      assert.ok(started.length > 0)
+      const folder = await temporaryFolder(context)
+      for (const { command = [], environment = {}, secrets = [] } of started) {
+        for (const token of TOKENS) {
+          assert.equal(environment[`${token}_FILE`], `/run/secrets/${token.toLowerCase()}`)
+          assert.ok(secrets.includes(token.toLowerCase()))
+        }
+        const [, ...argv] = command.map((word) => word.replace(/^\/etc\/aviso/, DEPLOY))
+        const [program, ...prefix] = serveCommand('node')
+        const { code, output } = await runCommand(
+          program,
+          [...prefix, ...argv, '--port', '0', '--data', folder, '--check-offline'],
+          { environment: Object.fromEntries(TOKENS.map((token) => [token, token.repeat(4)])) },
+        )
+        assert.equal(code, 0, output)
+      }
+    })
+  }
+})
+
+interface Compose {
+  readonly services: Readonly<
+    Record<
+      string,
+      {
+        readonly command?: readonly string[]
+        readonly environment?: Readonly<Record<string, string>>
+        readonly secrets?: readonly string[]
+        readonly image?: string
+        readonly stop_grace_period?: string
+        readonly volumes?: readonly string[]
+      }
+    >
+  >
+  readonly volumes: Readonly<Record<string, unknown>>
+}
+
+const noSchemas = await missing(() => findPythonPackage(SCHEMAS))
+
+describe('compose.yaml', () => {
+  it('is right by the schema of compose', { skip: noSchemas }, async () => {
+    await schemaTool('check-jsonschema', [
+      '--builtin-schema',
+      'vendor.compose-spec',
+      join(DEPLOY, 'compose.yaml'),
+    ])
+  })
+
+  it('mounts files that are there, and names images without a registry', async () => {
+    const { services, volumes } = parse(await read('compose.yaml'), { merge: true }) as Compose
+    for (const [name, { image = '', volumes: mounts = [] }] of Object.entries(services)) {
+      assert.doesNotMatch(image.split('/')[0] ?? '', /[.:].*\//, name)
+      for (const mount of mounts) {
+        const [from = ''] = mount.split(':')
+        if (from.startsWith('.')) await read(from)
+        else assert.ok(Object.hasOwn(volumes, from), `${name}: ${from}`)
+      }
+    }
+  })
+})
+
+describe('chart', () => {
+  it('takes its values, and refuses wrong ones', async () => {
+    const validate = new Ajv({ strict: false }).compile(
+      JSON.parse(await read('chart/values.schema.json')) as object,
+    )
+    const values = parse(await read('chart/values.yaml')) as Record<string, object>
+    assert.ok(validate(values), JSON.stringify(validate.errors))
+    for (const wrong of [
+      { drainSeconds: -1 },
+      { drainSecond: 1 },
+      { admin: { ...values['admin'], replicas: 2 } },
+      { listening: { ...values['listening'], replica: 2 } },
+      { config: { ...values['config'], dev: {} } },
+      { config: { ...values['config'], vars: { store: 'embedded:', identity: {} } } },
+    ])
+      assert.ok(!validate({ ...values, ...wrong }), JSON.stringify(wrong))
+  })
+
+  it('has a configuration that the services take', async () => {
+    const rendered = parseAllDocuments(await readFile(RENDERED, 'utf8')).map(
+      (document) => document.toJS() as { kind: string; data?: Record<string, string> },
+    )
+    const map = rendered.find(({ kind }) => kind === 'ConfigMap')
+    const { dev } = loadConfig(map?.data?.['aviso.json'] ?? '', 'aviso.json')
+    assert.deepEqual([dev.host, dev.port, dev.drainSeconds], ['0.0.0.0', 8080, 10])
+  })
+
+  it('is the one of which the rendered chart was made', async () => {
+    const first = (await readFile(RENDERED, 'utf8')).split('\n')[0]
+    const digest = await digestOf(CHART)
+    const remedy = `make it again: echo '# ${digest}' > tests/deploy/rendered_chart.yaml && helm ${HELM.join(' ')} >> …`
+    assert.equal(first, `# ${digest}`, remedy.replaceAll(CHART, 'scripts/deploy/chart'))
+  })
+
+  it('gives what Kubernetes takes', { skip: noSchemas }, async () => {
+    for (const version of KUBERNETES) {
+      // Kubernetes itself has no schema of the Prometheus operator's.
+      const output = await schemaTool('kubernetes-validate', ['--strict', '-k', version, RENDERED])
+      const warnings = output.split('\n').filter((line) => line.startsWith('WARN'))
+      assert.ok(warnings.length === 1 && warnings[0]?.includes('ServiceMonitor'), output)
+    }
+  })
+
+  const helm = runCommand('helm', ['version']).then(
+    () => false as const,
+    () => 'helm is not on the PATH' as const,
+  )
+  it('is right by helm, and gives what was rendered', async (context) => {
+    const skip = await helm
+    if (skip !== false) return context.skip(skip)
+    await outputOf('helm', ['lint', '--strict', CHART])
+    const [, ...lines] = (await readFile(RENDERED, 'utf8')).split('\n')
+    assert.equal(await outputOf('helm', HELM), lines.join('\n'))
+    assert.equal((await runCommand('helm', [...HELM, '--set', 'drainSeconds=-1'])).code, 1)
+  })
+})
+
+/** Runs a program of the environment. It is given to Python, because it names a folder that was renamed. */
+async function schemaTool(name: string, argv: readonly string[]): Promise<string> {
+  const bin = await findPythonPackage(SCHEMAS)
+  return outputOf(join(bin, 'python'), [join(bin, name), ...argv])
+}
+
+/** The digest of all files of a folder with their names. */
+async function digestOf(folder: string): Promise<string> {
+  const hash = createHash('sha256')
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+  for (const file of files.toSorted()) hash.update(file.slice(folder.length)).update(await readFile(file))
+  return hash.digest('hex')
+}
