@@ -62,6 +62,9 @@ const BATCH_SIZE = 100
 /** How long browsers wait before they come back. It is spread, so that a restart does not bring all of them at once. */
 const RETRY_MS = { least: 1000, spread: 4000 } as const
 
+/** The same at the end of a drain: its streams end one after another, so they need less. */
+const DRAIN_RETRY_MS = { least: 100, spread: 900 } as const
+
 /** What the last frame says about an ending. */
 interface EndingTexts {
   /** A reason that the official 2.x client knows. The client comes back after the first two. */
@@ -132,11 +135,11 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
   const { dialect, event, epoch, baseUrl, endSequence } = details
   const encode = dialect.wire === 'sse' ? sseEncoder(dialect) : encodeLine
   let origin = originOf(details.from)
-  const control = (name: string, data: object, cursor?: string): Uint8Array =>
+  const control = (name: string, data: object, more: Pick<Frame, 'cursor' | 'retry'> = {}): Uint8Array =>
     encode({
       event: name,
       data: JSON.stringify({ ...data, topic: event, timestamp: timestamp(details) }),
-      cursor,
+      ...more,
     })
   const reached = (position: StreamPosition): string | undefined => {
     const known = position.revision > 0n ? position : origin
@@ -148,16 +151,17 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
       if (details.from.kind === 'live') origin = { revision: head }
       const { name, data } = openingOf(details)
       const cursor = reached({ revision: 0n })
-      return encode({ event: name, data, cursor, retry: retryMs(details.requestId) })
+      return encode({ event: name, data, cursor, retry: retryMs(details, RETRY_MS) })
     },
     notification: (notification, phase) => {
       const isBehindEnd = endSequence !== undefined && (notification.sequence ?? 0n) > endSequence
       return isBehindEnd ? NO_BYTES : encode(notificationFrame(notification, phase, details))
     },
-    caughtUp: (position) => control('replay-control', { type: 'replay_completed' }, reached(position)),
+    caughtUp: (position) =>
+      control('replay-control', { type: 'replay_completed' }, { cursor: reached(position) }),
     heartbeat: (position) => {
       const cursor = reached(position)
-      return control('heartbeat', { ...(cursor !== undefined && { position: cursor }) }, cursor)
+      return control('heartbeat', { ...(cursor !== undefined && { position: cursor }) }, { cursor })
     },
     closing: closingFrames,
   }
@@ -173,7 +177,8 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
       detail: reason,
       ...(cursor !== undefined && { position: cursor }),
     }
-    const frame = control('connection-closing', last)
+    const retry = reason === 'drain' ? { retry: retryMs(details, DRAIN_RETRY_MS) } : {}
+    const frame = control('connection-closing', last, retry)
     return reason === 'history_compacted' ? joinBytes([gapFrame(closing.oldest), frame]) : frame
   }
 
@@ -268,6 +273,9 @@ function timestamp({ now }: StreamDetails): string {
   return `${new Date(now()).toISOString().slice(0, 19)}Z`
 }
 
-function retryMs(requestId: string): number {
-  return RETRY_MS.least + Math.floor(randomFraction(() => requestId) * RETRY_MS.spread)
+function retryMs(
+  { requestId }: StreamDetails,
+  { least, spread }: { readonly least: number; readonly spread: number },
+): number {
+  return least + Math.floor(randomFraction(() => requestId) * spread)
 }

@@ -127,6 +127,7 @@ describe('closing()', () => {
     'end_of_stream',
     'max_age',
     'shutdown',
+    'drain',
     'slow_consumer',
     'store_unavailable',
     'history_compacted',
@@ -154,6 +155,7 @@ describe('closing()', () => {
       `connection-closing end_of_stream end_of_stream ${place}`,
       `connection-closing max_duration_reached max_age ${place}`,
       `connection-closing server_shutdown shutdown ${place}`,
+      `connection-closing max_duration_reached drain ${place}`,
       `connection-closing server_shutdown slow_consumer ${place}`,
       `connection-closing server_shutdown store_unavailable ${place}`,
       `connection-closing end_of_stream history_compacted ${place}`,
@@ -165,12 +167,19 @@ describe('closing()', () => {
     assert.match(text(format().closing?.(closing('history_compacted'))), /"max_allowed":10000,/)
   })
 
+  it('has listeners come back soon after a drain, which has spread them already', () => {
+    const frame = (reason: CloseReason): string => text(format({ dialect: OPEN }).closing?.(closing(reason)))
+    assert.match(frame('drain'), /^retry: [1-9]\d{2}$/m)
+    assert.doesNotMatch(frame('shutdown'), /^retry/m)
+  })
+
   it('speaks plainly to others', () => {
     const told = reasons.map((reason) => shown({ dialect: OPEN }, reason).at(-1)?.split(' ')[1])
     assert.deepEqual(told, [
       'end_of_stream',
       'max_duration_reached',
       'server_shutdown',
+      'max_duration_reached',
       'slow_consumer',
       'store_unavailable',
       'history_compacted',
