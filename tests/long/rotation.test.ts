@@ -2,4 +2,4 @@
 
 import { rotationCases } from '../proxies/rotation.ts'
 
-await rotationCases({ listeners: 1000, perSecond: 100, drainSeconds: 10, groups: 20 })
+await rotationCases({ listeners: 1000, perSecond: 100, drainSeconds: 10, groups: 100 })
