@@ -35,13 +35,21 @@ export async function health(argv: readonly string[], call?: string): Promise<nu
   return isWell ? 0 : 1
 }
 
-/** The command line. @param call How it is called. */
-export function createHealthProgram(call = `${CALL} health`): Command {
+/**
+ * The command line.
+ *
+ * @param call How it is called.
+ * @param environment Its `AVISO_BASE_URL` is the default address.
+ */
+export function createHealthProgram(
+  call = `${CALL} health`,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Command {
   return new Command(call)
     .description(
       'Asks services whether they can take requests. Exits with 0 if so, and with 1 and the reason if not.',
     )
-    .argument('[url]', 'address of the services', httpAddress, process.env['AVISO_BASE_URL'] ?? DEFAULT_URL)
+    .argument('[url]', 'address of the services', httpAddress, environment['AVISO_BASE_URL'] ?? DEFAULT_URL)
     .option('--live', 'ask only whether the process is alive: its store does not count')
     .exitOverride()
 }

@@ -7,6 +7,7 @@
 import type { Argument, Command, Option } from 'commander'
 import { EXIT_FAILURE, EXIT_USAGE } from '#shared/client/client_error.ts'
 import { CLIENT_EXIT_CODES, createProgram } from '../aviso/program.ts'
+import { createHealthProgram } from '../health.ts'
 import { createServeProgram } from '../serve/options.ts'
 import { code, generatedDocument, table } from './markdown.ts'
 
@@ -16,9 +17,16 @@ const SERVE_EXIT_CODES = [
   [String(EXIT_USAGE), 'the command line or the configuration is wrong'],
 ] as const
 
+const HEALTH_EXIT_CODES = [
+  ['0', 'all is well'],
+  [String(EXIT_FAILURE), 'not ready, not there, or another program; the reason is on standard error'],
+  [String(EXIT_USAGE), 'the command line is wrong'],
+] as const
+
 /** The text of `scripts/COMMANDS.md`. */
 export function commandLineText(): string {
   const serve = createServeProgram('Node, Deno, Bun or workerd')
+  const health = createHealthProgram('npm run aviso -- health', {})
   const client = createProgram('', () => undefined)
   const commands = leavesOf(client)
   const common = commonOptions(commands)
@@ -27,6 +35,9 @@ export function commandLineText(): string {
     '## npm start',
     ...describe('npm start --', serve, []),
     exitCodes(SERVE_EXIT_CODES),
+    '## npm run aviso -- health',
+    ...describe('npm run aviso -- health', health, []),
+    exitCodes(HEALTH_EXIT_CODES),
     '## npm run aviso',
     client.description(),
     exitCodes(CLIENT_EXIT_CODES),
