@@ -7,6 +7,8 @@
  */
 
 import { createFacade, isFacadePath } from './etcd_facade/facade.ts'
+import { createHistoryRoutes } from './history/history_routes.ts'
+import type { IsRemoved } from './history/page.ts'
 import { BODY_LIMITS, type AuthLimits } from './listen/limits.ts'
 import { createCountRoutes } from './listen/count.ts'
 import { createListenRoutes } from './listen/listen.ts'
@@ -25,6 +27,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import { createTraceBook, type TraceBook } from '#shared/observe/telemetry/trace_book.ts'
 import type { Hub } from '#shared/hub/hub.ts'
+import { sharePositions } from '#shared/journal/positions.ts'
 
 export interface AuthParts {
   readonly store: Store
@@ -46,6 +49,8 @@ export interface AuthParts {
   readonly limits: Pick<AuthLimits, 'maxAgeSeconds'>
   /** The times of recent notifications that this process has seen; absent: none. */
   readonly traces?: TraceBook
+  /** Which notifications operators have removed; absent: none. */
+  readonly removals?: { readonly isRemoved: IsRemoved }
   /** Limits of tickets; absent: there are none, and a ticket in an address is an unknown field. */
   readonly tickets?: TicketSettings | undefined
   /** Called for a position that this store never gave out; absent: not counted. */
@@ -72,6 +77,11 @@ export function createAuthHandler(parts: AuthParts): Handler {
       ...createListenRoutes(listening),
       ...createPollRoutes(listening),
       ...createCountRoutes(listening),
+      ...createHistoryRoutes({
+        ...listening,
+        search: sharePositions(parts.store, parts.epoch),
+        isRemoved: parts.removals?.isRemoved ?? (() => false),
+      }),
       ...(tickets === undefined ? [] : [tickets.route]),
       ...createSchemaRoutes(parts.schemas, parts.logger),
       ...createTraceRoutes({ ...parts, traces: parts.traces ?? createTraceBook() }),

@@ -172,6 +172,7 @@ async function startListening(
   const fetch = createAuthHandler({
     store,
     hub: instruments.hub(hub),
+    removals,
     schemas,
     access: instruments.listening(access),
     clock,

@@ -14,15 +14,20 @@ const TAG_CHARACTERS = 24
  * Answers with a document, or with 304 to a client that has it already. The document may be kept, and is asked for again at each use.
  *
  * @param answer A 200 whose body is text.
+ * @param control Another `Cache-Control`, for a document that does not change.
  */
-export async function answerUnlessKnown(request: HandlerRequest, answer: Answer): Promise<Answer> {
+export async function answerUnlessKnown(
+  request: HandlerRequest,
+  answer: Answer,
+  control = 'no-cache',
+): Promise<Answer> {
   if (typeof answer.body !== 'string') return answer
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', toBytes(answer.body)))
   const etag = `"${[...digest]
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join('')
     .slice(0, TAG_CHARACTERS)}"`
-  const headers: Answer['headers'] = { ...answer.headers, etag, 'cache-control': 'no-cache' }
+  const headers: Answer['headers'] = { ...answer.headers, etag, 'cache-control': control }
   const known = request.headers.get('if-none-match')
   if (known === null || !isListed(known, etag)) return { ...answer, headers }
   const { 'content-type': _type, ...kept } = headers

@@ -1,0 +1,54 @@
+/**
+ * What people can look at is what they may listen to, and nothing else.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+
+import { ANN_TOKEN, JOE_TOKEN, OPERATOR_TOKEN } from '../support/auth_servers_system.ts'
+import { bearer, startIdentitySystem, type IdentitySystem } from './identity_fixture.ts'
+
+describe('looking', () => {
+  let test: IdentitySystem
+  before(async () => {
+    test = await startIdentitySystem()
+    await test.publish('FOO', 1)
+    await test.publish('BAR', 2)
+    await test.publish('FOO', 3)
+  })
+  after(() => test.close())
+
+  /** Status and body of what somebody asks for. */
+  async function look(
+    path: string,
+    token: string,
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
+    const response = await test.call(path, { headers: bearer(token) })
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+  }
+
+  it('pages of history: only what the listener may see, and 403 for the rest', async () => {
+    const page = '/api/v1/notifications?event=dissemination&destination='
+    const own = await look(`${page}FOO`, JOE_TOKEN)
+    const { notifications } = own.body as { readonly notifications: readonly { readonly id: string }[] }
+    assert.deepEqual(
+      notifications.map(({ id }) => id),
+      ['dissemination@3', 'dissemination@1'],
+    )
+    assert.equal((await look(`${page}BAR`, JOE_TOKEN)).status, 403)
+    assert.equal((await look(`${page}FOO&destination=BAR`, JOE_TOKEN)).status, 403)
+    assert.equal((await look('/api/v1/notifications?event=dissemination', JOE_TOKEN)).status, 400)
+    assert.equal((await test.call(`${page}FOO`)).status, 401)
+  })
+
+  it('one notification: what the listener may not see is not there', async () => {
+    const one = '/api/v1/notifications/dissemination@'
+    assert.equal((await look(`${one}1`, JOE_TOKEN)).status, 200)
+    assert.equal((await look(`${one}2`, JOE_TOKEN)).status, 404)
+    assert.equal((await look(`${one}9`, JOE_TOKEN)).status, 404)
+    assert.equal((await look(`${one}2`, ANN_TOKEN)).status, 200)
+    assert.equal((await look(`${one}2`, OPERATOR_TOKEN)).status, 200)
+  })
+})
