@@ -7,6 +7,7 @@
  */
 
 import { createFacade, isFacadePath } from './etcd_facade/facade.ts'
+import { createEventRoutes } from './history/event_routes.ts'
 import { createHistoryRoutes } from './history/history_routes.ts'
 import type { IsRemoved } from './history/page.ts'
 import { BODY_LIMITS, type AuthLimits } from './listen/limits.ts'
@@ -72,16 +73,18 @@ export function createAuthHandler(parts: AuthParts): Handler {
     baseUrl: parts.info.baseUrl,
     withTicket: tickets?.access ?? parts.access,
   }
+  const looking = {
+    ...listening,
+    search: sharePositions(parts.store, parts.epoch),
+    isRemoved: parts.removals?.isRemoved ?? (() => false),
+  }
   const api = createRouter(
     [
       ...createListenRoutes(listening),
       ...createPollRoutes(listening),
       ...createCountRoutes(listening),
-      ...createHistoryRoutes({
-        ...listening,
-        search: sharePositions(parts.store, parts.epoch),
-        isRemoved: parts.removals?.isRemoved ?? (() => false),
-      }),
+      ...createHistoryRoutes(looking),
+      ...createEventRoutes(looking),
       ...(tickets === undefined ? [] : [tickets.route]),
       ...createSchemaRoutes(parts.schemas, parts.logger),
       ...createTraceRoutes({ ...parts, traces: parts.traces ?? createTraceBook() }),

@@ -62,6 +62,50 @@ export interface Listener {
    * @throws {AvisoError} `ERR_UNAUTHENTICATED`, `ERR_FORBIDDEN`, `ERR_VERDICT_UNAVAILABLE`.
    */
   grant(ranges: readonly KeyRange[], wide: WideRange): Promise<Grant>
+  /**
+   * The part of ranges of keys that the listener may see: normalised, perhaps none. It is for lists of what there is, so it never refuses.
+   *
+   * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE`.
+   */
+  visible(ranges: readonly KeyRange[]): Promise<IntervalSet>
+  /**
+   * Who the listener is, what it may do, and which part of the configuration says so.
+   *
+   * @param roots Event type → the literal prefix of its keys.
+   */
+  explain(roots: ReadonlyMap<string, string>): Promise<OwnRights>
+}
+
+/** What a sender may do. */
+export interface OwnRights {
+  /** Absent: the sender has no identity, or there are none. */
+  readonly user:
+    | { readonly username: string; readonly realm: string; readonly roles: readonly string[] }
+    | undefined
+  /** When the credential ends, in milliseconds since the epoch; absent: never. */
+  readonly endsAt: number | undefined
+  readonly rights: readonly OwnRight[]
+  readonly administer: Verdict
+  readonly relay: Verdict
+  /** Whether rights may be missing, because a server that lists destinations does not answer. */
+  readonly isIncomplete: boolean
+}
+
+/** A right to listen or to publish. */
+export interface OwnRight {
+  readonly right: 'listen' | 'publish'
+  /** Absent: keys that belong to no event type. */
+  readonly event?: string
+  /** All keys of the event type, or prefixes of keys. */
+  readonly keys: 'everything' | readonly string[]
+  /** The place in the configuration. */
+  readonly by: string
+}
+
+/** Whether something is allowed, and the places in the configuration that allow it. */
+export interface Verdict {
+  readonly allowed: boolean
+  readonly by: readonly string[]
 }
 
 /** A sender that was identified. */

@@ -10,6 +10,7 @@ import { authoriseAgain, authoriseRead, type GrantedRead, type ReadAuthorisation
 import type { Count } from './identity/counters.ts'
 import { createListeningLimits, type ListeningQuota } from './listening_limits.ts'
 import { displayName, subjectOf, type Identify, type Requester } from './policy/requester.ts'
+import { explainRights, visiblePart } from './own_rights.ts'
 import type { StreamRights } from './policy/stream_rights.ts'
 
 /** Everything that the listening side works with. */
@@ -71,6 +72,8 @@ export function createListening(parts: ListeningParts): Access['forListening'] {
       },
       readsLeft: () => limits.left(requester, 'reads', { isRelay: false }),
       takeRead: () => limits.takeRead(requester, { isRelay: false }),
+      visible: (ranges) => visiblePart(parts.policy(), requester, ranges),
+      explain: (roots) => explainRights(parts.policy(), requester, roots),
       async grant(ranges, wide) {
         const granted = await authoriseRead(parts, requester, ranges, wide)
         return {

@@ -13,6 +13,7 @@ import { recordAdministration } from './administration.ts'
 import { silentAudit, type Audit } from './audit/audit.ts'
 import { describeRanges } from './authorise_read.ts'
 import { normalise, toInterval } from './interval.ts'
+import { openRights } from './own_rights.ts'
 import { withoutInternal } from './policy/decision.ts'
 import { ANONYMOUS, FORBIDDEN, originOf, refuse, type AddressOf, type Requester } from './policy/requester.ts'
 import { recordPublications } from './publications.ts'
@@ -41,6 +42,8 @@ export function createOpenAccess(
         readsLeft: () => undefined,
         takeRead: () => () => undefined,
         grant: async (ranges) => grantAll(audit, sender, ranges),
+        visible: async (ranges) => withoutInternal(normalise(ranges.map(toInterval))),
+        explain: async (roots) => openRights(roots),
       })
     },
     forPublishing: (request, requestId) => {

@@ -51,4 +51,46 @@ describe('looking', () => {
     assert.equal((await look(`${one}2`, ANN_TOKEN)).status, 200)
     assert.equal((await look(`${one}2`, OPERATOR_TOKEN)).status, 200)
   })
+
+  it('event types: only those the listener may see, and of them only its part', async () => {
+    const joe = await look('/api/v1/events', JOE_TOKEN)
+    const { events } = joe.body as { readonly events: readonly Described[] }
+    const [dissemination, ...others] = events.filter(({ event_type: event }) => event === 'dissemination')
+    assert.ok(dissemination !== undefined && others.length === 0)
+    assert.deepEqual(
+      [dissemination.whole, dissemination.last?.id, dissemination.looked],
+      [false, 'dissemination@3', 2],
+    )
+    assert.deepEqual(dissemination.fields['destination']?.values, [{ value: 'FOO', count: 2 }])
+    const ann = await look('/api/v1/events?event=dissemination', ANN_TOKEN)
+    assert.match(JSON.stringify(ann.body), /"id":"dissemination@2"/)
+    assert.doesNotMatch(JSON.stringify(ann.body), /FOO/)
+    const nobody = await test.call('/api/v1/events?event=dissemination')
+    assert.deepEqual(((await nobody.json()) as { readonly events: unknown }).events, [])
+  })
+
+  it('who somebody is, what they may do, and by which rule', async () => {
+    const { body } = await look('/api/v1/me', JOE_TOKEN)
+    assert.deepEqual(body['user'], { username: 'joe', realm: 'ecmwf', roles: ['reader'] })
+    const rights = body['rights'] as readonly { readonly keys: unknown; readonly by: string }[]
+    assert.deepEqual(
+      rights.filter(({ by }) => by === 'vars.policy.destinations').map(({ keys }) => keys),
+      [['/ec/diss/FOO/', '/ec/diss/SCL/']],
+    )
+    assert.deepEqual(body['administer'], { allowed: false, by: [] })
+    const operator = await look('/api/v1/me', OPERATOR_TOKEN)
+    assert.equal((operator.body['administer'] as { readonly allowed: boolean }).allowed, true)
+    const nobody = await test.call('/api/v1/me')
+    assert.equal(((await nobody.json()) as { readonly user: unknown }).user, null)
+    assert.equal((await look('/api/v1/me', 'nonsense')).status, 401)
+  })
 })
+
+/** A member of `events`. */
+interface Described {
+  readonly event_type: string
+  readonly whole: boolean
+  readonly last: { readonly id: string } | null
+  readonly looked: number
+  readonly fields: Readonly<Record<string, { readonly values: readonly { value: string; count: number }[] }>>
+}

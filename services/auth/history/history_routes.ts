@@ -8,8 +8,9 @@
 import { cloudEventText } from '../listen/cloudevent.ts'
 import { formatCursor, parseCursor } from '../listen/cursor.ts'
 import { authorise, refusal, type Asking, type ListenParts } from '../listen/listen.ts'
-import { parseListenQuery, type Place } from '../listen/request.ts'
+import { parseListenQuery } from '../listen/request.ts'
 import type { StreamDialect } from '../listen/stream_format.ts'
+import { firstNumberFrom, lastNumberUpTo } from './numbers.ts'
 import { readPage, type IsRemoved, type HistoryPage, type HistoryPlace, type PageRequest } from './page.ts'
 import { takeHistoryQuery, type HistoryQuery } from './request.ts'
 import type { Grant, Listener } from '#shared/access/access.ts'
@@ -130,28 +131,10 @@ async function resolveSpan(
   { from, to, cursor }: HistoryQuery,
   signal: AbortSignal,
 ): Promise<Pick<PageRequest, 'from' | 'to' | 'place'>> {
-  const numberAt = async (revision: bigint): Promise<bigint | undefined> =>
-    revision < 1n ? 0n : positions.sequenceAt(event, revision, { signal })
-  const first = async (place: Place): Promise<bigint | undefined> => {
-    if (place.kind === 'sequence') return place.sequence
-    try {
-      const { revision, afterIndex } = await positions.start(event, place, { signal })
-      const before = await numberAt(revision - 1n)
-      return before === undefined ? undefined : before + BigInt((afterIndex ?? -1) + 1) + 1n
-    } catch (error) {
-      // Then the page begins with the oldest that is kept.
-      if (error instanceof HistoryCompacted) return undefined
-      throw error
-    }
-  }
-  const last = async (place: Place): Promise<bigint | undefined> => {
-    if (place.kind === 'sequence') return place.sequence
-    const revision = await positions.end(event, place, { signal })
-    return revision === undefined ? undefined : ((await numberAt(revision)) ?? 0n)
-  }
+  const source = { positions, event, signal }
   return {
-    from: from && (await first(from)),
-    to: to && (await last(to)),
+    from: from && (await firstNumberFrom(source, from)),
+    to: to && (await lastNumberUpTo(source, to)),
     place: cursor === undefined ? undefined : placeOf(cursor, epoch()),
   }
 }

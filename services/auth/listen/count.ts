@@ -92,7 +92,7 @@ async function numberBefore(
 }
 
 /** Numbers after one up to another. After a store was replaced they go on in the next block, so the others of the old block were never given out. */
-function between(before: bigint, last: bigint): number {
+export function between(before: bigint, last: bigint): number {
   const start = before / BLOCK === last / BLOCK ? before : (last / BLOCK) * BLOCK
   return Number(last > start ? last - start : 0n)
 }
