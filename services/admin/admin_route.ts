@@ -7,6 +7,7 @@
 import type { Access, Administrator } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
+import { refuseForeignPages } from '#shared/http/foreign_pages.ts'
 import { readQuery } from '#shared/http/query.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
@@ -61,7 +62,7 @@ export function toRoute(route: AdminRoute, parts: AdminRouteParts): Route {
       try {
         const caller = await access.forAdministration(request)
         who = caller.name
-        refuseWebPages(request)
+        refuseForeignPages(request)
         const body = await readOptions(request, route, clock)
         const answer = await route.handle({ ...context, request, who: caller, body })
         log('done')
@@ -94,17 +95,6 @@ export function succeeded(
     { success: true, ...members, request_id: requestId },
     { 'x-request-id': requestId },
   )
-}
-
-/** Refuses requests from pages of other sites, because a browser sends them with the administrator's credentials. */
-function refuseWebPages({ headers, url }: HandlerRequest): void {
-  const site = headers.get('sec-fetch-site')
-  const origin = headers.get('origin')
-  const isForeign =
-    origin !== null &&
-    (!URL.canParse(origin) || new URL(origin).host !== (headers.get('host') ?? new URL(url).host))
-  if (isForeign || site === 'cross-site' || site === 'same-site')
-    throw new AvisoError('ERR_FORBIDDEN', 'Web pages of other sites cannot call the admin service')
 }
 
 /** Reads the options of a request from its body and its query. The query counts, too: `?dry_run=true` must not be ignored. */

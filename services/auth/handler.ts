@@ -17,6 +17,8 @@ import { createPollRoutes } from './listen/poll.ts'
 import type { StreamParts } from './listen/stream.ts'
 import { createSchemaRoutes } from './schema_routes.ts'
 import { createPositions, type Positions } from './listen/start.ts'
+import { createStreamRoutes } from './stream_routes.ts'
+import { createStreamRegistry } from './streams/registry.ts'
 import { createTraceRoutes } from './trace_routes.ts'
 import { createTickets, type TicketSettings } from './tickets.ts'
 import type { Access } from '#shared/access/access.ts'
@@ -36,6 +38,8 @@ export interface AuthParts {
   readonly schemas: Schemas
   /** Decides who may see which keys. */
   readonly access: Pick<Access, 'forListening'>
+  /** Who may look at streams and end them; absent: nobody. */
+  readonly administration?: Pick<Access, 'forAdministration'>
   /** The store's epoch (`shared/journal/epoch.ts`). @throws {AvisoError} `ERR_STORE_UNAVAILABLE` while it is not known. */
   readonly epoch: () => string
   /** Finds sequence numbers and dates in history; absent: they are looked up in the store's journal. */
@@ -58,18 +62,23 @@ export interface AuthParts {
   readonly onForeignPosition?: StreamParts['onForeignPosition']
 }
 
+/** Part of a random text that tells processes apart. */
+const INSTANCE_CHARACTERS = 8
+
 /** The handler of the service. It never rejects. */
 export function createAuthHandler(parts: AuthParts): Handler {
   const limits = { ...BODY_LIMITS, ...parts.limits }
   const positions = parts.positions ?? createPositions(parts.store, parts.epoch)
   const { onForeignPosition = () => undefined } = parts
-  const facade = createFacade({ ...parts, limits, onForeignPosition })
+  const streams = createStreamRegistry(parts.clock, parts.random().slice(0, INSTANCE_CHARACTERS))
+  const facade = createFacade({ ...parts, limits, onForeignPosition, streams })
   const tickets = parts.tickets && createTickets({ ...parts, settings: parts.tickets })
   const listening = {
     ...parts,
     limits,
     positions,
     onForeignPosition,
+    streams,
     baseUrl: parts.info.baseUrl,
     withTicket: tickets?.access ?? parts.access,
   }
@@ -86,6 +95,9 @@ export function createAuthHandler(parts: AuthParts): Handler {
       ...createHistoryRoutes(looking),
       ...createEventRoutes(looking),
       ...(tickets === undefined ? [] : [tickets.route]),
+      ...(parts.administration === undefined
+        ? []
+        : createStreamRoutes({ ...listening, access: parts.administration })),
       ...createSchemaRoutes(parts.schemas, parts.logger),
       ...createTraceRoutes({ ...parts, traces: parts.traces ?? createTraceBook() }),
     ],

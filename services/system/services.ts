@@ -175,6 +175,7 @@ async function startListening(
     removals,
     schemas,
     access: instruments.listening(access),
+    administration: access,
     clock,
     random,
     logger: instruments.logger('auth'),

@@ -41,6 +41,8 @@ export interface Access {
 export interface Listener {
   /** Name for figures, never a secret. */
   readonly name: string
+  /** Address of the client, as far as it is known. */
+  readonly address: string | undefined
   /**
    * The identity, for what only an identity may have.
    *

@@ -65,6 +65,7 @@ export function createListening(parts: ListeningParts): Access['forListening'] {
     const requester = await parts.identify(request)
     return {
       name: displayName(requester),
+      address: requester.from.address,
       requireIdentity() {
         const { identity, name: principal, standing } = requester
         if (identity === undefined) throw requester.refusal()

@@ -36,6 +36,7 @@ export function createOpenAccess(
       const sender = senderOf(request)
       return Promise.resolve({
         name: ANONYMOUS,
+        address: sender.from.address,
         requireIdentity: () => {
           throw new AvisoError('ERR_NOT_FOUND', 'This service has no identities: nothing needs a ticket')
         },

@@ -50,6 +50,8 @@ export interface Delivery extends StreamReader {
   beat(stream: Stream): void
   /** Writes the last frame and closes the stream. Does nothing to a stream that has ended. */
   end(stream: Stream, ending: Ending): void
+  /** The place up to which a stream has everything. */
+  positionOf(stream: Stream): StreamPosition
 }
 
 /** The parts of a delivery, shared by the steps of all streams. */
@@ -103,6 +105,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       write(stream, frame, now)
     },
     end: (stream, ending) => end(desk, stream, ending),
+    positionOf: (stream) => positionOf(desk, stream),
   }
 }
 

@@ -45,6 +45,8 @@ export type EndReason =
   | 'drain'
   | 'slow_consumer'
   | 'store_unavailable'
+  /** An operator has ended the stream; its listener may come back. */
+  | 'ended_by_operator'
   /** The listener's credential has ended; a new one may go on. */
   | 'auth_expired'
   /** The listener's right was taken away. */
@@ -100,6 +102,19 @@ export interface Subscription {
   readonly body: ByteSource
   /** Ends the stream with a closing frame. Idempotent. */
   end(reason: EndReason): void
+  /** How the stream is just now. */
+  look(): StreamState
+}
+
+/** How a stream is. */
+export interface StreamState {
+  readonly position: StreamPosition
+  /** Whether it still reads what was stored before it began. */
+  readonly isCatchingUp: boolean
+  /** How long its reader has not asked for more, in milliseconds, to some hundred; 0: it keeps up. */
+  readonly parkedMs: number
+  /** Bytes that were written to it. */
+  readonly bytes: number
 }
 
 export interface HubStatus {

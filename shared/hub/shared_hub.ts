@@ -22,6 +22,7 @@ import type {
   HubObserver,
   HubRemovals,
   HubStatus,
+  StreamState,
   SubscribeRequest,
   Subscription,
 } from './hub.ts'
@@ -210,7 +211,17 @@ function open(works: Works, request: SubscribeRequest): Subscription {
     delivery,
   )
   streams.add(stream)
-  return { body, end: (reason) => delivery.end(stream, { reason }) }
+  return { body, end: (reason) => delivery.end(stream, { reason }), look: () => stateOf(works, stream) }
+}
+
+function stateOf({ delivery, clock }: Works, stream: Stream): StreamState {
+  const { historyEnd, parkedAt, bytes } = stream
+  return {
+    position: delivery.positionOf(stream),
+    isCatchingUp: historyEnd !== undefined,
+    parkedMs: parkedAt === Infinity ? 0 : clock.monotonic() - parkedAt,
+    bytes,
+  }
 }
 
 function endAll({ delivery, streams }: Works, reason: EndReason): void {

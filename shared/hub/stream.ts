@@ -58,6 +58,8 @@ export interface Stream extends Cursor {
   readonly ageReason: EndReason
   writtenAt: number
   parkedAt: number
+  /** Bytes that were written to it. */
+  bytes: number
 }
 
 /** Called when the reader of a stream asks for bytes or leaves. */
@@ -149,6 +151,7 @@ function createStream(start: StreamStart, sink: ByteSink): Stream {
     ageReason,
     writtenAt: now,
     parkedAt: Infinity,
+    bytes: 0,
   }
 }
 
@@ -156,5 +159,6 @@ function createStream(start: StreamStart, sink: ByteSink): Stream {
 export function write(stream: Stream, bytes: Uint8Array, now: number): void {
   stream.isWanted = false
   stream.writtenAt = now
+  stream.bytes += bytes.length
   stream.sink.enqueue(bytes)
 }

@@ -84,6 +84,22 @@ describe('looking', () => {
     assert.equal(((await nobody.json()) as { readonly user: unknown }).user, null)
     assert.equal((await look('/api/v1/me', 'nonsense')).status, 401)
   })
+
+  it('streams: for operators alone', async () => {
+    const watch = await test.call('/api/v1/watch?event=dissemination&destination=FOO', {
+      headers: bearer(JOE_TOKEN),
+    })
+    const { body } = await look('/api/v1/admin/streams?who=joe', OPERATOR_TOKEN)
+    const [stream, ...others] = body['streams'] as readonly { readonly id: string; readonly who: string }[]
+    assert.deepEqual([stream?.who, others.length], ['joe', 0])
+    const path = `/api/v1/admin/streams/${stream?.id}`
+    assert.equal((await look('/api/v1/admin/streams', JOE_TOKEN)).status, 403)
+    assert.equal((await test.call(path, { method: 'DELETE', headers: bearer(JOE_TOKEN) })).status, 403)
+    assert.equal((await test.call(path, { method: 'DELETE' })).status, 401)
+    const ended = await test.call(path, { method: 'DELETE', headers: bearer(OPERATOR_TOKEN) })
+    assert.equal(ended.status, 200)
+    await watch.body?.cancel()
+  })
 })
 
 /** A member of `events`. */

@@ -9,6 +9,7 @@ import { createHeader, FACADE_METHODS, facadeErrorResponse, rangeMessage } from 
 import { parseRangeRequest, readVisible } from './range.ts'
 import { createRelayView, readNothing, shownKeys } from './relay.ts'
 import { createGatewayFormat, parseWatchRequest } from './watch.ts'
+import { aboutStream, type StreamRegistry } from '../streams/registry.ts'
 import type { AuthLimits } from '../listen/limits.ts'
 import { ageOf } from '../listen/stream.ts'
 import type { Access, Grant } from '#shared/access/access.ts'
@@ -19,10 +20,11 @@ import { rateLimitFields, type RateLimitLeft } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { requestIdOf } from '#shared/http/respond.ts'
 import { optionsAnswer, rawPath } from '#shared/http/route.ts'
+import { toText } from '#shared/bytes/bytes.ts'
 import { parseStrictJson, type JsonValue } from '#shared/json/strict_json.ts'
 import { toKeyRange } from '#shared/access/interval.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import type { CallOptions, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
+import type { CallOptions, KeyRange, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
 import type { ForeignPosition } from '#shared/observe/metrics/observe_positions.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { createTurnGate } from '#shared/time/turn_gate.ts'
@@ -40,6 +42,8 @@ export interface FacadeParts {
   readonly random: () => string
   readonly logger: Logger
   readonly limits: AuthLimits
+  /** The open streams, for operators. */
+  readonly streams: StreamRegistry
   /** Called for a poll from a revision that this store never had; the client's form has no word for it. */
   readonly onForeignPosition: (code: ForeignPosition, event: string) => void
 }
@@ -59,7 +63,7 @@ type FacadeRoute = (request: HandlerRequest, requestId: string) => Promise<Answe
 
 /** Answers every path of {@link isFacadePath}. */
 export function createFacade(parts: FacadeParts): Handler {
-  const { store, hub, access, epoch, random, logger, schemas } = parts
+  const { store, hub, access, epoch, random, logger, schemas, streams } = parts
   const turnToRead = createTurnGate(READS_PER_TURN)
   const routes: ReadonlyMap<string, FacadeRoute> = new Map([
     ['/v3/kv/range', range],
@@ -123,8 +127,14 @@ export function createFacade(parts: FacadeParts): Handler {
         ranges: followed.map(toKeyRange),
         ...(relay !== undefined && { relayed: relay.keys.map(toKeyRange) }),
       } as const
-      const stream = { ...ageOf(parts, grant), onGone: place.leave }
-      const subscription = await hub.subscribe({ selection, from, format, ...stream })
+      const asks = describeKeys(asked)
+      const entry = streams.prepare(aboutStream({ request, listener, requestId }, { asks }))
+      const onGone = (): void => {
+        place.leave()
+        entry.remove()
+      }
+      const subscription = await hub.subscribe({ selection, from, format, ...ageOf(parts, grant), onGone })
+      entry.add(subscription)
       place.hold(subscription.end)
       return message(requestId, subscription.body, grant.left('opens'))
     } catch (error) {
@@ -144,6 +154,10 @@ export function createFacade(parts: FacadeParts): Handler {
     const canceled = { result: { header, canceled: true, compact_revision: oldest.toString() } }
     return `${JSON.stringify(created)}\n${JSON.stringify(canceled)}\n`
   }
+}
+
+function describeKeys({ key, end }: KeyRange): string {
+  return end === undefined ? toText(key) : `${toText(key)}…${toText(end)}`
 }
 
 async function readMessage(request: HandlerRequest, { clock, limits }: FacadeParts): Promise<JsonValue> {

@@ -100,6 +100,7 @@ export function createGatewayFormat(epoch: string, from: StartPosition, view?: R
       case 'drain':
       case 'slow_consumer':
       case 'store_unavailable':
+      case 'ended_by_operator':
       case 'auth_unavailable':
         return line({ error: { ...UNAVAILABLE, message: `stream ended: ${closing.reason}` } })
       case 'auth_expired':

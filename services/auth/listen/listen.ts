@@ -14,6 +14,7 @@ import {
   type ListenMode,
   type ListenRequest,
 } from './request.ts'
+import { aboutStream } from '../streams/registry.ts'
 import { openStream, type Listening, type StreamParts } from './stream.ts'
 import type { StreamDialect } from './stream_format.ts'
 import type { Access, Listener } from '#shared/access/access.ts'
@@ -23,7 +24,7 @@ import { readQuery } from '#shared/http/query.ts'
 import { chooseType } from '#shared/http/accept.ts'
 import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
-import { errorResponse } from '#shared/http/respond.ts'
+import { errorResponse, jsonText } from '#shared/http/respond.ts'
 import { mediaTypeOf, withHint } from '#shared/http/slips.ts'
 import type { Route } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -118,7 +119,9 @@ export async function authorise(
   const bases = schema.baseKeys(filter)
   const grant = await listener.grant(bases.map(prefixRange), 'refuse')
   const { signal } = request
-  return { mode, requestId, signal, dialect: dialect(listen), listen, filter, bases, grant }
+  const { event, identifier } = listen
+  const about = aboutStream({ request, listener, requestId }, { event, asks: jsonText(identifier) })
+  return { mode, requestId, signal, dialect: dialect(listen), listen, filter, bases, grant, about }
 }
 
 function streamAnswer(body: AnswerBody, { dialect, requestId, grant }: Listening): Answer {

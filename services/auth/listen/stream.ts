@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { StreamAbout, StreamRegistry } from '../streams/registry.ts'
 import type { AuthLimits } from './limits.ts'
 import type { ListenMode, ListenRequest } from './request.ts'
 import { isFromTheBeginning, resolveStart, type Positions } from './start.ts'
@@ -32,6 +33,8 @@ export interface StreamParts {
   readonly limits: AuthLimits
   /** Called for a position that this store never gave out. */
   readonly onForeignPosition: (code: ForeignPosition, event: string) => void
+  /** The open streams, for operators. */
+  readonly streams: StreamRegistry
 }
 
 /** A parsed and authorised request for a stream. */
@@ -46,6 +49,8 @@ export interface Listening {
   readonly bases: readonly string[]
   /** The right to see all of these keys. */
   readonly grant: Grant
+  /** Whose stream it is, for operators. */
+  readonly about: StreamAbout
 }
 
 /** The end of a replay. */
@@ -126,9 +131,15 @@ async function subscribe(
       return emptyReplay(format, end.until)
     }
     try {
-      const request = { selection, from, format, ...age, onGone: place.leave }
+      const entry = parts.streams.prepare(listening.about)
+      const onGone = (): void => {
+        place.leave()
+        entry.remove()
+      }
+      const request = { selection, from, format, ...age, onGone }
       const bounded = end === undefined ? request : { ...request, until: end.until }
       const subscription = await parts.hub.subscribe(bounded)
+      entry.add(subscription)
       place.hold(subscription.end)
       return subscription.body
     } catch (error) {

@@ -106,6 +106,11 @@ const ENDINGS: Readonly<Record<CloseReason, EndingTexts>> = {
     open: 'store_unavailable',
     message: 'The store cannot be reached; connect again to go on',
   },
+  ended_by_operator: {
+    strict: 'server_shutdown',
+    open: 'ended_by_operator',
+    message: 'An operator has ended the stream; connect again to go on',
+  },
   history_compacted: {
     strict: 'end_of_stream',
     open: 'history_compacted',

@@ -130,7 +130,11 @@ export function createFakeHub(): FakeHub {
           request.onGone?.()
         },
       }
-      return Promise.resolve({ body, end: () => undefined })
+      return Promise.resolve({
+        body,
+        end: () => undefined,
+        look: () => ({ position: { revision: 0n }, isCatchingUp: false, parkedMs: 0, bytes: 0 }),
+      })
     },
     drain: () => Promise.resolve(),
     status: () => ({
