@@ -137,6 +137,10 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['services/auth/streams', ['shared']],
   ['services/auth/listen', ['shared', 'services/auth/streams']],
   ['services/auth/history', ['shared', 'services/auth/streams', 'services/auth/listen']],
+  [
+    'services/auth/explain',
+    ['shared', 'services/auth/streams', 'services/auth/listen', 'services/auth/history'],
+  ],
   ['services/auth/etcd_facade', ['shared', 'services/auth/streams', 'services/auth/listen']],
   [
     'services/auth',
@@ -145,6 +149,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'services/auth/streams',
       'services/auth/listen',
       'services/auth/history',
+      'services/auth/explain',
       'services/auth/etcd_facade',
     ],
   ],

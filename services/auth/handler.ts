@@ -7,6 +7,7 @@
  */
 
 import { createFacade, isFacadePath } from './etcd_facade/facade.ts'
+import { createExplainRoutes } from './explain/explain_routes.ts'
 import { createEventRoutes } from './history/event_routes.ts'
 import { createHistoryRoutes } from './history/history_routes.ts'
 import type { IsRemoved } from './history/page.ts'
@@ -94,6 +95,7 @@ export function createAuthHandler(parts: AuthParts): Handler {
       ...createCountRoutes(listening),
       ...createHistoryRoutes(looking),
       ...createEventRoutes(looking),
+      ...createExplainRoutes(looking),
       ...(tickets === undefined ? [] : [tickets.route]),
       ...(parts.administration === undefined
         ? []

@@ -85,6 +85,23 @@ describe('looking', () => {
     assert.equal((await look('/api/v1/me', 'nonsense')).status, 401)
   })
 
+  it('explain: counts what the listener may see alone, and says what policy cuts', async () => {
+    const ask = async (destination: string): Promise<Record<string, unknown>> => {
+      const body = { event_type: 'dissemination', identifier: { destination: [destination, 'BAR'] } }
+      const response = await test.post('/api/v1/explain', body, bearer(JOE_TOKEN))
+      const { listeners } = (await response.json()) as {
+        readonly listeners: readonly Record<string, unknown>[]
+      }
+      return listeners[0] ?? {}
+    }
+    const part = await ask('FOO')
+    assert.deepEqual(part['policy'], { visible: 'part', cut: ['/ec/diss/BAR/'] })
+    assert.equal(part['matched'], 2)
+    const none = await ask('BAR')
+    assert.deepEqual([none['policy'], none['matched']], [{ visible: 'none', cut: ['/ec/diss/BAR/'] }, 0])
+    assert.doesNotMatch(JSON.stringify([part, none]), /dissemination@2/)
+  })
+
   it('streams: for operators alone', async () => {
     const watch = await test.call('/api/v1/watch?event=dissemination&destination=FOO', {
       headers: bearer(JOE_TOKEN),
