@@ -1,6 +1,6 @@
 /**
- * The program `aviso`: the client's commands `listen | replay | notify | key | value | schema | config | admin | completion`, and the programs
- * `serve | health | demo | etcd` (`programs.ts`).
+ * The program `aviso`: the client's commands `listen | replay | explain | notify | key | value | schema | config | admin | completion`, and the
+ * programs `serve | health | demo | etcd` (`programs.ts`).
  *
  * @module
  */
@@ -91,6 +91,8 @@ async function run(
       return (await import('./aviso/listen.ts')).listen(invocation.words, invocation.flags, context)
     case 'replay':
       return (await import('./aviso/replay.ts')).replay(invocation.words, invocation.flags, context)
+    case 'explain':
+      return (await import('./aviso/explain.ts')).explain(invocation.words, invocation.flags, context)
     case 'schema':
       return (await import('./aviso/schema.ts')).printSchema(invocation.event, context)
     case 'completion':

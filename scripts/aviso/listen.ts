@@ -178,7 +178,11 @@ async function loadDefinitions(
   }))
 }
 
-async function readFiles(files: readonly string[], context: CommandContext): Promise<ListenerDefinition[]> {
+/** The listeners of files; without files those of the configuration. @throws {ClientError} */
+export async function readFiles(
+  files: readonly string[],
+  context: CommandContext,
+): Promise<ListenerDefinition[]> {
   const { config } = context
   if (files.length === 0) {
     if (config.listeners === undefined) {
@@ -312,7 +316,11 @@ async function runOne(
 }
 
 /** The payload's name in the service's schema. When the service cannot say it, the name in the client's schema is used. */
-async function payloadNameOf(event: string, context: CommandContext, schemas: Schemas): Promise<string> {
+export async function payloadNameOf(
+  event: string,
+  context: CommandContext,
+  schemas: Schemas,
+): Promise<string> {
   const known = schemas.get(event)?.payloadName ?? 'payload'
   try {
     const { schema } = await call(context, {

@@ -9,6 +9,7 @@ import type { AdminTask } from './admin.ts'
 import { addAdminCommands } from './admin_program.ts'
 import type { ConfigFlags } from './config.ts'
 import { addConfigCommands } from './config_program.ts'
+import type { ExplainFlags } from './explain.ts'
 import type { ExplainTask } from './explain_access.ts'
 import type { ListenFlags } from './listen.ts'
 import type { ReplayFlags } from './replay.ts'
@@ -28,6 +29,11 @@ export type Invocation =
       readonly command: 'replay'
       readonly words: readonly string[]
       readonly flags: ConfigFlags & ReplayFlags
+    }
+  | {
+      readonly command: 'explain'
+      readonly words: readonly string[]
+      readonly flags: ConfigFlags & ExplainFlags
     }
   | { readonly command: 'schema'; readonly event: string | undefined; readonly flags: ConfigFlags }
   | { readonly command: 'completion'; readonly shell: Shell; readonly flags: ConfigFlags }
@@ -111,6 +117,14 @@ function addListenCommands(program: Command, run: (invocation: Invocation) => vo
     .addOption(onGapOption().default('stop'))
     .option('--dry-run', 'print what triggers would do, and run none of them')
     .action((words: string[], flags: ConfigFlags & ReplayFlags) => run({ command: 'replay', words, flags }))
+  withCommonOptions(program.command('explain'))
+    .description(
+      'say what the listeners of files would have got, what excluded the rest, and what their triggers would do',
+    )
+    .argument('[files...]', 'listener files (YAML); without files: the listeners of the configuration')
+    .option('--from <date>', 'start at this time (default: 24 hours ago)')
+    .option('--to <date>', 'end at this time (default: now)')
+    .action((words: string[], flags: ConfigFlags & ExplainFlags) => run({ command: 'explain', words, flags }))
 }
 
 function onGapOption(): Option {
