@@ -18,13 +18,15 @@ import { createPollRoutes } from './listen/poll.ts'
 import type { StreamParts } from './listen/stream.ts'
 import { createSchemaRoutes } from './schema_routes.ts'
 import { createPositions, type Positions } from './listen/start.ts'
-import { createStreamRoutes } from './stream_routes.ts'
+import { createLiveRoutes } from './live_routes.ts'
+import { createStreamRoutes, type StreamRoutesParts } from './stream_routes.ts'
+import { createActivity, type Activity } from './streams/activity.ts'
 import { createStreamRegistry } from './streams/registry.ts'
 import { createTraceRoutes } from './trace_routes.ts'
 import { createTickets, type TicketSettings } from './tickets.ts'
 import type { Access } from '#shared/access/access.ts'
 import type { Handler } from '#shared/handler.ts'
-import { createRouter, rawPath } from '#shared/http/route.ts'
+import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -41,6 +43,10 @@ export interface AuthParts {
   readonly access: Pick<Access, 'forListening'>
   /** Who may look at streams and end them; absent: nobody. */
   readonly administration?: Pick<Access, 'forAdministration'>
+  /** Counts what comes through the hub; absent: nothing is counted. */
+  readonly activity?: Activity
+  /** Ends views that no hub ends; absent: nothing does. */
+  readonly closing?: AbortSignal
   /** The store's epoch (`shared/journal/epoch.ts`). @throws {AvisoError} `ERR_STORE_UNAVAILABLE` while it is not known. */
   readonly epoch: () => string
   /** Finds sequence numbers and dates in history; absent: they are looked up in the store's journal. */
@@ -99,11 +105,26 @@ export function createAuthHandler(parts: AuthParts): Handler {
       ...(tickets === undefined ? [] : [tickets.route]),
       ...(parts.administration === undefined
         ? []
-        : createStreamRoutes({ ...listening, access: parts.administration })),
+        : administrativeRoutes(parts, { ...listening, access: parts.administration })),
       ...createSchemaRoutes(parts.schemas, parts.logger),
       ...createTraceRoutes({ ...parts, traces: parts.traces ?? createTraceBook() }),
     ],
     parts,
   )
   return (request) => (isFacadePath(rawPath(request.url)) ? facade(request) : api(request))
+}
+
+function administrativeRoutes(
+  { activity, closing, clock }: AuthParts,
+  listening: StreamRoutesParts & { readonly limits: AuthLimits },
+): readonly Route[] {
+  return [
+    ...createStreamRoutes(listening),
+    ...createLiveRoutes({
+      ...listening,
+      activity: activity ?? createActivity(clock),
+      closing: closing ?? new AbortController().signal,
+      maxAgeSeconds: listening.limits.maxAgeSeconds,
+    }),
+  ]
 }

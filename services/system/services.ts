@@ -8,6 +8,7 @@ import type { BackupPowers } from '#services/admin/backup_routes.ts'
 import { toAdminSettings } from '#services/admin/from_config.ts'
 import { createAdminService, type AdminService } from '#services/admin/handler.ts'
 import { createAuthHandler } from '#services/auth/handler.ts'
+import { createActivity } from '#services/auth/streams/activity.ts'
 import type { TicketSettings } from '#services/auth/tickets.ts'
 import { toHubLimits } from '#services/auth/settings.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
@@ -154,6 +155,7 @@ async function startListening(
   const { access, clock, config, instruments, logger, random, schemas } = parts
   const { store } = instruments
   const limits = toHubLimits(config.services.auth.vars)
+  const activity = createActivity(clock)
   const removals = await openRemovals({ store, clock, random, logger })
   closers.push(removals.close)
   const hub = await createHub({
@@ -166,9 +168,16 @@ async function startListening(
     logger,
     limits,
     onEpochChange: epoch.change,
-    observer: instruments.hubObserver,
+    observer: {
+      seen: (notification, listeners) => {
+        instruments.hubObserver.seen(notification, listeners)
+        activity.seen(notification, listeners)
+      },
+    },
   })
   closers.push(hub.close)
+  const closing = new AbortController()
+  closers.push(async () => closing.abort())
   const fetch = createAuthHandler({
     store,
     hub: instruments.hub(hub),
@@ -176,6 +185,8 @@ async function startListening(
     schemas,
     access: instruments.listening(access),
     administration: access,
+    activity,
+    closing: closing.signal,
     clock,
     random,
     logger: instruments.logger('auth'),

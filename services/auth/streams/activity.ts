@@ -1,0 +1,44 @@
+/**
+ * Counts what comes through the hub, by event type, for those who look at it.
+ *
+ * @module
+ */
+
+import type { HubObserver } from '#shared/hub/hub.ts'
+import type { Clock } from '#shared/time/clock.ts'
+
+/** What came of one event type since this process began. */
+export interface EventActivity {
+  readonly notifications: number
+  /** A notification that goes to three streams counts three times. */
+  readonly deliveries: number
+  /** Number of the newest; absent: it had none. */
+  readonly last: bigint | undefined
+  /** When it came, milliseconds since 1970. */
+  readonly lastAt: number
+}
+
+/** Counters, fed by the hub. */
+export interface Activity extends HubObserver {
+  /** By event type. Types of which nothing came are missing. */
+  readonly events: ReadonlyMap<string, EventActivity>
+}
+
+/** Counters at zero. There are as many as schemas have event types. */
+export function createActivity(clock: Pick<Clock, 'now'>): Activity {
+  const events = new Map<
+    string,
+    { notifications: number; deliveries: number; last: bigint | undefined; lastAt: number }
+  >()
+  return {
+    events,
+    seen({ event, sequence }, listeners) {
+      const of = events.get(event) ?? { notifications: 0, deliveries: 0, last: undefined, lastAt: 0 }
+      events.set(event, of)
+      of.notifications++
+      of.deliveries += listeners
+      of.last = sequence ?? of.last
+      of.lastAt = clock.now()
+    },
+  }
+}
