@@ -9,6 +9,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 
 import type { Store } from '#shared/store/store.ts'
+import { eventually } from '../support/waiting.ts'
 import { withSystem, type FrameData, type TestSystem } from '../service/auth_fixture.ts'
 
 /** A page of `GET /api/v1/notifications`. */
@@ -59,6 +60,16 @@ async function walk(
     if (cursor === null) return ids
   }
   throw new Error('the walk does not end')
+}
+
+/** What `POST /api/v1/explain` answers. */
+interface Explained {
+  readonly listeners: readonly {
+    readonly matched: number
+    readonly looked: { readonly complete: boolean }
+    readonly newest: FrameData | null
+    readonly near_misses: readonly { readonly field: string; readonly excluded: number }[]
+  }[]
 }
 
 /** The suite. @param open Opens an empty store, or one whose flights are only of this suite. */
@@ -117,14 +128,36 @@ export function historyPagesContract(
           await test.publishTogether('a', 'b', 'c')
           await test.publish('d')
           const { cursor } = await readHistory(test, '&order=oldest&limit=2')
-          const polled = await test.call(`/api/v1/notifications/poll?event=flight&cursor=${cursor}`)
-          const { notifications } = (await polled.json()) as Page
-          assert.deepEqual(
-            notifications.map(({ id }) => id),
-            ['flight@3', 'flight@4'],
-          )
+          // Polls may be a moment behind the store.
+          await eventually('the stream goes on behind the page', async () => {
+            const polled = await test.call(`/api/v1/notifications/poll?event=flight&cursor=${cursor}`)
+            const ids = idsOf((await polled.json()) as Page)
+            assert.deepEqual(ids, ['flight@3', 'flight@4'].slice(0, ids.length))
+            return ids.length === 2
+          })
           const up = await readHistory(test, `&cursor=${cursor}`)
           assert.deepEqual(idsOf(up), ['flight@2', 'flight@1'])
+        },
+        { store: () => store },
+      )
+    })
+
+    it('event types and explanations tell of the same history', async () => {
+      const store = await open()
+      await withSystem(
+        async (test) => {
+          await test.publishTogether('a', 'b', 'c')
+          await test.publish('a')
+          const events = await test.call('/api/v1/events?event=flight')
+          assert.match(await events.text(), /"last":\{"id":"flight@4".*"published":\{"minute":4,/)
+          const listeners = ['a', 'z'].map((number) => ({ event_type: 'flight', identifier: { number } }))
+          const explained = await test.post('/api/v1/explain', { listeners })
+          const [match, miss] = ((await explained.json()) as Explained).listeners
+          assert.deepEqual([match?.matched, match?.looked.complete, match?.newest?.id], [2, true, 'flight@4'])
+          assert.deepEqual(
+            miss?.near_misses.map(({ field, excluded }) => [field, excluded]),
+            [['number', 4]],
+          )
         },
         { store: () => store },
       )

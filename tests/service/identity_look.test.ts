@@ -119,6 +119,38 @@ describe('looking', () => {
   })
 })
 
+describe('looking, where things fail', () => {
+  it('says that rights may be missing while the list of destinations cannot be had', async () => {
+    const test = await startIdentitySystem()
+    try {
+      await test.standIns.ecpds.misbehave('status_500')
+      const response = await test.call('/api/v1/me', { headers: bearer(JOE_TOKEN) })
+      const me = (await response.json()) as { readonly incomplete?: boolean; readonly user: object | null }
+      assert.deepEqual([response.status, me.incomplete, me.user === null], [200, true, false])
+      // Nothing is shown on no verdict.
+      const events = await test.call('/api/v1/events?event=dissemination', { headers: bearer(JOE_TOKEN) })
+      assert.equal(events.status, 503)
+    } finally {
+      await test.close()
+    }
+  })
+
+  it('counts what pages read in the quota', async () => {
+    const readsPerPrincipal = { perSecond: 0.01, burst: 2 }
+    const test = await startIdentitySystem({ vars: { quota: { readsPerPrincipal } } })
+    try {
+      for (let step = 1; step <= 30; step++) await test.publish('FOO', step)
+      const page = '/api/v1/notifications?event=dissemination&destination=FOO'
+      const first = await test.call(page, { headers: bearer(JOE_TOKEN) })
+      assert.deepEqual([first.status, first.headers.has('ratelimit')], [200, true])
+      assert.equal((await test.call(page, { headers: bearer(JOE_TOKEN) })).status, 429)
+      assert.equal((await test.call('/api/v1/events', { headers: bearer(JOE_TOKEN) })).status, 429)
+    } finally {
+      await test.close()
+    }
+  })
+})
+
 /** A member of `events`. */
 interface Described {
   readonly event_type: string
