@@ -20,9 +20,10 @@ export async function firstNumberFrom(source: NumberSource, place: Place): Promi
   if (place.kind === 'sequence') return place.sequence
   const { positions, event, signal } = source
   try {
-    const { revision, afterIndex } = await positions.start(event, place, { signal })
+    // A time is that of a whole commit, so it begins with the first notification of one.
+    const { revision } = await positions.start(event, place, { signal })
     const before = await numberAt(source, revision - 1n)
-    return before === undefined ? undefined : before + BigInt((afterIndex ?? -1) + 1) + 1n
+    return before === undefined ? undefined : before + 1n
   } catch (error) {
     if (error instanceof HistoryCompacted) return undefined
     throw error
