@@ -27,7 +27,8 @@ export function satisfies(
   return true
 }
 
-function accepts(condition: FieldCondition, value: string): boolean {
+/** Whether a condition accepts the canonical text of a field. */
+export function accepts(condition: FieldCondition, value: string): boolean {
   switch (condition.kind) {
     case 'in':
       return condition.values.has(value)

@@ -85,6 +85,24 @@ describe('event types with a geometry', () => {
     })
   })
 
+  it('are found in pages of history and explained by place, too', async () => {
+    await withGeometries(async (system) => {
+      await system.publish('test_polygon', { ...at, polygon: A }, 'a')
+      await system.publish('test_polygon', { ...at, polygon: B_PAIRS }, 'b')
+      const page = await system.get('/api/v1/notifications?event=test_polygon&point=1.2,1.5')
+      assert.equal(page.status, 200, JSON.stringify(page.body))
+      const items = page.body['notifications'] as readonly { readonly data: { readonly payload: unknown } }[]
+      assert.deepEqual(
+        items.map(({ data }) => data.payload),
+        ['b'],
+      )
+      const asked = { event_type: 'test_polygon', identifier: { polygon: NEAR_A } }
+      const explained = await system.post('/api/v1/explain', asked)
+      const [listener] = explained.body['listeners'] as readonly { readonly matched: number }[]
+      assert.equal(listener?.matched, 1, JSON.stringify(explained.body))
+    })
+  })
+
   it('K16: point clouds are found by polygon', async () => {
     await withGeometries(async (system) => {
       await system.publish('test_cloud', {

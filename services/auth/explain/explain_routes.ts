@@ -194,11 +194,11 @@ async function see(parts: ExplainParts, seeing: Seeing): Promise<Seen> {
     const at = Date.parse(batch.at)
     if (at < asked.from) return
     const hour = Math.floor(at / HOUR_MS)
-    for (const { key, seq } of batch.events) {
+    for (const { key, seq, fields } of batch.events) {
       if (!contains(visible, toBytes(key)) || isRemoved({ event, revision, sequence: BigInt(seq) })) continue
       const decoded = schemas.decodeKey(key)
       if (decoded?.event !== event) continue
-      const candidate = { request: decoded.request, sequence: seq, at }
+      const candidate = { request: { ...decoded.request, ...fields }, sequence: seq, at }
       count++
       first ??= candidate
       last = candidate

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { accepts } from '#shared/notification/match.ts'
 import type { FieldCondition, NotificationRequest } from '#shared/notification/notification.ts'
 
 /** A notification, as the journal names it. */
@@ -95,8 +96,7 @@ export function createTally(conditions: ReadonlyMap<string, FieldCondition>): Ta
 }
 
 function holds(condition: FieldCondition, value: string | undefined): boolean {
-  if (value === undefined) return false
-  return condition.kind === 'in' ? condition.values.has(value) : condition.test(value)
+  return value !== undefined && accepts(condition, value)
 }
 
 function toNearMiss([field, { excluded, values, isCut }]: readonly [string, Missed]): NearMiss {

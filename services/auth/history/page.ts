@@ -284,7 +284,7 @@ function slotsOf({ request, schemas, isRemoved }: Reading, commit: HistoryCommit
     const decoded = schemas.decodeKey(entry.key)
     const isMatch =
       decoded?.event === event &&
-      satisfies(conditions, decoded.request) &&
+      satisfies(conditions, { ...decoded.request, ...entry.fields }) &&
       request.isVisible(entry.key) &&
       !isRemoved({ event, revision, sequence: BigInt(entry.seq) })
     return { commit, entry, index: first + position, isMatch }
@@ -292,7 +292,7 @@ function slotsOf({ request, schemas, isRemoved }: Reading, commit: HistoryCommit
 }
 
 /** Index of a batch's first notification in its revision: a transaction may have those of other event types before it. */
-function firstIndexOf(batch: JournalBatch & { readonly place?: number }): number {
+function firstIndexOf(batch: JournalBatch): number {
   return batch.place ?? 0
 }
 
