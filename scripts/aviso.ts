@@ -19,6 +19,7 @@ import {
   EXIT_USAGE,
   messageOf,
 } from '#shared/client/client_error.ts'
+import { toText } from '#shared/bytes/bytes.ts'
 import type { Authorities } from './aviso/authorities.ts'
 import { showConfig } from './aviso/config_show.ts'
 import { loadClientConfig, type ClientConfig } from './aviso/config.ts'
@@ -26,6 +27,7 @@ import { completionText } from './aviso/completion.ts'
 import type { CommandContext } from './aviso/context.ts'
 import { createCredentials } from '#shared/client/credentials.ts'
 import { createProxiedFetch } from './aviso/proxied_fetch.ts'
+import { decodeFile } from './aviso/decode_file.ts'
 import { createOutput, type Output } from './aviso/output.ts'
 import { createProgram, type Invocation } from './aviso/program.ts'
 import { isMain } from './is_main.ts'
@@ -38,7 +40,10 @@ const KILL_GRACE_MS = 1000
 /** Runs the program. @returns the exit code */
 export async function aviso(argv: readonly string[]): Promise<number> {
   const run = findProgram(argv)
-  return run === undefined ? client(argv) : run()
+  if (run !== undefined) return run()
+  const code = await client(argv)
+  await outputEnd()
+  return code
 }
 
 async function client(argv: readonly string[]): Promise<number> {
@@ -166,7 +171,7 @@ async function authoritiesOf(
   if (authorityFile === undefined) return undefined
   const { readAuthorities } = await import('./aviso/authorities.ts')
   try {
-    return await readAuthorities(authorityFile, readText)
+    return await readAuthorities(authorityFile, readCertificates)
   } catch (error) {
     if (authorityFile.from !== 'SSL_CERT_FILE') throw error
     output.log('WARNING', `${messageOf(error)}. Only the usual authorities are trusted`)
@@ -220,12 +225,28 @@ function isOpenAddress(baseUrl: string): boolean {
 }
 
 async function readText(path: string): Promise<string | undefined> {
+  const bytes = await readBytes(path)
+  return bytes === undefined ? undefined : decodeFile(bytes)
+}
+
+/** Certificates have comments in any encoding, which nobody reads. */
+async function readCertificates(path: string): Promise<string | undefined> {
+  const bytes = await readBytes(path)
+  return bytes === undefined ? undefined : toText(bytes)
+}
+
+async function readBytes(path: string): Promise<Uint8Array | undefined> {
   try {
-    return await readFile(path, 'utf8')
+    return await readFile(path)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
+}
+
+/** Waits until stdout has taken everything: a full disk is told one turn after the write, which must not come behind the exit. */
+function outputEnd(): Promise<void> {
+  return new Promise((resolve) => process.stdout.write('', () => resolve()))
 }
 
 /** A reader such as `head` may have enough, which is no failure. What could not be written for another reason is one. */
@@ -243,6 +264,6 @@ function enterCallersFolder({ npm_lifecycle_event: script, INIT_CWD: folder }: N
 if (isMain(import.meta)) {
   enterCallersFolder(process.env)
   process.exitCode = await aviso(process.argv.slice(2))
-  // All output is flushed by now. Sockets that are kept for reuse must not keep the process running.
+  // Sockets that are kept for reuse must not keep the process running.
   process.exit()
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ClientError } from '#shared/client/client_error.ts'
+import { ClientError, messageOf } from '#shared/client/client_error.ts'
 import type { AuthType, CredentialSettings } from '#shared/client/credentials.ts'
 import type { AuthorityFile } from './authorities.ts'
 import { readLayers, type Layers, type Setting, type Settings } from './config_layers.ts'
@@ -274,8 +274,13 @@ async function readUsername(
   const file = settings.username_file
   if (file === undefined || flags.username !== undefined) return settings.username?.value
   const path = expandHome(file.value, home)
-  const name = await readText(path).catch(() => undefined)
-  if (name === undefined) throw new ClientError(`${file.from}: Cannot read the username_file ${path}`)
+  const name = await readText(path).catch((cause: unknown) => {
+    throw new ClientError(`${file.from}: Cannot read the username_file ${path}: ${messageOf(cause)}`, {
+      cause,
+    })
+  })
+  if (name === undefined)
+    throw new ClientError(`${file.from}: Cannot read the username_file ${path}: there is no such file`)
   return name.trim()
 }
 

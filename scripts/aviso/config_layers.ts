@@ -8,7 +8,7 @@
 
 import * as v from 'valibot'
 import { closest } from '#shared/closest.ts'
-import { ClientError } from '#shared/client/client_error.ts'
+import { ClientError, messageOf } from '#shared/client/client_error.ts'
 import { isJsonRecord } from '#shared/json/record.ts'
 import { IGNORED_VARIABLES, OTHER_VARIABLES, SETTINGS, type SettingName } from './client_settings.ts'
 import type { ConfigFlags, ConfigSources } from './config.ts'
@@ -121,7 +121,7 @@ async function readConfigText(
   required: boolean,
 ): Promise<string | undefined> {
   const content = await sources.readText(path).catch((cause: unknown) => {
-    throw new ClientError(`Cannot read the configuration file ${path}`, { cause })
+    throw new ClientError(`Cannot read the configuration file ${path}: ${messageOf(cause)}`, { cause })
   })
   if (content === undefined && required) throw new ClientError(`There is no configuration file ${path}`)
   return content

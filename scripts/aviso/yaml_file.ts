@@ -37,6 +37,8 @@ const MAX_ALIASES = 100
 /** Most problems of a malformed file that are shown: behind these, the parser has lost its place. */
 const MAX_PROBLEMS = 10
 const MERGE_KEY = '<<'
+/** In place of the parser's text, which tells a programmer which function to call. */
+const SECOND_DOCUMENT = 'A second document begins here (---): put everything into one'
 
 /**
  * Parses one YAML document.
@@ -52,11 +54,18 @@ export function parseYamlFile(text: string, name: string): YamlFile {
   const lineCounter = new LineCounter()
   const document = parseDocument(text, { lineCounter, prettyErrors: false, schema: 'core', merge: true })
   if (document.errors.length > 0) throw new ClientError(problemsOf(document, name, lineCounter))
+  const unknown: string[] = []
   visit(document, {
+    Alias(_key, node) {
+      if (node.resolve(document) !== undefined) return
+      const { line, col } = lineCounter.linePos(node.range?.[0] ?? 0)
+      unknown.push(`${name}:${line}:${col} *${node.source}: no anchor &${node.source} stands before it`)
+    },
     Scalar(_key, node) {
       if (typeof node.value === 'number' && node.source !== undefined) node.value = node.source
     },
   })
+  if (unknown.length > 0) throw new ClientError(unknown.slice(0, MAX_PROBLEMS).join('\n'))
   return {
     value: toPlain(document, name),
     isList: (path) => isSeq(nodeAt(document, path)),
@@ -76,9 +85,10 @@ export function parseYamlFile(text: string, name: string): YamlFile {
 /** The problems, one for each line of the file: the others of a line follow from the first. */
 function problemsOf(document: Document.Parsed, name: string, lineCounter: LineCounter): string {
   const byLine = new Map<number, string>()
-  for (const { pos, message } of document.errors) {
+  for (const { pos, code, message } of document.errors) {
     const { line, col } = lineCounter.linePos(pos[0])
-    if (!byLine.has(line)) byLine.set(line, `${name}:${line}:${col} ${message}`)
+    const said = code === 'MULTIPLE_DOCS' ? SECOND_DOCUMENT : message
+    if (!byLine.has(line)) byLine.set(line, `${name}:${line}:${col} ${said}`)
   }
   return [...byLine.values()].slice(0, MAX_PROBLEMS).join('\n')
 }

@@ -6,7 +6,7 @@
 
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { ClientError } from './client_error.ts'
+import { ClientError, messageOf } from './client_error.ts'
 
 /**
  * How a client authenticates: `plain` sends user and key; `bearer`, `ecmwf` and `openid` send a token. The last three are 1.x's names, which
@@ -75,12 +75,17 @@ async function readKey(
   { keyFile: path, keySetting = 'key_file' }: CredentialSettings,
   readText: (path: string) => Promise<string | undefined>,
 ): Promise<string> {
-  const key = (await readText(path).catch(() => undefined))?.trim()
-  if (key === undefined) throw new ClientError(`Cannot read the ${keySetting} ${path}`)
-  return checkKey(key, `The ${keySetting} ${path}`)
+  const text = await readText(path).catch((cause: unknown) => {
+    throw new ClientError(`Cannot read the ${keySetting} ${path}: ${messageOf(cause)}`, { cause })
+  })
+  if (text === undefined)
+    throw new ClientError(`Cannot read the ${keySetting} ${path}: there is no such file`)
+  return checkKey(text.trim(), `The ${keySetting} ${path}`)
 }
 
 function checkKey(key: string, where: string): string {
   if (key !== '' && /^[\u0021-\u007E]+$/.test(key)) return key
-  throw new ClientError(`${where} must hold the key on one line, and nothing else`)
+  throw new ClientError(
+    key === '' ? `${where} is empty` : `${where} must hold the key on one line, and nothing else`,
+  )
 }

@@ -239,7 +239,10 @@ describe('aviso notify', () => {
     const missing = await start(context, home, ['notify', FLIGHT, '-k', 'nope'], {
       AVISO_AUTH_TYPE: 'ecmwf',
     }).ended()
-    assert.deepEqual([missing.code, missing.stderr], [255, 'Cannot read the key_file nope\n'])
+    assert.deepEqual(
+      [missing.code, missing.stderr],
+      [255, 'Cannot read the key_file nope: there is no such file\n'],
+    )
   })
 })
 

@@ -7,12 +7,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createInterface } from 'node:readline'
-import { runClient, spawnClient, type ClientRun } from '../support/client_program.ts'
+import { PROGRAM, runClient, spawnClient, type ClientRun } from '../support/client_program.ts'
 import { startServer, temporaryFolder, type TestServer } from '../support/server.ts'
 
 const flight = (number: string): string =>
@@ -226,14 +227,32 @@ describe('the client against a service', () => {
 })
 
 describe('the command line', () => {
+  it('what a full disk does not take is a failure, also where nothing comes after it', async (context) => {
+    if (!existsSync('/dev/full')) return context.skip('only Linux has a device that is full')
+    const full = await open('/dev/full', 'w')
+    context.after(() => full.close())
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', PROGRAM, 'key', flight('F1')],
+      {
+        stdio: ['ignore', full.fd, 'pipe'],
+        env: { HOME: tmpdir() },
+      },
+    )
+    let stderr = ''
+    child.stderr?.on('data', (chunk) => (stderr += String(chunk)))
+    await once(child, 'close')
+    assert.deepEqual(
+      [child.exitCode, stderr],
+      [1, 'Cannot write the output: ENOSPC: no space left on device, write\n'],
+    )
+  })
+
   it('--help: has the exit codes, for each command too', async () => {
     for (const argv of [['--help'], ['value', '--help'], ['admin', 'status', '--help']]) {
       const { code, stdout } = await runClient(argv, { home: tmpdir() })
       assert.equal(code, 0)
-      assert.match(
-        stdout,
-        /\nExit codes:\n {2}0 {4}done.*\n {2}1 {4}a failure.*nothing is stored; .*\n {2}2 /,
-      )
+      assert.match(stdout, /\nExit codes:\n {2}0 {4}done.*\n {2}1 {4}a failure.*nothing is stored.*\n {2}2 /)
     }
   })
 

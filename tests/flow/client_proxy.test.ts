@@ -126,7 +126,10 @@ describe('the client behind a proxy', () => {
       environment: { http_proxy: proxy.url, no_proxy: '.example' },
     })
     assert.equal(straight.code, 255)
-    assert.match(straight.stderr, /Unable to connect to http:\/\/aviso\.example \(getaddrinfo /)
+    assert.match(
+      straight.stderr,
+      /Unable to connect to http:\/\/aviso\.example \(the host name is unknown: getaddrinfo /,
+    )
     assert.deepEqual(proxy.seen, [])
   })
 

@@ -10,7 +10,8 @@ import process from 'node:process'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
-const PROGRAM = fileURLToPath(new URL('../../scripts/aviso.ts', import.meta.url))
+/** The program's file. */
+export const PROGRAM = fileURLToPath(new URL('../../scripts/aviso.ts', import.meta.url))
 
 /** What became of a run. */
 export interface ClientRun {

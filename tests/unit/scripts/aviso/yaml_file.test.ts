@@ -36,6 +36,17 @@ describe('parseYamlFile()', () => {
     )
   })
 
+  it('names each alias without an anchor, and a second document', () => {
+    assert.throws(
+      () => parseYamlFile('a: &a 1\nb: *a\nc: *nope\n<<: *none\n', 'x.yaml'),
+      /^ClientError: x\.yaml:3:4 \*nope: no anchor &nope stands before it\nx\.yaml:4:5 \*none: /,
+    )
+    assert.throws(
+      () => parseYamlFile('a: 1\n---\nb: 1\n', 'x.yaml'),
+      /x\.yaml:2:1 A second document begins here/,
+    )
+  })
+
   it('refuses documents that expand without bound', () => {
     const bomb = [
       'a: &a [1,1,1,1,1,1,1,1,1,1]',
