@@ -14,10 +14,13 @@ import type { ListenerDefinition } from './listener_file.ts'
 /** A service that does not answer by then is waited for with open streams, as every listener does. */
 const PATIENCE_MS = 5_000
 
+/** What payloads are called, whatever the service says: schemas of the client's own can name them, too. */
+const PAYLOAD_NAMES = ['payload', 'location'] as const
+
 /**
  * Compares listeners with the schema of the service. Where the service does not say it (it is down, or older), it judges itself later.
  *
- * @throws {ClientError} with a line for each event type and field that the service does not know.
+ * @throws {ClientError} with a line for each event type and field that the service does not know, in requests and in commands.
  */
 export async function judgeListeners(
   definitions: readonly ListenerDefinition[],
@@ -42,7 +45,8 @@ async function schemaOf(context: CommandContext): Promise<JsonRecord | undefined
   }
 }
 
-function faultsOf({ event, request, place }: ListenerDefinition, schema: JsonRecord): readonly string[] {
+function faultsOf(listener: ListenerDefinition, schema: JsonRecord): readonly string[] {
+  const { event, request, place } = listener
   const name = known(event, Object.keys(schema))
   if (name === undefined) {
     const allowed = allowedText(event, Object.keys(schema))
@@ -52,11 +56,38 @@ function faultsOf({ event, request, place }: ListenerDefinition, schema: JsonRec
   const identifier = isJsonRecord(definition) ? definition['identifier'] : undefined
   if (!isJsonRecord(identifier)) return []
   const fields = Object.keys(identifier)
-  return Object.keys(request)
+  const unknown = Object.keys(request)
     .filter((field) => known(field, fields) === undefined)
     .map(
       (field) => `${place(['request', field])}: ${name} has no field ${field}${allowedText(field, fields)}`,
     )
+  return [...unknown, ...faultsOfTriggers(listener, { name, fields, payload: payloadNameIn(definition) })]
+}
+
+interface EventType {
+  readonly name: string
+  readonly fields: readonly string[]
+  readonly payload: string | undefined
+}
+
+/** A command that asks for what no notification has would fail at the first one. */
+function faultsOfTriggers({ triggers, place }: ListenerDefinition, type: EventType): readonly string[] {
+  const payloads = [...PAYLOAD_NAMES, ...(type.payload === undefined ? [] : [type.payload])]
+  const allowed = ['event', 'request', ...type.fields.map((field) => `request.${field}`), 'json', 'jsonpath']
+  return triggers.flatMap(({ names = [] }, index) =>
+    names
+      .filter((name) => !allowed.includes(name) && !payloads.includes(name.split('.', 1)[0] ?? ''))
+      .map((name) => {
+        const text = allowedText(name, [...allowed, type.payload ?? PAYLOAD_NAMES[0]])
+        return `${place(['triggers', index, 'command'])}: no notification of ${type.name} has \${${name}}${text}`
+      }),
+  )
+}
+
+function payloadNameIn(definition: unknown): string | undefined {
+  const payload = isJsonRecord(definition) ? definition['payload'] : undefined
+  const name = isJsonRecord(payload) ? payload['name'] : undefined
+  return typeof name === 'string' ? name : undefined
 }
 
 /** The service decides about capital letters. */

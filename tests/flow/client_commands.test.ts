@@ -135,7 +135,7 @@ describe('the client against a service', () => {
       - type: post
         protocol: {type: cloudevents_http, url: 'http://127.0.0.1:1/', headers: {Authorization: Bearer secret}}
       - type: command
-        command: echo \${request.nonsense}
+        command: echo \${payload.nonsense}
 `,
     )
     await aviso('notify', `${flight('D1')},payload=x`)
@@ -148,7 +148,7 @@ describe('the client against a service', () => {
       /^flight@\d+ log would append to .*flights\.log: Notification received: \{'event'/,
     )
     assert.match(post ?? '', /^flight@\d+ post would post to http:\/\/127\.0\.0\.1:1\/: \{"specversion"/)
-    assert.match(wrong ?? '', /^flight@\d+ command would fail: \$\{request\.nonsense\} is not part/)
+    assert.match(wrong ?? '', /^flight@\d+ command would fail: \$\{payload\.nonsense\} is not part/)
     assert.doesNotMatch(stdout, /secret/)
     assert.deepEqual(await readdir(folder), ['l.yaml'])
     const json = await aviso('replay', file, '--dry-run', '-q', '--json')
@@ -167,7 +167,16 @@ describe('the client against a service', () => {
     await writeFile(first, 'listeners:\n  - {event: fligt, name: x, request: {}, triggers: []}\n')
     await writeFile(
       second,
-      'listeners:\n  - {event: flight, request: {citty: Rome, airprt: FCO}, triggers: []}\n',
+      `listeners:
+  - {event: flight, request: {citty: Rome, airprt: FCO}, triggers: []}
+  - event: flight
+    request: {}
+    triggers:
+      - {type: echo}
+      - type: command
+        command: echo \${request.date} \${request.dat} \${event} \${payload.x} \${location} \${jsonpath}
+        environment: {A: "\${nope}"}
+`,
     )
     const known = await aviso('listen', ...files)
     assert.equal(known.code, 255)
@@ -175,6 +184,8 @@ describe('the client against a service', () => {
       `${first}:2:6 listeners.0.event (listener x): the service has no event type fligt; allowed are dissemination, flight, mars. Did you mean flight?`,
       `${second}:2:31 listeners.0.request.citty: flight has no field citty; allowed are date, country, airport, number`,
       `${second}:2:44 listeners.0.request.airprt: flight has no field airprt; allowed are date, country, airport, number. Did you mean airport?`,
+      `${second}:8:9 listeners.1.triggers.1.command: no notification of flight has \${request.dat}; allowed are event, request, request.date, request.country, request.airport, request.number, json, jsonpath, payload. Did you mean request.date?`,
+      `${second}:8:9 listeners.1.triggers.1.command: no notification of flight has \${nope}; allowed are event, request, request.date, request.country, request.airport, request.number, json, jsonpath, payload`,
     ])
     await writeFile(first, 'listeners:\n  - {evnt: flight, request: {}, triggers: []}\n')
     await writeFile(second, 'listeners: [1\n')

@@ -15,6 +15,7 @@ import type { ReceivedNotification } from '#shared/client/notification.ts'
 import { runProgram, type ProgramResult } from './child_process.ts'
 import { createHandover, type Handover } from './handover.ts'
 import { NOTIFICATION_VARIABLE } from './notification_variables.ts'
+import { requireProgram } from './program_file.ts'
 import { notificationJson, placeholders, substitute } from './substitute.ts'
 import {
   commonOptions,
@@ -67,7 +68,8 @@ type Argv = readonly [string, ...string[]]
 /**
  * Checks the command line and makes the trigger.
  *
- * @throws {ClientError} when the command line is empty, needs a shell, or takes the name of its program from a notification.
+ * @throws {ClientError} when the command line is empty, needs a shell, takes the name of its program from a notification, or names a program
+ * that is not there.
  */
 export function createCommand(
   options: CommandOptions,
@@ -75,13 +77,30 @@ export function createCommand(
   folder: string | undefined,
 ): Trigger {
   const words = options.shell ? shellWords(options) : programWords(options, host.home)
+  if (!options.shell) judgeProgram(words[0], { options, host, folder })
   const command: Command = { options, words, host, folder }
   return {
     type: 'command',
     ...failureOptions(options),
+    names: namesIn(options.shell ? [] : words, options),
     run: (notification, kill) => runCommand(command, notification, kill),
     plan: (notification) => planCommand(command, notification),
   }
+}
+
+/** What the command takes from a notification. */
+function namesIn(words: readonly string[], { environment = {} }: CommandOptions): readonly string[] {
+  return [...words, ...Object.values(environment)].flatMap(placeholders)
+}
+
+function judgeProgram(
+  program: string,
+  { options, host, folder }: Pick<Command, 'options' | 'host' | 'folder'>,
+): void {
+  // Its folder is not there, which is told already.
+  if (options.working_dir !== undefined && folder === undefined) return
+  const path = options.environment?.['PATH'] ?? host.environment['PATH']
+  if (path === undefined || placeholders(path).length === 0) requireProgram(program, { folder, path })
 }
 
 /**

@@ -27,6 +27,8 @@ export interface Trigger {
   readonly onFailure: OnFailure
   /** What happens when the trigger can never handle one notification: `stop`, or `continue` after it is written to the dead-letter file. */
   readonly onPoison: OnFailure
+  /** What it takes from a notification by name, such as `request.date`; absent: nothing. */
+  readonly names?: readonly string[]
   /**
    * Runs the trigger for a notification.
    *

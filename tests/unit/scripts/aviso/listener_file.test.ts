@@ -66,7 +66,7 @@ listeners:
     request: {<<: *italy, class: od}
     triggers:
       - type: command
-        command: $HOME/bin/run "\${HOME}/in" '$HOME'
+        command: env $HOME/bin/run "\${HOME}/in" '$HOME'
         working_dir: $TMP_OF_TEST
         shell: Off
         timeout: 3_600
@@ -75,7 +75,7 @@ listeners:
     assert.deepEqual(second?.request, { country: ['Italy'], class: ['od'] })
     const { details } = second?.triggers[0]?.plan(notification()) ?? {}
     assert.deepEqual(details, {
-      run: ['/home/joe/bin/run', '/home/joe/in', '$HOME'],
+      run: ['env', '/home/joe/bin/run', '/home/joe/in', '$HOME'],
       environment: {},
       working_dir: '/',
     })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -232,11 +232,12 @@ describe('command trigger', () => {
 
   it('says what cannot be started, and does not try again', async (context) => {
     const folder = await folderWith(context, 'x', '')
-    const program = createTrigger({ type: 'command', command: '/no/such/program' }, triggerHost())
+    await chmod(join(folder, 'x'), 0o700)
+    const program = createTrigger({ type: 'command', command: `'${folder}/x'` }, triggerHost())
     const inFolder = createTrigger({ type: 'command', command: 'true', working_dir: folder }, triggerHost())
     await rm(folder, { recursive: true })
     for (const [trigger, message] of [
-      [program, /^cannot start \/no\/such\/program: spawn/],
+      [program, /^cannot start .*\/x: spawn/],
       [inFolder, /^cannot start true: there is no folder /],
     ] as const) {
       await assert.rejects(
@@ -244,6 +245,28 @@ describe('command trigger', () => {
         (error) => error instanceof TriggerError && !error.retryable && message.test(error.message),
       )
     }
+  })
+
+  it('refuses a program that is not there, or may not be run, before anything comes', async (context) => {
+    const folder = await folderWith(context, 'x', '')
+    const host = triggerHost(recordedOutput(), { PATH: `/no/such:${folder}` })
+    const create = (options: object): unknown => createTrigger({ type: 'command', ...options }, host)
+    for (const [options, message] of [
+      [{ command: 'nosuch a' }, /there is no program nosuch in the folders of PATH/],
+      [{ command: 'x' }, /there is no program x in the folders of PATH/],
+      [{ command: '/no/such/program' }, /there is no program \/no\/such\/program/],
+      [{ command: './x', working_dir: folder }, /\.\/x may not be run: make it executable/],
+      [{ command: 'true' }, /there is no program true/],
+    ] as const)
+      assert.throws(() => create(options), message)
+    await chmod(join(folder, 'x'), 0o700)
+    for (const options of [
+      { command: 'x' },
+      { command: './x', working_dir: folder },
+      { command: 'true', environment: { PATH: '/bin:/usr/bin' } },
+      { command: 'nosuch a | b', shell: true },
+    ])
+      assert.ok(create(options))
   })
 
   it('hands a payload with a NUL over as JSON text, and says so', async (context) => {
