@@ -5,11 +5,11 @@
  * @module
  */
 
+import { readSegment } from '#shared/http/query.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import type { JobReport } from './jobs/job_record.ts'
 import type { JobsParts, Jobs } from './jobs/jobs.ts'
 import { flagIn, succeeded, textIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
-import { AvisoError } from '#shared/errors.ts'
 import type { Answer } from '#shared/handler.ts'
 import { eventOfName, parseNotificationId } from './event_names.ts'
 import { answerJob } from './job_routes.ts'
@@ -26,7 +26,7 @@ export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute
       path: '/api/v1/admin/notification/:id',
       handle: async (request) => {
         const { params, who } = request
-        const id = parseNotificationId(schemas, decode(params['id'] ?? ''))
+        const id = parseNotificationId(schemas, readSegment(params['id'] ?? '', 'id'))
         const { key, wasLive } = await removeNotification(store, id)
         const name = `${id.event}@${id.sequence}`
         logger('info', 'A notification was deleted', { notification: name, who: who.name })
@@ -92,12 +92,4 @@ function messageOf(report: WipeReport): string {
     return `${failed.length} of ${streams.length} streams were only wiped in part (${failed.join(', ')}): try again`
   const names = streams.map(({ stream }) => stream).join(', ')
   return dryRun ? `${deleted} keys of ${names} would be deleted` : `Wiped ${names}: ${deleted} keys deleted`
-}
-
-function decode(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    throw new AvisoError('ERR_BAD_REQUEST', 'The name of the notification is not a valid part of a path')
-  }
 }

@@ -7,6 +7,7 @@
 
 import { AvisoError } from '#shared/errors.ts'
 import { answerUnlessKnown } from '#shared/http/conditional.ts'
+import { readSegment } from '#shared/http/query.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import { OFFERS_JSON, type Route } from '#shared/http/route.ts'
 import type { EventSchema } from '#shared/notification/event_schema.ts'
@@ -27,14 +28,14 @@ export function createSchemaRoutes(schemas: Schemas, logger: Logger): readonly R
       }),
     )
   const single: Route['handle'] = (request, { requestId, params }) => {
-    const event = decodeSegment(params['event'] ?? '')
+    const event = readSegment(params['event'] ?? '', 'event type')
     // In permissive mode there are event types without a schema.
-    const schema = event === undefined || !events.includes(event) ? undefined : schemas.get(event)
+    const schema = events.includes(event) ? schemas.get(event) : undefined
     if (schema !== undefined) {
       const body = { status: 'success', event_type: schema.event, schema: describe(schema) }
       return answerUnlessKnown(request, jsonResponse(200, body))
     }
-    const error = new AvisoError('ERR_NOT_FOUND', `Event type '${(event ?? '').slice(0, 64)}' not found`)
+    const error = new AvisoError('ERR_NOT_FOUND', `Event type '${event.slice(0, 64)}' not found`)
     return errorResponse(error, {
       requestId,
       logger,
@@ -57,13 +58,5 @@ function describe(schema: EventSchema): object {
   return {
     payload: { required: schema.isPayloadRequired, name: schema.payloadName },
     identifier: Object.fromEntries(identifier),
-  }
-}
-
-function decodeSegment(segment: string): string | undefined {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return undefined
   }
 }

@@ -11,6 +11,7 @@ import type { Access, Listener } from '#shared/access/access.ts'
 import { costOfRead, type ReadCost } from '#shared/access/quota/read_cost.ts'
 import { AvisoError, HistoryCompacted, isAvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
+import { readSegment } from '#shared/http/query.ts'
 import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import { OFFERS_JSON, type Route } from '#shared/http/route.ts'
@@ -161,17 +162,9 @@ async function requireVisible(listener: Listener, key: string): Promise<void> {
 
 /** @throws {AvisoError} `ERR_BAD_REQUEST`. */
 function parseId(text: string): NotificationId {
-  const [, event, sequence] = ID.exec(decode(text)) ?? []
+  const [, event, sequence] = ID.exec(readSegment(text, 'id')) ?? []
   if (event !== undefined && sequence !== undefined) return { event, sequence: Number(sequence) }
   throw new AvisoError('ERR_BAD_REQUEST', 'A notification id is EVENT@NUMBER, as in the answer of the ingest')
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return ''
-  }
 }
 
 function timesBody({ acceptedAt, committedAt, seenAt, listeners }: NotificationTimes): object {

@@ -1,5 +1,5 @@
 /**
- * Reads the query of an address.
+ * Reads the query of an address, and the named parts of its path.
  *
  * @module
  */
@@ -21,6 +21,17 @@ export function readQuery(address: string): URLSearchParams {
     throw new AvisoError('ERR_BAD_REQUEST', `The query parameter${shown} is not percent-encoded UTF-8`)
   }
   return searchParams
+}
+
+/**
+ * The text of a named part of a path.
+ *
+ * @param name What messages call it.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` for a part that is not percent-encoded UTF-8.
+ */
+export function readSegment(segment: string, name: string): string {
+  if (isEncoded(segment)) return decodeURIComponent(segment)
+  throw new AvisoError('ERR_BAD_REQUEST', `The ${name} in the path is not percent-encoded UTF-8`)
 }
 
 function isEncoded(text: string): boolean {

@@ -231,6 +231,21 @@ describe('routing', () => {
       }
     }))
 
+  it('refuses a part of a path that is no UTF-8, and names no other in its place', () =>
+    withSystem(async (test) => {
+      for (const [path, name] of [
+        ['/api/v1/schema/fl%FFight', 'event type'],
+        ['/api/v1/notifications/flight%FF@1/trace', 'id'],
+      ] as const) {
+        const response = await test.call(path)
+        const { message } = (await response.json()) as { readonly message: unknown }
+        assert.deepEqual(
+          [response.status, message],
+          [400, `The ${name} in the path is not percent-encoded UTF-8`],
+        )
+      }
+    }))
+
   it('offers nothing that writes through the facade, nor anything else of etcd', () =>
     withSystem(async ({ post }) => {
       const paths = [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { readQuery } from '#shared/http/query.ts'
+import { readQuery, readSegment } from '#shared/http/query.ts'
 
 describe('readQuery()', () => {
   it('reads percent-encoded UTF-8, and a plus as a space', () => {
@@ -25,5 +25,16 @@ describe('readQuery()', () => {
     assert.throws(() => readQuery('http://h/p?%ff=1'), {
       message: 'The query parameter is not percent-encoded UTF-8',
     })
+  })
+})
+
+describe('readSegment()', () => {
+  it('reads percent-encoded UTF-8, and never invents a character', () => {
+    assert.equal(readSegment('fl%69ght%C3%A9+', 'event type'), 'flighté+')
+    for (const wrong of ['fl%ffight', '%', '%C3'])
+      assert.throws(() => readSegment(wrong, 'event type'), {
+        code: 'ERR_BAD_REQUEST',
+        message: 'The event type in the path is not percent-encoded UTF-8',
+      })
   })
 })
