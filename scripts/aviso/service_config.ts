@@ -59,11 +59,14 @@ export async function manageConfig(task: ConfigTask, context: CommandContext): P
         path: `${PATH}/revert`,
         body: { service: task.service },
       })
-      return say(context, answer.found ? answer.body : nothingFound(task.service))
+      return sayResult(context, task.service, answer.found ? answer.body : nothingFound(task.service))
     }
     case 'status': {
       const { found, body } = await show(context, task.service)
-      if (!found) return context.output.log('WARNING', `No service ${task.service} found`)
+      if (!found) {
+        if (context.json) context.output.result('null')
+        return context.output.log('WARNING', `No service ${task.service} found`)
+      }
       return printAnswer({ text: toPythonJsonSorted(body['status'], 4), json: body['status'] }, context)
     }
   }
@@ -74,7 +77,10 @@ async function push(
   context: CommandContext,
 ): Promise<void> {
   const files = await filesToPush(folder, context)
-  if (files.length === 0) return context.output.log('WARNING', `No file found to push for service ${service}`)
+  if (files.length === 0) {
+    printFiles(service, [], context)
+    return context.output.log('WARNING', `No file found to push for service ${service}`)
+  }
   const body = { service, message, delete: deleteOthers, files, unix_user: userName(), hostname: hostname() }
   const answer = await ask(context, { method: 'POST', path: `${PATH}/push`, body })
   printFiles(
@@ -115,7 +121,10 @@ async function pull(
 ): Promise<void> {
   const { found, body } = await show(context, service)
   const paths = found ? pathsIn(body) : []
-  if (paths.length === 0) return context.output.log('WARNING', `No files found for service ${service}`)
+  if (paths.length === 0) {
+    printFiles(service, [], context)
+    return context.output.log('WARNING', `No files found for service ${service}`)
+  }
   // All files are downloaded before the folder is changed, so that it never holds half a configuration.
   const contents: { readonly path: string; readonly content: Uint8Array }[] = []
   for (const path of paths)
@@ -172,8 +181,8 @@ async function remove(
     path: `${PATH}/remove`,
     body: { service, doit: doIt },
   })
-  if (!found) return say(context, nothingFound(service))
-  if (doIt) return say(context, body)
+  if (!found) return sayResult(context, service, nothingFound(service))
+  if (doIt) return sayResult(context, service, body)
   printFiles(service, pathsIn({ files: asList(body['files']).map((path) => ({ path })) }), context)
   context.output.log('INFO', 'remove --doit to delete these files')
 }
@@ -257,6 +266,12 @@ function failure(status: number, body: Readonly<Record<string, unknown>>): Clien
 function printFiles(service: string, files: readonly string[], context: CommandContext): void {
   if (context.json) context.output.result(JSON.stringify({ service, files }))
   else for (const path of files) context.output.result(path)
+}
+
+/** {@link say}, which is all that there is to tell: programs get it as their result. */
+function sayResult(context: CommandContext, service: string, body: Readonly<Record<string, unknown>>): void {
+  if (context.json) context.output.result(JSON.stringify({ service, message: body['message'] ?? 'Done' }))
+  say(context, body)
 }
 
 function say({ output }: CommandContext, body: Readonly<Record<string, unknown>>): void {

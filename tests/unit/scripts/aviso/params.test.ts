@@ -14,12 +14,12 @@ describe('parseParams()', () => {
   })
 
   for (const [text, message] of [
-    ['event=flight', WRONG],
-    ['event=flight,country:Italy', WRONG],
-    ['event=flight,a=b=c', WRONG],
-    ['event=flight,', WRONG],
-    ['event=flight,=x', WRONG],
-    ['', WRONG],
+    ['event=flight', `${WRONG}: behind 'event=flight' the fields are missing`],
+    ['event=flight,country:Italy', `${WRONG}: 'country:Italy' has no =`],
+    ['event=flight,a=b=c', `${WRONG}: 'a=b=c' has more than one =`],
+    ['event=flight,', `${WRONG}: '' has no =`],
+    ['event=flight,=x', `${WRONG}: '=x' has nothing before the =`],
+    ['', `${WRONG}: '' has no =`],
     ['country=Italy,date=20210101', "Invalid notification, 'event' could not be located"],
     ['event=flight,a=1,a=2', 'Key a is given twice'],
   ] as const) {

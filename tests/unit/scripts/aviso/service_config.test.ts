@@ -78,6 +78,37 @@ describe('manageConfig()', () => {
       assert.equal(output.logged.at(-1)?.message, 'No files found for service aviso/v1')
     }
   })
+  it('prints a line of JSON for each task with --json, also where nothing is found', async (test) => {
+    const { context, output } = adminContext()
+    const json = { ...context, json: true }
+    const empty = await folderOf(test, {})
+    const tasks = [
+      { kind: 'status', service: 'aviso/v1' },
+      { ...pull, folder: empty },
+      { ...push, folder: empty },
+      { kind: 'revert', service: 'aviso/v1' },
+      { kind: 'remove', service: 'aviso/v1', doIt: false },
+    ] as const
+    for (const task of tasks) await manageConfig(task, json)
+    const none = { service: 'aviso/v1', files: [] }
+    const told = { service: 'aviso/v1', message: 'No files found for service aviso/v1' }
+    assert.deepEqual(
+      output.results.map((line) => JSON.parse(line) as unknown),
+      [null, none, none, told, told],
+    )
+    await manageConfig({ ...push, folder: await folderOf(test, { a: '1' }) }, json)
+    for (const task of [
+      { kind: 'revert', service: 'aviso/v1' },
+      { kind: 'remove', service: 'aviso/v1', doIt: true },
+    ] as const) {
+      const before = output.results.length
+      await manageConfig(task, json)
+      assert.deepEqual(Object.keys(JSON.parse(output.results[before] ?? '') as object), [
+        'service',
+        'message',
+      ])
+    }
+  })
   it('reverts (case 121)', async (test) => {
     const { context } = adminContext()
     await manageConfig({ ...push, folder: await folderOf(test, { a: '1' }) }, context)
