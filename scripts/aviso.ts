@@ -126,8 +126,11 @@ function parseArguments(argv: readonly string[]): Invocation | number {
     const program = createProgram(packageFile.version, (parsed) => (invocation = parsed))
     nameProgramsIn(program).parse([...argv], { from: 'user' })
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
-    throw error
+    if (!(error instanceof CommanderError)) throw error
+    // Other programs take them in front.
+    if (error.code === 'commander.unknownOption' && argv[0]?.startsWith('-') === true)
+      process.stderr.write('Options stand behind the command, such as aviso schema --host HOST\n')
+    return error.exitCode === 0 ? 0 : EXIT_USAGE
   }
   return invocation ?? EXIT_USAGE
 }

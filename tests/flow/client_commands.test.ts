@@ -267,6 +267,14 @@ describe('the command line', () => {
     }
   })
 
+  it('options in front of the command: are refused, with the place where they stand', async () => {
+    const { code, stderr } = await runClient(['-H', 'x', 'schema'], { home: tmpdir() })
+    assert.equal(code, 2)
+    assert.match(stderr, /^error: unknown option '-H'\nOptions stand behind the command, such as /)
+    const behind = await runClient(['schema', '--hots', 'x'], { home: tmpdir() })
+    assert.doesNotMatch(behind.stderr, /Options stand/)
+  })
+
   it('completion bash: completes commands, flags and values', async () => {
     const { stdout } = await runClient(['completion', 'bash'], { home: tmpdir() })
     const complete = async (...words: string[]): Promise<string> => {
