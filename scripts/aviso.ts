@@ -247,9 +247,13 @@ async function readBytes(path: string): Promise<Uint8Array | undefined> {
   }
 }
 
-/** Waits until stdout has taken everything: a full disk is told one turn after the write, which must not come behind the exit. */
-function outputEnd(): Promise<void> {
-  return new Promise((resolve) => process.stdout.write('', () => resolve()))
+/**
+ * Waits until stdout has taken everything: a full disk is told one turn after the write, which must not come behind the exit. Bun tells it
+ * one turn later than the end of the write.
+ */
+async function outputEnd(): Promise<void> {
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
+  await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** A reader such as `head` may have enough, which is no failure. What could not be written for another reason is one. */

@@ -107,7 +107,9 @@ async function callOnce(context: CallContext, request: CallRequest): Promise<Out
     const { response, answer } = await runWithin(exchange, limit)
     if (response.status === 200) return { kind: 'answer', answer }
     const said = typeof answer['message'] === 'string' ? answer['message'] : 'no reason given'
-    const reason = `status ${response.status}, ${said}`
+    // A wrong path is seen in the address.
+    const where = response.status === 404 ? ` (${config.baseUrl}${request.path})` : ''
+    const reason = `status ${response.status}, ${said}${where}`
     if (!TRANSIENT.has(response.status)) throw new ClientError(`${request.failure}: ${reason}`)
     return {
       kind: 'transient',

@@ -49,7 +49,10 @@ export function reasonOf(error: unknown): string {
   if (NO_TLS.test(error.message) || NO_TLS.test(code))
     return 'it does not speak TLS at this port: an http address may be meant'
   const known = CAUSES.find(([sign]) => sign.test(code) || sign.test(error.message))
-  return known === undefined ? error.message : `${known[1]}: ${error.message}`
+  // A text around another one has the meaning already.
+  return known === undefined || error.message.includes(known[1])
+    ? error.message
+    : `${known[1]}: ${error.message}`
 }
 
 /** The text of any thrown value. */

@@ -94,7 +94,7 @@ export async function openConnection(url: string, options: ConnectionOptions): P
   const signal = AbortSignal.any([end.signal, options.stop])
   try {
     const response = await requestStream(url, options, end, signal)
-    await requireStream(response, options.clock.now())
+    await requireStream(response, url, options.clock.now())
     if (response.body === null) throw new ConnectionLost(UNABLE)
     const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader()
     return {
@@ -134,22 +134,26 @@ async function requestStream(
 }
 
 /** Refuses every answer except a 200 with an event stream. */
-async function requireStream(response: Response, now: number): Promise<void> {
+async function requireStream(response: Response, url: string, now: number): Promise<void> {
   const { status, headers } = response
   const isStream = headers.get('content-type')?.toLowerCase().startsWith('text/event-stream') === true
   if (status === 200 && isStream) return
   const answer = await readAnswer(response)
-  const message = typeof answer['message'] === 'string' ? answer['message'] : `the service answered ${status}`
+  const message = typeof answer['message'] === 'string' ? answer['message'] : 'no reason given'
   if (status === 410) {
     const oldest = answer['oldest_position']
     throw new ConnectionLost('Position refused by', {
       gap: { message, oldest: typeof oldest === 'string' ? oldest : undefined },
     })
   }
-  const refusal = `Not able to listen, status ${status}, ${message}`
+  const reason = `status ${status}, ${message}`
+  // A wrong path is seen in the address.
+  const where = status === 404 ? ` (${new URL(url).origin}${new URL(url).pathname})` : ''
+  const refusal = `Not able to listen, ${reason}${where}`
   if (status === 401) throw new ConnectionLost(refusal, { unauthenticated: true, atOnce: true })
   if (status >= 500 || TRANSIENT.has(status)) {
-    throw new ConnectionLost(UNABLE, { retryAfterMs: retryAfterMs(headers.get('retry-after'), now) })
+    const after = retryAfterMs(headers.get('retry-after'), now)
+    throw new ConnectionLost(UNABLE, { retryAfterMs: after, cause: new Error(reason) })
   }
   if (status === 200)
     throw new ClientError(

@@ -111,11 +111,14 @@ function createHttpSender(protocol: HttpProtocol, host: TriggerHost): Sender {
       const body = textOf(eventOf(notification))
       const answer = await exchange({ url, headers, body, kill, timeoutSeconds: protocol.timeout }, host)
       if (isSuccess(answer)) return
-      throw new TriggerError(`${url} answered ${answer.status}: ${answer.text}`, {
-        retryable: mayPass(answer),
-        isPoison: POISON_STATUSES.includes(answer.status),
-        retryAfterMs: answer.retryAfterMs,
-      })
+      throw new TriggerError(
+        `${url} answered ${answer.status}${answer.text === '' ? '' : `: ${answer.text}`}`,
+        {
+          retryable: mayPass(answer),
+          isPoison: POISON_STATUSES.includes(answer.status),
+          retryAfterMs: answer.retryAfterMs,
+        },
+      )
     },
     plan(notification) {
       const body = textOf(eventOf(notification))

@@ -35,6 +35,12 @@ describe('reasonOf()', () => {
     )
   })
 
+  it('says it once where the text is put into another one', () => {
+    const reason = reasonOf(failedWith('connect ECONNREFUSED 127.0.0.1:1'))
+    const around = `${reason}, through the proxy http://127.0.0.1:1`
+    assert.equal(reasonOf(new Error(around)), around)
+  })
+
   it('leaves other texts as they are', () => {
     assert.equal(reasonOf(new Error('No answer in time')), 'No answer in time')
     assert.equal(reasonOf('thrown text'), 'thrown text')

@@ -17,7 +17,7 @@ describe('followStream() over time', () => {
   it('waits as Retry-After says, then with growing pauses', async (context) => {
     const { clock, output, ids } = await follow(context, {
       steps: [
-        (response) => answer(response, 503, {}, { 'retry-after': '7' }),
+        (response) => answer(response, 503, { message: 'Full' }, { 'retry-after': '7' }),
         (response) => answer(response, 502, {}, { connection: 'close' }),
         (response) => response.destroy(),
         send(notificationFrame(1)),
@@ -26,10 +26,14 @@ describe('followStream() over time', () => {
     })
     assert.deepEqual(ids, ['flight@1'])
     assert.deepEqual(clock.sleeps, [7000, 1000, 2000])
-    assert.match(
-      output.logged[0]?.message ?? '',
-      /^Unable to connect to http:\/\/127\.0\.0\.1:\d+, trying again in 7s\.\.\.$/,
-    )
+    for (const [index, reason] of [
+      'status 503, Full\\), trying again in 7s',
+      'status 502, no reason given\\), trying again in 1s',
+    ].entries())
+      assert.match(
+        output.logged[index]?.message ?? '',
+        new RegExp(`^Unable to connect to http://127\\.0\\.0\\.1:\\d+ \\(${reason}\\.\\.\\.$`),
+      )
   })
 
   it('waits at least as long as the retry: of the stream says', async (context) => {
