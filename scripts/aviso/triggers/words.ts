@@ -7,7 +7,10 @@
 /** A command line that needs a shell, or is malformed. */
 export class CommandLineError extends Error {}
 
-const OPERATORS = '|&;<>()\n'
+/** `*` stands for names of files. `?` does so, too, but stands in addresses, so it goes to the program as it is. */
+const OPERATORS = '|&;<>()*\n'
+/** `NAME=value` in front of a program. */
+const ASSIGNMENT = /^([A-Za-z_]\w*)=/
 /** Characters that a backslash protects inside double quotes. */
 const ESCAPABLE_IN_QUOTES = '"\\$`'
 /** The one variable that is replaced: it is in the paths of most listener files. */
@@ -23,6 +26,11 @@ const SHELL_EXPANSION = /`|\$(?:[\w(?#@*!$-]|\{(?![\w.]+\}))/y
  */
 export function splitWords(line: string, home: string): string[] {
   const source = line.trim()
+  const variable = ASSIGNMENT.exec(source)?.[1]
+  if (variable !== undefined)
+    throw new CommandLineError(
+      `the command sets ${variable} in front of its program, as only a shell does: put ${variable} into "environment"`,
+    )
   const words: string[] = []
   let word: string | undefined
   let quote = ''
@@ -35,7 +43,8 @@ export function splitWords(line: string, home: string): string[] {
       continue
     }
     if (quote !== "'" && isExpansion(source, at)) throw needsShell(source.slice(at, at + 2))
-    if (quote === '' && OPERATORS.includes(character)) throw needsShell(character)
+    const isComment = character === '#' && word === undefined
+    if (quote === '' && (isComment || OPERATORS.includes(character))) throw needsShell(character)
     if (quote === '' && /\s/.test(character)) {
       if (word !== undefined) words.push(word)
       word = undefined

@@ -18,6 +18,7 @@ describe('splitWords()', () => {
     [`echo '$HOME; a | b > c'`, ['echo', '$HOME; a | b > c']],
     ['echo \\$HOME a;b'.replace(';', '\\;'), ['echo', '$HOME', 'a;b']],
     ['curl http://x/?a=b', ['curl', 'http://x/?a=b']],
+    [`ls '/data/*' "*" \\* a#b '#'`, ['ls', '/data/*', '*', '*', 'a#b', '#']],
     ['$HOME/bin/x "$HOME/a b" ${HOME}s', ['/home/joe/bin/x', '/home/joe/a b', '/home/joes']],
     ['', []],
   ] as const) {
@@ -42,10 +43,17 @@ describe('splitWords()', () => {
     'a ${x:-y}',
     'a $1',
     'a $?',
+    'ls /data/*.grib',
+    'a b # comment',
   ]) {
     it(`refuses ${JSON.stringify(line)}, which needs a shell`, () =>
       assert.throws(() => split(line), /only a shell understands/))
   }
+
+  it('refuses variables in front of the program, and says where they belong', () => {
+    assert.throws(() => split('TZ=UTC date'), /sets TZ in front of its program.*put TZ into "environment"/)
+    assert.deepEqual(split('env TZ=UTC date'), ['env', 'TZ=UTC', 'date'])
+  })
 
   it('refuses open quotes and a trailing backslash', () => {
     assert.throws(() => split(`a 'b`), /open '/)
