@@ -23,6 +23,8 @@ export interface Setting {
   readonly from: string
 }
 
+const PREFIX = 'AVISO_'
+
 /** `null` in `timeout` is the text `null`. */
 export type Settings = Partial<Record<SettingName, Setting>>
 
@@ -187,15 +189,22 @@ function warnUnknown(file: YamlFile, { known, ignored, path }: KnownKeys, warnin
 /** Says which variables begin with `AVISO_` and mean nothing, because a misspelled one would be passed over silently. */
 function unknownVariables(environment: ConfigSources['environment']): readonly string[] {
   return Object.keys(environment)
-    .filter((name) => name.startsWith('AVISO_') && environment[name] !== undefined)
+    .filter((name) => name.startsWith(PREFIX) && environment[name] !== undefined)
     .filter((name) => !KNOWN_VARIABLES.includes(name))
     .filter((name) => !NOTIFICATION_VARIABLE.test(name) && !OTHER_PROGRAMS.test(name))
     .toSorted()
     .map((name) =>
       name === 'AVISO_PASSWORD'
         ? 'AVISO_PASSWORD: ignored: put the key into a file for you alone, and name that with AVISO_KEY_FILE'
-        : `${name}: Unknown variable, ignored${didYouMean(name, KNOWN_VARIABLES)}`,
+        : `${name}: Unknown variable, ignored${didYouMeanVariable(name)}`,
     )
+}
+
+/** The prefix does not count: with it, every short name would be close to another. */
+function didYouMeanVariable(name: string): string {
+  const [own, ...known] = [name, ...KNOWN_VARIABLES].map((each) => each.slice(PREFIX.length))
+  const meant = closest(own ?? '', known)
+  return meant === undefined ? '' : `. Did you mean ${PREFIX}${meant}?`
 }
 
 function didYouMean(name: string, known: readonly string[]): string {

@@ -10,7 +10,7 @@ import { closest } from '#shared/closest.ts'
 import { isJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import { printAnswer } from './answer.ts'
 import type { CommandContext } from './context.ts'
-import { columnsText, tableText } from './table.ts'
+import { tableText } from './table.ts'
 
 /** Few attempts, so that a read ends before its user loses patience. */
 const ATTEMPTS = 4
@@ -68,7 +68,7 @@ function fieldsText(definition: JsonRecord): string {
       allowed,
     ]
   })
-  return `${tableText(['field', 'type', 'required', 'values'], fields)}\n\n${columnsText([['payload', payloadText(definition)]])}`
+  return `${tableText(['field', 'type', 'required', 'values'], fields)}\n\n${tableText(['payload'], [[payloadText(definition)]])}`
 }
 
 function payloadText(definition: unknown): string {

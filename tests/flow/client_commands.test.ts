@@ -218,6 +218,7 @@ describe('the client against a service', () => {
   it('schema: event types, fields of one, and a hint for a misspelled one', async () => {
     assert.match((await aviso('schema')).stdout, /^flight +date, country, airport, number +payload$/m)
     assert.match((await aviso('schema', 'dissemination')).stdout, /^destination +string +yes$/m)
+    assert.match((await aviso('schema', 'mars')).stdout, /\n\nPAYLOAD\nlocation\n$/)
     const { stdout } = await aviso('schema', 'flight', '--json')
     assert.deepEqual(Object.keys(JSON.parse(stdout) as object), ['payload', 'identifier'])
     const { code, stderr } = await aviso('schema', 'fligth')

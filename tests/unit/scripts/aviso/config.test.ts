@@ -104,6 +104,7 @@ describe('loadClientConfig()', () => {
       {},
       {
         environment: {
+          AVISO_FOO: '1',
           AVISO_TIMOUT: '3',
           AVISO_TOKENFILE: '/t',
           AVISO_WHATEVER: '1',
@@ -118,6 +119,7 @@ describe('loadClientConfig()', () => {
       },
     )
     assert.deepEqual(warnings, [
+      'AVISO_FOO: Unknown variable, ignored',
       'AVISO_PASSWORD: ignored: put the key into a file for you alone, and name that with AVISO_KEY_FILE',
       'AVISO_TIMOUT: Unknown variable, ignored. Did you mean AVISO_TIMEOUT?',
       'AVISO_TOKENFILE: Unknown variable, ignored. Did you mean AVISO_TOKEN_FILE?',
