@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from '#shared/time/clock.ts'
+import { AvisoError } from '#shared/errors.ts'
 import { NOT_MINE, type Identity, type IdentityProvider } from './identity.ts'
 import type { Secret } from '#shared/secret.ts'
 
@@ -28,9 +29,18 @@ export const MIN_TOKEN_BYTES = 16
 /** How long a verdict counts. It costs no question to a server, and open streams are checked much sooner. */
 const VALID_MS = 3_600_000
 
-/** A provider for `Bearer token`, `EmailKey anything:token` and `Basic username:token`. */
+/** No header can hold these, so nobody could ever send the token. */
+// oxlint-disable-next-line no-control-regex -- the pattern is about control characters
+const UNSENDABLE = /[\u0000-\u001f\u007f]/
+
+/**
+ * A provider for `Bearer token`, `EmailKey anything:token` and `Basic username:token`.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` for a token of two users, because it does not say who sends it, and for one with control characters.
+ */
 export function createStaticTokens(parts: StaticTokenParts): IdentityProvider {
   const { name, clock } = parts
+  judgeTokens(parts.tokens)
   const owners = parts.tokens.map(({ token, username, realm, roles }) => {
     const identity: Identity = { provider: name, realm, username, roles, claims: {} }
     return { identity, token }
@@ -62,6 +72,25 @@ export function createStaticTokens(parts: StaticTokenParts): IdentityProvider {
       return { kind: 'identified', identity, validUntil: clock.monotonic() + VALID_MS }
     },
   }
+}
+
+function judgeTokens(tokens: readonly StaticToken[]): void {
+  const owners = new Map<string, string>()
+  for (const { token, username } of tokens) {
+    const text = token.reveal()
+    if (UNSENDABLE.test(text))
+      throw refused(
+        `The token of ${username} has a line break or another control character, which no request can send`,
+      )
+    const other = owners.get(text)
+    if (other !== undefined)
+      throw refused(`The tokens of ${other} and ${username} are the same: give each user a token`)
+    owners.set(text, username)
+  }
+}
+
+function refused(message: string): AvisoError {
+  return new AvisoError('ERR_CONFIG', message)
 }
 
 /** Whether two texts are the same, in a time that depends only on the length of the first. */

@@ -43,13 +43,14 @@ function problems(given: Given): readonly string[] {
     config: loadConfig(JSON.stringify(file), 'file.json'),
     services: SERVICE_NAMES,
     schemas,
-    readSecret: createSecretReader({ SHORT: 'abc', LONG: 'a-token-of-more-than-16-bytes' }),
+    readSecret: createSecretReader({ SHORT: 'abc', LONG: LONG_TOKEN, OTHER: `${LONG_TOKEN}-too` }),
     clock: systemClock,
     hasUdp: given.hasUdp ?? true,
     ...(given.refused !== undefined && { refused: given.refused }),
   })
 }
 
+const LONG_TOKEN = 'a-token-of-more-than-16-bytes'
 const ALL = { realm: '*', listen: 'everything' }
 const tokens = (realm: string, secretEnv = 'LONG'): object => ({
   providers: [{ kind: 'tokens', tokens: [{ username: 'u', realm, secretEnv }] }],
@@ -110,13 +111,13 @@ describe('checkConfig()', () => {
   })
 
   it('names roles, users, claims and realms that nobody can have', () => {
-    const user = (username: string, roles: string[]): object => ({
+    const user = (username: string, roles: string[], secretEnv: string): object => ({
       username,
       realm: 'ops',
       roles,
-      secretEnv: 'LONG',
+      secretEnv,
     })
-    const list = [user('ann', ['admin']), user('joe', ['reader'])]
+    const list = [user('ann', ['admin'], 'LONG'), user('joe', ['reader'], 'OTHER')]
     const identity = {
       providers: [
         { kind: 'tokens', tokens: list },
@@ -200,6 +201,14 @@ describe('checkConfig()', () => {
       found.some((line) => line.includes('.realm:')),
       false,
     )
+  })
+
+  it('names two users who have the same token, and never shows it', () => {
+    const user = (username: string): object => ({ username, realm: 'ops', secretEnv: 'LONG' })
+    const identity = { providers: [{ kind: 'tokens', tokens: [user('ann'), user('joe')] }] }
+    assert.deepEqual(problems({ vars: { identity, policy: { rules: [{ ...ALL }] } } }), [
+      'vars.identity.providers.0: The tokens of ann and joe are the same: give each user a token',
+    ])
   })
 
   it('names a secret that is too short, and never shows it', () => {

@@ -37,6 +37,17 @@ describe('createStaticTokens()', () => {
     assert.ok(!(provider.identify(credentialOf(`Bearer ${TOKEN}`)) instanceof Promise))
   })
 
+  it('refuses a token of two users, and one that no request can send, without showing either', () => {
+    for (const [tokens, expected] of [
+      [[TOKEN, OTHER, TOKEN], 'The tokens of user0 and user2 are the same: give each user a token'],
+      [
+        [OTHER, `${TOKEN}\n${TOKEN}`],
+        'The token of user1 has a line break or another control character, which no request can send',
+      ],
+    ] as const)
+      assert.throws(() => create(...tokens), { code: 'ERR_CONFIG', message: expected })
+  })
+
   it('leaves the rest to the next provider: other tokens, parts of its own, the token of another user', async () => {
     const others = [
       'Bearer unknown',
