@@ -4,9 +4,7 @@
  * @module
  */
 
-import { stat } from 'node:fs/promises'
 import { AvisoError } from '#shared/errors.ts'
-import { databaseFile } from '#shared/runtime/process_host.ts'
 import { refuseLoss } from '#shared/store/embedded/loss.ts'
 import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
@@ -22,7 +20,13 @@ import { mappedValue } from './migrate/mapped_value.ts'
 import { replay } from './migrate/replay.ts'
 import { boundsOf, revisionsOf, type SourceBounds } from './migrate/source.ts'
 import { stillClock } from './migrate/still_clock.ts'
-import { explained, nameStore, type NamedStore, type ServicesFlags } from './services_store.ts'
+import {
+  explained,
+  nameStore,
+  requireEmbedded,
+  type NamedStore,
+  type ServicesFlags,
+} from './services_store.ts'
 
 /** Flags of the command. */
 export interface MigrateFlags extends Omit<ServicesFlags, 'store'> {
@@ -182,16 +186,11 @@ async function openSource(from: NamedStore): Promise<Source> {
   if (!isEmbedded(from))
     return { store: await openStore(address, parts), leases: await etcdLeases(address, parts) }
   const { platform, clock, logger, dataFolder } = parts
-  if ((await stat(dataFolder).catch(() => undefined)) === undefined || !(await exists(dataFolder)))
-    throw new AvisoError('ERR_CONFIG', `There is no store in ${dataFolder}: name its folder with --data`)
+  requireEmbedded(dataFolder)
   const database = await platform.openDatabase(dataFolder, {
     check: refuseLoss,
     warn: (message) => logger('warn', message),
   })
   const leases = embeddedLeases(database, () => clock.now())
   return { store: openEmbeddedStore(database, { clock: stillClock(clock), logger }), leases }
-}
-
-async function exists(dataFolder: string): Promise<boolean> {
-  return (await stat(await databaseFile(dataFolder)).catch(() => undefined)) !== undefined
 }

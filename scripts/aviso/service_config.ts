@@ -4,13 +4,14 @@
  * @module
  */
 
-import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { toPythonJsonSorted } from '#shared/notification/python_json.ts'
 import { MAX_FILE_BYTES, whyNoPath } from '#shared/service_files/layout.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { ClientError, messageOf, reasonOf } from '#shared/client/client_error.ts'
+import { makeFolder } from '#shared/runtime/make_folder.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { readAnswer } from '#shared/client/connection.ts'
 import { printAnswer } from './answer.ts'
@@ -38,6 +39,8 @@ export type ConfigTask =
   /** Shows the client's own settings. */
   | { readonly kind: 'show' }
 
+/** What the user's umask leaves of it. */
+const NEW_FOLDER_MODE = 0o777
 const PATH = '/api/v1/admin/config'
 /** 1.x's default of `max_file_size`: 500 KiB. */
 const DEFAULT_MAX_FILE_KIB = '500'
@@ -164,7 +167,7 @@ async function removeOthers(folder: string, kept: ReadonlySet<string>): Promise<
 /** Replaces a file. The content is written to another file, which is then renamed, so that a reader never sees half a file. */
 async function replaceFile(name: string, content: Uint8Array): Promise<void> {
   try {
-    await mkdir(dirname(name), { recursive: true })
+    makeFolder(dirname(name), NEW_FOLDER_MODE)
     await writeFile(`${name}.tmp`, content)
     await rename(`${name}.tmp`, name)
   } catch (cause) {

@@ -5,12 +5,14 @@
  * @module
  */
 
+import { existsSync } from 'node:fs'
 import { readStoreCredentials } from '#services/system/store_credentials.ts'
 import type { Config } from '#services/system/settings.ts'
 import { ClientError, EXIT_FAILURE, EXIT_USAGE } from '#shared/client/client_error.ts'
-import { isAvisoError } from '#shared/errors.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Logger } from '#shared/logger.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
+import { databasePath } from '#shared/runtime/process_host.ts'
 import type { Platform } from '#shared/runtime/runtime.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import type { OpenStoreParts } from '#shared/store/open/open.ts'
@@ -66,6 +68,12 @@ export async function nameStore(flags: ServicesFlags, output: Output): Promise<N
 export async function dataFolderOf(flags: ServicesFlags): Promise<string> {
   if (flags.data !== undefined) return flags.data
   return (await readConfig(flags, await detectPlatform())).dev.data
+}
+
+/** @throws {AvisoError} `ERR_CONFIG` for a folder without an embedded store: opening it would make an empty one there. */
+export function requireEmbedded(dataFolder: string): void {
+  if (existsSync(databasePath(dataFolder))) return
+  throw new AvisoError('ERR_CONFIG', `There is no store in ${dataFolder}: name its folder with --data`)
 }
 
 /** The parts of a store without credentials. */

@@ -239,6 +239,13 @@ describe('the client against a service', () => {
 })
 
 describe('the command line', () => {
+  it('renew-epoch: refuses a folder without a store, and makes none there', async (context) => {
+    const home = await temporaryFolder(context)
+    const { code, stderr } = await runClient(['admin', 'renew-epoch', '--data', 'typo'], { home })
+    assert.deepEqual([code, stderr], [2, 'There is no store in typo: name its folder with --data\n'])
+    assert.deepEqual(await readdir(home), [])
+  })
+
   it('what a full disk does not take is a failure, also where nothing comes after it', async (context) => {
     if (!existsSync('/dev/full')) return context.skip('only Linux has a device that is full')
     const full = await open('/dev/full', 'w')
