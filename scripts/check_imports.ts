@@ -158,7 +158,14 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['services/monitoring/receive', ['shared']],
   ['services/monitoring/checks', ['shared', 'services/monitoring/receive']],
   ['services/monitoring', ['shared', 'services/monitoring/receive', 'services/monitoring/checks']],
-  ['services/system', ['shared', 'services/rest', 'services/auth', 'services/admin', 'services/monitoring']],
+  [
+    'services/system',
+    ['package.json', 'shared', 'services/rest', 'services/auth', 'services/admin', 'services/monitoring'],
+  ],
+  ...['rest', 'auth', 'admin', 'monitoring'].map((name): (typeof ROOMS)[number] => [
+    `services/${name}/worker.ts`,
+    ['services/system'],
+  ]),
   [
     'scripts',
     ['package.json', 'wrangler-like.config.json', 'shared', 'services', 'tests/support', 'tests/faults'],
@@ -190,7 +197,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   croner: ['shared/runtime/', 'scripts/'],
   aws4fetch: ['scripts/aviso/'],
   commander: ['scripts/', 'tests/'],
-  yaml: ['scripts/aviso/', 'scripts/serve/', 'tests/'],
+  yaml: ['scripts/aviso/', 'services/system/schema_text.ts', 'tests/'],
   'eventsource-parser': ['shared/client/', 'scripts/', 'tests/'],
   'fast-check': ['tests/'],
   esbuild: ['scripts/', 'tests/'],

@@ -7,19 +7,15 @@
 import { resolve } from 'node:path'
 import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
-import { startSystem, type System } from '#services/system/system.ts'
-import { readStoreCredentials } from '#services/system/store_credentials.ts'
-import { DEV_DEFAULTS, type Config } from '#services/system/settings.ts'
+import { openSystem } from '#services/system/open_system.ts'
+import { DEV_DEFAULTS, type Config, type ServiceName } from '#services/system/settings.ts'
+import type { CronEvent, System } from '#services/system/system.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import type { Handler } from '#shared/handler.ts'
+import type { Answer, Handler } from '#shared/handler.ts'
 import { createSecretReader, type ReadSecret } from '#shared/secret.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import type { Platform, RunningServer } from '#shared/runtime/runtime.ts'
-import { openStore } from '#shared/store/open/open.ts'
-import { openBackup } from '#shared/store/open/backup.ts'
-import { openMaintenance } from '#shared/store/open/maintenance.ts'
-import { toAvisoError } from '#shared/http/respond.ts'
+import { errorResponse, toAvisoError } from '#shared/http/respond.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createLogger, type Logger } from '#shared/logger.ts'
 import { isTracingRegistered, type Tracer } from '#shared/observe/telemetry/tracing.ts'
@@ -43,6 +39,7 @@ import type { SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
 import { openServiceManager, systemdNotify } from './serve/service_manager.ts'
 import { checkStore } from './serve/store_check.ts'
+import { inFrontOf, runScheduled, varsOf, type Placed } from './serve/worker_modules.ts'
 import { openStoreTls, secured, type StoreTlsFiles } from './serve/store_tls.ts'
 import { stopRequest } from './stop_requests.ts'
 
@@ -61,6 +58,8 @@ const SQLITE_SINCE = { major: 22, minor: 13 } as const
 interface Launched {
   readonly system: System
   readonly servers: readonly RunningServer[]
+  /** The module of the admin service, which gets the cron triggers. */
+  readonly admin: Placed | undefined
 }
 
 /**
@@ -124,13 +123,7 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   })
   announce(launched, config, platform)
   manager.ready()
-  const stopSchedules = options.services.includes('admin')
-    ? startSchedules({
-        crons: config.services.admin.triggers.crons,
-        run: launched.system.scheduled,
-        now: systemClock.now,
-      })
-    : () => undefined
+  const stopSchedules = startCrons(launched, config, logger)
   const stopRereading = systemClock.every(REREAD_SECRETS_MS, () => {
     rereadTls()
     void rereadSecrets(secrets, [], logger)
@@ -184,48 +177,48 @@ function storeTlsOf({ vars: { storeTls } }: Config): StoreTlsFiles | undefined {
 }
 
 async function launch(
-  { config, schemaFiles }: Ready,
+  { config, schemaFiles, modules, given }: Ready,
   { services }: ServeOptions,
   { platform, logger, readSecret, acceptLoss }: LaunchParts,
 ): Promise<Launched> {
-  const schemas = createSchemas(schemaFiles)
-  const storeParts = {
-    platform,
-    dataFolder: config.dev.data,
-    clock: systemClock,
-    logger,
-    acceptLoss,
-    ...readStoreCredentials(config.vars, readSecret),
-  }
-  const store = await openStore(config.vars.store, storeParts)
   const servers: RunningServer[] = []
   const { audit } = config.vars
-  const { host } = config.dev
-  const system = startSystem({
+  const scheduled = (event: CronEvent): Promise<void> => system.scheduled(event)
+  const placed = new Map<ServiceName, Placed>()
+  const system: System = await openSystem({
     config,
     services,
-    store,
-    maintenance: await openMaintenance(config.vars.store, storeParts),
-    ...(platform.newSha256 !== undefined && {
-      backups: {
-        power: await openBackup(config.vars.store, store, storeParts),
-        newSha256: platform.newSha256,
-      },
-    }),
-    schemas,
-    clock: systemClock,
-    random: platform.random,
+    schemaFiles,
+    platform,
     logger,
-    identity: platform.identity,
     readSecret,
+    acceptLoss,
     tracer: await findTracer(),
-    ...(audit !== undefined && { auditSink: await openAuditSink(audit.file) }),
-    ...(platform.udp !== undefined && { udp: platform.udp }),
-    ...(platform.fetchOfStore !== undefined && { fetchOfStore: platform.fetchOfStore }),
-    ...(platform.usage !== undefined && { usage: platform.usage }),
-    baseUrl: () => config.vars.baseUrl ?? servers[0]?.url ?? `http://${config.dev.host}:${config.dev.port}`,
-    version: packageFile.version,
+    auditSink: audit === undefined ? undefined : await openAuditSink(audit.file),
+    baseUrl: () => servers[0]?.url ?? `http://${config.dev.host}:${config.dev.port}`,
+    inFront: (service, handle) => {
+      const module = modules.get(service)
+      if (module === undefined) return handle
+      const place = { module, hosted: { handle, scheduled }, env: varsOf(given, service) }
+      placed.set(service, place)
+      return inFrontOf(place, (error) => moduleFailed(service, error, { platform, logger }))
+    },
   })
+  await openPorts({ system, servers, platform }, config, services)
+  return { system, servers, admin: placed.get('admin') }
+}
+
+/** Opens the common port, and those of single services. @throws {AvisoError} `ERR_CONFIG` where one is not to be had; all are closed then. */
+async function openPorts(
+  {
+    system,
+    servers,
+    platform,
+  }: { readonly system: System; readonly servers: RunningServer[]; readonly platform: Platform },
+  config: Config,
+  services: readonly ServiceName[],
+): Promise<void> {
+  const { host } = config.dev
   const listen = async (path: string, handle: Handler, port: number): Promise<void> => {
     try {
       servers.push(await platform.serve(handle, { host, port }))
@@ -241,7 +234,31 @@ async function launch(
     const port = config.services[name].port
     if (port !== undefined) await listen(`services.${name}.port`, system.only(name), port)
   }
-  return { system, servers }
+}
+
+/** Starts the cron triggers of the admin service. @returns what stops them */
+function startCrons({ admin }: Launched, config: Config, logger: Logger): () => void {
+  if (admin === undefined) return () => undefined
+  const run = (event: CronEvent): Promise<void> =>
+    runScheduled(admin, event).catch((error: unknown) =>
+      logger('error', 'The module failed', { service: 'admin', reason: messageOf(error) }),
+    )
+  return startSchedules({ crons: config.services.admin.triggers.crons, run, now: systemClock.now })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'it threw'
+}
+
+/** The answer for a module that failed. What it threw is for the log. */
+function moduleFailed(
+  service: ServiceName,
+  error: unknown,
+  { platform, logger }: Pick<LaunchParts, 'platform' | 'logger'>,
+): Answer {
+  logger('error', 'The module failed', { service, reason: messageOf(error) })
+  const failure = new AvisoError('ERR_INTERNAL', 'The module of this service failed')
+  return errorResponse(failure, { requestId: platform.random(), logger })
 }
 
 interface ReloadParts {

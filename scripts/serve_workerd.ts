@@ -18,12 +18,21 @@ import { databaseFile } from '#shared/runtime/process_host.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { isMain } from './is_main.ts'
-import { asksStore, fineText, isCheck, parseServeArguments, readOptionsConfig } from './serve/options.ts'
+import {
+  asksStore,
+  fineText,
+  isCheck,
+  parseServeArguments,
+  readOptionsConfig,
+  type ServeOptions,
+} from './serve/options.ts'
 import { preflight, type Ready } from './serve/preflight.ts'
 import type { SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
 import { checkStore } from './serve/store_check.ts'
-import { SECRET_PREFIX, toWorkerdConfig } from './serve/workerd_config.ts'
+import type { BundledModule } from './serve/workerd_bundle.ts'
+import { toWorkerdConfig } from './serve/workerd_config.ts'
+import { findMain, varsOf } from './serve/worker_modules.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Wait after SIGTERM, before workerd is killed, because it keeps running while streams are open. */
@@ -66,23 +75,32 @@ async function main(argv: readonly string[]): Promise<number> {
   const modulePath = join(folder, 'aviso.mjs')
   // Loaded here, because a production install has no esbuild.
   const { bundleForWorkerd } = await import('./serve/workerd_bundle.ts')
-  await bundleForWorkerd(modulePath)
+  await bundleForWorkerd(modulePath, bundledModules(ready, options))
   const text = toWorkerdConfig({
     address: `${config.dev.host}:${port}`,
     modulePath: 'aviso.mjs',
     dataFolder,
     compatibilityDate: COMPATIBILITY_DATE,
     bindings: {
-      CONFIG: config,
-      SERVICES: options.services,
-      SCHEMAS: schemaFiles,
-      BASE_URL: url,
+      AVISO_CONFIG: ready.given,
+      AVISO_SERVICES: options.services,
+      AVISO_SCHEMAS: schemaFiles,
+      AVISO_BASE_URL: url,
     },
-    secrets: Object.fromEntries(Object.keys(secrets).map((name) => [SECRET_PREFIX + name, name])),
+    secrets: Object.keys(secrets),
   })
   const configPath = join(folder, 'workerd.capnp')
   await writeFile(configPath, text)
   return run(configPath, url, secrets)
+}
+
+/** The modules that `main` names, which the bundle has; @throws {AvisoError} never: they were looked for before. */
+function bundledModules({ config, given }: Ready, options: ServeOptions): readonly BundledModule[] {
+  return options.services.map((service) => {
+    const { main, routes } = config.services[service]
+    const found = findMain(main, { service, config: options.config })
+    return { main: 'shipped' in found ? found.shipped : found.file, routes, vars: varsOf(given, service) }
+  })
 }
 
 /** Asks from here, in the way of workerd: it has no gRPC. Its embedded store is its own, and is not looked at. */

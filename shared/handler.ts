@@ -26,7 +26,7 @@ export interface HandlerRequest {
 }
 
 /** Headers of a request. Names in any case; several of one name are joined with a comma and a space. */
-export type HandlerHeaders = Pick<Headers, 'get' | 'has'>
+export type HandlerHeaders = Pick<Headers, 'get' | 'has'> & Partial<Iterable<[name: string, value: string]>>
 
 /** The answer of a handler. */
 export interface Answer {
@@ -70,6 +70,17 @@ export function toResponse({ status, headers, body }: Answer): Response {
 /** The handler as a standard Fetch handler. */
 export function toFetchHandler(handler: Handler): FetchHandler {
   return async (request) => toResponse(await handler(request))
+}
+
+/** The request as a standard one, which also tells the address at the other end. */
+export function toRequest(request: HandlerRequest): Request {
+  if (request instanceof Request) return request
+  const { method, url, headers, signal, body, peer } = request
+  const sent = body === null || method === 'GET' || method === 'HEAD' ? {} : { body, duplex: 'half' }
+  const entries = headers[Symbol.iterator]?.()
+  const list = entries === undefined ? [] : [...{ [Symbol.iterator]: () => entries }]
+  const standard = new Request(url, { method, headers: list, signal, ...sent })
+  return Object.defineProperty(standard, 'peer', { value: peer })
 }
 
 /** The types of the standard leave out bytes in shared memory. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { readSchemaFiles } from '#services/system/schema_files.ts'
 import { openPolicy, judgePolicy, usersOf } from '#services/system/policy.ts'
 import type { Config } from '#services/system/settings.ts'
 import type { Identity } from '#shared/access/identity/identity.ts'
@@ -28,7 +29,7 @@ import { refuseProblems } from '#shared/config/load.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { createSchemas, type EventSchema, type Schemas } from '#shared/notification/schema.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { DEFAULT_CONFIG_FILE, readSchemaFiles, resolveConfig } from '../serve/options.ts'
+import { DEFAULT_CONFIG_FILE, resolveConfig } from '../serve/options.ts'
 import { printAnswer, type AnswerTarget } from './answer.ts'
 import { tableText } from './table.ts'
 

@@ -16,11 +16,9 @@ import {
 import type { ReadSettings } from '#shared/config/load.ts'
 import { isLoopback } from '#shared/config/shapes.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import defaultConfig from '../../wrangler-like.config.json' with { type: 'json' }
 import { parseCommand } from '../parse_command.ts'
 import { SERVE_CALL } from '../released.ts'
-import { parseSchemaText } from './schema_text.ts'
 
 /** The parsed command line. */
 export interface ServeOptions {
@@ -146,8 +144,24 @@ export async function readOptionsConfig(
   readText: (path: string) => Promise<string>,
 ): Promise<ReadSettings<Config>> {
   const text = await readConfigText(options.config, readText)
-  const { settings, flaws } = readConfig(text, options.config, options.env)
-  return { settings: settings && withFlags(settings, options), flaws }
+  const { settings, flaws, given } = readConfig(text, options.config, options.env)
+  return {
+    settings: settings && withFlags(settings, options),
+    flaws,
+    given: { ...given, ...flagValues(options, given) },
+  }
+}
+
+/** The members of the file that flags change. */
+function flagValues(
+  { store, host, port, data }: ServeOptions,
+  { vars, dev }: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const devFlags = Object.entries({ host, port, data }).filter(([, value]) => value !== undefined)
+  return {
+    ...(store !== undefined && { vars: { ...Object(vars), store } }),
+    ...(devFlags.length > 0 && { dev: { ...Object(dev), ...Object.fromEntries(devFlags) } }),
+  }
 }
 
 function withFlags(config: Config, options: ServeOptions): Config {
@@ -194,38 +208,12 @@ export function fineText(options: ServeOptions, config: Config, on: string): str
   return store.startsWith('embedded:') ? fine : `${fine}, and the store ${store} answers`
 }
 
-/** The contents of the configured schemas. Each is the name of a shipped schema or the path of a file. */
-export async function readSchemaFiles(
-  names: readonly string[],
-  readText: (path: string) => Promise<string>,
-): Promise<{ readonly source: string; readonly content: unknown }[]> {
-  return Promise.all(
-    names.map(async (name) => {
-      const builtin = name === 'flight' || name === 'ecmwf' ? BUILTIN_SCHEMAS.get(name) : undefined
-      return {
-        source: name,
-        content: builtin ?? (await parseSchemaText(name, await readSchemaText(name, readText))),
-      }
-    }),
-  )
-}
-
 async function readConfigText(path: string, readText: (path: string) => Promise<string>): Promise<string> {
   if (path === BUILT_IN_CONFIG) return JSON.stringify(defaultConfig)
   return readText(path).catch((cause: unknown) => {
     throw new AvisoError(
       'ERR_CONFIG',
       `Cannot read the configuration file "${path}": name another file with --config`,
-      { cause },
-    )
-  })
-}
-
-async function readSchemaText(path: string, readText: (path: string) => Promise<string>): Promise<string> {
-  return readText(path).catch((cause: unknown) => {
-    throw new AvisoError(
-      'ERR_CONFIG',
-      `Cannot read the schema file "${path}" (shipped schemas are ${[...BUILTIN_SCHEMAS.keys()].join(', ')})`,
       { cause },
     )
   })

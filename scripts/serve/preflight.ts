@@ -8,6 +8,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { checkConfig, problemsOf } from '#services/system/check_config.ts'
+import { readSchemaFiles } from '#services/system/schema_files.ts'
 import type { Config } from '#services/system/settings.ts'
 import { flawLine } from '#shared/config/explain.ts'
 import { refuseProblems, type ReadSettings } from '#shared/config/load.ts'
@@ -16,12 +17,13 @@ import { createSchemas, type SchemaFile, type Schemas } from '#shared/notificati
 import { createSecretReader } from '#shared/secret.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { refuseOpenAddress, readSchemaFiles, type ServeOptions } from './options.ts'
+import { refuseOpenAddress, type ServeOptions } from './options.ts'
 import { portProblem } from './port_problem.ts'
 import { checkSchedules } from './schedules.ts'
 import { createSecretFiles, type SecretFiles } from './secret_files.ts'
 import { secretPlaces } from './secret_names.ts'
 import { checkStoreTls } from './store_tls.ts'
+import { loadModules, type LoadedModules } from './worker_modules.ts'
 
 /** What is looked at. */
 export interface PreflightParts {
@@ -39,6 +41,10 @@ export interface Ready {
   readonly config: Config
   readonly secrets: SecretFiles
   readonly schemaFiles: readonly SchemaFile[]
+  /** The modules of the services, by which requests come to them. */
+  readonly modules: LoadedModules
+  /** The file's values with environment and flags applied. */
+  readonly given: ReadSettings<Config>['given']
 }
 
 /** @throws {AvisoError} `ERR_CONFIG` that lists everything that is wrong. */
@@ -70,10 +76,11 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
   if (!refused.some((path) => path.startsWith('vars.identity')))
     problems.push(...problemsOf('dev.host', () => refuseOpenAddress(config)))
   problems.push(...(await checkPorts(options, config)))
+  const modules = await loadModules(config, options.services, { file: options.config, problems })
   const isStoreNamed = !problems.some((line) => /^(?:vars\.store|dev\.data)/.test(line))
   if (isStoreNamed) problems.push(...((await parts.askStore?.(config, secrets)) ?? []))
   refuseProblems(options.config, [...new Set(problems)])
-  return { config, secrets, schemaFiles }
+  return { config, secrets, schemaFiles, modules, given: read.given }
 }
 
 /** Every file is read, though another one cannot be. */

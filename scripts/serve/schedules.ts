@@ -7,20 +7,20 @@
 import { Cron } from 'croner'
 import { AvisoError } from '#shared/errors.ts'
 
-/** A job that is due. */
-export interface DueEvent<Job extends string> {
-  readonly job: Job
+/** A cron trigger that is due. */
+export interface DueEvent {
+  readonly cron: string
   /** Scheduled time, milliseconds since 1970. It is not the time of the call. */
   readonly scheduledTime: number
   /** Whether the scheduled time passed before these schedules were started. */
   readonly isCatchUp: boolean
 }
 
-export interface SchedulesParts<Job extends string> {
-  /** Job → cron; `null`: the job is never due. */
-  readonly crons: Readonly<Record<Job, string | null>>
-  /** Runs the job that is due. Never rejects. */
-  readonly run: (event: DueEvent<Job>) => Promise<void>
+export interface SchedulesParts {
+  /** Job → cron; `null`: the job is never due. A cron of several jobs is due once. */
+  readonly crons: Readonly<Record<string, string | null>>
+  /** Runs what is due. Never rejects. */
+  readonly run: (event: DueEvent) => Promise<void>
   readonly now: () => number
 }
 
@@ -31,22 +31,20 @@ const EVERY_DAY = /^\S+ \S+ \* \* \*$/
 const DAY_MS = 86_400_000
 
 /**
- * Starts schedules. The last scheduled time of each job is due at once, because `run` knows whether the job was done.
+ * Starts schedules. The last scheduled time of each cron is due at once, because `run` knows whether its jobs were done.
  *
  * @returns a function that stops the schedules; a running job goes on to its end
  * @throws {AvisoError} `ERR_CONFIG` for a text that is not a cron.
  */
-export function startSchedules<Job extends string>({ crons, run, now }: SchedulesParts<Job>): () => void {
-  const jobs = (Object.keys(crons) as Job[]).flatMap((job) => {
-    const pattern = crons[job]
-    return pattern === null ? [] : [{ job, pattern }]
-  })
-  const running = jobs.map(({ job, pattern }) => {
+export function startSchedules({ crons, run, now }: SchedulesParts): () => void {
+  const jobs = new Map(Object.entries(crons).map(([job, pattern]) => [pattern, job]))
+  jobs.delete(null)
+  const running = [...jobs].map(([pattern, job]) => {
     const due = async (cron: Cron, isCatchUp: boolean): Promise<void> => {
       const scheduledTime = lastTime(cron, now())
-      if (scheduledTime !== undefined) await run({ job, scheduledTime, isCatchUp })
+      if (scheduledTime !== undefined) await run({ cron: String(pattern), scheduledTime, isCatchUp })
     }
-    const cron = parseCron(job, pattern, (self) => due(self, false))
+    const cron = parseCron(job, String(pattern), (self) => due(self, false))
     void due(cron, true)
     return cron
   })

@@ -4,26 +4,48 @@
  * @module
  */
 
-import { build } from 'esbuild'
+import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { build, type BuildOptions } from 'esbuild'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The worker in front of the Durable Object. One object holds the whole system, so one name is enough. */
-const ENTRY = `export { AvisoHost } from './scripts/serve/workerd_host.ts'
-export default { fetch: (request, env) => env.HOST.get(env.HOST.idFromName('aviso')).fetch(request) }`
+/** A module of the bundle. */
+export interface BundledModule {
+  /** Path of the module: absolute, or of one that is shipped. */
+  readonly main: string
+  readonly routes: readonly string[]
+  readonly vars: Readonly<Record<string, unknown>>
+}
 
-/** Bundles services and host into one module at `outfile`. */
-export async function bundleForWorkerd(outfile: string): Promise<void> {
-  await build({
-    stdin: { contents: ENTRY, resolveDir: ROOT, loader: 'ts' },
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'neutral',
-    target: 'es2024',
-    mainFields: ['module', 'main'],
-    conditions: ['workerd', 'worker', 'import'],
-    logLevel: 'error',
-  })
+/** What esbuild makes modules for workerd with; the same as wrangler's. */
+export const FOR_WORKERD = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2024',
+  mainFields: ['module', 'main'],
+  conditions: ['workerd', 'worker', 'import'],
+  external: ['cloudflare:*'],
+  logLevel: 'error',
+} as const satisfies BuildOptions
+
+/** Bundles several modules behind one address, and the Durable Object that runs the services, into one module at `outfile`. */
+export async function bundleForWorkerd(outfile: string, modules: readonly BundledModule[]): Promise<void> {
+  const imports = modules.map(({ main }, index) => `import worker${index} from ${specifier(main)}`)
+  const list = modules.map(
+    ({ routes, vars }, index) =>
+      `{ module: worker${index}, routes: ${JSON.stringify(routes)}, vars: ${JSON.stringify(vars)} }`,
+  )
+  const contents = `${imports.join('\n')}
+import { createFront } from './services/system/front.ts'
+export { AvisoHost } from './services/system/durable_host.ts'
+export default createFront([${list.join(', ')}])`
+  await build({ ...FOR_WORKERD, stdin: { contents, resolveDir: ROOT, loader: 'ts' }, outfile })
+}
+
+/** A module that is shipped is below the folder of the program. */
+export function specifier(main: string): string {
+  return JSON.stringify(isAbsolute(main) ? main : `./${main}`)
 }

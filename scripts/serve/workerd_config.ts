@@ -14,23 +14,18 @@ export interface WorkerdConfig {
   readonly compatibilityDate: string
   /** JSON values by binding name. */
   readonly bindings: Readonly<Record<string, unknown>>
-  /** Binding name → environment variable of the workerd process. */
-  readonly secrets: Readonly<Record<string, string>>
+  /** Environment variables of the workerd process that are bindings of the same names. */
+  readonly secrets: readonly string[]
 }
-
-/** Prefix of bindings with secrets. The name of the environment variable follows. */
-export const SECRET_PREFIX = 'SECRET_'
 
 /** The text of workerd's configuration file. */
 export function toWorkerdConfig(config: WorkerdConfig): string {
   const bindings = [
-    '(name = "HOST", durableObjectNamespace = "AvisoHost")',
+    '(name = "AVISO_HOST", durableObjectNamespace = "AvisoHost")',
     ...Object.entries(config.bindings).map(
       ([name, value]) => `(name = ${quote(name)}, json = ${quote(JSON.stringify(value))})`,
     ),
-    ...Object.entries(config.secrets).map(
-      ([name, variable]) => `(name = ${quote(name)}, fromEnvironment = ${quote(variable)})`,
-    ),
+    ...config.secrets.map((name) => `(name = ${quote(name)}, fromEnvironment = ${quote(name)})`),
   ]
   const storage = config.dataFolder === undefined ? '(inMemory = void)' : '(localDisk = "disk")'
   const disk =

@@ -174,6 +174,6 @@ export const adminTriggers = section({
 /** The service's entry when the configuration file does not mention it. */
 export const ADMIN_SERVICE = {
   name: 'aviso-admin',
-  main: 'services/admin/handler.ts',
+  main: 'services/admin/worker.ts',
   routes: ['/api/v1/admin/*'],
 }

@@ -196,6 +196,6 @@ export type MonitoringVars = v.InferOutput<typeof monitoringVars>
 /** The service's entry when the configuration file does not mention it. */
 export const MONITORING_SERVICE = {
   name: 'aviso-monitoring',
-  main: 'services/monitoring/handler.ts',
+  main: 'services/monitoring/worker.ts',
   routes: ['/api/v1/telemetry', '/api/v1/monitoring/*'],
 }

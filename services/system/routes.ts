@@ -33,6 +33,28 @@ export interface DispatcherParts {
   readonly logger: Logger
 }
 
+/** Finds what a path leads to: an exact route, otherwise the longest that begins the path. */
+export interface RouteTable<Target> {
+  set(route: string, target: Target): void
+  has(route: string): boolean
+  find(path: string): Target | undefined
+}
+
+/** Makes an empty table. */
+export function createRouteTable<Target>(): RouteTable<Target> {
+  const exact = new Map<string, Target>()
+  const prefixes: { readonly prefix: string; readonly target: Target }[] = []
+  return {
+    set: (route, target) => {
+      if (!route.endsWith('*')) return void exact.set(route, target)
+      prefixes.push({ prefix: route.slice(0, -1), target })
+      prefixes.sort((a, b) => b.prefix.length - a.prefix.length)
+    },
+    has: (route) => exact.has(route),
+    find: (path) => exact.get(path) ?? prefixes.find(({ prefix }) => path.startsWith(prefix))?.target,
+  }
+}
+
 /**
  * A handler for the routes of the given services. The path is compared as the client sent it, without normalisation. The longest route
  * wins. Paths of no service are answered here.
@@ -42,27 +64,18 @@ export function createDispatcher(
   services: readonly ServiceName[],
   parts: DispatcherParts,
 ): Handler {
-  const exact = new Map<string, Handler>()
-  const prefixes: { readonly prefix: string; readonly handler: Handler }[] = []
+  const table = createRouteTable<Handler>()
   for (const service of services) {
-    for (const route of config.services[service].routes) {
-      const handler = parts.instruments.handler(service, route, parts.dispatch(service))
-      if (route.endsWith('*')) prefixes.push({ prefix: route.slice(0, -1), handler })
-      else exact.set(route, handler)
-    }
+    for (const route of config.services[service].routes)
+      table.set(route, parts.instruments.handler(service, route, parts.dispatch(service)))
   }
-  prefixes.sort((a, b) => b.prefix.length - a.prefix.length)
   const ownRoutes = [...healthRoutes(parts), parts.instruments.route]
   const own = createRouter(ownRoutes, parts)
   for (const { path } of ownRoutes) {
-    if (!exact.has(path)) exact.set(path, parts.instruments.handler(undefined, path, own))
+    if (!table.has(path)) table.set(path, parts.instruments.handler(undefined, path, own))
   }
   const unmatched = parts.instruments.handler(undefined, 'unmatched', own)
-  return (request) => {
-    const path = rawPath(request.url)
-    const handler = exact.get(path) ?? prefixes.find(({ prefix }) => path.startsWith(prefix))?.handler
-    return (handler ?? unmatched)(request)
-  }
+  return (request) => (table.find(rawPath(request.url)) ?? unmatched)(request)
 }
 
 const STOPPING = 'This service is being stopped'

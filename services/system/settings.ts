@@ -27,7 +27,12 @@ const routePattern = v.pipe(
 /** The settings of every service, besides its own `vars`. */
 const serviceEntries = {
   name: v.pipe(v.string(), v.description('Name in telemetry and logs')),
-  main: v.pipe(v.string(), v.description('Module of the handler; for people and for deployment tools')),
+  main: v.pipe(
+    v.string(),
+    v.description(
+      'Worker module that requests come to: a path beside this file, or services/NAME/worker.ts, which comes with the program',
+    ),
+  ),
   routes: v.pipe(v.array(routePattern), v.description('Paths that the service answers')),
   port: v.optional(
     v.pipe(listenPort, v.description('Port of this service alone. Default: the common port, dev.port')),

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { ScheduledEvent } from '#services/admin/handler.ts'
+import type { AdminService, ScheduledJob } from '#services/admin/handler.ts'
 import type { Monitoring } from '#services/monitoring/monitoring.ts'
 import type { Config, ServiceName } from './settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
@@ -32,9 +32,23 @@ import { startServices, type RunningServices, type ServicesParts } from './servi
 export interface SystemParts
   extends InstrumentPowers, AccessPowers, Omit<ServicesParts, 'access' | 'instruments' | 'tickets'> {
   readonly store: Store
+  /** Puts the module that the configuration names in front of a service. Default: none, requests go to the service itself. */
+  readonly inFront?: ((service: ServiceName, handle: Handler) => Handler) | undefined
   /** `fetch` for the members of a store that wants certificates. Default: the runtime's own. */
   readonly fetchOfStore?: (url: string, init: RequestInit) => Promise<Response>
 }
+
+/** A cron trigger that is due. */
+export interface CronEvent {
+  /** As the configuration has it: it says which jobs are due. */
+  readonly cron: string
+  /** The time when it was due, milliseconds since 1970: the same for all admins. */
+  readonly scheduledTime: number
+  /** Whether no admin was running at that time. */
+  readonly isCatchUp?: boolean
+}
+
+const JOBS: readonly ScheduledJob[] = ['compact', 'clean']
 
 /** Running services. */
 export interface System {
@@ -46,8 +60,8 @@ export interface System {
   only(service: ServiceName): Handler
   /** Resolves when the store has answered, the services run, and a first notification would not wait. */
   readonly ready: Promise<void>
-  /** Runs a cron trigger that is due, once the services run. Does nothing without the admin service. Never rejects. */
-  scheduled(event: ScheduledEvent): Promise<void>
+  /** Runs the jobs of a cron that is due, once the services run. Does nothing without the admin service. Never rejects. */
+  scheduled(event: CronEvent): Promise<void>
   /** Replaces the policy, for open streams too. @throws {AvisoError} `ERR_CONFIG` for invalid rules; the old policy then stays. */
   replacePolicy(policy: Config['vars']['policy']): void
   /**
@@ -101,10 +115,10 @@ export function startSystem(parts: SystemParts): System {
     fetch: toFetchHandler(handle),
     only: (service) => serve([service]),
     ready,
-    scheduled: async (event) => {
-      await ready.catch(() => undefined)
-      if (!stop.signal.aborted) await running?.admin?.scheduled(event)
-    },
+    scheduled: (event) =>
+      ready
+        .then(() => runDue(event, parts, () => (stop.signal.aborted ? undefined : running?.admin)))
+        .catch(() => undefined),
     replacePolicy: access.replacePolicy,
     drain: (ms) => {
       isDraining = true
@@ -115,7 +129,7 @@ export function startSystem(parts: SystemParts): System {
 
   function serve(services: readonly ServiceName[]): Handler {
     const dispatcher = createDispatcher(parts.config, services, {
-      dispatch,
+      dispatch: (service) => parts.inFront?.(service, dispatch(service)) ?? dispatch(service),
       readiness,
       instruments,
       random,
@@ -190,6 +204,18 @@ function whileStopping(running: RunningServices | undefined): Readiness {
 /** Waits also where there is no stream to end: others have to see that the services are not ready. */
 async function drainFor(ms: number, running: RunningServices | undefined, clock: Clock): Promise<void> {
   if (ms > 0) await Promise.all([running?.drain(ms), clock.sleep(ms)])
+}
+
+/** Runs the jobs whose schedule a cron is, one after the other. @param admin Absent where there is none, or it is closed. */
+async function runDue(
+  { cron, ...event }: CronEvent,
+  { config, logger }: SystemParts,
+  admin: () => AdminService | undefined,
+): Promise<void> {
+  const { crons } = config.services.admin.triggers
+  const due = JOBS.filter((job) => crons[job] === cron)
+  if (due.length === 0) logger('warn', 'No job has this schedule', { cron })
+  for (const job of due) await admin()?.scheduled({ job, ...event })
 }
 
 /** A handler whose answers the configured pages may read. */

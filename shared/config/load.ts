@@ -32,6 +32,8 @@ export interface ReadSettings<Settings> {
   readonly settings: Settings | undefined
   /** What is wrong; none: the settings are whole. */
   readonly flaws: readonly Flaw[]
+  /** The values of the file with the environment applied, without defaults: a file for a process that reads no other. */
+  readonly given: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -64,10 +66,11 @@ export function readSettings<const Schema extends v.GenericSchema>(
   const overlay = environment === undefined ? {} : overlayOf(env, environment, source)
   const merged = merge(base, overlay, source)
   refuseTwice(text, source)
+  const given = isObject(merged) ? merged : {}
   const result = v.safeParse(schema, merged)
-  if (result.success) return { settings: result.output, flaws: [] }
+  if (result.success) return { settings: result.output, flaws: [], given }
   const flaws = explain(result.issues)
-  return { settings: withoutFlaws(schema, merged, flaws), flaws }
+  return { settings: withoutFlaws(schema, merged, flaws), flaws, given }
 }
 
 /** Leaves out what is wrong, and what is incomplete without it; `undefined` where the file lacks what it must have. */

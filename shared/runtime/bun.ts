@@ -11,7 +11,7 @@ import { isStreamed, type Answer, type Handler } from '#shared/handler.ts'
 import { createBunFetch, createBunTlsFetch } from './plain_fetch.ts'
 import { newHostSha256 } from './host_sha256.ts'
 import { createConnectHttp2 } from './http2.ts'
-import { openHostDatabase, processIdentity } from './process_host.ts'
+import { onStop, openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
 import type { ListenOptions, Platform, RunningServer } from './runtime.ts'
@@ -64,6 +64,7 @@ export function createBunPlatform(): Platform {
     },
     udp: nodeUdp,
     usage: processUsage,
+    onStop,
     random: () => crypto.randomUUID(),
     log: (line) => process.stderr.write(`${line}\n`),
     identity: processIdentity(),

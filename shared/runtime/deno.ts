@@ -10,7 +10,7 @@ import { serveLikeNode } from './node_serve.ts'
 import { createPlainFetch, plainFetch, type StandardFetch } from './plain_fetch.ts'
 import { newHostSha256 } from './host_sha256.ts'
 import { createConnectHttp2 } from './http2.ts'
-import { openHostDatabase, processIdentity } from './process_host.ts'
+import { onStop, openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
 import type { Platform } from './runtime.ts'
@@ -52,6 +52,7 @@ export function createDenoPlatform(): Platform {
     },
     udp: nodeUdp,
     usage: processUsage,
+    onStop,
     random: () => crypto.randomUUID(),
     log: (line) => process.stderr.write(`${line}\n`),
     identity: processIdentity(),

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { newHostSha256 } from './host_sha256.ts'
 import { createConnectHttp2 } from './http2.ts'
-import { openHostDatabase, processIdentity } from './process_host.ts'
+import { onStop, openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
 import { createNodeFetch } from './node_fetch.ts'
@@ -40,6 +40,7 @@ export function createNodePlatform(): Platform {
     },
     udp: nodeUdp,
     usage: processUsage,
+    onStop,
     random: randomUUID,
     log: (line) => process.stderr.write(`${line}\n`),
     identity: processIdentity(),

@@ -121,6 +121,10 @@ class MessageHeaders implements HandlerHeaders {
   has(name: string): boolean {
     return this.#message.headers[name.toLowerCase()] !== undefined
   }
+
+  *[Symbol.iterator](): Generator<[name: string, value: string]> {
+    for (const name of Object.keys(this.#message.headers)) yield [name, this.get(name) ?? '']
+  }
 }
 
 function urlOf({ headers, url = '/' }: IncomingMessage): string {

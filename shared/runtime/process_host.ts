@@ -6,6 +6,7 @@
 
 import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
+import process from 'node:process'
 import { AvisoError } from '#shared/errors.ts'
 import { FOLDER_MODE, secure } from './database_files.ts'
 import { makeFolder } from './make_folder.ts'
@@ -49,6 +50,21 @@ export async function databaseFile(
 /** Path of the embedded store's database, which may not be there. */
 export function databasePath(folder: string): string {
   return join(folder, DATABASE_FILE)
+}
+
+/** Longest time that the work at a stop may take. */
+const STOP_LIMIT_MS = 15_000
+
+/** Has work done at a stop signal, and ends the process then; see `Platform.onStop`. */
+export function onStop(close: () => Promise<void>): void {
+  const stop = (): void => {
+    setTimeout(() => process.exit(1), STOP_LIMIT_MS)
+    void close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    )
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
 }
 
 /** Who writes, for the status document of 1.x. */

@@ -165,6 +165,11 @@ export interface Platform {
   readonly fetchOfStore?: (url: string, init: RequestInit) => Promise<Response>
   /** Absent on workerd, which has no outgoing UDP. */
   readonly udp?: UdpPower
+  /**
+   * Has work done at SIGINT or SIGTERM, and then ends the process. For services in a server of the runtime, which would wait for them for
+   * ever. Absent where there are no signals.
+   */
+  readonly onStop?: (close: () => Promise<void>) => void
   /** Absent where the runtime does not tell. */
   readonly usage?: () => ProcessUsage
   /** Absent on workerd. */

@@ -194,7 +194,7 @@ describe('scheduled()', () => {
   it('runs what is due, once', async () => {
     const system = await start()
     const scheduledTime = Date.now()
-    await Promise.all([1, 2, 3].map(() => system.scheduled({ job: 'compact', scheduledTime })))
+    await Promise.all([1, 2, 3].map(() => system.scheduled({ cron: '0 * * * *', scheduledTime })))
     const { text } = await call(system, 'GET', '/api/v1/admin/status')
     const { history } = JSON.parse(text) as { readonly history: { readonly marks: number } }
     assert.equal(history.marks, 1)

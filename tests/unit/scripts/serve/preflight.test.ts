@@ -139,6 +139,28 @@ describe('preflight()', () => {
     )
   })
 
+  it('names a module that is missing, cannot be loaded, or is none', async (context) => {
+    const folder = await temporaryFolder(context)
+    await writeFile(join(folder, 'none.mjs'), 'export const fetch = () => undefined')
+    await writeFile(join(folder, 'broken.mjs'), 'throw new Error("broken by a test")')
+    const { rest, auth, admin } = configFile.services
+    const text = await look({
+      services: {
+        rest: { ...rest, main: join(folder, 'missing.mjs') },
+        auth: { ...auth, main: join(folder, 'none.mjs') },
+        admin: { ...admin, main: join(folder, 'broken.mjs') },
+      },
+    })
+    assert.match(text, /services\.rest\.main: "[^"]*missing\.mjs" is not there: name a module beside/)
+    assert.match(text, /services\.auth\.main: "[^"]*none\.mjs" is no worker module: it has no default export/)
+    assert.match(text, /services\.admin\.main: "[^"]*broken\.mjs" cannot be loaded: broken by a test/)
+  })
+
+  it('takes what main named before there were worker modules', async () => {
+    const rest = { ...configFile.services.rest, main: 'services/rest/handler.ts' }
+    assert.equal(await look({ services: { rest } }), 'ready')
+  })
+
   it('stops at a file that lacks what it must have', async () => {
     assert.match(await look({ services: { rest: undefined } }), /services\.rest: this setting is required/)
   })

@@ -41,15 +41,22 @@ describe('checkSchedules()', () => {
 
 describe('startSchedules()', () => {
   it('has the last time of each schedule done at once, in UTC', async () => {
-    const events: DueEvent<'compact' | 'clean' | 'never'>[] = []
+    const events: DueEvent[] = []
     const crons = { compact: '0 * * * *', clean: '30 0 * * *', never: null }
     const stop = startSchedules({ crons, now: () => NOW, run: async (event) => void events.push(event) })
     stop()
     assert.deepEqual(events, [
-      { job: 'compact', scheduledTime: Date.UTC(2026, 10, 25, 3), isCatchUp: true },
-      { job: 'clean', scheduledTime: Date.UTC(2026, 10, 25, 0, 30), isCatchUp: true },
+      { cron: '0 * * * *', scheduledTime: Date.UTC(2026, 10, 25, 3), isCatchUp: true },
+      { cron: '30 0 * * *', scheduledTime: Date.UTC(2026, 10, 25, 0, 30), isCatchUp: true },
     ])
   })
+  it('has a cron of several jobs once', () => {
+    const events: DueEvent[] = []
+    const crons = { compact: '0 * * * *', clean: '0 * * * *' }
+    startSchedules({ crons, now: () => NOW, run: async (event) => void events.push(event) })()
+    assert.equal(events.length, 1)
+  })
+
   it('counts a time that is now', async () => {
     const times: number[] = []
     const at = Date.UTC(2026, 10, 25, 3)

@@ -1,0 +1,44 @@
+/**
+ * Puts several worker modules behind one address, as an edge proxy would. What is of no module, such as `/readyz`, is answered by the host
+ * of all services.
+ *
+ * @module
+ */
+
+import { rawPath } from '#shared/http/route.ts'
+import { hostNamespace, type Bindings } from './bindings.ts'
+import { cronRequest, toHost } from './durable_host.ts'
+import { createRouteTable } from './routes.ts'
+import type { WorkerModule } from './worker.ts'
+
+/** A module and its routes. */
+export interface RoutedModule {
+  readonly routes: readonly string[]
+  readonly module: WorkerModule
+  /** Its own variables, which it gets beside the bindings of all. */
+  readonly vars: Bindings
+}
+
+/**
+ * Makes the module in front. It needs the binding `AVISO_HOST`.
+ *
+ * @param modules Those that are started.
+ */
+export function createFront(modules: readonly RoutedModule[]): WorkerModule {
+  const table = createRouteTable<RoutedModule>()
+  for (const routed of modules) for (const route of routed.routes) table.set(route, routed)
+  return {
+    fetch: (request, env, context) => {
+      const routed = table.find(rawPath(request.url))
+      if (routed !== undefined)
+        return routed.module.fetch(request, { ...routed.vars, ...Object(env) }, context)
+      const host = hostNamespace(env)
+      if (host === undefined) throw new TypeError('AVISO_HOST is not bound')
+      return toHost(host, request, 'all')
+    },
+    scheduled: async ({ cron, scheduledTime }, env) => {
+      const host = hostNamespace(env)
+      if (host !== undefined) await toHost(host, cronRequest({ cron, scheduledTime }), 'cron')
+    },
+  }
+}

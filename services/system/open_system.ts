@@ -1,0 +1,80 @@
+/**
+ * Opens a store and starts services on it: the one way in which a system is put together, for the launcher, for modules that are loaded
+ * alone, and for a Durable Object.
+ *
+ * @module
+ */
+
+import packageFile from '../../package.json' with { type: 'json' }
+import type { AuditSink } from '#shared/access/audit/audit.ts'
+import type { Logger } from '#shared/logger.ts'
+import { createSchemas, type SchemaFile } from '#shared/notification/schema.ts'
+import type { Tracer } from '#shared/observe/telemetry/tracing.ts'
+import type { Platform } from '#shared/runtime/runtime.ts'
+import type { ReadSecret } from '#shared/secret.ts'
+import { openBackup } from '#shared/store/open/backup.ts'
+import { openMaintenance } from '#shared/store/open/maintenance.ts'
+import { openStore } from '#shared/store/open/open.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import type { Config, ServiceName } from './settings.ts'
+import { readStoreCredentials } from './store_credentials.ts'
+import { startSystem, type System, type SystemParts } from './system.ts'
+
+/** The version of this program. */
+export const VERSION = packageFile.version
+
+/** What a system is opened with. */
+export interface OpenSystemParts extends Pick<SystemParts, 'inFront'> {
+  readonly config: Config
+  readonly services: readonly ServiceName[]
+  readonly schemaFiles: readonly SchemaFile[]
+  readonly platform: Platform
+  readonly logger: Logger
+  readonly readSecret: ReadSecret
+  /** Address for others, where the configuration has none. */
+  readonly baseUrl: () => string
+  readonly auditSink?: AuditSink | undefined
+  readonly tracer?: Tracer | undefined
+  /** Whether an embedded store is opened that lost acknowledged writes. */
+  readonly acceptLoss?: boolean
+}
+
+/** @throws {AvisoError} `ERR_CONFIG` for a store that cannot be opened; a store that cannot be reached is waited for. */
+export async function openSystem(parts: OpenSystemParts): Promise<System> {
+  const { config, platform, logger, readSecret, auditSink, acceptLoss = false, baseUrl } = parts
+  const { store: address } = config.vars
+  const clock = systemClock
+  const storeParts = {
+    platform,
+    dataFolder: config.dev.data,
+    clock,
+    logger,
+    acceptLoss,
+    ...readStoreCredentials(config.vars, readSecret),
+  }
+  const store = await openStore(address, storeParts)
+  const { newSha256, udp, usage, fetchOfStore } = platform
+  return startSystem({
+    config,
+    services: parts.services,
+    store,
+    maintenance: await openMaintenance(address, storeParts),
+    ...(newSha256 !== undefined && {
+      backups: { power: await openBackup(address, store, storeParts), newSha256 },
+    }),
+    schemas: createSchemas(parts.schemaFiles),
+    clock,
+    random: platform.random,
+    logger,
+    identity: platform.identity,
+    readSecret,
+    tracer: parts.tracer,
+    inFront: parts.inFront,
+    ...(auditSink !== undefined && { auditSink }),
+    ...(udp !== undefined && { udp }),
+    ...(fetchOfStore !== undefined && { fetchOfStore }),
+    ...(usage !== undefined && { usage }),
+    baseUrl: () => config.vars.baseUrl ?? baseUrl(),
+    version: VERSION,
+  })
+}
