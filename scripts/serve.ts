@@ -7,8 +7,9 @@
 import { resolve } from 'node:path'
 import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
+import type { Bindings } from '#services/system/bindings.ts'
 import { openSystem } from '#services/system/open_system.ts'
-import { DEV_DEFAULTS, type Config, type ServiceName } from '#services/system/settings.ts'
+import { DEV_DEFAULTS, schedulesOf, type Config, type ServiceName } from '#services/system/settings.ts'
 import type { CronEvent, System } from '#services/system/system.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Answer, Handler } from '#shared/handler.ts'
@@ -39,7 +40,7 @@ import type { SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
 import { openServiceManager, systemdNotify } from './serve/service_manager.ts'
 import { checkStore } from './serve/store_check.ts'
-import { inFrontOf, runScheduled, varsOf, type Placed } from './serve/worker_modules.ts'
+import { inFrontOf, runScheduled, serviceBindings, varsOf, type Placed } from './serve/worker_modules.ts'
 import { openStoreTls, secured, type StoreTlsFiles } from './serve/store_tls.ts'
 import { stopRequest } from './stop_requests.ts'
 
@@ -97,6 +98,7 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
     console.log(fineText(options, config, platform.version))
     return 0
   }
+  for (const notice of ready.notices) console.error(`notice: ${options.config}: ${notice}`)
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
   const readSecret = createSecretReader(secrets.environment, ({ message }) => warnOfSecret(logger, message))
   const { acceptLoss = false } = options
@@ -185,6 +187,8 @@ async function launch(
   const { audit } = config.vars
   const scheduled = (event: CronEvent): Promise<void> => system.scheduled(event)
   const placed = new Map<ServiceName, Placed>()
+  const calls = (service: ServiceName): Bindings =>
+    serviceBindings(config, service, (called) => system.only(called))
   const system: System = await openSystem({
     config,
     services,
@@ -199,7 +203,11 @@ async function launch(
     inFront: (service, handle) => {
       const module = modules.get(service)
       if (module === undefined) return handle
-      const place = { module, hosted: { handle, scheduled }, env: varsOf(given, service) }
+      const place = {
+        module,
+        hosted: { handle, scheduled },
+        env: { ...varsOf(given, service), ...calls(service) },
+      }
       placed.set(service, place)
       return inFrontOf(place, (error) => moduleFailed(service, error, { platform, logger }))
     },
@@ -228,11 +236,11 @@ async function openPorts(
       throw new AvisoError('ERR_CONFIG', portProblem(cause, { path, host, port }), { cause })
     }
   }
-  if (services.some((name) => config.services[name].port === undefined))
+  if (services.some((name) => config.workers[name].dev.port === undefined))
     await listen('dev.port', system.handle, config.dev.port)
   for (const name of services) {
-    const port = config.services[name].port
-    if (port !== undefined) await listen(`services.${name}.port`, system.only(name), port)
+    const port = config.workers[name].dev.port
+    if (port !== undefined) await listen(`workers.${name}.dev.port`, system.only(name), port)
   }
 }
 
@@ -243,7 +251,7 @@ function startCrons({ admin }: Launched, config: Config, logger: Logger): () => 
     runScheduled(admin, event).catch((error: unknown) =>
       logger('error', 'The module failed', { service: 'admin', reason: messageOf(error) }),
     )
-  return startSchedules({ crons: config.services.admin.triggers.crons, run, now: systemClock.now })
+  return startSchedules({ crons: schedulesOf(config), run, now: systemClock.now })
 }
 
 function messageOf(error: unknown): string {

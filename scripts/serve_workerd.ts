@@ -97,7 +97,7 @@ async function main(argv: readonly string[]): Promise<number> {
 /** The modules that `main` names, which the bundle has; @throws {AvisoError} never: they were looked for before. */
 function bundledModules({ config, given }: Ready, options: ServeOptions): readonly BundledModule[] {
   return options.services.map((service) => {
-    const { main, routes } = config.services[service]
+    const { main, routes } = config.workers[service]
     const found = findMain(main, { service, config: options.config })
     return { main: 'shipped' in found ? found.shipped : found.file, routes, vars: varsOf(given, service) }
   })
@@ -124,10 +124,10 @@ async function makeDataFolder({ vars, dev }: Config, cacheFolder: string): Promi
 
 /** @returns every secret that the services need, by the name of its variable */
 function readSecrets(
-  { config: { vars, services }, secrets }: Ready,
+  { config: { vars, workers }, secrets }: Ready,
   running: readonly ServiceName[],
 ): Readonly<Record<string, string>> {
-  const names = secretNames([vars, ...running.map((service) => services[service])])
+  const names = secretNames([vars, ...running.map((service) => workers[service])])
   const readSecret = createSecretReader(secrets.environment)
   return Object.fromEntries(names.map((name) => [name, readSecret(name).reveal()]))
 }

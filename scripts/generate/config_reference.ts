@@ -25,18 +25,18 @@ const SECTIONS: readonly (readonly [prefix: string, title: string])[] = [
   ['vars.identity', 'Identity: `vars.identity`'],
   ['vars.policy', 'Policy: `vars.policy`'],
   ['vars.quota', 'Quotas: `vars.quota`'],
-  ['services', 'The services: `services`'],
-  ['services.NAME', 'Every service: `services.NAME`'],
-  ['services.rest.vars', 'The ingest: `services.rest.vars`'],
-  ['services.auth.vars', 'The listening service: `services.auth.vars`'],
-  ['services.admin.vars', 'The admin service: `services.admin.vars`'],
-  ['services.admin.triggers', 'Schedules: `services.admin.triggers`'],
-  ['services.monitoring.vars', 'The monitoring service: `services.monitoring.vars`'],
+  ['workers', 'The services: `workers`'],
+  ['workers.NAME', 'Every service: `workers.NAME`'],
+  ['workers.rest.vars', 'The ingest: `workers.rest.vars`'],
+  ['workers.auth.vars', 'The listening service: `workers.auth.vars`'],
+  ['workers.admin.vars', 'The admin service: `workers.admin.vars`'],
+  ['workers.admin.triggers', 'Schedules: `workers.admin.triggers`'],
+  ['workers.monitoring.vars', 'The monitoring service: `workers.monitoring.vars`'],
 ]
 
 /** Settings that every service has are listed once. */
-const SHOWN_SERVICE = /^services\.rest\.(?!vars)/
-const OTHER_SERVICE = /^services\.(?:auth|admin|monitoring)\.(?!vars|triggers)/
+const SHOWN_SERVICE = /^workers\.rest\.(?!vars)/
+const OTHER_SERVICE = /^workers\.(?:auth|admin|monitoring)\.(?!vars|triggers)/
 
 /** One setting. */
 interface Setting {
@@ -93,7 +93,7 @@ function isSaidInOneLine({ properties, additionalProperties, default: value }: S
 
 function shownOnce(setting: Setting): readonly Setting[] {
   if (OTHER_SERVICE.test(setting.path)) return []
-  return [{ ...setting, path: setting.path.replace(SHOWN_SERVICE, 'services.NAME.') }]
+  return [{ ...setting, path: setting.path.replace(SHOWN_SERVICE, 'workers.NAME.') }]
 }
 
 function sectionOf(path: string): string {

@@ -27,20 +27,36 @@ export interface SchemaNode {
 }
 
 const ENVIRONMENTS =
-  'Environments by name: `--env NAME` applies `env.NAME` to the rest of the file. Objects are merged, and all other values are replaced'
-const OVERLAY = { $ref: '#/definitions/overlay' }
+  'Environments by name: what `--env NAME` finds here replaces what stands above. `vars`, `services` and `durable_objects` are not taken from above, as in wrangler'
 
 /** The text of `services/config.schema.json`. */
 export function configSchemaText(): string {
   const file = withUnits(configNode())
-  const { env, ...properties } = file.properties ?? {}
+  const { env, workers, $schema, ...properties } = file.properties ?? {}
+  const entries = Object.entries(workers?.properties ?? {})
+  const definitions = entries.map(([name, entry]) => [name, withoutNeeds(withoutEnv(entry))])
   const schema = {
     $comment: 'Made from services/system/settings.ts by `npm run generate`. Change it there.',
     ...file,
-    properties: { ...properties, env: { ...env, additionalProperties: OVERLAY } },
-    definitions: { overlay: withoutNeeds({ ...file, properties }) },
+    properties: {
+      $schema,
+      ...properties,
+      workers: { ...workers, properties: Object.fromEntries(entries.map(withEnvironments)) },
+      env: { ...env, additionalProperties: { $ref: '#/definitions/file' } },
+    },
+    definitions: { file: withoutNeeds({ ...file, properties }), ...Object.fromEntries(definitions) },
   }
   return `${JSON.stringify(schema, null, 2)}\n`
+}
+
+function withEnvironments([name, entry]: readonly [string, SchemaNode]): readonly [string, object] {
+  const env = { ...entry.properties?.['env'], additionalProperties: { $ref: `#/definitions/${name}` } }
+  return [name, { ...entry, properties: { ...entry.properties, env } }]
+}
+
+function withoutEnv(entry: SchemaNode): SchemaNode {
+  const { env: _env, ...properties } = entry.properties ?? {}
+  return { ...entry, properties }
 }
 
 /** An unfinished node, with texts of checks that JSON Schema cannot express. */
@@ -69,7 +85,14 @@ export function configNode(): SchemaNode {
   }) as RawNode
   const { properties, ...rest } = withChecks(file)
   const env = { type: 'object', additionalProperties: { type: 'object' }, description: ENVIRONMENTS }
-  return { ...rest, properties: { ...properties, env } }
+  const { workers = {} } = properties ?? {}
+  const entries = Object.entries(workers.properties ?? {})
+  const withEnv = entries.map(([name, entry]) => [
+    name,
+    { ...entry, properties: { ...entry.properties, env } },
+  ])
+  const present = { ...workers, properties: Object.fromEntries(withEnv) }
+  return { ...rest, properties: { ...properties, workers: present, env } }
 }
 
 function withChecks(node: RawNode): SchemaNode {

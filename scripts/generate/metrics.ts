@@ -70,9 +70,9 @@ export async function allMetrics(): Promise<AllMetrics> {
 /** The shipped configuration, with all parts switched on that have their own metrics. */
 function fullConfig(): Config {
   const config = loadConfig(JSON.stringify(configFile), 'wrangler-like.config.json')
-  const { monitoring } = config.services
+  const { monitoring } = config.workers
   const vars = { ...monitoring.vars, udp: { host: '127.0.0.1', port: 1 } }
-  return { ...config, services: { ...config.services, monitoring: { ...monitoring, vars } } }
+  return { ...config, workers: { ...config.workers, monitoring: { ...monitoring, vars } } }
 }
 
 /** A stand-in for UDP that sends and receives nothing. */

@@ -144,10 +144,11 @@ export async function readOptionsConfig(
   readText: (path: string) => Promise<string>,
 ): Promise<ReadSettings<Config>> {
   const text = await readConfigText(options.config, readText)
-  const { settings, flaws, given } = readConfig(text, options.config, options.env)
+  const { settings, flaws, given, notices } = readConfig(text, options.config, options.env)
   return {
     settings: settings && withFlags(settings, options),
     flaws,
+    notices,
     given: { ...given, ...flagValues(options, given) },
   }
 }

@@ -45,6 +45,8 @@ export interface Ready {
   readonly modules: LoadedModules
   /** The file's values with environment and flags applied. */
   readonly given: ReadSettings<Config>['given']
+  /** What the operator should write instead of something that is still read. */
+  readonly notices: readonly string[]
 }
 
 /** @throws {AvisoError} `ERR_CONFIG` that lists everything that is wrong. */
@@ -80,7 +82,7 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
   const isStoreNamed = !problems.some((line) => /^(?:vars\.store|dev\.data)/.test(line))
   if (isStoreNamed) problems.push(...((await parts.askStore?.(config, secrets)) ?? []))
   refuseProblems(options.config, [...new Set(problems)])
-  return { config, secrets, schemaFiles, modules, given: read.given }
+  return { config, secrets, schemaFiles, modules, given: read.given, notices: read.notices }
 }
 
 /** Every file is read, though another one cannot be. */
@@ -109,12 +111,12 @@ function schemasOf(files: readonly SchemaFile[], problems: string[]): Schemas | 
 /** Reads all secrets that the services need; each that is missing is told where it is named. */
 async function readSecrets(
   { options }: PreflightParts,
-  { vars, services }: Config,
+  { vars, workers }: Config,
   secrets: SecretFiles,
 ): Promise<readonly string[]> {
-  const running = Object.fromEntries(options.services.map((name) => [name, services[name]]))
+  const running = Object.fromEntries(options.services.map((name) => [name, workers[name]]))
   const problems: string[] = []
-  for (const { path, name } of secretPlaces({ vars, services: running })) {
+  for (const { path, name } of secretPlaces({ vars, workers: running })) {
     try {
       // One after the other, so that each problem has its place.
       await secrets.read([name])
@@ -130,12 +132,12 @@ function rethrow(error: unknown): never {
   throw error
 }
 
-function checkCrons({ services }: Config, refused: readonly string[]): readonly string[] {
-  const { triggers, vars } = services.admin
-  if (refused.some((path) => path.startsWith('services.admin'))) return []
+function checkCrons({ workers }: Config, refused: readonly string[]): readonly string[] {
+  const { vars } = workers.admin
+  if (refused.some((path) => path.startsWith('workers.admin'))) return []
   const limits = { longestGapMs: vars.longestGap, nowMs: systemClock.now() }
-  return Object.entries(triggers.crons).flatMap(([job, cron]) =>
-    problemsOf(`services.admin.triggers.crons.${job}`, () => checkSchedules({ [job]: cron }, limits)),
+  return Object.entries(vars.jobs).flatMap(([job, cron]) =>
+    problemsOf(`workers.admin.vars.jobs.${job}`, () => checkSchedules({ [job]: cron }, limits)),
   )
 }
 
@@ -185,8 +187,8 @@ function canWrite(path: string): boolean {
 async function checkPorts({ services, port }: ServeOptions, config: Config): Promise<readonly string[]> {
   const { host } = config.dev
   const alone = services.flatMap((name) => {
-    const own = config.services[name].port
-    return own === undefined ? [] : [{ path: `services.${name}.port`, port: own }]
+    const own = config.workers[name].dev.port
+    return own === undefined ? [] : [{ path: `workers.${name}.dev.port`, port: own }]
   })
   const common = { path: port === undefined ? 'dev.port' : '--port', port: config.dev.port }
   const places = alone.length === services.length ? alone : [common, ...alone]

@@ -72,7 +72,7 @@ export function checkSchedules(
     const hours = Math.ceil(distanceMs / 3_600_000) + 1
     throw new AvisoError(
       'ERR_CONFIG',
-      `services.admin.triggers.crons.compact: "${pattern}" leaves ${hours - 1} h between two runs, which is more than longestGap, so nothing would ever be old enough: set longestGap to ${hours}h or more`,
+      `workers.admin.vars.jobs.compact: "${pattern}" leaves ${hours - 1} h between two runs, which is more than longestGap, so nothing would ever be old enough: set longestGap to ${hours}h or more`,
     )
   }
 }
@@ -101,7 +101,7 @@ function parseCron(job: string, pattern: string, due?: (cron: Cron) => Promise<v
     const reason = cause instanceof Error ? cause.message : 'it cannot be read'
     throw new AvisoError(
       'ERR_CONFIG',
-      `services.admin.triggers.crons.${job}: "${pattern}" is not a cron: ${reason}`,
+      `workers.admin.vars.jobs.${job}: "${pattern}" is not a cron: ${reason}`,
       { cause },
     )
   }

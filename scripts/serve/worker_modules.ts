@@ -11,7 +11,7 @@ import type { Bindings, HostedService } from '#services/system/bindings.ts'
 import { SERVICE_NAMES, type Config, type ServiceName } from '#services/system/settings.ts'
 import { OPEN, type AvisoWorker, type WorkerModule } from '#services/system/worker.ts'
 import type { CronEvent } from '#services/system/system.ts'
-import { toRequest, type Answer, type Handler } from '#shared/handler.ts'
+import { toFetchHandler, toRequest, type Answer, type FetchHandler, type Handler } from '#shared/handler.ts'
 
 /** The modules that come with the program, by the `main` that means them wherever the configuration is. */
 const SHIPPED: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -53,15 +53,15 @@ export async function loadModules(
 ): Promise<LoadedModules> {
   const modules = new Map<ServiceName, WorkerModule>()
   for (const service of SERVICE_NAMES.filter((name) => services.includes(name))) {
-    const { main } = config.services[service]
+    const { main } = config.workers[service]
     const module = await loadModule(main, { service, config: file }).catch((error: unknown) => {
-      problems.push(`services.${service}.main: "${main}" ${reasonOf(error)}`)
+      problems.push(`workers.${service}.main: "${main}" ${reasonOf(error)}`)
     })
     if (module === undefined) continue
     const worker = workerOf(module)
     if (worker === undefined)
       problems.push(
-        `services.${service}.main: "${main}" is no worker module: it has no default export with a function fetch, such as export default { fetch(request, env, ctx) {…} }`,
+        `workers.${service}.main: "${main}" is no worker module: it has no default export with a function fetch, such as export default { fetch(request, env, ctx) {…} }`,
       )
     else modules.set(service, worker)
   }
@@ -111,8 +111,26 @@ const CONTEXT = {
 
 /** The variables of a service as its entry has them, which its module gets as bindings. */
 export function varsOf(given: Bindings, service: ServiceName): Bindings {
-  const vars = member(member(member(given, 'services'), service), 'vars')
+  const vars = member(member(member(given, 'workers'), service), 'vars')
   return typeof vars === 'object' && vars !== null ? { ...vars } : {}
+}
+
+/** The bindings `services` of a worker: other workers that its module calls with a standard request. */
+export function serviceBindings(
+  { workers }: Config,
+  caller: ServiceName,
+  only: (service: ServiceName) => Handler,
+): Bindings {
+  const bound = workers[caller].services.flatMap(({ binding, service: name }) => {
+    const called = SERVICE_NAMES.find((service) => workers[service].name === name)
+    if (called === undefined) return []
+    let fetch: FetchHandler | undefined
+    // Made with the first call, because the services are not put together yet.
+    return [
+      [binding, { fetch: (request: Request) => (fetch ??= toFetchHandler(only(called)))(request) }] as const,
+    ]
+  })
+  return Object.fromEntries(bound)
 }
 
 /** A module with what it is called with. */

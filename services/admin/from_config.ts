@@ -12,7 +12,7 @@ import type { AdminVars } from './settings.ts'
 /**
  * Settings of the admin service.
  *
- * @param vars `services.admin.vars` after parsing: durations are milliseconds.
+ * @param vars `workers.admin.vars` after parsing: durations are milliseconds.
  * @param onUnknown Called for the retention of an event type that no schema has, which is left out. Absent: it is refused.
  * @throws {AvisoError} `ERR_UNKNOWN_EVENT` for such a retention.
  */

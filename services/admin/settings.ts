@@ -75,8 +75,40 @@ const retentionOfEvent = section({
   ),
 })
 
-/** `services.admin.vars` */
+/** Checks only the form. The launcher checks the fields. */
+const cron = v.pipe(
+  v.string(),
+  v.regex(
+    /^[\d*/,A-Za-z?#-]+(?: [\d*/,A-Za-z?#-]+){4}$/,
+    'A schedule is a cron of five fields in UTC, such as 30 0 * * *',
+  ),
+)
+
+/** `workers.admin.vars` */
 export const adminVars = section({
+  jobs: v.optional(
+    section({
+      compact: v.optional(
+        v.pipe(
+          v.nullable(cron),
+          v.description(
+            'The cron, among workers.admin.triggers.crons, that runs the compactor; null: only by hand',
+          ),
+        ),
+        COMPACT_CRON,
+      ),
+      clean: v.optional(
+        v.pipe(
+          v.nullable(cron),
+          v.description(
+            'The cron, among workers.admin.triggers.crons, that runs the cleaner; null: only by hand',
+          ),
+        ),
+        CLEAN_CRON,
+      ),
+    }),
+    {},
+  ),
   history: v.optional(
     v.pipe(
       retentionAge,
@@ -139,35 +171,16 @@ export const adminVars = section({
 
 export type AdminVars = v.InferOutput<typeof adminVars>
 
-/** Checks only the form. The launcher checks the fields. */
-const cron = v.pipe(
-  v.string(),
-  v.regex(
-    /^[\d*/,A-Za-z?#-]+(?: [\d*/,A-Za-z?#-]+){4}$/,
-    'A schedule is a cron of five fields in UTC, such as 30 0 * * *',
-  ),
-)
-
-/** `services.admin.triggers` */
+/** `workers.admin.triggers` */
 export const adminTriggers = section({
   crons: v.optional(
-    section({
-      compact: v.optional(
-        v.pipe(
-          v.nullable(cron),
-          v.description('When the compactor runs: a cron of five fields in UTC; null: only by hand'),
-        ),
-        COMPACT_CRON,
+    v.pipe(
+      v.array(cron),
+      v.description(
+        'When jobs run: crons of five fields in UTC. Each is the schedule of a job in workers.admin.vars.jobs',
       ),
-      clean: v.optional(
-        v.pipe(
-          v.nullable(cron),
-          v.description('When the cleaner runs: a cron of five fields in UTC; null: only by hand'),
-        ),
-        CLEAN_CRON,
-      ),
-    }),
-    {},
+    ),
+    [COMPACT_CRON, CLEAN_CRON],
   ),
 })
 

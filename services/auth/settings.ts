@@ -1,5 +1,5 @@
 /**
- * Settings of the listening service: `services.auth.vars`. They bound the streams that the hub serves. The hub's other bounds and their
+ * Settings of the listening service: `workers.auth.vars`. They bound the streams that the hub serves. The hub's other bounds and their
  * reasons are in `shared/hub/limits.ts`.
  *
  * @module

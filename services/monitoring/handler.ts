@@ -79,7 +79,7 @@ async function requireToken(request: HandlerRequest, token: Secret | undefined):
   if (token === undefined)
     throw new AvisoError(
       'ERR_FORBIDDEN',
-      'Telemetry over HTTP is off: name a secret in services.monitoring.vars.telemetryTokenEnv to switch it on',
+      'Telemetry over HTTP is off: name a secret in workers.monitoring.vars.telemetryTokenEnv to switch it on',
     )
   const [, given = ''] = /^Bearer (\S{1,4096})$/i.exec(request.headers.get('authorization') ?? '') ?? []
   const [expected, actual] = await Promise.all([digest(token.reveal()), digest(given)])

@@ -1,5 +1,5 @@
 /**
- * Settings of the monitoring service: `services.monitoring.vars`.
+ * Settings of the monitoring service: `workers.monitoring.vars`.
  *
  * @module
  */

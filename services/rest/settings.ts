@@ -1,5 +1,5 @@
 /**
- * Settings of the ingest: `services.rest.vars`.
+ * Settings of the ingest: `workers.rest.vars`.
  *
  * @module
  */

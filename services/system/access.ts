@@ -155,7 +155,7 @@ function openIdentify(
 }
 
 /** The limits of listening and publishing. */
-function quotaOf({ services, vars }: Config): AccessControlParts['quota'] {
+function quotaOf({ workers, vars }: Config): AccessControlParts['quota'] {
   const { quota } = vars
   return {
     listening: {
@@ -169,7 +169,7 @@ function quotaOf({ services, vars }: Config): AccessControlParts['quota'] {
         opens: quota.opensPerAddress,
         reads: quota.readsPerAddress,
       },
-      streams: services.auth.vars.maxStreams,
+      streams: workers.auth.vars.maxStreams,
       reserves: { identities: quota.streamsForIdentities, relays: quota.streamsForRelays },
     },
     publishing: { perIdentity: quota.publishesPerPrincipal, perAddress: quota.publishesPerAddress },

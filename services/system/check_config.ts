@@ -32,7 +32,7 @@ export interface CheckConfigParts {
   readonly refused?: readonly string[]
 }
 
-/** @returns a line for each problem, such as `services.admin.vars.events.nope: no schema has this event type: …` */
+/** @returns a line for each problem, such as `workers.admin.vars.events.nope: no schema has this event type: …` */
 export function checkConfig(parts: CheckConfigParts): readonly string[] {
   const { refused = [] } = parts
   const isJudged = (area: string): boolean =>
@@ -43,10 +43,12 @@ export function checkConfig(parts: CheckConfigParts): readonly string[] {
       ['vars.store', checkStoreTls],
       ['vars.identity', checkProviders],
       ['vars.identity', isJudged('vars.policy') ? checkPolicy : () => []],
-      ['services', checkPlaces],
-      ['services.admin.vars.events', checkRetention],
-      ['services.rest.vars.skips', checkSkips],
-      ['services.monitoring.vars.udp', checkUdp],
+      ['workers', checkPlaces],
+      ['workers', checkBindings],
+      ['workers.admin', checkJobs],
+      ['workers.admin.vars.events', checkRetention],
+      ['workers.rest.vars.skips', checkSkips],
+      ['workers.monitoring.vars.udp', checkUdp],
     ]
   return checks.flatMap(([area, check]) => (isJudged(area) ? check(parts) : []))
 }
@@ -143,25 +145,62 @@ function checkPolicy(parts: CheckConfigParts): readonly string[] {
 /** Two services cannot have the same path or the same port. */
 function checkPlaces({ config, services }: CheckConfigParts): readonly string[] {
   const places = services.flatMap((service) => {
-    const { routes, port } = config.services[service]
+    const { routes, dev } = config.workers[service]
+    const { port } = dev
     const own = routes.map((route, index) => ({ service, path: `routes.${index}`, place: `"${route}"` }))
-    return port === undefined || port === 0 ? own : [...own, { service, path: 'port', place: `port ${port}` }]
+    return port === undefined || port === 0
+      ? own
+      : [...own, { service, path: 'dev.port', place: `port ${port}` }]
   })
   return places.flatMap(({ service, path, place }, index) => {
     const other = places.slice(0, index).find((one) => one.place === place)
     if (other === undefined) return []
-    return [
-      `services.${service}.${path}: ${place} is taken by services.${other.service}.${other.path} already`,
-    ]
+    return [`workers.${service}.${path}: ${place} is taken by workers.${other.service}.${other.path} already`]
   })
+}
+
+/** What a module calls has to be started with it. */
+function checkBindings({ config, services }: CheckConfigParts): readonly string[] {
+  const names = new Map(services.map((service) => [config.workers[service].name, service]))
+  return services.flatMap((service) =>
+    config.workers[service].services.flatMap(({ service: name }, index) =>
+      names.has(name)
+        ? []
+        : [
+            `workers.${service}.services.${index}.service: nobody provides "${name}": ${hint(name, [...names.keys()])}`,
+          ],
+    ),
+  )
+}
+
+/** Each cron runs a job, and each job has its cron among those. */
+function checkJobs({ config, services }: CheckConfigParts): readonly string[] {
+  if (!services.includes('admin')) return []
+  const { triggers, vars } = config.workers.admin
+  const jobs = Object.entries(vars.jobs)
+  const idle = triggers.crons.flatMap((cron, index) =>
+    jobs.some(([, own]) => own === cron)
+      ? []
+      : [
+          `workers.admin.triggers.crons.${index}: "${cron}" runs no job: name it in workers.admin.vars.jobs, such as {"compact": "${cron}"}`,
+        ],
+  )
+  const lost = jobs.flatMap(([job, cron]) =>
+    cron === null || triggers.crons.includes(cron)
+      ? []
+      : [
+          `workers.admin.vars.jobs.${job}: "${cron}" is not among workers.admin.triggers.crons: add it there, or write null, and the job runs by hand alone`,
+        ],
+  )
+  return [...idle, ...lost]
 }
 
 /** With `schemaService`, the store knows the event types, and it has not been asked yet. */
 function checkRetention({ config, services, schemas }: CheckConfigParts): readonly string[] {
   if (schemas === undefined || !services.includes('admin') || config.vars.schemaService !== undefined)
     return []
-  return Object.entries(config.services.admin.vars.events).flatMap(([event, { dateField }]) => {
-    const path = `services.admin.vars.events.${event}`
+  return Object.entries(config.workers.admin.vars.events).flatMap(([event, { dateField }]) => {
+    const path = `workers.admin.vars.events.${event}`
     if (schemas.get(event) === undefined)
       return [`${path}: no schema has this event type: ${hint(event, schemas.events)}`]
     return problemsOf(`${path}.dateField`, () => expiryRules(schemas, event, { ageMs: 0, dateField }))
@@ -172,14 +211,12 @@ function checkSkips({ config, services, schemas }: CheckConfigParts): readonly s
   if (schemas === undefined || !services.includes('rest') || config.vars.schemaService !== undefined)
     return []
   const known = new Set(schemas.events.flatMap((event) => schemas.get(event)?.fields ?? []))
-  return Object.keys(config.services.rest.vars.skips)
+  return Object.keys(config.workers.rest.vars.skips)
     .filter((field) => !known.has(field))
-    .map((field) => `services.rest.vars.skips.${field}: no schema has this field: ${hint(field, [...known])}`)
+    .map((field) => `workers.rest.vars.skips.${field}: no schema has this field: ${hint(field, [...known])}`)
 }
 
 function checkUdp({ config, services, hasUdp }: CheckConfigParts): readonly string[] {
-  const isUsed = services.includes('monitoring') && config.services.monitoring.vars.udp !== undefined
-  return isUsed && !hasUdp
-    ? ['services.monitoring.vars.udp: this runtime has no UDP; remove the setting']
-    : []
+  const isUsed = services.includes('monitoring') && config.workers.monitoring.vars.udp !== undefined
+  return isUsed && !hasUdp ? ['workers.monitoring.vars.udp: this runtime has no UDP; remove the setting'] : []
 }

@@ -119,7 +119,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
       collectors: service === 'auth' ? [collector, users] : [collector],
       channel,
       clock,
-      component: config.services[service].name,
+      component: config.workers[service].name,
       hostname: identity.hostname,
       everySeconds: (config.vars.telemetry ?? DEFAULT_TELEMETRY).everySeconds,
     })
@@ -154,7 +154,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     logger: (service) =>
       sendLogLines(parts.logger, {
         channel,
-        component: config.services[service].name,
+        component: config.workers[service].name,
         hostname: identity.hostname,
         clock,
       }),

@@ -43,12 +43,12 @@ type SharedVars = Config['vars']
  */
 export function startSystemMonitoring(parts: SystemMonitoringParts): Monitoring {
   const { config, clock, logger, metrics, random, schemas, store, udp } = parts
-  const vars = config.services.monitoring.vars
+  const vars = config.workers.monitoring.vars
   const address = vars.udp
   if (address !== undefined && udp === undefined)
     throw new AvisoError(
       'ERR_CONFIG',
-      'services.monitoring.vars.udp: this runtime has no UDP; remove the setting',
+      'workers.monitoring.vars.udp: this runtime has no UDP; remove the setting',
     )
   return startMonitoring({
     options: toOptions(vars, config.vars, parts.readSecret),

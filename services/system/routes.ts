@@ -66,7 +66,7 @@ export function createDispatcher(
 ): Handler {
   const table = createRouteTable<Handler>()
   for (const service of services) {
-    for (const route of config.services[service].routes)
+    for (const route of config.workers[service].routes)
       table.set(route, parts.instruments.handler(service, route, parts.dispatch(service)))
   }
   const ownRoutes = [...healthRoutes(parts), parts.instruments.route]

@@ -121,9 +121,9 @@ interface IngestService {
 function startIngest(parts: ServicesParts, closers: Closers): IngestService {
   const { access, clock, config, instruments, logger, random, schemas, version } = parts
   const { store } = instruments
-  const { strictIds, skips } = config.services.rest.vars
+  const { strictIds, skips } = config.workers.rest.vars
   const identity = { ...parts.identity, version }
-  const limits = toPublishLimits(config.services.rest.vars)
+  const limits = toPublishLimits(config.workers.rest.vars)
   const publisher = createPublisher({ store, clock, random, logger, identity, strictIds, limits })
   closers.push(publisher.close)
   const handle = createRestHandler({
@@ -154,7 +154,7 @@ async function startListening(
 ): Promise<Listening> {
   const { access, clock, config, instruments, logger, random, schemas } = parts
   const { store } = instruments
-  const limits = toHubLimits(config.services.auth.vars)
+  const limits = toHubLimits(config.workers.auth.vars)
   const activity = createActivity(clock)
   const removals = await openRemovals({ store, clock, random, logger })
   closers.push(removals.close)
@@ -213,7 +213,7 @@ function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
       : (event: string): void =>
           logger(
             'error',
-            'services.admin.vars.events names an event type that the schema in the store lacks',
+            'workers.admin.vars.events names an event type that the schema in the store lacks',
             {
               event,
             },
@@ -227,7 +227,7 @@ function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
     clock,
     random,
     logger,
-    settings: toAdminSettings(config.services.admin.vars, schemas, onUnknown),
+    settings: toAdminSettings(config.workers.admin.vars, schemas, onUnknown),
     schemaService: config.vars.schemaService,
     info: { version },
   })

@@ -18,15 +18,34 @@ import { section } from '#shared/config/section.ts'
 import { listenPort, secretName } from '#shared/config/shapes.ts'
 import { ANY_ORIGIN } from '#shared/http/pages.ts'
 import { telemetrySettings } from '#shared/observe/telemetry/settings.ts'
+import { presentForm } from './file_form.ts'
 
 const routePattern = v.pipe(
   v.string(),
   v.regex(/^\/(?:[A-Za-z0-9._~-]+\/?)*\*?$/, 'A route is a path such as /api/v1/watch, or ends in /*'),
 )
 
-/** The settings of every service, besides its own `vars`. */
+const compatibilityDate = v.pipe(
+  v.string(),
+  v.regex(/^\d{4}-\d\d-\d\d$/, 'A date is written as 2026-01-01'),
+  v.description('Date of the behaviour of workerd. Default: the one that this version is tested with'),
+)
+const compatibilityFlags = v.pipe(
+  v.array(v.string()),
+  v.description('Flags of the behaviour of workerd, besides those that this version needs'),
+)
+
+const hostBinding = section({
+  name: v.pipe(v.literal('AVISO_HOST'), v.description('AVISO_HOST, which the modules read')),
+  class_name: v.pipe(v.literal('AvisoHost'), v.description('AvisoHost, the class that runs the services')),
+  script_name: v.optional(
+    v.pipe(v.string(), v.description('Name of the worker that has the class. Default: this one')),
+  ),
+})
+
+/** The settings of every service, besides its own `vars`. The names and forms are those of wrangler. */
 const serviceEntries = {
-  name: v.pipe(v.string(), v.description('Name in telemetry and logs')),
+  name: v.pipe(v.string(), v.description('Name in telemetry and logs, and of the deployed worker')),
   main: v.pipe(
     v.string(),
     v.description(
@@ -34,8 +53,86 @@ const serviceEntries = {
     ),
   ),
   routes: v.pipe(v.array(routePattern), v.description('Paths that the service answers')),
-  port: v.optional(
-    v.pipe(listenPort, v.description('Port of this service alone. Default: the common port, dev.port')),
+  compatibility_date: v.optional(compatibilityDate),
+  compatibility_flags: v.optional(compatibilityFlags),
+  dev: v.optional(
+    section({
+      port: v.optional(
+        v.pipe(listenPort, v.description('Port of this service alone. Default: the common port, dev.port')),
+      ),
+    }),
+    {},
+  ),
+  services: v.optional(
+    v.pipe(
+      v.array(
+        section({
+          binding: v.pipe(
+            v.string(),
+            v.regex(
+              /^(?!AVISO_)[A-Za-z_]\w*$/,
+              'A binding is a name such as AUTH, and does not begin with AVISO_',
+            ),
+            v.description('Name that the module finds it by in env'),
+          ),
+          service: v.pipe(v.string(), v.description('Name of a worker of this file')),
+        }),
+      ),
+      v.description('Other workers that the module calls: env.BINDING.fetch(request)'),
+    ),
+    [],
+  ),
+  durable_objects: v.optional(
+    section({
+      bindings: v.pipe(
+        v.array(hostBinding),
+        v.maxLength(1),
+        v.description(
+          'Which deployed worker has the Durable Object. Default: the first one; the others bind it',
+        ),
+      ),
+    }),
+  ),
+  migrations: v.optional(
+    v.pipe(
+      v.array(
+        section({
+          tag: v.pipe(v.string(), v.description('Name of the migration')),
+          new_sqlite_classes: v.pipe(v.array(v.literal('AvisoHost')), v.description('AvisoHost')),
+        }),
+      ),
+      v.description('Migrations of the Durable Object, where it is deployed. Default: v1 makes its class'),
+    ),
+  ),
+  limits: v.optional(
+    section({
+      cpu_ms: v.optional(
+        v.pipe(
+          v.number(),
+          v.integer(),
+          v.minValue(1),
+          v.maxValue(300_000),
+          v.metadata({ unit: 'ms' }),
+          v.description('Most processor time of one call, where it is deployed'),
+        ),
+      ),
+    }),
+  ),
+  observability: v.optional(
+    section({
+      enabled: v.optional(
+        v.pipe(v.boolean(), v.description('Whether the platform keeps logs, where it is deployed')),
+      ),
+      head_sampling_rate: v.optional(
+        v.pipe(
+          v.number(),
+          v.minValue(0),
+          v.maxValue(1),
+          v.metadata({ unit: 'of 1' }),
+          v.description('Share of the calls that it keeps'),
+        ),
+      ),
+    }),
   ),
 }
 
@@ -240,12 +337,11 @@ const dev = section({
 export const configSchema = section({
   $schema: v.optional(v.pipe(v.string(), v.description('JSON Schema of this file, for editors'))),
   name: v.pipe(v.string(), v.description('Name of the system')),
-  compatibility_date: v.optional(
-    v.pipe(v.string(), v.description('For deployment tools of Cloudflare; the launcher does not use it')),
-  ),
+  compatibility_date: v.optional(compatibilityDate),
+  compatibility_flags: v.optional(compatibilityFlags),
   vars: v.optional(shared, {}),
   dev: v.optional(v.pipe(dev, v.description('Where the launcher listens, and keeps the embedded store')), {}),
-  services: section({
+  workers: section({
     rest: v.pipe(rest, v.description('The ingest')),
     auth: v.pipe(auth, v.description('The listening service')),
     admin: v.optional(
@@ -256,8 +352,13 @@ export const configSchema = section({
   }),
 })
 
+/** Job → its cron; `null`: it runs by hand alone. */
+export function schedulesOf({ workers }: Config): Readonly<Record<'compact' | 'clean', string | null>> {
+  return workers.admin.vars.jobs
+}
+
 export type Config = v.InferOutput<typeof configSchema>
-export type ServiceName = keyof Config['services']
+export type ServiceName = keyof Config['workers']
 
 /** Every service of this version. */
 export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth', 'admin', 'monitoring']
@@ -273,10 +374,10 @@ export const DEV_DEFAULTS = v.getDefaults(dev)
  * @throws {AvisoError} `ERR_CONFIG` naming the file, the path inside it and the reason.
  */
 export function loadConfig(text: string, source: string, environment?: string): Config {
-  return loadSettings(configSchema, { text, source, environment })
+  return loadSettings(configSchema, { text, source, environment, form: presentForm })
 }
 
 /** Reads a configuration file as {@link loadConfig} does, and collects what is wrong with it. */
 export function readConfig(text: string, source: string, environment?: string): ReadSettings<Config> {
-  return readSettings(configSchema, { text, source, environment })
+  return readSettings(configSchema, { text, source, environment, form: presentForm })
 }

@@ -8,7 +8,7 @@
 
 import type { AdminService, ScheduledJob } from '#services/admin/handler.ts'
 import type { Monitoring } from '#services/monitoring/monitoring.ts'
-import type { Config, ServiceName } from './settings.ts'
+import { schedulesOf, type Config, type ServiceName } from './settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { toFetchHandler, type FetchHandler, type Handler } from '#shared/handler.ts'
 import { createPageOrigins, forPages } from '#shared/http/pages.ts'
@@ -212,7 +212,7 @@ async function runDue(
   { config, logger }: SystemParts,
   admin: () => AdminService | undefined,
 ): Promise<void> {
-  const { crons } = config.services.admin.triggers
+  const crons = schedulesOf(config)
   const due = JOBS.filter((job) => crons[job] === cron)
   if (due.length === 0) logger('warn', 'No job has this schedule', { cron })
   for (const job of due) await admin()?.scheduled({ job, ...event })

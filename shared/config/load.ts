@@ -8,9 +8,9 @@
 import * as v from 'valibot'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
+import { isJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import { explain, flawLine, type Flaw } from './explain.ts'
-
-type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
+import { withoutComments } from './jsonc.ts'
 
 /** Deepest nesting: deeper than any configuration needs. */
 const MAX_DEPTH = 32
@@ -22,9 +22,25 @@ export interface ConfigText {
   readonly text: string
   /** Name of the file, for messages. */
   readonly source: string
-  /** Name of an overlay under `env`; absent: no overlay. */
+  /** Name of an environment under `env`; absent: none. */
   readonly environment?: string | undefined
+  /** Applies the environment, and gives an older form of the file the present one. Default: objects of `env.NAME` are merged. */
+  readonly form?: FileForm | undefined
 }
+
+/** A file in its present form, with an environment applied. */
+export interface FormedFile {
+  readonly given: JsonRecord
+  /** What the operator should write instead, in words. */
+  readonly notices: readonly string[]
+  /** The environments that the file has. */
+  readonly environments: readonly string[]
+  /** Where a value came from: the path in the file of a path in `given`. */
+  readonly placeOf: (path: readonly string[]) => readonly string[]
+}
+
+/** @throws {AvisoError} `ERR_CONFIG` where the file has no such environment. */
+export type FileForm = (file: JsonRecord, environment: string | undefined, source: string) => FormedFile
 
 /** What a configuration file says, as far as it can be used. */
 export interface ReadSettings<Settings> {
@@ -33,7 +49,9 @@ export interface ReadSettings<Settings> {
   /** What is wrong; none: the settings are whole. */
   readonly flaws: readonly Flaw[]
   /** The values of the file with the environment applied, without defaults: a file for a process that reads no other. */
-  readonly given: Readonly<Record<string, unknown>>
+  readonly given: JsonRecord
+  /** What the operator should write instead of something that is still read. */
+  readonly notices: readonly string[]
 }
 
 /**
@@ -58,25 +76,59 @@ export function loadSettings<const Schema extends v.GenericSchema>(
  */
 export function readSettings<const Schema extends v.GenericSchema>(
   schema: Schema,
-  { text, source, environment }: ConfigText,
+  { text, source, environment, form = mergedForm }: ConfigText,
 ): ReadSettings<v.InferOutput<Schema>> {
-  const file = parse(text, source)
-  if (!isObject(file)) throw new AvisoError('ERR_CONFIG', `${source}: expected a JSON object`)
-  const { env, ...base } = file
+  const plain = withoutComments(text)
+  const file = parse(plain, source)
+  if (!isJsonRecord(file)) throw new AvisoError('ERR_CONFIG', `${source}: expected a JSON object`)
+  refuseForbidden(file, source)
+  refuseTwice(plain, source)
+  const { given, notices, environments, placeOf } = form(file, environment, source)
+  const result = v.safeParse(schema, given)
+  const flaws = result.success ? [] : explain(result.issues)
+  const elsewhere = environments
+    .filter((name) => name !== environment)
+    .flatMap((name) => flawsIn(schema, form(file, name, source)))
+  const known = new Set(flaws.map(flawLine))
+  const all = [
+    ...flaws.map(({ path, reason }) => ({ path: placeOf(path), reason })),
+    ...elsewhere.filter((flaw) => !known.has(flawLine(flaw))),
+  ]
+  if (result.success) return { settings: result.output, flaws: all, given, notices }
+  return { settings: withoutFlaws(schema, given, flaws), flaws: all, given, notices }
+}
+
+/** What is wrong in an environment that was not asked for, at its place in the file. */
+function flawsIn(schema: v.GenericSchema, { given, placeOf }: FormedFile): readonly Flaw[] {
+  const result = v.safeParse(schema, given)
+  if (result.success) return []
+  return explain(result.issues).map(({ path, reason }) => ({ path: placeOf(path), reason }))
+}
+
+/** The plain form: objects of `env.NAME` are merged into the file, and everything else is replaced. */
+export const mergedForm: FileForm = ({ env, ...base }, environment, source) => {
   const overlay = environment === undefined ? {} : overlayOf(env, environment, source)
-  const merged = merge(base, overlay, source)
-  refuseTwice(text, source)
-  const given = isObject(merged) ? merged : {}
-  const result = v.safeParse(schema, merged)
-  if (result.success) return { settings: result.output, flaws: [], given }
-  const flaws = explain(result.issues)
-  return { settings: withoutFlaws(schema, merged, flaws), flaws, given }
+  const given = merge(base, overlay)
+  const placeOf = (path: readonly string[]): readonly string[] =>
+    environment !== undefined && isAt(overlay, path) ? ['env', environment, ...path] : path
+  return { given: isJsonRecord(given) ? given : {}, notices: [], environments: namesIn(env), placeOf }
+}
+
+/** Whether a value has something at a path. What is missing is where its section is. */
+export function isAt(value: unknown, [step, ...below]: readonly string[]): boolean {
+  if (step === undefined) return true
+  return isJsonRecord(value) && Object.hasOwn(value, step) && isAt(value[step], below)
+}
+
+/** The names of environments. */
+export function namesIn(env: unknown): readonly string[] {
+  return isJsonRecord(env) ? Object.keys(env) : []
 }
 
 /** Leaves out what is wrong, and what is incomplete without it; `undefined` where the file lacks what it must have. */
 function withoutFlaws<const Schema extends v.GenericSchema>(
   schema: Schema,
-  given: Json,
+  given: unknown,
   flaws: readonly Flaw[],
 ): v.InferOutput<Schema> | undefined {
   let left = given
@@ -98,16 +150,16 @@ export function refuseProblems(source: string, problems: readonly string[]): voi
 }
 
 /** A copy without the value at a path. An entry of a list takes the list with it, because the places of the others would change. */
-function without(value: Json, [step, ...below]: readonly string[]): Json {
-  if (step === undefined || !isObject(value)) return value
+function without(value: unknown, [step, ...below]: readonly string[]): unknown {
+  if (step === undefined || !isJsonRecord(value)) return value
   const { [step]: inner, ...rest } = value
-  if (inner === undefined || below.length === 0 || !isObject(inner)) return rest
+  if (inner === undefined || below.length === 0 || !isJsonRecord(inner)) return rest
   return { ...rest, [step]: without(inner, below) }
 }
 
-function parse(text: string, source: string): Json {
+function parse(text: string, source: string): unknown {
   try {
-    return JSON.parse(text) as Json
+    return JSON.parse(text)
   } catch (cause) {
     throw new AvisoError(
       'ERR_CONFIG',
@@ -130,30 +182,36 @@ function refuseTwice(text: string, source: string): void {
   }
 }
 
-function overlayOf(
-  env: Json | undefined,
-  environment: string,
-  source: string,
-): { readonly [name: string]: Json } {
-  const known = isObject(env) ? Object.keys(env) : []
-  const overlay = isObject(env) && known.includes(environment) ? env[environment] : undefined
-  if (isObject(overlay)) return overlay
-  const list = known.length === 0 ? 'it has none' : `known are ${known.join(', ')}`
-  throw new AvisoError('ERR_CONFIG', `${source}: no environment "${environment}" under env: ${list}`)
+/** The part of an environment. @throws {AvisoError} `ERR_CONFIG` where there is none of this name. */
+export function overlayOf(env: unknown, environment: string, source: string): JsonRecord {
+  const known = namesIn(env)
+  const overlay = isJsonRecord(env) && known.includes(environment) ? env[environment] : undefined
+  if (isJsonRecord(overlay)) return overlay
+  throw noEnvironment(environment, known, source)
 }
 
-function merge(base: Json, overlay: Json, source: string): Json {
-  if (!isObject(base) || !isObject(overlay)) return overlay
-  const merged: Record<string, Json> = { ...base }
-  for (const [name, value] of Object.entries(overlay)) {
+/** @param known The environments that there are. */
+export function noEnvironment(environment: string, known: readonly string[], source: string): AvisoError {
+  const list = known.length === 0 ? 'it has none' : `known are ${known.join(', ')}`
+  return new AvisoError('ERR_CONFIG', `${source}: no environment "${environment}" under env: ${list}`)
+}
+
+function refuseForbidden(value: unknown, source: string): void {
+  if (Array.isArray(value)) for (const part of value) refuseForbidden(part, source)
+  if (!isJsonRecord(value)) return
+  for (const [name, part] of Object.entries(value)) {
     if (FORBIDDEN_NAMES.has(name))
       throw new AvisoError('ERR_CONFIG', `${source}: the name "${name}" is not allowed`)
-    const below = merged[name]
-    merged[name] = below === undefined ? value : merge(below, value, source)
+    refuseForbidden(part, source)
   }
-  return merged
 }
 
-function isObject(value: Json | undefined): value is { readonly [name: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+function merge(base: unknown, overlay: unknown): unknown {
+  if (!isJsonRecord(base) || !isJsonRecord(overlay)) return overlay
+  const merged: Record<string, unknown> = { ...base }
+  for (const [name, value] of Object.entries(overlay)) {
+    const below = merged[name]
+    merged[name] = below === undefined ? value : merge(below, value)
+  }
+  return merged
 }

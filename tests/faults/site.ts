@@ -92,12 +92,12 @@ async function makeConfig(): Promise<unknown> {
   const file = new URL('../../wrangler-like.config.json', import.meta.url)
   const config = JSON.parse(await readFile(file, 'utf8')) as {
     readonly vars: object
-    readonly services: { readonly auth: { readonly vars: object } }
+    readonly workers: { readonly auth: { readonly vars: object } }
   }
-  const { auth } = config.services
+  const { auth } = config.workers
   return {
     ...config,
     vars: { ...config.vars, logLevel: 'warn' },
-    services: { ...config.services, auth: { ...auth, vars: { ...auth.vars, ...AUTH_VARS } } },
+    workers: { ...config.workers, auth: { ...auth, vars: { ...auth.vars, ...AUTH_VARS } } },
   }
 }

@@ -39,18 +39,18 @@ function start(runtime: Parameters<typeof serveCommand>[0], flags: readonly stri
 describe('a start', { timeout: 60_000 }, () => {
   for (const runtime of ['node', 'deno', 'bun', 'workerd'] as const) {
     it(`on ${runtime} tells all that is wrong and exits 2`, async (context) => {
-      const { admin } = configFile.services
+      const { admin } = configFile.workers
       const vars = { ...configFile.vars, logLevel: 'loud' }
-      const services = { ...configFile.services, admin: { ...admin, vars: { events: { fligth: {} } } } }
+      const workers = { ...configFile.workers, admin: { ...admin, vars: { events: { fligth: {} } } } }
       const file = join(await temporaryFolder(context), 'config.json')
-      await writeFile(file, JSON.stringify({ ...configFile, vars, services }))
+      await writeFile(file, JSON.stringify({ ...configFile, vars, workers }))
       const { code, output } = await start(runtime, ['--config', file])
       assert.equal(code, 2, output)
       assert.equal(
         output,
         `error: ${file}:
   vars.logLevel: "loud" is not allowed here: use "debug", "info", "warn" or "error"
-  services.admin.vars.events.fligth: no schema has this event type: did you mean "flight"?
+  workers.admin.vars.events.fligth: no schema has this event type: did you mean "flight"?
 `,
       )
     })

@@ -18,11 +18,11 @@ async function configWith(
   context: TestContext,
   { telemetry, monitoring = {} }: { readonly telemetry?: object; readonly monitoring?: object },
 ): Promise<string> {
-  const { services, vars } = configFile
+  const { workers, vars } = configFile
   const config = {
     ...configFile,
     vars: { ...vars, ...(telemetry !== undefined && { telemetry }) },
-    services: { ...services, monitoring: { ...services.monitoring, vars: monitoring } },
+    workers: { ...workers, monitoring: { ...workers.monitoring, vars: monitoring } },
   }
   const path = join(await temporaryFolder(context), 'config.json')
   await writeFile(path, JSON.stringify(config))

@@ -22,7 +22,7 @@ const entry = (name: string, routes: readonly string[]): object => ({
 export const MODULE_CONFIG = JSON.stringify({
   name: 'aviso',
   vars: { store: 'embedded:memory' },
-  services: {
+  workers: {
     rest: entry('rest', ['/', '/api/v1/notification']),
     auth: entry('auth', ['/v3/*', '/api/v1/watch', '/api/v1/replay', '/api/v1/schema']),
   },

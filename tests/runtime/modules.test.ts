@@ -125,9 +125,9 @@ describe('main', { timeout: 120_000 }, () => {
       await mkdir(join(folder, 'own'))
       await writeFile(join(folder, 'own/front.mjs'), OWN_MODULE)
       const file = join(folder, 'aviso.json')
-      const config = JSON.parse(MODULE_CONFIG) as { services: { rest: object } }
-      const rest = { ...config.services.rest, main: './own/front.mjs', vars: { strictIds: true } }
-      await writeFile(file, JSON.stringify({ ...config, services: { ...config.services, rest } }))
+      const config = JSON.parse(MODULE_CONFIG) as { workers: { rest: object } }
+      const rest = { ...config.workers.rest, main: './own/front.mjs', vars: { strictIds: true } }
+      await writeFile(file, JSON.stringify({ ...config, workers: { ...config.workers, rest } }))
       const server = await startServer({ runtime, arguments: ['rest', 'auth', '--config', file] })
       context.after(async () => void (await server.stop()))
       const post = (headers: Readonly<Record<string, string>>): Promise<Response> =>

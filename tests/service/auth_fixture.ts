@@ -74,8 +74,8 @@ export async function withSystem(
     store: open = (time) => createMemoryStore({ clock: time }),
   }: SystemOptions = {},
 ): Promise<void> {
-  const auth = { ...configFile.services.auth, vars: { ...configFile.services.auth.vars, ...vars } }
-  const text = JSON.stringify({ ...configFile, services: { ...configFile.services, auth } })
+  const auth = { ...configFile.workers.auth, vars: { ...configFile.workers.auth.vars, ...vars } }
+  const text = JSON.stringify({ ...configFile, workers: { ...configFile.workers, auth } })
   const store = open(clock)
   const system = startTestSystem({
     config: loadConfig(text, 'test'),

@@ -64,14 +64,14 @@ export async function startIdentitySystem(options: IdentitySystemOptions = {}): 
   const { clock = systemClock, store = createMemoryStore({ clock }) } = options
   const standIns = await startAccessStandIns()
   const config = configOf({ ...standIns.vars, ...options.vars })
-  const { auth } = config.services
+  const { auth } = config.workers
   const { maxStreams = auth.vars.maxStreams } = options
   const printed: string[] = []
   const auditLines: string[] = []
   const system = startTestSystem({
     config: {
       ...config,
-      services: { ...config.services, auth: { ...auth, vars: { ...auth.vars, maxStreams } } },
+      workers: { ...config.workers, auth: { ...auth, vars: { ...auth.vars, maxStreams } } },
     },
     services: ['rest', 'auth', 'admin'],
     store,

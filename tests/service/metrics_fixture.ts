@@ -17,9 +17,9 @@ const TOKEN = 'token-of-this-test'
 
 /** The project's own configuration, with a token for telemetry. */
 export function configOfTest(vars: Readonly<Record<string, unknown>> = {}): Config {
-  const { services } = configFile
-  const monitoring = { ...services.monitoring, vars: { telemetryTokenEnv: TOKEN_ENV } }
-  const file = { ...configFile, vars: { ...configFile.vars, ...vars }, services: { ...services, monitoring } }
+  const { workers } = configFile
+  const monitoring = { ...workers.monitoring, vars: { telemetryTokenEnv: TOKEN_ENV } }
+  const file = { ...configFile, vars: { ...configFile.vars, ...vars }, workers: { ...workers, monitoring } }
   return loadConfig(JSON.stringify(file), 'test')
 }
 

@@ -9,12 +9,12 @@ import { flight } from '../support/notifications.ts'
 import { BASE_URL, startTestSystem } from '../support/system.ts'
 
 function configOf(idWindow?: object): Config {
-  const { rest } = configFile.services
-  const services = {
-    ...configFile.services,
+  const { rest } = configFile.workers
+  const workers = {
+    ...configFile.workers,
     rest: { ...rest, vars: idWindow === undefined ? {} : { idWindow } },
   }
-  return loadConfig(JSON.stringify({ ...configFile, services }), 'test.json')
+  return loadConfig(JSON.stringify({ ...configFile, workers }), 'test.json')
 }
 
 /** Publishes the ids in turn, a minute and a second apart. @returns their numbers, or `replayed`. */
@@ -36,7 +36,7 @@ async function publish(config: Config, ids: readonly string[]): Promise<readonly
   return results
 }
 
-describe('services.rest.vars.idWindow', () => {
+describe('workers.rest.vars.idWindow', () => {
   it('says how long a repeated notification is recognised', async () => {
     const ids = ['A', 'B', 'C', 'A']
     assert.deepEqual(await publish(configOf(), ids), ['1', '2', '3', 'replayed'])
@@ -44,15 +44,15 @@ describe('services.rest.vars.idWindow', () => {
   })
 
   it('is an hour and 200,000 ids, unless said otherwise', () => {
-    const { vars } = configOf().services.rest
+    const { vars } = configOf().workers.rest
     assert.deepEqual(toPublishLimits(vars), { idWindowMs: 3_600_000, idWindowItems: 200_000 })
-    const longer = configOf({ seconds: 86_400, count: 1_000_000 }).services.rest.vars
+    const longer = configOf({ seconds: 86_400, count: 1_000_000 }).workers.rest.vars
     assert.deepEqual(toPublishLimits(longer), { idWindowMs: 86_400_000, idWindowItems: 1_000_000 })
   })
 
   it('refuses a window in which a retry could come too late, and one that takes the memory', () => {
     for (const [idWindow, message] of [
-      [{ seconds: 59 }, /services\.rest\.vars\.idWindow\.seconds: .*60/],
+      [{ seconds: 59 }, /workers\.rest\.vars\.idWindow\.seconds: .*60/],
       [{ seconds: 604_801 }, /idWindow\.seconds: .*604800/],
       [{ count: 39_999 }, /idWindow\.count: .*40000/],
       [{ count: 2_000_001 }, /idWindow\.count: .*2000000/],

@@ -21,7 +21,7 @@ function isPlain({ properties, oneOf }: SchemaNode): boolean {
 }
 
 function withVars(vars: object): object {
-  return { name: 'aviso', vars, services: SERVICES }
+  return { name: 'aviso', vars, workers: SERVICES }
 }
 
 function reasonFor(file: object): string | undefined {
@@ -41,30 +41,36 @@ describe('configSchemaText()', () => {
   })
 
   it('refuses a typo wherever it is, as the loader does, which names the setting that was meant', () => {
-    const { auth } = shipped.services
+    const { auth } = shipped.workers
     const typo = {
       ...shipped,
-      services: { ...shipped.services, auth: { ...auth, vars: { heartbeatSecond: 5 } } },
+      workers: { ...shipped.workers, auth: { ...auth, vars: { heartbeatSecond: 5 } } },
     }
     assert.equal(accepts(typo), false)
     assert.equal(
       reasonFor(typo),
-      'file.json: services.auth.vars.heartbeatSecond: there is no setting "heartbeatSecond" here: did you mean "heartbeatSeconds"?',
+      'file.json: workers.auth.vars.heartbeatSecond: there is no setting "heartbeatSecond" here: did you mean "heartbeatSeconds"?',
     )
     assert.equal(accepts({ ...shipped, env: { etcd: { vars: { stroe: 'x' } } } }), false)
-    assert.equal(accepts({ ...shipped, env: { etcd: { services: { rest: { routes: 5 } } } } }), false)
+    const inEnv = {
+      ...shipped,
+      workers: { ...shipped.workers, auth: { ...auth, env: { x: { vars: { heartbeatSecond: 5 } } } } },
+    }
+    assert.equal(accepts(inEnv), false)
+    assert.match(String(reasonFor(inEnv)), /workers\.auth\.env\.x\.vars\.heartbeatSecond: .*did you mean/)
   })
 
   it('accepts an environment that names a part of the file only', () => {
-    assert.ok(accepts({ ...shipped, env: { test: { services: { auth: { vars: { maxStreams: 5 } } } } } }))
+    const auth = { ...shipped.workers.auth, env: { test: { vars: { maxStreams: 5 } } } }
+    assert.ok(accepts({ ...shipped, env: { test: {} }, workers: { ...shipped.workers, auth } }))
   })
 
   it('accepts and refuses what the loader does', () => {
     const tokens = [{ username: 'u', realm: 'r', secretEnv: 'U' }]
     const pods = { url: 'http://a', namespace: 'a b' }
     const rows: readonly (readonly [file: object, isRight: boolean])[] = [
-      [{ name: 'aviso', services: SERVICES }, true],
-      [{ name: 'aviso', services: {} }, false],
+      [{ name: 'aviso', workers: SERVICES }, true],
+      [{ name: 'aviso', workers: {} }, false],
       [withVars({ identity: 'none' }), true],
       [withVars({ identity: 'off' }), false],
       [withVars({ identity: { providers: [{ kind: 'tokens', tokens }] } }), true],
@@ -73,11 +79,11 @@ describe('configSchemaText()', () => {
       [withVars({ policy: { rules: [{ realm: '*', listen: 'everything' }] } }), true],
       [withVars({ policy: { rules: [{ realm: '*', listen: 'all' }] } }), false],
       [withVars({ logLevel: 'loud' }), false],
-      [{ name: 'aviso', dev: { port: 70_000 }, services: SERVICES }, false],
-      [{ name: 'aviso', services: { ...SERVICES, admin: { ...SERVICE, vars: { history: '3d' } } } }, true],
-      [{ name: 'aviso', services: { ...SERVICES, admin: { ...SERVICE, vars: { history: 3 } } } }, false],
-      [{ name: 'aviso', services: { ...SERVICES, monitoring: { ...SERVICE, vars: { etcd: null } } } }, true],
-      [{ name: 'aviso', services: { ...SERVICES, monitoring: { ...SERVICE, vars: { pods } } } }, false],
+      [{ name: 'aviso', dev: { port: 70_000 }, workers: SERVICES }, false],
+      [{ name: 'aviso', workers: { ...SERVICES, admin: { ...SERVICE, vars: { history: '3d' } } } }, true],
+      [{ name: 'aviso', workers: { ...SERVICES, admin: { ...SERVICE, vars: { history: 3 } } } }, false],
+      [{ name: 'aviso', workers: { ...SERVICES, monitoring: { ...SERVICE, vars: { etcd: null } } } }, true],
+      [{ name: 'aviso', workers: { ...SERVICES, monitoring: { ...SERVICE, vars: { pods } } } }, false],
     ]
     for (const [file, isRight] of rows) {
       assert.equal(accepts(file), isRight, JSON.stringify(file))
@@ -102,16 +108,16 @@ describe('configSchemaText()', () => {
 describe('the shipped file', () => {
   it('states defaults alone, so that a default that is changed counts', () => {
     const { dev: _dev, vars: _vars, ...file } = shipped
-    const services = Object.fromEntries(
-      Object.entries(shipped.services).map(([name, { name: own, main, routes }]) => [
+    const workers = Object.fromEntries(
+      Object.entries(shipped.workers).map(([name, { name: own, main, routes }]) => [
         name,
         { name: own, main, routes },
       ]),
     )
     const load = (content: object): object => loadConfig(JSON.stringify(content), 'file.json')
-    assert.deepEqual(load(shipped), load({ ...file, services }))
-    const { admin: _admin, monitoring: _monitoring, ...needed } = services
-    assert.deepEqual(load(shipped), load({ ...file, services: needed }))
+    assert.deepEqual(load(shipped), load({ ...file, workers }))
+    const { admin: _admin, monitoring: _monitoring, ...needed } = workers
+    assert.deepEqual(load(shipped), load({ ...file, workers: needed }))
   })
 })
 
@@ -119,15 +125,15 @@ describe('configReferenceText()', () => {
   it('has a row with type, default, unit and description for a setting', () => {
     const text = configReferenceText()
     for (const row of [
-      '| `services.auth.vars.heartbeatSeconds` | number from 1 to 60 | `5` | seconds | Time without a notification',
+      '| `workers.auth.vars.heartbeatSeconds` | number from 1 to 60 | `5` | seconds | Time without a notification',
       '| `vars.quota.opensPerPrincipal` | section | `{"perSecond":1,"burst":30}` | streams per second | Streams',
       '| `vars.identity.providers[tokens].tokens[].secretEnv` | text | required |  | Secret with the token',
-      '| `services.admin.vars.events.*.count` | whole number from 1 |  | notifications | Most',
-      '| `services.NAME.port` | whole number from 0 to 65535 |  |  | Port of this service alone',
+      '| `workers.admin.vars.events.*.count` | whole number from 1 |  | notifications | Most',
+      '| `workers.NAME.dev.port` | whole number from 0 to 65535 |  |  | Port of this service alone',
       '| `env` | name → section |  |  | Environments by name',
     ])
       assert.ok(text.includes(`\n${row}`), row)
-    assert.ok(!text.includes('services.monitoring.port'))
+    assert.ok(!text.includes('workers.monitoring.dev.port'))
   })
 
   it('is made of settings that say what they are, and of numbers that have a unit', () => {

@@ -28,7 +28,7 @@ async function look({ vars = HERE, dev = FREE, services = {}, askStore }: Given)
     ...configFile,
     vars: { ...configFile.vars, ...vars },
     dev,
-    services: { ...configFile.services, ...services },
+    workers: { ...configFile.workers, ...services },
   })
   try {
     await preflight({
@@ -66,7 +66,7 @@ describe('preflight()', () => {
     const file = join(await temporaryFolder(context), 'file')
     await writeFile(file, '')
     const port = await takenPort(context)
-    const admin = { ...configFile.services.admin, vars: { events: { fligth: {} } } }
+    const admin = { ...configFile.workers.admin, vars: { events: { fligth: {} } } }
     const message = await look({
       vars: {
         schemas: ['flight', 'own.json'],
@@ -121,15 +121,20 @@ describe('preflight()', () => {
 
   it('names a schedule, and the port of one service alone', async (context) => {
     const port = await takenPort(context)
-    const { admin, auth } = configFile.services
+    const { admin, auth } = configFile.workers
     const message = await look({
       services: {
-        auth: { ...auth, port },
-        admin: { ...admin, triggers: { crons: { clean: '0 0 31 2 *' } } },
+        auth: { ...auth, dev: { port } },
+        admin: {
+          ...admin,
+          triggers: { crons: ['0 * * * *', '0 0 31 2 *', '5 * * * *'] },
+          vars: { jobs: { compact: '0 * * * *', clean: '0 0 31 2 *' } },
+        },
       },
     })
-    assert.match(message, /\n {2}services\.admin\.triggers\.crons\.clean: "0 0 31 2 \*" is not a cron/)
-    assert.match(message, new RegExp(`\\n {2}services\\.auth\\.port: port ${port} `))
+    assert.match(message, /\n {2}workers\.admin\.triggers\.crons\.2: "5 \* \* \* \*" runs no job: name it/)
+    assert.match(message, /\n {2}workers\.admin\.vars\.jobs\.clean: "0 0 31 2 \*" is not a cron/)
+    assert.match(message, new RegExp(`\\n {2}workers\\.auth\\.dev\\.port: port ${port} `))
   })
 
   it('refuses an audit log in a folder that is not there', async () => {
@@ -143,7 +148,7 @@ describe('preflight()', () => {
     const folder = await temporaryFolder(context)
     await writeFile(join(folder, 'none.mjs'), 'export const fetch = () => undefined')
     await writeFile(join(folder, 'broken.mjs'), 'throw new Error("broken by a test")')
-    const { rest, auth, admin } = configFile.services
+    const { rest, auth, admin } = configFile.workers
     const text = await look({
       services: {
         rest: { ...rest, main: join(folder, 'missing.mjs') },
@@ -151,18 +156,18 @@ describe('preflight()', () => {
         admin: { ...admin, main: join(folder, 'broken.mjs') },
       },
     })
-    assert.match(text, /services\.rest\.main: "[^"]*missing\.mjs" is not there: name a module beside/)
-    assert.match(text, /services\.auth\.main: "[^"]*none\.mjs" is no worker module: it has no default export/)
-    assert.match(text, /services\.admin\.main: "[^"]*broken\.mjs" cannot be loaded: broken by a test/)
+    assert.match(text, /workers\.rest\.main: "[^"]*missing\.mjs" is not there: name a module beside/)
+    assert.match(text, /workers\.auth\.main: "[^"]*none\.mjs" is no worker module: it has no default export/)
+    assert.match(text, /workers\.admin\.main: "[^"]*broken\.mjs" cannot be loaded: broken by a test/)
   })
 
   it('takes what main named before there were worker modules', async () => {
-    const rest = { ...configFile.services.rest, main: 'services/rest/handler.ts' }
+    const rest = { ...configFile.workers.rest, main: 'services/rest/handler.ts' }
     assert.equal(await look({ services: { rest } }), 'ready')
   })
 
   it('stops at a file that lacks what it must have', async () => {
-    assert.match(await look({ services: { rest: undefined } }), /services\.rest: this setting is required/)
+    assert.match(await look({ services: { rest: undefined } }), /workers\.rest: this setting is required/)
   })
 })
 

@@ -30,7 +30,7 @@ describe('checkSchedules()', () => {
     '0 0 * * XXX',
   ])
     it(`refuses ${JSON.stringify(pattern)}`, () => {
-      refuses({ clean: pattern }, /services\.admin\.triggers\.crons\.clean: .* is not a cron/)
+      refuses({ clean: pattern }, /workers\.admin\.vars\.jobs\.clean: .* is not a cron/)
     })
   it('refuses a compactor that runs so seldom that nothing would ever be old enough', () => {
     refuses({ compact: '0 0 * * *' }, /longestGap to 25h/)

@@ -8,6 +8,7 @@ import { thingsOf } from '../../../support/aviso2_schemas.ts'
 import { DAY_MS, HOUR_MS, schemas } from './jobs/fixture.ts'
 
 const VARS: AdminVars = {
+  jobs: { compact: null, clean: null },
   history: 16 * DAY_MS,
   retention: { age: 15 * DAY_MS },
   events: {},

@@ -12,7 +12,7 @@ function load(admin?: object) {
     auth: service('auth'),
     ...(admin !== undefined && { admin: { ...service('admin'), ...admin } }),
   }
-  return loadConfig(JSON.stringify({ name: 'aviso', services }), 'file.json').services.admin
+  return loadConfig(JSON.stringify({ name: 'aviso', services }), 'file.json').workers.admin
 }
 
 describe('adminVars', () => {
@@ -20,7 +20,8 @@ describe('adminVars', () => {
     const { vars, triggers, routes } = load()
     assert.equal(vars.history, 16 * 24 * HOUR_MS)
     assert.equal(vars.retention.age, 15 * 24 * HOUR_MS)
-    assert.deepEqual(triggers.crons, { compact: '0 * * * *', clean: '30 0 * * *' })
+    assert.deepEqual(triggers.crons, ['0 * * * *', '30 0 * * *'])
+    assert.deepEqual(vars.jobs, { compact: '0 * * * *', clean: '30 0 * * *' })
     assert.deepEqual(routes, ['/api/v1/admin/*'])
   })
   it('are read with their units', () => {
@@ -45,13 +46,13 @@ describe('adminVars', () => {
     ['an empty root', { vars: { roots: [''] } }, 'vars.roots.0'],
     ['the whole store', { vars: { roots: ['/ec/diss/', '/'] } }, 'vars.roots.1'],
     ["the services' own keys", { vars: { roots: ['/_aviso/'] } }, 'vars.roots.0'],
-    ['a schedule that is no cron', { triggers: { crons: { clean: 'every night' } } }, 'triggers.crons.clean'],
+    ['a schedule that is no cron', { triggers: { crons: ['every night'] } }, 'triggers.crons.0'],
     ['an unknown setting', { vars: { retension: {} } }, 'vars.retension'],
   ] as const)
     it(`refuse ${what}, with the place`, () => {
       assert.throws(
         () => load(admin),
-        (error) => isAvisoError(error, 'ERR_CONFIG') && error.message.includes(`services.admin.${path}:`),
+        (error) => isAvisoError(error, 'ERR_CONFIG') && error.message.includes(`workers.admin.${path}:`),
       )
     })
 })

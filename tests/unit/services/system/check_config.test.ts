@@ -28,15 +28,15 @@ interface Given {
 
 /** @returns what is wrong with the shipped file when these settings are laid over it. */
 function problems(given: Given): readonly string[] {
-  const { services } = configFile
+  const { workers } = configFile
   const file = {
     ...configFile,
     vars: { ...configFile.vars, ...given.vars },
-    services: {
-      ...services,
-      rest: { ...services.rest, vars: { ...services.rest.vars, ...given.rest } },
-      admin: { ...services.admin, ...given.adminEntry, vars: { ...services.admin.vars, ...given.admin } },
-      monitoring: { ...services.monitoring, vars: { ...services.monitoring.vars, ...given.monitoring } },
+    workers: {
+      ...workers,
+      rest: { ...workers.rest, vars: { ...workers.rest.vars, ...given.rest } },
+      admin: { ...workers.admin, ...given.adminEntry, vars: { ...workers.admin.vars, ...given.admin } },
+      monitoring: { ...workers.monitoring, vars: { ...workers.monitoring.vars, ...given.monitoring } },
     },
   }
   return checkConfig({
@@ -68,9 +68,9 @@ describe('checkConfig()', () => {
         rest: { skips: { daet: [1], airport: ['FCO'] } },
       }),
       [
-        'services.admin.vars.events.fligth: no schema has this event type: did you mean "flight"?',
-        'services.admin.vars.events.nope: no schema has this event type: known are dissemination, flight, mars',
-        'services.rest.vars.skips.daet: no schema has this field: did you mean "date"?',
+        'workers.admin.vars.events.fligth: no schema has this event type: did you mean "flight"?',
+        'workers.admin.vars.events.nope: no schema has this event type: known are dissemination, flight, mars',
+        'workers.rest.vars.skips.daet: no schema has this field: did you mean "date"?',
       ],
     )
   })
@@ -78,7 +78,7 @@ describe('checkConfig()', () => {
   it('names a dateField that is no date of the key', () => {
     assert.deepEqual(
       problems({ admin: { events: { flight: { dateField: 'datum' }, mars: { dateField: 'date' } } } }),
-      ['services.admin.vars.events.flight.dateField: datum is not a date in the keys of flight: use date'],
+      ['workers.admin.vars.events.flight.dateField: datum is not a date in the keys of flight: use date'],
     )
   })
 
@@ -220,11 +220,11 @@ describe('checkConfig()', () => {
   it('refuses one path or port for two services, and UDP where there is none', () => {
     const routes = ['/api/v1/watch', '/api/v1/admin/*']
     assert.deepEqual(problems({ adminEntry: { routes } }), [
-      'services.admin.routes.0: "/api/v1/watch" is taken by services.auth.routes.1 already',
+      'workers.admin.routes.0: "/api/v1/watch" is taken by workers.auth.routes.1 already',
     ])
     const udp = { host: '127.0.0.1', port: 8125 }
     assert.deepEqual(problems({ monitoring: { udp }, hasUdp: false }), [
-      'services.monitoring.vars.udp: this runtime has no UDP; remove the setting',
+      'workers.monitoring.vars.udp: this runtime has no UDP; remove the setting',
     ])
   })
 

@@ -132,8 +132,8 @@ describe('loadConfig(), monitoring', () => {
       { unknown: 1 },
     ]
     for (const vars of rows) {
-      assert.throws(() => configWith(vars), isConfigError('services.monitoring.vars'), JSON.stringify(vars))
+      assert.throws(() => configWith(vars), isConfigError('workers.monitoring.vars'), JSON.stringify(vars))
     }
-    assert.equal(configWith({ etcd: null }).services.monitoring.vars.etcd, null)
+    assert.equal(configWith({ etcd: null }).workers.monitoring.vars.etcd, null)
   })
 })

@@ -23,7 +23,7 @@ describe('loadConfig()', () => {
     const config = loadConfig(JSON.stringify(FILE), 'file.json')
     assert.equal(config.vars.store, 'embedded:')
     assert.equal(config.dev.host, '127.0.0.1')
-    assert.equal(config.services.auth.vars.heartbeatSeconds, 5)
+    assert.equal(config.workers.auth.vars.heartbeatSeconds, 5)
   })
 
   it('lays an environment over the file: objects are merged, everything else is replaced', () => {
@@ -41,11 +41,11 @@ describe('loadConfig()', () => {
     refuses([], /^file\.json: expected a JSON object/)
     refuses({ ...FILE, vars: { stroe: 'x' } }, /^file\.json: vars\.stroe: .*did you mean "store"\?$/)
     refuses({ ...FILE, dev: { port: 70_000 } }, /^file\.json: dev\.port: 70000 is too large: at most 65535$/)
-    refuses({ name: 'aviso', services: {} }, /services\.rest: /)
+    refuses({ name: 'aviso', services: {} }, /workers\.rest: /)
     const badRoute = { ...FILE.services, rest: { ...SERVICE('rest'), routes: ['api'] } }
     refuses(
       { ...FILE, services: badRoute },
-      /services\.rest\.routes\.0: "api" does not fit\. A route is a path/,
+      /workers\.rest\.routes\.0: "api" does not fit\. A route is a path/,
     )
   })
 
