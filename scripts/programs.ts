@@ -1,6 +1,6 @@
 /**
- * The commands of `aviso` that are programs of their own, beside those of the client: `serve`, `health`, `demo`, `etcd`. They are loaded when they are
- * called, because loading takes longer than most commands take to run.
+ * The commands of `aviso` that are programs of their own, beside those of the client: `serve`, `build`, `health`, `demo`,
+ * `etcd`. They are loaded when they are called, because loading takes longer than most commands take to run.
  *
  * @module
  */
@@ -27,6 +27,11 @@ const PROGRAMS: Readonly<Record<string, OwnProgram>> = {
     description: 'ask services whether they can take requests, for health checks',
     define: async (call) => (await import('./health.ts')).createHealthProgram(call),
     run: async (argv, call) => (await import('./health.ts')).health(argv, call),
+  },
+  build: {
+    description: 'make what wrangler deploys',
+    define: async (call) => (await import('./build.ts')).createBuildProgram(call),
+    run: async (argv, call) => (await import('./build.ts')).build(argv, call),
   },
   demo: {
     description: 'post one forecast run to services of its own, and check what each listener got',

@@ -31,6 +31,7 @@ import type { SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
 import { checkStore } from './serve/store_check.ts'
 import type { BundledModule } from './serve/workerd_bundle.ts'
+import { COMPATIBILITY_DATE, NEEDED_FLAGS } from './build/wrangler_files.ts'
 import { toWorkerdConfig } from './serve/workerd_config.ts'
 import { findMain, varsOf } from './serve/worker_modules.ts'
 
@@ -39,8 +40,6 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const TERM_LIMIT_MS = 4000
 const START_LIMIT_MS = 30_000
 const PROBE_INTERVAL_MS = 50
-/** The compatibility date that is tested. The pinned workerd also knows newer dates. */
-const COMPATIBILITY_DATE = '2026-01-01'
 
 async function main(argv: readonly string[]): Promise<number> {
   const options = parseServeArguments(argv, 'workerd')
@@ -80,7 +79,8 @@ async function main(argv: readonly string[]): Promise<number> {
     address: `${config.dev.host}:${port}`,
     modulePath: 'aviso.mjs',
     dataFolder,
-    compatibilityDate: COMPATIBILITY_DATE,
+    compatibilityDate: config.compatibility_date ?? COMPATIBILITY_DATE,
+    compatibilityFlags: flagsOf(config, options.services),
     bindings: {
       AVISO_CONFIG: ready.given,
       AVISO_SERVICES: options.services,
@@ -92,6 +92,15 @@ async function main(argv: readonly string[]): Promise<number> {
   const configPath = join(folder, 'workerd.capnp')
   await writeFile(configPath, text)
   return run(configPath, url, secrets)
+}
+
+/** One process runs all services, so it has the flags of all. */
+function flagsOf(
+  { compatibility_flags: own = [], workers }: Config,
+  services: readonly ServiceName[],
+): readonly string[] {
+  const more = services.flatMap((service) => workers[service].compatibility_flags ?? [])
+  return [...new Set([...NEEDED_FLAGS, ...own, ...more])]
 }
 
 /** The modules that `main` names, which the bundle has; @throws {AvisoError} never: they were looked for before. */

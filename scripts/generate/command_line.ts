@@ -8,6 +8,7 @@ import type { Argument, Command, Option } from 'commander'
 import { EXIT_FAILURE, EXIT_USAGE } from '#shared/client/client_error.ts'
 import { CLIENT_EXIT_CODES, createProgram } from '../aviso/program.ts'
 import { createHealthProgram } from '../health.ts'
+import { createBuildProgram } from '../build.ts'
 import { createServeProgram } from '../serve/options.ts'
 import { code, generatedDocument, table } from './markdown.ts'
 
@@ -30,7 +31,7 @@ export function commandLineText(): string {
   const client = createProgram('', () => undefined)
   const commands = leavesOf(client)
   const common = commonOptions(commands)
-  return generatedDocument('Command line', '`scripts/serve/options.ts` and `scripts/aviso/program.ts`', [
+  return generatedDocument('Command line', 'the command lines in `scripts`', [
     'An installed `aviso` has the same commands: `aviso serve` is `npm start --`, and `aviso` is `npm run aviso --`.',
     '## npm start',
     ...describe('npm start --', serve, []),
@@ -38,6 +39,8 @@ export function commandLineText(): string {
     '## npm run aviso -- health',
     ...describe('npm run aviso -- health', health, []),
     exitCodes(HEALTH_EXIT_CODES),
+    '## npm run aviso -- build',
+    ...describe('npm run aviso -- build', createBuildProgram('npm run aviso -- build'), []),
     '## npm run aviso',
     client.description(),
     exitCodes(CLIENT_EXIT_CODES),

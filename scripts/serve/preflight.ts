@@ -132,7 +132,8 @@ function rethrow(error: unknown): never {
   throw error
 }
 
-function checkCrons({ workers }: Config, refused: readonly string[]): readonly string[] {
+/** @param refused Begins of the paths of values that were refused. */
+export function checkCrons({ workers }: Config, refused: readonly string[]): readonly string[] {
   const { vars } = workers.admin
   if (refused.some((path) => path.startsWith('workers.admin'))) return []
   const limits = { longestGapMs: vars.longestGap, nowMs: systemClock.now() }

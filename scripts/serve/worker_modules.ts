@@ -5,13 +5,15 @@
  */
 
 import { existsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Bindings, HostedService } from '#services/system/bindings.ts'
 import { SERVICE_NAMES, type Config, type ServiceName } from '#services/system/settings.ts'
 import { OPEN, type AvisoWorker, type WorkerModule } from '#services/system/worker.ts'
 import type { CronEvent } from '#services/system/system.ts'
 import { toFetchHandler, toRequest, type Answer, type FetchHandler, type Handler } from '#shared/handler.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The modules that come with the program, by the `main` that means them wherever the configuration is. */
 const SHIPPED: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -33,9 +35,10 @@ export function findMain(
   { service, config }: { readonly service: ServiceName; readonly config: string },
 ): { readonly shipped: string } | { readonly file: string } {
   const file = resolve(dirname(resolve(config)), main)
-  const name = HANDLER_MODULE.test(main) ? `services/${service}/worker.ts` : main.replace(/^\.\//, '')
-  if (Object.hasOwn(SHIPPED, name) && (HANDLER_MODULE.test(main) || !existsSync(file)))
-    return { shipped: name }
+  const isOld = HANDLER_MODULE.test(main)
+  const name = isOld ? `services/${service}/worker.ts` : main.replace(/^\.\//, '')
+  const isShipped = Object.hasOwn(SHIPPED, name) && (!existsSync(file) || file === join(ROOT, name))
+  if (isOld || isShipped) return { shipped: name }
   return { file }
 }
 

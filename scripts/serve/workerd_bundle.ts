@@ -19,7 +19,7 @@ export interface BundledModule {
 }
 
 /** What esbuild makes modules for workerd with; the same as wrangler's. */
-export const FOR_WORKERD = {
+const FOR_WORKERD = {
   absWorkingDir: ROOT,
   bundle: true,
   format: 'esm',
@@ -28,6 +28,9 @@ export const FOR_WORKERD = {
   mainFields: ['module', 'main'],
   conditions: ['workerd', 'worker', 'import'],
   external: ['cloudflare:*'],
+  // Names stay, so that a stack trace can be read.
+  minifyWhitespace: true,
+  minifySyntax: true,
   logLevel: 'error',
 } as const satisfies BuildOptions
 
@@ -45,7 +48,14 @@ export default createFront([${list.join(', ')}])`
   await build({ ...FOR_WORKERD, stdin: { contents, resolveDir: ROOT, loader: 'ts' }, outfile })
 }
 
+/** Bundles one module for a worker of its own. @param isHost Whether it has the Durable Object. */
+export async function bundleWorker(outfile: string, { main }: BundledModule, isHost: boolean): Promise<void> {
+  const host = isHost ? "export { AvisoHost } from './services/system/durable_host.ts'" : ''
+  const contents = `export { default } from ${specifier(main)}\n${host}`
+  await build({ ...FOR_WORKERD, stdin: { contents, resolveDir: ROOT, loader: 'ts' }, outfile })
+}
+
 /** A module that is shipped is below the folder of the program. */
-export function specifier(main: string): string {
+function specifier(main: string): string {
   return JSON.stringify(isAbsolute(main) ? main : `./${main}`)
 }

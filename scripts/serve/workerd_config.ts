@@ -12,6 +12,7 @@ export interface WorkerdConfig {
   /** Absolute path of an existing folder for the embedded store; `undefined`: the store is elsewhere. */
   readonly dataFolder: string | undefined
   readonly compatibilityDate: string
+  readonly compatibilityFlags: readonly string[]
   /** JSON values by binding name. */
   readonly bindings: Readonly<Record<string, unknown>>
   /** Environment variables of the workerd process that are bindings of the same names. */
@@ -45,7 +46,7 @@ const config :Workerd.Config = (
 const aviso :Workerd.Worker = (
   modules = [ (name = "aviso.mjs", esModule = embed ${quote(config.modulePath)}) ],
   compatibilityDate = ${quote(config.compatibilityDate)},
-  compatibilityFlags = ["enable_request_signal"],
+  compatibilityFlags = [${config.compatibilityFlags.map(quote).join(', ')}],
   globalOutbound = "internet",
   bindings = [
     ${bindings.join(',\n    ')},

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { toResponse, type Handler } from '#shared/handler.ts'
+import { isStreamed, toResponse, type Handler } from '#shared/handler.ts'
 import { answeringSenders, createWorkerdPlatform, type DurableObjectState } from '#shared/runtime/workerd.ts'
 import { openFromBindings, unopened, type Bindings, type HostNamespace, type OwnSystem } from './bindings.ts'
 import { SERVICE_NAMES, type ServiceName } from './settings.ts'
@@ -28,6 +28,15 @@ export function toHost(host: HostNamespace, request: Request, door: Door): Promi
 /** A cron trigger as a request for the door of cron triggers. */
 export function cronRequest(event: CronEvent): Request {
   return new Request('http://aviso/', { method: 'POST', body: JSON.stringify(event) })
+}
+
+/** A handler whose streams nobody compresses: what Cloudflare and `wrangler dev` compress, they hold back until there is much of it. */
+function uncompressed(handler: Handler): Handler {
+  return async (request) => {
+    const answer = await handler(request)
+    if (!isStreamed(answer.body)) return answer
+    return { ...answer, headers: { ...answer.headers, 'content-encoding': 'identity' } }
+  }
 }
 
 /** Hosts one system for all requests. It starts with the first one, and again after it was evicted. */
@@ -71,7 +80,8 @@ export class AvisoHost {
       return new Response(null, { status: 204 })
     }
     const service = SERVICE_NAMES.find((name) => name === door)
-    return answeringSenders(service === undefined ? system.handle : this.#doorOf(service, system))(request)
+    const handler = service === undefined ? system.handle : this.#doorOf(service, system)
+    return answeringSenders(uncompressed(handler))(request)
   }
 
   #doorOf(service: ServiceName, system: System): Handler {

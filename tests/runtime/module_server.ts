@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import type { TestServer } from '../support/server.ts'
 import { eventually } from '../support/waiting.ts'
 
+/** The repository's folder. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 const entry = (name: string, routes: readonly string[]): object => ({
