@@ -94,11 +94,11 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
     askStore: asksStore(options) ? (...named) => askStore(named, options, platform) : undefined,
   })
   const { config, secrets } = ready
+  for (const notice of ready.notices) console.error(`notice: ${options.config}: ${notice}`)
   if (isCheck(options)) {
     console.log(fineText(options, config, platform.version))
     return 0
   }
-  for (const notice of ready.notices) console.error(`notice: ${options.config}: ${notice}`)
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
   const readSecret = createSecretReader(secrets.environment, ({ message }) => warnOfSecret(logger, message))
   const { acceptLoss = false } = options

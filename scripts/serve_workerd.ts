@@ -61,6 +61,7 @@ async function main(argv: readonly string[]): Promise<number> {
     )
   }
   refuseMissingTools()
+  for (const notice of ready.notices) console.error(`notice: ${options.config}: ${notice}`)
   if (isCheck(options)) {
     console.log(fineText(options, config, 'workerd'))
     return 0

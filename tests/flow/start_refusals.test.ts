@@ -37,6 +37,20 @@ function start(runtime: Parameters<typeof serveCommand>[0], flags: readonly stri
 }
 
 describe('a start', { timeout: 60_000 }, () => {
+  for (const runtime of ['node', 'workerd'] as const)
+    it(`on ${runtime} says what to write in place of an older form, and takes it`, async (context) => {
+      const { workers, env: _env, ...top } = configFile
+      const { jobs: _jobs, ...vars } = workers.admin.vars
+      const crons = { compact: '5 * * * *' }
+      const services = { ...workers, admin: { ...workers.admin, vars, triggers: { crons } } }
+      const file = join(await temporaryFolder(context), 'config.json')
+      await writeFile(file, JSON.stringify({ ...top, services }))
+      const { code, output } = await start(runtime, ['--config', file, '--check-offline'])
+      assert.equal(code, 0, output)
+      assert.match(output, /^notice: [^\n]*: write "workers" in place of "services";/m)
+      assert.match(output, /^notice: [^\n]*: write workers\.admin\.triggers\.crons as a list/m)
+    })
+
   for (const runtime of ['node', 'deno', 'bun', 'workerd'] as const) {
     it(`on ${runtime} tells all that is wrong and exits 2`, async (context) => {
       const { admin } = configFile.workers
