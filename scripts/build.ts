@@ -23,7 +23,7 @@ import { parseCommand } from './parse_command.ts'
 import { IS_RELEASE } from './released.ts'
 import { DEFAULT_CONFIG_FILE, readOptionsConfig, withConfigFile } from './serve/options.ts'
 import { checkCrons } from './serve/preflight.ts'
-import { findMain, loadModules, varsOf } from './serve/worker_modules.ts'
+import { callsOf, findMain, loadModules, varsOf } from './serve/worker_modules.ts'
 import type * as Bundler from './serve/workerd_bundle.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -102,10 +102,18 @@ async function makeFolder(folder: string): Promise<void> {
   })
 }
 
-function bundledModule({ config, given, file }: WranglerParts, service: ServiceName): Bundler.BundledModule {
+function bundledModule(
+  { config, given, file, services }: WranglerParts,
+  service: ServiceName,
+): Bundler.BundledModule {
   const { main, routes } = config.workers[service]
   const found = findMain(main, { service, config: file })
-  return { main: 'shipped' in found ? found.shipped : found.file, routes, vars: varsOf(given, service) }
+  return {
+    main: 'shipped' in found ? found.shipped : found.file,
+    routes,
+    vars: varsOf(given, service),
+    calls: callsOf(config, service, services),
+  }
 }
 
 /** @throws {AvisoError} `ERR_CONFIG` that lists everything that is wrong. */

@@ -33,7 +33,7 @@ import { checkStore } from './serve/store_check.ts'
 import type { BundledModule } from './serve/workerd_bundle.ts'
 import { COMPATIBILITY_DATE, NEEDED_FLAGS } from './build/wrangler_files.ts'
 import { toWorkerdConfig } from './serve/workerd_config.ts'
-import { findMain, varsOf } from './serve/worker_modules.ts'
+import { callsOf, findMain, varsOf } from './serve/worker_modules.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Wait after SIGTERM, before workerd is killed, because it keeps running while streams are open. */
@@ -109,7 +109,12 @@ function bundledModules({ config, given }: Ready, options: ServeOptions): readon
   return options.services.map((service) => {
     const { main, routes } = config.workers[service]
     const found = findMain(main, { service, config: options.config })
-    return { main: 'shipped' in found ? found.shipped : found.file, routes, vars: varsOf(given, service) }
+    return {
+      main: 'shipped' in found ? found.shipped : found.file,
+      routes,
+      vars: varsOf(given, service),
+      calls: callsOf(config, service, options.services),
+    }
   })
 }
 

@@ -118,6 +118,18 @@ export function varsOf(given: Bindings, service: ServiceName): Bindings {
   return typeof vars === 'object' && vars !== null ? { ...vars } : {}
 }
 
+/** The bindings `services` of a worker, each with the place of the called one among those that run. */
+export function callsOf(
+  { workers }: Config,
+  caller: ServiceName,
+  running: readonly ServiceName[],
+): Readonly<Record<string, number>> {
+  const names = running.map((service) => workers[service].name)
+  return Object.fromEntries(
+    workers[caller].services.map(({ binding, service }) => [binding, names.indexOf(service)]),
+  )
+}
+
 /** The bindings `services` of a worker: other workers that its module calls with a standard request. */
 export function serviceBindings(
   { workers }: Config,

@@ -16,6 +16,8 @@ export interface BundledModule {
   readonly main: string
   readonly routes: readonly string[]
   readonly vars: Readonly<Record<string, unknown>>
+  /** Binding → place of the called module in the list. */
+  readonly calls: Readonly<Record<string, number>>
 }
 
 /** What esbuild makes modules for workerd with; the same as wrangler's. */
@@ -38,8 +40,8 @@ const FOR_WORKERD = {
 export async function bundleForWorkerd(outfile: string, modules: readonly BundledModule[]): Promise<void> {
   const imports = modules.map(({ main }, index) => `import worker${index} from ${specifier(main)}`)
   const list = modules.map(
-    ({ routes, vars }, index) =>
-      `{ module: worker${index}, routes: ${JSON.stringify(routes)}, vars: ${JSON.stringify(vars)} }`,
+    ({ routes, vars, calls }, index) =>
+      `{ module: worker${index}, routes: ${JSON.stringify(routes)}, vars: ${JSON.stringify(vars)}, calls: ${JSON.stringify(calls)} }`,
   )
   const contents = `${imports.join('\n')}
 import { createFront } from './services/system/front.ts'

@@ -17,6 +17,8 @@ export interface RoutedModule {
   readonly module: WorkerModule
   /** Its own variables, which it gets beside the bindings of all. */
   readonly vars: Bindings
+  /** Its bindings `services`: the place of the called module in the list. */
+  readonly calls: Readonly<Record<string, number>>
 }
 
 /**
@@ -27,11 +29,29 @@ export interface RoutedModule {
 export function createFront(modules: readonly RoutedModule[]): WorkerModule {
   const table = createRouteTable<RoutedModule>()
   for (const routed of modules) for (const route of routed.routes) table.set(route, routed)
+  /** What modules are called with: the bindings of all, and what Cloudflare gives beside them. */
+  interface Beside {
+    readonly env: unknown
+    readonly context: unknown
+  }
+  const call = (called: RoutedModule, request: Request, beside: Beside): ReturnType<WorkerModule['fetch']> =>
+    called.module.fetch(
+      request,
+      { ...called.vars, ...callsOf(called, beside), ...Object(beside.env) },
+      beside.context,
+    )
+  const callsOf = ({ calls }: RoutedModule, beside: Beside): Bindings =>
+    Object.fromEntries(
+      Object.entries(calls).flatMap(([binding, index]) => {
+        const called = modules[index]
+        if (called === undefined) return []
+        return [[binding, { fetch: (request: Request) => call(called, request, beside) }]]
+      }),
+    )
   return {
     fetch: (request, env, context) => {
       const routed = table.find(rawPath(request.url))
-      if (routed !== undefined)
-        return routed.module.fetch(request, { ...routed.vars, ...Object(env) }, context)
+      if (routed !== undefined) return call(routed, request, { env, context })
       const host = hostNamespace(env)
       if (host === undefined) throw new TypeError('AVISO_HOST is not bound')
       return toHost(host, request, 'all')

@@ -113,6 +113,7 @@ export default {
   fetch(request, env, ctx) {
     if (request.headers.get('x-teapot') !== null) return new Response(String(env.strictIds), { status: 418 })
     if (request.headers.get('x-broken') !== null) throw new Error('broken by a test')
+    if (request.headers.get('x-call') !== null) return env.AUTH.fetch(new Request(new URL('/api/v1/schema', request.url)))
     return rest.fetch(request, env, ctx)
   },
 }
@@ -126,7 +127,12 @@ describe('main', { timeout: 120_000 }, () => {
       await writeFile(join(folder, 'own/front.mjs'), OWN_MODULE)
       const file = join(folder, 'aviso.json')
       const config = JSON.parse(MODULE_CONFIG) as { workers: { rest: object } }
-      const rest = { ...config.workers.rest, main: './own/front.mjs', vars: { strictIds: true } }
+      const rest = {
+        ...config.workers.rest,
+        main: './own/front.mjs',
+        vars: { strictIds: true },
+        services: [{ binding: 'AUTH', service: 'aviso-auth' }],
+      }
       await writeFile(file, JSON.stringify({ ...config, workers: { ...config.workers, rest } }))
       const server = await startServer({ runtime, arguments: ['rest', 'auth', '--config', file] })
       context.after(async () => void (await server.stop()))
@@ -141,6 +147,8 @@ describe('main', { timeout: 120_000 }, () => {
       assert.equal(await teapot.text(), 'true')
       const stored = await post({})
       assert.equal(stored.status, 200, await stored.text())
+      const called = await post({ 'x-call': '1' })
+      assert.match(await called.text(), /"flight"/)
       const broken = await post({ 'x-broken': '1' })
       assert.equal(broken.status, 500)
       assert.doesNotMatch(await broken.text(), /broken by a test/)
