@@ -16,7 +16,7 @@ import {
 import { createRemoteKeys, type RemoteKeysParts } from '#shared/access/identity/remote_keys.ts'
 import type { ReadSecret } from '#shared/secret.ts'
 import { createStaticTokens, MIN_TOKEN_BYTES } from '#shared/access/identity/static_tokens.ts'
-import { createTokenVerifier } from '#shared/access/identity/token_verifier.ts'
+import { ANY, createTokenVerifier } from '#shared/access/identity/token_verifier.ts'
 import { createWhoAmI } from '#shared/access/identity/who_am_i.ts'
 import type { ProviderSettings } from '#shared/access/identity/settings.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
@@ -93,11 +93,12 @@ function openKeys(
   config: Extract<ProviderSettings, { readonly issuer: string }>,
   parts: IdentityParts,
 ): KeySource {
-  const { name, issuer, keysUrl, keys, secretEnvs = [] } = config
+  const { name, issuer, keysUrl, keys, secretEnvs = [], weakSecrets } = config
   if (keysUrl !== undefined) {
     return createRemoteKeys(parts, { name: `keys of ${name}`, url: keysUrl })
   }
   if (keys !== undefined) return createInlineKeys(keys as unknown as JsonValue, issuer)
-  const rule = { purpose: `the tokens of ${issuer}`, minBytes: MIN_SECRET_BYTES }
+  const of = issuer === ANY ? name : issuer
+  const rule = { purpose: `the tokens of ${of}`, minBytes: weakSecrets ? 1 : MIN_SECRET_BYTES }
   return createSecretKeys(secretEnvs.map((secretName) => parts.readSecret(secretName, rule)))
 }

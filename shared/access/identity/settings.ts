@@ -10,6 +10,7 @@ import { secretName } from '#shared/config/shapes.ts'
 import { address, cacheSeconds, isReachedSafely, plaintext, realm, text, UNSAFE } from '../shapes.ts'
 import { ALGORITHMS, ASYMMETRIC, MIN_SECRET_BYTES, SYMMETRIC } from './key_set.ts'
 import { MIN_TOKEN_BYTES } from './static_tokens.ts'
+import { ANY } from './token_verifier.ts'
 
 /** The clocks of well-kept machines are never further apart. Envoy and gRPC allow the same. */
 const TOLERANCE_SECONDS = 60
@@ -17,7 +18,10 @@ const TOLERANCE_SECONDS = 60
 const WHO_AM_I_URL = 'https://api.ecmwf.int/v1/who-am-i'
 
 const providerName = v.pipe(text, v.description('Name in logs, metrics and the audit log'))
-const issuer = v.pipe(text, v.description('Issuer (`iss`) of the tokens'))
+const issuer = v.pipe(
+  text,
+  v.description('Issuer (`iss`) of the tokens; "any": it is not looked at, as in 2.x'),
+)
 const realmOfUsers = v.pipe(
   realm,
   v.description('Realm of the users that this provider knows; rules name it'),
@@ -41,6 +45,17 @@ const keySource = {
     ),
   ),
 }
+
+/** RFC 7518 §3.2. 2.x takes any secret, so an operator may have a shorter one that other programs know, too. */
+const weakSecrets = v.optional(
+  v.pipe(
+    v.boolean(),
+    v.description(
+      `Allow secrets in secretEnvs that are shorter than ${MIN_SECRET_BYTES} bytes, as 2.x does: whoever has a token may find such a secret by trying`,
+    ),
+  ),
+  false,
+)
 
 interface KeyChoice {
   readonly algorithms: readonly string[]
@@ -67,11 +82,7 @@ const algorithms = v.pipe(
   v.minLength(1),
   v.description('Signature algorithms that are accepted'),
 )
-const audience = v.pipe(
-  v.array(text),
-  v.minLength(1),
-  v.description('A token must name one of these in `aud`'),
-)
+const audiences = v.pipe(v.array(text), v.minLength(1))
 const tolerance = v.optional(
   v.pipe(
     v.number(),
@@ -92,9 +103,13 @@ const jwt = v.pipe(
     ),
     name: providerName,
     issuer,
-    audience,
+    audience: v.pipe(
+      v.union([v.literal(ANY), audiences]),
+      v.description('A token must name one of these in `aud`; "any": it is not looked at, as in 2.x'),
+    ),
     algorithms,
     ...keySource,
+    weakSecrets,
     type: v.optional(
       v.pipe(text, v.description('Required `typ` header, such as at+jwt. Default: it is not looked at')),
     ),
@@ -125,11 +140,14 @@ const authOTron = v.pipe(
     url: v.pipe(address, v.description('Address of the server, without /authenticate')),
     issuer,
     audience: v.pipe(
-      v.union([v.literal('none'), audience]),
-      v.description('A token must name one of these in `aud`; "none": the server names no audience'),
+      v.union([v.literal('none'), v.literal(ANY), audiences]),
+      v.description(
+        'A token must name one of these in `aud`; "none": the server names no audience; "any": it is not looked at, as in 2.x',
+      ),
     ),
     algorithms: v.optional(algorithms, ['HS256']),
     ...keySource,
+    weakSecrets,
     clockToleranceSeconds: tolerance,
     cacheSeconds,
     plaintext,

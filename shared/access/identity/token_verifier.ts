@@ -11,11 +11,15 @@ import type { Clock } from '#shared/time/clock.ts'
 import { readCompactToken, type CompactToken } from './compact_token.ts'
 import type { Algorithm, KeySource } from './key_set.ts'
 
+/** What is written for an issuer or an audience that is not looked at. */
+export const ANY = 'any'
+
 /** Requirements on a token. No default loosens them. */
 export interface TokenRules {
+  /** It must be in `iss`. `any`: `iss` is not looked at, as in 2.x. */
   readonly issuer: string
-  /** One of these must be in `aud`. `none`: the issuer names no audience, and a token that names one is refused. */
-  readonly audience: readonly string[] | 'none'
+  /** One of these must be in `aud`. `none`: the issuer names no audience, and a token that names one is refused. `any`: as for `iss`. */
+  readonly audience: readonly string[] | 'none' | 'any'
   readonly algorithms: readonly Algorithm[]
   /** Required `typ`, e.g. `at+jwt` (RFC 9068). Absent: it is not checked. */
   readonly type?: string
@@ -54,7 +58,7 @@ export function createTokenVerifier({
   readonly clock: Clock
 }): TokenVerifier {
   return {
-    isAddressed: ({ issuer }) => issuer === rules.issuer,
+    isAddressed: ({ issuer }) => rules.issuer === ANY || issuer === rules.issuer,
     async verify(text) {
       const token = readCompactToken(text)
       if (token === undefined) return refused('malformed')
@@ -84,13 +88,13 @@ function refused(reason: string): TokenVerdict {
 
 function joseOptions(rules: TokenRules, algorithm: Algorithm, nowMs: number): JWTVerifyOptions {
   return {
-    issuer: rules.issuer,
+    ...(rules.issuer !== ANY && { issuer: rules.issuer }),
     algorithms: [algorithm],
     requiredClaims: ['exp', ...rules.requiredClaims],
     // It counts in whole seconds. The exact check is ours, before the signature.
     clockTolerance: rules.clockToleranceSeconds + 1,
     currentDate: new Date(nowMs),
-    ...(rules.audience !== 'none' && { audience: [...rules.audience] }),
+    ...(typeof rules.audience !== 'string' && { audience: [...rules.audience] }),
     ...(rules.type !== undefined && { typ: rules.type }),
   }
 }
@@ -123,7 +127,7 @@ async function verifySignature(
 function claimProblem(claims: JsonObject, rules: TokenRules, nowMs: number): string | undefined {
   const latest = nowMs / 1000 + rules.clockToleranceSeconds
   const { exp, nbf, iat, iss, aud } = claims
-  if (iss !== rules.issuer) return 'claim iss'
+  if (rules.issuer !== ANY && iss !== rules.issuer) return 'claim iss'
   if (!isSeconds(exp)) return 'claim exp'
   if (exp <= nowMs / 1000 - rules.clockToleranceSeconds) return 'expired'
   for (const [name, value] of Object.entries({ nbf, iat })) {

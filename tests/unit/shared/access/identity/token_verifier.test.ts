@@ -76,6 +76,23 @@ describe('createTokenVerifier()', () => {
     }
   })
 
+  it('does not look at issuer and audience where the operator says any, and at everything else as ever', async () => {
+    const strange = claims({ iss: 'someone', aud: 'something' })
+    const rules = { issuer: 'any', audience: 'any' } as const
+    assert.equal(await reasonOf(await signToken(ec, strange), rules), 'accepted')
+    assert.equal(await reasonOf(await signToken(ec, strange), { issuer: 'any' }), 'claim aud')
+    assert.equal(await reasonOf(await signToken(ec, strange), { audience: 'any' }), 'claim iss')
+    assert.equal(await reasonOf(await signToken(other, strange), rules), 'signature')
+    assert.equal(await reasonOf(await signToken(ec, { ...strange, exp: 1 }), rules), 'expired')
+  })
+
+  it('verifies with a secret of any length', async () => {
+    const weak = createSecretKeys([createSecret('short')])
+    const rules = { algorithms: ['HS256'] } as const
+    assert.equal(await reasonOf(await signShared(claims(), 'short'), rules, weak), 'accepted')
+    assert.equal(await reasonOf(await signShared(claims(), 'other'), rules, weak), 'signature')
+  })
+
   it('accepts exactly the tokens of which everything is right', async () => {
     const now = Math.floor(clock.now() / 1000)
     /** A right value, then wrong ones. `undefined`: the claim is absent. */
