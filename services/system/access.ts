@@ -194,11 +194,19 @@ function openDestinations(
   config: NonNullable<PolicySettings['destinations']>,
   parts: IdentityParts,
 ): DestinationRights {
-  const { url, username, passwordEnv, prefix, realms, cacheSeconds } = config
+  const { url, username, passwordEnv, prefix, realms, cacheSeconds, targetField, partialOutage } = config
   const password = parts.readSecret(passwordEnv)
   const limits = { keepMs: cacheSeconds * 1000 }
   return {
-    source: createEcpds({ ...parts, url, username, password, limits }),
+    source: createEcpds({
+      ...parts,
+      urls: [url].flat(),
+      username,
+      password,
+      targetField,
+      isStrict: partialOutage === 'strict',
+      limits,
+    }),
     prefix,
     realms,
   }

@@ -226,6 +226,9 @@ function registerChannel(metrics: MetricsRegistry, channel: TelemetryChannel): v
   })
 }
 
+/** How the counters of lists of destinations begin. */
+const ECPDS = 'ecpds_'
+
 function registerAccess(
   metrics: MetricsRegistry,
   counts: InstrumentParts['accessCounts'] = () => ({}),
@@ -235,8 +238,41 @@ function registerAccess(
     name: 'aviso_access_events',
     help: 'Events of identity and policy, by name; "fail_open" stays 0',
     labels: ['event'],
-    read: () => Object.entries(counts()).map(([event, value]) => ({ value, values: [event] })),
+    read: () => readings('', (name) => !name.startsWith(ECPDS)),
   })
+  // Names and labels of 2.x, so that its boards find them.
+  for (const [name, help] of [
+    ['cache_hits', 'Lists of destinations that were remembered'],
+    ['cache_misses', 'Lists of destinations that were not remembered'],
+  ] as const)
+    metrics.read({
+      kind: 'counter',
+      name: `aviso_${ECPDS}${name}`,
+      help,
+      read: () =>
+        readings(`${ECPDS}${name}`, (each) => each === `${ECPDS}${name}`).map(({ value }) => ({ value })),
+    })
+  for (const [name, prefix, help] of [
+    ['access_decisions', 'access_', 'What came of the lists of destinations'],
+    ['fetch', 'fetch_', 'What ECPDS answered; of several servers, the worst that counts'],
+  ] as const)
+    metrics.read({
+      kind: 'counter',
+      name: `aviso_${ECPDS}${name}`,
+      help,
+      labels: ['outcome'],
+      read: () => readings(`${ECPDS}${prefix}`, (each) => each.startsWith(`${ECPDS}${prefix}`)),
+    })
+
+  /** The counters that are meant, under their names without a prefix. */
+  function readings(
+    prefix: string,
+    isMeant: (name: string) => boolean,
+  ): { value: number; values: string[] }[] {
+    return Object.entries(counts()).flatMap(([name, value]) =>
+      isMeant(name) ? [{ value, values: [name.slice(prefix.length)] }] : [],
+    )
+  }
 }
 
 interface ListeningMetricsParts {

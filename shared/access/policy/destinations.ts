@@ -39,8 +39,12 @@ export const DEFAULT_DESTINATION_LIMITS: DestinationLimits = {
 }
 
 export interface DestinationParts extends DependencyParts {
-  /** Full address of the list, to which `?id=<user>` is added. */
-  readonly url: string
+  /** Full addresses of lists, to which `?id=<user>` is added. All are asked at once, and a user has what any of them lists. */
+  readonly urls: readonly string[]
+  /** Member of a record that holds the destination. */
+  readonly targetField?: string
+  /** Whether a server that fails makes the whole list fail. Otherwise the others are enough. */
+  readonly isStrict?: boolean
   /** The service's own account. */
   readonly username: string
   readonly password: Secret
@@ -64,9 +68,10 @@ const NAME = 'ECPDS'
 
 /** A source over HTTP. */
 export function createEcpds(parts: DestinationParts): DestinationSource {
-  const { clock, count } = parts
+  const { clock, count, targetField = 'name', isStrict = true } = parts
   const limits = { ...DEFAULT_DESTINATION_LIMITS, ...parts.limits }
-  const gate = createGate(clock, limits.gate)
+  // One for each, because a server that fails must not keep the others from being asked.
+  const servers = parts.urls.map((url) => ({ url, gate: createGate(clock, limits.gate) }))
   const lists = createVerdictCache<DestinationList>({ clock, count })
 
   /** Made for each question, because the password may have been replaced. */
@@ -78,22 +83,76 @@ export function createEcpds(parts: DestinationParts): DestinationSource {
 
   async function load(username: string): Promise<Loaded<DestinationList>> {
     const startedAt = clock.monotonic()
-    const url = `${parts.url}?id=${encodeURIComponent(username)}`
-    const { timeoutMs, limitBytes } = limits
-    const answer = await gate.run(() =>
-      ask(parts, { name: NAME, url, headers: authorise(), timeoutMs, limitBytes }),
-    )
-    // That includes 401 and 403, which are about the service's account, not about the user.
-    if (answer.status !== 200) throw contractBroken(parts, NAME, `status ${answer.status}`)
-    const names = readNames(parts, answer.body, username)
+    const asked = await Promise.all(servers.map((server) => askOne(server, username)))
+    const answered = asked.flatMap(({ names }) => (names === undefined ? [] : [names]))
+    const failed = asked.filter(({ names }) => names === undefined)
+    const isEnough = failed.length === 0 || (!isStrict && answered.length > 0)
+    count(`ecpds_fetch_${isEnough ? 'success' : worstOf(failed)}`)
+    if (!isEnough) throw failed[0]?.error
+    const names = [...new Set(answered.flat())]
+    if (names.length > MAX_DESTINATIONS)
+      throw contractBroken(parts, NAME, `over ${MAX_DESTINATIONS} destinations`)
     const value = { names, validUntil: startedAt + limits.keepMs }
     return { value, isYes: true, keepMs: limits.keepMs }
   }
 
-  return { of: (username, maxAgeMs) => lists.get(username, () => load(username), maxAgeMs) }
+  async function askOne({ url, gate }: (typeof servers)[number], username: string): Promise<Asked> {
+    const address = `${url}?id=${encodeURIComponent(username)}`
+    const { timeoutMs, limitBytes } = limits
+    let outcome: Failure = 'unreachable'
+    try {
+      const { status, body } = await gate.run(() =>
+        ask(parts, { name: NAME, url: address, headers: authorise(), timeoutMs, limitBytes }),
+      )
+      outcome = failureOf(status)
+      // That includes 401 and 403, which are about the service's account, not about the user.
+      if (status !== 200) throw contractBroken(parts, NAME, `status ${status}`)
+      return { names: readNames(parts, body, { username, targetField }) }
+    } catch (error) {
+      return { outcome, error }
+    }
+  }
+
+  return {
+    of(username, maxAgeMs) {
+      const known = lists.peek(username, maxAgeMs)
+      count(known === undefined ? 'ecpds_cache_misses' : 'ecpds_cache_hits')
+      return known ?? lists.get(username, () => load(username), maxAgeMs)
+    },
+  }
 }
 
-function readNames(parts: DependencyParts, body: Uint8Array, username: string): readonly string[] {
+/** How a question fails, in the words of 2.x, the worst first. */
+const FAILURES = ['http_401', 'http_403', 'http_4xx', 'invalid_response', 'http_5xx', 'unreachable'] as const
+type Failure = (typeof FAILURES)[number]
+
+/** What a server answered, or why it did not. */
+type Asked =
+  | { readonly names: readonly string[]; readonly outcome?: undefined; readonly error?: undefined }
+  | { readonly names?: undefined; readonly outcome: Failure; readonly error: unknown }
+
+function failureOf(status: number): Failure {
+  if (status === 401) return 'http_401'
+  if (status === 403) return 'http_403'
+  if (status >= 500) return 'http_5xx'
+  return status >= 400 ? 'http_4xx' : 'invalid_response'
+}
+
+function worstOf(failed: readonly Asked[]): Failure {
+  return FAILURES.find((name) => failed.some(({ outcome }) => outcome === name)) ?? 'unreachable'
+}
+
+/** Whose list is read, and how. */
+interface ListRules {
+  readonly username: string
+  readonly targetField: string
+}
+
+function readNames(
+  parts: DependencyParts,
+  body: Uint8Array,
+  { username, targetField }: ListRules,
+): readonly string[] {
   const message = readStrictObject(body, JSON_LIMITS)
   if (message === undefined) throw contractBroken(parts, NAME, 'not a JSON object')
   const { success, error, destinationList: listed = [] } = message
@@ -107,13 +166,14 @@ function readNames(parts: DependencyParts, body: Uint8Array, username: string): 
     throw contractBroken(parts, NAME, `over ${MAX_DESTINATIONS} destinations`)
   return (listed as readonly JsonValue[]).flatMap((record) => {
     if (!isJsonObject(record)) throw contractBroken(parts, NAME, 'a destination is not an object')
-    return nameOf(parts, record)
+    return nameOf(parts, record, targetField)
   })
 }
 
 /** The name of an active destination. A name that is not one segment is dropped, because it could grant more than the destination. */
-function nameOf({ count }: DependencyParts, { name, active }: JsonObject): readonly string[] {
-  if (active !== true) return []
+function nameOf({ count }: DependencyParts, record: JsonObject, targetField: string): readonly string[] {
+  if (record['active'] !== true) return []
+  const name = Object.hasOwn(record, targetField) ? record[targetField] : undefined
   if (typeof name === 'string' && isSegment(name)) return [name]
   count('destinations_rejected')
   return []

@@ -122,8 +122,16 @@ export function createPolicy(parts: PolicyParts): Policy {
       const open = intersect(subtract(requested, granted.keys), destinationRoot)
       if (open.length === 0) return granted
       const list = destinations.source.of(identity.username, maxAgeMs)
-      if (!(list instanceof Promise)) return withDestinations(granted, list)
-      return verdictInTime(clock, list).then((loaded) => withDestinations(granted, loaded))
+      const decide = (found: DestinationList): Visible => {
+        const visible = withDestinations(granted, found)
+        count(covers(visible.keys, open) ? 'ecpds_access_allow' : 'ecpds_access_deny_destination')
+        return visible
+      }
+      if (!(list instanceof Promise)) return decide(list)
+      return verdictInTime(clock, list).then(decide, (error: unknown) => {
+        count('ecpds_access_unavailable')
+        throw error
+      })
     },
     mayPublish: (identity, { event, key }) => contains(rightsOf(identity).publishable(event), key),
     publishable: (identity, event) => rightsOf(identity).publishable(event),

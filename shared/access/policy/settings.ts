@@ -86,16 +86,32 @@ const rule = v.pipe(
   ),
 )
 
+/** Each server more is asked by every user. */
+const MAX_SERVERS = 8
+
 /** 1.x's prefix of dissemination. */
 const DESTINATION_PREFIX = '/ec/diss/'
 
 const destinations = v.pipe(
   section({
     url: v.pipe(
-      address,
+      v.union([address, v.pipe(v.array(address), v.minLength(1), v.maxLength(MAX_SERVERS))]),
       v.description(
-        'Address of the list, to which ?id=<user> is added, such as https://host/ecpds/v1/destination/list',
+        'Address of the list, to which ?id=<user> is added, such as https://host/ecpds/v1/destination/list; or a list of addresses, which are all asked: a user has the destinations that any of them lists',
       ),
+    ),
+    partialOutage: v.optional(
+      v.pipe(
+        v.picklist(['strict', 'any_success']),
+        v.description(
+          'When one of several servers fails. strict: nothing is allowed until all answer; any_success: what the others list counts',
+        ),
+      ),
+      'strict',
+    ),
+    targetField: v.optional(
+      v.pipe(text, v.description('Member of a record of the list that holds the destination')),
+      'name',
     ),
     username: v.pipe(text, v.description("The service's own account there")),
     passwordEnv: v.pipe(secretName, v.description('Secret with its password')),
@@ -111,7 +127,10 @@ const destinations = v.pipe(
     cacheSeconds,
     plaintext,
   }),
-  v.check(({ url, plaintext: allowed }) => isReachedSafely(url, allowed), UNSAFE),
+  v.check(
+    ({ url, plaintext: allowed }) => [url].flat().every((each) => isReachedSafely(each, allowed)),
+    UNSAFE,
+  ),
 )
 
 const forAnyone = (verb: string) =>

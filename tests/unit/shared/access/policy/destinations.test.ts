@@ -32,7 +32,7 @@ describe('createEcpds()', () => {
     parts = realParts()
     return createEcpds({
       ...parts,
-      url: `${server.url}${ECPDS_PATH}`,
+      urls: [`${server.url}${ECPDS_PATH}`],
       username: ECPDS_ACCOUNT,
       password,
       limits: { timeoutMs: LIMIT_MS },
@@ -131,5 +131,53 @@ describe('createEcpds()', () => {
     }
     assert.deepEqual(await namesOf('joe'), ['SCL', 'FOO'])
     assert.doesNotMatch(parts.lines.join(), new RegExp(`${CANARY}|127\\.0\\.0\\.1|joe`))
+  })
+
+  it('asks all servers, and joins their lists; of several that fail, the policy of outages decides', async () => {
+    const second = await startEcpds({ joe: active('SCL', 'BAR') })
+    try {
+      const urls = [server, second].map(({ url }) => `${url}${ECPDS_PATH}`)
+      const account = { username: ECPDS_ACCOUNT, password: createSecret(ECPDS_PASSWORD), urls }
+      const limits = { timeoutMs: LIMIT_MS }
+      const open = (isStrict: boolean): DestinationSource => {
+        parts = realParts()
+        return createEcpds({ ...parts, ...account, isStrict, limits })
+      }
+      source = open(true)
+      assert.deepEqual((await namesOf('joe')).toSorted(), ['BAR', 'FOO', 'SCL'])
+      assert.deepEqual([server.seen.length, second.seen.length], [1, 1])
+      second.raw = '{"success":"no"}'
+      source = open(true)
+      await assert.rejects(Promise.resolve(source.of('joe')), unavailable)
+      assert.equal(parts.counters.values().ecpds_fetch_invalid_response, 1)
+      source = open(false)
+      assert.deepEqual(await namesOf('joe'), ['SCL', 'FOO'])
+      await namesOf('joe')
+      const {
+        ecpds_fetch_success: success,
+        ecpds_cache_hits: hits,
+        ecpds_cache_misses: misses,
+      } = parts.counters.values()
+      assert.deepEqual([success, hits, misses], [1, 1, 1])
+      server.raw = 'null'
+      source = open(false)
+      await assert.rejects(Promise.resolve(source.of('joe')), unavailable)
+    } finally {
+      await second.close()
+    }
+  })
+
+  it('takes the names of destinations from the member that is configured', async () => {
+    server.raw = '{"success":"yes","destinationList":[{"id":"X","name":"Y","active":true}]}'
+    parts = realParts()
+    const urls = [`${server.url}${ECPDS_PATH}`]
+    source = createEcpds({
+      ...parts,
+      urls,
+      targetField: 'id',
+      username: ECPDS_ACCOUNT,
+      password: createSecret(ECPDS_PASSWORD),
+    })
+    assert.deepEqual(await namesOf('joe'), ['X'])
   })
 })
