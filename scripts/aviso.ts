@@ -73,6 +73,17 @@ async function client(argv: readonly string[]): Promise<number> {
       })
       return noFail ? 0 : code
     }
+    if (invocation.command === 'import-config') {
+      const { importServices } = await import('./aviso/import_config.ts')
+      const target = { output, json: flags.json === true }
+      await importServices(invocation.task, {
+        ...target,
+        readText,
+        environment: process.env,
+        home: homedir(),
+      })
+      return 0
+    }
     const context = await createContext(config, output, invocation)
     await run(invocation, context)
     return context.kill.aborted ? EXIT_INTERRUPTED : 0
@@ -88,7 +99,7 @@ async function client(argv: readonly string[]): Promise<number> {
 
 /** Runs a command. It is loaded here, because loading all of them takes longer than most take to run. */
 async function run(
-  invocation: Exclude<Invocation, { readonly command: 'explain-access' }>,
+  invocation: Exclude<Invocation, { readonly command: 'explain-access' | 'import-config' }>,
   context: CommandContext,
 ): Promise<void> {
   switch (invocation.command) {

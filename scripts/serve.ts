@@ -4,6 +4,7 @@
  * @module
  */
 
+import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
@@ -21,6 +22,7 @@ import { systemClock } from '#shared/time/clock.ts'
 import { createLogger, type Logger } from '#shared/logger.ts'
 import { isTracingRegistered, type Tracer } from '#shared/observe/telemetry/tracing.ts'
 import { isMain } from './is_main.ts'
+import { findGivenConfig } from './serve/given_config.ts'
 import { openAuditSink } from './serve/audit_sink.ts'
 import { CALL, IS_RELEASE } from './released.ts'
 import {
@@ -84,12 +86,19 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   const platform = await detectPlatform()
   const parsed = parseServeArguments(argv, platform.name, call)
   if (typeof parsed === 'number') return parsed
-  const options = await withConfigFile(parsed, platform.readText)
+  const given = await findGivenConfig(parsed, {
+    ...platform,
+    home: homedir(),
+    newToken: () => crypto.randomUUID(),
+  })
+  for (const note of given.notes) console.error(note)
+  const { readText, environment } = given
+  const options = await withConfigFile(given.options, readText)
   const ready = await preflight({
     options,
-    read: await readOptionsConfig(options, platform.readText),
-    environment: platform.environment,
-    readText: platform.readText,
+    read: await readOptionsConfig(options, readText),
+    environment,
+    readText,
     hasUdp: platform.udp !== undefined,
     askStore: asksStore(options) ? (...named) => askStore(named, options, platform) : undefined,
   })
@@ -112,7 +121,7 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   // Signals are handled before the address is printed, because a script may stop the process as soon as it reads the address.
   const stopped = stopRequest(process)
   const rereadTls = (): void => rereadStoreTls(tlsFiles, logger)
-  const reload = createReload({ system: launched.system, options, platform, secrets, logger, rereadTls })
+  const reload = createReload({ system: launched.system, options, readText, secrets, logger, rereadTls })
   const manager = openServiceManager({
     environment: platform.environment,
     send: systemdNotify,
@@ -272,7 +281,7 @@ function moduleFailed(
 interface ReloadParts {
   readonly system: System
   readonly options: ServeOptions
-  readonly platform: Platform
+  readonly readText: (path: string) => Promise<string>
   readonly secrets: SecretFiles
   readonly logger: Logger
   readonly rereadTls: () => void
@@ -283,11 +292,11 @@ interface ReloadParts {
  *   restart. When the policy is wrong, the old policy stays.
  */
 function createReload(parts: ReloadParts): () => Promise<void> {
-  const { system, options, platform, secrets, logger } = parts
+  const { system, options, readText, secrets, logger } = parts
   return async () => {
     parts.rereadTls()
     try {
-      const config = await resolveConfig(options, platform.readText)
+      const config = await resolveConfig(options, readText)
       await rereadSecrets(secrets, secretNames(config), logger)
       system.replacePolicy(config.vars.policy)
       logger('info', 'The policy was read again')

@@ -7,19 +7,24 @@
 import type { Command } from 'commander'
 import type { ConfigFlags } from './config.ts'
 import type { ExplainFlags, ExplainTask } from './explain_access.ts'
+import type { ImportTask } from './import_config.ts'
 import type { ConfigTask } from './service_config.ts'
+
+/** The services' configuration, in the working folder. */
+const DEFAULT_OUTPUT = 'wrangler-like.config.json'
 
 /** What the commands do. */
 export interface ConfigRuns {
   readonly manage: (task: ConfigTask, flags: ConfigFlags) => void
   readonly explain: (task: ExplainTask, flags: ConfigFlags) => void
+  readonly takeOver: (task: ImportTask, flags: ConfigFlags) => void
 }
 
 /** Adds `config` and its commands. Parsing calls one of the functions once. */
 export function addConfigCommands(
   program: Command,
   withCommonOptions: (command: Command) => Command,
-  { manage: run, explain }: ConfigRuns,
+  { manage: run, explain, takeOver }: ConfigRuns,
 ): void {
   const config = program
     .command('config')
@@ -31,6 +36,22 @@ export function addConfigCommands(
     .option('--state <folder>', 'folder of the positions, as for listen')
     .action((flags: ConfigFlags) => run({ kind: 'show' }, flags))
   addExplainCommand(withCommonOptions(config.command('explain-access')), explain)
+  withCommonOptions(config.command('import'))
+    .description(
+      "write the services' configuration from that of aviso-server 2.x, and say what has no counterpart",
+    )
+    .argument(
+      '[files...]',
+      'its files (YAML or JSON), each over the one before; without files: where aviso-server 2.x looks for them. AVISOSERVER_* variables stand over all',
+    )
+    .option(
+      '-o, --output <file>',
+      'file to write; notification_schema.json is written beside it',
+      DEFAULT_OUTPUT,
+    )
+    .action((files: string[], { output, ...flags }: ConfigFlags & { readonly output: string }) =>
+      takeOver({ files, output }, flags),
+    )
   const command = (name: string, description: string): Command =>
     withCommonOptions(config.command(name))
       .description(description)

@@ -14,6 +14,7 @@ import type { ExplainTask } from './explain_access.ts'
 import type { ListenFlags } from './listen.ts'
 import type { ReplayFlags } from './replay.ts'
 import { SHELLS, type Shell } from './completion.ts'
+import type { ImportTask } from './import_config.ts'
 import type { ConfigTask } from './service_config.ts'
 import { SERVE_CALL } from '../released.ts'
 import { EXIT_CLIENT_ERROR, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE } from '#shared/client/client_error.ts'
@@ -40,6 +41,7 @@ export type Invocation =
   | { readonly command: 'notify' | 'key' | 'value'; readonly params: string; readonly flags: ConfigFlags }
   | { readonly command: 'admin'; readonly task: AdminTask; readonly flags: ConfigFlags }
   | { readonly command: 'config'; readonly task: ConfigTask; readonly flags: ConfigFlags }
+  | { readonly command: 'import-config'; readonly task: ImportTask; readonly flags: ConfigFlags }
   | { readonly command: 'explain-access'; readonly task: ExplainTask; readonly flags: ConfigFlags }
 
 const PARAMS_HELP = 'key=value pairs, e.g. event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203'
@@ -79,6 +81,7 @@ export function createProgram(version: string, run: (invocation: Invocation) => 
   addConfigCommands(program, withCommonOptions, {
     manage: (task, flags) => run({ command: 'config', task, flags }),
     explain: (task, flags) => run({ command: 'explain-access', task, flags }),
+    takeOver: (task, flags) => run({ command: 'import-config', task, flags }),
   })
   addAdminCommands(program, withCommonOptions, (task, flags) => run({ command: 'admin', task, flags }))
   return program

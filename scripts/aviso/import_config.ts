@@ -1,0 +1,102 @@
+/**
+ * The command `aviso config import`: writes our configuration of services from that of aviso-server 2.x. It asks no server.
+ *
+ * @module
+ */
+
+import { writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ClientError, EXIT_USAGE } from '#shared/client/client_error.ts'
+import { isAvisoError } from '#shared/errors.ts'
+import { printAnswer } from './answer.ts'
+import { mergeDocuments } from './import_2x/document.ts'
+import {
+  findConfig2x,
+  notOf2x,
+  readFile2x,
+  takeOver,
+  type Given2x,
+  type Sources2x,
+} from './import_2x/given.ts'
+import type { Output } from './output.ts'
+
+/** What the command line asks. */
+export interface ImportTask {
+  /** Files of 2.x, each over the one before; none: where 2.x looks for them. */
+  readonly files: readonly string[]
+  /** The file to write. */
+  readonly output: string
+}
+
+interface Parts extends Sources2x {
+  readonly home: string
+  readonly json: boolean
+  readonly output: Pick<Output, 'log' | 'result'>
+}
+
+/** The schema stays in the form of 2.x, beside the configuration. */
+const SCHEMA_FILE = 'notification_schema.json'
+
+/**
+ * Writes the configuration and the schema, and says what has no counterpart.
+ *
+ * @throws {ClientError} for a configuration that cannot be taken over, and for a file that is there already. Nothing is written then.
+ */
+export async function importServices({ files, output }: ImportTask, parts: Parts): Promise<void> {
+  const schemaFile = join(dirname(output), SCHEMA_FILE)
+  try {
+    const given = files.length === 0 ? await findConfig2x(parts, parts.home) : await readFiles(files, parts)
+    if (given === undefined) throw usage('No configuration of aviso-server 2.x is found: name its file')
+    const { config, schema, secrets, notes } = takeOver(given, schemaFile)
+    await writeNew([
+      [output, config],
+      [schemaFile, schema],
+    ])
+    for (const note of notes) parts.output.log('WARNING', note)
+    const names = [...secrets.keys()]
+    for (const name of names)
+      parts.output.log(
+        'WARNING',
+        `Give the services the secret ${name} in their environment: it was not copied`,
+      )
+    const text = `Wrote ${output} and ${schemaFile}. Start with: npm start -- --config ${output}`
+    printAnswer(
+      { text, json: { config: output, schema: schemaFile, secrets: names, notes: [...notes] } },
+      parts,
+    )
+  } catch (error) {
+    throw isAvisoError(error) ? usage(error.message, error) : error
+  }
+}
+
+async function readFiles(files: readonly string[], parts: Parts): Promise<Given2x> {
+  const all: Given2x[] = []
+  for (const path of files) {
+    const given = await readFile2x(path, parts)
+    if (given === undefined) throw notOf2x(path)
+    all.push(given)
+  }
+  return { source: files.join(', '), document: mergeDocuments(all.map(({ document }) => document)) }
+}
+
+async function writeNew(files: readonly (readonly [path: string, content: object])[]): Promise<void> {
+  const [first, ...others] = files
+  if (first === undefined) return
+  const [path, content] = first
+  try {
+    await writeFile(path, `${JSON.stringify(content, null, 2)}\n`, { flag: 'wx' })
+  } catch (cause) {
+    const isThere = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'
+    throw usage(
+      isThere
+        ? `${path} is there already: move it, or name another file with --output`
+        : `Cannot write ${path}`,
+      cause,
+    )
+  }
+  await writeNew(others)
+}
+
+function usage(message: string, cause?: unknown): ClientError {
+  return new ClientError(message, { exitCode: EXIT_USAGE, cause })
+}
