@@ -7,7 +7,7 @@
 import type { AvisoError } from '#shared/errors.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { ChargeRead } from './access.ts'
-import { createBuckets, tooMany, type QuotaLeft, type Rate } from './quota/buckets.ts'
+import { createBuckets, rateText, tooMany, type QuotaLeft, type Rate } from './quota/buckets.ts'
 import { unitsOf } from './quota/read_cost.ts'
 import { createSlots } from './quota/slots.ts'
 
@@ -43,21 +43,36 @@ export type Counted = 'reads' | 'opens'
 /** How long a client with too many streams must wait: long enough that a client which keeps trying costs nothing. */
 const RETRY_AFTER_SECONDS = 30
 
+/** Settings of limits begin so. */
+const SETTING = 'vars.quota.'
+
+/** Whose limits they are: how the names of their settings end. */
+export type LimitOwner = 'PerPrincipal' | 'PerAddress'
+
 /** The same limits for each key. */
-export function createAllowances(clock: Clock, limits: ListenerLimits): Allowances {
+export function createAllowances(clock: Clock, limits: ListenerLimits, owner: LimitOwner): Allowances {
   const slots = createSlots(limits.streams)
   const opens = createBuckets(clock, limits.opens)
   const reads = createBuckets(clock, limits.reads)
   return {
     takeRead(key, refuse) {
-      if (!reads.take(key)) throw refuse('reads', tooMany('reads', reads.retryAfterSeconds(key)))
+      if (!reads.take(key)) {
+        const limit = { setting: `${SETTING}reads${owner}`, most: `${rateText(limits.reads)}, in units` }
+        throw refuse('reads', tooMany('reads', reads.retryAfterSeconds(key), limit))
+      }
       // One unit is taken already, so that reads at the same time are bounded too.
       return (cost) => reads.charge(key, unitsOf(cost) - 1)
     },
     takeStream(key, refuse) {
-      if (!opens.take(key)) throw refuse('openings', tooMany('streams opened', opens.retryAfterSeconds(key)))
+      if (!opens.take(key)) {
+        const limit = { setting: `${SETTING}opens${owner}`, most: rateText(limits.opens) }
+        throw refuse('openings', tooMany('streams opened', opens.retryAfterSeconds(key), limit))
+      }
       const giveBack = slots.take(key)
-      if (giveBack === undefined) throw refuse('streams', tooMany('streams', RETRY_AFTER_SECONDS))
+      if (giveBack === undefined) {
+        const limit = { setting: `${SETTING}streams${owner}`, most: `${limits.streams} open` }
+        throw refuse('streams', tooMany('streams', RETRY_AFTER_SECONDS, limit))
+      }
       return giveBack
     },
     left: (key, counted) => (counted === 'reads' ? reads : opens).left(key),

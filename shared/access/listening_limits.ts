@@ -71,8 +71,8 @@ const nothing = (): void => undefined
 /** The limits of one process. */
 export function createListeningLimits(parts: ListeningLimitsParts): ListeningLimits {
   const { audit, clock, count, policy, quota } = parts
-  const identities = createAllowances(clock, quota.perIdentity)
-  const addresses = createAllowances(clock, quota.perAddress)
+  const identities = createAllowances(clock, quota.perIdentity, 'PerPrincipal')
+  const addresses = createAllowances(clock, quota.perAddress, 'PerAddress')
   const shares = createShares(quota.streams, quota.reserves)
 
   /**

@@ -12,7 +12,7 @@ import type { Count } from './identity/counters.ts'
 import type { Policy } from './policy/policy.ts'
 import { networkIn, refuse, type Identify } from './policy/requester.ts'
 import { recordPublications } from './publications.ts'
-import { createBuckets, tooMany, type Rate } from './quota/buckets.ts'
+import { createBuckets, rateText, tooMany, type Rate } from './quota/buckets.ts'
 
 /** How often may be published. */
 export interface PublishingQuota {
@@ -45,7 +45,10 @@ export function createPublishing(parts: PublishingParts): Access['forPublishing'
   function takeNameless(network: string): void {
     if (notifications.take(network)) return
     count('address_publishing_limited')
-    throw tooMany('notifications without an identity', notifications.retryAfterSeconds(network))
+    throw tooMany('notifications without an identity', notifications.retryAfterSeconds(network), {
+      setting: 'vars.quota.publishesPerAddress',
+      most: rateText(quota.perAddress),
+    })
   }
 
   return async (request, requestId) => {
@@ -53,7 +56,8 @@ export function createPublishing(parts: PublishingParts): Access['forPublishing'
     const { name, identity, from } = requester
     if (identity !== undefined && !requests.take(name)) {
       count('publishing_limited')
-      throw refuse(audit, requester, tooMany('requests', requests.retryAfterSeconds(name)))
+      const limit = { setting: 'vars.quota.publishesPerPrincipal', most: rateText(quota.perIdentity) }
+      throw refuse(audit, requester, tooMany('requests', requests.retryAfterSeconds(name), limit))
     }
     return {
       requirePublish(event, key) {

@@ -24,9 +24,13 @@ const BOUND_MS = 65_000
 /** What a busy machine may add to a measurement. */
 const SLACK_MS = 2000
 
-async function withSystem(use: (test: IdentitySystem, clock: Clock) => Promise<void>): Promise<void> {
+async function withSystem(
+  use: (test: IdentitySystem, clock: Clock) => Promise<void>,
+  vars: object = {},
+): Promise<void> {
   const clock = createScaledClock(SPEED)
   const test = await startIdentitySystem({
+    vars,
     clock: { ...clock, sleep: systemClock.sleep, after: systemClock.after },
   })
   try {
@@ -203,6 +207,8 @@ describe('a stream whose right ends', () => {
     }))
 })
 
+const LIMITS = { quota: { streamsPerPrincipal: 32, opensPerPrincipal: { perSecond: 1, burst: 30 } } }
+
 describe('the places for streams of one user', () => {
   it('are counted, refused by 429, and given back when a stream ends or is left', () =>
     withSystem(async (test, clock) => {
@@ -213,10 +219,13 @@ describe('the places for streams of one user', () => {
       const tooFast = await open(JOE_TOKEN)
       const body = (await tooFast.json()) as { message: string }
       assert.equal(tooFast.status, 429, body.message)
+      assert.match(body.message, /at most 1 a second, and 30 at once \(vars\.quota\.opensPerPrincipal\)/)
       assert.match(tooFast.headers.get('retry-after') ?? '', /^\d+$/)
       await clock.sleep(5000)
       streams.push(await open(JOE_TOKEN), await open(JOE_TOKEN))
-      assert.equal((await open(JOE_TOKEN)).status, 429)
+      const tooMany = await open(JOE_TOKEN)
+      assert.equal(tooMany.status, 429)
+      assert.match(await tooMany.text(), /"limit":"vars\.quota\.streamsPerPrincipal"/)
       // Nobody else is concerned.
       test.standIns.ecpds.users.set('ann', active('SCL'))
       const other = await open(`${CANARY}-ann`)
@@ -228,5 +237,5 @@ describe('the places for streams of one user', () => {
       const metrics = await (await test.call('/metrics')).text()
       assert.match(metrics, /aviso_access_events_total\{event="openings_limited"\} 1\b/)
       assert.match(metrics, /aviso_access_events_total\{event="streams_limited"\} 1\b/)
-    }))
+    }, LIMITS))
 })

@@ -111,9 +111,27 @@ export function createBuckets(clock: Clock, { perSecond, burst }: Rate, maxKeys 
   }
 }
 
+/** A limit that a client has reached. */
+export interface ReachedLimit {
+  /** Its setting, such as `vars.quota.streamsPerPrincipal`: who runs the service can raise it. */
+  readonly setting: string
+  /** What it allows, such as `2000 at once`. */
+  readonly most: string
+}
+
 /** The refusal (429) of a client that asks too often. A service that cannot answer sends 503 instead. */
-export function tooMany(what: string, retryAfterSeconds: number): AvisoError {
-  return new AvisoError('ERR_TOO_MANY_REQUESTS', `Too many ${what}; try again in ${retryAfterSeconds} s`, {
-    details: { retry_after: retryAfterSeconds },
-  })
+export function tooMany(what: string, retryAfterSeconds: number, limit?: ReachedLimit): AvisoError {
+  const which = limit === undefined ? '' : `: at most ${limit.most} (${limit.setting})`
+  return new AvisoError(
+    'ERR_TOO_MANY_REQUESTS',
+    `Too many ${what}${which}; try again in ${retryAfterSeconds} s`,
+    {
+      details: { retry_after: retryAfterSeconds, ...(limit !== undefined && { limit: limit.setting }) },
+    },
+  )
+}
+
+/** A rate in words, such as `50 a second, and 2000 at once`. */
+export function rateText({ perSecond, burst }: Rate): string {
+  return `${perSecond} a second, and ${burst} at once`
 }

@@ -13,12 +13,16 @@ const WRONG_CREDENTIALS = { perSecond: 0.5, burst: 30 }
 /** 2,000 polls without news a second, or 20,000 keys a second: a fifth of what one process reads. */
 const READS = { perSecond: 200, burst: 400 }
 const PUBLISHES = { perSecond: 200, burst: 400 }
-const OPENS = { perSecond: 1, burst: 30 }
-const STREAMS = 32
-/** An institute behind one address, and less than a hundredth of the default streams. */
-const ADDRESS_STREAMS = 64
-/** All streams of an address come back at once after a restart of the service. */
-const ADDRESS_OPENS = { perSecond: 2, burst: ADDRESS_STREAMS }
+/**
+ * A program has a stream for each of its listeners, and an ecFlow server hundreds. 1,000 streams that nobody reads any more may be open for a
+ * minute while the same 1,000 come back. An idle stream costs some 30 KB of memory, so these cost 60 MB, and four others can do the same.
+ */
+const STREAMS = 2_000
+/** All streams of an identity come back at once after a restart. Opening one costs less than a millisecond, so 50 a second are harmless. */
+const OPENS = { perSecond: 50, burst: STREAMS }
+/** An institute behind one address, and a fiftieth of the default streams. */
+const ADDRESS_STREAMS = 200
+const ADDRESS_OPENS = { perSecond: 10, burst: ADDRESS_STREAMS }
 /** Nobody answers for what comes without an identity, so it may not fill the store: at most 864,000 a day. */
 const ADDRESS_PUBLISHES = { perSecond: 10, burst: 100 }
 /** Half of the streams stay for the nameless, at most, because no operator can ask them to use fewer. */

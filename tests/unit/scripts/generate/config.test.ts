@@ -126,7 +126,7 @@ describe('configReferenceText()', () => {
     const text = configReferenceText()
     for (const row of [
       '| `workers.auth.vars.heartbeatSeconds` | number from 1 to 60 | `5` | seconds | Time without a notification',
-      '| `vars.quota.opensPerPrincipal` | section | `{"perSecond":1,"burst":30}` | streams per second | Streams',
+      '| `vars.quota.opensPerPrincipal` | section | `{"perSecond":50,"burst":2000}` | streams per second | Streams',
       '| `vars.identity.providers[tokens].tokens[].secretEnv` | text | required |  | Secret with the token',
       '| `workers.admin.vars.events.*.count` | whole number from 1 |  | notifications | Most',
       '| `workers.NAME.dev.port` | whole number from 0 to 65535 |  |  | Port of this service alone',

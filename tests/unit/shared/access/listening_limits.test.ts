@@ -99,7 +99,7 @@ describe('createListeningLimits()', () => {
     read(user('joe'), 1000)
     assert.throws(() => limits.takeRead(user('joe'), ORDINARY), {
       code: 'ERR_TOO_MANY_REQUESTS',
-      details: { retry_after: 12 },
+      details: { retry_after: 12, limit: 'vars.quota.readsPerPrincipal' },
     })
     read(nobodyAt('192.0.2.1'), 1000)
     assert.throws(() => limits.takeRead(nobodyAt('192.0.2.1'), ORDINARY), { code: 'ERR_TOO_MANY_REQUESTS' })

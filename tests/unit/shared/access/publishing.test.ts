@@ -96,7 +96,7 @@ describe('createPublishing()', () => {
     const neighbour = await from(undefined, '2001:db8::2')
     assert.throws(() => neighbour.requirePublish('flight', KEY), {
       code: 'ERR_TOO_MANY_REQUESTS',
-      details: { retry_after: 1 },
+      details: { retry_after: 1, limit: 'vars.quota.publishesPerAddress' },
     })
     assert.equal(counters.values().address_publishing_limited, 1)
     const elsewhere = await from(undefined, '2001:db8:0:1::1')
@@ -110,7 +110,10 @@ describe('createPublishing()', () => {
   it('answers 429 to an identity that asks too often, and to nobody else', async () => {
     const { clock, counters, audit, from } = setUp()
     for (let request = 0; request < 3; request++) await from('joe')
-    await assert.rejects(from('joe'), { code: 'ERR_TOO_MANY_REQUESTS', details: { retry_after: 1 } })
+    await assert.rejects(from('joe'), {
+      code: 'ERR_TOO_MANY_REQUESTS',
+      details: { retry_after: 1, limit: 'vars.quota.publishesPerPrincipal' },
+    })
     assert.deepEqual(
       audit.records.map(({ action, reason }) => [action, reason]),
       [['refused', 'ERR_TOO_MANY_REQUESTS']],

@@ -190,12 +190,12 @@ describe('policyConfig', () => {
 describe('quotaConfig', () => {
   it('has the bounds of the design', () => {
     assert.deepEqual(load({}).vars.quota, {
-      streamsPerPrincipal: 32,
-      opensPerPrincipal: { perSecond: 1, burst: 30 },
+      streamsPerPrincipal: 2_000,
+      opensPerPrincipal: { perSecond: 50, burst: 2_000 },
       readsPerPrincipal: { perSecond: 200, burst: 400 },
       publishesPerPrincipal: { perSecond: 200, burst: 400 },
-      streamsPerAddress: 64,
-      opensPerAddress: { perSecond: 2, burst: 64 },
+      streamsPerAddress: 200,
+      opensPerAddress: { perSecond: 10, burst: 200 },
       readsPerAddress: { perSecond: 200, burst: 400 },
       publishesPerAddress: { perSecond: 10, burst: 100 },
       streamsForIdentities: 40,
