@@ -37,6 +37,8 @@ export interface AdminRequest extends RouteContext {
 
 /** One row of the admin's route table. */
 export interface AdminRoute {
+  /** What a refusal says it is about. */
+  readonly named?: (params: RouteContext['params']) => Readonly<Record<string, string>>
   readonly method: Route['method']
   readonly path: string
   /** Largest body. Default: 16 KiB. */
@@ -69,7 +71,8 @@ export function toRoute(route: AdminRoute, parts: AdminRouteParts): Route {
         return answer
       } catch (error) {
         log(error instanceof AvisoError ? error.code : 'ERR_INTERNAL')
-        return errorResponse(error, { requestId, logger, generation: 2, extra: { success: false } })
+        const extra = { success: false, ...route.named?.(context.params) }
+        return errorResponse(error, { requestId, logger, generation: 2, extra })
       }
       function log(outcome: string): void {
         const level = route.method === 'GET' ? 'debug' : 'info'

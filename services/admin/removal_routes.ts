@@ -17,6 +17,9 @@ import { removeNotification } from './remove_notification.ts'
 import { storedEvents } from './jobs/stored_events.ts'
 import { wipe, type WipeReport } from './jobs/wipe.ts'
 
+/** Longest part of an id that a refusal repeats: as long as an event type and a number can be. */
+const MAX_SHOWN = 96
+
 /** The routes that remove notifications. */
 export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute[] {
   const { store, schemas, logger } = parts
@@ -24,6 +27,7 @@ export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute
     {
       method: 'DELETE',
       path: '/api/v1/admin/notification/:id',
+      named: ({ id = '' }) => ({ notification_id: printable(id) }),
       handle: async (request) => {
         const { params, who } = request
         const id = parseNotificationId(schemas, readSegment(params['id'] ?? '', 'id'))
@@ -92,4 +96,13 @@ function messageOf(report: WipeReport): string {
     return `${failed.length} of ${streams.length} streams were only wiped in part (${failed.join(', ')}): try again`
   const names = streams.map(({ stream }) => stream).join(', ')
   return dryRun ? `${deleted} keys of ${names} would be deleted` : `Wiped ${names}: ${deleted} keys deleted`
+}
+
+/** The id as it was asked for, shortened, for an answer. */
+function printable(segment: string): string {
+  try {
+    return decodeURIComponent(segment).slice(0, MAX_SHOWN)
+  } catch {
+    return segment.slice(0, MAX_SHOWN)
+  }
 }

@@ -11,7 +11,7 @@ import type { EnvelopeContext } from './cloud_event.ts'
 import { checkId, invalid, usableTraceparent } from './submission.ts'
 import type { Submission } from './submission.ts'
 
-/** Start and end points, which are for listening. In a notification only their type is checked. */
+/** Start and end points, which are for listening. Of a start only the type is checked, as in 2.x. */
 const POSITIONS = ['from_id', 'from_date', 'to_id', 'to_date'] as const
 const ALLOWED: readonly string[] = ['event_type', 'identifier', 'payload', ...POSITIONS]
 
@@ -45,6 +45,8 @@ export function parseAviso2(body: JsonObject, context: EnvelopeContext): Submiss
   for (const name of POSITIONS) {
     const value = body[name] ?? null
     if (value !== null && typeof value !== 'string') throw shapeError(`The ${name} must be text`, name)
+    if (value !== null && name.startsWith('to_'))
+      throw invalid('to_id and to_date are only supported for replay', name)
   }
   if (identifier['point'] !== undefined)
     throw invalid('`point` is only allowed in listen requests, not in notifications', 'point')

@@ -11,7 +11,7 @@ import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts
 import type { Answer, Handler, HandlerHeaders } from '#shared/handler.ts'
 import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
-import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
+import { LABELS_2, errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import { createRouter, type RouteHandler } from '#shared/http/route.ts'
 import { mediaTypeOf, withHint, type SentBody } from '#shared/http/slips.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
@@ -164,7 +164,14 @@ function createIngestRoute(ingest: Ingest, { access, mayPublish }: RestOptions):
       const generation = generationOf(body, headers)
       const isUnknown = isAvisoError(error, 'ERR_UNKNOWN_EVENT')
       const extra = isUnknown ? { configured_event_types: schemas.events.toSorted() } : {}
-      return errorResponse(error, { requestId, logger, generation, write: true, extra })
+      return errorResponse(error, {
+        requestId,
+        logger,
+        generation,
+        label: LABELS_2['INVALID_NOTIFICATION_REQUEST'],
+        write: true,
+        extra,
+      })
     }
   }
 }

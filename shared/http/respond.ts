@@ -25,6 +25,8 @@ export interface ErrorContext {
   readonly generation?: WireGeneration
   /** Whether the request was a write. A failure then says whether something may have been stored. */
   readonly write?: boolean
+  /** The label of 2.x for a request that cannot be read: it names the kind of request, whatever the code. */
+  readonly label?: string | undefined
   /** Further members of the body, e.g. `configured_event_types`. They never replace the standard members. */
   readonly extra?: Readonly<Record<string, unknown>>
   /** Further headers, e.g. `WWW-Authenticate`. */
@@ -50,11 +52,14 @@ const CODES_2: Partial<Record<AvisoErrorCode, string>> = {
 }
 
 /** The `error` labels of 2.x that are not simply the code in lower case. */
-const LABELS_2: Readonly<Record<string, string>> = {
+export const LABELS_2: Readonly<Record<string, string>> = {
   INVALID_NOTIFICATION_REQUEST: 'Invalid Notification Request',
   INVALID_WATCH_REQUEST: 'Invalid Watch Request',
   INVALID_REPLAY_REQUEST: 'Invalid Replay Request',
 }
+
+/** Codes of requests that cannot be read, whose label names the kind of request. */
+const UNREADABLE: readonly string[] = ['INVALID_JSON', 'UNKNOWN_FIELD', 'INVALID_REQUEST_SHAPE']
 
 /** The `Retry-After` that 1.x sends with every 503. */
 const RETRY_AFTER_SECONDS_1X = 30
@@ -173,9 +178,14 @@ function errorBody(error: AvisoError, context: ErrorContext): Record<string, unk
     ...(generation === 1
       ? { detail: message, error: code }
       : // 2.x clients expect text in `details`: the deepest cause.
-        { error: LABELS_2[code] ?? code.toLowerCase(), details: fields['reason'] ?? message }),
+        { error: labelOf(code, context), details: fields['reason'] ?? message }),
     request_id: requestId,
   }
+}
+
+function labelOf(code: string, { label }: ErrorContext): string {
+  const known = label !== undefined && UNREADABLE.includes(code) ? label : LABELS_2[code]
+  return known ?? code.toLowerCase()
 }
 
 function errorHeaders(error: AvisoError, context: ErrorContext): Record<string, string> {

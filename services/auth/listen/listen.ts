@@ -24,7 +24,7 @@ import { readQuery } from '#shared/http/query.ts'
 import { chooseType } from '#shared/http/accept.ts'
 import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
-import { errorResponse, jsonText } from '#shared/http/respond.ts'
+import { errorResponse, jsonText, LABELS_2 } from '#shared/http/respond.ts'
 import { mediaTypeOf, withHint } from '#shared/http/slips.ts'
 import type { Route } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -114,14 +114,37 @@ export async function authorise(
   const { request, requestId, mode, listener, dialect } = asking
   const listen = await parse()
   const schema = parts.schemas.require(listen.event)
-  checkSpan(mode, listen)
-  const filter = compileFilter(schema, listen.identifier)
-  const bases = schema.baseKeys(filter)
+  const { filter, bases } = await unlessNameless(parts, { listener, event: listen.event }, () => {
+    checkSpan(mode, listen)
+    const compiled = compileFilter(schema, listen.identifier)
+    return { filter: compiled, bases: schema.baseKeys(compiled) }
+  })
   const grant = await listener.grant(bases.map(prefixRange), 'refuse')
   const { signal } = request
   const { event, identifier } = listen
   const about = aboutStream({ request, listener, requestId }, { event, asks: jsonText(identifier) })
   return { mode, requestId, signal, dialect: dialect(listen), listen, filter, bases, grant, about }
+}
+
+/**
+ * Reads the rest of a request. What is wrong with it is told only to whoever may listen to the event type at all: as in 2.x, a requester
+ * without an identity is first asked who it is.
+ */
+async function unlessNameless<Result>(
+  { schemas }: ListenParts,
+  { listener, event }: { readonly listener: Listener; readonly event: string },
+  read: () => Result,
+): Promise<Result> {
+  try {
+    return read()
+  } catch (error) {
+    const root = schemas.rootOf(event)
+    if (root !== undefined)
+      await listener.grant([prefixRange(root)], 'narrow').catch((refused: unknown) => {
+        if (isAvisoError(refused, 'ERR_UNAUTHENTICATED')) throw refused
+      })
+    throw error
+  }
 }
 
 function streamAnswer(body: AnswerBody, { dialect, requestId, grant }: Listening): Answer {
@@ -152,7 +175,8 @@ function dialectOf(request: HandlerRequest, { asMessages = false }: ListenReques
 
 /** Answers with the codes of 2.x. */
 export function refusal(parts: ListenParts, error: unknown, { requestId, mode }: Asking): Answer {
-  const context = { requestId, logger: parts.logger, generation: 2 as const }
+  const label = LABELS_2[INVALID_REQUEST[mode]]
+  const context = { requestId, logger: parts.logger, generation: 2 as const, label }
   if (isAvisoError(error, 'ERR_UNKNOWN_EVENT')) {
     return errorResponse(error, {
       ...context,

@@ -75,8 +75,9 @@ export function parseListenBody(bytes: Uint8Array, now: number): ListenRequest {
   }
   const event = body['event_type']
   if (typeof event !== 'string') throw wrongShape("Field 'event_type' must be a string", 'event_type')
-  const identifier = body['identifier'] ?? {}
-  if (!isJsonObject(identifier)) throw wrongShape("Field 'identifier' must be an object", 'identifier')
+  const { identifier } = body
+  if (!isJsonObject(identifier))
+    throw wrongShape("Field 'identifier' must be an object; {} asks for everything", 'identifier')
   const readEnd = (side: 'from' | 'to'): Place | undefined =>
     placeOf({ side, event, now }, optionalText(body, `${side}_id`), optionalText(body, `${side}_date`))
   const start = readEnd('from')

@@ -203,6 +203,7 @@ function formatOf(parts: StreamParts, listening: Listening, { from, end, isTrunc
     requested: {
       ...(start.kind === 'sequence' && { sequence: start.sequence }),
       ...(start.kind === 'date' && { date: start.text }),
+      ...(listen.end?.kind === 'date' && { endDate: listen.end.text }),
     },
     isTruncated,
     ...(end?.sequence !== undefined && { endSequence: end.sequence }),

@@ -37,7 +37,7 @@ export interface StreamDetails {
   readonly maxAgeSeconds: number
   readonly from: StartPosition
   /** The start as the client asked for it. */
-  readonly requested: { readonly sequence?: bigint; readonly date?: string }
+  readonly requested: { readonly sequence?: bigint; readonly date?: string; readonly endDate?: string }
   /** Number of the last notification of a replay. Later notifications of the same revision are left out. */
   readonly endSequence?: bigint
   /** Whether the client asked for everything, and a part of it is no longer kept. */
@@ -240,6 +240,7 @@ function openingOf(details: StreamDetails): { readonly name: string; readonly da
   }
   const rest = JSON.stringify({
     from_date: requested.date ?? null,
+    to_date: requested.endDate ?? null,
     batch_size: BATCH_SIZE,
     ...common,
     // Not in 2.x: a part of the requested history is no longer kept.

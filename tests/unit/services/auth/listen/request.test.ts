@@ -28,14 +28,15 @@ function refusal(act: () => unknown): unknown {
   return 'taken'
 }
 
-const FLIGHT = { event_type: 'flight' }
+const FLIGHT = { event_type: 'flight', identifier: {} }
 
 describe('parseListenBody()', () => {
   it('reads every field; null is as good as none', () => {
-    assert.deepEqual(
-      parse({ ...FLIGHT, identifier: null, from_id: null, from_date: null, to_id: null, payload: [1] }),
-      { event: 'flight', identifier: {}, start: { kind: 'live' } },
-    )
+    assert.deepEqual(parse({ ...FLIGHT, from_id: null, from_date: null, to_id: null, payload: [1] }), {
+      event: 'flight',
+      identifier: {},
+      start: { kind: 'live' },
+    })
     assert.deepEqual(parse({ ...FLIGHT, from_id: '10', to_date: '1740509903' }), {
       event: 'flight',
       identifier: {},
@@ -67,6 +68,8 @@ describe('parseListenBody()', () => {
       [{}, 'event_type', 'INVALID_REQUEST_SHAPE'],
       [{ ...FLIGHT, to_date: 1 }, 'to_date', 'INVALID_REQUEST_SHAPE'],
       [{ ...FLIGHT, extra: 1 }, 'extra', 'UNKNOWN_FIELD'],
+      [{ event_type: 'flight' }, 'identifier', 'INVALID_REQUEST_SHAPE'],
+      [{ ...FLIGHT, identifier: null }, 'identifier', 'INVALID_REQUEST_SHAPE'],
       [{ ...FLIGHT, identifier: { a: null } }, 'a', 'INVALID_REQUEST_SHAPE'],
       [{ ...FLIGHT, from_id: ' ' }, 'from_id', undefined],
       [{ ...FLIGHT, to_id: '1', to_date: '0' }, 'to_date', undefined],

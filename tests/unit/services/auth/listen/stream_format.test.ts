@@ -40,13 +40,13 @@ describe('opening()', () => {
     assert.equal(
       text(started.opening?.(HEAD)),
       'event: replay-control\ndata: {"type":"replay_started","from_sequence":9223372036854775808,' +
-        `"end_sequence":18446744073709551615,"from_date":null,"batch_size":100,${NOW},"request_id":"r"}\n\n`,
+        `"end_sequence":18446744073709551615,"from_date":null,"to_date":null,"batch_size":100,${NOW},"request_id":"r"}\n\n`,
     )
     const dated = format({ from, requested: { date: '"2026' }, isTruncated: true })
     assert.equal(
       text(dated.opening?.(HEAD)),
       'event: replay-control\ndata: {"type":"replay_started","from_sequence":null,"end_sequence":null,' +
-        `"from_date":"\\"2026","batch_size":100,${NOW},"request_id":"r","truncated":true}\n\n`,
+        `"from_date":"\\"2026","to_date":null,"batch_size":100,${NOW},"request_id":"r","truncated":true}\n\n`,
     )
   })
 
