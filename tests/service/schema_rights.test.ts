@@ -187,6 +187,8 @@ describe('withSchemaRights()', () => {
     username: 'aviso',
     passwordEnv: 'PASSWORD',
     prefix: '/aviso2/diss/',
+    partialOutage: 'strict' as const,
+    targetField: 'name',
     realms: ['*'],
     cacheSeconds: 60,
     plaintext: false,
