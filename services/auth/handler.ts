@@ -27,6 +27,7 @@ import { createTickets, type TicketSettings } from './tickets.ts'
 import type { Access } from '#shared/access/access.ts'
 import type { Handler } from '#shared/handler.ts'
 import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
+import type { FirstNumbers } from '#shared/publish/numbers.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -67,6 +68,8 @@ export interface AuthParts {
   readonly tickets?: TicketSettings | undefined
   /** Called for a position that this store never gave out; absent: not counted. */
   readonly onForeignPosition?: StreamParts['onForeignPosition']
+  /** Default: none, every event type begins with 1. */
+  readonly firstNumbers?: FirstNumbers
 }
 
 /** Part of a random text that tells processes apart. */
@@ -75,7 +78,7 @@ const INSTANCE_CHARACTERS = 8
 /** The handler of the service. It never rejects. */
 export function createAuthHandler(parts: AuthParts): Handler {
   const limits = { ...BODY_LIMITS, ...parts.limits }
-  const positions = parts.positions ?? createPositions(parts.store, parts.epoch)
+  const positions = parts.positions ?? createPositions(parts.store, parts.epoch, parts.firstNumbers)
   const { onForeignPosition = () => undefined } = parts
   const streams = createStreamRegistry(parts.clock, parts.random().slice(0, INSTANCE_CHARACTERS))
   const facade = createFacade({ ...parts, limits, onForeignPosition, streams })

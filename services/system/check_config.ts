@@ -47,6 +47,7 @@ export function checkConfig(parts: CheckConfigParts): readonly string[] {
       ['workers', checkBindings],
       ['workers.admin', checkJobs],
       ['workers.admin.vars.events', checkRetention],
+      ['vars.firstNumbers', checkFirstNumbers],
       ['workers.rest.vars.skips', checkSkips],
       ['workers.monitoring.vars.udp', checkUdp],
     ]
@@ -205,6 +206,15 @@ function checkRetention({ config, services, schemas }: CheckConfigParts): readon
       return [`${path}: no schema has this event type: ${hint(event, schemas.events)}`]
     return problemsOf(`${path}.dateField`, () => expiryRules(schemas, event, { ageMs: 0, dateField }))
   })
+}
+
+function checkFirstNumbers({ config, schemas }: CheckConfigParts): readonly string[] {
+  if (schemas === undefined || config.vars.schemaService !== undefined || schemas.isPermissive) return []
+  return Object.keys(config.vars.firstNumbers).flatMap((event) =>
+    schemas.get(event) === undefined
+      ? [`vars.firstNumbers.${event}: no schema has this event type: ${hint(event, schemas.events)}`]
+      : [],
+  )
 }
 
 function checkSkips({ config, services, schemas }: CheckConfigParts): readonly string[] {

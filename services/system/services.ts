@@ -14,6 +14,7 @@ import { toHubLimits } from '#services/auth/settings.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
 import { toPublishLimits } from '#services/rest/settings.ts'
 import type { Access } from '#shared/access/access.ts'
+import { tellFirstNumbers } from './first_numbers.ts'
 import type { Config, ServiceName } from './settings.ts'
 import { openRemovals } from '#shared/hub/removals.ts'
 import { createHub } from '#shared/hub/shared_hub.ts'
@@ -124,7 +125,16 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
   const { strictIds, skips } = config.workers.rest.vars
   const identity = { ...parts.identity, version }
   const limits = toPublishLimits(config.workers.rest.vars)
-  const publisher = createPublisher({ store, clock, random, logger, identity, strictIds, limits })
+  const publisher = createPublisher({
+    store,
+    clock,
+    random,
+    logger,
+    identity,
+    strictIds,
+    limits,
+    firstNumbers: config.vars.firstNumbers,
+  })
   closers.push(publisher.close)
   const handle = createRestHandler({
     publisher: instruments.publisher(publisher),
@@ -138,7 +148,13 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
     onRefused: instruments.onRefused,
     mayPublish: createPageOrigins(config.vars.allowedOrigins ?? []).isNamed,
   })
-  return { handle, warmUp: (signal) => publisher.warmUp(schemas.events, signal) }
+  return {
+    handle,
+    async warmUp(signal) {
+      await tellFirstNumbers({ store, firstNumbers: config.vars.firstNumbers, logger, signal })
+      await publisher.warmUp(schemas.events, signal)
+    },
+  }
 }
 
 interface Listening {
@@ -196,6 +212,7 @@ async function startListening(
     traces: instruments.traces,
     onForeignPosition: instruments.onForeignPosition,
     tickets: parts.tickets,
+    firstNumbers: config.vars.firstNumbers,
   })
   const state = (): ReturnType<RunningServices['listening']> => {
     const { connected, subscribers } = hub.status()

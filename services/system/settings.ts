@@ -188,6 +188,9 @@ const storeTls = v.pipe(
   ),
 )
 
+/** Half of the numbers that are exact: the others are for those that follow. */
+const MOST_FIRST = 2 ** 52
+
 /** Settings that services share. */
 const shared = v.pipe(
   section({
@@ -245,6 +248,15 @@ const shared = v.pipe(
           'Public address: the `source` of delivered CloudEvents. Without identities, requests for its host are answered too, besides those for loopback. Default: the address that the launcher listens on',
         ),
       ),
+    ),
+    firstNumbers: v.optional(
+      v.pipe(
+        v.record(v.string(), v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MOST_FIRST))),
+        v.description(
+          'Event type → number of its first notification, where numbers go on from another server: one above the last that it gave out. It counts while an event type has no number yet. Default: 1',
+        ),
+      ),
+      {},
     ),
     allowedOrigins: v.optional(
       v.pipe(

@@ -80,9 +80,14 @@ export interface SharedPositions {
 /**
  * Shares searches in the journals of a store.
  *
+ * @param lastElsewhere The last number of an event type that another server gave out, before this one. Default: none did.
  * @param epoch The store's epoch; reads of another epoch are forgotten. If it throws, the searches throw its error.
  */
-export function sharePositions(store: Store, epoch: () => string): SharedPositions {
+export function sharePositions(
+  store: Store,
+  epoch: () => string,
+  lastElsewhere: (event: string) => bigint = () => 0n,
+): SharedPositions {
   let journals = new Map<string, JournalReads>()
   let of: string | undefined
   const readsOf = (event: string): JournalReads => {
@@ -95,7 +100,7 @@ export function sharePositions(store: Store, epoch: () => string): SharedPositio
   }
   return {
     ofDate: async (event, at) => findDate(readsOf(event), at),
-    ofSequence: async (event, sequence) => findSequence(readsOf(event), sequence),
+    ofSequence: async (event, sequence) => findSequence(readsOf(event), sequence, lastElsewhere(event)),
   }
 }
 
@@ -106,7 +111,11 @@ async function findDate(reads: JournalReads, date: number): Promise<JournalPosit
   return found.position
 }
 
-async function findSequence(reads: JournalReads, sequence: bigint): Promise<NumberPosition> {
+async function findSequence(
+  reads: JournalReads,
+  sequence: bigint,
+  lastElsewhere = 0n,
+): Promise<NumberPosition> {
   const { position, outline } = await search(reads, ({ first, last, place }) => {
     if (BigInt(last) < sequence) return undefined
     const index = Number(sequence) - first
@@ -114,7 +123,10 @@ async function findSequence(reads: JournalReads, sequence: bigint): Promise<Numb
   })
   switch (position.kind) {
     case 'future':
-      return BigInt(outline?.last ?? 0) < sequence - 1n ? { kind: 'unknown', revision: undefined } : position
+      // Without a commit, the number after those of the other server is the next one. The numbers before it are not here.
+      if (outline === undefined)
+        return lastElsewhere === sequence - 1n ? position : { kind: 'unknown', revision: undefined }
+      return BigInt(outline.last) < sequence - 1n ? { kind: 'unknown', revision: undefined } : position
     case 'found': {
       const before = outline === undefined ? undefined : await lastBefore(reads, outline, sequence)
       return before !== undefined && before < sequence - 1n

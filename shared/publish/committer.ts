@@ -38,6 +38,8 @@ export interface CommitterParts {
   readonly random: () => string
   readonly limits: PublishLimits
   readonly strictIds: boolean
+  /** Number of the first notification of the event type; default: 1. */
+  readonly firstNumber?: number
   /** Called when the store was replaced, or an older copy of it was put back. What else is remembered of it is void. */
   readonly onReplaced: () => void
 }

@@ -78,9 +78,11 @@ export interface LedgerParts {
   readonly limits: PublishLimits
   readonly strictIds: boolean
   readonly clock: Clock
+  /** Number of the first notification of the event type; default: 1. */
+  readonly firstNumber?: number
 }
 
-export function createLedger({ store, event, limits, strictIds, clock }: LedgerParts): Ledger {
+export function createLedger({ store, event, limits, strictIds, clock, firstNumber }: LedgerParts): Ledger {
   const createWindow = (): IdWindow =>
     createIdWindow({ maxItems: limits.idWindowItems, maxAgeMs: limits.idWindowMs })
   const source = { store, event }
@@ -121,7 +123,7 @@ export function createLedger({ store, event, limits, strictIds, clock }: LedgerP
     const epoch = await readEpoch(store, { signal })
     const { commit: newest } = await readCommit(source, undefined, { signal })
     const start = { ...NO_COMMITS, epoch }
-    const nextSequence = firstUnused(nextNumber(newest, epoch), usedBelow)
+    const nextSequence = firstUnused(nextNumber(newest, epoch, firstNumber), usedBelow)
     if (newest === undefined) return (head = { ...start, nextSequence })
     const commits = await reader.commits(newest, signal)
     const filled = createWindow()

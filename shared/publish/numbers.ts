@@ -14,11 +14,22 @@ import type { Epoch } from '#shared/journal/epoch.ts'
 export const NUMBERS_PER_EPOCH = 1_000_000_000
 
 /**
+ * First numbers of event types, for those whose numbers go on from another server: event type → number. All others begin with 1. A first
+ * number counts for an event type that has no number yet.
+ */
+export type FirstNumbers = Readonly<Record<string, number>>
+
+/** The first number of an event type. */
+export function firstNumberOf(numbers: FirstNumbers, event: string): number {
+  return Object.hasOwn(numbers, event) ? (numbers[event] ?? 1) : 1
+}
+
+/**
  * The number after the newest commit; without one, the first number. If the epoch was renewed since, numbers after that commit may have been
  * given out and lost.
  */
-export function nextNumber(newest: JournalCommit | undefined, epoch: Epoch | undefined): number {
-  const next = newest === undefined ? 1 : lastSequence(newest) + 1
+export function nextNumber(newest: JournalCommit | undefined, epoch: Epoch | undefined, first = 1): number {
+  const next = newest === undefined ? first : lastSequence(newest) + 1
   const isRenewed = epoch?.isRenewed === true && (newest?.revision ?? 0n) < epoch.revision
   return isRenewed ? afterLost(next) : next
 }

@@ -16,6 +16,7 @@ import { createJointCommit } from './joint_commit.ts'
 import { createLane, type Lane } from './lane.ts'
 import { createLeases } from './leases.ts'
 import { DEFAULT_PUBLISH_LIMITS, type PublishLimits } from './limits.ts'
+import { firstNumberOf, type FirstNumbers } from './numbers.ts'
 import { createPending, type Load } from './pending.ts'
 import type { Publisher, PublishItem, PublishResult } from './publish.ts'
 import type { WriterIdentity } from './status_document.ts'
@@ -30,6 +31,8 @@ export interface PublisherParts {
   readonly limits?: Partial<PublishLimits>
   /** Whether an id may name one notification only. Otherwise the same id with other content is a new notification, as in 1.x. */
   readonly strictIds?: boolean
+  /** Default: none, every event type begins with 1. */
+  readonly firstNumbers?: FirstNumbers
 }
 
 /** A publisher that can read ahead. */
@@ -52,7 +55,15 @@ export interface WarmPublisher extends Publisher {
  *   help.
  */
 export function createPublisher(parts: PublisherParts): WarmPublisher {
-  const { store, clock, random, logger = silentLogger, identity: writer, strictIds = false } = parts
+  const {
+    store,
+    clock,
+    random,
+    logger = silentLogger,
+    identity: writer,
+    strictIds = false,
+    firstNumbers = {},
+  } = parts
   const limits = { ...DEFAULT_PUBLISH_LIMITS, ...parts.limits }
   const leases = createLeases({ store, clock })
   const joint = createJointCommit({ store, clock, limits })
@@ -64,7 +75,9 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
     const known = lanes.get(event)
     if (known !== undefined) return known
     const frame = createFrame(event, writer)
-    const lane = createLane({ frame, store, joint, clock, random, logger, limits, strictIds, leases })
+    const firstNumber = firstNumberOf(firstNumbers, event)
+    const base = { store, joint, clock, random, logger, limits, strictIds, leases }
+    const lane = createLane({ ...base, frame, firstNumber })
     lanes.set(event, lane)
     return lane
   }

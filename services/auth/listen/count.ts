@@ -15,7 +15,7 @@ import { readQuery } from '#shared/http/query.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import { lastSequence, readCommit } from '#shared/journal/commits.ts'
-import { NUMBERS_PER_EPOCH } from '#shared/publish/numbers.ts'
+import { firstNumberOf, NUMBERS_PER_EPOCH } from '#shared/publish/numbers.ts'
 
 /** What a search costs the listener's quota: about as many reads as revisions have binary digits, each of one key. */
 const SEARCH_COST = { reads: 24, keys: 24, bytes: 24 * 256 }
@@ -54,10 +54,11 @@ async function answer(parts: ListenParts, asking: Asking): Promise<Answer> {
       epoch: parts.epoch(),
     })
     const before = from.kind === 'live' ? last : await numberBefore(parts, event, { from, signal })
+    const elsewhere = BigInt(firstNumberOf(parts.firstNumbers ?? {}, event) - 1)
     const body = {
       event_type: event,
       last: String(last),
-      count: before === undefined ? null : between(before, last),
+      count: before === undefined ? null : between(before > elsewhere ? before : elsewhere, last),
     }
     return jsonResponse(200, body, { 'x-request-id': requestId, 'access-control-allow-origin': '*' })
   } catch (error) {

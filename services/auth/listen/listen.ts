@@ -29,6 +29,7 @@ import { mediaTypeOf, withHint } from '#shared/http/slips.ts'
 import type { Route } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { prefixRange } from '#shared/bytes/bytes.ts'
+import type { FirstNumbers } from '#shared/publish/numbers.ts'
 import type { Logger } from '#shared/logger.ts'
 
 export interface ListenParts extends StreamParts {
@@ -37,6 +38,8 @@ export interface ListenParts extends StreamParts {
   /** Access for `GET`, whose address may hold a ticket. */
   readonly withTicket: Pick<Access, 'forListening'>
   readonly logger: Logger
+  /** Default: none, every event type begins with 1. */
+  readonly firstNumbers?: FirstNumbers
 }
 
 /** Media types of JSON lines; the service answers with the first. */
