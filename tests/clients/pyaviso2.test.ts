@@ -177,6 +177,12 @@ describe('pyaviso 2.x', { skip: client.skip }, () => {
       assert.deepEqual(await listenToEnd({ ...REPLAY, start_from: 0 }), ['HistoryGapError sequence_jump'])
       const filter = { country: 'Italy' }
       assert.deepEqual(await listenToEnd({ ...REPLAY, start_from: 0, filter }), ['4 "payload of d"', 'end'])
+      // A date has no number that the client would count on from, so it is what to begin with.
+      const at = Date.now() + 1
+      await eventually('time passes', async () => Date.now() > at)
+      await test.publish('e')
+      const since = new Date(at).toISOString()
+      assert.deepEqual(await listenToEnd({ ...REPLAY, start_from: since }), ['5 "payload of e"', 'end'])
     })
   })
 

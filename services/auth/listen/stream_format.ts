@@ -114,7 +114,8 @@ const ENDINGS: Readonly<Record<CloseReason, EndingTexts>> = {
   history_compacted: {
     strict: 'end_of_stream',
     open: 'history_compacted',
-    message: 'The next part of the history is no longer kept',
+    message:
+      'The next part of the history is no longer kept; begin again with a date that is kept, with everything that is left, or with now',
   },
   auth_expired: {
     // The client comes back, gets a 401, fetches a new token, and comes back again.
