@@ -131,7 +131,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     help: "Notifications and requests that the ingest refused because of the provider's fault, by error code",
     labels: ['code'],
   })
-  const hub = createHubMetrics(metrics)
+  const hub = createHubMetrics(metrics, clock)
   const hubObserver = createHubObserver({ metrics, clock, traces, tracer: parts.tracer })
   registerAccess(metrics, parts.accessCounts)
   return {
@@ -146,7 +146,13 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     hub,
     onForeignPosition: createPositionMetrics({ metrics, clock, logger: parts.logger }),
     hubObserver,
-    listening: createListeningMetrics({ metrics, clock, times: times.auth, onUser: users.observe }),
+    listening: createListeningMetrics({
+      metrics,
+      mode: modeOf(config.vars),
+      clock,
+      times: times.auth,
+      onUser: users.observe,
+    }),
     handler: (service, route, handler) => {
       const collector = service === undefined ? undefined : times[service]
       return http.observe(route, handler, collector === undefined ? {} : { collector })
@@ -276,35 +282,54 @@ function registerAccess(
 }
 
 interface ListeningMetricsParts {
+  readonly mode: string
   readonly metrics: MetricsRegistry
   readonly clock: Clock
   readonly times: TimeCollector | undefined
   readonly onUser: (name: string) => void
 }
 
+/** Outcomes that have a word in 2.x. */
+const OUTCOMES: Readonly<Record<string, string>> = {
+  ERR_UNAUTHENTICATED: 'unauthorized',
+  ERR_FORBIDDEN: 'forbidden',
+  ERR_VERDICT_UNAVAILABLE: 'service_unavailable',
+}
+
+/** How identities are found, in the words of 2.x: a server is asked, or tokens are verified here. */
+function modeOf({ identity }: Config['vars']): string {
+  if (identity === 'none') return 'none'
+  return identity.providers.some(({ kind }) => kind === 'auth-o-tron' || kind === 'who-am-i')
+    ? 'direct'
+    : 'trusted_proxy'
+}
+
 /** Registers the metrics. @returns a function that measures verdicts: their outcomes, their time (`att` of 1.x), and their users. */
 function createListeningMetrics({
   metrics,
+  mode,
   clock,
   times,
   onUser,
 }: ListeningMetricsParts): Instruments['listening'] {
   const requests = metrics.counter({
     name: 'aviso_auth_requests',
-    help: 'Verdicts on the senders of listening requests; outcome is "ok" or an error code',
-    labels: ['outcome'],
+    help: 'Verdicts on the senders of listening requests, in the words of 2.x or by error code; mode: how identities are found',
+    labels: ['mode', 'outcome'],
   })
+  // As in 2.x they are there from the start, so that a rule on their rate sees the first one.
+  for (const outcome of ['success', ...Object.values(OUTCOMES)]) requests.add([mode, outcome], 0)
   return (access) => ({
     async forListening(request) {
       const startedAt = clock.monotonic()
       try {
         const listener = await access.forListening(request)
-        requests.add(['ok'])
+        requests.add([mode, 'success'])
         times?.observe((clock.monotonic() - startedAt) / 1_000, 'att')
         onUser(listener.name)
         return listener
       } catch (error) {
-        requests.add([isAvisoError(error) ? error.code : 'other'])
+        requests.add([mode, isAvisoError(error) ? (OUTCOMES[error.code] ?? error.code) : 'other'])
         throw error
       }
     },

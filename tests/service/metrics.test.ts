@@ -34,11 +34,12 @@ describe('GET /metrics', () => {
         'aviso_http_request_duration_seconds_count{route="/api/v1/notification",method="POST"} 3.0',
         'aviso_notifications_total{event_type="flight",status="success"} 2.0',
         'aviso_notifications_refused_total{code="ERR_UNKNOWN_EVENT"} 1.0',
-        'aviso_sse_connections_active 1.0',
-        'aviso_sse_connections_total{event_type="flight"} 1.0',
+        'aviso_sse_connections_active{route="/api/v1/watch",event_type="flight"} 1.0',
+        'aviso_sse_connections_total{route="/api/v1/watch",event_type="flight"} 1.0',
         'aviso_sse_events_sent_total{event_type="flight"} 2.0',
         'aviso_hub_up 1.0',
-        'aviso_auth_requests_total{outcome="ok"} 1.0',
+        'aviso_auth_requests_total{mode="none",outcome="success"} 1.0',
+        'aviso_auth_requests_total{mode="none",outcome="unauthorized"} 0.0',
         'aviso_store_up{backend="embedded"} 1.0',
         // This request, and the stream is answered already.
         'aviso_http_requests_in_flight{method="GET"} 1.0',
@@ -52,6 +53,16 @@ describe('GET /metrics', () => {
       )
       assert.match(text, /aviso_delivery_lag_seconds_count [1-9]/)
       await events.close()
+      await (await post('/api/v1/replay', { event_type: 'flight', identifier: {}, from_id: '0' })).text()
+      const after = await page()
+      for (const line of [
+        'aviso_sse_connections_active{route="/api/v1/watch",event_type="flight"} 0.0',
+        'aviso_sse_connections_active{route="/api/v1/replay",event_type="flight"} 0.0',
+        'aviso_sse_connections_total{route="/api/v1/replay",event_type="flight"} 1.0',
+        'aviso_sse_connection_duration_seconds_count{route="/api/v1/watch"} 1.0',
+        'aviso_sse_connection_duration_seconds_count{route="/api/v1/replay"} 1.0',
+      ])
+        assert.ok(after.includes(`${line}\n`), `${line}\nis not in\n${after}`)
     })
   })
 

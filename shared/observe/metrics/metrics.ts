@@ -91,7 +91,9 @@ export const RESPONSE_SECONDS: readonly number[] = [
 ]
 
 /** Buckets of the lifetimes of streams, as in aviso 2.x. */
-export const CONNECTION_SECONDS: readonly number[] = [1, 10, 60, 300, 900, 1800, 3600, 7200, 14_400, 86_400]
+export const CONNECTION_SECONDS: readonly number[] = [
+  1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400,
+]
 
 /** Metrics that measure nothing. */
 export const noMetrics: Metrics = {

@@ -5,15 +5,33 @@
  */
 
 import type { CloseReason, Hub, HubStatus, StreamFormat, SubscribeRequest } from '#shared/hub/hub.ts'
-import type { Metrics } from './metrics.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import { CONNECTION_SECONDS, type Metrics } from './metrics.ts'
 
 /** Registers the metrics. @returns a function that makes the hub of this process measured */
-export function createHubMetrics(metrics: Metrics): (hub: Hub) => Hub {
+export function createHubMetrics(metrics: Metrics, clock: Clock): (hub: Hub) => Hub {
   let measured: Hub | undefined
   const opened = metrics.counter({
     name: 'aviso_sse_connections',
-    help: 'Streams opened, by event type; "ranges" is a watch of 1.x',
-    labels: ['event_type'],
+    help: 'Streams opened, by route and event type; "ranges" is a watch of 1.x',
+    labels: LABELS,
+  })
+  const active = metrics.gauge({
+    name: 'aviso_sse_connections_active',
+    help: 'Streams that are open, by route and event type',
+    labels: LABELS,
+  })
+  const lives = metrics.histogram({
+    name: 'aviso_sse_connection_duration_seconds',
+    unit: 'seconds',
+    help: 'How long streams were open, counted when they end',
+    labels: ['route'],
+    bounds: CONNECTION_SECONDS,
+  })
+  const errors = metrics.counter({
+    name: 'aviso_sse_stream_errors',
+    help: 'Streams that the service ended because of a failure or a gap, after their answer of 200',
+    labels: LABELS,
   })
   const refused = metrics.counter({ name: 'aviso_streams_refused', help: 'Streams that could not be opened' })
   const ended = metrics.counter({
@@ -27,7 +45,10 @@ export function createHubMetrics(metrics: Metrics): (hub: Hub) => Hub {
     labels: ['from'],
   })
   registerStatus(metrics, () => measured?.status())
-  const onClosing = (reason: CloseReason): void => ended.add([reason])
+  const onClosing = (reason: CloseReason, labels: readonly string[]): void => {
+    ended.add([reason])
+    if (FAILURES.has(reason)) errors.add(labels)
+  }
   const measure = (hub: Hub): Hub => ({
     async read(request, ask) {
       let source = 'memory'
@@ -39,12 +60,29 @@ export function createHubMetrics(metrics: Metrics): (hub: Hub) => Hub {
       return result
     },
     async subscribe(request) {
+      const labels = labelsOf(request)
+      const [route] = labels
+      const startedAt = clock.monotonic()
+      let isGone = false
+      let isCounted = false
+      const count = (): void => {
+        if (isGone || isCounted) return
+        isCounted = true
+        active.add(1, labels)
+      }
       try {
         const subscription = await hub.subscribe({
           ...request,
-          format: observeFormat(request.format, onClosing),
+          format: observeFormat(request.format, (reason) => onClosing(reason, labels)),
+          onGone: () => {
+            request.onGone?.()
+            isGone = true
+            if (isCounted) active.add(-1, labels)
+            lives.observe((clock.monotonic() - startedAt) / 1_000, [route])
+          },
         })
-        opened.add([labelOf(request)])
+        opened.add(labels)
+        count()
         return subscription
       } catch (error) {
         refused.add()
@@ -61,12 +99,24 @@ export function createHubMetrics(metrics: Metrics): (hub: Hub) => Hub {
   }
 }
 
-function labelOf({ selection }: SubscribeRequest): string {
+/** Labels of 2.x. */
+const LABELS = ['route', 'event_type'] as const
+
+/** Ends that are no part of a stream's usual life. */
+const FAILURES: ReadonlySet<CloseReason> = new Set([
+  'store_unavailable',
+  'history_compacted',
+  'slow_consumer',
+  'auth_unavailable',
+])
+
+/** The route that such a stream comes from, and its event type. A stream with an end is a replay. */
+function labelsOf({ selection, until }: SubscribeRequest): readonly [route: string, event: string] {
   switch (selection.kind) {
     case 'notifications':
-      return selection.filter.event
+      return [until === undefined ? '/api/v1/watch' : '/api/v1/replay', selection.filter.event]
     case 'ranges':
-      return 'ranges'
+      return ['/v3/watch', 'ranges']
   }
 }
 
@@ -93,7 +143,6 @@ function registerStatus(metrics: Metrics, status: () => HubStatus | undefined): 
         return now === undefined ? [] : [{ value: value(now) }]
       },
     })
-  gauge('aviso_sse_connections_active', 'Streams that are open', ({ subscribers }) => subscribers)
   gauge('aviso_streams_parked', 'Streams whose listener does not read at the moment', ({ parked }) => parked)
   gauge('aviso_hub_up', 'Whether the watch of the store is connected', ({ connected }) => Number(connected))
   gauge('aviso_hub_revision', 'Newest revision that the hub has seen', ({ revision }) => Number(revision))
