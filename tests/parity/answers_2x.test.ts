@@ -241,6 +241,33 @@ describe('aviso 2.x, answers', () => {
     assert.equal(typeof opening['end_sequence'], 'number')
   })
 
+  it('E5 E6 E7: dates in every form that 2.x reads', async () => {
+    for (const from_date of [
+      '2025-06-09T15:15:00+02:00',
+      '2025-06-09 13:15:00',
+      '2025-06-09T13:15:00.5',
+      '1740509903',
+      '1740509903710',
+      '10000000000',
+      '946684800000',
+      '00000000001740509903',
+      '+1740509903',
+    ]) {
+      const replay = await test.post('/api/v1/replay', about({ from_date }))
+      assert.equal(replay.status, 200, from_date)
+      assert.match(await replay.text(), /"replay_completed"/, from_date)
+    }
+  })
+
+  it('J5: schemas are for everybody, whatever the credential', async () => {
+    for (const authorization of ['Bearer nonsense', 'Nonsense', 'Basic !!'])
+      for (const path of ['/api/v1/schema', '/api/v1/schema/flight']) {
+        const response = await test.call(path, { headers: { authorization } })
+        assert.equal(response.status, 200, `${path} ${authorization}`)
+        await response.body?.cancel()
+      }
+  })
+
   it('J8 J9: what is deleted or wiped is gone, and numbers go on', async () => {
     const publish = async (number: string): Promise<string> =>
       String((await ask(['', NOTIFY, about({ identifier: flight(number) }), { status: 200 }])).body['id'])

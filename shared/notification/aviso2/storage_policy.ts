@@ -21,7 +21,16 @@ export interface StoragePolicy {
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 }
 /** 2.x's own most: 2^63 nanoseconds. */
 const MAX_SECONDS = 9_223_372_036
-const BYTES: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 }
+const BYTES: Readonly<Record<string, number>> = {
+  K: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+}
 
 const duration = v.pipe(
   v.string('It must be text such as 7d'),
@@ -33,10 +42,10 @@ const duration = v.pipe(
 )
 const size = v.pipe(
   v.string('It must be text such as 64Mi'),
-  v.transform((text) => scaled(text, /^(\d+)([KMGT]i)$/, BYTES)),
+  v.transform((text) => scaled(text, /^(\d+)([KMGT]i?)$/, BYTES)),
   v.check(
     (bytes) => bytes >= 1 && Number.isSafeInteger(bytes),
-    'It must be a whole number above 0 with a unit of Ki, Mi, Gi or Ti, such as 64Mi',
+    'It must be a whole number above 0 with a unit of K, Ki, M, Mi, G, Gi, T or Ti, such as 64Mi',
   ),
 )
 const flag = v.nullish(v.boolean('It must be true or false'))
