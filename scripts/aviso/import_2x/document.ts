@@ -33,7 +33,7 @@ const MEMBERS_2X = [
   'notification_schema_strict',
 ]
 /** What only ours has there. */
-const OUR_MEMBERS = ['services', 'vars', 'dev']
+const OUR_MEMBERS = ['workers', 'services', 'vars', 'dev']
 
 /** Where 2.x looks for its configuration, the last the strongest. */
 export function places2x(home: string): readonly string[] {

@@ -32,7 +32,7 @@ export function importBackend(backend: Section, schemas: Schemas2x): Retention2x
   if (isInMemory) {
     inMemory.leaveOut(
       ['max_history_per_topic', 'max_topics'],
-      'all notifications are kept for services.admin.vars.retention.age, and not the newest alone',
+      'all notifications are kept for workers.admin.vars.retention.age, and not the newest alone',
     )
     inMemory.leaveOut(['enable_metrics'], 'metrics are always on')
     inMemory.close()

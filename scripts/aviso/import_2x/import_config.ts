@@ -60,7 +60,7 @@ export function importConfig(document: Document2x, schemaFile: string): Imported
     compatibility_date: ours.compatibility_date,
     vars: varsOf({ top, application, schemaFile, access, retention }),
     dev: { ...ours.dev, ...dev },
-    services: servicesOf({ watch, retention, metricsPort: importMetrics(top.section('metrics')) }),
+    workers: workersOf({ watch, retention, metricsPort: importMetrics(top.section('metrics')) }),
   }
   application.close()
   top.close()
@@ -137,18 +137,18 @@ function importMetrics(metrics: Section): number | undefined {
   return isEnabled ? port : undefined
 }
 
-interface ServicesParts {
+interface WorkersParts {
   readonly watch: Watch2x
   readonly retention: Retention2x
   readonly metricsPort: number | undefined
 }
 
-function servicesOf({ watch, retention, metricsPort }: ServicesParts): object {
-  const { rest, auth, admin, monitoring } = ours.services
+function workersOf({ watch, retention, metricsPort }: WorkersParts): object {
+  const { rest, auth, admin, monitoring } = ours.workers
   return {
     rest,
     auth: { ...auth, vars: { ...auth.vars, ...watch } },
     admin: { ...admin, vars: { ...admin.vars, ...retention.vars } },
-    monitoring: { ...monitoring, ...(metricsPort !== undefined && { port: metricsPort }) },
+    monitoring: { ...monitoring, ...(metricsPort !== undefined && { dev: { port: metricsPort } }) },
   }
 }

@@ -4,7 +4,8 @@ import { describe, it } from 'node:test'
 import { loadConfig, SERVICE_NAMES } from '#services/system/settings.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { findGivenConfig, type GivenConfig } from '../../../../scripts/serve/given_config.ts'
-import { readSchemaFiles, type ServeOptions } from '../../../../scripts/serve/options.ts'
+import { readSchemaFiles } from '#services/system/schema_files.ts'
+import type { ServeOptions } from '../../../../scripts/serve/options.ts'
 
 const OURS = 'wrangler-like.config.json'
 const THEIRS = `

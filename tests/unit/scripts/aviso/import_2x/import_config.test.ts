@@ -75,18 +75,18 @@ describe('importConfig()', () => {
     const { config, problems, secrets } = imported(JETSTREAM)
     assert.deepEqual(problems, [])
     const ours = loadConfig(JSON.stringify(config), 'ours.json')
-    assert.deepEqual(ours.dev, { host: '0.0.0.0', port: 8000, data: 'data' })
-    const { vars, services } = ours
+    assert.deepEqual(ours.dev, { host: '0.0.0.0', port: 8000, data: 'data', drainSeconds: 0 })
+    const { vars, workers } = ours
     assert.equal(vars.store, 'embedded:')
     assert.equal(vars.baseUrl, 'https://aviso.example.org')
     assert.equal(vars.logLevel, 'debug')
     assert.deepEqual(vars.schemas, ['schema.json'])
-    assert.equal(services.auth.vars.heartbeatSeconds, 30)
-    assert.equal(services.auth.vars.streamMaxAgeSeconds, 1800)
-    assert.equal(services.monitoring.port, 9090)
-    assert.equal(services.admin.vars.retention.age, 7 * 86_400_000)
-    assert.equal(services.admin.vars.history, 8 * 86_400_000)
-    assert.deepEqual(services.admin.vars.events, { open: { count: 5000 } })
+    assert.equal(workers.auth.vars.heartbeatSeconds, 30)
+    assert.equal(workers.auth.vars.streamMaxAgeSeconds, 1800)
+    assert.equal(workers.monitoring.dev?.port, 9090)
+    assert.equal(workers.admin.vars.retention.age, 7 * 86_400_000)
+    assert.equal(workers.admin.vars.history, 8 * 86_400_000)
+    assert.deepEqual(workers.admin.vars.events, { open: { count: 5000 } })
     assert.deepEqual(
       [...secrets],
       [
@@ -161,7 +161,7 @@ describe('importConfig()', () => {
 
   it('keeps everything where JetStream keeps everything', () => {
     const { config } = imported('notification_backend: { kind: jetstream }')
-    const { retention } = loadConfig(JSON.stringify(config), 'ours.json').services.admin.vars
+    const { retention } = loadConfig(JSON.stringify(config), 'ours.json').workers.admin.vars
     assert.ok(retention.age > 90 * 366 * 86_400_000)
   })
 
