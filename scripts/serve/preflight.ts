@@ -18,6 +18,7 @@ import { createSecretReader } from '#shared/secret.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { refuseOpenAddress, type ServeOptions } from './options.ts'
+import { checkRoutes } from './known_routes.ts'
 import { portProblem } from './port_problem.ts'
 import { checkSchedules } from './schedules.ts'
 import { createSecretFiles, type SecretFiles } from './secret_files.ts'
@@ -73,6 +74,7 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
     refused,
   })
   problems.push(...found, ...checkCrons(config, refused), ...checkFolder(config), ...checkAudit(config))
+  problems.push(...checkRoutes(config, options.services))
   if (!refused.some((path) => path.startsWith('vars.storeTls')))
     problems.push(...checkStoreTls(config.vars, systemClock.now()))
   if (!refused.some((path) => path.startsWith('vars.identity')))

@@ -49,6 +49,11 @@ const CAUSES: readonly (readonly [signs: RegExp, reason: string, mayPass: boolea
     true,
   ],
   [
+    /There is nothing at this path/,
+    'another Aviso answers there, and not an etcd: name its token in vars.storeTokenEnv, or give the address of etcd in vars.store',
+    false,
+  ],
+  [
     /HTTP status \d+ without/,
     'another program answers there, and not an etcd or an Aviso: check host and port in vars.store, and any proxy in front of it',
     false,

@@ -61,7 +61,7 @@ export function refuseAmbiguity(request: Pick<HandlerRequest, 'headers'>, ambigu
   return asProblem(request, {
     status,
     headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
-    body: JSON.stringify({ message, detail: message, code }),
+    body: JSON.stringify({ message, detail: message, code, error: message }),
   })
 }
 

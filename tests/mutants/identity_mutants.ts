@@ -75,13 +75,13 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: identity('token_verifier'),
-    from: "if (iss !== rules.issuer) return 'claim iss'",
+    from: "if (rules.issuer !== ANY && iss !== rules.issuer) return 'claim iss'",
     to: '',
     tests: ['verifier'],
   },
   {
     file: identity('token_verifier'),
-    from: "...(rules.audience !== 'none' && { audience: [...rules.audience] }),",
+    from: "...(typeof rules.audience !== 'string' && { audience: [...rules.audience] }),",
     to: '',
     tests: ['verifier'],
   },

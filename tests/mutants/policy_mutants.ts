@@ -142,7 +142,12 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     to: 'return []',
     tests: ['checkConfig'],
   },
-  { file: policy('destinations'), from: 'if (active !== true) return []', to: '', tests: ['destinations'] },
+  {
+    file: policy('destinations'),
+    from: "if (record['active'] !== true) return []",
+    to: '',
+    tests: ['destinations'],
+  },
   {
     file: policy('destinations'),
     from: "typeof name === 'string' && isSegment(name)",
@@ -163,7 +168,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: policy('destinations'),
-    from: 'if (answer.status !== 200)',
+    from: 'if (status !== 200)',
     to: 'if (false)',
     tests: ['destinations'],
   },
@@ -308,8 +313,8 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/access/open_access.ts',
-    from: 'withoutInternal(normalise(ranges.map(toInterval)))',
-    to: 'normalise(ranges.map(toInterval))',
+    from: 'const keys = withoutInternal(normalise(ranges.map(toInterval)))',
+    to: 'const keys = normalise(ranges.map(toInterval))',
     tests: ['open', 'relay'],
   },
   {

@@ -130,7 +130,7 @@ export const PROMISE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/journal/positions.ts',
-    from: 'return BigInt(outline?.last ?? 0) < sequence - 1n ?',
+    from: 'return BigInt(outline.last) < sequence - 1n ?',
     to: 'return false ?',
     tests: ['positions', 'replaced'],
   },

@@ -65,14 +65,14 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/access/allowance.ts',
-    from: 'if (!opens.take(key)) throw',
-    to: 'if (false) throw',
+    from: 'if (!opens.take(key)) {',
+    to: 'if (false) {',
     tests: ['streams'],
   },
   {
     file: 'shared/access/allowance.ts',
-    from: 'if (giveBack === undefined) throw',
-    to: 'if (giveBack === undefined) return () => undefined\n      if (false) throw',
+    from: 'if (giveBack === undefined) {',
+    to: 'if (giveBack === undefined) return () => undefined\n      if (giveBack === undefined) {',
     tests: ['streams'],
   },
   { file: 'shared/access/listening.ts', from: '        giveBack()\n', to: '', tests: ['streams'] },

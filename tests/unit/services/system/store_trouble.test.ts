@@ -25,6 +25,24 @@ const ROWS: readonly (readonly [name: string, cause: Error, reason: RegExp, mayP
     false,
   ],
   [
+    'another Aviso',
+    new Error('etcd: There is nothing at this path (code 5)'),
+    /another Aviso answers there.*vars\.storeTokenEnv/,
+    false,
+  ],
+  [
+    'a certificate that is wanted, Deno',
+    new Error('received fatal alert: BadCertificate'),
+    /wants a certificate.*vars\.storeTls/,
+    false,
+  ],
+  [
+    'a certificate that is wanted, Bun',
+    coded('ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', 'SSLV3_ALERT_BAD_CERTIFICATE'),
+    /wants a certificate/,
+    false,
+  ],
+  [
     'refused, Node',
     coded('ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:3'),
     /refused, so nothing listens/,

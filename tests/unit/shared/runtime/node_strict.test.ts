@@ -70,6 +70,7 @@ describe('refuseAmbiguity()', () => {
       message: 'Send one Host header',
       detail: 'Send one Host header',
       code: 'ERR_BAD_REQUEST',
+      error: 'Send one Host header',
     })
   })
 
