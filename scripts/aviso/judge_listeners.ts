@@ -9,7 +9,7 @@ import { ClientError, messageOf } from '#shared/client/client_error.ts'
 import { isJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import type { CommandContext } from './context.ts'
 import { allowedText } from './faults.ts'
-import type { ListenerDefinition } from './listener_file.ts'
+import { ListenerFaults, type ListenerDefinition } from './listener_file.ts'
 
 /** A service that does not answer by then is waited for with open streams, as every listener does. */
 const PATIENCE_MS = 5_000
@@ -30,6 +30,17 @@ export async function judgeListeners(
   if (schema === undefined) return
   const faults = definitions.flatMap((definition) => faultsOf(definition, schema))
   if (faults.length > 0) throw new ClientError(faults.join('\n'))
+}
+
+/** The faults of files, and behind them what the service says of the listeners that are right so far. */
+export async function withFaultsOfService(error: unknown, context: CommandContext): Promise<unknown> {
+  if (!(error instanceof ListenerFaults)) return error
+  try {
+    await judgeListeners(error.sound, context)
+    return error
+  } catch (found) {
+    return found instanceof ClientError ? new ClientError(`${error.message}\n${found.message}`) : error
+  }
 }
 
 async function schemaOf(context: CommandContext): Promise<JsonRecord | undefined> {

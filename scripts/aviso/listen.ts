@@ -10,8 +10,8 @@ import { ClientError, EXIT_USAGE, messageOf } from '#shared/client/client_error.
 import type { CloudEvent } from '#shared/client/notification.ts'
 import type { CommandContext } from './context.ts'
 import { runListener } from './listener.ts'
-import { judgeListeners } from './judge_listeners.ts'
-import { readListeners, type ListenerDefinition } from './listener_file.ts'
+import { judgeListeners, withFaultsOfService } from './judge_listeners.ts'
+import { ListenerFaults, readListeners, type ListenerDefinition } from './listener_file.ts'
 import { listenerOfWords } from './listen_words.ts'
 import { openPosition, readCursor, type Position, type PositionKey } from './position.ts'
 import { announceReplays } from './replay_progress.ts'
@@ -78,7 +78,9 @@ export async function runPeriod(
   words: readonly string[],
   { flags, period, context }: Opening,
 ): Promise<number> {
-  const definitions = await loadDefinitions(words, flags, context)
+  const definitions = await loadDefinitions(words, flags, context).catch(async (error: unknown) => {
+    throw await withFaultsOfService(error, context)
+  })
   const schemas = await loadSchemas(context.home, context.readText)
   await judgeListeners(definitions, context)
   const running = await openAll(definitions, { flags, period, context })
@@ -200,9 +202,10 @@ export async function readFiles(
     } catch (error) {
       if (!(error instanceof ClientError)) throw error
       faults.push(error.message)
+      if (error instanceof ListenerFaults) definitions.push(...error.sound)
     }
   }
-  if (faults.length > 0) throw new ClientError(faults.join('\n'))
+  if (faults.length > 0) throw new ListenerFaults(faults, definitions)
   return definitions
 }
 

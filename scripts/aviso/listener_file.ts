@@ -57,11 +57,22 @@ const listener = v.strictObject(
   }),
 )
 
+/** What is wrong in listener files, with the listeners that are right so far. */
+export class ListenerFaults extends ClientError {
+  readonly sound: readonly ListenerDefinition[]
+
+  constructor(lines: readonly string[], sound: readonly ListenerDefinition[]) {
+    super(lines.join('\n'))
+    this.sound = sound
+  }
+}
+
 /**
  * Reads the listeners of a file.
  *
  * @param definitions The list under `listeners:`, if it was read from a configuration file; absent: it is read from `file`.
- * @throws {ClientError} with all that is wrong, a line each: the place in the file, the listener's name, and 1.x's message if 1.x has one.
+ * @throws {ListenerFaults} with all that is wrong, a line each: the place in the file, the listener's name, and 1.x's message if 1.x has one.
+ * @throws {ClientError} for a file that holds no listeners.
  */
 export function readListeners(
   file: YamlFile,
@@ -76,7 +87,7 @@ export function readListeners(
     (entry: unknown, index) =>
       readListener({ file, host, faults }, { entry, path: ['listeners', index] }) ?? [],
   )
-  if (faults.length > 0) throw new ClientError(faults.join('\n'))
+  if (faults.length > 0) throw new ListenerFaults(faults, read)
   return read
 }
 

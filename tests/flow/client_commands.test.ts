@@ -187,6 +187,13 @@ describe('the client against a service', () => {
       `${second}:8:9 listeners.1.triggers.1.command: no notification of flight has \${request.dat}; allowed are event, request, request.date, request.country, request.airport, request.number, json, jsonpath, payload. Did you mean request.date?`,
       `${second}:8:9 listeners.1.triggers.1.command: no notification of flight has \${nope}; allowed are event, request, request.date, request.country, request.airport, request.number, json, jsonpath, payload`,
     ])
+    // What a file itself has wrong does not hide what the service says of its other listeners.
+    await writeFile(
+      first,
+      'listeners:\n  - {evnt: flight, request: {}, triggers: []}\n  - {event: fligt, request: {}, triggers: []}\n',
+    )
+    const both = await aviso('listen', first)
+    assert.match(both.stderr, /a\.yaml:2:6 .*evnt.*\n.*a\.yaml:3:6 .*no event type fligt/s)
     await writeFile(first, 'listeners:\n  - {evnt: flight, request: {}, triggers: []}\n')
     await writeFile(second, 'listeners: [1\n')
     const malformed = await aviso('listen', ...files, '/no/such.yaml')

@@ -54,15 +54,9 @@ export async function credentialRows(key: IssuerKey, nowMs: number): Promise<rea
   return [
     { id: 'C01', what: 'no credential', path: RANGE, body: BODY, from: 'nobody', status: 401 },
     ...numbered('C02', [
-      ...[
-        'Bearer',
-        'Bearer ',
-        `Bearer  ${right}`,
-        `bearer\t${right}`,
-        `Bearer ${right} x`,
-        `Token ${right}`,
-        right,
-      ].map((value) => row(`Authorization: ${value.slice(0, 24)}`, value)),
+      ...['Bearer', 'Bearer ', `bearer\t${right}`, `Bearer ${right} x`, `Token ${right}`, right].map(
+        (value) => row(`Authorization: ${value.slice(0, 24)}`, value),
+      ),
       row('two tokens', `Bearer ${right}, Bearer ${right}`, 400),
     ]),
     ...numbered('C03', [

@@ -41,7 +41,8 @@ export const MAX_TOKEN_CHARACTERS = 8192
 /** An address has at most 254 characters (RFC 5321); 320 is the sum of the bounds of its parts. */
 const MAX_NAME_CHARACTERS = 320
 
-const SCHEME_AND_REST = /^([A-Za-z][A-Za-z0-9-]{0,31}) ([\x21-\x7e]+)$/
+/** Any number of spaces between them (RFC 9110 §11.4). What is handed on has one. */
+const SCHEME_AND_REST = /^([A-Za-z][A-Za-z0-9-]{0,31}) +([\x21-\x7e]+)$/
 /** RFC 7235 §2.1; JWTs and all known opaque tokens are of this form. */
 const TOKEN68 = /^[A-Za-z0-9._~+/-]+={0,2}$/
 /** No control characters, no invisible characters, and none that changes the direction of the text around it. */

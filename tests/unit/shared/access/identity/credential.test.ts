@@ -73,12 +73,17 @@ describe('parseCredential()', () => {
     assert.equal(message('tok', 'ecmwf'), 'Invalid Authorization header format')
   })
 
+  it('takes any number of spaces behind the scheme (RFC 9110 §11.4), and hands one on', () => {
+    const presented = parseCredential('Bearer   x', null)
+    assert.ok(presented.kind === 'presented')
+    assert.equal(presented.credential.header, 'Bearer x')
+  })
+
   it('refuses every other spelling', () => {
     const spellings = [
       '',
       'Bearer',
       'Bearer ',
-      'Bearer  x',
       'bearer\tx',
       'Bearer a b',
       ' Bearer x',
