@@ -57,10 +57,10 @@ function behind(start: (options: ProxyOptions) => Promise<Proxy>): void {
     await mkdir(own)
     proxy = await start({ upstreams: [one ?? '', other ?? ''], folder: own })
     dispatcher = new Agent({ connect: { ca: proxy.authority }, allowH2: true })
-    await eventually('the Avisos have their store', async () => {
-      const answer = await call('/readyz')
-      await answer.body?.cancel()
-      return answer.status === 200
+    await eventually('the Avisos have their store, and Caddy its certificate', async () => {
+      const answer = await call('/readyz').catch(() => undefined)
+      await answer?.body?.cancel()
+      return answer?.status === 200
     })
   })
   after(async () => {

@@ -90,10 +90,16 @@ export async function startCaddy({ upstreams, folder }: ProxyOptions): Promise<P
   })
   const root = join(folder, 'caddy', 'pki', 'authorities', 'local', 'root.crt')
   const running = await untilServing(child, port)
+  // It is made after the port is open.
+  let authority = ''
+  await eventually('Caddy has made its authority', async () => {
+    authority = await readFile(root, 'utf8').catch(() => '')
+    return authority.includes('END CERTIFICATE')
+  })
   return {
     ...running,
     url,
-    authority: await readFile(root, 'utf8'),
+    authority,
     reload: async () => {
       await outputOf(CADDY, ['reload', '--force', ...config, '--address', `localhost:${adminPort}`], {
         environment,
