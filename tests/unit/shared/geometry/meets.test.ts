@@ -300,7 +300,8 @@ describe('meets()', () => {
   })
 
   it('agrees with exact arithmetic on caps, which are drawn with the pole on the plane', () => {
-    const line = fc.array(fc.integer({ min: -6, max: 4 }), { minLength: 4, maxLength: 8 })
+    // Above the equator: a ring that runs along it is as near to one pole as to the other, and is refused.
+    const line = fc.array(fc.integer({ min: -5, max: 4 }), { minLength: 4, maxLength: 8 })
     fc.assert(
       fc.property(
         line,
