@@ -27,7 +27,7 @@ import { createTickets, type TicketSettings } from './tickets.ts'
 import type { Access } from '#shared/access/access.ts'
 import type { Handler } from '#shared/handler.ts'
 import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
-import type { FirstNumbers } from '#shared/publish/numbers.ts'
+import { lastElsewhereIn, type FirstNumbers } from '#shared/publish/numbers.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -94,7 +94,7 @@ export function createAuthHandler(parts: AuthParts): Handler {
   }
   const looking = {
     ...listening,
-    search: sharePositions(parts.store, parts.epoch),
+    search: sharePositions(parts.store, parts.epoch, lastElsewhereIn(parts.firstNumbers)),
     isRemoved: parts.removals?.isRemoved ?? (() => false),
   }
   const api = createRouter(

@@ -22,6 +22,7 @@ import { OFFERS_JSON, type Route } from '#shared/http/route.ts'
 import type { Hub, StreamState } from '#shared/hub/hub.ts'
 import { lastSequence } from '#shared/journal/commits.ts'
 import type { Logger } from '#shared/logger.ts'
+import { lastElsewhereIn, type FirstNumbers } from '#shared/publish/numbers.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
@@ -35,6 +36,8 @@ export interface StreamRoutesParts {
   readonly epoch: () => string
   readonly clock: Clock
   readonly logger: Logger
+  /** Default: none, every event type begins with 1. */
+  readonly firstNumbers?: FirstNumbers
 }
 
 /** A page that a client without a wish gets, and the largest. */
@@ -148,7 +151,7 @@ async function listStreams(parts: StreamRoutesParts, request: HandlerRequest): P
   const late = (): never => {
     throw new AvisoError('ERR_STORE_UNAVAILABLE', 'Looking up positions took too long; try again later')
   }
-  const lags = await runWithin((signal) => lookUp(parts.store, page, signal), {
+  const lags = await runWithin((signal) => lookUp(parts, page, signal), {
     clock,
     ms: READ_LIMIT_MS,
     signal: request.signal,
@@ -182,7 +185,12 @@ function placeKey(event: string, { position }: StreamState): string {
 }
 
 /** Looks up places of streams that are behind, each once. */
-async function lookUp(store: Store, page: readonly Seen[], signal: AbortSignal): Promise<Lags> {
+async function lookUp(
+  { store, firstNumbers }: StreamRoutesParts,
+  page: readonly Seen[],
+  signal: AbortSignal,
+): Promise<Lags> {
+  const lastElsewhere = lastElsewhereIn(firstNumbers)
   const lags = new Map<string, Lag>()
   const newest = new Map<string, Promise<HistoryCommit | undefined>>()
   const lookups: Promise<void>[] = []
@@ -199,7 +207,7 @@ async function lookUp(store: Store, page: readonly Seen[], signal: AbortSignal):
     newest.set(event, last)
     lookups.push(
       Promise.all([last, revision < 1n ? undefined : reads.atKept(revision)]).then(([to, from]) => {
-        if (from !== 'lost') lags.set(key, lagBetween(from, to))
+        if (from !== 'lost') lags.set(key, lagBetween(from, to, lastElsewhere(event)))
       }),
     )
   }
@@ -207,12 +215,16 @@ async function lookUp(store: Store, page: readonly Seen[], signal: AbortSignal):
   return lags
 }
 
-function lagBetween(from: HistoryCommit | undefined, to: HistoryCommit | undefined): Lag {
+function lagBetween(
+  from: HistoryCommit | undefined,
+  to: HistoryCommit | undefined,
+  lastElsewhere: bigint,
+): Lag {
   if (to === undefined) return NO_LAG
   const before = from === undefined ? 0n : BigInt(lastSequence(from))
   const ms = from === undefined ? undefined : Date.parse(to.batch.at) - Date.parse(from.batch.at)
   return {
-    notifications: between(before, BigInt(lastSequence(to))),
+    notifications: between(before, BigInt(lastSequence(to)), lastElsewhere),
     seconds: ms === undefined ? null : Math.max(0, ms) / 1000,
   }
 }

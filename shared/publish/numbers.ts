@@ -24,6 +24,11 @@ export function firstNumberOf(numbers: FirstNumbers, event: string): number {
   return Object.hasOwn(numbers, event) ? (numbers[event] ?? 1) : 1
 }
 
+/** The last number of an event type that another server gave out, before this one; 0n: none did. */
+export function lastElsewhereIn(numbers: FirstNumbers = {}): (event: string) => bigint {
+  return (event) => BigInt(firstNumberOf(numbers, event) - 1)
+}
+
 /**
  * The number after the newest commit; without one, the first number. If the epoch was renewed since, numbers after that commit may have been
  * given out and lost.

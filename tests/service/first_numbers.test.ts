@@ -20,7 +20,7 @@ import { readAll, readFrames, shown } from './auth_fixture.ts'
 
 interface Door {
   readonly post: (path: string, body: object) => Promise<Response>
-  readonly call: (path: string) => Promise<Response>
+  readonly call: (path: string, init?: RequestInit) => Promise<Response>
   readonly publish: (number: string) => Promise<string>
   readonly lines: readonly string[]
 }
@@ -98,6 +98,31 @@ describe('vars.firstNumbers', () => {
       }
     }))
 
+  it('is where counts and rates begin', () =>
+    withFirst({ flight: 1000 }, async ({ post, call }) => {
+      // More than the events route looks at one by one.
+      const all = Array.from({ length: 250 }, (_, index) => ({
+        specversion: '1.0',
+        id: `id ${index}`,
+        source: '/tests',
+        type: 'aviso',
+        data: { event: 'flight', request: flight(`AZ${index}`) },
+      }))
+      const headers = { 'content-type': 'application/cloudevents-batch+json' }
+      const init = { method: 'POST', headers, body: JSON.stringify(all) }
+      assert.equal((await call('/api/v1/notification', init)).status, 200)
+      const counted = await call('/api/v1/notifications/count?event=flight&from_id=1')
+      assert.equal(((await counted.json()) as { count: number }).count, 250)
+      const listed = (await (await call('/api/v1/events?event=flight')).json()) as {
+        readonly events: readonly { readonly published: { readonly day: number } }[]
+      }
+      assert.equal(listed.events[0]?.published.day, 250)
+      const page = await call('/api/v1/notifications?event=flight&from=1000&order=oldest&limit=1')
+      const { notifications } = (await page.json()) as { readonly notifications: readonly { id: string }[] }
+      assert.equal(notifications[0]?.id, 'flight@1000')
+      assert.equal((await post('/api/v1/watch', from('1251'))).status, 200)
+    }))
+
   it('counts for an event type without a number alone, and the log tells of one that comes too late', () => {
     const store = createMemoryStore({ clock: systemClock })
     // Two services have the same store.
@@ -107,9 +132,11 @@ describe('vars.firstNumbers', () => {
         assert.equal(await first.publish('a'), 'flight@1')
         await withFirst(
           { flight: 1000 },
-          async ({ publish, lines }) => {
+          async ({ publish, call, lines }) => {
             await eventually('the log tells', () => lines.some((line) => line.includes('is too late')))
             assert.equal(await publish('b'), 'flight@2')
+            const counted = await call('/api/v1/notifications/count?event=flight&from_id=1')
+            assert.equal(((await counted.json()) as { count: number }).count, 2)
           },
           store,
         )

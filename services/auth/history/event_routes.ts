@@ -5,7 +5,7 @@
  * @module
  */
 
-import { between } from '../listen/count.ts'
+import { between, SEARCH_COST } from '../listen/count.ts'
 import { refusal, type ListenParts } from '../listen/listen.ts'
 import { firstNumberFrom } from './numbers.ts'
 import { createHistoryReads, type HistoryCommit, type HistoryReads } from './reads.ts'
@@ -23,6 +23,7 @@ import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import { OFFERS_JSON, type Route } from '#shared/http/route.ts'
 import { lastSequence } from '#shared/journal/commits.ts'
+import { lastElsewhereIn } from '#shared/publish/numbers.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 
 export interface EventParts extends ListenParts {
@@ -36,8 +37,6 @@ const MOST_RECENT = 200
 const MOST_VALUES = 50
 /** Spans of the rates, in milliseconds. */
 const SPANS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const
-/** What the three searches for a rate cost the quota, as in `count`. Most of their reads are shared with others. */
-const RATE_COST = { reads: 24, keys: 24, bytes: 24 * 256 }
 const READ_LIMIT_MS = 10_000
 
 /** A notification as the journal names it. */
@@ -133,7 +132,8 @@ async function listEvents(parts: EventParts, { lists, roots, request, listener }
           const reads = createHistoryReads({ store: parts.store, event }, signal)
           metered.push(reads.cost)
           const isWhole = covers(visible, [toInterval(prefixRange(root))])
-          if (isWhole) metered.push(() => RATE_COST)
+          // The three searches for rates share most of their reads with others.
+          if (isWhole) metered.push(() => SEARCH_COST)
           const recent = await readRecent(reads, lists)
           described.push(await describe(parts, { event, visible, isWhole, recent, signal }))
         }
@@ -228,7 +228,7 @@ async function describe(parts: EventParts, describing: Describing): Promise<obje
 
 /** How many came in each span; `null` where that is not known without looking at more. */
 async function countSpans(
-  { positions, clock }: EventParts,
+  { positions, clock, firstNumbers }: EventParts,
   { event, isWhole, recent, signal }: Describing,
   own: readonly Recent[],
 ): Promise<Readonly<Record<string, number | null>>> {
@@ -242,7 +242,8 @@ async function countSpans(
     if (!isWhole) return [name, null]
     const place = { kind: 'date', at: since, text: '' } as const
     const first = await firstNumberFrom({ positions, event, signal }, place)
-    return [name, first === undefined ? null : between(first - 1n, BigInt(recent.last))]
+    const elsewhere = lastElsewhereIn(firstNumbers)(event)
+    return [name, first === undefined ? null : between(first - 1n, BigInt(recent.last), elsewhere)]
   })
   return Object.fromEntries(await Promise.all(counted))
 }

@@ -15,10 +15,10 @@ import { readQuery } from '#shared/http/query.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
 import type { Route } from '#shared/http/route.ts'
 import { lastSequence, readCommit } from '#shared/journal/commits.ts'
-import { firstNumberOf, NUMBERS_PER_EPOCH } from '#shared/publish/numbers.ts'
+import { lastElsewhereIn, NUMBERS_PER_EPOCH } from '#shared/publish/numbers.ts'
 
 /** What a search costs the listener's quota: about as many reads as revisions have binary digits, each of one key. */
-const SEARCH_COST = { reads: 24, keys: 24, bytes: 24 * 256 }
+export const SEARCH_COST = { reads: 24, keys: 24, bytes: 24 * 256 }
 const BLOCK = BigInt(NUMBERS_PER_EPOCH)
 /** There is no stream, so its form does not matter. */
 const lines = (): StreamDialect => ({ wire: 'ndjson', strict: false })
@@ -54,11 +54,10 @@ async function answer(parts: ListenParts, asking: Asking): Promise<Answer> {
       epoch: parts.epoch(),
     })
     const before = from.kind === 'live' ? last : await numberBefore(parts, event, { from, signal })
-    const elsewhere = BigInt(firstNumberOf(parts.firstNumbers ?? {}, event) - 1)
     const body = {
       event_type: event,
       last: String(last),
-      count: before === undefined ? null : between(before > elsewhere ? before : elsewhere, last),
+      count: before === undefined ? null : between(before, last, lastElsewhereIn(parts.firstNumbers)(event)),
     }
     return jsonResponse(200, body, { 'x-request-id': requestId, 'access-control-allow-origin': '*' })
   } catch (error) {
@@ -92,8 +91,15 @@ async function numberBefore(
   }
 }
 
-/** Numbers after one up to another. After a store was replaced they go on in the next block, so the others of the old block were never given out. */
-export function between(before: bigint, last: bigint): number {
-  const start = before / BLOCK === last / BLOCK ? before : (last / BLOCK) * BLOCK
+/**
+ * Numbers after one up to another. After a store was replaced they go on in the next block, so the others of the old block were never given
+ * out.
+ *
+ * @param before 0n: from the beginning.
+ * @param lastElsewhere The last number that another server gave out before this one, where numbers go on from it.
+ */
+export function between(before: bigint, last: bigint, lastElsewhere = 0n): number {
+  const from = before === 0n && last > lastElsewhere ? lastElsewhere : before
+  const start = from / BLOCK === last / BLOCK ? from : (last / BLOCK) * BLOCK
   return Number(last > start ? last - start : 0n)
 }

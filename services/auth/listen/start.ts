@@ -13,7 +13,7 @@ import {
   type JournalPosition,
   type NumberPosition,
 } from '#shared/journal/positions.ts'
-import { firstNumberOf, type FirstNumbers } from '#shared/publish/numbers.ts'
+import { lastElsewhereIn, type FirstNumbers } from '#shared/publish/numbers.ts'
 import type { CallOptions, Revision, Store } from '#shared/store/store.ts'
 import type { StartPosition } from '#shared/hub/hub.ts'
 
@@ -74,13 +74,8 @@ export async function resolveStart(
 }
 
 /** Positions from the journals of the store. @param epoch The epoch of the store. */
-export function createPositions(
-  store: Store,
-  epoch: () => string,
-  firstNumbers: FirstNumbers = {},
-): Positions {
-  const lastElsewhere = (event: string): bigint => BigInt(firstNumberOf(firstNumbers, event) - 1)
-  const positions = sharePositions(store, epoch, lastElsewhere)
+export function createPositions(store: Store, epoch: () => string, firstNumbers?: FirstNumbers): Positions {
+  const positions = sharePositions(store, epoch, lastElsewhereIn(firstNumbers))
   const find = (event: string, place: Place): Promise<NumberPosition> =>
     place.kind === 'date' ? positions.ofDate(event, place.at) : positions.ofSequence(event, place.sequence)
   return {
