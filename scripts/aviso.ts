@@ -243,7 +243,7 @@ async function readText(path: string): Promise<string | undefined> {
   return bytes === undefined ? undefined : decodeFile(bytes)
 }
 
-/** Certificates have comments in any encoding, which nobody reads. */
+/** A certificate file may have comments in any encoding. They are skipped. */
 async function readCertificates(path: string): Promise<string | undefined> {
   const bytes = await readBytes(path)
   return bytes === undefined ? undefined : toText(bytes)

@@ -228,7 +228,7 @@ async function answerQuestion(
   return isAllowed ? 0 : EXIT_FAILURE
 }
 
-/** Without identities nobody is a relay, because only a rule makes one. */
+/** Without identities no requester is a relay, because only a rule makes one. */
 function openAnswer({ right }: AccessQuestion): AccessAnswer {
   return right === 'relay' ? { isAllowed: false, isPartly: false, by: [] } : OPEN
 }
@@ -262,7 +262,7 @@ type Fields = ReadonlyMap<string, readonly string[]>
 function keysToListen(schema: EventSchema, fields: Fields): IntervalSet {
   const missing = schema.requiredForListen.find((name) => !fields.has(name))
   if (missing !== undefined)
-    throw usage(`Give ${missing}=VALUE: nobody listens to ${schema.event} without it`)
+    throw usage(`Give ${missing}=VALUE: every listener of ${schema.event} has to give it`)
   return normalise(schema.baseKeys(Object.fromEntries(fields)).map((key) => toInterval(prefixRange(key))))
 }
 

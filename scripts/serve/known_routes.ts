@@ -24,11 +24,12 @@ export function checkRoutes(config: Config, services: readonly ServiceName[]): r
   })
 }
 
-/** Whether a path may be under both. A route may end with `*`. */
+/** Whether a path may be under both. */
 function meet(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((route) => (route.endsWith('*') ? route.slice(0, -1) : undefined))
-  if (a === undefined && b === undefined) return one === other
-  if (a === undefined) return one.startsWith(b ?? '')
-  if (b === undefined) return other.startsWith(a)
-  return a.startsWith(b) || b.startsWith(a)
+  return isUnder(one, other) || isUnder(other, one)
+}
+
+/** Whether each path under `route` is under `wider`. A route may end with `*`. */
+function isUnder(route: string, wider: string): boolean {
+  return route === wider || (wider.endsWith('*') && route.startsWith(wider.slice(0, -1)))
 }

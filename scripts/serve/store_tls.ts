@@ -98,7 +98,7 @@ function readStoreTls(
   }
   if (certificate !== undefined && key !== undefined) {
     const shown = tell('certificate', () => readFile(certificate))
-    const own = tell('key', () => readKeyFile(key))
+    const own = tell('key', () => readFile(key, true))
     const read =
       shown === undefined ? undefined : tell('certificate', () => readCertificate(certificate, shown, nowMs))
     const secret = own === undefined ? undefined : tell('key', () => readKey(key, own))
@@ -114,11 +114,15 @@ function refused(message: string, cause?: unknown): AvisoError {
   return new AvisoError('ERR_CONFIG', message, { cause })
 }
 
-function readFile(path: string): string {
+/** @param isSecret Whether it is refused where other users may read it. */
+function readFile(path: string, isSecret = false): string {
   let text: string
   try {
-    if (statSync(path).size > MAX_FILE_BYTES)
+    const { size, mode } = statSync(path)
+    if (size > MAX_FILE_BYTES)
       throw refused(`"${path}" is larger than ${MAX_FILE_BYTES} bytes: name a PEM file`)
+    if (isSecret && (mode & OTHERS) !== 0)
+      throw refused(`everybody on this machine may read "${path}": chmod 600 it`)
     text = readFileSync(path, 'utf8')
   } catch (error) {
     if (isAvisoError(error)) throw error
@@ -127,13 +131,6 @@ function readFile(path: string): string {
   }
   if (!text.includes('-----BEGIN '))
     throw refused(`"${path}" is no PEM file: it has no line that begins with "-----BEGIN"`)
-  return text
-}
-
-function readKeyFile(path: string): string {
-  const text = readFile(path)
-  if ((statSync(path).mode & OTHERS) !== 0)
-    throw refused(`everybody on this machine may read "${path}": chmod 600 it`)
   return text
 }
 

@@ -61,8 +61,8 @@ export interface Tickets {
 /** Time in which a page opens its stream: enough for a slow line, and too short to be found in a proxy's log in time. */
 const TICKET_SECONDS = 30
 /**
- * Tickets of one identity that are not used yet: as many as it may have streams by default. They are counted before one is written, so
- * requests at the same moment may get a few more.
+ * Tickets of one identity that are not used yet. A page uses its ticket at once, so these are pages that are opened in the same half minute.
+ * They are counted before one is written, so requests at the same moment may get a few more.
  */
 const MAX_OUTSTANDING = 32
 /** Place in the store. The rest of the name is a digest. */

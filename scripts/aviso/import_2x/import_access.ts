@@ -15,16 +15,16 @@ export interface Access2x {
   readonly secrets: ReadonlyMap<string, string>
 }
 
-/** 2.x's own variables, so whoever has set them need not rename them. */
+/** 2.x's own variables, so that operators keep the names that they have set. */
 const JWT_SECRET = 'AVISOSERVER_AUTH__JWT_SECRET'
 const ECPDS_PASSWORD = 'AVISOSERVER_ECPDS__PASSWORD'
-/** The token of whoever administers a service without identities, which 2.x lets everybody do. */
+/** The token of the administrator of a service without identities. 2.x lets every client administer such a service. */
 export const ADMIN_TOKEN = 'AVISO_ADMIN_TOKEN'
 /** Path of the list of destinations below a server of ECPDS. */
 const LIST_PATH = '/ecpds/v1/destination/list'
 /** Longest time that a list counts here. */
 const MAX_CACHE_SECONDS = 30
-/** 2.x bounds nobody. Where nobody has an identity, an address is bounded as an identity is. */
+/** 2.x has no such limits. Where requesters have no identity, an address may have what an identity may have. */
 const OPEN_QUOTA = {
   streamsPerAddress: 1_000,
   opensPerAddress: { perSecond: 50, burst: 1_000 },

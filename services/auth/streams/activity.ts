@@ -24,7 +24,7 @@ export interface Activity extends HubObserver {
   readonly events: ReadonlyMap<string, EventActivity>
 }
 
-/** Counters at zero. There are as many as schemas have event types. */
+/** Counters at zero. There are as many as there are event types: those of schemas, and in permissive mode any that providers publish. */
 export function createActivity(clock: Pick<Clock, 'now'>): Activity {
   const events = new Map<
     string,
