@@ -5,42 +5,35 @@
  */
 
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { promisify } from 'node:util'
 
 import { ask } from '#shared/access/identity/dependency.ts'
 import { systemClock } from '#shared/time/clock.ts'
+import { createAuthority, opensslMissing } from '../support/certificates.ts'
 import { CANARY } from '../support/tokens.ts'
 import { realParts } from '../unit/shared/access/identity/support.ts'
 
-const run = promisify(execFile)
-const opensslMissing = await run('openssl', ['version']).then(
-  () => false,
-  () => 'There is no openssl here to make a certificate with: install it',
-)
-
 describe(
   'a server behind identity with a certificate that nobody vouches for',
-  { skip: opensslMissing },
+  { skip: await opensslMissing() },
   () => {
     it('gives no verdict, and is sent no credential', async (context) => {
       const folder = await mkdtemp(join(tmpdir(), 'aviso-dependency-'))
       context.after(() => rm(folder, { recursive: true }))
-      const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
-      const files = ['-nodes', '-keyout', key, '-out', cert]
-      await run('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-days', '1', ...subject, ...files])
+      const { certificate, key } = await (await createAuthority(folder)).issue('server')
       let requests = 0
-      const server = createServer({ key: await readFile(key), cert: await readFile(cert) }, (_, response) => {
-        requests++
-        response.end('{}')
-      })
+      const server = createServer(
+        { key: await readFile(key), cert: await readFile(certificate) },
+        (_, response) => {
+          requests++
+          response.end('{}')
+        },
+      )
       await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
       context.after(() => server.close())
       const parts = { ...realParts(), clock: systemClock }

@@ -23,18 +23,7 @@ describe('a store behind TLS', { skip, concurrency: CONCURRENCY }, () => {
   let etcd: EtcdCluster
   let port = 0
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'aviso-tls-'))
-    const { certificate, key } = await (await createAuthority(folder)).issue('etcd')
-    const [plain, secure] = [await freePort(), await freePort()]
-    port = secure
-    etcd = await startTestEtcd({
-      port: plain,
-      flags: [
-        `--listen-client-urls=http://127.0.0.1:${plain},https://127.0.0.1:${secure}`,
-        `--cert-file=${certificate}`,
-        `--key-file=${key}`,
-      ],
-    })
+    ;({ folder, etcd, port } = await startSecureEtcd(() => []))
   })
   after(async () => {
     await etcd.close()
@@ -91,21 +80,10 @@ describe('an etcd that wants certificates', { skip, concurrency: CONCURRENCY }, 
   let port = 0
   let authority: TestAuthority
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'aviso-tls-'))
-    authority = await createAuthority(folder)
-    const { certificate, key } = await authority.issue('etcd')
-    const [plain, secure] = [await freePort(), await freePort()]
-    port = secure
-    etcd = await startTestEtcd({
-      port: plain,
-      flags: [
-        `--listen-client-urls=http://127.0.0.1:${plain},https://127.0.0.1:${secure}`,
-        `--cert-file=${certificate}`,
-        `--key-file=${key}`,
-        `--trusted-ca-file=${authority.file}`,
-        '--client-cert-auth',
-      ],
-    })
+    ;({ folder, etcd, port, authority } = await startSecureEtcd(({ file }) => [
+      `--trusted-ca-file=${file}`,
+      '--client-cert-auth',
+    ]))
   })
   after(async () => {
     await etcd.close()
@@ -194,6 +172,33 @@ describe('an etcd that wants certificates', { skip, concurrency: CONCURRENCY }, 
     }
   })
 })
+
+interface SecureEtcd {
+  /** Of the certificates, with `authority.pem`. */
+  readonly folder: string
+  readonly etcd: EtcdCluster
+  /** The port with TLS. */
+  readonly port: number
+  readonly authority: TestAuthority
+}
+
+/** An etcd whose second port speaks TLS. @param flags Further ones. */
+async function startSecureEtcd(flags: (authority: TestAuthority) => readonly string[]): Promise<SecureEtcd> {
+  const folder = await mkdtemp(join(tmpdir(), 'aviso-tls-'))
+  const authority = await createAuthority(folder)
+  const { certificate, key } = await authority.issue('etcd')
+  const [plain, port] = [await freePort(), await freePort()]
+  const etcd = await startTestEtcd({
+    port: plain,
+    flags: [
+      `--listen-client-urls=http://127.0.0.1:${plain},https://127.0.0.1:${port}`,
+      `--cert-file=${certificate}`,
+      `--key-file=${key}`,
+      ...flags(authority),
+    ],
+  })
+  return { folder, etcd, port, authority }
+}
 
 function publish({ url }: TestServer): Promise<Response> {
   const identifier = { country: 'italy', airport: 'FCO', date: '20260810', number: 'AZ1' }

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url'
 import { unpackPackages } from '../../scripts/debian_packages.ts'
 import { freePort } from '../../scripts/etcd/member.ts'
 import { outputOf } from '../../scripts/run_command.ts'
+import { createAuthority } from './certificates.ts'
 import { missing } from './missing.ts'
 import { eventually, within } from './waiting.ts'
 
@@ -111,10 +112,8 @@ export async function startCaddy({ upstreams, folder }: ProxyOptions): Promise<P
 /** Starts nginx on `scripts/deploy/nginx.conf`, with the addresses and paths that its reader is told to change. */
 export async function startNginx({ upstreams, folder }: ProxyOptions): Promise<Proxy> {
   const port = await freePort()
-  const [key, certificate] = [join(folder, 'site.key'), join(folder, 'site.pem')]
-  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
-  const files = ['-nodes', '-keyout', key, '-out', certificate]
-  await outputOf('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-days', '2', ...name, ...files])
+  const authority = await createAuthority(folder)
+  const { certificate, key } = await authority.issue('site')
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (what) => `${what}_temp_path ${join(folder, what)};`,
   )
@@ -144,7 +143,7 @@ export async function startNginx({ upstreams, folder }: ProxyOptions): Promise<P
   return {
     ...(await untilServing(child, port)),
     url: `https://localhost:${port}`,
-    authority: await readFile(certificate, 'utf8'),
+    authority: await readFile(authority.file, 'utf8'),
     reload: async () => {
       child.kill('SIGHUP')
     },

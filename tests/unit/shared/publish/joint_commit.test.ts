@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { AvisoError, KeyDamaged } from '#shared/errors.ts'
 import { waitingKey } from '#shared/journal/journal.ts'
@@ -8,7 +8,6 @@ import type { PublishItem, Publisher } from '#shared/publish/publish.ts'
 import { GATHER } from '#shared/publish/limits.ts'
 import { createPublisher, type PublisherParts } from '#shared/publish/publisher.ts'
 import { MAX_TXN_OPERATIONS, type Store, type TxnRequest, type TxnResult } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
 import {
   checkHistory,
   codeOf,
@@ -18,17 +17,10 @@ import {
   receiptOf,
 } from '../../../contract/publisher_support.ts'
 import { createIdleClock, createManualClock } from '../../../support/clock.ts'
-import { createMemoryStore } from '../../../support/memory_store.ts'
+import { createMemoryStores } from '../../../support/memory_store.ts'
 import { eventually } from '../../../support/waiting.ts'
 
-const stores: Store[] = []
-after(() => Promise.all(stores.map((store) => store.close())))
-
-function memory(): Store {
-  const store = createMemoryStore({ clock: systemClock })
-  stores.push(store)
-  return store
-}
+const memory = createMemoryStores()
 
 function open(store: Store, more: Partial<PublisherParts> = {}): Publisher {
   const clock = createIdleClock()

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { readOrCreateEpoch, renewEpoch } from '#shared/journal/epoch.ts'
 import { parseJournal } from '#shared/journal/codec.ts'
 import { journalKey, waitingKey } from '#shared/journal/journal.ts'
 import { createPublisher, type PublisherParts } from '#shared/publish/publisher.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
-import { createMemoryStore } from '../../../support/memory_store.ts'
+import { createMemoryStores } from '../../../support/memory_store.ts'
 import type { Store, StoreOperation, TxnRequest } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
 import {
   checkHistory,
   codeOf,
@@ -22,14 +21,7 @@ import { createFlakyStore } from '../../../contract/hub_flaky_store.ts'
 import { copyOf } from '../../../support/older_copy.ts'
 import { createIdleClock, createManualClock } from '../../../support/clock.ts'
 
-const stores: Store[] = []
-after(() => Promise.all(stores.map((store) => store.close())))
-
-function memory(): Store {
-  const store = createMemoryStore({ clock: systemClock })
-  stores.push(store)
-  return store
-}
+const memory = createMemoryStores()
 
 function open(store: Store, more: Partial<PublisherParts> = {}) {
   const clock = createIdleClock()

@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { encodeJournal } from '#shared/journal/codec.ts'
 import { createFrame } from '#shared/publish/attempt.ts'
 import { TURN } from '#shared/publish/limits.ts'
 import { createTurns, type NewestCommit, type Turns } from '#shared/publish/turns.ts'
 import type { KeyValue, Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
 import { IDENTITY } from '../../../contract/publisher_support.ts'
 import { createManualClock, settle, type ManualClock } from '../../../support/clock.ts'
-import { createMemoryStore } from '../../../support/memory_store.ts'
+import { createMemoryStores } from '../../../support/memory_store.ts'
 
 const frame = createFrame('e', IDENTITY)
-const stores: Store[] = []
-after(() => Promise.all(stores.map((store) => store.close())))
+const memory = createMemoryStores()
 
 interface Ingest {
   readonly turns: Turns
@@ -29,8 +27,7 @@ interface Ingest {
 }
 
 function setUp(): Ingest {
-  const store = createMemoryStore({ clock: systemClock })
-  stores.push(store)
+  const store = memory()
   const clock = createManualClock()
   const turns = createTurns({ frame, store, clock })
   const taken: bigint[] = []

@@ -1,20 +1,18 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { createPublisher, type PublisherParts, type WarmPublisher } from '#shared/publish/publisher.ts'
 import type { PublishItem } from '#shared/publish/publish.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
 import { createFlakyStore } from '../../../contract/hub_flaky_store.ts'
 import { codeOf, IDENTITY, item, receiptOf } from '../../../contract/publisher_support.ts'
 import { createIdleClock, createManualClock, settle } from '../../../support/clock.ts'
-import { createMemoryStore } from '../../../support/memory_store.ts'
+import { createMemoryStores } from '../../../support/memory_store.ts'
 
 /** More than are read one by one, so that a publisher that starts reads them with a watch. */
 const COMMITS = 12
 
-const stores: Store[] = []
-after(() => Promise.all(stores.map((store) => store.close())))
+const memory = createMemoryStores()
 
 function open(store: Store, more: Partial<PublisherParts> = {}): WarmPublisher {
   const clock = createIdleClock()
@@ -25,8 +23,7 @@ function open(store: Store, more: Partial<PublisherParts> = {}): WarmPublisher {
 async function filled(
   ...events: readonly string[]
 ): Promise<{ readonly store: Store; readonly items: readonly PublishItem[] }> {
-  const store = createMemoryStore({ clock: systemClock })
-  stores.push(store)
+  const store = memory()
   const publisher = open(store)
   const items = events.flatMap((event) =>
     Array.from({ length: COMMITS }, (_, index) => item(event, `n${index}`)),
