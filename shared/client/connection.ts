@@ -205,13 +205,14 @@ function toFrame({ event = 'message', data, id }: EventSourceMessage, retryMs: n
 /** Reads the next bytes. Only the waiting here counts as silence, and not the time that triggers take between two reads. */
 async function readInTime(
   reader: ReadableStreamDefaultReader<Uint8Array>,
-  { clock, idleMs }: ConnectionOptions,
+  { clock, idleMs, stop: signal }: ConnectionOptions,
 ) {
   const late = (): never => {
     throw new ConnectionLost('Nothing heard from', { connected: true, idle: true })
   }
   try {
-    return await within(reader.read(), { clock, ms: idleMs(), late })
+    // On Deno 2.9 a body that was aborted is sometimes silent for ever, so the signal is looked at here, too.
+    return await within(reader.read(), { clock, ms: idleMs(), signal, late })
   } catch (cause) {
     if (cause instanceof ConnectionLost) throw cause
     throw new ConnectionLost('Connection lost to', { connected: true, cause })
