@@ -12,6 +12,20 @@ export function failedTests(output: string): readonly string[] {
   return [...failedOnNode(lines), ...failedOnDeno(lines), ...failedOnBun(lines)]
 }
 
+/** Whether `node --test` has told the sums of all tests, which it does after the last one. */
+export function hasSummary(output: string): boolean {
+  return /^ℹ duration_ms /m.test(sums(output))
+}
+
+/** Whether there are such sums, and no test failed or was cancelled. */
+export function allPassed(output: string): boolean {
+  return hasSummary(output) && ['fail', 'cancelled'].every((name) => sums(output).includes(`\nℹ ${name} 0\n`))
+}
+
+function sums(output: string): string {
+  return stripVTControlCharacters(output.slice(output.lastIndexOf('ℹ tests ')))
+}
+
 /** `node --test` repeats the failed tests at its end: a line with the place, and one with the name. */
 function failedOnNode(lines: readonly string[]): readonly string[] {
   return behind(lines, '✖ failing tests:').flatMap((line, index, list) => {

@@ -38,6 +38,7 @@ export function toTable(results: readonly StepResult[], seconds: number): string
   const rows = results.flatMap((result) => [
     line(result.title, verdictOf(result), result.seconds.toFixed(1)),
     ...result.failedTests.map((name) => `    ✖ ${name}`),
+    ...result.leftBehind.map((what) => `    left behind by a test: ${what}`),
   ])
   const failed = results.filter(({ passed }) => !passed).length
   const summary =

@@ -86,23 +86,61 @@ describe('runStep()', () => {
     let output = ''
     const script = 'trap "echo interrupted: a; exit 1" TERM; echo up; while :; do sleep 0.05; done'
     const hangs: Step = { name: 'hangs', title: 'hangs', command: async () => ['sh', '-c', script] }
-    const result = await runStep(hangs, (text) => (output += text), 1_000)
+    const result = await runStep(hangs, (text) => (output += text), { limitMs: 1_000 })
     assert.equal(result.passed, false)
     assert.deepEqual(output.split('\n'), ['up', 'The step had not ended after 1 s', 'interrupted: a', ''])
+  })
+
+  it('names and ends a process that holds a runner after its summary', async () => {
+    // The process holds the errors of the runner, which therefore waits, as node --test does.
+    const script = `sleep 1000 & echo $! ; echo 'ℹ tests 1'; echo 'ℹ duration_ms 1'; wait`
+    const held: Step = { name: 'held', title: 'held', command: async () => ['sh', '-c', script] }
+    let output = ''
+    const result = await runStep(held, (text) => (output += text), { limitMs: 20_000, heldMs: 200 })
+    const [pid = ''] = output.split('\n')
+    assert.deepEqual(
+      { passed: result.passed, leftBehind: result.leftBehind },
+      { passed: true, leftBehind: [`${pid} sleep 1000`] },
+    )
+  })
+
+  it('ends a runner that goes on after its summary, and takes its sums for the result', async () => {
+    const runs = async (failed: number): Promise<readonly unknown[]> => {
+      const sums = `ℹ tests 1\nℹ fail ${failed}\nℹ cancelled 0\nℹ duration_ms 1`
+      const program = `console.log(${JSON.stringify(sums)}); setInterval(() => {}, 1000)`
+      const { passed, leftBehind } = await runStep(step('stuck', program), () => undefined, { heldMs: 200 })
+      return [passed, leftBehind.length]
+    }
+    assert.deepEqual(await runs(0), [true, 1])
+    assert.deepEqual(await runs(1), [false, 1])
+  })
+
+  it('waits for a runner that is silent before its summary', async () => {
+    const script = `echo up; sleep 0.5; echo 'ℹ tests 1'; echo 'ℹ duration_ms 1'`
+    const silent: Step = { name: 'silent', title: 'silent', command: async () => ['sh', '-c', script] }
+    const result = await runStep(silent, () => undefined, { heldMs: 100 })
+    assert.deepEqual([result.passed, result.leftBehind], [true, []])
   })
 })
 
 describe('toTable()', () => {
   it('tells each step, its verdict and seconds, and failed tests below it', () => {
     const results = [
-      { title: 'lint', passed: true, seconds: 2.04, failedTests: [] },
-      { title: 'tests on Bun', passed: false, seconds: 148.26, failedTests: ['a.test.ts: does it'] },
+      { title: 'lint', passed: true, seconds: 2.04, failedTests: [], leftBehind: ['7 sleep 9'] },
+      {
+        title: 'tests on Bun',
+        passed: false,
+        seconds: 148.26,
+        failedTests: ['a.test.ts: does it'],
+        leftBehind: [],
+      },
     ]
     assert.equal(
       toTable(results, 150),
       [
         'step          result  seconds',
         'lint          passed      2.0',
+        '    left behind by a test: 7 sleep 9',
         'tests on Bun  FAILED    148.3',
         '    ✖ a.test.ts: does it',
         '',
