@@ -14,6 +14,7 @@ import { silentLogger, type Logger } from '#shared/logger.ts'
 import type { SqlDatabase } from '#shared/runtime/runtime.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { nextTurn } from '#shared/time/turn.ts'
+import { createTurnGate } from '#shared/time/turn_gate.ts'
 import { checkRange, checkRevision, checkTtl, checkTxn } from '../check.ts'
 import { renewedEpoch } from '../epoch_key.ts'
 import type { StoreBackup } from '../maintenance.ts'
@@ -44,6 +45,8 @@ import {
 
 /** An answer of this many keys took some milliseconds. */
 const LONG_READ_KEYS = 256
+/** Steps of long reads in one turn of the event loop, of all of them together: a write beside them waits for one step in each of its turns. */
+const STEPS_PER_TURN = 1
 
 /** What the store is opened with, besides its database. */
 export interface EmbeddedStoreParts {
@@ -137,6 +140,11 @@ function createStore(
     onUncertain,
   }
   const reads = { view: database, counts }
+  const nextStep = createTurnGate(STEPS_PER_TURN)
+  const pause = async (): Promise<void> => {
+    await nextTurn()
+    await nextStep()
+  }
   const feed = createFeed(state)
   const writes = createGroupCommit(state, feed)
   const leases = createLeaseKeeper(state, writes)
@@ -148,10 +156,14 @@ function createStore(
       const current = state.newest
       const release = state.pins.hold(request.revision ?? current)
       try {
-        const result = await doInTurns(readRange(reads, request, current), (step) => {
-          begin(state, options)
-          return read(state, step)
-        })
+        const result = await doInTurns(
+          readRange(reads, request, current),
+          (step) => {
+            begin(state, options)
+            return read(state, step)
+          },
+          pause,
+        )
         // A loop that pages through many keys must leave turns to others.
         if (result.kvs.length >= LONG_READ_KEYS) await nextTurn()
         return result

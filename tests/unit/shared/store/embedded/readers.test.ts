@@ -15,6 +15,8 @@ const READERS = 4
 const WRITES = 12
 /** Revisions that a reader may be given before a write that waits has its turn: some pages. */
 const MOST_BETWEEN = 3_000
+/** Keys that are counted in several steps. */
+const COUNTED = 10_000
 
 describe('openEmbeddedStore() with readers of long history', () => {
   it('lets a writer in between their pages', async () => {
@@ -49,6 +51,43 @@ describe('openEmbeddedStore() with readers of long history', () => {
     } finally {
       await store.close()
       await rm(folder, { recursive: true })
+    }
+  })
+
+  it('makes one step of all long reads together in a turn', async () => {
+    const database = openSqlite(':memory:')
+    let isCounted = false
+    let turn = 0
+    const stepsOf = new Map<number, number>()
+    const counted = {
+      ...database,
+      all: (...asked: Parameters<typeof database.all>) => {
+        if (isCounted) stepsOf.set(turn, (stepsOf.get(turn) ?? 0) + 1)
+        return database.all(...asked)
+      },
+    }
+    const store = openEmbeddedStore(counted, { clock: systemClock })
+    try {
+      await Promise.all(Array.from({ length: COUNTED }, (_, index) => put(store, `k/${index}`)))
+      isCounted = true
+      // Each from another key, because reads of one interval share its count.
+      const reads = Array.from({ length: READERS }, (_, index) =>
+        store.range({ key: toBytes(`k/${index}`), end: toBytes('l'), countOnly: true }),
+      )
+      const onTurn = (): void => {
+        turn++
+        if (isCounted) setImmediate(onTurn)
+      }
+      onTurn()
+      const counts = (await Promise.all(reads)).map(({ count }) => count)
+      isCounted = false
+      assert.equal(counts[0], BigInt(COUNTED))
+      const steps = [...stepsOf].slice(1).map(([, number]) => number)
+      assert.ok(steps.length > READERS * 2, `turns with steps: ${steps.length}`)
+      assert.equal(Math.max(...steps), 1)
+    } finally {
+      isCounted = false
+      await store.close()
     }
   })
 })
