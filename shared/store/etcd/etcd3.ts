@@ -12,7 +12,7 @@
  */
 
 import { Etcd3, type ICallable } from 'etcd3'
-import { within } from '#shared/time/deadline.ts'
+import { awaitAnswer } from './patience.ts'
 import { isUntrusted, untrusted } from '#shared/runtime/certificate.ts'
 import { isTooLargeMessage, judge, silence, unavailable, type Verdict } from './errors.ts'
 import { onAbort } from './on_abort.ts'
@@ -158,7 +158,7 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
     way: 'gRPC of etcd3',
     encodeBytes: (bytes) => bytes,
     beginsCut: false,
-    ask: async ({ endpoint, path, message, token, limitMs, signals }) => {
+    ask: async ({ endpoint, path, message, token, limitMs, patience, signals }) => {
       const [service, method] = METHODS[path] ?? []
       if (service === undefined || method === undefined) throw new TypeError(`No gRPC method for ${path}`)
       let call: Call | undefined
@@ -167,7 +167,7 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
       const answer = member.with(service, token, (client, metadata) => {
         const { promise, resolve } = Promise.withResolvers<Outcome<WireObject>>()
         // gRPC compares it with the date.
-        const options = { deadline: clock.now() + limitMs + DEADLINE_SLACK_MS }
+        const options = { deadline: clock.now() + (patience?.longestMs ?? limitMs) + DEADLINE_SLACK_MS }
         const send = client[method]?.bind(client)
         call = send?.(message, metadata, options, (error, value) => {
           resolve(error === null ? { kind: 'done', value: value ?? {} } : toVerdict(error))
@@ -176,7 +176,7 @@ function createGrpcTransport({ clock }: Pick<GrpcStoreParts, 'clock'>): Transpor
         return promise
       })
       try {
-        const outcome = await within(answer, { clock, ms: limitMs, late: () => undefined })
+        const outcome = await awaitAnswer(answer, clock, { limitMs, patience })
         if (outcome !== undefined) return outcome
         replace(endpoint, member)
         return silence(limitMs)

@@ -27,6 +27,7 @@ import { createConnections, type Connections, type ConnectionsParts } from './gr
 import { frameMessage, MessageReader, MessageTooLarge } from './grpc_frames.ts'
 import { METHODS, WATCH, type GrpcMethod } from './grpc_messages.ts'
 import { onAbort } from './on_abort.ts'
+import { goesOn } from './patience.ts'
 import { decodeWatchMessage } from './packed_events.ts'
 import { decodeMessage } from './protobuf.ts'
 import type { Exchange, MessageStream, Outcome, StreamRequest, Transport } from './transport.ts'
@@ -80,11 +81,21 @@ async function ask(connections: Connections, clock: Clock, exchange: Exchange): 
   if (started.kind !== 'done') return started
   const call = started.value
   const stopListening = onAbort(signals, () => call.giveUp({ kind: 'unknown', error: givenUp() }))
-  const stopTimer = clock.after(limitMs, () => {
-    call.giveUp(silence(limitMs))
-    connections.suspect(endpoint, connected.value)
-  })
+  const startedAt = clock.monotonic()
+  let isDone = false
+  const onLimit = async (): Promise<void> => {
+    const isPatient =
+      exchange.patience !== undefined && (await goesOn(exchange, clock.monotonic() - startedAt))
+    if (isDone) return
+    if (isPatient) stopTimer = clock.after(limitMs, () => void onLimit())
+    else {
+      call.giveUp(silence(limitMs))
+      connections.suspect(endpoint, connected.value)
+    }
+  }
+  let stopTimer = clock.after(limitMs, () => void onLimit())
   const outcome = await call.outcome
+  isDone = true
   stopTimer()
   stopListening()
   return outcome
@@ -158,12 +169,19 @@ class UnaryCall {
   #isSettled = false
 
   /** @throws {Error} Where the connection takes no stream. */
-  constructor(connection: Http2Connection, method: GrpcMethod, { message, token, limitMs }: Exchange) {
+  constructor(
+    connection: Http2Connection,
+    method: GrpcMethod,
+    { message, token, limitMs, patience }: Exchange,
+  ) {
     const { promise, resolve } = Promise.withResolvers<Outcome<WireObject>>()
     this.outcome = promise
     this.#settle = resolve
     this.#method = method
-    const fields = { ...fieldsOf(token), 'grpc-timeout': `${limitMs + DEADLINE_SLACK_MS}m` }
+    const fields = {
+      ...fieldsOf(token),
+      'grpc-timeout': `${(patience?.longestMs ?? limitMs) + DEADLINE_SLACK_MS}m`,
+    }
     const body = frameMessage(method.request, message)
     this.#stream = connection.request(
       { path: method.path, fields, body, staysOpen: false },

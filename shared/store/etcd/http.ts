@@ -24,6 +24,7 @@ import {
 } from './errors.ts'
 import { eventLineCut } from './event_lines.ts'
 import { onAbort } from './on_abort.ts'
+import { awaitAnswer } from './patience.ts'
 import type { Exchange, MessageStream, Outcome, Transport } from './transport.ts'
 import { malformed, type WireObject } from './wire.ts'
 
@@ -79,7 +80,7 @@ export function createHttpTransport({ fetch, watchFetch, clock }: HttpTransportP
 async function ask(
   send: FetchLike,
   clock: Clock,
-  { endpoint, path, message, token, limitMs, signals }: Exchange,
+  { endpoint, path, message, token, limitMs, patience, signals }: Exchange,
 ): Promise<Outcome<WireObject>> {
   const giveUp = new AbortController()
   let response: FetchLikeResponse | undefined
@@ -93,7 +94,7 @@ async function ask(
   let outcome: Outcome<WireObject> | undefined
   const late = (): undefined => undefined
   try {
-    response = await within(send(`${endpoint}${path}`, request), { clock, ms: limitMs, late })
+    response = await awaitAnswer(send(`${endpoint}${path}`, request), clock, { limitMs, patience })
     if (response === undefined) return silence(limitMs)
     outcome = await within(readAnswer(response), { clock, ms: BODY_LIMIT_MS, late })
     return outcome ?? silence(BODY_LIMIT_MS)

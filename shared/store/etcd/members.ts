@@ -27,6 +27,8 @@ export interface Question {
   /** See {@link Exchange.message}. */
   readonly message: object
   readonly limitMs: number
+  /** Longest wait for a member that shows at each `limitMs` that it works. Absent: `limitMs`. */
+  readonly longestMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -62,13 +64,14 @@ export function createMembers({ endpoints, transport, clock, logger, auth, closi
   const login = createLogin({ auth, clock, logger })
   const verifications = new Map<Endpoint, Promise<Outcome<void>>>()
 
-  const ask: Members['ask'] = async (endpoint, { path, message, limitMs, signal }) => {
+  const ask: Members['ask'] = async (endpoint, { path, message, limitMs, longestMs, signal }) => {
     const outcome = await transport.ask({
       endpoint: endpoint.url,
       path,
       message,
       token: login.token(),
       limitMs,
+      patience: longestMs === undefined ? undefined : { longestMs, isWorking: () => isWorking(endpoint) },
       signals: [signal, closing],
     })
     if (outcome.kind !== 'done') return outcome
@@ -80,6 +83,11 @@ export function createMembers({ endpoints, transport, clock, logger, auth, closi
       // Another cluster may have carried it out. Ours did not.
       return { kind: 'not_done', error: error as AvisoError }
     }
+  }
+  /** A member without a leader refuses to say its status. */
+  const isWorking = async (endpoint: Endpoint): Promise<boolean> => {
+    const { kind } = await ask(endpoint, { path: STATUS_PATH, message: {}, limitMs: STATUS_LIMIT_MS })
+    return kind === 'done'
   }
   const verifyNow = async (endpoint: Endpoint): Promise<Outcome<void>> => {
     const outcome = await ask(endpoint, { path: STATUS_PATH, message: {}, limitMs: STATUS_LIMIT_MS })

@@ -42,6 +42,8 @@ import type {
 const WRITE_LIMIT_MS = 2_000
 /** Without a quorum etcd would wait 7 s and more; another member may have one. */
 const READ_LIMIT_MS = 2_000
+/** Reading an interval of a million keys takes etcd seconds, and is waited for while the member tells its status. */
+const LONGEST_READ_MS = 30_000
 /** Dropping versions takes a few milliseconds, unless the disk is busy. */
 const COMPACT_LIMIT_MS = 10_000
 /** Time limit of finding the oldest revision for an error, which is not worth a long wait. */
@@ -73,6 +75,7 @@ export function createStoreOver(parts: EtcdStoreParts): Store {
       message: encodeRange(request, transport.encodeBytes),
       writes: false,
       limitMs: READ_LIMIT_MS,
+      longestMs: request.end === undefined ? undefined : LONGEST_READ_MS,
       signal: options?.signal,
     })
   const range = async (request: RangeRequest, options?: CallOptions): Promise<RangeResult> => {

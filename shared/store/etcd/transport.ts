@@ -13,6 +13,14 @@ import type { WireObject } from './wire.ts'
 /** Outcome of a question. */
 export type Outcome<Value> = { readonly kind: 'done'; readonly value: Value } | Verdict
 
+/** What a question is asked at its limit, which holds again when it may go on. */
+export interface Patience {
+  /** For all of the wait, in milliseconds. */
+  readonly longestMs: number
+  /** Whether the member works, and can reach the others. Never rejects. */
+  readonly isWorking: () => Promise<boolean>
+}
+
 /** A question to one member. */
 export interface Exchange {
   /** Address of the member, e.g. `http://10.0.0.1:2379`. */
@@ -25,6 +33,8 @@ export interface Exchange {
   readonly token: string | undefined
   /** Until the answer begins. */
   readonly limitMs: number
+  /** For an answer that may take longer. Absent: the limit holds. */
+  readonly patience?: Patience | undefined
   /** Each of these signals aborts the question. */
   readonly signals: readonly (AbortSignal | undefined)[]
 }

@@ -153,6 +153,58 @@ describe('createGatewayStore() with several members', () => {
     assert.ok(one.count(RANGE) >= 3 && other.count(RANGE) >= 3)
   })
 
+  it('waits for a read of an interval while its member tells its status, and then asks the next one', async () => {
+    const interval = { key, end: toBytes('b') }
+    const held: Reply[] = []
+    let isStopped = false
+    const busy = await fixture(({ path }, reply) => {
+      if (path === RANGE) held.push(reply)
+      else if (isStopped) keepSilent({ path })
+      else return false
+      return true
+    })
+    const good = await healthy()
+    const store = await storeOver(busy, good)
+    const passLimits = async (number: number): Promise<void> => {
+      const before = busy.count(STATUS)
+      for (let passed = 1; passed <= number; passed++) {
+        await eventually('the limit runs', () => clock.timers > 0)
+        await clock.advance(LIMIT_MS.call)
+        await eventually('the member is asked', () => busy.count(STATUS) === before + passed)
+      }
+    }
+    const slow = store.range(interval)
+    await eventually('the read arrives', () => held.length === 1)
+    await passLimits(4)
+    held[0]?.json(200, { header: { ...HEADER, revision: '9' } })
+    assert.equal((await slow).revision, 9n)
+    assert.equal(good.count(RANGE), 0)
+
+    const cut = store.range(interval)
+    await eventually('the read arrives', () => held.length === 2)
+    isStopped = true
+    await passLimits(1)
+    assert.equal((await cut).revision, 7n)
+    assert.equal(good.count(RANGE), 1)
+
+    // A member that was silent rests; the other one is asked for good.
+    const single = store.range({ key })
+    assert.equal((await single).revision, 7n)
+  })
+
+  it('gives up a read of an interval after half a minute', async () => {
+    const busy = await fixture(({ path }) => path === RANGE)
+    const store = await storeOver(busy)
+    const refused = rejects(store.range({ key, end: toBytes('b') }), 'ERR_STORE_UNAVAILABLE')
+    for (let passed = 1; passed <= 15; passed++) {
+      await eventually('the limit runs', () => clock.timers > 0)
+      await clock.advance(LIMIT_MS.call)
+      if (passed < 15) await eventually('the member is asked', () => busy.count(STATUS) === passed)
+    }
+    await refused
+    assert.equal(busy.count(RANGE), 1)
+  })
+
   it('sends a write once, even where a connection that was used before breaks', async () => {
     const bad = await fixture(only(TXN, (reply) => reply.reset()))
     const store = await storeOver(bad)

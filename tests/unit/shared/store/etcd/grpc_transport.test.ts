@@ -262,6 +262,30 @@ describe('createGrpcTransport().ask()', () => {
     await eventually('a reset', () => resets.includes(CANCEL))
   })
 
+  it('waits on while the member works, and gives up when it does not', async (context) => {
+    const waiting: (() => void)[] = []
+    const { ask, connections } = await open(context, {
+      onRequest: (connection, stream) => waiting.push(() => succeed(connection, stream)),
+    })
+    const asked: number[] = []
+    const patience = (works: number) => ({
+      longestMs: LIMIT_MS,
+      isWorking: async () => asked.push(works) <= works,
+    })
+    const slow = ask({ limitMs: SHORT_MS, patience: patience(100) })
+    await eventually('it is asked again and again', () => asked.length >= 3)
+    waiting[0]?.()
+    assert.equal((await slow).kind, 'done')
+    asked.length = 0
+    const cut = await ask({ limitMs: SHORT_MS, patience: patience(1) })
+    assert.ok(cut.kind === 'unknown' && cut.silent === true)
+    assert.equal(asked.length, 2)
+    asked.length = 0
+    const short = await ask({ limitMs: SHORT_MS, patience: { ...patience(100), longestMs: SHORT_MS } })
+    assert.ok(short.kind === 'unknown' && short.silent === true)
+    assert.deepEqual([asked.length, connections()], [0, 2])
+  })
+
   it('ends what runs on a connection whose other side does not even answer pings', async (context) => {
     const { ask } = await open(context, { onRequest: () => undefined, answersPings: false })
     const running = ask()
