@@ -24,6 +24,7 @@ import { growthGroup } from './bench/groups/growth.ts'
 import { identityGroup } from './bench/groups/identity.ts'
 import { idleGroup } from './bench/groups/idle.ts'
 import { ingestGroup } from './bench/groups/ingest.ts'
+import { lookGroup } from './bench/groups/look.ts'
 import { npmStartGroup } from './bench/groups/npm_start.ts'
 import { peersGroup } from './bench/groups/peers.ts'
 import { pollsGroup } from './bench/groups/polls.ts'
@@ -56,6 +57,7 @@ const GROUPS: readonly RowGroup[] = [
   identityGroup,
   telemetryGroup,
   cleanGroup,
+  lookGroup,
   pollsGroup,
   backupGroup,
   startGroup,

@@ -88,7 +88,7 @@ async function measure(bench: Bench, aviso: BenchProcess, runtime: string): Prom
 }
 
 /** @returns the notifications stored per second */
-async function fillStore({ url }: BenchProcess, count: number): Promise<number> {
+export async function fillStore({ url }: BenchProcess, count: number): Promise<number> {
   const load = {
     path: PUBLISH_PATH,
     body: numberedBatch(FILL.size),
