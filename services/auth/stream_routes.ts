@@ -30,7 +30,7 @@ import { runWithin } from '#shared/time/deadline.ts'
 export interface StreamRoutesParts {
   readonly access: Pick<Access, 'forAdministration'>
   readonly streams: StreamRegistry
-  readonly hub: Pick<Hub, 'status'>
+  readonly hub: Pick<Hub, 'status' | 'read'>
   readonly store: Store
   /** The store's epoch. @throws {AvisoError} `ERR_STORE_UNAVAILABLE` while it is not known. */
   readonly epoch: () => string
@@ -186,7 +186,7 @@ function placeKey(event: string, { position }: StreamState): string {
 
 /** Looks up places of streams that are behind, each once. */
 async function lookUp(
-  { store, firstNumbers }: StreamRoutesParts,
+  { store, hub, firstNumbers }: StreamRoutesParts,
   page: readonly Seen[],
   signal: AbortSignal,
 ): Promise<Lags> {
@@ -202,7 +202,7 @@ async function lookUp(
     const key = placeKey(event, state)
     if (seen.has(key) || seen.size >= MOST_LOOKUPS) continue
     seen.add(key)
-    const reads = createHistoryReads({ store, event }, signal)
+    const reads = createHistoryReads({ store, hub, event }, signal)
     const last = newest.get(event) ?? reads.at()
     newest.set(event, last)
     lookups.push(

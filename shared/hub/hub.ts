@@ -152,8 +152,8 @@ export interface Hub {
    */
   subscribe(request: SubscribeRequest): Promise<Subscription>
   /**
-   * Answers a read of keys: a poll (`minModRevision`) from memory, where its answer is known, everything else by `ask`. An answer from
-   * memory may be as far behind the store as the streams of this hub are.
+   * Answers a read of keys: a poll (`minModRevision`) from memory, where its answer is known, and a key at the revision that wrote it, where
+   * this was lately. Everything else by `ask`. An answer from memory may be as far behind the store as the streams of this hub are.
    *
    * @param ask Asks the store. @throws {AvisoError} What `ask` throws.
    */

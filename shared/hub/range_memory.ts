@@ -24,8 +24,8 @@ import type { Ring } from './source/ring.ts'
 
 export interface RangeMemory {
   /**
-   * Answers a read of keys: a poll from memory, where its answer is known, everything else by `ask`. An answer from memory may be behind
-   * the store by as much as the hub is.
+   * Answers a read of keys: a poll from memory, where its answer is known, and a key as it was written at a revision that the ring holds.
+   * Everything else by `ask`. An answer from memory may be behind the store by as much as the hub is.
    *
    * @param ask Asks the store. @throws {AvisoError} What `ask` throws.
    */
@@ -103,10 +103,23 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
     return [...changed.values()]
   }
 
+  /** One key at the revision that wrote it, from the ring. */
+  function written(request: RangeRequest): RangeResult | undefined {
+    const { key, end, revision = 0n } = request
+    if (end !== undefined || revision < ring.floor || revision > ring.through || !isFollowing())
+      return undefined
+    if (Object.keys(request).some((name) => name !== 'key' && name !== 'revision')) return undefined
+    const entry = ring.at(ring.find(revision))
+    if (entry?.revision !== revision) return undefined
+    const last = entry.events.findLast(({ kv }) => compareBytes(kv.key, key) === 0)
+    if (last?.kind !== 'put') return undefined
+    return { revision: ring.through, kvs: [last.kv], count: 1n, more: false }
+  }
   /** `undefined`: the store must be asked. */
   function answer(request: RangeRequest): RangeResult | undefined {
     const { minModRevision: from = 0n, revision: at = ring.through } = request
-    if (from === 0n || at !== ring.through || from > ring.through + 1n || !isFollowing()) return undefined
+    if (from === 0n) return written(request)
+    if (at !== ring.through || from > ring.through + 1n || !isFollowing()) return undefined
     const known = find(request)
     if (known === undefined || known.asOf > ring.through) return undefined
     const changed = from >= known.quietFrom ? [] : changedSince(known.range, from)

@@ -131,6 +131,35 @@ export function pollContract(subject: HubSubject): void {
       await hub.close()
     })
 
+    it('gives a key as it was written lately, and asks the store for older ones', async () => {
+      const [store, space, dice] = [await subject.open(), createSpace(), createDice(4)]
+      const hub = await openHub(store, space, { limits: { ringBytes: 40_000 } })
+      const reader = readerOf(hub, store)
+      const written: (readonly [key: string, revision: Revision])[] = []
+      for (let step = 0; step < STEPS; step++) {
+        const key = space.key('a', String(dice.whole(1, NAMES)))
+        const isPut = dice.chance(0.8) || step === STEPS - 1
+        written.push([key, await (isPut ? put : remove)(store, key)])
+      }
+      await caughtUp(hub, written.at(-1)?.[1] ?? 0n)
+      for (const [key, revision] of written) {
+        const request = { key: toBytes(key), revision }
+        assert.deepEqual(shown(await reader.read(request)), shown(await store.range(request)), key)
+      }
+      assert.ok(reader.asked < STEPS, `${reader.asked} of ${STEPS} reads reached the store`)
+      const [key, revision] = written.at(-1) ?? ['', 0n]
+      const asked = reader.asked
+      await reader.read({ key: toBytes(key), revision })
+      assert.equal(reader.asked, asked)
+      // Neither another revision than that of the write nor a part of the key is known.
+      for (const more of [{ revision: revision - 1n }, { keysOnly: true }, { maxModRevision: revision }]) {
+        const before = reader.asked
+        await reader.read({ key: toBytes(key), revision, ...more })
+        assert.equal(reader.asked, before + 1)
+      }
+      await hub.close()
+    })
+
     it('asks the store for every other read, for keys that no stream delivers, and while the hub is cut off', async () => {
       const [inner, space] = [await subject.open(), createSpace()]
       const store = createFlakyStore(inner)

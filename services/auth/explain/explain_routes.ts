@@ -166,12 +166,12 @@ interface Seeing extends Asked {
 /** Looks through the span of an event type for all of its listeners. */
 async function see(parts: ExplainParts, seeing: Seeing): Promise<Seen> {
   const { event, asked, explained, request, listener, add } = seeing
-  const { store, schemas, clock, isRemoved } = parts
+  const { store, hub, schemas, clock, isRemoved } = parts
   const { signal } = request
   const own = explained.filter((one) => one.kind === 'listener' && one.filter.event === event)
   // What others publish is counted beside it, as far as the listener may see it: a near miss may lie outside of what was asked for.
   const visible = await listener.visible([prefixRange(schemas.rootOf(event) ?? '')])
-  const reads = createHistoryReads({ store, event }, signal)
+  const reads = createHistoryReads({ store, hub, event }, signal)
   const newest = await reads.at()
   add(reads.cost())
   const begin = await startOf(parts, event, asked, signal)

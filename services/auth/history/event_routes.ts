@@ -129,7 +129,7 @@ async function listEvents(parts: EventParts, { lists, roots, request, listener }
           if (only !== undefined && event !== only) continue
           const visible = await listener.visible([prefixRange(root)])
           if (visible.length === 0) continue
-          const reads = createHistoryReads({ store: parts.store, event }, signal)
+          const reads = createHistoryReads({ ...parts, event }, signal)
           metered.push(reads.cost)
           const isWhole = covers(visible, [toInterval(prefixRange(root))])
           // The three searches for rates share most of their reads with others.

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { createHistoryReads, type HistoryCommit, type HistoryReads } from './reads.ts'
+import { createHistoryReads, type HistoryCommit, type HistoryReads, type HistorySource } from './reads.ts'
 import { walkBack } from './walk.ts'
 import { nextTurn } from '#shared/time/turn.ts'
 import type { StreamPosition } from '#shared/hub/hub.ts'
@@ -45,6 +45,7 @@ export type IsRemoved = (notification: Pick<Notification, 'event' | 'revision' |
 
 export interface PageParts {
   readonly store: Store
+  readonly hub: HistorySource['hub']
   readonly schemas: Pick<Schemas, 'decodeKey' | 'roots'>
   /** Finds numbers in the journals; its reads are shared by all pages. */
   readonly search: Pick<SharedPositions, 'ofSequence'>
@@ -125,7 +126,7 @@ export function readPage(
   parts: PageParts,
   request: PageRequest,
 ): { readonly page: Promise<HistoryPage>; readonly cost: HistoryReads['cost'] } {
-  const reads = createHistoryReads({ store: parts.store, event: request.filter.event }, request.signal)
+  const reads = createHistoryReads({ ...parts, event: request.filter.event }, request.signal)
   return { page: read(parts, request, reads), cost: reads.cost }
 }
 

@@ -11,7 +11,8 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { toCommit, type JournalCommit } from '#shared/journal/commits.ts'
 import { journalKey } from '#shared/journal/journal.ts'
-import type { KeyValue, Revision, Store } from '#shared/store/store.ts'
+import type { Hub } from '#shared/hub/hub.ts'
+import type { KeyValue, RangeRequest, Revision, Store } from '#shared/store/store.ts'
 
 /** A commit of the journal, with the key and value that it was read from. */
 export interface HistoryCommit extends JournalCommit {
@@ -31,9 +32,16 @@ export interface HistoryReads {
   cost(): ReadCost
 }
 
+/** Where history is read. */
+export interface HistorySource {
+  readonly store: Store
+  /** Holds the newest notifications, so that their values are not read again. */
+  readonly hub: Pick<Hub, 'read'>
+}
+
 /** @param signal Ends the reads. */
 export function createHistoryReads(
-  { store, event }: { readonly store: Store; readonly event: string },
+  { store, hub, event }: HistorySource & { readonly event: string },
   signal: AbortSignal,
 ): HistoryReads {
   const journal = toBytes(journalKey(event))
@@ -43,7 +51,8 @@ export function createHistoryReads(
 
   async function read(key: Uint8Array, revision: Revision | undefined): Promise<KeyValue | undefined> {
     reads++
-    const { kvs } = await store.range({ key, ...(revision !== undefined && { revision }) }, { signal })
+    const request: RangeRequest = { key, ...(revision !== undefined && { revision }) }
+    const { kvs } = await hub.read(request, () => store.range(request, { signal }))
     const [kv] = kvs
     keys += kvs.length
     bytes += kv === undefined ? 0 : kv.key.length + kv.value.length

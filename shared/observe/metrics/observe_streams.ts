@@ -41,7 +41,7 @@ export function createHubMetrics(metrics: Metrics, clock: Clock): (hub: Hub) => 
   })
   const reads = metrics.counter({
     name: 'aviso_key_reads',
-    help: 'Reads of keys by 1.x clients and etcd tools, by what answered: the memory of this process or the store',
+    help: 'Reads of keys by 1.x clients, etcd tools and pages of history, by what answered: the memory of this process or the store',
     labels: ['from'],
   })
   registerStatus(metrics, () => measured?.status())
