@@ -103,22 +103,10 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
     return [...changed.values()]
   }
 
-  /** One key at the revision that wrote it, from the ring. */
-  function written(request: RangeRequest): RangeResult | undefined {
-    const { key, end, revision = 0n } = request
-    if (end !== undefined || revision < ring.floor || revision > ring.through || !isFollowing())
-      return undefined
-    if (Object.keys(request).some((name) => name !== 'key' && name !== 'revision')) return undefined
-    const entry = ring.at(ring.find(revision))
-    if (entry?.revision !== revision) return undefined
-    const last = entry.events.findLast(({ kv }) => compareBytes(kv.key, key) === 0)
-    if (last?.kind !== 'put') return undefined
-    return { revision: ring.through, kvs: [last.kv], count: 1n, more: false }
-  }
   /** `undefined`: the store must be asked. */
   function answer(request: RangeRequest): RangeResult | undefined {
     const { minModRevision: from = 0n, revision: at = ring.through } = request
-    if (from === 0n) return written(request)
+    if (from === 0n) return isFollowing() ? written(ring, request) : undefined
     if (at !== ring.through || from > ring.through + 1n || !isFollowing()) return undefined
     const known = find(request)
     if (known === undefined || known.asOf > ring.through) return undefined
@@ -169,6 +157,18 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
       for (const known of ranges.values()) forget(known)
     },
   }
+}
+
+/** One key at the revision that wrote it; `undefined`: the ring does not hold that. */
+function written(ring: Ring, request: RangeRequest): RangeResult | undefined {
+  const { key, end, revision = 0n } = request
+  if (end !== undefined || revision < ring.floor || revision > ring.through) return undefined
+  if (Object.keys(request).some((name) => name !== 'key' && name !== 'revision')) return undefined
+  const entry = ring.at(ring.find(revision))
+  if (entry?.revision !== revision) return undefined
+  const last = entry.events.findLast(({ kv }) => compareBytes(kv.key, key) === 0)
+  if (last?.kind !== 'put') return undefined
+  return { revision: ring.through, kvs: [last.kv], count: 1n, more: false }
 }
 
 /** Brings what is known of a range up to a revision. */
