@@ -41,6 +41,8 @@ export interface AdminRoute {
   readonly named?: (params: RouteContext['params']) => Readonly<Record<string, string>>
   readonly method: Route['method']
   readonly path: string
+  /** As in {@link Route}. */
+  readonly doc: string
   /** Largest body. Default: 16 KiB. */
   readonly limitBytes?: number
   /** Options that the request may have. Any other is refused, because a misspelt option would otherwise be ignored. */
@@ -56,6 +58,7 @@ export function toRoute(route: AdminRoute, parts: AdminRouteParts): Route {
   return {
     method: route.method,
     path: route.path,
+    doc: route.doc,
     generation: 2,
     offers: route.offers ?? OFFERS_JSON,
     handle: async (request, context) => {

@@ -38,10 +38,11 @@ export interface BackupRoutesParts {
 /** The routes of backups. */
 export function backupRoutes(parts: BackupRoutesParts): readonly AdminRoute[] {
   return [
-    { method: 'POST', path: PATH, handle: (request) => startBackup(parts, request) },
+    { method: 'POST', path: PATH, doc: 'backup', handle: (request) => startBackup(parts, request) },
     {
       method: 'POST',
       path: `${PATH}/done`,
+      doc: 'backupDone',
       members: ['sha256'],
       handle: async (request) => {
         await recordBackup(parts.store, textIn(request.body, 'sha256'))

@@ -40,17 +40,20 @@ export function configRoutes(parts: ConfigRoutesParts): readonly AdminRoute[] {
     {
       method: 'GET',
       path: PATH,
+      doc: 'serviceFiles',
       handle: async (request) => succeeded(request, await show(store, serviceIn(queryOf(request)))),
     },
     {
       method: 'GET',
       path: `${PATH}/file`,
+      doc: 'serviceFile',
       offers: ['application/octet-stream'],
       handle: (request) => download(store, request),
     },
     {
       method: 'POST',
       path: `${PATH}/push`,
+      doc: 'pushFiles',
       limitBytes: PUSH_BYTES,
       members: ['service', 'message', 'delete', 'files', 'unix_user', 'hostname'],
       handle: async (request) => succeeded(request, await push(parts, request)),
@@ -58,6 +61,7 @@ export function configRoutes(parts: ConfigRoutesParts): readonly AdminRoute[] {
     {
       method: 'POST',
       path: `${PATH}/remove`,
+      doc: 'removeFiles',
       members: ['service', 'doit'],
       handle: async (request) => {
         const { body } = request
@@ -68,6 +72,7 @@ export function configRoutes(parts: ConfigRoutesParts): readonly AdminRoute[] {
     {
       method: 'POST',
       path: `${PATH}/revert`,
+      doc: 'revertFiles',
       members: ['service'],
       handle: async (request) => {
         const service = checkServiceName(textIn(request.body, 'service'))

@@ -7,9 +7,8 @@
  */
 
 import type { Access } from '#shared/access/access.ts'
-import type { Handler } from '#shared/handler.ts'
 import { toAvisoError } from '#shared/http/respond.ts'
-import { createRouter } from '#shared/http/route.ts'
+import { createRouter, type RoutedHandler } from '#shared/http/route.ts'
 import { toRoute } from './admin_route.ts'
 import { backupRoutes, type BackupPowers } from './backup_routes.ts'
 import { configRoutes } from './config_routes.ts'
@@ -44,7 +43,7 @@ export interface ScheduledEvent {
 
 export interface AdminService {
   /** Never rejects. */
-  readonly handle: Handler
+  readonly handle: RoutedHandler
   /** Runs a due job, unless another admin has run it. Never rejects: a failure is logged, and the schedule runs the job again. */
   scheduled(event: ScheduledEvent): Promise<void>
   /** Stops running jobs at their next step, and waits for them. */

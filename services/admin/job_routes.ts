@@ -33,6 +33,7 @@ export function jobRoutes(parts: JobRoutesParts): readonly AdminRoute[] {
   const job = (name: 'compact' | 'clean' | 'defragment', members: readonly string[]): AdminRoute => ({
     method: 'POST',
     path: `/api/v1/admin/${name}`,
+    doc: name,
     members,
     handle: (request) =>
       answerJob(parts, request, (onProgress) => jobs.run(name, { ...optionsOf(request.body), onProgress })),
@@ -41,6 +42,7 @@ export function jobRoutes(parts: JobRoutesParts): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/api/v1/admin/status',
+      doc: 'adminStatus',
       handle: async (request) => succeeded(request, await readStatus(parts)),
     },
     job('compact', ['dry_run', 'trust_clock']),

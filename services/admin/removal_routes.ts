@@ -27,6 +27,7 @@ export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute
     {
       method: 'DELETE',
       path: '/api/v1/admin/notification/:id',
+      doc: 'deleteNotification',
       named: ({ id = '' }) => ({ notification_id: printable(id) }),
       handle: async (request) => {
         const { params, who } = request
@@ -41,6 +42,7 @@ export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute
     {
       method: 'DELETE',
       path: '/api/v1/admin/wipe/stream',
+      doc: 'wipeStream',
       members: ['stream_name', 'dry_run'],
       handle: (request) => {
         const event = eventOfName(schemas, textIn(request.body, 'stream_name'))
@@ -50,6 +52,7 @@ export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute
     {
       method: 'DELETE',
       path: '/api/v1/admin/wipe/all',
+      doc: 'wipeAll',
       members: ['dry_run'],
       handle: async (request) => wipeStreams(parts, jobs, request, await storedEvents(store, schemas)),
     },

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { createFacade, isFacadePath } from './etcd_facade/facade.ts'
+import { createFacade, FACADE_ROUTES, isFacadePath } from './etcd_facade/facade.ts'
 import { createExplainRoutes } from './explain/explain_routes.ts'
 import { createEventRoutes } from './history/event_routes.ts'
 import { createHistoryRoutes } from './history/history_routes.ts'
@@ -25,8 +25,7 @@ import { createStreamRegistry } from './streams/registry.ts'
 import { createTraceRoutes } from './trace_routes.ts'
 import { createTickets, type TicketSettings } from './tickets.ts'
 import type { Access } from '#shared/access/access.ts'
-import type { Handler } from '#shared/handler.ts'
-import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
+import { createRouter, rawPath, withRoutes, type Route, type RoutedHandler } from '#shared/http/route.ts'
 import { lastElsewhereIn, type FirstNumbers } from '#shared/publish/numbers.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -76,7 +75,7 @@ export interface AuthParts {
 const INSTANCE_CHARACTERS = 8
 
 /** The handler of the service. It never rejects. */
-export function createAuthHandler(parts: AuthParts): Handler {
+export function createAuthHandler(parts: AuthParts): RoutedHandler {
   const limits = { ...BODY_LIMITS, ...parts.limits }
   const positions = parts.positions ?? createPositions(parts.store, parts.epoch, parts.firstNumbers)
   const { onForeignPosition = () => undefined } = parts
@@ -114,7 +113,10 @@ export function createAuthHandler(parts: AuthParts): Handler {
     ],
     parts,
   )
-  return (request) => (isFacadePath(rawPath(request.url)) ? facade(request) : api(request))
+  return withRoutes(
+    (request) => (isFacadePath(rawPath(request.url)) ? facade(request) : api(request)),
+    [...FACADE_ROUTES, ...api.routes],
+  )
 }
 
 function administrativeRoutes(

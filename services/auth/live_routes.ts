@@ -56,6 +56,7 @@ export function createLiveRoutes(parts: LiveRoutesParts): readonly Route[] {
     {
       method: 'GET',
       path: '/api/v1/admin/live',
+      doc: 'live',
       generation: 2,
       offers: TYPES,
       handle: async (request, { requestId }) => {

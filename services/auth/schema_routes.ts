@@ -44,8 +44,22 @@ export function createSchemaRoutes(schemas: Schemas, logger: Logger): readonly R
     })
   }
   return [
-    { method: 'GET', path: '/api/v1/schema', handle: list, generation: 2, offers: OFFERS_JSON },
-    { method: 'GET', path: '/api/v1/schema/:event', handle: single, generation: 2, offers: OFFERS_JSON },
+    {
+      method: 'GET',
+      path: '/api/v1/schema',
+      doc: 'schemas',
+      handle: list,
+      generation: 2,
+      offers: OFFERS_JSON,
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/schema/:event',
+      doc: 'schema',
+      handle: single,
+      generation: 2,
+      offers: OFFERS_JSON,
+    },
   ]
 }
 

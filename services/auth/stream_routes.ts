@@ -57,6 +57,7 @@ export function createStreamRoutes(parts: StreamRoutesParts): readonly Route[] {
     {
       method: 'GET',
       path,
+      doc: 'streams',
       generation: 2,
       offers: OFFERS_JSON,
       handle: async (request, { requestId }) => {
@@ -68,6 +69,7 @@ export function createStreamRoutes(parts: StreamRoutesParts): readonly Route[] {
     {
       method: 'DELETE',
       path: `${path}/:id`,
+      doc: 'endStream',
       generation: 2,
       handle: async (request, { requestId, params }) => {
         const { name: who } = await parts.access.forAdministration(request)

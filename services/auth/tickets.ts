@@ -77,6 +77,7 @@ export function createTickets(parts: TicketParts): Tickets {
     route: {
       method: 'POST',
       path: '/api/v1/tickets',
+      doc: 'ticket',
       generation: 2,
       handle: (request, { requestId }) => issue(parts, issued, { request, requestId }),
     },

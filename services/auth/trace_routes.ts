@@ -50,6 +50,7 @@ export function createTraceRoutes(parts: TraceParts): readonly Route[] {
     {
       method: 'GET',
       path: '/api/v1/notifications/:id/trace',
+      doc: 'trace',
       generation: 2,
       offers: OFFERS_JSON,
       handle: (request, { requestId, params }) =>

@@ -8,10 +8,10 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import { createLineSplitter } from '#shared/bytes/lines.ts'
 import type { Access } from '#shared/access/access.ts'
 import { AvisoError } from '#shared/errors.ts'
-import type { Answer, Handler, HandlerRequest } from '#shared/handler.ts'
+import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
-import { createRouter, OFFERS_JSON } from '#shared/http/route.ts'
+import { createRouter, OFFERS_JSON, type RoutedHandler } from '#shared/http/route.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Secret } from '#shared/secret.ts'
@@ -34,13 +34,19 @@ const BODY_TIMEOUT_MS = 10_000
 const MAX_LINES = 1_000
 
 /** Makes a handler of the routes. It never rejects. */
-export function createMonitoringHandler(parts: MonitoringHandlerParts): Handler {
+export function createMonitoringHandler(parts: MonitoringHandlerParts): RoutedHandler {
   return createRouter(
     [
-      { method: 'POST', path: '/api/v1/telemetry', handle: (request) => receive(parts, request) },
+      {
+        method: 'POST',
+        path: '/api/v1/telemetry',
+        doc: 'telemetry',
+        handle: (request) => receive(parts, request),
+      },
       {
         method: 'GET',
         path: '/api/v1/monitoring/status',
+        doc: 'monitoringStatus',
         offers: OFFERS_JSON,
         handle: async (request) => {
           await parts.access.forAdministration(request)

@@ -7,7 +7,7 @@
  */
 
 import type { Access } from '#shared/access/access.ts'
-import type { Handler } from '#shared/handler.ts'
+import type { RoutedHandler } from '#shared/http/route.ts'
 import type { Metrics } from '#shared/observe/metrics/metrics.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -49,7 +49,7 @@ export interface MonitoringParts {
 }
 
 export interface Monitoring {
-  readonly handle: Handler
+  readonly handle: RoutedHandler
   /** Takes one telemetry message or log line. @returns whether it was understood */
   accept(datagram: Uint8Array): boolean
   /** Resolves when the first attempt to bind the UDP socket has ended. */

@@ -8,11 +8,11 @@
 
 import type { Access, Provider } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
-import type { Answer, Handler, HandlerHeaders } from '#shared/handler.ts'
+import type { Answer, HandlerHeaders } from '#shared/handler.ts'
 import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { LABELS_2, errorResponse, jsonResponse } from '#shared/http/respond.ts'
-import { createRouter, type RouteHandler } from '#shared/http/route.ts'
+import { createRouter, type RoutedHandler, type RouteHandler } from '#shared/http/route.ts'
 import { mediaTypeOf, withHint, type SentBody } from '#shared/http/slips.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
@@ -177,7 +177,7 @@ function createIngestRoute(ingest: Ingest, { access, mayPublish }: RestOptions):
 }
 
 /** The handler of the ingest. It never rejects. */
-export function createRestHandler(options: RestOptions): Handler {
+export function createRestHandler(options: RestOptions): RoutedHandler {
   const { info, random, logger } = options
   const ingest: Ingest = {
     ...options,
@@ -189,6 +189,7 @@ export function createRestHandler(options: RestOptions): Handler {
       {
         method: 'POST',
         path: NOTIFICATION_PATH,
+        doc: 'publish',
         // 1.x redirects to this path. Here it is served, because some clients do not follow a redirected POST.
         trailingSlash: true,
         handle: createIngestRoute(ingest, options),
@@ -196,6 +197,7 @@ export function createRestHandler(options: RestOptions): Handler {
       {
         method: 'GET',
         path: '/',
+        doc: 'home',
         offers: ['text/html'],
         handle: (_request, { requestId }) => homePage(info.version, requestId),
       },

@@ -164,7 +164,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
         hostname: identity.hostname,
         clock,
       }),
-    route: { method: 'GET', path: '/metrics', handle: (request) => page(metrics, request) },
+    route: { method: 'GET', path: '/metrics', doc: 'metrics', handle: (request) => page(metrics, request) },
     async close() {
       stopProcess()
       for (const transmitter of transmitters) transmitter.close()

@@ -101,9 +101,9 @@ function healthRoutes({ readiness }: DispatcherParts): readonly Route[] {
     })
   }
   return [
-    { method: 'GET', path: '/health', handle: alive },
-    { method: 'GET', path: '/livez', handle: alive },
-    { method: 'GET', path: '/ready', handle: ready },
-    { method: 'GET', path: '/readyz', handle: ready },
+    { method: 'GET', path: '/health', doc: 'health', handle: alive },
+    { method: 'GET', path: '/livez', doc: 'livez', handle: alive },
+    { method: 'GET', path: '/ready', doc: 'ready', handle: ready },
+    { method: 'GET', path: '/readyz', doc: 'readyz', handle: ready },
   ]
 }

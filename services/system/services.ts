@@ -22,7 +22,7 @@ import { createPageOrigins } from '#shared/http/pages.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
-import type { Handler } from '#shared/handler.ts'
+import type { RoutedHandler } from '#shared/http/route.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { openEpoch, type CurrentEpoch } from './epoch.ts'
@@ -53,7 +53,7 @@ export interface ServicesParts {
 
 /** Running services. */
 export interface RunningServices {
-  readonly handlers: ReadonlyMap<ServiceName, Handler>
+  readonly handlers: ReadonlyMap<ServiceName, RoutedHandler>
   /** Open listener streams, and whether they have an upstream. */
   readonly listening: () => { readonly connected: boolean; readonly streams: number }
   readonly admin: AdminService | undefined
@@ -97,7 +97,7 @@ function warnIfPermissive({ schemas, logger }: Pick<ServicesParts, 'schemas' | '
 
 async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<RunningServices, 'close'>> {
   const { instruments, random, services } = parts
-  const handlers = new Map<ServiceName, Handler>()
+  const handlers = new Map<ServiceName, RoutedHandler>()
   const epoch = await openEpoch(instruments.store, random)
   const ingest = services.includes('rest') ? startIngest(parts, closers) : undefined
   if (ingest !== undefined) handlers.set('rest', ingest.handle)
@@ -115,7 +115,7 @@ async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<R
 }
 
 interface IngestService {
-  readonly handle: Handler
+  readonly handle: RoutedHandler
   readonly warmUp: RunningServices['warmUp']
 }
 
@@ -158,7 +158,7 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
 }
 
 interface Listening {
-  readonly fetch: Handler
+  readonly fetch: RoutedHandler
   readonly state: RunningServices['listening']
   readonly drain: RunningServices['drain']
 }

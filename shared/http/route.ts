@@ -30,6 +30,8 @@ export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** itty-router pattern; literal segments match byte for byte. */
   readonly path: string
+  /** Name of its description in the `doc.ts` of its room (`shared/http/doc.ts`), from which the document of the API is made. */
+  readonly doc: string
   readonly handle: RouteHandler
   /** Also answer `path/`. Default: 404, so that a trailing slash cannot bypass a proxy's rule for the path. */
   readonly trailingSlash?: boolean
@@ -45,6 +47,19 @@ export interface Route {
 export interface RouterOptions {
   readonly random: () => string
   readonly logger: Logger
+}
+
+/** What there is to describe of a route. */
+export type KnownRoute = Pick<Route, 'method' | 'path' | 'doc'>
+
+/** A handler that can say which routes it has. */
+export interface RoutedHandler extends Handler {
+  readonly routes: readonly KnownRoute[]
+}
+
+/** A handler with the routes that it answers. */
+export function withRoutes(handle: Handler, routes: readonly KnownRoute[]): RoutedHandler {
+  return Object.assign(handle, { routes })
 }
 
 /** What routes with a JSON answer offer; their errors may be problem details. */
@@ -83,7 +98,7 @@ interface Routed {
 }
 
 /** @returns a handler that never rejects. */
-export function createRouter(routes: readonly Route[], options: RouterOptions): Handler {
+export function createRouter(routes: readonly Route[], options: RouterOptions): RoutedHandler {
   const { logger, random } = options
   const router = Router<Routed, [string], Answer | undefined>()
 
@@ -129,10 +144,11 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
     }
   }
 
-  return async (request) => {
+  const handle: Handler = async (request) => {
     const answer = asProblem(request, await answerOrRefuse(request, requestIdOf(request, random)))
     return request.method === 'HEAD' ? withoutBody(answer) : answer
   }
+  return withRoutes(handle, routes)
 }
 
 /** The answer to OPTIONS (RFC 9110 §9.3.7). @param allow Value of `Allow`. */

@@ -19,7 +19,7 @@ import type { Answer, AnswerBody, Handler, HandlerRequest } from '#shared/handle
 import { rateLimitFields, type RateLimitLeft } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { requestIdOf } from '#shared/http/respond.ts'
-import { optionsAnswer, rawPath } from '#shared/http/route.ts'
+import { optionsAnswer, rawPath, type KnownRoute } from '#shared/http/route.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import { parseStrictJson, type JsonValue } from '#shared/json/strict_json.ts'
 import { toKeyRange } from '#shared/access/interval.ts'
@@ -59,6 +59,15 @@ const JSON_LIMITS = { maxDepth: 8, maxNames: 64, maxArray: 64 }
 /** Reads answered in one turn of the event loop: some 0.4 ms, which is what a publish beside very many polls waits for in each of its turns. */
 const READS_PER_TURN = 4
 
+const RANGE = '/v3/kv/range'
+const WATCH = '/v3/watch'
+
+/** What the facade answers. */
+export const FACADE_ROUTES: readonly KnownRoute[] = [
+  { method: 'POST', path: RANGE, doc: 'etcdRange' },
+  { method: 'POST', path: WATCH, doc: 'etcdWatch' },
+]
+
 type FacadeRoute = (request: HandlerRequest, requestId: string) => Promise<Answer>
 
 /** Answers every path of {@link isFacadePath}. */
@@ -66,8 +75,8 @@ export function createFacade(parts: FacadeParts): Handler {
   const { store, hub, access, epoch, random, logger, schemas, streams } = parts
   const turnToRead = createTurnGate(READS_PER_TURN)
   const routes: ReadonlyMap<string, FacadeRoute> = new Map([
-    ['/v3/kv/range', range],
-    ['/v3/watch', watch],
+    [RANGE, range],
+    [WATCH, watch],
   ])
   return async (request) => {
     const requestId = requestIdOf(request, random)

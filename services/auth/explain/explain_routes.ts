@@ -52,6 +52,7 @@ export function createExplainRoutes(parts: ExplainParts): readonly Route[] {
     {
       method: 'POST',
       path: '/api/v1/explain',
+      doc: 'explain',
       generation: 2,
       handle: async (request, { requestId }) => {
         const listener = await parts.access.forListening(request)

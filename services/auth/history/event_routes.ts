@@ -64,11 +64,12 @@ export function createEventRoutes(parts: EventParts): readonly Route[] {
   const lists = new Map<string, RecentList>()
   const roots = new Map(parts.schemas.events.map((event) => [event, parts.schemas.rootOf(event) ?? '']))
   const route = (
-    path: string,
+    { path, doc }: Pick<Route, 'path' | 'doc'>,
     answer: (request: HandlerRequest, listener: Listener) => Promise<object>,
   ): Route => ({
     method: 'GET',
     path,
+    doc,
     generation: 2,
     offers: OFFERS_JSON,
     handle: async (request, { requestId }) => {
@@ -83,8 +84,12 @@ export function createEventRoutes(parts: EventParts): readonly Route[] {
     },
   })
   return [
-    route('/api/v1/events', (request, listener) => listEvents(parts, { lists, roots, request, listener })),
-    route('/api/v1/me', async (_request, listener) => toSelf(await listener.explain(roots))),
+    route({ path: '/api/v1/events', doc: 'events' }, (request, listener) =>
+      listEvents(parts, { lists, roots, request, listener }),
+    ),
+    route({ path: '/api/v1/me', doc: 'me' }, async (_request, listener) =>
+      toSelf(await listener.explain(roots)),
+    ),
   ]
 }
 

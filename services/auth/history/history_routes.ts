@@ -51,12 +51,12 @@ const lines = (): StreamDialect => ({ wire: 'ndjson', strict: false })
 /** The routes. They come behind those of `/api/v1/notifications/poll` and `/count`. */
 export function createHistoryRoutes(parts: HistoryParts): readonly Route[] {
   const route = (
-    path: string,
+    { path, doc, offers }: Pick<Route, 'path' | 'doc' | 'offers'>,
     answer: (asking: Asking, listener: Listener, id: string) => Promise<Answer>,
-    offers?: Route['offers'],
   ): Route => ({
     method: 'GET',
     path,
+    doc,
     generation: 2,
     ...(offers !== undefined && { offers }),
     handle: async (request, { requestId, params }) => {
@@ -71,10 +71,13 @@ export function createHistoryRoutes(parts: HistoryParts): readonly Route[] {
     },
   })
   return [
-    route('/api/v1/notifications', (asking, listener) => answerPage(parts, asking, listener), TYPES),
-    route('/api/v1/notifications/:id', (asking, listener, id) => answerOne(parts, { asking, listener, id }), [
-      TYPES[0],
-    ]),
+    route({ path: '/api/v1/notifications', doc: 'history', offers: TYPES }, (asking, listener) =>
+      answerPage(parts, asking, listener),
+    ),
+    route(
+      { path: '/api/v1/notifications/:id', doc: 'notification', offers: [TYPES[0]] },
+      (asking, listener, id) => answerOne(parts, { asking, listener, id }),
+    ),
   ]
 }
 

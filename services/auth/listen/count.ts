@@ -29,6 +29,7 @@ export function createCountRoutes(parts: ListenParts): readonly Route[] {
     {
       method: 'GET',
       path: '/api/v1/notifications/count',
+      doc: 'count',
       generation: 2,
       handle: (request, { requestId }) => answer(parts, { request, requestId, mode: 'watch' }),
     },

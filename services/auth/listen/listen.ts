@@ -58,6 +58,7 @@ export function createListenRoutes(parts: ListenParts): readonly Route[] {
   const post = (mode: ListenMode): Route => ({
     method: 'POST',
     path: `/api/v1/${mode}`,
+    doc: `${mode}Posted`,
     generation: 2,
     handle: (request, { requestId }) =>
       answer(parts, { request, requestId, mode }, async () =>
@@ -67,6 +68,7 @@ export function createListenRoutes(parts: ListenParts): readonly Route[] {
   const get: Route = {
     method: 'GET',
     path: '/api/v1/watch',
+    doc: 'watch',
     generation: 2,
     handle: (request, { requestId }) =>
       answer(parts, { request, requestId, mode: 'watch' }, () => {

@@ -53,6 +53,7 @@ export function createPollRoutes(parts: ListenParts): readonly Route[] {
     {
       method: 'GET',
       path: '/api/v1/notifications/poll',
+      doc: 'poll',
       generation: 2,
       handle: (request, { requestId }) => answer(parts, { request, requestId, mode: 'watch' }),
     },
