@@ -158,9 +158,18 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['services/monitoring/receive', ['shared']],
   ['services/monitoring/checks', ['shared', 'services/monitoring/receive']],
   ['services/monitoring', ['shared', 'services/monitoring/receive', 'services/monitoring/checks']],
+  ['services/reference', ['shared']],
   [
     'services/system',
-    ['package.json', 'shared', 'services/rest', 'services/auth', 'services/admin', 'services/monitoring'],
+    [
+      'package.json',
+      'shared',
+      'services/rest',
+      'services/auth',
+      'services/admin',
+      'services/monitoring',
+      'services/reference',
+    ],
   ],
   ...['rest', 'auth', 'admin', 'monitoring'].map((name): (typeof ROOMS)[number] => [
     `services/${name}/worker.ts`,
@@ -179,6 +188,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   'itty-router': ['services/', 'shared/http/'],
   etcd3: ['shared/store/etcd/etcd3.ts', 'scripts/bench/', 'tests/'],
   jose: ['shared/access/identity/', 'tests/'],
+  marked: ['services/reference/document_page.ts'],
   valibot: [
     'shared/config/',
     'shared/notification/',

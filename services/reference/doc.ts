@@ -42,7 +42,10 @@ const page = (
   answers: {
     200: { about: 'A page', content: { 'text/html': text() }, headers: ETAG },
     304: NOT_MODIFIED,
+    // Where this process has no files, it says where they are.
+    404: { about: 'There is no such page', content: { 'text/html': text() } },
   },
+  errors: ['ERR_NOT_ACCEPTABLE'],
   ...more,
 })
 
@@ -53,6 +56,22 @@ export const doc: RoomDoc = {
   operations: {
     openapi: contract('GET /openapi.json', 'This document'),
     openapiOf2x: contract('GET /api-docs/openapi.json', 'The same, where 2.x has it'),
-    swagger: page('GET /swagger-ui', 'The same, as a page', { errors: ['ERR_NOT_ACCEPTABLE'] }),
+    swagger: page('GET /swagger-ui', 'The same, as a page'),
+    swaggerIndex: page('GET /swagger-ui/index.html', 'The same, where 2.x has it'),
+    docs: page('GET /docs', 'The first page of the documents'),
+    document: page('GET /docs/*', 'A document', {
+      path: { path: { about: 'Path of a Markdown file of the repository', example: 'services/README.md' } },
+    }),
+    docsStyle: {
+      route: 'GET /docs/style.css',
+      summary: 'The style of these pages',
+      access: 'everyone',
+      form: 1,
+      headers: KNOWN,
+      answers: {
+        200: { about: 'The style', content: { 'text/css': text() }, headers: ETAG },
+        304: NOT_MODIFIED,
+      },
+    },
   },
 }

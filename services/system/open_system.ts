@@ -16,6 +16,7 @@ import { openBackup } from '#shared/store/open/backup.ts'
 import { openMaintenance } from '#shared/store/open/maintenance.ts'
 import { openStore } from '#shared/store/open/open.ts'
 import { systemClock } from '#shared/time/clock.ts'
+import { createDocumentReader } from './documents.ts'
 import type { Config, ServiceName } from './settings.ts'
 import { readStoreCredentials } from './store_credentials.ts'
 import { startSystem, type System, type SystemParts } from './system.ts'
@@ -74,6 +75,7 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     ...(udp !== undefined && { udp }),
     ...(fetchOfStore !== undefined && { fetchOfStore }),
     ...(usage !== undefined && { usage }),
+    readDocument: createDocumentReader(platform.readText),
     baseUrl: () => config.vars.baseUrl ?? baseUrl(),
     version: VERSION,
   })

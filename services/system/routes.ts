@@ -29,6 +29,8 @@ export interface DispatcherParts {
   readonly dispatch: (service: ServiceName) => Handler
   readonly readiness: () => Promise<Readiness>
   readonly instruments: Pick<Instruments, 'handler' | 'route'>
+  /** Routes with documents, which every process has. */
+  readonly reference: readonly Route[]
   readonly random: () => string
   readonly logger: Logger
 }
@@ -69,7 +71,7 @@ export function createDispatcher(
     for (const route of config.workers[service].routes)
       table.set(route, parts.instruments.handler(service, route, parts.dispatch(service)))
   }
-  const ownRoutes = [...healthRoutes(parts), parts.instruments.route]
+  const ownRoutes = ownRoutesOf(parts)
   const own = createRouter(ownRoutes, parts)
   for (const { path } of ownRoutes) {
     if (!table.has(path)) table.set(path, parts.instruments.handler(undefined, path, own))
@@ -78,11 +80,20 @@ export function createDispatcher(
   return (request) => (table.find(rawPath(request.url)) ?? unmatched)(request)
 }
 
+/** What every process answers, whatever its services. */
+export function ownRoutesOf(
+  parts: Pick<DispatcherParts, 'readiness' | 'reference'> & {
+    readonly instruments: Pick<Instruments, 'route'>
+  },
+): readonly Route[] {
+  return [...healthRoutes(parts), parts.instruments.route, ...parts.reference]
+}
+
 const STOPPING = 'This service is being stopped'
 const WARMING_UP = 'The ids of recent notifications are being read'
 
 /** Liveness is about the process alone, because a restart does not fix a store that cannot be reached. */
-function healthRoutes({ readiness }: DispatcherParts): readonly Route[] {
+function healthRoutes({ readiness }: Pick<DispatcherParts, 'readiness'>): readonly Route[] {
   const alive = (): Answer => jsonResponse(200, { status: 'ok' })
   const ready = async (): Promise<Answer> => {
     const {

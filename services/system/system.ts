@@ -8,22 +8,26 @@
 
 import type { AdminService, ScheduledJob } from '#services/admin/handler.ts'
 import type { Monitoring } from '#services/monitoring/monitoring.ts'
+import type { ReadDocument } from '#services/reference/document_page.ts'
+import { createReferenceRoutes } from '#services/reference/routes.ts'
 import { schedulesOf, type Config, type ServiceName } from './settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { toFetchHandler, type FetchHandler, type Handler } from '#shared/handler.ts'
 import { createPageOrigins, forPages } from '#shared/http/pages.ts'
 import { asProblem } from '#shared/http/problem.ts'
 import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
+import type { KnownRoute } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
+import { loadContract } from './contract.ts'
 import { startAccess, type AccessPowers, type SystemAccess } from './access.ts'
 import { createInstruments, type InstrumentPowers, type Instruments } from './instruments.ts'
 import { startSystemMonitoring } from './monitoring.ts'
-import { createDispatcher, type Readiness } from './routes.ts'
+import { createDispatcher, ownRoutesOf, type Readiness } from './routes.ts'
 import { findSchemas, keepSchemas, type StartSchemas } from './schemas.ts'
 import { createTroubleLog, explainTrouble } from './store_trouble.ts'
 import { startServices, type RunningServices, type ServicesParts } from './services.ts'
@@ -34,6 +38,8 @@ export interface SystemParts
   readonly store: Store
   /** Puts the module that the configuration names in front of a service. Default: none, requests go to the service itself. */
   readonly inFront?: ((service: ServiceName, handle: Handler) => Handler) | undefined
+  /** Finds documents of the repository. Default: there are none here. */
+  readonly readDocument?: ReadDocument
   /** `fetch` for the members of a store that wants certificates. Default: the runtime's own. */
   readonly fetchOfStore?: (url: string, init: RequestInit) => Promise<Response>
 }
@@ -56,6 +62,8 @@ export interface System {
   readonly handle: Handler
   /** The same as a standard Fetch handler. */
   readonly fetch: FetchHandler
+  /** The routes of the services, once they run, and those that every process has. */
+  routes(): readonly KnownRoute[]
   /** One service alone, for a port of its own. */
   only(service: ServiceName): Handler
   /** Resolves when the store has answered, the services run, and a first notification would not wait. */
@@ -109,11 +117,18 @@ export function startSystem(parts: SystemParts): System {
     if (stop.signal.aborted) return
     logger('error', 'services did not start', { reason: error instanceof Error ? error.message : 'unknown' })
   })
+  const { version, readDocument = () => Promise.resolve(undefined) } = parts
+  const reference = createReferenceRoutes({ version, loadContract, readDocument })
   const handle = serve(parts.services)
   return {
     handle,
     fetch: toFetchHandler(handle),
     only: (service) => serve([service]),
+    routes: () => [
+      ...ownRoutesOf({ readiness, reference, instruments }),
+      ...(monitoring?.handle.routes ?? []),
+      ...[...(running?.handlers.values() ?? [])].flatMap(({ routes }) => routes),
+    ],
     ready,
     scheduled: (event) =>
       ready
@@ -132,6 +147,7 @@ export function startSystem(parts: SystemParts): System {
       dispatch: (service) => parts.inFront?.(service, dispatch(service)) ?? dispatch(service),
       readiness,
       instruments,
+      reference,
       random,
       logger,
     })

@@ -5,11 +5,13 @@
  */
 
 import { startSystem, type System, type SystemParts } from '#services/system/system.ts'
+import type { FetchHandler } from '#shared/handler.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { systemClock } from '#shared/time/clock.ts'
+import { requireDescribed } from './contract.ts'
 import { createMemoryStore } from './memory_store.ts'
 
 /** The public address of systems that have no socket. */
@@ -34,7 +36,7 @@ export function startTestSystem(
   parts: Partial<SystemParts> & Pick<SystemParts, 'config' | 'services'>,
 ): System {
   const { clock = systemClock } = parts
-  return startSystem({
+  const system = startSystem({
     store: parts.store ?? createMemoryStore({ clock }),
     schemas: createTestSchemas(),
     clock,
@@ -46,4 +48,14 @@ export function startTestSystem(
     version: '1.2.3',
     ...parts,
   })
+  return { ...system, fetch: asDescribed(system.fetch) }
+}
+
+/** Checks each answer against the document of the API. */
+function asDescribed(fetch: FetchHandler): FetchHandler {
+  return async (request) => {
+    const response = await fetch(request)
+    await requireDescribed(request, response)
+    return response
+  }
 }

@@ -23,8 +23,9 @@ function dispatcher(readiness: Readiness, services: readonly ('rest' | 'auth')[]
     readiness: () => Promise.resolve(readiness),
     instruments: {
       handler: (_service, _route, handler) => handler,
-      route: { method: 'GET', path: '/metrics', handle: () => answerOf('metrics') },
+      route: { method: 'GET', path: '/metrics', doc: 'metrics', handle: () => answerOf('metrics') },
     },
+    reference: [],
     random: () => 'id',
     logger: silentLogger,
   })

@@ -12,20 +12,27 @@ const handler = createRouter(
     {
       method: 'GET',
       path: '/a',
+      doc: 'test',
       handle: (_request, { requestId }) => text(`a ${requestId}`, { 'x-a': '1' }),
     },
-    { method: 'POST', path: '/a', handle: () => text('posted') },
-    { method: 'GET', path: '/a/:name', handle: (_request, { params }) => text(params['name'] ?? '') },
-    { method: 'POST', path: '/slash', trailingSlash: true, handle: () => text('slash') },
+    { method: 'POST', path: '/a', doc: 'test', handle: () => text('posted') },
+    {
+      method: 'GET',
+      path: '/a/:name',
+      doc: 'test',
+      handle: (_request, { params }) => text(params['name'] ?? ''),
+    },
+    { method: 'POST', path: '/slash', doc: 'test', trailingSlash: true, handle: () => text('slash') },
     {
       method: 'POST',
       path: '/fail',
+      doc: 'test',
       generation: 2,
       handle: () => {
         throw new AvisoError('ERR_UNKNOWN_EVENT', 'no')
       },
     },
-    { method: 'POST', path: '/crash', handle: () => Promise.reject(new Error('secret')) },
+    { method: 'POST', path: '/crash', doc: 'test', handle: () => Promise.reject(new Error('secret')) },
   ],
   { random: () => 'id', logger: silentLogger },
 )
@@ -62,7 +69,7 @@ describe('createRouter()', () => {
     )
     assert.equal((await call('OPTIONS', '/slash/')).headers.get('allow'), 'POST, OPTIONS')
     assert.equal((await call('OPTIONS', '/none')).status, 404)
-    const root = createRouter([{ method: 'GET', path: '/', handle: () => text('') }], {
+    const root = createRouter([{ method: 'GET', path: '/', doc: 'test', handle: () => text('') }], {
       random: () => 'id',
       logger: silentLogger,
     })
@@ -73,8 +80,8 @@ describe('createRouter()', () => {
     const ask = async (accept: string, method = 'GET'): Promise<number> => {
       const offering = createRouter(
         [
-          { method: 'GET', path: '/a', offers: OFFERS_JSON, handle: () => text('{}') },
-          { method: 'POST', path: '/a', offers: OFFERS_JSON, handle: () => text('{}') },
+          { method: 'GET', path: '/a', doc: 'test', offers: OFFERS_JSON, handle: () => text('{}') },
+          { method: 'POST', path: '/a', doc: 'test', offers: OFFERS_JSON, handle: () => text('{}') },
         ],
         { random: () => 'id', logger: silentLogger },
       )

@@ -1,0 +1,132 @@
+/**
+ * Holds answers against the document of the API: its status, its media type and, where it is JSON, its body must be described. Test systems
+ * check every answer so (`tests/support/system.ts`), which makes every test of a route a test of its description.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { loadContract } from '#services/system/contract.ts'
+import { makeOpenApi, type OpenApiDocument } from '#services/reference/openapi.ts'
+import type { JsonSchema } from '#shared/http/doc.ts'
+
+/** A part of the document that is read here. */
+interface Media {
+  readonly schema: JsonSchema
+  readonly 'x-itemSchema'?: JsonSchema
+}
+
+interface Described {
+  readonly pattern: RegExp
+  readonly path: string
+}
+
+/** The document of these tests, and what reads it. */
+interface Contract {
+  readonly document: OpenApiDocument
+  readonly paths: readonly Described[]
+  readonly ajv: Ajv2020
+  readonly compiled: Map<string, ValidateFunction>
+}
+
+let contract: Promise<Contract> | undefined
+
+async function open(): Promise<Contract> {
+  const document = makeOpenApi(await loadContract(), { version: 'test' })
+  const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: false })
+  ajv.addSchema({ $id: 'contract', components: closed(document.components, 'components') })
+  const paths = Object.keys(document.paths)
+    .map((path) => ({ path, pattern: patternOf(path) }))
+    // Without parts first: `/count` is no id.
+    .toSorted((a, b) => a.path.split('{').length - b.path.split('{').length)
+  return { document, paths, ajv, compiled: new Map() }
+}
+
+function patternOf(path: string): RegExp {
+  const text = path
+    .replaceAll('.', '\\.')
+    .replaceAll('{path}', '.+')
+    .replaceAll(/\{\w+\}/g, '[^/]+')
+  return new RegExp(`^${text}/?$`)
+}
+
+/**
+ * Checks one answer. What has no description by design is left out: OPTIONS, unknown paths, and methods that a path does not have.
+ *
+ * @throws {AssertionError} naming what is not described.
+ */
+export async function requireDescribed(
+  { method, url }: Pick<Request, 'method' | 'url'>,
+  response: Response,
+): Promise<void> {
+  contract ??= open()
+  const known = await contract
+  const { pathname } = new URL(url)
+  const path = known.paths.find(({ pattern }) => pattern.test(pathname))?.path
+  const { status, headers } = response
+  if (path === undefined || method === 'OPTIONS') return
+  const name = (method === 'HEAD' ? 'GET' : method).toLowerCase()
+  const operation = known.document.paths[path]?.[name]
+  // Tests run services alone, so a path may be of none.
+  if (operation === undefined || (status === 404 && !pathname.startsWith('/api/v1/'))) return
+  const where = `${method} ${path} → ${status}`
+  const answer = resolved(operation.responses[String(status)], known.document)
+  assert.ok(answer, `${where}: the status is not in services/*/doc.ts`)
+  const [type = ''] = headers.get('content-type')?.split(';') ?? []
+  if (type === '' || method === 'HEAD') return
+  const media = (answer['content'] as Readonly<Record<string, Media>> | undefined)?.[type]
+  assert.ok(media, `${where}: the media type ${type} is not in services/*/doc.ts`)
+  if (!type.endsWith('json') || media['x-itemSchema'] !== undefined) return
+  const text = await response.clone().text()
+  if (text === '') return
+  requireValid(known, { where: `${where} ${type}`, schema: media.schema, value: JSON.parse(text) })
+}
+
+function resolved(answer: JsonSchema | undefined, { components }: OpenApiDocument): JsonSchema | undefined {
+  const reference = answer?.['$ref']
+  if (typeof reference !== 'string') return answer
+  return components.responses[reference.replace('#/components/responses/', '')]
+}
+
+function requireValid(
+  { ajv, compiled }: Contract,
+  { where, schema, value }: { readonly where: string; readonly schema: JsonSchema; readonly value: unknown },
+): void {
+  const validate = compiled.get(where) ?? ajv.compile(closed(schema) as JsonSchema)
+  compiled.set(where, validate)
+  if (validate(value)) return
+  const errors = (validate.errors ?? []).map(
+    (error) => `${error.instancePath} ${error.message} ${JSON.stringify(error.params)}`,
+  )
+  assert.fail(
+    `${where}: the body is not as services/*/doc.ts says: ${errors.join('; ')}\n${JSON.stringify(value)}`,
+  )
+}
+
+/** Members of a schema that are no schema, but hold schemas by name. */
+const MAPS: ReadonlySet<string> = new Set(['properties', 'schemas', 'components'])
+
+/** A schema that takes no members but its own. Readers must expect new ones, and tests must not: each has to be described. */
+export function closed(node: unknown, parent = ''): unknown {
+  if (Array.isArray(node)) return node.map((each) => closed(each, parent))
+  if (typeof node !== 'object' || node === null) return node
+  const copy = Object.fromEntries(
+    Object.entries(node).map(([name, value]) => [
+      name,
+      name === '$ref'
+        ? String(value).replace(/^#/, 'contract#')
+        : closed(value, MAPS.has(parent) ? '' : name),
+    ]),
+  )
+  // A part of an `allOf` has members of the other parts.
+  const isWhole = parent !== 'allOf' && !MAPS.has(parent) && ('allOf' in copy || 'properties' in copy)
+  return isWhole && !('additionalProperties' in copy) && !isOpen(copy)
+    ? { ...copy, unevaluatedProperties: false }
+    : copy
+}
+
+/** The named forms of errors get members from those that refer to them. */
+function isOpen(node: Readonly<Record<string, unknown>>): boolean {
+  return /^An error in the form/.test(String(node['description'] ?? ''))
+}
