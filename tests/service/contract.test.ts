@@ -102,7 +102,10 @@ describe('GET /swagger-ui/', () => {
         for (const { doc } of system.routes()) assert.ok(text.includes(`id="${doc}"`), doc)
         const loaded = [...text.matchAll(/(?:src|href)="([^"#]*)/g)].map(([, address = '']) => address)
         const known = ['', 'data:,', '/docs/style.css', '/docs', '/openapi.json', '/openapi.json?version=3.2']
-        assert.deepEqual([...new Set(loaded)].filter((address) => !known.includes(address)), [])
+        assert.deepEqual(
+          [...new Set(loaded)].filter((address) => !known.includes(address)),
+          [],
+        )
         assert.ok(!text.includes('<script') && !text.includes(' style='))
       }
     })
