@@ -7,11 +7,11 @@
 
 import { readSchemaFiles } from '#services/system/schema_files.ts'
 import { openPolicy, judgePolicy, usersOf } from '#services/system/policy.ts'
+import { destinationReaders } from '#services/system/schema_rights.ts'
 import type { Config } from '#services/system/settings.ts'
 import type { Identity } from '#shared/access/identity/identity.ts'
 import { verdictUnavailable } from '#shared/access/identity/unavailable.ts'
 import { normalise, toInterval, type IntervalSet } from '#shared/access/interval.ts'
-import type { DestinationSource } from '#shared/access/policy/destinations.ts'
 import {
   askPolicy,
   DESTINATIONS_PATH,
@@ -20,7 +20,7 @@ import {
   type AccessQuestion,
   type HeldGrant,
 } from '#shared/access/policy/explain.ts'
-import type { DestinationRights, Policy } from '#shared/access/policy/policy.ts'
+import { prefixesFor, type DestinationRights, type Policy } from '#shared/access/policy/policy.ts'
 import { isSegment } from '#shared/access/policy/prefix.ts'
 import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import { ClientError, EXIT_FAILURE, EXIT_USAGE } from '#shared/client/client_error.ts'
@@ -134,13 +134,13 @@ function destinationsOf(
     if (given !== undefined) throw usage(`--destinations is for a policy with ${DESTINATIONS_PATH}`)
     return undefined
   }
-  const source: DestinationSource = {
+  const source: DestinationRights['source'] = {
     of: () => {
       if (given === undefined) throw verdictUnavailable('ECPDS is not asked')
       return { names: namesIn(given), validUntil: Infinity }
     },
   }
-  return { source, prefix: destinations.prefix, realms: destinations.realms }
+  return { source, prefixes: [destinations.prefix].flat(), realms: destinations.realms }
 }
 
 function namesIn(list: string): readonly string[] {
@@ -293,7 +293,11 @@ function printRights(
   }
   const held = [
     ...(policy === undefined ? openGrants(schemas) : heldGrants(policy, identity, roots)),
-    ...destinationGrants(config, identity, { given: destinations, roots }),
+    ...destinationGrants(config, identity, {
+      given: destinations,
+      roots,
+      readers: destinationReaders(schemas),
+    }),
   ]
   const rows = [
     ...held.map(({ right, event = '(no event type)', keys, by }) => [
@@ -346,20 +350,28 @@ function openGrants({ events }: Schemas): readonly HeldGrant[] {
 function destinationGrants(
   { vars }: Config,
   identity: Identity | undefined,
-  { given, roots }: { readonly given: string | undefined; readonly roots: ReadonlyMap<string, string> },
+  {
+    given,
+    roots,
+    readers,
+  }: {
+    readonly given: string | undefined
+    readonly roots: ReadonlyMap<string, string>
+    readonly readers: DestinationRights['readers']
+  },
 ): readonly HeldGrant[] {
   const { destinations } = vars.policy
-  const isAsked =
-    identity !== undefined &&
-    destinations !== undefined &&
-    (destinations.realms.includes('*') || destinations.realms.includes(identity.realm))
-  if (!isAsked || vars.identity === 'none') return []
-  const { prefix } = destinations
+  if (identity === undefined || destinations === undefined || vars.identity === 'none') return []
   const names = given === undefined ? [UNKNOWN_DESTINATIONS] : namesIn(given)
-  const keys = names.map((name) => `${prefix}${name}/`)
-  const event = [...roots].find(([, root]) => prefix.startsWith(root) || root.startsWith(prefix))?.[0]
-  const about = event === undefined ? {} : { event }
-  return names.length === 0 ? [] : [{ right: 'listen', ...about, keys, by: DESTINATIONS_PATH }]
+  const { prefix, realms } = destinations
+  return prefixesFor(identity, { prefixes: [prefix].flat(), realms, readers }).flatMap(
+    (each): HeldGrant[] => {
+      const keys = names.map((name) => `${each}${name}/`)
+      const event = [...roots].find(([, root]) => each.startsWith(root) || root.startsWith(each))?.[0]
+      const about = event === undefined ? {} : { event }
+      return names.length === 0 ? [] : [{ right: 'listen', ...about, keys, by: DESTINATIONS_PATH }]
+    },
+  )
 }
 
 function describe(identity: Identity | undefined): string {

@@ -15,7 +15,7 @@ import type { ReadSecret } from '#shared/secret.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
 import { forOwnMachine } from '#shared/access/own_machine.ts'
 import { createAddressOf } from '#shared/access/policy/address.ts'
-import { createEcpds } from '#shared/access/policy/destinations.ts'
+import { createEcpds, type DestinationSource } from '#shared/access/policy/destinations.ts'
 import type { DestinationRights, Policy } from '#shared/access/policy/policy.ts'
 import { createIdentify, type AddressOf, type Identify } from '#shared/access/policy/requester.ts'
 import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
@@ -79,7 +79,12 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   const { identity } = config.vars
   const audit = auditSink === undefined ? silentAudit : createAudit({ sink: auditSink, clock, logger })
   const counters = createCounters()
-  const counts = (): Readonly<Record<string, number>> => ({ ...counters.values(), audit_lost: audit.lost() })
+  let lists: Pick<DestinationSource, 'size'> | undefined
+  const counts = (): Readonly<Record<string, number>> => ({
+    ...counters.values(),
+    audit_lost: audit.lost(),
+    ...(lists !== undefined && { ecpds_cache_size: lists.size }),
+  })
   const { quota } = config.vars
   const addressOf = createAddressOf(quota.trustedProxies)
   const tickets: TicketSettings = {
@@ -115,6 +120,7 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   const open = (rules: PolicySettings): Policy => {
     const { destinations } = rules
     const asked = destinations === undefined ? undefined : openDestinations(destinations, tools)
+    lists = asked?.source
     return openPolicy(rules, { schemas, vars, tools: { ...tools, destinations: asked } })
   }
   let policy = open(vars.policy)
@@ -193,7 +199,7 @@ function guardOwnMachine(
 function openDestinations(
   config: NonNullable<PolicySettings['destinations']>,
   parts: IdentityParts,
-): DestinationRights {
+): DestinationRights & { readonly source: DestinationSource } {
   const { url, username, passwordEnv, prefix, realms, cacheSeconds, targetField, partialOutage } = config
   const password = parts.readSecret(passwordEnv)
   const limits = { keepMs: cacheSeconds * 1000 }
@@ -207,7 +213,7 @@ function openDestinations(
       isStrict: partialOutage === 'strict',
       limits,
     }),
-    prefix,
+    prefixes: [prefix].flat(),
     realms,
   }
 }

@@ -45,12 +45,18 @@ export function openProvider(
         issuer,
         audience,
         algorithms: config.algorithms,
-        // A token must have `sub` (RFC 9068 §2.2), even when another claim has the user name.
-        requiredClaims: ['sub'],
+        // A token must have `sub` (RFC 9068 §2.2), even when another claim has the user name. In 2.x it may have either, and no issuer.
+        requiredClaims: issuer === ANY ? [] : ['sub'],
         clockToleranceSeconds,
         ...(config.type !== undefined && { type: config.type }),
       }
-      const names = { username, roles, fixedRealm, ...(realmClaim !== undefined && { realm: realmClaim }) }
+      const names = {
+        username,
+        roles,
+        fixedRealm,
+        ...(issuer === ANY && { usernameElse: 'sub' }),
+        ...(realmClaim !== undefined && { realm: realmClaim }),
+      }
       return createJwtProvider({
         name,
         challengeRealm,

@@ -20,7 +20,7 @@ import { hint } from '#shared/closest.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { SERVICES_PREFIX } from '#shared/service_files/layout.ts'
-import { withSchemaRights } from './schema_rights.ts'
+import { destinationReaders, withSchemaRights } from './schema_rights.ts'
 import type { Config } from './settings.ts'
 
 /** What a policy is made with. */
@@ -41,7 +41,8 @@ export function openPolicy(
 ): Policy {
   const { destinations, clock, count } = tools
   const base = { rules: withSchemaRights(rules, schemas), ...scopeOf(schemas, vars), clock, count }
-  return createPolicy(destinations === undefined ? base : { ...base, destinations })
+  if (destinations === undefined) return createPolicy(base)
+  return createPolicy({ ...base, destinations: { ...destinations, readers: destinationReaders(schemas) } })
 }
 
 /** With a schema in the store, there are event types that the configuration does not know. */
@@ -201,11 +202,15 @@ function destinationProblems(
       ? []
       : [realmProblem(`${path}.realms.${index}`, realm, users)],
   )
-  try {
-    parsePrefix(destinations.prefix)
-    return realms
-  } catch (error) {
-    if (!isAvisoError(error, 'ERR_CONFIG')) throw error
-    return [`${path}.prefix: ${error.message}`, ...realms]
-  }
+  const { prefix } = destinations
+  const prefixes = [prefix].flat().flatMap((each, index) => {
+    try {
+      parsePrefix(each)
+      return []
+    } catch (error) {
+      if (!isAvisoError(error, 'ERR_CONFIG')) throw error
+      return [`${path}.prefix${Array.isArray(prefix) ? `.${index}` : ''}: ${error.message}`]
+    }
+  })
+  return [...prefixes, ...realms]
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { DestinationRights } from '#shared/access/policy/policy.ts'
 import type { PolicySettings, WrittenGrants } from '#shared/access/policy/settings.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { RolesByRealm, SchemaAuth } from '#shared/notification/aviso2/schema_auth.ts'
@@ -35,7 +36,7 @@ export function unprotected(event: string): string {
  *
  * - `required: false`: everybody listens and publishes;
  * - no `read_roles`: everybody with a credential listens; no `write_roles`: only administrators publish;
- * - `ecpds`: a user listens to its destinations. The policy says how they are asked for;
+ * - `ecpds`: a user listens to its destinations, where it has a role of `read_roles`, too. The policy says how they are asked for;
  * - administrators listen and publish.
  *
  * @throws {AvisoError} `ERR_CONFIG` for destinations that the policy cannot give.
@@ -85,7 +86,7 @@ function guardedOf(schemas: Schemas): readonly Guarded[] {
 
 function rulesOf({ event, root, auth }: Guarded): readonly Rule[] {
   return [
-    ...byRealm(auth.readRoles, { listen: [root] }),
+    ...(auth.isEcpds ? [] : byRealm(auth.readRoles, { listen: [root] })),
     ...byRealm(auth.writeRoles, { publish: [{ event }] }),
   ]
 }
@@ -94,18 +95,26 @@ function byRealm(roles: RolesByRealm = {}, grants: Pick<Rule, 'listen' | 'publis
   return Object.entries(roles).map(([realm, anyOf]) => ({ realm, roles: [...anyOf], ...grants }))
 }
 
-/** Destinations are asked for in one place, so one event type can have them, and its keys must begin with the destination. */
-function checkDestinations({ event, root, auth }: Guarded, { destinations }: PolicySettings): void {
-  const refuse = (member: string, reason: string): AvisoError =>
-    new AvisoError('ERR_CONFIG', `notification_schema.${event}.auth.${member}: ${reason}`)
-  if (auth.readRoles !== undefined)
-    throw refuse(
-      'read_roles',
-      'Roles and destinations cannot both be asked of a listener: leave read_roles out',
-    )
-  if (destinations?.prefix === root) return
-  throw refuse(
-    'plugins',
-    `Configure vars.policy.destinations, with "prefix": "${root}" and the destination as the first field of key_order`,
+/** Prefix of an event type with destinations → who may have them, where the schema says so. */
+export function destinationReaders(schemas: Schemas): NonNullable<DestinationRights['readers']> {
+  return new Map(
+    guardedOf(schemas).flatMap(({ root, auth: { isEcpds, readRoles } }) =>
+      isEcpds && readRoles !== undefined
+        ? [[root, Object.entries(readRoles).map(([realm, roles]) => ({ realm, roles: [...roles] }))]]
+        : [],
+    ),
+  )
+}
+
+/** A right to a destination is a right to the keys that begin with it, so they must do so, and the policy must name their prefix. */
+function checkDestinations({ event, root }: Guarded, { destinations }: PolicySettings): void {
+  if ([destinations?.prefix].flat().includes(root)) return
+  const prefix =
+    destinations === undefined
+      ? `Configure vars.policy.destinations, with "prefix": "${root}"`
+      : `Add "${root}" to the list vars.policy.destinations.prefix`
+  throw new AvisoError(
+    'ERR_CONFIG',
+    `notification_schema.${event}.auth.plugins: ${prefix} and the destination as the first field of key_order`,
   )
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
-import { withSchemaRights } from '#services/system/schema_rights.ts'
+import { destinationReaders, withSchemaRights } from '#services/system/schema_rights.ts'
 import { loadConfig } from '#services/system/settings.ts'
 import { checkConfig } from '#services/system/check_config.ts'
 import { createSchemas, type Schemas } from '#shared/notification/schema.ts'
@@ -203,9 +203,21 @@ describe('withSchemaRights()', () => {
     const { open, rules, public: forAll } = withSchemaRights({ ...none, destinations }, ecpds)
     assert.deepEqual([open, rules, forAll.listen], [[], [], []])
     const both = schemasOf({ diss: { required: true, plugins: ['ecpds'], read_roles: { r: ['a'] } } })
+    const narrowed = withSchemaRights({ ...none, destinations }, both)
+    assert.deepEqual([narrowed.open, narrowed.rules], [[], []])
+    assert.deepEqual([...destinationReaders(both)], [['/aviso2/diss/', [{ realm: 'r', roles: ['a'] }]]])
+  })
+
+  it('says which prefix is missing where several event types have destinations', () => {
+    const two = schemasOf({
+      diss: { required: true, plugins: ['ecpds'] },
+      other: { required: true, plugins: ['ecpds'] },
+    })
     assert.throws(
-      () => withSchemaRights({ ...none, destinations }, both),
-      /diss\.auth\.read_roles: Roles and destinations/,
+      () => withSchemaRights({ ...none, destinations }, two),
+      /other\.auth\.plugins: Add "\/aviso2\/other\/" to the list vars\.policy\.destinations\.prefix/,
     )
+    const prefix = ['/aviso2/diss/', '/aviso2/other/']
+    assert.deepEqual(withSchemaRights({ ...none, destinations: { ...destinations, prefix } }, two).rules, [])
   })
 })

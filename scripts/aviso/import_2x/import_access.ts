@@ -4,8 +4,13 @@
  * @module
  */
 
+import * as v from 'valibot'
+
 import { MIN_SECRET_BYTES } from '#shared/access/identity/key_set.ts'
+import { MAX_DESTINATION_PREFIXES } from '#shared/access/policy/settings.ts'
+import { address, isReachedSafely } from '#shared/access/shapes.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import { hint } from '#shared/closest.ts'
 import type { Event2x, Schemas2x } from './import_schemas.ts'
 import type { Section } from './section.ts'
 
@@ -102,7 +107,6 @@ function providerOf(auth: Section, mode: string, secret: string): object {
   const url = auth.text('auth_o_tron_url') ?? ''
   if (mode === 'trusted_proxy') {
     const claims = { usernameClaim: 'username', rolesClaim: 'roles', realmClaim: 'realm', realm: 'aviso' }
-    auth.note('mode', 'tokens must have "username" and "sub"')
     return { kind: 'jwt', name: 'trusted-proxy', ...common, ...claims }
   }
   if (mode !== 'direct') auth.problem('mode', `"${mode}" is not known: 2.x has direct and trusted_proxy`)
@@ -159,6 +163,12 @@ function importDestinations(ecpds: Section, { schemas, secrets }: DestinationPar
   }
   const servers = ecpds.texts('servers') ?? []
   if (servers.length === 0) ecpds.problem('servers', 'give at least one address')
+  for (const server of servers)
+    if (!v.is(address, server) || !isReachedSafely(server, false))
+      ecpds.problem(
+        'servers',
+        `"${server}" must be an https address without credentials, query or fragment; http is for this machine`,
+      )
   const password = ecpds.text('password') ?? ''
   if (password === '') ecpds.problem('password', `give it there or as ${ECPDS_PASSWORD}`)
   else secrets.set(ECPDS_PASSWORD, password)
@@ -167,10 +177,10 @@ function importDestinations(ecpds: Section, { schemas, secrets }: DestinationPar
     ecpds.problem('partial_outage_policy', `"${partialOutage}" is not known: 2.x has strict and any_success`)
   const matchKey = ecpds.text('match_key')
   for (const event of guarded) checkMatchKey(ecpds, event, matchKey)
-  if (guarded.length > 1)
+  if (guarded.length > MAX_DESTINATION_PREFIXES)
     ecpds.problem(
       'match_key',
-      `one event type can ask for destinations, and not ${guarded.map(({ name }) => name).join(' and ')}`,
+      `at most ${MAX_DESTINATION_PREFIXES} event types can ask for destinations, and here are ${guarded.length}: leave "plugins" out of some, and give them read_roles`,
     )
   const cacheSeconds = ecpds.number('cache_ttl_seconds') ?? MAX_CACHE_SECONDS
   if (cacheSeconds > MAX_CACHE_SECONDS)
@@ -183,6 +193,7 @@ function importDestinations(ecpds: Section, { schemas, secrets }: DestinationPar
     'these bounds are fixed',
   )
   const username = ecpds.text('username') ?? ''
+  if (username.trim() === '') ecpds.problem('username', "give the name of the service's account")
   const targetField = ecpds.text('target_field') ?? 'name'
   ecpds.close()
   if (guarded.length === 0) {
@@ -195,19 +206,27 @@ function importDestinations(ecpds: Section, { schemas, secrets }: DestinationPar
     passwordEnv: ECPDS_PASSWORD,
     targetField,
     partialOutage,
-    prefix: guarded[0]?.root,
+    prefix: guarded.map(({ root }) => root),
     realms: ['*'],
     cacheSeconds: Math.max(1, Math.min(cacheSeconds, MAX_CACHE_SECONDS)),
   }
 }
 
-/** A right to a destination is a right to the keys that begin with it. */
-function checkMatchKey(ecpds: Section, { name, firstField }: Event2x, matchKey: string | undefined): void {
-  if (matchKey === undefined) ecpds.problem('match_key', 'give the field that holds the destination')
-  else if (matchKey !== firstField)
+/** As newer versions of 2.x: what a listener need not give, or what is not in keys, would not restrict what it gets. */
+function checkMatchKey(ecpds: Section, event: Event2x, matchKey: string | undefined): void {
+  const { name, keyOrder, required } = event
+  const place = `notification_schema.${name}`
+  if (matchKey === undefined || matchKey === '')
+    ecpds.problem('match_key', 'give the field that holds the destination')
+  else if (!keyOrder.includes(matchKey))
     ecpds.problem(
       'match_key',
-      `it must be the first of notification_schema.${name}.topic.key_order, which is ${String(firstField)}: put "${matchKey}" first`,
+      `"${matchKey}" is not in ${place}.topic.key_order: ${hint(matchKey, keyOrder)}, or leave ecpds out of its plugins`,
+    )
+  else if (!required.includes(matchKey))
+    ecpds.problem(
+      'match_key',
+      `${place}.identifier.${matchKey} must have "required: true" and be no geometry, because it decides what a listener gets`,
     )
 }
 

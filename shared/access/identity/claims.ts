@@ -11,6 +11,8 @@ import type { Identity } from './identity.ts'
 /** The names of the claims to read. A dot goes into an object: `realm_access.roles`. */
 export interface ClaimNames {
   readonly username: string
+  /** Claim with the user name of a token that lacks the first. Absent: such a token names no user. */
+  readonly usernameElse?: string
   readonly roles: string
   /** Absent: every user has {@link ClaimNames.fixedRealm}. */
   readonly realm?: string
@@ -29,7 +31,10 @@ export function toIdentity(
   names: ClaimNames,
   provider: string,
 ): Omit<Identity, 'endsAt'> | undefined {
-  const username = claimAt(claims, names.username)
+  const { usernameElse } = names
+  const username =
+    claimAt(claims, names.username) ??
+    (usernameElse === undefined ? undefined : claimAt(claims, usernameElse))
   const realm = (names.realm === undefined ? undefined : claimAt(claims, names.realm)) ?? names.fixedRealm
   if (typeof username !== 'string' || !isName(username)) return undefined
   if (typeof realm !== 'string' || !isName(realm)) return undefined

@@ -14,7 +14,8 @@ export interface CompactToken {
   readonly algorithm: string
   readonly keyId: string | undefined
   readonly type: string | undefined
-  readonly issuer: string
+  /** Absent: the token does not say who issued it. */
+  readonly issuer: string | undefined
   readonly claims: JsonObject
 }
 
@@ -47,7 +48,8 @@ export function readCompactToken(token: string): CompactToken | undefined {
   if (header === undefined || claims === undefined) return undefined
   const { alg, kid, typ } = header
   const { iss } = claims
-  if (typeof alg !== 'string' || typeof iss !== 'string') return undefined
+  if (typeof alg !== 'string') return undefined
+  if (iss !== undefined && typeof iss !== 'string') return undefined
   if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KEY_ID_CHARACTERS)) return undefined
   if (typ !== undefined && typeof typ !== 'string') return undefined
   if (REFUSED_MEMBERS.some((name) => Object.hasOwn(header, name))) return undefined

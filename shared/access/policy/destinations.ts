@@ -59,6 +59,8 @@ export interface DestinationSource {
    * @throws {AvisoError} `ERR_VERDICT_UNAVAILABLE` when the list cannot be fetched.
    */
   of(username: string, maxAgeMs?: number): DestinationList | Promise<DestinationList>
+  /** How many lists are remembered. */
+  readonly size: number
 }
 
 /** Most destinations of a user. A longer list is refused as a whole, because no rule says which destinations to leave out. */
@@ -114,6 +116,9 @@ export function createEcpds(parts: DestinationParts): DestinationSource {
   }
 
   return {
+    get size() {
+      return lists.size
+    },
     of(username, maxAgeMs) {
       const known = lists.peek(username, maxAgeMs)
       count(known === undefined ? 'ecpds_cache_misses' : 'ecpds_cache_hits')

@@ -17,15 +17,17 @@ import { withoutInternal } from './decision.ts'
 import type { DestinationList, DestinationSource } from './destinations.ts'
 import { setOf, type Grant, type Scope } from './grants.ts'
 import { parsePrefix } from './prefix.ts'
-import { compileRules, type CompiledRights, type PolicyRules } from './rules.ts'
+import { compileRules, whyNot, type CompiledRights, type PolicyRules, type Rule } from './rules.ts'
 
 export type { PolicyRules }
 
 /** Destinations as a source of rights. */
 export interface DestinationRights {
-  readonly source: DestinationSource
-  /** A user of destination FOO may listen to `<prefix>FOO/`. */
-  readonly prefix: string
+  readonly source: Pick<DestinationSource, 'of'>
+  /** A user of destination FOO may listen to `<prefix>FOO/`, with each of these prefixes. */
+  readonly prefixes: readonly string[]
+  /** Prefix → who must meet one of these conditions besides. A prefix that is missing is for everybody with the destination. */
+  readonly readers?: ReadonlyMap<string, readonly Pick<Rule, 'realm' | 'roles'>[]> | undefined
   /** Realms whose user names are also the user names of the source; `*`: all realms. */
   readonly realms: readonly string[]
 }
@@ -87,19 +89,18 @@ export function createPolicy(parts: PolicyParts): Policy {
   const { destinations, clock, count } = parts
   const { explain, problems } = compile(parts)
   if (problems.length > 0) throw new AvisoError('ERR_CONFIG', problems.join('; '))
-  const destinationRoot = destinations === undefined ? [] : setOf([parsePrefix(destinations.prefix)])
+  for (const prefix of destinations?.prefixes ?? []) parsePrefix(prefix)
   const rightsOf = remember(explain)
   const withLists = new WeakMap<DestinationList, WeakMap<Visible, Visible>>()
 
-  function withDestinations(granted: Visible, list: DestinationList): Visible {
+  function withDestinations(granted: Visible, list: DestinationList, prefixes: readonly string[]): Visible {
     if (clock.monotonic() >= list.validUntil + VERDICT_LIMIT_MS) {
       count('fail_open')
       throw verdictUnavailable('a list of destinations was used after its end')
     }
     const known = withLists.get(list)?.get(granted)
     if (known !== undefined) return known
-    const prefix = destinations?.prefix ?? ''
-    const own = setOf(list.names.map((name) => `${prefix}${name}/`))
+    const own = setOf(list.names.flatMap((name) => prefixes.map((prefix) => `${prefix}${name}/`)))
     const visible = {
       keys: withoutInternal(normalise([...granted.keys, ...own])),
       validUntil: list.validUntil,
@@ -114,16 +115,14 @@ export function createPolicy(parts: PolicyParts): Policy {
     visible(identity, requested, { maxAgeMs } = {}) {
       const granted = rightsOf(identity).listen
       if (identity === undefined) return granted
-      const hasDestinations =
-        destinations !== undefined &&
-        (destinations.realms.includes('*') || destinations.realms.includes(identity.realm))
-      if (!hasDestinations || covers(granted.keys, requested)) return granted
+      if (destinations === undefined || covers(granted.keys, requested)) return granted
+      const prefixes = prefixesFor(identity, destinations)
       // The requested keys that only a list of destinations could grant.
-      const open = intersect(subtract(requested, granted.keys), destinationRoot)
+      const open = intersect(subtract(requested, granted.keys), setOf(prefixes))
       if (open.length === 0) return granted
       const list = destinations.source.of(identity.username, maxAgeMs)
       const decide = (found: DestinationList): Visible => {
-        const visible = withDestinations(granted, found)
+        const visible = withDestinations(granted, found, prefixes)
         count(covers(visible.keys, open) ? 'ecpds_access_allow' : 'ecpds_access_deny_destination')
         return visible
       }
@@ -139,6 +138,18 @@ export function createPolicy(parts: PolicyParts): Policy {
     isRelay: (identity) => rightsOf(identity).relay,
     explain,
   }
+}
+
+/** The prefixes below which an identity has its destinations. */
+export function prefixesFor(
+  identity: Identity,
+  { prefixes, realms, readers }: Omit<DestinationRights, 'source'>,
+): readonly string[] {
+  if (!realms.includes('*') && !realms.includes(identity.realm)) return []
+  return prefixes.filter((prefix) => {
+    const conditions = readers?.get(prefix)
+    return conditions?.some((condition) => whyNot(condition, identity) === undefined) !== false
+  })
 }
 
 /** @returns all that cannot be granted or could never be used, each with its place, such as `vars.policy.open.0`. */

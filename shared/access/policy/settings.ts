@@ -89,6 +89,9 @@ const rule = v.pipe(
 /** Each server more is asked by every user. */
 const MAX_SERVERS = 8
 
+/** Each prefix more is joined to each destination of a user, of which there may be ten thousand. */
+export const MAX_DESTINATION_PREFIXES = 16
+
 /** 1.x's prefix of dissemination. */
 const DESTINATION_PREFIX = '/ec/diss/'
 
@@ -116,7 +119,15 @@ const destinations = v.pipe(
     username: v.pipe(text, v.description("The service's own account there")),
     passwordEnv: v.pipe(secretName, v.description('Secret with its password')),
     prefix: v.optional(
-      v.pipe(v.string(), v.description('A user of destination FOO may listen to <prefix>FOO/')),
+      v.pipe(
+        v.union([
+          v.string(),
+          v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(MAX_DESTINATION_PREFIXES)),
+        ]),
+        v.description(
+          'A user of destination FOO may listen to <prefix>FOO/; or a list of prefixes, one for each event type that has destinations',
+        ),
+      ),
       DESTINATION_PREFIX,
     ),
     realms: v.pipe(

@@ -15,7 +15,7 @@ import { badFilter, createCondition } from '../match.ts'
 import type { FieldCondition, NotificationFilter, NotificationKeys } from '../notification.ts'
 import { isPlaceAsked, placeCondition } from './geometry.ts'
 import { ANY_VALUE, checkKey, decodeSegment, encodeSegment } from './key_text.ts'
-import type { EventDefinition2 } from './schema_file.ts'
+import { LONE_END, type EventDefinition2 } from './schema_file.ts'
 
 /** Most prefixes of keys that are made of several fields: each is judged and read for itself, and the first field decides most rights. */
 const MAX_PREFIXES = 64
@@ -23,11 +23,14 @@ const MAX_PREFIXES = 64
 /** Compiles the reading side of an event type. */
 export function createEventReader2(definition: EventDefinition2): EventReader {
   const { event, root, key: format, base, geometry } = definition
+  const plain = { ...format, literals: [...format.literals.slice(0, -1), ''] }
   return {
     event,
     root,
     read(key) {
-      const texts = readKey(format, key, format.fields.length)
+      // Written before or after the schema got or lost its destinations.
+      const stem = format.fields.length === 1 && key.endsWith(LONE_END) ? key.slice(0, -LONE_END.length) : key
+      const texts = readKey(plain, stem, format.fields.length)
       if (texts === undefined) return undefined
       const request: Record<string, string> = {}
       for (const [index, name] of format.fields.entries()) {
@@ -109,8 +112,9 @@ export function createEventSchema2(definition: EventDefinition2): EventSchema {
 /** So that who may listen to some keys only is let in, as long as it asks for no others. */
 function prefixesOf({ root, key }: EventDefinition2, { conditions }: NotificationFilter): readonly string[] {
   let prefixes: readonly string[] = [root]
-  // The last field has no slash behind it.
-  for (const [place, name] of key.fields.slice(0, -1).entries()) {
+  const hasEnd = key.literals.at(-1) !== ''
+  // The last field usually has no slash behind it.
+  for (const [place, name] of (hasEnd ? key.fields : key.fields.slice(0, -1)).entries()) {
     const condition = conditions.get(name)
     if (condition?.kind !== 'in') break
     if (prefixes.length * condition.values.size > (place === 0 ? MAX_BASE_KEYS : MAX_PREFIXES)) break

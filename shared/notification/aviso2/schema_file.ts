@@ -46,6 +46,9 @@ export interface SchemaFile2 {
 /** Prefix of all keys of 2.x event types. The name of the topic follows. */
 export const ROOT_2 = '/aviso2/'
 
+/** What follows the only field of a key whose prefix decides who may see it. No value has a slash in a key. */
+export const LONE_END = '/-'
+
 const SCHEMA_MEMBER = 'notification_schema'
 const STRICT_MEMBER = 'notification_schema_strict'
 /** As in 2.x. A base is a segment of keys here, and the name of a stream there. */
@@ -128,7 +131,11 @@ function compileEvent(source: string, event: string, content: unknown, place: Pl
     fields,
     rules,
     geometry,
-    ...formatsOf(root, rule.topic.key_order, geometry?.field.name),
+    ...formatsOf(root, {
+      order: rule.topic.key_order,
+      geometry: geometry?.field.name,
+      isByDestination: rule.auth?.isEcpds === true,
+    }),
     admin: undefined,
     root,
     isPayloadRequired: rule.payload?.required === true,
@@ -199,15 +206,23 @@ function checkDefault(field: Field, rule: FieldRule, place: Place): void {
 
 /**
  * The formats of keys: the root is the base, and the fields follow in their order, one in each segment. A geometry is the last, by its
- * fingerprint.
+ * fingerprint. Where a right to the first field is a right to a prefix of keys, something must follow that field.
  */
 function formatsOf(
   root: string,
-  order: readonly string[],
-  geometry: string | undefined,
+  {
+    order,
+    geometry,
+    isByDestination,
+  }: {
+    readonly order: readonly string[]
+    readonly geometry: string | undefined
+    readonly isByDestination: boolean
+  },
 ): { readonly base: KeyFormat; readonly key: KeyFormat } {
   const ordinary = order.filter((name) => name !== geometry)
   const fields = geometry === undefined ? ordinary : [...ordinary, geometry]
   const literals = fields.map((_name, index) => (index === 0 ? root : '/'))
-  return { base: { literals: [root], fields: [] }, key: { literals: [...literals, ''], fields } }
+  const end = isByDestination && fields.length === 1 ? LONE_END : ''
+  return { base: { literals: [root], fields: [] }, key: { literals: [...literals, end], fields } }
 }

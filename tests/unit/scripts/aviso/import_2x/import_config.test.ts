@@ -108,7 +108,7 @@ describe('importConfig()', () => {
       'https://one.example.org/ecpds/v1/destination/list',
       'https://two.example.org/ecpds/v1/destination/list',
     ])
-    assert.equal(policy.destinations?.prefix, '/aviso2/diss/')
+    assert.deepEqual(policy.destinations?.prefix, ['/aviso2/diss/'])
     assert.equal(policy.destinations?.partialOutage, 'any_success')
     assert.ok(identity !== 'none')
     const [provider] = identity.providers
@@ -144,6 +144,21 @@ describe('importConfig()', () => {
       notification_schema: {},
       notification_schema_strict: false,
     })
+  })
+
+  it('puts the field that ECPDS decides about first in keys, and says so', () => {
+    const { schema, config, notes, problems } = imported(
+      JETSTREAM.replace('[destination, class]', '[class, destination]'),
+    )
+    assert.deepEqual(problems, [])
+    const { notification_schema: given } = schema as {
+      notification_schema: { diss: { topic: { base: string; key_order: readonly string[] } } }
+    }
+    assert.deepEqual(given.diss.topic, { base: 'diss', key_order: ['destination', 'class'] })
+    assert.match(notes.join('\n'), /^notification_schema\.diss\.topic\.key_order: .*destination comes first/m)
+    assert.deepEqual(loadConfig(JSON.stringify(config), 'f').vars.policy.destinations?.prefix, [
+      '/aviso2/diss/',
+    ])
   })
 
   it('needs no identities where only this machine gets in, and opens the service where 2.x has it open', () => {
@@ -196,8 +211,23 @@ describe('importConfig()', () => {
         /^auth\.enabled: notification_schema\.a\.auth asks for credentials/,
       ],
       [
-        JETSTREAM.replace('match_key: destination', 'match_key: class'),
-        /^ecpds\.match_key: .*put "class" first$/,
+        JETSTREAM.replace('match_key: destination', 'match_key: destinatoin'),
+        /^ecpds\.match_key: "destinatoin" is not in .*key_order: did you mean "destination"\?/,
+      ],
+      [
+        JETSTREAM.replace(
+          'destination: { type: StringHandler, required: true }',
+          'destination: { type: StringHandler }',
+        ),
+        /^ecpds\.match_key: notification_schema\.diss\.identifier\.destination must have "required: true"/,
+      ],
+      [
+        JETSTREAM.replace('https://two.example.org', 'http://two.example.org'),
+        /^ecpds\.servers: "http:\/\/two\.example\.org" must be an https address/,
+      ],
+      [
+        JETSTREAM.replace('https://two.example.org', 'https://two.example.org/?a=b'),
+        /^ecpds\.servers: .*query/,
       ],
       ['application: {}\nmetrics: { enabled: true }', /^metrics\.port/],
     ]

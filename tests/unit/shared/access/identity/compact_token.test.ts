@@ -72,7 +72,7 @@ describe('readCompactToken()', () => {
     for (const header of [...headers, { alg: 'ES256', typ: {} }, { alg: 'ES256', kid: 'x'.repeat(257) }]) {
       assert.equal(readCompactToken(compact(header)), undefined, JSON.stringify(header).slice(0, 80))
     }
-    for (const claims of [{}, { iss: 1 }, { iss: ['a'] }, { iss: null }, [], '"text"', 'null']) {
+    for (const claims of [{ iss: 1 }, { iss: ['a'] }, { iss: null }, [], '"text"', 'null']) {
       assert.equal(readCompactToken(compact({ alg: 'ES256' }, claims)), undefined, JSON.stringify(claims))
     }
   })

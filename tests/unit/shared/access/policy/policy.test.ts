@@ -5,8 +5,13 @@ import { createCounters, type Counters } from '#shared/access/identity/counters.
 import type { Identity } from '#shared/access/identity/identity.ts'
 import { verdictUnavailable } from '#shared/access/identity/unavailable.ts'
 import { contains, normalise, toInterval, type IntervalSet } from '#shared/access/interval.ts'
-import type { DestinationList, DestinationSource } from '#shared/access/policy/destinations.ts'
-import { createPolicy, type Policy, type PolicyRules } from '#shared/access/policy/policy.ts'
+import type { DestinationList } from '#shared/access/policy/destinations.ts'
+import {
+  createPolicy,
+  type DestinationRights,
+  type Policy,
+  type PolicyRules,
+} from '#shared/access/policy/policy.ts'
 import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
 
@@ -30,7 +35,7 @@ describe('createPolicy()', () => {
   let counters: Counters
   let asked: string[]
   let list: DestinationList | Error
-  let source: DestinationSource
+  let source: DestinationRights['source']
 
   beforeEach(() => {
     clock = createManualClock()
@@ -46,7 +51,7 @@ describe('createPolicy()', () => {
   })
 
   function create(rules: Partial<PolicyRules>, realms: readonly string[] = ['ecmwf']): Policy {
-    const destinations = { source, prefix: '/ec/diss/', realms }
+    const destinations = { source, prefixes: ['/ec/diss/'], realms }
     const common = { rules: { ...NO_RULES, ...rules }, roots: ROOTS, clock, count: counters.count }
     return createPolicy(realms.length === 0 ? common : { ...common, destinations })
   }
