@@ -15,6 +15,7 @@ import { configRoutes } from './config_routes.ts'
 import { jobRoutes } from './job_routes.ts'
 import { createJobs, type JobsParts } from './jobs/jobs.ts'
 import { removalRoutes } from './removal_routes.ts'
+import type { BackendOperations } from '#shared/observe/metrics/observe_store.ts'
 
 export interface AdminParts extends Omit<JobsParts, 'holder'> {
   /** Decides who is an administrator. */
@@ -25,6 +26,8 @@ export interface AdminParts extends Omit<JobsParts, 'holder'> {
   readonly info: { readonly version: string }
   /** The service whose schema our own services read from the store. */
   readonly schemaService?: string | undefined
+  /** Counts deletions; absent: nothing counts them. */
+  readonly operations?: Pick<BackendOperations, 'run'> | undefined
   /** What backups are made with; absent where the runtime has none. */
   readonly backups?: BackupPowers | undefined
 }
@@ -50,6 +53,8 @@ export interface AdminService {
   close(): Promise<void>
 }
 
+const UNCOUNTED: Pick<BackendOperations, 'run'> = { run: (_operation, run) => run() }
+
 /** Makes the service. No job runs before it is asked for. */
 export function createAdminService(parts: AdminParts): AdminService {
   const { random, logger } = parts
@@ -58,7 +63,7 @@ export function createAdminService(parts: AdminParts): AdminService {
   const routes = [
     ...jobRoutes({ ...parts, jobs }),
     ...backupRoutes({ ...parts, jobs }),
-    ...removalRoutes(jobsParts, jobs),
+    ...removalRoutes({ ...jobsParts, operations: parts.operations ?? UNCOUNTED }, jobs),
     ...configRoutes({
       ...parts,
       schemaService: parts.schemaService,

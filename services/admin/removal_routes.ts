@@ -14,15 +14,21 @@ import type { Answer } from '#shared/handler.ts'
 import { eventOfName, parseNotificationId } from './event_names.ts'
 import { answerJob } from './job_routes.ts'
 import { removeNotification } from './remove_notification.ts'
+import type { BackendOperations } from '#shared/observe/metrics/observe_store.ts'
 import { storedEvents } from './jobs/stored_events.ts'
 import { wipe, type WipeReport } from './jobs/wipe.ts'
 
 /** Longest part of an id that a refusal repeats: as long as an event type and a number can be. */
 const MAX_SHOWN = 96
 
+export interface RemovalParts extends JobsParts {
+  /** Counts the operations in the words of 2.x. */
+  readonly operations: Pick<BackendOperations, 'run'>
+}
+
 /** The routes that remove notifications. */
-export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute[] {
-  const { store, schemas, logger } = parts
+export function removalRoutes(parts: RemovalParts, jobs: Jobs): readonly AdminRoute[] {
+  const { store, schemas, logger, operations } = parts
   return [
     {
       method: 'DELETE',
@@ -32,7 +38,8 @@ export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute
       handle: async (request) => {
         const { params, who } = request
         const id = parseNotificationId(schemas, readSegment(params['id'] ?? '', 'id'))
-        const { key, wasLive } = await removeNotification(store, id)
+        const remove = () => removeNotification(store, id)
+        const { key, wasLive } = await operations.run('delete_message', remove)
         const name = `${id.event}@${id.sequence}`
         logger('info', 'A notification was deleted', { notification: name, who: who.name })
         const message = `Notification ${name} deleted`
@@ -46,7 +53,7 @@ export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute
       members: ['stream_name', 'dry_run'],
       handle: (request) => {
         const event = eventOfName(schemas, textIn(request.body, 'stream_name'))
-        return wipeStreams(parts, jobs, request, [event])
+        return operations.run('wipe_stream', () => wipeStreams(parts, jobs, request, [event]))
       },
     },
     {
@@ -54,7 +61,10 @@ export function removalRoutes(parts: JobsParts, jobs: Jobs): readonly AdminRoute
       path: '/api/v1/admin/wipe/all',
       doc: 'wipeAll',
       members: ['dry_run'],
-      handle: async (request) => wipeStreams(parts, jobs, request, await storedEvents(store, schemas)),
+      handle: (request) =>
+        operations.run('wipe_all', async () =>
+          wipeStreams(parts, jobs, request, await storedEvents(store, schemas)),
+        ),
     },
   ]
 }

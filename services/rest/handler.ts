@@ -7,7 +7,7 @@
  */
 
 import type { Access, Provider } from '#shared/access/access.ts'
-import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerHeaders } from '#shared/handler.ts'
 import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
@@ -24,7 +24,7 @@ import { SKIPPED, SUBMITTED, processedAt, storedMembers } from './answer.ts'
 import { ingestBatch } from './batch.ts'
 import { homePage } from './home.ts'
 import { countRefusal, publishOutcome, refusedOutcome, toItem } from './ingest.ts'
-import type { Ingest, Origin, Subject } from './ingest.ts'
+import type { Ingest, OnRefused, Origin, Subject } from './ingest.ts'
 import { INGEST_LIMITS, NOTIFICATION_JSON } from './limits.ts'
 import type { IngestLimits } from './limits.ts'
 import { generationOf } from './form.ts'
@@ -48,7 +48,7 @@ export interface RestOptions {
   readonly mayPublish?: (origin: string) => boolean
   readonly info: { readonly version: string }
   /** Counts a refusal that is the provider's fault, by its code. */
-  readonly onRefused?: (code: AvisoErrorCode) => void
+  readonly onRefused?: OnRefused
 }
 
 const NOTIFICATION_PATH = '/api/v1/notification'
@@ -158,7 +158,7 @@ function createIngestRoute(ingest: Ingest, { access, mayPublish }: RestOptions):
         : await ingestOne(body, origin, ingest, { requestId, subject })
       return counted(answer, provider)
     } catch (error) {
-      countRefusal(error, ingest)
+      countRefusal(error, ingest, subject)
       // Whoever was refused as a sender is on record already.
       provider?.record([refusedOutcome(error, subject)])
       const generation = generationOf(body, headers)

@@ -29,8 +29,14 @@ export interface Ingest {
   readonly logger: Logger
   readonly limits: IngestLimits
   readonly skips: Skips
-  readonly onRefused?: (code: AvisoErrorCode) => void
+  readonly onRefused?: OnRefused
 }
+
+/** Is told of a refusal. @param event The event type; {@link NO_EVENT} where it is none of a schema. */
+export type OnRefused = (code: AvisoErrorCode, event: string) => void
+
+/** As in 2.x. */
+const NO_EVENT = 'generic'
 
 /** Who sent a notification, and what the request around it adds. */
 export interface Origin extends EnvelopeContext {
@@ -38,8 +44,13 @@ export interface Origin extends EnvelopeContext {
 }
 
 /** Counts an error that is the provider's fault. Errors of the store are counted in the store. */
-export function countRefusal(error: unknown, { onRefused }: Pick<Ingest, 'onRefused'>): void {
-  if (isAvisoError(error) && error.status < 500) onRefused?.(error.code)
+export function countRefusal(
+  error: unknown,
+  { onRefused, schemas }: Pick<Ingest, 'onRefused' | 'schemas'>,
+  { event = NO_EVENT }: Subject = {},
+): void {
+  if (isAvisoError(error) && error.status < 500)
+    onRefused?.(error.code, schemas.events.includes(event) ? event : NO_EVENT)
 }
 
 /** What is known of a notification so far, for the audit log. */
@@ -89,7 +100,7 @@ export function prepare(body: JsonValue, origin: Origin, ingest: Ingest): Prepar
     const item = toItem(body, origin, ingest, subject)
     return item === undefined ? { kind: 'skipped', generation } : { kind: 'valid', generation, item }
   } catch (error) {
-    countRefusal(error, ingest)
+    countRefusal(error, ingest, subject)
     return { kind: 'refused', generation, error: toAvisoError(error), subject }
   }
 }

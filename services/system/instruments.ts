@@ -11,11 +11,12 @@ import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts
 import type { Answer, Handler, HandlerRequest } from '#shared/handler.ts'
 import type { Route } from '#shared/http/route.ts'
 import { createHttpMetrics } from '#shared/observe/metrics/observe_http.ts'
-import { createHubObserver } from '#shared/observe/metrics/observe_deliveries.ts'
+import { createHubObserver, createSentCounter } from '#shared/observe/metrics/observe_deliveries.ts'
 import { createHubMetrics } from '#shared/observe/metrics/observe_streams.ts'
+import { createUserMetrics, type OpenStreamUser } from '#shared/observe/metrics/observe_users.ts'
 import { observeProcess } from '#shared/observe/metrics/observe_process.ts'
 import { createPublisherMetrics } from '#shared/observe/metrics/observe_publisher.ts'
-import { observeStore } from '#shared/observe/metrics/observe_store.ts'
+import { observeStore, type BackendOperations } from '#shared/observe/metrics/observe_store.ts'
 import { formatMetrics, METRICS_MEDIA_TYPE, metricsFormatOf } from '#shared/observe/metrics/open_metrics.ts'
 import { createRegistry, type MetricsRegistry } from '#shared/observe/metrics/registry.ts'
 import { spanPublisher } from '#shared/observe/metrics/span_publisher.ts'
@@ -80,8 +81,12 @@ export interface Instruments {
   /** The times of recent notifications that this process has seen. */
   readonly traces: TraceBook
   publisher(publisher: Publisher): Publisher
-  /** Counts a refusal of the ingest. */
-  onRefused(code: AvisoErrorCode): void
+  /** Counts a refusal of the ingest. @param event The event type; `generic` where there is none that a schema has. */
+  onRefused(code: AvisoErrorCode, event: string): void
+  /** Counts operations in the words of 2.x. */
+  readonly operations: BackendOperations
+  /** Is told where the open streams are found, to count their users. */
+  streams(list: () => Iterable<OpenStreamUser>): void
   hub(hub: Hub): Hub
   /** Counts a position of a listener that this store never gave out. */
   readonly onForeignPosition: (code: ForeignPosition, event: string) => void
@@ -104,7 +109,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
   const channel = openChannel(parts)
   const metrics = createRegistry()
   const stopProcess = observeProcess({ ...parts, metrics })
-  const store = observeStore(parts.store, { metrics, clock, backend: backendOf(config.vars) })
+  const { store, operations } = observeStore(parts.store, { metrics, clock, backend: backendOf(config.vars) })
   const http = createHttpMetrics(metrics, clock)
   registerChannel(metrics, channel)
   const times: Partial<Record<ServiceName, TimeCollector>> = {
@@ -125,24 +130,30 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     })
   })
   const traces = createTraceBook()
-  const measurePublisher = createPublisherMetrics({ metrics, clock, traces })
+  const publishing = createPublisherMetrics({ metrics, clock, traces, operations })
   const refusals = metrics.counter({
     name: 'aviso_notifications_refused',
     help: "Notifications and requests that the ingest refused because of the provider's fault, by error code",
     labels: ['code'],
   })
-  const hub = createHubMetrics(metrics, clock)
-  const hubObserver = createHubObserver({ metrics, clock, traces, tracer: parts.tracer })
+  const sent = createSentCounter(metrics)
+  const hub = createHubMetrics({ metrics, clock, sent })
+  const hubObserver = createHubObserver({ metrics, clock, traces, tracer: parts.tracer, sent })
   registerAccess(metrics, parts.accessCounts)
   return {
     metrics,
     store,
     traces,
     publisher: (publisher) => {
-      const measured = measurePublisher(publisher)
+      const measured = publishing.observe(publisher)
       return parts.tracer === undefined ? measured : spanPublisher(measured, parts.tracer)
     },
-    onRefused: (code) => refusals.add([code]),
+    onRefused: (code, event) => {
+      refusals.add([code])
+      publishing.rejected(event)
+    },
+    operations,
+    streams: createUserMetrics(metrics),
     hub,
     onForeignPosition: createPositionMetrics({ metrics, clock, logger: parts.logger }),
     hubObserver,
@@ -258,6 +269,13 @@ function registerAccess(
       read: () =>
         readings(`${ECPDS}${name}`, (each) => each === `${ECPDS}${name}`).map(({ value }) => ({ value })),
     })
+  metrics.read({
+    kind: 'gauge',
+    name: `aviso_${ECPDS}cache_size`,
+    help: 'Lists of destinations that are remembered',
+    read: () =>
+      readings(`${ECPDS}cache_size`, (each) => each === `${ECPDS}cache_size`).map(({ value }) => ({ value })),
+  })
   for (const [name, prefix, help] of [
     ['access_decisions', 'access_', 'What came of the lists of destinations'],
     ['fetch', 'fetch_', 'What ECPDS answered; of several servers, the worst that counts'],

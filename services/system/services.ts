@@ -185,8 +185,8 @@ async function startListening(
     limits,
     onEpochChange: epoch.change,
     observer: {
-      seen: (notification, listeners) => {
-        instruments.hubObserver.seen(notification, listeners)
+      seen: (notification, listeners, ofRanges) => {
+        instruments.hubObserver.seen(notification, listeners, ofRanges)
         activity.seen(notification, listeners)
       },
     },
@@ -211,6 +211,7 @@ async function startListening(
     epoch: epoch.current,
     traces: instruments.traces,
     onForeignPosition: instruments.onForeignPosition,
+    onStreams: instruments.streams,
     tickets: parts.tickets,
     firstNumbers: config.vars.firstNumbers,
   })
@@ -241,6 +242,7 @@ function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
     backups,
     schemas,
     access,
+    operations: instruments.operations,
     clock,
     random,
     logger,

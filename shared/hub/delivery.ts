@@ -152,9 +152,10 @@ function step(desk: Desk, stream: Stream): boolean {
 
 /** Writes one chunk to a stream, and moves its cursor behind the chunk. */
 function take({ read, clock }: Desk, stream: Stream, source: EntrySource): void {
-  const { next, index, bytes } = read(stream, source)
+  const { next, index, bytes, frames } = read(stream, source)
   stream.next = next
   stream.index = index
+  if (stream.historyEnd !== undefined && frames > 0) stream.format.replayed?.(frames)
   if (bytes !== undefined) write(stream, bytes, clock.monotonic())
 }
 

@@ -143,6 +143,6 @@ function tell(
 ): void {
   for (const [place, notification] of notifications.entries()) {
     if (notification === undefined) continue
-    observer.seen(notification, ofRevision + (ofNotification[place] ?? 0))
+    observer.seen(notification, ofRevision + (ofNotification[place] ?? 0), ofRevision)
   }
 }

@@ -81,6 +81,8 @@ export interface StreamFormat {
   heartbeat?(position: StreamPosition): Uint8Array | undefined
   /** Last frame. */
   closing?(closing: Closing): Uint8Array | undefined
+  /** So many frames of history were written to the stream. */
+  replayed?(frames: number): void
 }
 
 export interface SubscribeRequest {
@@ -133,8 +135,10 @@ export interface HubObserver {
   /**
    * Called when a notification has just arrived, and goes to `listeners` streams. A 1.x watch that gets any event of a revision counts for
    * every notification of it.
+   *
+   * @param ofRanges How many of the listeners are 1.x watches.
    */
-  seen(notification: Notification, listeners: number): void
+  seen(notification: Notification, listeners: number, ofRanges?: number): void
 }
 
 /** Notifications that operators have removed. They stay in the store's history, which cannot be changed, but are not delivered. */

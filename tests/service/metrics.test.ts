@@ -36,7 +36,7 @@ describe('GET /metrics', () => {
         'aviso_notifications_refused_total{code="ERR_UNKNOWN_EVENT"} 1.0',
         'aviso_sse_connections_active{route="/api/v1/watch",event_type="flight"} 1.0',
         'aviso_sse_connections_total{route="/api/v1/watch",event_type="flight"} 1.0',
-        'aviso_sse_events_sent_total{event_type="flight"} 2.0',
+        'aviso_sse_events_sent_total{route="/api/v1/watch",event_type="flight"} 2.0',
         'aviso_hub_up 1.0',
         'aviso_auth_requests_total{mode="none",outcome="success"} 1.0',
         'aviso_auth_requests_total{mode="none",outcome="unauthorized"} 0.0',

@@ -25,6 +25,7 @@ import { parseStrictJson, type JsonValue } from '#shared/json/strict_json.ts'
 import { toKeyRange } from '#shared/access/interval.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { CallOptions, KeyRange, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
+import { STREAM_ROUTES } from '#shared/observe/metrics/observe_deliveries.ts'
 import type { ForeignPosition } from '#shared/observe/metrics/observe_positions.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { createTurnGate } from '#shared/time/turn_gate.ts'
@@ -137,7 +138,9 @@ export function createFacade(parts: FacadeParts): Handler {
         ...(relay !== undefined && { relayed: relay.keys.map(toKeyRange) }),
       } as const
       const asks = describeKeys(asked)
-      const entry = streams.prepare(aboutStream({ request, listener, requestId }, { asks }))
+      const entry = streams.prepare(
+        aboutStream({ request, listener, requestId }, { asks, route: STREAM_ROUTES.ranges }),
+      )
       const onGone = (): void => {
         place.leave()
         entry.remove()

@@ -28,6 +28,7 @@ import { errorResponse, jsonText, LABELS_2 } from '#shared/http/respond.ts'
 import { mediaTypeOf, withHint } from '#shared/http/slips.ts'
 import type { Route } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
+import { STREAM_ROUTES } from '#shared/observe/metrics/observe_deliveries.ts'
 import { prefixRange } from '#shared/bytes/bytes.ts'
 import type { FirstNumbers } from '#shared/publish/numbers.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -127,7 +128,14 @@ export async function authorise(
   const grant = await listener.grant(bases.map(prefixRange), 'refuse')
   const { signal } = request
   const { event, identifier } = listen
-  const about = aboutStream({ request, listener, requestId }, { event, asks: jsonText(identifier) })
+  const about = aboutStream(
+    { request, listener, requestId },
+    {
+      event,
+      asks: jsonText(identifier),
+      route: STREAM_ROUTES[mode],
+    },
+  )
   return { mode, requestId, signal, dialect: dialect(listen), listen, filter, bases, grant, about }
 }
 

@@ -18,6 +18,8 @@ export interface StreamAbout {
   readonly address: string | undefined
   /** What the client calls itself. */
   readonly client: string | undefined
+  /** The route in the words of the metrics. */
+  readonly route: string
   /** Absent: ranges of keys. */
   readonly event: string | undefined
   /** The request in words: JSON of the fields, or keys. */
@@ -95,7 +97,7 @@ export function aboutStream(
     listener,
     requestId,
   }: { readonly request: HandlerRequest; readonly listener: Listener; readonly requestId: string },
-  { event, asks }: { readonly event?: string; readonly asks: string },
+  { event, asks, route }: { readonly event?: string; readonly asks: string; readonly route: string },
 ): StreamAbout {
   const client = request.headers.get('user-agent')
   const { name: who, address } = listener
@@ -104,6 +106,7 @@ export function aboutStream(
     who,
     address,
     client: client === null ? undefined : shorten(client),
+    route,
     event,
     asks: shorten(asks),
   }
@@ -119,6 +122,7 @@ class RegisteredStream implements OpenStream {
   readonly who: string
   readonly address: string | undefined
   readonly client: string | undefined
+  readonly route: string
   readonly event: string | undefined
   readonly asks: string
   readonly number: number
@@ -134,6 +138,7 @@ class RegisteredStream implements OpenStream {
     this.who = about.who
     this.address = about.address
     this.client = about.client
+    this.route = about.route
     this.event = about.event
     this.asks = about.asks
     this.number = number

@@ -39,6 +39,8 @@ export interface Reading {
 export interface Chunk extends Cursor {
   /** Absent: nothing matched up to the cursor. */
   readonly bytes: Uint8Array | undefined
+  /** How many frames these are. */
+  readonly frames: number
   /** Whether the chunk ends because the next frame does not fit. Otherwise it ends because the source has no more. */
   readonly isFull: boolean
 }
@@ -63,13 +65,14 @@ function read(source: EntrySource, { next, index }: Cursor, reading: Reading): C
       place = nextMatch(matcher, entry, place + 1)
     ) {
       if (!frames.add(frameOf(entry, place, encoding))) {
-        return { bytes: frames.join(), next: entry.revision, index: place, isFull: true }
+        const { count } = frames
+        return { bytes: frames.join(), frames: count, next: entry.revision, index: place, isFull: true }
       }
     }
     from = 0
     entry = source.at(++position)
   }
-  return { bytes: frames.join(), next: last + 1n, index: 0, isFull: false }
+  return { bytes: frames.join(), frames: frames.count, next: last + 1n, index: 0, isFull: false }
 }
 
 /** A stretch of memory. */
@@ -83,6 +86,8 @@ interface Run {
 export interface Frames {
   /** @returns `false` when the frame does not fit; it is then not added. */
   add(frame: Uint8Array): boolean
+  /** How many were added, empty ones left out. */
+  readonly count: number
   /** All frames as one; `undefined` without any. */
   join(): Uint8Array | undefined
 }
@@ -91,6 +96,7 @@ export function createFrames(): Frames {
   /** Frames; those that follow each other in memory, as those of one slab do, are one. */
   const runs: Uint8Array[] = []
   let bytes = 0
+  let count = 0
   let run: Run | undefined
   const endRun = (): void => {
     if (run === undefined) return
@@ -99,11 +105,15 @@ export function createFrames(): Frames {
     run = undefined
   }
   return {
+    get count() {
+      return count
+    },
     add: (frame) => {
       const { length } = frame
       if (length === 0) return true
       if (bytes > 0 && bytes + length > CHUNK_BYTES) return false
       bytes += length
+      count++
       if (run?.first.buffer === frame.buffer && run.first.byteOffset + run.length === frame.byteOffset) {
         run.length += length
         return true

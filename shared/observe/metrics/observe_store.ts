@@ -23,17 +23,52 @@ const STATUS_LIMIT_MS = 2_000
 /** How long a status is reused, so that several scrapers cost the store only one call in this time. */
 const STATUS_KEPT_MS = 5_000
 
+/** A store that is measured. */
+export interface ObservedStore {
+  readonly store: Store
+  /** Counts what 2.x counts as one operation of its backend, which may be several calls to a store here. */
+  readonly operations: BackendOperations
+}
+
+/** Operations of 2.x's backend. */
+export type BackendOperation = 'publish' | 'delete_message' | 'wipe_stream' | 'wipe_all'
+
+/** Counts operations. */
+export interface BackendOperations {
+  /** @param seconds How long it took. */
+  count(operation: BackendOperation, outcome: 'ok' | 'error', seconds: number): void
+  /** Runs one; it fails where `run` rejects. */
+  run<Result>(operation: BackendOperation, run: () => Promise<Result>): Promise<Result>
+}
+
 /** Makes a store measured. Names of metrics are those of aviso 2.x. */
-export function observeStore(store: Store, parts: StoreMetricsParts): Store {
-  const { backend, clock } = parts
+export function observeStore(store: Store, parts: StoreMetricsParts): ObservedStore {
+  const { clock } = parts
   registerStatus(store, parts)
-  const measured = createMeasure(parts.metrics, backend, clock)
+  const count = createCount(parts)
+  const measured = createMeasure(count, clock)
   return {
-    ...store,
-    range: measured('range', store.range),
-    txn: measured('txn', store.txn),
-    compact: measured('compact', store.compact),
-    grantLease: measured('lease', store.grantLease),
+    store: {
+      ...store,
+      range: measured('range', store.range),
+      txn: measured('txn', store.txn),
+      compact: measured('compact', store.compact),
+      grantLease: measured('lease', store.grantLease),
+    },
+    operations: {
+      count,
+      async run(operation, run) {
+        const startedAt = clock.monotonic()
+        let outcome = 'error'
+        try {
+          const result = await run()
+          outcome = 'ok'
+          return result
+        } finally {
+          count(operation, outcome, (clock.monotonic() - startedAt) / 1_000)
+        }
+      },
+    },
   }
 }
 
@@ -42,19 +77,31 @@ type Call<Asked, Result> = (asked: Asked, options?: CallOptions) => Promise<Resu
 /** The same call, measured. */
 type Measure = <Asked, Result>(operation: string, call: Call<Asked, Result>) => Call<Asked, Result>
 
-function createMeasure(metrics: Metrics, backend: string, clock: Clock): Measure {
+type CountCall = (operation: string, outcome: string, seconds: number) => void
+
+function createCount({
+  metrics,
+  backend,
+}: Pick<StoreMetricsParts, 'backend'> & { metrics: Metrics }): CountCall {
   const operations = metrics.counter({
     name: 'aviso_backend_operations',
-    help: 'Calls to the store; outcome is "ok" or an error code',
+    help: 'Calls to the store (range, txn, compact, lease), and the operations of 2.x that they serve (publish, delete_message, wipe_stream, wipe_all); outcome of a call is "ok" or an error code, of an operation "ok" or "error"',
     labels: ['backend', 'operation', 'outcome'],
   })
   const durations = metrics.histogram({
     name: 'aviso_backend_operation_duration_seconds',
     unit: 'seconds',
-    help: 'Time of the calls to the store',
+    help: 'Time of the calls to the store, and of the operations of 2.x',
     labels: ['backend', 'operation'],
     bounds: RESPONSE_SECONDS,
   })
+  return (operation, outcome, seconds) => {
+    operations.add([backend, operation, outcome])
+    durations.observe(seconds, [backend, operation])
+  }
+}
+
+function createMeasure(count: CountCall, clock: Clock): Measure {
   return (operation, call) => async (asked, options) => {
     const startedAt = clock.monotonic()
     let outcome = 'ok'
@@ -64,8 +111,7 @@ function createMeasure(metrics: Metrics, backend: string, clock: Clock): Measure
       outcome = isAvisoError(error) ? error.code : 'other'
       throw error
     } finally {
-      operations.add([backend, operation, outcome])
-      durations.observe((clock.monotonic() - startedAt) / 1_000, [backend, operation])
+      count(operation, outcome, (clock.monotonic() - startedAt) / 1_000)
     }
   }
 }

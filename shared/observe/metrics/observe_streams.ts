@@ -6,44 +6,20 @@
 
 import type { CloseReason, Hub, HubStatus, StreamFormat, SubscribeRequest } from '#shared/hub/hub.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import { CONNECTION_SECONDS, type Metrics } from './metrics.ts'
+import { CONNECTION_SECONDS, type Counter, type Metrics } from './metrics.ts'
+import { STREAM_ROUTES } from './observe_deliveries.ts'
+
+export interface HubMetricsParts {
+  readonly metrics: Metrics
+  readonly clock: Clock
+  /** See `observe_deliveries.ts`. */
+  readonly sent: Counter
+}
 
 /** Registers the metrics. @returns a function that makes the hub of this process measured */
-export function createHubMetrics(metrics: Metrics, clock: Clock): (hub: Hub) => Hub {
+export function createHubMetrics({ metrics, clock, sent }: HubMetricsParts): (hub: Hub) => Hub {
   let measured: Hub | undefined
-  const opened = metrics.counter({
-    name: 'aviso_sse_connections',
-    help: 'Streams opened, by route and event type; "ranges" is a watch of 1.x',
-    labels: LABELS,
-  })
-  const active = metrics.gauge({
-    name: 'aviso_sse_connections_active',
-    help: 'Streams that are open, by route and event type',
-    labels: LABELS,
-  })
-  const lives = metrics.histogram({
-    name: 'aviso_sse_connection_duration_seconds',
-    unit: 'seconds',
-    help: 'How long streams were open, counted when they end',
-    labels: ['route'],
-    bounds: CONNECTION_SECONDS,
-  })
-  const errors = metrics.counter({
-    name: 'aviso_sse_stream_errors',
-    help: 'Streams that the service ended because of a failure or a gap, after their answer of 200',
-    labels: LABELS,
-  })
-  const refused = metrics.counter({ name: 'aviso_streams_refused', help: 'Streams that could not be opened' })
-  const ended = metrics.counter({
-    name: 'aviso_streams_ended',
-    help: 'Streams that the service ended, by reason; all other streams were closed by their listener',
-    labels: ['reason'],
-  })
-  const reads = metrics.counter({
-    name: 'aviso_key_reads',
-    help: 'Reads of keys by 1.x clients, etcd tools and pages of history, by what answered: the memory of this process or the store',
-    labels: ['from'],
-  })
+  const { opened, active, lives, errors, refused, ended, reads } = registerStreams(metrics)
   registerStatus(metrics, () => measured?.status())
   const onClosing = (reason: CloseReason, labels: readonly string[]): void => {
     ended.add([reason])
@@ -73,7 +49,10 @@ export function createHubMetrics(metrics: Metrics, clock: Clock): (hub: Hub) => 
       try {
         const subscription = await hub.subscribe({
           ...request,
-          format: observeFormat(request.format, (reason) => onClosing(reason, labels)),
+          format: {
+            ...observeFormat(request.format, (reason) => onClosing(reason, labels)),
+            replayed: (frames) => sent.add(labels, frames),
+          },
           onGone: () => {
             request.onGone?.()
             isGone = true
@@ -99,6 +78,45 @@ export function createHubMetrics(metrics: Metrics, clock: Clock): (hub: Hub) => 
   }
 }
 
+/** Registers the metrics of single streams. */
+function registerStreams(metrics: Metrics) {
+  return {
+    opened: metrics.counter({
+      name: 'aviso_sse_connections',
+      help: 'Streams opened, by route and event type; "ranges" is a watch of 1.x',
+      labels: LABELS,
+    }),
+    active: metrics.gauge({
+      name: 'aviso_sse_connections_active',
+      help: 'Streams that are open, by route and event type',
+      labels: LABELS,
+    }),
+    lives: metrics.histogram({
+      name: 'aviso_sse_connection_duration_seconds',
+      unit: 'seconds',
+      help: 'How long streams were open, counted when they end',
+      labels: ['route'],
+      bounds: CONNECTION_SECONDS,
+    }),
+    errors: metrics.counter({
+      name: 'aviso_sse_stream_errors',
+      help: 'Streams that the service ended because of a failure or a gap, after their answer of 200',
+      labels: LABELS,
+    }),
+    refused: metrics.counter({ name: 'aviso_streams_refused', help: 'Streams that could not be opened' }),
+    ended: metrics.counter({
+      name: 'aviso_streams_ended',
+      help: 'Streams that the service ended, by reason; all other streams were closed by their listener',
+      labels: ['reason'],
+    }),
+    reads: metrics.counter({
+      name: 'aviso_key_reads',
+      help: 'Reads of keys by 1.x clients, etcd tools and pages of history, by what answered: the memory of this process or the store',
+      labels: ['from'],
+    }),
+  }
+}
+
 /** Labels of 2.x. */
 const LABELS = ['route', 'event_type'] as const
 
@@ -114,9 +132,9 @@ const FAILURES: ReadonlySet<CloseReason> = new Set([
 function labelsOf({ selection, until }: SubscribeRequest): readonly [route: string, event: string] {
   switch (selection.kind) {
     case 'notifications':
-      return [until === undefined ? '/api/v1/watch' : '/api/v1/replay', selection.filter.event]
+      return [until === undefined ? STREAM_ROUTES.watch : STREAM_ROUTES.replay, selection.filter.event]
     case 'ranges':
-      return ['/v3/watch', 'ranges']
+      return [STREAM_ROUTES.ranges, 'ranges']
   }
 }
 

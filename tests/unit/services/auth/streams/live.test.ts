@@ -20,6 +20,7 @@ describe('createLive()', () => {
       who: 'w',
       address: undefined,
       client: undefined,
+      route: '/v3/watch',
       event: undefined,
       asks: '',
     }
