@@ -150,12 +150,17 @@ function step(desk: Desk, stream: Stream): boolean {
   return true
 }
 
-/** Writes one chunk to a stream, and moves its cursor behind the chunk. */
-function take({ read, clock }: Desk, stream: Stream, source: EntrySource): void {
-  const { next, index, bytes, frames } = read(stream, source)
+/** Writes one chunk to a stream, and moves its cursor behind the chunk. A stream that may have no more of its history ends. */
+function take(desk: Desk, stream: Stream, source: EntrySource): void {
+  const { read, clock } = desk
+  const { next, index, bytes, frames, isFull } = read(stream, source)
   stream.next = next
   stream.index = index
-  if (stream.historyEnd !== undefined && frames > 0) stream.format.replayed?.(frames)
+  if (stream.historyEnd !== undefined) {
+    if (frames > 0) stream.format.replayed?.(frames)
+    if (stream.historyLeft === 0 && isFull) return end(desk, stream, { reason: 'history_limit' })
+    if (stream.historyLeft !== undefined) stream.historyLeft -= frames
+  }
   if (bytes !== undefined) write(stream, bytes, clock.monotonic())
 }
 

@@ -39,6 +39,8 @@ export type CloseReason = Ending['reason']
 /** Why a stream ends while the store still keeps its next revision. */
 export type EndReason =
   | 'end_of_stream'
+  /** It has the most notifications of history that one stream may have, and there are more. */
+  | 'history_limit'
   | 'max_age'
   | 'shutdown'
   /** As `shutdown`, but the streams end one after another, so their listeners may come back at once. */
@@ -90,6 +92,8 @@ export interface SubscribeRequest {
   readonly from: StartPosition
   /** Last revision to deliver, inclusive; the stream then ends with `end_of_stream`. */
   readonly until?: Revision
+  /** Most notifications of history. A stream with more of it ends with `history_limit` after so many. Default: no limit. */
+  readonly historyLimit?: number | undefined
   readonly format: StreamFormat
   /** Seconds after which the stream ends; absent: the hub's default. */
   readonly maxAgeSeconds?: number

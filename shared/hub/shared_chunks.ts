@@ -45,6 +45,9 @@ export function createChunkReader(maxBytes: number): ChunkReader {
       encoding: isHistory ? group.history : group.live,
       last: historyEnd ?? until,
     }
+    // A chunk for a stream that may have so many more is of no use to others.
+    if (isHistory && stream.historyLeft !== undefined)
+      return readChunk(source, stream, { ...reading, most: stream.historyLeft })
     if (group.size === 1) return readChunk(source, stream, reading)
     const key = `${group.id}.${isHistory ? 'history' : 'live'}.${next}.${index}`
     const known = chunks.get(key)

@@ -201,6 +201,7 @@ function open(works: Works, request: SubscribeRequest): Subscription {
       ...(from.kind === 'live'
         ? { next: head + 1n, index: 0, historyEnd: undefined }
         : { next: from.revision, index: (from.afterIndex ?? -1) + 1, historyEnd: until ?? head }),
+      historyLeft: request.historyLimit,
       until,
       heartbeatMs: limits.heartbeatSeconds * 1_000,
       now,

@@ -19,6 +19,8 @@ export interface StreamStart extends Cursor {
   readonly opening: Uint8Array | undefined
   /** Last revision that counts as history; absent: there is none. */
   readonly historyEnd: Revision | undefined
+  /** Most notifications of history; absent: no limit. */
+  readonly historyLeft: number | undefined
   /** Last revision of the stream; absent: it has no end. */
   readonly until: Revision | undefined
   readonly heartbeatMs: number
@@ -41,6 +43,8 @@ export interface Stream extends Cursor {
   index: number
   /** Last revision that counts as history; absent once it is complete. */
   historyEnd: Revision | undefined
+  /** How many more notifications of history it may have; absent: any number. */
+  historyLeft: number | undefined
   readonly until: Revision | undefined
   /** Whether the reader waits for bytes. Otherwise only the last frame is written. */
   isWanted: boolean
@@ -131,7 +135,8 @@ class StreamBody implements ByteSource {
 }
 
 function createStream(start: StreamStart, sink: ByteSink): Stream {
-  const { group, format, next, index, historyEnd, until, heartbeatMs, now, endsAt, ageReason, onGone } = start
+  const { group, format, next, index, historyEnd, historyLeft, until } = start
+  const { heartbeatMs, now, endsAt, ageReason, onGone } = start
   return {
     group,
     format,
@@ -139,6 +144,7 @@ function createStream(start: StreamStart, sink: ByteSink): Stream {
     next,
     index,
     historyEnd,
+    historyLeft,
     until,
     isWanted: false,
     isServed: false,

@@ -45,6 +45,8 @@ export interface EventSchema {
   readonly auth?: SchemaAuth | undefined
   /** How much is kept, where the schema says so. */
   readonly storage?: StoragePolicy | undefined
+  /** Most notifications that one stream gets of the history, where its schema says so. */
+  readonly historyLimit?: number | undefined
   /** How its keys are written. */
   readonly formats: EventFormats
 

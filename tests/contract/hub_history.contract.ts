@@ -68,6 +68,38 @@ function fromPosition(subject: HubSubject): void {
     await hub.close()
   })
 
+  it('ends a stream that has so many of its history, where there is one more, and only there', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    const publisher = createPublisher(store, space)
+    for (let count = 0; count < 5; count++) {
+      await publisher.publish('b', 'other')
+      await publisher.publish('a', 'x', 'y')
+    }
+    const hub = await openHub(store, space, { limits: TINY_RING })
+    const from = { kind: 'revision', revision: firstOf(publisher) } as const
+    const asked = { selection: notificationsOf('a'), from }
+    const all = publisher.after('a', BEGINNING)
+    for (const historyLimit of [1, 4, 9]) {
+      const listener = await listen(hub, { ...asked, format: createTestFormat(space), historyLimit })
+      const closing = closedAt(await listener.rest(), 'history_limit')
+      assertItems(listener.items(), all.slice(0, historyLimit))
+      assert.ok(listener.frames.every(({ kind }) => kind !== 'caughtUp'))
+      const rest = await listen(hub, {
+        selection: notificationsOf('a'),
+        from: startAfter(closing),
+        format: createTestFormat(space),
+        historyLimit: 10,
+      })
+      await rest.until('caughtUp', ({ kind }) => kind === 'caughtUp')
+      assertItems(rest.items(), all.slice(historyLimit))
+    }
+    const exact = await listen(hub, { ...asked, format: createTestFormat(space), historyLimit: 10 })
+    await exact.until('caughtUp', ({ kind }) => kind === 'caughtUp')
+    await publisher.publish('a', 'live')
+    assertItems(await exact.untilItems(11), publisher.after('a', BEGINNING))
+    await hub.close()
+  })
+
   it('takes for history what was stored before the hub began, however it comes', async () => {
     const [store, space] = [await subject.open(), createSpace()]
     await put(store, toBytes(`/_aviso/test${space.root}`))

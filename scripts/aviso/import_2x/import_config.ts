@@ -117,7 +117,10 @@ function importWatch(watch: Section): Watch2x {
     ['replay_batch_size', 'replay_batch_delay_ms', 'concurrent_notification_processing'],
     'replays are read as fast as the client reads them',
   )
-  watch.leaveOut(['max_historical_notifications'], 'a replay is whole here, however long')
+  watch.leaveOut(
+    ['max_historical_notifications'],
+    'a replay is whole here, however long, unless the event type has a max_historical_notifications of its own',
+  )
   watch.close()
   return {
     ...(heartbeat !== undefined && {

@@ -32,7 +32,6 @@ export interface Schemas2x {
 
 const SCHEMA = 'notification_schema'
 const STRICT = 'notification_schema_strict'
-const REPLAY_LIMIT = 'max_historical_notifications'
 const GEOMETRIES: ReadonlySet<unknown> = new Set(['PolygonHandler', 'PointCloudHandler'])
 /** Where 2.x event types have their keys. */
 const ROOT = '/aviso2/'
@@ -50,7 +49,7 @@ export function importSchemas(top: Section, report: Report): Schemas2x {
   const events: Event2x[] = []
   const schemas = new Map<string, unknown>()
   for (const [name, content] of Object.entries(section.members)) {
-    const { [REPLAY_LIMIT]: limit, ...schema } = asObject(content) ?? {}
+    const schema = asObject(content) ?? {}
     const event = eventOf(name, schema)
     events.push(event)
     const isMoved = event.isEcpds && typeof matchKey === 'string' && event.keyOrder.indexOf(matchKey) > 0
@@ -60,8 +59,6 @@ export function importSchemas(top: Section, report: Report): Schemas2x {
       report.notes.push(
         `${SCHEMA}.${name}.topic.key_order: in keys, ${matchKey} comes first, because ECPDS decides about it`,
       )
-    if (limit === undefined || limit === null) continue
-    report.notes.push(`${SCHEMA}.${name}.${REPLAY_LIMIT}: a replay is whole here, however long`)
   }
   return {
     events,

@@ -95,6 +95,7 @@ export function createGatewayFormat(epoch: string, from: StartPosition, view?: R
         const canceled = { canceled: true, compact_revision: oldest.toString() }
         return line({ result: { header: header(reached(position)), ...canceled } })
       }
+      case 'history_limit':
       case 'max_age':
       case 'shutdown':
       case 'drain':

@@ -136,7 +136,19 @@ export async function authorise(
       route: STREAM_ROUTES[mode],
     },
   )
-  return { mode, requestId, signal, dialect: dialect(listen), listen, filter, bases, grant, about }
+  const { historyLimit } = schema
+  return {
+    mode,
+    requestId,
+    signal,
+    dialect: dialect(listen),
+    listen,
+    filter,
+    historyLimit,
+    bases,
+    grant,
+    about,
+  }
 }
 
 /**

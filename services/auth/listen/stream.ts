@@ -45,6 +45,8 @@ export interface Listening {
   readonly dialect: StreamDialect
   readonly listen: ListenRequest
   readonly filter: NotificationFilter
+  /** Most notifications of history, where the event type has a limit. */
+  readonly historyLimit?: number | undefined
   /** Base keys that the filter can match. */
   readonly bases: readonly string[]
   /** The right to see all of these keys. */
@@ -136,7 +138,8 @@ async function subscribe(
         place.leave()
         entry.remove()
       }
-      const request = { selection, from, format, ...age, onGone }
+      const { historyLimit } = listening
+      const request = { selection, from, format, historyLimit, ...age, onGone }
       const bounded = end === undefined ? request : { ...request, until: end.until }
       const subscription = await parts.hub.subscribe(bounded)
       entry.add(subscription)
@@ -206,6 +209,7 @@ function formatOf(parts: StreamParts, listening: Listening, { from, end, isTrunc
       ...(listen.end?.kind === 'date' && { endDate: listen.end.text }),
     },
     isTruncated,
+    historyLimit: listening.historyLimit,
     ...(end?.sequence !== undefined && { endSequence: end.sequence }),
   })
 }

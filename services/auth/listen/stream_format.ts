@@ -42,6 +42,8 @@ export interface StreamDetails {
   readonly endSequence?: bigint
   /** Whether the client asked for everything, and a part of it is no longer kept. */
   readonly isTruncated?: boolean
+  /** Most notifications of history, where the event type has a limit. */
+  readonly historyLimit?: number | undefined
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -79,6 +81,12 @@ const ENDINGS: Readonly<Record<CloseReason, EndingTexts>> = {
     strict: 'end_of_stream',
     open: 'end_of_stream',
     message: 'All requested notifications have been delivered',
+  },
+  history_limit: {
+    strict: 'end_of_stream',
+    // It may come back at once, and goes on behind what it has.
+    open: 'end_of_stream',
+    message: 'The event type has a limit on the notifications of one replay; connect again to go on',
   },
   max_age: {
     strict: 'max_duration_reached',
@@ -185,7 +193,14 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
     }
     const retry = reason === 'drain' ? { retry: retryMs(details, DRAIN_RETRY_MS) } : {}
     const frame = control('connection-closing', last, retry)
+    if (reason === 'history_limit') return joinBytes([limitFrame(message), frame])
     return reason === 'history_compacted' ? joinBytes([gapFrame(closing.oldest), frame]) : frame
+  }
+
+  /** As in 2.x. Its official client ends there. */
+  function limitFrame(message: string): Uint8Array {
+    const limit = { max_allowed: details.historyLimit ?? MAX_ALLOWED, message }
+    return control('replay-control', { type: 'notification_replay_limit_reached', ...limit })
   }
 
   function gapFrame(oldest: Revision): Uint8Array {

@@ -33,6 +33,8 @@ export interface Reading {
   readonly encoding: Encoding
   /** Last revision to read; absent: everything in the source. */
   readonly last?: Revision | undefined
+  /** Most frames; absent: as many as fit. */
+  readonly most?: number
 }
 
 /** Joined frames, and the cursor after them. */
@@ -41,7 +43,7 @@ export interface Chunk extends Cursor {
   readonly bytes: Uint8Array | undefined
   /** How many frames these are. */
   readonly frames: number
-  /** Whether the chunk ends because the next frame does not fit. Otherwise it ends because the source has no more. */
+  /** Whether the chunk ends because the next frame does not fit, or is one too many. Otherwise it ends because the source has no more. */
   readonly isFull: boolean
 }
 
@@ -52,7 +54,7 @@ export function readChunk(source: EntrySource, cursor: Cursor, reading: Reading)
 }
 
 function read(source: EntrySource, { next, index }: Cursor, reading: Reading): Chunk {
-  const { matcher, encoding } = reading
+  const { matcher, encoding, most = Infinity } = reading
   const last = reading.last === undefined || reading.last > source.through ? source.through : reading.last
   const frames = createFrames()
   let position = source.find(next)
@@ -64,7 +66,9 @@ function read(source: EntrySource, { next, index }: Cursor, reading: Reading): C
       place >= 0;
       place = nextMatch(matcher, entry, place + 1)
     ) {
-      if (!frames.add(frameOf(entry, place, encoding))) {
+      const frame = frameOf(entry, place, encoding)
+      const isOneTooMany = frame.length > 0 && frames.count >= most
+      if (isOneTooMany || !frames.add(frame)) {
         const { count } = frames
         return { bytes: frames.join(), frames: count, next: entry.revision, index: place, isFull: true }
       }

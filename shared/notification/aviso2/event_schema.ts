@@ -102,6 +102,7 @@ export function createEventSchema2(definition: EventDefinition2): EventSchema {
     rawDescription: { request: Object.fromEntries([...rules].map(([name, rule]) => [name, [rule]])) },
     auth: definition.auth,
     storage: definition.storage,
+    historyLimit: definition.historyLimit,
     formats: { base, key, admin: undefined },
     encode,
     filter,

@@ -34,6 +34,8 @@ export interface EventDefinition2 extends Omit<EventDefinition, 'generation' | '
   readonly isPayloadRequired: boolean
   readonly auth: SchemaAuth | undefined
   readonly storage: StoragePolicy | undefined
+  /** Most notifications that one stream gets of the history. */
+  readonly historyLimit: number | undefined
 }
 
 /** The event types of a 2.x schema. */
@@ -55,6 +57,8 @@ const STRICT_MEMBER = 'notification_schema_strict'
 const BASE = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 const FIELD = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/
 
+const LIMIT_RULE = 'It must be a whole number above 0'
+
 const eventRule = strictSection({
   topic: strictSection({
     base: v.pipe(
@@ -74,6 +78,13 @@ const eventRule = strictSection({
   description: v.nullish(v.string('It must be text')),
   auth: v.nullish(schemaAuth),
   storage_policy: v.nullish(storagePolicy),
+  max_historical_notifications: v.nullish(
+    v.pipe(
+      v.number(LIMIT_RULE),
+      v.safeInteger(LIMIT_RULE),
+      v.minValue(1, `${LIMIT_RULE}; leave it out, and a replay is whole`),
+    ),
+  ),
   // 2.x accepts and ignores it.
   endpoint: v.optional(v.unknown()),
 })
@@ -141,6 +152,7 @@ function compileEvent(source: string, event: string, content: unknown, place: Pl
     isPayloadRequired: rule.payload?.required === true,
     auth: rule.auth ?? undefined,
     storage: rule.storage_policy ?? undefined,
+    historyLimit: rule.max_historical_notifications ?? undefined,
   }
 }
 
