@@ -39,6 +39,11 @@ export const ERRORS = {
     meaning: 'No schema has this event type.',
     remedy: 'Use an event type of `GET /api/v1/schema`, or add it to the schema.',
   },
+  ERR_TOO_MANY_EVENTS: {
+    status: 400,
+    meaning: 'The service has published as many event types without a schema as it takes.',
+    remedy: 'Give the event type a schema. Only event types without one are bounded.',
+  },
   ERR_INVALID_RANGE: {
     status: 400,
     meaning: 'A range of keys is empty, or too large for the store.',

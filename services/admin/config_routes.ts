@@ -15,6 +15,7 @@ import { isSchemaPath, schemasOfFiles } from '#shared/service_files/schema_files
 import { parseServiceStatus } from '#shared/service_files/service_status.ts'
 import { decodeBase64 } from '#shared/bytes/base64.ts'
 import type { Store } from '#shared/store/store.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { flagIn, succeeded, textIn, type AdminRequest, type AdminRoute } from './admin_route.ts'
 import { pushFiles, removeFiles, revertFiles, type ServiceChange } from './config_store.ts'
@@ -30,6 +31,8 @@ export interface ConfigRoutesParts {
   readonly clock: Clock
   /** The service whose schema our own services read from the store. A push to it must be a valid schema. */
   readonly schemaService: string | undefined
+  /** @throws {AvisoError} `ERR_CONFIG` for schemas that the services cannot run with. */
+  readonly checkSchemas: (schemas: Schemas) => void
   readonly version: string
 }
 
@@ -122,13 +125,14 @@ async function download(store: Store, request: AdminRequest): Promise<Answer> {
 }
 
 async function push(
-  { store, clock, schemaService, version }: ConfigRoutesParts,
+  { store, clock, schemaService, checkSchemas, version }: ConfigRoutesParts,
   { body, who }: AdminRequest,
 ): Promise<Readonly<Record<string, unknown>>> {
   const service = checkServiceName(textIn(body, 'service'))
   const files = filesIn(body['files'])
   const deleteOthers = flagIn(body, 'delete')
-  if (service === schemaService) await requireUsableSchema(store, { service, files, deleteOthers })
+  if (service === schemaService)
+    await requireUsableSchema(store, { service, files, deleteOthers, checkSchemas })
   const change = await pushFiles(store, {
     service,
     files,
@@ -177,7 +181,8 @@ async function requireUsableSchema(
     service,
     files,
     deleteOthers,
-  }: {
+    checkSchemas,
+  }: Pick<ConfigRoutesParts, 'checkSchemas'> & {
     readonly service: string
     readonly files: ReadonlyMap<string, Uint8Array>
     readonly deleteOthers: boolean
@@ -193,7 +198,8 @@ async function requireUsableSchema(
   }
   for (const [path, content] of files) if (isSchemaPath(path)) contents.set(path, content)
   try {
-    schemasOfFiles(contents)
+    const schemas = schemasOfFiles(contents)
+    if (schemas !== undefined) checkSchemas(schemas)
   } catch (error) {
     if (!isAvisoError(error, 'ERR_CONFIG')) throw error
     throw new AvisoError(

@@ -7,6 +7,7 @@
  */
 
 import type { Access } from '#shared/access/access.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
 import { toAvisoError } from '#shared/http/respond.ts'
 import { createRouter, type RoutedHandler } from '#shared/http/route.ts'
 import { toRoute } from './admin_route.ts'
@@ -26,6 +27,8 @@ export interface AdminParts extends Omit<JobsParts, 'holder'> {
   readonly info: { readonly version: string }
   /** The service whose schema our own services read from the store. */
   readonly schemaService?: string | undefined
+  /** Whether the services can run with these schemas. @throws {AvisoError} `ERR_CONFIG`. Absent: they can. */
+  readonly checkSchemas?: (schemas: Schemas) => void
   /** Counts deletions; absent: nothing counts them. */
   readonly operations?: Pick<BackendOperations, 'run'> | undefined
   /** What backups are made with; absent where the runtime has none. */
@@ -67,6 +70,7 @@ export function createAdminService(parts: AdminParts): AdminService {
     ...configRoutes({
       ...parts,
       schemaService: parts.schemaService,
+      checkSchemas: parts.checkSchemas ?? (() => undefined),
       version: parts.info.version,
     }),
   ]

@@ -16,6 +16,7 @@ import { createRouter, type RoutedHandler, type RouteHandler } from '#shared/htt
 import { mediaTypeOf, withHint, type SentBody } from '#shared/http/slips.ts'
 import { parseStrictJson } from '#shared/json/strict_json.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
+import { createGenericBound, type GenericBound } from '#shared/notification/aviso2/generic_bound.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Publisher, PublishReceipt } from '#shared/publish/publish.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -49,6 +50,8 @@ export interface RestOptions {
   readonly info: { readonly version: string }
   /** Counts a refusal that is the provider's fault, by its code. */
   readonly onRefused?: OnRefused
+  /** Bounds event types without a schema. Default: a bound of its own, which nothing measures. */
+  readonly generic?: GenericBound
 }
 
 const NOTIFICATION_PATH = '/api/v1/notification'
@@ -183,6 +186,7 @@ export function createRestHandler(options: RestOptions): RoutedHandler {
     ...options,
     limits: { ...INGEST_LIMITS, ...options.limits },
     skips: options.skips ?? {},
+    generic: options.generic ?? createGenericBound((event) => options.schemas.events.includes(event)),
   }
   return createRouter(
     [

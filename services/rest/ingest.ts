@@ -8,6 +8,7 @@ import type { Provider, PublishOutcome } from '#shared/access/access.ts'
 import { isAvisoError, type AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { toAvisoError } from '#shared/http/respond.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
+import type { GenericBound } from '#shared/notification/aviso2/generic_bound.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Publisher, PublishItem, PublishResult } from '#shared/publish/publish.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -30,6 +31,8 @@ export interface Ingest {
   readonly limits: IngestLimits
   readonly skips: Skips
   readonly onRefused?: OnRefused
+  /** Bounds event types without a schema. */
+  readonly generic: GenericBound
 }
 
 /** Is told of a refusal. @param event The event type; {@link NO_EVENT} where it is none of a schema. */
@@ -89,6 +92,7 @@ export function toItem(
   const item = toPublishItem(submission, ingest.schemas, ingest.limits.payloadBytes)
   subject.key = item.keys.stem
   origin.provider.requirePublish(item.event, item.keys.stem)
+  ingest.generic.admit(item.event)
   return item
 }
 

@@ -22,7 +22,7 @@ import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
 import type { IdentitySettings } from '#shared/access/identity/settings.ts'
 import type { PolicySettings } from '#shared/access/policy/settings.ts'
 import { openPolicy } from './policy.ts'
-import { protectedEvents, unprotected } from './schema_rights.ts'
+import { protectedEvents, unprotected, withSchemaRights } from './schema_rights.ts'
 import type { Config } from './settings.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Handler } from '#shared/handler.ts'
@@ -65,6 +65,13 @@ export interface SystemAccess extends Access {
   guard(handler: Handler): Handler
   /** Replaces the policy, for open streams too. @throws {AvisoError} `ERR_CONFIG` for invalid rules; the old policy then stays. */
   replacePolicy(config: PolicySettings): void
+  /**
+   * Whether these schemas can be used. @throws {AvisoError} `ERR_CONFIG` where they ask for identities or destinations that are not
+   *   configured.
+   */
+  checkSchemas(schemas: Schemas): void
+  /** Gives the rights of other schemas, for open streams too. @throws {AvisoError} As `checkSchemas`; the old rights then stay. */
+  useSchemas(schemas: Schemas): void
   /** Writes the rest of the audit log. */
   close(): Promise<void>
 }
@@ -94,14 +101,19 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
     count: counters.count,
   }
   if (identity === 'none') {
-    const [event] = protectedEvents(parts.schemas)
-    if (event !== undefined) throw new AvisoError('ERR_CONFIG', unprotected(event))
+    const checkSchemas = (schemas: Schemas): void => {
+      const [event] = protectedEvents(schemas)
+      if (event !== undefined) throw new AvisoError('ERR_CONFIG', unprotected(event))
+    }
+    checkSchemas(parts.schemas)
     return {
       ...createOpenAccess(audit, addressOf),
       counts,
       tickets,
       guard: (handler) => guardOwnMachine(handler, parts, counters.count),
       replacePolicy: () => undefined,
+      checkSchemas,
+      useSchemas: checkSchemas,
       close: audit.close,
     }
   }
@@ -115,15 +127,28 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   }
   const identify = openIdentify(identity, parts, { ...tools, audit, addressOf })
   const rights = createStreamRights(tools)
-  const { schemas } = parts
   const { vars } = config
-  const open = (rules: PolicySettings): Policy => {
+  let current = { rules: vars.policy, schemas: parts.schemas }
+  const open = ({ rules, schemas }: typeof current): Policy => {
     const { destinations } = rules
     const asked = destinations === undefined ? undefined : openDestinations(destinations, tools)
+    // A policy may name event types of the configuration that the schemas in the store lack.
+    const opened = openPolicy(rules, {
+      schemas,
+      configured: parts.schemas,
+      vars,
+      tools: { ...tools, destinations: asked },
+    })
     lists = asked?.source
-    return openPolicy(rules, { schemas, vars, tools: { ...tools, destinations: asked } })
+    return opened
   }
-  let policy = open(vars.policy)
+  let policy = open(current)
+  const use = (changed: Partial<typeof current>): void => {
+    const next = { ...current, ...changed }
+    policy = open(next)
+    current = next
+    rights.checkAll()
+  }
   const access = createAccessControl({
     identify,
     policy: () => policy,
@@ -138,10 +163,9 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
     counts,
     tickets,
     guard: (handler) => handler,
-    replacePolicy: (changed) => {
-      policy = open(changed)
-      rights.checkAll()
-    },
+    replacePolicy: (rules) => use({ rules }),
+    checkSchemas: (schemas) => void withSchemaRights(current.rules, schemas),
+    useSchemas: (schemas) => use({ schemas }),
     close: async () => {
       rights.close()
       await audit.close()

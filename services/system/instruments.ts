@@ -46,6 +46,7 @@ import { createTraceBook, type TraceBook } from '#shared/observe/telemetry/trace
 import { DEFAULT_TELEMETRY } from '#shared/observe/telemetry/settings.ts'
 import { startTransmitter } from '#shared/observe/telemetry/transmitter.ts'
 import { createPositionMetrics, type ForeignPosition } from '#shared/observe/metrics/observe_positions.ts'
+import { MAX_GENERIC_EVENTS } from '#shared/notification/aviso2/generic_bound.ts'
 import type { Hub, HubObserver } from '#shared/hub/hub.ts'
 
 /** What the runtime may provide to the instruments. */
@@ -85,6 +86,8 @@ export interface Instruments {
   onRefused(code: AvisoErrorCode, event: string): void
   /** Counts operations in the words of 2.x. */
   readonly operations: BackendOperations
+  /** Is told how many event types without a schema were published. */
+  genericEvents(count: () => number): void
   /** Is told where the open streams are found, to count their users. */
   streams(list: () => Iterable<OpenStreamUser>): void
   hub(hub: Hub): Hub
@@ -140,6 +143,13 @@ export function createInstruments(parts: InstrumentParts): Instruments {
   const hub = createHubMetrics({ metrics, clock, sent })
   const hubObserver = createHubObserver({ metrics, clock, traces, tracer: parts.tracer, sent })
   registerAccess(metrics, parts.accessCounts)
+  let generic: (() => number) | undefined
+  metrics.read({
+    kind: 'gauge',
+    name: 'aviso_generic_event_types',
+    help: `Event types without a schema that this process has published; at most ${MAX_GENERIC_EVENTS}`,
+    read: () => (generic === undefined ? [] : [{ value: generic() }]),
+  })
   return {
     metrics,
     store,
@@ -153,6 +163,9 @@ export function createInstruments(parts: InstrumentParts): Instruments {
       publishing.rejected(event)
     },
     operations,
+    genericEvents: (count) => {
+      generic = count
+    },
     streams: createUserMetrics(metrics),
     hub,
     onForeignPosition: createPositionMetrics({ metrics, clock, logger: parts.logger }),

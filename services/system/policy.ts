@@ -37,10 +37,23 @@ type Vars = Pick<Config['vars'], 'schemaService'>
  */
 export function openPolicy(
   rules: PolicySettings,
-  { schemas, vars, tools }: { readonly schemas: Schemas; readonly vars: Vars; readonly tools: PolicyTools },
+  {
+    schemas,
+    configured = schemas,
+    vars,
+    tools,
+  }: {
+    readonly schemas: Schemas
+    /** Schemas whose event types may be granted, too. */
+    readonly configured?: Schemas
+    readonly vars: Vars
+    readonly tools: PolicyTools
+  },
 ): Policy {
   const { destinations, clock, count } = tools
-  const base = { rules: withSchemaRights(rules, schemas), ...scopeOf(schemas, vars), clock, count }
+  const scope = scopeOf(schemas, vars)
+  const roots = new Map([...scopeOf(configured, vars).roots, ...scope.roots])
+  const base = { rules: withSchemaRights(rules, schemas), ...scope, roots, clock, count }
   if (destinations === undefined) return createPolicy(base)
   return createPolicy({ ...base, destinations: { ...destinations, readers: destinationReaders(schemas) } })
 }

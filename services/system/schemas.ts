@@ -21,6 +21,8 @@ export interface SchemasParts {
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
+  /** Whether the system can run with them. */
+  readonly access: { readonly checkSchemas: (schemas: Schemas) => void }
 }
 
 /** The schemas to start with. */
@@ -36,11 +38,18 @@ export interface StartSchemas {
  *
  * @throws {AvisoError} The store's error.
  */
-export async function findSchemas({ config, store, schemas, logger }: SchemasParts): Promise<StartSchemas> {
+export async function findSchemas({
+  config,
+  store,
+  schemas,
+  logger,
+  access,
+}: SchemasParts): Promise<StartSchemas> {
   const service = config.vars.schemaService
   if (service === undefined) return { schemas }
   try {
     const stored = await readSchemas({ store, service })
+    if (stored.schemas !== undefined) access.checkSchemas(stored.schemas)
     if (stored.schemas === undefined)
       logger('warn', 'The store has no schema; the schema of the configuration is used', { service })
     return { schemas: stored.schemas ?? schemas, revision: stored.revision }

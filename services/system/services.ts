@@ -20,6 +20,7 @@ import { openRemovals } from '#shared/hub/removals.ts'
 import { createHub } from '#shared/hub/shared_hub.ts'
 import { createPageOrigins } from '#shared/http/pages.ts'
 import type { Logger } from '#shared/logger.ts'
+import { createGenericBound } from '#shared/notification/aviso2/generic_bound.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
 import type { RoutedHandler } from '#shared/http/route.ts'
@@ -37,7 +38,7 @@ export interface ServicesParts {
   /** What backups of the store are made with; absent where the runtime has none. */
   readonly backups?: BackupPowers | undefined
   readonly schemas: Schemas
-  readonly access: Access
+  readonly access: Access & { readonly checkSchemas: (schemas: Schemas) => void }
   /** Limits of tickets. */
   readonly tickets: TicketSettings
   /** They hold the measured store. */
@@ -136,6 +137,9 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
     firstNumbers: config.vars.firstNumbers,
   })
   closers.push(publisher.close)
+  const known = new Set(schemas.events)
+  const generic = createGenericBound((event) => known.has(event))
+  instruments.genericEvents(() => generic.size)
   const handle = createRestHandler({
     publisher: instruments.publisher(publisher),
     access,
@@ -146,6 +150,7 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
     skips,
     info: { version },
     onRefused: instruments.onRefused,
+    generic,
     mayPublish: createPageOrigins(config.vars.allowedOrigins ?? []).isNamed,
   })
   return {
@@ -247,6 +252,7 @@ function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
     random,
     logger,
     settings: toAdminSettings(config.workers.admin.vars, schemas, onUnknown),
+    checkSchemas: access.checkSchemas,
     schemaService: config.vars.schemaService,
     info: { version },
   })

@@ -109,7 +109,7 @@ export function startSystem(parts: SystemParts): System {
   const startParts = { ...parts, instruments, access, tickets: access.tickets, onWaiting: trouble.note }
   const ready = startWhenStoreAnswers(startParts, stop.signal).then(async ({ started, found }) => {
     running = started
-    keeping = keepSchemas(parts, found, { onChange: restart, signal: stop.signal })
+    keeping = keepSchemas(startParts, found, { onChange: restart, signal: stop.signal })
     await started.warmUp(stop.signal)
     isWarmingUp = false
   })
@@ -178,6 +178,7 @@ export function startSystem(parts: SystemParts): System {
   /** Starts services with another schema, then closes the old ones. Their streams end with a resumable position, as at any restart. */
   async function restart(schemas: Schemas): Promise<void> {
     const before = running
+    access.useSchemas(schemas)
     running = await startServices({ ...startParts, schemas })
     void running.warmUp(stop.signal)
     logger('info', 'The services have taken over a schema from the store', {
@@ -303,6 +304,7 @@ async function startWhenStoreAnswers(
   for (let failures = 0; ; failures++) {
     try {
       const found = await findSchemas(parts)
+      if (found.schemas !== parts.schemas) parts.access.useSchemas(found.schemas)
       return { started: await startServices({ ...parts, schemas: found.schemas }), found }
     } catch (error) {
       if (signal.aborted || !(error instanceof AvisoError) || error.status !== 503) throw error

@@ -168,6 +168,15 @@ describe('a schema in the store', () => {
     assert.equal((await push(system, '{"storm":{}}')).status, 400)
     await publish(system, 'AZ1')
   })
+  it('is refused where it asks for identities that nobody has', async () => {
+    const system = await start({ schemaService: 'aviso/v1' })
+    const auth = { required: true, read_roles: { local: ['reader'] } }
+    const rule = { topic: { base: 'storm', key_order: ['a'] }, identifier: { a: { type: 'StringHandler' } } }
+    const refused = await push(system, JSON.stringify({ notification_schema: { storm: { ...rule, auth } } }))
+    assert.equal(refused.status, 400)
+    assert.match(refused.text, /notification_schema\.storm\.auth: no requester is identified/)
+    await publish(system, 'AZ1')
+  })
   it('is served to clients of 1.x from there', async () => {
     const system = await start({ schemaService: 'aviso/v1' })
     await push(system, schema('storm'))

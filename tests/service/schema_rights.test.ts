@@ -10,7 +10,10 @@ import { checkConfig } from '#services/system/check_config.ts'
 import { createSchemas, type Schemas } from '#shared/notification/schema.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { systemClock } from '#shared/time/clock.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
 import { BASE_URL, startTestSystem } from '../support/system.ts'
+import { eventually } from '../support/waiting.ts'
 
 const X = { type: 'StringHandler', required: true }
 
@@ -177,6 +180,60 @@ describe('the rights of 2.x schemas', () => {
       check(ecpds, { identity }).join(),
       /^vars\.schemas: notification_schema\.diss\.auth\.plugins: Configure vars\.policy\.destinations, with "prefix": "\/aviso2\/diss\/"/,
     )
+  })
+})
+
+describe('the rights of 2.x schemas in the store', () => {
+  it('count as soon as the schema does, and a schema that cannot be granted is not taken over', async () => {
+    const start = {
+      realm: 'local',
+      roles: ['admin'],
+      admin: true,
+      listen: 'everything',
+      publish: 'everything',
+    }
+    const system = startTestSystem({
+      config: configOf({ identity, policy: { rules: [start] }, schemaService: 'aviso/v1' }),
+      services: ['rest', 'auth', 'admin'],
+      readSecret: createSecretReader(secrets),
+    })
+    const post = async (path: string, body: object, user: string): Promise<Response> =>
+      system.fetch(
+        new Request(BASE_URL + path, {
+          method: 'POST',
+          headers: {
+            authorization: `Bearer ${tokenOf(user, 'local')}`,
+            'content-type': 'application/json',
+          },
+          body: JSON.stringify(body),
+        }),
+      )
+    const push = (auth: object): Promise<Response> => {
+      const rule = { topic: { base: 'storm', key_order: ['x'] }, identifier: { x: X }, auth }
+      const content = encodeBase64(toBytes(JSON.stringify({ notification_schema: { storm: rule } })))
+      const files = [{ path: 'event_listener_schema.json', content }]
+      return post('/api/v1/admin/config/push', { service: 'aviso/v1', message: 'm', files }, 'admin')
+    }
+    const listens = async (user: string): Promise<number> => {
+      const response = await post('/api/v1/watch', { event_type: 'storm', identifier: { x: 'a' } }, user)
+      await response.body?.cancel()
+      return response.status
+    }
+    try {
+      await system.ready
+      assert.equal((await push({ required: true, read_roles: { local: ['reader'] } })).status, 200)
+      await eventually('the reader may listen', async () => (await listens('reader')) === 200)
+      assert.equal(await listens('producer'), 403)
+      assert.equal((await push({ required: true, read_roles: { local: ['producer'] } })).status, 200)
+      await eventually('the producer may listen', async () => (await listens('producer')) === 200)
+      assert.equal(await listens('reader'), 403)
+      const refused = await push({ required: true, plugins: ['ecpds'] })
+      assert.equal(refused.status, 400)
+      assert.match(await refused.text(), /vars\.policy\.destinations/)
+      assert.equal(await listens('producer'), 200)
+    } finally {
+      await system.close()
+    }
   })
 })
 

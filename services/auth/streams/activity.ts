@@ -5,6 +5,7 @@
  */
 
 import type { HubObserver } from '#shared/hub/hub.ts'
+import { MAX_GENERIC_EVENTS } from '#shared/notification/aviso2/generic_bound.ts'
 import type { Clock } from '#shared/time/clock.ts'
 
 /** What came of one event type since this process began. */
@@ -24,7 +25,12 @@ export interface Activity extends HubObserver {
   readonly events: ReadonlyMap<string, EventActivity>
 }
 
-/** Counters at zero. There are as many as there are event types: those of schemas, and in permissive mode any that providers publish. */
+/** What stands for further event types. No event type has this name. */
+const OTHERS = '…'
+/** Most event types that are counted each for itself: those of schemas, and in permissive mode as many as one ingest lets through. */
+export const MAX_ACTIVE_EVENTS = 2 * MAX_GENERIC_EVENTS
+
+/** Counters at zero. */
 export function createActivity(clock: Pick<Clock, 'now'>): Activity {
   const events = new Map<
     string,
@@ -32,7 +38,8 @@ export function createActivity(clock: Pick<Clock, 'now'>): Activity {
   >()
   return {
     events,
-    seen({ event, sequence }, listeners) {
+    seen({ event: name, sequence }, listeners) {
+      const event = events.has(name) || events.size < MAX_ACTIVE_EVENTS ? name : OTHERS
       const of = events.get(event) ?? { notifications: 0, deliveries: 0, last: undefined, lastAt: 0 }
       events.set(event, of)
       of.notifications++
