@@ -68,11 +68,12 @@ interface AccessVars {
 
 function identified(auth: Section, { schemas }: AccessParts, secrets: Map<string, string>): AccessVars {
   const mode = auth.text('mode') ?? 'direct'
-  const secret = auth.text('jwt_secret') ?? ''
+  const secret = auth.name('jwt_secret') ?? ''
   if (secret === '') auth.problem('jwt_secret', `give it there or as ${JWT_SECRET}`)
   else secrets.set(JWT_SECRET, secret)
   const roles = auth.roles('admin_roles')
   if (roles === undefined) auth.problem('admin_roles', 'give at least one realm with roles, as 2.x asks for')
+  if (auth.number('timeout_ms') === 0) auth.problem('timeout_ms', 'it must be above 0: leave it out')
   auth.leaveOut(['timeout_ms'], 'the time for an answer of auth-o-tron is fixed')
   if (!schemas.isStrict)
     auth.problem(
@@ -104,7 +105,7 @@ function providerOf(auth: Section, mode: string, secret: string): object {
       'jwt_secret',
       `it is shorter than ${MIN_SECRET_BYTES} bytes, so it may be guessed from a token: use a longer one`,
     )
-  const url = auth.text('auth_o_tron_url') ?? ''
+  const url = auth.name('auth_o_tron_url') ?? ''
   if (mode === 'trusted_proxy') {
     const claims = { usernameClaim: 'username', rolesClaim: 'roles', realmClaim: 'realm', realm: 'aviso' }
     return { kind: 'jwt', name: 'trusted-proxy', ...common, ...claims }

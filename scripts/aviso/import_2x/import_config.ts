@@ -60,7 +60,7 @@ export function importConfig(document: Document2x, schemaFile: string): Imported
     compatibility_date: ours.compatibility_date,
     vars: varsOf({ top, application, schemaFile, access, retention }),
     dev: { ...ours.dev, ...dev },
-    workers: workersOf({ watch, retention, metricsPort: importMetrics(top.section('metrics')) }),
+    workers: workersOf({ watch, retention, metricsPort: importMetrics(top.section('metrics'), dev.port) }),
   }
   application.close()
   top.close()
@@ -131,12 +131,15 @@ function importWatch(watch: Section): Watch2x {
 }
 
 /** @returns the port on which metrics are read alone */
-function importMetrics(metrics: Section): number | undefined {
+function importMetrics(metrics: Section, main: number | undefined): number | undefined {
   const isEnabled = metrics.flag('enabled') === true
   const port = metrics.number('port')
   metrics.leaveOut(['host'], 'metrics.port listens on application.host: let only your Prometheus reach it')
   metrics.close()
   if (isEnabled && port === undefined) metrics.problem('port', 'give the port, as 2.x asks for')
+  if (isEnabled && port === 0) metrics.problem('port', 'give a port of its own, and not 0')
+  if (isEnabled && port !== undefined && port === main)
+    metrics.problem('port', `it is application.port (${port}), too: give it another one`)
   return isEnabled ? port : undefined
 }
 

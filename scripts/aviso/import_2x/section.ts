@@ -23,6 +23,8 @@ export interface Section {
   /** All settings, whose names anybody may have chosen. */
   readonly members: Document2x
   text(name: string): string | undefined
+  /** A text that is not blank, and has no space at its ends. */
+  name(name: string): string | undefined
   /** A text of an environment that is a number counts as that number. */
   number(name: string): number | undefined
   flag(name: string): boolean | undefined
@@ -56,14 +58,20 @@ export function openSection(value: unknown, path: string, report: Report): Secti
     return undefined
   }
 
+  function text(name: string): string | undefined {
+    const found = ask(name)
+    if (found === undefined || typeof found === 'string') return found
+    return typeof found === 'number' ? String(found) : wrong(name, 'text')
+  }
+
   return {
     isGiven: asObject(value) !== undefined,
     path,
     members,
-    text(name) {
-      const found = ask(name)
-      if (found === undefined || typeof found === 'string') return found
-      return typeof found === 'number' ? String(found) : wrong(name, 'text')
+    text,
+    name(name) {
+      const found = text(name)
+      return found === undefined || found === '' || isTrimmed(found) ? found : wrong(name, TRIMMED)
     },
     number(name) {
       const found = ask(name)
@@ -89,9 +97,10 @@ export function openSection(value: unknown, path: string, report: Report): Secti
       const usable = lists.flatMap(([realm, roles]) =>
         roles === undefined || roles.length === 0 ? [] : [[realm, roles] as const],
       )
-      return usable.length > 0 && usable.length === lists.length
-        ? new Map(usable)
-        : wrong(name, 'roles by realm, such as localrealm: [admin]')
+      if (usable.length === 0 || usable.length < lists.length)
+        return wrong(name, 'roles by realm, such as localrealm: [admin]')
+      const isPadded = usable.some(([realm, roles]) => ![realm, ...roles].every(isTrimmed))
+      return isPadded ? wrong(name, `realms and roles that are each ${TRIMMED}`) : new Map(usable)
     },
     section: (name) => openSection(ask(name), placeOf(name), report),
     leaveOut(names, reason) {
@@ -108,6 +117,12 @@ export function openSection(value: unknown, path: string, report: Report): Secti
         )
     },
   }
+}
+
+const TRIMMED = 'text without a space at its beginning or end'
+
+function isTrimmed(text: string): boolean {
+  return text !== '' && text.trim() === text
 }
 
 function textsOf(value: unknown): readonly string[] | undefined {

@@ -33,7 +33,11 @@ const name = v.pipe(
   ),
 )
 
+const BY_REALM = 'Roles are given by realm, such as localrealm: [reader]'
+
 const roles = v.pipe(
+  v.unknown(),
+  v.check((value) => !Array.isArray(value), BY_REALM),
   v.record(
     v.pipe(
       v.string(),
@@ -46,7 +50,7 @@ const roles = v.pipe(
       v.array(name, 'Roles are given as a list for each realm, such as localrealm: [reader]'),
       v.minLength(1, 'It must list at least one role; "*" is everybody of the realm'),
     ),
-    'Roles are given by realm, such as localrealm: [reader]',
+    BY_REALM,
   ),
   v.check((realms) => Object.keys(realms).length > 0, 'It must have at least one realm, or be left out'),
 )
