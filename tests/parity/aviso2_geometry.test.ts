@@ -186,7 +186,7 @@ describe('event types with a geometry', () => {
     })
   })
 
-  it('count as found where they touch, and across the antimeridian', async () => {
+  it('G13: count as found where they touch, and across the antimeridian', async () => {
     await withGeometries(async (system) => {
       const fiji = [
         [-20, 176],

@@ -105,6 +105,26 @@ describe('values of 2.x', () => {
       ],
     ))
 
+  it('D16: a body that is too large is refused as JSON, and nothing is stored', () =>
+    withAviso2System(
+      async (system) => {
+        // A polygon of a hundred thousand points is such a body, too.
+        const polygon = Array.from({ length: 100_000 }, () => [1.5, 1.5])
+        for (const body of [
+          { event_type: 'e0', identifier: { x: 'a', n: 1 }, payload: 'x'.repeat(300_000) },
+          { event_type: 'e0', identifier: { polygon, n: 1 } },
+        ]) {
+          const { status, body: told } = await system.post('/api/v1/notification', body)
+          assert.equal(status, 413)
+          assert.match(String(told['message']), /must not be larger than \d+ bytes/)
+          assert.equal(typeof told['request_id'], 'string')
+        }
+        const { count } = await system.store.range({ ...prefixRange('/aviso2/'), countOnly: true })
+        assert.equal(count, 0n)
+      },
+      [schemaOf([{ type: 'StringHandler' }])],
+    ))
+
   it('A18: points are read in the forms of 2.x, and others refused', () =>
     withAviso2System(
       async (system) => {
