@@ -42,8 +42,8 @@ export async function findGivenConfig(options: ServeOptions, parts: GivenConfigP
   const isElsewhere = !isNamed && (environment['AVISOSERVER_CONFIG_FILE'] ?? '') !== ''
   if (!isElsewhere && text !== undefined && isOurs(text)) return ours
   // Loaded here, because most operators have none: it brings a parser of YAML.
-  const { findConfig2x, readFile2x, takeOver } = await import('../aviso/import_2x/given.ts')
-  const sources = { readText: (path: string) => optional(readText(path)), environment }
+  const { createParser, findConfig2x, readFile2x, takeOver } = await import('../aviso/import_2x/given.ts')
+  const sources = { readText: (path: string) => optional(readText(path)), environment, parse: createParser() }
   const isOneFile = !isElsewhere && (isNamed || text !== undefined)
   if (isOneFile && text === undefined) return ours
   const find = () => (isOneFile ? readFile2x(options.config, sources) : findConfig2x(sources, home))

@@ -21,6 +21,8 @@ export interface Sources2x {
   /** @returns the text of a file; `undefined` where there is none */
   readonly readText: (path: string) => Promise<string | undefined>
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Default: {@link parseDocument2x}. */
+  readonly parse?: typeof parseDocument2x
 }
 
 /** A configuration of 2.x, complete. */
@@ -38,11 +40,11 @@ export interface Given2x {
  */
 export async function readFile2x(
   path: string,
-  { readText, environment }: Sources2x,
+  { readText, environment, parse = parseDocument2x }: Sources2x,
 ): Promise<Given2x | undefined> {
   const text = await readText(path)
   if (text === undefined) throw new AvisoError('ERR_CONFIG', `Cannot read the configuration file "${path}"`)
-  const document = parseDocument2x(text, path)
+  const document = parse(text, path)
   return document && { source: path, document: mergeDocuments([document, documentOf(environment)]) }
 }
 
@@ -53,7 +55,7 @@ export async function readFile2x(
  * @returns `undefined` where there is no such file
  */
 export async function findConfig2x(sources: Sources2x, home: string): Promise<Given2x | undefined> {
-  const { readText, environment } = sources
+  const { readText, environment, parse = parseDocument2x } = sources
   const named = environment[FILE_VARIABLE] ?? ''
   if (named !== '') {
     const given = await readFile2x(named, sources)
@@ -64,7 +66,7 @@ export async function findConfig2x(sources: Sources2x, home: string): Promise<Gi
   for (const path of places2x(home)) {
     const text = await readText(path)
     if (text === undefined) continue
-    const document = parseDocument2x(text, path)
+    const document = parse(text, path)
     if (document === undefined) throw notOf2x(path)
     found.push({ path, document })
   }
@@ -72,6 +74,21 @@ export async function findConfig2x(sources: Sources2x, home: string): Promise<Gi
   return {
     source: found.map(({ path }) => path).join(', '),
     document: mergeDocuments([...found.map(({ document }) => document), documentOf(environment)]),
+  }
+}
+
+/**
+ * A parser that remembers what it has read of each file, because a start asks for the configuration and for its schema, and a text of YAML
+ * takes longer than both.
+ */
+export function createParser(): typeof parseDocument2x {
+  const known = new Map<string, { readonly text: string; readonly document: Document2x | undefined }>()
+  return (text, source) => {
+    const last = known.get(source)
+    if (last?.text === text) return last.document
+    const document = parseDocument2x(text, source)
+    known.set(source, { text, document })
+    return document
   }
 }
 
