@@ -186,8 +186,14 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     file: policy('policy'),
-    from: 'destinations.realms.includes(identity.realm)',
-    to: 'true',
+    from: '!realms.includes(identity.realm)',
+    to: 'false',
+    tests: ['policy'],
+  },
+  {
+    file: policy('policy'),
+    from: 'return conditions?.some((condition) => whyNot(condition, identity) === undefined) !== false',
+    to: 'return true',
     tests: ['policy'],
   },
   { file: policy('policy'), from: '`${prefix}${name}/`', to: '`${prefix}${name}`', tests: ['policy'] },

@@ -105,6 +105,25 @@ describe('createPolicy()', () => {
     assert.ok(await sees(create({}, ['*']), { ...JOE, realm: 'localrealm' }, '/ec/diss/SCL/a'))
   })
 
+  it('joins each destination to each prefix, as far as the requester meets what a prefix asks for', async () => {
+    const readers = new Map([['/ec/mars/', [{ realm: 'ecmwf', roles: ['operator'] }]]])
+    const destinations = { source, prefixes: ['/ec/diss/', '/ec/mars/'], realms: ['*'], readers }
+    const policy = createPolicy({
+      rules: NO_RULES,
+      roots: ROOTS,
+      clock,
+      count: counters.count,
+      destinations,
+    })
+    assert.ok(await sees(policy, JOE, '/ec/diss/SCL/a'))
+    assert.ok(!(await sees(policy, JOE, '/ec/mars/SCL/a')))
+    const operator = { ...JOE, roles: ['operator'] }
+    assert.ok(await sees(policy, operator, '/ec/mars/SCL/a'))
+    assert.ok(await sees(policy, operator, '/ec/diss/FOO/a'))
+    assert.ok(!(await sees(policy, operator, '/ec/mars/BAR/a')))
+    assert.ok(!(await sees(policy, { ...operator, realm: 'far' }, '/ec/mars/SCL/a')))
+  })
+
   it('says until when a list counts, and gives the same object while nothing changes', async () => {
     const policy = create({ open: ['/ec/mars/'] })
     const first = await policy.visible(JOE, asking('/ec/diss/SCL/'))
