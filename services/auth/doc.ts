@@ -76,7 +76,7 @@ export const doc: RoomDoc = {
         },
         304: NOT_MODIFIED,
       },
-      errors: ['ERR_NOT_ACCEPTABLE'],
+      errors: ['ERR_NOT_ACCEPTABLE', 'ERR_STORE_UNAVAILABLE'],
     },
     schema: {
       route: 'GET /api/v1/schema/:event',
@@ -95,7 +95,7 @@ export const doc: RoomDoc = {
         },
         304: NOT_MODIFIED,
       },
-      errors: ['ERR_NOT_FOUND', 'ERR_BAD_REQUEST', 'ERR_NOT_ACCEPTABLE'],
+      errors: ['ERR_NOT_FOUND', 'ERR_BAD_REQUEST', 'ERR_NOT_ACCEPTABLE', 'ERR_STORE_UNAVAILABLE'],
       errorMembers: { status: oneOf(['error']), available_types: list(text()) },
     },
     trace: {

@@ -6,7 +6,7 @@
 
 import { AvisoError, ERRORS, type AvisoErrorCode } from '#shared/errors.ts'
 import type { ErrorForm, JsonSchema, OperationDoc } from '#shared/http/doc.ts'
-import { count, digits, json, named, object, text } from '#shared/http/doc.ts'
+import { count, digits, json, named, object, text, time } from '#shared/http/doc.ts'
 import { PROBLEM_TYPE } from '#shared/http/problem.ts'
 import { wireCode } from '#shared/http/respond.ts'
 
@@ -36,9 +36,14 @@ const ETCD_STATUS: Partial<Record<AvisoErrorCode, number>> = {
 /** Members that an error has where they help. */
 const DETAILS: Readonly<Record<string, JsonSchema>> = {
   'field?': text('What is at fault'),
+  'event?': text('Event type that is not known'),
+  'offset?': count('Byte of the body'),
   'reason?': text(),
   'hint?': text('What is probably meant'),
+  'limit?': text('Setting of the quota that is used up'),
   'limit_bytes?': count(),
+  'max_bytes?': count(),
+  'clock?': time(),
   'offers?': text('What the path answers with'),
   'damaged_key?': text(),
   'damaged_revision?': digits(),

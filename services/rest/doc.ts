@@ -192,7 +192,7 @@ export const doc: RoomDoc = {
       access: 'everyone',
       form: 1,
       answers: { 200: { about: 'A page', content: { 'text/html': text() } } },
-      errors: ['ERR_NOT_ACCEPTABLE'],
+      errors: ['ERR_NOT_ACCEPTABLE', 'ERR_STORE_UNAVAILABLE'],
     },
   },
 }

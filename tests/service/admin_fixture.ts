@@ -5,6 +5,7 @@ import { createAdminService, type AdminParts, type AdminService } from '#service
 import { createRestHandler } from '#services/rest/handler.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
+import { asDescribed } from '../support/contract.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import type { Store } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
@@ -51,18 +52,20 @@ export function setUp(parts: Partial<AdminParts> = {}): AdminFixture {
   })
   const identity = { unixUser: 'user', hostname: 'host', version: '1' }
   const publisher = createPublisher({ store, clock, random, logger: silentLogger, identity })
-  const ingest = toFetchHandler(
-    createRestHandler({
-      publisher,
-      access: createOpenAccess(),
-      schemas,
-      clock,
-      random,
-      logger: silentLogger,
-      info: { version: '1' },
-    }),
+  const ingest = asDescribed(
+    toFetchHandler(
+      createRestHandler({
+        publisher,
+        access: createOpenAccess(),
+        schemas,
+        clock,
+        random,
+        logger: silentLogger,
+        info: { version: '1' },
+      }),
+    ),
   )
-  const fetch = toFetchHandler(service.handle)
+  const fetch = asDescribed(toFetchHandler(service.handle))
   return {
     store,
     clock,

@@ -9,6 +9,7 @@ import { AvisoError } from '#shared/errors.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { Publisher, PublishItem, PublishResult } from '#shared/publish/publish.ts'
 import { silentLogger } from '#shared/logger.ts'
+import { asDescribed } from '../support/contract.ts'
 import { createManualClock } from '../support/clock.ts'
 import { DISSEMINATION } from '../support/notifications.ts'
 
@@ -55,17 +56,19 @@ export function setUp(
   const recorder = recordingPublisher(failures, replays)
   let randoms = 0
   const clock = createManualClock(NOW)
-  const handler = toFetchHandler(
-    createRestHandler({
-      publisher: recorder.publisher,
-      access: createOpenAccess(),
-      schemas,
-      clock,
-      random: () => `random-${++randoms}`,
-      logger: silentLogger,
-      info: { version: '1.2.3' },
-      ...rest,
-    }),
+  const handler = asDescribed(
+    toFetchHandler(
+      createRestHandler({
+        publisher: recorder.publisher,
+        access: createOpenAccess(),
+        schemas,
+        clock,
+        random: () => `random-${++randoms}`,
+        logger: silentLogger,
+        info: { version: '1.2.3' },
+        ...rest,
+      }),
+    ),
   )
   const post = async (body: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
     const isRaw = typeof body === 'string' || body instanceof Uint8Array

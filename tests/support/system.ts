@@ -5,13 +5,12 @@
  */
 
 import { startSystem, type System, type SystemParts } from '#services/system/system.ts'
-import type { FetchHandler } from '#shared/handler.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { requireDescribed } from './contract.ts'
+import { asDescribed } from './contract.ts'
 import { createMemoryStore } from './memory_store.ts'
 
 /** The public address of systems that have no socket. */
@@ -49,13 +48,4 @@ export function startTestSystem(
     ...parts,
   })
   return { ...system, fetch: asDescribed(system.fetch) }
-}
-
-/** Checks each answer against the document of the API. */
-function asDescribed(fetch: FetchHandler): FetchHandler {
-  return async (request) => {
-    const response = await fetch(request)
-    await requireDescribed(request, response)
-    return response
-  }
 }

@@ -26,6 +26,7 @@ import { compareBytes, isInRange, toBytes } from '#shared/bytes/bytes.ts'
 import type { KeyValue, RangeRequest, RangeResult, Store } from '#shared/store/store.ts'
 import { silentLogger } from '#shared/logger.ts'
 import type { Hub, SubscribeRequest } from '#shared/hub/hub.ts'
+import { asDescribed } from '../../../support/contract.ts'
 import { createManualClock } from '../../../support/clock.ts'
 import { BASE_URL, createTestSchemas } from '../../../support/system.ts'
 
@@ -173,21 +174,23 @@ function revisionOf(place: Place): bigint {
 export function createFixture(kvs: readonly KeyValue[] = [], overrides: Partial<AuthParts> = {}): Fixture {
   const store = createFakeStore(kvs)
   const hub = createFakeHub()
-  const handler = toFetchHandler(
-    createAuthHandler({
-      store,
-      hub,
-      schemas,
-      access: createOpenAccess(),
-      epoch: () => EPOCH,
-      positions: fakePositions,
-      clock: createManualClock(Date.parse('2026-08-10T12:00:00.500Z')),
-      random: () => 'request-1',
-      logger: silentLogger,
-      info: { baseUrl: () => BASE_URL },
-      limits: toHubLimits(v.getDefaults(authVars)),
-      ...overrides,
-    }),
+  const handler = asDescribed(
+    toFetchHandler(
+      createAuthHandler({
+        store,
+        hub,
+        schemas,
+        access: createOpenAccess(),
+        epoch: () => EPOCH,
+        positions: fakePositions,
+        clock: createManualClock(Date.parse('2026-08-10T12:00:00.500Z')),
+        random: () => 'request-1',
+        logger: silentLogger,
+        info: { baseUrl: () => BASE_URL },
+        limits: toHubLimits(v.getDefaults(authVars)),
+        ...overrides,
+      }),
+    ),
   )
   return { handler, store, hub }
 }
