@@ -32,7 +32,7 @@ export const doc: RoomDoc = {
       form: 1,
       body: {
         about: 'One message of JSON per line',
-        content: { 'application/x-ndjson': text() },
+        items: { 'application/x-ndjson': mapOf({}) },
         optional: true,
       },
       answers: {

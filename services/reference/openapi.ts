@@ -229,7 +229,8 @@ function toParameter(
 
 function requestBodyOf({
   about,
-  content,
+  content = {},
+  items = {},
   examples = {},
   optional = false,
 }: NonNullable<OperationDoc['body']>): JsonSchema {
@@ -237,12 +238,13 @@ function requestBodyOf({
   return {
     ...(about !== undefined && { description: about }),
     required: !optional,
-    content: Object.fromEntries(
-      Object.entries(content).map(([type, schema], index) => [
+    content: Object.fromEntries([
+      ...Object.entries(content).map(([type, schema], index) => [
         type,
         { schema, ...(index === 0 && named.length > 0 && { examples: Object.fromEntries(named) }) },
       ]),
-    ),
+      ...Object.entries(items).map(([type, item]) => [type, { 'x-itemSchema': item }]),
+    ]),
   }
 }
 
@@ -268,10 +270,7 @@ function answerOf(
   error: JsonSchema | undefined,
 ): JsonSchema {
   const whole = Object.entries(content).map(([type, schema]) => [type, { schema }])
-  const streamed = Object.entries(items).map(([type, item]) => [
-    type,
-    { schema: text('One item after the other: see x-itemSchema'), 'x-itemSchema': item },
-  ])
+  const streamed = Object.entries(items).map(([type, item]) => [type, { 'x-itemSchema': item }])
   const own: Record<string, JsonSchema> = Object.fromEntries([...whole, ...streamed])
   const more = Object.entries((error?.['content'] ?? {}) as Readonly<Record<string, JsonSchema>>)
   for (const [type, of] of more) {

@@ -142,7 +142,9 @@ export const doc: RoomDoc = {
           },
           'application/cloudevents+json': named('CloudEvent'),
           'application/cloudevents-batch+json': list(named('CloudEvent')),
-          'application/x-ndjson': text('One notification of either form per line'),
+        },
+        items: {
+          'application/x-ndjson': { anyOf: [named('NotificationOf2x'), named('CloudEvent')] },
         },
         examples: {
           'of 2.x': { event_type: 'flight', identifier: FLIGHT, payload: 'Landed' },

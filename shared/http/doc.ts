@@ -23,7 +23,9 @@ export interface ParameterDoc {
 export interface BodyDoc {
   readonly about?: string
   /** Media type → schema. */
-  readonly content: Readonly<Record<string, JsonSchema>>
+  readonly content?: Readonly<Record<string, JsonSchema>>
+  /** Media type → schema of one line. */
+  readonly items?: Readonly<Record<string, JsonSchema>>
   /** Name → value, for the first media type. */
   readonly examples?: Readonly<Record<string, unknown>>
   /** Whether the route answers without one, too. Default: it is required. */

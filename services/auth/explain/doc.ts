@@ -25,13 +25,16 @@ import {
 
 const place = orNull(object({ id: text(), time: time() }))
 
+/** A listener of either generation. What is `null` counts as absent. */
+const members = {
+  'event_type?': orNull(text('As in 2.x')),
+  'identifier?': orNull(mapOf(named('FieldQuery'), 'As in 2.x')),
+  'event?': orNull(text('As in 1.x')),
+  'request?': orNull(mapOf(named('FieldQuery'), 'As in 1.x')),
+}
+
 const listener: JsonSchema = object(
-  {
-    'event_type?': text('As in 2.x'),
-    'identifier?': mapOf(named('FieldQuery'), 'As in 2.x'),
-    'event?': text('As in 1.x'),
-    'request?': mapOf(named('FieldQuery'), 'As in 1.x'),
-  },
+  members,
   'A listener of either generation. Other members, such as triggers, are left aside.',
 )
 
@@ -84,11 +87,8 @@ export const doc: RoomDoc = {
           object({
             'from?': { type: ['string', 'null'], description: 'A date; default: 24 hours ago' },
             'to?': { type: ['string', 'null'], description: 'A date; default: now' },
-            'listeners?': list(named('Listener'), 'At most 20; absent: the body is one'),
-            'event_type?': text(),
-            'identifier?': mapOf(named('FieldQuery')),
-            'event?': text(),
-            'request?': mapOf(named('FieldQuery')),
+            'listeners?': orNull(list(named('Listener'), 'At most 20; absent: the body is one')),
+            ...members,
           }),
         ),
         examples: { flights: { event_type: 'flight', identifier: { country: 'Italy' } } },

@@ -21,6 +21,8 @@ export interface ExplainRequest {
 
 /** Most listeners of one request: a file of a person. */
 export const MOST_LISTENERS = 20
+/** What a listener is, in either generation. */
+const LISTENER_MEMBERS = ['event_type', 'event', 'identifier', 'request']
 /** Longest span. What is kept is usually shorter. */
 const MOST_DAYS = 31
 const DAY_MS = 86_400_000
@@ -41,7 +43,7 @@ export function parseExplainBody(bytes: Uint8Array, now: number): ExplainRequest
   if (to <= from) throw refuse("'to' must be later than 'from'", 'to')
   if (to - from > MOST_DAYS * DAY_MS)
     throw refuse(`At most ${MOST_DAYS} days can be explained at a time`, 'from')
-  const list = body['listeners'] ?? [body]
+  const list = readOne(body, 'listeners', LISTENER_MEMBERS) ?? [body]
   if (!Array.isArray(list) || list.length === 0)
     throw refuse("'listeners' must be a list of at least one listener", 'listeners')
   if (list.length > MOST_LISTENERS)
@@ -51,14 +53,23 @@ export function parseExplainBody(bytes: Uint8Array, now: number): ExplainRequest
 
 function toListener(listener: JsonValue, now: number): Pick<ListenRequest, 'event' | 'identifier'> {
   if (!isJsonObject(listener)) throw refuse('A listener must be an object', 'listeners')
-  const event = listener['event_type'] ?? listener['event']
+  const event = readOne(listener, 'event_type', ['event']) ?? listener['event']
   if (typeof event !== 'string')
     throw refuse(
       "A listener must have an 'event' or 'event_type', and 'request' or 'identifier'",
       'event_type',
     )
-  const identifier = listener['identifier'] ?? listener['request'] ?? {}
+  const identifier = readOne(listener, 'identifier', ['request']) ?? listener['request'] ?? {}
   return parseListenBody(toBytes(jsonText({ event_type: event, identifier })), now)
+}
+
+/** A member that stands in place of others: with both, one would be left aside without a word. @throws {AvisoError} `ERR_BAD_REQUEST`. */
+function readOne(body: JsonObject, name: string, others: readonly string[]): JsonValue | undefined {
+  const other = others.find((one) => (body[one] ?? null) !== null)
+  const value = body[name] ?? undefined
+  if (value !== undefined && other !== undefined)
+    throw refuse(`Give '${name}' or '${other}', not both`, other)
+  return value
 }
 
 function dateIn(body: JsonObject, name: string, now: number): number | undefined {

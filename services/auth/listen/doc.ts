@@ -13,6 +13,7 @@ import {
   list,
   mapOf,
   named,
+  number,
   object,
   oneOf,
   orNull,
@@ -87,7 +88,7 @@ const opening = object(
     type: oneOf(['connection_established']),
     ...about,
     request_id: text(),
-    connection_will_close_in_seconds: count(),
+    connection_will_close_in_seconds: number(),
   },
   'The first event of a stream without a start',
 )
