@@ -7,6 +7,7 @@
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { EMBEDDED_DOCUMENTS } from './documents.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -79,7 +80,7 @@ export async function bundleProgram(folder: string): Promise<Metafile> {
     external: ['bun:*'],
     define: { AVISO_IS_RELEASE: 'true' },
     banner: { js: REQUIRE },
-    plugins: [NAMES_OF_COMMONJS],
+    plugins: [NAMES_OF_COMMONJS, EMBEDDED_DOCUMENTS],
   })
   return metafile
 }

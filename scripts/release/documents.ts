@@ -1,9 +1,11 @@
 /**
- * The files of the repository that users of the npm package need beside the program: documents, examples, and what other programs read.
+ * The files of the repository that users of the npm package need beside the program: documents, examples, and what other programs read. A
+ * bundle has the documents in itself, too, so that services show them (`/docs`).
  *
  * @module
  */
 
+import type { Plugin } from 'esbuild'
 import { cp, glob, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -29,10 +31,30 @@ export async function copyDocuments(folder: string): Promise<void> {
   const known = new Set([...documents, ...files])
   for (const path of known) await mkdir(dirname(join(folder, path)), { recursive: true })
   for (const path of files) await cp(join(ROOT, path), join(folder, path))
-  for (const path of documents) {
+  for (const [path, text] of await readDocuments(known, documents)) await writeFile(join(folder, path), text)
+}
+
+/** Puts the documents into a bundle: their path and their text. */
+export const EMBEDDED_DOCUMENTS: Plugin = {
+  name: 'documents',
+  setup({ onLoad }) {
+    onLoad({ filter: /services\/system\/embedded_documents\.ts$/ }, async () => {
+      const documents = await found(DOCUMENTS)
+      const texts = await readDocuments(new Set(documents), documents)
+      return { contents: `export const embedded = ${JSON.stringify(Object.fromEntries(texts))}` }
+    })
+  },
+}
+
+async function readDocuments(
+  known: ReadonlySet<string>,
+  documents: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const texts = documents.map(async (path): Promise<[string, string]> => {
     const text = await readFile(join(ROOT, path), 'utf8')
-    await writeFile(join(folder, path), withKnownLinks(text, path, known))
-  }
+    return [path, withKnownLinks(text, path, known)]
+  })
+  return new Map(await Promise.all(texts))
 }
 
 async function found(patterns: readonly string[]): Promise<readonly string[]> {

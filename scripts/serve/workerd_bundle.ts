@@ -7,6 +7,7 @@
 import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type BuildOptions } from 'esbuild'
+import { EMBEDDED_DOCUMENTS } from '../release/documents.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -34,7 +35,8 @@ const FOR_WORKERD = {
   minifyWhitespace: true,
   minifySyntax: true,
   logLevel: 'error',
-} as const satisfies BuildOptions
+  plugins: [EMBEDDED_DOCUMENTS],
+} satisfies BuildOptions
 
 /** Bundles several modules behind one address, and the Durable Object that runs the services, into one module at `outfile`. */
 export async function bundleForWorkerd(outfile: string, modules: readonly BundledModule[]): Promise<void> {
