@@ -62,7 +62,7 @@ function asideHtml({ tags }: OpenApiDocument, of: (tag: string) => readonly Plac
 function operationHtml({ method, path, operation }: Placed, document: OpenApiDocument): string {
   const { operationId, summary, description, security } = operation
   const who =
-    security.length === 0 ? 'Everyone may ask.' : `Credentials: ${security.map(securityName).join(', ')}.`
+    security.length === 0 ? 'Everyone may ask.' : `Credentials: ${security.map(securityName).join(' or ')}.`
   return `<details id="${escapeHtml(operationId)}" open><summary><span class="method ${method}">${method.toUpperCase()}</span> <code>${escapeHtml(path)}</code> ${escapeHtml(summary)}</summary>
 ${description === undefined ? '' : paragraphs(description)}
 <p class="quiet">${escapeHtml(who)}</p>

@@ -106,7 +106,7 @@ details[open] { padding-bottom: .6rem } summary { cursor: pointer; padding: .5re
 .method { display: inline-block; min-width: 4.2rem; font: 600 .85rem ui-monospace, monospace }
 .get { color: var(--get) } .post, .put { color: var(--post) } .delete { color: var(--delete) }
 .quiet { color: var(--quiet) } h3 { margin: 1.1rem 0 .3rem; font-size: 1rem }
-@media (max-width: 50rem) { body { display: block } nav { position: static; max-height: 14rem; border-right: 0;
+@media (max-width: 50rem) { body { display: block } nav { position: static; max-height: 9rem; padding: .5rem 1rem; border-right: 0;
   border-bottom: 1px solid var(--line) } main { padding: 1rem } }
 @media print { nav { display: none } body { display: block } }
 `

@@ -30,7 +30,8 @@ function plainHtml(schema: JsonSchema, depth: number): string {
   if ('const' in schema) return valueHtml(schema['const'])
   if (Array.isArray(schema['enum'])) return schema['enum'].map(valueHtml).join(' | ')
   if (properties !== undefined) return objectHtml(schema, depth)
-  if (type === 'array') return `list of ${isSchema(items) ? schemaHtml(items, depth) : 'anything'}`
+  if (type === 'array')
+    return `list of ${isSchema(items) ? inBrackets(schemaHtml(items, depth)) : 'anything'}`
   if (type === 'object')
     return isSchema(additionalProperties)
       ? `{ [name]: ${schemaHtml(additionalProperties, depth)} }`
@@ -49,6 +50,11 @@ function objectHtml({ properties, required }: JsonSchema, depth: number): string
     return `${indent}${escapeHtml(name)}${names.includes(name) ? '' : '?'}: ${schemaHtml(schema, depth + 1)}${note}\n`
   })
   return `{\n${lines.join('')}${'  '.repeat(depth)}}`
+}
+
+/** A choice in a list could be taken for a choice of lists. */
+function inBrackets(html: string): string {
+  return html.includes(' | ') && !html.startsWith('{') ? `(${html})` : html
 }
 
 function linkTo(reference: string): string {
