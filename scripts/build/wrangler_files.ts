@@ -6,6 +6,7 @@
 
 import { secretNames } from '../serve/secret_names.ts'
 import { findMain, varsOf } from '../serve/worker_modules.ts'
+import { REFERENCE_ROUTES } from '#services/reference/paths.ts'
 import type { Config, ServiceName } from '#services/system/settings.ts'
 import type { JsonRecord } from '#shared/json/record.ts'
 import type { SchemaFile } from '#shared/notification/schema.ts'
@@ -60,7 +61,7 @@ export function separateWorkers(parts: WranglerParts): readonly BuiltWorker[] {
       service: deployedName(other, parts.environment),
     }))
     const file = {
-      ...commonOf(parts, [service], name),
+      ...commonOf(parts, [service], { name, isHost }),
       vars,
       ...(called.length > 0 && { services: called }),
       durable_objects: { bindings: [{ ...HOST_BINDING, ...script }] },
@@ -76,7 +77,7 @@ export function oneWorker(parts: WranglerParts): BuiltWorker {
   const name = deployedName(config.name, parts.environment)
   const migrations = services.map((service) => config.workers[service].migrations).find(Boolean) ?? MIGRATIONS
   const file = {
-    ...commonOf(parts, services, name),
+    ...commonOf(parts, services, { name, isHost: true }),
     vars: bindingsOf(parts),
     durable_objects: { bindings: [HOST_BINDING] },
     migrations,
@@ -101,12 +102,12 @@ function ownerOf({ workers }: Config, services: readonly ServiceName[]): Service
 function commonOf(
   { config, services: all }: WranglerParts,
   services: readonly ServiceName[],
-  name: string,
+  { name, isHost }: Pick<BuiltWorker, 'name' | 'isHost'>,
 ): JsonRecord {
   const entries = services.map((service) => config.workers[service])
   const [first] = entries
   const flags = [...NEEDED_FLAGS, ...(config.compatibility_flags ?? []), ...entries.flatMap(flagsOf)]
-  const routes = routesOf(config, services)
+  const routes = routesOf(config, services, isHost)
   const { limits, observability } = first ?? {}
   const crons = services.includes('admin') && all.includes('admin') ? config.workers.admin.triggers.crons : []
   return {
@@ -129,11 +130,20 @@ function flagsOf({
 }
 
 /** Routes of Cloudflare have a host: that of `vars.baseUrl`. Without one, the worker has its own address alone. */
-function routesOf({ vars, workers }: Config, services: readonly ServiceName[]): readonly string[] {
+function routesOf(
+  { vars, workers }: Config,
+  services: readonly ServiceName[],
+  isHost: boolean,
+): readonly string[] {
   const { baseUrl } = vars
   if (baseUrl === undefined) return []
   const { host } = new URL(baseUrl)
-  return services.flatMap((service) => workers[service].routes.map((route) => `${host}${route}`))
+  // Every worker can show the documents, and the one with the Durable Object is asked for them.
+  const routes = [
+    ...services.flatMap((service) => workers[service].routes),
+    ...(isHost ? REFERENCE_ROUTES : []),
+  ]
+  return routes.map((route) => `${host}${route}`)
 }
 
 /** The bindings of the Durable Object: everything that it cannot read from files. */

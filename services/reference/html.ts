@@ -6,6 +6,7 @@
 
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { answerUnlessKnown } from '#shared/http/conditional.ts'
+import { STYLE_PATH } from './paths.ts'
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -19,9 +20,6 @@ const ESCAPES: Readonly<Record<string, string>> = {
 export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => ESCAPES[character] ?? '')
 }
-
-/** Where the style of pages is. */
-export const STYLE_PATH = '/docs/style.css'
 
 /** Pages load their style alone, run nothing, and stand in no frame. */
 const POLICY =

@@ -12,8 +12,9 @@ import {
   missingPage,
   type ReadDocument,
 } from './document_page.ts'
-import { pageAnswer, STYLE, STYLE_PATH } from './html.ts'
+import { pageAnswer, STYLE } from './html.ts'
 import { makeOpenApi, VERSIONS, type OpenApiVersion } from './openapi.ts'
+import { API_PAGE, CONTRACT_PATHS, DOCS, STYLE_PATH } from './paths.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { answerUnlessKnown } from '#shared/http/conditional.ts'
@@ -29,8 +30,6 @@ export interface ReferenceParts {
   readonly loadContract: () => Promise<readonly RoomDoc[]>
   readonly readDocument: ReadDocument
 }
-
-const DOCS = '/docs'
 
 /** The routes. Nothing is made before somebody asks. */
 export function createReferenceRoutes(parts: ReferenceParts): readonly Route[] {
@@ -53,10 +52,10 @@ export function createReferenceRoutes(parts: ReferenceParts): readonly Route[] {
   const html = { method: 'GET', offers: ['text/html'] } as const
   const json = { method: 'GET', handle: contract, offers: OFFERS_JSON } as const
   return [
-    { ...json, path: '/openapi.json', doc: 'openapi' },
-    { ...json, path: '/api-docs/openapi.json', doc: 'openapiOf2x' },
-    { ...html, path: '/swagger-ui', doc: 'swagger', trailingSlash: true, handle: page },
-    { ...html, path: '/swagger-ui/index.html', doc: 'swaggerIndex', handle: page },
+    { ...json, path: CONTRACT_PATHS.ours, doc: 'openapi' },
+    { ...json, path: CONTRACT_PATHS.of2x, doc: 'openapiOf2x' },
+    { ...html, path: API_PAGE, doc: 'swagger', trailingSlash: true, handle: page },
+    { ...html, path: `${API_PAGE}/index.html`, doc: 'swaggerIndex', handle: page },
     { ...html, path: DOCS, doc: 'docs', trailingSlash: true, handle: document(FIRST_DOCUMENT) },
     { method: 'GET', path: STYLE_PATH, doc: 'docsStyle', handle: style },
     {

@@ -199,12 +199,14 @@ interface Stopping {
   readonly signal: 'SIGINT' | 'SIGTERM'
   /** Whether the signal reaches the whole process group, or only the process that was started. */
   readonly isForAll: boolean
+  /** What is done while it runs. @param url Its address. */
+  readonly meanwhile?: (url: string) => Promise<void>
 }
 
 /** Starts a service, stops it, and checks that it ends in order and warns of nothing. @returns what it printed */
 async function stopService(
   { site }: Installed,
-  { program, argv, signal, isForAll }: Stopping,
+  { program, argv, signal, isForAll, meanwhile = () => Promise.resolve() }: Stopping,
 ): Promise<string> {
   const child = spawn(program, [...argv, 'serve', '--port', '0', '--store', 'embedded:memory'], {
     cwd: site.folder,
@@ -218,6 +220,7 @@ async function stopService(
   let printed = ''
   for await (const line of createInterface({ input: child.stdout })) {
     printed += `${line}\n`
+    if (line.startsWith('Listening on ')) await meanwhile(line.slice('Listening on '.length))
     if (line.startsWith('Publish:') && child.pid !== undefined)
       process.kill(isForAll ? -child.pid : child.pid, signal)
   }
@@ -225,6 +228,22 @@ async function stopService(
   assert.equal(said.split(`${signal}: finishing writes`).length, 2, said)
   assert.doesNotMatch(said, /Warning/)
   return printed
+}
+
+/** Starts a service and looks at the documents that it brings. */
+async function readDocuments(installed: Installed): Promise<void> {
+  const asked = ['/openapi.json', '/swagger-ui/', '/docs', '/docs/services/CONFIGURATION.md']
+  const statuses: number[] = []
+  await stopService(installed, {
+    program: 'aviso',
+    argv: [],
+    signal: 'SIGTERM',
+    isForAll: false,
+    meanwhile: async (url) => {
+      for (const path of asked) statuses.push((await fetch(url + path)).status)
+    },
+  })
+  assert.deepEqual(statuses, [200, 200, 200, 200])
 }
 
 /** Runs lines of a shell, each of which must be a success. */
@@ -355,6 +374,8 @@ describe('npm run release', () => {
 
       it('goes through a proxy', () => runBehindProxy(installed))
 
+      it('shows its documents', () => readDocuments(installed))
+
       it('has libraries that programs import', async () => {
         const site = await freshSite(installed, 'library')
         await writeFiles(site.folder, { 'program.mjs': PROGRAM, 'listener.yaml': LISTENER })
@@ -411,6 +432,8 @@ describe('npm run release', () => {
     it('explains what is wrong, and exits with 2', () => runMistakes(executable))
 
     it('goes through a proxy', () => runBehindProxy(executable))
+
+    it('shows its documents', () => readDocuments(executable))
 
     it('runs the demonstration, which starts it again', async () => {
       await runSteps([DEMO], await freshSite(executable, 'demo'))

@@ -42,6 +42,22 @@ export function runtimeCases(
       assert.equal(read.kvs[0].mod_revision, receipt.revision)
     })
 
+    it('describes itself, and has its documents', async () => {
+      const contract = (await (await fetch(`${server.url}/openapi.json`)).json()) as Readonly<
+        Record<string, unknown>
+      >
+      assert.equal(contract['openapi'], '3.1.1')
+      for (const [path, part] of [
+        ['/swagger-ui/', '/api/v1/watch'],
+        ['/docs', '<h1 id="aviso">'],
+        ['/docs/shared/ERRORS.md', 'ERR_OUTCOME_UNKNOWN'],
+      ] as const) {
+        const page = await fetch(`${server.url}${path}`)
+        assert.equal(page.status, 200, path)
+        assert.ok((await page.text()).includes(part), path)
+      }
+    })
+
     const reasons = 'sends the reason phrase of the status, which is all that some clients show'
     it(reasons, { skip: hasNoReasons }, async () => {
       for (const [path, line] of [

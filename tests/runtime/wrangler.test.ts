@@ -129,6 +129,7 @@ describe('aviso build wrangler', { skip, timeout: 240_000 }, () => {
     for (const [name, value] of values)
       if (typeof value === 'string') assert.ok(Buffer.byteLength(value) <= VARIABLE_BYTES, name)
     assert.ok(made.routes.includes('aviso.example.int/v3/*'))
+    assert.ok(made.routes.includes('aviso.example.int/docs/*'))
     const rest = await readFile(join(folder, 'aviso-rest-prod/wrangler.jsonc'), 'utf8')
     assert.match(rest, /"script_name": "aviso-auth-prod"/)
   })
