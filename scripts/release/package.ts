@@ -77,7 +77,9 @@ async function licencesOf(names: readonly string[]): Promise<string> {
       const folder = join(ROOT, 'node_modules', name)
       const file = (await readdir(folder)).find((each) => /^licen[cs]e(?:\.\w+)?$/i.test(each))
       if (file === undefined) throw new Error(`The package ${name} has no licence file`)
-      return `## ${name}\n\n${(await readFile(join(folder, file), 'utf8')).trim()}\n`
+      const text = (await readFile(join(folder, file), 'utf8')).trim()
+      // Headings of a licence stand below that of its package.
+      return `## ${name}\n\n${text.replaceAll(/^(?=#+ )/gm, '##')}\n`
     }),
   )
   return `# Licences of the packages that are part of this one\n\n${parts.join('\n')}`

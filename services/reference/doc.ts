@@ -5,7 +5,7 @@
  */
 
 import { oneOf, text, type AnswerDoc, type OperationDoc, type RoomDoc } from '#shared/http/doc.ts'
-import { VERSIONS } from './openapi.ts'
+import { VERSIONS } from './paths.ts'
 
 const ETAG = { ETag: 'Of this document' }
 const KNOWN = { 'If-None-Match': { about: 'ETag of a copy' } }

@@ -9,10 +9,7 @@
 import type { AccessDoc, JsonSchema, OperationDoc, ParameterDoc, RoomDoc } from '#shared/http/doc.ts'
 import { text } from '#shared/http/doc.ts'
 import { errorAnswer, errorSchemas, errorsByStatus } from './error_answers.ts'
-
-/** The versions of OpenAPI that there are; the first is the one that a client without a wish gets. */
-export const VERSIONS = ['3.1', '3.2'] as const
-export type OpenApiVersion = (typeof VERSIONS)[number]
+import type { OpenApiVersion } from './paths.ts'
 
 /** A document. Its parts are those of OpenAPI. */
 export interface OpenApiDocument {

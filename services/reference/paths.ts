@@ -1,5 +1,5 @@
 /**
- * Where the documents are.
+ * Where the documents are, and in which versions.
  *
  * @module
  */
@@ -16,7 +16,11 @@ export const DOCS = '/docs'
 /** Where the style of pages is. */
 export const STYLE_PATH = `${DOCS}/style.css`
 
-/** All of them, as routes of a configuration. Every process answers them, whatever its routes are. */
+/** The versions of OpenAPI that there are; the first is the one that a client without a wish gets. */
+export const VERSIONS = ['3.1', '3.2'] as const
+export type OpenApiVersion = (typeof VERSIONS)[number]
+
+/** All paths, as routes of a configuration. Every process answers them, whatever its routes are. */
 export const REFERENCE_ROUTES: readonly string[] = [
   CONTRACT_PATHS.ours,
   CONTRACT_PATHS.of2x,

@@ -1,20 +1,14 @@
 /**
  * The document of the API and the documents of the repository, of the version that runs. Everyone may read them.
  *
+ * What makes them is loaded when somebody asks, so that a start does not pay for it.
+ *
  * @module
  */
 
-import { apiPage } from './api_page.ts'
-import {
-  documentPage,
-  FIRST_DOCUMENT,
-  isDocumentPath,
-  missingPage,
-  type ReadDocument,
-} from './document_page.ts'
-import { pageAnswer, STYLE } from './html.ts'
-import { makeOpenApi, VERSIONS, type OpenApiVersion } from './openapi.ts'
-import { API_PAGE, CONTRACT_PATHS, DOCS, STYLE_PATH } from './paths.ts'
+import type { ReadDocument } from './document_page.ts'
+import type { OpenApiDocument } from './openapi.ts'
+import { API_PAGE, CONTRACT_PATHS, DOCS, STYLE_PATH, VERSIONS, type OpenApiVersion } from './paths.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { answerUnlessKnown } from '#shared/http/conditional.ts'
@@ -31,24 +25,21 @@ export interface ReferenceParts {
   readonly readDocument: ReadDocument
 }
 
-/** The routes. Nothing is made before somebody asks. */
+/** The routes. */
 export function createReferenceRoutes(parts: ReferenceParts): readonly Route[] {
-  const made = new Map<OpenApiVersion, Promise<string>>()
-  const contractText = async (openapi: OpenApiVersion): Promise<string> =>
-    JSON.stringify(makeOpenApi(await parts.loadContract(), { version: parts.version, openapi }))
+  const texts = new Map<OpenApiVersion, Promise<string>>()
   const contract: RouteHandler = async (request) => {
     const openapi = versionIn(request)
-    const text = made.get(openapi) ?? contractText(openapi)
-    made.set(openapi, text)
+    const text = texts.get(openapi) ?? makeContract(parts, openapi).then((made) => JSON.stringify(made))
+    texts.set(openapi, text)
     return answerUnlessKnown(request, { ...jsonResponse(200, {}), body: await text })
   }
-  const page: RouteHandler = async (request) =>
-    pageAnswer(request, apiPage(makeOpenApi(await parts.loadContract(), parts)))
-  const document =
-    (path: string): RouteHandler =>
-    (request) =>
-      answerDocument(parts, request, path)
-  const style: RouteHandler = (request) => answerUnlessKnown(request, styleAnswer())
+  const page: RouteHandler = async (request) => {
+    const { apiPage } = await import('./api_page.ts')
+    const { pageAnswer } = await import('./html.ts')
+    return pageAnswer(request, apiPage(await makeContract(parts, VERSIONS[0])))
+  }
+  const document: RouteHandler = (request) => answerDocument(parts, request)
   const html = { method: 'GET', offers: ['text/html'] } as const
   const json = { method: 'GET', handle: contract, offers: OFFERS_JSON } as const
   return [
@@ -56,21 +47,20 @@ export function createReferenceRoutes(parts: ReferenceParts): readonly Route[] {
     { ...json, path: CONTRACT_PATHS.of2x, doc: 'openapiOf2x' },
     { ...html, path: API_PAGE, doc: 'swagger', trailingSlash: true, handle: page },
     { ...html, path: `${API_PAGE}/index.html`, doc: 'swaggerIndex', handle: page },
-    { ...html, path: DOCS, doc: 'docs', trailingSlash: true, handle: document(FIRST_DOCUMENT) },
-    { method: 'GET', path: STYLE_PATH, doc: 'docsStyle', handle: style },
-    {
-      ...html,
-      path: `${DOCS}/*`,
-      doc: 'document',
-      handle: (request) => answerDocument(parts, request, rawPath(request.url).slice(DOCS.length + 1)),
-    },
+    { ...html, path: DOCS, doc: 'docs', trailingSlash: true, handle: document },
+    { method: 'GET', path: STYLE_PATH, doc: 'docsStyle', handle: answerStyle },
+    { ...html, path: `${DOCS}/*`, doc: 'document', handle: document },
   ]
+}
+
+async function makeContract(parts: ReferenceParts, openapi: OpenApiVersion): Promise<OpenApiDocument> {
+  const { makeOpenApi } = await import('./openapi.ts')
+  return makeOpenApi(await parts.loadContract(), { version: parts.version, openapi })
 }
 
 /** @throws {AvisoError} `ERR_BAD_REQUEST`. */
 function versionIn(request: HandlerRequest): OpenApiVersion {
-  const query = readQuery(request.url)
-  const wanted = query.get('version') ?? VERSIONS[0]
+  const wanted = readQuery(request.url).get('version') ?? VERSIONS[0]
   const version = VERSIONS.find((one) => one === wanted)
   if (version !== undefined) return version
   throw new AvisoError('ERR_BAD_REQUEST', `Query parameter 'version' must be ${VERSIONS.join(' or ')}`, {
@@ -81,17 +71,18 @@ function versionIn(request: HandlerRequest): OpenApiVersion {
 async function answerDocument(
   { readDocument, version }: ReferenceParts,
   request: HandlerRequest,
-  path: string,
 ): Promise<Answer> {
+  const { documentPage, FIRST_DOCUMENT, isDocumentPath, missingPage } = await import('./document_page.ts')
+  const { pageAnswer } = await import('./html.ts')
+  const rest = rawPath(request.url).slice(DOCS.length + 1)
+  const path = rest === '' ? FIRST_DOCUMENT : rest
   const text = isDocumentPath(path) ? await readDocument(path) : undefined
   if (text === undefined) return pageAnswer(request, missingPage(path, version), 404)
   return pageAnswer(request, await documentPage(path, text))
 }
 
-function styleAnswer(): Answer {
-  return {
-    status: 200,
-    headers: { 'content-type': 'text/css; charset=utf-8', 'x-content-type-options': 'nosniff' },
-    body: STYLE,
-  }
+async function answerStyle(request: HandlerRequest): Promise<Answer> {
+  const { STYLE } = await import('./html.ts')
+  const headers = { 'content-type': 'text/css; charset=utf-8', 'x-content-type-options': 'nosniff' }
+  return answerUnlessKnown(request, { status: 200, headers, body: STYLE })
 }
