@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
-import { after, before, describe, it } from 'node:test'
+import { after, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { loadConfig, SERVICE_NAMES } from '#services/system/settings.ts'
@@ -115,7 +115,7 @@ describe('schemathesis', { skip, concurrency: true }, () => {
 
   /** @param least What must have been tried at least. */
   async function requireNothingFound(
-    context: Parameters<typeof temporaryFolder>[0],
+    context: TestContext,
     selection: readonly string[],
     least: { readonly operations: number; readonly cases: number },
   ): Promise<void> {
@@ -134,6 +134,7 @@ describe('schemathesis', { skip, concurrency: true }, () => {
     const { code, output } = await run(join(bin, 'python'), argv, folder)
     const [, operations = '0'] = /Operations:\s+(\d+) selected/.exec(output) ?? []
     const cases = [...output.matchAll(/(\d+) generated/g)].map(([, number]) => Number(number))
+    context.diagnostic(`${operations} operations, ${cases.join('+')} requests`)
     assert.ok(code === 0 && output.includes('No issues found'), output)
     assert.ok(Number(operations) >= least.operations, output)
     assert.ok(

@@ -35,7 +35,11 @@ const common: Pick<OperationDoc, 'access' | 'form' | 'codes' | 'errorMembers'> =
 }
 
 /** The id of a notification, of a path. */
-export const NOTIFICATION_ID: ParameterDoc = { about: 'Event type, @, number', example: 'flight@1' }
+export const NOTIFICATION_ID: ParameterDoc = {
+  about: 'Event type, @, number',
+  schema: text(undefined, { pattern: '^[^@/]{1,64}@[1-9][0-9]{0,14}$' }),
+  example: 'flight@1',
+}
 
 /** The routes. */
 export const doc: RoomDoc = {
