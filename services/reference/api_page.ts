@@ -107,10 +107,10 @@ function contentHtml({ content }: JsonSchema): string {
 function curlHtml(method: string, path: string, { parameters = [], requestBody }: Operation): string {
   const query = parameters
     .filter(({ in: place, required }) => place === 'query' && required === true)
-    .map(({ name, example }) => `${name}=${String(example ?? name.toUpperCase())}`)
+    .map(({ name, example }) => `${name}=${example ?? name.toUpperCase()}`)
   const filled = path.replaceAll(/\{(\w+)\}/g, (_part, name: string) => {
-    const example = parameters.find((one) => one.in === 'path' && one.name === name)?.['example']
-    return String(example ?? name.toUpperCase())
+    const example = parameters.find((one) => one.in === 'path' && one.name === name)?.example
+    return example ?? name.toUpperCase()
   })
   const { content } = requestBody ?? {}
   const [type, media] = Object.entries(isRecord(content) ? content : {})[0] ?? []

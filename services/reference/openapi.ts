@@ -45,7 +45,9 @@ export interface Parameter {
   readonly description: string
   readonly required?: boolean
   readonly schema: JsonSchema
-  readonly [member: string]: unknown
+  readonly example?: string
+  readonly style?: 'form'
+  readonly explode?: boolean
 }
 
 const ABOUT = `Notifications are published, stored, and delivered to listeners, live and from history.

@@ -16,7 +16,7 @@ import { toFetchHandler, type FetchHandler, type Handler } from '#shared/handler
 import { createPageOrigins, forPages } from '#shared/http/pages.ts'
 import { asProblem } from '#shared/http/problem.ts'
 import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
-import type { KnownRoute } from '#shared/http/route.ts'
+import type { KnownRoute, Route } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -117,18 +117,13 @@ export function startSystem(parts: SystemParts): System {
     if (stop.signal.aborted) return
     logger('error', 'services did not start', { reason: error instanceof Error ? error.message : 'unknown' })
   })
-  const { version, readDocument = () => Promise.resolve(undefined) } = parts
-  const reference = createReferenceRoutes({ version, loadContract, readDocument })
+  const reference = referenceOf(parts)
   const handle = serve(parts.services)
   return {
     handle,
     fetch: toFetchHandler(handle),
     only: (service) => serve([service]),
-    routes: () => [
-      ...ownRoutesOf({ readiness, reference, instruments }),
-      ...(monitoring?.handle.routes ?? []),
-      ...[...(running?.handlers.values() ?? [])].flatMap(({ routes }) => routes),
-    ],
+    routes: () => [...ownRoutesOf({ readiness, reference, instruments }), ...routesOf(running, monitoring)],
     ready,
     scheduled: (event) =>
       ready
@@ -197,6 +192,21 @@ export function startSystem(parts: SystemParts): System {
     await instruments.close()
     await parts.store.close()
   }
+}
+
+function referenceOf({
+  version,
+  readDocument = () => Promise.resolve(undefined),
+}: SystemParts): readonly Route[] {
+  return createReferenceRoutes({ version, loadContract, readDocument })
+}
+
+function routesOf(
+  running: RunningServices | undefined,
+  monitoring: Monitoring | undefined,
+): readonly KnownRoute[] {
+  const services = [...(running?.handlers.values() ?? [])].flatMap(({ routes }) => routes)
+  return [...services, ...(monitoring?.handle.routes ?? [])]
 }
 
 async function readinessOf(

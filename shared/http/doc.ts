@@ -16,7 +16,7 @@ export interface ParameterDoc {
   /** Default: text. */
   readonly schema?: JsonSchema
   readonly required?: boolean
-  readonly example?: unknown
+  readonly example?: string
 }
 
 /** The body of a request. */

@@ -45,6 +45,9 @@ const CHECKS = [
   'allow_header_conformance',
   'ignored_auth',
 ]
+/** The same requests in each run, as many as half a minute takes. */
+const OPTIONS = `--checks ${CHECKS.join()} --phases examples,coverage,fuzzing --max-examples 8
+  --generation-deterministic --no-shrink --warnings off --no-color`.split(/\s+/)
 /** Routes that wait, apart from those that compute: the two runs share the processors. */
 const WAITING = 'watch|replay|live|poll'
 
@@ -127,8 +130,7 @@ describe('schemathesis', { skip, concurrency: true }, () => {
       'run',
       // Readers of 3.2 look into streams, too.
       `${whole.server.url}/openapi.json?version=3.2`,
-      ...['--checks', CHECKS.join(), '--phases', 'examples,coverage,fuzzing', '--max-examples', '8'],
-      ...['--generation-deterministic', '--no-shrink', '--warnings', 'off', '--no-color'],
+      ...OPTIONS,
       ...selection,
     ]
     const { code, output } = await run(join(bin, 'python'), argv, folder)

@@ -29,6 +29,7 @@ import {
   type InstalledPackage,
   type Workplace,
 } from './installed.ts'
+import { CONSUMER, CONSUMER_CONFIG, PROGRAM } from './samples.ts'
 
 const { version } = packageFile
 const OWN_NODE = { binary: process.execPath, version: process.versions.node }
@@ -58,40 +59,6 @@ const DEMO: Step = {
   script: 'aviso demo --store embedded:memory',
   prints: ['Every listener got exactly what matches, in store order'],
 }
-/** A program of a user. It ends by itself. */
-const PROGRAM = [
-  "import { listen } from 'aviso/listen'",
-  "import { publish } from 'aviso/publish'",
-  'const url = process.env.AVISO_BASE_URL',
-  "const request = { country: 'Italy', airport: 'FCO', date: '20260810', number: 'AZ203' }",
-  "const published = await publish({ url, event: 'flight', request, payload: { on: 'time' } })",
-  "for await (const { id, request, payload } of listen({ url, event: 'flight', request: { country: 'Italy' }, from: 'oldest' })) {",
-  '  console.log(id, request.airport, JSON.stringify(payload))',
-  '  if (id === published.id) break',
-  '}',
-  '',
-].join('\n')
-const CONSUMER_CONFIG = {
-  compilerOptions: {
-    strict: true,
-    noEmit: true,
-    module: 'nodenext',
-    target: 'es2022',
-    lib: ['es2022', 'dom'],
-    types: [],
-    skipLibCheck: false,
-  },
-}
-const CONSUMER = [
-  "import { listen, publish, ClientError, type Notification } from 'aviso'",
-  "import { listen as listenOnly } from 'aviso/listen'",
-  "import { publish as publishOnly, type Published } from 'aviso/publish'",
-  "const notifications: AsyncGenerator<Notification, void, undefined> = listen({ url: '', event: 'flight', from: { cursor: '' } })",
-  "const published: Promise<Published> = publish({ url: '', event: 'flight', request: { country: 'Italy' }, payload: [1, { a: null }] })",
-  'export const same: readonly [typeof listen, typeof publish] = [listenOnly, publishOnly]',
-  "export const all = [notifications, published, new ClientError('').exitCode satisfies number]",
-  '',
-].join('\n')
 /** What a user does in a folder of their own, with paths of that folder. */
 const SESSION: readonly Step[] = [
   {

@@ -143,5 +143,6 @@ export function closed(node: unknown, parent = ''): unknown {
 
 /** The named forms of errors get members from those that refer to them. */
 function isOpen(node: Readonly<Record<string, unknown>>): boolean {
-  return /^An error in the form/.test(String(node['description'] ?? ''))
+  const { description } = node
+  return typeof description === 'string' && description.startsWith('An error in the form')
 }
