@@ -34,12 +34,13 @@ export function createReferenceRoutes(parts: ReferenceParts): readonly Route[] {
     texts.set(openapi, text)
     return answerUnlessKnown(request, { ...jsonResponse(200, {}), body: await text })
   }
+  let apiPage: Promise<string> | undefined
   const page: RouteHandler = async (request) => {
-    const { apiPage } = await import('./api_page.ts')
     const { pageAnswer } = await import('./html.ts')
-    return pageAnswer(request, apiPage(await makeContract(parts, VERSIONS[0])))
+    return pageAnswer(request, await (apiPage ??= makeApiPage(parts)))
   }
-  const document: RouteHandler = (request) => answerDocument(parts, request)
+  const pages: MadePages = new Map()
+  const document: RouteHandler = (request) => answerDocument(parts, pages, request)
   const html = { method: 'GET', offers: ['text/html'] } as const
   const json = { method: 'GET', handle: contract, offers: OFFERS_JSON } as const
   return [
@@ -58,6 +59,11 @@ async function makeContract(parts: ReferenceParts, openapi: OpenApiVersion): Pro
   return makeOpenApi(await parts.loadContract(), { version: parts.version, openapi })
 }
 
+async function makeApiPage(parts: ReferenceParts): Promise<string> {
+  const { apiPage } = await import('./api_page.ts')
+  return apiPage(await makeContract(parts, VERSIONS[0]))
+}
+
 /** @throws {AvisoError} `ERR_BAD_REQUEST`. */
 function versionIn(request: HandlerRequest): OpenApiVersion {
   const wanted = readQuery(request.url).get('version') ?? VERSIONS[0]
@@ -68,8 +74,12 @@ function versionIn(request: HandlerRequest): OpenApiVersion {
   })
 }
 
+/** Path → page, and what it was made of. Everyone may ask, so a page is not made for each request. There are as many as documents. */
+type MadePages = Map<string, { readonly text: string; readonly page: Promise<string> }>
+
 async function answerDocument(
   { readDocument, version }: ReferenceParts,
+  pages: MadePages,
   request: HandlerRequest,
 ): Promise<Answer> {
   const { documentPage, FIRST_DOCUMENT, isDocumentPath, missingPage } = await import('./document_page.ts')
@@ -78,7 +88,10 @@ async function answerDocument(
   const path = rest === '' ? FIRST_DOCUMENT : rest
   const text = isDocumentPath(path) ? await readDocument(path) : undefined
   if (text === undefined) return pageAnswer(request, missingPage(path, version), 404)
-  return pageAnswer(request, await documentPage(path, text))
+  const known = pages.get(path)
+  const made = known?.text === text ? known : { text, page: documentPage(path, text) }
+  pages.set(path, made)
+  return pageAnswer(request, await made.page)
 }
 
 async function answerStyle(request: HandlerRequest): Promise<Answer> {

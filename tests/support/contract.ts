@@ -15,8 +15,10 @@ import type { JsonSchema } from '#shared/http/doc.ts'
 /** A handler whose every answer is checked by {@link requireDescribed}. */
 export function asDescribed(fetch: FetchHandler): FetchHandler {
   return async (request) => {
+    const sent = isOneText(request) ? request.clone() : undefined
     const response = await fetch(request)
     await requireDescribed(request, response)
+    if (response.ok && sent !== undefined) await requireAllowed(sent)
     return response
   }
 }
@@ -49,6 +51,7 @@ async function open(): Promise<Contract> {
   const document = makeOpenApi(await loadContract(), { version: 'test' })
   const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: false })
   ajv.addSchema({ $id: 'contract', components: closed(document.components, 'components') })
+  ajv.addSchema({ $id: 'requests', components: document.components })
   const paths = Object.keys(document.paths)
     .map((path) => ({ path, pattern: patternOf(path) }))
     // Without parts first: `/count` is no id.
@@ -98,17 +101,64 @@ export async function requireDescribed(
   requireValid(known, { where: `${where} ${type}`, schema, value: JSON.parse(text) })
 }
 
+/** A body that is read as a whole, and is all of what is sent: no lines, and no event whose attributes are headers. */
+function isOneText({ headers, body }: Request): boolean {
+  return body === null || !/ndjson|jsonl/.test(headers.get('content-type') ?? '')
+}
+
+/**
+ * Checks a request that was taken: the document must allow it.
+ *
+ * @throws {AssertionError} naming the parameter or the part of the body.
+ */
+async function requireAllowed(request: Request): Promise<void> {
+  contract ??= open()
+  const known = await contract
+  const { method, url, headers } = request
+  const { pathname, searchParams } = new URL(url)
+  const path = known.paths.find(({ pattern }) => pattern.test(pathname))?.path
+  const operation = path === undefined ? undefined : known.document.paths[path]?.[method.toLowerCase()]
+  if (operation === undefined) return
+  const names = (operation.parameters ?? [])
+    .filter(({ in: place }) => place === 'query')
+    .map(({ name }) => name)
+  for (const name of names.includes('fields') ? [] : searchParams.keys())
+    assert.ok(names.includes(name), `${method} ${path} takes ${name}, which is not in services/*/doc.ts`)
+  const media = (operation.requestBody?.['content'] as Readonly<Record<string, Media>> | undefined)?.[
+    'application/json'
+  ]
+  const text = await request.text()
+  if (text === '' || media?.schema === undefined || headers.has('ce-specversion')) return
+  const where = `${method} ${path} takes a body that`
+  requireValid(known, { where, schema: media.schema, value: JSON.parse(text), isRequest: true })
+}
+
+/** Checks a value, such as a frame of a stream, against a named schema. @throws {AssertionError} */
+export async function requireNamed(name: string, value: unknown): Promise<void> {
+  contract ??= open()
+  requireValid(await contract, { where: name, schema: { $ref: `#/components/schemas/${name}` }, value })
+}
+
 function resolved(answer: JsonSchema | undefined, { components }: OpenApiDocument): JsonSchema | undefined {
   const reference = answer?.['$ref']
   if (typeof reference !== 'string') return answer
   return components.responses[reference.replace('#/components/responses/', '')]
 }
 
+interface Checking {
+  readonly where: string
+  readonly schema: JsonSchema
+  readonly value: unknown
+  /** Requests may have members that are left aside, where the document says so. */
+  readonly isRequest?: boolean
+}
+
 function requireValid(
   { ajv, compiled }: Contract,
-  { where, schema, value }: { readonly where: string; readonly schema: JsonSchema; readonly value: unknown },
+  { where, schema, value, isRequest = false }: Checking,
 ): void {
-  const validate = compiled.get(where) ?? ajv.compile(closed(schema) as JsonSchema)
+  const shape = isRequest ? withId(schema) : closed(schema)
+  const validate = compiled.get(where) ?? ajv.compile(shape as JsonSchema)
   compiled.set(where, validate)
   if (validate(value)) return
   const errors = (validate.errors ?? []).map(
@@ -139,6 +189,11 @@ export function closed(node: unknown, parent = ''): unknown {
   return isWhole && !('additionalProperties' in copy) && !isOpen(copy)
     ? { ...copy, unevaluatedProperties: false }
     : copy
+}
+
+/** A schema of a request, whose named parts are as they stand. */
+function withId(schema: JsonSchema): unknown {
+  return JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"requests#/components'))
 }
 
 /** The named forms of errors get members from those that refer to them. */
