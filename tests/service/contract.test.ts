@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
+import { doc as adminDoc } from '#services/admin/doc.ts'
 import { loadContract } from '#services/system/contract.ts'
 import { loadConfig, SERVICE_NAMES } from '#services/system/settings.ts'
 import { makeOpenApi, partsOf } from '#services/reference/openapi.ts'
 import type { System } from '#services/system/system.ts'
 import { ERRORS } from '#shared/errors.ts'
+import { requireNamed } from '../support/contract.ts'
+import { flight } from '../support/notifications.ts'
+import { readLines } from '../support/streams.ts'
 import { BASE_URL, startTestSystem } from '../support/system.ts'
+import { withSystem } from './auth_fixture.ts'
+
+const FLIGHT = flight('AZ1')
 
 async function withWhole(use: (system: System) => Promise<void>): Promise<void> {
   const config = loadConfig(JSON.stringify(configFile), 'test')
@@ -57,6 +64,127 @@ describe('loadContract()', () => {
       }
   })
 })
+
+describe('doc of the admin service', () => {
+  it('has the options that each route takes, and no other', async () => {
+    await withWhole(async (system) => {
+      let routes = 0
+      for (const { route, body } of Object.values(adminDoc.operations)) {
+        const [method = '', path = ''] = route.split(' ')
+        if (method === 'GET') continue
+        routes++
+        const address = BASE_URL + path.replace(':id', 'flight@1')
+        const answer = await system.fetch(new Request(address, { method, body: '{"none":1}' }))
+        const { message } = (await answer.json()) as { readonly message: string }
+        const [, taken = ''] = /this path takes (.+)$/.exec(message) ?? []
+        const { properties = {} } = (body?.content?.['application/json'] ?? {}) as { properties?: object }
+        assert.deepEqual(
+          taken === 'no options' ? [] : taken.split(', ').toSorted(),
+          Object.keys(properties).toSorted(),
+          route,
+        )
+      }
+      assert.ok(routes >= 11)
+    })
+  })
+})
+
+describe('frames of streams', () => {
+  it('are as the document says: events and lines, named and as messages, live and from history', async () => {
+    const seen = new Set<string>()
+    await withSystem(
+      async ({ publish, call, post }) => {
+        await publish('AZ1', { on: 'time' })
+        await publish('AZ2')
+        const body = { event_type: 'flight', identifier: {}, from_id: '1' }
+        const lines = { accept: 'application/x-ndjson' }
+        const from = '/api/v1/watch?event=flight&from_id=1'
+        const answers = [
+          call('/api/v1/watch?event=flight'),
+          call(from),
+          call(`${from}&events=message`),
+          call(from, { headers: lines }),
+          post('/api/v1/watch', body),
+          post('/api/v1/replay', body),
+          post('/api/v1/replay', body, lines),
+        ]
+        const read = answers.map(async (answer) => {
+          const response = await answer
+          return {
+            isEvents: response.headers.get('content-type') === 'text/event-stream',
+            text: await response.text(),
+          }
+        })
+        await publish('AZ3')
+        for (const { isEvents, text } of await Promise.all(read)) {
+          for (const frame of isEvents ? eventsIn(text) : linesIn(text)) {
+            seen.add(frame.event)
+            await requireNamed('StreamLine', frame)
+          }
+        }
+      },
+      { vars: { streamMaxAgeSeconds: 1, heartbeatSeconds: 1 } },
+    )
+    const names = ['connection-closing', 'live-notification', 'message', 'replay', 'replay-control']
+    assert.deepEqual([...seen].filter((name) => name !== 'heartbeat').toSorted(), names)
+  })
+
+  it('of the dashboard, and messages for the clients of etcd, too', async () => {
+    await withWhole(async (system) => {
+      const live = await system.fetch(
+        new Request(`${BASE_URL}/api/v1/admin/live`, { headers: { accept: 'application/x-ndjson' } }),
+      )
+      const body = JSON.stringify({
+        create_request: { key: btoa('/tmp/aviso/'), range_end: btoa('/tmp/aviso0') },
+      })
+      const watch = await system.fetch(new Request(`${BASE_URL}/v3/watch`, { method: 'POST', body }))
+      const notification = { event_type: 'flight', identifier: FLIGHT, payload: 'Landed' }
+      await system.fetch(
+        new Request(`${BASE_URL}/api/v1/notification`, {
+          method: 'POST',
+          body: JSON.stringify(notification),
+        }),
+      )
+      await requireFirstLines(live, 'LiveFrame', 1)
+      await requireFirstLines(watch, 'EtcdWatchMessage', 2)
+    })
+  })
+})
+
+async function requireFirstLines(response: Response, name: string, count: number): Promise<void> {
+  const lines = readLines(response)
+  for (let index = 0; index < count; index++) await requireNamed(name, JSON.parse(await lines.next()))
+  await lines.close()
+}
+
+/** A frame of either form. */
+interface Frame {
+  readonly event: string
+  readonly id?: string
+  readonly data: unknown
+}
+
+function eventsIn(text: string): readonly Frame[] {
+  return text
+    .split('\n\n')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const value = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, 'm').exec(part)?.[1]
+      const id = value('id')
+      return {
+        event: value('event') ?? 'message',
+        ...(id !== undefined && { id }),
+        data: JSON.parse(value('data') ?? ''),
+      }
+    })
+}
+
+function linesIn(text: string): readonly Frame[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Frame)
+}
 
 describe('GET /openapi.json', () => {
   it('has every code of an error that reaches clients', async () => {
