@@ -159,6 +159,9 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['services/monitoring/checks', ['shared', 'services/monitoring/receive']],
   ['services/monitoring', ['shared', 'services/monitoring/receive', 'services/monitoring/checks']],
   ['services/reference', ['shared']],
+  // The page runs in browsers, and is bundled into the file that the service hands out.
+  ['services/console/page', []],
+  ['services/console', ['shared']],
   [
     'services/system',
     [
@@ -169,6 +172,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'services/admin',
       'services/monitoring',
       'services/reference',
+      'services/console',
     ],
   ],
   ...['rest', 'auth', 'admin', 'monitoring'].map((name): (typeof ROOMS)[number] => [
@@ -211,6 +215,9 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   'eventsource-parser': ['shared/client/', 'scripts/', 'tests/'],
   'fast-check': ['tests/'],
   esbuild: ['scripts/', 'tests/'],
+  preact: ['services/console/page/'],
+  uplot: ['services/console/page/'],
+  'playwright-core': ['tests/support/browser.ts', 'tests/flow/'],
 }
 
 const NODE_DOORS = ['shared/runtime/', 'scripts/', 'tests/']
@@ -239,7 +246,7 @@ function violation(file: string, specifier: string): string | undefined {
       : `${specifier} may only be imported in shared/runtime, scripts and tests`
   }
   if (!specifier.startsWith('.') && !specifier.startsWith('#')) return packageViolation(file, specifier)
-  if (!/\.(?:ts|mjs|json)$/.test(specifier)) return `${specifier} has no file extension: add .ts or .json`
+  if (!/\.(?:tsx?|mjs|json)$/.test(specifier)) return `${specifier} has no file extension: add .ts or .json`
   const target = specifier.startsWith('#') ? specifier.slice(1) : posix.join(posix.dirname(file), specifier)
   if (
     specifier.startsWith('../') &&
@@ -310,7 +317,7 @@ export function findTableFaults(rooms: typeof ROOMS = ROOMS): string[] {
 async function typescriptFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   return entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
     .toSorted()
 }

@@ -14,6 +14,7 @@ import { clientSettingsText } from './generate/client_settings.ts'
 import { commandLineText } from './generate/command_line.ts'
 import { configReferenceText } from './generate/config_reference.ts'
 import { configSchemaText } from './generate/config_schema.ts'
+import { consoleAssetsText } from './generate/console_assets.ts'
 import { errorCodesText } from './generate/error_codes.ts'
 import { metricsText } from './generate/metrics.ts'
 import { isMain } from './is_main.ts'
@@ -33,6 +34,7 @@ const FILES: readonly Generated[] = [
   { path: 'scripts/aviso/CONFIGURATION.md', make: clientSettingsText },
   { path: 'services/CONFIGURATION.md', make: configReferenceText },
   { path: 'services/config.schema.json', make: configSchemaText },
+  { path: 'services/console/assets.json', make: consoleAssetsText },
   { path: 'services/monitoring/METRICS.md', make: metricsText },
   { path: 'shared/ERRORS.md', make: errorCodesText },
 ]

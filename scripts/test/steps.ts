@@ -58,6 +58,7 @@ export const CHECKS: Stage = [
   { name: 'imports', title: 'imports', command: async () => [process.execPath, 'scripts/check_imports.ts'] },
   program('types', 'types: services and shared see web standards only', 'tsc', '-p', 'tsconfig.json'),
   program('types', 'types: everything', 'tsc', '-p', 'tests/tsconfig.json'),
+  program('types', "types: the console's page", 'tsc', '-p', 'services/console/page/tsconfig.json'),
 ]
 
 /**

@@ -13,6 +13,8 @@ import type { Generation } from './submission.ts'
 export const SUBMITTED = 'Notification successfully submitted'
 /** The text of 1.x. */
 export const SKIPPED = 'Notification skipped'
+/** Message of a notification that would be accepted. */
+export const VALID = 'Notification is valid; nothing was stored'
 
 /** The place of a stored notification. Sequence and revision are text, because they may exceed 2^53. */
 export interface StoredMembers {

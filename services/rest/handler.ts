@@ -9,6 +9,7 @@
 import type { Access, Provider } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerHeaders } from '#shared/handler.ts'
+import { readQuery } from '#shared/http/query.ts'
 import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
 import { LABELS_2, errorResponse, jsonResponse } from '#shared/http/respond.ts'
@@ -21,7 +22,7 @@ import type { Schemas } from '#shared/notification/schema.ts'
 import type { Publisher, PublishReceipt } from '#shared/publish/publish.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
-import { SKIPPED, SUBMITTED, processedAt, storedMembers } from './answer.ts'
+import { SKIPPED, SUBMITTED, VALID, processedAt, storedMembers } from './answer.ts'
 import { ingestBatch } from './batch.ts'
 import { homePage } from './home.ts'
 import { countRefusal, publishOutcome, refusedOutcome, toItem } from './ingest.ts'
@@ -118,19 +119,59 @@ function singleAnswer(receipt: PublishReceipt | undefined, ingest: Ingest, reque
   return jsonResponse(200, body, receipt.replayed ? { ...headers, 'idempotent-replay': 'true' } : headers)
 }
 
+/** The answer to a notification that would have been stored. */
+function dryRunAnswer(key: string, { clock }: Ingest, requestId: string): Answer {
+  const times = { request_id: requestId, processed_at: processedAt(clock.now()) }
+  return jsonResponse(
+    200,
+    { message: VALID, status: 'valid', dry_run: true, ...times, key },
+    { 'x-request-id': requestId },
+  )
+}
+
+/**
+ * Whether the query asks for a dry run. Other parameters are not looked at, as ever.
+ *
+ * @throws {AvisoError} `ERR_BAD_REQUEST` for another value than `true` or `false`: the notification would be stored by mistake.
+ */
+function readDryRun(url: string): boolean {
+  if (!url.includes('?')) return false
+  const asked = readQuery(url).get('dry_run')
+  if (asked === null || asked === 'false') return false
+  if (asked === 'true') return true
+  throw new AvisoError('ERR_BAD_REQUEST', 'dry_run is true or false', { details: { field: 'dry_run' } })
+}
+
+/** @throws {AvisoError} `ERR_BAD_REQUEST`. */
+function refuseManyDry(isDryRun: boolean): void {
+  if (!isDryRun) return
+  throw new AvisoError('ERR_BAD_REQUEST', 'A dry run takes one notification: send them one by one', {
+    details: { field: 'dry_run' },
+  })
+}
+
 /** The answer with what is left of the provider's quota. */
 function counted(answer: Answer, provider: Provider): Answer {
   return { ...answer, headers: { ...answer.headers, ...rateLimitFields(provider.left()) } }
+}
+
+/** One request, as it is worked on. */
+interface Asked {
+  readonly requestId: string
+  readonly subject: Subject
+  /** Whether everything is done but storing. */
+  readonly isDryRun: boolean
 }
 
 async function ingestOne(
   body: JsonValue,
   origin: Origin,
   ingest: Ingest,
-  { requestId, subject }: { readonly requestId: string; readonly subject: Subject },
+  { requestId, subject, isDryRun }: Asked,
 ): Promise<Answer> {
   const item = toItem(body, origin, ingest, subject)
   if (item === undefined) return singleAnswer(undefined, ingest, requestId)
+  if (isDryRun) return dryRunAnswer(item.keys.stem, ingest, requestId)
   const [result] = await ingest.publisher.publish([item])
   if (result === undefined) throw new Error('The publisher gave no result')
   if (!result.ok) throw result.error
@@ -146,24 +187,31 @@ function createIngestRoute(ingest: Ingest, { access, mayPublish }: RestOptions):
     let body: JsonValue | undefined
     let provider: Provider | undefined
     const subject: Subject = {}
+    let isDryRun = false
     try {
+      isDryRun = readDryRun(request.url)
       provider = await access.forPublishing(request, requestId)
       refuseCrossSite(headers, mayPublish)
       const origin = readOrigin(headers, provider, random)
       const type = mediaTypeOf(headers)
-      if (STREAM_TYPES.includes(type))
+      if (STREAM_TYPES.includes(type)) {
+        refuseManyDry(isDryRun)
         return counted(ingestStream(request, origin, ingest, requestId), provider)
+      }
       const limitBytes = type === BATCH_TYPE ? limits.batchBytes : limits.bodyBytes
       const bytes = await readBody(request, { limitBytes, timeoutMs: limits.bodyTimeoutMs, clock })
       body = parseBody({ bytes, type })
+      if (Array.isArray(body)) refuseManyDry(isDryRun)
       const answer = Array.isArray(body)
         ? await ingestBatch(body as readonly JsonValue[], origin, ingest, requestId)
-        : await ingestOne(body, origin, ingest, { requestId, subject })
+        : await ingestOne(body, origin, ingest, { requestId, subject, isDryRun })
       return counted(answer, provider)
     } catch (error) {
-      countRefusal(error, ingest, subject)
-      // Whoever was refused as a sender is on record already.
-      provider?.record([refusedOutcome(error, subject)])
+      if (!isDryRun) {
+        countRefusal(error, ingest, subject)
+        // Whoever was refused as a sender is on record already.
+        provider?.record([refusedOutcome(error, subject)])
+      }
       const generation = generationOf(body, headers)
       const isUnknown = isAvisoError(error, 'ERR_UNKNOWN_EVENT')
       const extra = isUnknown ? { configured_event_types: schemas.events.toSorted() } : {}

@@ -77,6 +77,8 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     ...(usage !== undefined && { usage }),
     readDocument: createDocumentReader(platform.readText),
     baseUrl: () => config.vars.baseUrl ?? baseUrl(),
+    // workerd compresses by itself what says that it is compressed.
+    compresses: platform.name !== 'workerd',
     version: VERSION,
   })
 }

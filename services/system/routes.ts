@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Console } from '#services/console/console.ts'
 import type { Config, ServiceName } from './settings.ts'
 import type { Answer, Handler } from '#shared/handler.ts'
 import { jsonResponse } from '#shared/http/respond.ts'
@@ -31,6 +32,8 @@ export interface DispatcherParts {
   readonly instruments: Pick<Instruments, 'handler' | 'route'>
   /** Routes with documents, which every process has. */
   readonly reference: readonly Route[]
+  /** The page for people; absent: none. */
+  readonly console?: Console | undefined
   readonly random: () => string
   readonly logger: Logger
 }
@@ -77,6 +80,7 @@ export function createDispatcher(
     if (!table.has(path)) table.set(path, parts.instruments.handler(undefined, path, own))
   }
   const unmatched = parts.instruments.handler(undefined, 'unmatched', own)
+  if (parts.console !== undefined) addConsole(table, parts.console, { parts, otherwise: unmatched })
   return (request) => (table.find(rawPath(request.url)) ?? unmatched)(request)
 }
 
@@ -87,6 +91,18 @@ export function ownRoutesOf(
   },
 ): readonly Route[] {
   return [...healthRoutes(parts), parts.instruments.route, ...parts.reference]
+}
+
+/** The console has the paths below `/console`, and gives its page to browsers that ask for `/`. */
+function addConsole(
+  table: RouteTable<Handler>,
+  { handle, inFrontOf }: Console,
+  { parts, otherwise }: { readonly parts: DispatcherParts; readonly otherwise: Handler },
+): void {
+  const observed = parts.instruments.handler(undefined, '/console', handle)
+  table.set('/console', observed)
+  table.set('/console/*', observed)
+  table.set('/', inFrontOf(table.find('/') ?? otherwise))
 }
 
 const STOPPING = 'This service is being stopped'

@@ -266,6 +266,14 @@ const shared = v.pipe(
         ),
       ),
     ),
+    console: v.optional(
+      v.pipe(
+        v.boolean(),
+        v.description(
+          'Whether browsers get the console at /. It shows people what the API tells them, with their own token. Default: where the public address is one of loopback',
+        ),
+      ),
+    ),
     logLevel: v.optional(
       v.pipe(
         v.picklist(['debug', 'info', 'warn', 'error']),

@@ -24,6 +24,7 @@ import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
 import { loadContract } from './contract.ts'
+import { startConsole } from './console.ts'
 import { startAccess, type AccessPowers, type SystemAccess } from './access.ts'
 import { createInstruments, type InstrumentPowers, type Instruments } from './instruments.ts'
 import { startSystemMonitoring } from './monitoring.ts'
@@ -40,6 +41,8 @@ export interface SystemParts
   readonly inFront?: ((service: ServiceName, handle: Handler) => Handler) | undefined
   /** Finds documents of the repository. Default: there are none here. */
   readonly readDocument?: ReadDocument
+  /** Whether the console compresses its files. Default: yes. */
+  readonly compresses?: boolean
   /** `fetch` for the members of a store that wants certificates. Default: the runtime's own. */
   readonly fetchOfStore?: (url: string, init: RequestInit) => Promise<Response>
 }
@@ -118,6 +121,7 @@ export function startSystem(parts: SystemParts): System {
     logger('error', 'services did not start', { reason: error instanceof Error ? error.message : 'unknown' })
   })
   const reference = referenceOf(parts)
+  const consoleFor = startConsole(parts)
   const handle = serve(parts.services)
   return {
     handle,
@@ -143,6 +147,7 @@ export function startSystem(parts: SystemParts): System {
       readiness,
       instruments,
       reference,
+      console: consoleFor(services),
       random,
       logger,
     })

@@ -1,0 +1,139 @@
+/**
+ * The console: a page that shows what the service's own API tells, to people.
+ *
+ * Flow: rest, auth, admin → **console** → a person's browser
+ *
+ * The page is static, and the same for all. What it shows it asks of the API, with the token of the person who looks. So this module has no
+ * part in who may see what.
+ *
+ * @module
+ */
+
+import assets from './assets.json' with { type: 'json' }
+import type { Answer, Handler, HandlerRequest } from '#shared/handler.ts'
+import { answerUnlessKnown } from '#shared/http/conditional.ts'
+import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Logger } from '#shared/logger.ts'
+
+export interface ConsoleParts {
+  /** Whether there is a console. A function, because the address is known only after listening. */
+  readonly isOn: () => boolean
+  readonly version: string
+  /** Whether files are sent with `Content-Encoding: gzip`. Where the platform compresses by itself, they are not. */
+  readonly compresses: boolean
+  readonly random: () => string
+  readonly logger: Logger
+}
+
+/** The console as the dispatcher needs it. */
+export interface Console {
+  /** Answers `/console` and what is below it. It never rejects. */
+  readonly handle: Handler
+  /** A handler that gives the page to browsers, and leaves everything else to another. */
+  inFrontOf(home: Handler): Handler
+}
+
+/** A file that the page loads. Its name holds a part of its hash, so that it never changes. */
+interface AssetFile {
+  readonly type: string
+  readonly text: string
+}
+
+const FILES: ReadonlyMap<string, AssetFile> = new Map(Object.entries(assets.files))
+
+/** Nothing from elsewhere, no inline code, and no text becomes markup: the page makes elements alone. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join('; ')
+
+const COMMON_HEADERS = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' } as const
+const PAGE_HEADERS = {
+  ...COMMON_HEADERS,
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': POLICY,
+  // For browsers that do not know frame-ancestors.
+  'x-frame-options': 'DENY',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
+} as const
+/** A file keeps its name only as long as its content. */
+const FOR_EVER = 'public, max-age=31536000, immutable'
+
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+
+/** Makes the console. */
+export function createConsole(parts: ConsoleParts): Console {
+  const version = parts.version.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? '')
+  const page = assets.page.replace('{{version}}', () => version)
+  const packed = new Map<string, Promise<Uint8Array>>()
+  const pack = (name: string, text: string): Promise<Uint8Array> => {
+    const known = packed.get(name) ?? gzip(text)
+    packed.set(name, known)
+    return known
+  }
+  const answerPage = (request: HandlerRequest): Promise<Answer> =>
+    answerUnlessKnown(request, { status: 200, headers: { ...PAGE_HEADERS, vary: 'Accept' }, body: page })
+  const answerFile = async (request: HandlerRequest, name: string): Promise<Answer | undefined> => {
+    const file = FILES.get(name)
+    if (file === undefined) return undefined
+    const headers = {
+      ...COMMON_HEADERS,
+      'content-type': file.type,
+      'cache-control': FOR_EVER,
+      vary: 'Accept-Encoding',
+    }
+    if (!parts.compresses || !takesGzip(request)) return { status: 200, headers, body: file.text }
+    const body = await pack(name, file.text)
+    return { status: 200, headers: { ...headers, 'content-encoding': 'gzip' }, body }
+  }
+  const files = [...FILES.keys()].map((name): Route => ({
+    method: 'GET',
+    path: `/console/${name}`,
+    handle: async (request) => (await answerFile(request, name)) ?? answerPage(request),
+  }))
+  const answers = createRouter(
+    [
+      // The page has one address, because its own links are relative to it.
+      { method: 'GET', path: '/console', trailingSlash: true, handle: (request) => toHome(request) },
+      ...files,
+    ],
+    parts,
+  )
+  const nothing = createRouter([], parts)
+  const home = createRouter([{ method: 'GET', path: '/', handle: answerPage }], parts)
+  return {
+    handle: (request) => (parts.isOn() ? answers(request) : nothing(request)),
+    inFrontOf: (other) => (request) => (isBrowser(request) && parts.isOn() ? home(request) : other(request)),
+  }
+}
+
+function toHome(request: HandlerRequest): Answer {
+  const location = rawPath(request.url).endsWith('/') ? '../' : './'
+  return { status: 302, headers: { location, 'cache-control': 'no-store' }, body: null }
+}
+
+/** Browsers name HTML when they open a page. Programs take anything, or JSON. */
+function isBrowser({ method, headers }: HandlerRequest): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return false
+  return (headers.get('accept') ?? '').toLowerCase().includes('text/html')
+}
+
+function takesGzip({ headers }: HandlerRequest): boolean {
+  return /(?:^|[\s,])gzip(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(headers.get('accept-encoding') ?? '')
+}
+
+async function gzip(text: string): Promise<Uint8Array> {
+  const stream = new Blob([new Uint8Array(toBytes(text))]).stream().pipeThrough(new CompressionStream('gzip'))
+  return new Uint8Array(await new Response(stream).arrayBuffer())
+}

@@ -1,0 +1,106 @@
+/**
+ * Curves, drawn by uPlot. Each has a text beside it, because a picture says nothing to people who cannot see it.
+ *
+ * @module
+ */
+
+import type { JSX } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+
+export interface Curve {
+  readonly name: string
+  readonly values: readonly (number | null)[]
+  /** Name of a colour of the style sheet. */
+  readonly colour: string
+  readonly isDashed?: boolean
+  /** Drawn without a line, as the edge of a band. */
+  readonly isEdge?: boolean
+}
+
+export interface ChartProps {
+  readonly label: string
+  /** Seconds since 1970, or of something else where `xText` says how it is written. */
+  readonly xs: readonly number[]
+  readonly curves: readonly Curve[]
+  /** Places of two curves between which the area is filled: the upper one first. */
+  readonly band?: readonly [number, number]
+  readonly xText?: (value: number) => string
+  readonly height?: number
+}
+
+/** A chart that is as wide as its place. */
+export function Chart(props: ChartProps): JSX.Element {
+  const holder = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot | undefined>(undefined)
+  const names = props.curves.map(({ name }) => name).join('\n')
+  useEffect(() => {
+    const element = holder.current
+    if (element === null) return undefined
+    const draw = (): void => {
+      plot.current?.destroy()
+      plot.current = new uPlot(optionsOf(props, element), dataOf(props), element)
+    }
+    draw()
+    const resized = new ResizeObserver(() => plot.current?.setSize(sizeOf(element, props.height)))
+    resized.observe(element)
+    const scheme = matchMedia('(prefers-color-scheme: dark)')
+    scheme.addEventListener('change', draw)
+    return () => {
+      scheme.removeEventListener('change', draw)
+      resized.disconnect()
+      plot.current?.destroy()
+      plot.current = undefined
+    }
+  }, [names, props.label])
+  useEffect(() => plot.current?.setData(dataOf(props)), [props.xs, props.curves])
+  return <div class="chart" ref={holder} role="img" aria-label={props.label} />
+}
+
+const HEIGHT = 180
+
+function sizeOf(element: HTMLElement, height = HEIGHT): { width: number; height: number } {
+  return { width: Math.max(200, element.clientWidth), height }
+}
+
+function dataOf({ xs, curves }: ChartProps): uPlot.AlignedData {
+  return [[...xs], ...curves.map(({ values }) => [...values])]
+}
+
+function optionsOf({ curves, band, xText, height }: ChartProps, element: HTMLElement): uPlot.Options {
+  const style = getComputedStyle(element)
+  const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim()
+  const axis = {
+    stroke: style.color,
+    grid: { stroke: colour('line'), width: 1 },
+    ticks: { stroke: colour('line'), width: 1 },
+    font: '11px system-ui, sans-serif',
+  }
+  return {
+    ...sizeOf(element, height),
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
+    scales: {
+      x: { time: xText === undefined },
+      y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] },
+    },
+    legend: { show: false },
+    cursor: { show: false },
+    axes: [
+      { ...axis, ...(xText !== undefined && { values: (_plot, ticks) => ticks.map(xText) }) },
+      { ...axis, size: 44 },
+    ],
+    series: [
+      {},
+      ...curves.map(({ name, colour: name2, isDashed = false, isEdge = false }) => ({
+        label: name,
+        stroke: isEdge ? 'transparent' : colour(name2),
+        width: 1.6,
+        points: { show: false },
+        ...(isDashed && { dash: [4, 4] }),
+      })),
+    ],
+    ...(band !== undefined && {
+      bands: [{ series: [band[0], band[1]] as [number, number], fill: colour('band') }],
+    }),
+  }
+}
