@@ -12,6 +12,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import process from 'node:process'
+import { chromium, type Browser } from 'playwright-core'
 import { runCommand } from '../../scripts/run_command.ts'
 import { missing } from './missing.ts'
 
@@ -123,4 +124,10 @@ async function openBrowser(url: string): Promise<() => Promise<void>> {
     await ended
     await rm(folder, { recursive: true, force: true, maxRetries: REMOVE_ATTEMPTS, retryDelay: 100 })
   }
+}
+
+/** Starts a browser that a test drives. The test closes it. */
+export async function launchBrowser(): Promise<Browser> {
+  const executablePath = await findBrowser()
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
 }

@@ -128,12 +128,19 @@ export async function enter(given?: string): Promise<void> {
   const isSignedIn = credential !== undefined
   try {
     const me = await ask<Me>('api/v1/me')
+    // People without a token may see what is public. Where nothing is, they have to sign in.
+    if (!isSignedIn && isNameless(me) && me.rights.length === 0) return leave()
     session.set({ phase: 'inside', me, reason: undefined, isSignedIn })
   } catch (error) {
     if (error instanceof ApiError && error.status > 0 && error.status < 500)
       leave(isSignedIn ? explain(error) : undefined)
     else session.set({ phase: 'unreachable', reason: messageOf(error) })
   }
+}
+
+/** Whether the service tells people apart, and does not know who this is. */
+export function isNameless({ user, rights }: Me): boolean {
+  return user === null && rights.every(({ by }) => by !== 'vars.identity')
 }
 
 /** Forgets the credential. */

@@ -6,7 +6,7 @@
 
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { enter, hasRight, leave, session, toCredential, type Me, type Session } from './api.ts'
+import { enter, hasRight, isNameless, leave, session, toCredential, type Me, type Session } from './api.ts'
 import { catalogue, loadCatalogue } from './catalogue.ts'
 import { ExplainView } from './explain.tsx'
 import { HistoryView } from './history.tsx'
@@ -111,7 +111,7 @@ function Person({ state: { phase, me, isSignedIn } }: { readonly state: Session 
   return (
     <div class="person">
       {user === null ? (
-        <span>{isSignedIn ? 'signed in' : 'no identities here'}</span>
+        <span>{isNameless(me) ? 'not signed in' : 'no identities here'}</span>
       ) : (
         <span title={`realm ${user.realm}; roles ${user.roles.join(', ') || 'none'}`}>
           {seen(user.username)}
@@ -121,6 +121,11 @@ function Person({ state: { phase, me, isSignedIn } }: { readonly state: Session 
       {isSignedIn ? (
         <button type="button" class="small" onClick={() => leave()}>
           Sign out
+        </button>
+      ) : null}
+      {!isSignedIn && isNameless(me) ? (
+        <button type="button" class="small" onClick={() => leave()}>
+          Sign in
         </button>
       ) : null}
     </div>

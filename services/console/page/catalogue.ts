@@ -89,7 +89,13 @@ function describe(event: EventAnswer, schemas: SchemaAnswer['schema']): EventTyp
 /** The event type that a view begins with: what came last, otherwise the first. */
 export function usualEvent(events: readonly EventType[]): string | undefined {
   const newest = events.toSorted((a, b) => (b.last?.time ?? '').localeCompare(a.last?.time ?? ''))[0]
-  return newest?.event_type
+  if (newest?.last !== null) return newest?.event_type
+  return (events.find((event) => missingFields(event, {}).length === 0) ?? newest).event_type
+}
+
+/** Fields without which the event type cannot be listened to, and that a filter lacks. */
+export function missingFields({ names, rules }: EventType, filter: Filter): readonly string[] {
+  return names.filter((name) => rules[name]?.required === true && filter[name] === undefined)
 }
 
 /** How much comes, in words. */

@@ -7,6 +7,7 @@
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
+import { clockTime } from './text.ts'
 
 export interface Curve {
   readonly name: string
@@ -58,6 +59,10 @@ export function Chart(props: ChartProps): JSX.Element {
 }
 
 const HEIGHT = 180
+/** The x axis is at least so long, so that it does not jump when the first points come. */
+const LEAST_SPAN = 60
+
+const secondText = (seconds: number): string => clockTime(seconds * 1000).slice(0, 8)
 
 function sizeOf(element: HTMLElement, height = HEIGHT): { width: number; height: number } {
   return { width: Math.max(200, element.clientWidth), height }
@@ -67,11 +72,20 @@ function dataOf({ xs, curves }: ChartProps): uPlot.AlignedData {
   return [[...xs], ...curves.map(({ values }) => [...values])]
 }
 
+/** A colour of the style sheet, as a canvas knows it: the browser chooses between light and dark. */
+function colourOf(element: HTMLElement, name: string): string {
+  const probe = document.createElement('i')
+  probe.style.color = `var(--${name})`
+  element.append(probe)
+  const { color } = getComputedStyle(probe)
+  probe.remove()
+  return color
+}
+
 function optionsOf({ curves, band, xText, height }: ChartProps, element: HTMLElement): uPlot.Options {
-  const style = getComputedStyle(element)
-  const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim()
+  const colour = (name: string): string => colourOf(element, name)
   const axis = {
-    stroke: style.color,
+    stroke: colour('muted'),
     grid: { stroke: colour('line'), width: 1 },
     ticks: { stroke: colour('line'), width: 1 },
     font: '11px system-ui, sans-serif',
@@ -80,13 +94,16 @@ function optionsOf({ curves, band, xText, height }: ChartProps, element: HTMLEle
     ...sizeOf(element, height),
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
     scales: {
-      x: { time: xText === undefined },
+      x: {
+        time: xText === undefined,
+        range: (_plot, least, most) => [Math.min(least, most - LEAST_SPAN), most],
+      },
       y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] },
     },
     legend: { show: false },
     cursor: { show: false },
     axes: [
-      { ...axis, ...(xText !== undefined && { values: (_plot, ticks) => ticks.map(xText) }) },
+      { ...axis, values: (_plot, ticks) => ticks.map(xText ?? secondText) },
       { ...axis, size: 44 },
     ],
     series: [

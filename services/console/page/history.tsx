@@ -10,7 +10,7 @@ import { ask, messageOf, toQuery } from './api.ts'
 import { catalogue, filterIn, usualEvent, type EventType, type Filter } from './catalogue.ts'
 import { EventList, FilterRows } from './filter.tsx'
 import { toRow, type CloudEvent, type Row } from './live_model.ts'
-import { Notice } from './parts.tsx'
+import { isRoomy, Notice } from './parts.tsx'
 import { go, keepQuery, place } from './place.ts'
 import { queryOf } from './same_as.ts'
 import { useWatched } from './state.ts'
@@ -84,7 +84,7 @@ export function HistoryView(): JSX.Element {
           onChoose={(name) => setSearch({ ...search, event: name, filter: {} })}
         />
         <SpanFields search={search} onChange={setSearch} />
-        <details class="fold" open>
+        <details class="fold" open={isRoomy()}>
           <summary>Filter</summary>
           <FilterRows
             event={event}

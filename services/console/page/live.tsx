@@ -21,7 +21,7 @@ import {
   type Row,
 } from './live_model.ts'
 import { isTaken } from './keys.ts'
-import { Badge, Code, Notice, Tabs } from './parts.tsx'
+import { Badge, Code, isRoomy, Notice, Tabs } from './parts.tsx'
 import { keepQuery, place } from './place.ts'
 import { asAviso, asCurl, asPyaviso, asYaml, queryOf } from './same_as.ts'
 import { useWatched } from './state.ts'
@@ -59,7 +59,7 @@ export function LiveView(): JSX.Element {
     <div class="split">
       <section class="side" aria-label="What is shown">
         <EventList events={events} chosen={state.event} onChoose={(name) => open(name, {})} />
-        <details class="fold" open>
+        <details class="fold" open={isRoomy()}>
           <summary>Filter</summary>
           <FilterRows event={event} filter={state.filter} onChange={(filter) => open(state.event, filter)} />
         </details>
@@ -79,7 +79,16 @@ export function LiveView(): JSX.Element {
             </button>
           </Notice>
         )}
-        {state.rows.length === 0 && state.status.kind !== 'connecting' && state.status.kind !== 'refused' ? (
+        {state.needs.length === 0 ? null : (
+          <Notice>
+            Listeners of {state.event} say which <b>{state.needs.join(' and ')}</b> they want. Choose it in
+            the filter.
+          </Notice>
+        )}
+        {state.needs.length === 0 &&
+        state.rows.length === 0 &&
+        state.status.kind !== 'connecting' &&
+        state.status.kind !== 'refused' ? (
           <FirstSteps event={event} isFiltered={Object.keys(state.filter).length > 0} />
         ) : null}
         {state.rows.length === 0 ? null : (
@@ -139,9 +148,11 @@ const WORDS = {
   refused: ['bad', 'refused'],
 } as const
 
+const NEEDS = ['idle', 'not listening'] as const
+
 function Head({ state, event }: { readonly state: Live; readonly event: EventType }): JSX.Element {
   const { status, behindMs, isPaused, held, from } = state
-  const [kind, word] = WORDS[status.kind]
+  const [kind, word] = state.needs.length > 0 ? NEEDS : WORDS[status.kind]
   return (
     <header class="head">
       <h1 class="unseen">Live</h1>

@@ -5,7 +5,7 @@
  */
 
 import { ask, messageOf, type ApiError } from './api.ts'
-import { catalogue, loadCatalogue, type Filter } from './catalogue.ts'
+import { catalogue, loadCatalogue, missingFields, type Filter } from './catalogue.ts'
 import { queryOf } from './same_as.ts'
 import { createState } from './state.ts'
 import { follow, takeStream, type Frame, type StreamStatus } from './stream.ts'
@@ -59,6 +59,8 @@ export interface Live {
   /** Where the stream began, where that is not now. */
   readonly from?: string | undefined
   readonly problem?: string | undefined
+  /** Fields that have to be chosen first. */
+  readonly needs: readonly string[]
 }
 
 /** Rows that are kept. More than a person looks back by hand: that is what the history view is for. */
@@ -80,6 +82,7 @@ export const live = createState<Live>({
   matched: 0,
   isPaused: false,
   held: 0,
+  needs: [],
 })
 
 let stop: AbortController | undefined
@@ -100,7 +103,9 @@ export function openLive(event: string, filter: Filter, from: Readonly<Record<st
   waiting = []
   shown = new Set()
   counts = { matched: 0, behindMs: undefined }
-  const { last } = catalogue.get().events.find(({ event_type }) => event_type === event) ?? {}
+  const described = catalogue.get().events.find(({ event_type }) => event_type === event)
+  const last = described?.last ?? undefined
+  const needs = described === undefined ? [] : missingFields(described, filter)
   live.set({
     event,
     filter,
@@ -110,15 +115,17 @@ export function openLive(event: string, filter: Filter, from: Readonly<Record<st
     isPaused: false,
     behindMs: undefined,
     problem: undefined,
-    firstNumber: last === undefined || last === null ? undefined : Number(last.sequence),
+    firstNumber: last === undefined ? undefined : Number(last.sequence),
+    needs,
     from: Object.values(from)[0],
   })
-  run(from)
+  if (needs.length === 0) run(from)
 }
 
 /** Goes on where the view was left. */
 export function resumeLive(): void {
-  if (stop === undefined && live.get().event !== '') run({})
+  const { event, needs } = live.get()
+  if (stop === undefined && event !== '' && needs.length === 0) run({})
 }
 
 /** Ends the stream, and keeps its place. */

@@ -45,6 +45,11 @@ export function Code({ text, label }: { readonly text: string; readonly label: s
   )
 }
 
+/** Whether there is room beside the table. Where there is not, the filter is folded away at first. */
+export function isRoomy(): boolean {
+  return matchMedia('(min-width: 761px)').matches
+}
+
 /** Words that a view has to say. Errors are told at once to people who cannot see. */
 export function Notice({
   kind = 'info',

@@ -43,7 +43,7 @@ export function PublishView(): JSX.Element {
   const event = offered.find(({ event_type }) => event_type === name) ?? offered[0]
   if (event === undefined) return <p class="empty">There is no event type that you may publish.</p>
   return (
-    <div class="narrow">
+    <div class="wide">
       <h1>Publish</h1>
       <div class="field">
         <label for="event">event type</label>
@@ -93,59 +93,61 @@ function Form({ event }: { readonly event: EventType }): JSX.Element {
     void loadCatalogue()
   }
   return (
-    <form
-      class="form"
-      onSubmit={(submitted) => {
-        submitted.preventDefault()
-        void submit()
-      }}
-    >
-      {event.names.map((name) => (
-        <Field
-          key={name}
-          event={event}
-          name={name}
-          value={values[name] ?? ''}
-          problem={checked.error?.field === name ? checked.error.message : undefined}
-          onChange={(value) => change(name, value)}
-        />
-      ))}
-      <div class="field">
-        <label for="payload">
-          {seen(event.payloadName)}
-          {event.isPayloadRequired ? ' *' : ''}
-        </label>
-        <textarea
-          id="payload"
-          rows={3}
-          spellcheck={false}
-          value={payload}
-          placeholder="text, or JSON"
-          onInput={({ currentTarget }) => {
-            setPayload(currentTarget.value)
-            renew()
-          }}
-        />
-      </div>
-      <div aria-live="polite">
-        <Verdict checked={checked} isEmpty={isEmpty} names={event.names} />
-      </div>
-      <div class="actions">
-        <button type="submit" class="primary" disabled={isBusy || checked.key === undefined}>
-          {sent?.receipt === undefined ? 'Publish' : 'Send the same again'}
-        </button>
-        {sent?.receipt === undefined ? null : (
-          <button type="button" onClick={renew}>
-            Another one
+    <div class="pair">
+      <form
+        class="form"
+        onSubmit={(submitted) => {
+          submitted.preventDefault()
+          void submit()
+        }}
+      >
+        {event.names.map((name) => (
+          <Field
+            key={name}
+            event={event}
+            name={name}
+            value={values[name] ?? ''}
+            problem={checked.error?.field === name ? checked.error.message : undefined}
+            onChange={(value) => change(name, value)}
+          />
+        ))}
+        <div class="field">
+          <label for="payload">
+            {seen(event.payloadName)}
+            {event.isPayloadRequired ? ' *' : ''}
+          </label>
+          <textarea
+            id="payload"
+            rows={3}
+            spellcheck={false}
+            value={payload}
+            placeholder="text, or JSON"
+            onInput={({ currentTarget }) => {
+              setPayload(currentTarget.value)
+              renew()
+            }}
+          />
+        </div>
+        <div aria-live="polite">
+          <Verdict checked={checked} isEmpty={isEmpty} names={event.names} />
+        </div>
+        <div class="actions">
+          <button type="submit" class="primary" disabled={isBusy || checked.key === undefined}>
+            {sent?.receipt === undefined ? 'Publish' : 'Send the same again'}
           </button>
-        )}
-      </div>
-      <div aria-live="polite">{sent === undefined ? null : <Result sent={sent} />}</div>
+          {sent?.receipt === undefined ? null : (
+            <button type="button" onClick={renew}>
+              Another one
+            </button>
+          )}
+        </div>
+        <div aria-live="polite">{sent === undefined ? null : <Result sent={sent} />}</div>
+      </form>
       <details class="fold" open>
         <summary>The request as JSON</summary>
         <Code label="The request as JSON" text={JSON.stringify(body, undefined, 2)} />
       </details>
-    </form>
+    </div>
   )
 }
 

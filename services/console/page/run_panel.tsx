@@ -10,7 +10,7 @@ import { Chart } from './chart.tsx'
 import { Code, Notice } from './parts.tsx'
 import { curvesOf, runName, type WholeRun } from './runs_model.ts'
 import { asYaml } from './same_as.ts'
-import { brief, countText, fullTime, spanText } from './text.ts'
+import { brief, countText, fullTime } from './text.ts'
 
 /** Missing products that are listed. */
 const MOST_LISTED = 100
@@ -64,7 +64,7 @@ export function RunPanel({
       <h3>{missing.count === 0 ? 'Nothing is missing' : `${countText(missing.count)} missing`}</h3>
       {overdue > 0 ? <Notice kind="bad">{countText(overdue)} of them should be there by now.</Notice> : null}
       {missing.products.length === 0 ? null : (
-        <ul class="missing">
+        <ul class="lacking" tabIndex={0} aria-label="Missing products">
           {missing.products.slice(0, MOST_LISTED).map((product) => {
             const text = Object.entries(product)
               .map(([name, value]) => `${name} ${value}`)
@@ -86,6 +86,12 @@ export function RunPanel({
   )
 }
 
+/** Hours and minutes after the nominal time. */
+function hourText(seconds: number): string {
+  const minutes = Math.round(Math.abs(seconds) / 60)
+  return `${seconds < 0 ? '−' : '+'}${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}`
+}
+
 function Arrivals({ run }: { readonly run: WholeRun }): JSX.Element | null {
   const { today, usual } = run.arrivals
   if (today.length + usual.length < 2) return null
@@ -103,7 +109,7 @@ function Arrivals({ run }: { readonly run: WholeRun }): JSX.Element | null {
         xs={xs}
         curves={curves}
         band={[1, 2]}
-        xText={(seconds) => spanText(seconds)}
+        xText={hourText}
       />
       <p class="legend">
         <span class="key accent">— this run</span> <span class="key">- - usual</span>

@@ -137,6 +137,7 @@ function Grid({ runs, chosen, onChoose }: GridProps): JSX.Element {
               <th scope="col">run</th>
               <th scope="col">state</th>
               <th scope="col">there</th>
+              <th scope="col">when (UTC)</th>
               {columns.map(({ from, to }, index) => (
                 <th
                   scope="col"
@@ -147,7 +148,6 @@ function Grid({ runs, chosen, onChoose }: GridProps): JSX.Element {
                   <span class={index % 6 === 0 ? '' : 'unseen'}>{from}</span>
                 </th>
               ))}
-              <th scope="col">when</th>
             </tr>
           </thead>
           <tbody>
@@ -200,6 +200,7 @@ function Row({ run, grid: { field, columns }, isChosen, onChoose }: RowProps): J
         {run.received}
         {run.expected === null ? '' : `/${run.expected}`}
       </td>
+      <td class="when">{whenText(run)}</td>
       {cellsOf(run, field, columns).map((cell, index) => (
         <GridCell
           key={columns[index]?.from ?? index}
@@ -207,7 +208,6 @@ function Row({ run, grid: { field, columns }, isChosen, onChoose }: RowProps): J
           name={`${field} ${columns[index]?.from ?? ''}`}
         />
       ))}
-      <td class="when">{whenText(run)}</td>
     </tr>
   )
 }

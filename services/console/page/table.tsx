@@ -36,7 +36,7 @@ export function NotificationTable(props: TableProps): JSX.Element {
         <thead>
           <tr>
             <th scope="col">time (UTC)</th>
-            <th scope="col">number</th>
+            <th scope="col">no.</th>
             {names.map((name) => (
               <th scope="col" key={name}>
                 {seen(name)}
