@@ -87,6 +87,11 @@ function skip(event: Event): void {
   document.getElementById('main')?.focus()
 }
 
+/** On a phone the views are wider than the screen. */
+function intoView(link: HTMLElement | null): void {
+  link?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+}
+
 function Menu({
   views,
   shown,
@@ -97,7 +102,12 @@ function Menu({
   return (
     <nav aria-label="Views">
       {views.map(({ name, title }) => (
-        <a key={name} href={`#/${name}`} aria-current={name === shown ? 'page' : undefined}>
+        <a
+          key={name}
+          href={`#/${name}`}
+          aria-current={name === shown ? 'page' : undefined}
+          ref={name === shown ? intoView : null}
+        >
           {title}
         </a>
       ))}

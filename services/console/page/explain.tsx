@@ -42,6 +42,8 @@ interface Answer {
   readonly listeners: readonly Explained[]
 }
 
+const HOUR_MS = 3_600_000
+
 const SPANS: readonly (readonly [from: string, name: string])[] = [
   ['-3h', '3 hours'],
   ['-24h', '24 hours'],
@@ -105,7 +107,13 @@ export function ExplainView(): JSX.Element {
       <div aria-live="polite">
         {error === undefined ? null : <Notice kind="bad">{seen(error)}</Notice>}
         {answer?.listeners.map((explained, index) => (
-          <OneListener key={index} explained={explained} listener={listeners?.[index]} number={index + 1} />
+          <OneListener
+            key={index}
+            explained={explained}
+            listener={listeners?.[index]}
+            span={answer}
+            number={index + 1}
+          />
         ))}
       </div>
     </div>
@@ -122,9 +130,24 @@ interface OneProps {
   readonly explained: Explained
   readonly listener: Listener | undefined
   readonly number: number
+  readonly span: Pick<Answer, 'from' | 'to'>
 }
 
-function OneListener({ explained, listener, number }: OneProps): JSX.Element {
+/** A bar for each hour of the span, whatever came in it. */
+function everyHour(
+  hours: NonNullable<Explained['hours']>,
+  { from, to }: OneProps['span'],
+): readonly { readonly name: string; readonly count: number; readonly of: number }[] {
+  const known = new Map(hours.map((each) => [Date.parse(each.hour), each]))
+  const bars = []
+  for (let at = Math.floor(Date.parse(from) / HOUR_MS) * HOUR_MS; at < Date.parse(to); at += HOUR_MS) {
+    const { matched: count = 0, published: of = 0 } = known.get(at) ?? {}
+    bars.push({ name: fullTime(at).slice(0, 16), count, of })
+  }
+  return bars
+}
+
+function OneListener({ explained, listener, number, span }: OneProps): JSX.Element {
   const { error, event_type: event = '', matched = 0, first, last, hours = [], looked, policy } = explained
   if (error !== undefined)
     return (
@@ -145,19 +168,13 @@ function OneListener({ explained, listener, number }: OneProps): JSX.Element {
         {countText(matched)} of {countText(looked?.count ?? 0)} matched
       </p>
       <Bars
-        label={`Matches by hour: ${matched} in ${hours.length} hours`}
-        counts={hours.map(({ hour, matched: count, published }) => ({
-          name: fullTime(hour),
-          count,
-          of: published,
-        }))}
+        label={`Matches by hour: ${matched}, in ${hours.filter((each) => each.matched > 0).length} hours`}
+        counts={everyHour(hours, span)}
       />
-      {hours.length === 0 ? null : (
-        <p class="axis">
-          <span>{fullTime(hours[0]?.hour)}</span>
-          <span>{fullTime(hours.at(-1)?.hour)}</span>
-        </p>
-      )}
+      <p class="axis">
+        <span>{fullTime(span.from).slice(0, 16)}</span>
+        <span>{fullTime(span.to).slice(0, 16)} UTC</span>
+      </p>
       {first === null || first === undefined ? null : (
         <p>
           First <b>{first.id}</b> at {fullTime(first.time)}, last <b>{last?.id}</b> at {fullTime(last?.time)}{' '}

@@ -177,6 +177,7 @@ function Head({ state, event }: { readonly state: Live; readonly event: EventTyp
 
 /** "328 match of 2,296", where the others may be counted. */
 function matchText({ matched, firstNumber, from }: Live, { whole, last }: EventType): string {
+  if (matched === 0) return from === undefined ? 'nothing new yet' : 'nothing there yet'
   const text = `${countText(matched)} ${matched === 1 ? 'match' : 'matches'}`
   if (!whole || from !== undefined || last === null) return text
   const all = Number(last.sequence) - (firstNumber ?? 0)

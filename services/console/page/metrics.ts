@@ -40,13 +40,13 @@ export function since(newer: Histogram, older: Histogram | undefined): Histogram
   }
 }
 
-/** The value of a metric without labels, or the sum of its series. */
+/** The value of a metric, or the largest of its series. */
 export function readValue(text: string, name: string): number | undefined {
-  let sum: number | undefined
+  let largest: number | undefined
   for (const line of text.split('\n')) {
     const [, value] = line.startsWith(name) ? (/^[a-z_]+(?:\{[^}]*\})? ([\d.e+-]+)/.exec(line) ?? []) : []
     const isName = line[name.length] === ' ' || line[name.length] === '{'
-    if (value !== undefined && isName) sum = (sum ?? 0) + Number(value)
+    if (value !== undefined && isName) largest = Math.max(largest ?? -Infinity, Number(value))
   }
-  return sum
+  return largest
 }

@@ -210,8 +210,21 @@ function ProcessTiles({ text }: { readonly text: string }): JSX.Element {
   const shown = recent === undefined || recent.count === 0 ? all : recent
   const memory = readValue(text, 'process_resident_memory_bytes')
   const started = readValue(text, 'process_start_time_seconds')
+  const quota = readValue(text, 'aviso_etcd_quota_bytes')
+  const size = readValue(text, 'aviso_store_size_bytes')
+  const headroom = readValue(text, 'aviso_etcd_headroom_seconds')
   return (
     <>
+      {quota === undefined || size === undefined || quota === 0 ? null : (
+        <Tile
+          name="room in the store"
+          value={`${Math.round((1 - size / quota) * 100)} % free`}
+          more={
+            headroom === undefined ? `of ${bytesText(quota)}` : `full in ${spanText(headroom)} at this pace`
+          }
+          kind={size > 0.7 * quota ? 'warn' : ''}
+        />
+      )}
       {shown === undefined || shown.count === 0 ? null : (
         <Tile
           name="publishing, to the commit"
