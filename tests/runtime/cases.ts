@@ -8,6 +8,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import { after, before, describe, it } from 'node:test'
+import assets from '#services/console/assets.json' with { type: 'json' }
 import { readEvents, readLines } from '../support/streams.ts'
 import type { TestServer } from '../support/server.ts'
 import { eventually } from '../support/waiting.ts'
@@ -162,6 +163,17 @@ export function runtimeCases(
       assert.equal(await statusOf('GET', '/health', { host }), 200)
       const after = await range(server.url, '/ec/mars/')
       assert.equal(after.header.revision, before.header.revision)
+    })
+
+    it('gives browsers the console, with files that arrive whole', async () => {
+      const page = await (await fetch(`${server.url}/`, { headers: { accept: 'text/html' } })).text()
+      const [, script = ''] = /src="(console\/app-[^"]+)"/.exec(page) ?? []
+      const file = await fetch(`${server.url}/${script}`)
+      assert.equal(file.status, 200)
+      const text = await file.text()
+      assert.equal(text, new Map(Object.entries(assets.files)).get(script.replace('console/', ''))?.text)
+      const forPrograms = await (await fetch(`${server.url}/`)).text()
+      assert.match(forPrograms, /This is the ingest/)
     })
 
     it('releases a stream when its listener leaves', async () => {
