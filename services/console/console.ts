@@ -40,8 +40,6 @@ interface AssetFile {
   readonly text: string
 }
 
-const FILES: ReadonlyMap<string, AssetFile> = new Map(Object.entries(assets.files))
-
 /** Nothing from elsewhere, no inline code, and no text becomes markup: the page makes elements alone. */
 const POLICY = [
   "default-src 'none'",
@@ -60,6 +58,7 @@ const COMMON_HEADERS = { 'x-content-type-options': 'nosniff', 'referrer-policy':
 const PAGE_HEADERS = {
   ...COMMON_HEADERS,
   'content-type': 'text/html; charset=utf-8',
+  vary: 'Accept',
   'content-security-policy': POLICY,
   // For browsers that do not know frame-ancestors.
   'x-frame-options': 'DENY',
@@ -75,52 +74,62 @@ const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '
 /** Makes the console. */
 export function createConsole(parts: ConsoleParts): Console {
   const version = parts.version.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? '')
-  const page = assets.page.replace('{{version}}', () => version)
+  const written = assets.page.replace('{{version}}', () => version)
+  /** The page, with the files as its address sees them. */
+  const pageAt = (files: string): string => written.replaceAll('{{at}}', files)
   const packed = new Map<string, Promise<Uint8Array>>()
   const pack = (name: string, text: string): Promise<Uint8Array> => {
     const known = packed.get(name) ?? gzip(text)
     packed.set(name, known)
     return known
   }
-  const answerPage = (request: HandlerRequest): Promise<Answer> =>
-    answerUnlessKnown(request, { status: 200, headers: { ...PAGE_HEADERS, vary: 'Accept' }, body: page })
-  const answerFile = async (request: HandlerRequest, name: string): Promise<Answer | undefined> => {
-    const file = FILES.get(name)
-    if (file === undefined) return undefined
+  const giving = (body: string) => (request: HandlerRequest) =>
+    answerUnlessKnown(request, { status: 200, headers: PAGE_HEADERS, body })
+  const answerFile = async (
+    request: HandlerRequest,
+    name: string,
+    { type, text }: AssetFile,
+  ): Promise<Answer> => {
     const headers = {
       ...COMMON_HEADERS,
-      'content-type': file.type,
+      'content-type': type,
       'cache-control': FOR_EVER,
       vary: 'Accept-Encoding',
     }
-    if (!parts.compresses || !takesGzip(request)) return { status: 200, headers, body: file.text }
-    const body = await pack(name, file.text)
+    if (!parts.compresses || !takesGzip(request)) return { status: 200, headers, body: text }
+    const body = await pack(name, text)
     return { status: 200, headers: { ...headers, 'content-encoding': 'gzip' }, body }
   }
-  const files = [...FILES.keys()].map((name): Route => ({
+  const files = Object.entries<AssetFile>(assets.files).map(([name, file]): Route => ({
     method: 'GET',
     path: `/console/${name}`,
-    handle: async (request) => (await answerFile(request, name)) ?? answerPage(request),
+    handle: (request) => answerFile(request, name, file),
   }))
+  // Where the services are on several addresses, "/" may lead to another one.
+  const below = giving(pageAt(''))
   const answers = createRouter(
     [
-      // The page has one address, because its own links are relative to it.
-      { method: 'GET', path: '/console', trailingSlash: true, handle: (request) => toHome(request) },
+      {
+        method: 'GET',
+        path: '/console',
+        trailingSlash: true,
+        handle: (request) => (rawPath(request.url).endsWith('/') ? below(request) : toSlash()),
+      },
       ...files,
     ],
     parts,
   )
   const nothing = createRouter([], parts)
-  const home = createRouter([{ method: 'GET', path: '/', handle: answerPage }], parts)
+  const home = createRouter([{ method: 'GET', path: '/', handle: giving(pageAt('console/')) }], parts)
   return {
     handle: (request) => (parts.isOn() ? answers(request) : nothing(request)),
     inFrontOf: (other) => (request) => (isBrowser(request) && parts.isOn() ? home(request) : other(request)),
   }
 }
 
-function toHome(request: HandlerRequest): Answer {
-  const location = rawPath(request.url).endsWith('/') ? '../' : './'
-  return { status: 302, headers: { location, 'cache-control': 'no-store' }, body: null }
+/** The page's links are relative to a folder. */
+function toSlash(): Answer {
+  return { status: 302, headers: { location: 'console/', 'cache-control': 'no-store' }, body: null }
 }
 
 /** Browsers name HTML when they open a page. Programs take anything, or JSON. */

@@ -102,13 +102,17 @@ describe('GET /console/…', () => {
     }
     for (const path of ['/console/app.js', '/console/../package.json', '/console/assets.json', '/consoles'])
       assert.equal((await ask(path)).status, 404, path)
-    for (const [path, location] of [
-      ['/console', './'],
-      ['/console/', '../'],
-    ] as const) {
-      const { status, headers } = await ask(path, { redirect: 'manual' })
-      assert.deepEqual([status, headers.get('location')], [302, location])
-    }
+    const { status, headers } = await ask('/console', { redirect: 'manual' })
+    assert.deepEqual([status, headers.get('location')], [302, 'console/'])
+    await close()
+  })
+
+  it('has the page, too, for services on several addresses, with the same files', async () => {
+    const { ask, close } = await start({})
+    const below = await ask('/console/')
+    assert.match(below.headers.get('content-security-policy') ?? '', /trusted-types 'none'/)
+    const home = await (await ask('/', { headers: BROWSER })).text()
+    assert.equal((await below.text()).replaceAll(/"(app|style|icon|licences)-/g, '"console/$1-'), home)
     await close()
   })
 

@@ -59,6 +59,9 @@ export interface Session {
 
 export const session = createState<Session>({ phase: 'starting', isSignedIn: false })
 
+/** The address of the service: this file is one folder below it. */
+const BASE = new URL('..', import.meta.url)
+
 /** Value of `Authorization`. It is never stored, and never part of an address. */
 let credential: string | undefined
 
@@ -95,7 +98,7 @@ export async function send(path: string, options: CallOptions = {}): Promise<Res
   }
   let response: Response
   try {
-    response = await fetch(path, init)
+    response = await fetch(new URL(path, BASE), init)
   } catch (error) {
     if (options.signal?.aborted === true) throw error
     throw new ApiError(0, {}, 'The service cannot be reached')
@@ -180,5 +183,5 @@ export function toQuery(values: Readonly<Record<string, string | readonly string
 
 /** The public address of the service, for commands that people copy. */
 export function baseUrl(): string {
-  return new URL('.', document.baseURI).href.replace(/\/$/, '')
+  return BASE.href.replace(/\/$/, '')
 }

@@ -34,13 +34,15 @@ export interface ChartProps {
 export function Chart(props: ChartProps): JSX.Element {
   const holder = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | undefined>(undefined)
+  const latest = useRef(props)
+  latest.current = props
   const names = props.curves.map(({ name }) => name).join('\n')
   useEffect(() => {
     const element = holder.current
     if (element === null) return undefined
     const draw = (): void => {
       plot.current?.destroy()
-      plot.current = new uPlot(optionsOf(props, element), dataOf(props), element)
+      plot.current = new uPlot(optionsOf(latest.current, element), dataOf(latest.current), element)
     }
     draw()
     const resized = new ResizeObserver(() => plot.current?.setSize(sizeOf(element, props.height)))
