@@ -15,8 +15,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PAGE = join(ROOT, 'services/console/page')
 /** Characters of a file's hash in its name: 48 bits. */
 const HASH_CHARACTERS = 12
-/** Packages whose code is in the page, and their licences. */
-const PACKAGES = ['preact', 'uplot']
+/** Packages whose code is in the page. */
+export const CONSOLE_PACKAGES = ['preact', 'uplot'] as const
 
 const OPTIONS = {
   absWorkingDir: ROOT,
@@ -67,7 +67,7 @@ async function bundle(entry: string): Promise<string> {
 
 async function readLicences(): Promise<string> {
   const texts = await Promise.all(
-    PACKAGES.map(async (name) => {
+    CONSOLE_PACKAGES.map(async (name) => {
       const licence = await readFile(join(ROOT, 'node_modules', name, 'LICENSE'), 'utf8')
       return `${name}\n\n${licence.trim()}\n`
     }),

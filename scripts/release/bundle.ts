@@ -8,6 +8,7 @@ import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EMBEDDED_DOCUMENTS } from './documents.ts'
+import { CONSOLE_PACKAGES } from '../generate/console_assets.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -116,7 +117,9 @@ export async function bundleLibraries(folder: string): Promise<Metafile> {
 export function bundledPackages(bundles: readonly Metafile[]): readonly string[] {
   const inputs = bundles.flatMap(({ inputs: files }) => Object.keys(files))
   const names = inputs.map((file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1])
-  return [...new Set(names.filter((name) => name !== undefined))].toSorted()
+  // The console is bundled before: its packages are inside of this file.
+  const inside = inputs.includes('services/console/assets.json') ? CONSOLE_PACKAGES : []
+  return [...new Set([...names.filter((name) => name !== undefined), ...inside])].toSorted()
 }
 
 function lines(...files: readonly string[]): string {
