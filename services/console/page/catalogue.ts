@@ -86,11 +86,13 @@ function describe(event: EventAnswer, schemas: SchemaAnswer['schema']): EventTyp
   }
 }
 
-/** The event type that a view begins with: what came last, otherwise the first. */
+/** The event type that a view begins with: of those that need no filter, what came last. */
 export function usualEvent(events: readonly EventType[]): string | undefined {
-  const newest = events.toSorted((a, b) => (b.last?.time ?? '').localeCompare(a.last?.time ?? ''))[0]
-  if (newest?.last !== null) return newest?.event_type
-  return (events.find((event) => missingFields(event, {}).length === 0) ?? newest).event_type
+  const free = events.filter((event) => missingFields(event, {}).length === 0)
+  const newest = (free.length === 0 ? events : free).toSorted((a, b) =>
+    (b.last?.time ?? '').localeCompare(a.last?.time ?? ''),
+  )[0]
+  return newest?.event_type
 }
 
 /** Fields without which the event type cannot be listened to, and that a filter lacks. */
