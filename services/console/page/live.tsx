@@ -161,7 +161,7 @@ function Head({ state, event }: { readonly state: Live; readonly event: EventTyp
         {status.kind === 'waiting' ? `: ${status.reason}` : ''}
       </Badge>
       <span class="count" role="status" aria-live="polite">
-        {matchText(state, event)}
+        {state.needs.length > 0 ? '' : matchText(state, event)}
       </span>
       {behindMs === undefined ? null : (
         <span>{behindMs < 1000 ? `${behindMs} ms` : spanText(behindMs / 1000)} behind</span>

@@ -9,14 +9,11 @@ import { useEffect, useRef } from 'preact/hooks'
 import { Chart } from './chart.tsx'
 import { Code, Notice } from './parts.tsx'
 import { curvesOf, runName, type WholeRun } from './runs_model.ts'
-import { asYaml } from './same_as.ts'
+import { tellMe } from './same_as.ts'
 import { brief, countText, fullTime } from './text.ts'
 
 /** Missing products that are listed. */
 const MOST_LISTED = 100
-/** States that somebody wants to be told of. */
-const TOLD_STATES = ['complete', 'late', 'recovered', 'incomplete']
-
 /** The panel below the grid. */
 export function RunPanel({
   run,
@@ -60,6 +57,7 @@ export function RunPanel({
         <dt>due</dt>
         <dd>{fullTime(due_at)} UTC</dd>
       </dl>
+      {run.products_truncated === true ? <Notice>The grid shows a part of its products.</Notice> : null}
       <Arrivals run={run} />
       <h3>{missing.count === 0 ? 'Nothing is missing' : `${countText(missing.count)} missing`}</h3>
       {overdue > 0 ? <Notice kind="bad">{countText(overdue)} of them should be there by now.</Notice> : null}
@@ -76,7 +74,7 @@ export function RunPanel({
       )}
       <details class="fold">
         <summary>Tell me: a listener file</summary>
-        <Code label="Listener file" text={tellMe(run)} />
+        <Code label="Listener file" text={tellMe(run.event_type, run.run)} />
         <p class="hint">
           Run it with <code>aviso listen FILE</code> or pyaviso, and put a trigger of yours in place of{' '}
           <code>echo</code>.
@@ -117,14 +115,4 @@ function Arrivals({ run }: { readonly run: WholeRun }): JSX.Element | null {
       </p>
     </>
   )
-}
-
-/** A listener of the notifications about runs like this one. */
-export function tellMe({ event_type, run }: Pick<WholeRun, 'event_type' | 'run'>): string {
-  const { date: _date, ...others } = run
-  const fields = Object.entries(others).map(([name, value]) => [name, [value]] as const)
-  return asYaml({
-    event: 'run',
-    filter: { event: [event_type], state: TOLD_STATES, ...Object.fromEntries(fields) },
-  })
 }

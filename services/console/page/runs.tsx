@@ -25,6 +25,9 @@ const EVERY_MS = 5_000
 /** Runs of a screen: two days of four a day, or more. */
 const MOST_RUNS = 12
 
+/** Columns that each have their name above them: beyond that, every sixth has. */
+const MOST_NAMED = 16
+
 const EXAMPLE = `"vars": {
   "runs": { "mars": true, "dissemination": true }
 }
@@ -90,16 +93,26 @@ async function readRuns(
     `api/v1/runs?${toQuery({ ...wanted, limit: String(MOST_RUNS) })}`,
     { signal },
   )
-  const whole = await Promise.all(
-    runs.map(async (run): Promise<WholeRun> => {
+  const parts = await Promise.all(
+    runs.map(async (run): Promise<readonly WholeRun[]> => {
       const before = known.get(run.id)
-      if (before !== undefined && isSame(before, run)) return { ...before, ...run }
-      return ask<WholeRun>(`api/v1/runs/${encodeURIComponent(run.id)}`, { signal })
+      if (before !== undefined && isSame(before, run)) return [{ ...before, ...run }]
+      return ask<WholeRun>(`api/v1/runs/${encodeURIComponent(run.id)}`, { signal }).then(
+        (one) => [one],
+        orGone,
+      )
     }),
   )
+  const whole = parts.flat()
   known.clear()
   for (const run of whole) known.set(run.id, run)
   return whole
+}
+
+/** A run may be gone between two questions. */
+function orGone(error: unknown): readonly WholeRun[] {
+  if (error instanceof ApiError && error.status === 404) return []
+  throw error
 }
 
 function isSame(a: Run, b: Run): boolean {
@@ -145,7 +158,9 @@ function Grid({ runs, chosen, onChoose }: GridProps): JSX.Element {
                   key={from}
                   title={from === to ? `${field} ${from}` : `${field} ${from} to ${to}`}
                 >
-                  <span class={index % 6 === 0 ? '' : 'unseen'}>{from}</span>
+                  <span class={index % (columns.length > MOST_NAMED ? 6 : 1) === 0 ? '' : 'unseen'}>
+                    {from}
+                  </span>
                 </th>
               ))}
             </tr>
@@ -243,7 +258,10 @@ function GridCell({ cell, name }: { readonly cell: Cell; readonly name: string }
 
 /** When a run was complete, or will be. */
 export function whenText({ complete_at, eta, usual, due_at, learning, nominal }: Run): string {
-  const minute = (time: string): string => clockTime(time).slice(0, 5)
+  const day = nominal?.slice(0, 10)
+  // Of another day than the run, the day is told, too.
+  const minute = (time: string): string =>
+    `${day === undefined || time.startsWith(day) ? '' : `${time.slice(5, 10)} `}${clockTime(time).slice(0, 5)}`
   const usualAt = usual?.complete_at ?? undefined
   const usually = usualAt === undefined ? '' : `, usual ${minute(usualAt)}`
   if (complete_at !== null) return `complete ${minute(complete_at)}${usually}`

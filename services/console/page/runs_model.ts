@@ -42,6 +42,8 @@ export interface Product {
 /** A run with its products, as `/api/v1/runs/{id}` tells it. */
 export interface WholeRun extends Run {
   readonly products: readonly Product[]
+  /** Whether there are more. */
+  readonly products_truncated?: boolean
   readonly arrivals: {
     readonly today: readonly (readonly [seconds: number, count: number])[]
     readonly usual: readonly (readonly [seconds: number, low: number, middle: number, high: number])[]

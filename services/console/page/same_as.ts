@@ -31,7 +31,7 @@ function yamlValue(values: readonly string[]): string {
 }
 
 /** A listener file. */
-export function asYaml({ event, filter }: Pick<Asked, 'event' | 'filter'>, when?: string): string {
+export function asYaml({ event, filter }: Pick<Asked, 'event' | 'filter'>): string {
   const fields = Object.entries(filter)
   const lines = ['listeners:', `  - event: ${yamlText(event)}`]
   if (fields.length === 0) lines.push('    request: {}')
@@ -40,7 +40,6 @@ export function asYaml({ event, filter }: Pick<Asked, 'event' | 'filter'>, when?
       '    request:',
       ...fields.map(([name, values]) => `      ${yamlText(name)}: ${yamlValue(values)}`),
     )
-  if (when !== undefined) lines.push(`    when: ${when}`)
   lines.push('    triggers:', '      - type: echo')
   return `${lines.join('\n')}\n`
 }
@@ -86,4 +85,13 @@ export function asPyaviso({ base, event, filter, isSignedIn }: Asked): string {
 /** A text of Python. JSON's escapes are Python's, too. */
 function python(text: string): string {
   return JSON.stringify(text)
+}
+
+/** States of a run that people want to be told of. */
+const TOLD_STATES = ['complete', 'late', 'recovered', 'incomplete']
+
+/** A listener file for the notifications about runs like this one, of any day. */
+export function tellMe(event: string, { date: _date, ...fields }: Readonly<Record<string, string>>): string {
+  const own = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, [value]]))
+  return asYaml({ event: 'run', filter: { event_type: [event], ...own, state: TOLD_STATES } })
 }

@@ -11,7 +11,15 @@ import {
   type Product,
   type WholeRun,
 } from '#services/console/page/runs_model.ts'
-import { asAviso, asCurl, asPyaviso, asYaml, shellWord, yamlText } from '#services/console/page/same_as.ts'
+import {
+  asAviso,
+  asCurl,
+  asPyaviso,
+  asYaml,
+  shellWord,
+  tellMe,
+  yamlText,
+} from '#services/console/page/same_as.ts'
 import { brief, bytesText, seen, spanText } from '#services/console/page/text.ts'
 import { parseYaml } from '#services/console/page/yaml.ts'
 
@@ -81,6 +89,26 @@ describe('the same request in other forms', () => {
       asAviso(asked),
       "AVISO_BASE_URL=http://127.0.0.1:8080 aviso listen --event flight 'country=cote d'\\''ivoire' airport=FCO,no date=20260810\n",
     )
+  })
+
+  it('tellMe: asks for the states of runs like one, of any day', () => {
+    const run = { class: 'od', stream: 'oper', expver: '0001', date: '20261130', time: '12' }
+    assert.deepEqual(parse(tellMe('mars', run)), {
+      listeners: [
+        {
+          event: 'run',
+          request: {
+            event_type: 'mars',
+            class: 'od',
+            stream: 'oper',
+            expver: '0001',
+            time: '12',
+            state: ['complete', 'late', 'recovered', 'incomplete'],
+          },
+          triggers: [{ type: 'echo' }],
+        },
+      ],
+    })
   })
 
   it('asPyaviso: has the names of pyaviso 2.x', () => {
