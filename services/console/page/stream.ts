@@ -123,6 +123,7 @@ async function followOnce(
       onFrames(read)
       place = read.findLast(({ id }) => id !== undefined)?.id ?? place
       if (place !== undefined) onCursor?.(place)
+      if (signal.aborted) return place
     }
     return place
   } catch (error) {
@@ -142,15 +143,20 @@ async function* readFrames(response: Response): AsyncGenerator<readonly PlacedFr
   const reader = response.body.getReader()
   const decoder = new TextDecoder()
   let rest = ''
-  for (;;) {
-    const { value, done } = await reader.read()
-    if (done) return
-    rest += decoder.decode(value, { stream: true })
-    const parts = rest.split('\n\n')
-    rest = parts.pop() ?? ''
-    if (rest.length > MOST_CHARACTERS) throw new TypeError('An event is too long')
-    const frames = parts.flatMap(readFrame)
-    if (frames.length > 0) yield frames
+  try {
+    for (;;) {
+      const { value, done } = await reader.read()
+      if (done) return
+      rest += decoder.decode(value, { stream: true })
+      const parts = rest.split('\n\n')
+      rest = parts.pop() ?? ''
+      if (rest.length > MOST_CHARACTERS) throw new TypeError('An event is too long')
+      const frames = parts.flatMap(readFrame)
+      if (frames.length > 0) yield frames
+    }
+  } finally {
+    // A reader that stops closes the connection.
+    reader.cancel().catch(() => undefined)
   }
 }
 
