@@ -10,9 +10,10 @@
  */
 
 import assets from './assets.json' with { type: 'json' }
+import { AvisoError } from '#shared/errors.ts'
 import type { Answer, Handler, HandlerRequest } from '#shared/handler.ts'
 import { answerUnlessKnown } from '#shared/http/conditional.ts'
-import { createRouter, rawPath, type Route } from '#shared/http/route.ts'
+import { createRouter, rawPath, type KnownRoute } from '#shared/http/route.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Logger } from '#shared/logger.ts'
 
@@ -30,9 +31,14 @@ export interface ConsoleParts {
 export interface Console {
   /** Answers `/console` and what is below it. It never rejects. */
   readonly handle: Handler
+  /** What {@link Console.handle} answers. */
+  readonly routes: readonly KnownRoute[]
   /** A handler that gives the page to browsers, and leaves everything else to another. */
   inFrontOf(home: Handler): Handler
 }
+
+/** Where the files of the page are. */
+const FILES = '/console/'
 
 /** A file that the page loads. Its name holds a part of its hash, so that it never changes. */
 interface AssetFile {
@@ -100,11 +106,13 @@ export function createConsole(parts: ConsoleParts): Console {
     const body = await pack(name, text)
     return { status: 200, headers: { ...headers, 'content-encoding': 'gzip' }, body }
   }
-  const files = Object.entries<AssetFile>(assets.files).map(([name, file]): Route => ({
-    method: 'GET',
-    path: `/console/${name}`,
-    handle: (request) => answerFile(request, name, file),
-  }))
+  const files = new Map(Object.entries<AssetFile>(assets.files))
+  const giveFile = (request: HandlerRequest): Promise<Answer> => {
+    const name = rawPath(request.url).slice(FILES.length)
+    const file = files.get(name)
+    if (file === undefined) throw new AvisoError('ERR_NOT_FOUND', 'The console has no such file')
+    return answerFile(request, name, file)
+  }
   // Where the services are on several addresses, "/" may lead to another one.
   const below = giving(pageAt(''))
   const answers = createRouter(
@@ -112,16 +120,21 @@ export function createConsole(parts: ConsoleParts): Console {
       {
         method: 'GET',
         path: '/console',
+        doc: 'page',
         trailingSlash: true,
         handle: (request) => (rawPath(request.url).endsWith('/') ? below(request) : toSlash()),
       },
-      ...files,
+      { method: 'GET', path: `${FILES}*`, doc: 'file', handle: giveFile },
     ],
     parts,
   )
   const nothing = createRouter([], parts)
-  const home = createRouter([{ method: 'GET', path: '/', handle: giving(pageAt('console/')) }], parts)
+  const home = createRouter(
+    [{ method: 'GET', path: '/', doc: 'page', handle: giving(pageAt('console/')) }],
+    parts,
+  )
   return {
+    routes: answers.routes,
     handle: (request) => (parts.isOn() ? answers(request) : nothing(request)),
     inFrontOf: (other) => (request) => (isBrowser(request) && parts.isOn() ? home(request) : other(request)),
   }

@@ -193,7 +193,16 @@ export const doc: RoomDoc = {
       summary: 'What this is, as a page',
       access: 'everyone',
       form: 1,
-      answers: { 200: { about: 'A page', content: { 'text/html': text() } } },
+      about: 'A browser gets the console where there is one.',
+      headers: { 'If-None-Match': { about: 'ETag of a copy of the console' } },
+      answers: {
+        200: {
+          about: 'A page',
+          content: { 'text/html': text() },
+          headers: { ETag: 'Of the console, where that is the page' },
+        },
+        304: { about: 'The copy is good', headers: { ETag: 'Of the console' } },
+      },
       errors: ['ERR_NOT_ACCEPTABLE', 'ERR_STORE_UNAVAILABLE'],
     },
   },

@@ -21,23 +21,30 @@ export interface SystemConsoleParts {
   readonly compresses?: boolean
 }
 
+/** The console of a system. */
+export interface SystemConsole {
+  readonly routes: Console['routes']
+  /** The console of a port with these services; `undefined`: none. It is wherever its API is: not on a port of another service alone. */
+  on(services: readonly ServiceName[]): Console | undefined
+}
+
 /**
  * Makes the console. Unless the configuration says so, there is one where the public address leads to this machine alone.
- *
- * @returns a function that says whether a port has the console. It is wherever its API is: not on a port of another service alone.
  */
-export function startConsole(
-  parts: SystemConsoleParts,
-): (services: readonly ServiceName[]) => Console | undefined {
+export function startConsole(parts: SystemConsoleParts): SystemConsole {
   const { vars, workers } = parts.config
   const page = createConsole({
     ...parts,
     isOn: () => vars.console ?? isLocal(parts.baseUrl()),
     compresses: parts.compresses ?? true,
   })
-  return (services) => {
-    const isBesideOthers = workers.auth.dev.port === undefined
-    return parts.services.includes('auth') && (services.includes('auth') || isBesideOthers) ? page : undefined
+  const isHere = parts.services.includes('auth')
+  return {
+    routes: isHere ? page.routes : [],
+    on: (services) => {
+      const isBesideOthers = workers.auth.dev.port === undefined
+      return isHere && (services.includes('auth') || isBesideOthers) ? page : undefined
+    },
   }
 }
 

@@ -8,7 +8,7 @@ import type { RoomDoc } from '#shared/http/doc.ts'
 
 /** Loads the descriptions, in the order of the document. */
 export async function loadContract(): Promise<readonly RoomDoc[]> {
-  const [rest, listen, history, explain, auth, admin, monitoring, facade, system, reference] =
+  const [rest, listen, history, explain, auth, admin, monitoring, facade, system, reference, page] =
     await Promise.all([
       import('#services/rest/doc.ts'),
       import('#services/auth/listen/doc.ts'),
@@ -20,6 +20,7 @@ export async function loadContract(): Promise<readonly RoomDoc[]> {
       import('#services/auth/etcd_facade/doc.ts'),
       import('./doc.ts'),
       import('#services/reference/doc.ts'),
+      import('#services/console/doc.ts'),
     ])
   return [
     rest.doc,
@@ -33,5 +34,6 @@ export async function loadContract(): Promise<readonly RoomDoc[]> {
     facade.doc,
     system.doc,
     reference.doc,
+    page.doc,
   ]
 }

@@ -121,13 +121,17 @@ export function startSystem(parts: SystemParts): System {
     logger('error', 'services did not start', { reason: error instanceof Error ? error.message : 'unknown' })
   })
   const reference = referenceOf(parts)
-  const consoleFor = startConsole(parts)
+  const consoles = startConsole(parts)
   const handle = serve(parts.services)
   return {
     handle,
     fetch: toFetchHandler(handle),
     only: (service) => serve([service]),
-    routes: () => [...ownRoutesOf({ readiness, reference, instruments }), ...routesOf(running, monitoring)],
+    routes: () => [
+      ...ownRoutesOf({ readiness, reference, instruments }),
+      ...consoles.routes,
+      ...routesOf(running, monitoring),
+    ],
     ready,
     scheduled: (event) =>
       ready
@@ -147,7 +151,7 @@ export function startSystem(parts: SystemParts): System {
       readiness,
       instruments,
       reference,
-      console: consoleFor(services),
+      console: consoles.on(services),
       random,
       logger,
     })
