@@ -216,7 +216,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   'fast-check': ['tests/'],
   esbuild: ['scripts/', 'tests/'],
   preact: ['services/console/page/'],
-  uplot: ['services/console/page/'],
+  'd3-shape': ['services/console/page/chart.tsx'],
   'playwright-core': ['tests/support/browser.ts', 'tests/flow/'],
 }
 

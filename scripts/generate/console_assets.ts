@@ -16,7 +16,7 @@ const PAGE = join(ROOT, 'services/console/page')
 /** Characters of a file's hash in its name: 48 bits. */
 const HASH_CHARACTERS = 12
 /** Packages whose code is in the page. */
-export const CONSOLE_PACKAGES = ['preact', 'uplot'] as const
+export const CONSOLE_PACKAGES = ['preact', 'd3-shape', 'd3-path'] as const
 
 const OPTIONS = {
   absWorkingDir: ROOT,

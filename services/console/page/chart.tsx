@@ -1,22 +1,22 @@
 /**
- * Curves, drawn by uPlot. Each has a text beside it, because a picture says nothing to people who cannot see it.
+ * Curves over a band. d3-shape makes the paths; the rest is a few lines of SVG, so that the style sheet colours all of it. Each chart has a
+ * text beside it, because a picture says nothing to people who cannot see it.
  *
  * @module
  */
 
+import { area, line } from 'd3-shape'
 import type { JSX } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
-import uPlot from 'uplot'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { clockTime } from './text.ts'
 
 export interface Curve {
   readonly name: string
+  /** `null`: not known, so that the curve has a hole. */
   readonly values: readonly (number | null)[]
-  /** Name of a colour of the style sheet. */
+  /** Class that says its colour. */
   readonly colour: string
   readonly isDashed?: boolean
-  /** Drawn without a line, as the edge of a band. */
-  readonly isEdge?: boolean
 }
 
 export interface ChartProps {
@@ -24,102 +24,125 @@ export interface ChartProps {
   /** Seconds since 1970, or of something else where `xText` says how it is written. */
   readonly xs: readonly number[]
   readonly curves: readonly Curve[]
-  /** Places of two curves between which the area is filled: the upper one first. */
-  readonly band?: readonly [number, number]
+  /** The area between two limits. */
+  readonly band?: { readonly low: Curve['values']; readonly high: Curve['values'] }
   readonly xText?: (value: number) => string
-  readonly height?: number
 }
 
-/** A chart that is as wide as its place. */
-export function Chart(props: ChartProps): JSX.Element {
-  const holder = useRef<HTMLDivElement>(null)
-  const plot = useRef<uPlot | undefined>(undefined)
-  const latest = useRef(props)
-  latest.current = props
-  const names = props.curves.map(({ name }) => name).join('\n')
-  useEffect(() => {
-    const element = holder.current
-    if (element === null) return undefined
-    const draw = (): void => {
-      plot.current?.destroy()
-      plot.current = new uPlot(optionsOf(latest.current, element), dataOf(latest.current), element)
-    }
-    draw()
-    const resized = new ResizeObserver(() => plot.current?.setSize(sizeOf(element, props.height)))
-    resized.observe(element)
-    const scheme = matchMedia('(prefers-color-scheme: dark)')
-    scheme.addEventListener('change', draw)
-    return () => {
-      scheme.removeEventListener('change', draw)
-      resized.disconnect()
-      plot.current?.destroy()
-      plot.current = undefined
-    }
-  }, [names, props.label])
-  useEffect(() => plot.current?.setData(dataOf(props)), [props.xs, props.curves])
-  return <div class="chart" ref={holder} role="img" aria-label={props.label} />
-}
-
-const HEIGHT = 180
+const HEIGHT = 170
+/** Room for the names of the axes. */
+const EDGE = { left: 44, right: 12, top: 8, bottom: 22 }
 /** The x axis is at least so long, so that it does not jump when the first points come. */
 const LEAST_SPAN = 60
+/** Pixels between two names of the x axis. */
+const X_STEP = 90
+const Y_STEP = 40
 
 const secondText = (seconds: number): string => clockTime(seconds * 1000).slice(0, 8)
 
-function sizeOf(element: HTMLElement, height = HEIGHT): { width: number; height: number } {
-  return { width: Math.max(200, element.clientWidth), height }
+/** A chart that is as wide as its place. */
+export function Chart({ label, xs, curves, band, xText = secondText }: ChartProps): JSX.Element {
+  const holder = useRef<HTMLDivElement>(null)
+  const [width, setWidth] = useState(0)
+  useEffect(() => {
+    const element = holder.current
+    if (element === null) return undefined
+    const resized = new ResizeObserver(() => setWidth(element.clientWidth))
+    resized.observe(element)
+    return () => resized.disconnect()
+  }, [])
+  const last = xs.at(-1) ?? 0
+  const first = Math.min(xs[0] ?? 0, last - LEAST_SPAN)
+  const most = Math.max(1, ...[...curves.map(({ values }) => values), band?.high ?? []].flat().map(Number))
+  const x = scale([first, last], [EDGE.left, width - EDGE.right])
+  const y = scale([0, most * 1.05], [HEIGHT - EDGE.bottom, EDGE.top])
+  return (
+    <div class="chart" ref={holder}>
+      <svg width={width} height={HEIGHT} role="img" aria-label={label}>
+        <g class="axes">
+          {ticks(0, most, (HEIGHT - EDGE.top - EDGE.bottom) / Y_STEP).map((value) => (
+            <g key={`y${value}`}>
+              <path d={`M${EDGE.left} ${y(value)}H${width - EDGE.right}`} />
+              <text x={EDGE.left - 6} y={y(value) + 4} text-anchor="end">
+                {value}
+              </text>
+            </g>
+          ))}
+          {ticks(first, last, width / X_STEP, SECONDS).map((value) => (
+            <g key={`x${value}`}>
+              <path d={`M${x(value)} ${EDGE.top}V${HEIGHT - EDGE.bottom}`} />
+              <text x={x(value)} y={HEIGHT - 6} text-anchor="middle">
+                {xText(value)}
+              </text>
+            </g>
+          ))}
+        </g>
+        {band === undefined ? null : <path class="band" d={bandOf(xs, band, { x, y })} />}
+        {curves.map(({ name, values, colour, isDashed = false }) => (
+          <path
+            key={name}
+            class={`curve ${colour}`}
+            d={curveOf(xs, values, { x, y })}
+            stroke-dasharray={isDashed ? '4 4' : undefined}
+          />
+        ))}
+      </svg>
+    </div>
+  )
 }
 
-function dataOf({ xs, curves }: ChartProps): uPlot.AlignedData {
-  return [[...xs], ...curves.map(({ values }) => [...values])]
+type Scale = (value: number) => number
+interface Scales {
+  readonly x: Scale
+  readonly y: Scale
 }
 
-/** A colour of the style sheet, as a canvas knows it: the browser chooses between light and dark. */
-function colourOf(element: HTMLElement, name: string): string {
-  const probe = document.createElement('i')
-  probe.style.color = `var(--${name})`
-  element.append(probe)
-  const { color } = getComputedStyle(probe)
-  probe.remove()
-  return color
+function scale([from, to]: readonly [number, number], [start, end]: readonly [number, number]): Scale {
+  return (value) => Math.round((start + ((value - from) / (to - from || 1)) * (end - start)) * 10) / 10
 }
 
-function optionsOf({ curves, band, xText, height }: ChartProps, element: HTMLElement): uPlot.Options {
-  const colour = (name: string): string => colourOf(element, name)
-  const axis = {
-    stroke: colour('muted'),
-    grid: { stroke: colour('line'), width: 1 },
-    ticks: { stroke: colour('line'), width: 1 },
-    font: '11px system-ui, sans-serif',
-  }
-  return {
-    ...sizeOf(element, height),
-    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
-    scales: {
-      x: {
-        time: xText === undefined,
-        range: (_plot, least, most) => [Math.min(least, most - LEAST_SPAN), most],
-      },
-      y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] },
-    },
-    legend: { show: false },
-    cursor: { show: false },
-    axes: [
-      { ...axis, values: (_plot, ticks) => ticks.map(xText ?? secondText) },
-      { ...axis, size: 44 },
-    ],
-    series: [
-      {},
-      ...curves.map(({ name, colour: name2, isDashed = false, isEdge = false }) => ({
-        label: name,
-        stroke: isEdge ? 'transparent' : colour(name2),
-        width: 1.6,
-        points: { show: false },
-        ...(isDashed && { dash: [4, 4] }),
-      })),
-    ],
-    ...(band !== undefined && {
-      bands: [{ series: [band[0], band[1]] as [number, number], fill: colour('band') }],
-    }),
-  }
+function curveOf(xs: readonly number[], values: Curve['values'], { x, y }: Scales): string {
+  const path = line<number>(
+    (_at, index) => x(xs[index] ?? 0),
+    (_at, index) => y(values[index] ?? 0),
+  )
+  return path.defined((_at, index) => isKnown(values[index]))(xs) ?? ''
+}
+
+function bandOf(
+  xs: readonly number[],
+  { low, high }: NonNullable<ChartProps['band']>,
+  { x, y }: Scales,
+): string {
+  const path = area<number>(
+    (_at, index) => x(xs[index] ?? 0),
+    (_at, index) => y(low[index] ?? 0),
+    (_at, index) => y(high[index] ?? 0),
+  )
+  return path.defined((_at, index) => isKnown(low[index]) && isKnown(high[index]))(xs) ?? ''
+}
+
+function isKnown(value: number | null | undefined): boolean {
+  return value !== null && value !== undefined
+}
+
+/** Steps between names of times, in seconds. */
+const SECONDS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400,
+]
+
+/** Round values between two, about so many. @param steps Steps that are round here; default: 1, 2 and 5, and ten times as much */
+export function ticks(
+  from: number,
+  to: number,
+  count: number,
+  steps: readonly number[] = [],
+): readonly number[] {
+  const least = (to - from) / Math.max(1, count)
+  const power = 10 ** Math.floor(Math.log10(Math.max(least, 1)))
+  const round = [...steps, power, 2 * power, 5 * power, 10 * power]
+  const step = round.find((each) => each >= least) ?? 10 * power
+  const values: number[] = []
+  for (let value = Math.ceil(from / step) * step; value <= to; value += step) values.push(value)
+  return values
 }

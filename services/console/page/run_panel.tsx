@@ -95,8 +95,6 @@ function Arrivals({ run }: { readonly run: WholeRun }): JSX.Element | null {
   if (today.length + usual.length < 2) return null
   const { xs, today: counts, low, middle, high } = curvesOf(run.arrivals)
   const curves = [
-    { name: 'at most', values: high, colour: 'band', isEdge: true },
-    { name: 'at least', values: low, colour: 'band', isEdge: true },
     { name: 'usual', values: middle, colour: 'muted', isDashed: true },
     { name: 'this run', values: counts, colour: 'accent' },
   ]
@@ -106,7 +104,7 @@ function Arrivals({ run }: { readonly run: WholeRun }): JSX.Element | null {
         label={`Products by time after the nominal time: ${run.received} now${usual.length === 0 ? '' : ', over the band of earlier runs'}`}
         xs={xs}
         curves={curves}
-        band={[1, 2]}
+        band={{ low, high }}
         xText={hourText}
       />
       <p class="legend">
