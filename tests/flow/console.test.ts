@@ -294,7 +294,7 @@ interface Found {
 }
 
 async function seriousFaults(page: Page): Promise<readonly string[]> {
-  const { violations } = (await page.evaluate('axe.run()')) as Found
+  const { violations } = (await page.evaluate("axe.run({ resultTypes: ['violations'] })")) as Found
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`)

@@ -39,9 +39,9 @@ describe('selectStages()', () => {
   it('takes steps by their words, in the order of the gate', () => {
     const names = (words: readonly string[]) => select(words).map((stage) => stage.map(({ name }) => name))
     assert.deepEqual(names(['bun', 'lint', 'deno']), [['lint'], ['deno', 'bun']])
-    assert.deepEqual(names(['types']), [['types', 'types']])
+    assert.deepEqual(names(['types']), [['types', 'types', 'types']])
     assert.deepEqual(names(['check', 'lint', 'unit']), [
-      ['format', 'lint', 'imports', 'types', 'types'],
+      ['format', 'lint', 'imports', 'types', 'types', 'types'],
       ['unit'],
     ])
   })

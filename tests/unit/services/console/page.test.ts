@@ -21,6 +21,7 @@ import {
   yamlText,
 } from '#services/console/page/same_as.ts'
 import { brief, bytesText, seen, spanText } from '#services/console/page/text.ts'
+import { SECONDS, ticks } from '#services/console/page/ticks.ts'
 import { parseYaml } from '#services/console/page/yaml.ts'
 
 describe('seen()', () => {
@@ -201,6 +202,16 @@ describe('figures of /metrics', () => {
       20,
     )
     assert.equal(readValue('x 1', 'q_bytes'), undefined)
+  })
+})
+
+describe('ticks()', () => {
+  it('gives round values, never more than a few', () => {
+    assert.deepEqual(ticks(0, 122, 3.5), [0, 50, 100])
+    assert.deepEqual(ticks(0, 1, 3), [0, 1])
+    assert.deepEqual(ticks(19_800, 23_793, 4, SECONDS), [19_800, 21_600, 23_400])
+    for (const to of [1, 7, 1e3, 12_345_678]) assert.ok(ticks(0, to, 4).length <= 6, String(to))
+    assert.deepEqual(ticks(5, 5, 0), [5])
   })
 })
 
