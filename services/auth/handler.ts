@@ -69,7 +69,7 @@ export interface AuthParts {
   readonly onForeignPosition?: StreamParts['onForeignPosition']
   /** Default: none, every event type begins with 1. */
   readonly firstNumbers?: FirstNumbers
-  /** Is told where the open streams are found; absent: nobody measures them. */
+  /** Is told where the open streams are found; absent: they are not measured. */
   readonly onStreams?: (list: StreamRegistry['list']) => void
 }
 

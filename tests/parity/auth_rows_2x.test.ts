@@ -100,7 +100,7 @@ describe('behind a proxy that makes tokens', () => {
         )
     }))
 
-  it('H15: "*" is everybody of the realm, and nobody of another', () =>
+  it('H15: "*" is every user of the realm, and none of another', () =>
     withImported(SERVER, async (system) => {
       assert.equal((await watch(system, 'whole_realm', await proxyToken({ username: 'joe' }))).status, 200)
       const other = await proxyToken({ username: 'joe', realm: 'other' })

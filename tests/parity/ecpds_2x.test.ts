@@ -123,7 +123,7 @@ describe('ECPDS of 2.x', () => {
       const asked = one.seen.length
       assert.equal(await listens(system, JOE, 'roles'), 403)
       assert.equal(await listens(system, { ...READER, realm: 'other' }, 'roles'), 403)
-      assert.equal(one.seen.length, asked, 'nobody without the role is asked about')
+      assert.equal(one.seen.length, asked, 'a user without the role is not asked about')
     }))
 
   it('delivers of an event type whose key began with another field what it did before', () =>
@@ -150,7 +150,7 @@ describe('ECPDS of 2.x', () => {
       assert.equal(one.seen.length, 0)
     }))
 
-  it('I5: nobody is let in while all servers fail, and that is not remembered', () =>
+  it('I5: no user is let in while all servers fail, and that is not remembered', () =>
     withImported(configOf([one.url, two.url]), async (system) => {
       for (const server of [one, two]) await server.misbehave('status_500')
       assert.equal(await listens(system, JOE, 'diss'), 503)

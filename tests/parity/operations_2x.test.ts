@@ -97,7 +97,7 @@ describe('metrics of 2.x', () => {
         'unreachable',
       ])
         assert.equal(await value(system, `aviso_ecpds_fetch_total{outcome="${outcome}"}`), 0, outcome)
-      for (const outcome of ['allow', 'deny_destination', 'unavailable'])
+      for (const outcome of ['allow', 'deny_destination', 'deny_match_key_missing', 'unavailable', 'error'])
         assert.equal(
           await value(system, `aviso_ecpds_access_decisions_total{outcome="${outcome}"}`),
           0,

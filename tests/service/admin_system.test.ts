@@ -168,7 +168,7 @@ describe('a schema in the store', () => {
     assert.equal((await push(system, '{"storm":{}}')).status, 400)
     await publish(system, 'AZ1')
   })
-  it('is refused where it asks for identities that nobody has', async () => {
+  it('is refused where it asks for identities that no provider gives', async () => {
     const system = await start({ schemaService: 'aviso/v1' })
     const auth = { required: true, read_roles: { local: ['reader'] } }
     const rule = { topic: { base: 'storm', key_order: ['a'] }, identifier: { a: { type: 'StringHandler' } } }

@@ -34,6 +34,9 @@ export const COUNTER_NAMES = [
   'ecpds_access_allow',
   'ecpds_access_deny_destination',
   'ecpds_access_unavailable',
+  /** These stay 0, and are there because boards of 2.x ask for them: such requests and settings are refused before. */
+  'ecpds_access_deny_match_key_missing',
+  'ecpds_access_error',
   /** Tickets for streams: given out, used, and not accepted because they were used already, too old or never given out. */
   'tickets_issued',
   'tickets_used',

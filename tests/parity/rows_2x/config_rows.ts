@@ -216,13 +216,13 @@ export const CONFIG_ROWS: readonly ConfigRow[] = [
   ),
   one(
     'H17',
-    'rights while nobody is identified',
+    'rights while no requester is identified',
     typeA({ more: ', auth: { required: true }' }),
     /^auth\.enabled: notification_schema\.a\.auth asks for credentials/,
   ),
   one(
     'H17',
-    'roles while nobody is identified',
+    'roles while no requester is identified',
     typeA({ more: ', auth: { required: true, read_roles: { r: [a] } }' }),
     /^auth\.enabled: /,
   ),
