@@ -89,7 +89,9 @@ export function createPolicy(parts: PolicyParts): Policy {
   const { destinations, clock, count } = parts
   const { explain, problems } = compile(parts)
   if (problems.length > 0) throw new AvisoError('ERR_CONFIG', problems.join('; '))
-  for (const prefix of destinations?.prefixes ?? []) parsePrefix(prefix)
+  const everyPrefix = destinations?.prefixes ?? []
+  for (const prefix of everyPrefix) parsePrefix(prefix)
+  const underEveryPrefix = setOf(everyPrefix)
   const rightsOf = remember(explain)
   const withLists = new WeakMap<DestinationList, WeakMap<Visible, Visible>>()
 
@@ -118,7 +120,10 @@ export function createPolicy(parts: PolicyParts): Policy {
       if (destinations === undefined || covers(granted.keys, requested)) return granted
       const prefixes = prefixesFor(identity, destinations)
       // The requested keys that only a list of destinations could grant.
-      const open = intersect(subtract(requested, granted.keys), setOf(prefixes))
+      const open = intersect(
+        subtract(requested, granted.keys),
+        prefixes === everyPrefix ? underEveryPrefix : setOf(prefixes),
+      )
       if (open.length === 0) return granted
       const list = destinations.source.of(identity.username, maxAgeMs)
       const decide = (found: DestinationList): Visible => {
@@ -146,8 +151,9 @@ export function prefixesFor(
   { prefixes, realms, readers }: Omit<DestinationRights, 'source'>,
 ): readonly string[] {
   if (!realms.includes('*') && !realms.includes(identity.realm)) return []
+  if (readers === undefined || readers.size === 0) return prefixes
   return prefixes.filter((prefix) => {
-    const conditions = readers?.get(prefix)
+    const conditions = readers.get(prefix)
     return conditions?.some((condition) => whyNot(condition, identity) === undefined) !== false
   })
 }
