@@ -60,6 +60,14 @@ export function createRouteTable<Target>(): RouteTable<Target> {
   }
 }
 
+/** Routes that metrics of 2.x tell apart → their names there. */
+const NAMES_2: ReadonlyMap<string, string> = new Map([
+  ['/api/v1/schema/*', '/api/v1/schema/{event_type}'],
+  ['/api/v1/admin/notification/*', '/api/v1/admin/notification/{id}'],
+  ['/api/v1/admin/wipe/stream', '/api/v1/admin/wipe/stream'],
+  ['/api/v1/admin/wipe/all', '/api/v1/admin/wipe/all'],
+])
+
 /**
  * A handler for the routes of the given services. The path is compared as the client sent it, without normalisation. The longest route
  * wins. Paths of no service are answered here.
@@ -70,9 +78,19 @@ export function createDispatcher(
   parts: DispatcherParts,
 ): Handler {
   const table = createRouteTable<Handler>()
+  const owners = createRouteTable<ServiceName>()
+  const serve = (service: ServiceName, route: string): void =>
+    table.set(route, parts.instruments.handler(service, NAMES_2.get(route) ?? route, parts.dispatch(service)))
   for (const service of services) {
-    for (const route of config.workers[service].routes)
-      table.set(route, parts.instruments.handler(service, route, parts.dispatch(service)))
+    for (const route of config.workers[service].routes) {
+      owners.set(route, service)
+      serve(service, route)
+    }
+  }
+  const given = new Set(services.flatMap((service) => config.workers[service].routes))
+  for (const route of NAMES_2.keys()) {
+    const owner = owners.find(route)
+    if (owner !== undefined && !given.has(route)) serve(owner, route)
   }
   const ownRoutes = ownRoutesOf(parts)
   const own = createRouter(ownRoutes, parts)

@@ -69,13 +69,18 @@ describe('metrics of 2.x', () => {
     withImported(SERVER, async (system) => {
       for (const path of ['/a', '/b/c', '/api/v1/nope']) assert.equal((await system.call(path)).status, 404)
       await system.call('/api/v1/schema/any')
+      for (const path of ['notification/any%401', 'wipe/stream', 'wipe/all'])
+        await system.call(`/api/v1/admin/${path}`, { method: 'DELETE' })
       for (const method of ['PURGE', 'BREW', 'QUERY']) await system.call('/health', { method })
       const page = await system.metrics()
       assert.match(page, /aviso_http_requests_total\{route="unmatched",method="GET",status_code="404"\} 3\b/)
-      assert.match(
-        page,
-        /aviso_http_requests_total\{route="[^"]*\/schema[^"]*",method="GET",status_code="200"\} 1\b/,
-      )
+      for (const [route, method] of [
+        ['/api/v1/schema/{event_type}', 'GET'],
+        ['/api/v1/admin/notification/{id}', 'DELETE'],
+        ['/api/v1/admin/wipe/stream', 'DELETE'],
+        ['/api/v1/admin/wipe/all', 'DELETE'],
+      ])
+        assert.ok(page.includes(`aviso_http_requests_total{route="${route}",method="${method}",`), route)
       assert.doesNotMatch(page, /PURGE|BREW|"\/a"|nope/)
     }))
 
