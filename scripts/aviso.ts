@@ -1,5 +1,5 @@
 /**
- * The program `aviso`: the client's commands `listen | replay | explain | notify | key | value | schema | config | admin | completion`, and the
+ * The program `aviso`: the client's commands `listen | replay | explain | runs | wait | notify | key | value | schema | config | admin | completion`, and the
  * programs `serve | health | demo | etcd` (`programs.ts`).
  *
  * @module
@@ -128,6 +128,12 @@ async function run(
       return (await import('./aviso/admin.ts')).administrate(invocation.task, context)
     case 'config':
       return (await import('./aviso/service_config.ts')).manageConfig(invocation.task, context)
+    case 'runs': {
+      const { task } = invocation
+      return task.kind === 'show'
+        ? (await import('./aviso/runs/runs.ts')).runs(task.words, task.options, context)
+        : (await import('./aviso/runs/wait.ts')).wait(task.words, task.options, context)
+    }
   }
 }
 

@@ -110,7 +110,8 @@ async function callOnce(context: CallContext, request: CallRequest): Promise<Out
     // A wrong path is seen in the address.
     const where = response.status === 404 ? ` (${config.baseUrl}${request.path})` : ''
     const reason = `status ${response.status}, ${said}${where}`
-    if (!TRANSIENT.has(response.status)) throw new ClientError(`${request.failure}: ${reason}`)
+    if (!TRANSIENT.has(response.status))
+      throw new ClientError(`${request.failure}: ${reason}`, { status: response.status })
     return {
       kind: 'transient',
       reason,
