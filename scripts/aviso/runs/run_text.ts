@@ -109,7 +109,7 @@ export function timeText(at: string, { nominal }: Pick<RunView, 'nominal'>): str
 
 /** The state, and how far it is learned where that matters. */
 export function stateText({ state, learning }: RunView): string {
-  return plain(learning === null ? state : `${state}, ${learningText(learning)}`)
+  return plain(learning === null ? state : `${state} (learning, ${learning.runs} of ${learning.needed})`)
 }
 
 /** `learning, 2 of 7 runs` */

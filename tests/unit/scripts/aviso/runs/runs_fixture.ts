@@ -99,6 +99,7 @@ export async function startRunsService(
     const { pathname, searchParams } = url
     if (pathname === '/api/v1/schema')
       return answer(response, 200, { schema: { ...SCHEMA, ...(isConfigured && { run: RUN_SCHEMA }) } })
+    if (pathname === '/api/v1/schema/run') return answer(response, 200, { schema: RUN_SCHEMA })
     if (pathname === '/api/v1/watch') return stream(response, searchParams)
     if (pathname === '/api/v1/runs') return list(response, searchParams)
     if (pathname === '/api/v1/notifications') return page(response, searchParams)
