@@ -26,6 +26,7 @@ import type { Handler } from '#shared/handler.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { openEpoch, type CurrentEpoch } from './epoch.ts'
+import { reservedEvents } from './runs.ts'
 import type { Instruments } from './instruments.ts'
 
 /** What services are started with. */
@@ -144,6 +145,7 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
     random,
     logger: instruments.logger('rest'),
     skips,
+    reserved: reservedEvents(config.vars),
     info: { version },
     onRefused: instruments.onRefused,
     mayPublish: createPageOrigins(config.vars.allowedOrigins ?? []).isNamed,

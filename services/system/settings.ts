@@ -8,6 +8,7 @@
 import * as v from 'valibot'
 import { ADMIN_SERVICE, adminTriggers, adminVars } from '#services/admin/settings.ts'
 import { MONITORING_SERVICE, monitoringVars } from '#services/monitoring/settings.ts'
+import { RUNS_SERVICE, runsSettings } from '#services/runs/settings.ts'
 import { restVars } from '#services/rest/settings.ts'
 import { authVars } from '#services/auth/settings.ts'
 import { identitySettings } from '#shared/access/identity/settings.ts'
@@ -144,6 +145,7 @@ const admin = section({
   triggers: v.optional(adminTriggers, {}),
 })
 const monitoring = section({ ...serviceEntries, vars: v.optional(monitoringVars, {}) })
+const runs = section({ ...serviceEntries, vars: v.optional(section({}), {}) })
 
 /** An origin of web pages, as browsers write it, or any. */
 const pageOrigin = v.pipe(
@@ -258,6 +260,14 @@ const shared = v.pipe(
       ),
       {},
     ),
+    runs: v.optional(
+      v.pipe(
+        runsSettings,
+        v.description(
+          'Runs of a forecast: event type → what belongs to a run, and when it is due; true takes what is shipped for mars and dissemination. Their state is published as event type run. Default: none, and there is no event type run',
+        ),
+      ),
+    ),
     allowedOrigins: v.optional(
       v.pipe(
         v.array(pageOrigin),
@@ -361,6 +371,10 @@ export const configSchema = section({
       ADMIN_SERVICE,
     ),
     monitoring: v.optional(v.pipe(monitoring, v.description('The monitoring service')), MONITORING_SERVICE),
+    runs: v.optional(
+      v.pipe(runs, v.description('The service of runs. Without vars.runs it does nothing')),
+      RUNS_SERVICE,
+    ),
   }),
 })
 
@@ -373,7 +387,7 @@ export type Config = v.InferOutput<typeof configSchema>
 export type ServiceName = keyof Config['workers']
 
 /** Every service of this version. */
-export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth', 'admin', 'monitoring']
+export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth', 'admin', 'monitoring', 'runs']
 
 /** Where the launcher listens and keeps the embedded store, unless a file or a flag says otherwise. */
 export const DEV_DEFAULTS = v.getDefaults(dev)
