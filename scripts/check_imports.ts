@@ -87,6 +87,17 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ],
   ['shared/journal', [...GROUND, 'shared/store']],
   ['shared/notification', [...GROUND, STORE_PORT, 'shared/journal/journal.ts', 'shared/journal/codec.ts']],
+  [
+    'shared/runs',
+    [
+      ...GROUND,
+      'shared/config/section.ts',
+      'shared/config/explain.ts',
+      STORE_PORT,
+      'shared/journal/journal.ts',
+      'shared/notification',
+    ],
+  ],
   ['shared/retention', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
   ['shared/publish', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
   ['shared/hub/source', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
@@ -191,6 +202,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   valibot: [
     'shared/config/',
     'shared/notification/',
+    'shared/runs/',
     'shared/access/',
     'shared/observe/telemetry/',
     'services/',
