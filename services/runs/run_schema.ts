@@ -90,8 +90,8 @@ export interface RunName {
 export interface RunKeys {
   /** @throws {AvisoError} `ERR_INVALID_NOTIFICATION` for values that cannot stand in a key. */
   of(name: RunName, state: (typeof RUN_STATES)[number]): NotificationKeys
-  /** A key that only those may see who may see the run. @throws {AvisoError} As {@link of}. */
-  rightsOf(name: RunName): string
+  /** What the keys of a run's notifications begin with. Who may see it may see them. */
+  baseOf(name: RunName): string
 }
 
 /** @param schemas With the event type `run`. */
@@ -101,14 +101,18 @@ export function createRunKeys(schemas: Schemas): RunKeys {
   const of: RunKeys['of'] = ({ event, run }, state) => {
     const generation = schemas.get(event)?.generation ?? 1
     const values = own.map((name) => [name, valueIn(run[name] ?? ABSENT, generation)])
-    const keys = schema.encode({
-      [EVENT_FIELD]: event,
-      [STATE_FIELD]: state,
-      ...Object.fromEntries(values),
-    })
-    return keys
+    return schema.encode({ [EVENT_FIELD]: event, [STATE_FIELD]: state, ...Object.fromEntries(values) })
   }
-  return { of, rightsOf: (name) => of(name, 'started').stem }
+  return {
+    of,
+    baseOf: ({ event, run }) => {
+      const generation = schemas.get(event)?.generation ?? 1
+      return schema.formats.base.fields.reduce(
+        (base, name) => `${base}${name === EVENT_FIELD ? event : valueIn(run[name] ?? ABSENT, generation)}/`,
+        RUN_ROOT,
+      )
+    },
+  }
 }
 
 /** 2.x's keys hold values percent-encoded; 1.x's hold them as they are, and only other writers' fields behind the base have a slash. */

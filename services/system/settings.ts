@@ -8,7 +8,7 @@
 import * as v from 'valibot'
 import { ADMIN_SERVICE, adminTriggers, adminVars } from '#services/admin/settings.ts'
 import { MONITORING_SERVICE, monitoringVars } from '#services/monitoring/settings.ts'
-import { RUNS_SERVICE, runsSettings } from '#services/runs/settings.ts'
+import { RUNS_SERVICE } from '#services/runs/settings.ts'
 import { restVars } from '#services/rest/settings.ts'
 import { authVars } from '#services/auth/settings.ts'
 import { identitySettings } from '#shared/access/identity/settings.ts'
@@ -19,6 +19,7 @@ import { section } from '#shared/config/section.ts'
 import { listenPort, secretName } from '#shared/config/shapes.ts'
 import { ANY_ORIGIN } from '#shared/http/pages.ts'
 import { telemetrySettings } from '#shared/observe/telemetry/settings.ts'
+import { runsShape } from '#shared/runs/expectation_shape.ts'
 import { presentForm } from './file_form.ts'
 
 const routePattern = v.pipe(
@@ -262,7 +263,7 @@ const shared = v.pipe(
     ),
     runs: v.optional(
       v.pipe(
-        runsSettings,
+        runsShape,
         v.description(
           'Runs of a forecast: event type → what belongs to a run, and when it is due; true takes what is shipped for mars and dissemination. Their state is published as event type run. Default: none, and there is no event type run',
         ),
