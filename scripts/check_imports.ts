@@ -87,6 +87,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ],
   ['shared/journal', [...GROUND, 'shared/store']],
   ['shared/notification', [...GROUND, STORE_PORT, 'shared/journal/journal.ts', 'shared/journal/codec.ts']],
+  ['shared/retention', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
   [
     'shared/runs',
     [
@@ -96,9 +97,9 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       STORE_PORT,
       'shared/journal/journal.ts',
       'shared/notification',
+      'shared/retention/duration.ts',
     ],
   ],
-  ['shared/retention', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
   ['shared/publish', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
   ['shared/hub/source', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
   ['shared/hub', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification', 'shared/hub/source']],

@@ -10,8 +10,7 @@
  */
 
 /** What a run is in. `late`: its due time has passed, and it is not complete; also where nothing came. */
-export type RunState =
-  'expected' | 'running' | 'late' | 'complete' | 'recovered' | 'incomplete' | 'abandoned'
+export type RunState = 'expected' | 'running' | 'late' | 'complete' | 'recovered' | 'incomplete' | 'abandoned'
 
 /** All of {@link RunState}, in the order of a run's life. */
 export const RUN_STATES: readonly RunState[] = [
