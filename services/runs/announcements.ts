@@ -121,7 +121,13 @@ function isSettled(result: PublishResult): boolean {
 function isRefused(result: PublishResult): boolean {
   return (
     !result.ok &&
-    isAvisoError(result.error, 'ERR_READ_ONLY', 'ERR_TOO_LARGE', 'ERR_INVALID_NOTIFICATION', 'ERR_INVALID_RANGE')
+    isAvisoError(
+      result.error,
+      'ERR_READ_ONLY',
+      'ERR_TOO_LARGE',
+      'ERR_INVALID_NOTIFICATION',
+      'ERR_INVALID_RANGE',
+    )
   )
 }
 

@@ -84,7 +84,9 @@ export function startRunsService(parts: RunsServiceParts): RunsService {
   }
 }
 
-function currentOf(runs: FollowedRuns): { readonly tracker: ReturnType<FollowedRuns['tracker']>; readonly now: number } | undefined {
+function currentOf(
+  runs: FollowedRuns,
+): { readonly tracker: ReturnType<FollowedRuns['tracker']>; readonly now: number } | undefined {
   try {
     return { tracker: runs.tracker(), now: runs.now() }
   } catch {
@@ -98,7 +100,10 @@ export function createIdleRunsHandler(options: {
   readonly logger: Logger
 }): Handler {
   const handle = (): never => {
-    throw new AvisoError('ERR_NOT_FOUND', 'No runs are followed here: the operator configures them in vars.runs')
+    throw new AvisoError(
+      'ERR_NOT_FOUND',
+      'No runs are followed here: the operator configures them in vars.runs',
+    )
   }
   const route = (path: string): Route => ({ method: 'GET', path, generation: 2, offers: OFFERS_JSON, handle })
   return createRouter([route('/api/v1/runs'), route('/api/v1/runs/:id')], options)

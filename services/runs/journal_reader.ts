@@ -119,7 +119,10 @@ async function startOf(
   )
   const start = starts.reduce((least, each) => (each < least ? each : least))
   try {
-    await store.range({ key: toBytes(JOURNAL_PREFIX), revision: start > 0n ? start : 1n, limit: 1 }, { signal })
+    await store.range(
+      { key: toBytes(JOURNAL_PREFIX), revision: start > 0n ? start : 1n, limit: 1 },
+      { signal },
+    )
     return start
   } catch (error) {
     const oldest = oldestRevisionOf(error)

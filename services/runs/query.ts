@@ -40,14 +40,20 @@ export function createRunQueries(schemas: Schemas, runs: RunFields): RunQueries 
       const query = readQuery(url)
       const event = one(query, 'event')
       if (event !== undefined && !runs.has(event))
-        throw refuse('event', `"${shown(event)}" is no event type whose runs are followed: ${hint(event, runs.keys())}`)
+        throw refuse(
+          'event',
+          `"${shown(event)}" is no event type whose runs are followed: ${hint(event, runs.keys())}`,
+        )
       const known = event === undefined ? [...fields.keys()] : (runs.get(event) ?? [])
       const wanted: Record<string, string> = {}
       for (const name of new Set(query.keys())) {
         if (OWN.some((own) => own === name)) continue
         const field = known.includes(name) ? fields.get(name) : undefined
         if (field === undefined)
-          throw refuse(shown(name), `"${shown(name)}" is no field of a run: ${hint(name, [...known, ...OWN])}`)
+          throw refuse(
+            shown(name),
+            `"${shown(name)}" is no field of a run: ${hint(name, [...known, ...OWN])}`,
+          )
         wanted[name] = canonical(field, one(query, name) ?? '')
       }
       const cursor = one(query, 'cursor')
@@ -65,7 +71,10 @@ export function createRunQueries(schemas: Schemas, runs: RunFields): RunQueries 
 function canonical(field: Field, value: string): string {
   const text = field.readSpelling?.(value) ?? field.canonicalise(value)
   if (typeof text === 'string' && text !== ABSENT) return text
-  const reason = typeof text === 'string' ? 'a run that lacks the field cannot be asked for' : (text.reason ?? text.message)
+  const reason =
+    typeof text === 'string'
+      ? 'a run that lacks the field cannot be asked for'
+      : (text.reason ?? text.message)
   throw refuse(field.name, `"${shown(value)}" is no value of ${field.name}: ${reason}`)
 }
 
@@ -73,7 +82,8 @@ function stateIn(query: URLSearchParams): RunState | undefined {
   const text = one(query, 'state')
   if (text === undefined) return undefined
   const state = RUN_STATES.find((each) => each === text)
-  if (state === undefined) throw refuse('state', `"${shown(text)}" is no state of a run: ${hint(text, RUN_STATES)}`)
+  if (state === undefined)
+    throw refuse('state', `"${shown(text)}" is no state of a run: ${hint(text, RUN_STATES)}`)
   return state
 }
 

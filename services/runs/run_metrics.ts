@@ -62,7 +62,11 @@ export function registerRunMetrics(metrics: Metrics, source: RunFiguresSource): 
     name: 'aviso_runs_open',
     help: 'Runs that are not finished',
     labels: ['event_type'],
-    read: () => (source.current()?.tracker.figures() ?? []).map(({ event, open }) => ({ value: open, values: [event] })),
+    read: () =>
+      (source.current()?.tracker.figures() ?? []).map(({ event, open }) => ({
+        value: open,
+        values: [event],
+      })),
   })
   metrics.read({
     kind: 'counter',
@@ -108,7 +112,8 @@ function newestOf(views: readonly RunView[], { hidden, dates }: RunFiguresSource
     const name = shown.map(([field, value]) => `${field}=${value}`).join(',')
     const key = JSON.stringify([event, name])
     const known = newest.get(key)
-    if (known === undefined || known.nominal < nominal) newest.set(key, { event, name, nominal, views: [view] })
+    if (known === undefined || known.nominal < nominal)
+      newest.set(key, { event, name, nominal, views: [view] })
     else if (known.nominal === nominal) known.views.push(view)
   }
   return [...newest.values()]

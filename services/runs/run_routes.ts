@@ -66,10 +66,12 @@ export function createRunRoutes({ access, runs, queries, keys }: RunRouteParts):
   return [
     route('/api/v1/runs', (request, accepts) => {
       const filter = queries.read(request.url)
-      return runs.tracker().runs(
-        accepts === undefined ? filter : { ...filter, accepts: (event, run) => accepts({ event, run }) },
-        runs.now(),
-      )
+      return runs
+        .tracker()
+        .runs(
+          accepts === undefined ? filter : { ...filter, accepts: (event, run) => accepts({ event, run }) },
+          runs.now(),
+        )
     }),
     route('/api/v1/runs/:id', (_request, accepts, id) => find(id, accepts)),
   ]
@@ -80,7 +82,10 @@ export function createRunRoutes({ access, runs, queries, keys }: RunRouteParts):
     // An id is safe as it stands. A client that encodes it once more is understood, too.
     const found = tracker.run(segment, runs.now()) ?? tracker.run(readSegment(segment, 'run'), runs.now())
     if (found !== undefined && (accepts?.({ event: found.event_type, run: found.run }) ?? true)) return found
-    throw new AvisoError('ERR_NOT_FOUND', 'There is no such run, or you may not listen to all of its products')
+    throw new AvisoError(
+      'ERR_NOT_FOUND',
+      'There is no such run, or you may not listen to all of its products',
+    )
   }
 }
 

@@ -30,7 +30,7 @@ const EXTREME = {
   notification_schema: {
     extreme: {
       topic: { base: 'extreme', key_order: ['region', 'level', 'date', 'step'] },
-      identifier: { region: X, level: { ...X, required: false }, date: X, step: X },
+      identifier: { region: X, level: { ...X, required: false }, date: { type: 'DateHandler' }, step: X },
     },
   },
 }
@@ -42,7 +42,7 @@ const FILES = [
 const RUNS = {
   mars: true,
   dissemination: true,
-  extreme: { run: ['region', 'date'], product: ['step', 'level'] },
+  extreme: { run: ['region', 'date'], product: ['step', 'level'], nominal: { date: 'date' } },
 }
 const MODEL = { class: 'od', stream: 'oper', expver: '0001', date: '20260610', time: '12' }
 /** A run of each kind. The last ones are there to be mistaken for another. */
