@@ -31,6 +31,8 @@ export interface RunsServiceParts {
   /** With the event type `run`. */
   readonly schemas: Schemas
   readonly expectations: ReadonlyMap<string, Expectation>
+  /** How long finished runs are remembered after their nominal time, in milliseconds. */
+  readonly keepMs: number
   /** Publishes runs alone, with strict ids. It is closed with the service. */
   readonly publisher: Publisher
   readonly access: Pick<Access, 'forListening'>
@@ -49,7 +51,7 @@ export interface RunsService {
 
 /** Starts the service. */
 export function startRunsService(parts: RunsServiceParts): RunsService {
-  const { access, clock, expectations, logger, metrics, publisher, random, schemas, store } = parts
+  const { access, clock, expectations, keepMs, logger, metrics, publisher, random, schemas, store } = parts
   const keys = createRunKeys(schemas)
   const announcements = createAnnouncements({ store, publisher, keys, logger })
   const claim = createRunsClaim({ store, clock, holder: random() })
@@ -63,7 +65,7 @@ export function startRunsService(parts: RunsServiceParts): RunsService {
     claim,
     announcements,
     createTracker: ({ stored, bookmark }) =>
-      createTracker({ expectations, stored, bookmark, now: clock.now() }),
+      createTracker({ expectations, limits: { keepMs }, stored, bookmark, now: clock.now() }),
   })
   registerRunMetrics(metrics, {
     current: () => currentOf(runs),
@@ -102,7 +104,7 @@ export function createIdleRunsHandler(options: {
   const handle = (): never => {
     throw new AvisoError(
       'ERR_NOT_FOUND',
-      'No runs are followed here: the operator configures them in vars.runs',
+      'No runs are followed here: the operator configures them in vars.runs, where the store is no other Aviso',
     )
   }
   const route = (path: string): Route => ({ method: 'GET', path, generation: 2, offers: OFFERS_JSON, handle })

@@ -11,6 +11,7 @@ import type { Following, FollowedRoot } from '#shared/access/policy/following.ts
 import { AvisoError } from '#shared/errors.ts'
 import { encodeSegment } from '#shared/notification/aviso2/key_text.ts'
 import type { NotificationKeys } from '#shared/notification/notification.ts'
+import { isFilter } from '#shared/notification/event_schema.ts'
 import type { EventSchema, SchemaFile, Schemas } from '#shared/notification/schema.ts'
 
 /** The event type of runs. */
@@ -76,6 +77,33 @@ export function createRunSchema(schemas: Schemas, runs: RunFields): RunSchema {
       root: RUN_ROOT,
       roots: followed.map((each) => followedRoot(each, leading)),
     },
+  }
+}
+
+/**
+ * The schemas, with a `run` whose listeners may leave out what the runs of an event type do not have: who asks for `mars` need not say that
+ * it has no destination. Clients of 1.x that make keys themselves write {@link ABSENT}.
+ */
+export function withShortRequests(schemas: Schemas, runs: RunFields): Schemas {
+  const schema = schemas.require(RUN_EVENT)
+  const fill = (request: Readonly<Record<string, unknown>> | null | undefined): typeof request => {
+    const named = [request?.[EVENT_FIELD]].flat()
+    const lacks = (name: string): boolean =>
+      named.every((event) => typeof event === 'string' && runs.get(event)?.includes(name) === false)
+    const absent = schema.requiredForListen.filter(
+      (name) => name !== EVENT_FIELD && request?.[name] === undefined && lacks(name),
+    )
+    return { ...request, ...Object.fromEntries(absent.map((name) => [name, ABSENT])) }
+  }
+  const filled: EventSchema = {
+    ...schema,
+    filter: (request, tests) => schema.filter(fill(request), tests),
+    baseKeys: (wanted) => schema.baseKeys(isFilter(wanted) ? wanted : fill(wanted)),
+  }
+  return {
+    ...schemas,
+    get: (event) => (event === RUN_EVENT ? filled : schemas.get(event)),
+    require: (event) => (event === RUN_EVENT ? filled : schemas.require(event)),
   }
 }
 

@@ -219,16 +219,12 @@ function checkFirstNumbers({ config, schemas }: CheckConfigParts): readonly stri
   )
 }
 
-/** Rights to runs are made when a system starts, and a schema in the store may change. A relay only reads. */
+/** Rights to runs are made when a system starts, and a schema in the store may change. */
 function checkRuns({ config: { vars }, schemas }: CheckConfigParts): readonly string[] {
   if (vars.runs === undefined) return []
   if (vars.schemaService !== undefined)
     return [
       'vars.runs: runs cannot be followed while vars.schemaService takes the schema from the store: name the schema file in vars.schemas, or leave vars.runs out',
-    ]
-  if (vars.storeTokenEnv !== undefined)
-    return [
-      'vars.runs: the store is another Aviso, which is only read: configure vars.runs there, and its event type run comes here with the others',
     ]
   return schemas === undefined ? [] : runProblems(schemas, vars)
 }

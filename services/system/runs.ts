@@ -11,6 +11,7 @@ import {
   runFieldProblems,
   RUN_EVENT,
   RUNS_PATH,
+  withShortRequests,
   type RunFields,
 } from '#services/runs/run_schema.ts'
 import type { Following } from '#shared/access/policy/following.ts'
@@ -31,8 +32,9 @@ export function createConfiguredSchemas(files: readonly SchemaFile[], vars: Vars
   const schemas = createSchemas(files)
   if (vars.runs === undefined) return schemas
   refuseOwnRuns(schemas)
-  const { file, following } = createRunSchema(schemas, runFieldsOf(vars, schemas))
-  return following.roots.length === 0 ? schemas : createSchemas([...files, file])
+  const fields = runFieldsOf(vars, schemas)
+  const { file, following } = createRunSchema(schemas, fields)
+  return following.roots.length === 0 ? schemas : withShortRequests(createSchemas([...files, file]), fields)
 }
 
 /** Whose rights the notifications of runs follow; `undefined` where there are none. */

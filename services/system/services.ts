@@ -161,12 +161,13 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
   }
 }
 
-/** Without `vars.runs` nothing is started. */
+/** Without `vars.runs` nothing is started, and neither where the store is another Aviso, which follows the runs. */
 function startRuns(parts: ServicesParts, closers: Closers): Handler {
   const { access, clock, config, instruments, random, schemas } = parts
   const { store } = instruments
   const logger = instruments.logger('runs')
-  if (config.vars.runs === undefined) return createIdleRunsHandler({ random, logger })
+  if (config.vars.runs === undefined || config.vars.storeTokenEnv !== undefined)
+    return createIdleRunsHandler({ random, logger })
   const publisher = createPublisher({
     store,
     clock,
@@ -182,6 +183,7 @@ function startRuns(parts: ServicesParts, closers: Closers): Handler {
     store,
     schemas,
     expectations: expectationsOf(schemas, config.vars),
+    keepMs: config.workers.runs.vars.keep,
     publisher: instruments.publisher(publisher),
     access,
     metrics: instruments.metrics,

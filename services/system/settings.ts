@@ -8,7 +8,7 @@
 import * as v from 'valibot'
 import { ADMIN_SERVICE, adminTriggers, adminVars } from '#services/admin/settings.ts'
 import { MONITORING_SERVICE, monitoringVars } from '#services/monitoring/settings.ts'
-import { RUNS_SERVICE } from '#services/runs/settings.ts'
+import { RUNS_SERVICE, runsVars } from '#services/runs/settings.ts'
 import { restVars } from '#services/rest/settings.ts'
 import { authVars } from '#services/auth/settings.ts'
 import { identitySettings } from '#shared/access/identity/settings.ts'
@@ -146,7 +146,7 @@ const admin = section({
   triggers: v.optional(adminTriggers, {}),
 })
 const monitoring = section({ ...serviceEntries, vars: v.optional(monitoringVars, {}) })
-const runs = section({ ...serviceEntries, vars: v.optional(section({}), {}) })
+const runs = section({ ...serviceEntries, vars: v.optional(runsVars, {}) })
 
 /** An origin of web pages, as browsers write it, or any. */
 const pageOrigin = v.pipe(
