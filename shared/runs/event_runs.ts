@@ -23,6 +23,9 @@ const EARLY_MS = DAY_MS
 /** A run that is due after it would be closed is closed this long after it is due. */
 const CLOSE_AFTER_DUE_MS = 3_600_000
 
+/** Clocks of machines differ by less. A time that is further back ends the wrong time of a clock that had been set ahead. */
+const MAX_SKEW_MS = 300_000
+
 /** What {@link createEventRuns} needs. */
 export interface EventRunsOptions {
   readonly expectation: Expectation
@@ -81,8 +84,7 @@ export function createEventRuns({ expectation, limits, announce }: EventRunsOpti
 
   function take(product: RunProduct, horizon: number): void {
     const { fields, sequence } = product
-    // A clock that was set wrong is not believed, in either direction.
-    const at = Math.max(product.at > horizon ? Math.min(lastAt, horizon) : product.at, lastAt)
+    const at = believable(product.at, horizon)
     lastAt = at
     lastSequence = Math.max(lastSequence, sequence)
     const id = runId(event, expectation.run, fields)
@@ -105,6 +107,12 @@ export function createEventRuns({ expectation, limits, announce }: EventRunsOpti
       run.through = Math.max(run.through, sequence)
     }
     if (run.isClosed) changed.set(id, run)
+  }
+
+  /** Clocks of several machines differ a little, and one may be set wrong: times do not go back a little, and are not of the future. */
+  function believable(at: number, horizon: number): number {
+    if (at > horizon) return lastAt === Number.NEGATIVE_INFINITY ? horizon : lastAt
+    return at < lastAt && lastAt - at <= MAX_SKEW_MS ? lastAt : at
   }
 
   function create(
