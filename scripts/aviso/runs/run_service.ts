@@ -29,6 +29,8 @@ export interface Runs {
 
 /** Runs that one request asks for. */
 const PAGE_RUNS = 100
+/** The service takes one value of each field; more of them are several questions. */
+const MAX_QUESTIONS = 32
 
 /**
  * Runs that match, newest nominal time first.
@@ -37,17 +39,41 @@ const PAGE_RUNS = 100
  * @throws {ClientError} for a refusal; with exit code 2 for a field or a value that the service does not know.
  */
 export async function fetchRuns(query: RunsQuery, context: Asking, attempts: number): Promise<Runs> {
+  const questions = questionsOf(query)
+  if (questions.length > MAX_QUESTIONS)
+    throw new ClientError(
+      `These values make ${questions.length} questions to the service; ask at most ${MAX_QUESTIONS} at a time`,
+      {
+        exitCode: EXIT_USAGE,
+      },
+    )
+  const found: Runs[] = []
+  for (const question of questions) found.push(await fetchSome(question, query.limit, { context, attempts }))
+  const [only] = found
+  if (only !== undefined && found.length === 1) return only
+  const runs = found.flatMap((some) => some.runs).toSorted(byNominal)
+  return {
+    runs: runs.slice(0, query.limit),
+    more: runs.length > query.limit || found.some(({ more }) => more),
+  }
+}
+
+async function fetchSome(
+  question: URLSearchParams,
+  limit: number,
+  { context, attempts }: { readonly context: Asking; readonly attempts: number },
+): Promise<Runs> {
   const runs: RunView[] = []
   let cursor: string | undefined
   do {
-    const parameters = parametersOf(query)
-    parameters.set('limit', String(Math.min(query.limit - runs.length, PAGE_RUNS)))
+    const parameters = new URLSearchParams(question)
+    parameters.set('limit', String(Math.min(limit - runs.length, PAGE_RUNS)))
     if (cursor !== undefined) parameters.set('cursor', cursor)
     const answer = await ask(`/api/v1/runs?${parameters}`, context, attempts)
     if (!Array.isArray(answer['runs'])) throw noRuns(context)
     runs.push(...answer['runs'].map(readRun))
     cursor = typeof answer['next'] === 'string' ? answer['next'] : undefined
-  } while (cursor !== undefined && runs.length < query.limit)
+  } while (cursor !== undefined && runs.length < limit)
   return { runs, more: cursor !== undefined }
 }
 
@@ -66,13 +92,23 @@ export async function fetchRun(id: string, context: Asking, attempts: number): P
   }
 }
 
-function parametersOf({ event, fields, states }: RunsQuery): URLSearchParams {
-  const parameters = new URLSearchParams()
-  if (event !== undefined) parameters.set('event', event)
-  for (const [field, values] of Object.entries(fields))
-    for (const value of values) parameters.append(field, value)
-  for (const state of states) parameters.append('state', state)
-  return parameters
+/** A question for each combination of values. */
+function questionsOf({ event, fields, states }: RunsQuery): readonly URLSearchParams[] {
+  let questions = [new URLSearchParams(event === undefined ? {} : { event })]
+  const choices: readonly (readonly [string, readonly string[]])[] = [
+    ...Object.entries(fields),
+    ...(states.length === 0 ? [] : [['state', states] as const]),
+  ]
+  for (const [name, values] of choices)
+    questions = questions.flatMap((before) =>
+      [...new Set(values)].map((value) => new URLSearchParams([...before, [name, value]])),
+    )
+  return questions
+}
+
+/** The newest first; those without a nominal time last. */
+function byNominal(a: RunView, b: RunView): number {
+  return (b.nominal ?? '').localeCompare(a.nominal ?? '') || a.id.localeCompare(b.id)
 }
 
 /** One answer. A key is read again after a 401, because keys are renewed while a run is waited for. */

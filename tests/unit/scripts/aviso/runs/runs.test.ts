@@ -108,25 +108,47 @@ mars od oper  2026-08-09 18Z  complete                    ███████�
     assert.equal(coloured.replaceAll(/\u001B\[\d+m/g, ''), await printedOn(service, 200))
   })
 
-  it('asks for what is wanted, page by page up to the limit', async (t) => {
+  it('asks for what is wanted, page by page up to the limit, once for each value', async (t) => {
     const service = await startRunsService(t)
     for (let day = 100; day < 260; day++)
       service.put(marsRun([], { run: { class: 'od', stream: 'oper', date: `2026${day}`, time: '12' } }))
-    const { runs: all, more } = JSON.parse(
-      await printed(
-        service,
-        ['mars', 'stream=oper,wave'],
-        { limit: 150, state: ['expected', 'late'] },
-        { json: true },
-      ),
-    ) as { runs: unknown[]; more: boolean }
-    assert.deepEqual([all.length, more], [150, true])
-    const asked = service.asked.filter((path) => path.startsWith('/api/v1/runs?'))
-    assert.deepEqual(asked, [
-      '/api/v1/runs?event=mars&stream=oper&stream=wave&state=expected&state=late&limit=100',
-      '/api/v1/runs?event=mars&stream=oper&stream=wave&state=expected&state=late&limit=50&cursor=100',
+    const asked = (): string[] => service.asked.splice(0).filter((path) => path.startsWith('/api/v1/runs?'))
+    const one = JSON.parse(await printed(service, ['mars'], { limit: 150 }, { json: true })) as {
+      runs: unknown[]
+      more: boolean
+    }
+    assert.deepEqual([one.runs.length, one.more], [150, true])
+    assert.deepEqual(asked(), [
+      '/api/v1/runs?event=mars&limit=100',
+      '/api/v1/runs?event=mars&limit=50&cursor=100',
     ])
     assert.match(await printed(service), /\nThere are more: --limit 40$/)
+    asked()
+    await printed(service, ['mars', 'stream=oper,wave'], { state: ['expected', 'late'] })
+    assert.deepEqual(asked(), [
+      '/api/v1/runs?event=mars&stream=oper&state=expected&limit=20',
+      '/api/v1/runs?event=mars&stream=oper&state=late&limit=20',
+      '/api/v1/runs?event=mars&stream=wave&state=expected&limit=20',
+      '/api/v1/runs?event=mars&stream=wave&state=late&limit=20',
+    ])
+    await assert.rejects(
+      printed(service, ['mars', `time=${Array.from({ length: 33 }, (_none, index) => index).join(',')}`]),
+      /33 questions to the service; ask at most 32/,
+    )
+  })
+
+  it('brings the answers to several questions into one order', async (t) => {
+    const service = await severalRuns(t)
+    const names = (await printed(service, ['mars', 'stream=wave,oper'], { limit: 3 }))
+      .split('\n')
+      .slice(1)
+      .map((line) => line.slice(8, 29))
+    assert.deepEqual(names, [
+      'oper  2026-08-10 12Z ',
+      'wave  2026-08-10 12Z ',
+      'wave  2026-08-10 00Z ',
+      'e more: --limit 6',
+    ])
   })
 
   it('says why there is nothing', async (t) => {

@@ -121,6 +121,8 @@ export async function startRunsService(
       return answer(response, 400, {
         message: `Runs of mars have no field ${unknown}; they have class, stream, date, time`,
       })
+    const twice = [...query.keys()].find((name) => query.getAll(name).length > 1)
+    if (twice !== undefined) return answer(response, 400, { message: `'${twice}' must be given once` })
     const matching = [...runs.values()].filter(
       (run) =>
         (query.get('event') ?? run.event_type) === run.event_type &&
