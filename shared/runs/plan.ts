@@ -30,14 +30,13 @@ export interface Plan {
 }
 
 /** A run that is this much later than usual is late, however regular its runs are. */
-const MIN_MARGIN_SECONDS = 600
+const MIN_MARGIN_SECONDS = 1_200
 /** The margin, in standard deviations of how runs differ from day to day. */
-const MARGIN_DEVIATIONS = 5
+const MARGIN_DEVIATIONS = 4
 /** A product that was not in so many runs in a row does not come any more. */
 const GONE_AFTER = 3
 const WEEK_RUNS = 7
-/** How many of the same days of earlier weeks make a weekly habit, and how many are looked at. */
-const WEEKLY_RUNS = 3
+/** A product of all the same days of so many weeks is a weekly habit: three could be chance, among many products that come now and then. */
 const WEEKLY_LOOK = 4
 
 /** The finished runs that a run which begins at a moment may be compared with, oldest first. */
@@ -140,13 +139,16 @@ function timed(
   fixed?: Float64Array,
 ): Plan {
   const { due: general, usual } = slot.expectation
-  const ends = history.map((run) => endOf(run, plan)).filter((end) => end !== undefined)
-  const recent = ends.slice(-usual.runs)
-  const usualEnd = recent.length === 0 ? undefined : median(recent)
-  const firsts = history.slice(-usual.runs).map((run) => ((run.firstAt ?? 0) - originOf(run)) / 1000)
+  const ended = history.flatMap((run) => {
+    const end = endOf(run, plan)
+    return end === undefined ? [] : [{ run, end }]
+  })
+  const margin = marginOf(ended.map(({ end }) => end))
+  const regular = regularRuns(ended, margin).slice(-usual.runs)
+  const usualEnd = regular.length === 0 ? undefined : median(regular.map(({ end }) => end))
+  const firsts = regular.map(({ run }) => ((run.firstAt ?? 0) - originOf(run)) / 1000)
   const usualFirst = firsts.length === 0 ? undefined : median(firsts)
   const isKnown = history.length >= usual.runs && usualEnd !== undefined
-  const margin = marginOf(ends)
   const learnedAll = isKnown ? (usualEnd ?? 0) + margin : undefined
   const result = { ...plan, usualFirst, usualEnd, history }
   if (plan.expected === undefined) {
@@ -161,7 +163,7 @@ function timed(
     const configured = asWhole ?? fixed?.[place] ?? Number.NaN
     if (Number.isNaN(configured)) {
       needsLearned = true
-      due[place] = isKnown ? usualTime(history, plan.expected[place] ?? 0, usual.runs) + margin : Number.NaN
+      due[place] = isKnown ? usualTime(regular, plan.expected[place] ?? 0) + margin : Number.NaN
     } else {
       due[place] = configured
       latest = Math.max(latest, configured)
@@ -204,16 +206,44 @@ export function arrivalsOf(run: Run, expected: readonly number[] | undefined): F
   return found.subarray(0, length).sort()
 }
 
-/** The middle of the last times at which a product came. */
-function usualTime(history: readonly Run[], index: number, runs: number): number {
-  const times: number[] = []
-  for (let place = history.length - 1; place >= 0 && times.length < runs; place--) {
-    const run = history[place]
-    const at = run === undefined ? undefined : arrivalOf(run, index)
-    if (at !== undefined) times.push(at)
-  }
-  return median(times)
+/** The middle of the times at which a product came. */
+function usualTime(runs: readonly EndedRun[], index: number): number {
+  return median(runs.map(({ run }) => arrivalOf(run, index)).filter((at) => at !== undefined))
 }
+
+/** A finished run, and when it ended. */
+interface EndedRun {
+  readonly run: Run
+  readonly end: number
+}
+
+/**
+ * The runs that show what is usual now, oldest first: without those that ended at an odd time, until some in a row agree on another time. From
+ * then on that is the usual time, and the runs before say nothing of it.
+ */
+function regularRuns(ended: readonly EndedRun[], margin: number): readonly EndedRun[] {
+  let regular: EndedRun[] = []
+  let odd: EndedRun[] = []
+  for (const one of ended) {
+    const level = regular.length === 0 ? one.end : median(regular.slice(-LEVEL_RUNS).map(({ end }) => end))
+    if (Math.abs(one.end - level) <= margin) {
+      regular.push(one)
+      odd = []
+      continue
+    }
+    odd.push(one)
+    const agreeing = odd.filter(({ end }) => Math.abs(end - one.end) <= margin)
+    if (agreeing.length < AGREEING_RUNS) continue
+    regular = agreeing
+    odd = []
+  }
+  return regular
+}
+
+/** So many runs in a row that end at another time than before, and agree, are a change of the schedule. */
+const AGREEING_RUNS = 3
+/** The middle of so many is the usual time. */
+const LEVEL_RUNS = 7
 
 /**
  * The products that are usual: those of most of the last runs, and those of most of twice as many that have not been away for good. Products
@@ -260,7 +290,8 @@ function isUsual(
     share(came, all - runs) >= quorum ||
     (all >= 2 * runs && share(came, all - 2 * runs) >= quorum && share(came, all - GONE_AFTER) > 0)
   if (isDaily) return !(weekly.length >= 2 && onWeekday === 0 && repeatsWeekly(came))
-  return onWeekday >= WEEKLY_RUNS && share(came, 0) < 0.5
+  // Not what was daily until lately.
+  return onWeekday === WEEKLY_LOOK && share(came.subarray(0, Math.max(all - WEEK_RUNS, 0)), 0) < 0.5
 }
 
 /** Whether the last seven runs had it on the same days as the seven before: what is away at weekends is not missing there. */

@@ -35,11 +35,13 @@ export function quantileOfSorted(sorted: ArrayLike<number>, share: number): numb
 }
 
 /**
- * How much a number differs from the one before, as a standard deviation. It is of the differences, so neither one odd number nor a change of
- * level for good counts for much.
+ * How much numbers differ from each other, as a standard deviation: from the middle, or from the one before, whichever is less. So neither odd
+ * numbers nor a change of level for good count for much.
  */
 export function spread(series: readonly number[]): number {
   if (series.length < 2) return 0
-  const steps = series.slice(1).map((value, index) => Math.abs(value - (series[index] ?? value)))
-  return (MAD_SCALE * median(steps)) / Math.SQRT2
+  const middle = median(series)
+  const fromMiddle = median(series.map((value) => Math.abs(value - middle)))
+  const fromLast = median(series.slice(1).map((value, index) => Math.abs(value - (series[index] ?? value))))
+  return MAD_SCALE * Math.min(fromMiddle, fromLast / Math.SQRT2)
 }

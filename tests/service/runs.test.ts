@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
+import { AvisoError } from '#shared/errors.ts'
+import type { Store } from '#shared/store/store.ts'
 import { createManualClock, type ManualClock } from '../support/clock.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import {
@@ -170,6 +172,67 @@ describe('the state of runs', () => {
       },
       { services: ['rest', 'auth', 'admin', 'runs'] },
     ))
+})
+
+describe('several instances', () => {
+  it('one publishes; when it dies, another goes on, and nothing is told twice', async () => {
+    const clock = createManualClock()
+    const store = createMemoryStore({ clock })
+    let isDead = false
+    const cut = (): void => {
+      if (isDead) throw new AvisoError('ERR_STORE_UNAVAILABLE', 'This instance is dead')
+    }
+    // A machine that is cut off: it writes and reads nothing more, and gives nothing up.
+    const dying: Store = {
+      ...store,
+      range: async (...given) => (cut(), store.range(...given)),
+      txn: async (...given) => (cut(), store.txn(...given)),
+      close: async () => undefined,
+    }
+    const first = await startRunsSystem({ clock, store: dying })
+    await clock.advance(100)
+    const second = await startRunsSystem({ clock, store: { ...store, close: async () => undefined } })
+    await clock.advance(10_000)
+    await second.publish(0)
+    await clock.advance(1_000)
+    assert.deepEqual(await second.states(), ['started'])
+    assert.deepEqual([await publishingIn(first), await publishingIn(second)], [1, 0])
+    isDead = true
+    for (const step of [3, 6]) await second.publish(step)
+    await clock.advance(5_000)
+    assert.deepEqual(await second.states(), ['started'])
+    await clock.advance(20_000)
+    assert.deepEqual(await second.states(), ['started', 'complete'])
+    assert.deepEqual([await publishingIn(first), await publishingIn(second)], [0, 1])
+    // It comes back, and has the same to tell.
+    isDead = false
+    await clock.advance(20_000)
+    assert.deepEqual(await second.states(), ['started', 'complete'])
+    assert.deepEqual([await publishingIn(first), await publishingIn(second)], [0, 1])
+    await second.system.close()
+    await first.system.close()
+    await store.close()
+  })
+})
+
+/** The metric that says whether an instance publishes. */
+async function publishingIn({ call }: RunsSystem): Promise<number> {
+  const page = await (await call('/metrics')).text()
+  return Number(/^aviso_runs_publishing (\d)\.0$/m.exec(page)?.[1])
+}
+
+describe('metrics', () => {
+  it('say how complete the newest run is, and how late', () =>
+    withRuns(async ({ publish, pass, call }) => {
+      await publish(0)
+      await pass(2 * HOUR_MS + 60_000)
+      const page = await (await call('/metrics')).text()
+      const labels = 'event_type="mars",run="class=od,stream=oper,expver=0001,time=12"'
+      assert.match(page, new RegExp(`^aviso_run_completeness\\{${labels}\\} 0\\.33`, 'm'))
+      const [, delay] = new RegExp(`^aviso_run_delay_seconds\\{${labels}\\} ([\\d.]+)$`, 'm').exec(page) ?? []
+      assert.ok(Math.abs(Number(delay) - 60) < 5, delay)
+      assert.match(page, /^aviso_runs_open\{event_type="mars"\} 1\.0$/m)
+    }))
 })
 
 describe('GET /api/v1/runs', () => {

@@ -11,17 +11,20 @@ import { after, before, describe, it } from 'node:test'
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { createRunKeys } from '#services/runs/run_schema.ts'
 import { createConfiguredSchemas } from '#services/system/runs.ts'
-import { loadConfig } from '#services/system/settings.ts'
+import { loadConfig, type ServiceName } from '#services/system/settings.ts'
 import type { System } from '#services/system/system.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { prefixEnd, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import type { Store } from '#shared/store/store.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { active, ECPDS_ACCOUNT, ECPDS_PASSWORD, ECPDS_PATH, startEcpds } from '../support/auth_servers.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import { BASE_URL, startTestSystem } from '../support/system.ts'
+import { eventually } from '../support/waiting.ts'
 import { readFrames } from './auth_fixture.ts'
 
 const X = { type: 'StringHandler', required: true }
@@ -79,58 +82,81 @@ const NAMES = Object.keys(USERS)
 const tokenOf = (name: string): string => `a-long-token-of-${name}`
 const bearer = (name: string): Record<string, string> => ({ authorization: `Bearer ${tokenOf(name)}` })
 
+interface Scene {
+  readonly system: System
+  readonly store: Store
+  readonly schemas: Schemas
+  close(): Promise<void>
+}
+
+/** Starts a system with all users. */
+async function startScene(services: readonly ServiceName[]): Promise<Scene> {
+  const ecpds = await startEcpds({ ecpds: active('FOO') })
+  const rules = NAMES.map((name) => ({
+    realm: 'local',
+    users: [name],
+    publish: 'everything',
+    ...(USERS[name]?.listen !== undefined && { listen: USERS[name].listen }),
+  }))
+  const vars = {
+    ...configFile.vars,
+    runs: RUNS,
+    identity: {
+      realm: 'local',
+      providers: [
+        {
+          kind: 'tokens',
+          tokens: NAMES.map((username) => ({
+            username,
+            realm: 'local',
+            secretEnv: username.toUpperCase(),
+          })),
+        },
+      ],
+    },
+    policy: {
+      rules,
+      destinations: {
+        url: ecpds.url + ECPDS_PATH,
+        username: ECPDS_ACCOUNT,
+        passwordEnv: 'ECPDS_PASSWORD',
+        realms: ['local'],
+        plaintext: true,
+      },
+    },
+  }
+  const config = loadConfig(JSON.stringify({ ...configFile, vars }), 'test')
+  const schemas = createConfiguredSchemas(FILES, config.vars)
+  const store = createMemoryStore({ clock: systemClock })
+  const secrets = Object.fromEntries(NAMES.map((name) => [name.toUpperCase(), tokenOf(name)]))
+  const system = startTestSystem({
+    config,
+    services,
+    store,
+    schemas,
+    readSecret: createSecretReader({ ...secrets, ECPDS_PASSWORD }),
+  })
+  await system.ready
+  return {
+    system,
+    store,
+    schemas,
+    close: async () => {
+      await system.close()
+      await ecpds.close()
+    },
+  }
+}
+
 describe('rights to runs', () => {
   let system: System
   let close: () => Promise<void>
   const keys = new Map<Example, { readonly stem: string; readonly base: string; readonly id: string }>()
 
   before(async () => {
-    const ecpds = await startEcpds({ ecpds: active('FOO') })
-    const rules = NAMES.map((name) => ({
-      realm: 'local',
-      users: [name],
-      publish: 'everything',
-      ...(USERS[name]?.listen !== undefined && { listen: USERS[name].listen }),
-    }))
-    const vars = {
-      ...configFile.vars,
-      runs: RUNS,
-      identity: {
-        realm: 'local',
-        providers: [
-          {
-            kind: 'tokens',
-            tokens: NAMES.map((username) => ({
-              username,
-              realm: 'local',
-              secretEnv: username.toUpperCase(),
-            })),
-          },
-        ],
-      },
-      policy: {
-        rules,
-        destinations: {
-          url: ecpds.url + ECPDS_PATH,
-          username: ECPDS_ACCOUNT,
-          passwordEnv: 'ECPDS_PASSWORD',
-          realms: ['local'],
-          plaintext: true,
-        },
-      },
-    }
-    const config = loadConfig(JSON.stringify({ ...configFile, vars }), 'test')
-    const schemas = createConfiguredSchemas(FILES, config.vars)
-    const store = createMemoryStore({ clock: systemClock })
-    const secrets = Object.fromEntries(NAMES.map((name) => [name.toUpperCase(), tokenOf(name)]))
-    system = startTestSystem({
-      config,
-      services: ['rest', 'auth'],
-      store,
-      schemas,
-      readSecret: createSecretReader({ ...secrets, ECPDS_PASSWORD }),
-    })
-    await system.ready
+    const scene = await startScene(['rest', 'auth'])
+    const { store, schemas } = scene
+    system = scene.system
     const publisher = createPublisher({
       store,
       clock: systemClock,
@@ -146,10 +172,7 @@ describe('rights to runs', () => {
       keys.set(example as Example, { ...own, id: `run@${result.receipt.sequence}` })
     }
     await publisher.close()
-    close = async () => {
-      await system.close()
-      await ecpds.close()
-    }
+    close = scene.close
   })
   after(() => close())
 
@@ -329,6 +352,65 @@ describe('rights to runs', () => {
       }
       assert.equal(events[0]?.last.sequence, String(ALL.length))
     })
+})
+
+describe('rights to the state of runs', () => {
+  it('the routes tell of the runs whose products one may listen to, and of no other', async () => {
+    const { system, close } = await startScene(['rest', 'auth', 'runs'])
+    const call = (path: string, name: string, init: RequestInit = {}): Promise<Response> =>
+      system.fetch(new Request(BASE_URL + path, { ...init, headers: bearer(name) }))
+    const list = async (name: string): Promise<readonly { readonly id: string }[]> => {
+      const response = await call('/api/v1/runs', name)
+      const body = (await response.json()) as { readonly runs?: readonly { readonly id: string }[] }
+      return body.runs ?? []
+    }
+    try {
+      for (const { event, run } of Object.values(EXAMPLES)) {
+        const others =
+          event === 'extreme'
+            ? { level: '7' }
+            : { domain: 'g', ...(event === 'dissemination' && { target: 'E1' }) }
+        const body = JSON.stringify({
+          event_type: event,
+          identifier: { ...run, ...others, step: '1' },
+          payload: 'x',
+        })
+        const response = await call('/api/v1/notification', 'everything', { method: 'POST', body })
+        assert.equal(response.status, 200, await response.text())
+      }
+      await eventually('all runs are known', async () => (await list('everything')).length === ALL.length)
+      const idOf = (example: Example): string => {
+        const { event, run } = EXAMPLES[example]
+        const order: readonly string[] =
+          event === 'extreme'
+            ? ['region', 'date']
+            : ['destination', 'class', 'stream', 'expver', 'date', 'time']
+        const values: Readonly<Record<string, string>> = run
+        return `${event}:${order.flatMap((field) => values[field] ?? []).join(',')}`
+      }
+      for (const name of NAMES) {
+        const sees = USERS[name]?.sees ?? []
+        assert.deepEqual(
+          (await list(name)).map(({ id }) => id).toSorted(),
+          sees.map((example) => idOf(example)).toSorted(),
+          name,
+        )
+        for (const example of ALL) {
+          const response = await call(`/api/v1/runs/${idOf(example)}`, name)
+          assert.equal(response.status, sees.includes(example) ? 200 : 404, `${name} ${example}`)
+          await response.body?.cancel()
+        }
+      }
+      const wrong = await system.fetch(new Request(`${BASE_URL}/api/v1/runs`))
+      assert.deepEqual(await wrong.json(), { runs: [], next: null })
+      // The page of metrics is open, so that no destination stands there.
+      const metrics = await (await call('/metrics', 'none')).text()
+      assert.match(metrics, /aviso_runs_open/)
+      assert.doesNotMatch(metrics, /FOO/)
+    } finally {
+      await close()
+    }
+  })
 })
 
 function cloudEvent(event: string, request: object): object {
