@@ -39,7 +39,7 @@ export function addRunCommands(
     )
   withCommonOptions(program.command('wait'))
     .description(
-      'wait for a run: exits 0 when it is that far, 1 when it is late, closed as incomplete or the time is over, 2 for a mistake',
+      'wait for a run; exit code 0: it is that far, 1: it is late, incomplete, or the time is over',
     )
     .argument('<words...>', WORDS_HELP)
     .option('--until <goal>', 'complete, a share such as 80%, or a product such as step=240', 'complete')

@@ -186,7 +186,7 @@ describe('when', () => {
     const { context } = runsContext(service, {
       readText: () => Promise.resolve(text),
       fetch: (_url, init) => {
-        body.push(JSON.parse(String(init.body)))
+        body.push(JSON.parse(typeof init.body === 'string' ? init.body : ''))
         return Promise.resolve(Response.json({ listeners: [] }))
       },
     })
