@@ -3,13 +3,28 @@ import { describe, it } from 'node:test'
 import { ClientError } from '#shared/client/client_error.ts'
 import { wait, type WaitFlags } from '../../../../../scripts/aviso/runs/wait.ts'
 import { followChanges } from '../../../../../scripts/aviso/runs/run_changes.ts'
+import { systemClock, type Clock } from '#shared/time/clock.ts'
 import type { CommandContext } from '../../../../../scripts/aviso/context.ts'
-import { createManualClock } from '../../../../support/clock.ts'
+import { createManualClock, createScaledClock, settle } from '../../../../support/clock.ts'
 import { eventually, within } from '../../../../support/waiting.ts'
 import type { TestContext } from '../fixture.ts'
 import { marsRun, runsContext, startRunsService, type RunsService } from './runs_fixture.ts'
 
 const WORDS = ['mars', 'class=od', 'stream=oper', 'date=20260810', 'time=12']
+
+/** A time limit of which the test says when it is over. */
+const LIMIT = '7m'
+const LIMIT_MS = 7 * 60_000
+
+/** A clock whose pauses between looks do not end by themselves: only news leads to a look. */
+function newsClock(): Clock {
+  const clock = createScaledClock()
+  const sleep: Clock['sleep'] = (ms, signal) =>
+    ms < 1_000
+      ? clock.sleep(ms, signal)
+      : new Promise((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }))
+  return { ...clock, sleep }
+}
 
 /** A waiting that has begun, and what became of it. */
 function begin(
@@ -18,14 +33,21 @@ function begin(
   { words = WORDS, changes = {} }: { words?: readonly string[]; changes?: Partial<CommandContext> } = {},
 ) {
   const { context, output } = runsContext(service, changes)
-  const ended = wait(words, flags, context).then(
+  const { clock } = context
+  let timeIsOver = (): void => assert.fail('there is no time limit')
+  const after: Clock['after'] = (ms, task) => {
+    if (ms !== LIMIT_MS) return clock.after(ms, task)
+    timeIsOver = task
+    return () => undefined
+  }
+  const ended = wait(words, flags, { ...context, clock: { ...clock, after } }).then(
     () => ({ code: 0, message: '' }),
     (error: unknown) => {
       assert.ok(error instanceof ClientError, String(error))
       return { code: error.exitCode, message: error.message }
     },
   )
-  return { output, outcome: () => within('the end of the waiting', ended) }
+  return { output, timeIsOver: () => timeIsOver(), outcome: () => within('the end of the waiting', ended) }
 }
 
 const looks = ({ asked }: RunsService): number =>
@@ -40,8 +62,8 @@ async function begun(context: TestContext, steps: readonly number[] = [0, 6]): P
 describe('wait()', () => {
   it('ends with 0 when the run is complete, at once or after its notification', async (t) => {
     const service = await begun(t)
-    const { output, outcome } = begin(service)
-    await eventually('a first look', () => looks(service) === 1)
+    const { output, outcome } = begin(service, {}, { changes: { clock: newsClock() } })
+    await eventually('a first look', () => looks(service) >= 1)
     service.announce(marsRun([0, 6, 12, 18]))
     assert.deepEqual(await outcome(), { code: 0, message: '' })
     const text = 'mars od oper 2026-08-10 12Z is complete since 18:20 UTC, 4 of 4'
@@ -52,9 +74,21 @@ describe('wait()', () => {
 
   it('opens its stream before it looks, so nothing happens between the two', async (t) => {
     const service = await begun(t, [0, 6, 12, 18])
-    assert.equal((await begin(service).outcome()).code, 0)
-    const paths = service.asked.map((path) => path.split('?')[0])
-    assert.deepEqual(paths, ['/api/v1/schema', '/api/v1/watch', '/api/v1/runs'])
+    const steps: string[] = []
+    const slowly: CommandContext['fetch'] = async (url, init) => {
+      const { pathname } = new URL(url)
+      steps.push(pathname)
+      if (pathname !== '/api/v1/watch') return fetch(url, init)
+      await settle()
+      const response = await fetch(url, init)
+      steps.push('open')
+      return response
+    }
+    assert.equal(
+      (await begin(service, {}, { changes: { clock: systemClock, fetch: slowly } }).outcome()).code,
+      0,
+    )
+    assert.deepEqual(steps, ['/api/v1/schema', '/api/v1/watch', 'open', '/api/v1/runs'])
     const [, watch = '', runs = ''] = service.asked
     assert.equal(watch.split('?')[1], 'event=run&event_type=mars&class=od&stream=oper&date=20260810&time=12')
     assert.match(runs, /\?event=mars&class=od&stream=oper&date=20260810&time=12&limit=/)
@@ -63,7 +97,7 @@ describe('wait()', () => {
   it('waits for a run that is not there yet', async (t) => {
     const service = await startRunsService(t)
     const { outcome } = begin(service)
-    await eventually('a first look', () => looks(service) === 1)
+    await eventually('a first look', () => looks(service) >= 1)
     service.announce(marsRun([0]), 'started')
     await eventually('a look after the start', () => looks(service) > 1)
     service.announce(marsRun([0, 6, 12, 18]))
@@ -73,7 +107,7 @@ describe('wait()', () => {
   it('ends with 1 when the run becomes late, and says what is missing', async (t) => {
     const service = await begun(t)
     const { outcome, output } = begin(service)
-    await eventually('a first look', () => looks(service) === 1)
+    await eventually('a first look', () => looks(service) >= 1)
     service.announce(marsRun([0, 6], { state: 'late', overdue: 2 }))
     assert.deepEqual(await outcome(), {
       code: 1,
@@ -85,7 +119,7 @@ describe('wait()', () => {
   it('--late wait: goes on after that, but not when the run is closed', async (t) => {
     const service = await begun(t)
     const first = begin(service, { late: 'wait' })
-    await eventually('a first look', () => looks(service) === 1)
+    await eventually('a first look', () => looks(service) >= 1)
     service.announce(marsRun([0, 6], { state: 'late' }))
     await eventually('a look after that', () => looks(service) > 1)
     service.announce(marsRun([0, 6, 12, 18], { state: 'recovered' }))
@@ -99,24 +133,31 @@ describe('wait()', () => {
 
   it('--timeout: ends with 1, and says how far the run is', async (t) => {
     const service = await begun(t)
-    assert.deepEqual(await begin(service, { timeout: '5s' }).outcome(), {
+    const limited = begin(service, { timeout: LIMIT })
+    await eventually('a first look', () =>
+      limited.output.logged.some(({ message }) => message.includes('50%')),
+    )
+    limited.timeIsOver()
+    assert.deepEqual(await limited.outcome(), {
       code: 1,
-      message:
-        'mars od oper 2026-08-10 12Z is not that far (complete) after 5s: running, 2 of 4, 50%; 2 missing: step 12, 18',
+      message: `mars od oper 2026-08-10 12Z is not that far (complete) after ${LIMIT}: running, 2 of 4, 50%; 2 missing: step 12, 18`,
     })
     const none = await startRunsService(t)
-    assert.deepEqual(await begin(none, { timeout: '1s' }).outcome(), {
-      code: 1,
-      message: 'no such run after 1s',
-    })
+    const empty = begin(none, { timeout: LIMIT })
+    await eventually('a second look', () => looks(none) > 1)
+    empty.timeIsOver()
+    assert.deepEqual(await empty.outcome(), { code: 1, message: `no such run after ${LIMIT}` })
     await none.stop()
-    assert.equal((await begin(none, { timeout: '1s' }).outcome()).code, 1)
+    const away = begin(none, { timeout: LIMIT })
+    await eventually('a warning', () => away.output.logged.some(({ level }) => level === 'WARNING'))
+    away.timeIsOver()
+    assert.equal((await away.outcome()).code, 1)
   })
 
   it('goes on when the service was away, and sees what happened meanwhile', async (t) => {
     const service = await begun(t)
     const { outcome } = begin(service)
-    await eventually('a first look', () => looks(service) === 1)
+    await eventually('a first look', () => looks(service) >= 1)
     await service.stop()
     service.put(marsRun([0, 6, 12, 18]))
     await service.start()
@@ -134,8 +175,8 @@ describe('wait()', () => {
 
   it('--until N%: ends when so much is there, by news of products', async (t) => {
     const service = await begun(t, [0])
-    const { outcome, output } = begin(service, { until: '50%' })
-    await eventually('both streams', () => service.streams('mars') === 1 && looks(service) === 1)
+    const { outcome, output } = begin(service, { until: '50%' }, { changes: { clock: newsClock() } })
+    await eventually('both streams', () => service.streams('mars') === 1 && looks(service) >= 1)
     service.put(marsRun([0, 6]))
     service.tell({ event: 'mars', identifier: { ...marsRun().run, step: '6' } })
     assert.equal((await outcome()).code, 0)
@@ -145,7 +186,7 @@ describe('wait()', () => {
   it('--until step=12: ends when it is there, though the state follows its product by a while', async (t) => {
     const service = await begun(t)
     const { outcome, output } = begin(service, { until: 'step=012' })
-    await eventually('both streams', () => service.streams('mars') === 1 && looks(service) === 1)
+    await eventually('both streams', () => service.streams('mars') === 1 && looks(service) >= 1)
     assert.ok(
       service.asked.some(
         (path) => path.startsWith('/api/v1/watch?event=mars&') && path.endsWith('&step=012'),
@@ -182,7 +223,7 @@ describe('wait()', () => {
     const service = await begun(t)
     service.refused.add('run')
     const { outcome } = begin(service)
-    await eventually('a few looks', () => looks(service) === 3)
+    await eventually('a few looks', () => looks(service) >= 3)
     service.put(marsRun([0, 6, 12, 18]))
     assert.equal((await outcome()).code, 0)
   })
@@ -201,7 +242,7 @@ describe('wait()', () => {
     const service = await begun(t)
     const stop = new AbortController()
     const { outcome } = begin(service, {}, { changes: { stop: stop.signal } })
-    await eventually('a first look', () => looks(service) === 1)
+    await eventually('a first look', () => looks(service) >= 1)
     stop.abort()
     assert.equal((await outcome()).code, 130)
   })
@@ -209,8 +250,11 @@ describe('wait()', () => {
   it('says once that it cannot know while it is learning', async (t) => {
     const service = await startRunsService(t)
     service.put(marsRun([0], { expected: null, learning: { runs: 2, needed: 7 } }))
-    const { outcome, output } = begin(service, { timeout: '10s' })
-    assert.equal((await outcome()).code, 1)
+    const stop = new AbortController()
+    const { outcome, output } = begin(service, {}, { changes: { stop: stop.signal } })
+    await eventually('several looks', () => looks(service) > 2)
+    stop.abort()
+    assert.equal((await outcome()).code, 130)
     const warnings = output.logged.filter(({ level }) => level === 'WARNING').map(({ message }) => message)
     assert.deepEqual(
       warnings.map((message) => message.replace(/\).*/, ')')),
@@ -257,19 +301,22 @@ describe('wait()', () => {
   })
 
   it('takes the id of a run, words for days, and times with a zone', async (t) => {
+    const before = new Date()
     const service = await begun(t, [0, 6, 12, 18])
     assert.equal((await begin(service, {}, { words: ['mars:od,oper,20260810,12'] }).outcome()).code, 0)
-    const { outcome } = begin(
-      service,
-      { timeout: '1s' },
-      { words: ['MARS', 'date=today', 'time=12Z', 'stream=oper'] },
-    )
-    const today = new Date().toISOString().slice(0, 10).replaceAll('-', '')
+    const stop = new AbortController()
+    const words = ['MARS', 'date=today', 'time=12Z', 'stream=wave']
+    const { outcome } = begin(service, {}, { words, changes: { stop: stop.signal } })
+    const wave = (): string => service.asked.find((path) => path.includes('&stream=wave&limit')) ?? ''
+    await eventually('a look', () => wave() !== '')
+    stop.abort()
     await outcome()
-    const asked = service.asked.filter(
-      (path) => path.includes('stream=oper&limit') && !path.includes('class'),
+    // It may have become midnight meanwhile.
+    const days = [before, new Date()].map((day) => day.toISOString().slice(0, 10).replaceAll('-', ''))
+    assert.ok(
+      days.some((day) => wave().includes(`?event=mars&date=${day}&time=12&stream=wave&`)),
+      wave(),
     )
-    assert.match(asked[0] ?? '', new RegExp(`event=mars&date=${today}&time=12&stream=oper`))
   })
 })
 
