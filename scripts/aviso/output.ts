@@ -115,14 +115,19 @@ export function createOutput(options: OutputOptions): Output {
       stdout.isTTY === true
         ? {
             size: () => ({
-              columns: stdout.columns ?? DEFAULT_COLUMNS,
-              rows: stdout.rows ?? DEFAULT_ROWS,
+              columns: sizeOr(stdout.columns, DEFAULT_COLUMNS),
+              rows: sizeOr(stdout.rows, DEFAULT_ROWS),
             }),
             isColoured: options.colour !== false,
             show: (text) => withoutStatus(() => stdout.write(`${ERASE_SCREEN}${text}\n`)),
           }
         : undefined,
   }
+}
+
+/** Some terminals do not know their size, and say 0. */
+function sizeOr(size: number | undefined, standard: number): number {
+  return size === undefined || size === 0 ? standard : size
 }
 
 /** Replaces control characters, because texts of servers and notifications must not control the terminal. */
