@@ -73,6 +73,16 @@ async function client(argv: readonly string[]): Promise<number> {
       })
       return noFail ? 0 : code
     }
+    if (invocation.command === 'check-config') {
+      const { checkServicesConfig } = await import('./aviso/config_check.ts')
+      const code = await checkServicesConfig(invocation.task, {
+        output,
+        json: flags.json === true,
+        readText: (path) => readFile(path, 'utf8'),
+        environment: process.env,
+      })
+      return noFail ? 0 : code
+    }
     if (invocation.command === 'import-config') {
       const { importServices } = await import('./aviso/import_config.ts')
       const target = { output, json: flags.json === true }
@@ -99,7 +109,7 @@ async function client(argv: readonly string[]): Promise<number> {
 
 /** Runs a command. It is loaded here, because loading all of them takes longer than most take to run. */
 async function run(
-  invocation: Exclude<Invocation, { readonly command: 'explain-access' | 'import-config' }>,
+  invocation: Exclude<Invocation, { readonly command: 'explain-access' | 'import-config' | 'check-config' }>,
   context: CommandContext,
 ): Promise<void> {
   switch (invocation.command) {

@@ -8,6 +8,7 @@ import { Argument, Command, Option } from 'commander'
 import type { AdminTask } from './admin.ts'
 import { addAdminCommands } from './admin_program.ts'
 import type { ConfigFlags } from './config.ts'
+import type { CheckTask } from './config_check.ts'
 import { addConfigCommands } from './config_program.ts'
 import type { ExplainFlags } from './explain.ts'
 import type { ExplainTask } from './explain_access.ts'
@@ -44,6 +45,7 @@ export type Invocation =
   | { readonly command: 'config'; readonly task: ConfigTask; readonly flags: ConfigFlags }
   | { readonly command: 'import-config'; readonly task: ImportTask; readonly flags: ConfigFlags }
   | { readonly command: 'explain-access'; readonly task: ExplainTask; readonly flags: ConfigFlags }
+  | { readonly command: 'check-config'; readonly task: CheckTask; readonly flags: ConfigFlags }
   | { readonly command: 'runs'; readonly task: RunTask; readonly flags: ConfigFlags }
 
 const PARAMS_HELP = 'key=value pairs, e.g. event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203'
@@ -84,6 +86,7 @@ export function createProgram(version: string, run: (invocation: Invocation) => 
   addConfigCommands(program, withCommonOptions, {
     manage: (task, flags) => run({ command: 'config', task, flags }),
     explain: (task, flags) => run({ command: 'explain-access', task, flags }),
+    check: (task, flags) => run({ command: 'check-config', task, flags }),
     takeOver: (task, flags) => run({ command: 'import-config', task, flags }),
   })
   addAdminCommands(program, withCommonOptions, (task, flags) => run({ command: 'admin', task, flags }))

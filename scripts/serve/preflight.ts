@@ -34,6 +34,8 @@ export interface PreflightParts {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly readText: (path: string) => Promise<string>
   readonly hasUdp: boolean
+  /** Whether ports are tried; `false`: the services may be running. */
+  readonly opensPorts?: boolean
   /** Asks the store, for a check alone: a start waits for it. @returns a line for each problem */
   readonly askStore?: ((config: Config, secrets: SecretFiles) => Promise<readonly string[]>) | undefined
 }
@@ -80,7 +82,7 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
     problems.push(...checkStoreTls(config.vars, systemClock.now()))
   if (!refused.some((path) => path.startsWith('vars.identity')))
     problems.push(...problemsOf('dev.host', () => refuseOpenAddress(config)))
-  problems.push(...(await checkPorts(options, config)))
+  if (parts.opensPorts !== false) problems.push(...(await checkPorts(options, config)))
   const modules = await loadModules(config, options.services, { file: options.config, problems })
   const isStoreNamed = !problems.some((line) => /^(?:vars\.store|dev\.data)/.test(line))
   if (isStoreNamed) problems.push(...((await parts.askStore?.(config, secrets)) ?? []))
