@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
+import { HistoryDamaged, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { followStore } from '#shared/hub/source/follow.ts'
 import { parseJournal } from '#shared/journal/codec.ts'
@@ -44,21 +44,50 @@ export interface JournalReaderParts {
 }
 
 /**
- * Tells everything from a bookmark on, and goes on until the signal.
+ * Tells everything from a bookmark on, and goes on until the signal. What is damaged or no longer kept is left out, which is logged.
  *
- * @throws {AvisoError} Where it cannot go on without a gap: `ERR_HISTORY_COMPACTED`, `ERR_EPOCH_CHANGED`, `ERR_STORE_DAMAGED`; the store's
- *   error at the start.
+ * @throws {AvisoError} `ERR_EPOCH_CHANGED`, and the store's error at the start.
  */
 export async function readJournals(
   parts: JournalReaderParts,
   bookmark: Bookmark | undefined,
   { readers, signal }: { readonly readers: JournalReaders; readonly signal: AbortSignal },
 ): Promise<void> {
-  const from = await startOf(parts, bookmark, signal)
-  const told = createTeller(parts, bookmark, readers)
+  const tell = createTeller(parts, bookmark, readers)
+  let next = await startOf(parts, bookmark, signal)
+  for (;;) {
+    try {
+      return await followFrom(parts, next, { tell, upToDate: readers.upToDate, signal })
+    } catch (error) {
+      const behind = error instanceof HistoryDamaged ? error.next : oldestRevisionOf(error)
+      if (signal.aborted || behind === undefined || behind <= next) throw error
+      parts.logger(
+        'error',
+        'A part of the journal cannot be read, so its products are missing in their runs',
+        {
+          from: next,
+          next: behind,
+        },
+      )
+      readers.upToDate(false)
+      next = behind
+    }
+  }
+}
+
+interface Following extends Pick<JournalReaders, 'upToDate'> {
+  readonly tell: Teller
+  readonly signal: AbortSignal
+}
+
+async function followFrom(
+  parts: JournalReaderParts,
+  from: Revision,
+  { tell, upToDate, signal }: Following,
+): Promise<void> {
   const range = rangeOf(parts.events)
   const onState = ({ connected }: { readonly connected: boolean }): void => {
-    if (!connected) readers.upToDate(false)
+    if (!connected) upToDate(false)
   }
   let reached = from - 1n
   /** The last revision that had something to tell when the watch was opened; absent: it was reached. */
@@ -66,12 +95,12 @@ export async function readJournals(
   for await (const message of followStore({ ...parts, range, from, signal, onState })) {
     if (message.kind === 'created') target = await newestIn(parts, range, signal)
     else {
-      await told(message)
+      await tell(message)
       reached = message.revision
     }
     if (target === undefined || target > reached) continue
     target = undefined
-    readers.upToDate(true)
+    upToDate(true)
   }
 }
 
@@ -134,12 +163,13 @@ async function startOf(
 }
 
 type Told = Exclude<WatchMessage, { readonly kind: 'created' }>
+type Teller = (message: Told) => Promise<void>
 
 function createTeller(
   parts: JournalReaderParts,
   bookmark: Bookmark | undefined,
   readers: JournalReaders,
-): (message: Told) => Promise<void> {
+): Teller {
   const { store, schemas, events, logger } = parts
   const followed = new Set(events)
   const known = new Map<string, Removed>()

@@ -221,6 +221,28 @@ async function publishingIn({ call }: RunsSystem): Promise<number> {
   return Number(/^aviso_runs_publishing (\d)\.0$/m.exec(page)?.[1])
 }
 
+describe('listening to runs', () => {
+  it('a field that the runs of an event type lack need not be given', () =>
+    withRuns(
+      async ({ publish, pass, call }) => {
+        await publish(0)
+        await pass()
+        for (const [query, status, count] of [
+          ['event_type=mars', 200, 1],
+          ['event_type=mars&destination=-', 200, 1],
+          ['event_type=dissemination', 400, undefined],
+          ['event_type=dissemination&destination=FOO', 200, 0],
+          ['state=started', 400, undefined],
+        ] as const) {
+          const response = await call(`/api/v1/notifications?event=run&${query}`)
+          const { notifications } = (await response.json()) as { readonly notifications?: readonly unknown[] }
+          assert.deepEqual([response.status, notifications?.length], [status, count], query)
+        }
+      },
+      { runs: { ...THREE_STEPS, dissemination: true } },
+    ))
+})
+
 describe('metrics', () => {
   it('say how complete the newest run is, and how late', () =>
     withRuns(async ({ publish, pass, call }) => {
