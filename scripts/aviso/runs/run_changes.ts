@@ -84,7 +84,7 @@ export function followChanges(
         if (kind === 'connected' || kind === 'notification') tell()
       }
     } catch (error) {
-      output.log('DEBUG', `Without news of ${event}: ${messageOf(error)}`)
+      output.log('WARNING', `No news of ${event}, so it is looked for now and then: ${messageOf(error)}`)
       mostMs = Math.min(mostMs, REFUSED_PAUSE_MS)
     }
     onOpen()

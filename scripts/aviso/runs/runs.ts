@@ -34,6 +34,8 @@ export interface RunsFlags {
 const ATTEMPTS = 4
 /** Runs that fit a screen: several configurations over a few days. */
 const DEFAULT_LIMIT = 20
+/** Runs whose changes are printed as lines: also those that are closed a day after they began. */
+const LINES_LIMIT = 200
 
 /**
  * Shows runs.
@@ -80,7 +82,8 @@ interface Looking {
 
 /** A table; or a page, where the words name one run. */
 async function lookAt(request: KnownRequest, { flags, attempts, asking, context }: Looking): Promise<Seen> {
-  const { state: states = [], limit = DEFAULT_LIMIT } = flags
+  const isLines = flags.watch === true && (context.output.screen === undefined || context.json)
+  const { state: states = [], limit = isLines ? LINES_LIMIT : DEFAULT_LIMIT } = flags
   const found = await fetchRuns({ ...request, states, limit }, asking, attempts)
   const [only] = found.runs
   if (only !== undefined && found.runs.length === 1 && isNamedBy(only, request)) {

@@ -32,7 +32,11 @@ export function addRunCommands(
     .description('show forecast runs: how complete they are, when they are due, what is missing')
     .argument('[words...]', `${WORDS_HELP}; without words: all runs`)
     .addOption(stateOption())
-    .option('--limit <number>', 'most runs (default: 20)', wholeNumber(1, MAX_RUNS))
+    .option(
+      '--limit <number>',
+      'most runs (default: 20; 200 for --watch in a pipe)',
+      wholeNumber(1, MAX_RUNS),
+    )
     .option('--watch', 'go on: redraw a terminal, print changes as lines elsewhere')
     .action((words: string[], flags: ConfigFlags & RunsFlags) =>
       run({ kind: 'show', words, options: flags }, flags),

@@ -222,8 +222,13 @@ describe('wait()', () => {
   it('looks at growing pauses where streams are refused', async (t) => {
     const service = await begun(t)
     service.refused.add('run')
-    const { outcome } = begin(service)
+    const { outcome, output } = begin(service)
     await eventually('a few looks', () => looks(service) >= 3)
+    assert.ok(
+      output.logged.some(({ message }) =>
+        /^No news of run, so it is looked for now and then: .* status 403, You may not/.test(message),
+      ),
+    )
     service.put(marsRun([0, 6, 12, 18]))
     assert.equal((await outcome()).code, 0)
   })
