@@ -60,6 +60,8 @@ interface Waiting {
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 /** Longest time limit: a timer of JavaScript cannot be longer than 24.8 days. */
 const MAX_TIMEOUT_MS = 24 * UNIT_MS.d
+/** Longest pause before a service that was away is asked again: a script waits for the answer. */
+const MOST_RETRY_MS = 10_000
 /** Runs that a message names. */
 const RUNS_NAMED = 4
 /** Characters of the bar in the status line. */
@@ -78,10 +80,15 @@ export async function wait(
 ): Promise<void> {
   const goal = parseGoal(flags.until ?? 'complete')
   const limitMs = flags.timeout === undefined ? undefined : timeoutMs(flags.timeout)
-  const { clock, stop } = context
+  const { clock, config, stop } = context
   const over = new AbortController()
   const cancel = limitMs === undefined ? undefined : clock.after(limitMs, () => over.abort())
-  const asking = { ...context, stop: AbortSignal.any([stop, over.signal]) }
+  const retryDelayMs = Math.min(config.retryDelayMs ?? MOST_RETRY_MS, MOST_RETRY_MS)
+  const asking = {
+    ...context,
+    config: { ...config, retryDelayMs },
+    stop: AbortSignal.any([stop, over.signal]),
+  }
   try {
     const outcome = await waitFor(words, { goal, flags, context, asking })
     report(outcome, { goal, flags, context })

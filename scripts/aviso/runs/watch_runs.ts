@@ -7,8 +7,8 @@
 import type { CommandContext } from '../context.ts'
 import { followChanges, type Source } from './run_changes.ts'
 import type { Asking } from './run_service.ts'
-import { countText, missingText, percentText, runName, stateText } from './run_text.ts'
-import type { RunView } from './run_view.ts'
+import { countText, missingText, percentText, runName, stateText, timeText } from './run_text.ts'
+import { isComplete, type RunView } from './run_view.ts'
 
 /** What is seen at one look. */
 export interface Seen {
@@ -61,24 +61,30 @@ function fitted(text: string, rows: number): string {
   return [...lines.slice(0, room - 1), `and ${lines.length - room + 1} more lines`].join('\n')
 }
 
-/** Prints each run once, and then when its state or its re-publication changes. */
+/** Prints each run once, and then when its state changes, or when products of it were published again. */
 function changePrinter({ output, clock, json }: CommandContext): (runs: readonly RunView[]) => void {
-  const known = new Map<string, string>()
+  let known = new Map<string, RunView>()
   return (runs) => {
     const at = new Date(clock.now()).toISOString()
     // The oldest first, as they happened.
     for (const run of runs.toReversed()) {
       const before = known.get(run.id)
-      const now = run.state
-      if (before === now) continue
-      known.set(run.id, now)
-      output.result(json ? JSON.stringify({ at, from: before ?? null, run }) : `${at} ${lineOf(run, before)}`)
+      if (before?.state === run.state && before.republished_at === run.republished_at) continue
+      const from = before?.state ?? null
+      output.result(json ? JSON.stringify({ at, from, run }) : `${at} ${lineOf(run, before)}`)
     }
+    known = new Map(runs.map((run) => [run.id, run]))
   }
 }
 
-function lineOf(run: RunView, before: string | undefined): string {
-  const parts = [countText(run), percentText(run), run.state === 'complete' ? '' : missingText(run)]
-  const from = before === undefined ? '' : `${before} to `
+function lineOf(run: RunView, before: RunView | undefined): string {
+  const isAgain = before?.state === run.state && run.republished_at !== null
+  const parts = [
+    countText(run),
+    percentText(run),
+    isComplete(run) ? '' : missingText(run),
+    isAgain ? `published again, last ${timeText(run.republished_at ?? '', run)} UTC` : '',
+  ]
+  const from = before === undefined || isAgain ? '' : `${before.state} to `
   return `${runName(run)}: ${from}${stateText(run)}, ${parts.filter((text) => text !== '').join(', ')}`
 }

@@ -267,6 +267,9 @@ step 0  ■◆··
     service.put(marsRun([0, 6, 12, 18], { state: 'recovered' }))
     await service.start()
     await eventually('the third line', () => output.results.length === 3)
+    const again = { repeated: 1, republished_at: '2026-08-10T19:02:00.000Z' }
+    service.put(marsRun([0, 6, 12, 18], { state: 'recovered', ...again }))
+    await eventually('the fourth line', () => output.results.length === 4)
     stop.abort()
     await within('the end', watching)
     const lines = output.results.map((line) => line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z /, ''))
@@ -274,6 +277,7 @@ step 0  ■◆··
       'mars od oper 2026-08-10 12Z: running, 2 of 4, 50%, 2 missing: step 12, 18',
       'mars od oper 2026-08-10 12Z: running to late, 2 of 4, 50%, 2 missing: step 12, 18',
       'mars od oper 2026-08-10 12Z: late to recovered, 4 of 4, 100%',
+      'mars od oper 2026-08-10 12Z: recovered, 4 of 4, 100%, published again, last 19:02 UTC',
     ])
   })
 
