@@ -53,7 +53,9 @@ export class EventRuns {
 
   constructor({ expectation, limits, announce }: EventRunsOptions) {
     this.#expectation = expectation
-    this.#announce = announce
+    this.#announce = (run, change) => {
+      if (change.state !== 'started' || !this.#bounds.isOfFlood(run)) announce(run, change)
+    }
     this.#slots = createSlots(expectation)
     this.#bounds = new RunBounds(expectation.event, limits, {
       letGo: (run) => {
@@ -134,7 +136,10 @@ export class EventRuns {
 
   #create(slot: Slot, { id, nominal, at, fields, isExpected }: NewRun): Run {
     const { close } = this.#expectation
-    const isTimely = nominal === undefined || (at >= nominal - EARLY_MS && at < nominal + close)
+    const isTimely =
+      nominal === undefined
+        ? this.#expectation.nominal === undefined
+        : at >= nominal - EARLY_MS && at < nominal + close
     const plan = planOf(slot, { nominal, createdAt: at, isTimely }, (key) => this.#bounds.indexIn(slot, key))
     const codes = new Int32Array(slot.shape.keys.length)
     for (const index of plan.expected ?? []) codes[index] = MISSING
