@@ -228,8 +228,9 @@ export class EventRuns {
   }
 
   /** Takes back what was removed, from runs that are not finished. */
-  remove({ fields, sequence }: RunRemoval): void {
+  remove({ fields, sequence, at }: RunRemoval): void {
     if (fields === undefined) {
+      this.advance(at)
       for (const run of Array.from(this.#bounds.openRuns())) {
         if (sequence !== undefined && run.from > sequence) continue
         for (let index = 0; index < run.codes.length; index++) takeBack(run, index)
@@ -239,7 +240,9 @@ export class EventRuns {
     }
     const run = this.#runs.get(this.#idOf(fields))
     const index = run?.slot.shape.index.get(productKey(this.#expectation.product, fields))
-    if (run === undefined || index === undefined || run.isClosed) return
+    if (run === undefined || index === undefined) return
+    if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
+    if (run.isClosed) return
     if (takeBack(run, index)) this.#settle(run)
   }
 
