@@ -16,6 +16,7 @@ import type { System } from '#services/system/system.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { prefixEnd, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { detectPlatform } from '#shared/runtime/detect.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -26,6 +27,7 @@ import { createMemoryStore } from '../support/memory_store.ts'
 import { BASE_URL, startTestSystem } from '../support/system.ts'
 import { eventually } from '../support/waiting.ts'
 import { readFrames } from './auth_fixture.ts'
+import { storeOn } from './tree_fixture.ts'
 
 const X = { type: 'StringHandler', required: true }
 /** An event type of 2.x whose keys go deeper than its runs. */
@@ -90,7 +92,7 @@ interface Scene {
 }
 
 /** Starts a system with all users. */
-async function startScene(services: readonly ServiceName[]): Promise<Scene> {
+async function startScene(services: readonly ServiceName[], origin?: Store): Promise<Scene> {
   const ecpds = await startEcpds({ ecpds: active('FOO') })
   const rules = NAMES.map((name) => ({
     realm: 'local',
@@ -98,15 +100,17 @@ async function startScene(services: readonly ServiceName[]): Promise<Scene> {
     publish: 'everything',
     ...(USERS[name]?.listen !== undefined && { listen: USERS[name].listen }),
   }))
+  const relay = { realm: 'local', users: ['relay'], listen: ['/ec/diss/FOO/'], relay: true }
   const vars = {
     ...configFile.vars,
     runs: RUNS,
+    ...(origin !== undefined && { storeTokenEnv: 'RELAY' }),
     identity: {
       realm: 'local',
       providers: [
         {
           kind: 'tokens',
-          tokens: NAMES.map((username) => ({
+          tokens: [...NAMES, 'relay'].map((username) => ({
             username,
             realm: 'local',
             secretEnv: username.toUpperCase(),
@@ -115,7 +119,7 @@ async function startScene(services: readonly ServiceName[]): Promise<Scene> {
       ],
     },
     policy: {
-      rules,
+      rules: [...rules, relay],
       destinations: {
         url: ecpds.url + ECPDS_PATH,
         username: ECPDS_ACCOUNT,
@@ -127,8 +131,8 @@ async function startScene(services: readonly ServiceName[]): Promise<Scene> {
   }
   const config = loadConfig(JSON.stringify({ ...configFile, vars }), 'test')
   const schemas = createConfiguredSchemas(FILES, config.vars)
-  const store = createMemoryStore({ clock: systemClock })
-  const secrets = Object.fromEntries(NAMES.map((name) => [name.toUpperCase(), tokenOf(name)]))
+  const store = origin ?? createMemoryStore({ clock: systemClock })
+  const secrets = Object.fromEntries([...NAMES, 'relay'].map((name) => [name.toUpperCase(), tokenOf(name)]))
   const system = startTestSystem({
     config,
     services,
@@ -283,6 +287,25 @@ describe('rights to runs', () => {
         assert.deepEqual(seen, USERS[name]?.sees, name)
       }
     })
+
+  it('a relay gets and passes on what it may listen to, and follows no runs itself', async () => {
+    const platform = await detectPlatform()
+    const server = await platform.serve(system.handle, { host: '127.0.0.1', port: 0 })
+    const relay = await startScene(['auth', 'runs'], await storeOn(server.url, tokenOf('relay')))
+    const ask = (path: string): Promise<Response> =>
+      relay.system.fetch(new Request(BASE_URL + path, { headers: bearer('everything') }))
+    try {
+      assert.ok(await isStreamed(await ask(`/api/v1/watch?${query('foo')}&from_id=1`), 'foo'))
+      const others = await ask(`/api/v1/notifications?${query('foobar')}`)
+      assert.deepEqual(((await others.json()) as { readonly notifications: unknown }).notifications, [])
+      const response = await ask('/api/v1/runs')
+      assert.equal(response.status, 404)
+      assert.match(await response.text(), /No runs are followed here/)
+    } finally {
+      await relay.close()
+      await server.close()
+    }
+  })
 
   it('a range over all runs is for those who may see all of them', async () => {
     for (const name of NAMES) {
