@@ -5,7 +5,7 @@
  */
 
 import { HistoryDamaged, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
-import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { followStore } from '#shared/hub/source/follow.ts'
 import { parseJournal } from '#shared/journal/codec.ts'
 import { lastSequence, readCommit } from '#shared/journal/commits.ts'
@@ -43,17 +43,20 @@ export interface JournalReaderParts {
   readonly logger: Logger
 }
 
+/** Somebody has wiped event type `run`: everything begins anew, without what was stored before. */
+export class RunsWiped extends Error {}
+
 /**
  * Tells everything from a bookmark on, and goes on until the signal. What is damaged or no longer kept is left out, which is logged.
  *
- * @throws {AvisoError} `ERR_EPOCH_CHANGED`, and the store's error at the start.
+ * @throws {AvisoError} `ERR_EPOCH_CHANGED`, and the store's error at the start. {@link RunsWiped}.
  */
 export async function readJournals(
   parts: JournalReaderParts,
   bookmark: Bookmark | undefined,
   { readers, signal }: { readonly readers: JournalReaders; readonly signal: AbortSignal },
 ): Promise<void> {
-  const tell = createTeller(parts, bookmark, readers)
+  const tell = createTeller(parts, { bookmark, removed: await readRemoved(parts.store, signal) }, readers)
   let next = await startOf(parts, bookmark, signal)
   for (;;) {
     try {
@@ -162,17 +165,43 @@ async function startOf(
   }
 }
 
+/** What was removed of an event type, and the revision that says so. */
+interface RemovedAt extends Removed {
+  readonly revision: Revision
+}
+
+async function readRemoved(store: Store, signal: AbortSignal): Promise<ReadonlyMap<string, RemovedAt>> {
+  const { kvs } = await store.range(prefixRange(REMOVED_PREFIX), { signal })
+  const removed = new Map<string, RemovedAt>()
+  for (const kv of kvs) {
+    const event = toText(kv.key).slice(REMOVED_PREFIX.length)
+    try {
+      removed.set(event, { ...parseRemoved(kv.value, event), revision: kv.modRevision })
+    } catch (error) {
+      // It is told where it is followed, and those who listen are told by others.
+      if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
+    }
+  }
+  return removed
+}
+
+/** What is known when reading begins. */
+interface TellerStart {
+  readonly bookmark: Bookmark | undefined
+  readonly removed: ReadonlyMap<string, RemovedAt>
+}
+
 type Told = Exclude<WatchMessage, { readonly kind: 'created' }>
 type Teller = (message: Told) => Promise<void>
 
 function createTeller(
   parts: JournalReaderParts,
-  bookmark: Bookmark | undefined,
+  { bookmark, removed }: TellerStart,
   readers: JournalReaders,
 ): Teller {
   const { store, schemas, events, logger } = parts
   const followed = new Set(events)
-  const known = new Map<string, Removed>()
+  const known = new Map<string, RemovedAt>(removed)
   let sinceTurn = 0
 
   function tellBatch(event: string, revision: Revision, batch: JournalBatch): void {
@@ -183,8 +212,11 @@ function createTeller(
       return
     }
     const first = bookmark?.events[event]?.sequence ?? 0
+    const { wipedThrough, ids } = known.get(event) ?? NOTHING_REMOVED
+    if (revision <= wipedThrough) return
     for (const { key, seq, fields } of batch.events) {
-      const request = seq < first ? undefined : schemas.decodeKey(key)?.request
+      const isLeftOut = seq < first || (ids.size > 0 && ids.has(BigInt(seq)))
+      const request = isLeftOut ? undefined : schemas.decodeKey(key)?.request
       if (request === undefined) continue
       readers.product({
         event,
@@ -198,9 +230,14 @@ function createTeller(
   }
 
   async function tellRemovals(event: string, kv: KeyValue): Promise<void> {
-    const before = known.get(event) ?? NOTHING_REMOVED
+    const before = known.get(event) ?? { ...NOTHING_REMOVED, revision: 0n }
+    if (kv.modRevision <= before.revision) return
     const now = parseRemoved(kv.value, event)
-    known.set(event, now)
+    known.set(event, { ...now, revision: kv.modRevision })
+    if (event === RUN_EVENT) {
+      if (now.wipedThrough > before.wipedThrough) throw new RunsWiped()
+      return
+    }
     const at = parts.clock.now()
     if (now.wipedThrough > before.wipedThrough) {
       const commit = await commitAt(store, event, now.wipedThrough)
@@ -220,10 +257,10 @@ function createTeller(
     const isJournal = key.startsWith(JOURNAL_PREFIX)
     const event = key.slice((isJournal ? JOURNAL_PREFIX : REMOVED_PREFIX).length)
     if (!followed.has(event) && event !== RUN_EVENT) return
-    if (kind === 'delete') return void (isJournal || known.delete(event))
+    if (kind === 'delete') return
     try {
       if (isJournal) tellBatch(event, kv.modRevision, parseJournal(kv.value, key))
-      else if (event !== RUN_EVENT) await tellRemovals(event, kv)
+      else await tellRemovals(event, kv)
     } catch (error) {
       if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
       logger('error', 'A journal could not be read, so its products are missing in their runs', {

@@ -48,12 +48,16 @@ export class EventRuns {
   readonly #bounds: RunBounds
   /** Finished runs that are to be stored; `null`: forgotten. */
   readonly #changed = new Map<string, Run | null>()
+  /** Nothing happens by the clock in any slot before this. */
+  #nextAt = Number.NEGATIVE_INFINITY
   #lastAt = Number.NEGATIVE_INFINITY
   #lastSequence = 0
 
   constructor({ expectation, limits, announce }: EventRunsOptions) {
     this.#expectation = expectation
-    this.#announce = announce
+    this.#announce = (run, change) => {
+      if (change.state !== 'started' || !this.#bounds.isOfFlood(run)) announce(run, change)
+    }
     this.#slots = createSlots(expectation)
     this.#bounds = new RunBounds(expectation.event, limits, {
       letGo: (run) => {
@@ -134,7 +138,10 @@ export class EventRuns {
 
   #create(slot: Slot, { id, nominal, at, fields, isExpected }: NewRun): Run {
     const { close } = this.#expectation
-    const isTimely = nominal === undefined || (at >= nominal - EARLY_MS && at < nominal + close)
+    const isTimely =
+      nominal === undefined
+        ? this.#expectation.nominal === undefined
+        : at >= nominal - EARLY_MS && at < nominal + close
     const plan = planOf(slot, { nominal, createdAt: at, isTimely }, (key) => this.#bounds.indexIn(slot, key))
     const codes = new Int32Array(slot.shape.keys.length)
     for (const index of plan.expected ?? []) codes[index] = MISSING
@@ -172,15 +179,26 @@ export class EventRuns {
     this.#slots.keep(slot)
     insertRun(slot, run)
     slot.open.add(run)
-    slot.nextAt = Math.min(slot.nextAt, wakeAt(run))
     this.#slots.expectAfter(slot, run)
+    this.#wakeSlotAt(slot, wakeAt(run))
     this.#bounds.opened(run)
     return run
   }
 
   /** Lets time pass. */
   advance(now: number): void {
-    for (const slot of this.#slots.all()) if (slot.nextAt <= now) this.#advanceSlot(slot, now)
+    if (now < this.#nextAt) return
+    let next = Number.POSITIVE_INFINITY
+    for (const slot of this.#slots.all()) {
+      if (slot.nextAt <= now) this.#advanceSlot(slot, now)
+      next = Math.min(next, slot.nextAt)
+    }
+    this.#nextAt = next
+  }
+
+  #wakeSlotAt(slot: Slot, at: number): void {
+    slot.nextAt = Math.min(slot.nextAt, at)
+    this.#nextAt = Math.min(this.#nextAt, slot.nextAt)
   }
 
   /** Does all that happens in a slot by the clock until a moment, in the order of time. */
@@ -199,6 +217,7 @@ export class EventRuns {
         slot.nextAt = next
       }
     }
+    this.#nextAt = Math.min(this.#nextAt, slot.nextAt)
   }
 
   #close(run: Run): void {
@@ -223,8 +242,9 @@ export class EventRuns {
   }
 
   /** Takes back what was removed, from runs that are not finished. */
-  remove({ fields, sequence }: RunRemoval): void {
+  remove({ fields, sequence, at }: RunRemoval): void {
     if (fields === undefined) {
+      this.advance(at)
       for (const run of Array.from(this.#bounds.openRuns())) {
         if (sequence !== undefined && run.from > sequence) continue
         for (let index = 0; index < run.codes.length; index++) takeBack(run, index)
@@ -234,13 +254,15 @@ export class EventRuns {
     }
     const run = this.#runs.get(this.#idOf(fields))
     const index = run?.slot.shape.index.get(productKey(this.#expectation.product, fields))
-    if (run === undefined || index === undefined || run.isClosed) return
+    if (run === undefined || index === undefined) return
+    if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
+    if (run.isClosed) return
     if (takeBack(run, index)) this.#settle(run)
   }
 
   #settle(run: Run): void {
     settleTakenBack(run)
-    run.slot.nextAt = Math.min(run.slot.nextAt, wakeAt(run))
+    this.#wakeSlotAt(run.slot, wakeAt(run))
     if (run.firstAt !== undefined) return
     run.from = run.through = 0
     if (!run.isExpected) this.#bounds.dropOpen(run)
