@@ -107,25 +107,25 @@ describe('runs, wait and when against a service', () => {
   })
 
   it('wait: ends with 1 and what is missing when the time is over, or the run is late', async () => {
-    const wave = { ...OPER, stream: 'wave' }
-    await publish('mars', wave, 0)
+    await publish('mars', { ...OPER, stream: 'wave' }, 0)
+    // Midnight of today, or of yesterday in the first seconds of a day.
+    const date = new Date(Date.now() - 60_000).toISOString().slice(0, 10).replaceAll('-', '')
+    await publish('dissemination', { ...OPER, destination: 'FOO', target: 'E1', date, time: '00' }, 0)
     const words = ['mars', 'stream=wave', `date=${TODAY}`, 'time=12Z']
-    const over = await aviso('wait', ...words, '--timeout', '2s')
+    const [over, part, late] = await Promise.all([
+      aviso('wait', ...words, '--timeout', '2s'),
+      aviso('wait', ...words, '--until', '33%', '-q', '--json'),
+      aviso('wait', 'dissemination', 'destination=FOO', 'time=00'),
+    ])
     assert.deepEqual([over.code, over.stdout], [1, ''])
     assert.match(
       over.stderr,
       /is not that far \(complete\) after 2s: running, 1 of 3, 33%; 2 missing: step 3, 6$/m,
     )
-    const part = await aviso('wait', ...words, '--until', '33%', '-q', '--json')
     assert.deepEqual(
       [part.code, (JSON.parse(part.stdout) as { why: string }).why, part.stderr],
       [0, 'reached', ''],
     )
-    // Midnight of today, or of yesterday in the first seconds of a day.
-    const date = new Date(Date.now() - 60_000).toISOString().slice(0, 10).replaceAll('-', '')
-    const foo = { ...OPER, destination: 'FOO', target: 'E1', date, time: '00' }
-    await publish('dissemination', foo, 0)
-    const late = await aviso('wait', 'dissemination', 'destination=FOO', 'time=00')
     assert.equal(late.code, 1)
     assert.match(
       late.stderr,
@@ -159,7 +159,10 @@ describe('runs, wait and when against a service', () => {
   })
 
   it('runs: lists them, and shows one', async () => {
-    const { code, stdout } = await aviso('runs', 'mars', `date=${DATE}`, 'time=12')
+    const [{ code, stdout }, one] = await Promise.all([
+      aviso('runs', 'mars', `date=${DATE}`, 'time=12'),
+      aviso('runs', `mars:od,wave,0001,${DATE},12`),
+    ])
     assert.equal(code, 0)
     const lines = stdout.trimEnd().split('\n')
     assert.equal(lines.length, 3, stdout)
@@ -168,7 +171,6 @@ describe('runs, wait and when against a service', () => {
       stdout,
       new RegExp(`^mars od wave 0001 +${TODAY} 12Z +running +###\\.{7} +33% +1 of 3 `, 'm'),
     )
-    const one = await aviso('runs', `mars:od,wave,0001,${DATE},12`)
     assert.equal(one.code, 0)
     assert.match(one.stdout, /\nstep 0 {2}#\.\.\n# came {3}\. to come\n\n2 missing: step 3, 6\n$/)
   })
