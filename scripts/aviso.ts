@@ -1,5 +1,5 @@
 /**
- * The program `aviso`: the client's commands `listen | replay | explain | notify | key | value | schema | config | admin | completion`, and the
+ * The program `aviso`: the client's commands `listen | replay | explain | runs | wait | notify | key | value | schema | config | admin | completion`, and the
  * programs `serve | health | demo | etcd` (`programs.ts`).
  *
  * @module
@@ -73,6 +73,16 @@ async function client(argv: readonly string[]): Promise<number> {
       })
       return noFail ? 0 : code
     }
+    if (invocation.command === 'check-config') {
+      const { checkServicesConfig } = await import('./aviso/config_check.ts')
+      const code = await checkServicesConfig(invocation.task, {
+        output,
+        json: flags.json === true,
+        readText: (path) => readFile(path, 'utf8'),
+        environment: process.env,
+      })
+      return noFail ? 0 : code
+    }
     if (invocation.command === 'import-config') {
       const { importServices } = await import('./aviso/import_config.ts')
       const target = { output, json: flags.json === true }
@@ -99,7 +109,7 @@ async function client(argv: readonly string[]): Promise<number> {
 
 /** Runs a command. It is loaded here, because loading all of them takes longer than most take to run. */
 async function run(
-  invocation: Exclude<Invocation, { readonly command: 'explain-access' | 'import-config' }>,
+  invocation: Exclude<Invocation, { readonly command: 'explain-access' | 'import-config' | 'check-config' }>,
   context: CommandContext,
 ): Promise<void> {
   switch (invocation.command) {
@@ -128,6 +138,12 @@ async function run(
       return (await import('./aviso/admin.ts')).administrate(invocation.task, context)
     case 'config':
       return (await import('./aviso/service_config.ts')).manageConfig(invocation.task, context)
+    case 'runs': {
+      const { task } = invocation
+      return task.kind === 'show'
+        ? (await import('./aviso/runs/runs.ts')).runs(task.words, task.options, context)
+        : (await import('./aviso/runs/wait.ts')).wait(task.words, task.options, context)
+    }
   }
 }
 

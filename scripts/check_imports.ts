@@ -88,6 +88,18 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['shared/journal', [...GROUND, 'shared/store']],
   ['shared/notification', [...GROUND, STORE_PORT, 'shared/journal/journal.ts', 'shared/journal/codec.ts']],
   ['shared/retention', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
+  [
+    'shared/runs',
+    [
+      ...GROUND,
+      'shared/config/section.ts',
+      'shared/config/explain.ts',
+      STORE_PORT,
+      'shared/journal/journal.ts',
+      'shared/notification',
+      'shared/retention/duration.ts',
+    ],
+  ],
   ['shared/publish', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
   ['shared/hub/source', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
   ['shared/hub', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification', 'shared/hub/source']],
@@ -162,6 +174,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   // The page runs in browsers, and is bundled into the file that the service hands out.
   ['services/console/page', []],
   ['services/console', ['shared']],
+  ['services/runs', ['shared']],
   [
     'services/system',
     [
@@ -173,9 +186,10 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'services/monitoring',
       'services/reference',
       'services/console',
+      'services/runs',
     ],
   ],
-  ...['rest', 'auth', 'admin', 'monitoring'].map((name): (typeof ROOMS)[number] => [
+  ...['rest', 'auth', 'admin', 'monitoring', 'runs'].map((name): (typeof ROOMS)[number] => [
     `services/${name}/worker.ts`,
     ['services/system'],
   ]),
@@ -196,6 +210,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   valibot: [
     'shared/config/',
     'shared/notification/',
+    'shared/runs/',
     'shared/access/',
     'shared/observe/telemetry/',
     'services/',

@@ -6,6 +6,7 @@
 
 import type { Command } from 'commander'
 import type { ConfigFlags } from './config.ts'
+import type { CheckTask } from './config_check.ts'
 import type { ExplainFlags, ExplainTask } from './explain_access.ts'
 import type { ImportTask } from './import_config.ts'
 import type { ConfigTask } from './service_config.ts'
@@ -18,13 +19,14 @@ export interface ConfigRuns {
   readonly manage: (task: ConfigTask, flags: ConfigFlags) => void
   readonly explain: (task: ExplainTask, flags: ConfigFlags) => void
   readonly takeOver: (task: ImportTask, flags: ConfigFlags) => void
+  readonly check: (task: CheckTask, flags: ConfigFlags) => void
 }
 
 /** Adds `config` and its commands. Parsing calls one of the functions once. */
 export function addConfigCommands(
   program: Command,
   withCommonOptions: (command: Command) => Command,
-  { manage: run, explain, takeOver }: ConfigRuns,
+  { manage: run, explain, takeOver, check }: ConfigRuns,
 ): void {
   const config = program
     .command('config')
@@ -35,6 +37,15 @@ export function addConfigCommands(
     .description("print the client's settings, and where each comes from")
     .option('--state <folder>', 'folder of the positions, as for listen')
     .action((flags: ConfigFlags) => run({ kind: 'show' }, flags))
+  withCommonOptions(config.command('check'))
+    .description(
+      "print what counts of the services' configuration, where each value comes from, and all that is wrong (exit code 2)",
+    )
+    .argument('[file]', "the services' configuration (default: wrangler-like.config.json)")
+    .option('--env <name>', 'overlay env.<name> of it')
+    .action((file: string | undefined, { env, ...flags }: ConfigFlags & { readonly env?: string }) =>
+      check({ file, env }, flags),
+    )
   addExplainCommand(withCommonOptions(config.command('explain-access')), explain)
   withCommonOptions(config.command('import'))
     .description(

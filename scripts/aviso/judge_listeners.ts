@@ -9,10 +9,13 @@ import { ClientError, messageOf } from '#shared/client/client_error.ts'
 import { isJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import type { CommandContext } from './context.ts'
 import { allowedText } from './faults.ts'
+import { EVENT_FIELD, followedIn, STATE_FIELD } from './runs/run_request.ts'
 import { ListenerFaults, type ListenerDefinition } from './listener_file.ts'
 
 /** A service that does not answer by then is waited for with open streams, as every listener does. */
 const PATIENCE_MS = 5_000
+
+const SAID_BY_WHEN: readonly string[] = [EVENT_FIELD, STATE_FIELD]
 
 /** What payloads are called, whatever the service says: schemas of the client's own can name them, too. */
 const PAYLOAD_NAMES = ['payload', 'location'] as const
@@ -58,6 +61,8 @@ async function schemaOf(context: CommandContext): Promise<JsonRecord | undefined
 
 function faultsOf(listener: ListenerDefinition, schema: JsonRecord): readonly string[] {
   const { event, request, place } = listener
+  const faultOfRuns = listener.isOfRuns === true ? faultOfFollowing(listener, schema) : undefined
+  if (faultOfRuns !== undefined) return [faultOfRuns]
   const name = known(event, Object.keys(schema))
   if (name === undefined) {
     const allowed = allowedText(event, Object.keys(schema))
@@ -67,12 +72,24 @@ function faultsOf(listener: ListenerDefinition, schema: JsonRecord): readonly st
   const identifier = isJsonRecord(definition) ? definition['identifier'] : undefined
   if (!isJsonRecord(identifier)) return []
   const fields = Object.keys(identifier)
+  // What a listener for runs may name besides, its file says in other words.
+  const own = listener.isOfRuns === true ? fields.filter((field) => !SAID_BY_WHEN.includes(field)) : fields
+  const what = listener.isOfRuns === true ? 'a run' : name
   const unknown = Object.keys(request)
     .filter((field) => known(field, fields) === undefined)
-    .map(
-      (field) => `${place(['request', field])}: ${name} has no field ${field}${allowedText(field, fields)}`,
-    )
+    .map((field) => `${place(['request', field])}: ${what} has no field ${field}${allowedText(field, own)}`)
   return [...unknown, ...faultsOfTriggers(listener, { name, fields, payload: payloadNameIn(definition) })]
+}
+
+/** @returns why the service has no runs of a listener's event type. */
+function faultOfFollowing({ request, place }: ListenerDefinition, schema: JsonRecord): string | undefined {
+  const { events } = followedIn(schema)
+  const [event = ''] = request[EVENT_FIELD] ?? []
+  if (known(event, events) !== undefined) return undefined
+  if (known(event, Object.keys(schema)) === undefined)
+    return `${place(['event'])}: the service has no event type ${event}${allowedText(event, Object.keys(schema))}`
+  const those = events.length === 0 ? 'no runs' : `runs of ${events.join(', ')} only`
+  return `${place(['when'])}: the service follows ${those}. An operator sets vars.runs.${event} in its configuration`
 }
 
 interface EventType {
@@ -82,9 +99,19 @@ interface EventType {
 }
 
 /** A command that asks for what no notification has would fail at the first one. */
-function faultsOfTriggers({ triggers, place }: ListenerDefinition, type: EventType): readonly string[] {
+function faultsOfTriggers(
+  { triggers, place, isOfRuns }: ListenerDefinition,
+  type: EventType,
+): readonly string[] {
   const payloads = [...PAYLOAD_NAMES, ...(type.payload === undefined ? [] : [type.payload])]
-  const allowed = ['event', 'request', ...type.fields.map((field) => `request.${field}`), 'json', 'jsonpath']
+  const allowed = [
+    'event',
+    'request',
+    ...type.fields.map((field) => `request.${field}`),
+    'json',
+    'jsonpath',
+    ...(isOfRuns === true ? ['runpath'] : []),
+  ]
   return triggers.flatMap(({ names = [] }, index) =>
     names
       .filter((name) => !allowed.includes(name) && !payloads.includes(name.split('.', 1)[0] ?? ''))

@@ -9,12 +9,13 @@ import { call } from '#shared/client/call.ts'
 import { ClientError, EXIT_USAGE, messageOf } from '#shared/client/client_error.ts'
 import type { CloudEvent } from '#shared/client/notification.ts'
 import type { CommandContext } from './context.ts'
-import { runListener } from './listener.ts'
+import { runListener, type ListenerParts } from './listener.ts'
 import { judgeListeners, withFaultsOfService } from './judge_listeners.ts'
 import { ListenerFaults, readListeners, type ListenerDefinition } from './listener_file.ts'
 import { listenerOfWords } from './listen_words.ts'
 import { openPosition, readCursor, type Position, type PositionKey } from './position.ts'
 import { announceReplays } from './replay_progress.ts'
+import { createRunFiles } from './runs/run_file.ts'
 import { loadSchemas } from './schemas.ts'
 import { followStream, type StreamStart } from '#shared/client/stream.ts'
 import { DATE_FORMS, parseDate } from '#shared/time/written_date.ts'
@@ -311,11 +312,22 @@ async function runOne(
     triggers,
     position,
     until: options.period.until,
+    prepare: prepareOf(definition, context, options),
     payloadName: () => payloadNameOf(event, context, options.schemas),
     onConnected: options.onConnected,
     onReceived: options.onReceived,
     onCaughtUp: options.onCaughtUp,
   })
+}
+
+/** A listener for whole runs hands commands a file with all notifications of the run. */
+function prepareOf(
+  { isOfRuns, triggers }: ListenerDefinition,
+  context: CommandContext,
+  { flags }: RunOptions,
+): ListenerParts['prepare'] {
+  const needsFile = isOfRuns === true && triggers.some(({ type }) => type === 'command')
+  return needsFile && flags.dryRun !== true ? createRunFiles(context) : undefined
 }
 
 /** The payload's name in the service's schema. When the service cannot say it, the name in the client's schema is used. */

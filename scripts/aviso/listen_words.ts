@@ -22,20 +22,31 @@ export function listenerOfWords(
 ): ListenerDefinition {
   return {
     event,
-    request: requestOf(words),
+    request: fieldsOfWords(words, 'With --event write', '; listener files go without --event'),
     triggers: [createTrigger({ type: 'echo' }, host)],
     place: ([first, field]) => (first === 'request' ? String(field) : '--event'),
   }
 }
 
-function requestOf(words: readonly string[]): Readonly<Record<string, readonly string[]>> {
+/**
+ * The fields and values of words.
+ *
+ * @param before What a message about a wrong word says before what is right.
+ * @param behind What it says behind that.
+ * @throws {ClientError} for a word that is not a pair.
+ */
+export function fieldsOfWords(
+  words: readonly string[],
+  before: string,
+  behind = '',
+): Readonly<Record<string, readonly string[]>> {
   const request = new Map<string, string[]>()
   for (const word of words) {
     let values: string[] | undefined
     for (const part of word.split(',')) {
       const at = part.indexOf('=')
       const name = part.slice(0, Math.max(at, 0)).trim()
-      if (at === -1 ? values === undefined : name === '') throw noPair(word)
+      if (at === -1 ? values === undefined : name === '') throw noPair(word, before, behind)
       if (at !== -1) {
         values = request.get(name) ?? []
         request.set(name, values)
@@ -46,9 +57,9 @@ function requestOf(words: readonly string[]): Readonly<Record<string, readonly s
   return Object.fromEntries(request)
 }
 
-function noPair(word: string): ClientError {
+function noPair(word: string, before: string, behind: string): ClientError {
   return new ClientError(
-    `Not a field and its value: ${word}. With --event write FIELD=VALUE, such as country=Italy or airport=FCO,MXP; listener files go without --event`,
+    `Not a field and its value: ${word}. ${before} FIELD=VALUE, such as country=Italy or airport=FCO,MXP${behind}`,
     { exitCode: EXIT_USAGE },
   )
 }

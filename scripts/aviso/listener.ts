@@ -13,8 +13,8 @@ import { keepDeadLetter } from './dead_letters.ts'
 import type { Output } from './output.ts'
 import type { Position } from './position.ts'
 import type { StreamMessage } from '#shared/client/stream.ts'
-import { runTriggers } from './triggers/run_triggers.ts'
-import type { Trigger } from './triggers/trigger.ts'
+import { runTriggers, type TriggerOutcome } from './triggers/run_triggers.ts'
+import type { Trigger, TriggerInput } from './triggers/trigger.ts'
 
 export interface ListenerParts {
   readonly stream: AsyncIterable<StreamMessage>
@@ -23,6 +23,8 @@ export interface ListenerParts {
   readonly position?: Position | undefined
   /** End of the period, milliseconds since 1970. The listener ends when it has passed. */
   readonly until?: number | undefined
+  /** Makes ready what triggers need besides the notification. Absent: nothing. */
+  readonly prepare?: ((notification: ReceivedNotification) => Promise<Prepared>) | undefined
   /** Reads the schema's name for the payload. Called once, at the first notification. */
   readonly payloadName: () => Promise<string>
   /** Called when a connection is open, so that everything published from now on arrives. */
@@ -37,6 +39,12 @@ export interface ListenerParts {
   readonly stop: AbortSignal
   readonly kill: AbortSignal
 }
+
+/** What became of making ready. */
+export type Prepared =
+  | { readonly kind: 'ready'; readonly input: TriggerInput; readonly release: () => Promise<void> }
+  /** As the outcomes of triggers. */
+  | Extract<TriggerOutcome, { readonly kind: 'stopped' | 'poisoned' }>
 
 /** Shortest time between two saves of the position. A crash repeats at most the notifications since the last save. */
 const SAVE_INTERVAL_MS = 200
@@ -77,7 +85,7 @@ export async function runListener(parts: ListenerParts): Promise<void> {
 async function handle(parts: ListenerParts, notification: ReceivedNotification): Promise<'done' | 'stopped'> {
   parts.onReceived(notification)
   parts.output.log('DEBUG', `Notification ${notification.id} received`)
-  const outcome = await runTriggers(parts.triggers, notification, parts)
+  const outcome = await runPrepared(parts, notification)
   if (outcome.kind === 'poisoned') {
     await passOver(parts, notification, outcome)
     return 'done'
@@ -87,6 +95,20 @@ async function handle(parts: ListenerParts, notification: ReceivedNotification):
     `Stopped at notification ${notification.id}, because its trigger failed. It is handled again at the next start. To skip such notifications, set on_failure: continue`,
     { exitCode: EXIT_FAILURE },
   )
+}
+
+async function runPrepared(
+  parts: ListenerParts,
+  notification: ReceivedNotification,
+): Promise<TriggerOutcome> {
+  if (parts.prepare === undefined) return runTriggers(parts.triggers, notification, parts)
+  const prepared = await parts.prepare(notification)
+  if (prepared.kind !== 'ready') return prepared
+  try {
+    return await runTriggers(parts.triggers, prepared.input, parts)
+  } finally {
+    await prepared.release()
+  }
 }
 
 /** Keeps a notification that no trigger can handle, and says so. Without a position there is no file, because the run can be repeated. */

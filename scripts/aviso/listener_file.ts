@@ -9,6 +9,7 @@ import { ClientError } from '#shared/client/client_error.ts'
 import { createTrigger, TriggerOptionsError } from './triggers/create_trigger.ts'
 import { keyMessage, text, type Trigger, type TriggerHost } from './triggers/trigger.ts'
 import { check, type Fault } from './faults.ts'
+import { faultOfRuns, listenerOfRuns, when } from './runs/when.ts'
 import type { PathStep } from './issue_path.ts'
 import type { YamlFile } from './yaml_file.ts'
 
@@ -20,6 +21,8 @@ export interface ListenerDefinition {
   readonly triggers: readonly Trigger[]
   /** Distinguishes listeners with the same event and request, because each has its own position. */
   readonly name?: string
+  /** With `when`: `event` is that of runs, and commands get the whole run. */
+  readonly isOfRuns?: boolean
   /** Where a part of it stands, for messages. */
   readonly place: (path: readonly PathStep[]) => string
 }
@@ -49,6 +52,7 @@ const listener = v.strictObject(
       issue.input === null ? 'At least one trigger must be defined' : "'triggers' must be a list",
     ),
     name: v.optional(text('must be text')),
+    when,
   },
   keyMessage({
     event: "Wrong file structure, 'event' could not be located",
@@ -132,11 +136,17 @@ function readListener(judge: Judge, { entry, path }: Entry): ListenerDefinition 
     ),
   )
   if (!result.isRight) return undefined
-  const { event, request, name } = result.value
+  const { event, request, name, when: states } = result.value
+  const wrong = states === undefined ? undefined : faultOfRuns(event, request ?? {})
+  if (wrong !== undefined) {
+    report(wrong)
+    return undefined
+  }
   warnOfOtherReadings(judge, [...path, 'request'], request ?? {})
   return {
     event,
     request: request ?? {},
+    ...(states !== undefined && listenerOfRuns(event, request ?? {}, states)),
     triggers,
     ...(name !== undefined && { name }),
     place: (part) => `${file.locate([...path, ...part])}${who}`,

@@ -17,12 +17,26 @@ export interface Output extends MessageLog {
   status(text: string): void
   /** Removes the status line. */
   clearStatus(): void
+  /** Whether the status line is seen. */
+  readonly isStatusShown?: boolean
+  /** The terminal to which results go; absent: a file or a pipe. */
+  readonly screen?: Screen | undefined
+}
+
+/** A terminal for results. */
+export interface Screen {
+  /** Its size now, in characters. */
+  size(): { readonly columns: number; readonly rows: number }
+  readonly isColoured: boolean
+  /** Shows a text in place of everything that is on it. */
+  show(text: string): void
 }
 
 /** The part of a stream that the output uses. */
 export interface Sink {
   readonly isTTY?: boolean | undefined
   readonly columns?: number | undefined
+  readonly rows?: number | undefined
   write(text: string): unknown
 }
 
@@ -31,7 +45,7 @@ export interface OutputOptions {
   readonly stderr: Sink
   readonly debug: boolean
   readonly quiet: boolean
-  /** Whether warnings and errors are coloured where stderr is a terminal. */
+  /** Whether a terminal gets colours: warnings and errors on stderr, tables on stdout. */
   readonly colour?: boolean
   /** File to which every message is also appended. */
   readonly logFile?: string | undefined
@@ -41,7 +55,10 @@ export interface OutputOptions {
 const LEVELS: readonly Level[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR']
 /** Escape sequence that erases the line, whatever its length. */
 const ERASE_LINE = '\r\u001B[2K'
+/** Escape sequences that move to the first line, and erase everything. What scrolled away stays. */
+const ERASE_SCREEN = '\u001B[H\u001B[2J'
 const DEFAULT_COLUMNS = 80
+const DEFAULT_ROWS = 24
 const COLOURS: Readonly<Partial<Record<Level, string>>> = { WARNING: '\u001B[33m', ERROR: '\u001B[31m' }
 const PLAIN = '\u001B[0m'
 
@@ -93,7 +110,24 @@ export function createOutput(options: OutputOptions): Output {
       shown = ''
       stderr.write(ERASE_LINE)
     },
+    isStatusShown: terminal,
+    screen:
+      stdout.isTTY === true
+        ? {
+            size: () => ({
+              columns: sizeOr(stdout.columns, DEFAULT_COLUMNS),
+              rows: sizeOr(stdout.rows, DEFAULT_ROWS),
+            }),
+            isColoured: options.colour !== false,
+            show: (text) => withoutStatus(() => stdout.write(`${ERASE_SCREEN}${text}\n`)),
+          }
+        : undefined,
   }
+}
+
+/** Some terminals do not know their size, and say 0. */
+function sizeOr(size: number | undefined, standard: number): number {
+  return size === undefined || size === 0 ? standard : size
 }
 
 /** Replaces control characters, because texts of servers and notifications must not control the terminal. */

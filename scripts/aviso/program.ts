@@ -8,12 +8,14 @@ import { Argument, Command, Option } from 'commander'
 import type { AdminTask } from './admin.ts'
 import { addAdminCommands } from './admin_program.ts'
 import type { ConfigFlags } from './config.ts'
+import type { CheckTask } from './config_check.ts'
 import { addConfigCommands } from './config_program.ts'
 import type { ExplainFlags } from './explain.ts'
 import type { ExplainTask } from './explain_access.ts'
 import type { ListenFlags } from './listen.ts'
 import type { ReplayFlags } from './replay.ts'
 import { SHELLS, type Shell } from './completion.ts'
+import { addRunCommands, type RunTask } from './runs/runs_program.ts'
 import type { ImportTask } from './import_config.ts'
 import type { ConfigTask } from './service_config.ts'
 import { SERVE_CALL } from '../released.ts'
@@ -43,6 +45,8 @@ export type Invocation =
   | { readonly command: 'config'; readonly task: ConfigTask; readonly flags: ConfigFlags }
   | { readonly command: 'import-config'; readonly task: ImportTask; readonly flags: ConfigFlags }
   | { readonly command: 'explain-access'; readonly task: ExplainTask; readonly flags: ConfigFlags }
+  | { readonly command: 'check-config'; readonly task: CheckTask; readonly flags: ConfigFlags }
+  | { readonly command: 'runs'; readonly task: RunTask; readonly flags: ConfigFlags }
 
 const PARAMS_HELP = 'key=value pairs, e.g. event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203'
 
@@ -60,6 +64,7 @@ export function createProgram(version: string, run: (invocation: Invocation) => 
         write(text.replace(/^error: missing required argument/, 'error: Missing argument')),
     })
   addListenCommands(program, run)
+  addRunCommands(program, withCommonOptions, (task, flags) => run({ command: 'runs', task, flags }))
   for (const [command, description] of [
     ['notify', 'publish a notification'],
     ['key', 'print the store key of a notification'],
@@ -81,6 +86,7 @@ export function createProgram(version: string, run: (invocation: Invocation) => 
   addConfigCommands(program, withCommonOptions, {
     manage: (task, flags) => run({ command: 'config', task, flags }),
     explain: (task, flags) => run({ command: 'explain-access', task, flags }),
+    check: (task, flags) => run({ command: 'check-config', task, flags }),
     takeOver: (task, flags) => run({ command: 'import-config', task, flags }),
   })
   addAdminCommands(program, withCommonOptions, (task, flags) => run({ command: 'admin', task, flags }))
@@ -142,10 +148,10 @@ export const CLIENT_EXIT_CODES: readonly (readonly [code: string, meaning: strin
   ['0', 'done, stopped by a signal, or --no-fail was given'],
   [
     String(EXIT_FAILURE),
-    'a failure, such as that of a trigger; value: nothing is stored; explain-access: no',
+    'a failure, such as that of a trigger; value: nothing is stored; explain-access: no; wait: late, incomplete, or the time is over',
   ],
   [String(EXIT_USAGE), 'the command line is wrong'],
-  [String(EXIT_INTERRUPTED), 'ended by a second signal, without waiting'],
+  [String(EXIT_INTERRUPTED), 'ended by a second signal, without waiting; wait: by a signal'],
   [String(EXIT_CLIENT_ERROR), 'an error that the client explains: a refusal, a wrong file, as in 1.x'],
 ]
 

@@ -51,6 +51,7 @@ layer that has the key wins, whole. Each listener has
 | \`event\` | event type; required |
 | \`request\` | fields and the values that match, one or a list; required, may be empty |
 | \`triggers\` | list of what to do: [README.md](README.md#listening); required |
+| \`when\` | runs triggers for whole runs: \`started\`, \`complete\`, \`late\`, \`recovered\`, \`incomplete\`, or a list: [RUNS.md](RUNS.md#triggers-for-whole-runs) |
 | \`name\` | tells listeners with the same event and request apart, because each keeps a position of its own; also shown in errors |`
 
 /** The text of `scripts/aviso/CONFIGURATION.md`. */

@@ -21,6 +21,7 @@ const FILES = [
   'services/monitoring/prometheus/alerts.yaml',
   'scripts/listen.mjs',
   'scripts/examples/*.yaml',
+  'scripts/examples/*.json',
 ]
 const DOCUMENTS = ['README.md', '{services,shared}/**/*.md', 'scripts/{,aviso/**/}*.md']
 

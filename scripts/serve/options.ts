@@ -209,7 +209,11 @@ export function fineText(options: ServeOptions, config: Config, on: string): str
   return store.startsWith('embedded:') ? fine : `${fine}, and the store ${store} answers`
 }
 
-async function readConfigText(path: string, readText: (path: string) => Promise<string>): Promise<string> {
+/** The text of a configuration file, or of the built-in one. @throws {AvisoError} `ERR_CONFIG` where it cannot be read. */
+export async function readConfigText(
+  path: string,
+  readText: (path: string) => Promise<string>,
+): Promise<string> {
   if (path === BUILT_IN_CONFIG) return JSON.stringify(defaultConfig)
   return readText(path).catch((cause: unknown) => {
     throw new AvisoError(

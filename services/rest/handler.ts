@@ -46,6 +46,8 @@ export interface RestOptions {
   readonly access: Pick<Access, 'forPublishing'>
   /** Default: nothing is skipped. */
   readonly skips?: Skips
+  /** Event types that no provider may publish, each with the reason. Default: none. */
+  readonly reserved?: ReadonlyMap<string, string>
   /** Whether web pages of an origin may publish; absent: none of another site. */
   readonly mayPublish?: (origin: string) => boolean
   readonly info: { readonly version: string }
@@ -235,6 +237,7 @@ export function createRestHandler(options: RestOptions): RoutedHandler {
     limits: { ...INGEST_LIMITS, ...options.limits },
     skips: options.skips ?? {},
     generic: options.generic ?? createGenericBound((event) => options.schemas.events.includes(event)),
+    reserved: options.reserved ?? new Map(),
   }
   return createRouter(
     [

@@ -8,7 +8,7 @@ import type { RoomDoc } from '#shared/http/doc.ts'
 
 /** Loads the descriptions, in the order of the document. */
 export async function loadContract(): Promise<readonly RoomDoc[]> {
-  const [rest, listen, history, explain, auth, admin, monitoring, facade, system, reference, page] =
+  const [rest, listen, history, explain, auth, admin, monitoring, facade, system, reference, page, runs] =
     await Promise.all([
       import('#services/rest/doc.ts'),
       import('#services/auth/listen/doc.ts'),
@@ -21,12 +21,14 @@ export async function loadContract(): Promise<readonly RoomDoc[]> {
       import('./doc.ts'),
       import('#services/reference/doc.ts'),
       import('#services/console/doc.ts'),
+      import('#services/runs/doc.ts'),
     ])
   return [
     rest.doc,
     listen.doc,
     history.doc,
     explain.doc,
+    runs.doc,
     auth.doc,
     auth.streamsDoc,
     admin.doc,

@@ -37,6 +37,8 @@ export interface CallRequest {
   /** Path below the service's address. */
   readonly path: string
   readonly method: 'GET' | 'POST'
+  /** Type of the answer; absent: JSON. */
+  readonly accept?: string
   readonly contentType?: string
   readonly body?: string
   /** Most attempts. */
@@ -51,14 +53,33 @@ const TRANSIENT = new Set([408, 425, 429, 502, 503, 504])
  * @returns the JSON object of a 200 answer
  * @throws {ClientError} with the service's own message, for a refusal or when no attempt succeeded.
  */
-export async function call(
+export function call(context: CallContext, request: CallRequest): Promise<Readonly<Record<string, unknown>>> {
+  return callUntil(context, request, readAnswer)
+}
+
+/** The text of an answer, and its headers. */
+export interface TextAnswer {
+  readonly text: string
+  readonly headers: Headers
+}
+
+/** {@link call} for an answer that is text, such as lines of JSON. */
+export function callText(context: CallContext, request: CallRequest): Promise<TextAnswer> {
+  return callUntil(context, request, async (response) => ({
+    text: await response.text(),
+    headers: response.headers,
+  }))
+}
+
+async function callUntil<Answer>(
   context: CallContext,
   request: CallRequest,
-): Promise<Readonly<Record<string, unknown>>> {
+  read: (response: Response) => Promise<Answer>,
+): Promise<Answer> {
   const { config, output, clock, random, stop } = context
   const limits = retryLimits(config.retryDelayMs)
   for (let attempt = 0; ; attempt++) {
-    const outcome = await callOnce(context, request)
+    const outcome = await callOnce(context, request, read)
     if (outcome.kind === 'answer') return outcome.answer
     if (attempt + 1 >= request.attempts || stop.aborted) {
       throw new ClientError(`${request.failure}: ${outcome.reason}`, { cause: outcome.cause })
@@ -69,8 +90,8 @@ export async function call(
   }
 }
 
-type Outcome =
-  | { readonly kind: 'answer'; readonly answer: Readonly<Record<string, unknown>> }
+type Outcome<Answer> =
+  | { readonly kind: 'answer'; readonly answer: Answer }
   | {
       readonly kind: 'transient'
       readonly reason: string
@@ -78,39 +99,45 @@ type Outcome =
       readonly cause?: unknown
     }
 
-/** A complete answer. */
-interface Exchange {
-  readonly response: Response
-  readonly answer: Readonly<Record<string, unknown>>
-}
+/** A complete answer: what was asked for, or why it was refused. */
+type Exchange<Answer> =
+  | { readonly isRefused: false; readonly answer: Answer }
+  | { readonly isRefused: true; readonly response: Response; readonly said: unknown }
 
-async function callOnce(context: CallContext, request: CallRequest): Promise<Outcome> {
+async function callOnce<Answer>(
+  context: CallContext,
+  request: CallRequest,
+  read: (response: Response) => Promise<Answer>,
+): Promise<Outcome<Answer>> {
   const { config, credentials, clock, stop } = context
   const late = (): never => {
     throw new Error(stop.aborted ? 'The client was told to stop' : 'No answer in time')
   }
-  const exchange = async (signal: AbortSignal): Promise<Exchange> => {
+  const exchange = async (signal: AbortSignal): Promise<Exchange<Answer>> => {
     const response = await context.fetch(config.baseUrl + request.path, {
       method: request.method,
       headers: {
-        Accept: 'application/json',
+        Accept: request.accept ?? 'application/json',
         ...(request.contentType !== undefined && { 'Content-Type': request.contentType }),
         ...credentials.headers(),
       },
       ...(request.body !== undefined && { body: request.body }),
       signal,
     })
-    return { response, answer: await readAnswer(response) }
+    if (response.status === 200) return { isRefused: false, answer: await read(response) }
+    return { isRefused: true, response, said: (await readAnswer(response))['message'] }
   }
   try {
     const limit = { clock, ms: config.timeoutMs, signal: stop, late }
-    const { response, answer } = await runWithin(exchange, limit)
-    if (response.status === 200) return { kind: 'answer', answer }
-    const said = typeof answer['message'] === 'string' ? answer['message'] : 'no reason given'
+    const result = await runWithin(exchange, limit)
+    if (!result.isRefused) return { kind: 'answer', answer: result.answer }
+    const { response } = result
+    const said = typeof result.said === 'string' ? result.said : 'no reason given'
     // A wrong path is seen in the address.
     const where = response.status === 404 ? ` (${config.baseUrl}${request.path})` : ''
     const reason = `status ${response.status}, ${said}${where}`
-    if (!TRANSIENT.has(response.status)) throw new ClientError(`${request.failure}: ${reason}`)
+    if (!TRANSIENT.has(response.status))
+      throw new ClientError(`${request.failure}: ${reason}`, { status: response.status })
     return {
       kind: 'transient',
       reason,

@@ -16,11 +16,17 @@ export const EXIT_INTERRUPTED = 130
 /** A failure that ends the command with its message on stderr. */
 export class ClientError extends Error {
   readonly exitCode: number
+  /** Status of the service's answer, where it is about one. */
+  readonly status: number | undefined
 
-  constructor(message: string, options: { readonly exitCode?: number; readonly cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: { readonly exitCode?: number; readonly status?: number; readonly cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'ClientError'
     this.exitCode = options.exitCode ?? EXIT_CLIENT_ERROR
+    this.status = options.status
   }
 }
 

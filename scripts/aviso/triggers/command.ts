@@ -11,7 +11,6 @@ import * as v from 'valibot'
 import { exactJsonText } from '#shared/json/strict_json.ts'
 import { ClientError, messageOf } from '#shared/client/client_error.ts'
 import { expandPath } from '../paths.ts'
-import type { ReceivedNotification } from '#shared/client/notification.ts'
 import { runProgram, type ProgramResult } from './child_process.ts'
 import { createHandover, type Handover } from './handover.ts'
 import { NOTIFICATION_VARIABLE } from './notification_variables.ts'
@@ -28,6 +27,7 @@ import {
   TriggerError,
   type Trigger,
   type TriggerHost,
+  type TriggerInput,
   type TriggerPlan,
 } from './trigger.ts'
 import { splitWords } from './words.ts'
@@ -44,7 +44,9 @@ const SMALL_VALUE_BYTES = 1_024
 /** Codes of errors that say that arguments and variables are the reason: too long, or with a NUL. */
 const UNUSABLE_ARGUMENTS: readonly unknown[] = ['E2BIG', 'ERR_INVALID_ARG_VALUE']
 /** Names that we replace in `${…}`, and a shell must not. */
-const OUR_NAMES = ['json', 'jsonpath', 'event', 'request', 'payload', 'location']
+const OUR_NAMES = ['json', 'jsonpath', 'runpath', 'event', 'request', 'payload', 'location']
+/** What stands for the file of a run where nothing runs. */
+const RUN_FILE_SHOWN = 'RUN_FILE'
 /** Variables that a triggered program does not need, so it does not get them. */
 const SECRET_VARIABLES = ['AVISO_TOKEN', 'AVISO_PASSWORD']
 
@@ -127,9 +129,11 @@ interface Command {
 }
 
 /** The program with its arguments, and the variables that the listener file sets. */
-function planCommand({ options, words, folder }: Command, notification: ReceivedNotification): TriggerPlan {
+function planCommand({ options, words, folder }: Command, notification: TriggerInput): TriggerPlan {
   const handover = createHandover(MAX_VALUE_BYTES)
-  const fill = (template: string): string => substitute(template, notification, handover)
+  // The file is written when the command runs.
+  const shownNotification = { runFile: RUN_FILE_SHOWN, ...notification }
+  const fill = (template: string): string => substitute(template, shownNotification, handover)
   const [program, ...args] = words
   const argv = options.shell ? words : [program, ...args.map(fill)]
   const environment = Object.fromEntries(
@@ -147,11 +151,7 @@ function shown(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
-async function runCommand(
-  command: Command,
-  notification: ReceivedNotification,
-  kill: AbortSignal,
-): Promise<void> {
+async function runCommand(command: Command, notification: TriggerInput, kill: AbortSignal): Promise<void> {
   const result =
     (await startOnce(command, notification, { kill, mostBytes: MAX_VALUE_BYTES })) ??
     (await startOnce(command, notification, { kill, mostBytes: SMALL_VALUE_BYTES }))
@@ -168,7 +168,7 @@ async function runCommand(
 /** @returns how the program ended; `undefined` when it could not be started because something is too long. */
 async function startOnce(
   { options, words, host, folder }: Command,
-  notification: ReceivedNotification,
+  notification: TriggerInput,
   { kill, mostBytes }: { readonly kill: AbortSignal; readonly mostBytes: number },
 ): Promise<ProgramResult | undefined> {
   const handover = createHandover(mostBytes)
@@ -304,7 +304,7 @@ function shellWords({ command, environment = {} }: CommandOptions): Argv {
  */
 function buildEnvironment(
   inherited: TriggerHost['environment'],
-  notification: ReceivedNotification,
+  notification: TriggerInput,
   handover: Handover,
 ): Record<string, string> {
   const environment: Record<string, string> = {}
@@ -324,6 +324,7 @@ function buildEnvironment(
   }
   addJson('AVISO_PAYLOAD_JSON', exactJsonText(notification.payload ?? null))
   addJson('AVISO_NOTIFICATION_JSON', notificationJson(notification))
+  if (notification.runFile !== undefined) environment['AVISO_RUN_FILE'] = notification.runFile
   // Programs read the trace context from this variable.
   if (notification.traceparent !== undefined) environment['TRACEPARENT'] = notification.traceparent
   return environment

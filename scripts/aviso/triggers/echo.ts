@@ -7,7 +7,7 @@
 import * as v from 'valibot'
 import { toPythonJsonSorted } from '#shared/notification/python_json.ts'
 import { exactJsonText } from '#shared/json/strict_json.ts'
-import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
+import { toTriggerData, type CloudEvent } from '#shared/client/notification.ts'
 import { commonOptions, failureOptions, keyMessage, type Trigger, type TriggerHost } from './trigger.ts'
 
 /** Options in a listener file. */
@@ -34,7 +34,7 @@ export function createEcho(
 }
 
 /** The notification as JSON on one line, with its place in the stream, and the payload as `payload` whatever its event type calls it. */
-function notificationLine({
+export function notificationLine({
   id,
   event,
   sequence,
@@ -42,7 +42,7 @@ function notificationLine({
   source,
   request,
   payload,
-}: ReceivedNotification): string {
+}: CloudEvent): string {
   return exactJsonText({
     id,
     event,

@@ -7,9 +7,8 @@
 import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { messageOf } from '#shared/client/client_error.ts'
-import type { ReceivedNotification } from '#shared/client/notification.ts'
 import type { Output } from '../output.ts'
-import { TriggerError, type Trigger } from './trigger.ts'
+import { TriggerError, type Trigger, type TriggerInput } from './trigger.ts'
 
 export interface TriggerRun {
   readonly output: Output
@@ -45,7 +44,7 @@ const RETRY: BackOffLimits = { firstMs: 1000, mostMs: 30_000 }
  */
 export async function runTriggers(
   triggers: readonly Trigger[],
-  notification: ReceivedNotification,
+  notification: TriggerInput,
   run: TriggerRun,
 ): Promise<TriggerOutcome> {
   for (const trigger of triggers) {
@@ -75,7 +74,7 @@ function afterText(askedMs: number): string {
 
 async function runWithRetries(
   trigger: Trigger,
-  notification: ReceivedNotification,
+  notification: TriggerInput,
   run: TriggerRun,
 ): Promise<typeof DONE | typeof STOPPED | Failure> {
   for (let attempt = 0; ; attempt++) {

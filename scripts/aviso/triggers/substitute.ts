@@ -8,7 +8,7 @@ import { exactJsonText, isJsonObject, type JsonValue } from '#shared/json/strict
 import { toPythonJson } from '#shared/notification/python_json.ts'
 import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
 import type { Handover } from './handover.ts'
-import { TriggerError } from './trigger.ts'
+import { TriggerError, type TriggerInput } from './trigger.ts'
 
 const PLACEHOLDER = /\$\{([\w.]+)\}/g
 
@@ -18,7 +18,8 @@ export function placeholders(text: string): string[] {
 }
 
 /**
- * Replaces `${json}` (the notification as JSON), `${jsonpath}` (the path of a file with that), and dotted names such as `${request.date}`.
+ * Replaces `${json}` (the notification as JSON), `${jsonpath}` (the path of a file with that), `${runpath}` (the path of a file with the
+ * notifications of a whole run), and dotted names such as `${request.date}`.
  * An absent payload becomes an empty text. Values that are not texts become JSON. Replaced text is not searched again.
  *
  * @param handover Says what stands for a value that a program cannot get as it is.
@@ -26,11 +27,12 @@ export function placeholders(text: string): string[] {
  */
 export function substitute(
   text: string,
-  notification: ReceivedNotification,
+  notification: TriggerInput,
   handover: Pick<Handover, 'give' | 'file'>,
 ): string {
   return text.replaceAll(PLACEHOLDER, (_match, name: string) => {
     if (name === 'jsonpath') return handover.file('notification.json', notificationJson(notification))
+    if (name === 'runpath' && notification.runFile !== undefined) return notification.runFile
     return handover.give(name, name === 'json' ? notificationJson(notification) : valueOf(name, notification))
   })
 }
@@ -40,7 +42,7 @@ export function notificationJson(notification: ReceivedNotification): string {
   return toPythonJson(toTriggerData(notification))
 }
 
-function valueOf(name: string, notification: ReceivedNotification): string {
+function valueOf(name: string, notification: TriggerInput): string {
   if (name === notification.payloadName && notification.payload === undefined) return ''
   let value: JsonValue | undefined = toTriggerData(notification)
   for (const step of name.split('.'))
@@ -52,6 +54,7 @@ function valueOf(name: string, notification: ReceivedNotification): string {
       notification.payloadName,
       'json',
       'jsonpath',
+      ...(notification.runFile === undefined ? [] : ['runpath']),
     ]
     throw new TriggerError(`\${${name}} is not part of the notification; known are ${known.join(', ')}`, {
       retryable: false,

@@ -18,6 +18,12 @@ import type { Output } from '../output.ts'
 /** What happens when a trigger has failed for good. */
 export type OnFailure = 'stop' | 'continue'
 
+/** What a trigger is run for. */
+export interface TriggerInput extends ReceivedNotification {
+  /** Path of a file with the notifications of a whole run, for a listener with `when`. */
+  readonly runFile?: string
+}
+
 /** A trigger of a listener, ready to run. */
 export interface Trigger {
   readonly type: string
@@ -35,7 +41,7 @@ export interface Trigger {
    * @param kill When it aborts, the trigger is ended at once.
    * @throws {TriggerError} when the trigger failed.
    */
-  run(notification: ReceivedNotification, kill: AbortSignal): Promise<void>
+  run(notification: TriggerInput, kill: AbortSignal): Promise<void>
   /**
    * What `run` would do, without doing it. Secrets are not shown.
    *

@@ -14,10 +14,18 @@ import { VERDICT_LIMIT_MS, verdictInTime, verdictUnavailable } from '../identity
 import { contains, covers, intersect, normalise, subtract, type IntervalSet } from '../interval.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { withoutInternal } from './decision.ts'
+import { createFollow, followGrants, type Following } from './following.ts'
 import type { DestinationList, DestinationSource } from './destinations.ts'
 import { setOf, type Grant, type Scope } from './grants.ts'
 import { parsePrefix } from './prefix.ts'
-import { compileRules, whyNot, type CompiledRights, type PolicyRules, type Rule } from './rules.ts'
+import {
+  compileRules,
+  reportFollowers,
+  whyNot,
+  type CompiledRights,
+  type PolicyRules,
+  type Rule,
+} from './rules.ts'
 
 export type { PolicyRules }
 
@@ -39,6 +47,8 @@ export interface PolicyParts {
   readonly roots: Scope['roots']
   /** Prefixes of further keys that can be listened to; absent: not all are known. */
   readonly otherRoots?: readonly string[] | undefined
+  /** Keys whose rights follow those of others. No grant names them, and no identity may publish them. Absent: there are none. */
+  readonly following?: Following | undefined
   readonly clock: Clock
   readonly count: Count
 }
@@ -86,12 +96,14 @@ export interface Policy {
  * @throws {AvisoError} `ERR_CONFIG` that lists all that cannot be granted or could never be used.
  */
 export function createPolicy(parts: PolicyParts): Policy {
-  const { destinations, clock, count } = parts
+  const { destinations, following, clock, count } = parts
   const { explain, problems } = compile(parts)
   if (problems.length > 0) throw new AvisoError('ERR_CONFIG', problems.join('; '))
+  const withFollowers =
+    following === undefined ? (granted: IntervalSet): IntervalSet => granted : createFollow(following)
   const everyPrefix = destinations?.prefixes ?? []
   for (const prefix of everyPrefix) parsePrefix(prefix)
-  const underEveryPrefix = setOf(everyPrefix)
+  const underEveryPrefix = withFollowers(setOf(everyPrefix))
   const rightsOf = remember(explain)
   const withLists = new WeakMap<DestinationList, WeakMap<Visible, Visible>>()
 
@@ -102,7 +114,9 @@ export function createPolicy(parts: PolicyParts): Policy {
     }
     const known = withLists.get(list)?.get(granted)
     if (known !== undefined) return known
-    const own = setOf(list.names.flatMap((name) => prefixes.map((prefix) => `${prefix}${name}/`)))
+    const own = withFollowers(
+      setOf(list.names.flatMap((name) => prefixes.map((prefix) => `${prefix}${name}/`))),
+    )
     const visible = {
       keys: withoutInternal(normalise([...granted.keys, ...own])),
       validUntil: list.validUntil,
@@ -122,7 +136,7 @@ export function createPolicy(parts: PolicyParts): Policy {
       // The requested keys that only a list of destinations could grant.
       const open = intersect(
         subtract(requested, granted.keys),
-        prefixes === everyPrefix ? underEveryPrefix : setOf(prefixes),
+        prefixes === everyPrefix ? underEveryPrefix : withFollowers(setOf(prefixes)),
       )
       if (open.length === 0) return granted
       const list = destinations.source.of(identity.username, maxAgeMs)
@@ -160,7 +174,7 @@ export function prefixesFor(
 
 /** @returns all that cannot be granted or could never be used, each with its place, such as `vars.policy.open.0`. */
 export function policyProblems(
-  parts: Pick<PolicyParts, 'rules' | 'roots' | 'otherRoots'>,
+  parts: Pick<PolicyParts, 'rules' | 'roots' | 'otherRoots' | 'following'>,
 ): readonly string[] {
   return compile(parts).problems
 }
@@ -174,11 +188,23 @@ function compile({
   rules,
   roots,
   otherRoots,
-}: Pick<PolicyParts, 'rules' | 'roots' | 'otherRoots'>): Compiled {
+  following,
+}: Pick<PolicyParts, 'rules' | 'roots' | 'otherRoots' | 'following'>): Compiled {
   const problems: string[] = []
   const scope = { roots, ...(otherRoots !== undefined && { others: otherRoots }) }
-  const explain = compileRules(rules, scope, (problem) => problems.push(problem))
-  return { explain, problems }
+  const report = (problem: string): void => void problems.push(problem)
+  const explain = compileRules(rules, scope, report)
+  if (following === undefined) return { explain, problems }
+  reportFollowers(rules, following, report)
+  return { explain: (identity) => followRights(explain(identity), following), problems }
+}
+
+function followRights({ grants, unmet }: CompiledRights, following: Following): CompiledRights {
+  const own = setOf([following.root])
+  const publish = grants.publish.flatMap((grant) =>
+    grant.event === following.event ? [] : [{ ...grant, keys: subtract(grant.keys, own) }],
+  )
+  return { grants: { ...grants, listen: followGrants(following, grants.listen), publish }, unmet }
 }
 
 /** The rights of one identity, as interval sets. */

@@ -35,7 +35,7 @@ describe('readListeners()', () => {
       (error) => {
         assert.ok(error instanceof ClientError)
         assert.deepEqual(error.message.split('\n'), [
-          'l.yaml:3:5 listeners.0.nam (listener first): Unknown key; allowed are event, request, triggers, name. Did you mean name?',
+          'l.yaml:3:5 listeners.0.nam (listener first): Unknown key; allowed are event, request, triggers, name, when. Did you mean name?',
           'l.yaml:5:15 listeners.0.request.country (listener first): must not be an empty list',
           'l.yaml:5:28 listeners.0.request.airport (listener first): must be a value or a list of values',
           'l.yaml:7:10 listeners.0.triggers.0.type (listener first): Trigger type comand not recognised; allowed are echo, log, command, post. Did you mean command?',
@@ -166,7 +166,7 @@ listeners:
     [
       'an unknown key',
       listener('trigers: []\n    triggers: []'),
-      'l.yaml:4:5 listeners.0.trigers: Unknown key; allowed are event, request, triggers, name. Did you mean triggers?',
+      'l.yaml:4:5 listeners.0.trigers: Unknown key; allowed are event, request, triggers, name, when. Did you mean triggers?',
     ],
     [
       'a comparison',

@@ -39,6 +39,17 @@ describe('createOutput()', () => {
     }
   })
 
+  it('has a screen where results go to a terminal, with the usual size where it does not know its own', () => {
+    const { written, options } = sinks(true)
+    const { screen } = createOutput({ ...options, colour: false })
+    assert.deepEqual([screen?.size(), screen?.isColoured], [{ columns: 20, rows: 24 }, false])
+    screen?.show('runs')
+    assert.equal(written.join(''), '\u001B[H\u001B[2Jruns\n')
+    const unknown = { ...options.stdout, columns: 0, rows: 0 }
+    assert.deepEqual(createOutput({ ...options, stdout: unknown }).screen?.size(), { columns: 80, rows: 24 })
+    assert.equal(createOutput(sinks(false).options).screen, undefined)
+  })
+
   it('says what its level lets through', () => {
     for (const [flags, shown] of [
       [{}, ['INFO', 'WARNING', 'ERROR']],

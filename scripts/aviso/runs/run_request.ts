@@ -1,0 +1,188 @@
+/**
+ * Reads which runs a person means: `mars class=od date=today time=12`.
+ *
+ * @module
+ */
+
+import { call } from '#shared/client/call.ts'
+import { ClientError, EXIT_USAGE, messageOf } from '#shared/client/client_error.ts'
+import { isJsonRecord, type JsonRecord } from '#shared/json/record.ts'
+import { parseDate } from '#shared/time/written_date.ts'
+import { allowedText } from '../faults.ts'
+import { fieldsOfWords } from '../listen_words.ts'
+import type { Source } from './run_changes.ts'
+import type { Asking } from './run_service.ts'
+
+/** The runs that are meant. */
+export interface RunRequest {
+  /** Event type of the products; absent: any. */
+  readonly event: string | undefined
+  /** Field → accepted values. */
+  readonly fields: Readonly<Record<string, readonly string[]>>
+}
+
+/** A request, and what the service says about its event type. */
+export interface KnownRequest extends RunRequest {
+  /** Field → type, such as `date`. Empty: the service did not say. */
+  readonly types: Readonly<Record<string, string>>
+  /** What the service follows runs of; `undefined`: it did not say. */
+  readonly followed: Followed | undefined
+}
+
+/** What is said about runs in the schema of the service. */
+export interface Followed {
+  /** Event types whose runs are followed. Empty: none, because the services are not told to. */
+  readonly events: readonly string[]
+  /** Fields of notifications of runs. */
+  readonly fields: readonly string[]
+}
+
+/** Event type of the notifications that say how a run is. */
+export const RUN_EVENT = 'run'
+/** Their field with the event type of the products. */
+export const EVENT_FIELD = 'event_type'
+/** Their field that says how the run is. */
+export const STATE_FIELD = 'state'
+
+/** Words for a day that moves with the clock. */
+const DAY_WORD = /^(?:now|today|yesterday|-\d{1,6}[smhdw])$/i
+/** `12Z`, `12 UTC`. All times of runs are in UTC. */
+const ZONE = /^(\d{1,2}(?::?\d{2})?) ?(?:z|utc)$/i
+
+/** Whether a word is the id of a run: `mars:od,oper,0001,20260810,12`. */
+export function isRunId(word: string): boolean {
+  const [, event] = /^([\w.-]+):/.exec(word) ?? []
+  return event !== undefined
+}
+
+/**
+ * Reads `EVENT FIELD=VALUE…`. Fields are compared with the schema of the service, and dates such as `today` become days.
+ *
+ * @param attempts Most attempts to read the schema. A service that does not answer is asked for the runs, and judges then.
+ * @throws {ClientError} with exit code 2 for an event type or a field that the service does not know.
+ */
+export async function readRunRequest(
+  words: readonly string[],
+  context: Asking,
+  attempts: number,
+): Promise<KnownRequest> {
+  const [event, ...pairs] = words
+  if (event?.includes('=') === true)
+    throw usage(`${event} is no event type: name it first, as in mars ${event}`)
+  const fields = fieldsOfWords(pairs, 'Behind the event type write')
+  const schema = await schemaOf(context, attempts)
+  if (schema === undefined)
+    return { event, fields: withDays(fields, {}, context), types: {}, followed: undefined }
+  const followed = followedIn(schema)
+  if (event === undefined) return { event, fields, types: {}, followed }
+  const name = nameIn(event, Object.keys(schema))
+  if (name === undefined)
+    throw usage(`The service has no event type ${event}${allowedText(event, Object.keys(schema))}`)
+  const types = typesOf(schema[name])
+  const known: Record<string, readonly string[]> = {}
+  for (const [given, values] of Object.entries(fields)) {
+    const field = nameIn(given, Object.keys(types))
+    if (field === undefined) throw unknownField(name, given, types)
+    known[field] = values
+  }
+  return { event: name, fields: withDays(known, types, context), types, followed }
+}
+
+/** The event types and the fields of runs, as the schema of the service has them. */
+export function followedIn(schema: JsonRecord): Followed {
+  const types = typesOf(schema[RUN_EVENT])
+  const definition = schema[RUN_EVENT]
+  const identifier = isJsonRecord(definition) ? definition['identifier'] : undefined
+  const field = isJsonRecord(identifier) ? identifier[EVENT_FIELD] : undefined
+  const values = isJsonRecord(field) ? field['values'] : undefined
+  return { events: Array.isArray(values) ? values.map(String) : [], fields: Object.keys(types) }
+}
+
+/** What to listen to for news of these runs. A field that notifications of runs do not have is left out: a look follows in any case. */
+export function runSource({ event, fields, followed }: KnownRequest): Source {
+  const known = Object.entries(fields).filter(([field]) => followed?.fields.includes(field) === true)
+  return {
+    event: RUN_EVENT,
+    request: {
+      ...(event !== undefined && { [EVENT_FIELD]: [event] }),
+      ...Object.fromEntries(known),
+    },
+  }
+}
+
+/** How services are told what a run is. */
+export function howToFollow(event = 'mars'): string {
+  const expectation = ['mars', 'dissemination'].includes(event) ? 'true' : '{ … }'
+  return `The services follow runs when their configuration says what a run is:
+  "vars": { "runs": { "${event}": ${expectation} } }
+See services/runs/README.md`
+}
+
+/** @throws {ClientError} with exit code 2 for a field that the event type does not have. */
+export function requireField({ event = '', types }: KnownRequest, field: string): void {
+  if (Object.keys(types).length > 0 && !Object.hasOwn(types, field)) throw unknownField(event, field, types)
+}
+
+function unknownField(event: string, field: string, types: KnownRequest['types']): ClientError {
+  return usage(`${event} has no field ${field}${allowedText(field, Object.keys(types))}`)
+}
+
+async function schemaOf(context: Asking, attempts: number): Promise<JsonRecord | undefined> {
+  try {
+    const { schema } = await call(context, {
+      path: '/api/v1/schema',
+      method: 'GET',
+      attempts,
+      failure: 'Not able to read the schema',
+    })
+    return isJsonRecord(schema) && Object.keys(schema).length > 0 ? schema : undefined
+  } catch (error) {
+    context.output.log('DEBUG', messageOf(error))
+    return undefined
+  }
+}
+
+/** The service decides about capital letters. */
+function nameIn(word: string, names: readonly string[]): string | undefined {
+  return names.find((name) => name.toLowerCase() === word.toLowerCase())
+}
+
+/** `DateHandler` of 1.x is `date`. */
+function typesOf(definition: unknown): Readonly<Record<string, string>> {
+  const identifier = isJsonRecord(definition) ? definition['identifier'] : undefined
+  if (!isJsonRecord(identifier)) return {}
+  return Object.fromEntries(
+    Object.entries(identifier).map(([name, field]) => [
+      name,
+      String(isJsonRecord(field) ? field['type'] : '')
+        .replace(/Handler$/, '')
+        .toLowerCase(),
+    ]),
+  )
+}
+
+/** Turns `today` of a date into a day, and `12Z` of a time into `12`. Everything else goes as it is written: the service reads it. */
+function withDays(
+  fields: RunRequest['fields'],
+  types: KnownRequest['types'],
+  { clock }: Asking,
+): RunRequest['fields'] {
+  return Object.fromEntries(
+    Object.entries(fields).map(([field, values]) => {
+      const type = types[field] ?? field
+      if (type === 'date') return [field, values.map((value) => dayOf(value, clock.now()))]
+      return [field, type === 'time' ? values.map((value) => value.replace(ZONE, '$1')) : values]
+    }),
+  )
+}
+
+/** `20260810` */
+function dayOf(value: string, now: number): string {
+  const at = DAY_WORD.test(value) ? parseDate(value, now) : undefined
+  return at === undefined ? value : new Date(at).toISOString().slice(0, 10).replaceAll('-', '')
+}
+
+/** A mistake in the command line. */
+export function usage(message: string): ClientError {
+  return new ClientError(message, { exitCode: EXIT_USAGE })
+}

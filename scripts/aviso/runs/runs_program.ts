@@ -1,0 +1,75 @@
+/**
+ * The command lines of `aviso runs` and `aviso wait`.
+ *
+ * @module
+ */
+
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import { wholeNumber } from '../../parse_command.ts'
+import type { ConfigFlags } from '../config.ts'
+import { RUN_STATES, type RunState } from './run_states.ts'
+import type { RunsFlags } from './runs.ts'
+import type { WaitFlags } from './wait.ts'
+
+/** What the command line asks for. */
+export type RunTask =
+  | { readonly kind: 'show'; readonly words: readonly string[]; readonly options: RunsFlags }
+  | { readonly kind: 'wait'; readonly words: readonly string[]; readonly options: WaitFlags }
+
+/** More runs than a person reads; programs page through the service. */
+const MAX_RUNS = 1000
+
+const WORDS_HELP =
+  'event type, then fields and their values, such as mars class=od stream=oper date=today time=12; or the id of a run'
+
+/** Adds both commands. Parsing calls `run` once. */
+export function addRunCommands(
+  program: Command,
+  withCommonOptions: (command: Command) => Command,
+  run: (task: RunTask, flags: ConfigFlags) => void,
+): void {
+  withCommonOptions(program.command('runs'))
+    .description('show forecast runs: how complete they are, when they are due, what is missing')
+    .argument('[words...]', `${WORDS_HELP}; without words: all runs`)
+    .addOption(stateOption())
+    .option(
+      '--limit <number>',
+      'most runs (default: 20; 200 for --watch in a pipe)',
+      wholeNumber(1, MAX_RUNS),
+    )
+    .option('--watch', 'go on: redraw a terminal, print changes as lines elsewhere')
+    .action((words: string[], flags: ConfigFlags & RunsFlags) =>
+      run({ kind: 'show', words, options: flags }, flags),
+    )
+  withCommonOptions(program.command('wait'))
+    .description(
+      'wait for a run; exit code 0: it is that far, 1: it is late, incomplete, or the time is over',
+    )
+    .argument('<words...>', WORDS_HELP)
+    .option('--until <goal>', 'complete, a share such as 80%, or a product such as step=240', 'complete')
+    .option('--timeout <time>', 'longest wait, such as 90s, 45m, 3h (default: no limit)')
+    .addOption(
+      new Option('--late <action>', 'when the run is late: fail at once, or wait on')
+        .choices(['fail', 'wait'])
+        .default('fail'),
+    )
+    .action((words: string[], flags: ConfigFlags & WaitFlags) =>
+      run({ kind: 'wait', words, options: flags }, flags),
+    )
+}
+
+/** `--state late,incomplete`, also repeated. */
+function stateOption(): Option {
+  return new Option('--state <states>', 'only runs in these states, with commas between')
+    .choices(RUN_STATES)
+    .argParser((text: string, before: readonly RunState[] | undefined) => [
+      ...(before ?? []),
+      ...text.split(',').map(readState),
+    ])
+}
+
+function readState(text: string): RunState {
+  const state = RUN_STATES.find((known) => known === text)
+  if (state !== undefined) return state
+  throw new InvalidArgumentError(`Allowed are ${RUN_STATES.join(', ')}.`)
+}

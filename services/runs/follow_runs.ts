@@ -1,0 +1,138 @@
+/**
+ * Follows the journal and computes the state of all runs. Every instance does; the one with the claim publishes and stores.
+ *
+ * Flow: journal → **tracker** → notifications of event type `run`
+ *
+ * @module
+ */
+
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import type { Bookmark, Tracker } from '#shared/runs/runs.ts'
+import type { RunsClaim } from './claim.ts'
+import { readJournals, RunsWiped, type JournalReaderParts } from './journal_reader.ts'
+import { RUNS_LIMITS } from './limits.ts'
+import { createRunStates, type RunStatesParts } from './run_states.ts'
+import { readRuns, writeRuns } from './run_store.ts'
+
+export interface FollowRunsParts extends JournalReaderParts, Omit<RunStatesParts, 'onNews'> {
+  readonly claim: RunsClaim
+}
+
+/** The state of runs. */
+export interface FollowedRuns {
+  /** @throws {AvisoError} `ERR_STORE_UNAVAILABLE` until the journal has been read. */
+  tracker(): Tracker
+  /** The clock of runs, in milliseconds since 1970. */
+  now(): number
+  /** Whether this instance publishes. */
+  isPublishing(): boolean
+  /** Publishes and stores what there is, and gives the claim up. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Begins to follow. */
+export function followRuns(parts: FollowRunsParts): FollowedRuns {
+  const { announcements, claim, clock, logger, store } = parts
+  const stop = new AbortController()
+  const states = createRunStates({ ...parts, onNews: () => work(publish) })
+  const waiting = new Set<() => Promise<void>>()
+  let isFailing = false
+  let written: Bookmark | undefined
+  let working: Promise<void> = Promise.resolve()
+  let closing: Promise<void> | undefined
+
+  /** One after the other, so that no two writes of this instance are under way, and each waits once at most. */
+  function work(step: () => Promise<void>): void {
+    if (waiting.has(step)) return
+    waiting.add(step)
+    working = working.then(async () => {
+      waiting.delete(step)
+      try {
+        await step()
+        isFailing = false
+      } catch (error) {
+        if (!isFailing) logger('warn', 'Runs could not be written; it is tried again', reasonOf(error))
+        isFailing = true
+      }
+    })
+  }
+
+  async function publish(): Promise<void> {
+    if (claim.fence() !== undefined && states.isUpToDate()) await announcements.publish()
+  }
+
+  async function storeFinished(): Promise<void> {
+    const fence = claim.fence()
+    const tracker = states.known()
+    // A bookmark beyond a transition that is not published yet would lose it.
+    if (fence === undefined || tracker === undefined || announcements.isWaiting()) return
+    const { finished } = states
+    const bookmark = tracker.bookmark()
+    if (finished.size === 0 && isSame(bookmark, written)) return
+    if (await writeRuns(store, { finished, bookmark, newsSince: states.newsSince() }, fence))
+      written = bookmark
+    else claim.lost()
+  }
+
+  async function keepFollowing(): Promise<void> {
+    const { signal } = stop
+    while (!signal.aborted) {
+      try {
+        const restored = await readRuns(store, signal)
+        states.begin(restored)
+        await readJournals(parts, restored.bookmark, { readers: states.readers, signal })
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof RunsWiped) logger('info', 'Runs were wiped: their state is computed anew')
+        else logger('warn', 'The state of runs is computed anew', reasonOf(error))
+      }
+      states.stop()
+      await clock.sleep(RUNS_LIMITS.restartMs, signal)
+    }
+  }
+
+  const stopTimers = [
+    clock.every(RUNS_LIMITS.tickMs, states.look),
+    clock.every(RUNS_LIMITS.renewMs, () => work(claim.renew)),
+    clock.every(RUNS_LIMITS.storeMs, () => work(storeFinished)),
+  ]
+  work(claim.renew)
+  const following = keepFollowing()
+
+  async function close(): Promise<void> {
+    for (const stopTimer of stopTimers) stopTimer()
+    states.look()
+    work(publish)
+    work(storeFinished)
+    await working
+    states.stop()
+    stop.abort()
+    await following
+    await claim.release()
+  }
+
+  return {
+    tracker: () => {
+      const tracker = states.known()
+      if (tracker !== undefined) return tracker
+      throw new AvisoError(
+        'ERR_STORE_UNAVAILABLE',
+        'The state of runs is being computed from the journal; try again in a moment',
+      )
+    },
+    now: states.now,
+    isPublishing: () => claim.fence() !== undefined,
+    close: () => (closing ??= close()),
+  }
+}
+
+function reasonOf(error: unknown): { readonly code: string; readonly reason: string } {
+  return {
+    code: isAvisoError(error) ? error.code : 'ERR_INTERNAL',
+    reason: error instanceof Error ? error.message : 'unknown',
+  }
+}
+
+function isSame(one: Bookmark, other: Bookmark | undefined): boolean {
+  return other !== undefined && JSON.stringify(one) === JSON.stringify(other)
+}

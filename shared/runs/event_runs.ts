@@ -1,0 +1,327 @@
+/**
+ * The runs of one event type: finds the run of a product, makes those that the clock expects, and keeps to the bounds.
+ *
+ * @module
+ */
+
+import { compacted, MISSING } from './arrivals.ts'
+import { isDayOfRun } from './cadence.ts'
+import { productKey, type Expectation } from './expectation.ts'
+import { countProduct, settleTakenBack, takeBack, wake, wakeAt, type Announce } from './life.ts'
+import { planOf } from './plan.ts'
+import { RunBounds } from './run_bounds.ts'
+import { runId } from './run_id.ts'
+import { DAY_MS, fieldsOf, type Run, type Slot } from './run_record.ts'
+import type { RunFigures, RunNotice, RunProduct, RunRemoval, StoredRun, TrackerLimits } from './runs.ts'
+import { createSlots, insertRun, type Slots } from './slots.ts'
+import { encodeRun, toRun, type StoredContent } from './stored_run.ts'
+
+/** A product may come before its run's nominal time by this much, so that clocks and early analyses do no harm. */
+const EARLY_MS = DAY_MS
+/** A run that is due after it would be closed is closed this long after it is due. */
+const CLOSE_AFTER_DUE_MS = 3_600_000
+/** Clocks of machines differ by less. A time that is further back ends the wrong time of a clock that had been set ahead. */
+const MAX_SKEW_MS = 300_000
+
+/** What {@link EventRuns} are made of. */
+export interface EventRunsOptions {
+  readonly expectation: Expectation
+  readonly limits: TrackerLimits
+  readonly announce: Announce
+}
+
+/** A run to be made. */
+interface NewRun {
+  readonly id: string
+  readonly nominal: number | undefined
+  readonly at: number
+  readonly fields: Readonly<Record<string, string>>
+  readonly isExpected: boolean
+}
+
+/** The runs of one event type. */
+export class EventRuns {
+  readonly #expectation: Expectation
+  readonly #announce: Announce
+  readonly #runs = new Map<string, Run>()
+  readonly #slots: Slots
+  readonly #bounds: RunBounds
+  /** Finished runs that are to be stored; `null`: forgotten. */
+  readonly #changed = new Map<string, Run | null>()
+  /** Nothing happens by the clock in any slot before this. */
+  #nextAt = Number.NEGATIVE_INFINITY
+  #lastAt = Number.NEGATIVE_INFINITY
+  #lastSequence = 0
+
+  constructor({ expectation, limits, announce }: EventRunsOptions) {
+    this.#expectation = expectation
+    this.#announce = (run, change) => {
+      if (change.state !== 'started' || !this.#bounds.isOfFlood(run)) announce(run, change)
+    }
+    this.#slots = createSlots(expectation)
+    this.#bounds = new RunBounds(expectation.event, limits, {
+      letGo: (run) => {
+        run.slot.open.delete(run)
+        this.#takeOut(run)
+      },
+      forget: (run) => {
+        this.#changed.set(run.id, null)
+        this.#takeOut(run)
+      },
+    })
+  }
+
+  /** The time from which the clock expects runs. */
+  begin(since: number): void {
+    this.#slots.begin(since)
+  }
+
+  /** Takes a finished run of an earlier tracker. Give them in the order in which they were closed. */
+  restore(stored: StoredContent): void {
+    const { slot, nominal } = this.#slots.find(stored.fields)
+    const id = this.#idOf(stored.fields)
+    if (this.#runs.has(id)) return
+    const own = this.#slots.ownFields(stored.fields)
+    const run = toRun(stored, {
+      id,
+      slot,
+      nominal,
+      own,
+      indexOf: (key) => this.#bounds.indexIn(slot, key),
+    })
+    this.#runs.set(id, run)
+    insertRun(slot, run)
+    this.#lastSequence = Math.max(this.#lastSequence, run.through)
+    this.#bounds.closed(run, 0)
+  }
+
+  /** @param horizon A time after which no product can have come. */
+  take({ at: claimed, fields, sequence }: RunProduct, horizon: number): void {
+    const at = this.#believable(claimed, horizon)
+    this.#lastAt = at
+    this.#lastSequence = Math.max(this.#lastSequence, sequence)
+    const run = this.#runFor(fields, at)
+    if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
+    if (run.isClosed && sequence > 0 && sequence <= run.through) return
+    const index = this.#bounds.indexOf(run, productKey(this.#expectation.product, fields))
+    if (index < 0) return
+    const cells = run.codes.length
+    countProduct(run, index, at, this.#announce)
+    if (run.codes.length !== cells) this.#bounds.grown(run, cells)
+    if (sequence > 0) {
+      if (run.from === 0) run.from = sequence
+      run.through = Math.max(run.through, sequence)
+    }
+    if (run.isClosed) this.#changed.set(run.id, run)
+  }
+
+  /** Clocks of several machines differ a little, and one may be set wrong: times do not go back a little, and are not of the future. */
+  #believable(at: number, horizon: number): number {
+    if (at > horizon) return this.#lastAt === Number.NEGATIVE_INFINITY ? horizon : this.#lastAt
+    return at < this.#lastAt && this.#lastAt - at <= MAX_SKEW_MS ? this.#lastAt : at
+  }
+
+  /** The run that a product is of. It is made where there is none. */
+  #runFor(fields: Readonly<Record<string, string>>, at: number): Run {
+    const id = this.#idOf(fields)
+    const known = this.#runs.get(id)
+    if (known !== undefined) return known
+    const { slot, nominal } = this.#slots.find(fields)
+    // The clock may have to make this run, and history has to be as it is by now.
+    if (at >= slot.nextAt) this.#advanceSlot(slot, at)
+    return this.#runs.get(id) ?? this.#create(slot, { id, nominal, at, fields, isExpected: false })
+  }
+
+  #idOf(fields: Readonly<Record<string, string>>): string {
+    return runId(this.#expectation.event, this.#expectation.run, fields)
+  }
+
+  #create(slot: Slot, { id, nominal, at, fields, isExpected }: NewRun): Run {
+    const { close } = this.#expectation
+    const isTimely =
+      nominal === undefined
+        ? this.#expectation.nominal === undefined
+        : at >= nominal - EARLY_MS && at < nominal + close
+    const plan = planOf(slot, { nominal, createdAt: at, isTimely }, (key) => this.#bounds.indexIn(slot, key))
+    const codes = new Int32Array(slot.shape.keys.length)
+    for (const index of plan.expected ?? []) codes[index] = MISSING
+    const hasDue = isTimely && nominal !== undefined && plan.dueAll !== undefined
+    const dueAt = hasDue ? nominal + Math.round((plan.dueAll ?? 0) * 1000) : undefined
+    const closes = (isTimely ? (nominal ?? at) : at) + close
+    const run: Run = {
+      id,
+      slot,
+      own: this.#slots.ownFields(fields),
+      nominal,
+      createdAt: at,
+      isTimely,
+      isExpected,
+      plan,
+      state: 'expected',
+      isClosed: false,
+      codes,
+      base: at,
+      expected: plan.count,
+      received: 0,
+      extra: 0,
+      repeated: 0,
+      firstAt: undefined,
+      lastAt: undefined,
+      completeAt: undefined,
+      republishedAt: undefined,
+      dueAt,
+      lateAt: undefined,
+      closesAt: dueAt === undefined ? closes : Math.max(closes, dueAt + CLOSE_AFTER_DUE_MS),
+      from: 0,
+      through: 0,
+    }
+    this.#runs.set(id, run)
+    this.#slots.keep(slot)
+    insertRun(slot, run)
+    slot.open.add(run)
+    this.#slots.expectAfter(slot, run)
+    this.#wakeSlotAt(slot, wakeAt(run))
+    this.#bounds.opened(run)
+    return run
+  }
+
+  /** Lets time pass. */
+  advance(now: number): void {
+    if (now < this.#nextAt) return
+    let next = Number.POSITIVE_INFINITY
+    for (const slot of this.#slots.all()) {
+      if (slot.nextAt <= now) this.#advanceSlot(slot, now)
+      next = Math.min(next, slot.nextAt)
+    }
+    this.#nextAt = next
+  }
+
+  #wakeSlotAt(slot: Slot, at: number): void {
+    slot.nextAt = Math.min(slot.nextAt, at)
+    this.#nextAt = Math.min(this.#nextAt, slot.nextAt)
+  }
+
+  /** Does all that happens in a slot by the clock until a moment, in the order of time. */
+  #advanceSlot(slot: Slot, at: number): void {
+    while (slot.nextAt <= at) {
+      const until = Math.min(at, slot.nextNominal)
+      const due = Array.from(slot.open).filter((run) => wakeAt(run) <= until)
+      for (const run of due.toSorted((a, b) => wakeAt(a) - wakeAt(b))) {
+        if (wake(run, this.#announce)) this.#close(run)
+      }
+      if (due.length > 0) continue
+      if (slot.nextNominal <= at) this.#expectRun(slot)
+      else {
+        let next = slot.nextNominal
+        for (const run of slot.open) next = Math.min(next, wakeAt(run))
+        slot.nextAt = next
+      }
+    }
+    this.#nextAt = Math.min(this.#nextAt, slot.nextAt)
+  }
+
+  #close(run: Run): void {
+    run.slot.open.delete(run)
+    const cells = run.codes.length
+    run.codes = compacted(run.codes)
+    run.plan = undefined
+    this.#changed.set(run.id, run)
+    this.#bounds.closed(run, cells)
+  }
+
+  /** The slot's next nominal time has come: a run is expected, if this is one of its days. */
+  #expectRun(slot: Slot): void {
+    const nominal = slot.nextNominal
+    slot.nextNominal += DAY_MS
+    if (!isDayOfRun(slot, nominal)) return
+    const fields = this.#slots.fieldsAt(slot, nominal)
+    const id = this.#idOf(fields)
+    const run = this.#runs.get(id)
+    if (run === undefined) this.#create(slot, { id, nominal, at: nominal, fields, isExpected: true })
+    else run.isExpected = true
+  }
+
+  /** Takes back what was removed, from runs that are not finished. */
+  remove({ fields, sequence, at }: RunRemoval): void {
+    if (fields === undefined) {
+      this.advance(at)
+      for (const run of Array.from(this.#bounds.openRuns())) {
+        if (sequence !== undefined && run.from > sequence) continue
+        for (let index = 0; index < run.codes.length; index++) takeBack(run, index)
+        this.#settle(run)
+      }
+      return
+    }
+    const run = this.#runs.get(this.#idOf(fields))
+    const index = run?.slot.shape.index.get(productKey(this.#expectation.product, fields))
+    if (run === undefined || index === undefined) return
+    if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
+    if (run.isClosed) return
+    if (takeBack(run, index)) this.#settle(run)
+  }
+
+  #settle(run: Run): void {
+    settleTakenBack(run)
+    this.#wakeSlotAt(run.slot, wakeAt(run))
+    if (run.firstAt !== undefined) return
+    run.from = run.through = 0
+    if (!run.isExpected) this.#bounds.dropOpen(run)
+  }
+
+  #takeOut(run: Run): void {
+    this.#runs.delete(run.id)
+    const { slot } = run
+    const place = slot.runs.indexOf(run)
+    if (place >= 0) slot.runs.splice(place, 1)
+    if (slot.runs.length === 0) this.#slots.drop(slot)
+  }
+
+  /** Forgets finished runs of before a time. */
+  forget(before: number): void {
+    for (const run of Array.from(this.#bounds.finishedRuns())) {
+      if ((run.nominal ?? run.closesAt) < before && run.closesAt < before) this.#bounds.forget(run)
+    }
+  }
+
+  get(id: string): Run | undefined {
+    return this.#runs.get(id)
+  }
+
+  all(): Iterable<Run> {
+    return this.#runs.values()
+  }
+
+  open(): Iterable<Run> {
+    return this.#bounds.openRuns()
+  }
+
+  /** Finished runs that are new, changed or forgotten since the last call. */
+  takeStored(): readonly StoredRun[] {
+    const stored = Array.from(this.#changed, ([id, run]) => ({
+      id,
+      text: run === null ? null : encodeRun(run, fieldsOf(run)),
+    }))
+    this.#changed.clear()
+    return stored
+  }
+
+  /** The first product that a tracker which is made anew needs; `undefined`: all. */
+  needed(): { readonly sequence: number; readonly at: number } | undefined {
+    let sequence = Number.POSITIVE_INFINITY
+    let at = this.#lastAt
+    for (const run of this.#bounds.openRuns()) {
+      if (run.from > 0) sequence = Math.min(sequence, run.from)
+      if (run.firstAt !== undefined) at = Math.min(at, run.firstAt)
+    }
+    if (at === Number.NEGATIVE_INFINITY) return undefined
+    return { sequence: Number.isFinite(sequence) ? sequence : this.#lastSequence + 1, at }
+  }
+
+  takeNotices(): readonly RunNotice[] {
+    return this.#bounds.takeNotices()
+  }
+
+  figures(): RunFigures {
+    return this.#bounds.figures()
+  }
+}

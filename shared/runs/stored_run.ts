@@ -1,0 +1,236 @@
+/**
+ * Finished runs as they are stored: one JSON text for each, some 1 KiB for 240 products.
+ *
+ * @module
+ */
+
+import { decodeBase64, encodeBase64 } from '#shared/bytes/base64.ts'
+import { isJsonRecord, parseJsonRecord, type JsonRecord } from '#shared/json/record.ts'
+
+import { NOTHING, type Codes } from './arrivals.ts'
+import { productKey, productValues } from './expectation.ts'
+import { expandList } from './ranges.ts'
+import { RUN_STATES, type RunState } from './runs.ts'
+import type { Run, Slot } from './run_record.ts'
+
+const VERSION = 1
+
+/** Numbers of a stored run; those of {@link TIMES} may be `null`. */
+const NUMBERS = ['created', 'closes', 'base', 'received', 'extra', 'repeated', 'through', 'width'] as const
+const TIMES = ['expected', 'first', 'last', 'complete', 'republished', 'due', 'late'] as const
+
+/** A finished run as it was stored. Times are in milliseconds since 1970. */
+export interface StoredContent
+  extends
+    Readonly<Record<(typeof NUMBERS)[number], number>>,
+    Readonly<Record<(typeof TIMES)[number], number | null>> {
+  readonly v: typeof VERSION
+  readonly event: string
+  readonly fields: Readonly<Record<string, string>>
+  readonly timely: boolean
+  readonly due_by_clock: boolean
+  readonly state: RunState
+  /**
+   * Products in the order of the codes, in groups that differ in the first field only: its values, and the values of the other fields. Numbers
+   * are a MARS list.
+   */
+  readonly products: readonly ProductGroup[]
+  /** Codes as unsigned numbers of `width` bytes (2 or 4), the least significant byte first, in base64. */
+  readonly codes: string
+}
+
+type ProductGroup = readonly [first: string | readonly string[], ...others: string[]]
+
+/** The text of a finished run. @param fields The fields that name it. */
+export function encodeRun(run: Run, fields: Readonly<Record<string, string>>): string {
+  const { products, indexes } = groupsOf(run)
+  const codes = indexes.map((index) => run.codes[index] ?? NOTHING)
+  const width = codes.every((code) => code <= 0xffff) ? 2 : 4
+  const stored: StoredContent = {
+    v: VERSION,
+    event: run.slot.expectation.event,
+    fields,
+    created: run.createdAt,
+    timely: run.isTimely,
+    due_by_clock: run.isExpected,
+    state: run.state,
+    expected: run.expected,
+    received: run.received,
+    extra: run.extra,
+    repeated: run.repeated,
+    first: run.firstAt ?? null,
+    last: run.lastAt ?? null,
+    complete: run.completeAt ?? null,
+    republished: run.republishedAt ?? null,
+    due: run.dueAt ?? null,
+    late: run.lateAt ?? null,
+    closes: run.closesAt,
+    through: run.through,
+    base: run.base,
+    products,
+    codes: encodeBase64(toBytes(codes, width)),
+    width,
+  }
+  return JSON.stringify(stored)
+}
+
+/** The products that have a code, in groups, and their indexes. */
+function groupsOf({ codes, slot }: Run): {
+  readonly products: readonly ProductGroup[]
+  readonly indexes: readonly number[]
+} {
+  const groups = new Map<string, { readonly others: string[]; readonly members: [string, number][] }>()
+  const names = slot.expectation.product
+  for (const [index, code] of codes.entries()) {
+    if (code === NOTHING) continue
+    const [first = '', ...others] = productValues(names, slot.shape.keys[index] ?? '')
+    const name = JSON.stringify([isNumber(first), ...others])
+    const group = groups.get(name) ?? { others, members: [] }
+    group.members.push([first, index])
+    groups.set(name, group)
+  }
+  const products: ProductGroup[] = []
+  const indexes: number[] = []
+  for (const { others, members } of groups.values()) {
+    const areNumbers = isNumber(members[0]?.[0] ?? '')
+    if (areNumbers) members.sort(([a], [b]) => Number(a) - Number(b))
+    const firsts = members.map(([first]) => first)
+    products.push([areNumbers ? writeList(firsts.map(Number)) : firsts, ...others])
+    for (const [, index] of members) indexes.push(index)
+  }
+  return { products, indexes }
+}
+
+/** Reads a stored text; `undefined` for one that this version did not write. */
+export function decodeRun(text: string): StoredContent | undefined {
+  const content = parseJsonRecord(text)
+  return content !== undefined && isStored(content) ? content : undefined
+}
+
+/** Only what a damaged text could do harm with: there are tens of thousands of them at a start. */
+function isStored(content: JsonRecord): content is JsonRecord & StoredContent {
+  const { v, event, fields, state, products, codes } = content
+  return (
+    v === VERSION &&
+    typeof event === 'string' &&
+    isJsonRecord(fields) &&
+    Object.values(fields).every((value) => typeof value === 'string') &&
+    RUN_STATES.some((one) => one === state) &&
+    NUMBERS.every((name) => Number.isFinite(content[name])) &&
+    TIMES.every((name) => content[name] === null || Number.isFinite(content[name])) &&
+    typeof codes === 'string' &&
+    Array.isArray(products) &&
+    products.every((group) => Array.isArray(group))
+  )
+}
+
+/** Where a stored run belongs. */
+export interface StoredPlace {
+  readonly id: string
+  readonly slot: Slot
+  readonly nominal: number | undefined
+  readonly own: Readonly<Record<string, string>>
+  /** The index of a product in the slot's shape; below 0: it has no room. */
+  readonly indexOf: (key: string) => number
+}
+
+/** Makes a run of what was stored. */
+export function toRun(stored: StoredContent, place: StoredPlace): Run {
+  return {
+    id: place.id,
+    slot: place.slot,
+    own: place.own,
+    nominal: place.nominal,
+    createdAt: stored.created,
+    isTimely: stored.timely,
+    isExpected: stored.due_by_clock,
+    plan: undefined,
+    state: stored.state,
+    isClosed: true,
+    codes: readCodes(stored, place),
+    base: stored.base,
+    expected: stored.expected,
+    received: stored.received,
+    extra: stored.extra,
+    repeated: stored.repeated,
+    firstAt: stored.first ?? undefined,
+    lastAt: stored.last ?? undefined,
+    completeAt: stored.complete ?? undefined,
+    republishedAt: stored.republished ?? undefined,
+    dueAt: stored.due ?? undefined,
+    lateAt: stored.late ?? undefined,
+    closesAt: stored.closes,
+    from: 0,
+    through: stored.through,
+  }
+}
+
+function readCodes({ products, codes, width }: StoredContent, place: StoredPlace): Codes {
+  const bytes = decodeBase64(codes) ?? new Uint8Array()
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const indexes = indexesOf(products, place)
+  const length = indexes.reduce((most, index) => Math.max(most, index + 1), 0)
+  const read = width === 2 ? new Uint16Array(length) : new Int32Array(length)
+  for (const [position, index] of indexes.entries()) {
+    if (index < 0 || (position + 1) * width > view.byteLength) continue
+    read[index] = width === 2 ? view.getUint16(position * 2, true) : view.getUint32(position * 4, true)
+  }
+  return read
+}
+
+/** The runs of a slot are alike, so most have the products of the one before. */
+const lastRead = new WeakMap<Slot, { readonly text: string; readonly indexes: readonly number[] }>()
+
+function indexesOf(products: readonly ProductGroup[], { slot, indexOf }: StoredPlace): readonly number[] {
+  const text = JSON.stringify(products)
+  const last = lastRead.get(slot)
+  if (last?.text === text) return last.indexes
+  const names = slot.expectation.product
+  const indexes: number[] = []
+  for (const [first, ...others] of products) {
+    const listed = typeof first === 'string' ? expandList(first) : { values: first }
+    for (const value of 'values' in listed ? listed.values : []) {
+      const values = [value, ...others]
+      const fields = Object.fromEntries(names.map((name, place) => [name, String(values[place] ?? '')]))
+      indexes.push(indexOf(productKey(names, fields)))
+    }
+  }
+  lastRead.set(slot, { text, indexes })
+  return indexes
+}
+
+function toBytes(codes: readonly number[], width: 2 | 4): Uint8Array {
+  const view = new DataView(new ArrayBuffer(codes.length * width))
+  for (const [place, code] of codes.entries()) {
+    if (width === 2) view.setUint16(place * 2, code, true)
+    else view.setUint32(place * 4, code, true)
+  }
+  return new Uint8Array(view.buffer)
+}
+
+/** Whether a number, written again, is the same text, and is one that a list may have. */
+function isNumber(key: string): boolean {
+  return /^(?:0|[1-9]\d{0,8})$/.test(key)
+}
+
+/** Numbers as a MARS list, in their order. */
+function writeList(numbers: readonly number[]): string {
+  const parts: string[] = []
+  for (let place = 0; place < numbers.length;) {
+    const from = numbers[place] ?? 0
+    const by = (numbers[place + 1] ?? 0) - from
+    let end = place + 1
+    while (end < numbers.length && by > 0 && (numbers[end] ?? 0) - (numbers[end - 1] ?? 0) === by) end++
+    if (end - place < MIN_RANGE) {
+      parts.push(String(from))
+      place++
+      continue
+    }
+    parts.push(`${from}/to/${numbers[end - 1]}/by/${by}`)
+    place = end
+  }
+  return parts.join('/')
+}
+
+/** A range of fewer numbers is longer than they are. */
+const MIN_RANGE = 4
