@@ -64,6 +64,12 @@ async function listen(
   return readAsClient(response, request, isEnough)
 }
 
+/** A frame as a line of JSON. */
+interface Line {
+  readonly event: string
+  readonly data: { readonly detail?: string; readonly position?: string }
+}
+
 const ALL = { from_id: '0' } as const
 const numbers = ({ delivered }: ClientState): number[] => delivered.map(({ sequence }) => sequence)
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1)
@@ -126,6 +132,34 @@ describe('the limit of a replay', () => {
       const to_date = new Date(Date.now() + 60_000).toISOString()
       const dated = await listen(system, 'replay', { event: 'limited', more: { from_id: '7', to_date } })
       assert.deepEqual([numbers(dated), dated.isCompleted], [[7, 8, 9], true])
+    }))
+
+  it('gives our own clients the history in pieces, each from where the one before ended', () =>
+    withImported(SERVER, async (system) => {
+      await Promise.all(Array.from({ length: 7 }, () => publish(system, 'limited', { x: 'a' })))
+      let from = 'from_id=1'
+      const pieces: number[] = []
+      for (const count of [3, 3]) {
+        const headers = { accept: 'application/x-ndjson' }
+        const response = await system.call(`/api/v1/watch?event=limited&${from}`, { headers })
+        const lines = (await within('the stream ends', response.text())).trimEnd().split('\n')
+        const frames = lines.map((line) => JSON.parse(line) as Line)
+        const last = frames.at(-1)
+        assert.deepEqual([last?.event, last?.data.detail], ['connection-closing', 'history_limit'])
+        pieces.push(frames.filter(({ event }) => event === 'replay').length)
+        assert.equal(pieces.at(-1), count)
+        from = `from=${encodeURIComponent(last?.data.position ?? '')}`
+      }
+      const response = await system.call(`/api/v1/watch?event=limited&${from}`)
+      const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+      let text = ''
+      while (!text.includes('replay_completed')) {
+        const piece = await within('a piece of the stream', reader?.read() ?? assert.fail('no body'))
+        text += piece.value ?? assert.fail(text)
+      }
+      await reader?.cancel()
+      assert.match(text, /"id":"limited@7"/)
+      assert.doesNotMatch(text, /"id":"limited@6"/)
     }))
 
   it('K6: is none where the event type has none, whatever the limit of all is', () =>
