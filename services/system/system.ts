@@ -147,7 +147,10 @@ export function startSystem(parts: SystemParts): System {
 
   function serve(services: readonly ServiceName[]): Handler {
     const dispatcher = createDispatcher(parts.config, services, {
-      dispatch: (service) => parts.inFront?.(service, dispatch(service)) ?? dispatch(service),
+      dispatch: (service) => {
+        const own = dispatchTo(service, parts, { monitoring, running: () => running })
+        return parts.inFront?.(service, own) ?? own
+      },
       readiness,
       instruments,
       reference,
@@ -156,21 +159,6 @@ export function startSystem(parts: SystemParts): System {
       logger,
     })
     return access.guard(forConfiguredPages(dispatcher, parts.config))
-  }
-
-  function dispatch(service: ServiceName): Handler {
-    // The monitoring also answers while the store cannot be reached.
-    if (service === 'monitoring' && monitoring !== undefined) return monitoring.handle
-    return (request) => {
-      const handler = running?.handlers.get(service)
-      if (handler !== undefined) return handler(request)
-      const unreached = new AvisoError(
-        'ERR_STORE_UNAVAILABLE',
-        'The store cannot be reached yet; try again in a moment',
-      )
-      const requestId = requestIdOf(request, random)
-      return Promise.resolve(asProblem(request, errorResponse(unreached, { requestId, logger })))
-    }
   }
 
   async function readiness(): Promise<Readiness> {
@@ -208,6 +196,31 @@ function referenceOf({
   readDocument = () => Promise.resolve(undefined),
 }: SystemParts): readonly Route[] {
   return createReferenceRoutes({ version, loadContract, readDocument })
+}
+
+/** What hands requests to a service, as it is when they come. */
+function dispatchTo(
+  service: ServiceName,
+  { random, logger }: Pick<SystemParts, 'random' | 'logger'>,
+  { monitoring, running }: DispatchTargets,
+): Handler {
+  // The monitoring also answers while the store cannot be reached.
+  if (service === 'monitoring' && monitoring !== undefined) return monitoring.handle
+  return (request) => {
+    const handler = running()?.handlers.get(service)
+    if (handler !== undefined) return handler(request)
+    const unreached = new AvisoError(
+      'ERR_STORE_UNAVAILABLE',
+      'The store cannot be reached yet; try again in a moment',
+    )
+    const requestId = requestIdOf(request, random)
+    return Promise.resolve(asProblem(request, errorResponse(unreached, { requestId, logger })))
+  }
+}
+
+interface DispatchTargets {
+  readonly monitoring: { readonly handle: Handler } | undefined
+  readonly running: () => RunningServices | undefined
 }
 
 function routesOf(
