@@ -68,6 +68,8 @@ describe('the console', { skip: await browserMissing(), timeout: 240_000, concur
     let site: ConsoleSite
     before(async () => {
       site = await startConsoleSite('node')
+      await site.publishSteps(250)
+      // What came last is what a person sees first.
       for (const number of ['AZ1', 'AZ2', 'AZ3']) await site.publish(number)
       await site.publish('AZ4', { country: 'France', payload: { file: '/data/x', text: HOSTILE } })
     })
@@ -109,6 +111,25 @@ describe('the console', { skip: await browserMissing(), timeout: 240_000, concur
         }
         await page.context().close()
       }
+    })
+
+    it('goes back through history, page by page, and says what has to be chosen', async () => {
+      const { page, faults } = await look(browser, `${site.url}/#/history?event=mars`)
+      await signIn(page, OPERATOR)
+      await page.getByText('100 found in 100, and there is more').waitFor()
+      await page.getByRole('button', { name: 'Older ones' }).click()
+      await page.getByText('200 found').waitFor()
+      await page.getByRole('button', { name: 'Older ones' }).click()
+      await page.getByText('250 found in 250', { exact: true }).waitFor()
+      const numbers = await numbersIn(page)
+      assert.deepEqual(
+        numbers,
+        Array.from({ length: 250 }, (_, index) => 250 - index),
+      )
+      await page.locator('.events button', { hasText: 'dissemination' }).click()
+      await page.getByText('Choose destination in the filter').waitFor()
+      assert.deepEqual(faults, [])
+      await page.context().close()
     })
 
     it('is in no frame of another site', async () => {

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
+import { MARS } from '../support/notifications.ts'
 import { startServer, type RuntimeName, type TestServer } from '../support/server.ts'
 import { eventually } from '../support/waiting.ts'
 
@@ -41,6 +42,8 @@ const VARS = {
 export interface ConsoleSite {
   readonly url: string
   publish(number: string, more?: { readonly country?: string; readonly payload?: unknown }): Promise<void>
+  /** Publishes many steps of a forecast. */
+  publishSteps(count: number): Promise<void>
   /** Stops the service. @returns a function that starts it again at the same address */
   stopForNow(): Promise<() => Promise<void>>
   close(): Promise<void>
@@ -70,6 +73,19 @@ export async function startConsoleSite(runtime: RuntimeName): Promise<ConsoleSit
         method: 'POST',
         headers: { authorization: `Bearer ${OPERATOR}` },
         body: JSON.stringify({ event_type: 'flight', identifier, payload }),
+      })
+      assert.equal(response.status, 200, await response.text())
+    },
+    publishSteps: async (count) => {
+      const steps = Array.from({ length: count }, (_, step) => ({
+        event_type: 'mars',
+        identifier: { ...MARS, step: String(step) },
+        payload: `/data/${step}`,
+      }))
+      const response = await fetch(`${url}/api/v1/notification`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${OPERATOR}` },
+        body: JSON.stringify(steps),
       })
       assert.equal(response.status, 200, await response.text())
     },

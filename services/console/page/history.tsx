@@ -7,7 +7,7 @@
 import type { JSX } from 'preact'
 import { useCallback, useEffect, useState } from 'preact/hooks'
 import { ask, messageOf, toQuery } from './api.ts'
-import { catalogue, filterIn, usualEvent, type EventType, type Filter } from './catalogue.ts'
+import { catalogue, filterIn, missingFields, usualEvent, type EventType, type Filter } from './catalogue.ts'
 import { EventList, FilterRows } from './filter.tsx'
 import { toRow, type CloudEvent, type Row } from './live_model.ts'
 import { isRoomy, Notice } from './parts.tsx'
@@ -43,6 +43,9 @@ interface Found {
   readonly error?: string
 }
 
+/** Rows that are kept and drawn. Beyond that a narrower search, or the export, is of more use. */
+const MOST_FOUND = 3_000
+
 const NOTHING: Found = { rows: [], looked: 0, cursor: null, isMore: false, isTruncated: false }
 /** Pages that are asked for until one has something: a page looks through 4,000 notifications. */
 const MOST_EMPTY_PAGES = 25
@@ -58,11 +61,13 @@ export function HistoryView(): JSX.Element {
   const [isBusy, setBusy] = useState(false)
   const [chosen, choose] = useState<Row | undefined>(undefined)
   const event = events.find(({ event_type }) => event_type === search.event)
+  const needs = event === undefined ? [] : missingFields(event, search.filter)
   useEffect(() => {
     const stop = new AbortController()
     choose(undefined)
     keepQuery(`${queryOf(search)}&${toQuery({ from: search.from, to: search.to, order: search.order })}`)
-    void run(search, NOTHING, stop.signal)
+    setFound(NOTHING)
+    if (needs.length === 0) void run(search, NOTHING, stop.signal)
     return () => stop.abort()
   }, [JSON.stringify(search)])
   const run = async (asked: Search, before: Found, signal: AbortSignal): Promise<void> => {
@@ -97,7 +102,12 @@ export function HistoryView(): JSX.Element {
         <Head search={search} found={found} isBusy={isBusy} />
         {error === undefined ? null : <Notice kind="bad">{error}</Notice>}
         {isTruncated ? <Notice kind="warn">A part of what was asked for is no longer kept.</Notice> : null}
-        {rows.length === 0 && !isBusy && error === undefined ? (
+        {needs.length === 0 ? null : (
+          <Notice>
+            Choose <b>{needs.join(' and ')}</b> in the filter: {event.event_type} is searched by it.
+          </Notice>
+        )}
+        {rows.length === 0 && needs.length === 0 && !isBusy && error === undefined ? (
           <p class="empty">Nothing of what is kept matches. Explain says which condition excludes it.</p>
         ) : null}
         {rows.length === 0 ? null : (
@@ -107,12 +117,13 @@ export function HistoryView(): JSX.Element {
             payloadName={event.payloadName}
             label={`History of ${event.event_type}`}
             isDated
+            most={MOST_FOUND}
             chosen={chosen?.id}
             onChoose={chooseRow}
             onReplayOldest={() => undefined}
           />
         )}
-        {isMore ? (
+        {isMore && rows.length < MOST_FOUND ? (
           <button
             type="button"
             class="more"

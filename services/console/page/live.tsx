@@ -98,6 +98,7 @@ export function LiveView(): JSX.Element {
             payloadName={event.payloadName}
             label={`Notifications of ${event.event_type}, the newest first`}
             isDated={false}
+            most={MOST_DRAWN}
             chosen={chosen?.id}
             onChoose={chooseRow}
             onReplayOldest={replayOldest}
@@ -147,6 +148,9 @@ const WORDS = {
   waiting: ['warn', 'coming back'],
   refused: ['bad', 'refused'],
 } as const
+
+/** A table that changes all the time has as many rows as people look at. */
+const MOST_DRAWN = 200
 
 const NEEDS = ['idle', 'not listening'] as const
 

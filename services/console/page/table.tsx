@@ -9,8 +9,6 @@ import { memo } from './memo.ts'
 import type { GapRow, Row } from './live_model.ts'
 import { brief, clockTime, fullTime, seen } from './text.ts'
 
-/** Rows that are drawn. */
-const MOST_DRAWN = 200
 const MOST_VALUE = 40
 const MOST_PAYLOAD = 80
 
@@ -19,6 +17,8 @@ export interface TableProps {
   readonly names: readonly string[]
   readonly payloadName: string
   readonly label: string
+  /** Rows that are drawn at most. */
+  readonly most: number
   /** Whether rows are from several days. */
   readonly isDated: boolean
   readonly chosen: string | undefined
@@ -28,7 +28,7 @@ export interface TableProps {
 
 /** A real table: people who cannot see read it cell by cell, and are not told of each new row. */
 export function NotificationTable(props: TableProps): JSX.Element {
-  const { rows, names, payloadName, label, isDated, chosen, onChoose, onReplayOldest } = props
+  const { rows, names, payloadName, label, most, isDated, chosen, onChoose, onReplayOldest } = props
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={label}>
       <table class="rows" aria-live="off">
@@ -47,7 +47,7 @@ export function NotificationTable(props: TableProps): JSX.Element {
         </thead>
         <tbody>
           {rows
-            .slice(0, MOST_DRAWN)
+            .slice(0, most)
             .map((row) =>
               row.kind === 'gap' ? (
                 <Gap key={row.id} row={row} columns={names.length + 3} onReplayOldest={onReplayOldest} />
