@@ -232,7 +232,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   esbuild: ['scripts/', 'tests/'],
   preact: ['services/console/page/'],
   'd3-shape': ['services/console/page/chart.tsx'],
-  'playwright-core': ['tests/support/browser.ts', 'tests/flow/'],
+  'playwright-core': ['tests/support/browser.ts', 'tests/flow/', 'tests/long/'],
 }
 
 const NODE_DOORS = ['shared/runtime/', 'scripts/', 'tests/']
