@@ -119,7 +119,7 @@ describe('frames of streams', () => {
         for (const { isEvents, text } of await Promise.all(read)) {
           for (const frame of isEvents ? eventsIn(text) : linesIn(text)) {
             seen.add(frame.event)
-            await requireNamed('StreamLine', frame)
+            requireNamed('StreamLine', frame)
           }
         }
       },
@@ -153,7 +153,7 @@ describe('frames of streams', () => {
 
 async function requireFirstLines(response: Response, name: string, count: number): Promise<void> {
   const lines = readLines(response)
-  for (let index = 0; index < count; index++) await requireNamed(name, JSON.parse(await lines.next()))
+  for (let index = 0; index < count; index++) requireNamed(name, JSON.parse(await lines.next()))
   await lines.close()
 }
 
