@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
 
 import { createRunKeys, createRunSchema, type RunFields } from '#services/runs/run_schema.ts'
@@ -80,6 +81,28 @@ describe('createRunSchema()', () => {
     assert.throws(
       () => schema.encode({ ...MODEL, event_type: 'mars', destination: '-', state: 'late', time: '13' }),
       /time/,
+    )
+  })
+
+  it('makes the keys that clients of 1.x make by the schema of the README', async () => {
+    const fields: readonly string[] = ['destination', ...Object.keys(MODEL)]
+    const { schemas } = made(
+      new Map([
+        ['mars', Object.keys(MODEL)],
+        ['dissemination', fields],
+      ]),
+    )
+    const text = await readFile(new URL('../../../../services/runs/README.md', import.meta.url), 'utf8')
+    const [, block = ''] = /^```json\n(\{\n {2}"run": [^`]*)```$/m.exec(text) ?? []
+    const theirs = createSchemas([{ source: 'README.md', content: JSON.parse(block) as unknown }]).require(
+      'run',
+    )
+    const run = { ...MODEL, destination: 'FOO' }
+    const { stem, base: prefix } = theirs.encode({ ...run, event_type: 'dissemination', state: 'late' })
+    const keys = createRunKeys(schemas)
+    assert.deepEqual(
+      [stem, prefix],
+      [keys.of({ event: 'dissemination', run }, 'late').stem, keys.baseOf({ event: 'dissemination', run })],
     )
   })
 
