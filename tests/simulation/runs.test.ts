@@ -4,12 +4,12 @@ import { drive } from './runs/drive.ts'
 import { createSimulation, keepSimulation } from './runs/generate.ts'
 import { judge, type Verdict } from './runs/judge.ts'
 import { createPlainTracker, MISTAKES, type Mistake } from './runs/plain_tracker.ts'
-import { GATE_SIZE } from './runs/schedule.ts'
+import { SMALL_SIZE } from './runs/schedule.ts'
 import { MINUTE_MS } from './runs/truth.ts'
 
 const SEED = 1
 const simulation = keepSimulation(
-  createSimulation({ seed: SEED, days: 60, size: GATE_SIZE, loss: 0.01, flood: 600, jumps: true }),
+  createSimulation({ seed: SEED, days: 60, size: SMALL_SIZE, loss: 0.01, flood: 600, jumps: true }),
 )
 
 function judgePlain(mistake?: Mistake): Verdict {

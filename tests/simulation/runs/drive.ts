@@ -142,6 +142,8 @@ class Driver {
     const used = process.cpuUsage(started)
     this.#processorMicros += used.user + used.system
     this.#save()
+    // What is not needed now is never needed again.
+    if (restartsAt.length > 0) this.#journal = neededFrom(this.#journal, this.#tracker.bookmark())
   }
 
   #toEntry({ run, kind, product, at }: Arrival): Entry {
@@ -199,7 +201,6 @@ class Driver {
     const ms = performance.now() - startedAt
     if (ms > this.#longest.ms) this.#longest = { ms, products: needed.length }
     this.#restarts++
-    // What is not needed now is never needed again.
     this.#journal = needed
   }
 

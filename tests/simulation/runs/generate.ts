@@ -14,6 +14,7 @@ import {
   HOUR_MS,
   keyOf,
   MINUTE_MS,
+  NORMAL_MS,
   productKey,
   START,
   type Arrival,
@@ -70,6 +71,7 @@ interface Weather {
 
 /** Days after the last one in which products of its runs still come. */
 const TAIL_DAYS = 3
+const ODD_RUNS = 7
 const ASKED_FROM = 0.3
 const ASKED_UNTIL = 0.95
 
@@ -81,7 +83,7 @@ export function createSimulation(options: Options): Simulation {
     jumps: injections.jumps,
     days: options.days,
     *play(onRun) {
-      const runs = configurations.map(() => ({ earlier: 0, sinceChange: 0 }))
+      const runs = configurations.map((): Count => ({ earlier: 0, sinceChange: 0, odd: [] }))
       let pending: Arrival[] = []
       for (let day = 0; day < options.days + TAIL_DAYS; day++) {
         const made = day < options.days ? makeDay(day, { options, configurations, injections, runs }) : []
@@ -122,7 +124,15 @@ interface Parts {
   readonly options: Options
   readonly configurations: readonly Configuration[]
   readonly injections: Injections
-  readonly runs: { earlier: number; sinceChange: number }[]
+  readonly runs: readonly Count[]
+}
+
+/** What came before, of a configuration. */
+interface Count {
+  earlier: number
+  sinceChange: number
+  /** Of the last runs, whether they were odd. */
+  readonly odd: boolean[]
 }
 
 function makeDay(day: number, { options, configurations, injections, runs }: Parts): Made[] {
@@ -141,6 +151,8 @@ function makeDay(day: number, { options, configurations, injections, runs }: Par
     const draft = { configuration, shape, nominal, plan, injected: new Set(plan.injected), weather }
     const one = makeRun(draft, injections, count)
     made.push(one)
+    count.odd.push((one.run.completeAt ?? Number.POSITIVE_INFINITY) - one.run.usualEnd > NORMAL_MS)
+    if (count.odd.length > ODD_RUNS) count.odd.shift()
     if (one.run.firstAt === undefined) return
     count.earlier++
     count.sinceChange++
@@ -170,7 +182,7 @@ function weatherOf({ hour, stream }: Configuration, day: number, seed: number): 
 function makeRun(
   draft: Draft,
   injections: Injections,
-  { earlier, sinceChange }: { readonly earlier: number; readonly sinceChange: number },
+  { earlier, sinceChange, odd }: Count,
 ): Made {
   const { configuration, shape, nominal, injected } = draft
   const { event, hour, stream } = configuration
@@ -198,9 +210,11 @@ function makeRun(
     repeated: truth.repeated,
     earlier,
     sinceChange,
+    oddBefore: odd.filter(Boolean).length,
   }
   const asked = ASKED_FROM + (ASKED_UNTIL - ASKED_FROM) * draft.plan.dice.fork(`ask ${hour} ${stream}`).fraction()
-  const asksAt = truth.order[Math.floor(asked * products.length)]
+  // Not when the last one has come: then there is nothing to ask.
+  const asksAt = truth.order.slice(0, products.length - 1)[Math.floor(asked * products.length)]
   return {
     run,
     arrivals: events.map(({ at, index, kind }, position) => ({

@@ -11,6 +11,7 @@ import {
   HOUR_MS,
   keyOf,
   MINUTE_MS,
+  NORMAL_MS,
   productKey,
   START,
   type ClockJump,
@@ -18,16 +19,15 @@ import {
   type TrueRun,
 } from './truth.ts'
 
-/** A run that is complete so long after its usual end had weather: no alarm. */
-const NORMAL_MS = 20 * MINUTE_MS
 /** A run that is complete so long after it, or never, has to be found. What lies between may be told or not. */
 const LATE_MS = 60 * MINUTE_MS
 /** It has to be told within this time after the usual end. */
 const TELL_WITHIN_MS = 45 * MINUTE_MS
 /** A run is closed at the latest so long after its nominal time. */
 const CLOSE_WITHIN_MS = 36 * HOUR_MS
-/** With so many earlier runs, of which one may have been odd, a tracker must know what is usual. */
+/** With so many earlier runs a tracker must know what is usual, unless more than so many of the last seven were odd. */
 const LEARNED_RUNS = 8
+const MOST_ODD = 2
 /** For so many runs after a change of the schedule an alarm is right, because it could be a loss. */
 const CHANGE_RUNS = 4
 /** A transition's time and the truth may differ so much: the ticks. */
@@ -40,6 +40,8 @@ export interface Verdict {
   /** Injected losses and latenesses that a tracker had to find, and those that it told in time. */
   readonly mustFind: number
   readonly found: number
+  /** Others of which that could not be asked, because most of the week before was disturbed. */
+  readonly unjudged: number
   /** One line for each that it did not find, or too late. */
   readonly missed: readonly string[]
   /** One line for each run with an alarm that nothing justified. */
@@ -71,7 +73,7 @@ export interface EtaFigures {
 /** Judges what was observed. */
 export function judge(observed: Observed): Verdict {
   const told = Map.groupBy(observed.seen, ({ key }) => key)
-  const book: Book = { missed: [], falseAlarms: [], wrong: [], told: [], mustFind: 0, changeAlarms: 0, runs: 0 }
+  const book: Book = { missed: [], falseAlarms: [], wrong: [], told: [], mustFind: 0, unjudged: 0, changeAlarms: 0, runs: 0 }
   for (const run of observed.truth.values()) judgeRun(run, told.get(run.key) ?? [], observed.jumps, book)
   const ends = lastDays(observed.truth)
   for (const [key, seen] of told)
@@ -81,6 +83,7 @@ export function judge(observed: Observed): Verdict {
     runs: book.runs,
     mustFind: book.mustFind,
     found: book.mustFind - book.missed.length,
+    unjudged: book.unjudged,
     missed: book.missed,
     falseAlarms: book.falseAlarms,
     falseAlarmsPerThousand: (1000 * book.falseAlarms.length) / Math.max(1, book.runs),
@@ -97,6 +100,7 @@ interface Book {
   readonly wrong: string[]
   readonly told: number[]
   mustFind: number
+  unjudged: number
   changeAlarms: number
   runs: number
 }
@@ -114,16 +118,18 @@ function judgeRun(run: TrueRun, seen: readonly Seen[], jumps: readonly ClockJump
   const isDisturbedByClock = jumps.some((jump) => isNear(run, jump))
   const isChanging = run.earlier > 0 && run.sinceChange < CHANGE_RUNS && run.earlier !== run.sinceChange
   const delay = (run.completeAt ?? Number.POSITIVE_INFINITY) - run.usualEnd
-  const knows = run.earlier >= LEARNED_RUNS && run.sinceChange >= LEARNED_RUNS
+  const hasHistory = run.earlier >= LEARNED_RUNS && run.sinceChange >= LEARNED_RUNS && !isDisturbedByClock
+  const knows = hasHistory && run.oddBefore <= MOST_ODD
   if (delay >= LATE_MS) {
-    if (knows && !isDisturbedByClock) judgeLoss(run, seen, book)
+    if (knows) judgeLoss(run, seen, book)
+    else if (hasHistory) book.unjudged++
     return
   }
   if (alarms.length > 0 && delay <= NORMAL_MS && !isDisturbedByClock) {
     if (isChanging) book.changeAlarms++
     else book.falseAlarms.push(`${run.key} (${weather(run, delay)}): ${describe(alarms)}`)
   }
-  if (knows && !isDisturbedByClock) judgeCompletion(run, seen, book)
+  if (knows) judgeCompletion(run, seen, book)
 }
 
 /** Whether what a wrong clock does to due times concerns this run. */

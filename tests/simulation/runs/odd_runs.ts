@@ -86,6 +86,7 @@ function make(
     repeated: 0,
     earlier: 0,
     sinceChange: 0,
+    oddBefore: 0,
   }
   const arrivals = products.map((product: Fields, index): Arrival => ({
     at: timeOf(index),

@@ -135,8 +135,9 @@ class PlainTracker {
 
   /** Everything that the clock brings until `now`, in the order of time. */
   #pass(now: number): void {
+    if (this.#now === 0) this.#now = this.#wakeAt = now
     while (this.#wakeAt <= now) {
-      const at = this.#wakeAt
+      const at = Math.max(this.#wakeAt, this.#now)
       this.#now = at
       this.#expect(at)
       for (const run of this.#open) {
@@ -145,9 +146,14 @@ class PlainTracker {
         this.#finish(run)
         if (run.expected !== undefined) this.#tell(run, 'incomplete', run.closeAt)
       }
-      this.#wakeAt = at === 0 ? Math.floor(now / MINUTE_MS) * MINUTE_MS : at + MINUTE_MS
+      this.#wakeAt = (Math.floor(at / HOUR_MS) + 1) * HOUR_MS
+      for (const run of this.#open) this.#wakeFor(run)
     }
     this.#now = Math.max(now, this.#now)
+  }
+
+  #wakeFor({ expected, isLate, dueAt, closeAt }: Open): void {
+    this.#wakeAt = Math.min(this.#wakeAt, isLate || expected === undefined ? closeAt : dueAt, closeAt)
   }
 
   #becomeLate(run: Open): void {
@@ -180,10 +186,10 @@ class PlainTracker {
   }
 
   #runOf(event: string, all: Fields): Open | undefined {
-    const fields = pick(all, RUN_FIELDS[event] ?? [])
-    const key = keyOf(event, fields)
+    const key = keyOf(event, all)
     const known = this.#runs.get(key)
     if (known !== undefined) return known
+    const fields = pick(all, RUN_FIELDS[event] ?? [])
     const date = (fields['date'] ?? '').replace(/^(....)(..)(..)$/, '$1-$2-$3')
     const midnight = Date.parse(date)
     if (!new Date(Number.isNaN(midnight) ? 0 : midnight).toISOString().startsWith(date)) return undefined
@@ -210,6 +216,7 @@ class PlainTracker {
     }
     this.#runs.set(key, run)
     this.#open.add(run)
+    this.#wakeFor(run)
     return run
   }
 

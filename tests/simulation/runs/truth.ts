@@ -12,6 +12,9 @@ export const DAY_MS = 24 * HOUR_MS
 /** A Monday. */
 export const START = Date.UTC(2026, 3, 13)
 
+/** A run that is complete so long after its usual end had weather; later, it was late. */
+export const NORMAL_MS = 20 * MINUTE_MS
+
 /** What was done to a run on purpose. */
 export type Injection =
   | 'late'
@@ -59,6 +62,8 @@ export interface TrueRun {
   /** Runs of this configuration before this one of which something came, and those since its products last changed. */
   readonly earlier: number
   readonly sinceChange: number
+  /** How many of the seven runs before it were more than weather. */
+  readonly oddBefore: number
 }
 
 /** Something that happens to a run's products. */
