@@ -88,6 +88,18 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['shared/journal', [...GROUND, 'shared/store']],
   ['shared/notification', [...GROUND, STORE_PORT, 'shared/journal/journal.ts', 'shared/journal/codec.ts']],
   ['shared/retention', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
+  [
+    'shared/runs',
+    [
+      ...GROUND,
+      'shared/config/section.ts',
+      'shared/config/explain.ts',
+      STORE_PORT,
+      'shared/journal/journal.ts',
+      'shared/notification',
+      'shared/retention/duration.ts',
+    ],
+  ],
   ['shared/publish', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
   ['shared/hub/source', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification']],
   ['shared/hub', [...GROUND, 'shared/store', 'shared/journal', 'shared/notification', 'shared/hub/source']],
@@ -182,6 +194,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   valibot: [
     'shared/config/',
     'shared/notification/',
+    'shared/runs/',
     'shared/access/',
     'shared/observe/telemetry/',
     'services/',

@@ -1,0 +1,311 @@
+/**
+ * What is expected of a run, and when: from the configuration and from the finished runs of the same slot.
+ *
+ * A plan depends only on finished runs, and only on those that were finished when the run began. So it is the same after a restart.
+ *
+ * @module
+ */
+
+import { arrivalOf, originOf, type Run, type Slot } from './run_record.ts'
+import type { ExpectedGroup } from './expectation.ts'
+import { MAX_LEARNED } from './expectation_shape.ts'
+import { median, spread } from './statistics.ts'
+
+/** What is expected of a run. Times are in seconds after the nominal time. */
+export interface Plan {
+  /** Indexes of the expected products; `undefined`: any will do, or nothing is known. */
+  readonly expected: readonly number[] | undefined
+  /** How many are expected; `null`: nothing is known. */
+  readonly count: number | null
+  /** When each of `expected` is due, in the same order; `NaN`: no time is known. */
+  readonly due: Float64Array | undefined
+  /** When the run is due. */
+  readonly dueAll: number | undefined
+  readonly usualFirst: number | undefined
+  readonly usualEnd: number | undefined
+  /** How many runs were learned from, where that is not enough. */
+  readonly learning: { readonly runs: number; readonly needed: number } | null
+  /** The finished runs that were learned from, oldest first. */
+  readonly history: readonly Run[]
+}
+
+/** A run that is this much later than usual is late, however regular its runs are. */
+const MIN_MARGIN_SECONDS = 1_200
+/** The margin, in standard deviations of how runs differ from day to day. */
+const MARGIN_DEVIATIONS = 4
+/** A product that was not in so many runs in a row does not come any more. */
+const GONE_AFTER = 3
+const WEEK_RUNS = 7
+/** A product of all the same days of so many weeks is a weekly habit: three could be chance, among many products that come now and then. */
+const WEEKLY_LOOK = 4
+
+/** The finished runs that a run which begins at a moment may be compared with, oldest first. */
+export function historyOf(
+  slot: Slot,
+  before: Pick<Run, 'nominal' | 'createdAt' | 'isTimely'>,
+): readonly Run[] {
+  const found: Run[] = []
+  for (let index = slot.runs.length - 1; index >= 0 && found.length < MAX_LEARNED; index--) {
+    const run = slot.runs[index]
+    if (run === undefined || !isHistory(run, before.createdAt)) continue
+    if (before.isTimely && (run.nominal ?? 0) >= (before.nominal ?? 0)) continue
+    found.push(run)
+  }
+  return found.toReversed()
+}
+
+function isHistory(run: Run, at: number): boolean {
+  return (
+    run.isTimely &&
+    run.nominal !== undefined &&
+    run.firstAt !== undefined &&
+    run.closesAt <= at &&
+    run.firstAt < run.closesAt
+  )
+}
+
+/** Makes the plan of a run. */
+export function planOf(
+  slot: Slot,
+  run: Pick<Run, 'nominal' | 'createdAt' | 'isTimely'>,
+  indexOf: (key: string) => number,
+): Plan {
+  const { expected, usual } = slot.expectation
+  const history = run.nominal === undefined ? [] : historyOf(slot, run)
+  const isKnown = history.length >= usual.runs
+  const learning = isKnown ? null : { runs: history.length, needed: usual.runs }
+  switch (expected.kind) {
+    case 'usual': {
+      const learned = isKnown ? usualProducts(slot, history, run.nominal ?? 0) : undefined
+      const isEmpty = learned === undefined || learned.length === 0
+      const products = isEmpty ? undefined : learned
+      return timed(slot, history, { expected: products, count: products?.length ?? null, learning })
+    }
+    case 'count':
+      return timed(slot, history, {
+        expected: undefined,
+        count: expected.count,
+        learning:
+          slot.expectation.due === 'usual' && slot.expectation.nominal !== undefined ? learning : null,
+      })
+    case 'list':
+      return listed(slot, { history, learning, indexOf, groups: expected.groups })
+  }
+}
+
+/** Whether a value of each field is among those that a group is for. */
+function isFor(group: ExpectedGroup, slot: Slot): boolean {
+  return [...group.where].every(([name, values]) => values.has(slot.fields[name] ?? ''))
+}
+
+function listed(
+  slot: Slot,
+  {
+    history,
+    learning,
+    indexOf,
+    groups,
+  }: Pick<Plan, 'history' | 'learning'> & {
+    readonly indexOf: (key: string) => number
+    readonly groups: readonly ExpectedGroup[]
+  },
+): Plan {
+  const dueOf = new Map<number, number>()
+  let isLearned = false
+  for (const group of groups) {
+    if (!isFor(group, slot)) continue
+    isLearned ||= group.due === 'usual'
+    for (const key of group.products) {
+      const index = indexOf(key)
+      if (index < 0 || dueOf.has(index)) continue
+      dueOf.set(index, group.due === 'usual' ? Number.NaN : group.due / 1000)
+    }
+  }
+  if (dueOf.size === 0) return timed(slot, history, { expected: undefined, count: null, learning: null })
+  const hasNominal = slot.expectation.nominal !== undefined
+  const plan = {
+    expected: [...dueOf.keys()],
+    count: dueOf.size,
+    learning: isLearned && hasNominal ? learning : null,
+  }
+  return timed(slot, history, plan, Float64Array.from(dueOf.values()))
+}
+
+/** Adds the times. @param fixed The due times that are configured; `NaN`: it is to be learned. */
+function timed(
+  slot: Slot,
+  history: readonly Run[],
+  plan: Pick<Plan, 'expected' | 'count' | 'learning'>,
+  fixed?: Float64Array,
+): Plan {
+  const { due: general, usual } = slot.expectation
+  const ended = history.flatMap((run) => {
+    const end = endOf(run, plan)
+    return end === undefined ? [] : [{ run, end }]
+  })
+  const margin = marginOf(ended.map(({ end }) => end))
+  const regular = regularRuns(ended, margin).slice(-usual.runs)
+  const usualEnd = regular.length === 0 ? undefined : median(regular.map(({ end }) => end))
+  const firsts = regular.map(({ run }) => ((run.firstAt ?? 0) - originOf(run)) / 1000)
+  const usualFirst = firsts.length === 0 ? undefined : median(firsts)
+  const isKnown = history.length >= usual.runs && usualEnd !== undefined
+  const learnedAll = isKnown ? (usualEnd ?? 0) + margin : undefined
+  const result = { ...plan, usualFirst, usualEnd, history }
+  if (plan.expected === undefined) {
+    const dueAll = general === 'usual' ? learnedAll : general / 1000
+    return { ...result, due: undefined, dueAll: plan.count === null ? undefined : dueAll }
+  }
+  const due = new Float64Array(plan.expected.length)
+  let latest = Number.NEGATIVE_INFINITY
+  let needsLearned = false
+  const asWhole = fixed === undefined && general !== 'usual' ? general / 1000 : undefined
+  for (let place = 0; place < due.length; place++) {
+    const configured = asWhole ?? fixed?.[place] ?? Number.NaN
+    if (Number.isNaN(configured)) {
+      needsLearned = true
+      due[place] = isKnown ? usualTime(regular, plan.expected[place] ?? 0) + margin : Number.NaN
+    } else {
+      due[place] = configured
+      latest = Math.max(latest, configured)
+    }
+  }
+  const dueAll = needsLearned ? (learnedAll === undefined ? undefined : Math.max(latest, learnedAll)) : latest
+  return { ...result, due, dueAll }
+}
+
+function marginOf(ends: readonly number[]): number {
+  return Math.max(MIN_MARGIN_SECONDS, MARGIN_DEVIATIONS * spread(ends))
+}
+
+/** When the last of the expected products had come, of those that did; `undefined`: none did. */
+export function endOf(run: Run, plan: Pick<Plan, 'expected' | 'count'>): number | undefined {
+  if (plan.expected === undefined) return nthArrival(run, plan.count ?? Number.POSITIVE_INFINITY)
+  const limit = (run.closesAt - originOf(run)) / 1000
+  let end: number | undefined
+  for (const index of plan.expected) {
+    const at = arrivalOf(run, index)
+    if (at !== undefined && at <= limit && (end === undefined || at > end)) end = at
+  }
+  return end
+}
+
+function nthArrival(run: Run, count: number): number | undefined {
+  const all = arrivalsOf(run, undefined)
+  return all[Math.min(count, all.length) - 1]
+}
+
+/** The times of a finished run's products, sorted. @param expected Indexes; `undefined`: all. */
+export function arrivalsOf(run: Run, expected: readonly number[] | undefined): Float64Array {
+  const limit = (run.closesAt - originOf(run)) / 1000
+  const found = new Float64Array(expected?.length ?? run.codes.length)
+  let length = 0
+  for (let place = 0; place < found.length; place++) {
+    const at = arrivalOf(run, expected?.[place] ?? place)
+    if (at !== undefined && at <= limit) found[length++] = at
+  }
+  return found.subarray(0, length).sort()
+}
+
+/** The middle of the times at which a product came. */
+function usualTime(runs: readonly EndedRun[], index: number): number {
+  return median(runs.map(({ run }) => arrivalOf(run, index)).filter((at) => at !== undefined))
+}
+
+/** A finished run, and when it ended. */
+interface EndedRun {
+  readonly run: Run
+  readonly end: number
+}
+
+/**
+ * The runs that show what is usual now, oldest first: without those that ended at an odd time, until some in a row agree on another time. From
+ * then on that is the usual time, and the runs before say nothing of it.
+ */
+function regularRuns(ended: readonly EndedRun[], margin: number): readonly EndedRun[] {
+  let regular: EndedRun[] = []
+  let odd: EndedRun[] = []
+  for (const one of ended) {
+    const level = regular.length === 0 ? one.end : median(regular.slice(-LEVEL_RUNS).map(({ end }) => end))
+    if (Math.abs(one.end - level) <= margin) {
+      regular.push(one)
+      odd = []
+      continue
+    }
+    odd.push(one)
+    const agreeing = odd.filter(({ end }) => Math.abs(end - one.end) <= margin)
+    if (agreeing.length < AGREEING_RUNS) continue
+    regular = agreeing
+    odd = []
+  }
+  return regular
+}
+
+/** So many runs in a row that end at another time than before, and agree, are a change of the schedule. */
+const AGREEING_RUNS = 3
+/** The middle of so many is the usual time. */
+const LEVEL_RUNS = 7
+
+/**
+ * The products that are usual: those of most of the last runs, and those of most of twice as many that have not been away for good. Products
+ * that come, or stay away, on one day of the week are usual on their days.
+ */
+function usualProducts(slot: Slot, history: readonly Run[], nominal: number): readonly number[] {
+  const { runs, quorum } = slot.expectation.usual
+  const weekly = sameWeekday(history, nominal)
+  const found: number[] = []
+  const size = slot.shape.keys.length
+  const came = new Uint8Array(history.length)
+  for (let index = 0; index < size; index++) {
+    for (const [place, run] of history.entries()) came[place] = hasCome(run, index) ? 1 : 0
+    if (isUsual(came, { runs, quorum }, weekly)) found.push(index)
+  }
+  return found
+}
+
+function hasCome(run: Run, index: number): boolean {
+  const at = arrivalOf(run, index)
+  return at !== undefined && at * 1000 <= run.closesAt - originOf(run)
+}
+
+/** Places in the history of the runs of the same day of the week, newest first. */
+function sameWeekday(history: readonly Run[], nominal: number): readonly number[] {
+  const found: number[] = []
+  for (let weeks = 1; weeks <= WEEKLY_LOOK; weeks++) {
+    const place = history.findIndex((run) => run.nominal === nominal - weeks * WEEK_MS)
+    if (place >= 0) found.push(place)
+  }
+  return found
+}
+
+const WEEK_MS = 7 * 86_400_000
+
+function isUsual(
+  came: Uint8Array,
+  { runs, quorum }: { readonly runs: number; readonly quorum: number },
+  weekly: readonly number[],
+): boolean {
+  const all = came.length
+  const onWeekday = weekly.filter((place) => came[place] === 1).length
+  const isDaily =
+    share(came, all - runs) >= quorum ||
+    (all >= 2 * runs && share(came, all - 2 * runs) >= quorum && share(came, all - GONE_AFTER) > 0)
+  if (isDaily) return !(weekly.length >= 2 && onWeekday === 0 && repeatsWeekly(came))
+  // Not what was daily until lately.
+  return onWeekday === WEEKLY_LOOK && share(came.subarray(0, Math.max(all - WEEK_RUNS, 0)), 0) < 0.5
+}
+
+/** Whether the last seven runs had it on the same days as the seven before: what is away at weekends is not missing there. */
+function repeatsWeekly(came: Uint8Array): boolean {
+  for (let place = came.length - WEEK_RUNS; place < came.length; place++) {
+    if (came[place] !== came[place - WEEK_RUNS]) return false
+  }
+  return true
+}
+
+/** Of the runs from a place on, the share that had it. */
+function share(came: Uint8Array, from: number): number {
+  const start = Math.max(from, 0)
+  let sum = 0
+  for (let place = start; place < came.length; place++) sum += came[place] ?? 0
+  return came.length === start ? 0 : sum / (came.length - start)
+}

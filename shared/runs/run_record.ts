@@ -1,0 +1,99 @@
+/**
+ * What is remembered of a run, of a configuration's hour, and of an event type.
+ *
+ * @module
+ */
+
+import { isExtra, isReceived, secondsOf, type Codes } from './arrivals.ts'
+import type { Expectation } from './expectation.ts'
+import type { Plan } from './plan.ts'
+import type { RunState } from './runs.ts'
+
+/** Milliseconds of a day. */
+export const DAY_MS = 86_400_000
+
+/** All products that the runs of a slot had, in the order in which they were seen first. */
+export interface Shape {
+  readonly keys: string[]
+  readonly index: Map<string, number>
+}
+
+/**
+ * A configuration at one hour: the values of a run's fields but its date, and its time of day. Its runs are alike, so what is usual is learned
+ * from them.
+ */
+export interface Slot {
+  readonly key: string
+  readonly expectation: Expectation
+  readonly fields: Readonly<Record<string, string>>
+  /** Milliseconds after midnight; `undefined`: its runs have no nominal time. */
+  readonly timeOfDay: number | undefined
+  readonly shape: Shape
+  /** By nominal time. */
+  readonly runs: Run[]
+  readonly open: Set<Run>
+  /** Nothing happens by the clock before this. */
+  nextAt: number
+  /** The next nominal time at which a run may be expected; `Infinity`: none. */
+  nextNominal: number
+  /** Whether the configuration says that it comes every day. */
+  readonly isDaily: boolean
+}
+
+/** A run. Times are in milliseconds since 1970. */
+export interface Run {
+  readonly id: string
+  readonly slot: Slot
+  /** The fields that the slot does not have. */
+  readonly own: Readonly<Record<string, string>>
+  readonly nominal: number | undefined
+  readonly createdAt: number
+  /** Whether it came near its nominal time. Another one is a back-fill: no alarm is given, and nothing is learned from it. */
+  readonly isTimely: boolean
+  /** Whether the clock expected it, or would have. */
+  isExpected: boolean
+  /** Of an open run. */
+  plan: Plan | undefined
+  state: RunState
+  isClosed: boolean
+  codes: Codes
+  /** What the seconds of codes are after: the first product. */
+  base: number
+  expected: number | null
+  received: number
+  extra: number
+  repeated: number
+  firstAt: number | undefined
+  lastAt: number | undefined
+  completeAt: number | undefined
+  republishedAt: number | undefined
+  dueAt: number | undefined
+  lateAt: number | undefined
+  closesAt: number
+  /** Numbers of the first and of the last product that were counted; 0: none. */
+  from: number
+  through: number
+}
+
+/** The fields that name a run, in the order of the expectation. */
+export function fieldsOf(run: Run): Readonly<Record<string, string>> {
+  const fields: Record<string, string> = {}
+  for (const name of run.slot.expectation.run) fields[name] = run.own[name] ?? run.slot.fields[name] ?? ''
+  return fields
+}
+
+/** When a product came, in seconds after the nominal time; `undefined`: it did not. */
+export function arrivalOf(run: Run, index: number): number | undefined {
+  const code = run.codes[index] ?? 0
+  return isReceived(code) ? secondsOf(code) + (run.base - originOf(run)) / 1000 : undefined
+}
+
+/** What the times of a run are counted from: its nominal time, or its first product. */
+export function originOf(run: Run): number {
+  return run.nominal ?? run.base
+}
+
+/** Whether a product came and was not expected. */
+export function isExtraOf(run: Run, index: number): boolean {
+  return isExtra(run.codes[index] ?? 0)
+}
