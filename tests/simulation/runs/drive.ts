@@ -72,7 +72,13 @@ export interface Course {
 /** What the journal keeps, so that a restart can read it again. */
 type Entry =
   | { readonly product: JudgedProduct }
-  | { readonly removed: { readonly event: string; readonly fields: JudgedProduct['fields']; readonly at: number } }
+  | {
+      readonly removed: {
+        readonly event: string
+        readonly fields: JudgedProduct['fields']
+        readonly at: number
+      }
+    }
 
 /** Plays the simulation once, to its end and until every run is closed. */
 export function drive(simulation: Simulation, course: Course): Observed {
@@ -130,7 +136,11 @@ class Driver {
     let next = 0
     const started = process.cpuUsage()
     for (let end = from + tickMs; end <= from + DAY_MS; end += tickMs) {
-      for (let arrival = arrivals[next]; arrival !== undefined && arrival.at < end; arrival = arrivals[next]) {
+      for (
+        let arrival = arrivals[next];
+        arrival !== undefined && arrival.at < end;
+        arrival = arrivals[next]
+      ) {
         const entry = entries[next++]
         if (entry !== undefined) give(this.#tracker, entry)
         if (restartsAt.length > 0 && entry !== undefined) this.#journal.push(entry)
@@ -161,7 +171,9 @@ class Driver {
     const id = this.#ids.get(run.key)
     const eta = id === undefined ? null : (this.#tracker.run(id, now)?.eta ?? null)
     const interval =
-      eta === null ? undefined : { at: Date.parse(eta.at), from: Date.parse(eta.from), to: Date.parse(eta.to) }
+      eta === null
+        ? undefined
+        : { at: Date.parse(eta.at), from: Date.parse(eta.from), to: Date.parse(eta.to) }
     this.#etas.push({ run, at, interval })
   }
 
@@ -240,5 +252,8 @@ function neededFrom(journal: readonly Entry[], { events }: ReturnType<JudgedTrac
 
 /** Times drawn for restarts: `count` of them, spread over the days. */
 export function restartTimes(count: number, days: number, fraction: () => number): number[] {
-  return Array.from({ length: count }, () => START + Math.floor((fraction() * days * DAY_MS) / MINUTE_MS) * MINUTE_MS)
+  return Array.from(
+    { length: count },
+    () => START + Math.floor((fraction() * days * DAY_MS) / MINUTE_MS) * MINUTE_MS,
+  )
 }

@@ -179,11 +179,7 @@ function weatherOf({ hour, stream }: Configuration, day: number, seed: number): 
   }
 }
 
-function makeRun(
-  draft: Draft,
-  injections: Injections,
-  { earlier, sinceChange, odd }: Count,
-): Made {
+function makeRun(draft: Draft, injections: Injections, { earlier, sinceChange, odd }: Count): Made {
   const { configuration, shape, nominal, injected } = draft
   const { event, hour, stream } = configuration
   const day = Math.floor((nominal - START) / DAY_MS)
@@ -212,7 +208,8 @@ function makeRun(
     sinceChange,
     oddBefore: odd.filter(Boolean).length,
   }
-  const asked = ASKED_FROM + (ASKED_UNTIL - ASKED_FROM) * draft.plan.dice.fork(`ask ${hour} ${stream}`).fraction()
+  const asked =
+    ASKED_FROM + (ASKED_UNTIL - ASKED_FROM) * draft.plan.dice.fork(`ask ${hour} ${stream}`).fraction()
   // Not when the last one has come: then there is nothing to ask.
   const asksAt = truth.order.slice(0, products.length - 1)[Math.floor(asked * products.length)]
   return {
@@ -233,7 +230,9 @@ function happen(draft: Draft, injections: Injections): Event[] {
   if (injected.has('missing-run')) return []
   const times = usualTimes(draft)
   disturb(times, draft)
-  const lost = injected.has('missing-products') ? lostProducts(shape.products.length, plan) : new Set<number>()
+  const lost = injected.has('missing-products')
+    ? lostProducts(shape.products.length, plan)
+    : new Set<number>()
   const events: Event[] = []
   times.forEach((at, index) => {
     if (!lost.has(index)) events.push({ at, index, kind: 'published' })
@@ -258,8 +257,7 @@ function usualTimes(draft: Draft): number[] {
 function timeOf({ nominal, shape, weather, plan, configuration }: Draft, { minute }: Product): number {
   const first = shape.products[0]?.minute ?? 0
   const jitterMs = Math.min(60_000, -15_000 * Math.log(1 - plan.dice.fraction()))
-  const at =
-    nominal + weather.delayMs + (first + (minute - first) * weather.pace) * MINUTE_MS + jitterMs
+  const at = nominal + weather.delayMs + (first + (minute - first) * weather.pace) * MINUTE_MS + jitterMs
   const batchMs = configuration.batchMinutes * MINUTE_MS
   // Whole milliseconds, as stores keep them.
   return batchMs === 0 ? Math.round(at) : Math.ceil(at / batchMs) * batchMs + Math.round(jitterMs / 10)

@@ -61,7 +61,7 @@ export function createInjections({ days, loss, jumps }: Rates, seed: number): In
     return { from, to: from + dice.whole(90, 300) * MINUTE_MS }
   }
   // Whole nominal times: late twice, missing once.
-  const late = new Map(
+  const late = new Map<string, number>(
     [14, 41].map((day) => [`${day}/${dice.pick(HOURS)}`, dice.whole(60, 300) * MINUTE_MS] as const),
   )
   const missing = `26/${dice.pick(HOURS)}`
@@ -85,7 +85,8 @@ export function createInjections({ days, loss, jumps }: Rates, seed: number): In
       if (lateByMs !== undefined) injected.add('late')
       return {
         injected,
-        lateByMs: lateByMs ?? own.whole(LEAST_LATENESS_MS / MINUTE_MS, MOST_LATENESS_MS / MINUTE_MS) * MINUTE_MS,
+        lateByMs:
+          lateByMs ?? own.whole(LEAST_LATENESS_MS / MINUTE_MS, MOST_LATENESS_MS / MINUTE_MS) * MINUTE_MS,
         fromShare: 0.2 + 0.6 * own.fraction(),
         missingShare: own.chance(0.6) ? 0 : 0.35 * own.fraction(),
         dice: own,

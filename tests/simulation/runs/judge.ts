@@ -23,6 +23,11 @@ import {
 const LATE_MS = 60 * MINUTE_MS
 /** It has to be told within this time after the usual end. */
 const TELL_WITHIN_MS = 45 * MINUTE_MS
+/** False alarms in 1,000 runs. */
+const MOST_FALSE = 1
+/** Shares of ETAs whose interval of 80 % holds. */
+const LEAST_HELD = 0.75
+const MOST_HELD = 0.85
 /** A run is closed at the latest so long after its nominal time. */
 const CLOSE_WITHIN_MS = 36 * HOUR_MS
 /** With so many earlier runs a tracker must know what is usual, unless more than so many of the last seven were odd. */
@@ -73,7 +78,16 @@ export interface EtaFigures {
 /** Judges what was observed. */
 export function judge(observed: Observed): Verdict {
   const told = Map.groupBy(observed.seen, ({ key }) => key)
-  const book: Book = { missed: [], falseAlarms: [], wrong: [], told: [], mustFind: 0, unjudged: 0, changeAlarms: 0, runs: 0 }
+  const book: Book = {
+    missed: [],
+    falseAlarms: [],
+    wrong: [],
+    told: [],
+    mustFind: 0,
+    unjudged: 0,
+    changeAlarms: 0,
+    runs: 0,
+  }
   for (const run of observed.truth.values()) judgeRun(run, told.get(run.key) ?? [], observed.jumps, book)
   const ends = lastDays(observed.truth)
   for (const [key, seen] of told)
@@ -92,6 +106,16 @@ export function judge(observed: Observed): Verdict {
     eta: judgeEtas(observed.etas),
     told: { middle: tellings[tellings.length >> 1] ?? 0, most: tellings.at(-1) ?? 0 },
   }
+}
+
+/** What is held against a tracker, in a word each: nothing where it is good enough. */
+export function faultsOf({ missed, falseAlarmsPerThousand, wrong, eta }: Verdict): string[] {
+  return [
+    ...(missed.length > 0 ? ['missed'] : []),
+    ...(falseAlarmsPerThousand > MOST_FALSE ? ['false alarms'] : []),
+    ...(wrong.length > 0 ? ['wrong'] : []),
+    ...(eta.held < LEAST_HELD || eta.held > MOST_HELD || eta.unanswered > 0 ? ['eta'] : []),
+  ]
 }
 
 interface Book {
@@ -134,7 +158,9 @@ function judgeRun(run: TrueRun, seen: readonly Seen[], jumps: readonly ClockJump
 
 /** Whether what a wrong clock does to due times concerns this run. */
 function isNear({ usualEnd }: TrueRun, { from, to, byMs }: ClockJump): boolean {
-  return usualEnd >= from - Math.abs(byMs) - TELL_WITHIN_MS && usualEnd <= to + Math.abs(byMs) + TELL_WITHIN_MS
+  return (
+    usualEnd >= from - Math.abs(byMs) - TELL_WITHIN_MS && usualEnd <= to + Math.abs(byMs) + TELL_WITHIN_MS
+  )
 }
 
 /** No transition comes twice, none in a wrong order, and what began was told. */
@@ -146,7 +172,8 @@ function judgeOnce(run: TrueRun, seen: readonly Seen[], book: Book): void {
   if (states.includes('recovered') && states.indexOf('recovered') < states.indexOf('late'))
     say('recovered before it was late')
   if (states.includes('recovered') && !states.includes('late')) say('recovered, but it never was late')
-  if (run.odd === undefined && run.firstAt !== undefined && !states.includes('started')) say('it never started')
+  if (run.odd === undefined && run.firstAt !== undefined && !states.includes('started'))
+    say('it never started')
   if (run.firstAt === undefined && states.includes('started')) say('started, but nothing came')
 }
 
@@ -156,7 +183,8 @@ function judgeLoss(run: TrueRun, seen: readonly Seen[], book: Book): void {
   const late = seen.find(({ state }) => state === 'late')
   const what = `${run.key} (${[...run.injected].join(', ')}; ${run.missing.length} of ${run.products.length} missing)`
   if (late === undefined || late.toldAt > run.usualEnd + TELL_WITHIN_MS) {
-    const when = late === undefined ? 'not told' : `told ${minutes(late.toldAt - run.usualEnd)} after its usual end`
+    const when =
+      late === undefined ? 'not told' : `told ${minutes(late.toldAt - run.usualEnd)} after its usual end`
     book.missed.push(`${what}: ${when}`)
     return
   }
@@ -201,7 +229,12 @@ function lastDays(truth: ReadonlyMap<string, TrueRun>): Map<string, number> {
 }
 
 /** A run that the tracker invented. In the first days after a configuration ended that is right. */
-function judgePhantom(key: string, seen: readonly Seen[], ends: ReadonlyMap<string, number>, book: Book): void {
+function judgePhantom(
+  key: string,
+  seen: readonly Seen[],
+  ends: ReadonlyMap<string, number>,
+  book: Book,
+): void {
   const until = ends.get(key.replace(`|${seen[0]?.date ?? ''}|`, '||')) ?? 0
   const day = dayOf(seen)
   if (day >= until && day < until + CHANGE_RUNS) book.changeAlarms++
@@ -216,7 +249,14 @@ function dayOf([first]: readonly Seen[]): number {
 }
 
 /** Injections after which nothing tells when a run will end. */
-const UNFORESEEABLE: readonly Injection[] = ['stuck', 'outage', 'missing-products', 'missing-run', 'deleted', 'reverse']
+const UNFORESEEABLE: readonly Injection[] = [
+  'stuck',
+  'outage',
+  'missing-products',
+  'missing-run',
+  'deleted',
+  'reverse',
+]
 
 function judgeEtas(etas: readonly Eta[]): EtaFigures {
   const judged = etas.filter(

@@ -33,9 +33,8 @@ interface Open {
   readonly configuration: Configuration
   /** Product → when it came first. */
   readonly got: Map<string, number>
-  readonly products: Map<string, Fields>
   /** Products that are expected; undefined: not known. */
-  readonly expected: ReadonlyMap<string, Fields> | undefined
+  readonly expected: ReadonlySet<string> | undefined
   readonly dueAt: number
   readonly closeAt: number
   /** How many of the expected products are there. */
@@ -49,6 +48,8 @@ interface Open {
 interface Configuration {
   readonly event: string
   readonly fields: Fields
+  /** Fields of every product that ever came. */
+  readonly products: Map<string, Fields>
   /** Runs of which something came, oldest first. */
   readonly history: Open[]
   /** Days since 1970 on which it ran. */
@@ -102,11 +103,13 @@ class PlainTracker {
       this.#remember(run)
     }
     if (run.got.has(product)) run.repeated++
-    else if (this.#mistake !== 'loses-a-product' || product !== '72/E01') {
+    else {
       run.got.set(product, at)
-      if (run.expected?.has(product) === true) run.received++
+      const isLost = this.#mistake === 'loses-a-product' && product === '72/E01'
+      if (run.expected?.has(product) === true && !isLost) run.received++
     }
-    if (!run.products.has(product)) run.products.set(product, pick(fields, ['step', 'number', 'target']))
+    const { products } = run.configuration
+    if (!products.has(product)) products.set(product, pick(fields, ['step', 'number', 'target']))
     if (run.isDone || run.expected === undefined) return
     const counted = this.#mistake === 'counts-duplicates' ? run.received + run.repeated : run.received
     if (counted < run.expected.size) return
@@ -166,10 +169,11 @@ class PlainTracker {
   /** Makes the runs that should have begun, as soon as their nominal time is there. */
   #expect(at: number): void {
     if (at % HOUR_MS !== 0 || this.#mistake === 'waits-for-the-first-product') return
+    const hour = new Date(at).getUTCHours()
+    const date = new Date(at).toISOString().slice(0, 10).replaceAll('-', '')
     for (const configuration of this.#configurations.values()) {
-      if (Number(configuration.fields['time']) !== new Date(at).getUTCHours()) continue
-      if (configuration.history.length < NEEDED || !this.#runsOn(configuration, Math.floor(at / DAY_MS))) continue
-      const date = new Date(at).toISOString().slice(0, 10).replaceAll('-', '')
+      if (configuration.history.length < NEEDED || Number(configuration.fields['time']) !== hour) continue
+      if (!this.#runsOn(configuration, Math.floor(at / DAY_MS))) continue
       this.#runOf(configuration.event, { ...configuration.fields, date })
     }
   }
@@ -204,7 +208,6 @@ class PlainTracker {
       nominal,
       configuration,
       got: new Map(),
-      products: new Map(),
       expected,
       dueAt: nominal + this.#usualEnd(configuration) + MARGIN_MS,
       closeAt: nominal + CLOSE_MS,
@@ -224,7 +227,13 @@ class PlainTracker {
     const key = keyOf(event, { ...fields, date: '' })
     const known = this.#configurations.get(key)
     if (known !== undefined) return known
-    const made: Configuration = { event, fields: { ...fields, date: '' }, history: [], days: new Set() }
+    const made: Configuration = {
+      event,
+      fields: { ...fields, date: '' },
+      products: new Map(),
+      history: [],
+      days: new Set(),
+    }
     this.#configurations.set(key, made)
     return made
   }
@@ -242,17 +251,17 @@ class PlainTracker {
     return history.slice(-count)
   }
 
-  #expected(configuration: Configuration): ReadonlyMap<string, Fields> | undefined {
-    const isHasty = this.#mistake === 'learns-from-the-odd-day' || this.#mistake === 'forgets-loss-after-a-day'
+  #expected(configuration: Configuration): ReadonlySet<string> | undefined {
+    const isHasty =
+      this.#mistake === 'learns-from-the-odd-day' || this.#mistake === 'forgets-loss-after-a-day'
     const last = this.#last(configuration, isHasty ? 1 : NEEDED)
     if (configuration.history.length < NEEDED) return undefined
-    const counts = new Map<string, { fields: Fields; count: number }>()
-    for (const { products } of last)
-      for (const [product, fields] of products)
-        counts.set(product, { fields, count: (counts.get(product)?.count ?? 0) + 1 })
+    const counts = new Map<string, number>()
+    for (const { got } of last)
+      for (const product of got.keys()) counts.set(product, (counts.get(product) ?? 0) + 1)
     const quorum = isHasty || this.#mistake === 'cries-after-change' ? 1 : QUORUM
-    const kept = [...counts].filter(([, { count }]) => count >= quorum)
-    return new Map(kept.map(([product, { fields }]) => [product, fields] as const))
+    for (const [product, count] of counts) if (count < quorum) counts.delete(product)
+    return new Set(counts.keys())
   }
 
   /** Median of when runs were complete, after their nominal time. */
@@ -272,14 +281,19 @@ class PlainTracker {
   }
 
   #look(run: Open): JudgedView {
-    const missing = [...(run.expected ?? [])].filter(([product]) => !run.got.has(product))
+    const missing = [...(run.expected ?? [])].filter((product) => !run.got.has(product))
+    const { products } = run.configuration
     return {
       id: run.key,
       event_type: run.event,
       run: run.fields,
       received: (run.expected?.size ?? run.got.size) - missing.length,
       expected: run.expected?.size ?? null,
-      missing: { count: missing.length, products: missing.map(([, fields]) => fields), truncated: false },
+      missing: {
+        count: missing.length,
+        products: missing.map((product) => products.get(product) ?? {}),
+        truncated: false,
+      },
       eta: null,
       repeated: run.repeated,
     }
@@ -317,5 +331,7 @@ function quantileOf(sorted: readonly number[], quantile: number): number {
 }
 
 function pick(fields: Fields, names: readonly string[]): Fields {
-  return Object.fromEntries(names.flatMap((name) => (fields[name] === undefined ? [] : [[name, fields[name]]])))
+  return Object.fromEntries(
+    names.flatMap((name) => (fields[name] === undefined ? [] : [[name, fields[name]]])),
+  )
 }

@@ -22,7 +22,11 @@ export interface JudgedView {
   readonly run: Fields
   readonly received: number
   readonly expected: number | null
-  readonly missing: { readonly count: number; readonly products: readonly Fields[]; readonly truncated: boolean }
+  readonly missing: {
+    readonly count: number
+    readonly products: readonly Fields[]
+    readonly truncated: boolean
+  }
   readonly eta: { readonly at: string; readonly from: string; readonly to: string } | null
   readonly repeated: number
 }

@@ -185,7 +185,11 @@ function ensemble({ everyStep, members }: Size): Configuration[] {
 
 /** Weekly, twice a week, and monthly. */
 function weekly({ everyStep }: Size): Configuration[] {
-  const make = (stream: string, runsOn: Configuration['runsOn'], windows: readonly Window[]): Configuration => ({
+  const make = (
+    stream: string,
+    runsOn: Configuration['runsOn'],
+    windows: readonly Window[],
+  ): Configuration => ({
     ...usual,
     event: 'mars',
     fields: runFields(stream, '00'),
@@ -219,11 +223,12 @@ const SUBSETS: readonly ((step: number) => boolean)[] = [
 ]
 
 /** What a destination changes some day, by the destination's number. */
-const CHANGES: Readonly<Record<number, { readonly day: number; readonly what: 'fewer' | 'more' | 'later' }>> = {
-  1: { day: 22, what: 'fewer' },
-  2: { day: 25, what: 'more' },
-  3: { day: 35, what: 'later' },
-}
+const CHANGES: Readonly<Record<number, { readonly day: number; readonly what: 'fewer' | 'more' | 'later' }>> =
+  {
+    1: { day: 22, what: 'fewer' },
+    2: { day: 25, what: 'more' },
+    3: { day: 35, what: 'later' },
+  }
 const LATER_MINUTES = 30
 /** A destination that begins, and one that ends. */
 const BEGINS = { destination: 4, day: 18 }
@@ -261,22 +266,19 @@ function destination(number: number, size: Size, dice: Dice): Configuration[] {
         ),
         ...(stream === 'oper' ? single(extras, hour, delay) : []),
       ]
-      const names =
-        stream === 'enfo' ? [{ name: 'enfo', from: 0, until: FOREVER }] : eras(stream, hour)
-      return names.map(
-        (era): Configuration => ({
-          ...usual,
-          event: 'dissemination',
-          fields: { destination: name, ...runFields(era.name, hour) },
-          hour,
-          stream,
-          from: Math.max(era.from, number === BEGINS.destination ? BEGINS.day : 0),
-          until: Math.min(era.until, number === ENDS.destination ? ENDS.day : FOREVER),
-          shapes: shapesOf(number, base, targets),
-          batchMinutes,
-          beside: [{ fields: { step: '0', target: 'RARE' }, minute: SERIES_MINUTE, chance: 0.05 }],
-        }),
-      )
+      const names = stream === 'enfo' ? [{ name: 'enfo', from: 0, until: FOREVER }] : eras(stream, hour)
+      return names.map((era): Configuration => ({
+        ...usual,
+        event: 'dissemination',
+        fields: { destination: name, ...runFields(era.name, hour) },
+        hour,
+        stream,
+        from: Math.max(era.from, number === BEGINS.destination ? BEGINS.day : 0),
+        until: Math.min(era.until, number === ENDS.destination ? ENDS.day : FOREVER),
+        shapes: shapesOf(number, base, targets),
+        batchMinutes,
+        beside: [{ fields: { step: '0', target: 'RARE' }, minute: SERIES_MINUTE, chance: 0.05 }],
+      }))
     })
   })
 }
