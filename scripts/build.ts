@@ -10,12 +10,12 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Argument, Command } from 'commander'
 import { checkConfig } from '#services/system/check_config.ts'
+import { createConfiguredSchemas } from '#services/system/runs.ts'
 import { readSchemaFiles } from '#services/system/schema_files.ts'
 import { SERVICE_NAMES, type ServiceName } from '#services/system/settings.ts'
 import { flawLine } from '#shared/config/explain.ts'
 import { refuseProblems } from '#shared/config/load.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { oneWorker, separateWorkers, undeployable, type WranglerParts } from './build/wrangler_files.ts'
@@ -133,7 +133,7 @@ async function readParts(flags: BuildFlags, services: readonly ServiceName[]): P
   const schemaFiles = await readSchemaFiles(config.vars.schemas, readText)
   const parts = { config, given, schemaFiles, services, file: options.config, environment: env }
   const readSecret = createSecretReader({})
-  const schemas = createSchemas(schemaFiles)
+  const schemas = createConfiguredSchemas(schemaFiles, config.vars)
   problems.push(
     ...checkConfig({ config, services, schemas, readSecret, clock: systemClock, hasUdp: false }),
     ...checkCrons(config, []),

@@ -170,11 +170,20 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['services/monitoring/receive', ['shared']],
   ['services/monitoring/checks', ['shared', 'services/monitoring/receive']],
   ['services/monitoring', ['shared', 'services/monitoring/receive', 'services/monitoring/checks']],
+  ['services/runs', ['shared']],
   [
     'services/system',
-    ['package.json', 'shared', 'services/rest', 'services/auth', 'services/admin', 'services/monitoring'],
+    [
+      'package.json',
+      'shared',
+      'services/rest',
+      'services/auth',
+      'services/admin',
+      'services/monitoring',
+      'services/runs',
+    ],
   ],
-  ...['rest', 'auth', 'admin', 'monitoring'].map((name): (typeof ROOMS)[number] => [
+  ...['rest', 'auth', 'admin', 'monitoring', 'runs'].map((name): (typeof ROOMS)[number] => [
     `services/${name}/worker.ts`,
     ['services/system'],
   ]),

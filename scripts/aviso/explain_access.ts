@@ -5,6 +5,7 @@
  * @module
  */
 
+import { createConfiguredSchemas } from '#services/system/runs.ts'
 import { readSchemaFiles } from '#services/system/schema_files.ts'
 import { openPolicy, judgePolicy, usersOf } from '#services/system/policy.ts'
 import type { Config } from '#services/system/settings.ts'
@@ -27,7 +28,7 @@ import { ClientError, EXIT_FAILURE, EXIT_USAGE } from '#shared/client/client_err
 import { hint } from '#shared/closest.ts'
 import { refuseProblems } from '#shared/config/load.ts'
 import { isAvisoError } from '#shared/errors.ts'
-import { createSchemas, type EventSchema, type Schemas } from '#shared/notification/schema.ts'
+import type { EventSchema, Schemas } from '#shared/notification/schema.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { DEFAULT_CONFIG_FILE, resolveConfig } from '../serve/options.ts'
 import { printAnswer, type AnswerTarget } from './answer.ts'
@@ -118,7 +119,7 @@ async function openSite(options: ExplainFlags, readText: Parts['readText']): Pro
   const given = { services: [], config: file, ...(env !== undefined && { env }) }
   const config = await resolveConfig(given, readText)
   const { vars } = config
-  const schemas = createSchemas(await readSchemaFiles(vars.schemas, readText))
+  const schemas = createConfiguredSchemas(await readSchemaFiles(vars.schemas, readText), vars)
   if (vars.identity === 'none') return { file, config, schemas, policy: undefined }
   refuseProblems(file, judgePolicy(vars, vars.identity.providers, schemas))
   const tools = { clock: systemClock, count: () => undefined, destinations: destinationsOf(config, options) }

@@ -32,11 +32,12 @@ const SECTIONS: readonly (readonly [prefix: string, title: string])[] = [
   ['workers.admin.vars', 'The admin service: `workers.admin.vars`'],
   ['workers.admin.triggers', 'Schedules: `workers.admin.triggers`'],
   ['workers.monitoring.vars', 'The monitoring service: `workers.monitoring.vars`'],
+  ['workers.runs.vars', 'The service of runs: `workers.runs.vars`'],
 ]
 
 /** Settings that every service has are listed once. */
 const SHOWN_SERVICE = /^workers\.rest\.(?!vars)/
-const OTHER_SERVICE = /^workers\.(?:auth|admin|monitoring)\.(?!vars|triggers)/
+const OTHER_SERVICE = /^workers\.(?:auth|admin|monitoring|runs)\.(?!vars|triggers)/
 
 /** One setting. */
 interface Setting {

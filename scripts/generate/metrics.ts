@@ -5,13 +5,14 @@
  */
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
+import { registerRunMetrics } from '#services/runs/run_metrics.ts'
 import { createInstruments } from '#services/system/instruments.ts'
 import { startSystemMonitoring } from '#services/system/monitoring.ts'
 import { loadConfig, type Config } from '#services/system/settings.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
-import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
+import { createRegistry, type MetricFamily } from '#shared/observe/metrics/registry.ts'
 import type { UdpPower } from '#shared/runtime/runtime.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { createMemoryStore } from '../../tests/support/memory_store.ts'
@@ -27,6 +28,8 @@ export interface AllMetrics {
   readonly everywhere: readonly MetricFamily[]
   /** Further metrics of a process with the monitoring service. */
   readonly monitoring: readonly MetricFamily[]
+  /** Further metrics of a process with the service of runs, where runs are configured. */
+  readonly runs: readonly MetricFamily[]
 }
 
 /** Collects all metrics, also those without samples. */
@@ -60,11 +63,23 @@ export async function allMetrics(): Promise<AllMetrics> {
     random: () => 'id',
   })
   const all = await metrics.collect()
+  const withRuns = createRegistry()
+  registerRunMetrics(withRuns, {
+    current: () => undefined,
+    hidden: [],
+    dates: new Map(),
+    isPublishing: () => false,
+    dropped: () => 0,
+  })
   await monitoring.close()
   await instruments.close()
   await store.close()
   const known = new Set(everywhere.map(({ name }) => name))
-  return { everywhere, monitoring: all.filter(({ name }) => !known.has(name)) }
+  return {
+    everywhere,
+    monitoring: all.filter(({ name }) => !known.has(name)),
+    runs: await withRuns.collect(),
+  }
 }
 
 /** The shipped configuration, with all parts switched on that have their own metrics. */
@@ -83,13 +98,15 @@ const silentUdp: UdpPower = {
 
 /** The text of `services/monitoring/METRICS.md`. */
 export async function metricsText(): Promise<string> {
-  const { everywhere, monitoring } = await allMetrics()
+  const { everywhere, monitoring, runs } = await allMetrics()
   return generatedDocument('Metrics', 'the registrations in `services` and `shared/observe/metrics`', [
     INTRODUCTION,
     '## Every process',
     familyTable(everywhere),
     '## The monitoring service',
     familyTable(monitoring),
+    '## The service of runs, with vars.runs',
+    familyTable(runs),
   ])
 }
 

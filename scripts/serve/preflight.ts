@@ -8,12 +8,13 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { checkConfig, problemsOf } from '#services/system/check_config.ts'
+import { createConfiguredSchemas } from '#services/system/runs.ts'
 import { readSchemaFiles } from '#services/system/schema_files.ts'
 import type { Config } from '#services/system/settings.ts'
 import { flawLine } from '#shared/config/explain.ts'
 import { refuseProblems, type ReadSettings } from '#shared/config/load.ts'
 import { isAvisoError } from '#shared/errors.ts'
-import { createSchemas, type SchemaFile, type Schemas } from '#shared/notification/schema.ts'
+import type { SchemaFile, Schemas } from '#shared/notification/schema.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { systemClock } from '#shared/time/clock.ts'
@@ -67,7 +68,7 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
   const found = checkConfig({
     config,
     services: options.services,
-    schemas: schemasOf(schemaFiles, problems),
+    schemas: schemasOf(schemaFiles, config, problems),
     readSecret: createSecretReader(secrets.environment),
     clock: systemClock,
     hasUdp: parts.hasUdp,
@@ -103,10 +104,10 @@ async function readSchemas(
 }
 
 /** The schemas, unless a problem with them was told or is added now. */
-function schemasOf(files: readonly SchemaFile[], problems: string[]): Schemas | undefined {
+function schemasOf(files: readonly SchemaFile[], { vars }: Config, problems: string[]): Schemas | undefined {
   if (problems.some((line) => line.startsWith('vars.schemas'))) return undefined
   let schemas: Schemas | undefined
-  problems.push(...problemsOf('vars.schemas', () => (schemas = createSchemas(files))))
+  problems.push(...problemsOf('vars.schemas', () => (schemas = createConfiguredSchemas(files, vars))))
   return schemas
 }
 

@@ -21,6 +21,7 @@ const SHIPPED: Readonly<Record<string, () => Promise<unknown>>> = {
   'services/auth/worker.ts': () => import('#services/auth/worker.ts'),
   'services/admin/worker.ts': () => import('#services/admin/worker.ts'),
   'services/monitoring/worker.ts': () => import('#services/monitoring/worker.ts'),
+  'services/runs/worker.ts': () => import('#services/runs/worker.ts'),
 }
 
 /** What `main` named before there were worker modules. */

@@ -44,6 +44,8 @@ export interface RestOptions {
   readonly access: Pick<Access, 'forPublishing'>
   /** Default: nothing is skipped. */
   readonly skips?: Skips
+  /** Event types that no provider may publish, each with the reason. Default: none. */
+  readonly reserved?: ReadonlyMap<string, string>
   /** Whether web pages of an origin may publish; absent: none of another site. */
   readonly mayPublish?: (origin: string) => boolean
   readonly info: { readonly version: string }
@@ -183,6 +185,7 @@ export function createRestHandler(options: RestOptions): Handler {
     ...options,
     limits: { ...INGEST_LIMITS, ...options.limits },
     skips: options.skips ?? {},
+    reserved: options.reserved ?? new Map(),
   }
   return createRouter(
     [

@@ -5,7 +5,7 @@
  */
 
 import type { Provider, PublishOutcome } from '#shared/access/access.ts'
-import { isAvisoError, type AvisoError, type AvisoErrorCode } from '#shared/errors.ts'
+import { AvisoError, isAvisoError, type AvisoErrorCode } from '#shared/errors.ts'
 import { toAvisoError } from '#shared/http/respond.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -29,6 +29,8 @@ export interface Ingest {
   readonly logger: Logger
   readonly limits: IngestLimits
   readonly skips: Skips
+  /** Event types that no provider may publish, each with the reason. */
+  readonly reserved: ReadonlyMap<string, string>
   readonly onRefused?: (code: AvisoErrorCode) => void
 }
 
@@ -63,7 +65,7 @@ export type Prepared =
 /**
  * @param subject Is told what the notification is about, also when it is refused.
  * @returns the item to publish, or `undefined` when the configuration skips it.
- * @throws {AvisoError} `ERR_UNAUTHENTICATED` or `ERR_FORBIDDEN` when the provider may not publish it; the errors of {@link parseSubmission}
+ * @throws {AvisoError} `ERR_UNAUTHENTICATED` or `ERR_FORBIDDEN` when the provider may not publish it, or no provider may; the errors of {@link parseSubmission}
  *   and {@link toPublishItem} for an invalid notification.
  */
 export function toItem(
@@ -74,6 +76,8 @@ export function toItem(
 ): PublishItem | undefined {
   const submission = parseSubmission(body, origin)
   subject.event = submission.event
+  const reason = ingest.reserved.get(submission.event)
+  if (reason !== undefined) throw new AvisoError('ERR_FORBIDDEN', reason)
   if (isSkipped(submission, ingest.skips)) return undefined
   const item = toPublishItem(submission, ingest.schemas, ingest.limits.payloadBytes)
   subject.key = item.keys.stem

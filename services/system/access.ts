@@ -22,6 +22,7 @@ import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
 import type { IdentitySettings } from '#shared/access/identity/settings.ts'
 import type { PolicySettings } from '#shared/access/policy/settings.ts'
 import { openPolicy } from './policy.ts'
+import { reservedEvents } from './runs.ts'
 import { protectedEvents, unprotected } from './schema_rights.ts'
 import type { Config } from './settings.ts'
 import { AvisoError } from '#shared/errors.ts'
@@ -92,7 +93,7 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
     const [event] = protectedEvents(parts.schemas)
     if (event !== undefined) throw new AvisoError('ERR_CONFIG', unprotected(event))
     return {
-      ...createOpenAccess(audit, addressOf),
+      ...createOpenAccess(audit, addressOf, [...reservedEvents(config.vars).keys()]),
       counts,
       tickets,
       guard: (handler) => guardOwnMachine(handler, parts, counters.count),

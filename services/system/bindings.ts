@@ -25,11 +25,11 @@ import type { Platform } from '#shared/runtime/runtime.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { refuseProblems } from '#shared/config/load.ts'
 import { flawLine } from '#shared/config/explain.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
 import { createLogger } from '#shared/logger.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { checkConfig } from './check_config.ts'
 import { openSystem } from './open_system.ts'
+import { createConfiguredSchemas } from './runs.ts'
 import { readSchemaFiles } from './schema_files.ts'
 import { readConfig, SERVICE_NAMES, type Config, type ServiceName } from './settings.ts'
 import type { CronEvent, System } from './system.ts'
@@ -109,7 +109,7 @@ async function open({ bindings, platform, services }: BoundParts): Promise<OwnSy
   const schemaFiles =
     schemaFilesOf(bindings) ?? (await readSchemaFiles(config.vars.schemas, platform.readText))
   const readSecret = createSecretReader(textsOf(bindings))
-  const schemas = createSchemas(schemaFiles)
+  const schemas = createConfiguredSchemas(schemaFiles, config.vars)
   const hasUdp = platform.udp !== undefined
   const parts = { config, services: running, schemas, readSecret, clock: systemClock, hasUdp }
   refuseProblems(source, checkConfig(parts))

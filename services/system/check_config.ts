@@ -15,6 +15,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { protectedEvents, unprotected, withSchemaRights } from './schema_rights.ts'
 import { openProvider, type IdentityParts } from './identity.ts'
 import { judgePolicy } from './policy.ts'
+import { runProblems } from './runs.ts'
 import type { Config, ServiceName } from './settings.ts'
 
 /** What a configuration is checked with. */
@@ -48,6 +49,7 @@ export function checkConfig(parts: CheckConfigParts): readonly string[] {
       ['workers.admin', checkJobs],
       ['workers.admin.vars.events', checkRetention],
       ['vars.firstNumbers', checkFirstNumbers],
+      ['vars.runs', checkRuns],
       ['workers.rest.vars.skips', checkSkips],
       ['workers.monitoring.vars.udp', checkUdp],
     ]
@@ -215,6 +217,16 @@ function checkFirstNumbers({ config, schemas }: CheckConfigParts): readonly stri
       ? [`vars.firstNumbers.${event}: no schema has this event type: ${hint(event, schemas.events)}`]
       : [],
   )
+}
+
+/** Rights to runs are made when a system starts, and a schema in the store may change. */
+function checkRuns({ config: { vars }, schemas }: CheckConfigParts): readonly string[] {
+  if (vars.runs === undefined) return []
+  if (vars.schemaService !== undefined)
+    return [
+      'vars.runs: runs cannot be followed while vars.schemaService takes the schema from the store: name the schema file in vars.schemas, or leave vars.runs out',
+    ]
+  return schemas === undefined ? [] : runProblems(schemas, vars)
 }
 
 function checkSkips({ config, services, schemas }: CheckConfigParts): readonly string[] {

@@ -8,7 +8,7 @@
 import packageFile from '../../package.json' with { type: 'json' }
 import type { AuditSink } from '#shared/access/audit/audit.ts'
 import type { Logger } from '#shared/logger.ts'
-import { createSchemas, type SchemaFile } from '#shared/notification/schema.ts'
+import type { SchemaFile } from '#shared/notification/schema.ts'
 import type { Tracer } from '#shared/observe/telemetry/tracing.ts'
 import type { Platform } from '#shared/runtime/runtime.ts'
 import type { ReadSecret } from '#shared/secret.ts'
@@ -17,6 +17,7 @@ import { openMaintenance } from '#shared/store/open/maintenance.ts'
 import { openStore } from '#shared/store/open/open.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import type { Config, ServiceName } from './settings.ts'
+import { createConfiguredSchemas } from './runs.ts'
 import { readStoreCredentials } from './store_credentials.ts'
 import { startSystem, type System, type SystemParts } from './system.ts'
 
@@ -62,7 +63,7 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     ...(newSha256 !== undefined && {
       backups: { power: await openBackup(address, store, storeParts), newSha256 },
     }),
-    schemas: createSchemas(parts.schemaFiles),
+    schemas: createConfiguredSchemas(parts.schemaFiles, config.vars),
     clock,
     random: platform.random,
     logger,

@@ -20,6 +20,7 @@ import { hint } from '#shared/closest.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { SERVICES_PREFIX } from '#shared/service_files/layout.ts'
+import { followingOf } from './runs.ts'
 import { withSchemaRights } from './schema_rights.ts'
 import type { Config } from './settings.ts'
 
@@ -28,7 +29,7 @@ export interface PolicyTools extends Pick<PolicyParts, 'clock' | 'count'> {
   readonly destinations?: DestinationRights | undefined
 }
 
-type Vars = Pick<Config['vars'], 'schemaService'>
+type Vars = Pick<Config['vars'], 'schemaService' | 'runs'>
 
 /**
  * Makes a policy, with the rights that the schemas give.
@@ -45,10 +46,11 @@ export function openPolicy(
 }
 
 /** With a schema in the store, there are event types that the configuration does not know. */
-function scopeOf(schemas: Schemas, { schemaService }: Vars): Pick<PolicyParts, 'roots' | 'otherRoots'> {
+function scopeOf(schemas: Schemas, vars: Vars): Pick<PolicyParts, 'roots' | 'otherRoots' | 'following'> {
   return {
+    following: followingOf(schemas, vars),
     roots: new Map(schemas.events.map((event) => [event, schemas.rootOf(event) ?? ''])),
-    otherRoots: schemaService === undefined ? [SERVICES_PREFIX] : undefined,
+    otherRoots: vars.schemaService === undefined ? [SERVICES_PREFIX] : undefined,
   }
 }
 
@@ -58,7 +60,7 @@ function scopeOf(schemas: Schemas, { schemaService }: Vars): Pick<PolicyParts, '
  * @param schemas Absent where they could not be read: then event types and prefixes are not judged.
  */
 export function judgePolicy(
-  vars: Pick<Config['vars'], 'policy' | 'schemaService'>,
+  vars: Pick<Config['vars'], 'policy' | 'schemaService' | 'runs'>,
   providers: readonly ProviderSettings[],
   schemas: Schemas | undefined,
 ): readonly string[] {

@@ -13,6 +13,7 @@ import type { TicketSettings } from '#services/auth/tickets.ts'
 import { toHubLimits } from '#services/auth/settings.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
 import { toPublishLimits } from '#services/rest/settings.ts'
+import { createIdleRunsHandler, startRunsService } from '#services/runs/handler.ts'
 import type { Access } from '#shared/access/access.ts'
 import { tellFirstNumbers } from './first_numbers.ts'
 import type { Config, ServiceName } from './settings.ts'
@@ -26,6 +27,7 @@ import type { Handler } from '#shared/handler.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { openEpoch, type CurrentEpoch } from './epoch.ts'
+import { expectationsOf, reservedEvents } from './runs.ts'
 import type { Instruments } from './instruments.ts'
 
 /** What services are started with. */
@@ -103,6 +105,7 @@ async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<R
   if (ingest !== undefined) handlers.set('rest', ingest.handle)
   const listening = services.includes('auth') ? await startListening(parts, epoch, closers) : undefined
   if (listening !== undefined) handlers.set('auth', listening.fetch)
+  if (services.includes('runs')) handlers.set('runs', startRuns(parts, closers))
   const admin = services.includes('admin') ? startAdmin(parts, closers) : undefined
   if (admin !== undefined) handlers.set('admin', admin.handle)
   return {
@@ -144,6 +147,7 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
     random,
     logger: instruments.logger('rest'),
     skips,
+    reserved: reservedEvents(config.vars),
     info: { version },
     onRefused: instruments.onRefused,
     mayPublish: createPageOrigins(config.vars.allowedOrigins ?? []).isNamed,
@@ -155,6 +159,40 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
       await publisher.warmUp(schemas.events, signal)
     },
   }
+}
+
+/** Without `vars.runs` nothing is started, and neither where the store is another Aviso, which follows the runs. */
+function startRuns(parts: ServicesParts, closers: Closers): Handler {
+  const { access, clock, config, instruments, random, schemas } = parts
+  const { store } = instruments
+  const logger = instruments.logger('runs')
+  if (config.vars.runs === undefined || config.vars.storeTokenEnv !== undefined)
+    return createIdleRunsHandler({ random, logger })
+  const publisher = createPublisher({
+    store,
+    clock,
+    random,
+    logger,
+    identity: { ...parts.identity, version: parts.version },
+    // A notification of a run has an id that follows from the run and its state, and whatever else it says, it is published once.
+    strictIds: true,
+    limits: toPublishLimits(config.workers.rest.vars),
+    firstNumbers: config.vars.firstNumbers,
+  })
+  const service = startRunsService({
+    store,
+    schemas,
+    expectations: expectationsOf(schemas, config.vars),
+    keepMs: config.workers.runs.vars.keep,
+    publisher: instruments.publisher(publisher),
+    access,
+    metrics: instruments.metrics,
+    clock,
+    random,
+    logger,
+  })
+  closers.push(service.close)
+  return service.handle
 }
 
 interface Listening {

@@ -8,6 +8,7 @@
 import * as v from 'valibot'
 import { ADMIN_SERVICE, adminTriggers, adminVars } from '#services/admin/settings.ts'
 import { MONITORING_SERVICE, monitoringVars } from '#services/monitoring/settings.ts'
+import { RUNS_SERVICE, runsVars } from '#services/runs/settings.ts'
 import { restVars } from '#services/rest/settings.ts'
 import { authVars } from '#services/auth/settings.ts'
 import { identitySettings } from '#shared/access/identity/settings.ts'
@@ -18,6 +19,7 @@ import { section } from '#shared/config/section.ts'
 import { listenPort, secretName } from '#shared/config/shapes.ts'
 import { ANY_ORIGIN } from '#shared/http/pages.ts'
 import { telemetrySettings } from '#shared/observe/telemetry/settings.ts'
+import { runsShape } from '#shared/runs/expectation_shape.ts'
 import { presentForm } from './file_form.ts'
 
 const routePattern = v.pipe(
@@ -144,6 +146,7 @@ const admin = section({
   triggers: v.optional(adminTriggers, {}),
 })
 const monitoring = section({ ...serviceEntries, vars: v.optional(monitoringVars, {}) })
+const runs = section({ ...serviceEntries, vars: v.optional(runsVars, {}) })
 
 /** An origin of web pages, as browsers write it, or any. */
 const pageOrigin = v.pipe(
@@ -258,6 +261,14 @@ const shared = v.pipe(
       ),
       {},
     ),
+    runs: v.optional(
+      v.pipe(
+        runsShape,
+        v.description(
+          'Runs of a forecast: event type → what belongs to a run, and when it is due; true takes what is shipped for mars and dissemination. Their state is published as event type run. Default: none, and there is no event type run',
+        ),
+      ),
+    ),
     allowedOrigins: v.optional(
       v.pipe(
         v.array(pageOrigin),
@@ -361,6 +372,10 @@ export const configSchema = section({
       ADMIN_SERVICE,
     ),
     monitoring: v.optional(v.pipe(monitoring, v.description('The monitoring service')), MONITORING_SERVICE),
+    runs: v.optional(
+      v.pipe(runs, v.description('The service of runs. Without vars.runs it does nothing')),
+      RUNS_SERVICE,
+    ),
   }),
 })
 
@@ -373,7 +388,7 @@ export type Config = v.InferOutput<typeof configSchema>
 export type ServiceName = keyof Config['workers']
 
 /** Every service of this version. */
-export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth', 'admin', 'monitoring']
+export const SERVICE_NAMES: readonly ServiceName[] = ['rest', 'auth', 'admin', 'monitoring', 'runs']
 
 /** Where the launcher listens and keeps the embedded store, unless a file or a flag says otherwise. */
 export const DEV_DEFAULTS = v.getDefaults(dev)

@@ -21,10 +21,11 @@ import { recordPublications } from './publications.ts'
 /** Who sends a request, as far as open access knows. */
 type Sender = Pick<Requester, 'identity' | 'from'>
 
-/** Access that looks at no credential. @param addressOf For the audit log. */
+/** Access that looks at no credential. @param addressOf For the audit log. @param reserved Event types that no provider may publish. */
 export function createOpenAccess(
   audit: Audit = silentAudit,
   addressOf: AddressOf = ({ peer }) => peer,
+  reserved: readonly string[] = [],
 ): Access {
   const administrator: Administrator = { name: ANONYMOUS }
   const senderOf = (request: HandlerRequest, requestId?: string): Sender => ({
@@ -44,7 +45,7 @@ export function createOpenAccess(
         takeRead: () => () => undefined,
         grant: async (ranges) => grantAll(audit, sender, ranges),
         visible: async (ranges) => withoutInternal(normalise(ranges.map(toInterval))),
-        explain: async (roots) => openRights(roots),
+        explain: async (roots) => openRights(roots, reserved),
       })
     },
     forPublishing: (request, requestId) => {

@@ -49,14 +49,17 @@ export async function explainRights(
   }
 }
 
-/** What a service without identities allows: everything. */
-export function openRights(roots: ReadonlyMap<string, string>): OwnRights {
+/** What a service without identities allows: everything but publishing what is reserved. */
+export function openRights(roots: ReadonlyMap<string, string>, reserved: readonly string[] = []): OwnRights {
   const everything = (right: OwnRight['right']): readonly OwnRight[] =>
     [...roots.keys()].map((event) => ({ right, event, keys: 'everything', by: NO_IDENTITIES }))
   return {
     user: undefined,
     endsAt: undefined,
-    rights: [...everything('listen'), ...everything('publish')],
+    rights: [
+      ...everything('listen'),
+      ...everything('publish').filter(({ event = '' }) => !reserved.includes(event)),
+    ],
     administer: { allowed: true, by: [NO_IDENTITIES] },
     relay: { allowed: false, by: [] },
     isIncomplete: false,

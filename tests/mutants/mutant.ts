@@ -39,6 +39,7 @@ export const SUITES = {
   grants: ['tests/unit/shared/access/policy/grants.test.ts'],
   explain: ['tests/unit/scripts/aviso/explain_access.test.ts'],
   policies: ['tests/service/policies.test.ts'],
+  runsRights: ['tests/service/runs_rights.test.ts'],
   checkConfig: ['tests/unit/services/system/check_config.test.ts'],
   destinations: ['tests/unit/shared/access/policy/destinations.test.ts'],
   policy: ['tests/unit/shared/access/policy/policy.test.ts'],

@@ -29,6 +29,18 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     tests: ['prefix'],
   },
   {
+    file: policy('following'),
+    from: 'return wanted.length === 0 ? [follower] : []',
+    to: 'return [follower]',
+    tests: ['runsRights'],
+  },
+  {
+    file: policy('following'),
+    from: 'const rest = { ...grant, keys: others }',
+    to: 'const rest = grant',
+    tests: ['runsRights'],
+  },
+  {
     file: policy('decision'),
     from: 'return subtract(keys, INTERNAL)',
     to: 'return keys',

@@ -14,10 +14,11 @@ import { VERDICT_LIMIT_MS, verdictInTime, verdictUnavailable } from '../identity
 import { contains, covers, intersect, normalise, subtract, type IntervalSet } from '../interval.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { withoutInternal } from './decision.ts'
+import { createFollow, followGrants, type Following } from './following.ts'
 import type { DestinationList, DestinationSource } from './destinations.ts'
 import { setOf, type Grant, type Scope } from './grants.ts'
 import { parsePrefix } from './prefix.ts'
-import { compileRules, type CompiledRights, type PolicyRules } from './rules.ts'
+import { compileRules, reportFollowers, type CompiledRights, type PolicyRules } from './rules.ts'
 
 export type { PolicyRules }
 
@@ -37,6 +38,8 @@ export interface PolicyParts {
   readonly roots: Scope['roots']
   /** Prefixes of further keys that can be listened to; absent: not all are known. */
   readonly otherRoots?: readonly string[] | undefined
+  /** Keys whose rights follow those of others. No grant names them, and no identity may publish them. Absent: there are none. */
+  readonly following?: Following | undefined
   readonly clock: Clock
   readonly count: Count
 }
@@ -84,10 +87,13 @@ export interface Policy {
  * @throws {AvisoError} `ERR_CONFIG` that lists all that cannot be granted or could never be used.
  */
 export function createPolicy(parts: PolicyParts): Policy {
-  const { destinations, clock, count } = parts
+  const { destinations, following, clock, count } = parts
   const { explain, problems } = compile(parts)
   if (problems.length > 0) throw new AvisoError('ERR_CONFIG', problems.join('; '))
-  const destinationRoot = destinations === undefined ? [] : setOf([parsePrefix(destinations.prefix)])
+  const withFollowers =
+    following === undefined ? (granted: IntervalSet): IntervalSet => granted : createFollow(following)
+  const destinationRoot =
+    destinations === undefined ? [] : withFollowers(setOf([parsePrefix(destinations.prefix)]))
   const rightsOf = remember(explain)
   const withLists = new WeakMap<DestinationList, WeakMap<Visible, Visible>>()
 
@@ -99,7 +105,7 @@ export function createPolicy(parts: PolicyParts): Policy {
     const known = withLists.get(list)?.get(granted)
     if (known !== undefined) return known
     const prefix = destinations?.prefix ?? ''
-    const own = setOf(list.names.map((name) => `${prefix}${name}/`))
+    const own = withFollowers(setOf(list.names.map((name) => `${prefix}${name}/`)))
     const visible = {
       keys: withoutInternal(normalise([...granted.keys, ...own])),
       validUntil: list.validUntil,
@@ -143,7 +149,7 @@ export function createPolicy(parts: PolicyParts): Policy {
 
 /** @returns all that cannot be granted or could never be used, each with its place, such as `vars.policy.open.0`. */
 export function policyProblems(
-  parts: Pick<PolicyParts, 'rules' | 'roots' | 'otherRoots'>,
+  parts: Pick<PolicyParts, 'rules' | 'roots' | 'otherRoots' | 'following'>,
 ): readonly string[] {
   return compile(parts).problems
 }
@@ -157,11 +163,23 @@ function compile({
   rules,
   roots,
   otherRoots,
-}: Pick<PolicyParts, 'rules' | 'roots' | 'otherRoots'>): Compiled {
+  following,
+}: Pick<PolicyParts, 'rules' | 'roots' | 'otherRoots' | 'following'>): Compiled {
   const problems: string[] = []
   const scope = { roots, ...(otherRoots !== undefined && { others: otherRoots }) }
-  const explain = compileRules(rules, scope, (problem) => problems.push(problem))
-  return { explain, problems }
+  const report = (problem: string): void => void problems.push(problem)
+  const explain = compileRules(rules, scope, report)
+  if (following === undefined) return { explain, problems }
+  reportFollowers(rules, following, report)
+  return { explain: (identity) => followRights(explain(identity), following), problems }
+}
+
+function followRights({ grants, unmet }: CompiledRights, following: Following): CompiledRights {
+  const own = setOf([following.root])
+  const publish = grants.publish.flatMap((grant) =>
+    grant.event === following.event ? [] : [{ ...grant, keys: subtract(grant.keys, own) }],
+  )
+  return { grants: { ...grants, listen: followGrants(following, grants.listen), publish }, unmet }
 }
 
 /** The rights of one identity, as interval sets. */

@@ -8,6 +8,7 @@ import type { Identity } from '../identity/identity.ts'
 import { textsAt } from '../identity/claims.ts'
 import type { JsonObject } from '#shared/json/strict_json.ts'
 import { compileGrants, type Grant, type GrantPlace, type Scope } from './grants.ts'
+import type { Following } from './following.ts'
 import type { PolicySettings } from './settings.ts'
 
 /** Where the policy stands in the configuration. */
@@ -83,6 +84,33 @@ export function compileRules(
         reason === undefined ? [] : [{ path, reason }],
       ),
     }
+  }
+}
+
+/** Reports what names keys whose rights follow those of others: it would look like a right, and be none. */
+export function reportFollowers(
+  policy: PolicyRules,
+  { event, root }: Pick<Following, 'event' | 'root'>,
+  report: GrantPlace['report'],
+): void {
+  const check = (written: Rule['listen'], path: string, remedy: string): void => {
+    if (written === undefined || written === 'everything') return
+    for (const [index, entry] of written.entries()) {
+      const names = typeof entry === 'string' ? [entry] : [entry.event, ...(entry.prefixes ?? [])]
+      const named = names.find((name) => name === event || name.startsWith(root))
+      if (named !== undefined) report(`${path}.${index}: "${named}" cannot be granted: ${remedy}`)
+    }
+  }
+  const listen = `who may listen to all products of a run sees the run; name the event types of the products, and leave it out`
+  const publish = 'the service itself publishes it; leave it out'
+  const places: readonly (readonly [Pick<Rule, 'listen' | 'publish'>, string])[] = [
+    [policy.public, `${POLICY_PATH}.public`],
+    ...policy.rules.map((rule, index) => [rule, `${POLICY_PATH}.rules.${index}`] as const),
+  ]
+  check(policy.open, `${POLICY_PATH}.open`, listen)
+  for (const [grants, path] of places) {
+    check(grants.listen, `${path}.listen`, listen)
+    check(grants.publish, `${path}.publish`, publish)
   }
 }
 

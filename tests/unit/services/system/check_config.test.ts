@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import configFile from '../../../../wrangler-like.config.json' with { type: 'json' }
+import { createConfiguredSchemas } from '#services/system/runs.ts'
 import { checkConfig } from '#services/system/check_config.ts'
 import { loadConfig, SERVICE_NAMES } from '#services/system/settings.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
-import { createSchemas } from '#shared/notification/schema.ts'
+import { createSchemas, type Schemas } from '#shared/notification/schema.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { systemClock } from '#shared/time/clock.ts'
 
@@ -22,6 +23,7 @@ interface Given {
   readonly admin?: Vars
   readonly adminEntry?: Vars
   readonly monitoring?: Vars
+  readonly schemas?: Schemas
   readonly hasUdp?: boolean
   readonly refused?: readonly string[]
 }
@@ -42,7 +44,7 @@ function problems(given: Given): readonly string[] {
   return checkConfig({
     config: loadConfig(JSON.stringify(file), 'file.json'),
     services: SERVICE_NAMES,
-    schemas,
+    schemas: given.schemas ?? schemas,
     readSecret: createSecretReader({ SHORT: 'abc', LONG: LONG_TOKEN, OTHER: `${LONG_TOKEN}-too` }),
     clock: systemClock,
     hasUdp: given.hasUdp ?? true,
@@ -73,6 +75,57 @@ describe('checkConfig()', () => {
         'workers.rest.vars.skips.daet: no schema has this field: did you mean "date"?',
       ],
     )
+  })
+
+  it('names what is wrong with vars.runs, and what was meant', () => {
+    const run = ['class', 'stream', 'date', 'time']
+    const nominal = { date: 'date', time: 'time' }
+    assert.deepEqual(problems({ vars: { runs: { mars: true, dissemination: true } } }), [])
+    assert.deepEqual(problems({ vars: { runs: { mrs: true } } }), [
+      'vars.runs.mrs: there is no event type "mrs": did you mean "mars"?',
+    ])
+    assert.match(
+      problems({ vars: { runs: { flight: true } } }).join(),
+      /^vars\.runs\.flight: true stands for an expectation that is shipped: known are dissemination, mars$/,
+    )
+    assert.match(
+      problems({ vars: { runs: { mars: { run: ['clas', ...run], product: ['step'], nominal } } } }).join(),
+      /^vars\.runs\.mars\.run\.0: .*"clas".*did you mean "class"\?$/,
+    )
+    assert.match(
+      problems({ vars: { runs: { mars: true }, schemaService: 'aviso/v1' } }).join(),
+      /^vars\.runs: runs cannot be followed while vars\.schemaService .* leave vars\.runs out$/,
+    )
+  })
+
+  it('refuses rights to runs themselves, and says what gives them', () => {
+    const runs = { mars: true }
+    const withRun = createConfiguredSchemas(
+      [{ source: 'ecmwf', content: BUILTIN_SCHEMAS.get('ecmwf') }],
+      loadConfig(JSON.stringify({ ...configFile, vars: { runs } }), 'file.json').vars,
+    )
+    const policy = (rule: object): Vars => ({
+      runs,
+      identity: tokens('a'),
+      policy: { rules: [{ realm: 'a', ...rule }] },
+    })
+    const remedy = 'name the event types of the products, and leave it out'
+    for (const [rule, expected] of [
+      [
+        { listen: ['mars', 'run'] },
+        new RegExp(`^vars.policy.rules.0.listen.1: "run" cannot be granted: .*${remedy}$`),
+      ],
+      [
+        { listen: ['/aviso/run/mars/'] },
+        new RegExp(`^vars.policy.rules.0.listen.0: "/aviso/run/mars/" cannot .*${remedy}$`),
+      ],
+      [
+        { publish: ['run'] },
+        /^vars.policy.rules.0.publish.0: "run" cannot be granted: the service itself publishes it; leave it out$/,
+      ],
+    ] as const)
+      assert.match(problems({ vars: policy(rule), schemas: withRun }).join(), expected)
+    assert.deepEqual(problems({ vars: policy({ listen: ['mars'] }), schemas: withRun }), [])
   })
 
   it('names a dateField that is no date of the key', () => {

@@ -1,0 +1,169 @@
+/**
+ * Publishes what happens to runs, once: each notification has an id that follows from the run and its state.
+ *
+ * Every instance keeps what is not published yet until it sees it in the journal. So when the one that publishes dies, the next one goes on
+ * where it was.
+ *
+ * @module
+ */
+
+import { isAvisoError } from '#shared/errors.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Logger } from '#shared/logger.ts'
+import type { PublishItem, PublishResult, Publisher } from '#shared/publish/publish.ts'
+import type { RunView, Transition } from '#shared/runs/runs.ts'
+import type { Store } from '#shared/store/store.ts'
+import { RUNS_LIMITS } from './limits.ts'
+import { RUN_EVENT, type RunKeys } from './run_schema.ts'
+
+export interface AnnouncementParts {
+  readonly store: Store
+  /** With strict ids: an id that is used again is refused. */
+  readonly publisher: Pick<Publisher, 'publish'>
+  readonly keys: RunKeys
+  readonly logger: Logger
+}
+
+/** What is to be published. */
+export interface Announcements {
+  add(transitions: readonly Transition[]): void
+  /** A notification with this key is stored. */
+  seen(key: string): void
+  /** Whether something waits. */
+  isWaiting(): boolean
+  /** Publishes what waits, in its order. What the store does not take now waits on. Never rejects. */
+  publish(): Promise<void>
+  /** How many were let go because too many were waiting. */
+  dropped(): number
+}
+
+/** The `source` of notifications of runs. */
+const SOURCE = 'urn:aviso:runs'
+
+/** No announcements yet. */
+export function createAnnouncements(parts: AnnouncementParts): Announcements {
+  const { logger, publisher } = parts
+  const waiting = new Map<string, PublishItem>()
+  const stored = new Set<string>()
+  let dropped = 0
+  let publishing: Promise<void> | undefined
+
+  function remember(key: string): void {
+    waiting.delete(key)
+    stored.add(key)
+    if (stored.size <= RUNS_LIMITS.announced) return
+    const [oldest] = stored
+    if (oldest !== undefined) stored.delete(oldest)
+  }
+
+  function take(transition: Transition): void {
+    const item = toItem(parts, transition)
+    if (item === undefined || stored.has(item.keys.stem)) return
+    waiting.set(item.keys.stem, item)
+    if (waiting.size <= RUNS_LIMITS.waiting) return
+    const [oldest] = waiting.keys()
+    if (oldest !== undefined) waiting.delete(oldest)
+    if (dropped++ === 0)
+      logger('error', 'Too many notifications of runs wait to be published; the oldest are let go', {
+        waiting: RUNS_LIMITS.waiting,
+      })
+  }
+
+  async function publishAll(): Promise<void> {
+    while (waiting.size > 0) {
+      const part = [...waiting].slice(0, RUNS_LIMITS.perPublish)
+      const known = await storedAmong(
+        parts.store,
+        part.map(([key]) => key),
+      )
+      for (const key of known) remember(key)
+      const items = part.flatMap(([key, item]) => (known.has(key) ? [] : [item]))
+      const results = await publisher.publish(items)
+      for (const [index, result] of results.entries()) {
+        const key = items[index]?.keys.stem ?? ''
+        if (isSettled(result)) remember(key)
+        if (!result.ok && isRefused(result))
+          logger('error', 'A notification of a run could not be published', {
+            key,
+            code: result.error.code,
+            reason: result.error.message,
+          })
+      }
+      if (results.some((result) => !isSettled(result))) return
+    }
+  }
+
+  return {
+    add: (transitions) => {
+      for (const transition of transitions) take(transition)
+    },
+    seen: remember,
+    isWaiting: () => waiting.size > 0,
+    publish: () =>
+      (publishing ??= publishAll()
+        .catch((error: unknown) => {
+          // It is tried again with the next look at the clock.
+          if (!isAvisoError(error)) throw error
+        })
+        .finally(() => {
+          publishing = undefined
+        })),
+    dropped: () => dropped,
+  }
+}
+
+/** Whether it need not be tried again. */
+function isSettled(result: PublishResult): boolean {
+  return result.ok || isAvisoError(result.error, 'ERR_ID_REUSED') || isRefused(result)
+}
+
+/** Whether the store will never take it. */
+function isRefused(result: PublishResult): boolean {
+  return (
+    !result.ok &&
+    isAvisoError(
+      result.error,
+      'ERR_READ_ONLY',
+      'ERR_TOO_LARGE',
+      'ERR_INVALID_NOTIFICATION',
+      'ERR_INVALID_RANGE',
+    )
+  )
+}
+
+/** The window of recent ids is bounded, and the keys are not. */
+async function storedAmong(store: Store, keys: readonly string[]): Promise<ReadonlySet<string>> {
+  const { results } = await store.txn({
+    compare: [],
+    success: keys.map((key) => ({ kind: 'range', range: { key: toBytes(key), keysOnly: true } })),
+  })
+  return new Set(
+    keys.filter((_, index) => {
+      const result = results[index]
+      return result?.kind === 'range' && result.result.kvs.length > 0
+    }),
+  )
+}
+
+/** `undefined` for a run whose values cannot stand in a key, which is logged. */
+function toItem({ keys, logger }: AnnouncementParts, transition: Transition): PublishItem | undefined {
+  const { run, state, at } = transition
+  try {
+    return {
+      event: RUN_EVENT,
+      keys: keys.of({ event: run.event_type, run: run.run }, state),
+      value: toBytes(JSON.stringify(withoutNulls(run))),
+      id: `${run.id}/${state}`,
+      source: SOURCE,
+      time: new Date(at).toISOString(),
+    }
+  } catch (error) {
+    if (!isAvisoError(error)) throw error
+    logger('error', 'A run cannot be published', { run: run.id, code: error.code, reason: error.message })
+    return undefined
+  }
+}
+
+function withoutNulls(view: RunView): object {
+  return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== null))
+}

@@ -1,0 +1,227 @@
+/**
+ * Reads what the journal says of products, of published runs and of removals, in the order in which it was stored.
+ *
+ * @module
+ */
+
+import { isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import { followStore } from '#shared/hub/source/follow.ts'
+import { parseJournal } from '#shared/journal/codec.ts'
+import { lastSequence, readCommit } from '#shared/journal/commits.ts'
+import { JOURNAL_PREFIX, journalKey, REMOVED_PREFIX, type JournalBatch } from '#shared/journal/journal.ts'
+import { revisionOfSequence } from '#shared/journal/positions.ts'
+import { NOTHING_REMOVED, parseRemoved, removedKey, type Removed } from '#shared/journal/removed.ts'
+import type { Logger } from '#shared/logger.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import type { Bookmark, RunProduct, RunRemoval } from '#shared/runs/runs.ts'
+import type { KeyRange, KeyValue, Revision, Store, WatchMessage } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import { nextTurn } from '#shared/time/turn.ts'
+import { RUNS_LIMITS } from './limits.ts'
+import { RUN_EVENT } from './run_schema.ts'
+
+/** What is told of the journal. */
+export interface JournalReaders {
+  /** All products that were stored before `at` (milliseconds since 1970) have been told. */
+  passed(at: number): void
+  product(product: RunProduct): void
+  removal(removal: RunRemoval): void
+  /** A notification of a run is stored. */
+  announced(key: string): void
+  /** `false`: there is more in the journal than was told, or that is not known. */
+  upToDate(isSo: boolean): void
+}
+
+export interface JournalReaderParts {
+  readonly store: Store
+  readonly schemas: Schemas
+  /** Event types of the products. */
+  readonly events: readonly string[]
+  readonly clock: Clock
+  readonly random: () => string
+  readonly logger: Logger
+}
+
+/**
+ * Tells everything from a bookmark on, and goes on until the signal.
+ *
+ * @throws {AvisoError} Where it cannot go on without a gap: `ERR_HISTORY_COMPACTED`, `ERR_EPOCH_CHANGED`, `ERR_STORE_DAMAGED`; the store's
+ *   error at the start.
+ */
+export async function readJournals(
+  parts: JournalReaderParts,
+  bookmark: Bookmark | undefined,
+  { readers, signal }: { readonly readers: JournalReaders; readonly signal: AbortSignal },
+): Promise<void> {
+  const from = await startOf(parts, bookmark, signal)
+  const told = createTeller(parts, bookmark, readers)
+  const range = rangeOf(parts.events)
+  const onState = ({ connected }: { readonly connected: boolean }): void => {
+    if (!connected) readers.upToDate(false)
+  }
+  let reached = from - 1n
+  /** The last revision that had something to tell when the watch was opened; absent: it was reached. */
+  let target: Revision | undefined
+  for await (const message of followStore({ ...parts, range, from, signal, onState })) {
+    if (message.kind === 'created') target = await newestIn(parts, range, signal)
+    else {
+      await told(message)
+      reached = message.revision
+    }
+    if (target === undefined || target > reached) continue
+    target = undefined
+    readers.upToDate(true)
+  }
+}
+
+/** All journals and removals from the first event type on: one watch has one order. */
+function rangeOf(events: readonly string[]): KeyRange {
+  const names = [...events, RUN_EVENT].toSorted()
+  return {
+    key: toBytes(journalKey(names[0] ?? '')),
+    end: toBytes(`${removedKey(names.at(-1) ?? '')}\0`),
+  }
+}
+
+async function newestIn(
+  { store, clock }: JournalReaderParts,
+  range: KeyRange,
+  signal: AbortSignal,
+): Promise<Revision> {
+  const request = { ...range, sortTarget: 'MOD', sortOrder: 'DESCEND', limit: 1, keysOnly: true } as const
+  for (;;) {
+    try {
+      const [kv] = (await store.range(request, { signal })).kvs
+      return kv?.modRevision ?? 0n
+    } catch (error) {
+      // A disturbance that the watch outlives need not begin everything anew.
+      if (signal.aborted || !isAvisoError(error, 'ERR_STORE_UNAVAILABLE')) throw error
+      await clock.sleep(RUNS_LIMITS.restartMs, signal)
+    }
+  }
+}
+
+/** The revision from which on everything is needed; the oldest that is kept, where that is gone. */
+async function startOf(
+  { store, events }: JournalReaderParts,
+  bookmark: Bookmark | undefined,
+  signal: AbortSignal,
+): Promise<Revision> {
+  const starts = await Promise.all(
+    events.map(async (event): Promise<Revision> => {
+      const sequence = bookmark?.events[event]?.sequence
+      if (sequence === undefined) return 1n
+      const position = await revisionOfSequence(store, event, BigInt(Math.max(1, sequence)), { signal })
+      if (position.kind === 'damaged') return position.behind ?? position.revision + 1n
+      return position.revision ?? 1n
+    }),
+  )
+  const start = starts.reduce((least, each) => (each < least ? each : least))
+  try {
+    await store.range(
+      { key: toBytes(JOURNAL_PREFIX), revision: start > 0n ? start : 1n, limit: 1 },
+      { signal },
+    )
+    return start
+  } catch (error) {
+    const oldest = oldestRevisionOf(error)
+    if (oldest !== undefined) return oldest
+    // The next revision to come.
+    if (isAvisoError(error, 'ERR_FUTURE_POSITION')) return start
+    throw error
+  }
+}
+
+type Told = Exclude<WatchMessage, { readonly kind: 'created' }>
+
+function createTeller(
+  parts: JournalReaderParts,
+  bookmark: Bookmark | undefined,
+  readers: JournalReaders,
+): (message: Told) => Promise<void> {
+  const { store, schemas, events, logger } = parts
+  const followed = new Set(events)
+  const known = new Map<string, Removed>()
+  let sinceTurn = 0
+
+  function tellBatch(event: string, revision: Revision, batch: JournalBatch): void {
+    const at = Date.parse(batch.at)
+    readers.passed(at - RUNS_LIMITS.lagMs)
+    if (event === RUN_EVENT) {
+      for (const { key } of batch.events) readers.announced(key)
+      return
+    }
+    const first = bookmark?.events[event]?.sequence ?? 0
+    for (const { key, seq, fields } of batch.events) {
+      const request = seq < first ? undefined : schemas.decodeKey(key)?.request
+      if (request === undefined) continue
+      readers.product({
+        event,
+        fields: fields === undefined ? request : { ...request, ...fields },
+        at,
+        revision,
+        sequence: seq,
+      })
+    }
+    sinceTurn += batch.events.length
+  }
+
+  async function tellRemovals(event: string, kv: KeyValue): Promise<void> {
+    const before = known.get(event) ?? NOTHING_REMOVED
+    const now = parseRemoved(kv.value, event)
+    known.set(event, now)
+    const at = parts.clock.now()
+    if (now.wipedThrough > before.wipedThrough) {
+      const commit = await commitAt(store, event, now.wipedThrough)
+      if (commit !== undefined) readers.removal({ event, at, sequence: lastSequence(commit) })
+    }
+    for (const [sequence, revision] of now.ids) {
+      if (before.ids.has(sequence)) continue
+      const commit = await commitAt(store, event, revision)
+      const entry = commit?.batch.events.find(({ seq }) => BigInt(seq) === sequence)
+      const fields = entry === undefined ? undefined : schemas.decodeKey(entry.key)?.request
+      if (fields !== undefined) readers.removal({ event, at, fields })
+    }
+  }
+
+  async function tell(kind: 'put' | 'delete', kv: KeyValue): Promise<void> {
+    const key = toText(kv.key)
+    const isJournal = key.startsWith(JOURNAL_PREFIX)
+    const event = key.slice((isJournal ? JOURNAL_PREFIX : REMOVED_PREFIX).length)
+    if (!followed.has(event) && event !== RUN_EVENT) return
+    if (kind === 'delete') return void (isJournal || known.delete(event))
+    try {
+      if (isJournal) tellBatch(event, kv.modRevision, parseJournal(kv.value, key))
+      else if (event !== RUN_EVENT) await tellRemovals(event, kv)
+    } catch (error) {
+      if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
+      logger('error', 'A journal could not be read, so its products are missing in their runs', {
+        key,
+        code: error.code,
+      })
+    }
+  }
+
+  return async (message) => {
+    if (message.kind === 'progress') return
+    for (const { kind, kv } of message.events) await tell(kind, kv)
+    if (sinceTurn < RUNS_LIMITS.productsPerTurn) return
+    sinceTurn = 0
+    await nextTurn()
+  }
+}
+
+/** `undefined` where it is no longer kept. */
+async function commitAt(
+  store: Store,
+  event: string,
+  revision: Revision,
+): Promise<Awaited<ReturnType<typeof readCommit>>['commit']> {
+  try {
+    return (await readCommit({ store, event }, revision)).commit
+  } catch (error) {
+    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
+    throw error
+  }
+}

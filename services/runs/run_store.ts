@@ -1,0 +1,112 @@
+/**
+ * What the service of runs keeps in the store: finished runs, and from where the journal must be read to know the others.
+ *
+ * | key | value |
+ * |---|---|
+ * | `/_aviso/runs/holder` | which instance publishes |
+ * | `/_aviso/runs/bookmark` | a {@link Bookmark} and `news_since`, as JSON |
+ * | `/_aviso/runs/finished/ID` | a finished run |
+ *
+ * @module
+ */
+
+import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
+import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
+import { parseJsonRecord, type JsonRecord } from '#shared/json/record.ts'
+import type { Bookmark, StoredRun } from '#shared/runs/runs.ts'
+import type { Compare, KeyRange, Store, StoreOperation } from '#shared/store/store.ts'
+import { RUNS_LIMITS } from './limits.ts'
+
+/** Prefix of the keys. */
+export const RUNS_PREFIX = `${INTERNAL_PREFIX}runs/`
+const BOOKMARK_KEY = toBytes(`${RUNS_PREFIX}bookmark`)
+const FINISHED_PREFIX = `${RUNS_PREFIX}finished/`
+
+/** What is read back at a start. */
+export interface RestoredRuns {
+  readonly stored: readonly string[]
+  readonly bookmark: Bookmark | undefined
+  /** What happened before is not published, in milliseconds since 1970; absent: no instance has ever followed runs here. */
+  readonly newsSince: number | undefined
+}
+
+/** @throws {AvisoError} The store's error. */
+export async function readRuns(store: Store, signal: AbortSignal): Promise<RestoredRuns> {
+  const [kv] = (await store.range({ key: BOOKMARK_KEY }, { signal })).kvs
+  const record = kv === undefined ? undefined : parseJsonRecord(toText(kv.value))
+  const newsSince = record?.['news_since']
+  const stored: string[] = []
+  let range: KeyRange | undefined = prefixRange(FINISHED_PREFIX)
+  while (range !== undefined) {
+    const { kvs, more } = await store.range({ ...range, limit: RUNS_LIMITS.perRead }, { signal })
+    for (const { value } of kvs) stored.push(toText(value))
+    const last = kvs.at(-1)
+    range = more && last !== undefined ? { ...range, key: toBytes(`${toText(last.key)}\0`) } : undefined
+  }
+  return {
+    stored,
+    bookmark: record === undefined ? undefined : toBookmark(record),
+    newsSince: typeof newsSince === 'number' ? newsSince : undefined,
+  }
+}
+
+/** @returns `undefined` for what is no bookmark: the journal is then read from its beginning. */
+function toBookmark({ since, events }: JsonRecord): Bookmark | undefined {
+  if (typeof since !== 'number' || typeof events !== 'object' || events === null) return undefined
+  const places = Object.entries(events).flatMap(([event, place]: [string, unknown]) => {
+    const { sequence, at } = Object(place) as { readonly sequence?: unknown; readonly at?: unknown }
+    return typeof sequence === 'number' && typeof at === 'number' ? [[event, { sequence, at }] as const] : []
+  })
+  return { since, events: Object.fromEntries(places) }
+}
+
+/** What is to be written. */
+export interface RunsToStore {
+  /** Id → text; `null`: delete it. What is written is taken out. */
+  readonly finished: Map<string, string | null>
+  readonly bookmark: Bookmark
+  readonly newsSince: number
+}
+
+/**
+ * Writes finished runs, then the bookmark.
+ *
+ * @param fence Guards of every write.
+ * @returns `false` where a guard did not hold: another instance writes
+ * @throws {AvisoError} The store's error. Writing again is safe.
+ */
+export async function writeRuns(
+  store: Store,
+  { finished, bookmark, newsSince }: RunsToStore,
+  fence: readonly Compare[],
+): Promise<boolean> {
+  while (finished.size > 0) {
+    const part = partOf(finished)
+    const success = part.map(toOperation)
+    if (!(await store.txn({ compare: fence, success })).succeeded) return false
+    // What has changed meanwhile is written again.
+    for (const { id, text } of part) if (finished.get(id) === text) finished.delete(id)
+  }
+  const value = toBytes(JSON.stringify({ ...bookmark, news_since: newsSince }))
+  const { succeeded } = await store.txn({
+    compare: fence,
+    success: [{ kind: 'put', key: BOOKMARK_KEY, value }],
+  })
+  return succeeded
+}
+
+function partOf(finished: ReadonlyMap<string, string | null>): readonly StoredRun[] {
+  const part: StoredRun[] = []
+  let bytes = 0
+  for (const [id, text] of finished) {
+    bytes += id.length + (text?.length ?? 0)
+    if (part.length > 0 && (part.length >= RUNS_LIMITS.perWrite || bytes > RUNS_LIMITS.writeBytes)) break
+    part.push({ id, text })
+  }
+  return part
+}
+
+function toOperation({ id, text }: StoredRun): StoreOperation {
+  const key = toBytes(FINISHED_PREFIX + id)
+  return text === null ? { kind: 'delete', range: { key } } : { kind: 'put', key, value: toBytes(text) }
+}

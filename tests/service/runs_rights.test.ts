@@ -1,0 +1,424 @@
+/**
+ * Who may see the notifications of a run: exactly who may listen to all of its products, by every way to them, and no provider may publish
+ * one.
+ *
+ * @module
+ */
+
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+
+import configFile from '../../wrangler-like.config.json' with { type: 'json' }
+import { createRunKeys } from '#services/runs/run_schema.ts'
+import { createConfiguredSchemas } from '#services/system/runs.ts'
+import { loadConfig, type ServiceName } from '#services/system/settings.ts'
+import type { System } from '#services/system/system.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
+import { prefixEnd, toBytes, toText } from '#shared/bytes/bytes.ts'
+import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { createPublisher } from '#shared/publish/publisher.ts'
+import type { Schemas } from '#shared/notification/schema.ts'
+import type { Store } from '#shared/store/store.ts'
+import { createSecretReader } from '#shared/secret.ts'
+import { systemClock } from '#shared/time/clock.ts'
+import { active, ECPDS_ACCOUNT, ECPDS_PASSWORD, ECPDS_PATH, startEcpds } from '../support/auth_servers.ts'
+import { createMemoryStore } from '../support/memory_store.ts'
+import { BASE_URL, startTestSystem } from '../support/system.ts'
+import { eventually } from '../support/waiting.ts'
+import { readFrames } from './auth_fixture.ts'
+
+const X = { type: 'StringHandler', required: true }
+/** An event type of 2.x whose keys go deeper than its runs. */
+const EXTREME = {
+  notification_schema: {
+    extreme: {
+      topic: { base: 'extreme', key_order: ['region', 'level', 'date', 'step'] },
+      identifier: { region: X, level: { ...X, required: false }, date: { type: 'DateHandler' }, step: X },
+    },
+  },
+}
+const FILES = [
+  { source: 'ecmwf', content: BUILTIN_SCHEMAS.get('ecmwf') },
+  { source: 'extreme.json', content: EXTREME },
+]
+
+const RUNS = {
+  mars: true,
+  dissemination: true,
+  extreme: { run: ['region', 'date'], product: ['step', 'level'], nominal: { date: 'date' } },
+}
+const MODEL = { class: 'od', stream: 'oper', expver: '0001', date: '20260610', time: '12' }
+/** A run of each kind. The last ones are there to be mistaken for another. */
+const EXAMPLES = {
+  mars: { event: 'mars', run: MODEL },
+  foo: { event: 'dissemination', run: { ...MODEL, destination: 'FOO' } },
+  foobar: { event: 'dissemination', run: { ...MODEL, destination: 'FOOBAR' } },
+  north: { event: 'extreme', run: { region: 'north', date: '20260610' } },
+  south: { event: 'extreme', run: { region: 'south', date: '20260610' } },
+} as const
+type Example = keyof typeof EXAMPLES
+const ALL = Object.keys(EXAMPLES) as readonly Example[]
+
+/** Who may listen to what, and which runs that makes visible. */
+const USERS: Readonly<Record<string, { readonly listen?: unknown; readonly sees: readonly Example[] }>> = {
+  everything: { listen: 'everything', sees: ALL },
+  mars: { listen: ['mars'], sees: ['mars'] },
+  two: { listen: ['mars', '/aviso2/extreme/south/'], sees: ['mars', 'south'] },
+  foo: { listen: [{ event: 'dissemination', prefixes: ['/ec/diss/FOO/'] }], sees: ['foo'] },
+  diss: { listen: ['/ec/diss/'], sees: ['foo', 'foobar'] },
+  above: { listen: ['/ec/'], sees: ['mars', 'foo', 'foobar'] },
+  north: { listen: ['/aviso2/extreme/north/'], sees: ['north'] },
+  // A part of the products of the run.
+  level: { listen: ['/aviso2/extreme/north/7/'], sees: [] },
+  // The fixed segment of mars is no destination.
+  dash: { listen: [{ event: 'mars', prefixes: ['/ec/mars/-/'] }], sees: [] },
+  // Notifications of runs lie below, and are no right of their own.
+  beneath: { listen: ['/aviso/'], sees: [] },
+  ecpds: { sees: ['foo'] },
+  none: { sees: [] },
+}
+const NAMES = Object.keys(USERS)
+
+const tokenOf = (name: string): string => `a-long-token-of-${name}`
+const bearer = (name: string): Record<string, string> => ({ authorization: `Bearer ${tokenOf(name)}` })
+
+interface Scene {
+  readonly system: System
+  readonly store: Store
+  readonly schemas: Schemas
+  close(): Promise<void>
+}
+
+/** Starts a system with all users. */
+async function startScene(services: readonly ServiceName[]): Promise<Scene> {
+  const ecpds = await startEcpds({ ecpds: active('FOO') })
+  const rules = NAMES.map((name) => ({
+    realm: 'local',
+    users: [name],
+    publish: 'everything',
+    ...(USERS[name]?.listen !== undefined && { listen: USERS[name].listen }),
+  }))
+  const vars = {
+    ...configFile.vars,
+    runs: RUNS,
+    identity: {
+      realm: 'local',
+      providers: [
+        {
+          kind: 'tokens',
+          tokens: NAMES.map((username) => ({
+            username,
+            realm: 'local',
+            secretEnv: username.toUpperCase(),
+          })),
+        },
+      ],
+    },
+    policy: {
+      rules,
+      destinations: {
+        url: ecpds.url + ECPDS_PATH,
+        username: ECPDS_ACCOUNT,
+        passwordEnv: 'ECPDS_PASSWORD',
+        realms: ['local'],
+        plaintext: true,
+      },
+    },
+  }
+  const config = loadConfig(JSON.stringify({ ...configFile, vars }), 'test')
+  const schemas = createConfiguredSchemas(FILES, config.vars)
+  const store = createMemoryStore({ clock: systemClock })
+  const secrets = Object.fromEntries(NAMES.map((name) => [name.toUpperCase(), tokenOf(name)]))
+  const system = startTestSystem({
+    config,
+    services,
+    store,
+    schemas,
+    readSecret: createSecretReader({ ...secrets, ECPDS_PASSWORD }),
+  })
+  await system.ready
+  return {
+    system,
+    store,
+    schemas,
+    close: async () => {
+      await system.close()
+      await ecpds.close()
+    },
+  }
+}
+
+describe('rights to runs', () => {
+  let system: System
+  let close: () => Promise<void>
+  const keys = new Map<Example, { readonly stem: string; readonly base: string; readonly id: string }>()
+
+  before(async () => {
+    const scene = await startScene(['rest', 'auth'])
+    const { store, schemas } = scene
+    system = scene.system
+    const publisher = createPublisher({
+      store,
+      clock: systemClock,
+      random: () => crypto.randomUUID(),
+      identity: { unixUser: 'test', hostname: 'test', version: '1' },
+    })
+    const runKeys = createRunKeys(schemas)
+    for (const [example, name] of Object.entries(EXAMPLES)) {
+      const own = runKeys.of(name, 'complete')
+      const item = { event: 'run', keys: own, value: toBytes('{}'), id: example, source: 'test' }
+      const [result] = await publisher.publish([item])
+      assert.ok(result?.ok)
+      keys.set(example as Example, { ...own, id: `run@${result.receipt.sequence}` })
+    }
+    await publisher.close()
+    close = scene.close
+  })
+  after(() => close())
+
+  const keysOf = (example: Example): { stem: string; base: string; id: string } => {
+    const own = keys.get(example)
+    assert.ok(own !== undefined)
+    return own
+  }
+  const call = (path: string, name: string, body?: unknown): Promise<Response> =>
+    system.fetch(
+      new Request(BASE_URL + path, {
+        headers: bearer(name),
+        ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
+      }),
+    )
+  const identifierOf = (example: Example): Record<string, string> => {
+    const { event, run } = EXAMPLES[example]
+    return { event_type: event, destination: '-', region: '-', ...run }
+  }
+  const query = (example: Example): string =>
+    new URLSearchParams({ event: 'run', ...identifierOf(example) }).toString()
+  const prefix = (text: string): object => ({
+    key: encodeBase64(toBytes(text)),
+    range_end: encodeBase64(prefixEnd(toBytes(text))),
+  })
+
+  /** Whether the run's notification is in what an answer brings. */
+  async function isStreamed(response: Response, example: Example): Promise<boolean> {
+    if (response.status !== 200) {
+      await response.body?.cancel()
+      return false
+    }
+    const frames = readFrames(response)
+    const { data } = await frames.next(
+      (frame) => frame.data.data !== undefined || frame.data.type === 'connection_closing',
+    )
+    await frames.close()
+    return data.id === keysOf(example).id
+  }
+  async function hasKey(response: Response, example: Example): Promise<boolean> {
+    if (response.status !== 200) return false
+    const { kvs = [] } = (await response.json()) as { readonly kvs?: readonly { readonly key: string }[] }
+    return kvs.some(({ key }) => key === encodeBase64(toBytes(keysOf(example).stem)))
+  }
+  async function isTold(response: Response, text: string): Promise<boolean> {
+    return response.status === 200 && (await response.text()).includes(text)
+  }
+
+  /** Every way to a run's notification: whether it leads somebody to it. */
+  const WAYS: Readonly<Record<string, (name: string, example: Example) => Promise<boolean>>> = {
+    'a watch of our own, from the first one': async (name, example) =>
+      isStreamed(await call(`/api/v1/watch?${query(example)}&from_id=1`, name), example),
+    'a replay of 2.x': async (name, example) =>
+      isStreamed(
+        await call('/api/v1/replay', name, {
+          event_type: 'run',
+          identifier: identifierOf(example),
+          from_id: '1',
+        }),
+        example,
+      ),
+    'a watch of 2.x': async (name, example) =>
+      isStreamed(
+        await call('/api/v1/watch', name, {
+          event_type: 'run',
+          identifier: identifierOf(example),
+          from_id: '1',
+        }),
+        example,
+      ),
+    'a poll of 1.x': async (name, example) =>
+      hasKey(await call('/v3/kv/range', name, prefix(keysOf(example).base)), example),
+    'a poll of 1.x without a slash': async (name, example) =>
+      hasKey(await call('/v3/kv/range', name, prefix(keysOf(example).base.slice(0, -1))), example),
+    'a poll of one key': async (name, example) =>
+      hasKey(await call('/v3/kv/range', name, { key: encodeBase64(toBytes(keysOf(example).stem)) }), example),
+    'a watch of 1.x': async (name, example) => {
+      const request = { create_request: { ...prefix(keysOf(example).base), start_revision: '1' } }
+      const response = await call('/v3/watch', name, request)
+      const reader = response.body?.getReader()
+      let text = ''
+      while (response.status === 200 && reader !== undefined && !text.includes('"events"')) {
+        const { value, done } = await reader.read()
+        if (done) break
+        text += toText(value)
+      }
+      await reader?.cancel()
+      return text.includes(encodeBase64(toBytes(keysOf(example).stem)))
+    },
+    history: async (name, example) =>
+      isTold(await call(`/api/v1/notifications?${query(example)}`, name), `"${keysOf(example).id}"`),
+    'one notification': async (name, example) =>
+      isTold(await call(`/api/v1/notifications/${keysOf(example).id}`, name), `"${keysOf(example).id}"`),
+    'its trace': async (name, example) =>
+      isTold(await call(`/api/v1/notifications/${keysOf(example).id}/trace`, name), keysOf(example).id),
+    explain: async (name, example) =>
+      isTold(
+        await call('/api/v1/explain', name, { event_type: 'run', identifier: identifierOf(example) }),
+        `"matched":1`,
+      ),
+  }
+
+  for (const [way, leads] of Object.entries(WAYS))
+    it(`${way} leads to the runs whose products one may listen to`, async () => {
+      for (const name of NAMES) {
+        const seen: Example[] = []
+        for (const example of ALL) if (await leads(name, example)) seen.push(example)
+        assert.deepEqual(seen, USERS[name]?.sees, name)
+      }
+    })
+
+  it('a range over all runs is for those who may see all of them', async () => {
+    for (const name of NAMES) {
+      const response = await call('/v3/kv/range', name, prefix('/aviso/run/'))
+      const isWhole = USERS[name]?.sees.length === ALL.length
+      assert.equal(response.status, isWhole ? 200 : 403, name)
+      await response.body?.cancel()
+    }
+  })
+
+  it('what there is, and who one is, tell of the same runs', async () => {
+    for (const name of NAMES) {
+      const { events } = (await (await call('/api/v1/events?event=run', name)).json()) as {
+        readonly events: readonly { readonly looked: number }[]
+      }
+      assert.equal(events[0]?.looked ?? 0, USERS[name]?.sees.length, name)
+      const { rights } = (await (await call('/api/v1/me', name)).json()) as {
+        readonly rights: readonly {
+          readonly right: string
+          readonly event_type: string
+          readonly keys: unknown
+        }[]
+      }
+      const own = rights.filter(({ event_type: event }) => event === 'run')
+      assert.ok(
+        own.every(({ right }) => right === 'listen'),
+        name,
+      )
+      assert.equal(own.length > 0, (USERS[name]?.sees.length ?? 0) > 0, name)
+    }
+  })
+
+  it('a range that names the field of one run and not of another is refused as a whole', async () => {
+    const both = { ...identifierOf('foo'), destination: ['FOO', 'FOOBAR'] }
+    const response = await call('/api/v1/watch', 'foo', { event_type: 'run', identifier: both })
+    assert.equal(response.status, 403)
+    await response.body?.cancel()
+  })
+
+  for (const [form, send] of [
+    ['a notification of 2.x', (event: string, identifier: object) => [{ event_type: event, identifier }]],
+    ['a CloudEvent', (event: string, request: object) => [cloudEvent(event, request)]],
+    [
+      'a batch',
+      (event: string, request: object) => [
+        [cloudEvent(event, request)],
+        'application/cloudevents-batch+json',
+      ],
+    ],
+    ['a stream', (event: string, request: object) => [cloudEvent(event, request), 'application/x-ndjson']],
+  ] as const)
+    it(`no provider publishes a run: ${form}`, async () => {
+      const [body, type = 'application/json'] = send('run', { ...identifierOf('mars'), state: 'complete' })
+      const response = await system.fetch(
+        new Request(`${BASE_URL}/api/v1/notification`, {
+          method: 'POST',
+          headers: { ...bearer('everything'), 'content-type': type },
+          body: JSON.stringify(body),
+        }),
+      )
+      const text = await response.text()
+      assert.match(text, /The event type \\?"run\\?" is published by this service alone/)
+      assert.match(text, /ERR_FORBIDDEN|FORBIDDEN/)
+      if (type === 'application/json') assert.equal(response.status, 403)
+      const { events } = (await (await call('/api/v1/events?event=run', 'everything')).json()) as {
+        readonly events: readonly { readonly last: { readonly sequence: string } }[]
+      }
+      assert.equal(events[0]?.last.sequence, String(ALL.length))
+    })
+})
+
+describe('rights to the state of runs', () => {
+  it('the routes tell of the runs whose products one may listen to, and of no other', async () => {
+    const { system, close } = await startScene(['rest', 'auth', 'runs'])
+    const call = (path: string, name: string, init: RequestInit = {}): Promise<Response> =>
+      system.fetch(new Request(BASE_URL + path, { ...init, headers: bearer(name) }))
+    const list = async (name: string): Promise<readonly { readonly id: string }[]> => {
+      const response = await call('/api/v1/runs', name)
+      const body = (await response.json()) as { readonly runs?: readonly { readonly id: string }[] }
+      return body.runs ?? []
+    }
+    try {
+      for (const { event, run } of Object.values(EXAMPLES)) {
+        const others =
+          event === 'extreme'
+            ? { level: '7' }
+            : { domain: 'g', ...(event === 'dissemination' && { target: 'E1' }) }
+        const body = JSON.stringify({
+          event_type: event,
+          identifier: { ...run, ...others, step: '1' },
+          payload: 'x',
+        })
+        const response = await call('/api/v1/notification', 'everything', { method: 'POST', body })
+        assert.equal(response.status, 200, await response.text())
+      }
+      await eventually('all runs are known', async () => (await list('everything')).length === ALL.length)
+      const idOf = (example: Example): string => {
+        const { event, run } = EXAMPLES[example]
+        const order: readonly string[] =
+          event === 'extreme'
+            ? ['region', 'date']
+            : ['destination', 'class', 'stream', 'expver', 'date', 'time']
+        const values: Readonly<Record<string, string>> = run
+        return `${event}:${order.flatMap((field) => values[field] ?? []).join(',')}`
+      }
+      for (const name of NAMES) {
+        const sees = USERS[name]?.sees ?? []
+        assert.deepEqual(
+          (await list(name)).map(({ id }) => id).toSorted(),
+          sees.map((example) => idOf(example)).toSorted(),
+          name,
+        )
+        for (const example of ALL) {
+          const response = await call(`/api/v1/runs/${idOf(example)}`, name)
+          assert.equal(response.status, sees.includes(example) ? 200 : 404, `${name} ${example}`)
+          await response.body?.cancel()
+        }
+      }
+      const wrong = await system.fetch(new Request(`${BASE_URL}/api/v1/runs`))
+      assert.deepEqual(await wrong.json(), { runs: [], next: null })
+      // The page of metrics is open, so that no destination stands there.
+      const metrics = await (await call('/metrics', 'none')).text()
+      assert.match(metrics, /aviso_runs_open/)
+      assert.doesNotMatch(metrics, /FOO/)
+    } finally {
+      await close()
+    }
+  })
+})
+
+function cloudEvent(event: string, request: object): object {
+  return {
+    specversion: '1.0',
+    id: '1',
+    source: '/test',
+    type: 'aviso',
+    data: { event, request, payload: 'x' },
+  }
+}
