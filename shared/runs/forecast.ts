@@ -24,8 +24,8 @@ const MIN_RUNS = 4
 const LOW = 0.115
 const HIGH = 0.885
 /** Runs of more products are compared with fewer earlier ones, because each comparison sorts its times. */
-const LARGE_RUN = 10_000
-const RUNS_FOR_LARGE = 8
+const LARGE_RUN = 2_000
+const RUNS_FOR_LARGE = 10
 
 /** Estimates the end of an open run; `undefined`: it is complete, or there are too few earlier runs. */
 export function forecastOf(run: Run, plan: Plan, now: number): Forecast | undefined {
@@ -37,10 +37,8 @@ export function forecastOf(run: Run, plan: Plan, now: number): Forecast | undefi
   const last = ((run.lastAt ?? now) - originOf(run)) / 1000
   for (const earlier of plan.history.slice(-most)) {
     const times = arrivalsOf(earlier, plan.expected)
-    const end = endOf(earlier, plan)
-    const end1 = times.length >= run.expected * MIN_SHARE ? end : undefined
-    if (end1 === undefined) continue
-    ends.push(endFrom(times, end1, { received: run.received, last, elapsed }))
+    const end = times.length >= run.expected * MIN_SHARE ? endOf(earlier, plan) : undefined
+    if (end !== undefined) ends.push(endFrom(times, end, { received: run.received, last, elapsed }))
   }
   if (ends.length < MIN_RUNS) return undefined
   ends.sort((a, b) => a - b)

@@ -17,34 +17,30 @@ interface Place {
 }
 
 /**
- * Makes the function that gives pages.
+ * The first runs of some, or those after a cursor.
  *
- * @returns it throws `ERR_BAD_REQUEST` for a cursor that it did not make.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` for a cursor that no page gave.
  */
-export function createRunPages(
-  all: (event: string | undefined) => Iterable<Run>,
-): (filter: RunFilter, now: number) => RunPage {
-  return (filter, now) => {
-    const after = filter.cursor === undefined ? undefined : readCursor(filter.cursor)
-    // Sorted, and never longer than a page and one more.
-    const found: { readonly place: Place; readonly run: Run }[] = []
-    for (const run of all(filter.event)) {
-      const place = placeOf(run)
-      if (after !== undefined && order(place, after) <= 0) continue
-      const last = found[filter.limit]
-      if (last !== undefined && order(place, last.place) > 0) continue
-      if (!accepts(filter, run)) continue
-      let at = found.length
-      while (at > 0 && order(found[at - 1]?.place ?? place, place) > 0) at--
-      found.splice(at, 0, { place, run })
-      if (found.length > filter.limit + 1) found.pop()
-    }
-    const page = found.slice(0, filter.limit)
-    const last = page.at(-1)
-    return {
-      runs: page.map(({ run }) => viewOf(run, now)),
-      next: found.length > filter.limit && last !== undefined ? `${last.place.at}.${last.place.id}` : null,
-    }
+export function pageOf(all: Iterable<Run>, filter: RunFilter, now: number): RunPage {
+  const after = filter.cursor === undefined ? undefined : readCursor(filter.cursor)
+  // Sorted, and never longer than a page and one more.
+  const found: { readonly place: Place; readonly run: Run }[] = []
+  for (const run of all) {
+    const place = placeOf(run)
+    if (after !== undefined && order(place, after) <= 0) continue
+    const last = found[filter.limit]
+    if (last !== undefined && order(place, last.place) > 0) continue
+    if (!accepts(filter, run)) continue
+    let at = found.length
+    while (at > 0 && order(found[at - 1]?.place ?? place, place) > 0) at--
+    found.splice(at, 0, { place, run })
+    if (found.length > filter.limit + 1) found.pop()
+  }
+  const page = found.slice(0, filter.limit)
+  const last = page.at(-1)
+  return {
+    runs: page.map(({ run }) => viewOf(run, now)),
+    next: found.length > filter.limit && last !== undefined ? `${last.place.at}.${last.place.id}` : null,
   }
 }
 

@@ -16,8 +16,8 @@ export interface Slots {
     readonly slot: Slot
     readonly nominal: number | undefined
   }
-  /** Those of a run's fields that its slot does not have. */
-  ownFields(slot: Slot, fields: Readonly<Record<string, string>>): Readonly<Record<string, string>>
+  /** Those of a run's fields that slots do not have. */
+  ownFields(fields: Readonly<Record<string, string>>): Readonly<Record<string, string>>
   /** The fields of a slot's run at a nominal time. */
   fieldsAt(slot: Slot, nominal: number): Readonly<Record<string, string>>
   /** Sets the next nominal time of a slot that has its first run. */
@@ -71,7 +71,7 @@ export function createSlots(expectation: Expectation): Slots {
       const at = nominalOf(expectation, fields)
       return { slot: slotOf(fields, at), nominal: at }
     },
-    ownFields: (_slot, fields) => pick(ownNames, fields),
+    ownFields: (fields) => pick(ownNames, fields),
     fieldsAt: (slot, at) =>
       nominal === undefined
         ? slot.fields

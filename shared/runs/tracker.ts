@@ -4,16 +4,20 @@
  * @module
  */
 
+import { EventRuns } from './event_runs.ts'
 import type { Expectation } from './expectation.ts'
-import { createEventRuns, type EventRuns, type RunChange } from './event_runs.ts'
-import { createRunPages } from './pages.ts'
+import { pageOf } from './pages.ts'
 import { parseRunId } from './run_id.ts'
 import type { Run } from './run_record.ts'
 import type {
   Bookmark,
+  RunDetail,
   RunFigures,
+  RunFilter,
   RunNotice,
+  RunPage,
   RunProduct,
+  RunRemoval,
   RunView,
   StoredRun,
   Tracker,
@@ -30,7 +34,7 @@ export interface TrackerOptions {
   /** Texts of finished runs that an earlier tracker gave. */
   readonly stored?: Iterable<string>
   readonly bookmark?: Bookmark | undefined
-  /** The present time, where it is known: products that claim to be from after it are taken for what came with the one before. */
+  /** The present time, where it is known: no product can have come long after it. */
   readonly now?: number
 }
 
@@ -50,24 +54,35 @@ const FORGET_EVERY_MS = 3_600_000
 
 /** Makes a tracker. A stored text that cannot be read is left out, and a notice says so. */
 export function createTracker(options: TrackerOptions): Tracker {
-  const limits = { ...DEFAULT_LIMITS, ...options.limits }
-  const events = new Map<string, EventRuns>()
-  let transitions: Transition[] = []
-  let clock = Number.NEGATIVE_INFINITY
-  let since = options.bookmark?.since
-  let notices: RunNotice[] = []
-  let forgottenAt = Number.NEGATIVE_INFINITY
+  return new RunTracker(options)
+}
 
-  const announce = (run: Run, { state, at }: RunChange): void => {
-    transitions.push({ run: viewOf(run, at), state, at })
-  }
-  for (const [event, expectation] of options.expectations) {
-    events.set(event, createEventRuns({ expectation, limits, announce }))
-  }
-  restore(options.stored ?? [])
-  if (since !== undefined) for (const runs of events.values()) runs.begin(since)
+class RunTracker implements Tracker {
+  readonly #events = new Map<string, EventRuns>()
+  readonly #limits: TrackerLimits
+  #transitions: Transition[] = []
+  #notices: RunNotice[] = []
+  #clock = Number.NEGATIVE_INFINITY
+  #horizon: number
+  #forgottenAt = Number.NEGATIVE_INFINITY
+  #since: number | undefined
 
-  function restore(texts: Iterable<string>): void {
+  constructor({ expectations, limits, stored = [], bookmark, now }: TrackerOptions) {
+    this.#limits = { ...DEFAULT_LIMITS, ...limits }
+    this.#horizon = now === undefined ? Number.POSITIVE_INFINITY : now + MAX_AHEAD_MS
+    for (const [event, expectation] of expectations) {
+      const runs = new EventRuns({
+        expectation,
+        limits: this.#limits,
+        announce: (run, { state, at }) => this.#transitions.push({ run: viewOf(run, at), state, at }),
+      })
+      this.#events.set(event, runs)
+    }
+    this.#restore(stored)
+    if (bookmark !== undefined) this.#begin(bookmark.since)
+  }
+
+  #restore(texts: Iterable<string>): void {
     const contents: StoredContent[] = []
     let unread = 0
     for (const text of texts) {
@@ -76,86 +91,88 @@ export function createTracker(options: TrackerOptions): Tracker {
       else contents.push(content)
     }
     for (const content of contents.toSorted((a, b) => a.closes - b.closes))
-      events.get(content.event)?.restore(content)
-    if (unread > 0)
-      notices.push({
-        event: '',
-        text: `${unread} stored runs cannot be read: they are left out, and learned again`,
-      })
+      this.#events.get(content.event)?.restore(content)
+    if (unread === 0) return
+    const text = `${unread} stored runs cannot be read: they are left out, and what is usual is learned again`
+    this.#notices.push({ event: '', text })
   }
 
-  function begin(at: number): void {
-    if (since !== undefined) return
-    since = at
-    for (const runs of events.values()) runs.begin(at)
+  #begin(at: number): void {
+    if (this.#since !== undefined) return
+    this.#since = at
+    for (const runs of this.#events.values()) runs.begin(at)
   }
 
-  function horizon(): number {
-    const now = Math.max(clock, options.now ?? Number.NEGATIVE_INFINITY)
-    return now === Number.NEGATIVE_INFINITY ? Number.POSITIVE_INFINITY : now + MAX_AHEAD_MS
-  }
-
-  function take(product: RunProduct): void {
-    const runs = events.get(product.event)
+  take(product: RunProduct): void {
+    const runs = this.#events.get(product.event)
     if (runs === undefined) return
-    begin(product.at)
-    runs.take(product, horizon())
+    if (this.#since === undefined) this.#begin(product.at)
+    runs.take(product, this.#horizon)
   }
 
-  function tick(now: number): readonly Transition[] {
-    clock = Math.max(clock, now)
-    begin(clock)
-    for (const runs of events.values()) runs.advance(clock)
-    if (clock - forgottenAt >= FORGET_EVERY_MS) {
-      forgottenAt = clock
-      for (const runs of events.values()) runs.forget(clock - limits.keepMs)
+  remove(removal: RunRemoval): void {
+    this.#events.get(removal.event)?.remove(removal)
+  }
+
+  tick(now: number): readonly Transition[] {
+    this.#clock = Math.max(this.#clock, now)
+    this.#horizon = this.#clock + MAX_AHEAD_MS
+    this.#begin(this.#clock)
+    for (const runs of this.#events.values()) runs.advance(this.#clock)
+    if (this.#clock - this.#forgottenAt >= FORGET_EVERY_MS) {
+      this.#forgottenAt = this.#clock
+      for (const runs of this.#events.values()) runs.forget(this.#clock - this.#limits.keepMs)
     }
-    const found = transitions
-    transitions = []
+    const found = this.#transitions
+    this.#transitions = []
     return found.toSorted((a, b) => a.at - b.at)
   }
 
-  const pages = createRunPages((event) =>
-    event === undefined
-      ? [...events.values()].flatMap((runs) => [...runs.all()])
-      : (events.get(event)?.all() ?? []),
-  )
+  runs(filter: RunFilter, now: number): RunPage {
+    return pageOf(this.#all(filter.event), filter, now)
+  }
 
-  return {
-    take,
-    remove: (removal) => events.get(removal.event)?.remove(removal),
-    tick,
-    runs: pages,
-    run(id, now) {
-      const event = parseRunId(id)?.event
-      const run = event === undefined ? undefined : events.get(event)?.get(id)
-      return run === undefined ? undefined : detailOf(run, now)
-    },
-    current(now, limit) {
-      const found: RunView[] = []
-      for (const runs of events.values()) {
-        for (const run of runs.open()) {
-          if (found.length >= limit) return found
-          found.push(viewOf(run, now))
-        }
+  *#all(event: string | undefined): Generator<Run> {
+    for (const [name, runs] of this.#events) if (event === undefined || event === name) yield* runs.all()
+  }
+
+  run(id: string, now: number): RunDetail | undefined {
+    const event = parseRunId(id)?.event
+    const run = event === undefined ? undefined : this.#events.get(event)?.get(id)
+    return run === undefined ? undefined : detailOf(run, now)
+  }
+
+  current(now: number, limit: number): readonly RunView[] {
+    const found: RunView[] = []
+    for (const runs of this.#events.values()) {
+      for (const run of runs.open()) {
+        if (found.length >= limit) return found
+        found.push(viewOf(run, now))
       }
-      return found
-    },
-    takeStored: () => [...events.values()].flatMap((runs): readonly StoredRun[] => runs.takeStored()),
-    bookmark: () => ({
-      since: since ?? Math.max(clock, 0),
-      events: Object.fromEntries(
-        [...events].flatMap(([event, runs]) => {
-          const needed = runs.needed()
-          return needed === undefined ? [] : [[event, needed]]
-        }),
-      ),
-    }),
-    takeNotices() {
-      const found = [...notices, ...[...events.values()].flatMap((runs) => runs.takeNotices())]
-      notices = []
-      return found
-    },
-    figures: () => [...events.values()].map((runs): RunFigures => runs.figures()),
+    }
+    return found
+  }
+
+  takeStored(): readonly StoredRun[] {
+    return [...this.#events.values()].flatMap((runs) => runs.takeStored())
+  }
+
+  bookmark(): Bookmark {
+    const events: Record<string, { readonly sequence: number; readonly at: number }> = {}
+    for (const [event, runs] of this.#events) {
+      const needed = runs.needed()
+      if (needed !== undefined) events[event] = needed
+    }
+    return { since: this.#since ?? Math.max(this.#clock, 0), events }
+  }
+
+  takeNotices(): readonly RunNotice[] {
+    const found = [...this.#notices, ...[...this.#events.values()].flatMap((runs) => runs.takeNotices())]
+    this.#notices = []
+    return found
+  }
+
+  figures(): readonly RunFigures[] {
+    return [...this.#events.values()].map((runs) => runs.figures())
   }
 }

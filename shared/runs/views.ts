@@ -8,7 +8,7 @@ import { isExtra, isReceived, MISSING, NOTHING, secondsOf } from './arrivals.ts'
 import { productFields } from './expectation.ts'
 import { forecastOf } from './forecast.ts'
 import { arrivalsOf, planOf, type Plan } from './plan.ts'
-import { fieldsOf, originOf, type Run } from './run_record.ts'
+import { fieldsOf, originOf, type Run, type Shape } from './run_record.ts'
 import type { MissingProducts, ProductView, RunDetail, RunView } from './runs.ts'
 import { quantileOfSorted } from './statistics.ts'
 
@@ -84,32 +84,17 @@ function lacking(run: Run): number {
 function missingOf(run: Run, plan: Plan): MissingProducts {
   const count = lacking(run)
   if (count === 0) return { count: 0, products: [], truncated: false }
-  const missing: { readonly index: number; readonly due: number }[] = []
-  for (let index = 0; index < run.codes.length; index++) {
-    if (run.codes[index] === MISSING) missing.push({ index, due: 0 })
+  const dueOf = plan.due === undefined ? undefined : new Float64Array(run.codes.length).fill(Number.NaN)
+  for (const [place, index] of (plan.expected ?? []).entries()) {
+    if (dueOf !== undefined) dueOf[index] = plan.due?.[place] ?? Number.NaN
   }
-  const places = new Map(
-    missing.length === 0 ? [] : (plan.expected ?? []).map((index, place) => [index, place]),
-  )
+  const missing: number[] = []
+  for (let index = 0; index < run.codes.length; index++) if (run.codes[index] === MISSING) missing.push(index)
+  if (dueOf !== undefined) missing.sort((a, b) => (dueOf[a] ?? 0) - (dueOf[b] ?? 0) || a - b)
   const { product } = run.slot.expectation
   const { keys } = run.slot.shape
-  const products = missing
-    .map(({ index }) => ({ key: keys[index] ?? '', due: plan.due?.[places.get(index) ?? -1] ?? Number.NaN }))
-    .toSorted((a, b) => byDue(a, b) || byName(a.key, b.key))
-    .slice(0, MAX_MISSING)
-    .map(({ key }) => productFields(product, key))
+  const products = missing.slice(0, MAX_MISSING).map((index) => productFields(product, keys[index] ?? ''))
   return { count, products, truncated: products.length < count }
-}
-
-function byDue(a: { readonly due: number }, b: { readonly due: number }): number {
-  return Number.isNaN(a.due) || Number.isNaN(b.due) ? 0 : a.due - b.due
-}
-
-/** Numbers in the order of numbers. */
-const names = new Intl.Collator('en', { numeric: true })
-
-function byName(a: string, b: string): number {
-  return names.compare(a, b)
 }
 
 /** A run with its products, at a moment. */
@@ -118,27 +103,50 @@ export function detailOf(run: Run, now: number): RunDetail {
   const products = productsOf(run, plan, now)
   return {
     ...viewWith(run, plan, now),
-    products: products.slice(0, MAX_PRODUCTS),
-    products_truncated: products.length > MAX_PRODUCTS,
+    products,
+    products_truncated: products.length === MAX_PRODUCTS && countShown(run) > products.length,
     arrivals: { today: todayOf(run, plan), usual: usualOf(plan) },
   }
 }
 
-function productsOf(run: Run, plan: Plan, now: number): readonly ProductView[] {
+function productsOf(run: Run, plan: Plan, now: number): RunDetail['products'] {
   const dueOf = new Map((plan.expected ?? []).map((index, place) => [index, plan.due?.[place] ?? Number.NaN]))
   const { product } = run.slot.expectation
-  const { keys } = run.slot.shape
-  const found: number[] = []
-  for (let index = 0; index < run.codes.length; index++) if (run.codes[index] !== NOTHING) found.push(index)
+  const { shape } = run.slot
+  const found: ProductView[] = []
+  for (const index of orderOf(shape)) {
+    if ((run.codes[index] ?? NOTHING) === NOTHING) continue
+    if (found.length >= MAX_PRODUCTS) break
+    const seconds = dueOf.get(index) ?? (plan.expected === undefined ? plan.dueAll : undefined) ?? Number.NaN
+    const hasDue = run.nominal !== undefined && run.isTimely && !Number.isNaN(seconds)
+    const due = hasDue ? (run.nominal ?? 0) + seconds * 1000 : undefined
+    found.push(
+      productView(run, { index, due, now, product: productFields(product, shape.keys[index] ?? '') }),
+    )
+  }
   return found
-    .toSorted((a, b) => byName(keys[a] ?? '', keys[b] ?? ''))
-    .map((index) => {
-      const seconds =
-        dueOf.get(index) ?? (plan.expected === undefined ? plan.dueAll : undefined) ?? Number.NaN
-      const hasDue = run.nominal !== undefined && run.isTimely && !Number.isNaN(seconds)
-      const due = hasDue ? (run.nominal ?? 0) + seconds * 1000 : undefined
-      return productView(run, { index, due, now, product: productFields(product, keys[index] ?? '') })
-    })
+}
+
+/** How many products have a cell in the grid. */
+function countShown({ codes }: Run): number {
+  let count = 0
+  for (const code of codes) if (code !== NOTHING) count++
+  return count
+}
+
+/** Numbers in the order of numbers. It is slow, so the order of a shape is kept. */
+const names = new Intl.Collator('en', { numeric: true })
+const orders = new WeakMap<Shape, readonly number[]>()
+
+/** The indexes of a shape's products, by name. */
+function orderOf(shape: Shape): readonly number[] {
+  const known = orders.get(shape)
+  if (known?.length === shape.keys.length) return known
+  const order = Array.from(shape.keys.keys()).toSorted((a, b) =>
+    names.compare(shape.keys[a] ?? '', shape.keys[b] ?? ''),
+  )
+  orders.set(shape, order)
+  return order
 }
 
 function productView(

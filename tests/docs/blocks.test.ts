@@ -105,7 +105,7 @@ describe('shell blocks of the documents, in a fresh clone', () => {
     const paths = runnable.map(({ path }) => path)
     for (const path of [
       'README.md',
-      ...['rest', 'auth', 'admin', 'monitoring'].map((name) => `services/${name}/README.md`),
+      ...['rest', 'auth', 'admin', 'monitoring', 'runs'].map((name) => `services/${name}/README.md`),
     ])
       assert.ok(paths.includes(path), path)
   })

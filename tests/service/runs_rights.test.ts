@@ -322,20 +322,14 @@ describe('rights to runs', () => {
     await response.body?.cancel()
   })
 
-  for (const [form, send] of [
-    ['a notification of 2.x', (event: string, identifier: object) => [{ event_type: event, identifier }]],
-    ['a CloudEvent', (event: string, request: object) => [cloudEvent(event, request)]],
-    [
-      'a batch',
-      (event: string, request: object) => [
-        [cloudEvent(event, request)],
-        'application/cloudevents-batch+json',
-      ],
-    ],
-    ['a stream', (event: string, request: object) => [cloudEvent(event, request), 'application/x-ndjson']],
+  const FORGED = { ...identifierOf('mars'), state: 'complete' }
+  for (const [form, body, type] of [
+    ['a notification of 2.x', { event_type: 'run', identifier: FORGED }, 'application/json'],
+    ['a CloudEvent', cloudEvent('run', FORGED), 'application/json'],
+    ['a batch', [cloudEvent('run', FORGED)], 'application/cloudevents-batch+json'],
+    ['a stream', cloudEvent('run', FORGED), 'application/x-ndjson'],
   ] as const)
     it(`no provider publishes a run: ${form}`, async () => {
-      const [body, type = 'application/json'] = send('run', { ...identifierOf('mars'), state: 'complete' })
       const response = await system.fetch(
         new Request(`${BASE_URL}/api/v1/notification`, {
           method: 'POST',

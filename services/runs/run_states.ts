@@ -1,0 +1,125 @@
+/**
+ * The state of all runs in this process: what the journal says goes in, and what is to be published and stored comes out.
+ *
+ * @module
+ */
+
+import type { Logger } from '#shared/logger.ts'
+import type { Tracker } from '#shared/runs/runs.ts'
+import type { Clock } from '#shared/time/clock.ts'
+import type { Announcements } from './announcements.ts'
+import type { JournalReaders } from './journal_reader.ts'
+import { RUNS_LIMITS } from './limits.ts'
+import type { RestoredRuns } from './run_store.ts'
+
+export interface RunStatesParts {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly announcements: Announcements
+  /** Makes a tracker that goes on where the stored one was. */
+  readonly createTracker: (restored: RestoredRuns) => Tracker
+  /** Called when something may be there to publish. */
+  readonly onNews: () => void
+}
+
+/** The state of all runs. */
+export interface RunStates {
+  readonly readers: JournalReaders
+  /** Begins anew. */
+  begin(restored: RestoredRuns): void
+  /** Lets time pass, where all that is stored has been read. */
+  look(): void
+  /** What must be read again before the next look. */
+  stop(): void
+  /** The clock of runs, in milliseconds since 1970. */
+  now(): number
+  isUpToDate(): boolean
+  /** `undefined` until all that is stored has been read once. */
+  known(): Tracker | undefined
+  /** What is to be stored, and is taken out then: id → text. */
+  readonly finished: Map<string, string | null>
+  newsSince(): number
+}
+
+/** No runs yet. */
+export function createRunStates(parts: RunStatesParts): RunStates {
+  const { announcements, clock, logger, onNews } = parts
+  const finished = new Map<string, string | null>()
+  let tracker: Tracker | undefined
+  let isUpToDate = false
+  /** Whether the journal has been read to its end since the start. */
+  let hasStood = false
+  let tickedAt = -Infinity
+  let newsSince = clock.now()
+  let gathering: (() => void) | undefined
+
+  const now = (): number => clock.now() - RUNS_LIMITS.lagMs
+
+  function tick(at: number): void {
+    if (tracker === undefined) return
+    tickedAt = at
+    // What happened before runs were followed here is history, and no news.
+    announcements.add(tracker.tick(at).filter((transition) => transition.at >= newsSince))
+    for (const { id, text } of tracker.takeStored()) finished.set(id, text)
+    for (const { event, text } of tracker.takeNotices()) logger('warn', text, { event })
+  }
+
+  function look(): void {
+    if (isUpToDate) tick(now())
+    if (isUpToDate && announcements.isWaiting()) onNews()
+  }
+
+  /** Looks a moment later, because products come together. */
+  function gather(): void {
+    if (!isUpToDate || gathering !== undefined) return
+    gathering = clock.after(RUNS_LIMITS.gatherMs, () => {
+      gathering = undefined
+      look()
+    })
+  }
+
+  function stop(): void {
+    isUpToDate = false
+    gathering?.()
+    gathering = undefined
+  }
+
+  return {
+    finished,
+    begin(restored) {
+      stop()
+      hasStood = false
+      tickedAt = -Infinity
+      newsSince = restored.newsSince ?? newsSince
+      finished.clear()
+      tracker = parts.createTracker(restored)
+    },
+    look,
+    stop,
+    now,
+    isUpToDate: () => isUpToDate,
+    known: () => (hasStood ? tracker : undefined),
+    newsSince: () => newsSince,
+    readers: {
+      passed: (at) => {
+        if (!isUpToDate && at - tickedAt >= RUNS_LIMITS.tickMs) tick(at)
+      },
+      product: (product) => {
+        tracker?.take(product)
+        gather()
+      },
+      removal: (removal) => {
+        tracker?.remove(removal)
+        gather()
+      },
+      announced: announcements.seen,
+      upToDate: (isSo) => {
+        if (!isSo) return stop()
+        isUpToDate = true
+        if (!hasStood) logger('info', 'The state of runs is known')
+        hasStood = true
+        look()
+      },
+    },
+  }
+}
