@@ -53,7 +53,9 @@ export class EventRuns {
 
   constructor({ expectation, limits, announce }: EventRunsOptions) {
     this.#expectation = expectation
-    this.#announce = announce
+    this.#announce = (run, change) => {
+      if (change.state !== 'started' || !this.#bounds.isOfFlood(run)) announce(run, change)
+    }
     this.#slots = createSlots(expectation)
     this.#bounds = new RunBounds(expectation.event, limits, {
       letGo: (run) => {
@@ -134,7 +136,10 @@ export class EventRuns {
 
   #create(slot: Slot, { id, nominal, at, fields, isExpected }: NewRun): Run {
     const { close } = this.#expectation
-    const isTimely = nominal === undefined || (at >= nominal - EARLY_MS && at < nominal + close)
+    const isTimely =
+      nominal === undefined
+        ? this.#expectation.nominal === undefined
+        : at >= nominal - EARLY_MS && at < nominal + close
     const plan = planOf(slot, { nominal, createdAt: at, isTimely }, (key) => this.#bounds.indexIn(slot, key))
     const codes = new Int32Array(slot.shape.keys.length)
     for (const index of plan.expected ?? []) codes[index] = MISSING
@@ -223,8 +228,9 @@ export class EventRuns {
   }
 
   /** Takes back what was removed, from runs that are not finished. */
-  remove({ fields, sequence }: RunRemoval): void {
+  remove({ fields, sequence, at }: RunRemoval): void {
     if (fields === undefined) {
+      this.advance(at)
       for (const run of Array.from(this.#bounds.openRuns())) {
         if (sequence !== undefined && run.from > sequence) continue
         for (let index = 0; index < run.codes.length; index++) takeBack(run, index)
@@ -234,7 +240,9 @@ export class EventRuns {
     }
     const run = this.#runs.get(this.#idOf(fields))
     const index = run?.slot.shape.index.get(productKey(this.#expectation.product, fields))
-    if (run === undefined || index === undefined || run.isClosed) return
+    if (run === undefined || index === undefined) return
+    if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
+    if (run.isClosed) return
     if (takeBack(run, index)) this.#settle(run)
   }
 

@@ -101,7 +101,8 @@ function completeIfWhole(run: Run, at: number, announce: Announce): void {
 export function takeBack(run: Run, index: number): boolean {
   const code = run.codes[index] ?? NOTHING
   if (!isReceived(code)) return false
-  if (isExtra(code)) run.extra--
+  // Where products are only counted, one that was too many takes its place.
+  if (isExtra(code) || (countsAny(run) && run.extra > 0)) run.extra--
   else run.received--
   const isAwaited = !isExtra(code) && run.expected !== null && !countsAny(run)
   run.codes[index] = isAwaited ? MISSING : NOTHING

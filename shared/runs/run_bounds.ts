@@ -14,6 +14,9 @@ const MAX_FINISHED_CELLS = 40_000_000
 /** It is told again when there were fewer than this share of the bound in between. */
 const TOLD_AGAIN = 0.5
 
+/** With more open runs without others of their kind, the beginning of such a run is not told: it is a flood of names. */
+const MAX_TOLD_SUSPECTS = 1_000
+
 /** Takes a run out of everything else. */
 export interface RunExits {
   /** An open run that nothing is remembered of. */
@@ -114,6 +117,11 @@ export class RunBounds {
     if (surplus <= 0) return
     const oldest = slot.runs.filter((run) => this.#finished.has(run)).slice(0, surplus)
     for (const run of oldest) this.forget(run)
+  }
+
+  /** Whether a run is one of a flood of names. */
+  isOfFlood(run: Run): boolean {
+    return this.#suspects.size > MAX_TOLD_SUSPECTS && this.#suspects.has(run)
   }
 
   /** Lets a finished run go. */

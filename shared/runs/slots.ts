@@ -40,9 +40,15 @@ export function createSlots(expectation: Expectation): Slots {
   const slotNames = nominal === undefined ? [] : expectation.run.filter((name) => name !== nominal.date)
   const ownNames = expectation.run.filter((name) => !slotNames.includes(name))
 
-  function slotOf(fields: Readonly<Record<string, string>>, at: number | undefined, isDaily = false): Slot {
+  const daily = new Set(expectation.every.map((fields) => keyOf(fields, timeOf(expectation, fields))))
+
+  function keyOf(fields: Readonly<Record<string, string>>, timeOfDay: number | undefined): string {
+    return [...slotNames.map((name) => fields[name] ?? ''), timeOfDay ?? ''].join(SEPARATOR)
+  }
+
+  function slotOf(fields: Readonly<Record<string, string>>, at: number | undefined): Slot {
     const timeOfDay = at === undefined ? undefined : ((at % DAY_MS) + DAY_MS) % DAY_MS
-    const key = [...slotNames.map((name) => fields[name] ?? ''), timeOfDay ?? ''].join(SEPARATOR)
+    const key = keyOf(fields, timeOfDay)
     const known = slots.get(key)
     if (known !== undefined) return known
     const slot: Slot = {
@@ -55,7 +61,7 @@ export function createSlots(expectation: Expectation): Slots {
       open: new Set(),
       nextAt: Number.POSITIVE_INFINITY,
       nextNominal: Number.POSITIVE_INFINITY,
-      isDaily,
+      isDaily: daily.has(key),
     }
     slots.set(key, slot)
     return slot
@@ -84,7 +90,7 @@ export function createSlots(expectation: Expectation): Slots {
       for (const fields of expectation.every) {
         const time = timeOf(expectation, fields)
         if (time === undefined) continue
-        const slot = slotOf(fields, time, true)
+        const slot = slotOf(fields, time)
         if (slot.nextNominal === Number.POSITIVE_INFINITY) setNext(slot, nextDay(time, since - 1))
       }
       for (const slot of slots.values()) {

@@ -68,11 +68,11 @@ function viewWith(run: Run, plan: Plan, now: number): RunView {
 
 function overdueOf(run: Run, plan: Plan, now: number): number {
   if (run.nominal === undefined || !run.isTimely) return 0
-  if (plan.expected === undefined) return run.dueAt !== undefined && run.dueAt < now ? lacking(run) : 0
+  if (plan.expected === undefined) return run.dueAt !== undefined && run.dueAt <= now ? lacking(run) : 0
   let overdue = 0
   for (const [place, index] of plan.expected.entries()) {
     const due = plan.due?.[place] ?? Number.NaN
-    if ((run.codes[index] ?? NOTHING) === MISSING && run.nominal + due * 1000 < now) overdue++
+    if ((run.codes[index] ?? NOTHING) === MISSING && run.nominal + due * 1000 <= now) overdue++
   }
   return overdue
 }
@@ -166,7 +166,7 @@ function productView(
   const code = run.codes[index] ?? NOTHING
   const due_at = isoOrNull(due)
   if (!isReceived(code)) {
-    const state = due !== undefined && due < now ? 'overdue' : 'missing'
+    const state = due !== undefined && due <= now ? 'overdue' : 'missing'
     return { product, at: null, due_at, lateness_seconds: null, state }
   }
   const at = run.base + secondsOf(code) * 1000
