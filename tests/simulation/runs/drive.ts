@@ -51,7 +51,7 @@ export interface Observed {
   /** Days of the schedule. */
   readonly days: number
   readonly products: number
-  /** Processor time of the tracker, in microseconds, ticks included. */
+  /** Processor time of the tracker, in microseconds: products, ticks and restarts, but not questions. */
   readonly processorMicros: number
   readonly restarts: number
   /** The longest restart, and how many products had to be taken again for it. */
@@ -149,8 +149,7 @@ class Driver {
       this.#see(this.#tracker.tick(this.#clock(end)), end)
       if (restartsAt.some((at) => at >= end - tickMs && at < end)) this.#restart(end)
     }
-    const used = process.cpuUsage(started)
-    this.#processorMicros += used.user + used.system
+    this.#processorMicros += micros(started)
     this.#save()
     // What is not needed now is never needed again.
     if (restartsAt.length > 0) this.#journal = neededFrom(this.#journal, this.#tracker.bookmark())
@@ -165,7 +164,9 @@ class Driver {
     return { product: { event, fields, at: this.#clock(at), revision: BigInt(++this.#products), sequence } }
   }
 
+  /** What it costs to ask is not what it costs to follow. */
   #ask({ run, at }: Arrival): void {
+    const started = process.cpuUsage()
     const now = this.#clock(at)
     this.#see(this.#tracker.tick(now), at)
     const id = this.#ids.get(run.key)
@@ -175,6 +176,7 @@ class Driver {
         ? undefined
         : { at: Date.parse(eta.at), from: Date.parse(eta.from), to: Date.parse(eta.to) }
     this.#etas.push({ run, at, interval })
+    this.#processorMicros -= micros(started)
   }
 
   #see(transitions: readonly JudgedTransition[], toldAt: number): void {
@@ -231,6 +233,11 @@ const NOTHING: JudgedTracker = {
   run: () => undefined,
   takeStored: () => [],
   bookmark: () => ({ since: 0, events: {} }),
+}
+
+function micros(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since)
+  return user + system
 }
 
 function give(tracker: JudgedTracker, entry: Entry): void {
