@@ -20,7 +20,15 @@ const RESTARTS = 12
 const MOST_MICROS = 5
 const MOST_MEGABYTES = 100
 const MOST_RESTART_MS = 2000
-const FULL: Options = { seed: 1, days: DAYS, size: FULL_SIZE, loss: 0.004, flood: 12_000, jumps: false }
+const FULL: Options = {
+  seed: 1,
+  days: DAYS,
+  size: FULL_SIZE,
+  loss: 0.004,
+  flood: 12_000,
+  jumps: false,
+  weather: 1,
+}
 
 const rows: string[] = []
 
@@ -66,6 +74,7 @@ describe('createTracker(), other seeds, clocks that jump, more that goes wrong',
         loss: 0.01,
         flood: 600,
         jumps: true,
+        weather: 1,
       })
       const observed = drive(simulation, { open: openRealTracker(), tickMs: MINUTE_MS })
       const verdict = judge(observed)

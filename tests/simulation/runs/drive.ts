@@ -42,12 +42,23 @@ export interface Eta {
   readonly interval: { readonly at: number; readonly from: number; readonly to: number } | undefined
 }
 
+/** What a tracker says of a run when all is over. */
+export interface Final {
+  readonly run: TrueRun
+  readonly received: number
+  readonly repeated: number
+  readonly missing: number
+}
+
 /** Everything that was observed. */
 export interface Observed {
   readonly truth: ReadonlyMap<string, TrueRun>
   readonly seen: readonly Seen[]
   readonly etas: readonly Eta[]
+  /** Of the runs of the last days that it still knows. */
+  readonly finals: readonly Final[]
   readonly jumps: readonly ClockJump[]
+  readonly weather: number
   /** Days of the schedule. */
   readonly days: number
   readonly products: number
@@ -79,6 +90,8 @@ type Entry =
         readonly at: number
       }
     }
+
+const FINAL_DAYS = 20
 
 /** Plays the simulation once, to its end and until every run is closed. */
 export function drive(simulation: Simulation, course: Course): Observed {
@@ -115,13 +128,16 @@ class Driver {
     let day = 0
     for (const arrivals of this.#simulation.play((run) => this.#truth.set(run.key, run)))
       this.#playDay(START + DAY_MS * day++, arrivals)
+    const finals = this.#finals()
     const heldBytes = this.#course.measuresMemory === true ? this.#measure() : undefined
     return {
       truth: this.#truth,
       seen: this.#seen,
       etas: this.#etas,
+      finals,
       jumps: this.#simulation.jumps,
       days: this.#simulation.days,
+      weather: this.#simulation.weather,
       products: this.#products,
       processorMicros: this.#processorMicros,
       restarts: this.#restarts,
@@ -177,6 +193,17 @@ class Driver {
         : { at: Date.parse(eta.at), from: Date.parse(eta.from), to: Date.parse(eta.to) }
     this.#etas.push({ run, at, interval })
     this.#processorMicros -= micros(started)
+  }
+
+  #finals(): Final[] {
+    const now = this.#clock(START + (this.#simulation.days + 3) * DAY_MS)
+    return [...this.#truth.values()]
+      .filter(({ day }) => day >= this.#simulation.days - FINAL_DAYS)
+      .flatMap((run): Final[] => {
+        const view = this.#tracker.run(this.#ids.get(run.key) ?? '', now)
+        if (view === undefined) return []
+        return [{ run, received: view.received, repeated: view.repeated, missing: view.missing.count }]
+      })
   }
 
   #see(transitions: readonly JudgedTransition[], toldAt: number): void {

@@ -14,7 +14,7 @@ import {
   HOUR_MS,
   keyOf,
   MINUTE_MS,
-  NORMAL_MS,
+  normalMs,
   productKey,
   START,
   type Arrival,
@@ -32,6 +32,8 @@ export interface Options {
   /** See `Rates` in injections.ts. */
   readonly loss: number
   readonly jumps: boolean
+  /** How rough the weather is: times of delays and of differences in pace. 1 is what the judge calls normal. */
+  readonly weather: number
   /** Run keys of the flood. */
   readonly flood: number
 }
@@ -41,6 +43,7 @@ export interface Simulation {
   readonly configurations: readonly Configuration[]
   readonly jumps: readonly ClockJump[]
   readonly days: number
+  readonly weather: number
   /** Plays it. Runs are handed to `onRun` before their first product comes; also those of which nothing comes. */
   play(onRun: (run: TrueRun) => void): Generator<readonly Arrival[]>
 }
@@ -82,6 +85,7 @@ export function createSimulation(options: Options): Simulation {
     configurations,
     jumps: injections.jumps,
     days: options.days,
+    weather: options.weather,
     *play(onRun) {
       const runs = configurations.map((): Count => ({ earlier: 0, sinceChange: 0, odd: [] }))
       let pending: Arrival[] = []
@@ -147,11 +151,13 @@ function makeDay(day: number, { options, configurations, injections, runs }: Par
     if (shape === undefined) return
     if (shape.from === day) count.sinceChange = 0
     const plan = injections.plan(configuration, number, day)
-    const weather = weatherOf(configuration, day, options.seed)
+    const weather = weatherOf(configuration, day, options)
     const draft = { configuration, shape, nominal, plan, injected: new Set(plan.injected), weather }
     const one = makeRun(draft, injections, count)
     made.push(one)
-    count.odd.push((one.run.completeAt ?? Number.POSITIVE_INFINITY) - one.run.usualEnd > NORMAL_MS)
+    count.odd.push(
+      (one.run.completeAt ?? Number.POSITIVE_INFINITY) - one.run.usualEnd > normalMs(options.weather),
+    )
     if (count.odd.length > ODD_RUNS) count.odd.shift()
     if (one.run.firstAt === undefined) return
     count.earlier++
@@ -169,13 +175,13 @@ function makeDay(day: number, { options, configurations, injections, runs }: Par
 }
 
 /** Weather is the same for all configurations of a nominal time and stream: a late model is late for all its destinations. */
-function weatherOf({ hour, stream }: Configuration, day: number, seed: number): Weather {
+function weatherOf({ hour, stream }: Configuration, day: number, { seed, weather }: Options): Weather {
   const centre = createDice(seed + day * 104_729).fork(`weather ${hour}`)
   const own = centre.fork(stream)
   const centreMinutes = clamp(2.5 * (Math.exp(0.7 * normal(centre)) - 1), -2, 10)
   return {
-    delayMs: (centreMinutes + clamp(normal(own), -2, 2)) * MINUTE_MS,
-    pace: 1 + clamp(0.025 * normal(own), -0.06, 0.06),
+    delayMs: weather * (centreMinutes + clamp(normal(own), -2, 2)) * MINUTE_MS,
+    pace: 1 + weather * clamp(0.025 * normal(own), -0.06, 0.06),
   }
 }
 
@@ -334,20 +340,24 @@ function replay(
 } {
   const there = new Set<number>()
   const everCame = new Set<number>()
+  const extra = new Set<number>()
   const order: number[] = []
   let completeAt: number | undefined
   let repeated = 0
   events.forEach(({ at, index, kind }, position) => {
-    if (index >= expected) return
     if (kind === 'deleted') {
       there.delete(index)
       return
     }
     if (there.has(index)) repeated++
-    if (!everCame.has(index)) order.push(position)
     there.add(index)
+    if (index >= expected) {
+      extra.add(index)
+      return
+    }
+    if (!everCame.has(index)) order.push(position)
     everCame.add(index)
-    if (there.size === expected) completeAt ??= at
+    if (there.size - extra.size === expected) completeAt ??= at
   })
   return { completeAt, everCame, repeated, order }
 }

@@ -5,13 +5,13 @@
  * @module
  */
 
-import type { Eta, Observed, Seen } from './drive.ts'
+import type { Eta, Final, Observed, Seen } from './drive.ts'
 import {
   DAY_MS,
   HOUR_MS,
   keyOf,
   MINUTE_MS,
-  NORMAL_MS,
+  normalMs,
   productKey,
   START,
   type ClockJump,
@@ -19,10 +19,10 @@ import {
   type TrueRun,
 } from './truth.ts'
 
-/** A run that is complete so long after it, or never, has to be found. What lies between may be told or not. */
-const LATE_MS = 60 * MINUTE_MS
-/** It has to be told within this time after the usual end. */
-const TELL_WITHIN_MS = 45 * MINUTE_MS
+/** A run that is complete so many times the weather after it, or never, has to be found. What lies between may be told or not. */
+const LATE = 3
+/** It has to be told within so many times the weather after the usual end. */
+const TELL_WITHIN = 2.25
 /** False alarms in 1,000 runs. */
 const MOST_FALSE = 1
 /** Shares of ETAs whose interval of 80 % holds. */
@@ -88,7 +88,8 @@ export function judge(observed: Observed): Verdict {
     changeAlarms: 0,
     runs: 0,
   }
-  for (const run of observed.truth.values()) judgeRun(run, told.get(run.key) ?? [], observed.jumps, book)
+  for (const run of observed.truth.values()) judgeRun(run, told.get(run.key) ?? [], observed, book)
+  for (const final of observed.finals) judgeFinal(final, book)
   const ends = lastDays(observed.truth)
   for (const [key, seen] of told)
     if (!observed.truth.has(key) && dayOf(seen) < observed.days) judgePhantom(key, seen, ends, book)
@@ -131,7 +132,7 @@ interface Book {
 
 const isAlarm = ({ state }: Seen): boolean => state === 'late' || state === 'incomplete'
 
-function judgeRun(run: TrueRun, seen: readonly Seen[], jumps: readonly ClockJump[], book: Book): void {
+function judgeRun(run: TrueRun, seen: readonly Seen[], { jumps, weather }: Observed, book: Book): void {
   const alarms = seen.filter(isAlarm)
   judgeOnce(run, seen, book)
   if (run.odd !== undefined) {
@@ -139,28 +140,30 @@ function judgeRun(run: TrueRun, seen: readonly Seen[], jumps: readonly ClockJump
     return
   }
   book.runs++
+  const normal = normalMs(weather)
   const isDisturbedByClock = jumps.some((jump) => isNear(run, jump))
   const isChanging = run.earlier > 0 && run.sinceChange < CHANGE_RUNS && run.earlier !== run.sinceChange
   const delay = (run.completeAt ?? Number.POSITIVE_INFINITY) - run.usualEnd
   const hasHistory = run.earlier >= LEARNED_RUNS && run.sinceChange >= LEARNED_RUNS && !isDisturbedByClock
   const knows = hasHistory && run.oddBefore <= MOST_ODD
-  if (delay >= LATE_MS) {
-    if (knows) judgeLoss(run, seen, book)
+  if (delay >= LATE * normal) {
+    if (knows) judgeLoss(run, seen, { within: TELL_WITHIN * normal, book })
     else if (hasHistory) book.unjudged++
     return
   }
-  if (alarms.length > 0 && delay <= NORMAL_MS && !isDisturbedByClock) {
+  // What an outage of the centre held up for less than that may be told or not.
+  const isHeldUp = run.injected.has('outage') && delay > normalMs(1)
+  if (alarms.length > 0 && delay <= normal && !isDisturbedByClock && !isHeldUp) {
     if (isChanging) book.changeAlarms++
-    else book.falseAlarms.push(`${run.key} (${weather(run, delay)}): ${describe(alarms)}`)
+    else book.falseAlarms.push(`${run.key} (${cause(run, delay)}): ${describe(alarms)}`)
   }
   if (knows) judgeCompletion(run, seen, book)
 }
 
 /** Whether what a wrong clock does to due times concerns this run. */
 function isNear({ usualEnd }: TrueRun, { from, to, byMs }: ClockJump): boolean {
-  return (
-    usualEnd >= from - Math.abs(byMs) - TELL_WITHIN_MS && usualEnd <= to + Math.abs(byMs) + TELL_WITHIN_MS
-  )
+  const around = Math.abs(byMs) + HOUR_MS
+  return usualEnd >= from - around && usualEnd <= to + around
 }
 
 /** No transition comes twice, none in a wrong order, and what began was told. */
@@ -178,11 +181,15 @@ function judgeOnce(run: TrueRun, seen: readonly Seen[], book: Book): void {
 }
 
 /** A run that is late, lacks something, or never came. */
-function judgeLoss(run: TrueRun, seen: readonly Seen[], book: Book): void {
+function judgeLoss(
+  run: TrueRun,
+  seen: readonly Seen[],
+  { within, book }: { readonly within: number; readonly book: Book },
+): void {
   book.mustFind++
   const late = seen.find(({ state }) => state === 'late')
   const what = `${run.key} (${[...run.injected].join(', ')}; ${run.missing.length} of ${run.products.length} missing)`
-  if (late === undefined || late.toldAt > run.usualEnd + TELL_WITHIN_MS) {
+  if (late === undefined || late.toldAt > run.usualEnd + within) {
     const when =
       late === undefined ? 'not told' : `told ${minutes(late.toldAt - run.usualEnd)} after its usual end`
     book.missed.push(`${what}: ${when}`)
@@ -218,6 +225,20 @@ function judgeCompletion(run: TrueRun, seen: readonly Seen[], book: Book): void 
     say(`complete ${minutes(done.at - run.completeAt)} after the truth`)
   if (done.received !== run.products.length || done.expected !== run.products.length)
     say(`${done.received} of ${done.expected} received, in truth ${run.products.length}`)
+}
+
+/** What is said when all is over: what is there, what lacks, what came again. */
+function judgeFinal({ run, received, repeated, missing }: Final, book: Book): void {
+  if (run.odd !== undefined || run.earlier < LEARNED_RUNS || run.sinceChange < LEARNED_RUNS) return
+  const there = run.products.length - run.missing.length
+  if (
+    run.oddBefore > MOST_ODD ||
+    (received === there && missing === run.missing.length && repeated === run.repeated)
+  )
+    return
+  book.wrong.push(
+    `${run.key} (${[...run.injected].join(', ')}): in the end ${received} received, ${missing} missing, ${repeated} repeated; in truth ${there}, ${run.missing.length}, ${run.repeated}`,
+  )
 }
 
 /** Configuration (a key without its date) → the last day that it has a run. */
@@ -304,5 +325,5 @@ const describe = (seen: readonly Seen[]): string =>
     .map(({ state, at, missing }) => `${state} ${new Date(at).toISOString().slice(5, 16)} ${missing} missing`)
     .join(', ')
 const minutes = (ms: number): string => `${Math.round(ms / MINUTE_MS)} min`
-const weather = ({ injected }: TrueRun, delay: number): string =>
+const cause = ({ injected }: TrueRun, delay: number): string =>
   [...injected, `complete ${minutes(delay)} after its usual end`].join(', ')

@@ -12,8 +12,10 @@ export const DAY_MS = 24 * HOUR_MS
 /** A Monday. */
 export const START = Date.UTC(2026, 3, 13)
 
-/** A run that is complete so long after its usual end had weather; later, it was late. */
-export const NORMAL_MS = 20 * MINUTE_MS
+/** A run that is complete so long after its usual end had weather; later, it was late. Where it is rough, more is weather. */
+export function normalMs(weather: number): number {
+  return 20 * MINUTE_MS * Math.max(1, weather)
+}
 
 /** What was done to a run on purpose. */
 export type Injection =
@@ -57,7 +59,7 @@ export interface TrueRun {
   readonly completeAt: number | undefined
   /** Expected products that never came. */
   readonly missing: readonly Fields[]
-  /** How often an expected product came again. */
+  /** How often a product came again. */
   readonly repeated: number
   /** Runs of this configuration before this one of which something came, and those since its products last changed. */
   readonly earlier: number
