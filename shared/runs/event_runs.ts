@@ -48,6 +48,8 @@ export class EventRuns {
   readonly #bounds: RunBounds
   /** Finished runs that are to be stored; `null`: forgotten. */
   readonly #changed = new Map<string, Run | null>()
+  /** Nothing happens by the clock in any slot before this. */
+  #nextAt = Number.NEGATIVE_INFINITY
   #lastAt = Number.NEGATIVE_INFINITY
   #lastSequence = 0
 
@@ -177,15 +179,26 @@ export class EventRuns {
     this.#slots.keep(slot)
     insertRun(slot, run)
     slot.open.add(run)
-    slot.nextAt = Math.min(slot.nextAt, wakeAt(run))
     this.#slots.expectAfter(slot, run)
+    this.#wakeSlotAt(slot, wakeAt(run))
     this.#bounds.opened(run)
     return run
   }
 
   /** Lets time pass. */
   advance(now: number): void {
-    for (const slot of this.#slots.all()) if (slot.nextAt <= now) this.#advanceSlot(slot, now)
+    if (now < this.#nextAt) return
+    let next = Number.POSITIVE_INFINITY
+    for (const slot of this.#slots.all()) {
+      if (slot.nextAt <= now) this.#advanceSlot(slot, now)
+      next = Math.min(next, slot.nextAt)
+    }
+    this.#nextAt = next
+  }
+
+  #wakeSlotAt(slot: Slot, at: number): void {
+    slot.nextAt = Math.min(slot.nextAt, at)
+    this.#nextAt = Math.min(this.#nextAt, slot.nextAt)
   }
 
   /** Does all that happens in a slot by the clock until a moment, in the order of time. */
@@ -204,6 +217,7 @@ export class EventRuns {
         slot.nextAt = next
       }
     }
+    this.#nextAt = Math.min(this.#nextAt, slot.nextAt)
   }
 
   #close(run: Run): void {
@@ -248,7 +262,7 @@ export class EventRuns {
 
   #settle(run: Run): void {
     settleTakenBack(run)
-    run.slot.nextAt = Math.min(run.slot.nextAt, wakeAt(run))
+    this.#wakeSlotAt(run.slot, wakeAt(run))
     if (run.firstAt !== undefined) return
     run.from = run.through = 0
     if (!run.isExpected) this.#bounds.dropOpen(run)

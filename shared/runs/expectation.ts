@@ -71,9 +71,14 @@ export function productKey(names: readonly string[], fields: Readonly<Record<str
   return key
 }
 
+/** The values of a product's fields, in the order of the names. */
+export function productValues(names: readonly string[], key: string): readonly string[] {
+  return names.length === 1 ? [key] : key.split(SEPARATOR)
+}
+
 /** The fields of a product. */
 export function productFields(names: readonly string[], key: string): Readonly<Record<string, string>> {
-  const values = names.length === 1 ? [key] : key.split(SEPARATOR)
+  const values = productValues(names, key)
   return Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']))
 }
 

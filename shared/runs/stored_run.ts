@@ -4,56 +4,46 @@
  * @module
  */
 
-import * as v from 'valibot'
-
 import { decodeBase64, encodeBase64 } from '#shared/bytes/base64.ts'
+import { isJsonRecord, parseJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 
 import { NOTHING, type Codes } from './arrivals.ts'
+import { productKey, productValues } from './expectation.ts'
 import { expandList } from './ranges.ts'
-import { RUN_STATES } from './runs.ts'
+import { RUN_STATES, type RunState } from './runs.ts'
 import type { Run, Slot } from './run_record.ts'
 
 const VERSION = 1
-const moment = v.nullable(v.pipe(v.number(), v.finite()))
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 
-const content = v.object({
-  v: v.literal(VERSION),
-  event: v.string(),
-  fields: v.record(v.string(), v.string()),
-  created: v.pipe(v.number(), v.finite()),
-  timely: v.boolean(),
-  due_by_clock: v.boolean(),
-  state: v.picklist(RUN_STATES),
-  expected: v.nullable(count),
-  received: count,
-  extra: count,
-  repeated: count,
-  first: moment,
-  last: moment,
-  complete: moment,
-  republished: moment,
-  due: moment,
-  late: moment,
-  closes: v.pipe(v.number(), v.finite()),
-  through: count,
-  base: v.pipe(v.number(), v.finite()),
-  /** A MARS list where all products are numbers, in the order of the codes. */
-  products: v.union([v.string(), v.array(v.string())]),
-  /** Codes as unsigned numbers of `width` bytes, the least significant byte first, in base64. */
-  codes: v.string(),
-  width: v.picklist([2, 4]),
-})
+/** Numbers of a stored run; those of {@link TIMES} may be `null`. */
+const NUMBERS = ['created', 'closes', 'base', 'received', 'extra', 'repeated', 'through', 'width'] as const
+const TIMES = ['expected', 'first', 'last', 'complete', 'republished', 'due', 'late'] as const
 
-/** A finished run as it was stored. */
-export type StoredContent = v.InferOutput<typeof content>
+/** A finished run as it was stored. Times are in milliseconds since 1970. */
+export interface StoredContent
+  extends
+    Readonly<Record<(typeof NUMBERS)[number], number>>,
+    Readonly<Record<(typeof TIMES)[number], number | null>> {
+  readonly v: typeof VERSION
+  readonly event: string
+  readonly fields: Readonly<Record<string, string>>
+  readonly timely: boolean
+  readonly due_by_clock: boolean
+  readonly state: RunState
+  /**
+   * Products in the order of the codes, in groups that differ in the first field only: its values, and the values of the other fields. Numbers
+   * are a MARS list.
+   */
+  readonly products: readonly ProductGroup[]
+  /** Codes as unsigned numbers of `width` bytes (2 or 4), the least significant byte first, in base64. */
+  readonly codes: string
+}
+
+type ProductGroup = readonly [first: string | readonly string[], ...others: string[]]
 
 /** The text of a finished run. @param fields The fields that name it. */
 export function encodeRun(run: Run, fields: Readonly<Record<string, string>>): string {
-  const indexes: number[] = []
-  for (const [index, code] of run.codes.entries()) if (code !== NOTHING) indexes.push(index)
-  const keys = indexes.map((index) => run.slot.shape.keys[index] ?? '')
-  const products = keys.length > 0 && keys.every(isNumber) ? writeList(keys.map(Number)) : keys
+  const { products, indexes } = groupsOf(run)
   const codes = indexes.map((index) => run.codes[index] ?? NOTHING)
   const width = codes.every((code) => code <= 0xffff) ? 2 : 4
   const stored: StoredContent = {
@@ -84,27 +74,68 @@ export function encodeRun(run: Run, fields: Readonly<Record<string, string>>): s
   return JSON.stringify(stored)
 }
 
+/** The products that have a code, in groups, and their indexes. */
+function groupsOf({ codes, slot }: Run): {
+  readonly products: readonly ProductGroup[]
+  readonly indexes: readonly number[]
+} {
+  const groups = new Map<string, { readonly others: string[]; readonly members: [string, number][] }>()
+  const names = slot.expectation.product
+  for (const [index, code] of codes.entries()) {
+    if (code === NOTHING) continue
+    const [first = '', ...others] = productValues(names, slot.shape.keys[index] ?? '')
+    const name = JSON.stringify([isNumber(first), ...others])
+    const group = groups.get(name) ?? { others, members: [] }
+    group.members.push([first, index])
+    groups.set(name, group)
+  }
+  const products: ProductGroup[] = []
+  const indexes: number[] = []
+  for (const { others, members } of groups.values()) {
+    const areNumbers = isNumber(members[0]?.[0] ?? '')
+    if (areNumbers) members.sort(([a], [b]) => Number(a) - Number(b))
+    const firsts = members.map(([first]) => first)
+    products.push([areNumbers ? writeList(firsts.map(Number)) : firsts, ...others])
+    for (const [, index] of members) indexes.push(index)
+  }
+  return { products, indexes }
+}
+
 /** Reads a stored text; `undefined` for one that this version did not write. */
 export function decodeRun(text: string): StoredContent | undefined {
-  try {
-    const result = v.safeParse(content, JSON.parse(text))
-    return result.success ? result.output : undefined
-  } catch {
-    return undefined
-  }
+  const content = parseJsonRecord(text)
+  return content !== undefined && isStored(content) ? content : undefined
+}
+
+/** Only what a damaged text could do harm with: there are tens of thousands of them at a start. */
+function isStored(content: JsonRecord): content is JsonRecord & StoredContent {
+  const { v, event, fields, state, products, codes } = content
+  return (
+    v === VERSION &&
+    typeof event === 'string' &&
+    isJsonRecord(fields) &&
+    Object.values(fields).every((value) => typeof value === 'string') &&
+    RUN_STATES.some((one) => one === state) &&
+    NUMBERS.every((name) => Number.isFinite(content[name])) &&
+    TIMES.every((name) => content[name] === null || Number.isFinite(content[name])) &&
+    typeof codes === 'string' &&
+    Array.isArray(products) &&
+    products.every((group) => Array.isArray(group))
+  )
+}
+
+/** Where a stored run belongs. */
+export interface StoredPlace {
+  readonly id: string
+  readonly slot: Slot
+  readonly nominal: number | undefined
+  readonly own: Readonly<Record<string, string>>
+  /** The index of a product in the slot's shape; below 0: it has no room. */
+  readonly indexOf: (key: string) => number
 }
 
 /** Makes a run of what was stored. */
-export function toRun(
-  stored: StoredContent,
-  place: {
-    readonly id: string
-    readonly slot: Slot
-    readonly nominal: number | undefined
-    readonly own: Readonly<Record<string, string>>
-    readonly indexOf: (key: string) => number
-  },
-): Run {
+export function toRun(stored: StoredContent, place: StoredPlace): Run {
   return {
     id: place.id,
     slot: place.slot,
@@ -116,7 +147,7 @@ export function toRun(
     plan: undefined,
     state: stored.state,
     isClosed: true,
-    codes: readCodes(stored, place.indexOf),
+    codes: readCodes(stored, place),
     base: stored.base,
     expected: stored.expected,
     received: stored.received,
@@ -134,19 +165,38 @@ export function toRun(
   }
 }
 
-function readCodes({ products, codes, width }: StoredContent, indexOf: (key: string) => number): Codes {
-  const listed = typeof products === 'string' ? expandList(products) : { values: products }
-  const keys = 'values' in listed ? listed.values : []
+function readCodes({ products, codes, width }: StoredContent, place: StoredPlace): Codes {
   const bytes = decodeBase64(codes) ?? new Uint8Array()
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const indexes = keys.map(indexOf)
+  const indexes = indexesOf(products, place)
   const length = indexes.reduce((most, index) => Math.max(most, index + 1), 0)
   const read = width === 2 ? new Uint16Array(length) : new Int32Array(length)
-  for (const [place, index] of indexes.entries()) {
-    if (index < 0 || (place + 1) * width > view.byteLength) continue
-    read[index] = width === 2 ? view.getUint16(place * 2, true) : view.getUint32(place * 4, true)
+  for (const [position, index] of indexes.entries()) {
+    if (index < 0 || (position + 1) * width > view.byteLength) continue
+    read[index] = width === 2 ? view.getUint16(position * 2, true) : view.getUint32(position * 4, true)
   }
   return read
+}
+
+/** The runs of a slot are alike, so most have the products of the one before. */
+const lastRead = new WeakMap<Slot, { readonly text: string; readonly indexes: readonly number[] }>()
+
+function indexesOf(products: readonly ProductGroup[], { slot, indexOf }: StoredPlace): readonly number[] {
+  const text = JSON.stringify(products)
+  const last = lastRead.get(slot)
+  if (last?.text === text) return last.indexes
+  const names = slot.expectation.product
+  const indexes: number[] = []
+  for (const [first, ...others] of products) {
+    const listed = typeof first === 'string' ? expandList(first) : { values: first }
+    for (const value of 'values' in listed ? listed.values : []) {
+      const values = [value, ...others]
+      const fields = Object.fromEntries(names.map((name, place) => [name, String(values[place] ?? '')]))
+      indexes.push(indexOf(productKey(names, fields)))
+    }
+  }
+  lastRead.set(slot, { text, indexes })
+  return indexes
 }
 
 function toBytes(codes: readonly number[], width: 2 | 4): Uint8Array {
