@@ -9,7 +9,7 @@
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Bookmark, Tracker } from '#shared/runs/runs.ts'
 import type { RunsClaim } from './claim.ts'
-import { readJournals, type JournalReaderParts } from './journal_reader.ts'
+import { readJournals, RunsWiped, type JournalReaderParts } from './journal_reader.ts'
 import { RUNS_LIMITS } from './limits.ts'
 import { createRunStates, type RunStatesParts } from './run_states.ts'
 import { readRuns, writeRuns } from './run_store.ts'
@@ -83,7 +83,8 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
         await readJournals(parts, restored.bookmark, { readers: states.readers, signal })
       } catch (error) {
         if (signal.aborted) return
-        logger('warn', 'The state of runs is computed anew', reasonOf(error))
+        if (error instanceof RunsWiped) logger('info', 'Runs were wiped: their state is computed anew')
+        else logger('warn', 'The state of runs is computed anew', reasonOf(error))
       }
       states.stop()
       await clock.sleep(RUNS_LIMITS.restartMs, signal)

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
-import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import { HistoryDamaged, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
+import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { followStore } from '#shared/hub/source/follow.ts'
 import { parseJournal } from '#shared/journal/codec.ts'
 import { lastSequence, readCommit } from '#shared/journal/commits.ts'
@@ -43,22 +43,54 @@ export interface JournalReaderParts {
   readonly logger: Logger
 }
 
+/** Somebody has wiped event type `run`: everything begins anew, without what was stored before. */
+export class RunsWiped extends Error {}
+
 /**
- * Tells everything from a bookmark on, and goes on until the signal.
+ * Tells everything from a bookmark on, and goes on until the signal. What is damaged or no longer kept is left out, which is logged.
  *
- * @throws {AvisoError} Where it cannot go on without a gap: `ERR_HISTORY_COMPACTED`, `ERR_EPOCH_CHANGED`, `ERR_STORE_DAMAGED`; the store's
- *   error at the start.
+ * @throws {AvisoError} `ERR_EPOCH_CHANGED`, and the store's error at the start. {@link RunsWiped}.
  */
 export async function readJournals(
   parts: JournalReaderParts,
   bookmark: Bookmark | undefined,
   { readers, signal }: { readonly readers: JournalReaders; readonly signal: AbortSignal },
 ): Promise<void> {
-  const from = await startOf(parts, bookmark, signal)
-  const told = createTeller(parts, bookmark, readers)
+  const tell = createTeller(parts, { bookmark, removed: await readRemoved(parts.store, signal) }, readers)
+  let next = await startOf(parts, bookmark, signal)
+  for (;;) {
+    try {
+      return await followFrom(parts, next, { tell, upToDate: readers.upToDate, signal })
+    } catch (error) {
+      const behind = error instanceof HistoryDamaged ? error.next : oldestRevisionOf(error)
+      if (signal.aborted || behind === undefined || behind <= next) throw error
+      parts.logger(
+        'error',
+        'A part of the journal cannot be read, so its products are missing in their runs',
+        {
+          from: next,
+          next: behind,
+        },
+      )
+      readers.upToDate(false)
+      next = behind
+    }
+  }
+}
+
+interface Following extends Pick<JournalReaders, 'upToDate'> {
+  readonly tell: Teller
+  readonly signal: AbortSignal
+}
+
+async function followFrom(
+  parts: JournalReaderParts,
+  from: Revision,
+  { tell, upToDate, signal }: Following,
+): Promise<void> {
   const range = rangeOf(parts.events)
   const onState = ({ connected }: { readonly connected: boolean }): void => {
-    if (!connected) readers.upToDate(false)
+    if (!connected) upToDate(false)
   }
   let reached = from - 1n
   /** The last revision that had something to tell when the watch was opened; absent: it was reached. */
@@ -66,12 +98,12 @@ export async function readJournals(
   for await (const message of followStore({ ...parts, range, from, signal, onState })) {
     if (message.kind === 'created') target = await newestIn(parts, range, signal)
     else {
-      await told(message)
+      await tell(message)
       reached = message.revision
     }
     if (target === undefined || target > reached) continue
     target = undefined
-    readers.upToDate(true)
+    upToDate(true)
   }
 }
 
@@ -133,16 +165,43 @@ async function startOf(
   }
 }
 
+/** What was removed of an event type, and the revision that says so. */
+interface RemovedAt extends Removed {
+  readonly revision: Revision
+}
+
+async function readRemoved(store: Store, signal: AbortSignal): Promise<ReadonlyMap<string, RemovedAt>> {
+  const { kvs } = await store.range(prefixRange(REMOVED_PREFIX), { signal })
+  const removed = new Map<string, RemovedAt>()
+  for (const kv of kvs) {
+    const event = toText(kv.key).slice(REMOVED_PREFIX.length)
+    try {
+      removed.set(event, { ...parseRemoved(kv.value, event), revision: kv.modRevision })
+    } catch (error) {
+      // It is told where it is followed, and those who listen are told by others.
+      if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
+    }
+  }
+  return removed
+}
+
+/** What is known when reading begins. */
+interface TellerStart {
+  readonly bookmark: Bookmark | undefined
+  readonly removed: ReadonlyMap<string, RemovedAt>
+}
+
 type Told = Exclude<WatchMessage, { readonly kind: 'created' }>
+type Teller = (message: Told) => Promise<void>
 
 function createTeller(
   parts: JournalReaderParts,
-  bookmark: Bookmark | undefined,
+  { bookmark, removed }: TellerStart,
   readers: JournalReaders,
-): (message: Told) => Promise<void> {
+): Teller {
   const { store, schemas, events, logger } = parts
   const followed = new Set(events)
-  const known = new Map<string, Removed>()
+  const known = new Map<string, RemovedAt>(removed)
   let sinceTurn = 0
 
   function tellBatch(event: string, revision: Revision, batch: JournalBatch): void {
@@ -153,8 +212,11 @@ function createTeller(
       return
     }
     const first = bookmark?.events[event]?.sequence ?? 0
+    const { wipedThrough, ids } = known.get(event) ?? NOTHING_REMOVED
+    if (revision <= wipedThrough) return
     for (const { key, seq, fields } of batch.events) {
-      const request = seq < first ? undefined : schemas.decodeKey(key)?.request
+      const isLeftOut = seq < first || (ids.size > 0 && ids.has(BigInt(seq)))
+      const request = isLeftOut ? undefined : schemas.decodeKey(key)?.request
       if (request === undefined) continue
       readers.product({
         event,
@@ -168,9 +230,14 @@ function createTeller(
   }
 
   async function tellRemovals(event: string, kv: KeyValue): Promise<void> {
-    const before = known.get(event) ?? NOTHING_REMOVED
+    const before = known.get(event) ?? { ...NOTHING_REMOVED, revision: 0n }
+    if (kv.modRevision <= before.revision) return
     const now = parseRemoved(kv.value, event)
-    known.set(event, now)
+    known.set(event, { ...now, revision: kv.modRevision })
+    if (event === RUN_EVENT) {
+      if (now.wipedThrough > before.wipedThrough) throw new RunsWiped()
+      return
+    }
     const at = parts.clock.now()
     if (now.wipedThrough > before.wipedThrough) {
       const commit = await commitAt(store, event, now.wipedThrough)
@@ -190,10 +257,10 @@ function createTeller(
     const isJournal = key.startsWith(JOURNAL_PREFIX)
     const event = key.slice((isJournal ? JOURNAL_PREFIX : REMOVED_PREFIX).length)
     if (!followed.has(event) && event !== RUN_EVENT) return
-    if (kind === 'delete') return void (isJournal || known.delete(event))
+    if (kind === 'delete') return
     try {
       if (isJournal) tellBatch(event, kv.modRevision, parseJournal(kv.value, key))
-      else if (event !== RUN_EVENT) await tellRemovals(event, kv)
+      else await tellRemovals(event, kv)
     } catch (error) {
       if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
       logger('error', 'A journal could not be read, so its products are missing in their runs', {

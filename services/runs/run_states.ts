@@ -90,8 +90,10 @@ export function createRunStates(parts: RunStatesParts): RunStates {
       stop()
       hasStood = false
       tickedAt = -Infinity
-      newsSince = restored.newsSince ?? newsSince
+      // Runs that are wiped are forgotten, and told no more.
+      newsSince = restored.newsSince ?? (restored.wiped.length > 0 ? clock.now() : newsSince)
       finished.clear()
+      for (const id of restored.wiped) finished.set(id, null)
       tracker = parts.createTracker(restored)
     },
     look,

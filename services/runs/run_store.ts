@@ -10,12 +10,15 @@
  * @module
  */
 
+import { isAvisoError } from '#shared/errors.ts'
 import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
+import { parseRemoved, removedKey } from '#shared/journal/removed.ts'
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { parseJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import type { Bookmark, StoredRun } from '#shared/runs/runs.ts'
-import type { Compare, KeyRange, Store, StoreOperation } from '#shared/store/store.ts'
+import type { Compare, KeyRange, Revision, Store, StoreOperation } from '#shared/store/store.ts'
 import { RUNS_LIMITS } from './limits.ts'
+import { RUN_EVENT } from './run_schema.ts'
 
 /** Prefix of the keys. */
 export const RUNS_PREFIX = `${INTERNAL_PREFIX}runs/`
@@ -28,18 +31,26 @@ export interface RestoredRuns {
   readonly bookmark: Bookmark | undefined
   /** What happened before is not published, in milliseconds since 1970; absent: no instance has ever followed runs here. */
   readonly newsSince: number | undefined
+  /** Ids of stored runs that are forgotten, because an operator has wiped event type `run` since they were stored. */
+  readonly wiped: readonly string[]
 }
 
 /** @throws {AvisoError} The store's error. */
 export async function readRuns(store: Store, signal: AbortSignal): Promise<RestoredRuns> {
+  const wipedThrough = await readWiped(store, signal)
   const [kv] = (await store.range({ key: BOOKMARK_KEY }, { signal })).kvs
-  const record = kv === undefined ? undefined : parseJsonRecord(toText(kv.value))
+  const isKept = kv !== undefined && kv.modRevision > wipedThrough
+  const record = isKept ? parseJsonRecord(toText(kv.value)) : undefined
   const newsSince = record?.['news_since']
   const stored: string[] = []
+  const wiped: string[] = []
   let range: KeyRange | undefined = prefixRange(FINISHED_PREFIX)
   while (range !== undefined) {
     const { kvs, more } = await store.range({ ...range, limit: RUNS_LIMITS.perRead }, { signal })
-    for (const { value } of kvs) stored.push(toText(value))
+    for (const { key, value, modRevision } of kvs) {
+      if (modRevision > wipedThrough) stored.push(toText(value))
+      else wiped.push(toText(key).slice(FINISHED_PREFIX.length))
+    }
     const last = kvs.at(-1)
     range = more && last !== undefined ? { ...range, key: toBytes(`${toText(last.key)}\0`) } : undefined
   }
@@ -47,6 +58,17 @@ export async function readRuns(store: Store, signal: AbortSignal): Promise<Resto
     stored,
     bookmark: record === undefined ? undefined : toBookmark(record),
     newsSince: typeof newsSince === 'number' ? newsSince : undefined,
+    wiped,
+  }
+}
+
+async function readWiped(store: Store, signal: AbortSignal): Promise<Revision> {
+  const [kv] = (await store.range({ key: toBytes(removedKey(RUN_EVENT)) }, { signal })).kvs
+  try {
+    return kv === undefined ? 0n : parseRemoved(kv.value, RUN_EVENT).wipedThrough
+  } catch (error) {
+    if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
+    return 0n
   }
 }
 

@@ -19,7 +19,7 @@ import { NOTIFICATION, ROOT, startProgram } from './module_server.ts'
 const skip = await missing(() => findPackage('wrangler'))
 /** Nothing of the user's, and no question to them. */
 const QUIET = { WRANGLER_SEND_METRICS: 'false', CI: '1', WRANGLER_LOG_SANITIZE: 'true' }
-const NAMES = ['aviso-rest', 'aviso-auth', 'aviso-admin', 'aviso-monitoring']
+const NAMES = ['aviso-rest', 'aviso-auth', 'aviso-admin', 'aviso-monitoring', 'aviso-runs']
 
 async function wrangler(): Promise<string> {
   return join(await findPackage('wrangler'), 'wrangler-dist/cli.js')

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
+import { prefixRange } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Store } from '#shared/store/store.ts'
 import { createManualClock, type ManualClock } from '../support/clock.ts'
@@ -172,6 +173,49 @@ describe('the state of runs', () => {
       },
       { services: ['rest', 'auth', 'admin', 'runs'] },
     ))
+})
+
+describe('wiping', () => {
+  it('products and run: nothing is known of earlier runs, also after a restart, and what comes then is told', async () => {
+    const clock = createManualClock()
+    const store = createMemoryStore({ clock })
+    const options = {
+      clock,
+      store: { ...store, close: async () => undefined },
+      services: ['rest', 'auth', 'admin', 'runs'],
+    } as const
+    const stored = async (): Promise<number> =>
+      Number((await store.range({ ...prefixRange('/_aviso/runs/finished/'), countOnly: true })).count)
+    const wipe = async ({ call }: RunsSystem, name: string): Promise<void> => {
+      const body = JSON.stringify({ stream_name: name })
+      let isOver = false
+      const wiping = call('/api/v1/admin/wipe/stream', { method: 'DELETE', body }).finally(
+        () => (isOver = true),
+      )
+      // The job pauses between its writes.
+      while (!isOver) await clock.advance(100)
+      const response = await wiping
+      assert.equal(response.status, 200, await response.text())
+    }
+    await withRuns(async (scene) => {
+      const { publish, pass, states, page } = scene
+      for (const step of [0, 3, 6]) await publish(step)
+      await pass(7 * HOUR_MS)
+      await clock.advance(6_000)
+      assert.deepEqual([await states(), await stored()], [['started', 'complete'], 1])
+      await wipe(scene, 'mars')
+      await wipe(scene, 'run')
+      await clock.advance(10_000)
+      assert.deepEqual([await states(), await stored(), (await page()).runs], [[], 0, []])
+    }, options)
+    await withRuns(async ({ publish, pass, states, page }) => {
+      assert.deepEqual([await states(), (await page()).runs], [[], []])
+      await publish(0, { ...NOON, time: '18' })
+      await pass()
+      assert.deepEqual(await states(), ['started'])
+    }, options)
+    await store.close()
+  })
 })
 
 describe('several instances', () => {
