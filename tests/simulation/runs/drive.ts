@@ -62,7 +62,7 @@ export interface Observed {
   /** Days of the schedule. */
   readonly days: number
   readonly products: number
-  /** Processor time of the tracker, in microseconds: products, ticks and restarts, but not questions. */
+  /** Processor time of the tracker, in microseconds: products and ticks, but neither questions nor restarts. */
   readonly processorMicros: number
   readonly restarts: number
   /** The longest restart, and how many products had to be taken again for it. */
@@ -105,6 +105,7 @@ class Driver {
   readonly #truth = new Map<string, TrueRun>()
   readonly #ids = new Map<string, string>()
   readonly #seen: Seen[] = []
+  readonly #said = new Set<string>()
   readonly #etas: Eta[] = []
   readonly #stored = new Map<string, string>()
   readonly #sequences = new Map<string, number>()
@@ -210,6 +211,10 @@ class Driver {
     for (const { run, state, at } of transitions) {
       const key = keyOf(run.event_type, run.run)
       this.#ids.set(key, run.id)
+      // After a restart it may say again what it said, which is then published once.
+      const name = `${key} ${state} ${at}`
+      if (this.#course.restartsAt !== undefined && this.#said.has(name)) continue
+      this.#said.add(name)
       this.#seen.push({
         key,
         state,
@@ -232,6 +237,7 @@ class Driver {
 
   /** The process ends without a farewell, after its last save, and another one reads what is needed. */
   #restart(at: number): void {
+    const used = process.cpuUsage()
     this.#save()
     const bookmark = this.#tracker.bookmark()
     const startedAt = performance.now()
@@ -242,6 +248,7 @@ class Driver {
     const ms = performance.now() - startedAt
     if (ms > this.#longest.ms) this.#longest = { ms, products: needed.length }
     this.#restarts++
+    this.#processorMicros -= micros(used)
     this.#journal = needed
   }
 
