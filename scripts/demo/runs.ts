@@ -12,19 +12,25 @@ const LAST_STEP = 240
 const STEPS = Array.from({ length: LAST_STEP / STEP_HOURS + 1 }, (_, index) => String(index * STEP_HOURS))
 /** Steps that the late run lacks at first. */
 const LACKING = STEPS.slice(-6)
-/** The late run is due so long after the demonstration has begun. The services need some of it to start. */
-const DUE_IN_MS = 6000
-/** Longest wait for a notification of a run, beyond its due time. */
-const WAIT_LIMIT_MS = 30_000
+/**
+ * When a late run is due, in seconds after the demonstration has begun. It must be said before the services start, and how long that takes is
+ * not known, so there are several, each for runs of its own.
+ */
+const DUE_SECONDS = [4, 6, 9, 14, 20, 30, 45, 70, 110]
+/** The first one that is so far ahead when the services are there: time to publish. */
+const AHEAD_MS = 3000
+/** Longest wait for a notification of a run. */
+const WAIT_LIMIT_MS = 120_000
 const HOUR_MS = 3_600_000
 /** Nominal times are this far apart. */
 const CYCLE_MS = 6 * HOUR_MS
 
-/** Two runs of the nominal time that is just past, and how they are expected. */
+/** Runs of the nominal time that is just past, and how they are expected. */
 export interface DemoRuns {
-  readonly expver: string
   readonly date: string
   readonly time: string
+  /** `expver` → when its late run is due. */
+  readonly due: ReadonlyMap<string, number>
   /** For `vars.runs`. */
   readonly expectations: object
 }
@@ -32,22 +38,28 @@ export interface DemoRuns {
 /** @param random From 0 to below 1: the runs are those of an experiment, so that older runs in a shared store do not matter. */
 export function planRuns(now: number, random: number): DemoRuns {
   const nominal = Math.floor(now / CYCLE_MS) * CYCLE_MS
-  const expver = String(1000 + Math.floor(random * 9000))
-  const group = (stream: string, due: string): object => ({
+  const first = 1000 + Math.floor(random * 8900)
+  const due = new Map(
+    DUE_SECONDS.map((seconds, index) => [String(first + index), now + seconds * 1000] as const),
+  )
+  const group = (stream: string, expver: string, dueAfter: string): object => ({
     where: { class: 'rd', stream, expver },
     step: `0/to/${LAST_STEP}/by/${STEP_HOURS}`,
-    due,
+    due: dueAfter,
   })
   return {
-    expver,
     date: new Date(nominal).toISOString().slice(0, 10).replaceAll('-', ''),
     time: String(new Date(nominal).getUTCHours()).padStart(2, '0'),
+    due,
     expectations: {
       mars: {
         run: ['class', 'stream', 'expver', 'date', 'time'],
         product: ['step'],
         nominal: { date: 'date', time: 'time' },
-        expect: [group('oper', '47h'), group('wave', `${Math.ceil((now + DUE_IN_MS - nominal) / 1000)}s`)],
+        expect: [...due].flatMap(([expver, at]) => [
+          group('oper', expver, '47h'),
+          group('wave', expver, `${Math.ceil((at - nominal) / 1000)}s`),
+        ]),
         close: '48h',
       },
     },
@@ -63,13 +75,15 @@ export interface BegunRuns {
 /** Listens to runs, and publishes all steps of one run and not all of the other. @param publish Publishes steps of a stream. */
 export async function beginRuns(
   url: string,
-  { expver, date, time }: DemoRuns,
+  { date, time, due }: DemoRuns,
   publish: (requests: readonly Readonly<Record<string, string>>[]) => Promise<void>,
 ): Promise<BegunRuns> {
   const reader = await DemoReader.open(url, {
     event: 'run',
-    request: { event_type: 'mars', class: 'rd', expver },
+    request: { event_type: 'mars', class: 'rd', expver: [...due.keys()] },
   })
+  const [expver] = [...due].find(([, at]) => at > Date.now() + AHEAD_MS) ?? ['']
+  if (expver === '') throw new Error('The system took too long to start')
   const publishSteps = (stream: string, steps: readonly string[]): Promise<void> =>
     publish(steps.map((step) => ({ class: 'rd', domain: 'g', expver, stream, date, time, step })))
   await publishSteps('oper', STEPS)
