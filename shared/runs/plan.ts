@@ -32,7 +32,7 @@ export interface Plan {
 /** A run that is this much later than usual is late, however regular its runs are. */
 const MIN_MARGIN_SECONDS = 1_200
 /** The margin, in standard deviations of how runs differ from day to day. */
-const MARGIN_DEVIATIONS = 4
+const MARGIN_DEVIATIONS = 5
 /** A product that was not in so many runs in a row does not come any more. */
 const GONE_AFTER = 3
 const WEEK_RUNS = 7
