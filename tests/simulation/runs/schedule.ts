@@ -56,8 +56,8 @@ export interface Size {
 
 /** About 2,300 notifications a day. */
 export const GATE_SIZE: Size = { destinations: 6, targets: [1, 3], everyStep: 6, members: 3 }
-/** About 1,200 notifications a day, for the mistakes by which the judge is judged. */
-export const SMALL_SIZE: Size = { ...GATE_SIZE, everyStep: 12, members: 2 }
+/** About 1,000 notifications a day, for the mistakes by which the judge is judged. */
+export const SMALL_SIZE: Size = { destinations: 4, targets: [1, 3], everyStep: 12, members: 2 }
 /** About 300,000 notifications a day. */
 export const FULL_SIZE: Size = { destinations: 40, targets: [8, 22], everyStep: 1, members: 50 }
 
