@@ -13,6 +13,7 @@ import { RunBounds } from './run_bounds.ts'
 import { runId } from './run_id.ts'
 import { DAY_MS, fieldsOf, type Run, type Slot } from './run_record.ts'
 import type { RunFigures, RunNotice, RunProduct, RunRemoval, StoredRun, TrackerLimits } from './runs.ts'
+import { forgetProducts } from './shape.ts'
 import { createSlots, insertRun, type Slots } from './slots.ts'
 import { encodeRun, toRun, type StoredContent } from './stored_run.ts'
 
@@ -227,6 +228,7 @@ export class EventRuns {
     run.plan = undefined
     this.#changed.set(run.id, run)
     this.#bounds.closed(run, cells)
+    forgetProducts(run.slot, (resized, before) => this.#bounds.grown(resized, before))
   }
 
   /** The slot's next nominal time has come: a run is expected, if this is one of its days. */

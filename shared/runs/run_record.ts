@@ -28,7 +28,9 @@ export interface Slot {
   readonly fields: Readonly<Record<string, string>>
   /** Milliseconds after midnight; `undefined`: its runs have no nominal time. */
   readonly timeOfDay: number | undefined
-  readonly shape: Shape
+  shape: Shape
+  /** It is looked for products to forget when its shape has so many. */
+  forgetsAt: number
   /** By nominal time. */
   readonly runs: Run[]
   readonly open: Set<Run>

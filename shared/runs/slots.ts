@@ -8,6 +8,7 @@ import { readTime } from '#shared/notification/spellings.ts'
 
 import type { Expectation } from './expectation.ts'
 import { DAY_MS, type Run, type Slot } from './run_record.ts'
+import { createShape, FIRST_FORGETTING } from './shape.ts'
 
 /** The slots of an event type. */
 export interface Slots {
@@ -56,7 +57,8 @@ export function createSlots(expectation: Expectation): Slots {
       expectation,
       fields: pick(slotNames, fields),
       timeOfDay,
-      shape: { keys: [], index: new Map() },
+      shape: createShape(),
+      forgetsAt: FIRST_FORGETTING,
       runs: [],
       open: new Set(),
       nextAt: Number.POSITIVE_INFINITY,

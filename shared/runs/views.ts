@@ -8,8 +8,9 @@ import { isExtra, isReceived, MISSING, NOTHING, secondsOf } from './arrivals.ts'
 import { productFields } from './expectation.ts'
 import { forecastOf } from './forecast.ts'
 import { arrivalsOf, planOf, type Plan } from './plan.ts'
-import { fieldsOf, originOf, type Run, type Shape } from './run_record.ts'
+import { fieldsOf, originOf, type Run } from './run_record.ts'
 import type { MissingProducts, ProductView, RunDetail, RunView } from './runs.ts'
+import { ranksOf } from './shape.ts'
 import { quantileOfSorted } from './statistics.ts'
 
 /** Most missing products of a view: as many as a notification has. */
@@ -84,17 +85,21 @@ function lacking(run: Run): number {
 function missingOf(run: Run, plan: Plan): MissingProducts {
   const count = lacking(run)
   if (count === 0) return { count: 0, products: [], truncated: false }
-  const dueOf = plan.due === undefined ? undefined : new Float64Array(run.codes.length).fill(Number.NaN)
-  for (const [place, index] of (plan.expected ?? []).entries()) {
-    if (dueOf !== undefined) dueOf[index] = plan.due?.[place] ?? Number.NaN
-  }
+  const due = new Float64Array(run.codes.length)
+  for (const [place, index] of (plan.expected ?? []).entries()) due[index] = timeOrLast(plan.due?.[place])
   const missing: number[] = []
   for (let index = 0; index < run.codes.length; index++) if (run.codes[index] === MISSING) missing.push(index)
-  if (dueOf !== undefined) missing.sort((a, b) => (dueOf[a] ?? 0) - (dueOf[b] ?? 0) || a - b)
+  const rank = ranksOf(run.slot)
+  missing.sort((a, b) => (due[a] ?? 0) - (due[b] ?? 0) || (rank[a] ?? 0) - (rank[b] ?? 0))
   const { product } = run.slot.expectation
   const { keys } = run.slot.shape
   const products = missing.slice(0, MAX_MISSING).map((index) => productFields(product, keys[index] ?? ''))
   return { count, products, truncated: products.length < count }
+}
+
+/** What has no due time comes last. */
+function timeOrLast(due: number | undefined): number {
+  return due === undefined || Number.isNaN(due) ? Number.MAX_VALUE : due
 }
 
 /** A run with its products, at a moment. */
@@ -104,7 +109,7 @@ export function detailOf(run: Run, now: number): RunDetail {
   return {
     ...viewWith(run, plan, now),
     products,
-    products_truncated: products.length === MAX_PRODUCTS && countShown(run) > products.length,
+    products_truncated: products.length === MAX_PRODUCTS && shownOf(run).length > products.length,
     arrivals: { today: todayOf(run, plan), usual: usualOf(plan) },
   }
 }
@@ -114,8 +119,7 @@ function productsOf(run: Run, plan: Plan, now: number): RunDetail['products'] {
   const { product } = run.slot.expectation
   const { shape } = run.slot
   const found: ProductView[] = []
-  for (const index of orderOf(shape)) {
-    if ((run.codes[index] ?? NOTHING) === NOTHING) continue
+  for (const index of shownOf(run)) {
     if (found.length >= MAX_PRODUCTS) break
     const seconds = dueOf.get(index) ?? (plan.expected === undefined ? plan.dueAll : undefined) ?? Number.NaN
     const hasDue = run.nominal !== undefined && run.isTimely && !Number.isNaN(seconds)
@@ -127,26 +131,12 @@ function productsOf(run: Run, plan: Plan, now: number): RunDetail['products'] {
   return found
 }
 
-/** How many products have a cell in the grid. */
-function countShown({ codes }: Run): number {
-  let count = 0
-  for (const code of codes) if (code !== NOTHING) count++
-  return count
-}
-
-/** Numbers in the order of numbers. It is slow, so the order of a shape is kept. */
-const names = new Intl.Collator('en', { numeric: true })
-const orders = new WeakMap<Shape, readonly number[]>()
-
-/** The indexes of a shape's products, by name. */
-function orderOf(shape: Shape): readonly number[] {
-  const known = orders.get(shape)
-  if (known?.length === shape.keys.length) return known
-  const order = Array.from(shape.keys.keys()).toSorted((a, b) =>
-    names.compare(shape.keys[a] ?? '', shape.keys[b] ?? ''),
-  )
-  orders.set(shape, order)
-  return order
+/** The products that have a cell in the grid, by name. */
+function shownOf({ codes, slot }: Run): readonly number[] {
+  const rank = ranksOf(slot)
+  const shown: number[] = []
+  for (let index = 0; index < codes.length; index++) if (codes[index] !== NOTHING) shown.push(index)
+  return shown.sort((a, b) => (rank[a] ?? 0) - (rank[b] ?? 0))
 }
 
 function productView(

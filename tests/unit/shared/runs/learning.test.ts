@@ -95,6 +95,13 @@ describe('learning', () => {
     assert.equal(alarms(playDay(tracker, { day: 15, steps: steps(9) })).length, 2)
   })
 
+  it('does not forget a product that was missing on three days of seven', () => {
+    const tracker = learning()
+    for (let day = 0; day < 21; day++)
+      playDay(tracker, { day, steps: [15, 17, 19].includes(day) ? steps(9) : steps(10) })
+    assert.equal(alarms(playDay(tracker, { day: 21, steps: steps(9) })).length, 2)
+  })
+
   it('stops after three days to miss what does not come any more', () => {
     const tracker = learning()
     play(tracker, 0, 14)
@@ -180,6 +187,33 @@ describe('learning', () => {
       `late ${dateOf(38)} 10/11`,
       `incomplete ${dateOf(38)} 10/11`,
     ])
+  })
+
+  it('does not take three of four weeks for a weekly habit of a product', () => {
+    const tracker = learning()
+    const told: Transition[] = []
+    for (let day = 0; day < 32; day++)
+      told.push(...playDay(tracker, { day, steps: [3, 17, 24].includes(day) ? steps(11) : steps(10) }))
+    assert.deepEqual(alarms(told), [])
+  })
+
+  it('learns only from runs that are closed, so that it is the same after a restart', () => {
+    const tracker = learning({ close: '60h' })
+    play(tracker, 0, 5)
+    assert.deepEqual(tracker.run(`mars:oper,${dateOf(4)},00`, nominalOf(5))?.learning, { runs: 2, needed: 7 })
+  })
+
+  it('does not count back-fills as days that it has learned from', () => {
+    const tracker = learning()
+    for (let day = 0; day < 9; day++)
+      for (const { fields, ...rest } of productsOf({ day, steps: steps(10) }))
+        tracker.take({ ...rest, fields: { ...fields, date: `2025060${day + 1}` } })
+    tracker.tick(nominalOf(20))
+    playDay(tracker, { day: 20, steps: steps(10) })
+    assert.deepEqual(tracker.run(`mars:oper,${dateOf(20)},00`, nominalOf(21))?.learning, {
+      runs: 0,
+      needed: 7,
+    })
   })
 
   it('does not learn from back-fills', () => {

@@ -121,6 +121,31 @@ describe('a tracker that is made anew', () => {
       assert.deepEqual([...coarse.told].toSorted(), [...whole.told].toSorted())
     })
 
+  it('names what is missing in the same order, whatever came first', () => {
+    const expectations = expecting({
+      product: ['step', 'number'],
+      expect: [{ step: '0/to/12', number: '0/1', due: '8h' }],
+    })
+    const tracker = createTracker({ expectations, bookmark: { since: START, events: {} } })
+    for (const day of [0, 1])
+      for (const step of [9, 10, 2]) tracker.take(product(step, nominalOf(day) + HOUR, { day }))
+    const at = nominalOf(1) + 2 * HOUR
+    const id = `mars:oper,${dateOf(1)},00`
+    const before = tracker.run(id, at)
+    const texts = tracker.takeStored().flatMap(({ text }) => text ?? [])
+    assert.equal(texts.length, 1)
+    const anew = createTracker({ expectations, stored: texts, bookmark: tracker.bookmark() })
+    for (const step of [2, 10, 9]) anew.take(product(step, nominalOf(1) + HOUR, { day: 1 }))
+    const after = anew.run(id, at)
+    assert.deepEqual(after?.missing, before?.missing)
+    assert.deepEqual(before?.missing.products.slice(3, 6), [
+      { step: '1', number: '1' },
+      { step: '2', number: '1' },
+      { step: '3', number: '0' },
+    ])
+    assert.deepEqual(after?.products, before?.products)
+  })
+
   it('leaves out a stored text that it cannot read, and says so', () => {
     const tracker = createTracker({ expectations: expecting() })
     for (let day = 0; day < 3; day++) playDay(tracker, { day, steps: steps(4) })

@@ -332,6 +332,26 @@ describe('tracker, bounds', () => {
     assert.equal(tracker.takeNotices().length, 1)
   })
 
+  it('forgets products that no run has any more, so that ever new names do not fill it', () => {
+    const tracker = createTracker({
+      expectations: expecting(),
+      limits: { products: 4_000, summaries: 10 },
+    })
+    for (let day = 0; day < 60; day++) {
+      for (const each of productsOf({ day, steps: steps(10) })) tracker.take(each)
+      for (let name = 0; name < 150; name++)
+        tracker.take(product(1_000 + day * 150 + name, nominalOf(day) + 7 * HOUR, { day }))
+      tracker.tick(nominalOf(day + 1) + 1)
+    }
+    const [figures] = tracker.figures()
+    assert.deepEqual([figures?.uncounted, figures?.finished], [0, 10])
+    const run = tracker.run(`mars:oper,${dateOf(59)},00`, nominalOf(60))
+    assert.deepEqual([run?.state, run?.received, run?.expected, run?.extra], ['complete', 10, 10, 150])
+    assert.equal(run?.products[0]?.at, new Date(nominalOf(59) + 6 * HOUR).toISOString())
+    assert.deepEqual(run.products.at(-1)?.product, { step: String(1_000 + 59 * 150 + 149) })
+    assert.equal(tracker.run(`mars:oper,${dateOf(60)},00`, nominalOf(60))?.expected, 10)
+  })
+
   it('remembers so many finished runs of a configuration, and for so long', () => {
     const tracker = createTracker({
       expectations: expecting(FIVE),
