@@ -86,7 +86,7 @@ describe('a start', { timeout: 60_000 }, () => {
       assert.match(
         output,
         new RegExp(
-          `^wrangler-like\\.config\\.json: nothing is wrong for rest, auth, admin, monitoring on ${runtime}[^\\n]*\\n$`,
+          `^wrangler-like\\.config\\.json: nothing is wrong for rest, auth, admin, monitoring, runs on ${runtime}[^\\n]*\\n$`,
         ),
       )
     })

@@ -8,145 +8,27 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 
-import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { createRunKeys } from '#services/runs/run_schema.ts'
-import { createConfiguredSchemas } from '#services/system/runs.ts'
-import { loadConfig, type ServiceName } from '#services/system/settings.ts'
 import type { System } from '#services/system/system.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { prefixEnd, toBytes, toText } from '#shared/bytes/bytes.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
+import { detectPlatform } from '#shared/runtime/detect.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
-import type { Schemas } from '#shared/notification/schema.ts'
-import type { Store } from '#shared/store/store.ts'
-import { createSecretReader } from '#shared/secret.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { active, ECPDS_ACCOUNT, ECPDS_PASSWORD, ECPDS_PATH, startEcpds } from '../support/auth_servers.ts'
-import { createMemoryStore } from '../support/memory_store.ts'
-import { BASE_URL, startTestSystem } from '../support/system.ts'
 import { eventually } from '../support/waiting.ts'
+import { BASE_URL } from '../support/system.ts'
 import { readFrames } from './auth_fixture.ts'
-
-const X = { type: 'StringHandler', required: true }
-/** An event type of 2.x whose keys go deeper than its runs. */
-const EXTREME = {
-  notification_schema: {
-    extreme: {
-      topic: { base: 'extreme', key_order: ['region', 'level', 'date', 'step'] },
-      identifier: { region: X, level: { ...X, required: false }, date: { type: 'DateHandler' }, step: X },
-    },
-  },
-}
-const FILES = [
-  { source: 'ecmwf', content: BUILTIN_SCHEMAS.get('ecmwf') },
-  { source: 'extreme.json', content: EXTREME },
-]
-
-const RUNS = {
-  mars: true,
-  dissemination: true,
-  extreme: { run: ['region', 'date'], product: ['step', 'level'], nominal: { date: 'date' } },
-}
-const MODEL = { class: 'od', stream: 'oper', expver: '0001', date: '20260610', time: '12' }
-/** A run of each kind. The last ones are there to be mistaken for another. */
-const EXAMPLES = {
-  mars: { event: 'mars', run: MODEL },
-  foo: { event: 'dissemination', run: { ...MODEL, destination: 'FOO' } },
-  foobar: { event: 'dissemination', run: { ...MODEL, destination: 'FOOBAR' } },
-  north: { event: 'extreme', run: { region: 'north', date: '20260610' } },
-  south: { event: 'extreme', run: { region: 'south', date: '20260610' } },
-} as const
-type Example = keyof typeof EXAMPLES
-const ALL = Object.keys(EXAMPLES) as readonly Example[]
-
-/** Who may listen to what, and which runs that makes visible. */
-const USERS: Readonly<Record<string, { readonly listen?: unknown; readonly sees: readonly Example[] }>> = {
-  everything: { listen: 'everything', sees: ALL },
-  mars: { listen: ['mars'], sees: ['mars'] },
-  two: { listen: ['mars', '/aviso2/extreme/south/'], sees: ['mars', 'south'] },
-  foo: { listen: [{ event: 'dissemination', prefixes: ['/ec/diss/FOO/'] }], sees: ['foo'] },
-  diss: { listen: ['/ec/diss/'], sees: ['foo', 'foobar'] },
-  above: { listen: ['/ec/'], sees: ['mars', 'foo', 'foobar'] },
-  north: { listen: ['/aviso2/extreme/north/'], sees: ['north'] },
-  // A part of the products of the run.
-  level: { listen: ['/aviso2/extreme/north/7/'], sees: [] },
-  // The fixed segment of mars is no destination.
-  dash: { listen: [{ event: 'mars', prefixes: ['/ec/mars/-/'] }], sees: [] },
-  // Notifications of runs lie below, and are no right of their own.
-  beneath: { listen: ['/aviso/'], sees: [] },
-  ecpds: { sees: ['foo'] },
-  none: { sees: [] },
-}
-const NAMES = Object.keys(USERS)
-
-const tokenOf = (name: string): string => `a-long-token-of-${name}`
-const bearer = (name: string): Record<string, string> => ({ authorization: `Bearer ${tokenOf(name)}` })
-
-interface Scene {
-  readonly system: System
-  readonly store: Store
-  readonly schemas: Schemas
-  close(): Promise<void>
-}
-
-/** Starts a system with all users. */
-async function startScene(services: readonly ServiceName[]): Promise<Scene> {
-  const ecpds = await startEcpds({ ecpds: active('FOO') })
-  const rules = NAMES.map((name) => ({
-    realm: 'local',
-    users: [name],
-    publish: 'everything',
-    ...(USERS[name]?.listen !== undefined && { listen: USERS[name].listen }),
-  }))
-  const vars = {
-    ...configFile.vars,
-    runs: RUNS,
-    identity: {
-      realm: 'local',
-      providers: [
-        {
-          kind: 'tokens',
-          tokens: NAMES.map((username) => ({
-            username,
-            realm: 'local',
-            secretEnv: username.toUpperCase(),
-          })),
-        },
-      ],
-    },
-    policy: {
-      rules,
-      destinations: {
-        url: ecpds.url + ECPDS_PATH,
-        username: ECPDS_ACCOUNT,
-        passwordEnv: 'ECPDS_PASSWORD',
-        realms: ['local'],
-        plaintext: true,
-      },
-    },
-  }
-  const config = loadConfig(JSON.stringify({ ...configFile, vars }), 'test')
-  const schemas = createConfiguredSchemas(FILES, config.vars)
-  const store = createMemoryStore({ clock: systemClock })
-  const secrets = Object.fromEntries(NAMES.map((name) => [name.toUpperCase(), tokenOf(name)]))
-  const system = startTestSystem({
-    config,
-    services,
-    store,
-    schemas,
-    readSecret: createSecretReader({ ...secrets, ECPDS_PASSWORD }),
-  })
-  await system.ready
-  return {
-    system,
-    store,
-    schemas,
-    close: async () => {
-      await system.close()
-      await ecpds.close()
-    },
-  }
-}
+import {
+  ALL,
+  bearer,
+  EXAMPLES,
+  NAMES,
+  startScene,
+  tokenOf,
+  USERS,
+  type Example,
+} from './runs_rights_fixture.ts'
+import { storeOn } from './tree_fixture.ts'
 
 describe('rights to runs', () => {
   let system: System
@@ -283,6 +165,25 @@ describe('rights to runs', () => {
         assert.deepEqual(seen, USERS[name]?.sees, name)
       }
     })
+
+  it('a relay gets and passes on what it may listen to, and follows no runs itself', async () => {
+    const platform = await detectPlatform()
+    const server = await platform.serve(system.handle, { host: '127.0.0.1', port: 0 })
+    const relay = await startScene(['auth', 'runs'], await storeOn(server.url, tokenOf('relay')))
+    const ask = (path: string): Promise<Response> =>
+      relay.system.fetch(new Request(BASE_URL + path, { headers: bearer('everything') }))
+    try {
+      assert.ok(await isStreamed(await ask(`/api/v1/watch?${query('foo')}&from_id=1`), 'foo'))
+      const others = await ask(`/api/v1/notifications?${query('foobar')}`)
+      assert.deepEqual(((await others.json()) as { readonly notifications: unknown }).notifications, [])
+      const response = await ask('/api/v1/runs')
+      assert.equal(response.status, 404)
+      assert.match(await response.text(), /No runs are followed here/)
+    } finally {
+      await relay.close()
+      await server.close()
+    }
+  })
 
   it('a range over all runs is for those who may see all of them', async () => {
     for (const name of NAMES) {
