@@ -10,9 +10,6 @@ import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
-import { createConfiguredSchemas } from '#services/system/runs.ts'
-import { loadConfig } from '#services/system/settings.ts'
-import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { startServer, temporaryFolder } from '../support/server.ts'
 import { eventually } from '../support/waiting.ts'
 import { findClient, startClient, type Client } from './real_client.ts'
@@ -115,11 +112,12 @@ async function publishRuns(scene: Scene): Promise<void> {
   ])
 }
 
-/** The schema of runs as a file of 1.x, whose clients make keys themselves. */
-function schemaFile1x(): string {
-  const files = [{ source: 'ecmwf', content: BUILTIN_SCHEMAS.get('ecmwf') }]
-  const { rawDescription } = createConfiguredSchemas(files, loadConfig(CONFIG, 'test').vars).require('run')
-  return JSON.stringify({ payload: 'payload', run: rawDescription })
+/** What the README tells users of 1.x to add to their schema, because their clients make keys themselves. */
+async function schemaFile1x(): Promise<string> {
+  const text = await readFile(new URL('../../services/runs/README.md', import.meta.url), 'utf8')
+  const block = text.split('```json\n').find((part) => part.trimStart().startsWith('{\n  "run": {'))
+  assert.ok(block !== undefined, 'the README has no schema for clients of 1.x')
+  return block.slice(0, block.indexOf('```'))
 }
 
 const client1 = await findClient('pyaviso1')
@@ -138,7 +136,7 @@ describe('pyaviso 1.x and runs', { skip: client1.skip }, () => {
         environment: {PAYLOAD: '\${payload}'}`
     const folder = join(home, '.aviso/service_configuration')
     await mkdir(folder, { recursive: true })
-    await writeFile(join(folder, 'event_listener_schema.json'), schemaFile1x())
+    await writeFile(join(folder, 'event_listener_schema.json'), await schemaFile1x())
     await file(
       'runs.yaml',
       `listeners:${trigger('{event_type: dissemination, destination: FOO, stream: oper, state: complete}')}${trigger('{event_type: mars, destination: "-", stream: oper, state: complete}')}\n`,
