@@ -218,30 +218,31 @@ interface EndedRun {
 }
 
 /**
- * The runs that show what is usual now, oldest first: without those that ended at an odd time, until some in a row agree on another time. From
- * then on that is the usual time, and the runs before say nothing of it.
+ * The runs that show what is usual now, oldest first: without those that ended at an odd time, until some of the last ones agree on another
+ * time. From then on that is the usual time, and the runs before say nothing of it.
  */
 function regularRuns(ended: readonly EndedRun[], margin: number): readonly EndedRun[] {
   let regular: EndedRun[] = []
   let odd: EndedRun[] = []
-  for (const one of ended) {
+  for (const [place, one] of ended.entries()) {
     const level = regular.length === 0 ? one.end : median(regular.slice(-LEVEL_RUNS).map(({ end }) => end))
     if (Math.abs(one.end - level) <= margin) {
       regular.push(one)
-      odd = []
       continue
     }
-    odd.push(one)
-    const agreeing = odd.filter(({ end }) => Math.abs(end - one.end) <= margin)
-    if (agreeing.length < AGREEING_RUNS) continue
-    regular = agreeing
+    const latest = ended.slice(Math.max(place + 1 - AGREEING_AMONG, 0), place + 1)
+    const agrees = ({ end }: EndedRun): boolean => Math.abs(end - one.end) <= margin
+    odd = [...odd.filter((other) => latest.includes(other)), one]
+    if (odd.filter(agrees).length < AGREEING_RUNS) continue
+    regular = latest.filter(agrees)
     odd = []
   }
   return regular
 }
 
-/** So many runs in a row that end at another time than before, and agree, are a change of the schedule. */
+/** So many runs, among the last ones, that end at another time than before, and agree, are a change of the schedule. */
 const AGREEING_RUNS = 3
+const AGREEING_AMONG = 5
 /** The middle of so many is the usual time. */
 const LEVEL_RUNS = 7
 
