@@ -1,20 +1,22 @@
 /**
  * The demonstration, `npm run demo`: the main job on real input. Starts the system on a free port and listeners with different requests,
- * posts one forecast run, and checks that each listener got exactly the matching notifications in order. Exits with 0 when all did,
- * otherwise with 1.
+ * posts one forecast run, and checks that each listener got exactly the matching notifications in order. Beside that, one run becomes
+ * complete and another one late. Exits with 0 when all was told as it happened, otherwise with 1.
  *
  * @module
  */
 
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { Command } from 'commander'
+import defaultConfig from '../wrangler-like.config.json' with { type: 'json' }
 import { DemoReader } from './demo/reader.ts'
 import { DEMO_LISTENERS, forecastRun, type DemoListener, type RunNotification } from './demo/forecast_run.ts'
+import { beginRuns, planRuns, type DemoRuns } from './demo/runs.ts'
 import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
 import { SERVE_CALL, serveCommand } from './released.ts'
@@ -43,15 +45,27 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   const options = parseArguments(argv, call)
   if (typeof options === 'number') return options
   const folder = await mkdtemp(join(tmpdir(), 'aviso-demo-'))
-  const server = options.url === undefined ? await startServer(options.store, folder) : undefined
+  const runs = planRuns(Date.now(), Math.random())
+  const server = options.url === undefined ? await startServer(options.store, folder, runs) : undefined
   const url = options.url ?? server?.url ?? ''
   try {
     console.log(`System: ${url} (store ${options.store})`)
-    return (await demonstrate(url)) ? 0 : 1
+    if (server === undefined) {
+      console.log('Runs are not shown: what is expected of them is configured where a system is started')
+      return (await demonstrate(url)) ? 0 : 1
+    }
+    // Before the other listeners: products of these runs are not for them.
+    const begun = await beginRuns(url, runs, (requests) => publishJob(url, requests.map(toNotification)))
+    const isDelivered = await demonstrate(url)
+    return (await begun.finish()) && isDelivered ? 0 : 1
   } finally {
     await server?.stop()
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+function toNotification(request: Readonly<Record<string, string>>): RunNotification {
+  return { event: 'mars', request, location: `mars://rd/${request['stream']}/${request['step']}` }
 }
 
 async function demonstrate(url: string): Promise<boolean> {
@@ -96,7 +110,7 @@ function expected(listener: DemoListener, run: readonly RunNotification[]): read
 }
 
 /** Prints the line of a listener. @returns whether it got all matching notifications and no others, once each and in order */
-async function report(reader: DemoReader, run: readonly RunNotification[]): Promise<boolean> {
+async function report(reader: DemoReader<DemoListener>, run: readonly RunNotification[]): Promise<boolean> {
   await reader.close()
   const wanted = new Set(expected(reader.listener, run).map(({ location }) => location))
   const got = reader.received.map(({ location }) => location)
@@ -177,11 +191,14 @@ function showProgress(line: () => string): () => void {
 async function startServer(
   store: string,
   folder: string,
+  { expectations }: DemoRuns,
 ): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const [program, ...words] = serveCommand()
-  const argv = [...words, '--port', '0', '--store', store, '--data', folder]
+  const config = { ...defaultConfig, vars: { ...defaultConfig.vars, runs: expectations } }
+  const file = join(folder, 'demo.config.json')
+  await writeFile(file, JSON.stringify(config))
+  const argv = [...words, '--port', '0', '--store', store, '--data', folder, '--config', file]
   const child: ChildProcess = spawn(program, argv, {
-    // A folder without a configuration: the built-in one is meant.
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
   })

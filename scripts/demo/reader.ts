@@ -5,29 +5,39 @@
  */
 
 import { createParser } from 'eventsource-parser'
-import type { DemoListener } from './forecast_run.ts'
 
 /** A notification that a listener got. */
 export interface Received {
   readonly location: string
   readonly sequence: bigint
+  readonly identifier: Readonly<Record<string, string>>
+  readonly payload: unknown
+}
+
+/** What is listened to. */
+export interface DemoRequest {
+  readonly event: string
+  readonly request: Readonly<Record<string, string | readonly string[]>>
 }
 
 /** One open stream. */
-export class DemoReader {
-  readonly listener: DemoListener
+export class DemoReader<Listener extends DemoRequest = DemoRequest> {
+  readonly listener: Listener
   readonly received: Received[] = []
   readonly #abort = new AbortController()
   #wake: () => void = () => undefined
   #reading: Promise<void> = Promise.resolve()
 
-  private constructor(listener: DemoListener) {
+  private constructor(listener: Listener) {
     this.listener = listener
   }
 
   /** Opens the stream. When this resolves, the stream is open, and no later notification is missed. */
-  static async open(url: string, listener: DemoListener): Promise<DemoReader> {
-    const reader = new DemoReader(listener)
+  static async open<Listener extends DemoRequest>(
+    url: string,
+    listener: Listener,
+  ): Promise<DemoReader<Listener>> {
+    const reader = new DemoReader<Listener>(listener)
     const query = new URLSearchParams({ event: listener.event })
     for (const [field, wanted] of Object.entries(listener.request))
       for (const value of [wanted].flat()) query.append(field, value)
@@ -65,12 +75,15 @@ export class DemoReader {
     const event = JSON.parse(data) as {
       readonly specversion?: string
       readonly id: string
-      readonly data: { readonly payload: string }
+      readonly data: { readonly identifier?: Record<string, string>; readonly payload: unknown }
     }
     if (event.specversion === undefined) return
+    const { identifier = {}, payload } = event.data
     this.received.push({
-      location: event.data.payload,
+      location: String(payload),
       sequence: BigInt(event.id.slice(event.id.lastIndexOf('@') + 1)),
+      identifier,
+      payload,
     })
   }
 }
