@@ -111,6 +111,16 @@ export const doc: RoomDoc = {
       ...common,
       ...stored,
     }),
+    Valid: object(
+      {
+        message: text(),
+        status: oneOf(['valid']),
+        dry_run: flag(),
+        ...common,
+        key: text('The key that would result'),
+      },
+      'What a dry run says of a notification that would be stored',
+    ),
     Skipped: object({ message: text(), status: oneOf(['skipped']), ...common }),
     StoredBatch: object({
       message: text(),
@@ -127,6 +137,12 @@ export const doc: RoomDoc = {
         'Any `Content-Type` is taken as JSON, except where it names a batch (which only raises the limit of size: an array is always a batch) or lines. With a `ce-specversion` header the body is the data alone (binary mode). A 2xx answer means that the store has committed it to disk.',
       access: 'provider',
       form: 'both',
+      query: {
+        dry_run: {
+          about: 'Check one notification and say its key, and store nothing',
+          schema: oneOf(['true', 'false']),
+        },
+      },
       headers: {
         'Idempotency-Key': { about: 'Id of a notification of 2.x: a repeated request gets the first result' },
         traceparent: { about: 'W3C Trace Context' },
@@ -160,7 +176,7 @@ export const doc: RoomDoc = {
       answers: {
         200: {
           about: 'Stored, or skipped as configured. A stream of lines is answered line by line.',
-          content: json({ anyOf: [named('Stored'), named('Skipped'), named('StoredBatch')] }),
+          content: json({ anyOf: [named('Stored'), named('Skipped'), named('Valid'), named('StoredBatch')] }),
           items: { 'application/x-ndjson': named('PublishResult') },
           headers: {
             'Idempotent-Replay': '`true`: it was stored before, under the same id',
@@ -174,6 +190,7 @@ export const doc: RoomDoc = {
         ...WRITE_ERRORS,
         'ERR_INVALID_NOTIFICATION',
         'ERR_UNKNOWN_EVENT',
+        'ERR_TOO_MANY_EVENTS',
         'ERR_ID_REUSED',
       ],
       codes: ['UNKNOWN_FIELD'],
