@@ -8,6 +8,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Ajv } from 'ajv'
 import { parse, parseAllDocuments } from 'yaml'
+import { loadContract } from '#services/system/contract.ts'
 import { loadConfig, SERVICE_NAMES } from '#services/system/settings.ts'
 import { outputOf, runCommand } from '../../scripts/run_command.ts'
 import { missing } from '../support/missing.ts'
@@ -152,6 +153,27 @@ describe('chart', () => {
     assert.deepEqual([dev.host, dev.port, dev.drainSeconds], ['0.0.0.0', 8080, 10])
   })
 
+  it('leads to every path of the services, except to those of the inside', async () => {
+    const [ingress] = parseAllDocuments(await readFile(RENDERED, 'utf8'))
+      .map((document) => document.toJS() as RenderedIngress)
+      .filter(({ kind }) => kind === 'Ingress')
+    const paths = ingress?.spec.rules[0]?.http.paths ?? []
+    const inside = /^\/(?:metrics|livez|ready|readyz|healthz|health|api\/v1\/(?:telemetry|monitoring))/
+    const rooms = await loadContract()
+    const routes = rooms.flatMap(({ operations }) =>
+      Object.values(operations).map(({ route }) => route.split(' ')[1] ?? ''),
+    )
+    const missed = routes.filter(
+      (route) =>
+        !inside.test(route) &&
+        !paths.some(({ path, pathType }) =>
+          pathType === 'Exact' ? route === path : route === path || route.startsWith(`${path}/`),
+        ),
+    )
+    assert.deepEqual(missed, [])
+    assert.ok(routes.length > 50)
+  })
+
   it('is the one of which the rendered chart was made', async () => {
     const first = (await readFile(RENDERED, 'utf8')).split('\n')[0]
     const digest = await digestOf(CHART)
@@ -181,6 +203,15 @@ describe('chart', () => {
     assert.equal((await runCommand('helm', [...HELM, '--set', 'drainSeconds=-1'])).code, 1)
   })
 })
+
+interface RenderedIngress {
+  readonly kind: string
+  readonly spec: {
+    readonly rules: readonly {
+      readonly http: { readonly paths: readonly { readonly path: string; readonly pathType: string }[] }
+    }[]
+  }
+}
 
 /** Runs a program of the environment. It is given to Python, because it names a folder that was renamed. */
 async function schemaTool(name: string, argv: readonly string[]): Promise<string> {
