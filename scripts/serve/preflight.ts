@@ -25,6 +25,7 @@ import { createSecretFiles, type SecretFiles } from './secret_files.ts'
 import { secretPlaces } from './secret_names.ts'
 import { checkStoreTls } from './store_tls.ts'
 import { loadModules, type LoadedModules } from './worker_modules.ts'
+import { checkWorkers } from './workers/count.ts'
 
 /** What is looked at. */
 export interface PreflightParts {
@@ -33,6 +34,8 @@ export interface PreflightParts {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly readText: (path: string) => Promise<string>
   readonly hasUdp: boolean
+  /** Whether this is not the first of several workers: ports and folders are the first one's. */
+  readonly isFurther?: boolean
   /** Asks the store, for a check alone: a start waits for it. @returns a line for each problem */
   readonly askStore?: ((config: Config, secrets: SecretFiles) => Promise<readonly string[]>) | undefined
 }
@@ -74,12 +77,13 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
     refused,
   })
   problems.push(...found, ...checkCrons(config, refused), ...checkFolder(config), ...checkAudit(config))
+  problems.push(...checkWorkers(options.workers ?? 1, { config, services: options.services }))
   problems.push(...checkRoutes(config, options.services))
   if (!refused.some((path) => path.startsWith('vars.storeTls')))
     problems.push(...checkStoreTls(config.vars, systemClock.now()))
   if (!refused.some((path) => path.startsWith('vars.identity')))
     problems.push(...problemsOf('dev.host', () => refuseOpenAddress(config)))
-  problems.push(...(await checkPorts(options, config)))
+  if (parts.isFurther !== true) problems.push(...(await checkPorts(options, config)))
   const modules = await loadModules(config, options.services, { file: options.config, problems })
   const isStoreNamed = !problems.some((line) => /^(?:vars\.store|dev\.data)/.test(line))
   if (isStoreNamed) problems.push(...((await parts.askStore?.(config, secrets)) ?? []))
