@@ -36,6 +36,7 @@ import type { SecretFiles } from './serve/secret_files.ts'
 import { openServiceManager, systemdNotify } from './serve/service_manager.ts'
 import { checkStore } from './serve/store_check.ts'
 import { openStoreTls, secured, type StoreTlsFiles } from './serve/store_tls.ts'
+import { withAllStreams } from './serve/workers/all_streams.ts'
 import { createDoors } from './serve/workers/doors.ts'
 import { createFamily, WorkerEnded, type Family } from './serve/workers/family.ts'
 import { readPlace, SOCKET_MODE, socketOf, FIRST } from './serve/workers/place.ts'
@@ -128,7 +129,10 @@ async function runFirst(
   const { platform, logger } = parts
   const { services, workers: count = 1 } = again.options
   const family = count === 1 ? undefined : createFamily(familyParts(count, parts))
-  const launched = await launch(ready, { ...parts, others: family?.others })
+  const launched = await launch(ready, {
+    ...parts,
+    ...(family && { others: family.others, forAll: (handler) => withAllStreams(handler, family.up) }),
+  })
   const { system } = launched
   const { servers, ports } = await openPorts(launched, {
     config,

@@ -36,6 +36,8 @@ export interface LaunchParts {
   readonly services: readonly ServiceName[]
   /** The other workers; absent: there are none. */
   readonly others?: OtherWorkers | undefined
+  /** Put in front of all services, and of the listening service alone. */
+  readonly forAll?: ((handler: Handler) => Handler) | undefined
   /** Set in a further worker. */
   readonly further?: FurtherParts | undefined
 }
@@ -62,14 +64,14 @@ export interface Launched {
 /** Starts the services. No port is open yet. */
 export async function launch(
   { config, schemaFiles, modules, given }: Ready,
-  { platform, logger, readSecret, acceptLoss, services, others, further }: LaunchParts,
+  { platform, logger, readSecret, acceptLoss, services, others, further, forAll = asItIs }: LaunchParts,
 ): Promise<Launched> {
   const { audit } = config.vars
   const scheduled = (event: CronEvent): Promise<void> => system.scheduled(event)
   const placed = new Map<ServiceName, Placed>()
   const only = (service: ServiceName): Handler => {
     const handler = services.includes(service) ? system.only(service) : undefined
-    return further?.handOn.only(service, handler) ?? system.only(service)
+    return further?.handOn.only(service, handler) ?? forAll(system.only(service))
   }
   const system: System = await openSystem({
     config,
@@ -96,12 +98,16 @@ export async function launch(
   })
   const launched: Launched = {
     system,
-    all: further?.handOn.all(system.handle) ?? system.handle,
+    all: further?.handOn.all(system.handle) ?? forAll(system.handle),
     only,
     admin: placed.get('admin'),
     baseUrl: `http://${config.dev.host}:${config.dev.port}`,
   }
   return launched
+}
+
+function asItIs(handler: Handler): Handler {
+  return handler
 }
 
 /** Where to listen. */

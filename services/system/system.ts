@@ -145,10 +145,8 @@ export function startSystem(parts: SystemParts): System {
       ready
         .then(() => runDue(event, parts, () => (stop.signal.aborted ? undefined : running?.admin)))
         .catch(() => undefined),
-    relay: (request) => running?.relay?.(request) ?? unreached(request),
-    acceptTelemetry: (message) => void monitoring?.accept(message),
-    families: () => instruments.metrics.collect(),
-    streams: () => running?.listening().streams ?? 0,
+    relay: (request) => running?.relay?.(request) ?? unreached(parts, request),
+    ...figuresOf({ instruments, monitoring }, () => running),
     replacePolicy: access.replacePolicy,
     drain: (ms) => {
       isDraining = true
@@ -171,16 +169,7 @@ export function startSystem(parts: SystemParts): System {
   function dispatch(service: ServiceName): Handler {
     // The monitoring also answers while the store cannot be reached.
     if (service === 'monitoring' && monitoring !== undefined) return monitoring.handle
-    return (request) => running?.handlers.get(service)?.(request) ?? unreached(request)
-  }
-
-  function unreached(request: HandlerRequest): Promise<Answer> {
-    const error = new AvisoError(
-      'ERR_STORE_UNAVAILABLE',
-      'The store cannot be reached yet; try again in a moment',
-    )
-    const requestId = requestIdOf(request, random)
-    return Promise.resolve(asProblem(request, errorResponse(error, { requestId, logger })))
+    return (request) => running?.handlers.get(service)?.(request) ?? unreached(parts, request)
   }
 
   async function readiness(): Promise<Readiness> {
@@ -234,6 +223,28 @@ async function readinessOf(
 
 function whileStopping(running: RunningServices | undefined): Readiness {
   return { connected: false, streams: 0, ...running?.listening(), isStopping: true }
+}
+
+/** The answer of services that do not run yet. */
+function unreached({ random, logger }: SystemParts, request: HandlerRequest): Promise<Answer> {
+  const error = new AvisoError(
+    'ERR_STORE_UNAVAILABLE',
+    'The store cannot be reached yet; try again in a moment',
+  )
+  const requestId = requestIdOf(request, random)
+  return Promise.resolve(asProblem(request, errorResponse(error, { requestId, logger })))
+}
+
+/** What other workers are told, and tell. */
+function figuresOf(
+  { instruments, monitoring }: Measuring,
+  running: () => RunningServices | undefined,
+): Pick<System, 'acceptTelemetry' | 'families' | 'streams'> {
+  return {
+    acceptTelemetry: (message) => void monitoring?.accept(message),
+    families: () => instruments.metrics.collect(),
+    streams: () => running()?.listening().streams ?? 0,
+  }
 }
 
 /** Waits also where there is no stream to end: others have to see that the services are not ready. */

@@ -18,6 +18,7 @@ import type { LocalClient } from '#shared/runtime/local_client.ts'
 import type { Platform } from '#shared/runtime/runtime.ts'
 import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import type { FindWorkers } from './all_streams.ts'
 import { askFigures, createLedger } from './figures.ts'
 import { connectTo, FIRST, PLACE_VARIABLE, socketOf, type OpenPorts, type WorkerPlace } from './place.ts'
 import type { Order } from './orders.ts'
@@ -45,6 +46,8 @@ export interface Family {
   /** Folder of the sockets between workers. */
   readonly folder: string
   readonly others: OtherWorkers
+  /** Those that listen. */
+  readonly up: FindWorkers
   /**
    * Starts them, and waits until all listen.
    *
@@ -79,117 +82,140 @@ export class WorkerEnded extends Error {
 
 /** Makes the folder. Workers are not started yet. */
 export function createFamily(parts: FamilyParts): Family {
-  const { count, clock, logger, platform } = parts
-  const folder = mkdtempSync(join(tmpdir(), 'aviso-workers-'))
-  const numbers = Array.from({ length: count - FIRST }, (_, index) => FIRST + 1 + index)
-  const members = new Map<number, Member>()
-  const clients = new Map<number, LocalClient>()
-  const ledger = createLedger()
-  /** Told when a worker listens for the first time, or does not come to it. */
-  const starts = new Map<number, PromiseWithResolvers<void>>()
-  let isEnding = false
-  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true })
+  const family = new Workers(parts)
   // Also where the program does not wait for its end.
-  process.once('exit', removeFolder)
+  process.once('exit', family.removeFolder)
+  return family
+}
 
-  function clientOf(worker: number): LocalClient {
-    const client = clients.get(worker) ?? connectTo(platform, socketOf(folder, worker))
-    clients.set(worker, client)
+class Workers implements Family {
+  readonly folder = mkdtempSync(join(tmpdir(), 'aviso-workers-'))
+  readonly #parts: FamilyParts
+  readonly #members = new Map<number, Member>()
+  readonly #clients = new Map<number, LocalClient>()
+  readonly #ledger = createLedger()
+  /** Told when a worker listens for the first time, or does not come to it. */
+  readonly #starts = new Map<number, PromiseWithResolvers<void>>()
+  #isEnding = false
+
+  constructor(parts: FamilyParts) {
+    this.#parts = parts
+  }
+
+  readonly others: OtherWorkers = {
+    families: async () => this.#ledger.families(await this.#figures()),
+    streams: async () => (await this.#figures()).reduce((sum, { streams }) => sum + streams, 0),
+  }
+
+  readonly up: FindWorkers = () =>
+    [...this.#members].flatMap(([number, { isUp }]) =>
+      isUp ? [[number, this.#clientOf(number)] as const] : [],
+    )
+
+  readonly removeFolder = (): void => rmSync(this.folder, { recursive: true, force: true })
+
+  async start(ports: OpenPorts): Promise<void> {
+    const { count, clock } = this.#parts
+    const numbers = Array.from({ length: count - FIRST }, (_, index) => FIRST + 1 + index)
+    for (const number of numbers) this.#starts.set(number, Promise.withResolvers())
+    const all = Promise.all([...this.#starts.values()].map(({ promise }) => promise))
+    for (const number of numbers) this.#launch({ number, folder: this.folder, ports }, 0)
+    const stop = clock.after(START_LIMIT_MS, () => {
+      const seconds = START_LIMIT_MS / 1000
+      const late = new AvisoError('ERR_INTERNAL', `Not all workers listened within ${seconds} s`)
+      for (const { reject } of this.#starts.values()) reject(late)
+    })
+    try {
+      await all
+    } finally {
+      stop()
+      this.#starts.clear()
+    }
+  }
+
+  readonly listening = (worker: number): void => {
+    const member = this.#members.get(worker)
+    if (member === undefined) return
+    member.isUp = true
+    const start = this.#starts.get(worker)
+    if (start === undefined) this.#parts.logger('info', 'A worker listens', { worker })
+    start?.resolve()
+  }
+
+  order(order: Order): void {
+    for (const { child } of this.#members.values()) child.stdin?.write(`${JSON.stringify(order)}\n`)
+  }
+
+  async end(limitMs: number): Promise<void> {
+    this.#isEnding = true
+    const living = [...this.#members.values()]
+    for (const { child } of living) child.stdin?.end(`${JSON.stringify({ kind: 'stop' } satisfies Order)}\n`)
+    const stop = this.#parts.clock.after(limitMs, () => {
+      for (const { child } of living) child.kill('SIGKILL')
+    })
+    await Promise.all(living.map(({ exited }) => exited))
+    stop()
+    this.removeFolder()
+  }
+
+  #launch(place: WorkerPlace, failures: number): void {
+    const [program, ...argv] = this.#parts.command
+    const child = spawn(program, argv, { stdio: ['pipe', 'inherit', 'inherit'], env: environmentOf(place) })
+    const startedAt = this.#parts.clock.monotonic()
+    // A worker that has just ended takes no order.
+    child.stdin?.on('error', () => undefined)
+    const { promise: exited, resolve } = Promise.withResolvers<void>()
+    const member: Member = { child, exited, isUp: false }
+    this.#members.set(place.number, member)
+    const onEnd = (code: number | null, signal: string | null): void => {
+      resolve()
+      if (this.#members.get(place.number) !== member) return
+      this.#members.delete(place.number)
+      this.#ledger.ended(place.number)
+      if (this.#isEnding) return
+      const lived = this.#parts.clock.monotonic() - startedAt
+      this.#onEnd(place, member, { code, signal, failures: lived < WELL_MS ? failures : 0 })
+    }
+    child.once('exit', onEnd)
+    child.once('error', () => onEnd(1, null))
+  }
+
+  #onEnd(place: WorkerPlace, { isUp }: Member, { code, signal, failures }: End): void {
+    const { clock, logger } = this.#parts
+    const { number: worker } = place
+    const reason = signal ?? `exit code ${code}`
+    const start = isUp ? undefined : this.#starts.get(worker)
+    if (start !== undefined) {
+      // One that is ended from outside says nothing.
+      if (code === null) logger('error', 'A worker has ended before it listened', { worker, reason })
+      return start.reject(new WorkerEnded(worker, code ?? 1))
+    }
+    const waitMs = backOffMs(failures, REPLACE, Math.random)
+    const fields = { worker, reason, after_ms: Math.round(waitMs) }
+    logger('error', 'A worker has ended: another one takes its place', fields)
+    clock.after(waitMs, () => {
+      if (!this.#isEnding) this.#launch(place, failures + 1)
+    })
+  }
+
+  #clientOf(worker: number): LocalClient {
+    const { platform } = this.#parts
+    const client = this.#clients.get(worker) ?? connectTo(platform, socketOf(this.folder, worker))
+    this.#clients.set(worker, client)
     return client
   }
 
-  function launch(place: WorkerPlace, failures: number): void {
-    const { number } = place
-    const [program, ...argv] = parts.command
-    const child = spawn(program, argv, {
-      stdio: ['pipe', 'inherit', 'inherit'],
-      env: environmentOf(place),
-    })
-    const startedAt = clock.monotonic()
-    // A worker that has just ended takes no order.
-    child.stdin?.on('error', () => undefined)
-    const exited = new Promise<void>((done) => {
-      const onEnd = (code: number | null, signal: string | null): void => {
-        done()
-        if (members.get(number) !== member) return
-        members.delete(number)
-        ledger.ended(number)
-        if (isEnding) return
-        const start = starts.get(number)
-        if (start !== undefined) return start.reject(new WorkerEnded(number, code ?? 1))
-        const again = clock.monotonic() - startedAt < WELL_MS ? failures : 0
-        const waitMs = backOffMs(again, REPLACE, Math.random)
-        logger('error', 'A worker has ended: another one takes its place', {
-          worker: number,
-          reason: signal ?? `exit code ${code}`,
-          after_ms: Math.round(waitMs),
-        })
-        clock.after(waitMs, () => {
-          if (!isEnding) launch(place, again + 1)
-        })
-      }
-      child.once('exit', onEnd)
-      child.once('error', () => onEnd(1, null))
-    })
-    const member: Member = { child, exited, isUp: false }
-    members.set(number, member)
+  #figures(): ReturnType<typeof askFigures> {
+    return askFigures(this.up(), this.#parts.clock)
   }
+}
 
-  return {
-    folder,
-    others: {
-      families: async () => ledger.families(await figures()),
-      streams: async () => (await figures()).reduce((sum, { streams }) => sum + streams, 0),
-    },
-    start: async (ports) => {
-      for (const number of numbers) starts.set(number, Promise.withResolvers())
-      const all = Promise.all([...starts.values()].map(({ promise }) => promise))
-      for (const number of numbers) launch({ number, folder, ports }, 0)
-      const stop = clock.after(START_LIMIT_MS, () => {
-        const late = new AvisoError(
-          'ERR_INTERNAL',
-          `Not all workers listened within ${START_LIMIT_MS / 1000} s`,
-        )
-        for (const { reject } of starts.values()) reject(late)
-      })
-      try {
-        await all
-      } finally {
-        stop()
-        starts.clear()
-      }
-    },
-    listening: (worker) => {
-      const member = members.get(worker)
-      if (member === undefined) return
-      member.isUp = true
-      const start = starts.get(worker)
-      if (start === undefined) logger('info', 'A worker listens', { worker })
-      start?.resolve()
-    },
-    order: (order) => {
-      for (const { child } of members.values()) child.stdin?.write(`${JSON.stringify(order)}\n`)
-    },
-    end: async (limitMs) => {
-      isEnding = true
-      const living = [...members.values()]
-      for (const { child } of living)
-        child.stdin?.end(`${JSON.stringify({ kind: 'stop' } satisfies Order)}\n`)
-      const stop = clock.after(limitMs, () => {
-        for (const { child } of living) child.kill('SIGKILL')
-      })
-      await Promise.all(living.map(({ exited }) => exited))
-      stop()
-      removeFolder()
-    },
-  }
-
-  async function figures(): ReturnType<typeof askFigures> {
-    const up = [...members].flatMap(([number, { isUp }]) =>
-      isUp ? [[number, clientOf(number)] as const] : [],
-    )
-    return askFigures(up, clock)
-  }
+/** How a worker has ended. */
+interface End {
+  readonly code: number | null
+  readonly signal: string | null
+  /** How often in a row one at this place has not lived long. */
+  readonly failures: number
 }
 
 /** The service manager is told by the first worker alone. */

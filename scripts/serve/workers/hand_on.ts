@@ -53,14 +53,9 @@ export interface HandOn {
 type Where = 'here' | 'first'
 
 export function createHandOn(parts: HandOnParts): HandOn {
-  const { config, services, here, isWritable } = parts
+  const { isWritable } = parts
   const table = createRouteTable<Where>()
-  for (const service of services)
-    for (const route of config.workers[service].routes)
-      table.set(route, here.includes(service) ? 'here' : 'first')
-  if (here.includes('auth'))
-    for (const route of isWritable ? OF_AUTH.slice(1) : OF_AUTH) table.set(route, 'first')
-  for (const route of OF_ALL) if (!table.has(route)) table.set(route, 'first')
+  for (const [route, where] of wherePaths(parts)) table.set(route, where)
   const isForFirst = (request: HandlerRequest): boolean =>
     table.find(rawPath(request.url)) === 'first' || (!isWritable && WITH_TICKET.test(request.url))
   return {
@@ -74,6 +69,18 @@ export function createHandOn(parts: HandOnParts): HandOn {
       return (request) => (isForFirst(request) ? handOn : handler)(request)
     },
   }
+}
+
+/** Where each route leads. */
+function wherePaths({ config, services, here, isWritable }: HandOnParts): ReadonlyMap<string, Where> {
+  const places = new Map<string, Where>(OF_ALL.map((route) => [route, 'first']))
+  for (const service of services)
+    for (const route of config.workers[service].routes)
+      places.set(route, here.includes(service) ? 'here' : 'first')
+  // On etcd every worker takes tickets.
+  const ofFirst = !here.includes('auth') ? [] : isWritable ? OF_AUTH.slice(1) : OF_AUTH
+  for (const route of ofFirst) places.set(route, 'first')
+  return places
 }
 
 function handTo({ first, random, logger }: HandOnParts, door: Door): Handler {

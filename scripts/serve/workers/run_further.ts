@@ -76,7 +76,7 @@ export async function runFurther(
   )
   await Promise.race([system.ready.catch(() => undefined), systemClock.sleep(READY_LIMIT_MS), orders])
   const { servers } = await openPorts(launched, { config, services, platform, isShared: true })
-  const doors = await platform.serve(createDoors(launched), {
+  const doors = await platform.serve(createDoors({ system, all: system.handle, only: system.only }), {
     path: socketOf(folder, number),
     mode: SOCKET_MODE,
   })
