@@ -100,6 +100,15 @@ export interface SqlDatabase extends SqlView {
   /** Absent in memory, and where the host keeps the database. */
   readonly witness?: WitnessFile
   /**
+   * Keeps a copy of the database as it is now beside it, on disk when this returns. One of the same name is replaced. Absent in memory, and
+   * where the host keeps the database.
+   *
+   * @param name Part of the name of its file.
+   * @returns Path of the copy.
+   * @throws Where there is no room for it.
+   */
+  readonly keepCopy?: (name: string) => string
+  /**
    * Makes an empty database to copy this one into, one at a time. Absent in memory, and where the host keeps the database.
    *
    * @throws {AvisoError} `ERR_CONFLICT` while there is one.
