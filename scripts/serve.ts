@@ -30,6 +30,7 @@ import {
   withConfigFile,
   type ServeOptions,
 } from './serve/options.ts'
+import { takePassedSockets, type PassedSocket } from './serve/passed_sockets.ts'
 import { preflight, type Ready } from './serve/preflight.ts'
 import { createReload, keepRereading, warnOfSecret, type ReloadParts } from './serve/reload.ts'
 import type { SecretFiles } from './serve/secret_files.ts'
@@ -76,6 +77,7 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   const parsed = parseServeArguments(argv, platform.name, call)
   if (typeof parsed === 'number') return parsed
   const place = readPlace(platform.environment)
+  const passed = place?.passed ?? takePassedSockets(process)
   const given = await findGivenConfig(parsed, {
     ...platform,
     home: homedir(),
@@ -91,6 +93,7 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
     readText,
     hasUdp: platform.udp !== undefined,
     isFurther: place !== undefined,
+    passed,
     askStore: asksStore(options) ? (...named) => askStore(named, options, platform) : undefined,
   })
   const { config, secrets } = ready
@@ -112,7 +115,7 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   const again = { options, readText, secrets, logger, tlsFiles }
   if (place !== undefined) return runFurther(ready, { place, launchParts: parts, again, failureOf })
   tellNotices(ready, options)
-  return runFirst(ready, parts, again)
+  return runFirst(ready, parts, { ...again, passed })
 }
 
 function tellNotices({ notices }: Ready, { config }: ServeOptions): void {
@@ -123,7 +126,7 @@ function tellNotices({ notices }: Ready, { config }: ServeOptions): void {
 async function runFirst(
   ready: Ready,
   parts: LaunchParts,
-  again: Omit<ReloadParts, 'system'>,
+  { passed, ...again }: Omit<ReloadParts, 'system'> & { readonly passed: readonly PassedSocket[] },
 ): Promise<number> {
   const { config } = ready
   const { platform, logger } = parts
@@ -139,6 +142,7 @@ async function runFirst(
     services,
     platform,
     isShared: family !== undefined,
+    passed,
   })
   // Signals are handled before the address is printed, because a script may stop the process as soon as it reads the address.
   const stopped = stopRequest(process)
@@ -161,7 +165,7 @@ async function runFirst(
     await Promise.all([...servers, ...doors].map((server) => server.close()))
   }
   const doors = family === undefined ? [] : [await openDoors(family, { launched, platform })]
-  const isUp = await Promise.race([startAll(family, ports, closeAll), stopped, failed])
+  const isUp = await Promise.race([startAll(family, { ports, passed }, closeAll), stopped, failed])
   if (isUp === undefined) {
     announce(servers, { config, platform, count })
     manager.ready()
@@ -204,11 +208,11 @@ function openDoors(
 /** Starts the further workers. Where one does not come to listen, all end. */
 async function startAll(
   family: Family | undefined,
-  ports: Parameters<Family['start']>[0],
+  places: Parameters<Family['start']>[0],
   closeAll: () => Promise<void>,
 ): Promise<undefined> {
   try {
-    await family?.start(ports)
+    await family?.start(places)
     return undefined
   } catch (error) {
     await closeAll()
@@ -252,13 +256,17 @@ function announce(servers: readonly RunningServer[], { config, platform, count }
     config.vars.store === 'embedded:'
       ? `embedded store in ${dataFolder(config)}/`
       : `store ${config.vars.store}`
-  const server = url === `http://${DEV_DEFAULTS.host}:${DEV_DEFAULTS.port}` ? '' : `AVISO_BASE_URL=${url} `
   // What SIGHUP is sent to: npm would end of it.
   const workers = count === 1 ? '' : `, ${count} workers`
   console.log(
     `Aviso ${packageFile.version} on ${platform.version}, ${where}${workers}, process ${process.pid}`,
   )
   for (const { url: address } of servers) console.log(`Listening on ${address}`)
+  if (!url.startsWith('http:')) {
+    const path = url.replace('unix:', '') || 'PATH'
+    return console.log(`Listen:   curl -N --unix-socket ${path} 'http://localhost/api/v1/watch?event=flight'`)
+  }
+  const server = url === `http://${DEV_DEFAULTS.host}:${DEV_DEFAULTS.port}` ? '' : `AVISO_BASE_URL=${url} `
   console.log(
     `Listen:   ${server}${CALL} listen ${EXAMPLE}   (or: curl -N '${url}/api/v1/watch?event=flight')`,
   )

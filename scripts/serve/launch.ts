@@ -9,17 +9,19 @@ import type { Bindings } from '#services/system/bindings.ts'
 import { openSystem } from '#services/system/open_system.ts'
 import { schedulesOf, type Config, type ServiceName } from '#services/system/settings.ts'
 import type { CronEvent, OtherWorkers, System } from '#services/system/system.ts'
-import { AvisoError } from '#shared/errors.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Answer, Handler } from '#shared/handler.ts'
 import { errorResponse } from '#shared/http/respond.ts'
 import type { Logger } from '#shared/logger.ts'
 import { isTracingRegistered, type Tracer } from '#shared/observe/telemetry/tracing.ts'
-import type { Platform, RunningServer } from '#shared/runtime/runtime.ts'
+import type { ListenPlace, Platform, RunningServer } from '#shared/runtime/runtime.ts'
 import type { ReadSecret } from '#shared/secret.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { openAuditSink } from './audit_sink.ts'
-import { portProblem } from './port_problem.ts'
+import { refuseOpenAddress } from './options.ts'
+import type { PassedSocket } from './passed_sockets.ts'
+import { portProblem, socketProblem } from './port_problem.ts'
 import type { Ready } from './preflight.ts'
 import { startSchedules } from './schedules.ts'
 import { inFrontOf, runScheduled, serviceBindings, varsOf, type Placed } from './worker_modules.ts'
@@ -118,7 +120,12 @@ export interface PortParts {
   readonly platform: Platform
   /** Whether other workers listen there too. */
   readonly isShared: boolean
+  /** Sockets that the service manager has opened. They take the place of the common port. */
+  readonly passed: readonly PassedSocket[]
 }
+
+/** Who may connect to `dev.socket`: its user and group, as a proxy is made a member of the group. */
+const SOCKET_MODE = 0o660
 
 /** Servers that listen. */
 export interface OpenServers {
@@ -127,36 +134,71 @@ export interface OpenServers {
 }
 
 /**
- * Opens the common port, and those of single services.
+ * Opens the common place, and the ports of single services.
  *
  * @throws {AvisoError} `ERR_CONFIG` where one is not to be had; all are closed then, and the services too.
  */
-export async function openPorts(
-  launched: Launched,
-  { config, services, platform, isShared }: PortParts,
-): Promise<OpenServers> {
-  const { host } = config.dev
+export async function openPorts(launched: Launched, parts: PortParts): Promise<OpenServers> {
   const servers: RunningServer[] = []
-  const listen = async (path: string, handle: Handler, port: number): Promise<number> => {
-    try {
-      const server = await platform.serve(handle, { host, port, isShared })
-      if (servers.length === 0) launched.baseUrl = server.url
-      servers.push(server)
-      return Number(new URL(server.url).port || DEFAULT_PORT)
-    } catch (cause) {
-      await Promise.all(servers.map((server) => server.close()))
-      await launched.system.close()
-      throw new AvisoError('ERR_CONFIG', portProblem(cause, { path, host, port }), { cause })
-    }
+  try {
+    return { servers, ports: await openEach(launched, parts, servers) }
+  } catch (error) {
+    await Promise.all(servers.map((server) => server.close()))
+    await launched.system.close()
+    throw error
   }
-  const isCommon = services.some((name) => config.workers[name].dev.port === undefined)
-  const common = isCommon ? await listen('dev.port', launched.all, config.dev.port) : undefined
+}
+
+async function openEach(
+  launched: Launched,
+  { config, services, platform, isShared, passed }: PortParts,
+  servers: RunningServer[],
+): Promise<OpenPorts> {
+  const { host, socket, port: commonPort } = config.dev
+  const open = async (
+    handle: Handler,
+    place: ListenPlace,
+    problem: (cause: unknown) => string,
+  ): Promise<string> => {
+    const server = await platform.serve(handle, place).catch((cause: unknown) => {
+      throw isAvisoError(cause) ? cause : new AvisoError('ERR_CONFIG', problem(cause), { cause })
+    })
+    if (servers.length === 0 && server.url.startsWith('http:')) launched.baseUrl = server.url
+    servers.push(server)
+    return server.url
+  }
+  const openPort = async (path: string, handle: Handler, port: number): Promise<number> => {
+    const place = { host, port, isShared }
+    const url = await open(handle, place, (cause) => portProblem(cause, { path, host, port }))
+    return Number(new URL(url).port || DEFAULT_PORT)
+  }
+  for (const { descriptor, service } of passed) {
+    const handle = service === undefined ? launched.all : launched.only(service)
+    const url = await open(
+      handle,
+      { descriptor },
+      () => `LISTEN_FDS: socket ${descriptor} cannot be listened on`,
+    )
+    refuseOpenSocket(url, config)
+  }
+  const isCommon = services.some((name) => config.workers[name].dev.port === undefined) && passed.length === 0
+  if (isCommon && socket !== undefined)
+    await open(launched.all, { path: socket, mode: SOCKET_MODE }, (cause) => socketProblem(cause, socket))
+  const common =
+    isCommon && socket === undefined ? await openPort('dev.port', launched.all, commonPort) : undefined
   const own: Partial<Record<ServiceName, number>> = {}
   for (const name of services) {
     const port = config.workers[name].dev.port
-    if (port !== undefined) own[name] = await listen(`workers.${name}.dev.port`, launched.only(name), port)
+    if (port !== undefined) own[name] = await openPort(`workers.${name}.dev.port`, launched.only(name), port)
   }
-  return { servers, ports: { ...(common !== undefined && { common }), own } }
+  return { ...(common !== undefined && { common }), own }
+}
+
+/** A socket of the service manager may be open to other machines. @throws {AvisoError} `ERR_CONFIG` where that is not allowed. */
+function refuseOpenSocket(url: string, config: Config): void {
+  if (!url.startsWith('http:')) return
+  const { hostname } = new URL(url)
+  refuseOpenAddress({ ...config, dev: { ...config.dev, host: hostname.replace(/^\[|\]$/g, '') } })
 }
 
 /** The port that an address of `http` does not name. */

@@ -60,7 +60,7 @@ async function serve(
   if ('path' in place) await openSocketFile(place, () => listen(server, { path: place.path }))
   else await listen(server, toListenOptions(place))
   return {
-    url: 'path' in place ? `unix:${place.path}` : urlOf(server.address() as AddressInfo),
+    url: urlOf(server.address()),
     close: () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()
@@ -105,6 +105,9 @@ async function respond(handler: Handler, { message, response, sockets }: Exchang
   }
 }
 
-function urlOf({ address, family, port }: AddressInfo): string {
+function urlOf(place: AddressInfo | string | null): string {
+  // A Unix socket that was opened by another program may tell no path.
+  if (place === null || typeof place === 'string') return `unix:${place ?? ''}`
+  const { address, family, port } = place
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }

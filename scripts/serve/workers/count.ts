@@ -56,6 +56,10 @@ export function checkWorkers(
         ? '--workers: on the embedded store one worker publishes and the others listen: start the service auth too, or one worker'
         : '--workers: further workers run rest and auth, and neither is started: start one worker',
     )
+  if (config.dev.socket !== undefined)
+    problems.push(
+      '--workers: a Unix socket has one listener: leave dev.socket out, let systemd open the socket, or start one worker',
+    )
   if (isEmbedded(config) && config.vars.schemaService !== undefined)
     problems.push(
       '--workers: on the embedded store further workers do not see a schema change in the store (vars.schemaService): name the schemas in vars.schemas, use etcd, or start one worker',

@@ -20,7 +20,7 @@ import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { FindWorkers } from './all_streams.ts'
 import { askFigures, createLedger } from './figures.ts'
-import { connectTo, FIRST, PLACE_VARIABLE, socketOf, type OpenPorts, type WorkerPlace } from './place.ts'
+import { connectTo, FIRST, PLACE_VARIABLE, socketOf, type OpenPlaces, type WorkerPlace } from './place.ts'
 import type { Order } from './orders.ts'
 
 /** Longest time from the start of a worker until it listens. A busy machine compiles for some seconds. */
@@ -53,7 +53,7 @@ export interface Family {
    *
    * @throws {AvisoError} Where one ends instead: it has said why. `ERR_CONFIG` where that is for the operator to mend.
    */
-  start(ports: OpenPorts): Promise<void>
+  start(places: OpenPlaces): Promise<void>
   /** Takes the notice that a worker listens. */
   listening(worker: number): void
   order(order: Order): void
@@ -114,12 +114,12 @@ class Workers implements Family {
 
   readonly removeFolder = (): void => rmSync(this.folder, { recursive: true, force: true })
 
-  async start(ports: OpenPorts): Promise<void> {
+  async start(places: OpenPlaces): Promise<void> {
     const { count, clock } = this.#parts
     const numbers = Array.from({ length: count - FIRST }, (_, index) => FIRST + 1 + index)
     for (const number of numbers) this.#starts.set(number, Promise.withResolvers())
     const all = Promise.all([...this.#starts.values()].map(({ promise }) => promise))
-    for (const number of numbers) this.#launch({ number, folder: this.folder, ports }, 0)
+    for (const number of numbers) this.#launch({ number, folder: this.folder, ...places }, 0)
     const stop = clock.after(START_LIMIT_MS, () => {
       const seconds = START_LIMIT_MS / 1000
       const late = new AvisoError('ERR_INTERNAL', `Not all workers listened within ${seconds} s`)
@@ -160,7 +160,11 @@ class Workers implements Family {
 
   #launch(place: WorkerPlace, failures: number): void {
     const [program, ...argv] = this.#parts.command
-    const child = spawn(program, argv, { stdio: ['pipe', 'inherit', 'inherit'], env: environmentOf(place) })
+    // Sockets of the service manager have the same numbers everywhere.
+    const child = spawn(program, argv, {
+      stdio: ['pipe', 'inherit', 'inherit', ...place.passed.map(({ descriptor }) => descriptor)],
+      env: environmentOf(place),
+    })
     const startedAt = this.#parts.clock.monotonic()
     // A worker that has just ended takes no order.
     child.stdin?.on('error', () => undefined)

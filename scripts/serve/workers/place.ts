@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { ServiceName } from '#services/system/settings.ts'
 import type { LocalClient } from '#shared/runtime/local_client.ts'
 import type { Platform } from '#shared/runtime/runtime.ts'
+import type { PassedSocket } from '../passed_sockets.ts'
 
 /** Ports that are open already. */
 export interface OpenPorts {
@@ -17,13 +18,19 @@ export interface OpenPorts {
   readonly own: Readonly<Partial<Record<ServiceName, number>>>
 }
 
+/** What the first worker listens on. */
+export interface OpenPlaces {
+  readonly ports: OpenPorts
+  /** Sockets that the service manager has opened. */
+  readonly passed: readonly PassedSocket[]
+}
+
 /** The place of a further worker. */
-export interface WorkerPlace {
+export interface WorkerPlace extends OpenPlaces {
   /** 2, 3, …: the first worker has started it. */
   readonly number: number
   /** Folder of the sockets between workers. Only this user may enter it. */
   readonly folder: string
-  readonly ports: OpenPorts
 }
 
 /** Name of the environment variable that has the place as JSON. It is between the workers, and no setting. */

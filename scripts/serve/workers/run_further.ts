@@ -75,7 +75,13 @@ export async function runFurther(
     follow(order, system, createReload({ ...again, system })),
   )
   await Promise.race([system.ready.catch(() => undefined), systemClock.sleep(READY_LIMIT_MS), orders])
-  const { servers } = await openPorts(launched, { config, services, platform, isShared: true })
+  const { servers } = await openPorts(launched, {
+    config,
+    services,
+    platform,
+    isShared: true,
+    passed: place.passed,
+  })
   const doors = await platform.serve(createDoors({ system, all: system.handle, only: system.only }), {
     path: socketOf(folder, number),
     mode: SOCKET_MODE,
