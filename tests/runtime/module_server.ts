@@ -6,7 +6,9 @@
 
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { runCommand } from '../../scripts/run_command.ts'
 import type { TestServer } from '../support/server.ts'
 import { eventually } from '../support/waiting.ts'
 
@@ -51,6 +53,13 @@ export const NOTIFICATION = {
     },
     location: 's3://bucket/1',
   },
+}
+
+/** @returns exit code and output of `aviso build wrangler` */
+export function buildWrangler(out: string, ...more: readonly string[]): ReturnType<typeof runCommand> {
+  const script = join(ROOT, 'scripts/aviso.ts')
+  const argv = ['--disable-warning=ExperimentalWarning', script, 'build', 'wrangler', '--out', out, ...more]
+  return runCommand(process.execPath, argv, { folder: ROOT })
 }
 
 /** Starts a program that serves on a port, and waits until it answers. */
