@@ -14,44 +14,13 @@ import { findPackage } from '../support/npm_package.ts'
 import { temporaryFolder, type TestServer } from '../support/server.ts'
 import { withoutComments } from '#shared/config/jsonc.ts'
 import { runtimeCases } from './cases.ts'
-import { buildWrangler, NOTIFICATION, startProgram } from './module_server.ts'
+import { buildWrangler, NOTIFICATION, QUIET, startWranglerDev, wrangler } from './module_server.ts'
 
 const skip = await missing(() => findPackage('wrangler'))
-/** Nothing of the user's, and no question to them. */
-const QUIET = { WRANGLER_SEND_METRICS: 'false', CI: '1', WRANGLER_LOG_SANITIZE: 'true' }
 const NAMES = ['aviso-rest', 'aviso-auth', 'aviso-admin', 'aviso-monitoring']
 
-async function wrangler(): Promise<string> {
-  return join(await findPackage('wrangler'), 'wrangler-dist/cli.js')
-}
-
-async function startDev(folder: string, state: string): Promise<TestServer> {
-  const cli = await wrangler()
-  const server = await startProgram(
-    (port) => [
-      process.execPath,
-      cli,
-      'dev',
-      '--config',
-      join(folder, 'wrangler.jsonc'),
-      '--ip',
-      '127.0.0.1',
-      '--port',
-      port,
-      '--inspector-port',
-      '0',
-      '--persist-to',
-      state,
-      '--show-interactive-dev-session=false',
-    ],
-    { ...QUIET, HOME: state },
-  )
-  const stop = async (): Promise<number> => {
-    await server.stop()
-    // wrangler ends by a signal with a code of its own.
-    return 0
-  }
-  return { ...server, stop }
+function startDev(folder: string, state: string): Promise<TestServer> {
+  return startWranglerDev([join(folder, 'wrangler.jsonc')], state)
 }
 
 if (skip === false)
