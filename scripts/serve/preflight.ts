@@ -40,6 +40,8 @@ export interface PreflightParts {
   readonly isFurther?: boolean
   /** Sockets that the service manager has opened. */
   readonly passed?: readonly PassedSocket[]
+  /** Whether another program serves, at a port, in one process: workerd. */
+  readonly isOneProcess?: boolean
   /** Asks the store, for a check alone: a start waits for it. @returns a line for each problem */
   readonly askStore?: ((config: Config, secrets: SecretFiles) => Promise<readonly string[]>) | undefined
 }
@@ -81,7 +83,7 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
     refused,
   })
   problems.push(...found, ...checkCrons(config, refused), ...checkFolder(config), ...checkAudit(config))
-  problems.push(...checkWorkers(options.workers ?? 1, { config, services: options.services }))
+  problems.push(...checkProcesses(parts, config))
   problems.push(...checkRoutes(config, options.services))
   if (!refused.some((path) => path.startsWith('vars.storeTls')))
     problems.push(...checkStoreTls(config.vars, systemClock.now()))
@@ -192,6 +194,21 @@ function canWrite(path: string): boolean {
   } catch {
     return false
   }
+}
+
+/** Whether there can be so many processes, where they are to listen. */
+function checkProcesses(
+  { options, isOneProcess = false }: PreflightParts,
+  config: Config,
+): readonly string[] {
+  const { workers = 1, services } = options
+  if (!isOneProcess) return checkWorkers(workers, { config, services })
+  return [
+    ...(workers === 1 ? [] : ['--workers: workerd runs all services in one process: leave it out']),
+    ...(config.dev.socket === undefined
+      ? []
+      : ['dev.socket: workerd is started at a port: leave dev.socket out, and give dev.port']),
+  ]
 }
 
 /** The place of all services together, and the ports of single ones. */

@@ -11,7 +11,7 @@ import { describe, it, type TestContext } from 'node:test'
 
 import config from '../../wrangler-like.config.json' with { type: 'json' }
 import { createAuthority, opensslMissing } from '../support/certificates.ts'
-import { serveCommand, temporaryFolder } from '../support/server.ts'
+import { serveCommand, temporaryFolder, type RuntimeName } from '../support/server.ts'
 import { within } from '../support/waiting.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -98,6 +98,32 @@ describe('a start with a mistake', { timeout: 60_000, concurrency: 4 }, () => {
       assert.ok(!hasStore)
     })
 
+  it('several workers, or a Unix socket, on workerd: one line each', async (context) => {
+    const socket = join(await temporaryFolder(context), 's')
+    const { code, lines } = await start(context, { dev: { socket } }, ['--workers', '2'], {
+      runtime: 'workerd',
+    })
+    assert.equal(code, 2)
+    assert.equal(lines.length, 3, lines.join('\n'))
+    assert.match(lines.join('\n'), /--workers: workerd runs all services in one process/)
+    assert.match(lines.join('\n'), /dev\.socket: workerd is started at a port/)
+  })
+
+  it('no room for the sockets between workers: one line', async (context) => {
+    for (const [TMPDIR, told] of [
+      [`/tmp/${'a'.repeat(80)}`, /--workers: the path "[^"]*" is too long for sockets/],
+      ['/tmp/none/there', /--workers: no folder can be made in "\/tmp\/none\/there"/],
+    ] as const) {
+      const { code, lines, hasStore } = await start(context, {}, ['--workers', '2'], {
+        environment: { TMPDIR },
+      })
+      assert.equal(code, 2)
+      assert.equal(lines.length, 1, lines.join('\n'))
+      assert.match(lines[0] ?? '', told)
+      assert.ok(!hasStore)
+    }
+  })
+
   it('a port of one service in use: one line for it with several workers, too', async (context) => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
@@ -158,14 +184,27 @@ interface Ended {
   readonly hasStore: boolean
 }
 
-async function start(context: TestContext, change: Json, flags: readonly string[]): Promise<Ended> {
+interface On {
+  readonly runtime?: RuntimeName
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+async function start(
+  context: TestContext,
+  change: Json,
+  flags: readonly string[],
+  { runtime = 'node', environment = {} }: On = {},
+): Promise<Ended> {
   const folder = await temporaryFolder(context)
   const file = join(folder, 'aviso.json')
   const data = join(folder, 'data')
   await writeFile(file, JSON.stringify({ ...config, $schema: undefined, ...change }))
-  const [program, ...prefix] = serveCommand('node')
+  const [program, ...prefix] = serveCommand(runtime)
   const argv = [...prefix, ...flags, '--config', file, '--data', data, '--port', '0']
-  const child = spawn(program, argv, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(program, argv, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...environment },
+  })
   context.after(() => void child.kill('SIGKILL'))
   let output = ''
   child.stderr.on('data', (text) => (output += String(text)))

@@ -65,6 +65,11 @@ describe('several workers', { timeout: 120_000, concurrency: 4 }, () => {
     await eventually('both read', () => server.output().split('The policy was read again').length === 3)
     server.child.kill('SIGKILL')
     await eventually('the further one ends', () => !isAlive(further))
+    const again = await startServer({
+      port: Number(new URL(server.url).port),
+      arguments: ['--workers', '2', '--store', 'embedded:memory'],
+    })
+    await again.stop()
   })
 
   it('serve on while they drain, and end all streams', async (context) => {

@@ -30,6 +30,9 @@ const REPLACE: BackOffLimits = { firstMs: 100, mostMs: 10_000, steadyShare: 0.5 
 /** One that has lived so long was started well. */
 const WELL_MS = 60_000
 
+/** A path of a socket has 107 bytes at most. The rest is for the folder and the name in it. */
+const MOST_FOLDER_BYTES = 75
+
 /** What workers are started with. */
 export interface FamilyParts {
   /** How many there are, with the first one. */
@@ -88,8 +91,27 @@ export function createFamily(parts: FamilyParts): Family {
   return family
 }
 
+/** Makes the folder of the sockets. @throws {AvisoError} `ERR_CONFIG` where the folder of temporary files cannot hold it. */
+function makeFolder(): string {
+  const above = tmpdir()
+  if (Buffer.byteLength(above) > MOST_FOLDER_BYTES)
+    throw new AvisoError(
+      'ERR_CONFIG',
+      `--workers: the path "${above}" is too long for sockets: name a folder of at most ${MOST_FOLDER_BYTES} bytes in TMPDIR`,
+    )
+  try {
+    return mkdtempSync(join(above, 'aviso-workers-'))
+  } catch (cause) {
+    throw new AvisoError(
+      'ERR_CONFIG',
+      `--workers: no folder can be made in "${above}" for the sockets between workers: name another one in TMPDIR`,
+      { cause },
+    )
+  }
+}
+
 class Workers implements Family {
-  readonly folder = mkdtempSync(join(tmpdir(), 'aviso-workers-'))
+  readonly folder = makeFolder()
   readonly #parts: FamilyParts
   readonly #members = new Map<number, Member>()
   readonly #clients = new Map<number, LocalClient>()

@@ -91,8 +91,11 @@ export async function runFurther(
   const end = await Promise.race([orders, failed])
   stopRereading()
   setTimeout(() => process.exit(1), STOP_LIMIT_MS)
+  const close = (): Promise<unknown> => Promise.all([...servers, doors].map((server) => server.close()))
+  // The port is needed by who starts the service again.
+  if (end === 'first worker gone') await close()
   await system.close()
-  await Promise.all([...servers, doors].map((server) => server.close()))
+  await close()
   return end === 'stop' ? 0 : 1
 }
 
