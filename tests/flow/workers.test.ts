@@ -130,7 +130,7 @@ export default { fetch: (request, env) => new Response('') }`,
     const workers = { ...config.workers, auth: { ...config.workers.auth, main: 'only_first.mjs' } }
     const file = join(folder, 'config.json')
     await writeFile(file, JSON.stringify({ ...config, $schema: undefined, workers }))
-    const failed = await run(['--port', '0', '--workers', '2', '--config', file])
+    const failed = await run(['--port', '0', '--workers', '4', '--config', file])
     assert.equal(failed.code, 2, failed.output)
     assert.equal(
       failed.output,

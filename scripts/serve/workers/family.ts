@@ -137,21 +137,26 @@ class Workers implements Family {
   readonly removeFolder = (): void => rmSync(this.folder, { recursive: true, force: true })
 
   async start(places: OpenPlaces): Promise<void> {
-    const { count, clock } = this.#parts
-    const numbers = Array.from({ length: count - FIRST }, (_, index) => FIRST + 1 + index)
-    for (const number of numbers) this.#starts.set(number, Promise.withResolvers())
-    const all = Promise.all([...this.#starts.values()].map(({ promise }) => promise))
-    for (const number of numbers) this.#launch({ number, folder: this.folder, ...places }, 0)
-    const stop = clock.after(START_LIMIT_MS, () => {
+    const { count } = this.#parts
+    const [first, ...others] = Array.from({ length: count - FIRST }, (_, index) => FIRST + 1 + index)
+    // What keeps one from starting mostly keeps all of them, and is to be told once.
+    if (first !== undefined) await this.#startOne(first, places)
+    await Promise.all(others.map((number) => this.#startOne(number, places)))
+    this.#starts.clear()
+  }
+
+  async #startOne(number: number, places: OpenPlaces): Promise<void> {
+    const start = Promise.withResolvers<void>()
+    this.#starts.set(number, start)
+    const stop = this.#parts.clock.after(START_LIMIT_MS, () => {
       const seconds = START_LIMIT_MS / 1000
-      const late = new AvisoError('ERR_INTERNAL', `Not all workers listened within ${seconds} s`)
-      for (const { reject } of this.#starts.values()) reject(late)
+      start.reject(new AvisoError('ERR_INTERNAL', `Worker ${number} did not listen within ${seconds} s`))
     })
     try {
-      await all
+      this.#launch({ number, folder: this.folder, ...places }, 0)
+      await start.promise
     } finally {
       stop()
-      this.#starts.clear()
     }
   }
 
