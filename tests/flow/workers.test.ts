@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -57,7 +57,8 @@ describe('several workers', { timeout: 120_000, concurrency: 4 }, () => {
     })
 
   it('reload all at SIGHUP, and end with the first one', async (context) => {
-    const server = await startWorkers(context, {})
+    const TMPDIR = await temporaryFolder(context)
+    const server = await startWorkers(context, { environment: { TMPDIR } })
     const [further = 0] = childrenOf(server)
     // A terminal and systemd send signals to all: only the first one's count.
     for (const signal of ['SIGHUP', 'SIGTERM', 'SIGINT'] as const) process.kill(further, signal)
@@ -65,6 +66,7 @@ describe('several workers', { timeout: 120_000, concurrency: 4 }, () => {
     await eventually('both read', () => server.output().split('The policy was read again').length === 3)
     server.child.kill('SIGKILL')
     await eventually('the further one ends', () => !isAlive(further))
+    assert.deepEqual(await readdir(TMPDIR), [])
     const again = await startServer({
       port: Number(new URL(server.url).port),
       arguments: ['--workers', '2', '--store', 'embedded:memory'],

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { rmSync } from 'node:fs'
 import process from 'node:process'
 import type { Config, ServiceName } from '#services/system/settings.ts'
 import type { System } from '#services/system/system.ts'
@@ -96,6 +97,8 @@ export async function runFurther(
   if (end === 'first worker gone') await close()
   await system.close()
   await close()
+  // One that is killed leaves it.
+  if (end === 'first worker gone') rmSync(folder, { recursive: true, force: true })
   return end === 'stop' ? 0 : 1
 }
 
