@@ -36,6 +36,15 @@ export function serveCommand(): readonly [program: string, ...argv: string[]] {
     : [process.execPath, program, 'serve']
 }
 
+/** The command line that starts this same program once more, with the same arguments. */
+export function workerCommand(runtime: string): readonly [program: string, ...argv: string[]] {
+  const [, program = '', ...argv] = process.argv
+  if (program.startsWith(INSIDE_EXECUTABLE)) return [process.execPath, ...argv]
+  // Deno does not tell its own options.
+  const options = runtime === 'deno' ? ['run', '-A', '--no-check', '--quiet'] : process.execArgv
+  return [process.execPath, ...options, program, ...argv]
+}
+
 /** Folder for what can be made again: `.cache` of a clone, or the user's folder for such things. */
 export function cacheFolder(): string {
   if (!IS_RELEASE) return fileURLToPath(new URL('../.cache', import.meta.url))

@@ -8,62 +8,50 @@ import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
-import type { Bindings } from '#services/system/bindings.ts'
-import { openSystem } from '#services/system/open_system.ts'
-import { DEV_DEFAULTS, schedulesOf, type Config, type ServiceName } from '#services/system/settings.ts'
-import type { CronEvent, System } from '#services/system/system.ts'
+import { DEV_DEFAULTS, type Config } from '#services/system/settings.ts'
+import type { System } from '#services/system/system.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import type { Answer, Handler } from '#shared/handler.ts'
-import { createSecretReader, type ReadSecret } from '#shared/secret.ts'
+import { createSecretReader } from '#shared/secret.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
 import type { Platform, RunningServer } from '#shared/runtime/runtime.ts'
-import { errorResponse, toAvisoError } from '#shared/http/respond.ts'
+import { toAvisoError } from '#shared/http/respond.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { createLogger, type Logger } from '#shared/logger.ts'
-import { isTracingRegistered, type Tracer } from '#shared/observe/telemetry/tracing.ts'
+import { createLogger } from '#shared/logger.ts'
 import { isMain } from './is_main.ts'
 import { findGivenConfig } from './serve/given_config.ts'
-import { openAuditSink } from './serve/audit_sink.ts'
-import { CALL, IS_RELEASE } from './released.ts'
+import { CALL, IS_RELEASE, workerCommand } from './released.ts'
+import { launch, openPorts, startCrons, type LaunchParts } from './serve/launch.ts'
 import {
   asksStore,
   fineText,
   isCheck,
   parseServeArguments,
   readOptionsConfig,
-  resolveConfig,
   withConfigFile,
   type ServeOptions,
 } from './serve/options.ts'
-import { portProblem } from './serve/port_problem.ts'
+import { takePassedSockets, type PassedSocket } from './serve/passed_sockets.ts'
 import { preflight, type Ready } from './serve/preflight.ts'
-import { startSchedules } from './serve/schedules.ts'
+import { createReload, keepRereading, warnOfSecret, type ReloadParts } from './serve/reload.ts'
 import type { SecretFiles } from './serve/secret_files.ts'
-import { secretNames } from './serve/secret_names.ts'
 import { openServiceManager, systemdNotify } from './serve/service_manager.ts'
 import { checkStore } from './serve/store_check.ts'
-import { inFrontOf, runScheduled, serviceBindings, varsOf, type Placed } from './serve/worker_modules.ts'
 import { openStoreTls, secured, type StoreTlsFiles } from './serve/store_tls.ts'
+import { withAllStreams } from './serve/workers/all_streams.ts'
+import { createDoors } from './serve/workers/doors.ts'
+import { createFamily, WorkerEnded, type Family } from './serve/workers/family.ts'
+import { readPlace, SOCKET_MODE, socketOf, FIRST } from './serve/workers/place.ts'
+import { runFurther } from './serve/workers/run_further.ts'
 import { stopRequest } from './stop_requests.ts'
 
 /** Longest time from a stop signal to the exit. It exceeds the 10 s that an ingest may need to learn an outcome. */
 const STOP_LIMIT_MS = 15_000
-/** Time between two reads of secrets. With the 25 s between checks of a stream, a token removed from its file is refused within 65 s. */
-const REREAD_SECRETS_MS = 30_000
 
 /** What to listen to first. A release is not in the folder of its examples. */
 const EXAMPLE = IS_RELEASE ? '--event flight' : 'scripts/examples/flight.yaml'
 
 /** The first Node that has SQLite without a flag. */
 const SQLITE_SINCE = { major: 22, minor: 13 } as const
-
-/** A started system and its addresses. */
-interface Launched {
-  readonly system: System
-  readonly servers: readonly RunningServer[]
-  /** The module of the admin service, which gets the cron triggers. */
-  readonly admin: Placed | undefined
-}
 
 /**
  * Runs the services until a signal.
@@ -75,6 +63,8 @@ export async function serve(argv: readonly string[], call?: string): Promise<num
   try {
     return await main(argv, call)
   } catch (error) {
+    // A worker has said why itself.
+    if (error instanceof WorkerEnded) return error.exitCode
     if (!isAvisoError(error)) throw error
     console.error(`error: ${error.message}`)
     return isAvisoError(error, 'ERR_CONFIG') ? 2 : 1
@@ -86,12 +76,14 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   const platform = await detectPlatform()
   const parsed = parseServeArguments(argv, platform.name, call)
   if (typeof parsed === 'number') return parsed
+  const place = readPlace(platform.environment)
+  const passed = place?.passed ?? takePassedSockets(process)
   const given = await findGivenConfig(parsed, {
     ...platform,
     home: homedir(),
     newToken: () => crypto.randomUUID(),
   })
-  for (const note of given.notes) console.error(note)
+  if (place === undefined) for (const note of given.notes) console.error(note)
   const { readText, environment } = given
   const options = await withConfigFile(given.options, readText)
   const ready = await preflight({
@@ -100,28 +92,62 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
     environment,
     readText,
     hasUdp: platform.udp !== undefined,
+    isFurther: place !== undefined,
+    passed,
     askStore: asksStore(options) ? (...named) => askStore(named, options, platform) : undefined,
   })
   const { config, secrets } = ready
-  for (const notice of ready.notices) console.error(`notice: ${options.config}: ${notice}`)
   if (isCheck(options)) {
+    tellNotices(ready, options)
     console.log(fineText(options, config, platform.version))
     return 0
   }
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
   const readSecret = createSecretReader(secrets.environment, ({ message }) => warnOfSecret(logger, message))
-  const { acceptLoss = false } = options
   const tlsFiles = storeTlsOf(config)
-  const launched = await launch(ready, options, {
+  const parts = {
     platform: secured(platform, tlsFiles),
     logger,
     readSecret,
-    acceptLoss,
+    acceptLoss: options.acceptLoss ?? false,
+    services: options.services,
+  }
+  const again = { options, readText, secrets, logger, tlsFiles }
+  if (place !== undefined) return runFurther(ready, { place, launchParts: parts, again, failureOf })
+  tellNotices(ready, options)
+  return runFirst(ready, parts, { ...again, passed })
+}
+
+function tellNotices({ notices }: Ready, { config }: ServeOptions): void {
+  for (const notice of notices) console.error(`notice: ${config}: ${notice}`)
+}
+
+/** Runs the first worker, which is mostly the only one, until a signal. @returns the exit code */
+async function runFirst(
+  ready: Ready,
+  parts: LaunchParts,
+  { passed, ...again }: Omit<ReloadParts, 'system'> & { readonly passed: readonly PassedSocket[] },
+): Promise<number> {
+  const { config } = ready
+  const { platform, logger } = parts
+  const { services, workers: count = 1 } = again.options
+  const family = count === 1 ? undefined : createFamily(familyParts(count, parts))
+  const launched = await launch(ready, {
+    ...parts,
+    ...(family && { others: family.others, forAll: (handler) => withAllStreams(handler, family.up) }),
+  })
+  const { system } = launched
+  const { servers, ports } = await openPorts(launched, {
+    config,
+    services,
+    platform,
+    isShared: family !== undefined,
+    passed,
   })
   // Signals are handled before the address is printed, because a script may stop the process as soon as it reads the address.
   const stopped = stopRequest(process)
-  const rereadTls = (): void => rereadStoreTls(tlsFiles, logger)
-  const reload = createReload({ system: launched.system, options, readText, secrets, logger, rereadTls })
+  const failed = failureOf(system)
+  const reload = createReload({ ...again, system })
   const manager = openServiceManager({
     environment: platform.environment,
     send: systemdNotify,
@@ -130,30 +156,68 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   })
   process.on('SIGHUP', () => {
     manager.reloading()
+    family?.order({ kind: 'reload' })
     void reload().then(manager.ready)
   })
-  announce(launched, config, platform)
-  manager.ready()
+  const closeAll = async (): Promise<void> => {
+    await family?.end(STOP_LIMIT_MS)
+    await system.close()
+    await Promise.all([...servers, ...doors].map((server) => server.close()))
+  }
+  const doors = family === undefined ? [] : [await openDoors(family, { launched, platform })]
+  const isUp = await Promise.race([startAll(family, { ports, passed }, closeAll), stopped, failed])
+  if (isUp === undefined) {
+    announce(servers, { config, platform, count })
+    manager.ready()
+  }
   const stopSchedules = startCrons(launched, config, logger)
-  const stopRereading = systemClock.every(REREAD_SECRETS_MS, () => {
-    rereadTls()
-    void rereadSecrets(secrets, [], logger)
-  })
-  const end = await Promise.race([stopped, failureOf(launched.system)])
+  const stopRereading = keepRereading(again)
+  const end = await Promise.race([stopped, failed])
   if (typeof end === 'string') console.error(`\n${end}: finishing writes and ending streams`)
   stopSchedules()
   const drainMs = end === 'SIGTERM' ? config.dev.drainSeconds * 1000 : 0
   manager.stopping(drainMs + STOP_LIMIT_MS)
   // Who presses Ctrl-C waits at a terminal, and no proxy is asked to look away.
-  await launched.system.drain(drainMs)
+  if (drainMs > 0) family?.order({ kind: 'drain', ms: drainMs })
+  await system.drain(drainMs)
   stopRereading()
   const limit = setTimeout(() => process.exit(1), STOP_LIMIT_MS)
-  await launched.system.close()
-  await Promise.all(launched.servers.map((server) => server.close()))
+  await closeAll()
   await manager.close()
   clearTimeout(limit)
   if (typeof end !== 'string') throw end
   return 0
+}
+
+function familyParts(count: number, { platform, logger }: LaunchParts): Parameters<typeof createFamily>[0] {
+  return { count, command: workerCommand(platform.name), platform, clock: systemClock, logger }
+}
+
+/** Opens the socket at which the other workers ask this one. */
+function openDoors(
+  family: Family,
+  {
+    launched,
+    platform,
+  }: { readonly launched: Awaited<ReturnType<typeof launch>>; readonly platform: Platform },
+): Promise<RunningServer> {
+  const doors = createDoors({ ...launched, onListening: family.listening })
+  return platform.serve(doors, { path: socketOf(family.folder, FIRST), mode: SOCKET_MODE })
+}
+
+/** Starts the further workers. Where one does not come to listen, all end. */
+async function startAll(
+  family: Family | undefined,
+  places: Parameters<Family['start']>[0],
+  closeAll: () => Promise<void>,
+): Promise<undefined> {
+  try {
+    await family?.start(places)
+    return undefined
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
 }
 
 /** @returns why the services did not start, which waiting cannot mend; never where they run. */
@@ -161,13 +225,6 @@ function failureOf({ ready }: System): Promise<AvisoError> {
   return new Promise((failed) => {
     ready.catch((error: unknown) => failed(toAvisoError(error)))
   })
-}
-
-interface LaunchParts {
-  readonly platform: Platform
-  readonly logger: Logger
-  readonly readSecret: ReadSecret
-  readonly acceptLoss: boolean
 }
 
 function askStore(
@@ -187,155 +244,29 @@ function storeTlsOf({ vars: { storeTls } }: Config): StoreTlsFiles | undefined {
   return storeTls === undefined ? undefined : openStoreTls(storeTls, systemClock.now)
 }
 
-async function launch(
-  { config, schemaFiles, modules, given }: Ready,
-  { services }: ServeOptions,
-  { platform, logger, readSecret, acceptLoss }: LaunchParts,
-): Promise<Launched> {
-  const servers: RunningServer[] = []
-  const { audit } = config.vars
-  const scheduled = (event: CronEvent): Promise<void> => system.scheduled(event)
-  const placed = new Map<ServiceName, Placed>()
-  const calls = (service: ServiceName): Bindings =>
-    serviceBindings(config, service, (called) => system.only(called))
-  const system: System = await openSystem({
-    config,
-    services,
-    schemaFiles,
-    platform,
-    logger,
-    readSecret,
-    acceptLoss,
-    tracer: await findTracer(),
-    auditSink: audit === undefined ? undefined : await openAuditSink(audit.file),
-    baseUrl: () => servers[0]?.url ?? `http://${config.dev.host}:${config.dev.port}`,
-    inFront: (service, handle) => {
-      const module = modules.get(service)
-      if (module === undefined) return handle
-      const place = {
-        module,
-        hosted: { handle, scheduled },
-        env: { ...varsOf(given, service), ...calls(service) },
-      }
-      placed.set(service, place)
-      return inFrontOf(place, (error) => moduleFailed(service, error, { platform, logger }))
-    },
-  })
-  await openPorts({ system, servers, platform }, config, services)
-  return { system, servers, admin: placed.get('admin') }
+interface AnnounceParts {
+  readonly config: Config
+  readonly platform: Platform
+  readonly count: number
 }
 
-/** Opens the common port, and those of single services. @throws {AvisoError} `ERR_CONFIG` where one is not to be had; all are closed then. */
-async function openPorts(
-  {
-    system,
-    servers,
-    platform,
-  }: { readonly system: System; readonly servers: RunningServer[]; readonly platform: Platform },
-  config: Config,
-  services: readonly ServiceName[],
-): Promise<void> {
-  const { host } = config.dev
-  const listen = async (path: string, handle: Handler, port: number): Promise<void> => {
-    try {
-      servers.push(await platform.serve(handle, { host, port }))
-    } catch (cause) {
-      await Promise.all(servers.map((server) => server.close()))
-      await system.close()
-      throw new AvisoError('ERR_CONFIG', portProblem(cause, { path, host, port }), { cause })
-    }
-  }
-  if (services.some((name) => config.workers[name].dev.port === undefined))
-    await listen('dev.port', system.handle, config.dev.port)
-  for (const name of services) {
-    const port = config.workers[name].dev.port
-    if (port !== undefined) await listen(`workers.${name}.dev.port`, system.only(name), port)
-  }
-}
-
-/** Starts the cron triggers of the admin service. @returns what stops them */
-function startCrons({ admin }: Launched, config: Config, logger: Logger): () => void {
-  if (admin === undefined) return () => undefined
-  const run = (event: CronEvent): Promise<void> =>
-    runScheduled(admin, event).catch((error: unknown) =>
-      logger('error', 'The module failed', { service: 'admin', reason: messageOf(error) }),
-    )
-  return startSchedules({ crons: schedulesOf(config), run, now: systemClock.now })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'it threw'
-}
-
-/** The answer for a module that failed. What it threw is for the log. */
-function moduleFailed(
-  service: ServiceName,
-  error: unknown,
-  { platform, logger }: Pick<LaunchParts, 'platform' | 'logger'>,
-): Answer {
-  logger('error', 'The module failed', { service, reason: messageOf(error) })
-  const failure = new AvisoError('ERR_INTERNAL', 'The module of this service failed')
-  return errorResponse(failure, { requestId: platform.random(), logger })
-}
-
-interface ReloadParts {
-  readonly system: System
-  readonly options: ServeOptions
-  readonly readText: (path: string) => Promise<string>
-  readonly secrets: SecretFiles
-  readonly logger: Logger
-  readonly rereadTls: () => void
-}
-
-/**
- * @returns a function that reads the policy in the configuration file and the secrets again, so that a right can be revoked without a
- *   restart. When the policy is wrong, the old policy stays.
- */
-function createReload(parts: ReloadParts): () => Promise<void> {
-  const { system, options, readText, secrets, logger } = parts
-  return async () => {
-    parts.rereadTls()
-    try {
-      const config = await resolveConfig(options, readText)
-      await rereadSecrets(secrets, secretNames(config), logger)
-      system.replacePolicy(config.vars.policy)
-      logger('info', 'The policy was read again')
-    } catch (error) {
-      logger('error', 'The policy could not be read again: the old policy stays', { reason: reasonOf(error) })
-    }
-  }
-}
-
-/** @param more Secrets that the configuration now names. */
-async function rereadSecrets(secrets: SecretFiles, more: readonly string[], logger: Logger): Promise<void> {
-  const changed = await secrets.readAgain(more, ({ message }) => warnOfSecret(logger, message))
-  if (changed.length > 0) logger('info', 'Secrets were replaced', { names: changed.join() })
-}
-
-function rereadStoreTls(files: StoreTlsFiles | undefined, logger: Logger): void {
-  const warn = (reason: string): void =>
-    logger('error', 'New certificates for the store cannot be used: the old ones stay', { reason })
-  if (files?.readAgain(warn) === true) logger('info', 'The certificates for the store were replaced')
-}
-
-function warnOfSecret(logger: Logger, reason: string): void {
-  logger('error', 'A new secret cannot be used: the old secret stays', { reason })
-}
-
-function reasonOf(error: unknown): string {
-  return isAvisoError(error, 'ERR_CONFIG') ? error.message : 'unknown'
-}
-
-function announce({ servers }: Launched, config: Config, platform: Platform): void {
+function announce(servers: readonly RunningServer[], { config, platform, count }: AnnounceParts): void {
   const url = servers[0]?.url ?? ''
   const where =
     config.vars.store === 'embedded:'
       ? `embedded store in ${dataFolder(config)}/`
       : `store ${config.vars.store}`
-  const server = url === `http://${DEV_DEFAULTS.host}:${DEV_DEFAULTS.port}` ? '' : `AVISO_BASE_URL=${url} `
   // What SIGHUP is sent to: npm would end of it.
-  console.log(`Aviso ${packageFile.version} on ${platform.version}, ${where}, process ${process.pid}`)
+  const workers = count === 1 ? '' : `, ${count} workers`
+  console.log(
+    `Aviso ${packageFile.version} on ${platform.version}, ${where}${workers}, process ${process.pid}`,
+  )
   for (const { url: address } of servers) console.log(`Listening on ${address}`)
+  if (!url.startsWith('http:')) {
+    const path = url.replace('unix:', '') || 'PATH'
+    return console.log(`Listen:   curl -N --unix-socket ${path} 'http://localhost/api/v1/watch?event=flight'`)
+  }
+  const server = url === `http://${DEV_DEFAULTS.host}:${DEV_DEFAULTS.port}` ? '' : `AVISO_BASE_URL=${url} `
   console.log(
     `Listen:   ${server}${CALL} listen ${EXAMPLE}   (or: curl -N '${url}/api/v1/watch?event=flight')`,
   )
@@ -359,13 +290,6 @@ function refuseOldNode(): void {
       ? `Node ${process.versions.node} is too old for the services, and the package was installed without the Node that it brings: install it again without --omit=optional, or use Node 22.13 or newer. The client runs on it`
       : `Node ${process.versions.node} is too old for the services: they need 22.18 or newer. The client runs on it`,
   )
-}
-
-/** The tracer of an SDK that the operator has loaded; `undefined` without one. */
-async function findTracer(): Promise<Tracer | undefined> {
-  if (!isTracingRegistered(globalThis)) return undefined
-  const openTelemetry = await import('#shared/observe/telemetry/open_telemetry.ts')
-  return openTelemetry.findTracer(packageFile.version)
 }
 
 if (isMain(import.meta)) {

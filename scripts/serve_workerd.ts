@@ -51,6 +51,7 @@ async function main(argv: readonly string[]): Promise<number> {
     environment: process.env,
     readText,
     hasUdp: false,
+    isOneProcess: true,
     askStore: asksStore(options) ? askStore : undefined,
   })
   const { config, schemaFiles } = ready

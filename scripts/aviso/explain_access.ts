@@ -23,7 +23,7 @@ import {
 } from '#shared/access/policy/explain.ts'
 import { followGrants } from '#shared/access/policy/following.ts'
 import { setOf } from '#shared/access/policy/grants.ts'
-import { prefixesFor, type Policy } from '#shared/access/policy/policy.ts'
+import { prefixesFor, type DestinationRights, type Policy } from '#shared/access/policy/policy.ts'
 import { isSegment } from '#shared/access/policy/prefix.ts'
 import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
 import { ClientError, EXIT_FAILURE, EXIT_USAGE } from '#shared/client/client_error.ts'

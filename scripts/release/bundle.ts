@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EMBEDDED_DOCUMENTS } from './documents.ts'
 import { CONSOLE_PACKAGES } from '../generate/console_assets.ts'
+import { FOR_WORKERD } from '../serve/workerd_bundle.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -21,6 +22,14 @@ export const LIBRARIES: Readonly<Record<string, string>> = {
 
 /** The sources of the libraries, below the repository's folder. */
 export const LIBRARY_SOURCES = ['shared/client/listen.ts', 'shared/client/publish.ts']
+
+/** The worker modules of the npm package: name → its source, below the repository's folder. */
+export const WORKERS: Readonly<Record<string, string>> = {
+  rest: 'services/rest/worker.ts',
+  auth: 'services/auth/worker.ts',
+  admin: 'services/admin/worker.ts',
+  monitoring: 'services/monitoring/worker.ts',
+}
 
 /** Packages in `require` calls of bundled packages: an ES module has no `require`. */
 const REQUIRE =
@@ -111,6 +120,27 @@ export async function bundleLibraries(folder: string): Promise<Metafile> {
     ],
   })
   return metafile
+}
+
+/** Bundles the worker modules into `folder`, for Node, Deno and Bun, and into a folder in it for workerd. @returns what went in */
+export async function bundleWorkers(folder: string): Promise<readonly Metafile[]> {
+  const entryPoints = Object.entries(WORKERS).map(([name, source]) => ({ in: join(ROOT, source), out: name }))
+  const common = { ...COMMON, entryPoints, chunkNames: 'shared/[hash]' } as const
+  const { metafile: forHosts } = await build({
+    ...common,
+    outdir: folder,
+    platform: 'node',
+    target: 'node22',
+    external: ['bun:*'],
+    banner: { js: REQUIRE },
+    plugins: [NAMES_OF_COMMONJS],
+  })
+  const { metafile: forWorkerd } = await build({
+    ...common,
+    outdir: join(folder, 'workerd'),
+    ...FOR_WORKERD,
+  })
+  return [forHosts, forWorkerd]
 }
 
 /** The names of the packages that went into bundles. */

@@ -9,7 +9,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import packageFile from '../../package.json' with { type: 'json' }
 import { outputOf } from '../run_command.ts'
-import { bundledPackages, bundleLibraries, bundleProgram, LIBRARIES } from './bundle.ts'
+import {
+  bundledPackages,
+  bundleLibraries,
+  bundleProgram,
+  bundleWorkers,
+  LIBRARIES,
+  WORKERS,
+} from './bundle.ts'
 import type { Made } from './executables.ts'
 import { copyDocuments } from './documents.ts'
 import { writeTypes } from './types.ts'
@@ -31,6 +38,7 @@ export async function makePackage(out: string): Promise<Made> {
   const bundles = [
     await bundleProgram(join(folder, 'lib', 'program')),
     await bundleLibraries(join(folder, 'lib')),
+    ...(await bundleWorkers(join(folder, 'lib', 'workers'))),
   ]
   const bundled = bundledPackages(bundles)
   await writeTypes(join(folder, 'types'))
@@ -63,9 +71,20 @@ function manifest(): unknown {
           { types: `./types/${library}.d.ts`, default: `./lib/${library}.mjs` },
         ]),
       ),
+      ...Object.fromEntries(
+        Object.keys(WORKERS).map((name) => [
+          `./workers/${name}`,
+          {
+            types: './types/worker.d.ts',
+            workerd: `./lib/workers/workerd/${name}.mjs`,
+            default: `./lib/workers/${name}.mjs`,
+          },
+        ]),
+      ),
       './package.json': './package.json',
     },
-    sideEffects: false,
+    // The modules of workers share chunks, some of which are imported for nothing.
+    sideEffects: ['./lib/workers/**'],
     optionalDependencies: BROUGHT_NODES,
   }
 }

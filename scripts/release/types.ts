@@ -13,6 +13,26 @@ import { LIBRARIES, LIBRARY_SOURCES } from './bundle.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const TSC = join(ROOT, 'node_modules', '.bin', 'tsc')
 
+/** The declarations of every worker module. Those of our sources would ask for the types of bundled packages. */
+const WORKER = `/** A cron trigger. */
+export interface ScheduledController {
+  readonly cron: string
+  /** Milliseconds since 1970. */
+  readonly scheduledTime: number
+}
+/** A service as a worker module. Its bindings are in the page of the services. */
+declare const worker: {
+  fetch(request: Request, env?: unknown, context?: unknown): Promise<Response>
+  scheduled(controller: ScheduledController, env?: unknown, context?: unknown): Promise<void>
+}
+export default worker
+/** The Durable Object that runs the services on Cloudflare: the class of the binding AVISO_HOST. */
+export declare class AvisoHost {
+  constructor(state: unknown, env: unknown)
+  fetch(request: Request): Promise<Response>
+}
+`
+
 /** Writes them into `folder`: one for each library, and those that these import. */
 export async function writeTypes(folder: string): Promise<void> {
   const project = await mkdtemp(join(dirname(folder), 'types-'))
@@ -29,6 +49,7 @@ export async function writeTypes(folder: string): Promise<void> {
   }
   for (const [name, text] of Object.entries(LIBRARIES))
     await writeFile(join(folder, `${name}.d.ts`), withRelativeImports(text, `${name}.d.ts`))
+  await writeFile(join(folder, 'worker.d.ts'), WORKER)
 }
 
 function configFor(outDir: string): unknown {

@@ -19,6 +19,7 @@ import { AvisoError } from '#shared/errors.ts'
 import defaultConfig from '../../wrangler-like.config.json' with { type: 'json' }
 import { parseCommand } from '../parse_command.ts'
 import { SERVE_CALL } from '../released.ts'
+import { parseWorkers } from './workers/count.ts'
 
 /** The parsed command line. */
 export interface ServeOptions {
@@ -32,6 +33,8 @@ export interface ServeOptions {
   readonly port?: number
   readonly data?: string
   readonly acceptLoss?: boolean
+  /** How many processes share the work. Default: 1. */
+  readonly workers?: number
   readonly check?: boolean
   readonly checkOffline?: boolean
 }
@@ -67,6 +70,12 @@ export function createServeProgram(runtime: string, call = SERVE_CALL): Command 
       ).argParser(parsePort),
     )
     .option('--data <folder>', `folder of the embedded store (default: ${DEV_DEFAULTS.data})`)
+    .addOption(
+      new Option(
+        '--workers <number>',
+        'processes that share the port and the work, auto: one per processor (default: 1)',
+      ).argParser(parseWorkers),
+    )
     .option(
       '--accept-loss',
       'start though the embedded store lost acknowledged writes, and give up what is damaged: it gets a new epoch, so every listener is told',

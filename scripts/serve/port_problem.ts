@@ -15,9 +15,31 @@ export interface Place {
 /** Ports below this are for the superuser, on most systems. */
 const FIRST_FREE_PORT = 1024
 
+/** @returns a line such as `dev.socket: /run/aviso.sock is in use …` */
+export function socketProblem(error: unknown, path: string): string {
+  const code = codeOf(error)
+  switch (code) {
+    case 'EADDRINUSE':
+      return `dev.socket: "${path}" is in use by another program, or no socket: stop that one, or choose another path`
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return `dev.socket: the folder of "${path}" is missing: make it, or choose another path`
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return `dev.socket: this user may not make "${path}": choose a path in a folder that it may write`
+    default:
+      return `dev.socket: cannot listen on "${path}"${code === '' ? '' : ` (${code})`}`
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
 /** @returns a line such as `dev.port: port 8080 of 127.0.0.1 is in use …` */
 export function portProblem(error: unknown, { path, host, port }: Place): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = codeOf(error)
   switch (code) {
     case 'EADDRINUSE':
       return `${path}: port ${port} of ${host} is in use by another program: stop that one, or choose another port (--port 0: any free one)`

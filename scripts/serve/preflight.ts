@@ -20,12 +20,15 @@ import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { refuseOpenAddress, type ServeOptions } from './options.ts'
 import { checkRoutes } from './known_routes.ts'
-import { portProblem } from './port_problem.ts'
+import { isInUse } from '#shared/runtime/socket_file.ts'
+import type { PassedSocket } from './passed_sockets.ts'
+import { portProblem, socketProblem } from './port_problem.ts'
 import { checkSchedules } from './schedules.ts'
 import { createSecretFiles, type SecretFiles } from './secret_files.ts'
 import { secretPlaces } from './secret_names.ts'
 import { checkStoreTls } from './store_tls.ts'
 import { loadModules, type LoadedModules } from './worker_modules.ts'
+import { checkWorkers } from './workers/count.ts'
 
 /** What is looked at. */
 export interface PreflightParts {
@@ -36,6 +39,12 @@ export interface PreflightParts {
   readonly hasUdp: boolean
   /** Whether ports are tried; `false`: the services may be running. */
   readonly opensPorts?: boolean
+  /** Whether this is not the first of several workers: ports and folders are the first one's. */
+  readonly isFurther?: boolean
+  /** Sockets that the service manager has opened. */
+  readonly passed?: readonly PassedSocket[]
+  /** Whether another program serves, at a port, in one process: workerd. */
+  readonly isOneProcess?: boolean
   /** Asks the store, for a check alone: a start waits for it. @returns a line for each problem */
   readonly askStore?: ((config: Config, secrets: SecretFiles) => Promise<readonly string[]>) | undefined
 }
@@ -77,12 +86,14 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
     refused,
   })
   problems.push(...found, ...checkCrons(config, refused), ...checkFolder(config), ...checkAudit(config))
+  problems.push(...checkProcesses(parts, config))
   problems.push(...checkRoutes(config, options.services))
   if (!refused.some((path) => path.startsWith('vars.storeTls')))
     problems.push(...checkStoreTls(config.vars, systemClock.now()))
   if (!refused.some((path) => path.startsWith('vars.identity')))
     problems.push(...problemsOf('dev.host', () => refuseOpenAddress(config)))
-  if (parts.opensPorts !== false) problems.push(...(await checkPorts(options, config)))
+  if (parts.isFurther !== true && parts.opensPorts !== false)
+    problems.push(...(await checkPlaces(parts, config)))
   const modules = await loadModules(config, options.services, { file: options.config, problems })
   const isStoreNamed = !problems.some((line) => /^(?:vars\.store|dev\.data)/.test(line))
   if (isStoreNamed) problems.push(...((await parts.askStore?.(config, secrets)) ?? []))
@@ -189,15 +200,53 @@ function canWrite(path: string): boolean {
   }
 }
 
+/** Whether there can be so many processes, where they are to listen. */
+function checkProcesses(
+  { options, isOneProcess = false }: PreflightParts,
+  config: Config,
+): readonly string[] {
+  const { workers = 1, services } = options
+  if (!isOneProcess) return checkWorkers(workers, { config, services })
+  return [
+    ...(workers === 1 ? [] : ['--workers: workerd runs all services in one process: leave it out']),
+    ...(config.dev.socket === undefined
+      ? []
+      : ['dev.socket: workerd is started at a port: leave dev.socket out, and give dev.port']),
+  ]
+}
+
+/** The place of all services together, and the ports of single ones. */
+async function checkPlaces(
+  { options, passed = [] }: PreflightParts,
+  config: Config,
+): Promise<readonly string[]> {
+  const { socket } = config.dev
+  const isPort = passed.length === 0 && socket === undefined
+  const ports = await checkPorts(options, config, isPort)
+  return passed.length > 0 || socket === undefined ? ports : [...ports, ...(await checkSocket(socket))]
+}
+
+async function checkSocket(path: string): Promise<readonly string[]> {
+  const folder = dirname(resolve(path))
+  if (!existsSync(folder)) return [socketProblem(Object.assign(new Error(), { code: 'ENOENT' }), path)]
+  if (!canWrite(folder)) return [socketProblem(Object.assign(new Error(), { code: 'EACCES' }), path)]
+  const inUse = await isInUse(path)
+  return inUse ? [socketProblem(Object.assign(new Error(), { code: 'EADDRINUSE' }), path)] : []
+}
+
 /** Opens each port for a moment. */
-async function checkPorts({ services, port }: ServeOptions, config: Config): Promise<readonly string[]> {
+async function checkPorts(
+  { services, port }: ServeOptions,
+  config: Config,
+  isCommon: boolean,
+): Promise<readonly string[]> {
   const { host } = config.dev
   const alone = services.flatMap((name) => {
     const own = config.workers[name].dev.port
     return own === undefined ? [] : [{ path: `workers.${name}.dev.port`, port: own }]
   })
   const common = { path: port === undefined ? 'dev.port' : '--port', port: config.dev.port }
-  const places = alone.length === services.length ? alone : [common, ...alone]
+  const places = alone.length === services.length || !isCommon ? alone : [common, ...alone]
   const problems = await Promise.all(
     places.map(async (place) => {
       const error = await tryPort(host, place.port)

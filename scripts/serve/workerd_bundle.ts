@@ -22,7 +22,7 @@ export interface BundledModule {
 }
 
 /** What esbuild makes modules for workerd with; the same as wrangler's. */
-const FOR_WORKERD = {
+export const FOR_WORKERD = {
   absWorkingDir: ROOT,
   bundle: true,
   format: 'esm',

@@ -13,6 +13,7 @@ import {
   type FileForm,
   type FormedFile,
 } from '#shared/config/load.ts'
+import type { Flaw } from '#shared/config/explain.ts'
 import { isJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 
 /** What an environment does not take from above, as in wrangler. */
@@ -51,8 +52,28 @@ function fromWorkers(file: JsonRecord, environment: string | undefined, source: 
     given: { ...given, ...(hasWorkers && { workers: Object.fromEntries(present) }) },
     notices,
     environments,
+    flaws: [...misplacedIn(env, 'env'), ...Object.entries(workers).flatMap(flawsOfWorker)],
     placeOf: (path) => placeIn(file, environment, path),
   }
+}
+
+function flawsOfWorker([name, entry]: readonly [name: string, entry: unknown]): readonly Flaw[] {
+  return misplacedIn(memberOf(entry, 'env'), `workers.${name}.env`)
+}
+
+/** What would have no effect in environments, and so is refused. */
+function misplacedIn(env: unknown, place: string): readonly Flaw[] {
+  const path = place.split('.')
+  if (env === undefined) return []
+  if (!isJsonRecord(env))
+    return [{ path, reason: 'expected an object: the name of each environment, and what it changes' }]
+  return Object.entries(env).flatMap(([name, overlay]): readonly Flaw[] => {
+    if (!isJsonRecord(overlay))
+      return [{ path: [...path, name], reason: 'expected an object: what the environment changes' }]
+    if (overlay['workers'] === undefined) return []
+    const reason = `an environment of a worker is in the worker, as in wrangler: write workers.WORKER.env.${name}`
+    return [{ path: [...path, name, 'workers'], reason }]
+  })
 }
 
 /** wrangler says so, too, because it surprises. */

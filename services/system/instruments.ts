@@ -18,7 +18,8 @@ import { observeProcess } from '#shared/observe/metrics/observe_process.ts'
 import { createPublisherMetrics } from '#shared/observe/metrics/observe_publisher.ts'
 import { observeStore, type BackendOperations } from '#shared/observe/metrics/observe_store.ts'
 import { formatMetrics, METRICS_MEDIA_TYPE, metricsFormatOf } from '#shared/observe/metrics/open_metrics.ts'
-import { createRegistry, type MetricsRegistry } from '#shared/observe/metrics/registry.ts'
+import { createRegistry, type MetricFamily, type MetricsRegistry } from '#shared/observe/metrics/registry.ts'
+import { sumFamilies } from '#shared/observe/metrics/sum.ts'
 import { spanPublisher } from '#shared/observe/metrics/span_publisher.ts'
 import type { Publisher } from '#shared/publish/publish.ts'
 import type { ProcessUsage, UdpPower } from '#shared/runtime/runtime.ts'
@@ -70,7 +71,9 @@ export interface InstrumentParts extends InstrumentPowers {
   readonly version: string
   /** The counters of identity and policy; absent: none. */
   readonly accessCounts?: () => Readonly<Record<string, number>>
-  /** Takes telemetry messages when the monitoring runs in this process. */
+  /** What the other workers of this launcher have measured; absent: there are none. */
+  readonly otherFamilies?: (() => Promise<readonly (readonly MetricFamily[])[]>) | undefined
+  /** Takes telemetry messages when the monitoring runs in this process, or in one that is asked for it. */
   readonly accept: ((message: Uint8Array) => void) | undefined
 }
 
@@ -188,7 +191,12 @@ export function createInstruments(parts: InstrumentParts): Instruments {
         hostname: identity.hostname,
         clock,
       }),
-    route: { method: 'GET', path: '/metrics', doc: 'metrics', handle: (request) => page(metrics, request) },
+    route: {
+      method: 'GET',
+      path: '/metrics',
+      doc: 'metrics',
+      handle: (request) => page(metrics, request, parts.otherFamilies),
+    },
     async close() {
       stopProcess()
       for (const transmitter of transmitters) transmitter.close()
@@ -197,12 +205,17 @@ export function createInstruments(parts: InstrumentParts): Instruments {
   }
 }
 
-async function page(metrics: MetricsRegistry, request: HandlerRequest): Promise<Answer> {
+async function page(
+  metrics: MetricsRegistry,
+  request: HandlerRequest,
+  otherFamilies: InstrumentParts['otherFamilies'],
+): Promise<Answer> {
   const format = metricsFormatOf(request.headers.get('accept'))
+  const [own, others = []] = await Promise.all([metrics.collect(), otherFamilies?.()])
   return {
     status: 200,
     headers: { 'content-type': METRICS_MEDIA_TYPE[format], 'cache-control': 'no-store' },
-    body: formatMetrics(await metrics.collect(), format),
+    body: formatMetrics(sumFamilies([own, ...others]), format),
   }
 }
 

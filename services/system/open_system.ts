@@ -15,6 +15,7 @@ import type { ReadSecret } from '#shared/secret.ts'
 import { openBackup } from '#shared/store/open/backup.ts'
 import { openMaintenance } from '#shared/store/open/maintenance.ts'
 import { openStore } from '#shared/store/open/open.ts'
+import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createDocumentReader } from './documents.ts'
 import type { Config, ServiceName } from './settings.ts'
@@ -26,7 +27,7 @@ import { startSystem, type System, type SystemParts } from './system.ts'
 export const VERSION = packageFile.version
 
 /** What a system is opened with. */
-export interface OpenSystemParts extends Pick<SystemParts, 'inFront'> {
+export interface OpenSystemParts extends Pick<SystemParts, 'inFront' | 'others' | 'acceptElsewhere'> {
   readonly config: Config
   readonly services: readonly ServiceName[]
   readonly schemaFiles: readonly SchemaFile[]
@@ -37,6 +38,8 @@ export interface OpenSystemParts extends Pick<SystemParts, 'inFront'> {
   readonly baseUrl: () => string
   readonly auditSink?: AuditSink | undefined
   readonly tracer?: Tracer | undefined
+  /** The store, opened and ended by the system; absent: that of the configuration. */
+  readonly store?: Store | undefined
   /** Whether an embedded store is opened that lost acknowledged writes. */
   readonly acceptLoss?: boolean
 }
@@ -54,7 +57,7 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     acceptLoss,
     ...readStoreCredentials(config.vars, readSecret),
   }
-  const store = await openStore(address, storeParts)
+  const store = parts.store ?? (await openStore(address, storeParts))
   const { newSha256, udp, usage, fetchOfStore } = platform
   return startSystem({
     config,
@@ -72,6 +75,8 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     readSecret,
     tracer: parts.tracer,
     inFront: parts.inFront,
+    others: parts.others,
+    acceptElsewhere: parts.acceptElsewhere,
     ...(auditSink !== undefined && { auditSink }),
     ...(udp !== undefined && { udp }),
     ...(fetchOfStore !== undefined && { fetchOfStore }),

@@ -8,6 +8,7 @@ import type { BackupPowers } from '#services/admin/backup_routes.ts'
 import { toAdminSettings } from '#services/admin/from_config.ts'
 import { createAdminService, type AdminService } from '#services/admin/handler.ts'
 import { createAuthHandler } from '#services/auth/handler.ts'
+import { createRelayDoor } from '#services/auth/relay_door.ts'
 import { createActivity } from '#services/auth/streams/activity.ts'
 import type { TicketSettings } from '#services/auth/tickets.ts'
 import { toHubLimits } from '#services/auth/settings.ts'
@@ -24,6 +25,7 @@ import type { Logger } from '#shared/logger.ts'
 import { createGenericBound } from '#shared/notification/aviso2/generic_bound.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
+import type { Handler } from '#shared/handler.ts'
 import type { RoutedHandler } from '#shared/http/route.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -60,6 +62,8 @@ export interface RunningServices {
   /** Open listener streams, and whether they have an upstream. */
   readonly listening: () => { readonly connected: boolean; readonly streams: number }
   readonly admin: AdminService | undefined
+  /** Answers the hubs of other workers; absent without the listening service. */
+  readonly relay: Handler | undefined
   /** Reads ahead what the first notification would wait for. Never rejects, and ends by itself. */
   warmUp(signal: AbortSignal): Promise<void>
   /** Ends the streams there are, spread over a time. Resolves at its end. */
@@ -113,6 +117,7 @@ async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<R
     handlers,
     listening: listening?.state ?? (() => ({ connected: true, streams: 0 })),
     admin,
+    relay: listening?.relay,
     drain: listening?.drain ?? (() => Promise.resolve()),
     warmUp: ingest?.warmUp ?? (() => Promise.resolve()),
   }
@@ -202,6 +207,7 @@ function startRuns(parts: ServicesParts, closers: Closers): RoutedHandler {
 
 interface Listening {
   readonly fetch: RoutedHandler
+  readonly relay: Handler
   readonly state: RunningServices['listening']
   readonly drain: RunningServices['drain']
 }
@@ -258,11 +264,12 @@ async function startListening(
     tickets: parts.tickets,
     firstNumbers: config.vars.firstNumbers,
   })
+  const relay = createRelayDoor({ ...parts, store, hub, epoch: epoch.current, limits })
   const state = (): ReturnType<RunningServices['listening']> => {
     const { connected, subscribers } = hub.status()
-    return { connected, streams: subscribers }
+    return { connected, streams: subscribers - relay.streams() }
   }
-  return { fetch, state, drain: (ms) => hub.drain(ms) }
+  return { fetch, relay: relay.handle, state, drain: (ms) => hub.drain(ms) }
 }
 
 function startAdmin(parts: ServicesParts, closers: Closers): AdminService {

@@ -346,9 +346,22 @@ const shared = v.pipe(
 /** Longest time that a stop may be put off: service managers give up long before. */
 const MOST_DRAIN_SECONDS = 600
 
+/** What Linux takes, without the end of the text. */
+const MOST_SOCKET_BYTES = 107
+
 const dev = section({
   host: v.optional(v.pipe(v.string(), v.description('Address to listen on')), '127.0.0.1'),
   port: v.optional(v.pipe(listenPort, v.description('Port to listen on; 0: any free one')), 8080),
+  socket: v.optional(
+    v.pipe(
+      v.string(),
+      v.minLength(1),
+      v.maxBytes(MOST_SOCKET_BYTES, `A path of at most ${MOST_SOCKET_BYTES} bytes`),
+      v.description(
+        'Path of a Unix socket to listen on, in place of host and port. Its user and group may connect (mode 0660). Default: none',
+      ),
+    ),
+  ),
   data: v.optional(v.pipe(v.string(), v.description('Folder of the embedded store')), 'data'),
   drainSeconds: v.optional(
     v.pipe(

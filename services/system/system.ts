@@ -12,12 +12,19 @@ import type { ReadDocument } from '#services/reference/document_page.ts'
 import { createReferenceRoutes } from '#services/reference/routes.ts'
 import { schedulesOf, type Config, type ServiceName } from './settings.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { toFetchHandler, type FetchHandler, type Handler } from '#shared/handler.ts'
+import {
+  toFetchHandler,
+  type Answer,
+  type FetchHandler,
+  type Handler,
+  type HandlerRequest,
+} from '#shared/handler.ts'
 import { createPageOrigins, forPages } from '#shared/http/pages.ts'
 import { asProblem } from '#shared/http/problem.ts'
 import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
 import type { KnownRoute, Route } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
+import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
@@ -43,8 +50,19 @@ export interface SystemParts
   readonly readDocument?: ReadDocument
   /** Whether the console compresses its files. Default: yes. */
   readonly compresses?: boolean
+  /** The other workers of this launcher, for which this one speaks; absent: there are none. */
+  readonly others?: OtherWorkers | undefined
+  /** Takes the telemetry of services here where the monitoring is in another worker. */
+  readonly acceptElsewhere?: ((message: Uint8Array) => void) | undefined
   /** `fetch` for the members of a store that wants certificates. Default: the runtime's own. */
   readonly fetchOfStore?: (url: string, init: RequestInit) => Promise<Response>
+}
+
+/** What other workers tell. No function rejects: one that does not answer counts as none. */
+export interface OtherWorkers {
+  families(): Promise<readonly (readonly MetricFamily[])[]>
+  /** Open listener streams. */
+  streams(): Promise<number>
 }
 
 /** A cron trigger that is due. */
@@ -73,6 +91,14 @@ export interface System {
   readonly ready: Promise<void>
   /** Runs the jobs of a cron that is due, once the services run. Does nothing without the admin service. Never rejects. */
   scheduled(event: CronEvent): Promise<void>
+  /** Answers the hubs of other workers of this machine, which may read everything. 503 until the services run. */
+  readonly relay: Handler
+  /** Takes a telemetry message of a service in another worker. Without the monitoring it is dropped. */
+  acceptTelemetry(message: Uint8Array): void
+  /** What was measured here. */
+  families(): Promise<readonly MetricFamily[]>
+  /** Open listener streams here. */
+  streams(): number
   /** Replaces the policy, for open streams too. @throws {AvisoError} `ERR_CONFIG` for invalid rules; the old policy then stays. */
   replacePolicy(policy: Config['vars']['policy']): void
   /**
@@ -137,6 +163,8 @@ export function startSystem(parts: SystemParts): System {
       ready
         .then(() => runDue(event, parts, () => (stop.signal.aborted ? undefined : running?.admin)))
         .catch(() => undefined),
+    relay: (request) => running?.relay?.(request) ?? unreached(parts, request),
+    ...figuresOf({ instruments, monitoring }, () => running),
     replacePolicy: access.replacePolicy,
     drain: (ms) => {
       isDraining = true
@@ -162,6 +190,11 @@ export function startSystem(parts: SystemParts): System {
   }
 
   async function readiness(): Promise<Readiness> {
+    const [own, elsewhere = 0] = await Promise.all([ownReadiness(), parts.others?.streams()])
+    return { ...own, streams: own.streams + elsewhere }
+  }
+
+  async function ownReadiness(): Promise<Readiness> {
     if (isDraining || stop.signal.aborted) return whileStopping(running)
     if (running === undefined) return { connected: false, streams: 0, ...trouble.last() }
     return readinessOf(parts, running, isWarmingUp)
@@ -201,21 +234,12 @@ function referenceOf({
 /** What hands requests to a service, as it is when they come. */
 function dispatchTo(
   service: ServiceName,
-  { random, logger }: Pick<SystemParts, 'random' | 'logger'>,
+  parts: SystemParts,
   { monitoring, running }: DispatchTargets,
 ): Handler {
   // The monitoring also answers while the store cannot be reached.
   if (service === 'monitoring' && monitoring !== undefined) return monitoring.handle
-  return (request) => {
-    const handler = running()?.handlers.get(service)
-    if (handler !== undefined) return handler(request)
-    const unreached = new AvisoError(
-      'ERR_STORE_UNAVAILABLE',
-      'The store cannot be reached yet; try again in a moment',
-    )
-    const requestId = requestIdOf(request, random)
-    return Promise.resolve(asProblem(request, errorResponse(unreached, { requestId, logger })))
-  }
+  return (request) => running()?.handlers.get(service)?.(request) ?? unreached(parts, request)
 }
 
 interface DispatchTargets {
@@ -250,6 +274,28 @@ function whileStopping(running: RunningServices | undefined): Readiness {
   return { connected: false, streams: 0, ...running?.listening(), isStopping: true }
 }
 
+/** The answer of services that do not run yet. */
+function unreached({ random, logger }: SystemParts, request: HandlerRequest): Promise<Answer> {
+  const error = new AvisoError(
+    'ERR_STORE_UNAVAILABLE',
+    'The store cannot be reached yet; try again in a moment',
+  )
+  const requestId = requestIdOf(request, random)
+  return Promise.resolve(asProblem(request, errorResponse(error, { requestId, logger })))
+}
+
+/** What other workers are told, and tell. */
+function figuresOf(
+  { instruments, monitoring }: Measuring,
+  running: () => RunningServices | undefined,
+): Pick<System, 'acceptTelemetry' | 'families' | 'streams'> {
+  return {
+    acceptTelemetry: (message) => void monitoring?.accept(message),
+    families: () => instruments.metrics.collect(),
+    streams: () => running()?.listening().streams ?? 0,
+  }
+}
+
 /** Waits also where there is no stream to end: others have to see that the services are not ready. */
 async function drainFor(ms: number, running: RunningServices | undefined, clock: Clock): Promise<void> {
   if (ms > 0) await Promise.all([running?.drain(ms), clock.sleep(ms)])
@@ -281,8 +327,11 @@ interface Measuring {
 function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
   const isHere = parts.services.includes('monitoring')
   let monitoring: Monitoring | undefined
-  const accept = isHere ? (message: Uint8Array): void => void monitoring?.accept(message) : undefined
-  const instruments = createInstruments({ ...parts, accessCounts: access.counts, accept })
+  const accept = isHere
+    ? (message: Uint8Array): void => void monitoring?.accept(message)
+    : parts.acceptElsewhere
+  const otherFamilies = parts.others?.families
+  const instruments = createInstruments({ ...parts, accessCounts: access.counts, accept, otherFamilies })
   if (isHere) {
     const { metrics, store } = instruments
     monitoring = startSystemMonitoring({ ...parts, metrics, store, access })

@@ -35,6 +35,8 @@ export interface FormedFile {
   readonly notices: readonly string[]
   /** The environments that the file has. */
   readonly environments: readonly string[]
+  /** What is wrong with the form itself, at its place in the file. */
+  readonly flaws?: readonly Flaw[]
   /** Where a value came from: the path in the file of a path in `given`. */
   readonly placeOf: (path: readonly string[]) => readonly string[]
 }
@@ -83,7 +85,7 @@ export function readSettings<const Schema extends v.GenericSchema>(
   if (!isJsonRecord(file)) throw new AvisoError('ERR_CONFIG', `${source}: expected a JSON object`)
   refuseForbidden(file, source)
   refuseTwice(plain, source)
-  const { given, notices, environments, placeOf } = form(file, environment, source)
+  const { given, notices, environments, placeOf, flaws: ofForm = [] } = form(file, environment, source)
   const result = v.safeParse(schema, given)
   const flaws = result.success ? [] : explain(result.issues)
   const elsewhere = environments
@@ -91,6 +93,7 @@ export function readSettings<const Schema extends v.GenericSchema>(
     .flatMap((name) => flawsIn(schema, form(file, name, source)))
   const known = new Set(flaws.map(flawLine))
   const all = [
+    ...ofForm,
     ...flaws.map(({ path, reason }) => ({ path: placeOf(path), reason })),
     ...elsewhere.filter((flaw) => !known.has(flawLine(flaw))),
   ]

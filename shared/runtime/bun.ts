@@ -7,15 +7,18 @@
 import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { toReadableStream } from '#shared/bytes/byte_source.ts'
+import { AvisoError } from '#shared/errors.ts'
 import { isStreamed, type Answer, type Handler } from '#shared/handler.ts'
 import { createBunFetch, createBunTlsFetch } from './plain_fetch.ts'
 import { newHostSha256 } from './host_sha256.ts'
 import { createConnectHttp2 } from './http2.ts'
+import { createLocalClient } from './local_client.ts'
 import { onStop, openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
-import type { ListenOptions, Platform, RunningServer } from './runtime.ts'
+import type { ListenPlace, Platform, RunningServer } from './runtime.ts'
 import { TAKEN_LIMIT_MS } from './server_limits.ts'
+import { openSocketFile } from './socket_file.ts'
 import { nodeUdp } from './udp.ts'
 import { respondTo, WebRequest } from './web_request.ts'
 
@@ -23,8 +26,10 @@ import { respondTo, WebRequest } from './web_request.ts'
 interface BunGlobal {
   readonly version: string
   serve(options: {
-    hostname: string
-    port: number
+    hostname?: string
+    port?: number
+    reusePort?: boolean
+    unix?: string
     idleTimeout: number
     maxRequestBodySize: number
     fetch: (request: Request, server: BunServer) => Promise<Response>
@@ -48,6 +53,7 @@ export function createBunPlatform(): Platform {
     version: `bun ${bun.version}`,
     environment: process.env,
     serve: (handler, options) => serveBun(bun, handler, options),
+    connectLocal: createLocalClient,
     openDatabase: openHostDatabase,
     restoreDatabase,
     newSha256: newHostSha256,
@@ -71,15 +77,35 @@ export function createBunPlatform(): Platform {
   }
 }
 
-async function serveBun(
-  bun: BunGlobal,
-  handler: Handler,
-  { host, port }: ListenOptions,
-): Promise<RunningServer> {
+async function serveBun(bun: BunGlobal, handler: Handler, place: ListenPlace): Promise<RunningServer> {
+  if ('descriptor' in place) throw noDescriptors()
+  if ('path' in place) {
+    const { path } = place
+    const server = await openSocketFile(place, async () => open(bun, handler, { unix: path }))
+    return { url: `unix:${path}`, close: () => server.stop(true) }
+  }
+  const { host, port, isShared = false } = place
+  const server = open(bun, handler, { hostname: host, port, reusePort: isShared })
+  return { url: `http://${host}:${server.port}`, close: () => server.stop(true) }
+}
+
+/** Bun takes the number of a socket for nothing, and listens elsewhere (measured on 1.4). */
+function noDescriptors(): AvisoError {
+  return new AvisoError(
+    'ERR_CONFIG',
+    'Bun cannot take the socket that the service manager opened (LISTEN_FDS): run the services on Node or Deno, or let them listen themselves',
+  )
+}
+
+/** Where Bun listens. */
+type BunPlace =
+  | { readonly hostname: string; readonly port: number; readonly reusePort: boolean }
+  | { readonly unix: string }
+
+function open(bun: BunGlobal, handler: Handler, place: BunPlace): BunServer {
   // Bun closes a response that is silent for 10 s unless told otherwise; our heartbeats alone should decide.
-  const server = bun.serve({
-    hostname: host,
-    port,
+  return bun.serve({
+    ...place,
     idleTimeout: 0,
     // Beyond it Bun answers by itself and closes the connection of a client that still sends. It reads no more than is asked for.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
@@ -95,7 +121,6 @@ async function serveBun(
       )
     },
   })
-  return { url: `http://${host}:${server.port}`, close: () => server.stop(true) }
 }
 
 /** The same answer, of which is told when its source has ended. */

@@ -10,6 +10,7 @@ import { serveLikeNode } from './node_serve.ts'
 import { createPlainFetch, plainFetch, type StandardFetch } from './plain_fetch.ts'
 import { newHostSha256 } from './host_sha256.ts'
 import { createConnectHttp2 } from './http2.ts'
+import { createLocalClient } from './local_client.ts'
 import { onStop, openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
@@ -35,6 +36,7 @@ export function createDenoPlatform(): Platform {
     version: `deno ${deno.version.deno}`,
     environment: process.env,
     serve: serveLikeNode,
+    connectLocal: createLocalClient,
     openDatabase: openHostDatabase,
     restoreDatabase,
     newSha256: newHostSha256,

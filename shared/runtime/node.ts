@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { newHostSha256 } from './host_sha256.ts'
 import { createConnectHttp2 } from './http2.ts'
+import { createLocalClient } from './local_client.ts'
 import { onStop, openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
@@ -24,6 +25,7 @@ export function createNodePlatform(): Platform {
     version: `node ${process.versions.node}`,
     environment: process.env,
     serve: serveNode,
+    connectLocal: createLocalClient,
     openDatabase: openHostDatabase,
     restoreDatabase,
     newSha256: newHostSha256,

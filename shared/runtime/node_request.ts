@@ -159,7 +159,7 @@ interface MessageReader {
 function listen(message: IncomingMessage, { onData, onEnd, onBreak }: MessageReader): () => void {
   const breakOff = (): void => {
     stop()
-    onBreak(message.errored ?? new Error('The client closed the connection before the body was complete'))
+    onBreak(message.errored ?? new Error('The sender closed the connection before the body was complete'))
   }
   const end = (): void => {
     // Closed is what every message is in the end.
@@ -177,8 +177,8 @@ function listen(message: IncomingMessage, { onData, onEnd, onBreak }: MessageRea
   return stop
 }
 
-/** @throws {Error} When the client goes away before the message is complete. */
-function bytesOf(message: IncomingMessage): Promise<ArrayBuffer> {
+/** @throws {Error} When the sender goes away before the message is complete. */
+export function bytesOf(message: IncomingMessage): Promise<ArrayBuffer> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = []
     let length = 0
@@ -191,7 +191,7 @@ function bytesOf(message: IncomingMessage): Promise<ArrayBuffer> {
 }
 
 /** A message as a stream. To cancel it stops the reading; the connection stays. */
-function streamOf(message: IncomingMessage): ReadableStream<Uint8Array> {
+export function streamOf(message: IncomingMessage): ReadableStream<Uint8Array> {
   let stop = (): void => undefined
   return new ReadableStream<Uint8Array>({
     start: (controller) => {

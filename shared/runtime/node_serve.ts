@@ -9,13 +9,13 @@
 
 import { once } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, ListenOptions as NodeListenOptions } from 'node:net'
 import type { Handler } from '#shared/handler.ts'
 import { writeAnswer } from './node_answer.ts'
 import { NodeRequest } from './node_request.ts'
 import { StreamSockets } from './node_stream_sockets.ts'
 import { ambiguityOf, answerAsterisk, refuseAmbiguity } from './node_strict.ts'
-import type { ListenOptions, RunningServer } from './runtime.ts'
+import type { ListenPlace, RunningServer } from './runtime.ts'
 import {
   CONNECTION_CHECK_MS,
   HEADERS_TIMEOUT_MS,
@@ -24,21 +24,22 @@ import {
   REQUEST_TIMEOUT_MS,
 } from './server_limits.ts'
 import { boundHeap } from './heap_bounds.ts'
+import { openSocketFile } from './socket_file.ts'
 
 /** Starts a server whose streams take their sockets from `node:http`: on Node, where it leaves them. */
-export function serveNode(handler: Handler, options: ListenOptions): Promise<RunningServer> {
+export function serveNode(handler: Handler, place: ListenPlace): Promise<RunningServer> {
   boundHeap()
-  return serve(handler, options, (server) => new StreamSockets(server))
+  return serve(handler, place, (server) => new StreamSockets(server))
 }
 
 /** Starts a server on Deno. */
-export function serveLikeNode(handler: Handler, options: ListenOptions): Promise<RunningServer> {
-  return serve(handler, options, () => undefined)
+export function serveLikeNode(handler: Handler, place: ListenPlace): Promise<RunningServer> {
+  return serve(handler, place, () => undefined)
 }
 
 async function serve(
   handler: Handler,
-  { host, port }: ListenOptions,
+  place: ListenPlace,
   toSockets: (server: Server) => StreamSockets | undefined,
 ): Promise<RunningServer> {
   // Not imported: an import asks for every export, and so loads the WebSocket client, which takes 30 ms of a start.
@@ -56,10 +57,10 @@ async function serve(
     (message, response) => void respond(handler, { message, response, sockets }),
   )
   const sockets = toSockets(server)
-  server.listen({ host, port, exclusive: true })
-  await once(server, 'listening')
+  if ('path' in place) await openSocketFile(place, () => listen(server, { path: place.path }))
+  else await listen(server, toListenOptions(place))
   return {
-    url: urlOf(server.address() as AddressInfo),
+    url: urlOf(server.address()),
     close: () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()
@@ -67,6 +68,20 @@ async function serve(
       return closed
     },
   }
+}
+
+/** @throws Where the system refuses the place. */
+async function listen(server: Server, options: NodeListenOptions | { readonly fd: number }): Promise<void> {
+  server.listen(options)
+  await once(server, 'listening')
+}
+
+function toListenOptions(
+  place: Exclude<ListenPlace, { readonly path: string }>,
+): NodeListenOptions | { readonly fd: number } {
+  if ('descriptor' in place) return { fd: place.descriptor }
+  const { host, port, isShared = false } = place
+  return { host, port, exclusive: true, ...(isShared && { reusePort: true }) }
 }
 
 interface Exchange {
@@ -90,6 +105,9 @@ async function respond(handler: Handler, { message, response, sockets }: Exchang
   }
 }
 
-function urlOf({ address, family, port }: AddressInfo): string {
+function urlOf(place: AddressInfo | string | null): string {
+  // A Unix socket that was opened by another program may tell no path.
+  if (place === null || typeof place === 'string') return `unix:${place ?? ''}`
+  const { address, family, port } = place
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }

@@ -7,12 +7,13 @@
 import type { NewSha256 } from '#shared/bytes/sha256.ts'
 import type { Handler } from '#shared/handler.ts'
 import type { FetchLike } from './fetch_like.ts'
+import type { LocalClient } from './local_client.ts'
 import type { ConnectHttp2 } from './http2_like.ts'
 import type { FindStoreTls } from './store_tls.ts'
 
 /** A listening server. */
 export interface RunningServer {
-  /** e.g. `http://127.0.0.1:8080` */
+  /** e.g. `http://127.0.0.1:8080`, or `unix:/run/aviso.sock` */
   readonly url: string
   /** Stops listening and ends open connections. */
   close(): Promise<void>
@@ -99,6 +100,15 @@ export interface SqlDatabase extends SqlView {
   /** Absent in memory, and where the host keeps the database. */
   readonly witness?: WitnessFile
   /**
+   * Keeps a copy of the database as it is now beside it, on disk when this returns. One of the same name is replaced. Absent in memory, and
+   * where the host keeps the database.
+   *
+   * @param name Part of the name of its file.
+   * @returns Path of the copy.
+   * @throws Where there is no room for it.
+   */
+  readonly keepCopy?: (name: string) => string
+  /**
    * Makes an empty database to copy this one into, one at a time. Absent in memory, and where the host keeps the database.
    *
    * @throws {AvisoError} `ERR_CONFLICT` while there is one.
@@ -107,12 +117,21 @@ export interface SqlDatabase extends SqlView {
   close(): void
 }
 
-/** Where to listen. */
+/** An address of this machine. */
 export interface ListenOptions {
   readonly host: string
   /** 0 for a free one. */
   readonly port: number
 }
+
+/** Where a server listens. */
+export type ListenPlace =
+  /** `isShared`: other processes of this user may listen there too, and the system spreads connections over them. */
+  | (ListenOptions & { readonly isShared?: boolean })
+  /** A Unix socket. One that a process has left behind is replaced. `mode`: who may connect, as of a file. */
+  | { readonly path: string; readonly mode: number }
+  /** A socket that is listened on already: the number that this process has for it. Not on Bun. */
+  | { readonly descriptor: number }
 
 /** A UDP socket that sends to one address. */
 export interface UdpSender {
@@ -147,7 +166,9 @@ export interface Platform {
   /** e.g. `node 24.21.0` */
   readonly version: string
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly serve: (handler: Handler, options: ListenOptions) => Promise<RunningServer>
+  readonly serve: (handler: Handler, place: ListenPlace) => Promise<RunningServer>
+  /** For calls to a server of this machine at a Unix socket. Absent on workerd. */
+  readonly connectLocal?: (path: string) => LocalClient
   /** Opens (and makes) the embedded store's database in `folder`; `undefined`: in memory. */
   readonly openDatabase: (folder: string | undefined, options?: DatabaseOptions) => Promise<SqlDatabase>
   /** Puts a copy of `file` in place of the database in `folder`; what was there is moved aside. Absent where the host keeps the database. */

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { createReadStream, rmSync } from 'node:fs'
+import { createReadStream, renameSync, rmSync } from 'node:fs'
 import { open, rm, type FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { AvisoError } from '#shared/errors.ts'
@@ -17,6 +18,7 @@ import {
   readIfThere,
   secure,
   sizeOf,
+  syncPath,
   type DatabaseFiles,
 } from './database_files.ts'
 import type { DatabaseCopy, DatabaseLook, DatabaseOptions, SqlDatabase, SqlRow, SqlView } from './runtime.ts'
@@ -200,7 +202,10 @@ function toSqlDatabase(database: DatabaseSync, files: DatabaseFiles | undefined)
       prepare(`PRAGMA incremental_vacuum(${RECLAIM_PAGES})`).all()
     },
     ...(witness !== undefined && { witness }),
-    ...(files !== undefined && { newCopy: createCopier(files) }),
+    ...(files !== undefined && {
+      newCopy: createCopier(files),
+      keepCopy: (name) => keepCopy(database, files, name),
+    }),
     close: () => {
       if (closed) return
       closed = true
@@ -208,6 +213,20 @@ function toSqlDatabase(database: DatabaseSync, files: DatabaseFiles | undefined)
       database.close()
     },
   }
+}
+
+/** The name comes last, so a copy that was cut short is never taken for a whole one. */
+function keepCopy(database: DatabaseSync, { main }: DatabaseFiles, name: string): string {
+  const path = main.replace(/\.sqlite$/, `.${name}.sqlite`)
+  const part = `${path}.new`
+  rmSync(part, { force: true })
+  // SQLite takes an empty file, which so is for this user alone from its beginning.
+  makeFile(part)
+  database.prepare('VACUUM INTO ?').run(part)
+  syncPath(part)
+  renameSync(part, path)
+  syncPath(dirname(path))
+  return path
 }
 
 /** Makes files to copy a database into, one at a time. */

@@ -53,6 +53,18 @@ describe('aviso.service', { skip: noSystemd }, () => {
     )
   })
 
+  it('takes its port from aviso.socket, which is right by systemd', async (context) => {
+    const folder = await temporaryFolder(context)
+    const unit = (await read('aviso.service')).replace(
+      'ExecStart=/usr/local/bin/aviso',
+      'ExecStart=/bin/true',
+    )
+    await writeFile(join(folder, 'aviso.service'), unit)
+    await writeFile(join(folder, 'aviso.socket'), await read('aviso.socket'))
+    const files = ['aviso.service', 'aviso.socket'].map((name) => join(folder, name))
+    assert.equal(await outputOf('systemd-analyze', ['verify', ...files]), '')
+  })
+
   it('waits for longer than the services may take to end', async () => {
     const seconds = Number(/^TimeoutStopSec=(\d+)$/m.exec(await read('aviso.service'))?.[1])
     const { dev } = loadConfig(await read('aviso.json'), 'aviso.json')

@@ -6,7 +6,10 @@
 
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { runCommand } from '../../scripts/run_command.ts'
+import { findPackage } from '../support/npm_package.ts'
 import type { TestServer } from '../support/server.ts'
 import { eventually } from '../support/waiting.ts'
 
@@ -53,6 +56,13 @@ export const NOTIFICATION = {
   },
 }
 
+/** @returns exit code and output of `aviso build wrangler` */
+export function buildWrangler(out: string, ...more: readonly string[]): ReturnType<typeof runCommand> {
+  const script = join(ROOT, 'scripts/aviso.ts')
+  const argv = ['--disable-warning=ExperimentalWarning', script, 'build', 'wrangler', '--out', out, ...more]
+  return runCommand(process.execPath, argv, { folder: ROOT })
+}
+
 /** Starts a program that serves on a port, and waits until it answers. */
 export async function startProgram(
   command: (port: string) => readonly [string, ...string[]],
@@ -93,6 +103,43 @@ export async function startProgram(
       return child.signalCode === 'SIGTERM' ? 0 : code
     },
   }
+}
+
+/** Nothing of the user's, and no question to them. */
+export const QUIET = { WRANGLER_SEND_METRICS: 'false', CI: '1', WRANGLER_LOG_SANITIZE: 'true' }
+
+/** Path of wrangler's program. */
+export async function wrangler(): Promise<string> {
+  return join(await findPackage('wrangler'), 'wrangler-dist/cli.js')
+}
+
+/** Starts `wrangler dev`. @param configs The first worker has the port; the others are called by it. @param state Folder of the store. */
+export async function startWranglerDev(configs: readonly string[], state: string): Promise<TestServer> {
+  const cli = await wrangler()
+  const server = await startProgram(
+    (port) => [
+      process.execPath,
+      cli,
+      'dev',
+      ...configs.flatMap((config) => ['--config', config]),
+      '--ip',
+      '127.0.0.1',
+      '--port',
+      port,
+      '--inspector-port',
+      '0',
+      '--persist-to',
+      state,
+      '--show-interactive-dev-session=false',
+    ],
+    { ...QUIET, HOME: state },
+  )
+  const stop = async (): Promise<number> => {
+    await server.stop()
+    // wrangler ends by a signal with a code of its own.
+    return 0
+  }
+  return { ...server, stop }
 }
 
 function freePort(): Promise<number> {

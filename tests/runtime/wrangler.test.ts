@@ -14,58 +14,20 @@ import { findPackage } from '../support/npm_package.ts'
 import { temporaryFolder, type TestServer } from '../support/server.ts'
 import { withoutComments } from '#shared/config/jsonc.ts'
 import { runtimeCases } from './cases.ts'
-import { NOTIFICATION, ROOT, startProgram } from './module_server.ts'
+import { buildWrangler, NOTIFICATION, QUIET, startWranglerDev, wrangler } from './module_server.ts'
 
 const skip = await missing(() => findPackage('wrangler'))
-/** Nothing of the user's, and no question to them. */
-const QUIET = { WRANGLER_SEND_METRICS: 'false', CI: '1', WRANGLER_LOG_SANITIZE: 'true' }
 const NAMES = ['aviso-rest', 'aviso-auth', 'aviso-admin', 'aviso-monitoring', 'aviso-runs']
 
-async function wrangler(): Promise<string> {
-  return join(await findPackage('wrangler'), 'wrangler-dist/cli.js')
-}
-
-/** @returns exit code and output of `aviso build wrangler` */
-function build(out: string, ...more: readonly string[]): ReturnType<typeof runCommand> {
-  const script = join(ROOT, 'scripts/aviso.ts')
-  const argv = ['--disable-warning=ExperimentalWarning', script, 'build', 'wrangler', '--out', out, ...more]
-  return runCommand(process.execPath, argv, { folder: ROOT })
-}
-
-async function startDev(folder: string, state: string): Promise<TestServer> {
-  const cli = await wrangler()
-  const server = await startProgram(
-    (port) => [
-      process.execPath,
-      cli,
-      'dev',
-      '--config',
-      join(folder, 'wrangler.jsonc'),
-      '--ip',
-      '127.0.0.1',
-      '--port',
-      port,
-      '--inspector-port',
-      '0',
-      '--persist-to',
-      state,
-      '--show-interactive-dev-session=false',
-    ],
-    { ...QUIET, HOME: state },
-  )
-  const stop = async (): Promise<number> => {
-    await server.stop()
-    // wrangler ends by a signal with a code of its own.
-    return 0
-  }
-  return { ...server, stop }
+function startDev(folder: string, state: string): Promise<TestServer> {
+  return startWranglerDev([join(folder, 'wrangler.jsonc')], state)
 }
 
 if (skip === false)
   runtimeCases('wrangler dev', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'aviso-wrangler-'))
     after(() => rm(folder, { recursive: true, force: true }))
-    const { code, output } = await build(folder, '--one')
+    const { code, output } = await buildWrangler(folder, '--one')
     assert.equal(code, 0, output)
     return startDev(join(folder, 'aviso'), join(folder, 'state'))
   })
@@ -73,7 +35,7 @@ if (skip === false)
 describe('aviso build wrangler', { skip, timeout: 240_000 }, () => {
   it('makes workers that wrangler would deploy, by its own schema and by a dry run', async (context) => {
     const folder = await temporaryFolder(context)
-    const { code, output } = await build(folder)
+    const { code, output } = await buildWrangler(folder)
     assert.equal(code, 0, output)
     const text = await readFile(join(await findPackage('wrangler'), 'config-schema.json'), 'utf8')
     const valid = new Ajv({ strict: false, validateFormats: false }).compile(JSON.parse(text) as object)
@@ -116,7 +78,7 @@ describe('aviso build wrangler', { skip, timeout: 240_000 }, () => {
       policy: { rules: [{ realm: 'r', listen: 'everything' }] },
     }
     await writeFile(file, `// big\n${JSON.stringify({ ...configFile, env: { prod: { vars } } })}`)
-    const { code, output } = await build(folder, '--config', file, '--env', 'prod', 'rest', 'auth')
+    const { code, output } = await buildWrangler(folder, '--config', file, '--env', 'prod', 'rest', 'auth')
     assert.equal(code, 0, output)
     assert.match(output, /wrangler secret put NAME": TOKEN_0, TOKEN_1/)
     const made = JSON.parse(
@@ -151,7 +113,7 @@ describe('aviso build wrangler', { skip, timeout: 240_000 }, () => {
         },
       }),
     )
-    const { code, output } = await build(join(folder, 'out'), '--config', file)
+    const { code, output } = await buildWrangler(join(folder, 'out'), '--config', file)
     assert.equal(code, 2, output)
     for (const line of [/vars\.store: workerd has no gRPC/, /vars\.identity: "none" with the public address/])
       assert.match(output, line)
@@ -162,7 +124,7 @@ describe('aviso build wrangler', { skip, timeout: 240_000 }, () => {
 
   it('runs due jobs by scheduled(), and keeps positions over an end of the Durable Object', async (context) => {
     const folder = await temporaryFolder(context)
-    assert.equal((await build(folder, '--one')).code, 0)
+    assert.equal((await buildWrangler(folder, '--one')).code, 0)
     const start = (): Promise<TestServer> => startDev(join(folder, 'aviso'), join(folder, 'state'))
     const post = (server: TestServer, path: string, body: unknown): Promise<Response> =>
       fetch(`${server.url}${path}`, {

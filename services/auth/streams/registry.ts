@@ -58,6 +58,8 @@ export interface StreamRegistry {
   /** The oldest first. */
   list(): Iterable<OpenStream>
   get(number: number): OpenStream | undefined
+  /** How many there are. */
+  size(): number
 }
 
 /** Longest text of a request and of a client's name that is kept: there may be ten thousand of them. */
@@ -87,6 +89,7 @@ export function createStreamRegistry(clock: Clock, instance: string): StreamRegi
     },
     list: () => streams.values(),
     get: (number) => streams.get(number),
+    size: () => streams.size,
   }
 }
 

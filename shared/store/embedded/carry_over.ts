@@ -28,9 +28,26 @@ const OLD = 'events_of_version_1'
  */
 export function upgrade(database: SqlDatabase, logger: Logger): void {
   const version = database.transaction(() => makeTables(database))
-  if (isOld(version)) beginCarrying(database)
-  else if (version !== SCHEMA_VERSION) throw unknownVersion()
+  if (isOld(version)) {
+    backUp(database, version, logger)
+    beginCarrying(database)
+  } else if (version !== SCHEMA_VERSION) throw unknownVersion()
   if (isCarrying(database)) carryOver(database, logger)
+}
+
+/** Keeps the store as it is, so that the program that wrote it can go on with it. @throws {AvisoError} `ERR_CONFIG` without room. */
+function backUp({ keepCopy }: SqlDatabase, version: number, logger: Logger): void {
+  try {
+    const backup = keepCopy?.(`version-${version}`)
+    if (backup !== undefined)
+      logger('info', 'The store is of an older version: it is backed up, and carried over', { backup })
+  } catch (cause) {
+    throw new AvisoError(
+      'ERR_CONFIG',
+      'The embedded store is of an older version, and there is no room to back it up before it is carried over: make as much room in the data folder as the store takes',
+      { cause },
+    )
+  }
 }
 
 /** Whether a store is of version 1. */

@@ -53,7 +53,9 @@ export async function prepareCopy(
     throw new AvisoError('ERR_CONFIG', 'The file holds no store: name a file that "aviso admin backup" wrote')
   // Before anything of it is read by key.
   if (schemaVersion(copy) === SCHEMA_VERSION) copy.transaction(() => makeIndexes(copy))
-  upgrade(copy, logger)
+  // The file that it was made from stays, so no backup is needed.
+  const { keepCopy: _kept, ...changed } = copy
+  upgrade(changed, logger)
   const walk = { last: newestRevision(copy), sizeBytes: copy.sizeBytes(), onProgress }
   try {
     await doInTurns(verifyEvents(copy, walk), (step) => step())

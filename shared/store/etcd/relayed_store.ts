@@ -14,16 +14,18 @@ import type { Store } from '../store.ts'
 
 /** Options of the store. */
 export interface RelayedStoreParts extends Omit<GatewayStoreParts, 'auth'> {
-  /** Bearer token of an identity that a rule there lets relay. */
-  readonly bearer: Secret
+  /** Bearer token of an identity that a rule there lets relay; absent: `fetch` itself says who we are. */
+  readonly bearer?: Secret | undefined
 }
 
 /** Makes the store. Everything that writes throws `ERR_READ_ONLY`, and nothing of it is sent. */
 export function createRelayedStore({ bearer, ...parts }: RelayedStoreParts): Store {
+  const withToken = (fetch: FetchLike): FetchLike =>
+    bearer === undefined ? fetch : withBearer(fetch, bearer)
   const store = createGatewayStore({
     ...parts,
-    fetch: withBearer(parts.fetch, bearer),
-    watchFetch: withBearer(parts.watchFetch, bearer),
+    fetch: withToken(parts.fetch),
+    watchFetch: withToken(parts.watchFetch),
   })
   return {
     ...store,
