@@ -155,7 +155,7 @@ const MOST_DRAWN = 200
 const NEEDS = ['idle', 'not listening'] as const
 
 function Head({ state, event }: { readonly state: Live; readonly event: EventType }): JSX.Element {
-  const { status, behindMs, isPaused, held, from } = state
+  const { status, behindMs, rate, isPaused, held, from } = state
   const [kind, word] = state.needs.length > 0 ? NEEDS : WORDS[status.kind]
   return (
     <header class="head">
@@ -167,6 +167,7 @@ function Head({ state, event }: { readonly state: Live; readonly event: EventTyp
       <span class="count" role="status" aria-live="polite">
         {state.needs.length > 0 ? '' : matchText(state, event)}
       </span>
+      {rate === undefined || rate < 1 ? null : <span>{Math.round(rate)}/s</span>}
       {behindMs === undefined ? null : (
         <span>{behindMs < 1000 ? `${behindMs} ms` : spanText(behindMs / 1000)} behind</span>
       )}

@@ -53,6 +53,8 @@ export interface Live {
   readonly firstNumber?: number | undefined
   /** Milliseconds between acceptance and arrival here, of the newest live one. */
   readonly behindMs?: number | undefined
+  /** Matches a second, over the last seconds. */
+  readonly rate?: number | undefined
   readonly isPaused: boolean
   /** Rows that came since the pause. */
   readonly held: number
@@ -71,6 +73,8 @@ const FIRST_ROWS = 50
 const MOST_PAYLOAD = 200
 /** Larger events are not kept, so that the page stays small whatever is sent. */
 const MOST_KEPT_CHARACTERS = 16_384
+/** Span of the rate. */
+const RATE_MS = 4_000
 /** The table is drawn this often at most. */
 const DRAW_MS = 200
 
@@ -95,6 +99,10 @@ let shown: Set<string> | undefined
 /** What was counted since the stream was opened. */
 let counts: { matched: number; behindMs: number | undefined } = { matched: 0, behindMs: undefined }
 let matchedAtPause = 0
+/** Ends the rate when nothing comes any more. */
+let quiet: ReturnType<typeof setTimeout> | undefined
+/** What was counted in the last seconds, for the rate. */
+let samples: { readonly at: number; readonly matched: number }[] = []
 
 /** Opens the stream for an event type. @param from Parameters of the place to begin at; absent: now. */
 export function openLive(event: string, filter: Filter, from: Readonly<Record<string, string>> = {}): void {
@@ -103,6 +111,7 @@ export function openLive(event: string, filter: Filter, from: Readonly<Record<st
   waiting = []
   shown = new Set()
   counts = { matched: 0, behindMs: undefined }
+  samples = []
   const described = catalogue.get().events.find(({ event_type }) => event_type === event)
   const last = described?.last ?? undefined
   const needs = described === undefined ? [] : missingFields(described, filter)
@@ -114,6 +123,7 @@ export function openLive(event: string, filter: Filter, from: Readonly<Record<st
     held: 0,
     isPaused: false,
     behindMs: undefined,
+    rate: undefined,
     problem: undefined,
     firstNumber: last === undefined ? undefined : Number(last.sequence),
     needs,
@@ -205,15 +215,27 @@ function take(frames: readonly Frame[]): void {
   drawing ??= setTimeout(draw, DRAW_MS)
 }
 
+/** How fast matches come; none, where they come too seldom for that. */
+function rateNow(): number | undefined {
+  const now = performance.now()
+  samples = [...samples.filter(({ at }) => now - at < RATE_MS), { at: now, matched: counts.matched }]
+  const [first] = samples
+  if (first === undefined || now - first.at < RATE_MS / 2) return undefined
+  return ((counts.matched - first.matched) * 1_000) / (now - first.at)
+}
+
 /** Shows what has come. While the table is paused, only the counts go on. */
 function draw(): void {
   clearTimeout(drawing)
   drawing = undefined
   const { isPaused, rows } = live.get()
-  if (isPaused) return live.set({ ...counts, held: counts.matched - matchedAtPause })
+  const rate = rateNow()
+  clearTimeout(quiet)
+  quiet = setTimeout(() => live.set({ rate: undefined }), RATE_MS)
+  if (isPaused) return live.set({ ...counts, rate, held: counts.matched - matchedAtPause })
   const newest = waiting.toReversed()
   waiting = []
-  live.set({ ...counts, held: 0, rows: [...newest, ...rows].slice(0, MOST_ROWS) })
+  live.set({ ...counts, rate, held: 0, rows: [...newest, ...rows].slice(0, MOST_ROWS) })
 }
 
 function rowOf({ event, data }: Frame): Row | GapRow | undefined {
