@@ -8,7 +8,8 @@ import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
-import { DEV_DEFAULTS, type Config } from '#services/system/settings.ts'
+import { isConsoleOn } from '#services/system/console.ts'
+import { DEV_DEFAULTS, type Config, type ServiceName } from '#services/system/settings.ts'
 import type { System } from '#services/system/system.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { createSecretReader } from '#shared/secret.ts'
@@ -167,7 +168,7 @@ async function runFirst(
   const doors = family === undefined ? [] : [await openDoors(family, { launched, platform })]
   const isUp = await Promise.race([startAll(family, { ports, passed }, closeAll), stopped, failed])
   if (isUp === undefined) {
-    announce(servers, { config, platform, count })
+    announce(servers, { config, services, platform, count })
     manager.ready()
   }
   const stopSchedules = startCrons(launched, config, logger)
@@ -245,12 +246,14 @@ function storeTlsOf({ vars: { storeTls } }: Config): StoreTlsFiles | undefined {
 }
 
 interface AnnounceParts {
+  readonly services: readonly ServiceName[]
   readonly config: Config
   readonly platform: Platform
   readonly count: number
 }
 
-function announce(servers: readonly RunningServer[], { config, platform, count }: AnnounceParts): void {
+function announce(servers: readonly RunningServer[], parts: AnnounceParts): void {
+  const { config, services, platform, count } = parts
   const url = servers[0]?.url ?? ''
   const where =
     config.vars.store === 'embedded:'
@@ -273,6 +276,8 @@ function announce(servers: readonly RunningServer[], { config, platform, count }
   console.log(
     `Publish:  ${server}${CALL} notify event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203,payload=Landed`,
   )
+  if (services.includes('auth') && isConsoleOn(config, config.vars.baseUrl ?? url))
+    console.log(`Look:     ${url}/ in a browser`)
 }
 
 /** A release is started in any folder, and names the one that is meant. */

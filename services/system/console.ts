@@ -32,10 +32,10 @@ export interface SystemConsole {
  * Makes the console. Unless the configuration says so, there is one where the public address leads to this machine alone.
  */
 export function startConsole(parts: SystemConsoleParts): SystemConsole {
-  const { vars, workers } = parts.config
+  const { workers } = parts.config
   const page = createConsole({
     ...parts,
-    isOn: () => vars.console ?? isLocal(parts.baseUrl()),
+    isOn: () => isConsoleOn(parts.config, parts.baseUrl()),
     compresses: parts.compresses ?? true,
   })
   const isHere = parts.services.includes('auth')
@@ -46,6 +46,11 @@ export function startConsole(parts: SystemConsoleParts): SystemConsole {
       return isHere && (services.includes('auth') || isBesideOthers) ? page : undefined
     },
   }
+}
+
+/** Whether browsers get the console at a public address. */
+export function isConsoleOn({ vars }: Config, baseUrl: string): boolean {
+  return vars.console ?? isLocal(baseUrl)
 }
 
 /** Whether an address leads to this machine alone. */
