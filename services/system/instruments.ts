@@ -110,7 +110,7 @@ export interface Instruments {
 
 /** Starts measuring. */
 export function createInstruments(parts: InstrumentParts): Instruments {
-  const { clock, config, services, identity } = parts
+  const { clock, config, identity } = parts
   // First, because an invalid configuration is refused here, before anything runs.
   const channel = openChannel(parts)
   const metrics = createRegistry()
@@ -123,18 +123,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
     auth: createTimeCollector('auth_resp_time'),
   }
   const users = createUniqueCollector('auth_users_counter')
-  const transmitters = services.flatMap((service) => {
-    const collector = times[service]
-    if (collector === undefined) return []
-    return startTransmitter({
-      collectors: service === 'auth' ? [collector, users] : [collector],
-      channel,
-      clock,
-      component: config.workers[service].name,
-      hostname: identity.hostname,
-      everySeconds: (config.vars.telemetry ?? DEFAULT_TELEMETRY).everySeconds,
-    })
-  })
+  const transmitters = startTransmitters(parts, channel, { times, users })
   const traces = createTraceBook()
   const publishing = createPublisherMetrics({ metrics, clock, traces, operations })
   const refusals = metrics.counter({
@@ -146,13 +135,6 @@ export function createInstruments(parts: InstrumentParts): Instruments {
   const hub = createHubMetrics({ metrics, clock, sent })
   const hubObserver = createHubObserver({ metrics, clock, traces, tracer: parts.tracer, sent })
   registerAccess(metrics, parts.accessCounts)
-  let generic: (() => number) | undefined
-  metrics.read({
-    kind: 'gauge',
-    name: 'aviso_generic_event_types',
-    help: `Event types without a schema that this process has published; at most ${MAX_GENERIC_EVENTS}`,
-    read: () => (generic === undefined ? [] : [{ value: generic() }]),
-  })
   return {
     metrics,
     store,
@@ -166,9 +148,7 @@ export function createInstruments(parts: InstrumentParts): Instruments {
       publishing.rejected(event)
     },
     operations,
-    genericEvents: (count) => {
-      generic = count
-    },
+    genericEvents: registerGenericEvents(metrics),
     streams: createUserMetrics(metrics),
     hub,
     onForeignPosition: createPositionMetrics({ metrics, clock, logger: parts.logger }),
@@ -203,6 +183,44 @@ export function createInstruments(parts: InstrumentParts): Instruments {
       await channel.close()
     },
   }
+}
+
+/** @returns what takes the function that counts them */
+function registerGenericEvents(metrics: MetricsRegistry): Instruments['genericEvents'] {
+  let generic: (() => number) | undefined
+  metrics.read({
+    kind: 'gauge',
+    name: 'aviso_generic_event_types',
+    help: `Event types without a schema that this process has published; at most ${MAX_GENERIC_EVENTS}`,
+    read: () => (generic === undefined ? [] : [{ value: generic() }]),
+  })
+  return (count) => {
+    generic = count
+  }
+}
+
+interface Collectors {
+  readonly times: Partial<Record<ServiceName, TimeCollector>>
+  readonly users: ReturnType<typeof createUniqueCollector>
+}
+
+function startTransmitters(
+  { config, services, clock, identity }: InstrumentParts,
+  channel: ReturnType<typeof openChannel>,
+  { times, users }: Collectors,
+): readonly ReturnType<typeof startTransmitter>[] {
+  return services.flatMap((service) => {
+    const collector = times[service]
+    if (collector === undefined) return []
+    return startTransmitter({
+      collectors: service === 'auth' ? [collector, users] : [collector],
+      channel,
+      clock,
+      component: config.workers[service].name,
+      hostname: identity.hostname,
+      everySeconds: (config.vars.telemetry ?? DEFAULT_TELEMETRY).everySeconds,
+    })
+  })
 }
 
 async function page(

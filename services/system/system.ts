@@ -174,17 +174,11 @@ export function startSystem(parts: SystemParts): System {
   }
 
   function serve(services: readonly ServiceName[]): Handler {
+    const targets = { monitoring, running: () => running }
+    const own = { readiness, instruments, reference, console: consoles.on(services), random, logger }
     const dispatcher = createDispatcher(parts.config, services, {
-      dispatch: (service) => {
-        const own = dispatchTo(service, parts, { monitoring, running: () => running })
-        return parts.inFront?.(service, own) ?? own
-      },
-      readiness,
-      instruments,
-      reference,
-      console: consoles.on(services),
-      random,
-      logger,
+      ...own,
+      dispatch: dispatcherTo(parts, targets),
     })
     return access.guard(forConfiguredPages(dispatcher, parts.config))
   }
@@ -232,14 +226,18 @@ function referenceOf({
 }
 
 /** What hands requests to a service, as it is when they come. */
-function dispatchTo(
-  service: ServiceName,
+function dispatcherTo(
   parts: SystemParts,
   { monitoring, running }: DispatchTargets,
-): Handler {
-  // The monitoring also answers while the store cannot be reached.
-  if (service === 'monitoring' && monitoring !== undefined) return monitoring.handle
-  return (request) => running()?.handlers.get(service)?.(request) ?? unreached(parts, request)
+): (service: ServiceName) => Handler {
+  return (service) => {
+    const own: Handler =
+      // The monitoring also answers while the store cannot be reached.
+      service === 'monitoring' && monitoring !== undefined
+        ? monitoring.handle
+        : (request) => running()?.handlers.get(service)?.(request) ?? unreached(parts, request)
+    return parts.inFront?.(service, own) ?? own
+  }
 }
 
 interface DispatchTargets {
