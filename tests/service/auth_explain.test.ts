@@ -123,6 +123,16 @@ describe('POST /api/v1/explain', () => {
     ],
     ['an end before the start', '{"event":"flight","from":"-1h","to":"-2h"}', /later than/],
     ['a long span', '{"event":"flight","from":"-40d"}', /31 days/],
+    [
+      'a request of both generations, one of which would be left aside',
+      '{"event_type":"flight","identifier":{},"request":{"airport":"FCO"}}',
+      /Give 'identifier' or 'request', not both/,
+    ],
+    [
+      'a listener beside a list of listeners',
+      '{"event":"flight","listeners":[{"event":"flight"}]}',
+      /Give 'listeners' or 'event', not both/,
+    ],
     ['a wrong date', '{"event":"flight","from":"soon"}', /'from' must be/],
   ] as const) {
     it(`refuses ${name}`, () =>
