@@ -68,6 +68,18 @@ const keyValue = object({
   'lease?': digits(),
 })
 
+/** etcd takes each name in camel case, too. */
+const watch = object({
+  key: bytes('First key, as base64'),
+  'range_end?': { type: ['string', 'null'], contentEncoding: 'base64' },
+  'start_revision?': int64(),
+  'progress_notify?': yes,
+  'fragment?': yes,
+  'prev_kv?': { enum: [false, null] },
+  'filters?': { type: ['array', 'null'], maxItems: 0 },
+  'watch_id?': { enum: [0, '0', null] },
+})
+
 /** The routes. */
 export const doc: RoomDoc = {
   tag: 'etcd',
@@ -125,20 +137,7 @@ export const doc: RoomDoc = {
       access: 'listener',
       form: 'etcd',
       body: {
-        content: json(
-          object({
-            create_request: object({
-              key: bytes('First key, as base64'),
-              'range_end?': { type: ['string', 'null'], contentEncoding: 'base64' },
-              'start_revision?': int64(),
-              'progress_notify?': yes,
-              'fragment?': yes,
-              'prev_kv?': { enum: [false, null] },
-              'filters?': { type: ['array', 'null'], maxItems: 0 },
-              'watch_id?': { enum: [0, '0', null] },
-            }),
-          }),
-        ),
+        content: json({ anyOf: [object({ create_request: watch }), object({ createRequest: watch })] }),
       },
       answers: {
         200: {
