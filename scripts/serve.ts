@@ -20,7 +20,7 @@ import { systemClock } from '#shared/time/clock.ts'
 import { createLogger } from '#shared/logger.ts'
 import { isMain } from './is_main.ts'
 import { findGivenConfig } from './serve/given_config.ts'
-import { CALL, IS_RELEASE, workerCommand } from './released.ts'
+import { CALL, IS_RELEASE } from './released.ts'
 import { launch, openPorts, startCrons, type LaunchParts } from './serve/launch.ts'
 import {
   asksStore,
@@ -38,11 +38,8 @@ import type { SecretFiles } from './serve/secret_files.ts'
 import { openServiceManager, systemdNotify } from './serve/service_manager.ts'
 import { checkStore } from './serve/store_check.ts'
 import { openStoreTls, secured, type StoreTlsFiles } from './serve/store_tls.ts'
-import { withAllStreams } from './serve/workers/all_streams.ts'
-import { createDoors } from './serve/workers/doors.ts'
-import { createFamily, WorkerEnded, type Family } from './serve/workers/family.ts'
-import { readPlace, SOCKET_MODE, socketOf, FIRST } from './serve/workers/place.ts'
-import { runFurther } from './serve/workers/run_further.ts'
+import type { Family } from './serve/workers/family.ts'
+import { readPlace, WorkerEnded } from './serve/workers/place.ts'
 import { stopRequest } from './stop_requests.ts'
 
 /** Longest time from a stop signal to the exit. It exceeds the 10 s that an ingest may need to learn an outcome. */
@@ -114,7 +111,10 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
     services: options.services,
   }
   const again = { options, readText, secrets, logger, tlsFiles }
-  if (place !== undefined) return runFurther(ready, { place, launchParts: parts, again, failureOf })
+  if (place !== undefined) {
+    const { runFurther } = await import('./serve/workers/run_further.ts')
+    return runFurther(ready, { place, launchParts: parts, again, failureOf })
+  }
   tellNotices(ready, options)
   return runFirst(ready, parts, { ...again, passed })
 }
@@ -132,10 +132,12 @@ async function runFirst(
   const { config } = ready
   const { platform, logger } = parts
   const { services, workers: count = 1 } = again.options
-  const family = count === 1 ? undefined : createFamily(familyParts(count, parts))
+  // Most services are one worker, and their start does not pay for what several need.
+  const lead = count === 1 ? undefined : (await import('./serve/workers/lead.ts')).createLead(count, parts)
+  const family = lead?.family
   const launched = await launch(ready, {
     ...parts,
-    ...(family && { others: family.others, forAll: (handler) => withAllStreams(handler, family.up) }),
+    ...(lead && { others: lead.family.others, forAll: lead.forAll }),
   })
   const { system } = launched
   const { servers, ports } = await openPorts(launched, {
@@ -165,7 +167,7 @@ async function runFirst(
     await system.close()
     await Promise.all([...servers, ...doors].map((server) => server.close()))
   }
-  const doors = family === undefined ? [] : [await openDoors(family, { launched, platform })]
+  const doors = lead === undefined ? [] : [await lead.openDoors(launched)]
   const isUp = await Promise.race([startAll(family, { ports, passed }, closeAll), stopped, failed])
   if (isUp === undefined) {
     announce(servers, { config, services, platform, count })
@@ -188,22 +190,6 @@ async function runFirst(
   clearTimeout(limit)
   if (typeof end !== 'string') throw end
   return 0
-}
-
-function familyParts(count: number, { platform, logger }: LaunchParts): Parameters<typeof createFamily>[0] {
-  return { count, command: workerCommand(platform.name), platform, clock: systemClock, logger }
-}
-
-/** Opens the socket at which the other workers ask this one. */
-function openDoors(
-  family: Family,
-  {
-    launched,
-    platform,
-  }: { readonly launched: Awaited<ReturnType<typeof launch>>; readonly platform: Platform },
-): Promise<RunningServer> {
-  const doors = createDoors({ ...launched, onListening: family.listening })
-  return platform.serve(doors, { path: socketOf(family.folder, FIRST), mode: SOCKET_MODE })
 }
 
 /** Starts the further workers. Where one does not come to listen, all end. */

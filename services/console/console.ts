@@ -9,11 +9,10 @@
  * @module
  */
 
-import assets from './assets.json' with { type: 'json' }
 import { AvisoError } from '#shared/errors.ts'
 import type { Answer, Handler, HandlerRequest } from '#shared/handler.ts'
 import { answerUnlessKnown } from '#shared/http/conditional.ts'
-import { createRouter, rawPath, type KnownRoute } from '#shared/http/route.ts'
+import { createRouter, rawPath, type KnownRoute, type Route } from '#shared/http/route.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Logger } from '#shared/logger.ts'
 
@@ -77,20 +76,31 @@ const FOR_EVER = 'public, max-age=31536000, immutable'
 
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
 
+/** Loads the page when it is first asked for: a start does not pay for it. */
+async function loadAssets(): Promise<{
+  readonly page: string
+  readonly files: ReadonlyMap<string, AssetFile>
+}> {
+  const { default: assets } = await import('./assets.json', { with: { type: 'json' } })
+  return { page: assets.page, files: new Map(Object.entries<AssetFile>(assets.files)) }
+}
+
 /** Makes the console. */
 export function createConsole(parts: ConsoleParts): Console {
   const version = parts.version.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? '')
-  const written = assets.page.replace('{{version}}', () => version)
   /** The page, with the files as its address sees them. */
-  const pageAt = (files: string): string => written.replaceAll('{{at}}', files)
+  const pageAt = async (files: string): Promise<string> => {
+    const { page } = await loadAssets()
+    return page.replace('{{version}}', () => version).replaceAll('{{at}}', files)
+  }
   const packed = new Map<string, Promise<Uint8Array>>()
   const pack = (name: string, text: string): Promise<Uint8Array> => {
     const known = packed.get(name) ?? gzip(text)
     packed.set(name, known)
     return known
   }
-  const giving = (body: string) => (request: HandlerRequest) =>
-    answerUnlessKnown(request, { status: 200, headers: PAGE_HEADERS, body })
+  const giving = (at: string) => async (request: HandlerRequest) =>
+    answerUnlessKnown(request, { status: 200, headers: PAGE_HEADERS, body: await pageAt(at) })
   const answerFile = async (
     request: HandlerRequest,
     name: string,
@@ -106,38 +116,44 @@ export function createConsole(parts: ConsoleParts): Console {
     const body = await pack(name, text)
     return { status: 200, headers: { ...headers, 'content-encoding': 'gzip' }, body }
   }
-  const files = new Map(Object.entries<AssetFile>(assets.files))
-  const giveFile = (request: HandlerRequest): Promise<Answer> => {
+  const giveFile = async (request: HandlerRequest): Promise<Answer> => {
     const name = rawPath(request.url).slice(FILES.length)
+    const { files } = await loadAssets()
     const file = files.get(name)
     if (file === undefined) throw new AvisoError('ERR_NOT_FOUND', 'The console has no such file')
     return answerFile(request, name, file)
   }
   // Where the services are on several addresses, "/" may lead to another one.
-  const below = giving(pageAt(''))
-  const answers = createRouter(
-    [
-      {
-        method: 'GET',
-        path: '/console',
-        doc: 'page',
-        trailingSlash: true,
-        handle: (request) => (rawPath(request.url).endsWith('/') ? below(request) : toSlash()),
-      },
-      { method: 'GET', path: `${FILES}*`, doc: 'file', handle: giveFile },
-    ],
+  const below = giving('')
+  const routes: readonly Route[] = [
+    {
+      method: 'GET',
+      path: '/console',
+      doc: 'page',
+      trailingSlash: true,
+      handle: (request) => (rawPath(request.url).endsWith('/') ? below(request) : toSlash()),
+    },
+    { method: 'GET', path: `${FILES}*`, doc: 'file', handle: giveFile },
+  ]
+  const answers = createRouter(routes, parts)
+  const off = createRouter(
+    routes.map((route): Route => ({ ...route, handle: refuseOff })),
     parts,
   )
-  const nothing = createRouter([], parts)
-  const home = createRouter(
-    [{ method: 'GET', path: '/', doc: 'page', handle: giving(pageAt('console/')) }],
-    parts,
-  )
+  const home = createRouter([{ method: 'GET', path: '/', doc: 'page', handle: giving('console/') }], parts)
   return {
     routes: answers.routes,
-    handle: (request) => (parts.isOn() ? answers(request) : nothing(request)),
+    handle: (request) => (parts.isOn() ? answers(request) : off(request)),
     inFrontOf: (other) => (request) => (isBrowser(request) && parts.isOn() ? home(request) : other(request)),
   }
+}
+
+/** The paths stay those of the console, so that their methods are the same. */
+function refuseOff(): never {
+  throw new AvisoError(
+    'ERR_NOT_FOUND',
+    'There is no console here: the operator turns it on with vars.console',
+  )
 }
 
 /** The page's links are relative to a folder. */

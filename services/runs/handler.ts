@@ -7,8 +7,7 @@
  */
 
 import type { Access } from '#shared/access/access.ts'
-import { AvisoError } from '#shared/errors.ts'
-import { createRouter, OFFERS_JSON, type Route, type RoutedHandler } from '#shared/http/route.ts'
+import { createRouter, type RoutedHandler } from '#shared/http/route.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Metrics } from '#shared/observe/metrics/metrics.ts'
@@ -93,26 +92,4 @@ function currentOf(
   } catch {
     return undefined
   }
-}
-
-/** The service where no runs are configured: it says so. */
-export function createIdleRunsHandler(options: {
-  readonly random: () => string
-  readonly logger: Logger
-}): RoutedHandler {
-  const handle = (): never => {
-    throw new AvisoError(
-      'ERR_NOT_FOUND',
-      'No runs are followed here: the operator configures them in vars.runs, where the store is no other Aviso',
-    )
-  }
-  const route = (path: string, doc: string): Route => ({
-    method: 'GET',
-    path,
-    doc,
-    generation: 2,
-    offers: OFFERS_JSON,
-    handle,
-  })
-  return createRouter([route('/api/v1/runs', 'runs'), route('/api/v1/runs/:id', 'run')], options)
 }

@@ -14,7 +14,7 @@ import type { TicketSettings } from '#services/auth/tickets.ts'
 import { toHubLimits } from '#services/auth/settings.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
 import { toPublishLimits } from '#services/rest/settings.ts'
-import { createIdleRunsHandler, startRunsService } from '#services/runs/handler.ts'
+import { createIdleRunsHandler } from '#services/runs/idle.ts'
 import type { Access } from '#shared/access/access.ts'
 import { tellFirstNumbers } from './first_numbers.ts'
 import type { Config, ServiceName } from './settings.ts'
@@ -110,7 +110,7 @@ async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<R
   if (ingest !== undefined) handlers.set('rest', ingest.handle)
   const listening = services.includes('auth') ? await startListening(parts, epoch, closers) : undefined
   if (listening !== undefined) handlers.set('auth', listening.fetch)
-  if (services.includes('runs')) handlers.set('runs', startRuns(parts, closers))
+  if (services.includes('runs')) handlers.set('runs', await startRuns(parts, closers))
   const admin = services.includes('admin') ? startAdmin(parts, closers) : undefined
   if (admin !== undefined) handlers.set('admin', admin.handle)
   return {
@@ -172,12 +172,13 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
 }
 
 /** Without `vars.runs` nothing is started, and neither where the store is another Aviso, which follows the runs. */
-function startRuns(parts: ServicesParts, closers: Closers): RoutedHandler {
+async function startRuns(parts: ServicesParts, closers: Closers): Promise<RoutedHandler> {
   const { access, clock, config, instruments, random, schemas } = parts
   const { store } = instruments
   const logger = instruments.logger('runs')
   if (config.vars.runs === undefined || config.vars.storeTokenEnv !== undefined)
     return createIdleRunsHandler({ random, logger })
+  const { startRunsService } = await import('#services/runs/handler.ts')
   const publisher = createPublisher({
     store,
     clock,

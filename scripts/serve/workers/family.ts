@@ -20,7 +20,15 @@ import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { FindWorkers } from './all_streams.ts'
 import { askFigures, createLedger } from './figures.ts'
-import { connectTo, FIRST, PLACE_VARIABLE, socketOf, type OpenPlaces, type WorkerPlace } from './place.ts'
+import {
+  connectTo,
+  FIRST,
+  PLACE_VARIABLE,
+  socketOf,
+  WorkerEnded,
+  type OpenPlaces,
+  type WorkerPlace,
+} from './place.ts'
 import type { Order } from './orders.ts'
 
 /** Longest time from the start of a worker until it listens. A busy machine compiles for some seconds. */
@@ -70,17 +78,6 @@ interface Member {
   readonly exited: Promise<void>
   /** Whether it has listened. */
   isUp: boolean
-}
-
-/** A worker that did not come to listen. It has printed the reason itself. */
-export class WorkerEnded extends Error {
-  /** Its exit code; 1 where it was ended by a signal. */
-  readonly exitCode: number
-
-  constructor(worker: number, exitCode: number) {
-    super(`Worker ${worker} ended before it listened`)
-    this.exitCode = exitCode
-  }
 }
 
 /** Makes the folder. Workers are not started yet. */

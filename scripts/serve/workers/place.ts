@@ -60,3 +60,14 @@ export function connectTo({ connectLocal, name }: Platform, path: string): Local
   if (connectLocal === undefined) throw new TypeError(`${name} has no sockets between workers`)
   return connectLocal(path)
 }
+
+/** A worker that did not come to listen. It has printed the reason itself. */
+export class WorkerEnded extends Error {
+  /** Its exit code; 1 where it was ended by a signal. */
+  readonly exitCode: number
+
+  constructor(worker: number, exitCode: number) {
+    super(`Worker ${worker} ended before it listened`)
+    this.exitCode = exitCode
+  }
+}
