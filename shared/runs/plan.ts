@@ -143,8 +143,8 @@ function timed(
     const end = endOf(run, plan)
     return end === undefined ? [] : [{ run, end }]
   })
-  const margin = marginOf(ended.map(({ end }) => end))
-  const regular = regularRuns(ended, margin).slice(-usual.runs)
+  const { regular: all, margin } = regularRuns(ended)
+  const regular = all.slice(-usual.runs)
   const usualEnd = regular.length === 0 ? undefined : median(regular.map(({ end }) => end))
   const firsts = regular.map(({ run }) => ((run.firstAt ?? 0) - originOf(run)) / 1000)
   const usualFirst = firsts.length === 0 ? undefined : median(firsts)
@@ -171,10 +171,6 @@ function timed(
   }
   const dueAll = needsLearned ? (learnedAll === undefined ? undefined : Math.max(latest, learnedAll)) : latest
   return { ...result, due, dueAll }
-}
-
-function marginOf(ends: readonly number[]): number {
-  return Math.max(MIN_MARGIN_SECONDS, MARGIN_DEVIATIONS * spread(ends))
 }
 
 /** When the last of the expected products had come, of those that did; `undefined`: none did. */
@@ -221,12 +217,37 @@ interface EndedRun {
  * The runs that show what is usual now, oldest first: without those that ended at an odd time, until some of the last ones agree on another
  * time. From then on that is the usual time, and the runs before say nothing of it.
  */
-function regularRuns(ended: readonly EndedRun[], margin: number): readonly EndedRun[] {
+function regularRuns(ended: readonly EndedRun[]): {
+  readonly regular: readonly EndedRun[]
+  readonly margin: number
+} {
+  const robust = spread(ended.map(({ end }) => end))
+  let margin = marginOf(robust)
+  for (let pass = 0; pass < PASSES; pass++) {
+    const { errors } = partOf(ended, margin)
+    if (errors.length < MIN_ERRORS) break
+    const squares = errors.reduce((sum, error) => sum + error * error, 0)
+    margin = marginOf(Math.min(MOST_OF_ROBUST * robust, Math.sqrt(squares / errors.length)))
+  }
+  return { regular: partOf(ended, margin).regular, margin }
+}
+
+function marginOf(deviation: number): number {
+  return Math.max(MIN_MARGIN_SECONDS, MARGIN_DEVIATIONS * deviation)
+}
+
+/** The regular runs for a margin, and by how much each missed what was usual before it. */
+function partOf(
+  ended: readonly EndedRun[],
+  margin: number,
+): { readonly regular: readonly EndedRun[]; readonly errors: readonly number[] } {
+  const errors: number[] = []
   let regular: EndedRun[] = []
   let odd: EndedRun[] = []
   for (const [place, one] of ended.entries()) {
     const level = regular.length === 0 ? one.end : median(regular.slice(-LEVEL_RUNS).map(({ end }) => end))
     if (Math.abs(one.end - level) <= margin) {
+      if (regular.length >= MIN_LEVEL_RUNS) errors.push(one.end - level)
       regular.push(one)
       continue
     }
@@ -237,8 +258,17 @@ function regularRuns(ended: readonly EndedRun[], margin: number): readonly Ended
     regular = latest.filter(agrees)
     odd = []
   }
-  return regular
+  return { regular, errors }
 }
+
+/** The deviation of regular runs is at most so many times the robust one, which odd runs do not change. */
+const MOST_OF_ROBUST = 1.2
+/** How often the margin is made anew from the runs that are regular by the last one. */
+const PASSES = 3
+/** Fewer say nothing of how runs differ. */
+const MIN_ERRORS = 4
+/** The middle of fewer is no level to miss. */
+const MIN_LEVEL_RUNS = 3
 
 /** So many runs, among the last ones, that end at another time than before, and agree, are a change of the schedule. */
 const AGREEING_RUNS = 3

@@ -38,7 +38,7 @@ export interface TrackerOptions {
   readonly now?: number
 }
 
-/** Bounds where none are given. Memory is at most some 700 bytes and two bytes a product for each finished run. */
+/** Bounds where none are given. A finished run takes less than a kibibyte, and two bytes a product. */
 export const DEFAULT_LIMITS: TrackerLimits = {
   openRuns: 10_000,
   products: 100_000,
