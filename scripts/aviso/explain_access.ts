@@ -5,7 +5,7 @@
  * @module
  */
 
-import { createConfiguredSchemas } from '#services/system/runs.ts'
+import { createConfiguredSchemas, followingOf, reservedEvents } from '#services/system/runs.ts'
 import { readSchemaFiles } from '#services/system/schema_files.ts'
 import { openPolicy, judgePolicy, usersOf } from '#services/system/policy.ts'
 import type { Config } from '#services/system/settings.ts'
@@ -21,6 +21,8 @@ import {
   type AccessQuestion,
   type HeldGrant,
 } from '#shared/access/policy/explain.ts'
+import { followGrants } from '#shared/access/policy/following.ts'
+import { setOf } from '#shared/access/policy/grants.ts'
 import type { DestinationRights, Policy } from '#shared/access/policy/policy.ts'
 import { isSegment } from '#shared/access/policy/prefix.ts'
 import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
@@ -217,7 +219,9 @@ async function answerQuestion(
 ): Promise<number> {
   const question = questionOf(words, site)
   const answer =
-    site.policy === undefined ? openAnswer(question) : await askPolicy(site.policy, identity, question)
+    site.policy === undefined
+      ? openAnswer(question, site.config)
+      : await askPolicy(site.policy, identity, question)
   const { isAllowed, isPartly, by } = answer
   const unmet = site.policy?.explain(identity).unmet ?? []
   const reason = isPartly ? `only a part of it is granted, by ${by.join(', ')}` : 'nothing grants it'
@@ -230,8 +234,10 @@ async function answerQuestion(
 }
 
 /** Without identities no requester is a relay, because only a rule makes one. */
-function openAnswer({ right }: AccessQuestion): AccessAnswer {
-  return right === 'relay' ? { isAllowed: false, isPartly: false, by: [] } : OPEN
+function openAnswer(question: AccessQuestion, { vars }: Config): AccessAnswer {
+  const { right } = question
+  const isReserved = right === 'publish' && reservedEvents(vars).has(question.event)
+  return right === 'relay' || isReserved ? { isAllowed: false, isPartly: false, by: [] } : OPEN
 }
 
 function questionOf([verb = '', event, ...pairs]: readonly string[], { schemas }: Site): AccessQuestion {
@@ -261,10 +267,13 @@ type Fields = ReadonlyMap<string, readonly string[]>
 
 /** The keys that the listening service asks about. */
 function keysToListen(schema: EventSchema, fields: Fields): IntervalSet {
-  const missing = schema.requiredForListen.find((name) => !fields.has(name))
-  if (missing !== undefined)
-    throw usage(`Give ${missing}=VALUE: every listener of ${schema.event} has to give it`)
-  return normalise(schema.baseKeys(Object.fromEntries(fields)).map((key) => toInterval(prefixRange(key))))
+  try {
+    return normalise(schema.baseKeys(Object.fromEntries(fields)).map((key) => toInterval(prefixRange(key))))
+  } catch (error) {
+    const missing = schema.requiredForListen.find((name) => !fields.has(name))
+    if (missing === undefined || !isAvisoError(error, 'ERR_BAD_REQUEST')) throw error
+    throw usage(`Give ${missing}=VALUE: every listener of ${schema.event} has to give it`, error)
+  }
 }
 
 /** The key of a whole notification; otherwise all keys that it can have, as far as folders of keys say it. */
@@ -293,8 +302,8 @@ function printRights(
     grants: { admin: [NO_IDENTITIES], relay: [] },
   }
   const held = [
-    ...(policy === undefined ? openGrants(schemas) : heldGrants(policy, identity, roots)),
-    ...destinationGrants(config, identity, { given: destinations, roots }),
+    ...(policy === undefined ? openGrants(schemas, config) : heldGrants(policy, identity, roots)),
+    ...destinationGrants(config, identity, { given: destinations, schemas, roots }),
   ]
   const rows = [
     ...held.map(({ right, event = '(no event type)', keys, by }) => [
@@ -337,17 +346,26 @@ function withoutProvider({ provider: _provider, ...user }: Identity): Omit<Ident
   return user
 }
 
-function openGrants({ events }: Schemas): readonly HeldGrant[] {
+function openGrants({ events }: Schemas, { vars }: Config): readonly HeldGrant[] {
+  const reserved = reservedEvents(vars)
   return (['listen', 'publish'] as const).flatMap((right) =>
-    events.map((event): HeldGrant => ({ right, event, keys: 'everything', by: NO_IDENTITIES })),
+    events
+      .filter((event) => right === 'listen' || !reserved.has(event))
+      .map((event): HeldGrant => ({ right, event, keys: 'everything', by: NO_IDENTITIES })),
   )
+}
+
+interface DestinationsAsked {
+  readonly given: string | undefined
+  readonly schemas: Schemas
+  readonly roots: ReadonlyMap<string, string>
 }
 
 /** What ECPDS would grant. Without a list it is shown as a hole. */
 function destinationGrants(
   { vars }: Config,
   identity: Identity | undefined,
-  { given, roots }: { readonly given: string | undefined; readonly roots: ReadonlyMap<string, string> },
+  { given, schemas, roots }: DestinationsAsked,
 ): readonly HeldGrant[] {
   const { destinations } = vars.policy
   const isAsked =
@@ -360,7 +378,13 @@ function destinationGrants(
   const keys = names.map((name) => `${prefix}${name}/`)
   const event = [...roots].find(([, root]) => prefix.startsWith(root) || root.startsWith(prefix))?.[0]
   const about = event === undefined ? {} : { event }
-  return names.length === 0 ? [] : [{ right: 'listen', ...about, keys, by: DESTINATIONS_PATH }]
+  if (names.length === 0) return []
+  const following = followingOf(schemas, vars)
+  const grant = { path: DESTINATIONS_PATH, ...about, prefixes: keys, keys: setOf(keys) }
+  const grants = following === undefined ? [grant] : followGrants(following, [grant])
+  return grants.map(({ path, prefixes, event: of }): HeldGrant => {
+    return { right: 'listen', ...(of !== undefined && { event: of }), keys: prefixes, by: path }
+  })
 }
 
 function describe(identity: Identity | undefined): string {

@@ -12,6 +12,7 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { PublishItem, PublishResult, Publisher } from '#shared/publish/publish.ts'
 import type { RunView, Transition } from '#shared/runs/runs.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import type { Store } from '#shared/store/store.ts'
 import { RUNS_LIMITS } from './limits.ts'
 import { RUN_EVENT, type RunKeys } from './run_schema.ts'
@@ -21,7 +22,10 @@ export interface AnnouncementParts {
   /** With strict ids: an id that is used again is refused. */
   readonly publisher: Pick<Publisher, 'publish'>
   readonly keys: RunKeys
+  readonly clock: Clock
   readonly logger: Logger
+  /** Default: {@link RUNS_LIMITS}. */
+  readonly startsPerHour?: number
 }
 
 /** What is to be published. */
@@ -33,19 +37,22 @@ export interface Announcements {
   isWaiting(): boolean
   /** Publishes what waits, in its order. What the store does not take now waits on. Never rejects. */
   publish(): Promise<void>
-  /** How many were let go because too many were waiting. */
+  /** How many were let go because there were too many. */
   dropped(): number
 }
 
+const HOUR_MS = 3_600_000
 /** The `source` of notifications of runs. */
 const SOURCE = 'urn:aviso:runs'
 
 /** No announcements yet. */
 export function createAnnouncements(parts: AnnouncementParts): Announcements {
-  const { logger, publisher } = parts
+  const { clock, logger, publisher, startsPerHour = RUNS_LIMITS.startsPerHour } = parts
   const waiting = new Map<string, PublishItem>()
   const stored = new Set<string>()
   let dropped = 0
+  let isTold = false
+  let starts = { since: clock.monotonic(), count: 0 }
   let publishing: Promise<void> | undefined
 
   function remember(key: string): void {
@@ -56,17 +63,34 @@ export function createAnnouncements(parts: AnnouncementParts): Announcements {
     if (oldest !== undefined) stored.delete(oldest)
   }
 
+  /** Whether so many runs start that no more of that is told. What else happens to them is. */
+  function isTooMany({ state }: Transition): boolean {
+    if (state !== 'started') return false
+    const now = clock.monotonic()
+    if (now - starts.since >= HOUR_MS) starts = { since: now, count: 0 }
+    if (starts.count++ === startsPerHour)
+      logger('error', 'So many runs have started in an hour that the start of more is not told', {
+        startsPerHour,
+      })
+    if (starts.count <= startsPerHour) return false
+    dropped++
+    return true
+  }
+
   function take(transition: Transition): void {
+    if (isTooMany(transition)) return
     const item = toItem(parts, transition)
     if (item === undefined || stored.has(item.keys.stem)) return
     waiting.set(item.keys.stem, item)
     if (waiting.size <= RUNS_LIMITS.waiting) return
     const [oldest] = waiting.keys()
     if (oldest !== undefined) waiting.delete(oldest)
-    if (dropped++ === 0)
+    dropped++
+    if (!isTold)
       logger('error', 'Too many notifications of runs wait to be published; the oldest are let go', {
         waiting: RUNS_LIMITS.waiting,
       })
+    isTold = true
   }
 
   async function publishAll(): Promise<void> {

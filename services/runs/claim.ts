@@ -47,12 +47,14 @@ export function createRunsClaim({ store, clock, holder }: RunsClaimParts): RunsC
   let seen: { readonly revision: Revision; readonly since: number } | undefined
 
   async function take(revision: Revision): Promise<void> {
+    const startedAt = clock.monotonic()
     const { succeeded, revision: written } = await store.txn({
       compare: [{ key: HOLDER_KEY, target: 'MOD', result: 'EQUAL', value: revision }],
       success: [{ kind: 'put', key: HOLDER_KEY, value }],
     })
     own = succeeded ? written : undefined
-    renewedAt = clock.monotonic()
+    // Another instance sees the write later than this.
+    renewedAt = startedAt
     seen = undefined
   }
 

@@ -53,7 +53,7 @@ export interface RunsService {
 export function startRunsService(parts: RunsServiceParts): RunsService {
   const { access, clock, expectations, keepMs, logger, metrics, publisher, random, schemas, store } = parts
   const keys = createRunKeys(schemas)
-  const announcements = createAnnouncements({ store, publisher, keys, logger })
+  const announcements = createAnnouncements({ store, publisher, keys, clock, logger })
   const claim = createRunsClaim({ store, clock, holder: random() })
   const runs = followRuns({
     store,

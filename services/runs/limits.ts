@@ -24,6 +24,8 @@ export const RUNS_LIMITS = {
   productsPerTurn: 500,
   /** Most transitions that wait to be published, each with up to 50 missing products. More do not come in a day of hundreds of runs. */
   waiting: 10_000,
+  /** Runs whose start is told in an hour: some times those of thousands of destinations. A provider that makes runs up gets no more. */
+  startsPerHour: 100_000,
   /** Transitions that are published together. */
   perPublish: 50,
   /** Notifications of runs that are remembered as published: those of a week of hundreds of runs a day. */

@@ -89,7 +89,7 @@ describe('rights to runs', () => {
     }
     const frames = readFrames(response)
     const { data } = await frames.next(
-      (frame) => frame.data.data !== undefined || frame.data.type === 'connection_closing',
+      (frame) => frame.data.data !== undefined || frame.data.reason !== undefined,
     )
     await frames.close()
     return data.id === keysOf(example).id
@@ -250,6 +250,42 @@ describe('rights to runs', () => {
 })
 
 describe('rights to the state of runs', () => {
+  it('are checked for open streams: what is told is delivered live, and no more after the right to products is gone', async () => {
+    const { system, policy, close } = await startScene(['rest', 'auth', 'runs'])
+    try {
+      const query = 'event=run&event_type=dissemination&destination=FOO'
+      const watch = (name: string): Promise<Response> =>
+        system.fetch(new Request(`${BASE_URL}/api/v1/watch?${query}`, { headers: bearer(name) }))
+      const [foo, diss] = [readFrames(await watch('foo')), readFrames(await watch('diss'))]
+      for (const frames of [foo, diss])
+        await frames.next(({ data }) => data.type === 'connection_established')
+      const publish = async (time: string): Promise<void> => {
+        const identifier = { ...EXAMPLES.foo.run, time, domain: 'g', target: 'E1', step: '1' }
+        const body = JSON.stringify({ event_type: 'dissemination', identifier, payload: 'x' })
+        const request = { method: 'POST', headers: bearer('everything'), body }
+        const response = await system.fetch(new Request(`${BASE_URL}/api/v1/notification`, request))
+        assert.equal(response.status, 200, await response.text())
+      }
+      await publish('12')
+      for (const frames of [foo, diss]) {
+        const { data } = await frames.next((frame) => frame.data.data !== undefined)
+        assert.deepEqual([data.id, data.data?.identifier['state']], ['run@1', 'started'])
+      }
+      const rules = policy.rules.map((rule) =>
+        rule.users?.includes('foo') === true ? { ...rule, listen: ['/ec/diss/FOOBAR/'] } : rule,
+      )
+      system.replacePolicy({ ...policy, rules })
+      const { data } = await foo.next((frame) => frame.data.reason !== undefined)
+      assert.equal(data.reason, 'auth_revoked')
+      await publish('18')
+      assert.equal((await diss.next((frame) => frame.data.data !== undefined)).data.id, 'run@2')
+      assert.equal((await watch('foo')).status, 403)
+      await diss.close()
+    } finally {
+      await close()
+    }
+  })
+
   it('the routes tell of the runs whose products one may listen to, and of no other', async () => {
     const { system, close } = await startScene(['rest', 'auth', 'runs'])
     const call = (path: string, name: string, init: RequestInit = {}): Promise<Response> =>

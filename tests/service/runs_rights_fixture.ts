@@ -6,7 +6,7 @@
 
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { createConfiguredSchemas } from '#services/system/runs.ts'
-import { loadConfig, type ServiceName } from '#services/system/settings.ts'
+import { loadConfig, type Config, type ServiceName } from '#services/system/settings.ts'
 import type { System } from '#services/system/system.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
@@ -77,6 +77,8 @@ export const bearer = (name: string): Record<string, string> => ({ authorization
 /** A running system. */
 export interface Scene {
   readonly system: System
+  /** Who may do what, for a change of it. */
+  readonly policy: Config['vars']['policy']
   readonly store: Store
   readonly schemas: Schemas
   close(): Promise<void>
@@ -134,6 +136,7 @@ export async function startScene(services: readonly ServiceName[], origin?: Stor
   await system.ready
   return {
     system,
+    policy: config.vars.policy,
     store,
     schemas,
     close: async () => {
