@@ -66,7 +66,7 @@ export interface Observed {
   readonly processorMicros: number
   readonly restarts: number
   /** The longest restart, and how many products had to be taken again for it. */
-  readonly longestRestart: { readonly ms: number; readonly products: number }
+  readonly longestRestart: { readonly ms: number; readonly processorMs: number; readonly products: number }
   /** At the end: bytes that the tracker held; undefined where memory cannot be measured. */
   readonly heldBytes: number | undefined
 }
@@ -115,7 +115,7 @@ class Driver {
   #products = 0
   #processorMicros = 0
   #restarts = 0
-  #longest = { ms: 0, products: 0 }
+  #longest = { ms: 0, processorMs: 0, products: 0 }
 
   constructor(simulation: Simulation, course: Course) {
     this.#simulation = simulation
@@ -246,9 +246,10 @@ class Driver {
     for (const entry of needed) give(this.#tracker, entry)
     this.#see(this.#tracker.tick(this.#clock(at)), at)
     const ms = performance.now() - startedAt
-    if (ms > this.#longest.ms) this.#longest = { ms, products: needed.length }
+    const spent = micros(used)
+    if (ms > this.#longest.ms) this.#longest = { ms, processorMs: spent / 1000, products: needed.length }
     this.#restarts++
-    this.#processorMicros -= micros(used)
+    this.#processorMicros -= spent
     this.#journal = needed
   }
 
