@@ -25,7 +25,13 @@ const LONGEST_BACKFILL = 3
 
 /** When the run changes by the clock. A product that comes exactly when it is due is in time. */
 export function wakeAt(run: Run): number {
-  return run.dueAt !== undefined && isPending(run) ? Math.min(run.dueAt + 1, run.closesAt) : run.closesAt
+  const lateAt = isPending(run) ? lateTimeOf(run) : undefined
+  return lateAt === undefined ? run.closesAt : Math.min(lateAt + 1, run.closesAt)
+}
+
+/** A run that was not expected by the clock is late when its first product comes, not before it began. */
+function lateTimeOf({ dueAt, createdAt }: Run): number | undefined {
+  return dueAt === undefined ? undefined : Math.max(dueAt, createdAt)
 }
 
 function isPending(run: Run): boolean {
@@ -34,10 +40,11 @@ function isPending(run: Run): boolean {
 
 /** Lets a run's due time pass, or its closing time. @returns whether it is closed now */
 export function wake(run: Run, announce: Announce): boolean {
-  if (run.dueAt !== undefined && isPending(run) && run.dueAt < run.closesAt) {
+  const lateAt = lateTimeOf(run)
+  if (lateAt !== undefined && isPending(run) && lateAt < run.closesAt) {
     run.state = 'late'
-    run.lateAt = run.dueAt
-    announce(run, { state: 'late', at: run.dueAt })
+    run.lateAt = lateAt
+    announce(run, { state: 'late', at: lateAt })
     return false
   }
   run.isClosed = true

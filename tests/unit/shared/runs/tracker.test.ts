@@ -76,6 +76,18 @@ describe('tracker', () => {
     assert.deepEqual(short(tracker.tick(nominalOf(1))), ['started 20260601 1/5', 'complete 20260601 5/5'])
   })
 
+  it('tells a run late after it began, where its first product comes after it is due', () => {
+    const tracker = tracking()
+    const at = nominalOf(0) + 9 * HOUR
+    tracker.take(product(0, at))
+    const told = tracker.tick(at + MINUTE)
+    assert.deepEqual(short(told), ['started 20260601 1/5', 'late 20260601 1/5'])
+    assert.deepEqual(
+      told.map((each) => each.at),
+      [at, at],
+    )
+  })
+
   it('tells late at its time although the product after it was taken first', () => {
     const tracker = tracking()
     for (const step of steps(4)) tracker.take(product(step, nominalOf(0) + 6 * HOUR))
