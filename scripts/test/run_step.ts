@@ -12,7 +12,7 @@ import { endLeftBehind, STEP_MARK } from './left_behind.ts'
 import { ROOT, type Step } from './steps.ts'
 
 /** Longest time of a step, because a test file that does not end after its tests must not block the gate for ever. */
-const STEP_TIMEOUT_MS = 900_000
+const STEP_TIMEOUT_MS = 1_000_000
 /** Wait for the rest of the output, because a process that a test left behind may hold the pipe open. */
 const REST_OF_OUTPUT_MS = 5_000
 /** Silence after the summary of all tests, from which on something holds the runner. A runner that is free ends at once. */
