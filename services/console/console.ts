@@ -28,6 +28,8 @@ export interface ConsoleParts {
 
 /** The console as the dispatcher needs it. */
 export interface Console {
+  /** Whether there is one now. */
+  isOn(): boolean
   /** Answers `/console` and what is below it. It never rejects. */
   readonly handle: Handler
   /** What {@link Console.handle} answers. */
@@ -142,6 +144,7 @@ export function createConsole(parts: ConsoleParts): Console {
   )
   const home = createRouter([{ method: 'GET', path: '/', doc: 'page', handle: giving('console/') }], parts)
   return {
+    isOn: parts.isOn,
     routes: answers.routes,
     handle: (request) => (parts.isOn() ? answers(request) : off(request)),
     inFrontOf: (other) => (request) => (isBrowser(request) && parts.isOn() ? home(request) : other(request)),

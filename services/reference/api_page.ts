@@ -6,7 +6,7 @@
  */
 
 import type { JsonSchema } from '#shared/http/doc.ts'
-import { escapeHtml, pageText } from './html.ts'
+import { escapeHtml, pageText, type PageLinks } from './html.ts'
 import type { OpenApiDocument, Operation } from './openapi.ts'
 import { schemaHtml } from './schema_text.ts'
 
@@ -18,7 +18,7 @@ interface Placed {
 }
 
 /** The text of the page. */
-export function apiPage(document: OpenApiDocument): string {
+export function apiPage(document: OpenApiDocument, { console }: PageLinks = {}): string {
   const { info, tags, components } = document
   const placed = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
@@ -36,12 +36,18 @@ export function apiPage(document: OpenApiDocument): string {
     ([name, schema]) =>
       `<details id="schema-${escapeHtml(name)}" open><summary><code>${escapeHtml(name)}</code> ${aboutOf(schema)}</summary>\n<pre>${schemaHtml(schema)}</pre>${constantsHtml(schema)}</details>`,
   )
+  const others = [
+    '<a href="/docs">Documents</a>',
+    console === undefined ? [] : `<a href="${console}">Console</a>`,
+  ]
+    .flat()
+    .join(' · ')
   return pageText({
     title,
-    aside: asideHtml(document, of),
+    aside: `<p>${others}</p>\n${asideHtml(document, of)}`,
     main: `<h1>${escapeHtml(title)}</h1>
 ${paragraphs(String(info['description']))}
-<p><a href="/openapi.json">OpenAPI 3.1</a> · <a href="/openapi.json?version=3.2">OpenAPI 3.2</a> · <a href="/docs">Documents</a></p>
+<p><a href="/openapi.json">OpenAPI 3.1</a> · <a href="/openapi.json?version=3.2">OpenAPI 3.2</a> · ${others}</p>
 ${sections.join('\n')}
 <h2 id="schemas">schemas</h2>
 ${schemas.join('\n')}`,
@@ -56,7 +62,7 @@ function asideHtml({ tags }: OpenApiDocument, of: (tag: string) => readonly Plac
     )
     return `<h2>${escapeHtml(name)}</h2>\n<ul>${items.join('\n')}</ul>`
   })
-  return `<p><a href="/docs">Documents</a></p>\n${lists.join('\n')}\n<h2><a href="#schemas">schemas</a></h2>`
+  return `${lists.join('\n')}\n<h2><a href="#schemas">schemas</a></h2>`
 }
 
 function operationHtml({ method, path, operation }: Placed, document: OpenApiDocument): string {

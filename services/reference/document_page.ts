@@ -4,7 +4,7 @@
  * @module
  */
 
-import { escapeHtml, pageText } from './html.ts'
+import { escapeHtml, pageText, type PageLinks } from './html.ts'
 
 /** Finds the text of a document by its path below the top folder; `undefined` where there is none. */
 export type ReadDocument = (path: string) => Promise<string | undefined>
@@ -61,7 +61,7 @@ export function isDocumentPath(path: string): boolean {
 }
 
 /** The page of a document. @param path Below the top folder. */
-export async function documentPage(path: string, text: string): Promise<string> {
+export async function documentPage(path: string, text: string, links: PageLinks = {}): Promise<string> {
   const { Marked } = await import('marked')
   const ids = new Map<string, number>()
   const marked = new Marked({
@@ -87,23 +87,23 @@ export async function documentPage(path: string, text: string): Promise<string> 
   const [, title = path] = /^# (.+)$/m.exec(text) ?? []
   return pageText({
     title: `${title.replaceAll('`', '')} – Aviso`,
-    aside: asideHtml(path),
+    aside: asideHtml(path, links),
     main: main.replaceAll('<table>', '<div class="table"><table>').replaceAll('</table>', '</table></div>'),
   })
 }
 
 /** The page that says where a document is that this process cannot read. @param version That of Aviso. */
-export function missingPage(path: string, version: string): string {
+export function missingPage(path: string, version: string, links: PageLinks = {}): string {
   return pageText({
     title: 'Not here – Aviso',
-    aside: asideHtml(path),
+    aside: asideHtml(path, links),
     main: `<h1>Not here</h1>
 <p>There is no document <code>${escapeHtml(path)}</code>, or this runtime cannot read it. The documents are in the
 repository and in the npm package <code>aviso</code>, version ${escapeHtml(version)}, under the same path.</p>`,
   })
 }
 
-function asideHtml(current: string): string {
+function asideHtml(current: string, { console }: PageLinks): string {
   const lists = SHELF.map(([title, entries]) => {
     const items = entries.map(([path, name]) => {
       const mark = path === current ? ' aria-current="page"' : ''
@@ -111,7 +111,9 @@ function asideHtml(current: string): string {
     })
     return `<h2>${title}</h2>\n<ul>${items.join('\n')}</ul>`
   })
-  return `${lists.join('\n')}\n<h2>API</h2>\n<ul><li><a href="/swagger-ui/">Every route</a></li></ul>`
+  const page =
+    console === undefined ? '' : `<h2>Look</h2>\n<ul><li><a href="${console}">Console</a></li></ul>\n`
+  return `${page}${lists.join('\n')}\n<h2>API</h2>\n<ul><li><a href="/swagger-ui/">Every route</a></li></ul>`
 }
 
 /** As the places that show Markdown name headings, so that links into documents are right here, too. */

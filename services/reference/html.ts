@@ -25,6 +25,12 @@ export function escapeHtml(text: string): string {
 const POLICY =
   "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
+/** Where pages lead besides the documents. */
+export interface PageLinks {
+  /** Path of the console; absent: there is none here. */
+  readonly console?: string | undefined
+}
+
 /** A page. */
 export interface PageParts {
   readonly title: string

@@ -7,6 +7,7 @@
  */
 
 import type { ReadDocument } from './document_page.ts'
+import type { PageLinks } from './html.ts'
 import type { OpenApiDocument } from './openapi.ts'
 import { API_PAGE, CONTRACT_PATHS, DOCS, STYLE_PATH, VERSIONS, type OpenApiVersion } from './paths.ts'
 import { AvisoError } from '#shared/errors.ts'
@@ -23,6 +24,8 @@ export interface ReferenceParts {
   /** Loads the descriptions of all routes. */
   readonly loadContract: () => Promise<readonly RoomDoc[]>
   readonly readDocument: ReadDocument
+  /** Whether the console is at the same address. Default: no. */
+  readonly hasConsole?: () => boolean
 }
 
 /** The routes. */
@@ -61,7 +64,12 @@ async function makeContract(parts: ReferenceParts, openapi: OpenApiVersion): Pro
 
 async function makeApiPage(parts: ReferenceParts): Promise<string> {
   const { apiPage } = await import('./api_page.ts')
-  return apiPage(await makeContract(parts, VERSIONS[0]))
+  return apiPage(await makeContract(parts, VERSIONS[0]), linksOf(parts))
+}
+
+/** Where else a reader may go. It is known once the process listens, and does not change. */
+function linksOf({ hasConsole = () => false }: ReferenceParts): PageLinks {
+  return { console: hasConsole() ? '/console/' : undefined }
 }
 
 /** @throws {AvisoError} `ERR_BAD_REQUEST`. */
@@ -78,18 +86,20 @@ function versionIn(request: HandlerRequest): OpenApiVersion {
 type MadePages = Map<string, { readonly text: string; readonly page: Promise<string> }>
 
 async function answerDocument(
-  { readDocument, version }: ReferenceParts,
+  parts: ReferenceParts,
   pages: MadePages,
   request: HandlerRequest,
 ): Promise<Answer> {
   const { documentPage, FIRST_DOCUMENT, isDocumentPath, missingPage } = await import('./document_page.ts')
   const { pageAnswer } = await import('./html.ts')
+  const { readDocument, version } = parts
+  const links = linksOf(parts)
   const rest = rawPath(request.url).slice(DOCS.length + 1)
   const path = rest === '' ? FIRST_DOCUMENT : rest
   const text = isDocumentPath(path) ? await readDocument(path) : undefined
-  if (text === undefined) return pageAnswer(request, missingPage(path, version), 404)
+  if (text === undefined) return pageAnswer(request, missingPage(path, version, links), 404)
   const known = pages.get(path)
-  const made = known?.text === text ? known : { text, page: documentPage(path, text) }
+  const made = known?.text === text ? known : { text, page: documentPage(path, text, links) }
   pages.set(path, made)
   return pageAnswer(request, await made.page)
 }
