@@ -23,7 +23,7 @@ import { refuseOpenAddress } from './options.ts'
 import type { PassedSocket } from './passed_sockets.ts'
 import { portProblem, socketProblem } from './port_problem.ts'
 import type { Ready } from './preflight.ts'
-import { startSchedules } from './schedules.ts'
+import { nextTime, startSchedules } from './schedules.ts'
 import { inFrontOf, runScheduled, serviceBindings, varsOf, type Placed } from './worker_modules.ts'
 import type { HandOn } from './workers/hand_on.ts'
 import type { OpenPorts } from './workers/place.ts'
@@ -88,6 +88,7 @@ export async function launch(
     acceptElsewhere: further?.acceptElsewhere,
     tracer: await findTracer(),
     auditSink: audit === undefined ? undefined : await openAuditSink(audit.file),
+    nextRun: (cron) => nextTime(cron, systemClock.now()),
     baseUrl: () => launched.baseUrl,
     inFront: (service, handle) => {
       const module = modules.get(service)

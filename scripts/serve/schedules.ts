@@ -107,6 +107,11 @@ function parseCron(job: string, pattern: string, due?: (cron: Cron) => Promise<v
   }
 }
 
+/** The next time of a cron, milliseconds since 1970; `undefined`: there is none. @throws {AvisoError} `ERR_CONFIG` for a text that is no cron. */
+export function nextTime(pattern: string, nowMs: number): number | undefined {
+  return parseCron('*', pattern).nextRun(new Date(nowMs))?.getTime()
+}
+
 /** The last time of a schedule that is not in the future. The current second counts as past. */
 function lastTime(cron: Cron, nowMs: number): number | undefined {
   const [time] = cron.previousRuns(1, new Date(nowMs + 1_000))

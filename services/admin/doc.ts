@@ -84,6 +84,8 @@ const member = object({
   'bytes_after?': count(),
 })
 
+const due = object({ cron: orNull(text('In UTC; `null`: by hand alone')), 'next?': time('If known') })
+
 const EVENTS = list(text(), 'Only these event types')
 
 const JOB_ERRORS = [
@@ -186,6 +188,7 @@ const jobs: Readonly<Record<string, OperationDoc>> = {
                 'report?': mapOf({}),
               }),
             ),
+            schedule: mapOf(due),
           }),
         ),
       },

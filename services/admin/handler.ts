@@ -13,7 +13,7 @@ import { createRouter, type RoutedHandler } from '#shared/http/route.ts'
 import { toRoute } from './admin_route.ts'
 import { backupRoutes, type BackupPowers } from './backup_routes.ts'
 import { configRoutes } from './config_routes.ts'
-import { jobRoutes } from './job_routes.ts'
+import { jobRoutes, type JobRoutesParts } from './job_routes.ts'
 import { createJobs, type JobsParts } from './jobs/jobs.ts'
 import { removalRoutes } from './removal_routes.ts'
 import type { BackendOperations } from '#shared/observe/metrics/observe_store.ts'
@@ -31,6 +31,10 @@ export interface AdminParts extends Omit<JobsParts, 'holder'> {
   readonly checkSchemas?: (schemas: Schemas) => void
   /** Counts deletions; absent: nothing counts them. */
   readonly operations?: Pick<BackendOperations, 'run'> | undefined
+  /** Job → its cron; `null`: it runs by hand alone. Absent: no job has one. */
+  readonly schedules?: JobRoutesParts['schedules']
+  /** When a cron is next due; absent where others run the schedules. */
+  readonly nextRun?: JobRoutesParts['nextRun']
   /** What backups are made with; absent where the runtime has none. */
   readonly backups?: BackupPowers | undefined
 }

@@ -25,6 +25,10 @@ export interface JobRoutesParts {
   readonly jobs: Jobs
   readonly settings: AdminSettings
   readonly clock: Clock
+  /** Job → its cron; `null`: it runs by hand alone. */
+  readonly schedules?: Readonly<Record<string, string | null>> | undefined
+  /** When a cron is next due, milliseconds since 1970; absent where others run the schedules. */
+  readonly nextRun?: ((cron: string) => number | undefined) | undefined
 }
 
 /** The routes of the jobs. */
@@ -127,7 +131,17 @@ async function readStatus(parts: JobRoutesParts): Promise<JobReport> {
       sha256: backup.sha256,
     },
     jobs: records,
+    schedule: scheduleOf(parts),
   }
+}
+
+/** When jobs are due, by job. */
+function scheduleOf({ schedules = {}, nextRun = () => undefined }: JobRoutesParts): JobReport {
+  const entries = Object.entries(schedules).map(([job, cron]) => {
+    const next = cron === null ? undefined : nextRun(cron)
+    return [job, { cron, ...(next !== undefined && { next: new Date(next).toISOString() }) }] as const
+  })
+  return Object.fromEntries(entries)
 }
 
 /** Members and alarms of the store. When they cannot be read, the rest of the status must still be shown. */

@@ -21,7 +21,7 @@ import { createPositions, type Positions } from './listen/start.ts'
 import { createLiveRoutes } from './live_routes.ts'
 import { createStreamRoutes, type StreamRoutesParts } from './stream_routes.ts'
 import { createActivity, type Activity } from './streams/activity.ts'
-import { createStreamRegistry, type StreamRegistry } from './streams/registry.ts'
+import { createStreamRegistry, newInstance, type StreamRegistry } from './streams/registry.ts'
 import { createTraceRoutes } from './trace_routes.ts'
 import { createTickets, type TicketSettings } from './tickets.ts'
 import type { Access } from '#shared/access/access.ts'
@@ -69,19 +69,18 @@ export interface AuthParts {
   readonly onForeignPosition?: StreamParts['onForeignPosition']
   /** Default: none, every event type begins with 1. */
   readonly firstNumbers?: FirstNumbers
+  /** Where open streams are noted; absent: in a place of its own. */
+  readonly streams?: StreamRegistry | undefined
   /** Is told where the open streams are found; absent: they are not measured. */
   readonly onStreams?: (list: StreamRegistry['list']) => void
 }
-
-/** Part of a random text that tells processes apart. */
-const INSTANCE_CHARACTERS = 8
 
 /** The handler of the service. It never rejects. */
 export function createAuthHandler(parts: AuthParts): RoutedHandler {
   const limits = { ...BODY_LIMITS, ...parts.limits }
   const positions = parts.positions ?? createPositions(parts.store, parts.epoch, parts.firstNumbers)
   const { onForeignPosition = () => undefined } = parts
-  const streams = createStreamRegistry(parts.clock, parts.random().slice(0, INSTANCE_CHARACTERS))
+  const streams = parts.streams ?? createStreamRegistry(parts.clock, newInstance(parts.random))
   parts.onStreams?.(streams.list)
   const facade = createFacade({ ...parts, limits, onForeignPosition, streams })
   const tickets = parts.tickets && createTickets({ ...parts, settings: parts.tickets })

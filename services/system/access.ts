@@ -7,7 +7,8 @@
 import type { TicketSettings } from '#services/auth/tickets.ts'
 import type { Access } from '#shared/access/access.ts'
 import { createAccessControl, type AccessControlParts } from '#shared/access/access_control.ts'
-import { createAudit, silentAudit, type Audit, type AuditSink } from '#shared/access/audit/audit.ts'
+import { createAudit, createTailAudit, type Audit, type AuditSink } from '#shared/access/audit/audit.ts'
+import { createAuditTail, type AuditTail } from '#shared/access/audit/tail.ts'
 import { createIdentityChain } from '#shared/access/identity/chain.ts'
 import { createCounters, type Count } from '#shared/access/identity/counters.ts'
 import type { FetchGet } from '#shared/access/identity/dependency.ts'
@@ -56,8 +57,12 @@ export interface SystemAccessParts extends AccessPowers {
   readonly baseUrl: () => string
 }
 
+/** What the audit log got lately. Without a log, it is what the log would have got. */
+export interface RecentAudit extends Pick<AuditTail, 'list'>, Pick<Audit, 'hasPublished'> {}
+
 /** Access of a system, for all of its services. */
 export interface SystemAccess extends Access {
+  readonly recent: RecentAudit
   /** @returns the counters of identity and policy, and the number of records that the audit log has lost. */
   counts(): Readonly<Record<string, number>>
   /** Limits of tickets for streams. */
@@ -83,9 +88,9 @@ export interface SystemAccess extends Access {
  * @throws {AvisoError} `ERR_CONFIG` for invalid rules or keys, and for secrets that are missing or too short.
  */
 export function startAccess(parts: SystemAccessParts): SystemAccess {
-  const { clock, config, logger, auditSink } = parts
+  const { clock, config, logger } = parts
   const { identity } = config.vars
-  const audit = auditSink === undefined ? silentAudit : createAudit({ sink: auditSink, clock, logger })
+  const { audit, recent } = openAudit(parts)
   const counters = createCounters()
   let lists: Pick<DestinationSource, 'size'> | undefined
   const counts = (): Readonly<Record<string, number>> => ({
@@ -93,14 +98,8 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
     audit_lost: audit.lost(),
     ...(lists !== undefined && { ecpds_cache_size: lists.size }),
   })
-  const { quota } = config.vars
-  const addressOf = createAddressOf(quota.trustedProxies)
-  const tickets: TicketSettings = {
-    perIdentity: quota.opensPerPrincipal,
-    wrongPerAddress: quota.readsPerAddress,
-    addressOf,
-    count: counters.count,
-  }
+  const addressOf = createAddressOf(config.vars.quota.trustedProxies)
+  const tickets = ticketsOf(config, { addressOf, count: counters.count })
   if (identity === 'none') {
     const checkSchemas = (schemas: Schemas): void => {
       const [event] = protectedEvents(schemas)
@@ -109,6 +108,7 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
     checkSchemas(parts.schemas)
     return {
       ...createOpenAccess(audit, addressOf, [...reservedEvents(config.vars).keys()]),
+      recent,
       counts,
       tickets,
       guard: (handler) => guardOwnMachine(handler, parts, counters.count),
@@ -161,6 +161,7 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   })
   return {
     ...access,
+    recent,
     counts,
     tickets,
     guard: (handler) => handler,
@@ -174,6 +175,15 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   }
 }
 
+function openAudit({ auditSink: sink, clock, logger }: SystemAccessParts): {
+  readonly audit: Audit
+  readonly recent: RecentAudit
+} {
+  const tail = createAuditTail()
+  const audit = sink === undefined ? createTailAudit(tail, clock) : createAudit({ sink, tail, clock, logger })
+  return { audit, recent: { list: tail.list, hasPublished: audit.hasPublished } }
+}
+
 function openIdentify(
   { providers, realm }: Exclude<IdentitySettings, 'none'>,
   { config }: SystemAccessParts,
@@ -183,6 +193,13 @@ function openIdentify(
   const opened = providers.map((provider) => openProvider(provider, realm, tools))
   const chain = createIdentityChain({ ...tools, providers: opened })
   return createIdentify({ ...tools, chain, failures })
+}
+
+function ticketsOf(
+  { vars: { quota } }: Config,
+  tools: Pick<TicketSettings, 'addressOf' | 'count'>,
+): TicketSettings {
+  return { perIdentity: quota.opensPerPrincipal, wrongPerAddress: quota.readsPerAddress, ...tools }
 }
 
 /** The limits of listening and publishing. */

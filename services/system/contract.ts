@@ -31,6 +31,7 @@ export async function loadContract(): Promise<readonly RoomDoc[]> {
     runs.doc,
     auth.doc,
     auth.streamsDoc,
+    system.auditDoc,
     admin.doc,
     monitoring.doc,
     facade.doc,

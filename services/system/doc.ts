@@ -4,7 +4,22 @@
  * @module
  */
 
-import { count, flag, json, object, oneOf, text, type OperationDoc, type RoomDoc } from '#shared/http/doc.ts'
+import { OUTCOMES } from './audit_routes.ts'
+import { AUDIT_ACTIONS } from '#shared/access/audit/audit.ts'
+import {
+  count,
+  flag,
+  json,
+  list,
+  named,
+  object,
+  oneOf,
+  orNull,
+  text,
+  time,
+  type OperationDoc,
+  type RoomDoc,
+} from '#shared/http/doc.ts'
 
 const alive = (route: OperationDoc['route']): OperationDoc => ({
   route,
@@ -55,6 +70,68 @@ export const doc: RoomDoc = {
           content: { 'text/plain': text(), 'application/openmetrics-text': text() },
         },
       },
+    },
+  },
+}
+
+const record = object(
+  {
+    number: count('Rises from record to record of this process'),
+    time: time(),
+    action: oneOf(AUDIT_ACTIONS),
+    'provider?': text('Who knew the user'),
+    'realm?': text(),
+    'user?': text('Absent: none was given, or none is known'),
+    'request_id?': text(),
+    'address?': text(),
+    'event?': text(),
+    'keys?': list(text()),
+    'more_keys?': count('So many more were asked for'),
+    'ids?': list(text(), 'Of notifications, in runs: `flight@9-12`'),
+    'more_ids?': count('So many runs more'),
+    'reason?': text('Code of a refusal, reason of an end, or the administrative request'),
+    'position?': text(),
+    'count?': count('Actions that the record stands for'),
+  },
+  'A record as the audit log has it',
+)
+
+/** What operators see of the audit log. */
+export const auditDoc: RoomDoc = {
+  tag: 'operating',
+  about: 'For administrators.',
+  schemas: { AuditRecord: record },
+  operations: {
+    audit: {
+      route: 'GET /api/v1/admin/audit',
+      summary: 'Who did what lately, and what was refused',
+      about:
+        'The newest records of the process that answers, in memory: a restart forgets them. `vars.audit.file` keeps all of them.',
+      access: 'administrator',
+      form: 2,
+      query: {
+        limit: { about: 'Most of a page', schema: { type: 'integer', minimum: 1, maximum: 1000 } },
+        cursor: { about: 'That of the page before', schema: text(undefined, { pattern: '^[0-9]{1,15}$' }) },
+        action: { about: 'Only this action', schema: oneOf(AUDIT_ACTIONS) },
+        outcome: { about: 'Only what was refused, or only the rest', schema: oneOf(OUTCOMES) },
+        who: { about: 'Only of this user; `anonymous`: of those without a name' },
+        event: { about: 'Only of this event type' },
+      },
+      answers: {
+        200: {
+          about: 'The newest first',
+          content: json(
+            object({
+              instance: text('Which process it is'),
+              has_published: flag('Whether published notifications are recorded: where `vars.audit` is set'),
+              kept_of_each_action: count('Most records'),
+              records: list(named('AuditRecord')),
+              cursor: orNull(text()),
+            }),
+          ),
+        },
+      },
+      errors: ['ERR_BAD_REQUEST', 'ERR_NOT_ACCEPTABLE'],
     },
   },
 }

@@ -27,7 +27,10 @@ import { startSystem, type System, type SystemParts } from './system.ts'
 export const VERSION = packageFile.version
 
 /** What a system is opened with. */
-export interface OpenSystemParts extends Pick<SystemParts, 'inFront' | 'others' | 'acceptElsewhere'> {
+export interface OpenSystemParts extends Pick<
+  SystemParts,
+  'inFront' | 'others' | 'acceptElsewhere' | 'nextRun'
+> {
   readonly config: Config
   readonly services: readonly ServiceName[]
   readonly schemaFiles: readonly SchemaFile[]
@@ -77,6 +80,7 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     inFront: parts.inFront,
     others: parts.others,
     acceptElsewhere: parts.acceptElsewhere,
+    nextRun: parts.nextRun,
     ...(auditSink !== undefined && { auditSink }),
     ...(udp !== undefined && { udp }),
     ...(fetchOfStore !== undefined && { fetchOfStore }),

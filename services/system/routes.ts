@@ -1,5 +1,6 @@
 /**
- * Routes requests to services by path, as configured. Every process also answers the health and metrics routes.
+ * Routes requests to services by path, as configured. Every process also answers the routes of health, metrics and documents, and what it has
+ * on record.
  *
  * @module
  */
@@ -30,8 +31,8 @@ export interface DispatcherParts {
   readonly dispatch: (service: ServiceName) => Handler
   readonly readiness: () => Promise<Readiness>
   readonly instruments: Pick<Instruments, 'handler' | 'route'>
-  /** Routes with documents, which every process has. */
-  readonly reference: readonly Route[]
+  /** Further routes that every process has. */
+  readonly everywhere: readonly Route[]
   /** The page for people; absent: none. */
   readonly console?: Console | undefined
   readonly random: () => string
@@ -104,11 +105,11 @@ export function createDispatcher(
 
 /** What every process answers, whatever its services. */
 export function ownRoutesOf(
-  parts: Pick<DispatcherParts, 'readiness' | 'reference'> & {
+  parts: Pick<DispatcherParts, 'readiness' | 'everywhere'> & {
     readonly instruments: Pick<Instruments, 'route'>
   },
 ): readonly Route[] {
-  return [...healthRoutes(parts), parts.instruments.route, ...parts.reference]
+  return [...healthRoutes(parts), parts.instruments.route, ...parts.everywhere]
 }
 
 /** The console has the paths below `/console`, and gives its page to browsers that ask for `/`. */

@@ -6,10 +6,11 @@
 
 import type { BackupPowers } from '#services/admin/backup_routes.ts'
 import { toAdminSettings } from '#services/admin/from_config.ts'
-import { createAdminService, type AdminService } from '#services/admin/handler.ts'
+import { createAdminService, type AdminParts, type AdminService } from '#services/admin/handler.ts'
 import { createAuthHandler } from '#services/auth/handler.ts'
 import { createRelayDoor } from '#services/auth/relay_door.ts'
 import { createActivity } from '#services/auth/streams/activity.ts'
+import type { StreamRegistry } from '#services/auth/streams/registry.ts'
 import type { TicketSettings } from '#services/auth/tickets.ts'
 import { toHubLimits } from '#services/auth/settings.ts'
 import { createRestHandler } from '#services/rest/handler.ts'
@@ -17,7 +18,7 @@ import { toPublishLimits } from '#services/rest/settings.ts'
 import { createIdleRunsHandler } from '#services/runs/idle.ts'
 import type { Access } from '#shared/access/access.ts'
 import { tellFirstNumbers } from './first_numbers.ts'
-import type { Config, ServiceName } from './settings.ts'
+import { schedulesOf, type Config, type ServiceName } from './settings.ts'
 import { openRemovals } from '#shared/hub/removals.ts'
 import { createHub } from '#shared/hub/shared_hub.ts'
 import { createPageOrigins } from '#shared/http/pages.ts'
@@ -41,10 +42,14 @@ export interface ServicesParts {
   readonly maintenance?: StoreMaintenance | undefined
   /** What backups of the store are made with; absent where the runtime has none. */
   readonly backups?: BackupPowers | undefined
+  /** When a cron is next due; absent where others run the schedules. */
+  readonly nextRun?: AdminParts['nextRun']
   readonly schemas: Schemas
   readonly access: Access & { readonly checkSchemas: (schemas: Schemas) => void }
   /** Limits of tickets. */
   readonly tickets: TicketSettings
+  /** Where open streams are noted, whatever schemas the services run with. */
+  readonly streams: StreamRegistry
   /** They hold the measured store. */
   readonly instruments: Instruments
   readonly clock: Clock
@@ -261,6 +266,7 @@ async function startListening(
     epoch: epoch.current,
     traces: instruments.traces,
     onForeignPosition: instruments.onForeignPosition,
+    streams: parts.streams,
     onStreams: instruments.streams,
     tickets: parts.tickets,
     firstNumbers: config.vars.firstNumbers,
@@ -275,6 +281,7 @@ async function startListening(
 
 function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
   const { access, backups, clock, config, instruments, logger, maintenance, random, schemas, version } = parts
+  const { nextRun } = parts
   // A schema that is pushed to the store may drop an event type, and must not keep the services from starting.
   const onUnknown =
     config.vars.schemaService === undefined
@@ -291,6 +298,8 @@ function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
     store: instruments.store,
     maintenance,
     backups,
+    schedules: schedulesOf(config),
+    nextRun,
     schemas,
     access,
     operations: instruments.operations,

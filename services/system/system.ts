@@ -7,6 +7,8 @@
  */
 
 import type { AdminService, ScheduledJob } from '#services/admin/handler.ts'
+import { createStreamRegistry, newInstance, type StreamRegistry } from '#services/auth/streams/registry.ts'
+import type { Console } from '#services/console/console.ts'
 import type { Monitoring } from '#services/monitoring/monitoring.ts'
 import type { ReadDocument } from '#services/reference/document_page.ts'
 import { createReferenceRoutes } from '#services/reference/routes.ts'
@@ -30,6 +32,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
+import { createAuditRoutes } from './audit_routes.ts'
 import { loadContract } from './contract.ts'
 import { startConsole } from './console.ts'
 import { startAccess, type AccessPowers, type SystemAccess } from './access.ts'
@@ -42,7 +45,10 @@ import { startServices, type RunningServices, type ServicesParts } from './servi
 
 /** What the launcher hands over. The system makes access and instruments from it itself. */
 export interface SystemParts
-  extends InstrumentPowers, AccessPowers, Omit<ServicesParts, 'access' | 'instruments' | 'tickets'> {
+  extends
+    InstrumentPowers,
+    AccessPowers,
+    Omit<ServicesParts, 'access' | 'instruments' | 'streams' | 'tickets'> {
   readonly store: Store
   /** Puts the module that the configuration names in front of a service. Default: none, requests go to the service itself. */
   readonly inFront?: ((service: ServiceName, handle: Handler) => Handler) | undefined
@@ -135,7 +141,7 @@ export function startSystem(parts: SystemParts): System {
   let closing: Promise<void> | undefined
   let isDraining = false
   const trouble = watchTrouble(parts)
-  const startParts = { ...parts, instruments, access, tickets: access.tickets, onWaiting: trouble.note }
+  const { startParts, audit } = prepare(parts, { access, instruments, onWaiting: trouble.note })
   const ready = startWhenStoreAnswers(startParts, stop.signal).then(async ({ started, found }) => {
     running = started
     keeping = keepSchemas(startParts, found, { onChange: restart, signal: stop.signal })
@@ -146,7 +152,6 @@ export function startSystem(parts: SystemParts): System {
     if (stop.signal.aborted) return
     logger('error', 'services did not start', { reason: error instanceof Error ? error.message : 'unknown' })
   })
-  const reference = referenceOf(parts)
   const consoles = startConsole(parts)
   const handle = serve(parts.services)
   return {
@@ -154,7 +159,7 @@ export function startSystem(parts: SystemParts): System {
     fetch: toFetchHandler(handle),
     only: (service) => serve([service]),
     routes: () => [
-      ...ownRoutesOf({ readiness, reference, instruments }),
+      ...ownRoutesOf({ readiness, everywhere: [...audit, ...referenceOf(parts)], instruments }),
       ...consoles.routes,
       ...routesOf(running, monitoring),
     ],
@@ -175,7 +180,9 @@ export function startSystem(parts: SystemParts): System {
 
   function serve(services: readonly ServiceName[]): Handler {
     const targets = { monitoring, running: () => running }
-    const own = { readiness, instruments, reference, console: consoles.on(services), random, logger }
+    const page = consoles.on(services)
+    const everywhere = [...audit, ...referenceOf(parts, page)]
+    const own = { readiness, instruments, everywhere, console: page, random, logger }
     const dispatcher = createDispatcher(parts.config, services, {
       ...own,
       dispatch: dispatcherTo(parts, targets),
@@ -218,11 +225,30 @@ export function startSystem(parts: SystemParts): System {
   }
 }
 
-function referenceOf({
-  version,
-  readDocument = () => Promise.resolve(undefined),
-}: SystemParts): readonly Route[] {
-  return createReferenceRoutes({ version, loadContract, readDocument })
+/** What starting services takes, and what is here without them. */
+function prepare(
+  parts: SystemParts,
+  tools: Pick<StartParts, 'access' | 'instruments' | 'onWaiting'>,
+): { readonly startParts: StartParts; readonly audit: readonly Route[] } {
+  const { access } = tools
+  const streams = createStreamRegistry(parts.clock, newInstance(parts.random))
+  return {
+    startParts: { ...parts, ...tools, streams, tickets: access.tickets },
+    audit: createAuditRoutes({ access, instance: streams.instance }),
+  }
+}
+
+/** @param page The console at the same address. */
+function referenceOf(
+  { version, readDocument = () => Promise.resolve(undefined) }: SystemParts,
+  page?: Console,
+): readonly Route[] {
+  return createReferenceRoutes({
+    version,
+    loadContract,
+    readDocument,
+    hasConsole: () => page?.isOn() === true,
+  })
 }
 
 /** What hands requests to a service, as it is when they come. */
@@ -371,6 +397,7 @@ function askStore({ store, clock }: SystemParts): Promise<unknown> {
 interface StartParts extends SystemParts {
   readonly instruments: Instruments
   readonly access: SystemAccess
+  readonly streams: StreamRegistry
   readonly tickets: SystemAccess['tickets']
   /** Called with each failure while the store does not answer. */
   readonly onWaiting: (error: AvisoError) => void

@@ -9,7 +9,7 @@
  */
 
 import type { PublishOutcome } from './access.ts'
-import { silentAudit, type Audit } from './audit/audit.ts'
+import type { Audit } from './audit/audit.ts'
 import { subjectOf, type Requester } from './policy/requester.ts'
 
 /** Notifications of one request with the same event type and result. */
@@ -26,9 +26,9 @@ export function recordPublications(
   { identity, from }: Pick<Requester, 'identity' | 'from'>,
   outcomes: readonly PublishOutcome[],
 ): void {
-  // A process without an audit log publishes without this work.
-  if (audit === silentAudit) return
-  for (const { first, keys, sequences, count } of groupsOf(outcomes)) {
+  const recorded = audit.hasPublished ? outcomes : outcomes.filter(({ kind }) => kind === 'refused')
+  if (recorded.length === 0) return
+  for (const { first, keys, sequences, count } of groupsOf(recorded)) {
     const { event } = first
     audit.record({
       who: subjectOf(identity),

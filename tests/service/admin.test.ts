@@ -57,6 +57,18 @@ describe('the jobs over HTTP', () => {
     assert.equal(jobs.compact.state, 'done')
   })
 
+  it('tells when jobs are due, as far as it is known', async () => {
+    const schedules = { compact: '0 * * * *', clean: null }
+    const nextRun = (cron: string): number | undefined => (cron === '0 * * * *' ? NOW : undefined)
+    const { body } = await setUp({ schedules, nextRun }).call('GET', '/api/v1/admin/status')
+    assert.deepEqual(body['schedule'], {
+      compact: { cron: '0 * * * *', next: new Date(NOW).toISOString() },
+      clean: { cron: null },
+    })
+    const elsewhere = await setUp({ schedules }).call('GET', '/api/v1/admin/status')
+    assert.deepEqual(elsewhere.body['schedule'], { compact: { cron: '0 * * * *' }, clean: { cron: null } })
+  })
+
   it('shows progress line by line to whoever asks for it', async () => {
     const { store, call } = setUp()
     for (let step = 0; step < 200; step++) await put(store, mars(day(20), step))

@@ -166,3 +166,26 @@ describe('vars.console', () => {
     assert.equal(await hasConsole({ console: true }, { services: ['auth'] }), true)
   })
 })
+
+describe('GET /docs and /swagger-ui/', () => {
+  const PAGES = ['/docs', '/docs/none.md', '/swagger-ui/']
+
+  it('lead to the console where there is one', async () => {
+    const { ask, close } = await start({})
+    for (const path of PAGES) assert.match(await (await ask(path)).text(), /href="\/console\/"/, path)
+    assert.equal((await ask('/console/')).status, 200)
+    await close()
+  })
+
+  it('lead to no console where there is none', async () => {
+    for (const [vars, services] of [
+      [{ console: false }, SERVICE_NAMES],
+      [{}, ['rest']],
+    ] as const) {
+      const { ask, close } = await start(vars, { services })
+      for (const path of PAGES)
+        assert.doesNotMatch(await (await ask(path)).text(), /href="\/console\/"/, path)
+      await close()
+    }
+  })
+})

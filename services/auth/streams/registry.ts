@@ -67,6 +67,14 @@ const MOST_CHARACTERS = 200
 /** Rates of a shorter time say little. */
 const RATE_MS = 1_000
 
+/** Part of a random text that tells processes apart. */
+const INSTANCE_CHARACTERS = 8
+
+/** The name of a process. @param random 128 random bits as text. */
+export function newInstance(random: () => string): string {
+  return random().slice(0, INSTANCE_CHARACTERS)
+}
+
 /** An empty registry. @param instance Different for each process. */
 export function createStreamRegistry(clock: Clock, instance: string): StreamRegistry {
   const streams = new Map<number, OpenStream>()

@@ -6,20 +6,23 @@
 
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
+import type { AuditTail } from './tail.ts'
 
 /** The actions that are recorded. */
-export type AuditAction =
+export const AUDIT_ACTIONS = [
   /** A stream was opened, or ended. */
-  | 'opened'
-  | 'closed'
+  'opened',
+  'closed',
   /** A listener read stored keys. */
-  | 'read'
+  'read',
   /** A listener got only a part of the requested keys. */
-  | 'narrowed'
+  'narrowed',
   /** A request was refused, or a notification was not surely stored: the reason is the code of the error. */
-  | 'refused'
-  | 'published'
-  | 'administered'
+  'refused',
+  'published',
+  'administered',
+] as const
+export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 
 /** The identity in a record. */
 export interface AuditSubject {
@@ -50,6 +53,11 @@ export interface AuditRecord {
 
 /** Writes the log. */
 export interface Audit {
+  /**
+   * Whether published notifications are recorded. Without a sink they are not: the newest records in memory alone are not worth
+   * work in every request that publishes. What was refused is recorded all the same.
+   */
+  readonly hasPublished: boolean
   record(record: AuditRecord): void
   /** Records that could not be written, because the sink was too slow or failed. */
   lost(): number
@@ -72,21 +80,27 @@ const MAX_LISTED = 16
 
 /** An audit log that records nothing. */
 export const silentAudit: Audit = {
+  hasPublished: false,
   record: () => undefined,
   lost: () => 0,
   close: () => Promise.resolve(),
 }
 
-/** A log into `sink`. Recording never waits and never throws; a sink that fails is reported to `logger` and counted. */
-export function createAudit({
-  sink,
-  clock,
-  logger,
-}: {
+export interface AuditParts {
   readonly sink: AuditSink
+  /** Gets each record, too. */
+  readonly tail?: Pick<AuditTail, 'keep'> | undefined
   readonly clock: Clock
   readonly logger: Logger
-}): Audit {
+}
+
+/** A log in memory alone, for a process without a sink. */
+export function createTailAudit(tail: Pick<AuditTail, 'keep'>, clock: Pick<Clock, 'now'>): Audit {
+  return { ...silentAudit, record: (record) => tail.keep(record.action, toLine(record, clock.now())) }
+}
+
+/** A log into `sink`. Recording never waits and never throws; a sink that fails is reported to `logger` and counted. */
+export function createAudit({ sink, tail, clock, logger }: AuditParts): Audit {
   let pending: string[] = []
   let lost = 0
   let writing: Promise<void> = Promise.resolve()
@@ -95,8 +109,10 @@ export function createAudit({
   const stop = clock.every(FLUSH_MS, () => void flush())
 
   function add(record: AuditRecord): void {
+    const line = toLine(record, clock.now())
+    tail?.keep(record.action, line)
     if (pending.length >= MAX_PENDING) lost++
-    else pending.push(toLine(record, clock.now()))
+    else pending.push(line)
     if (pending.length >= FLUSH_AT) void flush()
   }
 
@@ -122,6 +138,7 @@ export function createAudit({
   }
 
   return {
+    hasPublished: true,
     record: add,
     lost: () => lost,
     async close() {
@@ -131,7 +148,7 @@ export function createAudit({
   }
 }
 
-/** Copies each member by name, so that no other member of a passed object gets into the log. */
+/** One line, with its end. Copies each member by name, so that no other member of a passed object gets into the log. */
 function toLine(record: AuditRecord, now: number): string {
   const { action, who, requestId, address, keys, ids, event, reason, position, count } = record
   const line = {

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
-import { checkSchedules, startSchedules, type DueEvent } from '../../../../scripts/serve/schedules.ts'
+import {
+  checkSchedules,
+  nextTime,
+  startSchedules,
+  type DueEvent,
+} from '../../../../scripts/serve/schedules.ts'
 
 const HOUR_MS = 3_600_000
 const NOW = Date.UTC(2026, 10, 25, 3, 30)
@@ -66,5 +71,12 @@ describe('startSchedules()', () => {
       run: async ({ scheduledTime }) => void times.push(scheduledTime),
     })()
     assert.deepEqual(times, [at])
+  })
+})
+
+describe('nextTime()', () => {
+  it('is the next time in UTC, and not now', () => {
+    assert.equal(nextTime('30 0 * * *', NOW), Date.UTC(2026, 10, 26, 0, 30))
+    assert.equal(nextTime('30 3 * * *', NOW), Date.UTC(2026, 10, 26, 3, 30))
   })
 })

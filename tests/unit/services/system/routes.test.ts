@@ -25,7 +25,7 @@ function dispatcher(readiness: Readiness, services: readonly ('rest' | 'auth')[]
       handler: (_service, _route, handler) => handler,
       route: { method: 'GET', path: '/metrics', doc: 'metrics', handle: () => answerOf('metrics') },
     },
-    reference: [],
+    everywhere: [],
     random: () => 'id',
     logger: silentLogger,
   })

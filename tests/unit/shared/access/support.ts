@@ -62,5 +62,5 @@ export interface MemoryAudit extends Audit {
 
 export function createMemoryAudit(): MemoryAudit {
   const records: AuditRecord[] = []
-  return { ...silentAudit, records, record: (record) => void records.push(record) }
+  return { ...silentAudit, hasPublished: true, records, record: (record) => void records.push(record) }
 }
