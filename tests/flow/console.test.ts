@@ -83,6 +83,11 @@ describe('the console', { skip: await browserMissing(), timeout: 240_000, concur
       assert.deepEqual(views, ['Live', 'History', 'Runs', 'Explain'])
       await page.locator('tr[data-id="flight@4"]').waitFor()
       assert.deepEqual(await page.locator('.events button span').allTextContents(), ['flight'])
+      await page.getByRole('link', { name: 'Documents' }).click()
+      await page.getByRole('heading', { name: 'Aviso', level: 1 }).waitFor()
+      await page.getByRole('link', { name: 'Every route' }).click()
+      await page.getByRole('link', { name: 'Console' }).first().click()
+      await page.getByLabel('Token').waitFor()
       assert.deepEqual(faults, [])
       await page.context().close()
     })
@@ -261,6 +266,21 @@ async function endsAStream(page: Page, { url }: ConsoleSite): Promise<void> {
   await page.getByRole('link', { name: 'System' }).click()
   await page.locator('li', { hasText: 'clean' }).getByRole('button', { name: 'Dry run' }).click()
   await page.getByText('dry run: true').waitFor()
+  await page
+    .locator('li', { hasText: 'clean' })
+    .getByText(/next \d{4}-\d\d-\d\d 00:30/)
+    .waitFor()
+  await looksAtTheAudit(page)
+}
+
+/** What the test did is on record: without tokens, and what strangers send as text. */
+async function looksAtTheAudit(page: Page): Promise<void> {
+  const records = page.getByRole('region', { name: 'Audit records' })
+  await records.locator('tr', { hasText: /administered.*olga.*DELETE \/api\/v1\/admin\/streams/ }).waitFor()
+  assert.doesNotMatch((await records.textContent()) ?? '', new RegExp(`${OPERATOR}|${READER}|onerror`))
+  await page.getByLabel('action').selectOption('published')
+  await page.getByText('No record of this kind').waitFor()
+  await page.getByText('vars.audit').waitFor()
 }
 
 async function signsOut(page: Page): Promise<void> {

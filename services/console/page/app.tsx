@@ -6,7 +6,17 @@
 
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { enter, hasRight, isNameless, leave, session, toCredential, type Me, type Session } from './api.ts'
+import {
+  baseUrl,
+  enter,
+  hasRight,
+  isNameless,
+  leave,
+  session,
+  toCredential,
+  type Me,
+  type Session,
+} from './api.ts'
 import { catalogue, loadCatalogue } from './catalogue.ts'
 import { ExplainView } from './explain.tsx'
 import { HistoryView } from './history.tsx'
@@ -77,6 +87,9 @@ export function App(): JSX.Element {
         {phase === 'inside' && error !== undefined ? <Notice kind="bad">{error}</Notice> : null}
         {phase === 'inside' && isLoaded ? (shown?.draw() ?? <NothingToSee />) : null}
       </main>
+      <footer class="foot">
+        <a href={`${baseUrl()}/docs`}>Documents</a> <a href={`${baseUrl()}/swagger-ui/`}>API</a>
+      </footer>
       <Keys views={views} />
     </>
   )

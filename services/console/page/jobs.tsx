@@ -17,6 +17,13 @@ export interface JobRecord {
   readonly report?: Readonly<Record<string, unknown>>
 }
 
+/** When a job is due. */
+export interface Due {
+  /** `null`: it runs by hand alone. */
+  readonly cron: string | null
+  readonly next?: string
+}
+
 const JOBS = [
   { name: 'compact', does: 'forgets history that is old enough' },
   { name: 'clean', does: 'deletes notifications that have outlived their retention' },
@@ -29,9 +36,11 @@ const MOST_CHARACTERS = 300
 /** The jobs that may be run here. */
 export function Jobs({
   jobs,
+  schedule,
   onDone,
 }: {
   readonly jobs: Readonly<Record<string, JobRecord>>
+  readonly schedule: Readonly<Record<string, Due>>
   readonly onDone: () => void
 }): JSX.Element {
   return (
@@ -39,7 +48,7 @@ export function Jobs({
       <h2>Jobs</h2>
       <ul class="plain jobs">
         {JOBS.map(({ name, does }) => (
-          <Job key={name} name={name} does={does} record={jobs[name]} onDone={onDone} />
+          <Job key={name} name={name} does={does} record={jobs[name]} due={schedule[name]} onDone={onDone} />
         ))}
       </ul>
     </section>
@@ -50,10 +59,11 @@ interface JobProps {
   readonly name: string
   readonly does: string
   readonly record: JobRecord | undefined
+  readonly due: Due | undefined
   readonly onDone: () => void
 }
 
-function Job({ name, does, record, onDone }: JobProps): JSX.Element {
+function Job({ name, does, record, due, onDone }: JobProps): JSX.Element {
   const [report, setReport] = useState('')
   const [isBusy, setBusy] = useState(false)
   const run = async (isDry: boolean): Promise<void> => {
@@ -71,7 +81,10 @@ function Job({ name, does, record, onDone }: JobProps): JSX.Element {
     <li>
       <div class="job">
         <b>{name}</b>
-        <span class="does">{does}</span>
+        <span class="does">
+          {does}
+          {dueText(due)}
+        </span>
         {record === undefined ? (
           <Badge kind="idle">never run</Badge>
         ) : (
@@ -89,6 +102,11 @@ function Job({ name, does, record, onDone }: JobProps): JSX.Element {
       </p>
     </li>
   )
+}
+
+function dueText(due: Due | undefined): string {
+  if (due === undefined || due.cron === null) return '; by hand alone'
+  return due.next === undefined ? `; at ${due.cron} (UTC)` : `; next ${fullTime(due.next).slice(0, 16)}`
 }
 
 /** Shows each line of progress, and the result. */

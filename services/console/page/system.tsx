@@ -1,14 +1,15 @@
 /**
- * The system view, for operators: store, hub, publishing, jobs and rights.
+ * The system view, for operators: store, hub, publishing, jobs, audit records and rights.
  *
  * @module
  */
 
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { Audit } from './audit.tsx'
 import { ApiError, ask, messageOf, send, session } from './api.ts'
 import { Chart } from './chart.tsx'
-import { Jobs, type JobRecord } from './jobs.tsx'
+import { Jobs, type Due, type JobRecord } from './jobs.tsx'
 import { boundOf, readHistogram, readValue, since, type Histogram } from './metrics.ts'
 import { Badge, Notice, Tile, useAsked } from './parts.tsx'
 import { useWatched } from './state.ts'
@@ -39,6 +40,7 @@ interface Status {
   readonly history: { readonly oldest_mark?: string; readonly newest_mark?: string }
   readonly backup?: { readonly at: string; readonly age_seconds: number; readonly size_bytes: number }
   readonly jobs: Readonly<Record<string, JobRecord>>
+  readonly schedule?: Readonly<Record<string, Due>>
 }
 
 interface LiveFrame {
@@ -101,9 +103,12 @@ export function SystemView(): JSX.Element {
         <h2>Notifications and deliveries a second</h2>
         <Rates frames={frames} />
       </section>
-      {answer === undefined ? null : <Jobs jobs={answer.jobs} onDone={status.again} />}
+      {answer === undefined ? null : (
+        <Jobs jobs={answer.jobs} schedule={answer.schedule ?? {}} onDone={status.again} />
+      )}
       {answer?.members === undefined || answer.members.length === 0 ? null : <Members status={answer} />}
       {health.answer === undefined ? null : <Checks health={health.answer} />}
+      <Audit />
       <Rights />
     </div>
   )
