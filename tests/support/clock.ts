@@ -23,6 +23,8 @@ export interface ManualClock extends TestClock {
   advance(ms: number): Promise<void>
   /** Timers and sleeps that are under way. */
   readonly timers: number
+  /** Milliseconds until the next of them falls due; `Infinity`: there is none. */
+  readonly nextIn: number
   /** Those of them that fall due again and again. The others are limits on waiting, and sleeps. */
   readonly intervals: number
 }
@@ -89,6 +91,9 @@ export function createManualClock(date = START): ManualClock {
     get timers() {
       return timers.size
     },
+    get nextIn() {
+      return Math.min(Infinity, ...[...timers].map(({ at }) => at - elapsed))
+    },
     get intervals() {
       return [...timers].filter(({ everyMs }) => everyMs !== undefined).length
     },
@@ -140,6 +145,9 @@ export function createSkippingClock(date = START): ManualClock {
     sleeps,
     get timers() {
       return clock.timers
+    },
+    get nextIn() {
+      return clock.nextIn
     },
   }
 }
@@ -197,6 +205,9 @@ export function createIdleClock(date = START): ManualClock {
     sleeps,
     get timers() {
       return clock.timers
+    },
+    get nextIn() {
+      return clock.nextIn
     },
     get intervals() {
       return clock.intervals

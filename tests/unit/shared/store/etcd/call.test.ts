@@ -168,7 +168,8 @@ describe('createGatewayStore() with several members', () => {
     const passLimits = async (number: number): Promise<void> => {
       const before = busy.count(STATUS)
       for (let passed = 1; passed <= number; passed++) {
-        await eventually('the limit runs', () => clock.timers > 0)
+        // The limit of the question for the status is another one.
+        await eventually('the limit runs', () => clock.nextIn === LIMIT_MS.call)
         await clock.advance(LIMIT_MS.call)
         await eventually('the member is asked', () => busy.count(STATUS) === before + passed)
       }
@@ -197,7 +198,8 @@ describe('createGatewayStore() with several members', () => {
     const store = await storeOver(busy)
     const refused = rejects(store.range({ key, end: toBytes('b') }), 'ERR_STORE_UNAVAILABLE')
     for (let passed = 1; passed <= 15; passed++) {
-      await eventually('the limit runs', () => clock.timers > 0)
+      // The limit of the question for the status is another one.
+      await eventually('the limit runs', () => clock.nextIn === LIMIT_MS.call)
       await clock.advance(LIMIT_MS.call)
       if (passed < 15) await eventually('the member is asked', () => busy.count(STATUS) === passed)
     }
