@@ -14,6 +14,8 @@ import { followStream } from '#shared/client/stream.ts'
 
 /** Notifications that are a reason to look. */
 export interface Source {
+  /** What it is, for messages: `runs of mars`. */
+  readonly name: string
   readonly event: string
   readonly request: Readonly<Record<string, readonly string[]>>
 }
@@ -65,7 +67,7 @@ export function followChanges(
     wake()
   }
 
-  async function follow({ event, request }: Source, onOpen: () => void): Promise<void> {
+  async function follow({ name, event, request }: Source, onOpen: () => void): Promise<void> {
     const { config } = context
     try {
       const stream = followStream({
@@ -84,7 +86,7 @@ export function followChanges(
         if (kind === 'connected' || kind === 'notification') tell()
       }
     } catch (error) {
-      output.log('WARNING', `No news of ${event}, so it is looked for now and then: ${messageOf(error)}`)
+      output.log('WARNING', `No news of ${name}, so it is looked for now and then: ${messageOf(error)}`)
       mostMs = Math.min(mostMs, REFUSED_PAUSE_MS)
     }
     onOpen()

@@ -11,8 +11,8 @@ import {
   howToFollow,
   isRunId,
   readRunRequest,
-  RUN_EVENT,
-  runSource,
+  runSources,
+  runSourcesOfId,
   type KnownRequest,
 } from './run_request.ts'
 import { fetchRun, fetchRuns, type Asking } from './run_service.ts'
@@ -57,8 +57,8 @@ export async function runs(
       ? pageSeen(await pageOf(id ?? '', asking, attempts), context)
       : await lookAt(request, { flags, attempts, asking, context })
   if (flags.watch === true) {
-    const source = request === undefined ? { event: RUN_EVENT, request: {} } : runSource(request)
-    return watchRuns(look, source, context)
+    const sources = request === undefined ? runSourcesOfId(id ?? '') : runSources(request)
+    return watchRuns(look, sources, context)
   }
   printAnswer(await look(context), context)
 }

@@ -15,7 +15,7 @@ import {
   isRunId,
   readRunRequest,
   requireField,
-  runSource,
+  runSources,
   usage,
   type KnownRequest,
 } from './run_request.ts'
@@ -166,10 +166,10 @@ async function requestOfRun(id: string, asking: Asking): Promise<KnownRequest> {
 
 /** The run's own notifications, and those of its products where each of them may be the one. */
 function sourcesOf(request: KnownRequest, goal: Goal): readonly Source[] {
-  const own = runSource(request)
-  if (goal.kind === 'complete' || request.event === undefined) return [own]
+  const own = runSources(request)
+  if (goal.kind === 'complete' || request.event === undefined) return own
   const wanted = goal.kind === 'products' ? goal.fields : {}
-  return [own, { event: request.event, request: { ...request.fields, ...wanted } }]
+  return [...own, { name: request.event, event: request.event, request: { ...request.fields, ...wanted } }]
 }
 
 /**

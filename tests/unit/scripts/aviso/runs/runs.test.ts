@@ -281,6 +281,45 @@ step 0  ■◆··
     ])
   })
 
+  for (const { words, streams } of [
+    { words: [], streams: ['event=run&event_type=mars', 'event=run&event_type=flight'] },
+    { words: ['flight'], streams: ['event=run&event_type=flight'] },
+    { words: [marsRun().id], streams: ['event=run&event_type=mars'] },
+  ]) {
+    it(`--watch: opens a stream for each event type: aviso runs ${words.join(' ')}`, async (t) => {
+      const service = await startRunsService(t, { events: ['mars', 'flight'] })
+      service.put(marsRun([0]))
+      const stop = new AbortController()
+      const { context, output } = runsContext(service, { stop: stop.signal })
+      const watching = runs(words, { watch: true }, context)
+      await eventually('a look', () => service.asked.some((path) => path.startsWith('/api/v1/runs')))
+      const opened = service.asked.filter((path) => path.startsWith('/api/v1/watch'))
+      stop.abort()
+      await within('the end', watching)
+      assert.deepEqual(
+        opened.map((path) => path.slice('/api/v1/watch?'.length)).toSorted(),
+        streams.toSorted(),
+      )
+      assert.deepEqual(
+        output.logged.filter(({ level }) => level === 'WARNING'),
+        [],
+      )
+    })
+  }
+
+  it('says which fields and event types runs have, and how a state is chosen', async (t) => {
+    const service = await startRunsService(t)
+    await assert.rejects(
+      printed(service, ['mars', 'foo=1']),
+      /no field foo; allowed are class, stream, date, time$/,
+    )
+    await assert.rejects(
+      printed(service, ['mars', 'state=late']),
+      /no field state\. States are chosen by --state/,
+    )
+    await assert.rejects(printed(service, ['nosuch']), /no event type nosuch; allowed are mars$/)
+  })
+
   it('--watch: redraws a terminal within its lines', async (t) => {
     const service = await startRunsService(t)
     for (let day = 10; day < 30; day++)
@@ -336,7 +375,7 @@ describe('aviso runs, aviso wait', () => {
     const refused = (message: RegExp) => (error: CommanderError) => message.test(error.message)
     assert.throws(() => parse('runs', '--state', 'done'), refused(/Allowed are expected, running, late/))
     assert.throws(() => parse('runs', '--limit', '0'), refused(/whole number from 1 to 1000/))
-    assert.throws(() => parse('wait'), refused(/missing required argument/))
+    assert.throws(() => parse('wait', '--timeout', '3s'), refused(/missing required argument 'EVENT'/))
     assert.throws(() => parse('wait', 'mars', '--late', 'no'), refused(/Allowed choices are fail, wait/))
   })
 })

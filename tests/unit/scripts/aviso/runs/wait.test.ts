@@ -226,7 +226,9 @@ describe('wait()', () => {
     await eventually('a few looks', () => looks(service) >= 3)
     assert.ok(
       output.logged.some(({ message }) =>
-        /^No news of run, so it is looked for now and then: .* status 403, You may not/.test(message),
+        /^No news of runs of mars, so it is looked for now and then: .* status 403, You may not/.test(
+          message,
+        ),
       ),
     )
     service.put(marsRun([0, 6, 12, 18]))
