@@ -73,9 +73,10 @@ export async function documentPage(path: string, text: string): Promise<string> 
         const name = `h${depth}`
         return `<${name} id="${escapeHtml(anchorOf(title, ids))}">${this.parser.parseInline(tokens)}</${name}>\n`
       },
-      link({ href, tokens }) {
+      link({ href, tokens, raw }) {
         const words = this.parser.parseInline(tokens)
-        const target = addressOf(href, path)
+        // A bare address in a document is an example, such as http://a:2379,http://b:2379, and leads nowhere.
+        const target = /^[[<]/.test(raw) ? addressOf(href, path) : undefined
         return target === undefined ? words : `<a href="${escapeHtml(target)}">${words}</a>`
       },
       image: ({ text: alt }) => escapeHtml(alt),
