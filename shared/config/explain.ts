@@ -65,7 +65,7 @@ function explainAt(issue: Issue, above: readonly string[]): readonly Flaw[] {
   const path = [...above, ...(issue.path ?? []).map(({ key }) => String(key))]
   const isList = Array.isArray(issue.input)
   const inside = (issue.issues ?? []).filter(
-    ({ path: [step] = [] }) => step !== undefined && (step.type === 'array') === isList,
+    ({ path: at }) => at !== undefined && (at[0].type === 'array') === isList,
   )
   if (inside.length > 0) return inside.flatMap((shape) => explainAt(shape, path))
   return [{ path, reason: reasonOf(issue, shown(issue.input, path)) }]

@@ -36,6 +36,8 @@ export interface Followed {
   readonly events: readonly string[]
   /** Fields of notifications of runs. */
   readonly fields: readonly string[]
+  /** Event type → fields that a stream of its runs must name, such as a destination. */
+  readonly needed: Readonly<Record<string, readonly string[]>>
 }
 
 /** Their field with the event type of the products. */
@@ -96,7 +98,24 @@ export function followedIn(schema: JsonRecord): Followed {
   const identifier = isJsonRecord(definition) ? definition['identifier'] : undefined
   const field = isJsonRecord(identifier) ? identifier[EVENT_FIELD] : undefined
   const values = isJsonRecord(field) ? field['values'] : undefined
-  return { events: Array.isArray(values) ? values.map(String) : [], fields: Object.keys(types) }
+  const events = Array.isArray(values) ? values.map(String) : []
+  const required = requiredOf(definition).filter((name) => name !== EVENT_FIELD)
+  // What the event type does not have, its runs need not name.
+  const neededOf = (event: string): readonly string[] =>
+    required.filter((name) => Object.hasOwn(typesOf(schema[event]), name))
+  return {
+    events,
+    fields: Object.keys(types),
+    needed: Object.fromEntries(events.map((event) => [event, neededOf(event)])),
+  }
+}
+
+/** The fields that a stream must name, as the schema of an event type has them. */
+export function requiredOf(definition: unknown): readonly string[] {
+  const identifier = isJsonRecord(definition) ? definition['identifier'] : undefined
+  return Object.entries(isJsonRecord(identifier) ? identifier : {})
+    .filter(([, field]) => isJsonRecord(field) && field['required'] === true)
+    .map(([name]) => name)
 }
 
 /**
@@ -110,6 +129,7 @@ export function runSources({ event, fields, followed }: KnownRequest): readonly 
     name: `runs of ${each}`,
     event: RUN_EVENT,
     request: { [EVENT_FIELD]: [each], ...Object.fromEntries(known) },
+    lacks: (followed?.needed[each] ?? []).filter((field) => !Object.hasOwn(fields, field)),
   }))
 }
 

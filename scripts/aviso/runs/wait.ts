@@ -71,7 +71,8 @@ const BAR = 16
  * Waits.
  *
  * @param words An event type and the fields of one run, or the id of a run.
- * @throws {ClientError} with exit code 1 where the run is late, closed, or not that far in time; 2 for a mistake; 130 for a signal.
+ * @throws {ClientError} with exit code 1 where the run is late, closed, or not that far in time; 2 for a mistake; 130 for a signal;
+ *   255 for a user to whom neither the run nor its stream is open.
  */
 export async function wait(
   words: readonly string[],
@@ -117,7 +118,7 @@ async function waitFor(words: readonly string[], parts: Omit<Waiting, 'request'>
 }
 
 /** Looks, again and again, until that decides. */
-async function lookUntil(waiting: Waiting, changes: Pick<Changes, 'next'>): Promise<Outcome> {
+async function lookUntil(waiting: Waiting, changes: Pick<Changes, 'next' | 'refusal'>): Promise<Outcome> {
   const { goal, flags, asking } = waiting
   const notes = createNotes(waiting)
   let run: Judged | undefined
@@ -129,6 +130,10 @@ async function lookUntil(waiting: Waiting, changes: Pick<Changes, 'next'>): Prom
     if (verdict?.kind === 'reached') return { why: 'reached', text: verdict.text, run }
     if (verdict?.kind === 'failed' && !(verdict.why === 'late' && flags.late === 'wait'))
       return { why: verdict.why, text: verdict.text, run }
+    const refusal = run === undefined ? changes.refusal() : undefined
+    // Whether there is none, or one that the user may not see, the service does not say. A script must not wait for the latter.
+    if (refusal !== undefined)
+      throw new ClientError(`${refusal}. No such run is shown to this user: ${requestText(waiting.request)}`)
     notes(run, verdict)
     await changes.next()
     if (asking.stop.aborted) return over(run, waiting)
@@ -169,7 +174,10 @@ function sourcesOf(request: KnownRequest, goal: Goal): readonly Source[] {
   const own = runSources(request)
   if (goal.kind === 'complete' || request.event === undefined) return own
   const wanted = goal.kind === 'products' ? goal.fields : {}
-  return [...own, { name: request.event, event: request.event, request: { ...request.fields, ...wanted } }]
+  return [
+    ...own,
+    { name: request.event, event: request.event, request: { ...request.fields, ...wanted }, lacks: [] },
+  ]
 }
 
 /**

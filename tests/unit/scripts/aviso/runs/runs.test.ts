@@ -307,6 +307,30 @@ step 0  ■◆··
     })
   }
 
+  it('--watch: says which field is needed for a stream, and looks now and then', async (t) => {
+    const service = await startRunsService(t, { events: ['mars', 'flight'], required: ['country'] })
+    const streams = async (...words: readonly string[]): Promise<readonly string[]> => {
+      const stop = new AbortController()
+      const { context, output } = runsContext(service, { stop: stop.signal })
+      service.asked.length = 0
+      const watching = runs(words, { watch: true }, context)
+      await eventually('a look', () => service.asked.some((path) => path.startsWith('/api/v1/runs')))
+      const opened = service.asked.filter((path) => path.startsWith('/api/v1/watch'))
+      stop.abort()
+      await within('the end', watching)
+      const warnings = output.logged.filter(({ level }) => level === 'WARNING')
+      return [
+        ...opened.map((path) => path.slice('/api/v1/watch?event=run&'.length)),
+        ...warnings.map(({ message }) => message),
+      ]
+    }
+    assert.deepEqual(await streams(), [
+      'event_type=mars',
+      'No news of runs of flight, so it is looked for now and then: name country=… to get them at once',
+    ])
+    assert.deepEqual(await streams('flight', 'country=Italy'), ['event_type=flight&country=Italy'])
+  })
+
   it('says which fields and event types runs have, and how a state is chosen', async (t) => {
     const service = await startRunsService(t)
     await assert.rejects(

@@ -85,10 +85,26 @@ export async function startRunsService(
   {
     isConfigured = true,
     events = ['mars'],
-  }: { readonly isConfigured?: boolean; readonly events?: readonly string[] } = {},
+    required = [],
+  }: {
+    readonly isConfigured?: boolean
+    /** Event types whose runs are followed. */
+    readonly events?: readonly string[]
+    /** Fields besides that a stream of runs must name, where the event type has them. */
+    readonly required?: readonly string[]
+  } = {},
 ): Promise<RunsService> {
   const event_type = { type: 'EnumHandler', values: events }
-  const runSchema = { ...RUN_SCHEMA, identifier: { ...RUN_SCHEMA.identifier, event_type } }
+  const fields = { ...RUN_SCHEMA.identifier, ...SCHEMA.flight.identifier, event_type }
+  const needed = [...required, 'event_type']
+  const runSchema = {
+    ...RUN_SCHEMA,
+    identifier: Object.fromEntries(
+      Object.entries(required.length === 0 ? { ...RUN_SCHEMA.identifier, event_type } : fields).map(
+        ([name, field]) => [name, { ...field, required: needed.includes(name) }],
+      ),
+    ),
+  }
   const asked: string[] = []
   const runs = new Map<string, RunPage>()
   const history: Told[] = []
@@ -120,7 +136,7 @@ export async function startRunsService(
   function list(response: ServerResponse, query: URLSearchParams): void {
     const controls = ['event', 'state', 'limit', 'cursor']
     const unknown = [...query.keys()].find(
-      (name) => !controls.includes(name) && !Object.hasOwn(RUN_SCHEMA.identifier, name),
+      (name) => !controls.includes(name) && !Object.hasOwn(runSchema.identifier, name),
     )
     if (unknown !== undefined)
       return answer(response, 400, {

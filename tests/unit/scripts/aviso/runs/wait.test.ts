@@ -235,6 +235,14 @@ describe('wait()', () => {
     assert.equal((await outcome()).code, 0)
   })
 
+  it('ends with 255 where the stream is refused and no run is seen', async (t) => {
+    const service = await startRunsService(t)
+    service.refused.add('run')
+    const { code, message } = await begin(service).outcome()
+    assert.equal(code, 255)
+    assert.match(message, /status 403, You may not listen to it\. No such run is shown to this user: mars /)
+  })
+
   it('--json: prints the run on one line, however it ends', async (t) => {
     const service = await begun(t)
     service.put(marsRun([0], { state: 'late' }))
