@@ -22,6 +22,8 @@ const SHELF: readonly (readonly [title: string, entries: readonly Entry[]])[] = 
       ['services/rest/README.md', 'Publishing'],
       ['services/auth/README.md', 'Listening'],
       ['scripts/aviso/README.md', 'The client'],
+      ['scripts/aviso/RUNS.md', 'Waiting for runs'],
+      ['services/console/README.md', 'The console'],
     ],
   ],
   [
@@ -29,6 +31,8 @@ const SHELF: readonly (readonly [title: string, entries: readonly Entry[]])[] = 
     [
       ['services/admin/README.md', 'Retention and jobs'],
       ['services/admin/BACKUP.md', 'Backup'],
+      ['services/UPGRADES.md', 'Upgrades'],
+      ['services/runs/README.md', 'Runs'],
       ['services/monitoring/README.md', 'Monitoring'],
       ['shared/access/README.md', 'Who may do what'],
     ],

@@ -103,6 +103,11 @@ async function waitFor(words: readonly string[], parts: Omit<Waiting, 'request'>
   const { goal, context, asking, flags } = parts
   const request = await untilStopped(asking, () => requestOf(words, parts))
   if (request === undefined) return over(undefined, parts)
+  const dates = Object.keys(request.types).filter(
+    (field) => request.types[field] === 'date' && request.followed?.fields.includes(field) === true,
+  )
+  for (const field of dates.filter((date) => !Object.hasOwn(request.fields, date)))
+    context.output.log('WARNING', `Without ${field}=today a run of another day counts, too`)
   context.output.log('INFO', `Waiting for ${requestText(request)} until ${goalText(goal)}${limitText(flags)}`)
   const changes = followChanges(
     sourcesOf(request, goal),

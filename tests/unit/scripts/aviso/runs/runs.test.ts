@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import type { CommanderError } from 'commander'
+import { ClientError } from '#shared/client/client_error.ts'
 import type { CommandContext } from '../../../../../scripts/aviso/context.ts'
 import type { Screen } from '../../../../../scripts/aviso/output.ts'
 import { createProgram, type Invocation } from '../../../../../scripts/aviso/program.ts'
@@ -156,7 +157,7 @@ mars od oper  2026-08-09 18Z  complete                    ███████�
     const service = await startRunsService(t)
     assert.equal(
       await printed(service),
-      'No runs yet, or none that you may see. A run begins with its first product',
+      'No runs yet, or none that you may see without a token or key. A run begins with its first product',
     )
     assert.match(
       await printed(service, ['mars', 'class=rd']),
@@ -246,7 +247,10 @@ step 0  ■◆··
     const service = await startRunsService(t)
     await assert.rejects(
       printed(service, ['mars:x']),
-      /^ClientError: There is no run mars:x, or none that you may see/,
+      (error) =>
+        error instanceof ClientError &&
+        error.exitCode === 2 &&
+        error.message.startsWith('There is no run mars:x, or none that you may see'),
     )
     const { context } = runsContext(service, {
       fetch: () => Promise.resolve(Response.json({ message: 'no' }, { status: 404 })),

@@ -277,6 +277,19 @@ describe('wait()', () => {
     )
   })
 
+  it('says that runs of other days count, where no day is named', async (t) => {
+    const service = await begun(t, [0, 6, 12, 18])
+    const warnings = async (words: readonly string[]): Promise<readonly string[]> => {
+      const { outcome, output } = begin(service, {}, { words })
+      assert.equal((await outcome()).code, 0)
+      return output.logged.filter(({ level }) => level === 'WARNING').map(({ message }) => message)
+    }
+    assert.deepEqual(await warnings(['mars', 'time=12']), [
+      'Without date=today a run of another day counts, too',
+    ])
+    assert.deepEqual(await warnings(WORDS), [])
+  })
+
   it('ends with 2 for every mistake, and says how to put it right', async (t) => {
     const service = await begun(t)
     service.put(marsRun([0], { run: { class: 'od', stream: 'wave', date: '20260810', time: '12' } }))
