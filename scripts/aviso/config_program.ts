@@ -41,11 +41,18 @@ export function addConfigCommands(
     .description(
       "print what counts of the services' configuration, where each value comes from, and all that is wrong (exit code 2)",
     )
-    .argument('[file]', "the services' configuration (default: wrangler-like.config.json)")
-    .option('--env <name>', 'overlay env.<name> of it')
-    .action((file: string | undefined, { env, ...flags }: ConfigFlags & { readonly env?: string }) =>
-      check({ file, env }, flags),
+    .argument(
+      '[file]',
+      "the services' configuration, also as --config FILE (default: wrangler-like.config.json)",
     )
+    .option('--env <name>', 'overlay env.<name> of it')
+    .action((file: string | undefined, { env, ...given }: CheckFlags, self: Command) => {
+      // Launchers spell it --config. As the client's own configuration it would be of no use here.
+      const { config: named, ...flags } = given
+      if (file !== undefined && named !== undefined)
+        self.error(`error: two configurations are named, ${file} and ${named}: name one`)
+      check({ file: file ?? named, env }, flags)
+    })
   addExplainCommand(withCommonOptions(config.command('explain-access')), explain)
   withCommonOptions(config.command('import'))
     .description(
@@ -113,10 +120,20 @@ function addExplainCommand(command: Command, explain: ConfigRuns['explain']): vo
     .option('--role <name>', 'a role of the user; may be repeated (default: those of its token)', several)
     .option('--claim <name=value>', 'a claim of the user; may be repeated', several)
     .option('--destinations <names>', 'destinations that ECPDS lists for the user, such as FOO,BAR')
-    .option('--services-config <file>', "the services' configuration (default: wrangler-like.config.json)")
+    .option(
+      '--services-config <file>',
+      "the services' configuration, also as --config FILE (default: wrangler-like.config.json)",
+    )
     .option('--env <name>', "overlay env.<name> of the services' configuration")
-    .action((words: string[], options: ConfigFlags & ExplainFlags) => explain({ words, options }, options))
+    .action((words: string[], options: ConfigFlags & ExplainFlags) => {
+      if (options.servicesConfig !== undefined || options.config === undefined)
+        return explain({ words, options }, options)
+      const { config: servicesConfig, ...flags } = options
+      explain({ words, options: { ...flags, servicesConfig } }, flags)
+    })
 }
+
+type CheckFlags = ConfigFlags & { readonly env?: string }
 
 interface PushFlags {
   readonly dir: string

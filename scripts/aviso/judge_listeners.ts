@@ -9,7 +9,8 @@ import { ClientError, messageOf } from '#shared/client/client_error.ts'
 import { isJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import type { CommandContext } from './context.ts'
 import { allowedText } from './faults.ts'
-import { EVENT_FIELD, followedIn, STATE_FIELD } from './runs/run_request.ts'
+import { EVENT_FIELD, followedIn, requiredOf, STATE_FIELD } from './runs/run_request.ts'
+import { RUN_EVENT } from './runs/run_view.ts'
 import { ListenerFaults, type ListenerDefinition } from './listener_file.ts'
 
 /** A service that does not answer by then is waited for with open streams, as every listener does. */
@@ -78,7 +79,32 @@ function faultsOf(listener: ListenerDefinition, schema: JsonRecord): readonly st
   const unknown = Object.keys(request)
     .filter((field) => known(field, fields) === undefined)
     .map((field) => `${place(['request', field])}: ${what} has no field ${field}${allowedText(field, own)}`)
-  return [...unknown, ...faultsOfTriggers(listener, { name, fields, payload: payloadNameIn(definition) })]
+  return [
+    ...unknown,
+    ...faultsOfMissing(listener, name, schema),
+    ...faultsOfTriggers(listener, { name, fields, payload: payloadNameIn(definition) }),
+  ]
+}
+
+/** What a stream must name. Which of its other fields one of runs needs depends on the event type that it names. */
+function faultsOfMissing(
+  { request, place }: ListenerDefinition,
+  name: string,
+  schema: JsonRecord,
+): readonly string[] {
+  const given = Object.keys(request)
+  // It stands for the field of a shape, whatever that is called: the service judges it.
+  if (known('point', given) !== undefined) return []
+  const { events, needed } = followedIn(schema)
+  const named = name === RUN_EVENT ? request[EVENT_FIELD] : undefined
+  const ofRuns = [EVENT_FIELD, ...(named ?? []).flatMap((event) => needed[known(event, events) ?? ''] ?? [])]
+  const required = requiredOf(schema[name]).filter((field) => name !== RUN_EVENT || ofRuns.includes(field))
+  return required
+    .filter((field) => known(field, given) === undefined)
+    .map((field) => {
+      const values = field === EVENT_FIELD && name === RUN_EVENT ? `: one of ${events.join(', ')}` : ''
+      return `${place(['request'])}: a listener to ${name} must name ${field}${values}`
+    })
 }
 
 /** @returns why the service has no runs of a listener's event type. */

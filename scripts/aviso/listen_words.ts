@@ -24,7 +24,7 @@ export function listenerOfWords(
     event,
     request: fieldsOfWords(words, 'With --event write', '; listener files go without --event'),
     triggers: [createTrigger({ type: 'echo' }, host)],
-    place: ([first, field]) => (first === 'request' ? String(field) : '--event'),
+    place: ([first, field]) => (first === 'request' && field !== undefined ? String(field) : '--event'),
   }
 }
 

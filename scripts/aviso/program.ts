@@ -150,7 +150,7 @@ export const CLIENT_EXIT_CODES: readonly (readonly [code: string, meaning: strin
     String(EXIT_FAILURE),
     'a failure, such as that of a trigger; value: nothing is stored; explain-access: no; wait: late, incomplete, or the time is over',
   ],
-  [String(EXIT_USAGE), 'the command line is wrong'],
+  [String(EXIT_USAGE), "the command line is wrong; config check: the services' configuration is"],
   [String(EXIT_INTERRUPTED), 'ended by a second signal, without waiting; wait: by a signal'],
   [String(EXIT_CLIENT_ERROR), 'an error that the client explains: a refusal, a wrong file, as in 1.x'],
 ]

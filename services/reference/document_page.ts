@@ -22,6 +22,8 @@ const SHELF: readonly (readonly [title: string, entries: readonly Entry[]])[] = 
       ['services/rest/README.md', 'Publishing'],
       ['services/auth/README.md', 'Listening'],
       ['scripts/aviso/README.md', 'The client'],
+      ['scripts/aviso/RUNS.md', 'Waiting for runs'],
+      ['services/console/README.md', 'The console'],
     ],
   ],
   [
@@ -29,6 +31,8 @@ const SHELF: readonly (readonly [title: string, entries: readonly Entry[]])[] = 
     [
       ['services/admin/README.md', 'Retention and jobs'],
       ['services/admin/BACKUP.md', 'Backup'],
+      ['services/UPGRADES.md', 'Upgrades'],
+      ['services/runs/README.md', 'Runs'],
       ['services/monitoring/README.md', 'Monitoring'],
       ['shared/access/README.md', 'Who may do what'],
     ],
@@ -73,9 +77,10 @@ export async function documentPage(path: string, text: string, links: PageLinks 
         const name = `h${depth}`
         return `<${name} id="${escapeHtml(anchorOf(title, ids))}">${this.parser.parseInline(tokens)}</${name}>\n`
       },
-      link({ href, tokens }) {
+      link({ href, tokens, raw }) {
         const words = this.parser.parseInline(tokens)
-        const target = addressOf(href, path)
+        // A bare address in a document is an example, such as http://a:2379,http://b:2379, and leads nowhere.
+        const target = /^[[<]/.test(raw) ? addressOf(href, path) : undefined
         return target === undefined ? words : `<a href="${escapeHtml(target)}">${words}</a>`
       },
       image: ({ text: alt }) => escapeHtml(alt),

@@ -159,7 +159,7 @@ async function requireStream(response: Response, url: string, now: number): Prom
     throw new ClientError(
       'The address answers, but not with a stream of notifications: is it an Aviso service?',
     )
-  throw new ClientError(refusal)
+  throw new ClientError(refusal, { status })
 }
 
 /** The JSON object of an answer; empty when the body is not a JSON object. */

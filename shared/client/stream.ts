@@ -151,7 +151,7 @@ async function handleLoss(
 ): Promise<void> {
   if (lost.unauthenticated) {
     const changed = !state.renewedKey && (await credentials.reload())
-    if (!changed) throw new ClientError(lost.message)
+    if (!changed) throw new ClientError(lost.message, { status: 401 })
     state.renewedKey = true
   }
   if (lost.gap === undefined) return

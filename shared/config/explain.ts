@@ -59,11 +59,14 @@ export function flawLine({ path, reason }: Flaw): string {
 
 /**
  * Explains an issue. When a value may have one of several shapes, the issue itself says only that the value has none of them. The operator
- * meant the shape whose own issues lie inside the value, so those are explained.
+ * meant the shape whose own issues lie inside the value, so those are explained; of a list not those of shapes that are objects.
  */
 function explainAt(issue: Issue, above: readonly string[]): readonly Flaw[] {
   const path = [...above, ...(issue.path ?? []).map(({ key }) => String(key))]
-  const inside = (issue.issues ?? []).filter((shape) => shape.path !== undefined)
+  const isList = Array.isArray(issue.input)
+  const inside = (issue.issues ?? []).filter(
+    ({ path: at }) => at !== undefined && (at[0].type === 'array') === isList,
+  )
   if (inside.length > 0) return inside.flatMap((shape) => explainAt(shape, path))
   return [{ path, reason: reasonOf(issue, shown(issue.input, path)) }]
 }

@@ -26,16 +26,15 @@ const MAX_EVENTS = 100
 
 const names = v.pipe(v.array(v.string()), v.minLength(1, 'Name at least one field'), v.maxLength(MAX_NAMES))
 
+const DURATION_TEXT = 'A duration is a whole number with a unit, such as 8h (s, m, h, d, w)'
+
 const duration = v.pipe(
-  v.string(),
-  v.check(
-    (text) => parseDurationMs(text) !== undefined,
-    'A duration is a whole number with a unit, such as 8h (s, m, h, d, w)',
-  ),
+  v.string(DURATION_TEXT),
+  v.check((text) => parseDurationMs(text) !== undefined, DURATION_TEXT),
   v.transform((text) => parseDurationMs(text) ?? 0),
 )
 
-const due = v.union([v.literal('usual'), duration])
+const due = v.union([v.literal('usual'), duration], `${DURATION_TEXT}, or "usual"`)
 
 const value = v.union([v.string(), v.number()])
 /** One value, a MARS range, or a list of these. */

@@ -32,6 +32,8 @@ import { SHIPPED } from './shipped.ts'
 
 /** Most runs of an event type that are to come each day. */
 const MAX_EVERY = 1_000
+/** What a group has besides fields. */
+const GROUP_KEYS: readonly string[] = ['where', 'due']
 const DEFAULT_USUAL = { runs: 7, quorum: 0.6 }
 
 /** What was made of settings, and what is wrong with them. */
@@ -213,12 +215,12 @@ function compileGroup(
   }
   const lists = new Map<string, readonly string[]>()
   for (const [name, value] of Object.entries(written)) {
-    const among = [...settings.product, 'where', 'due']
+    const among = [...settings.product, ...GROUP_KEYS]
     // The shape has a value for every name that is left.
     const values = valuesOf(name, { value: value as WrittenValues, path: [...path, name], among }, compiler)
     if (values !== undefined) lists.set(name, values)
   }
-  const missing = settings.product.filter((name) => !(name in written))
+  const missing = settings.product.filter((name) => !(name in written) && compiler.fields.has(name))
   if (missing.length > 0)
     report(path, `it must list values of ${missing.join(' and ')}, which name a product`)
   if (due !== undefined && due !== 'usual' && due > settings.close)
@@ -240,10 +242,10 @@ function valuesOf(
   const field = among.includes(name) ? fields.get(name) : undefined
   if (field === undefined) {
     if (among.includes(name)) return undefined
-    report(
-      path,
-      fields.has(name) ? `"${name}" cannot stand here: ${hint(name, among)}` : unknown(name, among),
-    )
+    if (!fields.has(name)) report(path, unknown(name, among))
+    // Perhaps it is right, and its name is mistyped where the fields are named, which was told.
+    else if (among.every((each) => fields.has(each) || GROUP_KEYS.includes(each)))
+      report(path, `"${name}" cannot stand here: ${hint(name, among)}`)
     return undefined
   }
   const listed = field.read(value)
@@ -268,7 +270,7 @@ function compileEvery(
       const values = valuesOf(name, { value, path: [...path, name], among: needed }, compiler)
       if (values !== undefined) lists.set(name, values)
     }
-    const missing = needed.filter((name) => !(name in set))
+    const missing = needed.filter((name) => !(name in set) && compiler.fields.has(name))
     if (missing.length > 0) report(path, `it must have values of ${missing.join(' and ')}, which name a run`)
     const size = needed.reduce((many, name) => many * (lists.get(name)?.length ?? 1), 1)
     if (all.length + size > MAX_EVERY) {

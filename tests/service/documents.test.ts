@@ -103,6 +103,28 @@ describe('GET /docs', () => {
     )
   })
 
+  it('has addresses that stand there as examples as text, and links as links', async () => {
+    const text = `# Title
+Stores: http://a:2379,http://b:2379, http://host:2379[,…] or www.example.org; see <http://127.0.0.1:8080> and
+[there](https://example.org/).
+`
+    await withDocuments(
+      async (get) => {
+        const html = await (await get('/docs/services/README.md')).text()
+        const main = html.slice(html.indexOf('<main'))
+        assert.deepEqual(
+          [...main.matchAll(/<a href="([^"]*)"/g)].map(([, target]) => target),
+          ['http://127.0.0.1:8080', 'https://example.org/'],
+        )
+        assert.ok(
+          main.includes('http://a:2379,http://b:2379, http://host:2379[,…] or www.example.org;'),
+          main,
+        )
+      },
+      () => Promise.resolve(text),
+    )
+  })
+
   it('says where a document is that cannot be read, and reads nothing else', async () => {
     const asked: string[] = []
     await withDocuments(

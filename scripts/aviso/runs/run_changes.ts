@@ -9,13 +9,17 @@
  */
 
 import type { CallContext } from '#shared/client/call.ts'
-import { messageOf } from '#shared/client/client_error.ts'
+import { ClientError, messageOf } from '#shared/client/client_error.ts'
 import { followStream } from '#shared/client/stream.ts'
 
 /** Notifications that are a reason to look. */
 export interface Source {
+  /** What it is, for messages: `runs of mars`. */
+  readonly name: string
   readonly event: string
   readonly request: Readonly<Record<string, readonly string[]>>
+  /** Fields without which the service opens no such stream. Empty: none. */
+  readonly lacks: readonly string[]
 }
 
 /** Reasons to look at runs. */
@@ -24,6 +28,8 @@ export interface Changes {
   opened(): Promise<void>
   /** Resolves when it is time for the next look, or at the stop. */
   next(): Promise<void>
+  /** Why the user may not open a stream; `undefined`: no stream was refused to the user. */
+  refusal(): string | undefined
   /** Ends the streams. */
   close(): void
 }
@@ -41,6 +47,8 @@ const LONGEST_PAUSE_MS = 60_000
 /** The same for somebody who looks on, or where a stream is refused. */
 const WATCHED_PAUSE_MS = 10_000
 const REFUSED_PAUSE_MS = 30_000
+/** Statuses of refusals that are about the user. */
+const NOT_FOR_USER: ReadonlySet<number> = new Set([401, 403])
 
 /**
  * Follows streams until it is closed, or `stop` aborts.
@@ -58,6 +66,7 @@ export function followChanges(
   let pauseMs = FIRST_PAUSE_MS
   let mostMs = isWatched ? WATCHED_PAUSE_MS : LONGEST_PAUSE_MS
   let hasNews = false
+  let refusal: string | undefined
   let wake = (): void => undefined
   const tell = (): void => {
     hasNews = true
@@ -65,8 +74,17 @@ export function followChanges(
     wake()
   }
 
-  async function follow({ event, request }: Source, onOpen: () => void): Promise<void> {
+  const lookOnly = (name: string, reason: string): void => {
+    output.log('WARNING', `No news of ${name}, so it is looked for now and then: ${reason}`)
+    mostMs = Math.min(mostMs, REFUSED_PAUSE_MS)
+  }
+
+  async function follow({ name, event, request, lacks }: Source, onOpen: () => void): Promise<void> {
     const { config } = context
+    if (lacks.length > 0) {
+      lookOnly(name, `name ${lacks.map((field) => `${field}=…`).join(' ')} to get them at once`)
+      return onOpen()
+    }
     try {
       const stream = followStream({
         ...context,
@@ -84,8 +102,8 @@ export function followChanges(
         if (kind === 'connected' || kind === 'notification') tell()
       }
     } catch (error) {
-      output.log('WARNING', `No news of ${event}, so it is looked for now and then: ${messageOf(error)}`)
-      mostMs = Math.min(mostMs, REFUSED_PAUSE_MS)
+      lookOnly(name, messageOf(error))
+      if (error instanceof ClientError && NOT_FOR_USER.has(error.status ?? 0)) refusal ??= messageOf(error)
     }
     onOpen()
   }
@@ -111,6 +129,7 @@ export function followChanges(
       if (hasNews) await clock.sleep(GATHER_MS + jitter, stop)
       hasNews = false
     },
+    refusal: () => refusal,
     close: () => closed.abort(),
   }
 }

@@ -12,6 +12,7 @@ import { allowedText } from '../faults.ts'
 import { fieldsOfWords } from '../listen_words.ts'
 import type { Source } from './run_changes.ts'
 import type { Asking } from './run_service.ts'
+import { RUN_EVENT } from './run_view.ts'
 
 /** The runs that are meant. */
 export interface RunRequest {
@@ -35,10 +36,10 @@ export interface Followed {
   readonly events: readonly string[]
   /** Fields of notifications of runs. */
   readonly fields: readonly string[]
+  /** Event type → fields that a stream of its runs must name, such as a destination. */
+  readonly needed: Readonly<Record<string, readonly string[]>>
 }
 
-/** Event type of the notifications that say how a run is. */
-export const RUN_EVENT = 'run'
 /** Their field with the event type of the products. */
 export const EVENT_FIELD = 'event_type'
 /** Their field that says how the run is. */
@@ -76,13 +77,15 @@ export async function readRunRequest(
   const followed = followedIn(schema)
   if (event === undefined) return { event, fields, types: {}, followed }
   const name = nameIn(event, Object.keys(schema))
-  if (name === undefined)
-    throw usage(`The service has no event type ${event}${allowedText(event, Object.keys(schema))}`)
+  if (name === undefined) {
+    const offered = followed.events.length === 0 ? Object.keys(schema) : followed.events
+    throw usage(`The service has no event type ${event}${allowedText(event, offered)}`)
+  }
   const types = typesOf(schema[name])
   const known: Record<string, readonly string[]> = {}
   for (const [given, values] of Object.entries(fields)) {
     const field = nameIn(given, Object.keys(types))
-    if (field === undefined) throw unknownField(name, given, types)
+    if (field === undefined) throw noFieldOfRun(name, given, { types, followed })
     known[field] = values
   }
   return { event: name, fields: withDays(known, types, context), types, followed }
@@ -95,19 +98,45 @@ export function followedIn(schema: JsonRecord): Followed {
   const identifier = isJsonRecord(definition) ? definition['identifier'] : undefined
   const field = isJsonRecord(identifier) ? identifier[EVENT_FIELD] : undefined
   const values = isJsonRecord(field) ? field['values'] : undefined
-  return { events: Array.isArray(values) ? values.map(String) : [], fields: Object.keys(types) }
+  const events = Array.isArray(values) ? values.map(String) : []
+  const required = requiredOf(definition).filter((name) => name !== EVENT_FIELD)
+  // What the event type does not have, its runs need not name.
+  const neededOf = (event: string): readonly string[] =>
+    required.filter((name) => Object.hasOwn(typesOf(schema[event]), name))
+  return {
+    events,
+    fields: Object.keys(types),
+    needed: Object.fromEntries(events.map((event) => [event, neededOf(event)])),
+  }
 }
 
-/** What to listen to for news of these runs. A field that notifications of runs do not have is left out: a look follows in any case. */
-export function runSource({ event, fields, followed }: KnownRequest): Source {
+/** The fields that a stream must name, as the schema of an event type has them. */
+export function requiredOf(definition: unknown): readonly string[] {
+  const identifier = isJsonRecord(definition) ? definition['identifier'] : undefined
+  return Object.entries(isJsonRecord(identifier) ? identifier : {})
+    .filter(([, field]) => isJsonRecord(field) && field['required'] === true)
+    .map(([name]) => name)
+}
+
+/**
+ * What to listen to for news of these runs: a stream for each event type, because a stream of runs must name one. A field that notifications
+ * of runs do not have is left out: a look follows in any case.
+ */
+export function runSources({ event, fields, followed }: KnownRequest): readonly Source[] {
   const known = Object.entries(fields).filter(([field]) => followed?.fields.includes(field) === true)
-  return {
+  const events = event === undefined ? (followed?.events ?? []) : [event]
+  return events.map((each) => ({
+    name: `runs of ${each}`,
     event: RUN_EVENT,
-    request: {
-      ...(event !== undefined && { [EVENT_FIELD]: [event] }),
-      ...Object.fromEntries(known),
-    },
-  }
+    request: { [EVENT_FIELD]: [each], ...Object.fromEntries(known) },
+    lacks: (followed?.needed[each] ?? []).filter((field) => !Object.hasOwn(fields, field)),
+  }))
+}
+
+/** The same for one run by its id, which begins with the event type. */
+export function runSourcesOfId(id: string): readonly Source[] {
+  const event = id.slice(0, id.indexOf(':'))
+  return runSources({ event, fields: {}, types: {}, followed: undefined })
 }
 
 /** How services are told what a run is. */
@@ -121,6 +150,19 @@ See services/runs/README.md`
 /** @throws {ClientError} with exit code 2 for a field that the event type does not have. */
 export function requireField({ event = '', types }: KnownRequest, field: string): void {
   if (Object.keys(types).length > 0 && !Object.hasOwn(types, field)) throw unknownField(event, field, types)
+}
+
+/** Only fields that name a run are of use; the state is chosen by flags. */
+function noFieldOfRun(
+  event: string,
+  field: string,
+  { types, followed }: { readonly types: KnownRequest['types']; readonly followed: Followed },
+): ClientError {
+  const isState = field.toLowerCase() === STATE_FIELD
+  if (isState)
+    return usage(`${event} has no field ${field}. States are chosen by --state of runs, or --until of wait`)
+  const ofRuns = Object.entries(types).filter(([name]) => followed.fields.includes(name))
+  return unknownField(event, field, ofRuns.length === 0 ? types : Object.fromEntries(ofRuns))
 }
 
 function unknownField(event: string, field: string, types: KnownRequest['types']): ClientError {

@@ -8,6 +8,29 @@
 import * as v from 'valibot'
 import { ClientError } from '#shared/client/client_error.ts'
 
+/** Event type of the notifications that say how a run is. */
+export const RUN_EVENT = 'run'
+/** What a run has at times only. Notifications do not have it at others. */
+export const AT_TIMES: readonly string[] = [
+  'nominal',
+  'expected',
+  'first_at',
+  'last_at',
+  'complete_at',
+  'republished_at',
+  'due_at',
+  'usual',
+  'usual.first_at',
+  'usual.complete_at',
+  'eta',
+  'eta.at',
+  'eta.from',
+  'eta.to',
+  'learning',
+  'learning.runs',
+  'learning.needed',
+]
+
 const moment = v.optional(v.nullable(v.pipe(v.string(), v.isoTimestamp())), null)
 const count = v.optional(v.number(), 0)
 const fields = v.record(v.string(), v.string())

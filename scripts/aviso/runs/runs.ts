@@ -4,15 +4,15 @@
  * @module
  */
 
-import { ClientError } from '#shared/client/client_error.ts'
 import { printAnswer } from '../answer.ts'
 import type { CommandContext } from '../context.ts'
 import {
   howToFollow,
   isRunId,
   readRunRequest,
-  RUN_EVENT,
-  runSource,
+  runSources,
+  runSourcesOfId,
+  usage,
   type KnownRequest,
 } from './run_request.ts'
 import { fetchRun, fetchRuns, type Asking } from './run_service.ts'
@@ -57,8 +57,8 @@ export async function runs(
       ? pageSeen(await pageOf(id ?? '', asking, attempts), context)
       : await lookAt(request, { flags, attempts, asking, context })
   if (flags.watch === true) {
-    const source = request === undefined ? { event: RUN_EVENT, request: {} } : runSource(request)
-    return watchRuns(look, source, context)
+    const sources = request === undefined ? runSourcesOfId(id ?? '') : runSources(request)
+    return watchRuns(look, sources, context)
   }
   printAnswer(await look(context), context)
 }
@@ -66,7 +66,7 @@ export async function runs(
 async function pageOf(id: string, asking: Asking, attempts: number): Promise<RunPage> {
   const page = await fetchRun(id, asking, attempts)
   if (page !== undefined) return page
-  throw new ClientError(`There is no run ${id}, or none that you may see. aviso runs lists them`)
+  throw usage(`There is no run ${id}, or none that you may see. aviso runs lists them`)
 }
 
 function pageSeen(page: RunPage, context: CommandContext): Seen {
@@ -91,7 +91,7 @@ async function lookAt(request: KnownRequest, { flags, attempts, asking, context 
     if (page !== undefined) return pageSeen(page, context)
   }
   const json = { runs: found.runs, more: found.more }
-  if (only === undefined) return { runs: [], text: emptyText(request, flags), json }
+  if (only === undefined) return { runs: [], text: emptyText(request, flags, context), json }
   const more = found.more ? `\nThere are more: --limit ${limit * 2}` : ''
   return { runs: found.runs, text: `${runsTable(found.runs, styleOf(context))}${more}`, json }
 }
@@ -102,12 +102,17 @@ function isNamedBy({ run }: RunView, { fields }: KnownRequest): boolean {
 }
 
 /** Says why there is nothing, and what to do. */
-function emptyText({ event, fields, followed }: KnownRequest, { state = [] }: RunsFlags): string {
+function emptyText(
+  { event, fields, followed }: KnownRequest,
+  { state = [] }: RunsFlags,
+  { config }: CommandContext,
+): string {
   const of = event === undefined ? '' : ` of ${event}`
   if (followed?.events.length === 0) return `No runs: the services follow none. ${howToFollow(event)}`
   if (event !== undefined && followed !== undefined && !followed.events.includes(event))
     return `No runs${of}: the services follow those of ${followed.events.join(', ')}. ${howToFollow(event)}`
   if (Object.keys(fields).length > 0 || state.length > 0)
     return `No run${of} matches. Without fields and --state, aviso runs${event === undefined ? '' : ` ${event}`} lists all that you may see`
-  return `No runs${of} yet, or none that you may see. A run begins with its first product`
+  const sender = config.authType === 'none' ? ' without a token or key' : ''
+  return `No runs${of} yet, or none that you may see${sender}. A run begins with its first product`
 }

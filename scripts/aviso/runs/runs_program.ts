@@ -19,8 +19,8 @@ export type RunTask =
 /** More runs than a person reads; programs page through the service. */
 const MAX_RUNS = 1000
 
-const WORDS_HELP =
-  'event type, then fields and their values, such as mars class=od stream=oper date=today time=12; or the id of a run'
+const EVENT_HELP = 'event type, such as mars; or the id of a run'
+const FIELDS_HELP = 'fields and their values, such as class=od stream=oper date=today time=12'
 
 /** Adds both commands. Parsing calls `run` once. */
 export function addRunCommands(
@@ -30,7 +30,8 @@ export function addRunCommands(
 ): void {
   withCommonOptions(program.command('runs'))
     .description('show forecast runs: how complete they are, when they are due, what is missing')
-    .argument('[words...]', `${WORDS_HELP}; without words: all runs`)
+    .argument('[EVENT]', `${EVENT_HELP}; without it: all runs`)
+    .argument('[FIELD=VALUE...]', FIELDS_HELP)
     .addOption(stateOption())
     .option(
       '--limit <number>',
@@ -38,14 +39,15 @@ export function addRunCommands(
       wholeNumber(1, MAX_RUNS),
     )
     .option('--watch', 'go on: redraw a terminal, print changes as lines elsewhere')
-    .action((words: string[], flags: ConfigFlags & RunsFlags) =>
-      run({ kind: 'show', words, options: flags }, flags),
+    .action((event: string | undefined, fields: string[], flags: ConfigFlags & RunsFlags) =>
+      run({ kind: 'show', words: event === undefined ? [] : [event, ...fields], options: flags }, flags),
     )
   withCommonOptions(program.command('wait'))
     .description(
       'wait for a run; exit code 0: it is that far, 1: it is late, incomplete, or the time is over',
     )
-    .argument('<words...>', WORDS_HELP)
+    .argument('<EVENT>', EVENT_HELP)
+    .argument('[FIELD=VALUE...]', FIELDS_HELP)
     .option('--until <goal>', 'complete, a share such as 80%, or a product such as step=240', 'complete')
     .option('--timeout <time>', 'longest wait, such as 90s, 45m, 3h (default: no limit)')
     .addOption(
@@ -53,8 +55,8 @@ export function addRunCommands(
         .choices(['fail', 'wait'])
         .default('fail'),
     )
-    .action((words: string[], flags: ConfigFlags & WaitFlags) =>
-      run({ kind: 'wait', words, options: flags }, flags),
+    .action((event: string, fields: string[], flags: ConfigFlags & WaitFlags) =>
+      run({ kind: 'wait', words: [event, ...fields], options: flags }, flags),
     )
 }
 

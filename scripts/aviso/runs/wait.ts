@@ -15,7 +15,7 @@ import {
   isRunId,
   readRunRequest,
   requireField,
-  runSource,
+  runSources,
   usage,
   type KnownRequest,
 } from './run_request.ts'
@@ -71,7 +71,8 @@ const BAR = 16
  * Waits.
  *
  * @param words An event type and the fields of one run, or the id of a run.
- * @throws {ClientError} with exit code 1 where the run is late, closed, or not that far in time; 2 for a mistake; 130 for a signal.
+ * @throws {ClientError} with exit code 1 where the run is late, closed, or not that far in time; 2 for a mistake; 130 for a signal;
+ *   255 for a user to whom neither the run nor its stream is open.
  */
 export async function wait(
   words: readonly string[],
@@ -102,6 +103,11 @@ async function waitFor(words: readonly string[], parts: Omit<Waiting, 'request'>
   const { goal, context, asking, flags } = parts
   const request = await untilStopped(asking, () => requestOf(words, parts))
   if (request === undefined) return over(undefined, parts)
+  const dates = Object.keys(request.types).filter(
+    (field) => request.types[field] === 'date' && request.followed?.fields.includes(field) === true,
+  )
+  for (const field of dates.filter((date) => !Object.hasOwn(request.fields, date)))
+    context.output.log('WARNING', `Without ${field}=today a run of another day counts, too`)
   context.output.log('INFO', `Waiting for ${requestText(request)} until ${goalText(goal)}${limitText(flags)}`)
   const changes = followChanges(
     sourcesOf(request, goal),
@@ -117,7 +123,7 @@ async function waitFor(words: readonly string[], parts: Omit<Waiting, 'request'>
 }
 
 /** Looks, again and again, until that decides. */
-async function lookUntil(waiting: Waiting, changes: Pick<Changes, 'next'>): Promise<Outcome> {
+async function lookUntil(waiting: Waiting, changes: Pick<Changes, 'next' | 'refusal'>): Promise<Outcome> {
   const { goal, flags, asking } = waiting
   const notes = createNotes(waiting)
   let run: Judged | undefined
@@ -129,6 +135,10 @@ async function lookUntil(waiting: Waiting, changes: Pick<Changes, 'next'>): Prom
     if (verdict?.kind === 'reached') return { why: 'reached', text: verdict.text, run }
     if (verdict?.kind === 'failed' && !(verdict.why === 'late' && flags.late === 'wait'))
       return { why: verdict.why, text: verdict.text, run }
+    const refusal = run === undefined ? changes.refusal() : undefined
+    // Whether there is none, or one that the user may not see, the service does not say. A script must not wait for the latter.
+    if (refusal !== undefined)
+      throw new ClientError(`${refusal}. No such run is shown to this user: ${requestText(waiting.request)}`)
     notes(run, verdict)
     await changes.next()
     if (asking.stop.aborted) return over(run, waiting)
@@ -166,10 +176,13 @@ async function requestOfRun(id: string, asking: Asking): Promise<KnownRequest> {
 
 /** The run's own notifications, and those of its products where each of them may be the one. */
 function sourcesOf(request: KnownRequest, goal: Goal): readonly Source[] {
-  const own = runSource(request)
-  if (goal.kind === 'complete' || request.event === undefined) return [own]
+  const own = runSources(request)
+  if (goal.kind === 'complete' || request.event === undefined) return own
   const wanted = goal.kind === 'products' ? goal.fields : {}
-  return [own, { event: request.event, request: { ...request.fields, ...wanted } }]
+  return [
+    ...own,
+    { name: request.event, event: request.event, request: { ...request.fields, ...wanted }, lacks: [] },
+  ]
 }
 
 /**

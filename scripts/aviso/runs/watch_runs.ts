@@ -22,17 +22,17 @@ export interface Seen {
 /**
  * Looks until the client is told to stop.
  *
- * @param source Notifications that are a reason to look.
+ * @param sources Notifications that are a reason to look.
  * @throws {ClientError} what a look throws: a refusal.
  */
 export async function watchRuns(
   look: (asking: Asking) => Promise<Seen>,
-  source: Source,
+  sources: readonly Source[],
   context: CommandContext,
 ): Promise<void> {
   const { output, stop, clock, config } = context
   const { screen } = output
-  const changes = followChanges([source], { isWatched: screen !== undefined }, context)
+  const changes = followChanges(sources, { isWatched: screen !== undefined }, context)
   const printChanges = changePrinter(context)
   await changes.opened()
   while (!stop.aborted) {

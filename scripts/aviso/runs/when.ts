@@ -8,7 +8,8 @@
 import * as v from 'valibot'
 import type { Fault } from '../faults.ts'
 import type { ListenerDefinition } from '../listener_file.ts'
-import { EVENT_FIELD, RUN_EVENT, STATE_FIELD } from './run_request.ts'
+import { EVENT_FIELD, STATE_FIELD } from './run_request.ts'
+import { RUN_EVENT } from './run_view.ts'
 
 /** What a file may write, and the states that notifications of runs then have. A run is complete whether it was late or not. */
 const STATES = {

@@ -7,6 +7,7 @@
 import { exactJsonText, isJsonObject, type JsonValue } from '#shared/json/strict_json.ts'
 import { toPythonJson } from '#shared/notification/python_json.ts'
 import { toTriggerData, type ReceivedNotification } from '#shared/client/notification.ts'
+import { AT_TIMES, RUN_EVENT } from '../runs/run_view.ts'
 import type { Handover } from './handover.ts'
 import { TriggerError, type TriggerInput } from './trigger.ts'
 
@@ -20,7 +21,7 @@ export function placeholders(text: string): string[] {
 /**
  * Replaces `${json}` (the notification as JSON), `${jsonpath}` (the path of a file with that), `${runpath}` (the path of a file with the
  * notifications of a whole run), and dotted names such as `${request.date}`.
- * An absent payload becomes an empty text. Values that are not texts become JSON. Replaced text is not searched again.
+ * An absent payload becomes an empty text, and so does a member that runs have at times, such as `${payload.complete_at}`. Values that are not texts become JSON. Replaced text is not searched again.
  *
  * @param handover Says what stands for a value that a program cannot get as it is.
  * @throws {TriggerError} for a name that the notification does not have.
@@ -47,6 +48,7 @@ function valueOf(name: string, notification: TriggerInput): string {
   let value: JsonValue | undefined = toTriggerData(notification)
   for (const step of name.split('.'))
     value = isJsonObject(value) && Object.hasOwn(value, step) ? value[step] : undefined
+  if (value === undefined && isAtTimes(name, notification)) return ''
   if (value === undefined) {
     const known = [
       'event',
@@ -63,4 +65,10 @@ function valueOf(name: string, notification: TriggerInput): string {
     })
   }
   return typeof value === 'string' ? value : exactJsonText(value)
+}
+
+/** Whether the run of a notification has it at other times: the payload has no member for what is not known yet. */
+function isAtTimes(name: string, { event, payload, payloadName }: TriggerInput): boolean {
+  if (event !== RUN_EVENT || !isJsonObject(payload)) return false
+  return AT_TIMES.some((member) => name === `${payloadName}.${member}`)
 }

@@ -6,9 +6,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { CommanderError } from 'commander'
 import configFile from '../../../../wrangler-like.config.json' with { type: 'json' }
 import { checkServicesConfig } from '../../../../scripts/aviso/config_check.ts'
 import { effectiveSettings, withoutSecrets } from '../../../../scripts/aviso/effective_settings.ts'
+import { createProgram, type Invocation } from '../../../../scripts/aviso/program.ts'
 import { recordedOutput, type TestContext } from './fixture.ts'
 
 interface Told {
@@ -166,6 +168,36 @@ describe('checkServicesConfig()', () => {
     assert.match(
       blocks[4] ?? '',
       /\nroutes +\/api\/v1\/admin\/\* +file\ntriggers +0 \* \* \* \*, 30 0 \* \* \* +file\nSETTING/,
+    )
+  })
+})
+
+describe('aviso config check', () => {
+  const parse = (...words: string[]): Invocation | undefined => {
+    let invocation: Invocation | undefined
+    const program = createProgram('1', (parsed) => (invocation = parsed))
+    program.configureOutput({ writeErr: () => undefined, writeOut: () => undefined })
+    program.parse(['config', ...words], { from: 'user' })
+    return invocation
+  }
+
+  it('takes its file also as launchers spell it, and never as the configuration of the client', () => {
+    for (const spelling of [['c.json'], ['--config', 'c.json'], ['-c', 'c.json']]) {
+      const parsed = parse('check', ...spelling, '--env', 'live')
+      assert.ok(parsed?.command === 'check-config')
+      assert.deepEqual(parsed.task, { file: 'c.json', env: 'live' })
+      assert.equal(parsed.flags.config, undefined)
+    }
+    const explained = parse('explain-access', 'ann', '--config', 'c.json')
+    assert.ok(explained?.command === 'explain-access')
+    assert.equal(explained.task.options.servicesConfig, 'c.json')
+    assert.equal(explained.flags.config, undefined)
+  })
+
+  it('refuses two files', () => {
+    assert.throws(
+      () => parse('check', 'a.json', '--config', 'b.json'),
+      (error) => error instanceof CommanderError && /a\.json and b\.json: name one/.test(error.message),
     )
   })
 })

@@ -127,7 +127,26 @@ describe('parseExpectations()', () => {
       /mars.product.1: "time" names a run already/,
     ],
     ['no field', { mars: { ...RUN, run: [] } }, /mars.run: .*at least one/],
-    ['a bad duration', { mars: { ...RUN, due: '8 hours' } }, /mars.due/],
+    ...['8 hours', '-8h', '0h', 8].map((due): (typeof refused)[number] => [
+      `a bad duration, ${due}`,
+      { mars: { ...RUN, due } },
+      /^vars\.runs: mars\.due: \S+( hours")? does not fit\. A duration is a whole number .* such as 8h .*, or "usual"$/,
+    ]),
+    [
+      'a bad duration in a list, and nothing else of it',
+      { mars: { ...RUN, expect: [{ step: 0, due: 'soon' }] } },
+      /^vars\.runs: mars\.expect\.0\.due: "soon" does not fit\. A duration is [^\n]*$/,
+    ],
+    [
+      'a mistyped field, and not the right one where it is used',
+      { mars: { ...RUN, product: ['stepp'], expect: [{ step: 0 }] } },
+      /^vars\.runs: mars\.product\.0: there is no field "stepp": did you mean "step"\?$/,
+    ],
+    [
+      'a mistyped field of a run, and not the right one where it is used',
+      { mars: { ...RUN, run: ['date', 'time', 'streem'], every: { time: '00', stream: 'oper' } } },
+      /^vars\.runs: mars\.run\.2: there is no field "streem": did you mean "stream"\?$/,
+    ],
     [
       'a due time after the end',
       { mars: { ...RUN, due: '25h' } },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import type { CommanderError } from 'commander'
+import { ClientError } from '#shared/client/client_error.ts'
 import type { CommandContext } from '../../../../../scripts/aviso/context.ts'
 import type { Screen } from '../../../../../scripts/aviso/output.ts'
 import { createProgram, type Invocation } from '../../../../../scripts/aviso/program.ts'
@@ -156,7 +157,7 @@ mars od oper  2026-08-09 18Z  complete                    ███████�
     const service = await startRunsService(t)
     assert.equal(
       await printed(service),
-      'No runs yet, or none that you may see. A run begins with its first product',
+      'No runs yet, or none that you may see without a token or key. A run begins with its first product',
     )
     assert.match(
       await printed(service, ['mars', 'class=rd']),
@@ -246,7 +247,10 @@ step 0  ■◆··
     const service = await startRunsService(t)
     await assert.rejects(
       printed(service, ['mars:x']),
-      /^ClientError: There is no run mars:x, or none that you may see/,
+      (error) =>
+        error instanceof ClientError &&
+        error.exitCode === 2 &&
+        error.message.startsWith('There is no run mars:x, or none that you may see'),
     )
     const { context } = runsContext(service, {
       fetch: () => Promise.resolve(Response.json({ message: 'no' }, { status: 404 })),
@@ -279,6 +283,69 @@ step 0  ■◆··
       'mars od oper 2026-08-10 12Z: late to recovered, 4 of 4, 100%',
       'mars od oper 2026-08-10 12Z: recovered, 4 of 4, 100%, published again, last 19:02 UTC',
     ])
+  })
+
+  for (const { words, streams } of [
+    { words: [], streams: ['event=run&event_type=mars', 'event=run&event_type=flight'] },
+    { words: ['flight'], streams: ['event=run&event_type=flight'] },
+    { words: [marsRun().id], streams: ['event=run&event_type=mars'] },
+  ]) {
+    it(`--watch: opens a stream for each event type: aviso runs ${words.join(' ')}`, async (t) => {
+      const service = await startRunsService(t, { events: ['mars', 'flight'] })
+      service.put(marsRun([0]))
+      const stop = new AbortController()
+      const { context, output } = runsContext(service, { stop: stop.signal })
+      const watching = runs(words, { watch: true }, context)
+      await eventually('a look', () => service.asked.some((path) => path.startsWith('/api/v1/runs')))
+      const opened = service.asked.filter((path) => path.startsWith('/api/v1/watch'))
+      stop.abort()
+      await within('the end', watching)
+      assert.deepEqual(
+        opened.map((path) => path.slice('/api/v1/watch?'.length)).toSorted(),
+        streams.toSorted(),
+      )
+      assert.deepEqual(
+        output.logged.filter(({ level }) => level === 'WARNING'),
+        [],
+      )
+    })
+  }
+
+  it('--watch: says which field is needed for a stream, and looks now and then', async (t) => {
+    const service = await startRunsService(t, { events: ['mars', 'flight'], required: ['country'] })
+    const streams = async (...words: readonly string[]): Promise<readonly string[]> => {
+      const stop = new AbortController()
+      const { context, output } = runsContext(service, { stop: stop.signal })
+      service.asked.length = 0
+      const watching = runs(words, { watch: true }, context)
+      await eventually('a look', () => service.asked.some((path) => path.startsWith('/api/v1/runs')))
+      const opened = service.asked.filter((path) => path.startsWith('/api/v1/watch'))
+      stop.abort()
+      await within('the end', watching)
+      const warnings = output.logged.filter(({ level }) => level === 'WARNING')
+      return [
+        ...opened.map((path) => path.slice('/api/v1/watch?event=run&'.length)),
+        ...warnings.map(({ message }) => message),
+      ]
+    }
+    assert.deepEqual(await streams(), [
+      'event_type=mars',
+      'No news of runs of flight, so it is looked for now and then: name country=… to get them at once',
+    ])
+    assert.deepEqual(await streams('flight', 'country=Italy'), ['event_type=flight&country=Italy'])
+  })
+
+  it('says which fields and event types runs have, and how a state is chosen', async (t) => {
+    const service = await startRunsService(t)
+    await assert.rejects(
+      printed(service, ['mars', 'foo=1']),
+      /no field foo; allowed are class, stream, date, time$/,
+    )
+    await assert.rejects(
+      printed(service, ['mars', 'state=late']),
+      /no field state\. States are chosen by --state/,
+    )
+    await assert.rejects(printed(service, ['nosuch']), /no event type nosuch; allowed are mars$/)
   })
 
   it('--watch: redraws a terminal within its lines', async (t) => {
@@ -336,7 +403,7 @@ describe('aviso runs, aviso wait', () => {
     const refused = (message: RegExp) => (error: CommanderError) => message.test(error.message)
     assert.throws(() => parse('runs', '--state', 'done'), refused(/Allowed are expected, running, late/))
     assert.throws(() => parse('runs', '--limit', '0'), refused(/whole number from 1 to 1000/))
-    assert.throws(() => parse('wait'), refused(/missing required argument/))
+    assert.throws(() => parse('wait', '--timeout', '3s'), refused(/missing required argument 'EVENT'/))
     assert.throws(() => parse('wait', 'mars', '--late', 'no'), refused(/Allowed choices are fail, wait/))
   })
 })

@@ -82,8 +82,29 @@ const RUN_SCHEMA = {
 /** Runs of `mars` are followed, unless a test says otherwise. */
 export async function startRunsService(
   context: TestContext,
-  { isConfigured = true }: { readonly isConfigured?: boolean } = {},
+  {
+    isConfigured = true,
+    events = ['mars'],
+    required = [],
+  }: {
+    readonly isConfigured?: boolean
+    /** Event types whose runs are followed. */
+    readonly events?: readonly string[]
+    /** Fields besides that a stream of runs must name, where the event type has them. */
+    readonly required?: readonly string[]
+  } = {},
 ): Promise<RunsService> {
+  const event_type = { type: 'EnumHandler', values: events }
+  const fields = { ...RUN_SCHEMA.identifier, ...SCHEMA.flight.identifier, event_type }
+  const needed = [...required, 'event_type']
+  const runSchema = {
+    ...RUN_SCHEMA,
+    identifier: Object.fromEntries(
+      Object.entries(required.length === 0 ? { ...RUN_SCHEMA.identifier, event_type } : fields).map(
+        ([name, field]) => [name, { ...field, required: needed.includes(name) }],
+      ),
+    ),
+  }
   const asked: string[] = []
   const runs = new Map<string, RunPage>()
   const history: Told[] = []
@@ -98,8 +119,8 @@ export async function startRunsService(
     asked.push(`${url.pathname}${url.search}`)
     const { pathname, searchParams } = url
     if (pathname === '/api/v1/schema')
-      return answer(response, 200, { schema: { ...SCHEMA, ...(isConfigured && { run: RUN_SCHEMA }) } })
-    if (pathname === '/api/v1/schema/run') return answer(response, 200, { schema: RUN_SCHEMA })
+      return answer(response, 200, { schema: { ...SCHEMA, ...(isConfigured && { run: runSchema }) } })
+    if (pathname === '/api/v1/schema/run') return answer(response, 200, { schema: runSchema })
     if (pathname === '/api/v1/watch') return stream(response, searchParams)
     if (pathname === '/api/v1/runs') return list(response, searchParams)
     if (pathname === '/api/v1/notifications') return page(response, searchParams)
@@ -115,7 +136,7 @@ export async function startRunsService(
   function list(response: ServerResponse, query: URLSearchParams): void {
     const controls = ['event', 'state', 'limit', 'cursor']
     const unknown = [...query.keys()].find(
-      (name) => !controls.includes(name) && !Object.hasOwn(RUN_SCHEMA.identifier, name),
+      (name) => !controls.includes(name) && !Object.hasOwn(runSchema.identifier, name),
     )
     if (unknown !== undefined)
       return answer(response, 400, {
@@ -142,6 +163,8 @@ export async function startRunsService(
   function stream(response: ServerResponse, query: URLSearchParams): void {
     const event = query.get('event') ?? ''
     if (refused.has(event)) return answer(response, 403, { message: 'You may not listen to it' })
+    if (event === 'run' && !query.has('event_type'))
+      return answer(response, 400, { message: 'Wrong listener file: event_type required' })
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.write('event: live-notification\ndata: {"type":"connection_established"}\nid: e.0\n\n')
     open.set(response, query)

@@ -226,11 +226,21 @@ describe('wait()', () => {
     await eventually('a few looks', () => looks(service) >= 3)
     assert.ok(
       output.logged.some(({ message }) =>
-        /^No news of run, so it is looked for now and then: .* status 403, You may not/.test(message),
+        /^No news of runs of mars, so it is looked for now and then: .* status 403, You may not/.test(
+          message,
+        ),
       ),
     )
     service.put(marsRun([0, 6, 12, 18]))
     assert.equal((await outcome()).code, 0)
+  })
+
+  it('ends with 255 where the stream is refused and no run is seen', async (t) => {
+    const service = await startRunsService(t)
+    service.refused.add('run')
+    const { code, message } = await begin(service).outcome()
+    assert.equal(code, 255)
+    assert.match(message, /status 403, You may not listen to it\. No such run is shown to this user: mars /)
   })
 
   it('--json: prints the run on one line, however it ends', async (t) => {
@@ -265,6 +275,19 @@ describe('wait()', () => {
       warnings.map((message) => message.replace(/\).*/, ')')),
       ['How much this run has is not known yet (learning, 2 of 7 runs)'],
     )
+  })
+
+  it('says that runs of other days count, where no day is named', async (t) => {
+    const service = await begun(t, [0, 6, 12, 18])
+    const warnings = async (words: readonly string[]): Promise<readonly string[]> => {
+      const { outcome, output } = begin(service, {}, { words })
+      assert.equal((await outcome()).code, 0)
+      return output.logged.filter(({ level }) => level === 'WARNING').map(({ message }) => message)
+    }
+    assert.deepEqual(await warnings(['mars', 'time=12']), [
+      'Without date=today a run of another day counts, too',
+    ])
+    assert.deepEqual(await warnings(WORDS), [])
   })
 
   it('ends with 2 for every mistake, and says how to put it right', async (t) => {

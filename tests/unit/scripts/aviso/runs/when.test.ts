@@ -118,6 +118,10 @@ describe('when', () => {
       await refusal(file('when: late').replace('mars', 'flight')),
       /listeners\.0\.when: the service follows runs of mars only\. .*vars\.runs\.flight/,
     )
+    assert.equal(
+      await refusal(file('name: x').replace('mars', 'run')),
+      '3:5 listeners.0.request (listener x): a listener to run must name event_type: one of mars',
+    )
     assert.match(
       await refusal(file('when: late'), false),
       /the service follows no runs\. An operator sets vars\.runs\.mars/,

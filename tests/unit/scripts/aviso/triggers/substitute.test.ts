@@ -46,6 +46,19 @@ describe('substitute()', () => {
     assert.equal(substitute('[${payload}]', bare, handover), '[]')
   })
 
+  it('has empty text for what a run does not have yet, and refuses what no run has', () => {
+    const late = notification({ event: 'run', payload: { state: 'late', received: 3n } })
+    assert.equal(
+      substitute('${payload.received}|${payload.complete_at}|${payload.eta.from}|', late, handover),
+      '3|||',
+    )
+    assert.throws(() => substitute('${payload.complete}', late, handover), TriggerError)
+    assert.throws(
+      () => substitute('${payload.complete_at}', { ...late, event: 'flight' }, handover),
+      TriggerError,
+    )
+  })
+
   for (const name of ['HOME', 'request.nope', 'payload.x', 'request.constructor', '__proto__']) {
     it(`refuses \${${name}}`, () => {
       assert.throws(
