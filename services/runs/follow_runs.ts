@@ -61,17 +61,30 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
     if (claim.fence() !== undefined && states.isUpToDate()) await announcements.publish()
   }
 
-  async function storeFinished(): Promise<void> {
+  const storeChanged = (): Promise<void> => storeRuns(RUNS_LIMITS.mostAgain)
+
+  /** Before the end: the next start need not read products again. */
+  async function storeAll(): Promise<void> {
+    await storeRuns(0)
+  }
+
+  async function storeRuns(behind: number): Promise<void> {
+    states.look()
+    if (announcements.isWaiting()) await publish()
+    states.look()
     const fence = claim.fence()
     const tracker = states.known()
-    // A bookmark beyond a transition that is not published yet would lose it.
+    // A bookmark beyond a transition that is not published yet would lose it, and so would the text of a run.
     if (fence === undefined || tracker === undefined || announcements.isWaiting()) return
-    const { finished } = states
+    const hasOpen = states.storeOpen(behind)
+    const { changed } = states
     const bookmark = tracker.bookmark()
-    if (finished.size === 0 && isSame(bookmark, written)) return
-    if (await writeRuns(store, { finished, bookmark, newsSince: states.newsSince() }, fence))
-      written = bookmark
-    else claim.lost()
+    if (changed.size === 0 && isSame(bookmark, written)) return
+    const removed = new Map(states.removed)
+    if (!(await writeRuns(store, { changed, bookmark, newsSince: states.newsSince(), removed }, fence)))
+      return claim.lost()
+    written = bookmark
+    if (hasOpen && behind === 0) await storeRuns(behind)
   }
 
   async function keepFollowing(): Promise<void> {
@@ -79,8 +92,9 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
     while (!signal.aborted) {
       try {
         const restored = await readRuns(store, signal)
-        states.begin(restored)
-        await readJournals(parts, restored.bookmark, { readers: states.readers, signal })
+        const needed = states.begin(restored)
+        const from = { bookmark: restored.bookmark && needed, removed: restored.removed }
+        await readJournals(parts, from, { readers: states.readers, signal })
       } catch (error) {
         if (signal.aborted) return
         if (error instanceof RunsWiped) logger('info', 'Runs were wiped: their state is computed anew')
@@ -94,7 +108,7 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
   const stopTimers = [
     clock.every(RUNS_LIMITS.tickMs, states.look),
     clock.every(RUNS_LIMITS.renewMs, () => work(claim.renew)),
-    clock.every(RUNS_LIMITS.storeMs, () => work(storeFinished)),
+    clock.every(RUNS_LIMITS.storeMs, () => work(storeChanged)),
   ]
   work(claim.renew)
   const following = keepFollowing()
@@ -103,7 +117,7 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
     for (const stopTimer of stopTimers) stopTimer()
     states.look()
     work(publish)
-    work(storeFinished)
+    work(storeAll)
     await working
     states.stop()
     stop.abort()

@@ -20,6 +20,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { nextTurn } from '#shared/time/turn.ts'
 import { RUNS_LIMITS } from './limits.ts'
 import { RUN_EVENT } from './run_schema.ts'
+import type { RemovalsRead } from './run_store.ts'
 
 /** What is told of the journal. */
 export interface JournalReaders {
@@ -27,6 +28,8 @@ export interface JournalReaders {
   passed(at: number): void
   product(product: RunProduct): void
   removal(removal: RunRemoval): void
+  /** All removals up to this revision have been told. */
+  removalsRead(event: string, revision: Revision): void
   /** A notification of a run is stored. */
   announced(key: string): void
   /** `false`: there is more in the journal than was told, or that is not known. */
@@ -46,17 +49,26 @@ export interface JournalReaderParts {
 /** Somebody has wiped event type `run`: everything begins anew, without what was stored before. */
 export class RunsWiped extends Error {}
 
+/** Where reading begins. */
+export interface ReadingStart {
+  readonly bookmark: Bookmark | undefined
+  readonly removed: RemovalsRead
+}
+
 /**
- * Tells everything from a bookmark on, and goes on until the signal. What is damaged or no longer kept is left out, which is logged.
+ * Tells what was removed since the start's removals, then everything from its bookmark on, and goes on until the signal. What is damaged or no longer kept is left out, which is logged.
  *
  * @throws {AvisoError} `ERR_EPOCH_CHANGED`, and the store's error at the start. {@link RunsWiped}.
  */
 export async function readJournals(
   parts: JournalReaderParts,
-  bookmark: Bookmark | undefined,
+  { bookmark, removed }: ReadingStart,
   { readers, signal }: { readonly readers: JournalReaders; readonly signal: AbortSignal },
 ): Promise<void> {
-  const tell = createTeller(parts, { bookmark, removed: await readRemoved(parts.store, signal) }, readers)
+  const { known, now } = await readRemoved(parts, removed, signal)
+  const { tell, tellRemoved } = createTeller(parts, { bookmark, removed: known }, readers)
+  for (const [event, each] of now) await tellRemoved(event, each, 0)
+  for (const event of parts.events) if (!now.has(event)) readers.removalsRead(event, 0n)
   let next = await startOf(parts, bookmark, signal)
   for (;;) {
     try {
@@ -170,19 +182,50 @@ interface RemovedAt extends Removed {
   readonly revision: Revision
 }
 
-async function readRemoved(store: Store, signal: AbortSignal): Promise<ReadonlyMap<string, RemovedAt>> {
+/** What is removed `now`, and what was `known` of that; all of it, where that is not known. */
+async function readRemoved(
+  { store }: JournalReaderParts,
+  read: RemovalsRead,
+  signal: AbortSignal,
+): Promise<Readonly<Record<'known' | 'now', ReadonlyMap<string, RemovedAt>>>> {
   const { kvs } = await store.range(prefixRange(REMOVED_PREFIX), { signal })
-  const removed = new Map<string, RemovedAt>()
+  const now = new Map<string, RemovedAt>()
+  const known = new Map<string, RemovedAt>()
   for (const kv of kvs) {
     const event = toText(kv.key).slice(REMOVED_PREFIX.length)
-    try {
-      removed.set(event, { ...parseRemoved(kv.value, event), revision: kv.modRevision })
-    } catch (error) {
-      // It is told where it is followed, and those who listen are told by others.
-      if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
-    }
+    const removed = toRemoved(kv, event)
+    // It is told where it is followed, and those who listen are told by others.
+    if (removed === undefined) continue
+    now.set(event, removed)
+    const revision = BigInt(read.get(event) ?? kv.modRevision)
+    known.set(
+      event,
+      revision < kv.modRevision ? ((await removedAt(store, event, revision)) ?? removed) : removed,
+    )
   }
-  return removed
+  return { known, now }
+}
+
+/** `undefined` for a value that no version of this service wrote. */
+function toRemoved({ value, modRevision }: KeyValue, event: string): RemovedAt | undefined {
+  try {
+    return { ...parseRemoved(value, event), revision: modRevision }
+  } catch (error) {
+    if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
+    return undefined
+  }
+}
+
+/** The removals as they were at a revision; `undefined`: that is no longer known. */
+async function removedAt(store: Store, event: string, revision: Revision): Promise<RemovedAt | undefined> {
+  if (revision === 0n) return { ...NOTHING_REMOVED, revision }
+  try {
+    const [kv] = (await store.range({ key: toBytes(removedKey(event)), revision })).kvs
+    return kv === undefined ? undefined : toRemoved(kv, event)
+  } catch (error) {
+    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED', 'ERR_FUTURE_POSITION')) return undefined
+    throw error
+  }
 }
 
 /** What is known when reading begins. */
@@ -194,11 +237,18 @@ interface TellerStart {
 type Told = Exclude<WatchMessage, { readonly kind: 'created' }>
 type Teller = (message: Told) => Promise<void>
 
+/** What tells. */
+interface Tellers {
+  readonly tell: Teller
+  /** @param at When it was removed, in milliseconds since 1970. */
+  readonly tellRemoved: (event: string, now: RemovedAt, at: number) => Promise<void>
+}
+
 function createTeller(
   parts: JournalReaderParts,
   { bookmark, removed }: TellerStart,
   readers: JournalReaders,
-): Teller {
+): Tellers {
   const { store, schemas, events, logger } = parts
   const followed = new Set(events)
   const known = new Map<string, RemovedAt>(removed)
@@ -229,16 +279,23 @@ function createTeller(
     sinceTurn += batch.events.length
   }
 
-  async function tellRemovals(event: string, kv: KeyValue): Promise<void> {
+  async function tellRemoved(event: string, now: RemovedAt, at: number): Promise<void> {
     const before = known.get(event) ?? { ...NOTHING_REMOVED, revision: 0n }
-    if (kv.modRevision <= before.revision) return
-    const now = parseRemoved(kv.value, event)
-    known.set(event, { ...now, revision: kv.modRevision })
+    if (now.revision > before.revision) await tellDifference(event, { before, now }, at)
+    if (followed.has(event)) readers.removalsRead(event, now.revision)
+  }
+
+  async function tellDifference(
+    event: string,
+    { before, now }: { readonly before: RemovedAt; readonly now: RemovedAt },
+    at: number,
+  ): Promise<void> {
+    known.set(event, now)
     if (event === RUN_EVENT) {
       if (now.wipedThrough > before.wipedThrough) throw new RunsWiped()
       return
     }
-    const at = parts.clock.now()
+    if (!followed.has(event)) return
     if (now.wipedThrough > before.wipedThrough) {
       const commit = await commitAt(store, event, now.wipedThrough)
       if (commit !== undefined) readers.removal({ event, at, sequence: lastSequence(commit) })
@@ -260,7 +317,12 @@ function createTeller(
     if (kind === 'delete') return
     try {
       if (isJournal) tellBatch(event, kv.modRevision, parseJournal(kv.value, key))
-      else await tellRemovals(event, kv)
+      else
+        await tellRemoved(
+          event,
+          { ...parseRemoved(kv.value, event), revision: kv.modRevision },
+          parts.clock.now(),
+        )
     } catch (error) {
       if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
       logger('error', 'A journal could not be read, so its products are missing in their runs', {
@@ -270,12 +332,15 @@ function createTeller(
     }
   }
 
-  return async (message) => {
-    if (message.kind === 'progress') return
-    for (const { kind, kv } of message.events) await tell(kind, kv)
-    if (sinceTurn < RUNS_LIMITS.productsPerTurn) return
-    sinceTurn = 0
-    await nextTurn()
+  return {
+    tellRemoved,
+    tell: async (message) => {
+      if (message.kind === 'progress') return
+      for (const { kind, kv } of message.events) await tell(kind, kv)
+      if (sinceTurn < RUNS_LIMITS.productsPerTurn) return
+      sinceTurn = 0
+      await nextTurn()
+    },
   }
 }
 

@@ -185,7 +185,7 @@ describe('wiping', () => {
       services: ['rest', 'auth', 'admin', 'runs'],
     } as const
     const stored = async (): Promise<number> =>
-      Number((await store.range({ ...prefixRange('/_aviso/runs/finished/'), countOnly: true })).count)
+      Number((await store.range({ ...prefixRange('/_aviso/runs/run/'), countOnly: true })).count)
     const wipe = async ({ call }: RunsSystem, name: string): Promise<void> => {
       const body = JSON.stringify({ stream_name: name })
       let isOver = false
