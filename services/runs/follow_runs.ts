@@ -9,8 +9,9 @@
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Bookmark, Tracker } from '#shared/runs/runs.ts'
 import type { RunsClaim } from './claim.ts'
-import { readJournals, RunsWiped, type JournalReaderParts } from './journal_reader.ts'
+import { readJournals, type JournalReaderParts } from './journal_reader.ts'
 import { RUNS_LIMITS } from './limits.ts'
+import { RunsWiped } from './removals.ts'
 import { createRunStates, type RunStatesParts } from './run_states.ts'
 import { readRuns, writeRuns } from './run_store.ts'
 

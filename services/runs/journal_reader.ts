@@ -5,31 +5,28 @@
  */
 
 import { HistoryDamaged, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
-import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { followStore } from '#shared/hub/source/follow.ts'
 import { parseJournal } from '#shared/journal/codec.ts'
-import { lastSequence, readCommit } from '#shared/journal/commits.ts'
 import { JOURNAL_PREFIX, journalKey, REMOVED_PREFIX, type JournalBatch } from '#shared/journal/journal.ts'
 import { revisionOfSequence } from '#shared/journal/positions.ts'
-import { NOTHING_REMOVED, parseRemoved, removedKey, type Removed } from '#shared/journal/removed.ts'
+import { parseRemoved, removedKey } from '#shared/journal/removed.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import type { Bookmark, RunProduct, RunRemoval } from '#shared/runs/runs.ts'
+import type { Bookmark, RunProduct } from '#shared/runs/runs.ts'
 import type { KeyRange, KeyValue, Revision, Store, WatchMessage } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { nextTurn } from '#shared/time/turn.ts'
 import { RUNS_LIMITS } from './limits.ts'
+import { createRemovalTeller, readRemoved, type RemovalReaders, type RemovalTeller } from './removals.ts'
 import { RUN_EVENT } from './run_schema.ts'
 import type { RemovalsRead } from './run_store.ts'
 
 /** What is told of the journal. */
-export interface JournalReaders {
+export interface JournalReaders extends RemovalReaders {
   /** All products that were stored before `at` (milliseconds since 1970) have been told. */
   passed(at: number): void
   product(product: RunProduct): void
-  removal(removal: RunRemoval): void
-  /** All removals up to this revision have been told. */
-  removalsRead(event: string, revision: Revision): void
   /** A notification of a run is stored. */
   announced(key: string): void
   /** `false`: there is more in the journal than was told, or that is not known. */
@@ -45,9 +42,6 @@ export interface JournalReaderParts {
   readonly random: () => string
   readonly logger: Logger
 }
-
-/** Somebody has wiped event type `run`: everything begins anew, without what was stored before. */
-export class RunsWiped extends Error {}
 
 /** Where reading begins. */
 export interface ReadingStart {
@@ -65,9 +59,11 @@ export async function readJournals(
   { bookmark, removed }: ReadingStart,
   { readers, signal }: { readonly readers: JournalReaders; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { known, now } = await readRemoved(parts, removed, signal)
-  const { tell, tellRemoved } = createTeller(parts, { bookmark, removed: known }, readers)
-  for (const [event, each] of now) await tellRemoved(event, each, 0)
+  const { known, now } = await readRemoved(parts.store, removed, signal)
+  const removals = createRemovalTeller(parts, known, readers)
+  const tell = createTeller(parts, { bookmark, removals }, readers)
+  // Long ago: no time has passed for runs yet.
+  for (const [event, each] of now) await removals.tell(event, each, 0)
   for (const event of parts.events) if (!now.has(event)) readers.removalsRead(event, 0n)
   let next = await startOf(parts, bookmark, signal)
   for (;;) {
@@ -177,81 +173,22 @@ async function startOf(
   }
 }
 
-/** What was removed of an event type, and the revision that says so. */
-interface RemovedAt extends Removed {
-  readonly revision: Revision
-}
-
-/** What is removed `now`, and what was `known` of that; all of it, where that is not known. */
-async function readRemoved(
-  { store }: JournalReaderParts,
-  read: RemovalsRead,
-  signal: AbortSignal,
-): Promise<Readonly<Record<'known' | 'now', ReadonlyMap<string, RemovedAt>>>> {
-  const { kvs } = await store.range(prefixRange(REMOVED_PREFIX), { signal })
-  const now = new Map<string, RemovedAt>()
-  const known = new Map<string, RemovedAt>()
-  for (const kv of kvs) {
-    const event = toText(kv.key).slice(REMOVED_PREFIX.length)
-    const removed = toRemoved(kv, event)
-    // It is told where it is followed, and those who listen are told by others.
-    if (removed === undefined) continue
-    now.set(event, removed)
-    const revision = BigInt(read.get(event) ?? kv.modRevision)
-    known.set(
-      event,
-      revision < kv.modRevision ? ((await removedAt(store, event, revision)) ?? removed) : removed,
-    )
-  }
-  return { known, now }
-}
-
-/** `undefined` for a value that no version of this service wrote. */
-function toRemoved({ value, modRevision }: KeyValue, event: string): RemovedAt | undefined {
-  try {
-    return { ...parseRemoved(value, event), revision: modRevision }
-  } catch (error) {
-    if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
-    return undefined
-  }
-}
-
-/** The removals as they were at a revision; `undefined`: that is no longer known. */
-async function removedAt(store: Store, event: string, revision: Revision): Promise<RemovedAt | undefined> {
-  if (revision === 0n) return { ...NOTHING_REMOVED, revision }
-  try {
-    const [kv] = (await store.range({ key: toBytes(removedKey(event)), revision })).kvs
-    return kv === undefined ? undefined : toRemoved(kv, event)
-  } catch (error) {
-    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED', 'ERR_FUTURE_POSITION')) return undefined
-    throw error
-  }
-}
-
 /** What is known when reading begins. */
 interface TellerStart {
   readonly bookmark: Bookmark | undefined
-  readonly removed: ReadonlyMap<string, RemovedAt>
+  readonly removals: RemovalTeller
 }
 
 type Told = Exclude<WatchMessage, { readonly kind: 'created' }>
 type Teller = (message: Told) => Promise<void>
 
-/** What tells. */
-interface Tellers {
-  readonly tell: Teller
-  /** @param at When it was removed, in milliseconds since 1970. */
-  readonly tellRemoved: (event: string, now: RemovedAt, at: number) => Promise<void>
-}
-
 function createTeller(
   parts: JournalReaderParts,
-  { bookmark, removed }: TellerStart,
+  { bookmark, removals }: TellerStart,
   readers: JournalReaders,
-): Tellers {
-  const { store, schemas, events, logger } = parts
+): Teller {
+  const { schemas, events, logger } = parts
   const followed = new Set(events)
-  const known = new Map<string, RemovedAt>(removed)
   let sinceTurn = 0
 
   function tellBatch(event: string, revision: Revision, batch: JournalBatch): void {
@@ -262,7 +199,7 @@ function createTeller(
       return
     }
     const first = bookmark?.events[event]?.sequence ?? 0
-    const { wipedThrough, ids } = known.get(event) ?? NOTHING_REMOVED
+    const { wipedThrough, ids } = removals.of(event)
     if (revision <= wipedThrough) return
     for (const { key, seq, fields } of batch.events) {
       const isLeftOut = seq < first || (ids.size > 0 && ids.has(BigInt(seq)))
@@ -279,36 +216,6 @@ function createTeller(
     sinceTurn += batch.events.length
   }
 
-  async function tellRemoved(event: string, now: RemovedAt, at: number): Promise<void> {
-    const before = known.get(event) ?? { ...NOTHING_REMOVED, revision: 0n }
-    if (now.revision > before.revision) await tellDifference(event, { before, now }, at)
-    if (followed.has(event)) readers.removalsRead(event, now.revision)
-  }
-
-  async function tellDifference(
-    event: string,
-    { before, now }: { readonly before: RemovedAt; readonly now: RemovedAt },
-    at: number,
-  ): Promise<void> {
-    known.set(event, now)
-    if (event === RUN_EVENT) {
-      if (now.wipedThrough > before.wipedThrough) throw new RunsWiped()
-      return
-    }
-    if (!followed.has(event)) return
-    if (now.wipedThrough > before.wipedThrough) {
-      const commit = await commitAt(store, event, now.wipedThrough)
-      if (commit !== undefined) readers.removal({ event, at, sequence: lastSequence(commit) })
-    }
-    for (const [sequence, revision] of now.ids) {
-      if (before.ids.has(sequence)) continue
-      const commit = await commitAt(store, event, revision)
-      const entry = commit?.batch.events.find(({ seq }) => BigInt(seq) === sequence)
-      const fields = entry === undefined ? undefined : schemas.decodeKey(entry.key)?.request
-      if (fields !== undefined) readers.removal({ event, at, fields })
-    }
-  }
-
   async function tell(kind: 'put' | 'delete', kv: KeyValue): Promise<void> {
     const key = toText(kv.key)
     const isJournal = key.startsWith(JOURNAL_PREFIX)
@@ -318,7 +225,7 @@ function createTeller(
     try {
       if (isJournal) tellBatch(event, kv.modRevision, parseJournal(kv.value, key))
       else
-        await tellRemoved(
+        await removals.tell(
           event,
           { ...parseRemoved(kv.value, event), revision: kv.modRevision },
           parts.clock.now(),
@@ -332,28 +239,11 @@ function createTeller(
     }
   }
 
-  return {
-    tellRemoved,
-    tell: async (message) => {
-      if (message.kind === 'progress') return
-      for (const { kind, kv } of message.events) await tell(kind, kv)
-      if (sinceTurn < RUNS_LIMITS.productsPerTurn) return
-      sinceTurn = 0
-      await nextTurn()
-    },
-  }
-}
-
-/** `undefined` where it is no longer kept. */
-async function commitAt(
-  store: Store,
-  event: string,
-  revision: Revision,
-): Promise<Awaited<ReturnType<typeof readCommit>>['commit']> {
-  try {
-    return (await readCommit({ store, event }, revision)).commit
-  } catch (error) {
-    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
-    throw error
+  return async (message) => {
+    if (message.kind === 'progress') return
+    for (const { kind, kv } of message.events) await tell(kind, kv)
+    if (sinceTurn < RUNS_LIMITS.productsPerTurn) return
+    sinceTurn = 0
+    await nextTurn()
   }
 }

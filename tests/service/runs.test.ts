@@ -137,6 +137,53 @@ describe('the state of runs', () => {
     await store.close()
   })
 
+  it('a start reads only what came since: open runs are stored at the end, and what was removed meanwhile is missing', async () => {
+    const clock = createManualClock()
+    const store = createMemoryStore({ clock })
+    const froms: bigint[] = []
+    const kept: Store = {
+      ...store,
+      watch: (request) => {
+        if (request.from !== undefined) froms.push(request.from)
+        return store.watch(request)
+      },
+      close: async () => undefined,
+    }
+    const services = ['rest', 'auth', 'admin', 'runs'] as const
+    await withRuns(
+      async ({ publish, pass }) => {
+        for (const step of [0, 3]) await publish(step)
+        await pass()
+      },
+      { clock, store: kept, services },
+    )
+    const { revision } = await store.range({ key: new Uint8Array([1]) })
+    await withRuns(
+      async ({ publish, call }) => {
+        const response = await call('/api/v1/admin/notification/mars@2', { method: 'DELETE' })
+        assert.equal(response.status, 200, await response.text())
+        await publish(3)
+        const again = await call('/api/v1/admin/notification/mars@1', { method: 'DELETE' })
+        assert.equal(again.status, 200, await again.text())
+      },
+      { clock, store: kept, services: ['rest', 'auth', 'admin'] },
+    )
+    froms.length = 0
+    await withRuns(
+      async ({ run, states, pass, publish }) => {
+        assert.ok(froms.length > 0 && froms.every((from) => from > revision), `${froms} of ${revision}`)
+        const { received, missing, first_at } = await run()
+        assert.deepEqual([received, missing.products], [1, [{ step: '0' }, { step: '6' }]])
+        assert.ok(first_at !== null)
+        for (const step of [0, 6]) await publish(step)
+        await pass()
+        assert.deepEqual(await states(), ['started', 'complete'])
+      },
+      { clock, store: kept, services },
+    )
+    await store.close()
+  })
+
   it('what happened before runs were followed is known, and not told', async () => {
     const clock = createManualClock()
     const store = createMemoryStore({ clock })

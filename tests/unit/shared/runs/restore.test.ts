@@ -139,7 +139,7 @@ function giveAgain(tracker: Tracker, journal: readonly Entry[], { bookmark, take
         (later) =>
           'removal' in later &&
           later.removal.fields?.['step'] === fields['step'] &&
-          isSameRun(later.removal.fields, fields),
+          isSameRun(later.removal.fields ?? {}, fields),
       )
   })
   for (const entry of again) give(tracker, entry)
