@@ -37,6 +37,8 @@ import type { Instruments } from './instruments.ts'
 export interface ServicesParts {
   readonly config: Config
   readonly services: readonly ServiceName[]
+  /** Whether no other process can have the store: it is embedded. */
+  readonly ownsStore?: boolean
   /** Maintenance of the store's members; absent when the store has none. */
   readonly maintenance?: StoreMaintenance | undefined
   /** What backups of the store are made with; absent where the runtime has none. */
@@ -191,6 +193,7 @@ function startRuns(parts: ServicesParts, closers: Closers): RoutedHandler {
   })
   const service = startRunsService({
     store,
+    ownsStore: parts.ownsStore ?? false,
     schemas,
     expectations: expectationsOf(schemas, config.vars),
     keepMs: config.workers.runs.vars.keep,

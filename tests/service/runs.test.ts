@@ -184,6 +184,34 @@ describe('the state of runs', () => {
     await store.close()
   })
 
+  it('a new process that alone has the store publishes at once what the one before it could not', async () => {
+    const clock = createManualClock()
+    const store = createMemoryStore({ clock })
+    let isDead = false
+    const cut = (): void => {
+      if (isDead) throw new AvisoError('ERR_STORE_UNAVAILABLE', 'This process has ended')
+    }
+    const dying: Store = {
+      ...store,
+      range: async (...given) => (cut(), store.range(...given)),
+      txn: async (...given) => (cut(), store.txn(...given)),
+      close: async () => undefined,
+    }
+    const first = await startRunsSystem({ clock, store: dying, ownsStore: true })
+    await clock.advance(1_000)
+    await first.publish(0)
+    isDead = true
+    await withRuns(
+      async ({ pass, states }) => {
+        await pass()
+        assert.deepEqual(await states(), ['started'])
+      },
+      { clock, store: { ...store, close: async () => undefined }, ownsStore: true },
+    )
+    await first.system.close()
+    await store.close()
+  })
+
   it('what happened before runs were followed is known, and not told', async () => {
     const clock = createManualClock()
     const store = createMemoryStore({ clock })
