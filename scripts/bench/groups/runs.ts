@@ -175,6 +175,7 @@ interface Restart {
 
 async function measureRestart(bench: Bench, { how, stored, start }: Restart): Promise<Row> {
   bench.say(`runs: restart after ${how}`)
+  if (how === 'a process was stopped') await withProcess(start(), untilKnown)
   const known: number[] = []
   const ready: number[] = []
   for (let run = 0; run < bench.runs; run++) {
@@ -207,6 +208,7 @@ async function untilKnown({ url }: BenchProcess): Promise<void> {
       if (!text.includes('"id"')) throw new Error(`No runs are known: ${text}`)
       return
     }
+    // 503 until then.
     if (response.status !== 503 || performance.now() > limit)
       throw new Error(`${RUNS_PATH} answered ${response.status}: ${text.slice(0, 300)}`)
     await new Promise((next) => setTimeout(next, RETRY_MS))
