@@ -250,6 +250,26 @@ describe('a tracker that is made anew', () => {
     }
   })
 
+  it('stores an open run again when a product of it was removed, and deletes it when all were', () => {
+    const expectations = expecting({ expect: [{ step: '0/to/4', due: '8h' }] })
+    const tracker = createTracker({ expectations, bookmark: { since: START, events: {} } })
+    const products = [0, 1].map((step) => product(step, nominalOf(0) + HOUR))
+    for (const each of products) tracker.take(each)
+    assert.equal(tracker.takeOpen(0).length, 1)
+    const remove = ({ fields }: RunProduct): void =>
+      tracker.remove({ event: 'mars', fields, at: nominalOf(0) + 2 * HOUR })
+    for (const each of products.slice(0, 1)) remove(each)
+    const [changed] = tracker.takeStored()
+    const anew = createTracker({
+      expectations,
+      stored: [changed?.text ?? ''],
+      bookmark: tracker.bookmark(),
+    })
+    assert.equal(anew.runs({ limit: 1 }, START).runs[0]?.received, 1)
+    for (const each of products.slice(1)) remove(each)
+    assert.deepEqual(tracker.takeStored(), [{ id: changed?.id, text: null }])
+  })
+
   it('gives open runs only when many products would be needed again', () => {
     const tracker = createTracker({ expectations: expecting(), bookmark: { since: START, events: {} } })
     for (const step of steps(10)) tracker.take(product(step, nominalOf(0) + HOUR))
