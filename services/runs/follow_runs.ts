@@ -12,7 +12,7 @@ import type { RunsClaim } from './claim.ts'
 import { readJournals, type JournalReaderParts } from './journal_reader.ts'
 import { RUNS_LIMITS } from './limits.ts'
 import { RunsWiped } from './removals.ts'
-import { createRunStates, type RunStatesParts } from './run_states.ts'
+import { createRunStates, type RunStates, type RunStatesParts } from './run_states.ts'
 import { readRuns, writeRuns } from './run_store.ts'
 
 export interface FollowRunsParts extends JournalReaderParts, Omit<RunStatesParts, 'onNews'> {
@@ -38,7 +38,6 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
   const states = createRunStates({ ...parts, onNews: () => work(publish) })
   const waiting = new Set<() => Promise<void>>()
   let isFailing = false
-  let written: Bookmark | undefined
   let working: Promise<void> = Promise.resolve()
   let closing: Promise<void> | undefined
 
@@ -62,31 +61,10 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
     if (claim.fence() !== undefined && states.isUpToDate()) await announcements.publish()
   }
 
-  const storeChanged = (): Promise<void> => storeRuns(RUNS_LIMITS.mostAgain)
-
+  const storing = createStoring({ ...parts, states, publish })
+  const storeChanged = (): Promise<void> => storing(RUNS_LIMITS.mostAgain)
   /** Before the end: the next start need not read products again. */
-  async function storeAll(): Promise<void> {
-    await storeRuns(0)
-  }
-
-  async function storeRuns(behind: number): Promise<void> {
-    states.look()
-    if (announcements.isWaiting()) await publish()
-    states.look()
-    const fence = claim.fence()
-    const tracker = states.known()
-    // A bookmark beyond a transition that is not published yet would lose it, and so would the text of a run.
-    if (fence === undefined || tracker === undefined || announcements.isWaiting()) return
-    const hasOpen = states.storeOpen(behind)
-    const { changed } = states
-    const bookmark = tracker.bookmark()
-    if (changed.size === 0 && isSame(bookmark, written)) return
-    const removed = new Map(states.removed)
-    if (!(await writeRuns(store, { changed, bookmark, newsSince: states.newsSince(), removed }, fence)))
-      return claim.lost()
-    written = bookmark
-    if (hasOpen && behind === 0) await storeRuns(behind)
-  }
+  const storeAll = (): Promise<void> => storing(0)
 
   async function keepFollowing(): Promise<void> {
     const { signal } = stop
@@ -139,6 +117,38 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
     isPublishing: () => claim.fence() !== undefined,
     close: () => (closing ??= close()),
   }
+}
+
+interface StoringParts extends Pick<FollowRunsParts, 'announcements' | 'claim' | 'store'> {
+  readonly states: RunStates
+  readonly publish: () => Promise<void>
+}
+
+/** Stores runs and the bookmark; of open runs those that it waits for, while a start would need more products than so many again. */
+function createStoring(parts: StoringParts): (behind: number) => Promise<void> {
+  const { announcements, claim, publish, states, store } = parts
+  let written: Bookmark | undefined
+
+  async function storeRuns(behind: number): Promise<void> {
+    states.look()
+    if (announcements.isWaiting()) await publish()
+    states.look()
+    const fence = claim.fence()
+    const tracker = states.known()
+    // A bookmark beyond a transition that is not published yet would lose it, and so would the text of a run.
+    if (fence === undefined || tracker === undefined || announcements.isWaiting()) return
+    const hasOpen = states.storeOpen(behind)
+    const { changed } = states
+    const bookmark = tracker.bookmark()
+    if (changed.size === 0 && isSame(bookmark, written)) return
+    const removed = new Map(states.removed)
+    if (!(await writeRuns(store, { changed, bookmark, newsSince: states.newsSince(), removed }, fence)))
+      return claim.lost()
+    written = bookmark
+    if (hasOpen && behind === 0) await storeRuns(behind)
+  }
+
+  return storeRuns
 }
 
 function reasonOf(error: unknown): { readonly code: string; readonly reason: string } {
