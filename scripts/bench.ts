@@ -30,6 +30,7 @@ import { peersGroup } from './bench/groups/peers.ts'
 import { pollsGroup } from './bench/groups/polls.ts'
 import { reconnectGroup } from './bench/groups/reconnect.ts'
 import { replayGroup } from './bench/groups/replay.ts'
+import { runsGroup } from './bench/groups/runs.ts'
 import { secondGroup } from './bench/groups/second.ts'
 import { stalledGroup } from './bench/groups/stalled.ts'
 import { startGroup } from './bench/groups/start.ts'
@@ -60,6 +61,7 @@ const GROUPS: readonly RowGroup[] = [
   telemetryGroup,
   cleanGroup,
   lookGroup,
+  runsGroup,
   pollsGroup,
   backupGroup,
   startGroup,

@@ -35,10 +35,17 @@ export interface Announcements {
   seen(key: string): void
   /** Whether something waits. */
   isWaiting(): boolean
-  /** Publishes what waits, in its order. What the store does not take now waits on. Never rejects. */
+  /** Publishes what waits, the states of a run in their order. What the store does not take now waits on. Never rejects. */
   publish(): Promise<void>
   /** How many were let go because there were too many. */
   dropped(): number
+}
+
+/** What waits to be published. */
+interface Waiting {
+  readonly item: PublishItem
+  /** The run's id. */
+  readonly run: string
 }
 
 const HOUR_MS = 3_600_000
@@ -48,7 +55,7 @@ const SOURCE = 'urn:aviso:runs'
 /** No announcements yet. */
 export function createAnnouncements(parts: AnnouncementParts): Announcements {
   const { clock, logger, publisher, startsPerHour = RUNS_LIMITS.startsPerHour } = parts
-  const waiting = new Map<string, PublishItem>()
+  const waiting = new Map<string, Waiting>()
   const stored = new Set<string>()
   let dropped = 0
   let isTold = false
@@ -81,7 +88,7 @@ export function createAnnouncements(parts: AnnouncementParts): Announcements {
     if (isTooMany(transition)) return
     const item = toItem(parts, transition)
     if (item === undefined || stored.has(item.keys.stem)) return
-    waiting.set(item.keys.stem, item)
+    waiting.set(item.keys.stem, { item, run: transition.run.id })
     if (waiting.size <= RUNS_LIMITS.waiting) return
     const [oldest] = waiting.keys()
     if (oldest !== undefined) waiting.delete(oldest)
@@ -95,13 +102,13 @@ export function createAnnouncements(parts: AnnouncementParts): Announcements {
 
   async function publishAll(): Promise<void> {
     while (waiting.size > 0) {
-      const part = [...waiting].slice(0, RUNS_LIMITS.perPublish)
+      const part = nextPart(waiting)
       const known = await storedAmong(
         parts.store,
-        part.map(([key]) => key),
+        part.map(({ keys }) => keys.stem),
       )
       for (const key of known) remember(key)
-      const items = part.flatMap(([key, item]) => (known.has(key) ? [] : [item]))
+      const items = part.filter(({ keys }) => !known.has(keys.stem))
       const results = await publisher.publish(items)
       for (const [index, result] of results.entries()) {
         const key = items[index]?.keys.stem ?? ''
@@ -134,6 +141,18 @@ export function createAnnouncements(parts: AnnouncementParts): Announcements {
         })),
     dropped: () => dropped,
   }
+}
+
+/** What is to be published together: one state of a run, because some of it may be stored and the rest not. */
+function nextPart(waiting: ReadonlyMap<string, Waiting>): readonly PublishItem[] {
+  const runs = new Set<string>()
+  const part: PublishItem[] = []
+  for (const { item, run } of waiting.values()) {
+    if (runs.has(run)) continue
+    runs.add(run)
+    if (part.push(item) === RUNS_LIMITS.perPublish) break
+  }
+  return part
 }
 
 /** Whether it need not be tried again. */

@@ -23,6 +23,8 @@ export interface RunsClaimParts {
   readonly clock: Clock
   /** Name of this instance, unique. */
   readonly holder: string
+  /** Whether no other process can have the store: then a claim that is there at the start is of a process that has ended. */
+  readonly isAlone: boolean
 }
 
 /** The claim of one instance. */
@@ -38,11 +40,13 @@ export interface RunsClaim {
 }
 
 /** Makes a claim that is not taken yet. */
-export function createRunsClaim({ store, clock, holder }: RunsClaimParts): RunsClaim {
+export function createRunsClaim({ store, clock, holder, isAlone }: RunsClaimParts): RunsClaim {
   const value = toBytes(JSON.stringify({ holder }))
   /** Revision of this instance's own last write. */
   let own: Revision | undefined
   let renewedAt = -Infinity
+  /** Whether nothing has been taken yet. */
+  let isFirst = true
   /** The claim of another, and since when it has not been renewed, by this instance's own time. */
   let seen: { readonly revision: Revision; readonly since: number } | undefined
 
@@ -53,6 +57,7 @@ export function createRunsClaim({ store, clock, holder }: RunsClaimParts): RunsC
       success: [{ kind: 'put', key: HOLDER_KEY, value }],
     })
     own = succeeded ? written : undefined
+    isFirst = false
     // Another instance sees the write later than this.
     renewedAt = startedAt
     seen = undefined
@@ -66,6 +71,8 @@ export function createRunsClaim({ store, clock, holder }: RunsClaimParts): RunsC
       if (kv === undefined) return take(0n)
       // A write whose outcome was not known was applied.
       if (compareBytes(kv.value, value) === 0) return take(kv.modRevision)
+      // Once only: an instance that is replaced in the same process must not take it back.
+      if (isAlone && isFirst) return take(kv.modRevision)
       if (seen?.revision !== kv.modRevision) seen = { revision: kv.modRevision, since: startedAt }
       if (startedAt - seen.since >= RUNS_LIMITS.abandonedMs) await take(kv.modRevision)
     },

@@ -9,9 +9,10 @@
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Bookmark, Tracker } from '#shared/runs/runs.ts'
 import type { RunsClaim } from './claim.ts'
-import { readJournals, RunsWiped, type JournalReaderParts } from './journal_reader.ts'
+import { readJournals, type JournalReaderParts } from './journal_reader.ts'
 import { RUNS_LIMITS } from './limits.ts'
-import { createRunStates, type RunStatesParts } from './run_states.ts'
+import { RunsWiped } from './removals.ts'
+import { createRunStates, type RunStates, type RunStatesParts } from './run_states.ts'
 import { readRuns, writeRuns } from './run_store.ts'
 
 export interface FollowRunsParts extends JournalReaderParts, Omit<RunStatesParts, 'onNews'> {
@@ -37,7 +38,6 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
   const states = createRunStates({ ...parts, onNews: () => work(publish) })
   const waiting = new Set<() => Promise<void>>()
   let isFailing = false
-  let written: Bookmark | undefined
   let working: Promise<void> = Promise.resolve()
   let closing: Promise<void> | undefined
 
@@ -61,26 +61,19 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
     if (claim.fence() !== undefined && states.isUpToDate()) await announcements.publish()
   }
 
-  async function storeFinished(): Promise<void> {
-    const fence = claim.fence()
-    const tracker = states.known()
-    // A bookmark beyond a transition that is not published yet would lose it.
-    if (fence === undefined || tracker === undefined || announcements.isWaiting()) return
-    const { finished } = states
-    const bookmark = tracker.bookmark()
-    if (finished.size === 0 && isSame(bookmark, written)) return
-    if (await writeRuns(store, { finished, bookmark, newsSince: states.newsSince() }, fence))
-      written = bookmark
-    else claim.lost()
-  }
+  const storing = createStoring({ ...parts, states, publish })
+  const storeChanged = (): Promise<void> => storing(RUNS_LIMITS.mostAgain)
+  /** Before the end: the next start need not read products again. */
+  const storeAll = (): Promise<void> => storing(0)
 
   async function keepFollowing(): Promise<void> {
     const { signal } = stop
     while (!signal.aborted) {
       try {
         const restored = await readRuns(store, signal)
-        states.begin(restored)
-        await readJournals(parts, restored.bookmark, { readers: states.readers, signal })
+        const needed = states.begin(restored)
+        const from = { bookmark: restored.bookmark && needed, removed: restored.removed }
+        await readJournals(parts, from, { readers: states.readers, signal })
       } catch (error) {
         if (signal.aborted) return
         if (error instanceof RunsWiped) logger('info', 'Runs were wiped: their state is computed anew')
@@ -94,7 +87,7 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
   const stopTimers = [
     clock.every(RUNS_LIMITS.tickMs, states.look),
     clock.every(RUNS_LIMITS.renewMs, () => work(claim.renew)),
-    clock.every(RUNS_LIMITS.storeMs, () => work(storeFinished)),
+    clock.every(RUNS_LIMITS.storeMs, () => work(storeChanged)),
   ]
   work(claim.renew)
   const following = keepFollowing()
@@ -103,7 +96,7 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
     for (const stopTimer of stopTimers) stopTimer()
     states.look()
     work(publish)
-    work(storeFinished)
+    work(storeAll)
     await working
     states.stop()
     stop.abort()
@@ -124,6 +117,38 @@ export function followRuns(parts: FollowRunsParts): FollowedRuns {
     isPublishing: () => claim.fence() !== undefined,
     close: () => (closing ??= close()),
   }
+}
+
+interface StoringParts extends Pick<FollowRunsParts, 'announcements' | 'claim' | 'store'> {
+  readonly states: RunStates
+  readonly publish: () => Promise<void>
+}
+
+/** Stores runs and the bookmark; of open runs those that it waits for, while a start would need more products than so many again. */
+function createStoring(parts: StoringParts): (behind: number) => Promise<void> {
+  const { announcements, claim, publish, states, store } = parts
+  let written: Bookmark | undefined
+
+  async function storeRuns(behind: number): Promise<void> {
+    states.look()
+    if (announcements.isWaiting()) await publish()
+    states.look()
+    const fence = claim.fence()
+    const tracker = states.known()
+    // A bookmark beyond a transition that is not published yet would lose it, and so would the text of a run.
+    if (fence === undefined || tracker === undefined || announcements.isWaiting()) return
+    const hasOpen = states.storeOpen(behind)
+    const { changed } = states
+    const bookmark = tracker.bookmark()
+    if (changed.size === 0 && isSame(bookmark, written)) return
+    const removed = new Map(states.removed)
+    if (!(await writeRuns(store, { changed, bookmark, newsSince: states.newsSince(), removed }, fence)))
+      return claim.lost()
+    written = bookmark
+    if (hasOpen && behind === 0) await storeRuns(behind)
+  }
+
+  return storeRuns
 }
 
 function reasonOf(error: unknown): { readonly code: string; readonly reason: string } {

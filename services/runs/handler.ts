@@ -26,6 +26,8 @@ import { createRunKeys, EVENT_FIELD, RUN_EVENT } from './run_schema.ts'
 
 export interface RunsServiceParts {
   readonly store: Store
+  /** Whether no other process can have the store. */
+  readonly ownsStore: boolean
   /** With the event type `run`. */
   readonly schemas: Schemas
   readonly expectations: ReadonlyMap<string, Expectation>
@@ -52,7 +54,7 @@ export function startRunsService(parts: RunsServiceParts): RunsService {
   const { access, clock, expectations, keepMs, logger, metrics, publisher, random, schemas, store } = parts
   const keys = createRunKeys(schemas)
   const announcements = createAnnouncements({ store, publisher, keys, clock, logger })
-  const claim = createRunsClaim({ store, clock, holder: random() })
+  const claim = createRunsClaim({ store, clock, holder: random(), isAlone: parts.ownsStore })
   const runs = followRuns({
     store,
     schemas,

@@ -5,28 +5,28 @@
  */
 
 import { HistoryDamaged, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
-import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import { followStore } from '#shared/hub/source/follow.ts'
 import { parseJournal } from '#shared/journal/codec.ts'
-import { lastSequence, readCommit } from '#shared/journal/commits.ts'
 import { JOURNAL_PREFIX, journalKey, REMOVED_PREFIX, type JournalBatch } from '#shared/journal/journal.ts'
 import { revisionOfSequence } from '#shared/journal/positions.ts'
-import { NOTHING_REMOVED, parseRemoved, removedKey, type Removed } from '#shared/journal/removed.ts'
+import { parseRemoved, removedKey } from '#shared/journal/removed.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import type { Bookmark, RunProduct, RunRemoval } from '#shared/runs/runs.ts'
+import type { Bookmark, RunProduct } from '#shared/runs/runs.ts'
 import type { KeyRange, KeyValue, Revision, Store, WatchMessage } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { nextTurn } from '#shared/time/turn.ts'
 import { RUNS_LIMITS } from './limits.ts'
+import { createRemovalTeller, readRemoved, type RemovalReaders, type RemovalTeller } from './removals.ts'
 import { RUN_EVENT } from './run_schema.ts'
+import type { RemovalsRead } from './run_store.ts'
 
 /** What is told of the journal. */
-export interface JournalReaders {
+export interface JournalReaders extends RemovalReaders {
   /** All products that were stored before `at` (milliseconds since 1970) have been told. */
   passed(at: number): void
   product(product: RunProduct): void
-  removal(removal: RunRemoval): void
   /** A notification of a run is stored. */
   announced(key: string): void
   /** `false`: there is more in the journal than was told, or that is not known. */
@@ -43,20 +43,28 @@ export interface JournalReaderParts {
   readonly logger: Logger
 }
 
-/** Somebody has wiped event type `run`: everything begins anew, without what was stored before. */
-export class RunsWiped extends Error {}
+/** Where reading begins. */
+export interface ReadingStart {
+  readonly bookmark: Bookmark | undefined
+  readonly removed: RemovalsRead
+}
 
 /**
- * Tells everything from a bookmark on, and goes on until the signal. What is damaged or no longer kept is left out, which is logged.
+ * Tells what was removed since the start's removals, then everything from its bookmark on, and goes on until the signal. What is damaged or no longer kept is left out, which is logged.
  *
  * @throws {AvisoError} `ERR_EPOCH_CHANGED`, and the store's error at the start. {@link RunsWiped}.
  */
 export async function readJournals(
   parts: JournalReaderParts,
-  bookmark: Bookmark | undefined,
+  { bookmark, removed }: ReadingStart,
   { readers, signal }: { readonly readers: JournalReaders; readonly signal: AbortSignal },
 ): Promise<void> {
-  const tell = createTeller(parts, { bookmark, removed: await readRemoved(parts.store, signal) }, readers)
+  const { known, now } = await readRemoved(parts.store, removed, signal)
+  const removals = createRemovalTeller(parts, known, readers)
+  const tell = createTeller(parts, { bookmark, removals }, readers)
+  // Long ago: no time has passed for runs yet.
+  for (const [event, each] of now) await removals.tell(event, each, 0)
+  for (const event of parts.events) if (!now.has(event)) readers.removalsRead(event, 0n)
   let next = await startOf(parts, bookmark, signal)
   for (;;) {
     try {
@@ -165,30 +173,10 @@ async function startOf(
   }
 }
 
-/** What was removed of an event type, and the revision that says so. */
-interface RemovedAt extends Removed {
-  readonly revision: Revision
-}
-
-async function readRemoved(store: Store, signal: AbortSignal): Promise<ReadonlyMap<string, RemovedAt>> {
-  const { kvs } = await store.range(prefixRange(REMOVED_PREFIX), { signal })
-  const removed = new Map<string, RemovedAt>()
-  for (const kv of kvs) {
-    const event = toText(kv.key).slice(REMOVED_PREFIX.length)
-    try {
-      removed.set(event, { ...parseRemoved(kv.value, event), revision: kv.modRevision })
-    } catch (error) {
-      // It is told where it is followed, and those who listen are told by others.
-      if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
-    }
-  }
-  return removed
-}
-
 /** What is known when reading begins. */
 interface TellerStart {
   readonly bookmark: Bookmark | undefined
-  readonly removed: ReadonlyMap<string, RemovedAt>
+  readonly removals: RemovalTeller
 }
 
 type Told = Exclude<WatchMessage, { readonly kind: 'created' }>
@@ -196,12 +184,11 @@ type Teller = (message: Told) => Promise<void>
 
 function createTeller(
   parts: JournalReaderParts,
-  { bookmark, removed }: TellerStart,
+  { bookmark, removals }: TellerStart,
   readers: JournalReaders,
 ): Teller {
-  const { store, schemas, events, logger } = parts
+  const { schemas, events, logger } = parts
   const followed = new Set(events)
-  const known = new Map<string, RemovedAt>(removed)
   let sinceTurn = 0
 
   function tellBatch(event: string, revision: Revision, batch: JournalBatch): void {
@@ -212,7 +199,7 @@ function createTeller(
       return
     }
     const first = bookmark?.events[event]?.sequence ?? 0
-    const { wipedThrough, ids } = known.get(event) ?? NOTHING_REMOVED
+    const { wipedThrough, ids } = removals.of(event)
     if (revision <= wipedThrough) return
     for (const { key, seq, fields } of batch.events) {
       const isLeftOut = seq < first || (ids.size > 0 && ids.has(BigInt(seq)))
@@ -229,29 +216,6 @@ function createTeller(
     sinceTurn += batch.events.length
   }
 
-  async function tellRemovals(event: string, kv: KeyValue): Promise<void> {
-    const before = known.get(event) ?? { ...NOTHING_REMOVED, revision: 0n }
-    if (kv.modRevision <= before.revision) return
-    const now = parseRemoved(kv.value, event)
-    known.set(event, { ...now, revision: kv.modRevision })
-    if (event === RUN_EVENT) {
-      if (now.wipedThrough > before.wipedThrough) throw new RunsWiped()
-      return
-    }
-    const at = parts.clock.now()
-    if (now.wipedThrough > before.wipedThrough) {
-      const commit = await commitAt(store, event, now.wipedThrough)
-      if (commit !== undefined) readers.removal({ event, at, sequence: lastSequence(commit) })
-    }
-    for (const [sequence, revision] of now.ids) {
-      if (before.ids.has(sequence)) continue
-      const commit = await commitAt(store, event, revision)
-      const entry = commit?.batch.events.find(({ seq }) => BigInt(seq) === sequence)
-      const fields = entry === undefined ? undefined : schemas.decodeKey(entry.key)?.request
-      if (fields !== undefined) readers.removal({ event, at, fields })
-    }
-  }
-
   async function tell(kind: 'put' | 'delete', kv: KeyValue): Promise<void> {
     const key = toText(kv.key)
     const isJournal = key.startsWith(JOURNAL_PREFIX)
@@ -260,7 +224,12 @@ function createTeller(
     if (kind === 'delete') return
     try {
       if (isJournal) tellBatch(event, kv.modRevision, parseJournal(kv.value, key))
-      else await tellRemovals(event, kv)
+      else
+        await removals.tell(
+          event,
+          { ...parseRemoved(kv.value, event), revision: kv.modRevision },
+          parts.clock.now(),
+        )
     } catch (error) {
       if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
       logger('error', 'A journal could not be read, so its products are missing in their runs', {
@@ -276,19 +245,5 @@ function createTeller(
     if (sinceTurn < RUNS_LIMITS.productsPerTurn) return
     sinceTurn = 0
     await nextTurn()
-  }
-}
-
-/** `undefined` where it is no longer kept. */
-async function commitAt(
-  store: Store,
-  event: string,
-  revision: Revision,
-): Promise<Awaited<ReturnType<typeof readCommit>>['commit']> {
-  try {
-    return (await readCommit({ store, event }, revision)).commit
-  } catch (error) {
-    if (isAvisoError(error, 'ERR_HISTORY_COMPACTED')) return undefined
-    throw error
   }
 }

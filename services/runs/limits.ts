@@ -18,6 +18,8 @@ export const RUNS_LIMITS = {
   gatherMs: 20,
   /** Finished runs are stored this long after they are, so that many need one write. */
   storeMs: 5_000,
+  /** Open runs are stored, too, when a start would have to read more products again: less than a second of it. */
+  mostAgain: 50_000,
   /** Wait before everything is read again, after reading could not go on. */
   restartMs: 1_000,
   /** Products that are counted without a break: some milliseconds. */

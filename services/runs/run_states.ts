@@ -5,12 +5,12 @@
  */
 
 import type { Logger } from '#shared/logger.ts'
-import type { Tracker } from '#shared/runs/runs.ts'
+import type { Bookmark, Tracker } from '#shared/runs/runs.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Announcements } from './announcements.ts'
 import type { JournalReaders } from './journal_reader.ts'
 import { RUNS_LIMITS } from './limits.ts'
-import type { RestoredRuns } from './run_store.ts'
+import type { RemovalsRead, RestoredRuns } from './run_store.ts'
 
 export interface RunStatesParts {
   readonly clock: Clock
@@ -25,8 +25,8 @@ export interface RunStatesParts {
 /** The state of all runs. */
 export interface RunStates {
   readonly readers: JournalReaders
-  /** Begins anew. */
-  begin(restored: RestoredRuns): void
+  /** Begins anew. @returns from where products are needed */
+  begin(restored: RestoredRuns): Bookmark
   /** Lets time pass, where all that is stored has been read. */
   look(): void
   /** What must be read again before the next look. */
@@ -37,14 +37,24 @@ export interface RunStates {
   /** `undefined` until all that is stored has been read once. */
   known(): Tracker | undefined
   /** What is to be stored, and is taken out then: id → text. */
-  readonly finished: Map<string, string | null>
+  readonly changed: Map<string, string | null>
+  /** The removals that are in it. */
+  readonly removed: RemovalsRead
+  /**
+   * Adds open runs to what is to be stored, a part of them. Call it right after {@link RunStates.look}, when nothing waits to be published.
+   *
+   * @param behind Nothing is added while a start needs no more products than this again.
+   * @returns whether there were any
+   */
+  storeOpen(behind: number): boolean
   newsSince(): number
 }
 
 /** No runs yet. */
 export function createRunStates(parts: RunStatesParts): RunStates {
   const { announcements, clock, logger, onNews } = parts
-  const finished = new Map<string, string | null>()
+  const changed = new Map<string, string | null>()
+  const removed = new Map<string, number>()
   let tracker: Tracker | undefined
   let isUpToDate = false
   /** Whether the journal has been read to its end since the start. */
@@ -60,7 +70,7 @@ export function createRunStates(parts: RunStatesParts): RunStates {
     tickedAt = at
     // What happened before runs were followed here is history, and no news.
     announcements.add(tracker.tick(at).filter((transition) => transition.at >= newsSince))
-    for (const { id, text } of tracker.takeStored()) finished.set(id, text)
+    for (const { id, text } of tracker.takeStored()) changed.set(id, text)
     for (const { event, text } of tracker.takeNotices()) logger('warn', text, { event })
   }
 
@@ -85,18 +95,26 @@ export function createRunStates(parts: RunStatesParts): RunStates {
   }
 
   return {
-    finished,
+    changed,
+    removed,
     begin(restored) {
       stop()
       hasStood = false
       tickedAt = -Infinity
       // Runs that are wiped are forgotten, and told no more.
       newsSince = restored.newsSince ?? (restored.wiped.length > 0 ? clock.now() : newsSince)
-      finished.clear()
-      for (const id of restored.wiped) finished.set(id, null)
+      changed.clear()
+      removed.clear()
+      for (const id of restored.wiped) changed.set(id, null)
       tracker = parts.createTracker(restored)
+      return tracker.bookmark()
     },
     look,
+    storeOpen(behind) {
+      const open = isUpToDate ? (tracker?.takeOpen(behind) ?? []) : []
+      for (const { id, text } of open) changed.set(id, text)
+      return open.length > 0
+    },
     stop,
     now,
     isUpToDate: () => isUpToDate,
@@ -114,6 +132,7 @@ export function createRunStates(parts: RunStatesParts): RunStates {
         tracker?.remove(removal)
         gather()
       },
+      removalsRead: (event, revision) => removed.set(event, Number(revision)),
       announced: announcements.seen,
       upToDate: (isSo) => {
         if (!isSo) return stop()

@@ -1,11 +1,11 @@
 /**
- * What the service of runs keeps in the store: finished runs, and from where the journal must be read to know the others.
+ * What the service of runs keeps in the store: runs, and from where the journal must be read to know what they lack.
  *
  * | key | value |
  * |---|---|
  * | `/_aviso/runs/holder` | which instance publishes |
- * | `/_aviso/runs/bookmark` | a {@link Bookmark} and `news_since`, as JSON |
- * | `/_aviso/runs/finished/ID` | a finished run |
+ * | `/_aviso/runs/bookmark` | a {@link Bookmark}, `news_since` and `removed`, as JSON |
+ * | `/_aviso/runs/run/ID` | a run: each finished one, and an open one as it was some time ago |
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { isAvisoError } from '#shared/errors.ts'
 import { INTERNAL_PREFIX } from '#shared/journal/journal.ts'
 import { parseRemoved, removedKey } from '#shared/journal/removed.ts'
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
-import { parseJsonRecord, type JsonRecord } from '#shared/json/record.ts'
+import { isJsonRecord, parseJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import type { Bookmark, StoredRun } from '#shared/runs/runs.ts'
 import type { Compare, KeyRange, Revision, Store, StoreOperation } from '#shared/store/store.ts'
 import { RUNS_LIMITS } from './limits.ts'
@@ -23,7 +23,10 @@ import { RUN_EVENT } from './run_schema.ts'
 /** Prefix of the keys. */
 export const RUNS_PREFIX = `${INTERNAL_PREFIX}runs/`
 const BOOKMARK_KEY = toBytes(`${RUNS_PREFIX}bookmark`)
-const FINISHED_PREFIX = `${RUNS_PREFIX}finished/`
+const RUN_PREFIX = `${RUNS_PREFIX}run/`
+
+/** Event type → the revision of its removals that is in what is stored; 0: there were none. An event type that is not there: it is not known. */
+export type RemovalsRead = ReadonlyMap<string, number>
 
 /** What is read back at a start. */
 export interface RestoredRuns {
@@ -31,6 +34,7 @@ export interface RestoredRuns {
   readonly bookmark: Bookmark | undefined
   /** What happened before is not published, in milliseconds since 1970; absent: no instance has ever followed runs here. */
   readonly newsSince: number | undefined
+  readonly removed: RemovalsRead
   /** Ids of stored runs that are forgotten, because an operator has wiped event type `run` since they were stored. */
   readonly wiped: readonly string[]
 }
@@ -44,12 +48,12 @@ export async function readRuns(store: Store, signal: AbortSignal): Promise<Resto
   const newsSince = record?.['news_since']
   const stored: string[] = []
   const wiped: string[] = []
-  let range: KeyRange | undefined = prefixRange(FINISHED_PREFIX)
+  let range: KeyRange | undefined = prefixRange(RUN_PREFIX)
   while (range !== undefined) {
     const { kvs, more } = await store.range({ ...range, limit: RUNS_LIMITS.perRead }, { signal })
     for (const { key, value, modRevision } of kvs) {
       if (modRevision > wipedThrough) stored.push(toText(value))
-      else wiped.push(toText(key).slice(FINISHED_PREFIX.length))
+      else wiped.push(toText(key).slice(RUN_PREFIX.length))
     }
     const last = kvs.at(-1)
     range = more && last !== undefined ? { ...range, key: toBytes(`${toText(last.key)}\0`) } : undefined
@@ -58,6 +62,7 @@ export async function readRuns(store: Store, signal: AbortSignal): Promise<Resto
     stored,
     bookmark: record === undefined ? undefined : toBookmark(record),
     newsSince: typeof newsSince === 'number' ? newsSince : undefined,
+    removed: toRemovals(record?.['removed']),
     wiped,
   }
 }
@@ -82,16 +87,27 @@ function toBookmark({ since, events }: JsonRecord): Bookmark | undefined {
   return { since, events: Object.fromEntries(places) }
 }
 
+function toRemovals(removed: unknown): RemovalsRead {
+  if (!isJsonRecord(removed)) return new Map()
+  const pairs = Object.entries(removed).flatMap(([event, revision]) =>
+    typeof revision === 'number' && Number.isSafeInteger(revision) && revision >= 0
+      ? [[event, revision] as const]
+      : [],
+  )
+  return new Map(pairs)
+}
+
 /** What is to be written. */
 export interface RunsToStore {
   /** Id → text; `null`: delete it. What is written is taken out. */
-  readonly finished: Map<string, string | null>
+  readonly changed: Map<string, string | null>
   readonly bookmark: Bookmark
   readonly newsSince: number
+  readonly removed: RemovalsRead
 }
 
 /**
- * Writes finished runs, then the bookmark.
+ * Writes runs, then the bookmark.
  *
  * @param fence Guards of every write.
  * @returns `false` where a guard did not hold: another instance writes
@@ -99,17 +115,19 @@ export interface RunsToStore {
  */
 export async function writeRuns(
   store: Store,
-  { finished, bookmark, newsSince }: RunsToStore,
+  { changed, bookmark, newsSince, removed }: RunsToStore,
   fence: readonly Compare[],
 ): Promise<boolean> {
-  while (finished.size > 0) {
-    const part = partOf(finished)
+  while (changed.size > 0) {
+    const part = partOf(changed)
     const success = part.map(toOperation)
     if (!(await store.txn({ compare: fence, success })).succeeded) return false
     // What has changed meanwhile is written again.
-    for (const { id, text } of part) if (finished.get(id) === text) finished.delete(id)
+    for (const { id, text } of part) if (changed.get(id) === text) changed.delete(id)
   }
-  const value = toBytes(JSON.stringify({ ...bookmark, news_since: newsSince }))
+  const value = toBytes(
+    JSON.stringify({ ...bookmark, news_since: newsSince, removed: Object.fromEntries(removed) }),
+  )
   const { succeeded } = await store.txn({
     compare: fence,
     success: [{ kind: 'put', key: BOOKMARK_KEY, value }],
@@ -117,10 +135,10 @@ export async function writeRuns(
   return succeeded
 }
 
-function partOf(finished: ReadonlyMap<string, string | null>): readonly StoredRun[] {
+function partOf(changed: ReadonlyMap<string, string | null>): readonly StoredRun[] {
   const part: StoredRun[] = []
   let bytes = 0
-  for (const [id, text] of finished) {
+  for (const [id, text] of changed) {
     bytes += id.length + (text?.length ?? 0)
     if (part.length > 0 && (part.length >= RUNS_LIMITS.perWrite || bytes > RUNS_LIMITS.writeBytes)) break
     part.push({ id, text })
@@ -129,6 +147,6 @@ function partOf(finished: ReadonlyMap<string, string | null>): readonly StoredRu
 }
 
 function toOperation({ id, text }: StoredRun): StoreOperation {
-  const key = toBytes(FINISHED_PREFIX + id)
+  const key = toBytes(RUN_PREFIX + id)
   return text === null ? { kind: 'delete', range: { key } } : { kind: 'put', key, value: toBytes(text) }
 }

@@ -12,6 +12,7 @@ import type { SchemaFile } from '#shared/notification/schema.ts'
 import type { Tracer } from '#shared/observe/telemetry/tracing.ts'
 import type { Platform } from '#shared/runtime/runtime.ts'
 import type { ReadSecret } from '#shared/secret.ts'
+import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { openBackup } from '#shared/store/open/backup.ts'
 import { openMaintenance } from '#shared/store/open/maintenance.ts'
 import { openStore } from '#shared/store/open/open.ts'
@@ -66,6 +67,7 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     config,
     services: parts.services,
     store,
+    ownsStore: parseStoreAddress(address).kind === 'embedded',
     maintenance: await openMaintenance(address, storeParts),
     ...(newSha256 !== undefined && {
       backups: { power: await openBackup(address, store, storeParts), newSha256 },

@@ -38,6 +38,8 @@ import type { Instruments } from './instruments.ts'
 export interface ServicesParts {
   readonly config: Config
   readonly services: readonly ServiceName[]
+  /** Whether no other process can have the store: it is embedded. */
+  readonly ownsStore?: boolean
   /** Maintenance of the store's members; absent when the store has none. */
   readonly maintenance?: StoreMaintenance | undefined
   /** What backups of the store are made with; absent where the runtime has none. */
@@ -197,6 +199,7 @@ async function startRuns(parts: ServicesParts, closers: Closers): Promise<Routed
   })
   const service = startRunsService({
     store,
+    ownsStore: parts.ownsStore ?? false,
     schemas,
     expectations: expectationsOf(schemas, config.vars),
     keepMs: config.workers.runs.vars.keep,

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { compacted, MISSING } from './arrivals.ts'
+import { compacted, isExtra, MISSING, NOTHING } from './arrivals.ts'
 import { isDayOfRun } from './cadence.ts'
 import { productKey, type Expectation } from './expectation.ts'
 import { countProduct, settleTakenBack, takeBack, wake, wakeAt, type Announce } from './life.ts'
-import { planOf } from './plan.ts'
+import { planOf, type Plan } from './plan.ts'
 import { RunBounds } from './run_bounds.ts'
 import { runId } from './run_id.ts'
-import { DAY_MS, fieldsOf, type Run, type Slot } from './run_record.ts'
+import { DAY_MS, fieldsOf, type ProductPlace, type Run, type Slot } from './run_record.ts'
 import type { RunFigures, RunNotice, RunProduct, RunRemoval, StoredRun, TrackerLimits } from './runs.ts'
 import { forgetProducts } from './shape.ts'
 import { createSlots, insertRun, type Slots } from './slots.ts'
@@ -23,6 +23,9 @@ const EARLY_MS = DAY_MS
 const CLOSE_AFTER_DUE_MS = 3_600_000
 /** Clocks of machines differ by less. A time that is further back ends the wrong time of a clock that had been set ahead. */
 const MAX_SKEW_MS = 300_000
+/** Open runs whose texts are made at once: products, where a run counts as some itself. Some tens of milliseconds. */
+const MOST_CELLS_AT_ONCE = 250_000
+const CELLS_OF_A_RUN = 50
 
 /** What {@link EventRuns} are made of. */
 export interface EventRunsOptions {
@@ -40,6 +43,11 @@ interface NewRun {
   readonly isExpected: boolean
 }
 
+/** What is expected of a run, and until when. */
+interface Terms extends Pick<Run, 'isTimely' | 'dueAt' | 'closesAt'> {
+  readonly plan: Plan
+}
+
 /** The runs of one event type. */
 export class EventRuns {
   readonly #expectation: Expectation
@@ -47,12 +55,14 @@ export class EventRuns {
   readonly #runs = new Map<string, Run>()
   readonly #slots: Slots
   readonly #bounds: RunBounds
-  /** Finished runs that are to be stored; `null`: forgotten. */
+  /** Runs that are to be stored, finished or with products that were removed; `null`: their text is to be deleted. */
   readonly #changed = new Map<string, Run | null>()
   /** Nothing happens by the clock in any slot before this. */
   #nextAt = Number.NEGATIVE_INFINITY
   #lastAt = Number.NEGATIVE_INFINITY
   #lastSequence = 0
+  /** From where products are needed, until the first comes. */
+  #resume: ProductPlace | undefined
 
   constructor({ expectation, limits, announce }: EventRunsOptions) {
     this.#expectation = expectation
@@ -63,6 +73,8 @@ export class EventRuns {
     this.#bounds = new RunBounds(expectation.event, limits, {
       letGo: (run) => {
         run.slot.open.delete(run)
+        if (run.isStored) this.#changed.set(run.id, null)
+        else this.#changed.delete(run.id)
         this.#takeOut(run)
       },
       forget: (run) => {
@@ -96,14 +108,60 @@ export class EventRuns {
     this.#bounds.closed(run, 0)
   }
 
+  /** Where products will go on. Say it before open runs are restored, and after the others are. */
+  resume(place: ProductPlace): void {
+    this.#resume = place
+    this.#lastAt = place.at
+  }
+
+  /**
+   * Takes an open run of an earlier tracker, after all finished ones and in the order in which they began. One that is not what the present
+   * configuration would make of it is counted anew, from its first product on.
+   *
+   * @param isUsable Whether it is known where products go on.
+   */
+  restoreOpen(stored: StoredContent, isUsable: boolean): void {
+    const { event, product, run: names } = this.#expectation
+    const from = stored.open?.from ?? 0
+    if (
+      isUsable &&
+      isSameList(Object.keys(stored.fields), names) &&
+      isSameList(stored.open?.product ?? [], product)
+    ) {
+      const run = this.#readOpen(stored)
+      if (run !== undefined) return this.#enter(run)
+    }
+    this.#changed.set(runId(event, Object.keys(stored.fields), stored.fields), null)
+    if (this.#resume !== undefined && from < this.#resume.sequence)
+      this.resume({ sequence: from, at: stored.created })
+  }
+
+  /** `undefined`: something else is expected of it now. */
+  #readOpen(stored: StoredContent): Run | undefined {
+    const { slot, nominal } = this.#slots.find(stored.fields)
+    const id = this.#idOf(stored.fields)
+    const terms = this.#termsOf(slot, nominal, stored.created)
+    const own = this.#slots.ownFields(stored.fields)
+    const indexOf = (key: string): number => this.#bounds.indexIn(slot, key)
+    const run = toRun(stored, { id, slot, nominal, own, indexOf })
+    if (!this.#runs.has(id) && isPlanned(run, terms)) {
+      run.plan = terms.plan
+      return run
+    }
+    if (slot.runs.length === 0) this.#slots.drop(slot)
+    return undefined
+  }
+
   /** @param horizon A time after which no product can have come. */
   take({ at: claimed, fields, sequence }: RunProduct, horizon: number): void {
     const at = this.#believable(claimed, horizon)
+    const before = this.#lastAt === Number.NEGATIVE_INFINITY ? at : this.#lastAt
+    this.#resume = undefined
     this.#lastAt = at
     this.#lastSequence = Math.max(this.#lastSequence, sequence)
     const run = this.#runFor(fields, at)
     if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
-    if (run.isClosed && sequence > 0 && sequence <= run.through) return
+    if (sequence > 0 && sequence <= run.through) return
     const index = this.#bounds.indexOf(run, productKey(this.#expectation.product, fields))
     if (index < 0) return
     const cells = run.codes.length
@@ -111,6 +169,7 @@ export class EventRuns {
     if (run.codes.length !== cells) this.#bounds.grown(run, cells)
     if (sequence > 0) {
       if (run.from === 0) run.from = sequence
+      run.unstored ??= { sequence, at: before }
       run.through = Math.max(run.through, sequence)
     }
     if (run.isClosed) this.#changed.set(run.id, run)
@@ -138,17 +197,9 @@ export class EventRuns {
   }
 
   #create(slot: Slot, { id, nominal, at, fields, isExpected }: NewRun): Run {
-    const { close } = this.#expectation
-    const isTimely =
-      nominal === undefined
-        ? this.#expectation.nominal === undefined
-        : at >= nominal - EARLY_MS && at < nominal + close
-    const plan = planOf(slot, { nominal, createdAt: at, isTimely }, (key) => this.#bounds.indexIn(slot, key))
+    const { isTimely, plan, dueAt, closesAt } = this.#termsOf(slot, nominal, at)
     const codes = new Int32Array(slot.shape.keys.length)
     for (const index of plan.expected ?? []) codes[index] = MISSING
-    const hasDue = isTimely && nominal !== undefined && plan.dueAll !== undefined
-    const dueAt = hasDue ? nominal + Math.round((plan.dueAll ?? 0) * 1000) : undefined
-    const closes = (isTimely ? (nominal ?? at) : at) + close
     const run: Run = {
       id,
       slot,
@@ -172,18 +223,42 @@ export class EventRuns {
       republishedAt: undefined,
       dueAt,
       lateAt: undefined,
-      closesAt: dueAt === undefined ? closes : Math.max(closes, dueAt + CLOSE_AFTER_DUE_MS),
+      closesAt,
       from: 0,
       through: 0,
+      unstored: undefined,
+      isStored: false,
     }
-    this.#runs.set(id, run)
+    this.#enter(run)
+    return run
+  }
+
+  /** What is expected of a run that begins at a moment, and until when. */
+  #termsOf(slot: Slot, nominal: number | undefined, at: number): Terms {
+    const { close } = this.#expectation
+    const isTimely =
+      nominal === undefined
+        ? this.#expectation.nominal === undefined
+        : at >= nominal - EARLY_MS && at < nominal + close
+    const plan = planOf(slot, { nominal, createdAt: at, isTimely }, (key) => this.#bounds.indexIn(slot, key))
+    const hasDue = isTimely && nominal !== undefined && plan.dueAll !== undefined
+    const dueAt = hasDue ? nominal + Math.round((plan.dueAll ?? 0) * 1000) : undefined
+    const closes = (isTimely ? (nominal ?? at) : at) + close
+    const closesAt = dueAt === undefined ? closes : Math.max(closes, dueAt + CLOSE_AFTER_DUE_MS)
+    return { isTimely, plan, dueAt, closesAt }
+  }
+
+  /** Takes an open run in. */
+  #enter(run: Run): void {
+    const { slot } = run
+    this.#runs.set(run.id, run)
     this.#slots.keep(slot)
     insertRun(slot, run)
     slot.open.add(run)
     this.#slots.expectAfter(slot, run)
     this.#wakeSlotAt(slot, wakeAt(run))
+    this.#lastSequence = Math.max(this.#lastSequence, run.through)
     this.#bounds.opened(run)
-    return run
   }
 
   /** Lets time pass. */
@@ -226,6 +301,7 @@ export class EventRuns {
     const cells = run.codes.length
     run.codes = compacted(run.codes)
     run.plan = undefined
+    run.unstored = undefined
     this.#changed.set(run.id, run)
     this.#bounds.closed(run, cells)
     forgetProducts(run.slot, (resized, before) => this.#bounds.grown(resized, before))
@@ -265,8 +341,12 @@ export class EventRuns {
   #settle(run: Run): void {
     settleTakenBack(run)
     this.#wakeSlotAt(run.slot, wakeAt(run))
+    // What is stored of it, by this tracker or by another, has what was taken back.
+    run.isStored = true
+    this.#changed.set(run.id, run)
     if (run.firstAt !== undefined) return
     run.from = run.through = 0
+    run.unstored = undefined
     if (!run.isExpected) this.#bounds.dropOpen(run)
   }
 
@@ -299,24 +379,39 @@ export class EventRuns {
 
   /** Finished runs that are new, changed or forgotten since the last call. */
   takeStored(): readonly StoredRun[] {
-    const stored = Array.from(this.#changed, ([id, run]) => ({
-      id,
-      text: run === null ? null : encodeRun(run, fieldsOf(run)),
-    }))
+    const stored = Array.from(this.#changed, ([id, run]) =>
+      run === null ? { id, text: null } : toStored(run),
+    )
     this.#changed.clear()
     return stored
   }
 
-  /** The first product that a tracker which is made anew needs; `undefined`: all. */
-  needed(): { readonly sequence: number; readonly at: number } | undefined {
-    let sequence = Number.POSITIVE_INFINITY
-    let at = this.#lastAt
-    for (const run of this.#bounds.openRuns()) {
-      if (run.from > 0) sequence = Math.min(sequence, run.from)
-      if (run.firstAt !== undefined) at = Math.min(at, run.firstAt)
+  /** Open runs to store: see {@link Tracker.takeOpen}. */
+  takeOpen(behind: number): readonly StoredRun[] {
+    const needed = this.needed()
+    if (needed === undefined || this.#lastSequence - needed.sequence < behind) return []
+    const unstored = Array.from(this.#bounds.openRuns()).filter((run) => run.unstored !== undefined)
+    const taken: StoredRun[] = []
+    let cells = 0
+    for (const run of unstored.toSorted(
+      (a, b) => (a.unstored?.sequence ?? 0) - (b.unstored?.sequence ?? 0),
+    )) {
+      taken.push(toStored(run))
+      cells += run.codes.length + CELLS_OF_A_RUN
+      if (cells > MOST_CELLS_AT_ONCE) break
     }
-    if (at === Number.NEGATIVE_INFINITY) return undefined
-    return { sequence: Number.isFinite(sequence) ? sequence : this.#lastSequence + 1, at }
+    return taken
+  }
+
+  /** The first product that a tracker which is made anew needs; `undefined`: all. */
+  needed(): ProductPlace | undefined {
+    let first = this.#resume
+    for (const { unstored } of this.#bounds.openRuns())
+      if (unstored !== undefined && unstored.sequence < (first?.sequence ?? Number.POSITIVE_INFINITY))
+        first = unstored
+    if (first !== undefined) return first
+    if (this.#lastAt === Number.NEGATIVE_INFINITY) return undefined
+    return { sequence: this.#lastSequence + 1, at: this.#lastAt }
   }
 
   takeNotices(): readonly RunNotice[] {
@@ -326,4 +421,32 @@ export class EventRuns {
   figures(): RunFigures {
     return this.#bounds.figures()
   }
+}
+
+function isSameList(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((each, place) => each === others[place])
+}
+
+/** Whether a run that was read back is one of which the same is expected now. A back-fill's end moves with its products. */
+function isPlanned(run: Run, { isTimely, plan, dueAt, closesAt }: Terms): boolean {
+  return (
+    run.isTimely === isTimely &&
+    run.expected === plan.count &&
+    run.dueAt === dueAt &&
+    (!isTimely || run.closesAt === closesAt) &&
+    (plan.expected ?? []).every((index) => {
+      const code = run.codes[index] ?? NOTHING
+      return code !== NOTHING && !isExtra(code)
+    })
+  )
+}
+
+/** The text of a run, which lacks nothing then. */
+function toStored(run: Run): StoredRun {
+  const { id, isClosed, from } = run
+  run.unstored = undefined
+  // Without products, the clock makes it again.
+  if (!isClosed && from === 0) return { id, text: null }
+  run.isStored = true
+  return { id, text: encodeRun(run, fieldsOf(run)) }
 }

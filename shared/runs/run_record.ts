@@ -75,6 +75,17 @@ export interface Run {
   /** Numbers of the first and of the last product that were counted; 0: none. */
   from: number
   through: number
+  /** Where products begin that its stored text lacks; `undefined`: it lacks none. Of an open run. */
+  unstored: ProductPlace | undefined
+  /** Whether an open run may have a stored text. */
+  isStored: boolean
+}
+
+/** A place in the journal of an event type. */
+export interface ProductPlace {
+  readonly sequence: number
+  /** The latest time of the products before it. */
+  readonly at: number
 }
 
 /** The fields that name a run, in the order of the expectation. */

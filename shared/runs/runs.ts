@@ -164,11 +164,11 @@ export interface TrackerLimits {
   readonly keepMs: number
 }
 
-/** A finished run in its stored form. */
+/** A run in its stored form. */
 export interface StoredRun {
   /** The run's id: one text for each run, to be the key of `text`. */
   readonly id: string
-  /** JSON that {@link TrackerOptions.stored} reads; `null`: the run is forgotten, delete it. */
+  /** JSON that {@link TrackerOptions.stored} reads; `null`: the run is not to be stored, delete it. */
   readonly text: string | null
 }
 
@@ -176,7 +176,10 @@ export interface StoredRun {
 export interface Bookmark {
   /** The clock when the first tracker began, in milliseconds since 1970. */
   readonly since: number
-  /** Event type → the first number that is needed, and when it was taken. An event type that is not there is needed from its beginning. */
+  /**
+   * Event type → the first number that is needed, and the latest time of products before it. An event type that is not there is needed from
+   * its beginning.
+   */
   readonly events: Readonly<Record<string, { readonly sequence: number; readonly at: number }>>
 }
 
@@ -220,6 +223,14 @@ export interface Tracker {
   current(now: number, limit: number): readonly RunView[]
   /** Finished runs that are new, changed or forgotten since the last call. Store them, then the bookmark. */
   takeStored(): readonly StoredRun[]
+  /**
+   * Open runs that are to be stored too, so that the bookmark moves on: those that it waits for the longest, and not all at once. Take them
+   * right after a tick whose transitions are published.
+   *
+   * @param behind Nothing is given while a tracker that is made anew needs no more products than this, of each event type.
+   */
+  takeOpen(behind: number): readonly StoredRun[]
+  /** From where products are needed; of a tracker that was just made: from where it has to be given them. */
   bookmark(): Bookmark
   /** What happened that operators should know, since the last call. */
   takeNotices(): readonly RunNotice[]

@@ -1,5 +1,5 @@
 /**
- * Finished runs as they are stored: one JSON text for each, some 1 KiB for 240 products.
+ * Runs as they are stored: one JSON text for each, some 1 KiB for 240 products.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const VERSION = 1
 const NUMBERS = ['created', 'closes', 'base', 'received', 'extra', 'repeated', 'through', 'width'] as const
 const TIMES = ['expected', 'first', 'last', 'complete', 'republished', 'due', 'late'] as const
 
-/** A finished run as it was stored. Times are in milliseconds since 1970. */
+/** A run as it was stored. Times are in milliseconds since 1970. */
 export interface StoredContent
   extends
     Readonly<Record<(typeof NUMBERS)[number], number>>,
@@ -37,11 +37,18 @@ export interface StoredContent
   readonly products: readonly ProductGroup[]
   /** Codes as unsigned numbers of `width` bytes (2 or 4), the least significant byte first, in base64. */
   readonly codes: string
+  /** Of a run that was open. */
+  readonly open?: {
+    /** Number of its first product. */
+    readonly from: number
+    /** Names of the fields of a product. */
+    readonly product: readonly string[]
+  }
 }
 
 type ProductGroup = readonly [first: string | readonly string[], ...others: string[]]
 
-/** The text of a finished run. @param fields The fields that name it. */
+/** The text of a run. @param fields The fields that name it. */
 export function encodeRun(run: Run, fields: Readonly<Record<string, string>>): string {
   const { products, indexes } = groupsOf(run)
   const codes = indexes.map((index) => run.codes[index] ?? NOTHING)
@@ -70,6 +77,7 @@ export function encodeRun(run: Run, fields: Readonly<Record<string, string>>): s
     products,
     codes: encodeBase64(toBytes(codes, width)),
     width,
+    ...(!run.isClosed && { open: { from: run.from, product: run.slot.expectation.product } }),
   }
   return JSON.stringify(stored)
 }
@@ -109,7 +117,7 @@ export function decodeRun(text: string): StoredContent | undefined {
 
 /** Only what a damaged text could do harm with: there are tens of thousands of them at a start. */
 function isStored(content: JsonRecord): content is JsonRecord & StoredContent {
-  const { v, event, fields, state, products, codes } = content
+  const { v, event, fields, state, products, codes, open } = content
   return (
     v === VERSION &&
     typeof event === 'string' &&
@@ -120,8 +128,13 @@ function isStored(content: JsonRecord): content is JsonRecord & StoredContent {
     TIMES.every((name) => content[name] === null || Number.isFinite(content[name])) &&
     typeof codes === 'string' &&
     Array.isArray(products) &&
-    products.every((group) => Array.isArray(group))
+    products.every((group) => Array.isArray(group)) &&
+    (open === undefined || isOpen(open))
   )
+}
+
+function isOpen(open: unknown): boolean {
+  return isJsonRecord(open) && Number.isSafeInteger(open['from']) && Array.isArray(open['product'])
 }
 
 /** Where a stored run belongs. */
@@ -146,7 +159,7 @@ export function toRun(stored: StoredContent, place: StoredPlace): Run {
     isExpected: stored.due_by_clock,
     plan: undefined,
     state: stored.state,
-    isClosed: true,
+    isClosed: stored.open === undefined,
     codes: readCodes(stored, place),
     base: stored.base,
     expected: stored.expected,
@@ -160,8 +173,10 @@ export function toRun(stored: StoredContent, place: StoredPlace): Run {
     dueAt: stored.due ?? undefined,
     lateAt: stored.late ?? undefined,
     closesAt: stored.closes,
-    from: 0,
+    from: stored.open?.from ?? 0,
     through: stored.through,
+    unstored: undefined,
+    isStored: true,
   }
 }
 

@@ -31,7 +31,7 @@ import { detailOf, viewOf } from './views.ts'
 export interface TrackerOptions {
   readonly expectations: ReadonlyMap<string, Expectation>
   readonly limits?: Partial<TrackerLimits>
-  /** Texts of finished runs that an earlier tracker gave. */
+  /** Texts of runs that an earlier tracker gave. */
   readonly stored?: Iterable<string>
   readonly bookmark?: Bookmark | undefined
   /** The present time, where it is known: no product can have come long after it. */
@@ -78,21 +78,34 @@ class RunTracker implements Tracker {
       })
       this.#events.set(event, runs)
     }
-    this.#restore(stored)
+    const open = this.#restoreFinished(stored)
     if (bookmark !== undefined) this.#begin(bookmark.since)
+    for (const [event, runs] of this.#events) {
+      const place = bookmark?.events[event]
+      if (place !== undefined) runs.resume(place)
+    }
+    for (const content of open.toSorted((a, b) => a.created - b.created))
+      this.#events.get(content.event)?.restoreOpen(content, bookmark !== undefined)
   }
 
-  #restore(texts: Iterable<string>): void {
-    const contents: StoredContent[] = []
+  /** @returns the others */
+  #restoreFinished(texts: Iterable<string>): readonly StoredContent[] {
+    const finished: StoredContent[] = []
+    const open: StoredContent[] = []
     let unread = 0
     for (const text of texts) {
       const content = decodeRun(text)
       if (content === undefined) unread++
-      else contents.push(content)
+      else if (content.open === undefined) finished.push(content)
+      else open.push(content)
     }
-    for (const content of contents.toSorted((a, b) => a.closes - b.closes))
+    for (const content of finished.toSorted((a, b) => a.closes - b.closes))
       this.#events.get(content.event)?.restore(content)
-    if (unread === 0) return
+    if (unread > 0) this.#tellUnread(unread)
+    return open
+  }
+
+  #tellUnread(unread: number): void {
     const text = `${unread} stored runs cannot be read: they are left out, and what is usual is learned again`
     this.#notices.push({ event: '', text })
   }
@@ -155,6 +168,10 @@ class RunTracker implements Tracker {
 
   takeStored(): readonly StoredRun[] {
     return [...this.#events.values()].flatMap((runs) => runs.takeStored())
+  }
+
+  takeOpen(behind: number): readonly StoredRun[] {
+    return [...this.#events.values()].flatMap((runs) => runs.takeOpen(behind))
   }
 
   bookmark(): Bookmark {

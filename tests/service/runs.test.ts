@@ -4,45 +4,19 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { prefixRange } from '#shared/bytes/bytes.ts'
-import { AvisoError } from '#shared/errors.ts'
-import type { Store } from '#shared/store/store.ts'
-import { createManualClock, type ManualClock } from '../support/clock.ts'
+import { createManualClock } from '../support/clock.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import {
+  createDyingStore,
   NOON,
   NOON_ID,
   startRunsSystem,
   THREE_STEPS,
-  type RunsOptions,
+  withRuns,
   type RunsSystem,
 } from './runs_fixture.ts'
 
 const HOUR_MS = 3_600_000
-
-interface Scene extends RunsSystem {
-  readonly clock: ManualClock
-  /** Sets the date forward, and waits until what that brings is stored. */
-  pass(ms?: number): Promise<void>
-}
-
-async function withRuns(
-  use: (scene: Scene) => Promise<void>,
-  options: Omit<RunsOptions, 'clock'> & { readonly clock?: ManualClock } = {},
-): Promise<void> {
-  const { clock = createManualClock() } = options
-  const runs = await startRunsSystem({ ...options, clock })
-  const pass = async (ms = 0): Promise<void> => {
-    clock.jump(ms)
-    await clock.advance(1_100)
-    await clock.advance(100)
-  }
-  try {
-    await pass()
-    await use({ ...runs, clock, pass })
-  } finally {
-    await runs.system.close()
-  }
-}
 
 describe('the state of runs', () => {
   it('started and complete are told once each, in order, with what came', () =>
@@ -110,33 +84,6 @@ describe('the state of runs', () => {
       },
     ))
 
-  it('a restart in the middle changes nothing: each state is told once', async () => {
-    const clock = createManualClock()
-    const store = createMemoryStore({ clock })
-    const kept = { ...store, close: async () => undefined }
-    const options = { clock, store: kept }
-    await withRuns(async ({ publish, states }) => {
-      await publish(0)
-      await clock.advance(10_000)
-      assert.deepEqual(await states(), ['started'])
-    }, options)
-    await withRuns(async ({ publish, pass, states, run }) => {
-      assert.equal((await run()).received, 1)
-      await publish(3)
-      await pass()
-      assert.deepEqual(await states(), ['started'])
-      await publish(6)
-      await clock.advance(10_000)
-      assert.deepEqual(await states(), ['started', 'complete'])
-    }, options)
-    await withRuns(async ({ states, run }) => {
-      await clock.advance(10_000)
-      assert.deepEqual(await states(), ['started', 'complete'])
-      assert.equal((await run()).state, 'complete')
-    }, options)
-    await store.close()
-  })
-
   it('what happened before runs were followed is known, and not told', async () => {
     const clock = createManualClock()
     const store = createMemoryStore({ clock })
@@ -185,7 +132,7 @@ describe('wiping', () => {
       services: ['rest', 'auth', 'admin', 'runs'],
     } as const
     const stored = async (): Promise<number> =>
-      Number((await store.range({ ...prefixRange('/_aviso/runs/finished/'), countOnly: true })).count)
+      Number((await store.range({ ...prefixRange('/_aviso/runs/run/'), countOnly: true })).count)
     const wipe = async ({ call }: RunsSystem, name: string): Promise<void> => {
       const body = JSON.stringify({ stream_name: name })
       let isOver = false
@@ -222,18 +169,8 @@ describe('several instances', () => {
   it('one publishes; when it dies, another goes on, and nothing is told twice', async () => {
     const clock = createManualClock()
     const store = createMemoryStore({ clock })
-    let isDead = false
-    const cut = (): void => {
-      if (isDead) throw new AvisoError('ERR_STORE_UNAVAILABLE', 'This instance is dead')
-    }
-    // A machine that is cut off: it writes and reads nothing more, and gives nothing up.
-    const dying: Store = {
-      ...store,
-      range: async (...given) => (cut(), store.range(...given)),
-      txn: async (...given) => (cut(), store.txn(...given)),
-      close: async () => undefined,
-    }
-    const first = await startRunsSystem({ clock, store: dying })
+    const dying = createDyingStore(store)
+    const first = await startRunsSystem({ clock, store: dying.store })
     await clock.advance(100)
     const second = await startRunsSystem({ clock, store: { ...store, close: async () => undefined } })
     await clock.advance(10_000)
@@ -241,7 +178,7 @@ describe('several instances', () => {
     await clock.advance(1_000)
     assert.deepEqual(await second.states(), ['started'])
     assert.deepEqual([await publishingIn(first), await publishingIn(second)], [1, 0])
-    isDead = true
+    dying.isDead = true
     for (const step of [3, 6]) await second.publish(step)
     await clock.advance(5_000)
     assert.deepEqual(await second.states(), ['started'])
@@ -249,7 +186,7 @@ describe('several instances', () => {
     assert.deepEqual(await second.states(), ['started', 'complete'])
     assert.deepEqual([await publishingIn(first), await publishingIn(second)], [0, 1])
     // It comes back, and has the same to tell.
-    isDead = false
+    dying.isDead = false
     await clock.advance(20_000)
     assert.deepEqual(await second.states(), ['started', 'complete'])
     assert.deepEqual([await publishingIn(first), await publishingIn(second)], [0, 1])

@@ -12,8 +12,10 @@ import { loadConfig } from '#services/system/settings.ts'
 import type { System, SystemParts } from '#services/system/system.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import type { RunDetail, RunPage } from '#shared/runs/runs.ts'
+import { AvisoError } from '#shared/errors.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { createManualClock, type ManualClock } from '../support/clock.ts'
 import { createMemoryStore } from '../support/memory_store.ts'
 import { BASE_URL, startTestSystem } from '../support/system.ts'
 
@@ -112,4 +114,48 @@ export async function startRunsSystem({
     told,
     states: async () => (await told()).map(({ data }) => data.identifier['state']),
   }
+}
+
+/** A system whose clock is set. */
+export interface RunsScene extends RunsSystem {
+  readonly clock: ManualClock
+  /** Sets the date forward, and waits until what that brings is stored. */
+  pass(ms?: number): Promise<void>
+}
+
+/** Starts a system, and closes it after its use. */
+export async function withRuns(
+  use: (scene: RunsScene) => Promise<void>,
+  options: Omit<RunsOptions, 'clock'> & { readonly clock?: ManualClock } = {},
+): Promise<void> {
+  const { clock = createManualClock() } = options
+  const runs = await startRunsSystem({ ...options, clock })
+  const pass = async (ms = 0): Promise<void> => {
+    clock.jump(ms)
+    await clock.advance(1_100)
+    await clock.advance(100)
+  }
+  try {
+    await pass()
+    await use({ ...runs, clock, pass })
+  } finally {
+    await runs.system.close()
+  }
+}
+
+/** A store of a machine that is cut off once `isDead` is set: it writes and reads nothing more, and gives nothing up. */
+export function createDyingStore(store: Store): { readonly store: Store; isDead: boolean } {
+  const cut = (): void => {
+    if (dying.isDead) throw new AvisoError('ERR_STORE_UNAVAILABLE', 'This instance is dead')
+  }
+  const dying = {
+    isDead: false,
+    store: {
+      ...store,
+      range: async (...given: Parameters<Store['range']>) => (cut(), store.range(...given)),
+      txn: async (...given: Parameters<Store['txn']>) => (cut(), store.txn(...given)),
+      close: async () => undefined,
+    },
+  }
+  return dying
 }

@@ -89,6 +89,8 @@ type Entry =
         readonly fields: JudgedProduct['fields']
         readonly at: number
       }
+      /** Of the run. */
+      readonly key: string
     }
 
 const FINAL_DAYS = 20
@@ -175,7 +177,7 @@ class Driver {
   #toEntry({ run, kind, product, at }: Arrival): Entry {
     const { event } = run
     const fields = { ...run.fields, ...product }
-    if (kind === 'deleted') return { removed: { event, fields, at: this.#clock(at) } }
+    if (kind === 'deleted') return { removed: { event, fields, at: this.#clock(at) }, key: run.key }
     const sequence = (this.#sequences.get(event) ?? 0) + 1
     this.#sequences.set(event, sequence)
     return { product: { event, fields, at: this.#clock(at), revision: BigInt(++this.#products), sequence } }
@@ -235,15 +237,28 @@ class Driver {
       else this.#stored.set(id, text)
   }
 
+  /** Whether it is a removal that what is stored of its run has. */
+  #isIn(entry: Entry): boolean {
+    return 'key' in entry && this.#stored.has(this.#ids.get(entry.key) ?? '')
+  }
+
+  #saveOpen(): number {
+    const open = this.#tracker.takeOpen?.(0) ?? []
+    for (const { id, text } of open) if (text !== null) this.#stored.set(id, text)
+    return open.length
+  }
+
   /** The process ends without a farewell, after its last save, and another one reads what is needed. */
   #restart(at: number): void {
     const used = process.cpuUsage()
     this.#save()
+    // Every second process stores what it knows of open runs.
+    while (this.#restarts % 2 === 0 && this.#saveOpen() > 0);
     const bookmark = this.#tracker.bookmark()
     const startedAt = performance.now()
     this.#tracker = this.#course.open({ stored: [...this.#stored.values()], bookmark })
     const needed = neededFrom(this.#journal, bookmark)
-    for (const entry of needed) give(this.#tracker, entry)
+    for (const entry of needed) if (!this.#isIn(entry)) give(this.#tracker, entry)
     this.#see(this.#tracker.tick(this.#clock(at)), at)
     const ms = performance.now() - startedAt
     const spent = micros(used)

@@ -48,6 +48,8 @@ export interface JudgedTracker {
   remove(removal: { readonly event: string; readonly fields: Fields; readonly at: number }): void
   tick(now: number): readonly JudgedTransition[]
   run(id: string, now: number): JudgedView | undefined
+  /** Open runs, to be stored, too: a part of them. Absent: it does not do that. */
+  takeOpen?(behind: number): readonly { readonly id: string; readonly text: string | null }[]
   takeStored(): readonly { readonly id: string; readonly text: string | null }[]
   bookmark(): JudgedBookmark
 }

@@ -108,6 +108,26 @@ describe('createAnnouncements()', () => {
     assert.deepEqual(logged, ['A notification of a run could not be published'])
   })
 
+  it('keeps the order of a run when the store takes only a part', async () => {
+    const { announcements, published, errors } = scene()
+    announcements.add([
+      transition('0001', 'started'),
+      transition('0001', 'complete'),
+      transition('0002', 'started'),
+    ])
+    errors.push(new AvisoError('ERR_STORE_UNAVAILABLE', 'down'))
+    await announcements.publish()
+    assert.deepEqual(
+      published.map(({ id }) => id),
+      ['mars:0002/started'],
+    )
+    await announcements.publish()
+    assert.deepEqual(
+      published.map(({ id }) => id),
+      ['mars:0002/started', 'mars:0001/started', 'mars:0001/complete'],
+    )
+  })
+
   it('tells of so many starts an hour, counts the others, and tells what else happens to them', async () => {
     const { announcements, published, clock, logged } = scene(2)
     for (const expver of ['0001', '0002', '0003', '0004']) announcements.add([transition(expver, 'started')])

@@ -24,7 +24,7 @@ type Entry =
   | { readonly at: number; readonly removal: RunRemoval }
 
 /** Days of several slots on which a good deal goes wrong. */
-function journalOf(dice: Dice): readonly Entry[] {
+function journalOf(dice: Dice, removals: number): readonly Entry[] {
   const entries: { readonly at: number; readonly make: (at: number) => Omit<Entry, 'at'> }[] = []
   for (let day = 0; day < DAYS; day++) {
     for (const [stream, time] of [
@@ -42,7 +42,7 @@ function journalOf(dice: Dice): readonly Entry[] {
         const publish = () => ({ product: product(step, at, { day, time, stream }) })
         entries.push({ at, make: publish })
         if (dice.chance(0.03)) entries.push({ at: at + dice.whole(1, 40 * 60) * MINUTE, make: publish })
-        if (dice.chance(0.02)) {
+        if (dice.chance(removals)) {
           const fields = { date: dateOf(day), stream, time, step: String(step), number: '0' }
           const gone = at + dice.whole(1, 60) * MINUTE
           entries.push({ at: gone, make: () => ({ removal: { event: 'mars', fields, at: gone } }) })
@@ -75,49 +75,123 @@ function lines(transitions: readonly Transition[]): string[] {
   )
 }
 
-/** Plays a journal. At each of the restarts, the tracker is made anew from what was stored. */
-function play(journal: readonly Entry[], tickMs: number, restarts: ReadonlySet<number>) {
-  const stored = new Map<string, string>()
+/** What happens to the process at a tick: it stores what it knows, and it may end then, or end without that. */
+type Fate = 'stores' | 'stores and ends' | 'ends'
+
+/** What a process that has ended leaves. */
+interface Left {
+  readonly stored: ReadonlyMap<string, string>
+  readonly bookmark: Bookmark
+  /** How much of the journal had been taken. */
+  readonly taken: number
+}
+
+/** Plays a journal. After each end, the tracker is made anew from what was stored last. */
+function play(
+  journal: readonly Entry[],
+  tickMs: number,
+  fates: ReadonlyMap<number, Fate>,
+  storesOpen = true,
+) {
   const told = new Set<string>()
   let tracker = createTracker({ expectations: EXPECTATIONS, bookmark: { since: START, events: {} } })
-  let bookmark: Bookmark = tracker.bookmark()
+  let left: Left = { stored: new Map(), bookmark: tracker.bookmark(), taken: 0 }
+  let retaken = 0
   let next = 0
   for (let now = START + tickMs; now <= START + (DAYS + 3) * DAY; now += tickMs) {
     for (; (journal[next]?.at ?? Infinity) < now; next++) give(tracker, journal[next] as Entry)
     for (const line of lines(tracker.tick(now))) told.add(line)
-    if (!restarts.has(now)) continue
-    for (const { id, text } of tracker.takeStored()) {
-      if (text === null) stored.delete(id)
-      else stored.set(id, text)
-    }
-    bookmark = tracker.bookmark()
-    tracker = createTracker({ expectations: EXPECTATIONS, stored: stored.values(), bookmark })
-    const sequence = bookmark.events['mars']?.sequence ?? 0
-    const from = journal.findIndex((entry) => 'product' in entry && entry.product.sequence >= sequence)
-    for (const entry of from < 0 ? [] : journal.slice(from, next)) give(tracker, entry)
+    const fate = fates.get(now)
+    if (fate?.startsWith('stores') === true) left = leave(tracker, left, next, storesOpen)
+    if (fate?.endsWith('ends') !== true) continue
+    tracker = createTracker({
+      expectations: EXPECTATIONS,
+      stored: left.stored.values(),
+      bookmark: left.bookmark,
+    })
+    assert.deepEqual(tracker.bookmark().events, left.bookmark.events)
+    retaken += giveAgain(tracker, journal.slice(0, next), left)
     for (const line of lines(tracker.tick(now))) told.add(line)
   }
-  return { told, runs: tracker.runs({ limit: 1_000 }, START + (DAYS + 3) * DAY).runs }
+  return { told, retaken, runs: tracker.runs({ limit: 1_000 }, START + (DAYS + 3) * DAY).runs }
+}
+
+function leave(tracker: Tracker, { stored: before }: Left, taken: number, storesOpen: boolean): Left {
+  const stored = new Map(before)
+  for (const { id, text } of [...tracker.takeStored(), ...(storesOpen ? tracker.takeOpen(0) : [])]) {
+    if (text === null) stored.delete(id)
+    else stored.set(id, text)
+  }
+  return { stored, bookmark: tracker.bookmark(), taken }
+}
+
+/** As a reader of the journal does: what was removed since comes first, and removed products do not come again. */
+function giveAgain(tracker: Tracker, journal: readonly Entry[], { bookmark, taken }: Left): number {
+  const sequence = bookmark.events['mars']?.sequence ?? 0
+  for (const entry of journal.slice(taken))
+    if ('removal' in entry) tracker.remove({ ...entry.removal, at: 0 })
+  const again = journal.filter((entry, place): boolean => {
+    if ('removal' in entry || entry.product.sequence < sequence) return false
+    const { fields } = entry.product
+    return !journal
+      .slice(place)
+      .some(
+        (later) =>
+          'removal' in later &&
+          later.removal.fields?.['step'] === fields['step'] &&
+          isSameRun(later.removal.fields ?? {}, fields),
+      )
+  })
+  for (const entry of again) give(tracker, entry)
+  return again.length
+}
+
+function runIdOf({ fields = {} }: RunRemoval): string {
+  return `mars:${fields['stream']},${fields['date']},${fields['time']}`
+}
+
+function isSameRun(
+  some: Readonly<Record<string, string>>,
+  others: Readonly<Record<string, string>>,
+): boolean {
+  return ['date', 'stream', 'time'].every((name) => some[name] === others[name])
 }
 
 describe('a tracker that is made anew', () => {
+  // Seeds that are even have no removals.
   for (const seed of [1, 2, 3, 4, 5, 6])
     it(`tells the same as one that never stopped, and knows the same runs (seed ${seed})`, () => {
       const dice = createDice(seed)
       // The journal's own numbers are dense and in its order.
       let sequence = 0
-      const journal = journalOf(dice).map((entry) =>
+      const journal = journalOf(dice, seed % 2 === 0 ? 0 : 0.02).map((entry) =>
         'product' in entry ? { ...entry, product: { ...entry.product, sequence: ++sequence } } : entry,
       )
       const tickMs = 10 * MINUTE
-      const restarts = new Set(Array.from({ length: 12 }, () => START + dice.whole(1, DAYS * 144) * tickMs))
-      const whole = play(journal, tickMs, new Set())
-      const broken = play(journal, tickMs, restarts)
+      const drawn = (fate: Fate): [number, Fate][] =>
+        Array.from({ length: 12 }, () => [START + dice.whole(1, DAYS * 144) * tickMs, fate])
+      const fates = new Map([...drawn('stores'), ...drawn('stores and ends'), ...drawn('ends')])
+      const whole = play(journal, tickMs, new Map())
       assert.ok(whole.told.size > 150)
-      assert.deepEqual([...broken.told].toSorted(), [...whole.told].toSorted())
-      assert.deepEqual(broken.runs, whole.runs)
+      const broken = play(journal, tickMs, fates)
+      const plain = play(journal, tickMs, fates, false)
+      const changed = new Set(journal.flatMap((entry) => ('removal' in entry ? runIdOf(entry.removal) : [])))
+      for (const { told, runs } of [broken, plain]) {
+        const again = [...told].filter((line) => !whole.told.has(line))
+        // What a removed product had caused may be told as if it had never come.
+        assert.deepEqual(
+          again.filter((line) => ![...changed].some((id) => line.includes(`"id":"${id}"`))),
+          [],
+        )
+        assert.deepEqual(
+          [...whole.told].filter((line) => !told.has(line)),
+          [],
+        )
+        assert.deepEqual(runs, whole.runs)
+      }
+      assert.ok(broken.retaken < plain.retaken, `${broken.retaken} of ${plain.retaken}`)
       // Also where time passes in larger pieces: only products decide.
-      const coarse = play(journal, 12 * HOUR, new Set())
+      const coarse = play(journal, 12 * HOUR, new Map())
       assert.deepEqual([...coarse.told].toSorted(), [...whole.told].toSorted())
     })
 
@@ -144,6 +218,65 @@ describe('a tracker that is made anew', () => {
       { step: '3', number: '0' },
     ])
     assert.deepEqual(after?.products, before?.products)
+  })
+
+  it('counts an open run anew, from its first product on, if something else is expected of it now', () => {
+    const tracker = createTracker({
+      expectations: expecting({ expect: [{ step: '0/to/4', due: '8h' }] }),
+      bookmark: { since: START, events: {} },
+    })
+    const products = [0, 1, 2].map((step) => product(step, nominalOf(0) + HOUR + step * MINUTE))
+    for (const each of products) tracker.take(each)
+    const [open] = tracker.takeOpen(0)
+    assert.ok(open !== undefined && open.text !== null)
+    assert.deepEqual(tracker.takeOpen(0), [])
+    const bookmark = tracker.bookmark()
+    const first = products[0]?.sequence
+    assert.equal(bookmark.events['mars']?.sequence, (first ?? 0) + 3)
+    for (const settings of [
+      { expect: [{ step: '0/to/2', due: '8h' }] },
+      { expect: [{ step: '1/to/5', due: '8h' }] },
+      { expect: [{ step: '0/to/4', due: '7h' }] },
+      { expect: [{ step: '0/to/4', due: '8h' }], close: '30h' },
+      { product: ['number'], expect: [{ number: '0/to/4', due: '8h' }] },
+      { run: ['date', 'time', 'stream'], expect: [{ step: '0/to/4', due: '8h' }] },
+    ]) {
+      const anew = createTracker({ expectations: expecting(settings), stored: [open.text], bookmark })
+      assert.equal(anew.bookmark().events['mars']?.sequence, first, JSON.stringify(settings))
+      assert.deepEqual(anew.takeStored(), [{ id: open.id, text: null }])
+      assert.equal(anew.runs({ limit: 9 }, START).runs.length, 0)
+      for (const each of products) anew.take(each)
+      assert.equal(anew.runs({ limit: 9 }, START).runs.length, 1)
+    }
+  })
+
+  it('stores an open run again when a product of it was removed, and deletes it when all were', () => {
+    const expectations = expecting({ expect: [{ step: '0/to/4', due: '8h' }] })
+    const tracker = createTracker({ expectations, bookmark: { since: START, events: {} } })
+    const products = [0, 1].map((step) => product(step, nominalOf(0) + HOUR))
+    for (const each of products) tracker.take(each)
+    assert.equal(tracker.takeOpen(0).length, 1)
+    const remove = ({ fields }: RunProduct): void =>
+      tracker.remove({ event: 'mars', fields, at: nominalOf(0) + 2 * HOUR })
+    for (const each of products.slice(0, 1)) remove(each)
+    const [changed] = tracker.takeStored()
+    const anew = createTracker({
+      expectations,
+      stored: [changed?.text ?? ''],
+      bookmark: tracker.bookmark(),
+    })
+    assert.equal(anew.runs({ limit: 1 }, START).runs[0]?.received, 1)
+    for (const each of products.slice(1)) remove(each)
+    assert.deepEqual(tracker.takeStored(), [{ id: changed?.id, text: null }])
+  })
+
+  it('gives open runs only when many products would be needed again', () => {
+    const tracker = createTracker({ expectations: expecting(), bookmark: { since: START, events: {} } })
+    for (const step of steps(10)) tracker.take(product(step, nominalOf(0) + HOUR))
+    assert.deepEqual(tracker.takeOpen(10), [])
+    assert.equal(tracker.takeOpen(9).length, 1)
+    tracker.take(product(10, nominalOf(0) + HOUR))
+    assert.deepEqual(tracker.takeOpen(1), [])
   })
 
   it('leaves out a stored text that it cannot read, and says so', () => {

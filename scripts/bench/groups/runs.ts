@@ -1,0 +1,216 @@
+/**
+ * Measures what following runs costs: the rate of publishing, processor time and memory beside the same system without runs, and how soon
+ * runs are known after a restart.
+ *
+ * @module
+ */
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import configuration from '../../../wrangler-like.config.json' with { type: 'json' }
+import { runPost } from '../generator.ts'
+import { dailyNotification } from '../notifications.ts'
+import { interleave, loadMs, type Bench, type RowGroup } from '../plan.ts'
+import { startProcess, type BenchProcess } from '../processes.ts'
+import { atLeast, atMost, ratio, showNumber, type Row } from '../row.ts'
+import { median } from '../statistics.ts'
+import { PUBLISH_PATH, startAviso, untilReady, withProcess } from '../systems.ts'
+
+const CONNECTIONS = 64
+/** Notifications in a request of the second load. */
+const BATCH = 100
+/** Loads of each system in a run. Their median counts, because a difference of two systems is small. */
+const ROUNDS = 5
+/** Until then a process gets faster. */
+const WARM_UP_MS = 4_000
+/** Products are looked at this much later, and stored: see the limits of the service. */
+const SETTLE_MS = 500
+/** A day of notifications before the restart. */
+const STORED = { full: 300_000, quick: 20_000 } as const
+const FILL_LIMIT_MS = 900_000
+const KNOWN_LIMIT_MS = 120_000
+const RETRY_MS = 5
+const RUNS_PATH = '/api/v1/runs?limit=1'
+
+const WITH_RUNS = { ...configuration, vars: { ...configuration.vars, runs: { mars: true } } }
+
+/** The rows about runs. */
+export const runsGroup: RowGroup = {
+  name: 'runs',
+  summary:
+    'publishing with runs followed and without; a restart after 300,000 singles (20,000 with --quick), until runs are known',
+  measure: async (bench) => [...(await measureCosts(bench)), ...(await measureRestarts(bench))],
+}
+
+/** What one load gave. */
+interface Cost {
+  readonly perSecond: number
+  /** Of processor time, per notification. */
+  readonly micros: number
+}
+
+function measureCosts(bench: Bench): Promise<readonly Row[]> {
+  return withProcess(startAviso({ config: WITH_RUNS }), (on) =>
+    withProcess(startAviso(), async (off) => {
+      const rows: Row[] = []
+      for (const size of [1, BATCH]) rows.push(...(await measureLoad(bench, { on, off }, size)))
+      return [...rows, await measureMemory({ on, off })]
+    }),
+  )
+}
+
+/** The same system with runs and without. */
+interface Pair {
+  readonly on: BenchProcess
+  readonly off: BenchProcess
+}
+
+async function measureLoad(bench: Bench, { on, off }: Pair, size: number): Promise<readonly Row[]> {
+  const name = size === 1 ? `singles, ${CONNECTIONS} connections` : `batches of ${size}`
+  bench.say(`runs: ${name}`)
+  for (const process of [on, off]) await load(process, size, WARM_UP_MS)
+  const onCosts: Cost[] = []
+  const offCosts: Cost[] = []
+  for (let run = 0; run < bench.runs; run++) {
+    const rounds = await interleave(bench.isQuick ? 1 : ROUNDS, {
+      off: () => load(off, size, loadMs(bench)),
+      on: () => load(on, size, loadMs(bench)),
+    })
+    onCosts.push(middle(rounds.on))
+    offCosts.push(middle(rounds.off))
+  }
+  const rates = onCosts.map(({ perSecond }) => perSecond)
+  const offRates = offCosts.map(({ perSecond }) => perSecond)
+  const more = onCosts.map(({ micros }, run) => micros - (offCosts[run]?.micros ?? Number.NaN))
+  return [
+    {
+      name: `${name}, runs followed`,
+      runtime: 'node',
+      unit: '/s',
+      runs: rates,
+      limit: { name: 'without runs', runs: offRates },
+      goal: atLeast(0.97, ratio(rates, offRates), ' of without'),
+    },
+    {
+      name: `processor time of following runs, a notification of ${name}`,
+      runtime: 'node',
+      unit: 'µs',
+      runs: more,
+      goal: atMost(5, median(more), ' µs'),
+      notes: [`${showNumber(median(offCosts.map(({ micros }) => micros)))} µs without runs`],
+    },
+  ]
+}
+
+function middle(costs: readonly Cost[]): Cost {
+  return {
+    perSecond: median(costs.map(({ perSecond }) => perSecond)),
+    micros: median(costs.map(({ micros }) => micros)),
+  }
+}
+
+/** Products of runs of today, of a thousand experiments. */
+function productOfToday(): string {
+  const today = new Date().toISOString().slice(0, 10).replaceAll('-', '')
+  return dailyNotification().replace(/"date":"\d+"/, `"date":"${today}"`)
+}
+
+async function load(process: BenchProcess, size: number, durationMs: number): Promise<Cost> {
+  const one = productOfToday()
+  const body = size === 1 ? one : `[${Array.from({ length: size }, () => one).join(',')}]`
+  const before = process.cpuSeconds()
+  const connections = size === 1 ? CONNECTIONS : 1
+  const post = { path: PUBLISH_PATH, body, connections, perRequest: size }
+  const { count, perSecond } = await runPost(process.url, durationMs, post)
+  await new Promise((done) => setTimeout(done, SETTLE_MS))
+  const micros = ((process.cpuSeconds() - before) * 1e6) / (count * size)
+  return { perSecond: perSecond * size, micros }
+}
+
+async function measureMemory({ on, off }: Pair): Promise<Row> {
+  for (const process of [on, off]) await process.collectGarbage()
+  const [more, without] = [on.residentMebibytes(), off.residentMebibytes()]
+  return {
+    name: 'memory with runs followed, after these loads',
+    runtime: 'node',
+    unit: 'MiB',
+    runs: [more],
+    limit: { name: 'without runs', runs: [without] },
+    goal: atMost(100, more - without, ' MiB more'),
+  }
+}
+
+async function measureRestarts(bench: Bench): Promise<readonly Row[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'aviso-bench-'))
+  try {
+    const file = join(folder, 'config.json')
+    await writeFile(file, JSON.stringify(WITH_RUNS))
+    const start = (): Promise<BenchProcess> =>
+      startProcess('node', ['scripts/serve.ts', '--port', '0', '--config', file, '--data', folder], true)
+    const stored = bench.isQuick ? STORED.quick : STORED.full
+    bench.say(`runs: storing ${stored.toLocaleString('en')} one after the other`)
+    await withProcess(start(), async (aviso) => {
+      await untilReady(aviso.url)
+      // One connection: each has a commit of its own, which is the dearest to read again.
+      const post = { path: PUBLISH_PATH, body: productOfToday(), connections: 1, requests: stored }
+      await runPost(aviso.url, FILL_LIMIT_MS, post)
+      // Its process ends without a farewell, so the next one reads what was not stored of runs.
+      process.kill(aviso.pid, 'SIGKILL')
+    })
+    const rows: Row[] = []
+    for (const how of ['a process was killed', 'a process was stopped'] as const)
+      rows.push(await measureRestart(bench, { how, stored, start }))
+    return rows
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+interface Restart {
+  readonly how: 'a process was killed' | 'a process was stopped'
+  readonly stored: number
+  readonly start: () => Promise<BenchProcess>
+}
+
+async function measureRestart(bench: Bench, { how, stored, start }: Restart): Promise<Row> {
+  bench.say(`runs: restart after ${how}`)
+  if (how === 'a process was stopped') await withProcess(start(), untilKnown)
+  const known: number[] = []
+  const ready: number[] = []
+  for (let run = 0; run < bench.runs; run++) {
+    const startedAt = performance.now()
+    await withProcess(start(), async (aviso) => {
+      await untilReady(aviso.url)
+      ready.push((performance.now() - startedAt) / 1_000)
+      await untilKnown(aviso)
+      known.push((performance.now() - startedAt) / 1_000)
+      // Before it stores anything of runs, so that each start has as much to read.
+      if (how === 'a process was killed') process.kill(aviso.pid, 'SIGKILL')
+    })
+  }
+  return {
+    name: `start until runs are known, ${stored.toLocaleString('en')} singles stored, after ${how}`,
+    runtime: 'node',
+    unit: 's',
+    runs: known,
+    limit: { name: 'ready', runs: ready },
+    goal: atMost(2, median(known), ' s'),
+  }
+}
+
+async function untilKnown({ url }: BenchProcess): Promise<void> {
+  const limit = performance.now() + KNOWN_LIMIT_MS
+  for (;;) {
+    const response = await fetch(url + RUNS_PATH)
+    const text = await response.text()
+    if (response.status === 200) {
+      if (!text.includes('"id"')) throw new Error(`No runs are known: ${text}`)
+      return
+    }
+    // 503 until then.
+    if (response.status !== 503 || performance.now() > limit)
+      throw new Error(`${RUNS_PATH} answered ${response.status}: ${text.slice(0, 300)}`)
+    await new Promise((next) => setTimeout(next, RETRY_MS))
+  }
+}
