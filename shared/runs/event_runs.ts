@@ -244,7 +244,7 @@ export class EventRuns {
     const hasDue = isTimely && nominal !== undefined && plan.dueAll !== undefined
     const dueAt = hasDue ? nominal + Math.round((plan.dueAll ?? 0) * 1000) : undefined
     const closes = (isTimely ? (nominal ?? at) : at) + close
-    const closesAt = dueAt === undefined ? closes : Math.max(closes, dueAt + CLOSE_AFTER_DUE_MS)
+    const closesAt = dueAt === undefined || dueAt < closes ? closes : dueAt + CLOSE_AFTER_DUE_MS
     return { isTimely, plan, dueAt, closesAt }
   }
 

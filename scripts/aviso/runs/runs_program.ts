@@ -39,9 +39,11 @@ export function addRunCommands(
       wholeNumber(1, MAX_RUNS),
     )
     .option('--watch', 'go on: redraw a terminal, print changes as lines elsewhere')
-    .action((event: string | undefined, fields: string[], flags: ConfigFlags & RunsFlags) =>
-      run({ kind: 'show', words: event === undefined ? [] : [event, ...fields], options: flags }, flags),
-    )
+    .action((event: string | undefined, fields: string[], { state, ...flags }: RunsOptions) => {
+      const words = event === undefined ? [] : [event, ...fields]
+      // Of listen, the option of this name is a setting of the client: the folder of the positions.
+      run({ kind: 'show', words, options: { ...flags, ...(state !== undefined && { state }) } }, flags)
+    })
   withCommonOptions(program.command('wait'))
     .description(
       'wait for a run; exit code 0: it is that far, 1: it is late, incomplete, or the time is over',
@@ -59,6 +61,8 @@ export function addRunCommands(
       run({ kind: 'wait', words: [event, ...fields], options: flags }, flags),
     )
 }
+
+type RunsOptions = Omit<ConfigFlags, 'state'> & RunsFlags
 
 /** `--state late,incomplete`, also repeated. */
 function stateOption(): Option {

@@ -88,6 +88,13 @@ describe('tracker', () => {
     )
   })
 
+  it('closes a run when it is told to, also shortly after it is due', () => {
+    const tracker = tracking({ ...FIVE, close: '485m' })
+    tracker.take(product(0, nominalOf(0) + 6 * HOUR))
+    const [, , incomplete] = tracker.tick(nominalOf(0) + 30 * HOUR)
+    assert.deepEqual([incomplete?.state, incomplete?.at], ['incomplete', nominalOf(0) + 485 * MINUTE])
+  })
+
   it('tells late at its time although the product after it was taken first', () => {
     const tracker = tracking()
     for (const step of steps(4)) tracker.take(product(step, nominalOf(0) + 6 * HOUR))

@@ -13,6 +13,19 @@ import { marsRun, runsContext, startRunsService, type RunsService } from './runs
 
 const UTF8 = { LANG: 'en_GB.UTF-8' }
 
+describe('the option --state of aviso runs', () => {
+  it('chooses states, and is no setting of the client', () => {
+    let parsed: Invocation | undefined
+    createProgram('1', (invocation) => (parsed = invocation)).parse(
+      ['runs', 'mars', '--state', 'late,expected', '--state', 'running'],
+      { from: 'user' },
+    )
+    assert.ok(parsed?.command === 'runs' && parsed.task.kind === 'show')
+    assert.deepEqual(parsed.task.options.state, ['late', 'expected', 'running'])
+    assert.equal('state' in parsed.flags, false)
+  })
+})
+
 /** What the command prints. */
 async function printed(
   service: RunsService,
