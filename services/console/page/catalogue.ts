@@ -124,7 +124,7 @@ export function unknownIn(
   if (name === null) return undefined
   const event = events.find(({ event_type }) => event_type === name)
   if (event === undefined)
-    return `The address names the event type ${brief(name, MOST_NAME)}, which is not there, or which you may not see.`
+    return `The address names the event type ${brief(name, MOST_NAME)}, which is not there, or which you may not see: another one is shown.`
   const unknown = [...new Set(query.keys())].filter(
     (key) => key !== 'event' && !own.includes(key) && !event.names.includes(key),
   )

@@ -12,6 +12,8 @@ import { parseYaml, type YamlValue } from './yaml.ts'
 export interface Listener {
   readonly ask: Readonly<Record<string, YamlValue>>
   readonly triggers: readonly Readonly<Record<string, YamlValue>>[]
+  /** Whether it says `when`: then it gets notifications of runs. */
+  readonly isOfRuns: boolean
 }
 
 /** More are not explained at a time. */
@@ -39,7 +41,11 @@ function toListener(value: YamlValue): Listener {
   if (!isRecord(value) || (value['event'] === undefined && value['event_type'] === undefined))
     throw new Error('A listener has an event and a request, such as "event: flight"')
   const { triggers, ...rest } = value
-  return { ask: askOf(rest), triggers: Array.isArray(triggers) ? triggers.filter(isRecord) : [] }
+  return {
+    ask: askOf(rest),
+    triggers: Array.isArray(triggers) ? triggers.filter(isRecord) : [],
+    isOfRuns: rest['when'] !== undefined,
+  }
 }
 
 function askOf(value: Readonly<Record<string, YamlValue>>): Listener['ask'] {

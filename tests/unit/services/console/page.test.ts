@@ -176,6 +176,10 @@ describe('readListeners()', () => {
 
   it('reads `when` as aviso does: notifications of runs, in place of those of products', () => {
     const file = 'event: mars\nrequest: {class: od, time: "12"}\nwhen: [complete, late]\n'
+    assert.deepEqual(
+      [file, 'event: mars\n'].map((text) => readListeners(text)[0]?.isOfRuns),
+      [true, false],
+    )
     assert.deepEqual(readListeners(file)[0]?.ask, {
       event: 'run',
       request: { event_type: ['mars'], state: ['complete', 'recovered', 'late'], class: 'od', time: '12' },
@@ -233,7 +237,10 @@ describe('what an address and a filter name', () => {
       unknownIn(new URLSearchParams(query), [run], ['from_id'])
     assert.equal(told(''), undefined)
     assert.equal(told('event=run&event_type=mars&state=late&from_id=1'), undefined)
-    assert.match(told('event=nosuch') ?? '', /names the event type nosuch, which is not there/)
+    assert.match(
+      told('event=nosuch') ?? '',
+      /names the event type nosuch, which is not there, .* another one is shown/,
+    )
     assert.match(told('event=run&stat=late&from=1') ?? '', /names stat, from, which run does not have/)
   })
 })
