@@ -43,7 +43,11 @@ export const doc: RoomDoc = {
             type: 'object',
             properties: {
               type: text('Handler of the field'),
-              required: flag('Whether a listener must name it'),
+              required: flag('Whether each listener must name it'),
+              required_with: mapOf(
+                list(text()),
+                'Values of other fields with which a listener must name it; absent: none',
+              ),
             },
             required: ['required'],
             additionalProperties: true,

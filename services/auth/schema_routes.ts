@@ -67,7 +67,9 @@ export function createSchemaRoutes(schemas: Schemas, logger: Logger): readonly R
 function describe(schema: EventSchema): object {
   const identifier = schema.fields.map((name) => {
     const [type] = schema.rawDescription.request[name] ?? []
-    return [name, { ...type, required: schema.requiredForListen.includes(name) }] as const
+    const needs = schema.requiredOnlyWith?.[name]
+    const required = needs === undefined && schema.requiredForListen.includes(name)
+    return [name, { ...type, required, ...(needs !== undefined && { required_with: needs }) }] as const
   })
   return {
     payload: { required: schema.isPayloadRequired, name: schema.payloadName },

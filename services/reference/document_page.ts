@@ -22,6 +22,7 @@ const SHELF: readonly (readonly [title: string, entries: readonly Entry[]])[] = 
       ['services/rest/README.md', 'Publishing'],
       ['services/auth/README.md', 'Listening'],
       ['scripts/aviso/README.md', 'The client'],
+      ['services/runs/README.md', 'Runs'],
       ['scripts/aviso/RUNS.md', 'Waiting for runs'],
       ['services/console/README.md', 'The console'],
     ],
@@ -32,7 +33,6 @@ const SHELF: readonly (readonly [title: string, entries: readonly Entry[]])[] = 
       ['services/admin/README.md', 'Retention and jobs'],
       ['services/admin/BACKUP.md', 'Backup'],
       ['services/UPGRADES.md', 'Upgrades'],
-      ['services/runs/README.md', 'Runs'],
       ['services/monitoring/README.md', 'Monitoring'],
       ['shared/access/README.md', 'Who may do what'],
     ],
@@ -42,6 +42,7 @@ const SHELF: readonly (readonly [title: string, entries: readonly Entry[]])[] = 
     [
       ['services/CONFIGURATION.md', 'Settings'],
       ['scripts/COMMANDS.md', 'Commands'],
+      ['scripts/aviso/RUNS.md', 'Commands of runs'],
       ['shared/ERRORS.md', 'Error codes'],
       ['services/monitoring/METRICS.md', 'Metrics'],
       ['scripts/aviso/CONFIGURATION.md', 'Settings of the client'],
@@ -135,7 +136,8 @@ function anchorOf(title: string, ids: Map<string, number>): string {
 
 /** Where a link of a document leads: elsewhere by https, within the document, or to another document; `undefined`: to what is not shown. */
 function addressOf(href: string, from: string): string | undefined {
-  if (/^https?:\/\//i.test(href)) return href
+  // A list such as http://a:2379,http://b:2379 looks like an address to Markdown, and is none.
+  if (/^https?:\/\//i.test(href)) return URL.canParse(href) ? href : undefined
   if (href.startsWith('#')) return href
   if (!URL.canParse(href, `doc:/${from}`)) return undefined
   const { protocol, pathname, hash } = new URL(href, `doc:/${from}`)

@@ -104,6 +104,7 @@ pre code { background: none; padding: 0; font-size: 1em }
 .table { overflow-x: auto } table { border-collapse: collapse; margin: .8rem 0; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line) }
 th { font-size: .88rem; color: var(--quiet) } td code { overflow-wrap: anywhere }
+/* Keys stay whole: a table that is too wide for it scrolls. */
 td:first-child code { overflow-wrap: break-word }
 blockquote { margin: 1rem 0; padding: 0 1rem; border-left: 3px solid var(--line); color: var(--quiet) }
 details { border: 1px solid var(--line); border-radius: 5px; margin: .5rem 0; padding: 0 .8rem }

@@ -97,6 +97,7 @@ export function withShortRequests(schemas: Schemas, runs: RunFields): Schemas {
   }
   const filled: EventSchema = {
     ...schema,
+    requiredOnlyWith: requiredOnlyWith(schema, runs),
     filter: (request, tests) => schema.filter(fill(request), tests),
     baseKeys: (wanted) => schema.baseKeys(isFilter(wanted) ? wanted : fill(wanted)),
   }
@@ -105,6 +106,19 @@ export function withShortRequests(schemas: Schemas, runs: RunFields): Schemas {
     get: (event) => (event === RUN_EVENT ? filled : schemas.get(event)),
     require: (event) => (event === RUN_EVENT ? filled : schemas.require(event)),
   }
+}
+
+/** The fields that the runs of some event types lack, with the event types that have them. */
+function requiredOnlyWith(
+  { requiredForListen }: EventSchema,
+  runs: RunFields,
+): NonNullable<EventSchema['requiredOnlyWith']> {
+  const events = [...runs.keys()]
+  const having = requiredForListen
+    .filter((name) => name !== EVENT_FIELD)
+    .map((name) => [name, events.filter((event) => runs.get(event)?.includes(name) === true)] as const)
+    .filter(([, those]) => those.length < events.length)
+  return Object.fromEntries(having.map(([name, those]) => [name, { [EVENT_FIELD]: those }]))
 }
 
 /** What names a run. */

@@ -39,6 +39,8 @@ export interface EventSchema {
   readonly requiredForNotify: readonly string[]
   /** Fields that a listener must give. In 1.x those of the base, without which a listener would see keys of others. */
   readonly requiredForListen: readonly string[]
+  /** Of {@link requiredForListen}, those that only some requests need: field → another field → its values that need it. */
+  readonly requiredOnlyWith?: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
   /** The fields of the event type as its schema file has them. */
   readonly rawDescription: { readonly request: Readonly<Record<string, readonly FieldDescription[]>> }
   /** Who may do what, where the schema says so. */

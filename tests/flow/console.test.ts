@@ -311,11 +311,24 @@ async function open(page: Page, view: string): Promise<void> {
     await page.locator('tr[data-id="flight@4"]').click()
     await page.getByText('/data/x').last().waitFor()
   }
-  if (view === 'runs') await page.locator('.grid tbody button').nth(1).click()
+  if (view === 'runs') {
+    await page.locator('.grid tbody button').nth(1).click()
+    await looksUpARun(page)
+  }
   if (view === 'explain') await page.getByRole('button', { name: 'Explain' }).click()
   if (view === 'listeners') await page.locator('.tiles').waitFor()
   if (view === 'system') await page.locator('.chart, .legend').first().waitFor()
   await page.locator('main :is(h1, h2)').first().waitFor({ state: 'attached' })
+}
+
+/** The address of a panel opens it again, and an address that names what is not there is told. */
+async function looksUpARun(page: Page): Promise<void> {
+  await page.waitForURL(/#\/runs\?run=mars%3Aod%2Coper%2C0001%2C20261130%2C00$/)
+  const kept = new URL(page.url()).hash
+  await page.evaluate("location.hash = '#/runs?state=bogus'")
+  await page.getByText('names the state bogus').waitFor()
+  await page.evaluate(`location.hash = '${kept}'`)
+  await page.getByLabel('Run 2026-11-30 00 UTC · od · oper · 0001').waitFor()
 }
 
 /** In light and in dark. */

@@ -80,6 +80,7 @@ describe('GET /docs', () => {
 <!-- not shown -->
 
 [a](javascript:alert(1)) [b](JAVASCRIPT:alert(2)) [c](data:text/html,x) [d](//evil.example/) [e](../../etc/passwd)
+http://a:2379,http://b:2379 http://host:2379[,…]
 [f](https://example.org/"onclick=alert(3)) ![g](https://example.org/x.png) <img src=x onerror=alert(4)>
 
 | a |

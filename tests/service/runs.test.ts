@@ -219,6 +219,23 @@ describe('listening to runs', () => {
           const { notifications } = (await response.json()) as { readonly notifications?: readonly unknown[] }
           assert.deepEqual([response.status, notifications?.length], [status, count], query)
         }
+        // The schema says the same, so that clients need not guess.
+        const { schema } = (await (await call('/api/v1/schema/run')).json()) as {
+          readonly schema: { readonly identifier: Readonly<Record<string, object>> }
+        }
+        const { event_type, destination, state } = schema.identifier
+        assert.deepEqual(destination, {
+          ...destination,
+          required: false,
+          required_with: { event_type: ['dissemination'] },
+        })
+        for (const [field, required] of [
+          [event_type, true],
+          [state, false],
+        ] as const) {
+          assert.deepEqual(field, { ...field, required })
+          assert.ok(!Object.hasOwn(field ?? {}, 'required_with'))
+        }
       },
       { runs: { ...THREE_STEPS, dissemination: true } },
     ))

@@ -29,7 +29,7 @@ import { PublishView } from './publish.tsx'
 import { RunsView } from './runs.tsx'
 import { useWatched } from './state.ts'
 import { SystemView } from './system.tsx'
-import { seen } from './text.ts'
+import { brief, seen } from './text.ts'
 
 interface View {
   readonly name: string
@@ -85,6 +85,13 @@ export function App(): JSX.Element {
         {phase === 'unreachable' ? <Unreachable reason={state.reason ?? ''} /> : null}
         {phase === 'outside' ? <SignIn reason={state.reason} /> : null}
         {phase === 'inside' && error !== undefined ? <Notice kind="bad">{error}</Notice> : null}
+        {phase === 'inside' && isLoaded && shown !== undefined && !isKnown(view, views) ? (
+          <Notice kind="warn">
+            {isKnown(view, VIEWS)
+              ? `The view ${seen(view)} is not for you: ${shown.title} is shown.`
+              : `There is no view ${brief(view, 40)}: ${shown.title} is shown.`}
+          </Notice>
+        ) : null}
         {phase === 'inside' && isLoaded ? (shown?.draw() ?? <NothingToSee />) : null}
       </main>
       <footer class="foot">
@@ -93,6 +100,10 @@ export function App(): JSX.Element {
       <Keys views={views} />
     </>
   )
+}
+
+function isKnown(view: string, views: readonly View[]): boolean {
+  return views.some(({ name }) => name === view)
 }
 
 function skip(event: Event): void {

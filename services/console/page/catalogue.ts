@@ -6,6 +6,7 @@
 
 import { ask, messageOf } from './api.ts'
 import { createState } from './state.ts'
+import { brief } from './text.ts'
 
 /** A field by the schema. */
 export interface FieldRule {
@@ -13,6 +14,8 @@ export interface FieldRule {
   readonly values?: readonly (string | number)[]
   readonly range?: readonly unknown[]
   readonly required: boolean
+  /** Values of other fields with which it is required. */
+  readonly required_with?: Readonly<Record<string, readonly string[]>>
 }
 
 export interface SeenValues {
@@ -96,9 +99,41 @@ export function usualEvent(events: readonly EventType[]): string | undefined {
 }
 
 /** Fields without which the event type cannot be listened to, and that a filter lacks. */
-export function missingFields({ names, rules }: EventType, filter: Filter): readonly string[] {
-  return names.filter((name) => rules[name]?.required === true && filter[name] === undefined)
+export function missingFields(event: EventType, filter: Filter): readonly string[] {
+  return event.names.filter((name) => isNeeded(event, name, filter) && filter[name] === undefined)
 }
+
+/** Whether a listener has to say a field. Some fields are needed with some values of others alone. */
+export function isNeeded({ rules }: Pick<EventType, 'rules'>, name: string, filter: Filter): boolean {
+  const { required = false, required_with = {} } = rules[name] ?? {}
+  return (
+    required ||
+    Object.entries(required_with).some(([other, values]) =>
+      filter[other]?.some((value) => values.includes(value)),
+    )
+  )
+}
+
+/** What an address names that is not there, for people; `undefined`: all is known. @param own Names of the view itself. */
+export function unknownIn(
+  query: URLSearchParams,
+  events: readonly EventType[],
+  own: readonly string[],
+): string | undefined {
+  const name = query.get('event')
+  if (name === null) return undefined
+  const event = events.find(({ event_type }) => event_type === name)
+  if (event === undefined)
+    return `The address names the event type ${brief(name, MOST_NAME)}, which is not there, or which you may not see: another one is shown.`
+  const unknown = [...new Set(query.keys())].filter(
+    (key) => key !== 'event' && !own.includes(key) && !event.names.includes(key),
+  )
+  if (unknown.length === 0) return undefined
+  const names = unknown.map((key) => brief(key, MOST_NAME)).join(', ')
+  return `The address names ${names}, which ${name} does not have: it is left out.`
+}
+
+const MOST_NAME = 64
 
 /** How much comes, in words. */
 export function rateText({ published: { minute, hour }, last }: EventType): string {

@@ -27,12 +27,12 @@ export interface ChartProps {
   readonly curves: readonly Curve[]
   /** The area between two limits. */
   readonly band?: { readonly low: Curve['values']; readonly high: Curve['values'] }
-  readonly xText?: (value: number) => string
+  readonly xText?: (value: number, step: number) => string
 }
 
 const HEIGHT = 170
 /** Room for the names of the axes. */
-const EDGE = { left: 44, right: 12, top: 8, bottom: 22 }
+const EDGE = { left: 44, right: 30, top: 8, bottom: 22 }
 /** The x axis is at least so long, so that it does not jump when the first points come. */
 const LEAST_SPAN = 60
 /** Pixels between two names of the x axis. */
@@ -56,6 +56,8 @@ export function Chart({ label, xs, curves, band, xText = secondText }: ChartProp
   const first = Math.min(xs[0] ?? 0, last - LEAST_SPAN)
   const most = Math.max(1, ...[...curves.map(({ values }) => values), band?.high ?? []].flat().map(Number))
   const x = scale([first, last], [EDGE.left, width - EDGE.right])
+  const names = ticks(first, last, width / X_STEP, SECONDS)
+  const step = (names[1] ?? 0) - (names[0] ?? 0)
   const y = scale([0, most * 1.05], [HEIGHT - EDGE.bottom, EDGE.top])
   return (
     <div class="chart" ref={holder}>
@@ -69,11 +71,11 @@ export function Chart({ label, xs, curves, band, xText = secondText }: ChartProp
               </text>
             </g>
           ))}
-          {ticks(first, last, width / X_STEP, SECONDS).map((value) => (
+          {names.map((value) => (
             <g key={`x${value}`}>
               <path d={`M${x(value)} ${EDGE.top}V${HEIGHT - EDGE.bottom}`} />
               <text x={x(value)} y={HEIGHT - 6} text-anchor="middle">
-                {xText(value)}
+                {xText(value, step)}
               </text>
             </g>
           ))}

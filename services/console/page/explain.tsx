@@ -156,6 +156,9 @@ function OneListener({ explained, listener, number, span }: OneProps): JSX.Eleme
         <Notice kind="bad">
           No stream would take it:{' '}
           {seen(typeof error === 'string' ? error : (error.message ?? 'it is not valid'))}
+          {listener?.isOfRuns === true
+            ? '. With "when", it gets notifications of runs, so its request names fields of runs.'
+            : ''}
         </Notice>
       </section>
     )
@@ -163,6 +166,7 @@ function OneListener({ explained, listener, number, span }: OneProps): JSX.Eleme
     <section class="card" aria-label={`Listener ${number}`}>
       <h2>
         Listener {number}: {seen(event)}
+        {listener?.isOfRuns === true ? ', because of "when"' : ''}
       </h2>
       <p class="big">
         {countText(matched)} of {countText(looked?.count ?? 0)} matched

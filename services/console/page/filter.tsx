@@ -6,7 +6,7 @@
 
 import type { JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
-import { knownValues, rateText, type EventType, type Filter } from './catalogue.ts'
+import { isNeeded, knownValues, rateText, type EventType, type Filter } from './catalogue.ts'
 import { brief, countText, seen } from './text.ts'
 
 /** Values that are buttons of their own. The others are found by typing. */
@@ -60,6 +60,7 @@ export function FilterRows({ event, filter, onChange }: FilterProps): JSX.Elemen
           event={event}
           name={name}
           values={filter[name] ?? []}
+          isRequired={isNeeded(event, name, filter)}
           onChange={(values) => set(name, values)}
         />
       ))}
@@ -76,10 +77,11 @@ interface FieldProps {
   readonly event: EventType
   readonly name: string
   readonly values: readonly string[]
+  readonly isRequired: boolean
   readonly onChange: (values: readonly string[]) => void
 }
 
-function FieldRow({ event, name, values, onChange }: FieldProps): JSX.Element {
+function FieldRow({ event, name, values, isRequired, onChange }: FieldProps): JSX.Element {
   const id = useId()
   const [typed, setTyped] = useState('')
   const known = event.fields[name]?.values ?? []
@@ -92,7 +94,6 @@ function FieldRow({ event, name, values, onChange }: FieldProps): JSX.Element {
     setTyped('')
     if (value !== '' && !values.includes(value)) onChange([...values, value])
   }
-  const isRequired = event.rules[name]?.required === true
   return (
     <div class="field">
       <label for={id}>

@@ -7,7 +7,15 @@
 import type { JSX } from 'preact'
 import { useCallback, useEffect, useState } from 'preact/hooks'
 import { ask, messageOf, toQuery } from './api.ts'
-import { catalogue, filterIn, missingFields, usualEvent, type EventType, type Filter } from './catalogue.ts'
+import {
+  catalogue,
+  filterIn,
+  missingFields,
+  unknownIn,
+  usualEvent,
+  type EventType,
+  type Filter,
+} from './catalogue.ts'
 import { EventList, FilterRows } from './filter.tsx'
 import { toRow, type CloudEvent, type Row } from './live_model.ts'
 import { isRoomy, Notice } from './parts.tsx'
@@ -56,6 +64,7 @@ const MOST_EXPORTED = 10_000
 export function HistoryView(): JSX.Element {
   const { events } = useWatched(catalogue)
   const { query } = place.get()
+  const [unknown] = useState(() => unknownIn(query, events, ['from', 'to', 'order']))
   const [search, setSearch] = useState<Search>(() => searchIn(events, query))
   const [found, setFound] = useState<Found>(NOTHING)
   const [isBusy, setBusy] = useState(false)
@@ -100,6 +109,7 @@ export function HistoryView(): JSX.Element {
       </section>
       <section class="main" aria-label="Found">
         <Head search={search} found={found} isBusy={isBusy} />
+        {unknown === undefined ? null : <Notice kind="warn">{unknown}</Notice>}
         {error === undefined ? null : <Notice kind="bad">{error}</Notice>}
         {isTruncated ? <Notice kind="warn">A part of what was asked for is no longer kept.</Notice> : null}
         {needs.length === 0 ? null : (
@@ -147,17 +157,19 @@ interface HeadProps {
   readonly isBusy: boolean
 }
 
-function Head({ search, found: { rows, looked, isMore }, isBusy }: HeadProps): JSX.Element {
+function Head({ search, found: { rows, looked, isMore, error }, isBusy }: HeadProps): JSX.Element {
   return (
     <header class="head">
       <h1 class="unseen">History</h1>
       <span class="count" role="status" aria-live="polite">
         {isBusy ? 'Searching … ' : ''}
-        {countText(rows.length)} found in {countText(looked)}
+        {rows.length === 0 && error !== undefined
+          ? 'Not searched'
+          : `${countText(rows.length)} found in ${countText(looked)}`}
         {isMore ? ', and there is more' : ''}
       </span>
       <span class="push" />
-      <Export search={search} />
+      <Export search={search} isDisabled={error !== undefined} />
       <button type="button" disabled={rows.length === 0} onClick={() => go('live', replayOf(search, rows))}>
         Replay from the oldest here
       </button>
@@ -252,7 +264,13 @@ function SpanFields({
 }
 
 /** All that is found, as a file with a CloudEvent in each line. */
-function Export({ search }: { readonly search: Search }): JSX.Element {
+function Export({
+  search,
+  isDisabled,
+}: {
+  readonly search: Search
+  readonly isDisabled: boolean
+}): JSX.Element {
   const [state, setState] = useState('')
   const save = async (): Promise<void> => {
     setState('Exporting …')
@@ -274,7 +292,7 @@ function Export({ search }: { readonly search: Search }): JSX.Element {
   return (
     <>
       <span role="status">{state}</span>
-      <button type="button" onClick={() => void save()}>
+      <button type="button" disabled={isDisabled} onClick={() => void save()}>
         Export NDJSON
       </button>
     </>

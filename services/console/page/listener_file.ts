@@ -12,6 +12,8 @@ import { parseYaml, type YamlValue } from './yaml.ts'
 export interface Listener {
   readonly ask: Readonly<Record<string, YamlValue>>
   readonly triggers: readonly Readonly<Record<string, YamlValue>>[]
+  /** Whether it says `when`: then it gets notifications of runs. */
+  readonly isOfRuns: boolean
 }
 
 /** More are not explained at a time. */
@@ -39,14 +41,46 @@ function toListener(value: YamlValue): Listener {
   if (!isRecord(value) || (value['event'] === undefined && value['event_type'] === undefined))
     throw new Error('A listener has an event and a request, such as "event: flight"')
   const { triggers, ...rest } = value
-  const { event, event_type, request, identifier } = rest
   return {
-    ask:
-      event_type === undefined
-        ? { event: event ?? '', request: request ?? {} }
-        : { event_type, identifier: identifier ?? request ?? {} },
+    ask: askOf(rest),
     triggers: Array.isArray(triggers) ? triggers.filter(isRecord) : [],
+    isOfRuns: rest['when'] !== undefined,
   }
+}
+
+function askOf(value: Readonly<Record<string, YamlValue>>): Listener['ask'] {
+  const { event, event_type, request, identifier, when } = value
+  if (when !== undefined) return askOfRuns(event ?? event_type ?? '', request ?? identifier ?? {}, when)
+  return event_type === undefined
+    ? { event: event ?? '', request: request ?? {} }
+    : { event_type, identifier: identifier ?? request ?? {} }
+}
+
+/** The event type of runs, and its fields that `event` and `when` say. */
+const RUN = { event: 'run', field: 'event_type', state: 'state' } as const
+
+/** What `when` may say, and the states that notifications of runs then have: as the program `aviso` reads it. */
+const STATES: Readonly<Record<string, readonly string[]>> = {
+  started: ['started'],
+  complete: ['complete', 'recovered'],
+  late: ['late'],
+  recovered: ['recovered'],
+  incomplete: ['incomplete'],
+}
+
+/** With `when`, a listener gets the notifications of runs, and not those of products. @throws {Error} as the program `aviso` refuses it. */
+function askOfRuns(event: YamlValue, request: YamlValue, when: YamlValue): Listener['ask'] {
+  const whens = Array.isArray(when) ? when : [when]
+  const states = whens.flatMap((one) => (Object.hasOwn(STATES, String(one)) ? STATES[String(one)] : []) ?? [])
+  if (whens.length === 0 || whens.some((one) => typeof one !== 'string' || !Object.hasOwn(STATES, one)))
+    throw new Error(`when: must be one of ${Object.keys(STATES).join(', ')}, or a list of them`)
+  if (event === RUN.event)
+    throw new Error("'when' needs the event type of the products; notifications of run come without it")
+  if (!isRecord(request)) throw new Error('request: must have a value for each field')
+  const taken = [RUN.field, RUN.state].find((name) => Object.hasOwn(request, name))
+  if (taken !== undefined) throw new Error(`request.${taken}: ${taken} is said by 'event' and 'when'`)
+  const said = { [RUN.field]: [event], [RUN.state]: [...new Set(states)] }
+  return { event: RUN.event, request: { ...said, ...request } }
 }
 
 function isRecord(value: YamlValue): value is Readonly<Record<string, YamlValue>> {

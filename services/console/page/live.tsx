@@ -7,7 +7,7 @@
 import type { JSX } from 'preact'
 import { useCallback, useEffect, useState } from 'preact/hooks'
 import { baseUrl, session } from './api.ts'
-import { catalogue, filterIn, usualEvent, type EventType, type Filter } from './catalogue.ts'
+import { catalogue, filterIn, unknownIn, usualEvent, type EventType, type Filter } from './catalogue.ts'
 import { EventList, FilterRows } from './filter.tsx'
 import { FirstSteps } from './first_steps.tsx'
 import {
@@ -35,9 +35,11 @@ export function LiveView(): JSX.Element {
   const { query } = useWatched(place)
   const state = useWatched(live)
   const [chosen, choose] = useState<Row | undefined>(undefined)
+  const [unknown, setUnknown] = useState<string | undefined>(undefined)
   const address = query.toString()
   useEffect(() => {
     begin(events, query)
+    setUnknown(unknownIn(query, events, ['from_id']))
   }, [address, events.length > 0])
   useEffect(() => {
     const stop = keepCatalogue()
@@ -52,6 +54,7 @@ export function LiveView(): JSX.Element {
   if (event === undefined) return <p class="empty">There is no event type that you may see.</p>
   const open = (name: string, filter: Filter): void => {
     choose(undefined)
+    setUnknown(undefined)
     keepQuery(queryOf({ event: name, filter }))
     openLive(name, filter)
   }
@@ -67,6 +70,7 @@ export function LiveView(): JSX.Element {
       </section>
       <section class="main" aria-label="Notifications">
         <Head state={state} event={event} />
+        {unknown === undefined ? null : <Notice kind="warn">{unknown}</Notice>}
         {state.problem === undefined ? null : (
           <Notice kind="bad">
             {state.problem}{' '}

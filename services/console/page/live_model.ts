@@ -29,6 +29,8 @@ export interface Row {
   readonly fields: Readonly<Record<string, string>>
   /** Cut; the whole is in `event`. */
   readonly payload: string
+  /** Words for a payload without text. */
+  readonly payloadWord: string | undefined
   /** Absent where it is large: then it is asked for again. */
   readonly event: CloudEvent | undefined
 }
@@ -264,6 +266,7 @@ export function toRow(event: CloudEvent, characters = JSON.stringify(event).leng
       Object.entries(identifier ?? {}).map(([name, value]) => [name, valueText(value)]),
     ),
     payload: valueText(payload).slice(0, MOST_PAYLOAD),
+    payloadWord: payload === '' ? 'empty text' : (payload ?? null) === null ? 'null' : undefined,
     event: characters > MOST_KEPT_CHARACTERS ? undefined : event,
   }
 }

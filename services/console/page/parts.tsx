@@ -77,7 +77,13 @@ export function Badge({
   readonly kind: string
   readonly children: ComponentChildren
 }): JSX.Element {
-  const shapes: Readonly<Record<string, string>> = { good: '●', warn: '▲', bad: '■', idle: '○' }
+  const shapes: Readonly<Record<string, string>> = {
+    good: '●',
+    busy: '◐',
+    warn: '▲',
+    bad: '■',
+    idle: '○',
+  }
   return (
     <span class={`badge ${kind}`}>
       <span aria-hidden="true">{shapes[kind] ?? '○'}</span> {children}

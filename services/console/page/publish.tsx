@@ -107,7 +107,7 @@ function Form({ event }: { readonly event: EventType }): JSX.Element {
             event={event}
             name={name}
             value={values[name] ?? ''}
-            problem={checked.error?.field === name ? checked.error.message : undefined}
+            problem={checked.error?.field === name ? problemOf(checked.error) : undefined}
             onChange={(value) => change(name, value)}
           />
         ))}
@@ -149,6 +149,11 @@ function Form({ event }: { readonly event: EventType }): JSX.Element {
       </details>
     </div>
   )
+}
+
+/** What is wrong with a field, and why. */
+function problemOf({ message, body: { reason } }: ApiError): string {
+  return typeof reason === 'string' && !message.includes(reason) ? `${message}: ${reason}` : message
 }
 
 interface Body {
@@ -280,6 +285,7 @@ function Field({ event, name, value, problem, onChange }: FieldProps): JSX.Eleme
         id={id}
         value={value}
         list={`${id}-values`}
+        placeholder={/^date/i.test(rule?.type ?? '') ? 'such as 20260810' : ''}
         autocomplete="off"
         spellcheck={false}
         aria-invalid={problem !== undefined}

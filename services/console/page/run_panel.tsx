@@ -8,9 +8,9 @@ import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { Chart } from './chart.tsx'
 import { Code, Notice } from './parts.tsx'
-import { curvesOf, runName, type WholeRun } from './runs_model.ts'
+import { afterText, curvesOf, runName, type WholeRun } from './runs_model.ts'
 import { tellMe } from './same_as.ts'
-import { brief, countText, fullTime } from './text.ts'
+import { brief, countText, fullTime, seen } from './text.ts'
 
 /** Missing products that are listed. */
 const MOST_LISTED = 100
@@ -43,6 +43,8 @@ export function RunPanel({
         </button>
       </header>
       <dl class="facts">
+        <dt>event type</dt>
+        <dd>{seen(run.event_type)}</dd>
         <dt>products</dt>
         <dd>
           {countText(run.received)}
@@ -84,12 +86,6 @@ export function RunPanel({
   )
 }
 
-/** Hours and minutes after the nominal time. */
-function hourText(seconds: number): string {
-  const minutes = Math.round(Math.abs(seconds) / 60)
-  return `${seconds < 0 ? '−' : '+'}${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}`
-}
-
 function Arrivals({ run }: { readonly run: WholeRun }): JSX.Element | null {
   const { today, usual } = run.arrivals
   if (today.length + usual.length < 2) return null
@@ -105,7 +101,7 @@ function Arrivals({ run }: { readonly run: WholeRun }): JSX.Element | null {
         xs={xs}
         curves={curves}
         band={{ low, high }}
-        xText={hourText}
+        xText={afterText}
       />
       <p class="legend">
         <span class="key accent">— this run</span> <span class="key">- - usual</span>

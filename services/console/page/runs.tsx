@@ -5,9 +5,10 @@
  */
 
 import type { JSX } from 'preact'
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, ask, messageOf, toQuery } from './api.ts'
 import { Badge, Code, Notice, useAsked } from './parts.tsx'
+import { keepQuery, place } from './place.ts'
 import { RunPanel } from './run_panel.tsx'
 import {
   cellsOf,
@@ -19,7 +20,8 @@ import {
   type Run,
   type WholeRun,
 } from './runs_model.ts'
-import { brief, clockTime, spanText } from './text.ts'
+import { useWatched } from './state.ts'
+import { brief, clockTime, seen, spanText } from './text.ts'
 
 const EVERY_MS = 5_000
 /** Runs of a screen: two days of four a day, or more. */
@@ -35,60 +37,120 @@ const EXAMPLE = `"vars": {
 
 /** The view. */
 export function RunsView(): JSX.Element {
-  const [state, setState] = useState('')
-  const [event, setEvent] = useState('')
+  const { query } = useWatched(place)
+  const address = query.toString()
+  const [wanted, setWanted] = useState(() => wantedIn(query))
+  useEffect(() => setWanted(wantedIn(query)), [address])
+  const change = (part: Partial<Wanted>): void => {
+    const next = { ...wanted, ...part }
+    setWanted(next)
+    keepQuery(toQuery({ event: next.event, state: next.state, run: next.run }))
+  }
+  const { event, state, run: chosen } = wanted
   const known = useRef(new Map<string, WholeRun>())
-  const [chosen, choose] = useState<string | undefined>(undefined)
-  const asked = useAsked((signal) => readRuns({ event, state }, known.current, signal), EVERY_MS, [
-    event,
-    state,
-  ])
-  const { answer: runs, error } = asked
+  const isState = state === '' || Object.hasOwn(STATES, state)
+  const asked = useAsked(
+    (signal) => readRuns({ event, state: isState ? state : '' }, chosen, { known: known.current, signal }),
+    EVERY_MS,
+    [event, state, chosen],
+  )
+  const { answer, error } = asked
   if (error instanceof ApiError && error.status === 404) return <NoRuns />
+  const { runs } = answer ?? {}
   const events = [...new Set((runs ?? []).map(({ event_type }) => event_type))]
-  const shown = runs?.find(({ id }) => id === chosen)
+  const shown = [...(runs ?? []), ...(answer?.others ?? [])].find(({ id }) => id === chosen)
   return (
     <div class="wide">
       <header class="head">
         <h1>Runs</h1>
         <span class="push" />
-        <label for="run-event">event type</label>
-        <select id="run-event" value={event} onChange={({ currentTarget }) => setEvent(currentTarget.value)}>
-          <option value="">all</option>
-          {[...new Set([...events, ...(event === '' ? [] : [event])])].map((name) => (
-            <option key={name}>{name}</option>
-          ))}
-        </select>
-        <label for="run-state">state</label>
-        <select id="run-state" value={state} onChange={({ currentTarget }) => setState(currentTarget.value)}>
-          <option value="">all</option>
-          {Object.keys(STATES).map((name) => (
-            <option key={name}>{name}</option>
-          ))}
-        </select>
+        <span class="choice">
+          <label for="run-event">event type</label>
+          <select
+            id="run-event"
+            value={event}
+            onChange={({ currentTarget }) => change({ event: currentTarget.value })}
+          >
+            <option value="">all</option>
+            {[...new Set([...events, ...(event === '' ? [] : [event])])].map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </span>
+        <span class="choice">
+          <label for="run-state">state</label>
+          <select
+            id="run-state"
+            value={isState ? state : ''}
+            onChange={({ currentTarget }) => change({ state: currentTarget.value })}
+          >
+            <option value="">all</option>
+            {Object.keys(STATES).map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </span>
       </header>
+      {isState ? null : (
+        <Notice kind="warn">
+          The address names the state {brief(state, 40)}, which runs do not have: all are shown. States are{' '}
+          {Object.keys(STATES).join(', ')}.
+        </Notice>
+      )}
+      {chosen === '' || shown !== undefined || answer?.looked !== chosen ? null : (
+        <Notice kind="warn">There is no run {brief(chosen, 80)}, or you may not see it.</Notice>
+      )}
       {error === undefined ? null : <Notice kind="bad">{messageOf(error)}</Notice>}
       {runs === undefined && error === undefined ? <p class="empty">Loading …</p> : null}
       {runs?.length === 0 ? (
         <div class="empty">
-          <h2>No run yet</h2>
-          <p>A run appears here with its first product, or when one is expected.</p>
+          <h2>{event === '' && (state === '' || !isState) ? 'No run yet' : 'No such run'}</h2>
+          <p>
+            {event === '' && (state === '' || !isState)
+              ? 'A run appears here with its first product, or when one is expected.'
+              : `No run${event === '' ? '' : ` of ${seen(event)}`}${isState && state !== '' ? ` is ${state}` : ' is known'}.`}
+          </p>
         </div>
       ) : null}
       {runs === undefined || runs.length === 0 ? null : (
-        <Grid runs={runs} chosen={chosen} onChoose={choose} />
+        <Grid runs={runs} chosen={chosen} onChoose={(run) => change({ run })} />
       )}
-      {shown === undefined ? null : <RunPanel run={shown} onClose={() => choose(undefined)} />}
+      {shown === undefined ? null : <RunPanel run={shown} onClose={() => change({ run: '' })} />}
     </div>
   )
 }
 
+/** What the address asks for. Empty texts: anything, and no run. */
+interface Wanted {
+  readonly event: string
+  readonly state: string
+  /** Id of the run whose panel is open. */
+  readonly run: string
+}
+
+function wantedIn(query: URLSearchParams): Wanted {
+  return { event: query.get('event') ?? '', state: query.get('state') ?? '', run: query.get('run') ?? '' }
+}
+
+interface Answer {
+  readonly runs: readonly WholeRun[]
+  /** The run that was asked for by its id, where it is not one of them. */
+  readonly others: readonly WholeRun[]
+  /** Id that was looked for. */
+  readonly looked: string
+}
+
+interface Reading {
+  readonly known: Map<string, WholeRun>
+  readonly signal: AbortSignal
+}
+
 /** The newest runs with their products. Those of a run are asked for again when there is something new of it. */
 async function readRuns(
-  wanted: { readonly event: string; readonly state: string },
-  known: Map<string, WholeRun>,
-  signal: AbortSignal,
-): Promise<readonly WholeRun[]> {
+  wanted: Pick<Wanted, 'event' | 'state'>,
+  looked: string,
+  { known, signal }: Reading,
+): Promise<Answer> {
   const { runs } = await ask<{ readonly runs: readonly Run[] }>(
     `api/v1/runs?${toQuery({ ...wanted, limit: String(MOST_RUNS) })}`,
     { signal },
@@ -97,21 +159,23 @@ async function readRuns(
     runs.map(async (run): Promise<readonly WholeRun[]> => {
       const before = known.get(run.id)
       if (before !== undefined && isSame(before, run)) return [{ ...before, ...run }]
-      return ask<WholeRun>(`api/v1/runs/${encodeURIComponent(run.id)}`, { signal }).then(
-        (one) => [one],
-        orGone,
-      )
+      return readOne(run.id, signal)
     }),
   )
   const whole = parts.flat()
   known.clear()
   for (const run of whole) known.set(run.id, run)
-  return whole
+  const isThere = looked === '' || known.has(looked)
+  return { runs: whole, others: isThere ? [] : await readOne(looked, signal), looked }
+}
+
+function readOne(id: string, signal: AbortSignal): Promise<readonly WholeRun[]> {
+  return ask<WholeRun>(`api/v1/runs/${encodeURIComponent(id)}`, { signal }).then((one) => [one], orGone)
 }
 
 /** A run may be gone between two questions. */
 function orGone(error: unknown): readonly WholeRun[] {
-  if (error instanceof ApiError && error.status === 404) return []
+  if (error instanceof ApiError && (error.status === 404 || error.status === 400)) return []
   throw error
 }
 
@@ -123,7 +187,7 @@ function isSame(a: Run, b: Run): boolean {
 
 const STATES: Readonly<Record<Run['state'], readonly [kind: string, word: string]>> = {
   expected: ['idle', 'expected'],
-  running: ['good', 'running'],
+  running: ['busy', 'running'],
   late: ['bad', 'late'],
   complete: ['good', 'complete'],
   recovered: ['warn', 'recovered'],
@@ -148,6 +212,7 @@ function Grid({ runs, chosen, onChoose }: GridProps): JSX.Element {
           <thead>
             <tr>
               <th scope="col">run</th>
+              <th scope="col">event type</th>
               <th scope="col">state</th>
               <th scope="col">there</th>
               <th scope="col">when (UTC)</th>
@@ -208,6 +273,7 @@ function Row({ run, grid: { field, columns }, isChosen, onChoose }: RowProps): J
           {brief(runName(run), 60)}
         </button>
       </th>
+      <td>{brief(run.event_type, 40)}</td>
       <td>
         <Badge kind={kind}>{word}</Badge>
       </td>

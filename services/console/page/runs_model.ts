@@ -130,6 +130,15 @@ export function runName({ run, nominal }: Run): string {
   return [when, ...Object.values(others)].filter((part) => part !== '').join(' · ')
 }
 
+/** Hours and minutes after the nominal time. @param step Seconds to the next such text: below a minute, seconds are told, too. */
+export function afterText(seconds: number, step: number): string {
+  const hasSeconds = step > 0 && step < 60
+  const whole = hasSeconds ? Math.abs(Math.round(seconds)) : Math.round(Math.abs(seconds) / 60) * 60
+  const parts = [Math.floor(whole / 60) % 60, ...(hasSeconds ? [whole % 60] : [])]
+  const text = parts.map((part) => String(part).padStart(2, '0')).join(':')
+  return `${seconds < 0 ? '−' : '+'}${Math.floor(whole / 3_600)}:${text}`
+}
+
 /** Curves of a run's arrivals over the same seconds. */
 export interface Curves {
   readonly xs: readonly number[]
@@ -140,7 +149,10 @@ export interface Curves {
 }
 
 /** Puts arrivals and the usual band on common seconds. What is not known at a second is what was known before. */
-export function curvesOf({ today, usual }: WholeRun['arrivals']): Curves {
+export function curvesOf({ today: counted, usual }: WholeRun['arrivals']): Curves {
+  const [start] = counted
+  // Before the first second with arrivals there was nothing.
+  const today = start === undefined ? counted : ([[start[0] - 1, 0], ...counted] as const)
   const xs = [...new Set([...today.map(([at]) => at), ...usual.map(([at]) => at)])].toSorted((a, b) => a - b)
   const last = today.at(-1)?.[0] ?? -Infinity
   return {

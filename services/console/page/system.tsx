@@ -312,6 +312,11 @@ function Checks({ health: { checks, status } }: { readonly health: Health }): JS
   )
 }
 
+/** Where a right comes from. Without identities everyone has all of them. */
+function byText(places: readonly string[]): string {
+  return places.includes('vars.identity') ? 'because vars.identity is not set' : `by ${places.join(', ')}`
+}
+
 function Rights(): JSX.Element {
   const { me } = useWatched(session)
   return (
@@ -324,12 +329,12 @@ function Rights(): JSX.Element {
             {keys === 'everything'
               ? ''
               : `of ${seen(keys.slice(0, 5).join(', '))}${keys.length > 5 ? ' …' : ''} `}
-            <small>by {by}</small>
+            <small>{byText([by])}</small>
           </li>
         ))}
         {me?.administer.allowed === true ? (
           <li>
-            operate <small>by {me.administer.by.join(', ')}</small>
+            operate <small>{byText(me.administer.by)}</small>
           </li>
         ) : null}
       </ul>

@@ -89,7 +89,9 @@ const OneRow = memo(({ row, names, isDated, isChosen, onChoose }: RowProps): JSX
       {names.map((name) => (
         <td key={name}>{brief(row.fields[name] ?? '', MOST_VALUE)}</td>
       ))}
-      <td class="payload">{brief(row.payload, MOST_PAYLOAD)}</td>
+      <td class="payload">
+        {row.payloadWord === undefined ? brief(row.payload, MOST_PAYLOAD) : <em>{row.payloadWord}</em>}
+      </td>
     </tr>
   )
 })

@@ -10,14 +10,19 @@ const UNSEEN =
   // oxlint-disable-next-line no-control-regex -- they are what is looked for
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 
+/** Marks that stand above or below a letter, beyond those that a script has on one: they would be drawn over other lines. */
+const STACKED = /(?<=\p{M}{4})\p{M}/gu
+
 const HEX_DIGITS = 4
 
-/** The text with each character that cannot be seen written as `\u202e`. */
+/** The text with each character that cannot be seen, and each mark too many on a letter, written as `\u202e`. */
 export function seen(text: string): string {
-  return text.replace(
-    UNSEEN,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(HEX_DIGITS, '0')}`,
-  )
+  return text.replace(STACKED, escapeOf).replace(UNSEEN, escapeOf)
+}
+
+function escapeOf(characters: string): string {
+  const units = Array.from({ length: characters.length }, (_, index) => characters.charCodeAt(index))
+  return units.map((unit) => `\\u${unit.toString(16).padStart(HEX_DIGITS, '0')}`).join('')
 }
 
 /** The beginning of a text in one line. */

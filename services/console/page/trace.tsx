@@ -126,7 +126,7 @@ function TraceLine({ trace }: { readonly trace: Trace }): JSX.Element {
         </li>
       </ol>
       <dl class="facts">
-        <dt>date</dt>
+        <dt>stored</dt>
         <dd>{fullTime(start)} UTC</dd>
         <dt>key</dt>
         <dd>{seen(trace.key)}</dd>

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parse } from 'yaml'
+import { missingFields, unknownIn, type EventType } from '#services/console/page/catalogue.ts'
 import { readListeners, triggerWords } from '#services/console/page/listener_file.ts'
 import { boundOf, readHistogram, readValue, since } from '#services/console/page/metrics.ts'
 import {
+  afterText,
   cellsOf,
   columnField,
   columnsOf,
@@ -32,6 +34,12 @@ describe('seen()', () => {
     )
     assert.equal(seen('\ud800 \udc00 😀'), '\\ud800 \\udc00 😀')
     assert.equal(seen('<b> "é" 日本\n\t'), '<b> "é" 日本\n\t')
+  })
+
+  it('escapes marks that would be stacked over other lines, and leaves those of scripts', () => {
+    assert.equal(seen(`o${'\u0301'.repeat(6)}`), `o${'\u0301'.repeat(4)}\\u0301\\u0301`)
+    assert.equal(seen('\u{1d165}'.repeat(5)), `${'\u{1d165}'.repeat(4)}\\ud834\\udd65`)
+    assert.equal(seen('ê̄ שָּׁ ที่'), 'ê̄ שָּׁ ที่')
   })
 
   it('brief: makes one line, and cuts it', () => {
@@ -166,6 +174,26 @@ describe('readListeners()', () => {
     assert.throws(() => readListeners('{"a":'), /no JSON/)
   })
 
+  it('reads `when` as aviso does: notifications of runs, in place of those of products', () => {
+    const file = 'event: mars\nrequest: {class: od, time: "12"}\nwhen: [complete, late]\n'
+    assert.deepEqual(
+      [file, 'event: mars\n'].map((text) => readListeners(text)[0]?.isOfRuns),
+      [true, false],
+    )
+    assert.deepEqual(readListeners(file)[0]?.ask, {
+      event: 'run',
+      request: { event_type: ['mars'], state: ['complete', 'recovered', 'late'], class: 'od', time: '12' },
+    })
+    for (const [text, message] of [
+      ['event: mars\nwhen: done\n', /^Error: when: must be one of started, complete, late/],
+      ['event: mars\nwhen: toString\n', /^Error: when: must be one of/],
+      ['event: mars\nwhen: []\n', /^Error: when: must be one of/],
+      ['event: run\nwhen: late\n', /event type of the products/],
+      ['event: mars\nrequest: {state: late}\nwhen: late\n', /state is said by 'event' and 'when'/],
+    ] as const)
+      assert.throws(() => readListeners(text), message, text)
+  })
+
   it('triggerWords: fills in the newest match, and runs nothing', () => {
     const newest = { id: 'flight@1', time: '', data: { identifier: { country: 'italy' }, payload: 'Landed' } }
     const trigger = { type: 'command', command: 'echo ${request.country} ${payload} ${request.nope}' }
@@ -173,6 +201,47 @@ describe('readListeners()', () => {
       triggerWords(trigger, newest, 'flight'),
       'command {"command":"echo italy Landed ${request.nope}"}',
     )
+  })
+})
+
+describe('what an address and a filter name', () => {
+  const run: EventType = {
+    event_type: 'run',
+    whole: true,
+    last: null,
+    published: { minute: 0, hour: 0, day: 0 },
+    fields: {},
+    rules: {
+      event_type: { type: 'EnumHandler', required: true },
+      destination: {
+        type: 'StringHandler',
+        required: false,
+        required_with: { event_type: ['dissemination'] },
+      },
+      state: { type: 'EnumHandler', required: false },
+    },
+    names: ['event_type', 'destination', 'state'],
+    isPayloadRequired: false,
+    payloadName: 'payload',
+  }
+
+  it('missingFields: demands a field only with the values that need it', () => {
+    assert.deepEqual(missingFields(run, {}), ['event_type'])
+    assert.deepEqual(missingFields(run, { event_type: ['mars'] }), [])
+    assert.deepEqual(missingFields(run, { event_type: ['mars', 'dissemination'] }), ['destination'])
+    assert.deepEqual(missingFields(run, { event_type: ['dissemination'], destination: ['FOO'] }), [])
+  })
+
+  it('unknownIn: tells event types and fields that are not there', () => {
+    const told = (query: string): string | undefined =>
+      unknownIn(new URLSearchParams(query), [run], ['from_id'])
+    assert.equal(told(''), undefined)
+    assert.equal(told('event=run&event_type=mars&state=late&from_id=1'), undefined)
+    assert.match(
+      told('event=nosuch') ?? '',
+      /names the event type nosuch, which is not there, .* another one is shown/,
+    )
+    assert.match(told('event=run&stat=late&from=1') ?? '', /names stat, from, which run does not have/)
   })
 })
 
@@ -289,11 +358,18 @@ describe('the grid of runs', () => {
       [20, 3, 4, 5],
     ] as const
     assert.deepEqual(curvesOf({ today, usual }), {
-      xs: [0, 5, 10, 20],
-      today: [1, 1, 2, null],
-      low: [null, 0, 0, 3],
-      middle: [null, 1, 1, 4],
-      high: [null, 2, 2, 5],
+      xs: [-1, 0, 5, 10, 20],
+      today: [0, 1, 1, 2, null],
+      low: [null, null, 0, 0, 3],
+      middle: [null, null, 1, 1, 4],
+      high: [null, null, 2, 2, 5],
     })
+  })
+
+  it('afterText: tells seconds where names are less than a minute apart', () => {
+    assert.equal(afterText(12_365, 3_600), '+3:26')
+    assert.equal(afterText(12_365, 5), '+3:26:05')
+    assert.equal(afterText(-3_599, 60), '−1:00')
+    assert.equal(afterText(-61, 1), '−0:01:01')
   })
 })
