@@ -21,6 +21,8 @@ const NODE_OPTIONS = [
 ] as const
 /** Bundling for workerd on a busy machine is the slowest start. */
 const START_LIMIT_MS = 60_000
+/** Attempts to remove a folder, a tenth of a second apart: a process that was ended may need them to be gone. */
+const REMOVE_ATTEMPTS = 20
 
 export type RuntimeName = 'node' | 'node22' | 'deno' | 'bun' | 'workerd'
 
@@ -109,6 +111,9 @@ export async function startServer(options: StartServerOptions = {}): Promise<Tes
 /** A folder that is gone after the test. */
 export async function temporaryFolder(context: { after(task: () => Promise<void>): void }): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'aviso-test-'))
-  context.after(() => rm(folder, { recursive: true, force: true }))
+  const removal = { recursive: true, force: true, maxRetries: REMOVE_ATTEMPTS, retryDelay: 100 } as const
+  // A program of the test may still write into it. What cannot be removed is left: a failure here would keep the later hooks, which end
+  // that program, from running, and the test's process would wait for it for ever.
+  context.after(() => rm(folder, removal).catch(() => undefined))
   return folder
 }
