@@ -19,7 +19,7 @@ export function adminStatusText(status: JsonRecord): string {
       ...alarmRows(status),
     ]),
     membersTable(listOf(status, 'members')),
-    jobsTable(partOf(status, 'jobs')),
+    jobsTable(partOf(status, 'jobs'), partOf(status, 'schedule')),
   ]
   return parts.filter((part) => part !== '').join('\n\n')
 }
@@ -85,16 +85,19 @@ function membersTable(members: readonly JsonRecord[]): string {
   )
 }
 
-function jobsTable(jobs: JsonRecord): string {
-  const names = Object.keys(jobs)
+/** @param schedule When jobs are due; empty where the service does not run them, or does not say so. */
+function jobsTable(jobs: JsonRecord, schedule: JsonRecord): string {
+  const names = [...new Set([...Object.keys(jobs), ...Object.keys(schedule)])]
   if (names.length === 0) return ''
+  const isScheduled = Object.keys(schedule).length > 0
   return tableText(
-    ['job', 'state', 'at', 'result'],
+    ['job', 'state', 'at', ...(isScheduled ? ['next'] : []), 'result'],
     names.map((name) => {
       const job = partOf(jobs, name)
       const at = textOf(job, 'at') || textOf(job, 'since')
       const result = textOf(job, 'error') || factsOf(partOf(job, 'report'))
-      return [name, textOf(job, 'state'), at, result]
+      const next = isScheduled ? [textOf(partOf(schedule, name), 'next')] : []
+      return [name, textOf(job, 'state'), at, ...next, result]
     }),
   )
 }

@@ -86,7 +86,13 @@ export const DEMO_LISTENERS: readonly DemoListener[] = [
       request['stream'] === 'enfo' &&
       request['domain'] === 'e',
   },
-  { name: 'everything in MARS', event: 'mars', request: {}, wants: ({ event }) => event === 'mars' },
+  {
+    // Of the class alone: the hub of a gateway may be behind, and deliver the runs that were published before this listener.
+    name: 'everything operational in MARS',
+    event: 'mars',
+    request: { class: 'od' },
+    wants: ({ event }) => event === 'mars',
+  },
   {
     name: 'MARS, last step of the deterministic run',
     event: 'mars',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { CommanderError } from 'commander'
 import { administrate } from '../../../../scripts/aviso/admin.ts'
+import { adminStatusText } from '../../../../scripts/aviso/admin_status.ts'
 import { createProgram, type Invocation } from '../../../../scripts/aviso/program.ts'
 import { DAY_MS, day, keysUnder, mars, put } from '../../services/admin/jobs/fixture.ts'
 import { adminContext } from './admin_context.ts'
@@ -45,9 +46,14 @@ describe('administrate()', () => {
     await administrate({ kind: 'job', job: 'compact', options: {} }, context)
     await administrate({ kind: 'status' }, { ...context, json: true })
     const status = JSON.parse(output.results[2] ?? '') as Record<string, unknown>
-    assert.deepEqual(Object.keys(status), ['clock', 'store', 'retention', 'history', 'jobs'])
+    assert.deepEqual(Object.keys(status), ['clock', 'store', 'retention', 'history', 'jobs', 'schedule'])
     await administrate({ kind: 'status' }, context)
     assert.match(output.results[3] ?? '', /\n\nJOB +STATE +AT +RESULT\ncompact +done +\d{4}-.*Z +.*outcome/)
+  })
+  it('says when jobs are due, also those that never ran', () => {
+    const schedule = { compact: { cron: '0 * * * *', next: '2026-11-30T05:00:00.000Z' } }
+    const text = adminStatusText({ jobs: {}, schedule })
+    assert.match(text, /\nJOB +STATE +AT +NEXT +RESULT\ncompact +2026-11-30T05:00:00\.000Z/)
   })
   it('deletes and wipes', async () => {
     const { context, output, publish, store } = adminContext()
