@@ -35,11 +35,8 @@ const NOT_ON_BUN = 'tests/unit/shared/client/'
 const RELEASE_TESTS = 'tests/release/'
 /** Longest time of a test, because a test that hangs must not block the gate for ever. */
 const TEST_TIMEOUT_MS = 300_000
-/**
- * Test files at a time when Node runs alone. Twice two processors, because most of the time files wait for a process of their own: with three
- * of them a quarter of two processors was idle.
- */
-const CONCURRENCY = 4
+/** Test files at a time when Node runs alone. More than two processors, because most of the time files wait for a process of their own. */
+const CONCURRENCY = 3
 
 /** One command of the gate. */
 export interface Step {
