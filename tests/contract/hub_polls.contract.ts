@@ -151,6 +151,11 @@ export function pollContract(subject: HubSubject): void {
       const asked = reader.asked
       await reader.read({ key: toBytes(key), revision })
       assert.equal(reader.asked, asked)
+      // A revision at which something else was written has no entry in the ring: the next one is not that of the key either.
+      const elsewhere = await put(store, `/elsewhere/${randomUUID()}`)
+      await caughtUp(hub, await put(store, key))
+      const between = { key: toBytes(key), revision: elsewhere }
+      assert.deepEqual(shown(await reader.read(between)), shown(await store.range(between)))
       // Neither another revision than that of the write nor a part of the key is known.
       for (const more of [{ revision: revision - 1n }, { keysOnly: true }, { maxModRevision: revision }]) {
         const before = reader.asked

@@ -124,6 +124,23 @@ describe('createPolicy()', () => {
     assert.ok(!(await sees(policy, { ...operator, realm: 'far' }, '/ec/mars/SCL/a')))
   })
 
+  it('joins destinations also to what follows their keys, for who has a part of the prefixes alone', async () => {
+    const readers = new Map([['/ec/mars/', [{ realm: 'ecmwf', roles: ['operator'] }]]])
+    const destinations = { source, prefixes: ['/ec/diss/', '/ec/mars/'], realms: ['*'], readers }
+    const roots = ['dissemination', 'mars'].map((event) => ({
+      from: event === 'mars' ? '/ec/mars/' : '/ec/diss/',
+      to: `/aviso/run/${event}/`,
+      segments: ['taken' as const],
+    }))
+    const following = { event: 'run', root: '/aviso/run/', roots }
+    const count = counters.count
+    const policy = createPolicy({ rules: NO_RULES, roots: ROOTS, clock, count, destinations, following })
+    assert.ok(await sees(policy, JOE, '/aviso/run/dissemination/SCL/a'))
+    assert.ok(!(await sees(policy, JOE, '/aviso/run/dissemination/BAR/a')))
+    assert.ok(!(await sees(policy, JOE, '/aviso/run/mars/SCL/a')))
+    assert.ok(await sees(policy, { ...JOE, roles: ['operator'] }, '/aviso/run/mars/SCL/a'))
+  })
+
   it('says until when a list counts, and gives the same object while nothing changes', async () => {
     const policy = create({ open: ['/ec/mars/'] })
     const first = await policy.visible(JOE, asking('/ec/diss/SCL/'))
