@@ -4,14 +4,13 @@
  * @module
  */
 
-import { WIRES } from '../bare_grpc.ts'
-import { withEtcd } from '../etcd_figures.ts'
+import { onBothStores } from '../both_stores.ts'
 import { runLoads, runPost, type PostResult } from '../generator.ts'
 import { numberedBatch, numberedNotification } from '../notifications.ts'
 import { loadMs, type Bench, type RowGroup } from '../plan.ts'
 import type { BenchProcess } from '../processes.ts'
 import { atLeast, atMost, type Row } from '../row.ts'
-import { PUBLISH_PATH, startAviso, withProcess } from '../systems.ts'
+import { PUBLISH_PATH } from '../systems.ts'
 
 const STORED = { full: 1_000_000, quick: 100_000 } as const
 const CONNECTIONS = 64
@@ -30,16 +29,7 @@ export const growthGroup: RowGroup = {
   name: 'growth',
   summary: 'memory after 1,000,000 notifications (100,000 with --quick), and the rate with them stored',
   placement: 'together',
-  measure: async (bench) => {
-    const embedded = await withProcess(startAviso(), (aviso) => measure(bench, aviso, 'node'))
-    const [, grpc] = WIRES
-    const onEtcd = await withEtcd(({ store }) =>
-      withProcess(startAviso({ store: store.replace('http:', grpc?.scheme ?? 'gateway:') }), (aviso) =>
-        measure(bench, aviso, `node + etcd${grpc?.name ?? ''}`),
-      ),
-    )
-    return [...embedded, ...onEtcd]
-  },
+  measure: (bench) => onBothStores((aviso, runtime) => measure(bench, aviso, runtime)),
 }
 
 async function measure(bench: Bench, aviso: BenchProcess, runtime: string): Promise<readonly Row[]> {

@@ -4,15 +4,13 @@
  * @module
  */
 
-import { WIRES } from '../bare_grpc.ts'
-import { withEtcd } from '../etcd_figures.ts'
+import { onBothStores } from '../both_stores.ts'
 import { LIVE_PATH, openListeners } from '../listeners.ts'
 import { EVENT } from '../notifications.ts'
 import type { Bench, RowGroup } from '../plan.ts'
 import type { BenchProcess } from '../processes.ts'
 import { atMost, type Row } from '../row.ts'
 import { median } from '../statistics.ts'
-import { startAviso, withProcess } from '../systems.ts'
 import { fillStore } from './growth.ts'
 
 const STORED = { full: 1_000_000, quick: 100_000 } as const
@@ -28,16 +26,7 @@ export const lookGroup: RowGroup = {
   summary:
     'a page of history and an explanation over 1,000,000 notifications, and a list of 10,000 streams (a tenth with --quick)',
   placement: 'together',
-  measure: async (bench) => {
-    const embedded = await withProcess(startAviso(), (aviso) => measure(bench, aviso, 'node'))
-    const [, grpc] = WIRES
-    const onEtcd = await withEtcd(({ store }) =>
-      withProcess(startAviso({ store: store.replace('http:', grpc?.scheme ?? 'gateway:') }), (aviso) =>
-        measure(bench, aviso, `node + etcd${grpc?.name ?? ''}`),
-      ),
-    )
-    return [...embedded, ...onEtcd]
-  },
+  measure: (bench) => onBothStores((aviso, runtime) => measure(bench, aviso, runtime)),
 }
 
 async function measure(bench: Bench, aviso: BenchProcess, runtime: string): Promise<readonly Row[]> {
