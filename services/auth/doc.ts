@@ -17,6 +17,7 @@ import {
   object,
   oneOf,
   orNull,
+  QUOTA_HEADERS,
   READ_ERRORS,
   text,
   time,
@@ -25,7 +26,6 @@ import {
   type RoomDoc,
 } from '#shared/http/doc.ts'
 
-const QUOTA = { RateLimit: 'What is left of the quota', 'RateLimit-Policy': 'The quota' }
 const ETAG = { ETag: 'Of this document' }
 const KNOWN = { 'If-None-Match': { about: 'ETag of a copy' } }
 const NOT_MODIFIED = { about: 'The copy is good', headers: ETAG }
@@ -127,7 +127,7 @@ export const doc: RoomDoc = {
               listeners: orNull(count('How many got it')),
             }),
           ),
-          headers: QUOTA,
+          headers: QUOTA_HEADERS,
         },
       },
       errors: [
@@ -148,7 +148,7 @@ export const doc: RoomDoc = {
         200: {
           about: 'The ticket',
           content: json(object({ ticket: text(), expires_in: count('Seconds') })),
-          headers: QUOTA,
+          headers: QUOTA_HEADERS,
         },
       },
       errors: WRITE_ERRORS,

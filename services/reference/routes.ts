@@ -1,7 +1,7 @@
 /**
  * The document of the API and the documents of the repository, of the version that runs. Everyone may read them.
  *
- * What makes them is loaded when somebody asks, so that a start does not pay for it.
+ * The first request for one loads what makes them, so that a start does not pay for it.
  *
  * @module
  */

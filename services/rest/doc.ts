@@ -5,6 +5,7 @@
  */
 
 import {
+  QUOTA_HEADERS,
   BODY_ERRORS,
   count,
   digits,
@@ -180,8 +181,7 @@ export const doc: RoomDoc = {
           items: { 'application/x-ndjson': named('PublishResult') },
           headers: {
             'Idempotent-Replay': '`true`: it was stored before, under the same id',
-            RateLimit: 'What is left of the quota',
-            'RateLimit-Policy': 'The quota',
+            ...QUOTA_HEADERS,
           },
         },
       },

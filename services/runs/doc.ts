@@ -15,6 +15,7 @@ import {
   object,
   oneOf,
   orNull,
+  QUOTA_HEADERS,
   READ_ERRORS,
   text,
   time,
@@ -71,7 +72,6 @@ const DETAIL: Readonly<Record<string, JsonSchema>> = {
   }),
 }
 
-const QUOTA = { RateLimit: 'What is left of the quota', 'RateLimit-Policy': 'The quota' }
 const common: Pick<OperationDoc, 'access' | 'form'> = { access: 'listener', form: 2 }
 
 /** The routes. */
@@ -97,7 +97,7 @@ export const doc: RoomDoc = {
           content: json(
             object({ runs: list(named('Run')), next: orNull(text('Where the next page begins')) }),
           ),
-          headers: QUOTA,
+          headers: QUOTA_HEADERS,
         },
       },
       errors: ['ERR_BAD_REQUEST', 'ERR_NOT_FOUND', 'ERR_NOT_ACCEPTABLE', ...READ_ERRORS],
@@ -107,7 +107,7 @@ export const doc: RoomDoc = {
       route: 'GET /api/v1/runs/:id',
       summary: 'One run, with its products',
       path: { id: { about: 'Of the list', example: 'mars:od,oper,0001,20260706,00' } },
-      answers: { 200: { about: 'The run', content: json(named('RunDetail')), headers: QUOTA } },
+      answers: { 200: { about: 'The run', content: json(named('RunDetail')), headers: QUOTA_HEADERS } },
       errors: ['ERR_BAD_REQUEST', 'ERR_NOT_FOUND', 'ERR_NOT_ACCEPTABLE', ...READ_ERRORS],
     },
   },

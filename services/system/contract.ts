@@ -1,5 +1,5 @@
 /**
- * The descriptions of all routes, of every service: what the document of the API is made from. They are loaded when somebody asks.
+ * The descriptions of all routes, of every service: what the document of the API is made from. The first request for the document loads them.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * How routes are described for the document of the API (OpenAPI). Each room with routes has a `doc.ts` beside them, which is loaded when
- * somebody asks for the document, and `services/system/contract.ts` lists those files.
+ * How routes are described for the document of the API (OpenAPI). Each room with routes has a `doc.ts` beside them, which the
+ * first request for the document loads, and `services/system/contract.ts` lists those files.
  *
  * @module
  */
@@ -93,6 +93,9 @@ export const BODY_ERRORS: readonly AvisoErrorCode[] = [
   'ERR_TOO_LARGE',
   'ERR_UNSUPPORTED_MEDIA_TYPE',
 ]
+
+/** What routes with a quota answer besides. */
+export const QUOTA_HEADERS = { RateLimit: 'What is left of the quota', 'RateLimit-Policy': 'The quota' }
 
 /** What a store that fails is answered with. */
 export const READ_ERRORS: readonly AvisoErrorCode[] = ['ERR_STORE_PROTOCOL', 'ERR_STORE_DAMAGED']

@@ -44,8 +44,9 @@ const SPREAD_MS = 500
 const FIRST_PAUSE_MS = 1_000
 /** Longest pause between two looks, where every stream is open. */
 const LONGEST_PAUSE_MS = 60_000
-/** The same for somebody who looks on, or where a stream is refused. */
+/** The same where a person watches. */
 const WATCHED_PAUSE_MS = 10_000
+/** The same where a stream is refused. */
 const REFUSED_PAUSE_MS = 30_000
 /** Statuses of refusals that are about the user. */
 const NOT_FOR_USER: ReadonlySet<number> = new Set([401, 403])

@@ -16,7 +16,7 @@ import { RUN_EVENT } from './run_view.ts'
 
 /** The runs that are meant. */
 export interface RunRequest {
-  /** Event type of the products; absent: any. */
+  /** Event type of the products; absent: of every event type that has runs. */
   readonly event: string | undefined
   /** Field → accepted values. */
   readonly fields: Readonly<Record<string, readonly string[]>>

@@ -91,7 +91,7 @@ function judgeProducts(goal: Extract<Goal, { kind: 'products' }>, run: Judged): 
   const name = goalText(goal)
   const isThere = wanted.length > 0 && missing.length === 0 && hasAllValues(goal, wanted)
   if (isThere) return reached(`has ${name}${countOf(wanted)}`)
-  // What nobody expects may still come, but not behind the end of a run that has its products.
+  // A product that is not expected may still come, until the run has all that are.
   if (isComplete(run) && wanted.length === 0 && !isPart)
     return failed('incomplete', `is complete without ${name}, which is not expected in it`)
   const overdue = missing.find(({ state }) => state === 'overdue')

@@ -5,6 +5,7 @@
  */
 
 import {
+  QUOTA_HEADERS,
   BODY_ERRORS,
   count,
   digits,
@@ -126,7 +127,7 @@ export const doc: RoomDoc = {
               'count?': digits(),
             }),
           ),
-          headers: { RateLimit: 'What is left of the quota', 'RateLimit-Policy': 'The quota' },
+          headers: QUOTA_HEADERS,
         },
       },
       errors: [...BODY_ERRORS, ...READ_ERRORS, ...POSITION_ERRORS, 'ERR_INVALID_RANGE'],
@@ -143,7 +144,7 @@ export const doc: RoomDoc = {
         200: {
           about: 'Lines of JSON, as etcd sends them',
           items: { 'application/json': named('EtcdWatchMessage') },
-          headers: { RateLimit: 'What is left of the quota', 'RateLimit-Policy': 'The quota' },
+          headers: QUOTA_HEADERS,
         },
       },
       errors: [...BODY_ERRORS, ...READ_ERRORS, ...POSITION_ERRORS, 'ERR_INVALID_RANGE'],

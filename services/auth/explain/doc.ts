@@ -6,6 +6,7 @@
 
 import { LISTEN_ERROR_MEMBERS } from '../listen/doc.ts'
 import {
+  QUOTA_HEADERS,
   BODY_ERRORS,
   count,
   flag,
@@ -97,7 +98,7 @@ export const doc: RoomDoc = {
         200: {
           about: 'What was found. Nothing was delivered, and nothing ran',
           content: json(object({ from: time(), to: time(), listeners: list(named('Explained')) })),
-          headers: { RateLimit: 'What is left of the quota', 'RateLimit-Policy': 'The quota' },
+          headers: QUOTA_HEADERS,
         },
       },
       errors: [...BODY_ERRORS, ...READ_ERRORS, 'ERR_EPOCH_CHANGED', 'ERR_FUTURE_POSITION'],

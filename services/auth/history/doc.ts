@@ -17,6 +17,7 @@ import {
   oneOf,
   orNull,
   POSITION_ERRORS,
+  QUOTA_HEADERS,
   READ_ERRORS,
   text,
   time,
@@ -24,8 +25,6 @@ import {
   type ParameterDoc,
   type RoomDoc,
 } from '#shared/http/doc.ts'
-
-const QUOTA = { RateLimit: 'What is left of the quota', 'RateLimit-Policy': 'The quota' }
 
 const common: Pick<OperationDoc, 'access' | 'form' | 'codes' | 'errorMembers'> = {
   access: 'listener',
@@ -76,7 +75,7 @@ export const doc: RoomDoc = {
           ),
           items: { 'application/x-ndjson': named('Notification') },
           headers: {
-            ...QUOTA,
+            ...QUOTA_HEADERS,
             ETag: 'Where the page cannot change',
             Link: 'Address of the next page',
             'Access-Control-Allow-Origin': 'Pages of other origins may read it',
@@ -103,7 +102,7 @@ export const doc: RoomDoc = {
           about: 'The notification',
           content: json(named('Notification')),
           headers: {
-            ...QUOTA,
+            ...QUOTA_HEADERS,
             ETag: 'Of this notification',
             'Access-Control-Allow-Origin': 'Pages of other origins may read it',
           },
@@ -151,7 +150,7 @@ export const doc: RoomDoc = {
               now: time(),
             }),
           ),
-          headers: QUOTA,
+          headers: QUOTA_HEADERS,
         },
       },
       errors: ['ERR_BAD_REQUEST', 'ERR_UNKNOWN_EVENT', 'ERR_NOT_ACCEPTABLE', ...READ_ERRORS],
@@ -164,7 +163,7 @@ export const doc: RoomDoc = {
         200: {
           about: 'The requester',
           content: json(named('Me')),
-          headers: QUOTA,
+          headers: QUOTA_HEADERS,
         },
       },
       errors: ['ERR_NOT_ACCEPTABLE'],

@@ -5,6 +5,7 @@
  */
 
 import {
+  QUOTA_HEADERS,
   BODY_ERRORS,
   count,
   digits,
@@ -53,8 +54,7 @@ const START: Readonly<Record<string, ParameterDoc>> = {
 
 const CORS = {
   'Access-Control-Allow-Origin': 'Pages of other origins may read it',
-  RateLimit: 'What is left of the quota',
-  'RateLimit-Policy': 'The quota',
+  ...QUOTA_HEADERS,
 }
 
 /** A notification as listeners get it. */

@@ -280,7 +280,7 @@ export function togglePause(): void {
 }
 
 const REFRESH_MS = 10_000
-/** Counts and rates of the event types, while somebody looks. @returns a function that stops it */
+/** Counts and rates of the event types, for as long as a view shows them. @returns a function that stops it */
 export function keepCatalogue(): () => void {
   const timer = setInterval(() => {
     if (!document.hidden) void loadCatalogue()
