@@ -15,7 +15,7 @@ const BIN = join(ROOT, 'node_modules', '.bin')
 const SOURCES = ['services', 'shared', 'scripts', 'tests']
 /** Tests that take too long for the gate: `npm run test:long`. */
 export const LONG_TESTS = 'tests/long/'
-/** Suites that need no particular runtime. They run on every runtime that has `node:test`. */
+/** Suites that need no particular runtime. They run on every runtime that has `node:test`, in one process: starting one for each file takes as long again. */
 const PORTABLE = [
   'tests/unit/shared/**/*.test.ts',
   'tests/unit/services/**/*.test.ts',
@@ -62,13 +62,19 @@ export const CHECKS: Stage = [
 ]
 
 /**
- * The whole gate, stage after stage. Node 24 has a separate stage, because its fault tests measure times. The other
- * runtimes take one file at a time and mostly wait, so three of them leave two processors a third of their time: enough for the release.
+ * The whole gate, stage after stage. What needs processes of its own has a separate stage, because its fault tests measure times. The
+ * steps after it take one file at a time and mostly wait, so two processors are enough for all of them.
  */
 export const GATE: readonly Stage[] = [
   CHECKS,
-  [nodeStep('node24', 'tests on Node 24', async () => allTests())],
+  [nodeStep('node24', 'tests on Node 24', () => testsWithProcesses())],
   [
+    nodeStep(
+      'portable',
+      'portable tests on Node 24',
+      () => matches(PORTABLE),
+      async () => [process.execPath, '--test-isolation=none'],
+    ),
     nodeStep(
       'node22',
       'tests on Node 22',
@@ -125,9 +131,13 @@ export function testFiles(): Promise<string[]> {
   return matches(['tests/**/*.test.ts'])
 }
 
-async function allTests(): Promise<string[]> {
+/** All tests of the gate but those that other steps run on Node 24. */
+async function testsWithProcesses(): Promise<string[]> {
   const others = [LONG_TESTS, RELEASE_TESTS]
-  return (await testFiles()).filter((path) => !others.some((folder) => path.startsWith(folder)))
+  const portable = new Set(await matches(PORTABLE))
+  return (await testFiles()).filter(
+    (path) => !portable.has(path) && !others.some((folder) => path.startsWith(folder)),
+  )
 }
 
 function program(name: string, title: string, binary: string, ...argv: readonly string[]): Step {
@@ -158,7 +168,7 @@ function nodeStep(
 
 /** The command of Node 22. It needs the reporter, because without a terminal it prints another format than Node 24. */
 async function node22(): Promise<readonly string[]> {
-  return [await findNode22(), '--test-reporter=spec', '--test-concurrency=1']
+  return [await findNode22(), '--test-reporter=spec', '--experimental-test-isolation=none']
 }
 
 /** The matching files, sorted. A pattern without a match is a mistake, because its tests would be left out silently. */

@@ -101,7 +101,7 @@ describe('selectStages()', () => {
       assert.equal(first, `"${word}" is neither a step nor a test file.${question}`)
       assert.match(
         next ?? '',
-        /^Steps: {2}check, format, lint, imports, types, node24, node22, deno, bun, release, unit$/,
+        /^Steps: {2}check, format, lint, imports, types, node24, portable, node22, deno, bun, release, unit$/,
       )
     }
   })
