@@ -9,6 +9,7 @@
 import type { Access, Provider } from '#shared/access/access.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerHeaders } from '#shared/handler.ts'
+import { closest } from '#shared/closest.ts'
 import { readQuery } from '#shared/http/query.ts'
 import { rateLimitFields } from '#shared/http/rate_limit.ts'
 import { readBody } from '#shared/http/read_body.ts'
@@ -60,6 +61,8 @@ export interface RestOptions {
 const NOTIFICATION_PATH = '/api/v1/notification'
 const STREAM_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl']
 const BATCH_TYPE = 'application/cloudevents-batch+json'
+/** The query parameter of a request that stores nothing. */
+const DRY_RUN = 'dry_run'
 const SPACE = 0x20
 const BRACKET = 0x5b
 /** An array adds a level around each notification. */
@@ -132,24 +135,34 @@ function dryRunAnswer(key: string, { clock }: Ingest, requestId: string): Answer
 }
 
 /**
- * Whether the query asks for a dry run. Other parameters are not looked at, as ever.
+ * Whether the query asks for a dry run. Parameters with quite other names are not looked at, as ever.
  *
- * @throws {AvisoError} `ERR_BAD_REQUEST` for another value than `true` or `false`: the notification would be stored by mistake.
+ * @throws {AvisoError} `ERR_BAD_REQUEST` for another value than `true` or `false`, for two values, and for a misspelt name: the
+ *   notification would be stored by mistake.
  */
 function readDryRun(url: string): boolean {
   if (!url.includes('?')) return false
-  const asked = readQuery(url).get('dry_run')
-  if (asked === null || asked === 'false') return false
+  const query = readQuery(url)
+  const slip = [...query.keys()].find(
+    (name) => name !== DRY_RUN && closest(name, [DRY_RUN, 'dry-run', 'dryrun']),
+  )
+  if (slip !== undefined)
+    throw refuseDryRun(`There is no query parameter ${slip.slice(0, 64)}: did you mean "${DRY_RUN}"?`)
+  const [asked, ...more] = query.getAll(DRY_RUN)
+  if (more.length > 0) throw refuseDryRun(`${DRY_RUN} is given twice`)
+  if (asked === undefined || asked === 'false') return false
   if (asked === 'true') return true
-  throw new AvisoError('ERR_BAD_REQUEST', 'dry_run is true or false', { details: { field: 'dry_run' } })
+  throw refuseDryRun(`${DRY_RUN} is true or false`)
+}
+
+function refuseDryRun(message: string): AvisoError {
+  return new AvisoError('ERR_BAD_REQUEST', message, { details: { field: DRY_RUN } })
 }
 
 /** @throws {AvisoError} `ERR_BAD_REQUEST`. */
 function refuseManyDry(isDryRun: boolean): void {
   if (!isDryRun) return
-  throw new AvisoError('ERR_BAD_REQUEST', 'A dry run takes one notification: send them one by one', {
-    details: { field: 'dry_run' },
-  })
+  throw refuseDryRun('A dry run takes one notification: send them one by one')
 }
 
 /** The answer with what is left of the provider's quota. */

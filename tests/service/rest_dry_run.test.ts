@@ -84,6 +84,11 @@ describe('POST /api/v1/notification?dry_run=true', () => {
       const { status, body } = await ask(dissemination(), DRY.replace('true', word))
       assert.deepEqual([status, body['field']], [400, 'dry_run'], word)
     }
+    for (const name of ['dryrun', 'dry-run', 'Dry_run', 'dryRun', 'dry_rum']) {
+      const { status, body } = await ask(dissemination(), DRY.replace('dry_run', name))
+      assert.deepEqual([status, body['field']], [400, 'dry_run'], name)
+    }
+    assert.equal((await ask(dissemination(), `${DRY}&dry_run=false`)).status, 400)
     assert.deepEqual(calls, [])
     assert.equal((await ask(dissemination(), DRY.replace('true', 'false'))).body['id'], 'dissemination@1')
   })
