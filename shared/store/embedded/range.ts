@@ -9,7 +9,7 @@
 
 import { compareBytes, nextKey, NO_BYTES } from '#shared/bytes/bytes.ts'
 import type { SqlRow, SqlView } from '#shared/runtime/runtime.ts'
-import type { KeyRange, KeyValue, RangeRequest, RangeResult, Revision } from '../store.ts'
+import type { CallOptions, KeyRange, KeyValue, RangeRequest, RangeResult, Revision } from '../store.ts'
 import type { Counts } from './counts.ts'
 import { checkReadable } from './revisions.ts'
 import {
@@ -38,6 +38,8 @@ const STEP_BYTES = 1_048_576
 export interface ReadParts {
   readonly view: SqlView
   readonly counts: Counts
+  /** As `CallOptions.onCounted`. */
+  readonly onCounted?: CallOptions['onCounted']
 }
 
 type SortTarget = NonNullable<RangeRequest['sortTarget']>
@@ -70,13 +72,13 @@ interface Found {
  * @throws {AvisoError} `ERR_FUTURE_POSITION`, `ERR_HISTORY_COMPACTED`, `ERR_STORE_DAMAGED`.
  */
 export function* readRange(parts: ReadParts, request: RangeRequest, current: Revision): Steps<RangeResult> {
-  const { view, counts } = parts
+  const { view, counts, onCounted } = parts
   if (request.revision !== undefined) checkReadable(view, request.revision, current)
   const { key, end, countOnly = false } = request
   const at = request.revision ?? current
   if (end === undefined) return readSingle(view, request, { at, current })
   const extent = { key, end, at }
-  const count = yield* counts.count(extent, current)
+  const count = yield* counts.count(extent, current, onCounted)
   if (countOnly || count === 0) return { revision: current, kvs: [], count: BigInt(count), more: false }
   const plan = planOf(request, extent)
   const { kvs, more } = yield* findKeys(view, plan, count)

@@ -157,7 +157,7 @@ function createStore(
       const release = state.pins.hold(request.revision ?? current)
       try {
         const result = await doInTurns(
-          readRange(reads, request, current),
+          readRange({ ...reads, onCounted: options?.onCounted }, request, current),
           (step) => {
             begin(state, options)
             return read(state, step)
