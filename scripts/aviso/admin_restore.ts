@@ -60,6 +60,7 @@ function etcdLines(file: string): string {
     `  etcdutl snapshot restore ${quoted(file)} ${own} ${bump}`,
     'etcd 3.4 (before 3.4.27 without the two last flags, which it does not know):',
     `  ETCDCTL_API=3 etcdctl snapshot restore ${quoted(file)} ${own} ${bump}`,
+    'With the two last flags nothing from before the restore is replayed. Without them, clients of 1.x that keep a revision miss what is published until revisions pass it.',
     '',
     'Start all members on their new folders. Before any service is started, run:',
     `  ${CALL} admin renew-epoch --store http://HOST:2379`,

@@ -35,6 +35,8 @@ export interface BenchProcess {
   readonly startMs: number
   /** User and system time so far, in seconds. */
   cpuSeconds(): number
+  /** How long its main thread was ready to run and had no processor, in milliseconds so far. NaN where the system does not tell. */
+  processorWaitMs(): number
   /** Resident memory in MiB. */
   residentMebibytes(): number
   /** Makes the process collect garbage, and waits for that. */
@@ -143,6 +145,7 @@ export async function startProcess(
     pid,
     startMs: performance.now() - startedAt,
     cpuSeconds: () => cpuSeconds(pid),
+    processorWaitMs: () => processorWaitMs(pid),
     residentMebibytes: () => residentMebibytes(pid),
     collectGarbage: async () => {
       child.kill('SIGUSR2')
@@ -189,6 +192,12 @@ export function cpuSeconds(pid: number): number {
   // The second field may hold spaces, but the fields after its closing parenthesis do not.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND
+}
+
+function processorWaitMs(pid: number): number {
+  const path = `/proc/${pid}/schedstat`
+  // Time on a processor, time in the queue for one, both in nanoseconds, and how often it ran.
+  return existsSync(path) ? Number(readFileSync(path, 'latin1').split(' ')[1]) / 1e6 : Number.NaN
 }
 
 /** Resident memory of a process, in MiB. */

@@ -6,7 +6,7 @@
 
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import process from 'node:process'
 import { unpackPackages } from '../debian_packages.ts'
 import { cacheFolder } from '../released.ts'
@@ -37,6 +37,14 @@ export async function findEtcd(): Promise<string> {
 /** The path of etcdctl in the `PATH` or beside the unpacked etcd; `undefined` when there is none. */
 export async function findEtcdctl(): Promise<string | undefined> {
   return (await findInPath('etcdctl')) ?? (await findUnpacked('etcdctl'))
+}
+
+/** The path of etcdutl (etcd 3.5 and later) beside the etcd that `AVISO_ETCD` names, or in the `PATH`; `undefined` when there is none. */
+export async function findEtcdutl(): Promise<string | undefined> {
+  const named = process.env['AVISO_ETCD']
+  if (named === undefined || named === '') return findInPath('etcdutl')
+  const beside = join(dirname(named), 'etcdutl')
+  return (await isExecutable(beside)) ? beside : undefined
 }
 
 /** The version of an etcd binary, such as `3.4.23`. */

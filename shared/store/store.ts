@@ -134,6 +134,8 @@ export interface WatchRequest extends KeyRange {
 /** Limits one call. */
 export interface CallOptions {
   readonly signal?: AbortSignal
+  /** Told how many keys a read went through only to count them, which the answer does not show. It may be told more than once, or never. */
+  readonly onCounted?: ((keys: number) => void) | undefined
 }
 
 export interface StoreStatus {

@@ -126,6 +126,22 @@ export function rangeContract(subject: Subject): void {
       assert.deepEqual([count.kvs.length, count.count, count.more], [0, 2n, false])
     })
 
+    it('tells how many keys it went through only to count them', async () => {
+      const [store, space] = [subject.store(), subject.space()]
+      await commit(store, ...['a', 'b', 'c', 'd', 'e'].map((name) => putOperation(space.key(name), name)))
+      let counted = 0
+      const onCounted = (keys: number): void => {
+        counted += keys
+      }
+      const { kvs, count } = await store.range({ ...space.all, limit: 2 }, { onCounted })
+      assert.deepEqual([kvs.length, count], [2, 5n])
+      // The embedded store counts first, so the keys of the answer may be among them.
+      assert.ok(counted === 3 || counted === 5, String(counted))
+      counted = 0
+      await store.range({ key: space.key('a') }, { onCounted })
+      assert.equal(counted, 0)
+    })
+
     it('refuses an empty key, an empty end and a revision that is none', async () => {
       const [store, space] = [subject.store(), subject.space()]
       await rejects(store.range({ key: toBytes('') }), 'ERR_INVALID_RANGE')

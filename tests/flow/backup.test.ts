@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict'
 import { cp, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, describe, it, type TestContext } from 'node:test'
-import { findEtcdctl } from '../../scripts/etcd/binary.ts'
+import { describe, it, type TestContext } from 'node:test'
+import { findEtcdctl, findEtcdutl } from '../../scripts/etcd/binary.ts'
 import type { EtcdMember } from '../../scripts/etcd/member.ts'
 import { outputOf } from '../../scripts/run_command.ts'
 import { runClient, type ClientRun } from '../support/client_program.ts'
 import { etcdMissing, startTestEtcd, type EtcdCluster } from '../support/etcd.ts'
+import { b64 } from '../support/etcd_wire.ts'
 import { flight } from '../support/notifications.ts'
 import { startServer, temporaryFolder, type TestServer } from '../support/server.ts'
 import { readEvents } from '../support/streams.ts'
@@ -185,18 +186,37 @@ describe('a backup of the embedded store', () => {
 })
 
 const etcdctl = await findEtcdctl()
+const etcdutl = await findEtcdutl()
+
+/** How a snapshot is restored. */
+interface RestoreTool {
+  readonly name: string
+  readonly command: string
+  readonly flags: readonly string[]
+}
+
+const BUMP = ['--bump-revision', '1000000000', '--mark-compacted']
+/** Debian has etcd 3.4 without etcdutl, and its etcdctl knows no flags; `AVISO_ETCD` may name a newer one. */
+const TOOLS: readonly RestoreTool[] =
+  etcdutl === undefined
+    ? [{ name: 'etcdctl', command: etcdctl ?? '', flags: [] }]
+    : [
+        { name: 'etcdutl', command: etcdutl, flags: [] },
+        { name: 'etcdutl --bump-revision', command: etcdutl, flags: BUMP },
+      ]
 
 describe(
   'a backup of etcd',
-  { skip: (await etcdMissing()) || (etcdctl === undefined ? 'There is no etcdctl on this machine' : false) },
+  {
+    skip:
+      (await etcdMissing()) ||
+      (etcdctl === undefined && etcdutl === undefined
+        ? 'There is no etcdctl and no etcdutl on this machine'
+        : false),
+  },
   () => {
-    let etcd: EtcdCluster
-    before(async () => {
-      etcd = await startTestEtcd({ members: 3 })
-    })
-    after(() => etcd.close())
-
     it('that is cut short is refused, and its damage is told', async (context) => {
+      const etcd = await startEtcdFor(context, 1)
       const home = await temporaryFolder(context)
       const file = join(home, 'backup.db')
       const server = await start(context, ['--store', etcd.store])
@@ -212,36 +232,93 @@ describe(
       assert.deepEqual([shorter.code, /has no digest/.test(shorter.stderr)], [1, true])
     })
 
-    it('restored while no service runs, tells every listener once renew-epoch was run', async (context) => {
-      const home = await temporaryFolder(context)
-      const file = join(home, 'backup.db')
-      const server = await start(context, ['--store', etcd.store])
-      const scene = await prepare(server.url, file, home)
-      assert.equal(await server.stop(), 0)
+    for (const tool of TOOLS)
+      it(`restored by ${tool.name} while no service runs, tells every listener once renew-epoch was run`, async (context) => {
+        const etcd = await startEtcdFor(context, 3)
+        const home = await temporaryFolder(context)
+        const file = join(home, 'backup.db')
+        const server = await start(context, ['--store', etcd.store])
+        const scene = await prepare(server.url, file, home)
+        const lost = await revisionOf(server.url)
+        assert.equal(await server.stop(), 0)
 
-      const told = await runClient(['admin', 'restore', file], { home })
-      assert.equal(told.code, 0, told.stderr)
-      assert.match(told.stdout, new RegExp(`etcdutl snapshot restore ${file} .*--mark-compacted`))
-      assert.match(told.stdout, /admin renew-epoch --store/)
-      await etcd.stop()
-      await restoreMembers(etcd, file)
-      await Promise.all(etcd.members.map((member) => member.restart()))
+        const told = await runClient(['admin', 'restore', file], { home })
+        assert.equal(told.code, 0, told.stderr)
+        assert.match(told.stdout, new RegExp(`etcdutl snapshot restore ${file} .*--mark-compacted`))
+        assert.match(told.stdout, /admin renew-epoch --store/)
+        await etcd.stop()
+        await restoreMembers(etcd, file, tool)
+        await Promise.all(etcd.members.map((member) => member.restart()))
 
-      const renewed = await runClient(
-        ['admin', 'renew-epoch', '--store', etcd.store, '--services-config', CONFIG],
-        { home },
-      )
-      assert.equal(renewed.code, 0, renewed.stderr)
-      assert.match(renewed.stdout, /^New epoch of http.*It was /)
-      const again = await start(context, ['--store', etcd.store])
-      await assertTold({ ...scene, url: again.url })
-      assert.equal(await again.stop(), 0)
-    })
+        const renewed = await runClient(
+          ['admin', 'renew-epoch', '--store', etcd.store, '--services-config', CONFIG],
+          { home },
+        )
+        assert.equal(renewed.code, 0, renewed.stderr)
+        assert.match(renewed.stdout, /^New epoch of http.*It was /)
+        const again = await start(context, ['--store', etcd.store])
+        if (tool.flags.length === 0) await assertTold({ ...scene, url: again.url })
+        else await assertBumped({ ...scene, url: again.url }, lost)
+        assert.equal(await again.stop(), 0)
+      })
   },
 )
 
+async function startEtcdFor(context: TestContext, members: number): Promise<EtcdCluster> {
+  const etcd = await startTestEtcd({ members })
+  context.after(() => etcd.close())
+  return etcd
+}
+
+/** The store's revision, as a client of 1.x learns it. */
+async function revisionOf(url: string): Promise<bigint> {
+  const { header } = await ask1x<{ header: { revision: string } }>(url, 'kv/range', { key: b64('/') })
+  return BigInt(header.revision)
+}
+
+/** Asks as a client of 1.x does. @returns The first line of the answer. */
+async function ask1x<Answer>(url: string, path: string, body: object): Promise<Answer> {
+  const response = await fetch(`${url}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) })
+  const text = await response.text()
+  assert.equal(response.status, 200, text)
+  return JSON.parse(text.trim().split('\n').at(-1) ?? '') as Answer
+}
+
+/** With `--bump-revision` and `--mark-compacted`, clients of 1.x are told, too, and what the backup holds is there but cannot be replayed. */
+async function assertBumped({ url, before: place, lost, saved }: Scene, lostRevision: bigint): Promise<void> {
+  for (const query of [`&from=${lost.cursor}`, `&from=${place.cursor}`, '&from_id=2'])
+    await refusedWith410(url, query)
+  // From the first number on means all that is kept.
+  const replay = readEvents(await watch(url, '&from_id=1'))
+  await replay.next(({ data }) => data.includes('"replay_started"') && data.includes('"truncated":true'))
+  await replay.close()
+  const range = { key: b64('/tmp/aviso/flight/'), range_end: b64('/tmp/aviso/flight0') }
+  const kept = await ask1x<{ count: string }>(url, 'kv/range', { ...range, count_only: true })
+  assert.ok(BigInt(kept.count) >= BigInt(saved.length))
+  const from = String(lostRevision + 1n)
+  const watched = await ask1x<{ result: { canceled?: boolean; compact_revision?: string } }>(url, 'watch', {
+    create_request: { ...range, start_revision: from },
+  })
+  assert.equal(watched.result.canceled, true)
+  assert.ok(BigInt(watched.result.compact_revision ?? 0) > lostRevision)
+  const again = await publish(url, 'lost2')
+  assert.ok(BigInt(again) > BigInt(lost.sequence), 'no number comes twice')
+  await publish(url, 'm1')
+  assert.deepEqual(await payloadsTo(url, `&from_id=${again}`, 'm1'), ['lost2', 'm1'])
+  // A poll from a revision that was lost gets all that is new.
+  const poll = await ask1x<{ kvs: readonly { key: string }[] }>(url, 'kv/range', {
+    ...range,
+    min_mod_revision: from,
+  })
+  assert.equal(poll.kvs.filter(({ key }) => key !== range.key).length, 2)
+}
+
 /** Puts a snapshot in place of every member's data, as its guide says. */
-async function restoreMembers(etcd: EtcdCluster, file: string): Promise<void> {
+async function restoreMembers(
+  etcd: EtcdCluster,
+  file: string,
+  { command, flags }: RestoreTool,
+): Promise<void> {
   const peers = etcd.members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(',')
   const restoreOne = async ({ name, peerUrl }: EtcdMember, index: number): Promise<void> => {
     const data = join(etcd.folder, `member${index + 1}`, 'data')
@@ -250,7 +327,7 @@ async function restoreMembers(etcd: EtcdCluster, file: string): Promise<void> {
     await rm(data, { recursive: true })
     const cluster = ['--initial-cluster', peers, '--initial-cluster-token', 'restored-1']
     const own = ['--name', name, '--initial-advertise-peer-urls', peerUrl, '--data-dir', data]
-    await outputOf(etcdctl ?? '', ['snapshot', 'restore', file, ...own, ...cluster], {
+    await outputOf(command, ['snapshot', 'restore', file, ...own, ...cluster, ...flags], {
       environment: { ETCDCTL_API: '3' },
     })
   }

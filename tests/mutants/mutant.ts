@@ -76,7 +76,10 @@ export const SUITES = {
   positions: ['tests/unit/shared/journal/positions.test.ts'],
   replaced: ['tests/service/replaced.test.ts'],
   damaged: ['tests/service/damaged.test.ts'],
-  damage: ['tests/unit/shared/store/embedded/damage.test.ts'],
+  damage: [
+    'tests/unit/shared/store/embedded/damage.test.ts',
+    'tests/unit/shared/store/embedded/pages.test.ts',
+  ],
   jobs: ['tests/unit/services/admin/jobs/jobs.test.ts'],
   interval: ['tests/unit/shared/access/interval.test.ts'],
 } as const

@@ -177,6 +177,24 @@ export const PROMISE_MUTANTS: readonly Mutant[] = [
     tests: ['positions'],
   },
   {
+    file: 'shared/store/embedded/group_commit.ts',
+    from: "group.length > 1 && isAvisoError(error, 'ERR_STORE_DAMAGED')",
+    to: 'false',
+    tests: ['damage'],
+  },
+  {
+    file: 'shared/store/embedded/txn.ts',
+    from: '(isHalfDone || isDamage(error.cause))',
+    to: 'isDamage(error.cause)',
+    tests: ['damage'],
+  },
+  {
+    file: 'shared/store/embedded/txn.ts',
+    from: '(isHalfDone || isDamage(error.cause))',
+    to: 'isHalfDone',
+    tests: ['damage'],
+  },
+  {
     file: 'shared/store/embedded/drop_damage.ts',
     from: 'if (readable > oldestRevision(database))',
     to: 'if (false)',

@@ -164,13 +164,13 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'services/auth/etcd_facade/facade.ts',
-    from: 'charge(costOfRead(result, asked))',
+    from: 'charge(costOfRead(result, counted.sum()))',
     to: '',
     tests: ['facade'],
   },
   {
     file: 'services/auth/etcd_facade/facade.ts',
-    from: 'costOfRead(result, asked)',
+    from: 'costOfRead(result, counted.sum())',
     to: 'costOfRead(result)',
     tests: ['facade'],
   },

@@ -99,8 +99,9 @@ export function createFacade(parts: FacadeParts): Handler {
     const asked = parseRangeRequest(await readMessage(request, parts))
     const granted = await listener.grant([asked], 'narrow')
     const charge = granted.takeRead()
-    const result = await read(granted, asked, { signal: request.signal })
-    charge(costOfRead(result, asked))
+    const counted = createTally()
+    const result = await read(granted, asked, { signal: request.signal, onCounted: counted.add })
+    charge(costOfRead(result, counted.sum()))
     if ((asked.minModRevision ?? 0n) > result.revision + 1n)
       parts.onForeignPosition('ERR_FUTURE_POSITION', '/v3')
     const header = createHeader(epoch())(result.revision)
@@ -165,6 +166,17 @@ export function createFacade(parts: FacadeParts): Handler {
     const created = { result: { header, created: true } }
     const canceled = { result: { header, canceled: true, compact_revision: oldest.toString() } }
     return `${JSON.stringify(created)}\n${JSON.stringify(canceled)}\n`
+  }
+}
+
+/** Adds up the keys that the store counts for an answer. One from the hub's memory, and a count that the store remembers, add nothing. */
+function createTally(): { readonly add: (keys: number) => void; readonly sum: () => number } {
+  let sum = 0
+  return {
+    add: (keys) => {
+      sum += keys
+    },
+    sum: () => sum,
   }
 }
 

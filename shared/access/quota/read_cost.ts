@@ -34,15 +34,10 @@ export function unitsOf({ reads, keys, bytes, counted = 0 }: ReadCost): number {
 /** The part of an answer that costs. */
 interface ReadAnswer {
   readonly kvs: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[]
-  readonly count: bigint
 }
 
-/** The cost of one read. */
-export function costOfRead(
-  { kvs, count }: ReadAnswer,
-  { countOnly = false }: { readonly countOnly?: boolean } = {},
-): ReadCost {
+/** The cost of one read. @param counted Keys that the store went through only to count them. */
+export function costOfRead({ kvs }: ReadAnswer, counted = 0): ReadCost {
   const bytes = kvs.reduce((sum, { key, value }) => sum + key.length + value.length, 0)
-  const cost = { reads: 1, keys: kvs.length, bytes }
-  return countOnly ? { ...cost, counted: Number(count) } : cost
+  return { reads: 1, keys: kvs.length, bytes, counted }
 }

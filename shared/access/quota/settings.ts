@@ -72,7 +72,7 @@ const limits = section({
       rate,
       v.metadata({ unit: 'units per second' }),
       v.description(
-        'What one identity reads by /v3/kv/range and traces. One unit is 10 reads, 100 keys, 2,000 keys that are only counted, or 16 KiB of answers. A read may use more than is left; the next one then waits. Counted as reads_limited',
+        'What one identity reads by /v3/kv/range and traces. One unit is 10 reads, 100 keys, 2,000 keys that are only counted (etcd counts the whole range for each answer that it gives, whatever the limit), or 16 KiB of answers. A read may use more than is left; the next one then waits. Counted as reads_limited',
       ),
     ),
     READS,

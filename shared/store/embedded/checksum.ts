@@ -12,7 +12,7 @@ import type { KeyValue } from '../store.ts'
 /** Four numbers of 8 bytes and two of 4. */
 const HEAD_BYTES = 40
 /** Longest part of a key that an error names. */
-const MAX_NAMED_BYTES = 200
+export const MAX_NAMED_BYTES = 200
 
 const head = new Uint8Array(HEAD_BYTES)
 const fields = new DataView(head.buffer)

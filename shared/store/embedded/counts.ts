@@ -42,10 +42,19 @@ interface Running {
   count: number
 }
 
+/** Who asks for a count. */
+interface Asked {
+  readonly name: string | undefined
+  readonly onCounted: OnCounted | undefined
+}
+
+/** Told of keys that were gone through. */
+type OnCounted = (keys: number) => void
+
 /** The counts of one store. */
 export interface Counts {
   /** The keys of an interval at the end of a revision. @param current The newest revision there is, that of a transaction under way too. */
-  count(extent: Extent, current: Revision): Steps<number>
+  count(extent: Extent, current: Revision, onCounted?: OnCounted): Steps<number>
   /** Remembers what is left of an interval behind a page of it. */
   notePage(extent: Extent, next: Uint8Array, left: number): void
   /** Corrects what is known by a revision that was committed. */
@@ -57,11 +66,11 @@ export function createCounts(view: SqlView, newest: () => Revision): Counts {
   const known = new Map<string, Known>()
   const running = new Map<string, Running>()
 
-  function* count(extent: Extent, current: Revision): Steps<number> {
+  function* count(extent: Extent, current: Revision, onCounted?: OnCounted): Steps<number> {
     const name = nameOf(extent)
     const entry = name === undefined ? undefined : known.get(name)
     const corrected = entry && (yield* correct(entry, extent))
-    const result = corrected ?? (yield* countKeys(extent, name))
+    const result = corrected ?? (yield* countKeys(extent, { name, onCounted }))
     // What a transaction under way has written may yet be undone: nothing of it is remembered.
     if (name !== undefined && extent.at <= newest()) {
       const follows = extent.at === current
@@ -82,10 +91,11 @@ export function createCounts(view: SqlView, newest: () => Revision): Counts {
     return change === undefined ? undefined : from < at ? known + change : known - change
   }
 
-  function* countKeys(extent: Extent, name: string | undefined): Steps<number> {
+  function* countKeys(extent: Extent, asked: Asked): Steps<number> {
+    const { name } = asked
     const shared = name === undefined ? undefined : running.get(name)
     if (shared !== undefined && shared.at <= extent.at && shared.at >= oldestRevision(view)) {
-      const count = yield* finish(shared, extent, name)
+      const count = yield* finish(shared, extent, asked)
       if (count !== undefined) {
         const entry = { interval: extent, at: shared.at, count, follows: false, isNext: false }
         const corrected = yield* correct(entry, extent)
@@ -94,14 +104,15 @@ export function createCounts(view: SqlView, newest: () => Revision): Counts {
     }
     const own: Running = { at: extent.at, next: extent.key, leaps: 0, count: 0 }
     if (name !== undefined && extent.at <= newest()) keep(running, name, own)
-    return (yield* finish(own, extent, name)) ?? 0
+    return (yield* finish(own, extent, asked)) ?? 0
   }
 
   /** @returns `undefined` where its revision was compacted away meanwhile, which does not happen to that of the caller. */
-  function* finish(count: Running, extent: Extent, name: string | undefined): Steps<number | undefined> {
+  function* finish(count: Running, extent: Extent, { name, onCounted }: Asked): Steps<number | undefined> {
     while (count.next !== undefined) {
       const some = countSome(view, { key: count.next, end: extent.end, at: count.at }, count.leaps)
       count.count += some.count
+      onCounted?.(some.count)
       count.next = some.next
       count.leaps = some.leaps
       if (some.next === undefined) break

@@ -10,7 +10,7 @@ import type { Logger } from '#shared/logger.ts'
 import { onNextTurn } from '#shared/time/turn.ts'
 import type { Revision, StoreEvent } from '../store.ts'
 import { newestRevision, type RevisionEvents } from './revisions.ts'
-import { isDamage, isFull, logDamage, pageDamaged, type StoreState } from './state.ts'
+import { isDamage, isFull, logDamage, PageDamaged, type StoreState } from './state.ts'
 import type { Feed } from './watch.ts'
 
 /** A group keeps the event loop for about 10 ms at most. */
@@ -29,22 +29,39 @@ export interface Written<Value> {
 
 /**
  * Evaluates and applies one write at the store's revision `current`. Either throws an `AvisoError` before it changes
- * anything, or returns its answer and what it wrote as revision `current` + 1.
+ * anything, or any other error ({@link HalfDone}, SQLite's) at any time, which has its whole transaction undone, or returns its answer and what it wrote as revision `current` + 1.
  */
 export type Write<Value> = (current: Revision) => Written<Value>
+
+/** What else is known of a write. */
+export interface WriteOptions {
+  /** Drops it while it waits. */
+  readonly signal?: AbortSignal | undefined
+  /** Makes the error where it met a damaged page, of SQLite's error. */
+  readonly nameDamage?: (cause: unknown) => AvisoError
+}
 
 export interface GroupCommit {
   /**
    * Queues a write.
    *
    * @param bytes Size of its request.
-   * @param signal Drops it while it waits.
    */
-  add<Value>(write: Write<Value>, bytes: number, signal?: AbortSignal): Promise<Value>
+  add<Value>(write: Write<Value>, bytes: number, options?: WriteOptions): Promise<Value>
   /** Runs work that makes no revision in a transaction of its own, now. */
   now<Result>(work: () => Result): Result
   /** Commits all that waits, now. */
   drain(): void
+}
+
+/** A write met an error when it had already written: all that its transaction did has to be undone. */
+export class HalfDone extends Error {
+  /** The refusal of the write. */
+  readonly reason: AvisoError
+  constructor(reason: AvisoError) {
+    super(reason.message)
+    this.reason = reason
+  }
 }
 
 /** What a write did, and how to answer it once its group is on disk. */
@@ -58,6 +75,7 @@ interface Waiting {
   readonly bytes: number
   readonly run: (current: Revision) => Outcome
   readonly refuse: (error: unknown) => void
+  readonly nameDamage: WriteOptions['nameDamage']
 }
 
 /** The writes of a store. What they commit is passed on to its watches. */
@@ -78,8 +96,7 @@ export function createGroupCommit(state: StoreState, feed: Feed): GroupCommit {
     commitGroup()
     if (waiting.length > 0) schedule()
   }
-  function commitGroup(): void {
-    const group = takeGroup()
+  function commitGroup(group = takeGroup()): void {
     if (group.length === 0) return
     const entries: RevisionEvents[] = []
     const answers: (() => void)[] = []
@@ -94,8 +111,11 @@ export function createGroupCommit(state: StoreState, feed: Feed): GroupCommit {
         }
       })
     } catch (error) {
-      for (const write of group) write.refuse(error)
-      return lookAgain()
+      lookAgain()
+      // A damaged page stops only the write that needs it, so each gets a transaction of its own. Nothing of theirs is done yet.
+      if (group.length > 1 && isAvisoError(error, 'ERR_STORE_DAMAGED'))
+        return group.forEach((write) => commitGroup([write]))
+      return refuseAll(group, error, state.logger)
     }
     isUncertain = false
     state.newest = current
@@ -115,18 +135,12 @@ export function createGroupCommit(state: StoreState, feed: Feed): GroupCommit {
     feed.wake()
   }
   function takeGroup(): Waiting[] {
-    let bytes = 0
-    let count = 0
-    for (const write of waiting) {
-      if (count > 0 && (count === GROUP_WRITES || bytes + write.bytes > GROUP_BYTES)) break
-      bytes += write.bytes
-      count++
-    }
+    const { count, bytes } = nextGroup(waiting)
     waitingBytes -= bytes
     return waiting.splice(0, count)
   }
   return {
-    add: (write, bytes, signal) => {
+    add: (write, bytes, { signal, nameDamage } = {}) => {
       const size = bytes + WRITE_OVERHEAD_BYTES
       if (waitingBytes + size > WAITING_BYTES) {
         return Promise.reject(
@@ -139,6 +153,7 @@ export function createGroupCommit(state: StoreState, feed: Feed): GroupCommit {
         waiting.push({
           bytes: size,
           refuse: reject,
+          nameDamage,
           run: (current) => {
             if (signal?.aborted === true)
               throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The write was given up before it was done')
@@ -152,6 +167,26 @@ export function createGroupCommit(state: StoreState, feed: Feed): GroupCommit {
     drain: () => {
       while (waiting.length > 0) commitGroup()
     },
+  }
+}
+
+/** How many of the waiting writes are committed together, and their bytes. */
+function nextGroup(waiting: readonly Waiting[]): { readonly count: number; readonly bytes: number } {
+  let bytes = 0
+  let count = 0
+  for (const write of waiting) {
+    if (count > 0 && (count === GROUP_WRITES || bytes + write.bytes > GROUP_BYTES)) break
+    bytes += write.bytes
+    count++
+  }
+  return { count, bytes }
+}
+
+function refuseAll(group: readonly Waiting[], error: unknown, logger: Logger): void {
+  for (const { nameDamage, refuse } of group) {
+    const named = (error instanceof PageDamaged && nameDamage?.(error.cause)) || error
+    if (isAvisoError(named)) logDamage(logger, named)
+    refuse(named)
   }
 }
 
@@ -183,6 +218,7 @@ function transact<Result>({ database, logger }: StoreState, work: () => Result):
 }
 
 function writeError(cause: unknown, isCommitting: boolean): AvisoError {
+  if (cause instanceof HalfDone) return cause.reason
   if (isFull(cause))
     return new AvisoError(
       'ERR_STORE_FULL',
@@ -195,7 +231,7 @@ function writeError(cause: unknown, isCommitting: boolean): AvisoError {
       'The store failed while it committed: the write may have been done',
       { cause },
     )
-  if (isDamage(cause)) return pageDamaged(cause)
+  if (isDamage(cause)) return new PageDamaged(cause)
   return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store could not be written: look at its disk', {
     cause,
   })

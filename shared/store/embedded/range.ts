@@ -9,8 +9,9 @@
 
 import { compareBytes, nextKey, NO_BYTES } from '#shared/bytes/bytes.ts'
 import type { SqlRow, SqlView } from '#shared/runtime/runtime.ts'
-import type { KeyRange, KeyValue, RangeRequest, RangeResult, Revision } from '../store.ts'
+import type { CallOptions, KeyRange, KeyValue, RangeRequest, RangeResult, Revision } from '../store.ts'
 import type { Counts } from './counts.ts'
+import { namePageDamage } from './page_damage.ts'
 import { checkReadable } from './revisions.ts'
 import {
   bytesIn,
@@ -24,6 +25,7 @@ import {
   type Condition,
   type Head,
 } from './rows.ts'
+import { isDamage } from './state.ts'
 import type { Steps } from './steps.ts'
 import { walkKeys, walkLog, type Extent } from './walk.ts'
 
@@ -38,6 +40,8 @@ const STEP_BYTES = 1_048_576
 export interface ReadParts {
   readonly view: SqlView
   readonly counts: Counts
+  /** As `CallOptions.onCounted`. */
+  readonly onCounted?: CallOptions['onCounted']
 }
 
 type SortTarget = NonNullable<RangeRequest['sortTarget']>
@@ -70,13 +74,27 @@ interface Found {
  * @throws {AvisoError} `ERR_FUTURE_POSITION`, `ERR_HISTORY_COMPACTED`, `ERR_STORE_DAMAGED`.
  */
 export function* readRange(parts: ReadParts, request: RangeRequest, current: Revision): Steps<RangeResult> {
-  const { view, counts } = parts
+  try {
+    return yield* answerRange(parts, request, current)
+  } catch (cause) {
+    if (!isDamage(cause)) throw cause
+    throw yield* namePageDamage(parts.view, {
+      range: request,
+      at: request.revision ?? current,
+      current,
+      cause,
+    })
+  }
+}
+
+function* answerRange(parts: ReadParts, request: RangeRequest, current: Revision): Steps<RangeResult> {
+  const { view, counts, onCounted } = parts
   if (request.revision !== undefined) checkReadable(view, request.revision, current)
   const { key, end, countOnly = false } = request
   const at = request.revision ?? current
   if (end === undefined) return readSingle(view, request, { at, current })
   const extent = { key, end, at }
-  const count = yield* counts.count(extent, current)
+  const count = yield* counts.count(extent, current, onCounted)
   if (countOnly || count === 0) return { revision: current, kvs: [], count: BigInt(count), more: false }
   const plan = planOf(request, extent)
   const { kvs, more } = yield* findKeys(view, plan, count)

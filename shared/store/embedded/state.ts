@@ -96,9 +96,11 @@ export function isDamage(cause: unknown): boolean {
   return /malformed|SQLITE_CORRUPT/.test(String(cause))
 }
 
-/** The error for such a page. */
-export function pageDamaged(cause: unknown): AvisoError {
-  return new AvisoError('ERR_STORE_DAMAGED', `A page of the embedded store is damaged. ${RESTORE}`, { cause })
+/** The error for such a page, before it is known what lies there. */
+export class PageDamaged extends AvisoError {
+  constructor(cause: unknown) {
+    super('ERR_STORE_DAMAGED', `A page of the embedded store is damaged. ${RESTORE}`, { cause })
+  }
 }
 
 /** Damage is told, whoever meets it. */
@@ -121,6 +123,6 @@ export function isFull(error: unknown): boolean {
 }
 
 function readError(cause: unknown): AvisoError {
-  if (isDamage(cause)) return pageDamaged(cause)
+  if (isDamage(cause)) return new PageDamaged(cause)
   return new AvisoError('ERR_STORE_UNAVAILABLE', 'The store could not be read: look at its disk', { cause })
 }

@@ -26,6 +26,7 @@ import { createGroupCommit } from './group_commit.ts'
 import { createLeaseKeeper } from './lease.ts'
 import { dropDamage } from './drop_damage.ts'
 import { findLoss, lossError, renewEpoch, type Loss } from './loss.ts'
+import { nameTxnDamage } from './page_damage.ts'
 import { readRange } from './range.ts'
 import { newestRevision } from './revisions.ts'
 import { createSnapshots } from './snapshot.ts'
@@ -157,7 +158,7 @@ function createStore(
       const release = state.pins.hold(request.revision ?? current)
       try {
         const result = await doInTurns(
-          readRange(reads, request, current),
+          readRange({ ...reads, onCounted: options?.onCounted }, request, current),
           (step) => {
             begin(state, options)
             return read(state, step)
@@ -174,11 +175,10 @@ function createStore(
     txn: async (request, options) => {
       begin(state, options)
       const bytes = checkTxn(request)
-      return writes.add(
-        (current) => applyTxn({ ...reads, database }, request, current),
-        bytes,
-        options?.signal,
-      )
+      return writes.add((current) => applyTxn({ ...reads, database }, request, current), bytes, {
+        signal: options?.signal,
+        nameDamage: (cause) => nameTxnDamage(database, request, state.newest, cause),
+      })
     },
     watch: feed.watch,
     compact: async (target, options) => {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { AvisoError } from '#shared/errors.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { compareBytes, joinBytes, nextKey, NO_BYTES } from '#shared/bytes/bytes.ts'
 import type { SqlDatabase, SqlView } from '#shared/runtime/runtime.ts'
 import type {
@@ -12,6 +12,8 @@ import type {
   CompareResult,
   KeyRange,
   OperationResult,
+  RangeRequest,
+  RangeResult,
   Revision,
   StoreEvent,
   StoreOperation,
@@ -20,10 +22,11 @@ import type {
 } from '../store.ts'
 import { checksumOf } from './checksum.ts'
 import type { Counts } from './counts.ts'
-import type { Written } from './group_commit.ts'
+import { HalfDone, type Written } from './group_commit.ts'
 import { readHead, readKey, readKeys, readRange } from './range.ts'
 import { checkReadable } from './revisions.ts'
 import { ID, MAX_REVISION_EVENTS } from './rows.ts'
+import { isDamage } from './state.ts'
 import { doNow } from './steps.ts'
 import { countSome } from './walk.ts'
 
@@ -51,7 +54,7 @@ const NO_HEAD: KeyHead = { createRevision: 0n, modRevision: 0n, version: 0n, lea
 type Heads = Map<Uint8Array, KeyHead>
 
 /**
- * Evaluates the guards and applies the branch they choose. Throws an `AvisoError` before the first write or not at all.
+ * Evaluates the guards and applies the branch they choose. Throws an `AvisoError` before the first write or not at all, {@link HalfDone} later.
  *
  * @param parts A database whose transaction is under way.
  */
@@ -80,11 +83,29 @@ export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision
       }
       case 'range': {
         const revision = events.length > 0 ? current + 1n : current
-        return { kind: 'range', result: doNow(readRange(parts, operation.range, revision)) }
+        return {
+          kind: 'range',
+          result: readNow(parts, operation.range, { revision, isHalfDone: events.length > 0 }),
+        }
       }
     }
   })
   return { value: { revision: events.length > 0 ? current + 1n : current, succeeded, results }, events }
+}
+
+/** @throws {HalfDone} where the read fails after something was written, or at a damaged page. */
+function readNow(
+  parts: TxnParts,
+  range: RangeRequest,
+  { revision, isHalfDone }: { readonly revision: Revision; readonly isHalfDone: boolean },
+): RangeResult {
+  try {
+    return doNow(readRange(parts, range, revision))
+  } catch (error) {
+    // SQLite commits nothing after a damaged page.
+    if (isAvisoError(error) && (isHalfDone || isDamage(error.cause))) throw new HalfDone(error)
+    throw error
+  }
 }
 
 /** Deletes keys in one revision, at most `MAX_REVISION_EVENTS`. @returns What was written. */

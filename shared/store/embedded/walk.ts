@@ -115,6 +115,18 @@ function countLeaping(view: SqlView, extent: Extent, leaps: number): Counted {
   return { count: numberIn(row, 'alive'), next: isEnd ? undefined : nextKey(bytesIn(row, 'last')), leaps }
 }
 
+/**
+ * The next keys of an interval, and where the version that held of each lies in history, by the index alone: rows of `key`, `revision` and
+ * `place`; the last two are NULL where there was none yet.
+ */
+export function listPlaces(view: SqlView, extent: Extent, most: number): readonly SqlRow[] {
+  const { sql, bounds } = keysOf(extent, most)
+  return view.all(
+    `${sql} SELECT key, id >> 20 AS revision, id & 1048575 AS place FROM newest ORDER BY n`,
+    ...bounds,
+  )
+}
+
 /** How keys are read. */
 export interface KeyWalk {
   readonly filter: Condition

@@ -80,7 +80,10 @@ export function createStoreOver(parts: EtcdStoreParts): Store {
     })
   const range = async (request: RangeRequest, options?: CallOptions): Promise<RangeResult> => {
     checkRange(request)
-    return decodeRange(await namingOldest(watchParts, () => askRange(request, options)))
+    const result = decodeRange(await namingOldest(watchParts, () => askRange(request, options)))
+    // etcd counts the whole interval for every answer, however small its limit is.
+    options?.onCounted?.(Math.max(0, Number(result.count) - result.kvs.length))
+    return result
   }
   const txn = async (request: TxnRequest, options?: CallOptions): Promise<TxnResult> => {
     checkTxn(request)

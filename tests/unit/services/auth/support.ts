@@ -59,10 +59,13 @@ export function createFakeStore(kvs: readonly KeyValue[]): FakeStore {
   const store: FakeStore = {
     asked: [],
     failure: undefined,
-    range: (request) => {
+    range: (request, options) => {
       store.asked.push(request)
       if (store.failure !== undefined) return Promise.reject(store.failure)
-      return Promise.resolve(readFake(sorted, request))
+      const result = readFake(sorted, request)
+      // As etcd, which counts the whole range each time.
+      options?.onCounted?.(Number(result.count) - result.kvs.length)
+      return Promise.resolve(result)
     },
     txn: unsupported,
     watch: unsupported,

@@ -58,15 +58,20 @@ describe('POST /v3/kv/range for a principal with few rights', () => {
     assert.ok(Number(refused.headers.get('retry-after')) >= 9, String(refused.headers.get('retry-after')))
   })
 
-  it('takes for a count what counting costs', async () => {
-    const keys = Array.from({ length: 26_000 }, (_, index) => keyValue(`/ec/diss/FOO/d=${index}`))
-    const own = createFixture(keys, { access: accessTo('/ec/diss/FOO/') })
-    assert.equal((await ask({ ...FOO, count_only: true }, own)).body.count, '26000')
-    const refused = await own.handler(post('/v3/kv/range', FOO))
-    assert.equal(refused.status, 429)
-    // 13 units, of which 4 were there.
-    assert.ok(Number(refused.headers.get('retry-after')) >= 9, String(refused.headers.get('retry-after')))
-  })
+  for (const [what, asks] of [
+    ['a count', { count_only: true }],
+    ['a small page', { limit: 1 }],
+    ['a poll that finds nothing', { min_mod_revision: 100, limit: 10 }],
+  ] as const)
+    it(`takes for ${what} of a large range what counting costs`, async () => {
+      const keys = Array.from({ length: 26_000 }, (_, index) => keyValue(`/ec/diss/FOO/d=${index}`))
+      const own = createFixture(keys, { access: accessTo('/ec/diss/FOO/') })
+      assert.equal((await ask({ ...FOO, ...asks }, own)).body.count, '26000')
+      const refused = await own.handler(post('/v3/kv/range', FOO))
+      assert.equal(refused.status, 429)
+      // 13 units, of which 4 were there.
+      assert.ok(Number(refused.headers.get('retry-after')) >= 9, String(refused.headers.get('retry-after')))
+    })
 
   it('narrows the prefix of a 1.x client to what may be seen', async () => {
     const prefix = { key: b64('/ec/diss/FOO'), range_end: b64('/ec/diss/FOP') }

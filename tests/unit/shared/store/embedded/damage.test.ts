@@ -9,7 +9,7 @@ import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { readHistory, type HistoryPage } from '#shared/store/embedded/history.ts'
 import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
-import type { Revision, Store } from '#shared/store/store.ts'
+import type { Revision, Store, StoreOperation } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { DATABASE, newFolder, open, put } from './files.ts'
 
@@ -64,6 +64,21 @@ describe('openEmbeddedStore() damage', () => {
       assert.equal((await store.range(prefixRange('p/'))).kvs.length, 3)
       await store.close()
     })
+
+  it('undoes a transaction that reads it after it wrote, and no other', async () => {
+    const { store } = await openDamaged('sum = sum + 1')
+    const put = (name: string): StoreOperation => ({ kind: 'put', key: toBytes(name), value: toBytes('v') })
+    const read: StoreOperation = { kind: 'range', range: { key: toBytes('p/a') } }
+    const [refused, other] = await Promise.allSettled([
+      store.txn({ compare: [], success: [put('half'), read] }),
+      store.txn({ compare: [], success: [put('whole')] }),
+    ])
+    assert.ok(refused.status === 'rejected' && isDamage(refused.reason))
+    assert.equal(other.status, 'fulfilled')
+    assert.equal((await store.range({ key: toBytes('half') })).count, 0n)
+    assert.equal((await store.range({ key: toBytes('whole') })).kvs[0]?.modRevision, 5n)
+    await store.close()
+  })
 
   it('ends a watch that comes to it from history', async () => {
     const database = openSqlite(':memory:')

@@ -133,6 +133,24 @@ describe('openEmbeddedStore() range() over many keys', () => {
     await store.close()
   })
 
+  it('tells of keys that it counts, and of none where it remembers their count', async () => {
+    const store = createMemoryStore({ clock: systemClock })
+    await fill(store)
+    const told: number[] = []
+    const read = async (): Promise<bigint> => {
+      const options = { onCounted: (keys: number) => void told.push(keys) }
+      return (await store.range({ ...prefixRange('p/'), limit: 1 }, options)).count
+    }
+    const count = Number(await read())
+    await write(store, put('p/new'))
+    await read()
+    assert.equal(
+      told.reduce((sum, keys) => sum + keys, 0),
+      count,
+    )
+    await store.close()
+  })
+
   it('pages through keys at one revision, with the count of what is left', async () => {
     const [store, model] = [createMemoryStore({ clock: systemClock }), new StoreModel()]
     await fill(store, model)
