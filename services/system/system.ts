@@ -26,6 +26,7 @@ import { asProblem } from '#shared/http/problem.ts'
 import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
 import type { KnownRoute, Route } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
+import { observeWorkers, type ReplacedWorkers } from '#shared/observe/metrics/observe_workers.ts'
 import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -69,6 +70,8 @@ export interface OtherWorkers {
   families(): Promise<readonly (readonly MetricFamily[])[]>
   /** Open listener streams. */
   streams(): Promise<number>
+  /** How many were replaced, by the reason. */
+  replaced(): ReplacedWorkers
 }
 
 /** A cron trigger that is due. */
@@ -356,6 +359,7 @@ function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
     : parts.acceptElsewhere
   const otherFamilies = parts.others?.families
   const instruments = createInstruments({ ...parts, accessCounts: access.counts, accept, otherFamilies })
+  if (parts.others !== undefined) observeWorkers(instruments.metrics, parts.others.replaced)
   if (isHere) {
     const { metrics, store } = instruments
     monitoring = startSystemMonitoring({ ...parts, metrics, store, access })

@@ -56,6 +56,26 @@ describe('several workers', { timeout: 120_000, concurrency: 4 }, () => {
       assert.ok(!isAlive(another ?? 0))
     })
 
+  it('replace one that hangs, and its listeners miss nothing', async (context) => {
+    const server = await startWorkers(context, {})
+    const [further = 0] = childrenOf(server)
+    const listeners = Array.from({ length: MANY }, () => follow(context, server))
+    await eventually('all listen', async () => (await streams(server)) === MANY)
+    process.kill(further, 'SIGSTOP')
+    await eventually('it is ended', () => !isAlive(further))
+    await eventually('another one listens', () => server.output().includes('"A worker listens"'))
+    assert.match(server.output(), /"A worker does not answer: it is ended","worker":2,"silent_ms":8000/)
+    for (let number = 1; number <= MANY; number++)
+      await eventually('it is published', async () => (await publish(server, number)) === 200)
+    const expected = Array.from({ length: MANY }, (_, index) => `IN${index + 1}`)
+    for (const { got } of listeners) {
+      await eventually('everything has come', () => got.length >= expected.length)
+      assert.deepEqual(got, expected)
+    }
+    assert.match(await get(server, '/metrics'), /^aviso_workers_replaced_total\{reason="silent"\} 1\.0$/m)
+    assert.equal(await within('the end', server.stop()), 0, server.output())
+  })
+
   it('reload all at SIGHUP, and end with the first one', async (context) => {
     const TMPDIR = await temporaryFolder(context)
     const server = await startWorkers(context, { environment: { TMPDIR } })

@@ -29,6 +29,8 @@ export type Door =
   | 'listening'
   /** Takes a telemetry message. */
   | 'telemetry'
+  /** A sign of life. */
+  | 'alive'
   /** What was measured, and the number of streams. */
   | 'figures'
 
@@ -57,6 +59,8 @@ export function createDoors({ system, all, only, onListening }: DoorParts): Hand
         return system.relay(request)
       case 'figures':
         return bytesAnswer(await figuresOf(system))
+      case 'alive':
+        return DONE
       case 'listening':
         onListening?.(Number(request.headers.get(NUMBER)))
         return DONE

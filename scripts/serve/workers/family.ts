@@ -20,6 +20,7 @@ import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { FindWorkers } from './all_streams.ts'
 import { askFigures, createLedger } from './figures.ts'
+import { askAlive, BEAT_MS, MOST_MISSED, watchHeartbeat } from './heartbeat.ts'
 import {
   connectTo,
   FIRST,
@@ -31,7 +32,7 @@ import {
 } from './place.ts'
 import type { Order } from './orders.ts'
 
-/** Longest time from the start of a worker until it listens. A busy machine compiles for some seconds. */
+/** Longest time from the start of a worker until it listens, after which it is ended. A busy machine compiles for some seconds. */
 const START_LIMIT_MS = 60_000
 /** A worker that ends again and again is not started without a pause. */
 const REPLACE: BackOffLimits = { firstMs: 100, mostMs: 10_000, steadyShare: 0.5 }
@@ -78,6 +79,10 @@ interface Member {
   readonly exited: Promise<void>
   /** Whether it has listened. */
   isUp: boolean
+  /** Whether it hung, and was ended for it. */
+  isSilent: boolean
+  /** Stops what watches it. */
+  stopWatching: () => void
 }
 
 /** Makes the folder. Workers are not started yet. */
@@ -115,6 +120,7 @@ class Workers implements Family {
   readonly #ledger = createLedger()
   /** Told when a worker listens for the first time, or does not come to it. */
   readonly #starts = new Map<number, PromiseWithResolvers<void>>()
+  readonly #replaced = { ended: 0, silent: 0 }
   #isEnding = false
 
   constructor(parts: FamilyParts) {
@@ -124,6 +130,7 @@ class Workers implements Family {
   readonly others: OtherWorkers = {
     families: async () => this.#ledger.families(await this.#figures()),
     streams: async () => (await this.#figures()).reduce((sum, { streams }) => sum + streams, 0),
+    replaced: () => this.#replaced,
   }
 
   readonly up: FindWorkers = () =>
@@ -161,9 +168,28 @@ class Workers implements Family {
     const member = this.#members.get(worker)
     if (member === undefined) return
     member.isUp = true
+    member.stopWatching()
+    member.stopWatching = this.#watch(worker, member)
     const start = this.#starts.get(worker)
     if (start === undefined) this.#parts.logger('info', 'A worker listens', { worker })
     start?.resolve()
+  }
+
+  /** Ends a worker that hangs: another one then takes its place, and the connections to it break, so that its listeners come back. */
+  #watch(worker: number, member: Member): () => void {
+    const client = this.#clientOf(worker)
+    return watchHeartbeat({
+      ask: (signal) => askAlive(client, signal),
+      clock: this.#parts.clock,
+      onSilent: () => this.#endSilent(worker, member, MOST_MISSED * BEAT_MS),
+    })
+  }
+
+  #endSilent(worker: number, member: Member, silentMs: number): void {
+    if (this.#isEnding) return
+    this.#parts.logger('error', 'A worker does not answer: it is ended', { worker, silent_ms: silentMs })
+    member.isSilent = true
+    member.child.kill('SIGKILL')
   }
 
   order(order: Order): void {
@@ -173,6 +199,7 @@ class Workers implements Family {
   async end(limitMs: number): Promise<void> {
     this.#isEnding = true
     const living = [...this.#members.values()]
+    for (const { stopWatching } of living) stopWatching()
     for (const { child } of living) child.stdin?.end(`${JSON.stringify({ kind: 'stop' } satisfies Order)}\n`)
     const stop = this.#parts.clock.after(limitMs, () => {
       for (const { child } of living) child.kill('SIGKILL')
@@ -193,10 +220,14 @@ class Workers implements Family {
     // A worker that has just ended takes no order.
     child.stdin?.on('error', () => undefined)
     const { promise: exited, resolve } = Promise.withResolvers<void>()
-    const member: Member = { child, exited, isUp: false }
+    const stopWatching = this.#parts.clock.after(START_LIMIT_MS, () =>
+      this.#endSilent(place.number, member, START_LIMIT_MS),
+    )
+    const member: Member = { child, exited, isUp: false, isSilent: false, stopWatching }
     this.#members.set(place.number, member)
     const onEnd = (code: number | null, signal: string | null): void => {
       resolve()
+      member.stopWatching()
       if (this.#members.get(place.number) !== member) return
       this.#members.delete(place.number)
       this.#ledger.ended(place.number)
@@ -208,7 +239,7 @@ class Workers implements Family {
     child.once('error', () => onEnd(1, null))
   }
 
-  #onEnd(place: WorkerPlace, { isUp }: Member, { code, signal, failures }: End): void {
+  #onEnd(place: WorkerPlace, { isUp, isSilent }: Member, { code, signal, failures }: End): void {
     const { clock, logger } = this.#parts
     const { number: worker } = place
     const reason = signal ?? `exit code ${code}`
@@ -218,6 +249,7 @@ class Workers implements Family {
       if (code === null) logger('error', 'A worker has ended before it listened', { worker, reason })
       return start.reject(new WorkerEnded(worker, code ?? 1))
     }
+    this.#replaced[isSilent ? 'silent' : 'ended']++
     const waitMs = backOffMs(failures, REPLACE, Math.random)
     const fields = { worker, reason, after_ms: Math.round(waitMs) }
     logger('error', 'A worker has ended: another one takes its place', fields)
