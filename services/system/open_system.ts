@@ -30,7 +30,7 @@ export const VERSION = packageFile.version
 /** What a system is opened with. */
 export interface OpenSystemParts extends Pick<
   SystemParts,
-  'inFront' | 'others' | 'acceptElsewhere' | 'nextRun'
+  'inFront' | 'others' | 'acceptElsewhere' | 'nextRun' | 'quotas'
 > {
   readonly config: Config
   readonly services: readonly ServiceName[]
@@ -82,6 +82,7 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     inFront: parts.inFront,
     others: parts.others,
     acceptElsewhere: parts.acceptElsewhere,
+    quotas: parts.quotas,
     nextRun: parts.nextRun,
     ...(auditSink !== undefined && { auditSink }),
     ...(udp !== undefined && { udp }),

@@ -13,6 +13,7 @@ import type { Monitoring } from '#services/monitoring/monitoring.ts'
 import type { ReadDocument } from '#services/reference/document_page.ts'
 import { createReferenceRoutes } from '#services/reference/routes.ts'
 import { schedulesOf, type Config, type ServiceName } from './settings.ts'
+import type { Quotas } from '#shared/access/quota/quotas.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import {
   toFetchHandler,
@@ -104,6 +105,8 @@ export interface System {
   readonly relay: Handler
   /** Takes a telemetry message of a service in another worker. Without the monitoring it is dropped. */
   acceptTelemetry(message: Uint8Array): void
+  /** What is taken of the quotas, where they are counted. */
+  readonly quotas: Quotas
   /** What was measured here. */
   families(): Promise<readonly MetricFamily[]>
   /** Open listener streams here. */
@@ -173,6 +176,7 @@ export function startSystem(parts: SystemParts): System {
         .catch(() => undefined),
     relay: (request) => running?.relay?.(request) ?? unreached(parts, request),
     ...figuresOf({ instruments, monitoring }, () => running),
+    quotas: access.quotas,
     replacePolicy: access.replacePolicy,
     drain: (ms) => {
       isDraining = true

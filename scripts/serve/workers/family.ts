@@ -51,6 +51,8 @@ export interface FamilyParts {
   readonly platform: Platform
   readonly clock: Clock
   readonly logger: Logger
+  /** Called when a process has ended. */
+  readonly onEnded: (life: number) => void
 }
 
 /** The further workers. */
@@ -68,6 +70,8 @@ export interface Family {
   start(places: OpenPlaces): Promise<void>
   /** Takes the notice that a worker listens. */
   listening(worker: number): void
+  /** Whether this process has not ended. */
+  isAlive(life: number): boolean
   order(order: Order): void
   /** Ends them, and waits until they have. @param limitMs After it they are killed. */
   end(limitMs: number): Promise<void>
@@ -75,6 +79,7 @@ export interface Family {
 
 /** One of them. */
 interface Member {
+  readonly life: number
   readonly child: ChildProcess
   readonly exited: Promise<void>
   /** Whether it has listened. */
@@ -121,6 +126,7 @@ class Workers implements Family {
   /** Told when a worker listens for the first time, or does not come to it. */
   readonly #starts = new Map<number, PromiseWithResolvers<void>>()
   readonly #replaced = { ended: 0, silent: 0 }
+  #lives = 0
   #isEnding = false
 
   constructor(parts: FamilyParts) {
@@ -157,7 +163,7 @@ class Workers implements Family {
       start.reject(new AvisoError('ERR_INTERNAL', `Worker ${number} did not listen within ${seconds} s`))
     })
     try {
-      this.#launch({ number, folder: this.folder, ...places }, 0)
+      this.#launch({ number, life: 0, folder: this.folder, ...places }, 0)
       await start.promise
     } finally {
       stop()
@@ -174,6 +180,9 @@ class Workers implements Family {
     if (start === undefined) this.#parts.logger('info', 'A worker listens', { worker })
     start?.resolve()
   }
+
+  readonly isAlive = (life: number): boolean =>
+    [...this.#members.values()].some((member) => member.life === life)
 
   /** Ends a worker that hangs: another one then takes its place, and the connections to it break, so that its listeners come back. */
   #watch(worker: number, member: Member): () => void {
@@ -212,9 +221,10 @@ class Workers implements Family {
   #launch(place: WorkerPlace, failures: number): void {
     const [program, ...argv] = this.#parts.command
     // Sockets of the service manager have the same numbers everywhere.
+    const life = ++this.#lives
     const child = spawn(program, argv, {
       stdio: ['pipe', 'inherit', 'inherit', ...place.passed.map(({ descriptor }) => descriptor)],
-      env: environmentOf(place),
+      env: environmentOf({ ...place, life }),
     })
     const startedAt = this.#parts.clock.monotonic()
     // A worker that has just ended takes no order.
@@ -223,13 +233,14 @@ class Workers implements Family {
     const stopWatching = this.#parts.clock.after(START_LIMIT_MS, () =>
       this.#endSilent(place.number, member, START_LIMIT_MS),
     )
-    const member: Member = { child, exited, isUp: false, isSilent: false, stopWatching }
+    const member: Member = { life, child, exited, isUp: false, isSilent: false, stopWatching }
     this.#members.set(place.number, member)
     const onEnd = (code: number | null, signal: string | null): void => {
       resolve()
       member.stopWatching()
       if (this.#members.get(place.number) !== member) return
       this.#members.delete(place.number)
+      this.#parts.onEnded(life)
       this.#ledger.ended(place.number)
       if (this.#isEnding) return
       const lived = this.#parts.clock.monotonic() - startedAt

@@ -98,7 +98,7 @@ export function createFacade(parts: FacadeParts): Handler {
     const listener = await access.forListening(request)
     const asked = parseRangeRequest(await readMessage(request, parts))
     const granted = await listener.grant([asked], 'narrow')
-    const charge = granted.takeRead()
+    const charge = await granted.takeRead()
     const result = await read(granted, asked, { signal: request.signal })
     charge(costOfRead(result, asked))
     if ((asked.minModRevision ?? 0n) > result.revision + 1n)
@@ -130,7 +130,7 @@ export function createFacade(parts: FacadeParts): Handler {
     if (relay === undefined) requireFollowed(followed, schemas.roots)
     const view = relay && createRelayView(relay, schemas.roots)
     const format = createGatewayFormat(epoch(), from, view)
-    const place = grant.takePlace({ requestId })
+    const place = await grant.takePlace({ requestId })
     try {
       const selection = {
         kind: 'ranges',
