@@ -29,7 +29,7 @@ import { createSecretFiles, type SecretFiles } from './secret_files.ts'
 import { secretPlaces } from './secret_names.ts'
 import { checkStoreTls } from './store_tls.ts'
 import { loadModules, type LoadedModules } from './worker_modules.ts'
-import { checkWorkers } from './workers/count.ts'
+import { checkWorkers, servicesOfFurther } from './workers/count.ts'
 
 /** What is looked at. */
 export interface PreflightParts {
@@ -95,7 +95,9 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
     problems.push(...problemsOf('dev.host', () => refuseOpenAddress(config)))
   if (parts.isFurther !== true && parts.opensPorts !== false)
     problems.push(...(await checkPlaces(parts, config)))
-  const modules = await loadModules(config, options.services, { file: options.config, problems })
+  // A further worker has the modules of its own services.
+  const here = parts.isFurther === true ? servicesOfFurther(config, options.services) : options.services
+  const modules = await loadModules(config, here, { file: options.config, problems })
   const isStoreNamed = !problems.some((line) => /^(?:vars\.store|dev\.data)/.test(line))
   if (isStoreNamed) problems.push(...((await parts.askStore?.(config, secrets)) ?? []))
   refuseProblems(options.config, [...new Set(problems)])

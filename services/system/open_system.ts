@@ -62,6 +62,7 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     ...readStoreCredentials(config.vars, readSecret),
   }
   const store = parts.store ?? (await openStore(address, storeParts))
+  const monitoring = parts.services.includes('monitoring') ? await import('./monitoring.ts') : undefined
   const { newSha256, udp, usage, fetchOfStore } = platform
   return startSystem({
     config,
@@ -80,6 +81,7 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     readSecret,
     tracer: parts.tracer,
     inFront: parts.inFront,
+    startMonitoring: monitoring?.startSystemMonitoring,
     others: parts.others,
     acceptElsewhere: parts.acceptElsewhere,
     quotas: parts.quotas,

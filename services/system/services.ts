@@ -5,15 +5,13 @@
  */
 
 import type { BackupPowers } from '#services/admin/backup_routes.ts'
-import { toAdminSettings } from '#services/admin/from_config.ts'
-import { createAdminService, type AdminParts, type AdminService } from '#services/admin/handler.ts'
+import type { AdminParts, AdminService } from '#services/admin/handler.ts'
 import { createAuthHandler } from '#services/auth/handler.ts'
 import { createRelayDoor } from '#services/auth/relay_door.ts'
 import { createActivity } from '#services/auth/streams/activity.ts'
 import type { StreamRegistry } from '#services/auth/streams/registry.ts'
 import type { TicketSettings } from '#services/auth/tickets.ts'
 import { toHubLimits } from '#services/auth/settings.ts'
-import { createRestHandler } from '#services/rest/handler.ts'
 import { toPublishLimits } from '#services/rest/settings.ts'
 import { createIdleRunsHandler } from '#services/runs/idle.ts'
 import type { Access } from '#shared/access/access.ts'
@@ -25,7 +23,6 @@ import { createPageOrigins } from '#shared/http/pages.ts'
 import type { Logger } from '#shared/logger.ts'
 import { createGenericBound } from '#shared/notification/aviso2/generic_bound.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import { createPublisher } from '#shared/publish/publisher.ts'
 import type { Handler } from '#shared/handler.ts'
 import type { RoutedHandler } from '#shared/http/route.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
@@ -113,12 +110,12 @@ async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<R
   const { instruments, random, services } = parts
   const handlers = new Map<ServiceName, RoutedHandler>()
   const epoch = await openEpoch(instruments.store, random)
-  const ingest = services.includes('rest') ? startIngest(parts, closers) : undefined
+  const ingest = services.includes('rest') ? await startIngest(parts, closers) : undefined
   if (ingest !== undefined) handlers.set('rest', ingest.handle)
   const listening = services.includes('auth') ? await startListening(parts, epoch, closers) : undefined
   if (listening !== undefined) handlers.set('auth', listening.fetch)
   if (services.includes('runs')) handlers.set('runs', await startRuns(parts, closers))
-  const admin = services.includes('admin') ? startAdmin(parts, closers) : undefined
+  const admin = services.includes('admin') ? await startAdmin(parts, closers) : undefined
   if (admin !== undefined) handlers.set('admin', admin.handle)
   return {
     handlers,
@@ -135,7 +132,10 @@ interface IngestService {
   readonly warmUp: RunningServices['warmUp']
 }
 
-function startIngest(parts: ServicesParts, closers: Closers): IngestService {
+/** It is loaded where it runs, as is the admin service: a further worker on the embedded store has neither. */
+async function startIngest(parts: ServicesParts, closers: Closers): Promise<IngestService> {
+  const { createRestHandler } = await import('#services/rest/handler.ts')
+  const { createPublisher } = await import('#shared/publish/publisher.ts')
   const { access, clock, config, instruments, logger, random, schemas, version } = parts
   const { store } = instruments
   const { strictIds, skips } = config.workers.rest.vars
@@ -186,6 +186,7 @@ async function startRuns(parts: ServicesParts, closers: Closers): Promise<Routed
   if (config.vars.runs === undefined || config.vars.storeTokenEnv !== undefined)
     return createIdleRunsHandler({ random, logger })
   const { startRunsService } = await import('#services/runs/handler.ts')
+  const { createPublisher } = await import('#shared/publish/publisher.ts')
   const publisher = createPublisher({
     store,
     clock,
@@ -282,7 +283,9 @@ async function startListening(
   return { fetch, relay: relay.handle, state, drain: (ms) => hub.drain(ms) }
 }
 
-function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
+async function startAdmin(parts: ServicesParts, closers: Closers): Promise<AdminService> {
+  const { createAdminService } = await import('#services/admin/handler.ts')
+  const { toAdminSettings } = await import('#services/admin/from_config.ts')
   const { access, backups, clock, config, instruments, logger, maintenance, random, schemas, version } = parts
   const { nextRun } = parts
   // A schema that is pushed to the store may drop an event type, and must not keep the services from starting.

@@ -39,7 +39,7 @@ import { loadContract } from './contract.ts'
 import { startConsole } from './console.ts'
 import { startAccess, type AccessPowers, type SystemAccess } from './access.ts'
 import { createInstruments, type InstrumentPowers, type Instruments } from './instruments.ts'
-import { startSystemMonitoring } from './monitoring.ts'
+import type { startSystemMonitoring } from './monitoring.ts'
 import { createDispatcher, ownRoutesOf, type Readiness } from './routes.ts'
 import { findSchemas, keepSchemas, type StartSchemas } from './schemas.ts'
 import { createTroubleLog, explainTrouble } from './store_trouble.ts'
@@ -58,6 +58,8 @@ export interface SystemParts
   readonly readDocument?: ReadDocument
   /** Whether the console compresses its files. Default: yes. */
   readonly compresses?: boolean
+  /** Starts the monitoring where it is one of the services: only then it is loaded. */
+  readonly startMonitoring?: typeof startSystemMonitoring | undefined
   /** The other workers of this launcher, for which this one speaks; absent: there are none. */
   readonly others?: OtherWorkers | undefined
   /** Takes the telemetry of services here where the monitoring is in another worker. */
@@ -356,7 +358,8 @@ interface Measuring {
 
 /** Starts the instruments, and the monitoring if it is one of the services. It then gets the telemetry of the others directly. */
 function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
-  const isHere = parts.services.includes('monitoring')
+  const { startMonitoring } = parts
+  const isHere = startMonitoring !== undefined && parts.services.includes('monitoring')
   let monitoring: Monitoring | undefined
   const accept = isHere
     ? (message: Uint8Array): void => void monitoring?.accept(message)
@@ -366,7 +369,7 @@ function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
   if (parts.others !== undefined) observeWorkers(instruments.metrics, parts.others.replaced)
   if (isHere) {
     const { metrics, store } = instruments
-    monitoring = startSystemMonitoring({ ...parts, metrics, store, access })
+    monitoring = startMonitoring({ ...parts, metrics, store, access })
   }
   return { instruments, monitoring }
 }

@@ -80,7 +80,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<AvisoErrorCode, number>> = {
 }
 
 /** The id of a request: the client's `X-Request-ID` if it is safe, otherwise a random id. */
-export function requestIdOf(request: Pick<HandlerRequest, 'headers'>, random: () => string): string {
+export function requestIdOf(request: HandlerRequest, random: () => string): string {
   const given = request.headers.get('x-request-id')
   return given !== null && REQUEST_ID.test(given) ? given : random()
 }

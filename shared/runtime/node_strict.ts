@@ -9,11 +9,8 @@
  */
 
 import type { IncomingMessage } from 'node:http'
-import { AvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { asProblem } from '#shared/http/problem.ts'
-import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
-import { silentLogger } from '#shared/logger.ts'
 
 /** Dots as a segment, in any spelling; a backslash; two slashes at the start. */
 const AMBIGUOUS_PATH = /(?:\/|%2f)(?:\.|%2e){1,2}(?:\/|%2f|$)|\\|^\/\//i
@@ -52,20 +49,30 @@ export function ambiguityOf({
   return authority === undefined || authority.toLowerCase() === host?.toLowerCase() ? undefined : 'path'
 }
 
-const ERRORS: Readonly<Record<Ambiguity, () => AvisoError>> = {
+const ANSWERS: Readonly<Record<Ambiguity, readonly [status: number, code: string, message: string]>> = {
   // As for any path that is not there.
-  path: () => new AvisoError('ERR_NOT_FOUND', 'There is nothing at this path'),
-  host: () => new AvisoError('ERR_BAD_REQUEST', 'Send one Host header'),
+  path: [404, 'ERR_NOT_FOUND', 'There is nothing at this path'],
+  host: [400, 'ERR_BAD_REQUEST', 'Send one Host header'],
 }
 
-/** The answer to such a request, in the form of all others. @param random Makes the id of a request that has none. */
+/** The answer to such a request, in the form of all errors. @param random Makes its id: one that it names is not read. */
 export function refuseAmbiguity(
   request: Pick<HandlerRequest, 'headers'>,
   ambiguity: Ambiguity,
   random: () => string,
 ): Answer {
-  const requestId = requestIdOf(request, random)
-  return asProblem(request, errorResponse(ERRORS[ambiguity](), { requestId, logger: silentLogger }))
+  const [status, code, message] = ANSWERS[ambiguity]
+  const id = random()
+  return asProblem(request, {
+    status,
+    headers: {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-request-id': id,
+    },
+    body: JSON.stringify({ message, code, detail: message, error: code, request_id: id }),
+  })
 }
 
 /** The answer to `OPTIONS *`, which asks about the server as a whole (RFC 9110 §9.3.7); `undefined` for any other request. */

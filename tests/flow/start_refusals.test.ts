@@ -47,7 +47,7 @@ describe('a start', { timeout: 60_000 }, () => {
       const full = await open('/dev/full', 'w')
       const child = spawn(command, [...prefix, '--help'], { cwd: ROOT, stdio: ['ignore', full.fd, 'pipe'] })
       let told = ''
-      child.stderr.on('data', (text: Uint8Array) => (told += new TextDecoder().decode(text)))
+      child.stderr?.on('data', (text: Uint8Array) => (told += new TextDecoder().decode(text)))
       const [code] = (await once(child, 'close')) as [number | null]
       await full.close()
       assert.equal(code, 1, told)
