@@ -22,6 +22,7 @@ import { createDocumentReader } from './documents.ts'
 import type { Config, ServiceName } from './settings.ts'
 import { createConfiguredSchemas } from './runs.ts'
 import { readStoreCredentials } from './store_credentials.ts'
+import { loadServices } from './services.ts'
 import { startSystem, type System, type SystemParts } from './system.ts'
 
 /** The version of this program. */
@@ -67,6 +68,7 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
   return startSystem({
     config,
     services: parts.services,
+    loaded: await loadServices(parts.services),
     store,
     ownsStore: parseStoreAddress(address).kind === 'embedded',
     maintenance: await openMaintenance(address, storeParts),
