@@ -13,6 +13,7 @@ import { createOpenAccess } from '#shared/access/open_access.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { createRegistry, type MetricFamily } from '#shared/observe/metrics/registry.ts'
+import { observeWorkers } from '#shared/observe/metrics/observe_workers.ts'
 import type { UdpPower } from '#shared/runtime/runtime.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import { createMemoryStore } from '../../tests/support/memory_store.ts'
@@ -28,6 +29,8 @@ export interface AllMetrics {
   readonly everywhere: readonly MetricFamily[]
   /** Further metrics of a process with the monitoring service. */
   readonly monitoring: readonly MetricFamily[]
+  /** Further metrics of the first of several workers. */
+  readonly workers: readonly MetricFamily[]
   /** Further metrics of a process with the service of runs, where runs are configured. */
   readonly runs: readonly MetricFamily[]
 }
@@ -63,6 +66,8 @@ export async function allMetrics(): Promise<AllMetrics> {
     random: () => 'id',
   })
   const all = await metrics.collect()
+  const ofWorkers = createRegistry()
+  observeWorkers(ofWorkers, () => ({ ended: 0, silent: 0 }))
   const withRuns = createRegistry()
   registerRunMetrics(withRuns, {
     current: () => undefined,
@@ -78,6 +83,7 @@ export async function allMetrics(): Promise<AllMetrics> {
   return {
     everywhere,
     monitoring: all.filter(({ name }) => !known.has(name)),
+    workers: await ofWorkers.collect(),
     runs: await withRuns.collect(),
   }
 }
@@ -98,13 +104,15 @@ const silentUdp: UdpPower = {
 
 /** The text of `services/monitoring/METRICS.md`. */
 export async function metricsText(): Promise<string> {
-  const { everywhere, monitoring, runs } = await allMetrics()
+  const { everywhere, monitoring, workers, runs } = await allMetrics()
   return generatedDocument('Metrics', 'the registrations in `services` and `shared/observe/metrics`', [
     INTRODUCTION,
     '## Every process',
     familyTable(everywhere),
     '## The monitoring service',
     familyTable(monitoring),
+    '## The first of several workers',
+    familyTable(workers),
     '## The service of runs, with vars.runs',
     familyTable(runs),
   ])

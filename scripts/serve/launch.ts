@@ -9,6 +9,7 @@ import type { Bindings } from '#services/system/bindings.ts'
 import { openSystem } from '#services/system/open_system.ts'
 import { schedulesOf, type Config, type ServiceName } from '#services/system/settings.ts'
 import type { CronEvent, OtherWorkers, System } from '#services/system/system.ts'
+import type { Quotas } from '#shared/access/quota/quotas.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Answer, Handler } from '#shared/handler.ts'
 import { errorResponse } from '#shared/http/respond.ts'
@@ -50,6 +51,8 @@ export interface FurtherParts {
   readonly store?: Store | undefined
   readonly handOn: HandOn
   readonly acceptElsewhere: (message: Uint8Array) => void
+  /** The quotas, which the first worker counts for all. */
+  readonly quotas: Quotas
 }
 
 /** Started services, as clients reach them. */
@@ -86,6 +89,7 @@ export async function launch(
     others,
     store: further?.store,
     acceptElsewhere: further?.acceptElsewhere,
+    quotas: further?.quotas,
     tracer: await findTracer(),
     auditSink: audit === undefined ? undefined : await openAuditSink(audit.file),
     nextRun: (cron) => nextTime(cron, systemClock.now()),

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, resolve } from 'node:path'
+import process from 'node:process'
 import { checkConfig, problemsOf } from '#services/system/check_config.ts'
 import { createConfiguredSchemas } from '#services/system/runs.ts'
 import { readSchemaFiles } from '#services/system/schema_files.ts'
@@ -28,7 +29,7 @@ import { createSecretFiles, type SecretFiles } from './secret_files.ts'
 import { secretPlaces } from './secret_names.ts'
 import { checkStoreTls } from './store_tls.ts'
 import { loadModules, type LoadedModules } from './worker_modules.ts'
-import { checkWorkers } from './workers/count.ts'
+import { checkWorkers, servicesOfFurther } from './workers/count.ts'
 
 /** What is looked at. */
 export interface PreflightParts {
@@ -94,7 +95,9 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
     problems.push(...problemsOf('dev.host', () => refuseOpenAddress(config)))
   if (parts.isFurther !== true && parts.opensPorts !== false)
     problems.push(...(await checkPlaces(parts, config)))
-  const modules = await loadModules(config, options.services, { file: options.config, problems })
+  // A further worker has the modules of its own services.
+  const here = parts.isFurther === true ? servicesOfFurther(config, options.services) : options.services
+  const modules = await loadModules(config, here, { file: options.config, problems })
   const isStoreNamed = !problems.some((line) => /^(?:vars\.store|dev\.data)/.test(line))
   if (isStoreNamed) problems.push(...((await parts.askStore?.(config, secrets)) ?? []))
   refuseProblems(options.config, [...new Set(problems)])
@@ -158,6 +161,9 @@ export function checkCrons({ workers }: Config, refused: readonly string[]): rea
   )
 }
 
+/** File systems of the kernel: their folders pass for writable, and hold no files of a program. */
+const KERNEL_FOLDER = /^\/(?:proc|sys)(?:\/|$)/
+
 /** The folder of the embedded store, or the nearest one above it that is there, must be a folder that can be written. */
 function checkFolder({ vars, dev }: Config): readonly string[] {
   let isOnDisk = false
@@ -186,6 +192,8 @@ function folderProblem(path: string, folder: string, remedy: string): readonly s
   let there = resolve(folder)
   while (!existsSync(there) && dirname(there) !== there) there = dirname(there)
   const what = there === resolve(folder) ? `"${folder}"` : `"${folder}" cannot be made: "${there}"`
+  if (process.platform === 'linux' && KERNEL_FOLDER.test(realpathSync(there)))
+    return [`${path}: ${what} is of the kernel, which keeps no files there: ${remedy}`]
   if (!statSync(there).isDirectory()) return [`${path}: ${what} is a file and not a folder: ${remedy}`]
   if (!canWrite(there)) return [`${path}: ${what} cannot be written by this user: ${remedy}`]
   return []

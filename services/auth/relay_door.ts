@@ -56,7 +56,7 @@ const WORKER: Listener = {
     throw new AvisoError('ERR_NOT_FOUND', 'A worker has no identity')
   },
   readsLeft: () => undefined,
-  takeRead: () => () => undefined,
+  takeRead: async () => () => undefined,
   grant: (ranges) => Promise.resolve(grantWorker(ranges)),
   visible: async (ranges) => withoutInternal(normalise(ranges.map(toInterval))),
   explain: async (roots) => openRights(roots),
@@ -68,8 +68,8 @@ function grantWorker(ranges: readonly KeyRange[]): Grant {
     keys: withoutInternal(asked),
     relay: { keys: relayedAmong(asked), visible: EVERYTHING },
     endsAt: undefined,
-    takeRead: () => () => undefined,
+    takeRead: async () => () => undefined,
     left: () => undefined,
-    takePlace: () => ({ hold: () => undefined, leave: () => undefined }),
+    takePlace: async () => ({ hold: () => undefined, leave: () => undefined }),
   }
 }

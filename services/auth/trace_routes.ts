@@ -95,7 +95,7 @@ async function searchWithin(
   const late = (): never => {
     throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The search in the history took too long; try again later')
   }
-  const charge = listener.takeRead()
+  const charge = await listener.takeRead()
   const metered = meterReads(store)
   try {
     const search = (searching: AbortSignal): Promise<Found> => findEntry(metered.store, id, searching)

@@ -41,7 +41,7 @@ export function createRunRoutes({ access, runs, queries, keys }: RunRouteParts):
     offers: OFFERS_JSON,
     handle: async (request, { requestId, params }) => {
       const listener = await access.forListening(request)
-      const charge = listener.takeRead()
+      const charge = await listener.takeRead()
       let bytes = 0
       try {
         const accepts = await acceptsOf(listener)

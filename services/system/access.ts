@@ -6,7 +6,7 @@
 
 import type { TicketSettings } from '#services/auth/tickets.ts'
 import type { Access } from '#shared/access/access.ts'
-import { createAccessControl, type AccessControlParts } from '#shared/access/access_control.ts'
+import { createAccessControl } from '#shared/access/access_control.ts'
 import { createAudit, createTailAudit, type Audit, type AuditSink } from '#shared/access/audit/audit.ts'
 import { createAuditTail, type AuditTail } from '#shared/access/audit/tail.ts'
 import { createIdentityChain } from '#shared/access/identity/chain.ts'
@@ -19,6 +19,7 @@ import { createAddressOf } from '#shared/access/policy/address.ts'
 import { createEcpds, type DestinationSource } from '#shared/access/policy/destinations.ts'
 import type { DestinationRights, Policy } from '#shared/access/policy/policy.ts'
 import { createIdentify, type AddressOf, type Identify } from '#shared/access/policy/requester.ts'
+import { createQuotas, type QuotaLimits, type Quotas } from '#shared/access/quota/quotas.ts'
 import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
 import type { IdentitySettings } from '#shared/access/identity/settings.ts'
 import type { PolicySettings } from '#shared/access/policy/settings.ts'
@@ -42,6 +43,8 @@ export interface AccessPowers {
   readonly fetchVerdict?: FetchGet
   /** Writes the audit log; absent: no audit log. */
   readonly auditSink?: AuditSink
+  /** Where quotas are counted for several workers; absent: here. */
+  readonly quotas?: Quotas | undefined
 }
 
 export interface SystemAccessParts extends AccessPowers {
@@ -63,6 +66,8 @@ export interface RecentAudit extends Pick<AuditTail, 'list'>, Pick<Audit, 'hasPu
 /** Access of a system, for all of its services. */
 export interface SystemAccess extends Access {
   readonly recent: RecentAudit
+  /** What is taken of the quotas. */
+  readonly quotas: Quotas
   /** @returns the counters of identity and policy, and the number of records that the audit log has lost. */
   counts(): Readonly<Record<string, number>>
   /** Limits of tickets for streams. */
@@ -99,24 +104,11 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
     ...(lists !== undefined && { ecpds_cache_size: lists.size }),
   })
   const addressOf = createAddressOf(config.vars.quota.trustedProxies)
+  const quota = quotaOf(config)
+  const quotas = parts.quotas ?? createQuotas(clock, quota)
   const tickets = ticketsOf(config, { addressOf, count: counters.count })
   if (identity === 'none') {
-    const checkSchemas = (schemas: Schemas): void => {
-      const [event] = protectedEvents(schemas)
-      if (event !== undefined) throw new AvisoError('ERR_CONFIG', unprotected(event))
-    }
-    checkSchemas(parts.schemas)
-    return {
-      ...createOpenAccess(audit, addressOf, [...reservedEvents(config.vars).keys()]),
-      recent,
-      counts,
-      tickets,
-      guard: (handler) => guardOwnMachine(handler, parts, counters.count),
-      replacePolicy: () => undefined,
-      checkSchemas,
-      useSchemas: checkSchemas,
-      close: audit.close,
-    }
+    return openToAll(parts, { audit, addressOf, recent, quotas, counts, tickets, count: counters.count })
   }
   const tools: IdentityParts = {
     fetch: parts.fetchVerdict ?? ((url, init) => globalThis.fetch(url, init)),
@@ -155,13 +147,14 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
     policy: () => policy,
     audit,
     rights,
-    quota: quotaOf(config),
-    clock,
+    quota,
+    quotas,
     count: counters.count,
   })
   return {
     ...access,
     recent,
+    quotas,
     counts,
     tickets,
     guard: (handler) => handler,
@@ -172,6 +165,36 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
       rights.close()
       await audit.close()
     },
+  }
+}
+
+/** What access has in every profile. */
+interface Common extends Pick<SystemAccess, 'recent' | 'quotas' | 'counts' | 'tickets'> {
+  readonly audit: Audit
+  readonly addressOf: AddressOf
+  readonly count: Count
+}
+
+/** Access without identities. */
+function openToAll(parts: SystemAccessParts, { audit, addressOf, count, ...common }: Common): SystemAccess {
+  const checkSchemas = (schemas: Schemas): void => {
+    const [event] = protectedEvents(schemas)
+    if (event !== undefined) throw new AvisoError('ERR_CONFIG', unprotected(event))
+  }
+  checkSchemas(parts.schemas)
+  return {
+    ...createOpenAccess({
+      audit,
+      addressOf,
+      reserved: [...reservedEvents(parts.config.vars).keys()],
+      quotas: common.quotas,
+    }),
+    ...common,
+    guard: (handler) => guardOwnMachine(handler, parts, count),
+    replacePolicy: () => undefined,
+    checkSchemas,
+    useSchemas: checkSchemas,
+    close: audit.close,
   }
 }
 
@@ -203,7 +226,7 @@ function ticketsOf(
 }
 
 /** The limits of listening and publishing. */
-function quotaOf({ workers, vars }: Config): AccessControlParts['quota'] {
+function quotaOf({ workers, vars }: Config): QuotaLimits {
   const { quota } = vars
   return {
     listening: {

@@ -22,6 +22,7 @@ import { createDocumentReader } from './documents.ts'
 import type { Config, ServiceName } from './settings.ts'
 import { createConfiguredSchemas } from './runs.ts'
 import { readStoreCredentials } from './store_credentials.ts'
+import { loadServices } from './services.ts'
 import { startSystem, type System, type SystemParts } from './system.ts'
 
 /** The version of this program. */
@@ -30,7 +31,7 @@ export const VERSION = packageFile.version
 /** What a system is opened with. */
 export interface OpenSystemParts extends Pick<
   SystemParts,
-  'inFront' | 'others' | 'acceptElsewhere' | 'nextRun'
+  'inFront' | 'others' | 'acceptElsewhere' | 'nextRun' | 'quotas'
 > {
   readonly config: Config
   readonly services: readonly ServiceName[]
@@ -62,10 +63,12 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     ...readStoreCredentials(config.vars, readSecret),
   }
   const store = parts.store ?? (await openStore(address, storeParts))
+  const monitoring = parts.services.includes('monitoring') ? await import('./monitoring.ts') : undefined
   const { newSha256, udp, usage, fetchOfStore } = platform
   return startSystem({
     config,
     services: parts.services,
+    loaded: await loadServices(parts.services),
     store,
     ownsStore: parseStoreAddress(address).kind === 'embedded',
     maintenance: await openMaintenance(address, storeParts),
@@ -80,8 +83,10 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     readSecret,
     tracer: parts.tracer,
     inFront: parts.inFront,
+    startMonitoring: monitoring?.startSystemMonitoring,
     others: parts.others,
     acceptElsewhere: parts.acceptElsewhere,
+    quotas: parts.quotas,
     nextRun: parts.nextRun,
     ...(auditSink !== undefined && { auditSink }),
     ...(udp !== undefined && { udp }),

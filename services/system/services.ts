@@ -5,15 +5,13 @@
  */
 
 import type { BackupPowers } from '#services/admin/backup_routes.ts'
-import { toAdminSettings } from '#services/admin/from_config.ts'
-import { createAdminService, type AdminParts, type AdminService } from '#services/admin/handler.ts'
+import type { AdminParts, AdminService } from '#services/admin/handler.ts'
 import { createAuthHandler } from '#services/auth/handler.ts'
 import { createRelayDoor } from '#services/auth/relay_door.ts'
 import { createActivity } from '#services/auth/streams/activity.ts'
 import type { StreamRegistry } from '#services/auth/streams/registry.ts'
 import type { TicketSettings } from '#services/auth/tickets.ts'
 import { toHubLimits } from '#services/auth/settings.ts'
-import { createRestHandler } from '#services/rest/handler.ts'
 import { toPublishLimits } from '#services/rest/settings.ts'
 import { createIdleRunsHandler } from '#services/runs/idle.ts'
 import type { Access } from '#shared/access/access.ts'
@@ -25,7 +23,6 @@ import { createPageOrigins } from '#shared/http/pages.ts'
 import type { Logger } from '#shared/logger.ts'
 import { createGenericBound } from '#shared/notification/aviso2/generic_bound.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import { createPublisher } from '#shared/publish/publisher.ts'
 import type { Handler } from '#shared/handler.ts'
 import type { RoutedHandler } from '#shared/http/route.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
@@ -38,6 +35,8 @@ import type { Instruments } from './instruments.ts'
 export interface ServicesParts {
   readonly config: Config
   readonly services: readonly ServiceName[]
+  /** Their parts, loaded before, so that a port that opens now is not ahead of them. Default: they are loaded at the start. */
+  readonly loaded?: Loaded
   /** Whether no other process can have the store: it is embedded. */
   readonly ownsStore?: boolean
   /** Maintenance of the store's members; absent when the store has none. */
@@ -79,6 +78,39 @@ export interface RunningServices {
   close(): Promise<void>
 }
 
+/** What ingest and administration are made with; absent: they do not run here. */
+export interface Loaded {
+  readonly rest:
+    | (Pick<typeof import('#services/rest/handler.ts'), 'createRestHandler'> &
+        Pick<typeof import('#shared/publish/publisher.ts'), 'createPublisher'>)
+    | undefined
+  readonly admin:
+    | (Pick<typeof import('#services/admin/handler.ts'), 'createAdminService'> &
+        Pick<typeof import('#services/admin/from_config.ts'), 'toAdminSettings'>)
+    | undefined
+}
+
+/** Loads ingest and administration where they run: a further worker on the embedded store has neither. */
+export async function loadServices(services: readonly ServiceName[]): Promise<Loaded> {
+  const [rest, admin] = await Promise.all([
+    services.includes('rest') ? loadIngest() : undefined,
+    services.includes('admin') ? loadAdmin() : undefined,
+  ])
+  return { rest, admin }
+}
+
+async function loadIngest(): Promise<Loaded['rest']> {
+  const { createRestHandler } = await import('#services/rest/handler.ts')
+  const { createPublisher } = await import('#shared/publish/publisher.ts')
+  return { createRestHandler, createPublisher }
+}
+
+async function loadAdmin(): Promise<Loaded['admin']> {
+  const { createAdminService } = await import('#services/admin/handler.ts')
+  const { toAdminSettings } = await import('#services/admin/from_config.ts')
+  return { createAdminService, toAdminSettings }
+}
+
 /** Functions that close a part each, in any order. */
 type Closers = (() => Promise<void>)[]
 
@@ -112,13 +144,14 @@ function warnIfPermissive({ schemas, logger }: Pick<ServicesParts, 'schemas' | '
 async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<RunningServices, 'close'>> {
   const { instruments, random, services } = parts
   const handlers = new Map<ServiceName, RoutedHandler>()
+  const loaded = parts.loaded ?? (await loadServices(services))
   const epoch = await openEpoch(instruments.store, random)
-  const ingest = services.includes('rest') ? startIngest(parts, closers) : undefined
+  const ingest = startIngest(parts, loaded, closers)
   if (ingest !== undefined) handlers.set('rest', ingest.handle)
   const listening = services.includes('auth') ? await startListening(parts, epoch, closers) : undefined
   if (listening !== undefined) handlers.set('auth', listening.fetch)
   if (services.includes('runs')) handlers.set('runs', await startRuns(parts, closers))
-  const admin = services.includes('admin') ? startAdmin(parts, closers) : undefined
+  const admin = startAdmin(parts, loaded, closers)
   if (admin !== undefined) handlers.set('admin', admin.handle)
   return {
     handlers,
@@ -135,7 +168,9 @@ interface IngestService {
   readonly warmUp: RunningServices['warmUp']
 }
 
-function startIngest(parts: ServicesParts, closers: Closers): IngestService {
+function startIngest(parts: ServicesParts, { rest }: Loaded, closers: Closers): IngestService | undefined {
+  if (rest === undefined) return undefined
+  const { createRestHandler, createPublisher } = rest
   const { access, clock, config, instruments, logger, random, schemas, version } = parts
   const { store } = instruments
   const { strictIds, skips } = config.workers.rest.vars
@@ -186,6 +221,7 @@ async function startRuns(parts: ServicesParts, closers: Closers): Promise<Routed
   if (config.vars.runs === undefined || config.vars.storeTokenEnv !== undefined)
     return createIdleRunsHandler({ random, logger })
   const { startRunsService } = await import('#services/runs/handler.ts')
+  const { createPublisher } = await import('#shared/publish/publisher.ts')
   const publisher = createPublisher({
     store,
     clock,
@@ -282,7 +318,13 @@ async function startListening(
   return { fetch, relay: relay.handle, state, drain: (ms) => hub.drain(ms) }
 }
 
-function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
+function startAdmin(
+  parts: ServicesParts,
+  { admin: loaded }: Loaded,
+  closers: Closers,
+): AdminService | undefined {
+  if (loaded === undefined) return undefined
+  const { createAdminService, toAdminSettings } = loaded
   const { access, backups, clock, config, instruments, logger, maintenance, random, schemas, version } = parts
   const { nextRun } = parts
   // A schema that is pushed to the store may drop an event type, and must not keep the services from starting.

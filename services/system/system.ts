@@ -13,6 +13,7 @@ import type { Monitoring } from '#services/monitoring/monitoring.ts'
 import type { ReadDocument } from '#services/reference/document_page.ts'
 import { createReferenceRoutes } from '#services/reference/routes.ts'
 import { schedulesOf, type Config, type ServiceName } from './settings.ts'
+import type { Quotas } from '#shared/access/quota/quotas.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import {
   toFetchHandler,
@@ -26,6 +27,7 @@ import { asProblem } from '#shared/http/problem.ts'
 import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
 import type { KnownRoute, Route } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
+import { observeWorkers, type ReplacedWorkers } from '#shared/observe/metrics/observe_workers.ts'
 import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -37,7 +39,7 @@ import { loadContract } from './contract.ts'
 import { startConsole } from './console.ts'
 import { startAccess, type AccessPowers, type SystemAccess } from './access.ts'
 import { createInstruments, type InstrumentPowers, type Instruments } from './instruments.ts'
-import { startSystemMonitoring } from './monitoring.ts'
+import type { startSystemMonitoring } from './monitoring.ts'
 import { createDispatcher, ownRoutesOf, type Readiness } from './routes.ts'
 import { findSchemas, keepSchemas, type StartSchemas } from './schemas.ts'
 import { createTroubleLog, explainTrouble } from './store_trouble.ts'
@@ -56,6 +58,8 @@ export interface SystemParts
   readonly readDocument?: ReadDocument
   /** Whether the console compresses its files. Default: yes. */
   readonly compresses?: boolean
+  /** Starts the monitoring where it is one of the services: only then it is loaded. */
+  readonly startMonitoring?: typeof startSystemMonitoring | undefined
   /** The other workers of this launcher, for which this one speaks; absent: there are none. */
   readonly others?: OtherWorkers | undefined
   /** Takes the telemetry of services here where the monitoring is in another worker. */
@@ -69,6 +73,8 @@ export interface OtherWorkers {
   families(): Promise<readonly (readonly MetricFamily[])[]>
   /** Open listener streams. */
   streams(): Promise<number>
+  /** How many were replaced, by the reason. */
+  replaced(): ReplacedWorkers
 }
 
 /** A cron trigger that is due. */
@@ -101,6 +107,8 @@ export interface System {
   readonly relay: Handler
   /** Takes a telemetry message of a service in another worker. Without the monitoring it is dropped. */
   acceptTelemetry(message: Uint8Array): void
+  /** What is taken of the quotas, where they are counted. */
+  readonly quotas: Quotas
   /** What was measured here. */
   families(): Promise<readonly MetricFamily[]>
   /** Open listener streams here. */
@@ -170,6 +178,7 @@ export function startSystem(parts: SystemParts): System {
         .catch(() => undefined),
     relay: (request) => running?.relay?.(request) ?? unreached(parts, request),
     ...figuresOf({ instruments, monitoring }, () => running),
+    quotas: access.quotas,
     replacePolicy: access.replacePolicy,
     drain: (ms) => {
       isDraining = true
@@ -349,16 +358,18 @@ interface Measuring {
 
 /** Starts the instruments, and the monitoring if it is one of the services. It then gets the telemetry of the others directly. */
 function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
-  const isHere = parts.services.includes('monitoring')
+  const { startMonitoring } = parts
+  const isHere = startMonitoring !== undefined && parts.services.includes('monitoring')
   let monitoring: Monitoring | undefined
   const accept = isHere
     ? (message: Uint8Array): void => void monitoring?.accept(message)
     : parts.acceptElsewhere
   const otherFamilies = parts.others?.families
   const instruments = createInstruments({ ...parts, accessCounts: access.counts, accept, otherFamilies })
+  if (parts.others !== undefined) observeWorkers(instruments.metrics, parts.others.replaced)
   if (isHere) {
     const { metrics, store } = instruments
-    monitoring = startSystemMonitoring({ ...parts, metrics, store, access })
+    monitoring = startMonitoring({ ...parts, metrics, store, access })
   }
   return { instruments, monitoring }
 }

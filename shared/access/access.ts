@@ -56,7 +56,7 @@ export interface Listener {
    *
    * @throws {AvisoError} `ERR_TOO_MANY_REQUESTS`.
    */
-  takeRead(): ChargeRead
+  takeRead(): Promise<ChargeRead>
   /**
    * The right to see ranges of keys.
    *
@@ -140,11 +140,11 @@ export interface Grant {
    * @returns a function that takes the cost. A read that fails before it costs one unit.
    * @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` when the listener has read too much.
    */
-  takeRead(): ChargeRead
+  takeRead(): Promise<ChargeRead>
   /** What is left of the listener's reads, or of the streams that it may open; `undefined` where they are not counted. */
   left(counted: 'reads' | 'opens'): QuotaLeft | undefined
   /** @throws {AvisoError} `ERR_TOO_MANY_REQUESTS` when the listener has too many streams open, or opens streams too often. */
-  takePlace(about: StreamSubject): StreamPlace
+  takePlace(about: StreamSubject): Promise<StreamPlace>
 }
 
 /** Takes the cost of a read. */

@@ -4,17 +4,16 @@
  * @module
  */
 
-import type { Clock } from '#shared/time/clock.ts'
 import type { Access } from './access.ts'
 import { createAdministration } from './administration.ts'
 import type { Audit } from './audit/audit.ts'
 import type { Count } from './identity/counters.ts'
 import { createListening } from './listening.ts'
-import type { ListeningQuota } from './listening_limits.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Identify } from './policy/requester.ts'
 import type { StreamRights } from './policy/stream_rights.ts'
-import { createPublishing, type PublishingQuota } from './publishing.ts'
+import { createPublishing } from './publishing.ts'
+import type { QuotaLimits, Quotas } from './quota/quotas.ts'
 
 /** Everything that access control works with. */
 export interface AccessControlParts {
@@ -24,8 +23,9 @@ export interface AccessControlParts {
   readonly audit: Audit
   /** Checks the rights of open streams again. */
   readonly rights: StreamRights
-  readonly quota: { readonly listening: ListeningQuota; readonly publishing: PublishingQuota }
-  readonly clock: Clock
+  readonly quota: QuotaLimits
+  /** Where they are counted. */
+  readonly quotas: Quotas
   readonly count: Count
 }
 

@@ -4,23 +4,23 @@
  * @module
  */
 
-import type { Clock } from '#shared/time/clock.ts'
 import type { Access, LostRight, StreamPlace, StreamSubject } from './access.ts'
 import { authoriseAgain, authoriseRead, type GrantedRead, type ReadAuthorisation } from './authorise_read.ts'
 import type { Count } from './identity/counters.ts'
-import { createListeningLimits, type ListeningQuota } from './listening_limits.ts'
+import { createListeningLimits } from './listening_limits.ts'
 import { displayName, subjectOf, type Identify, type Requester } from './policy/requester.ts'
 import { explainRights, visiblePart } from './own_rights.ts'
 import type { StreamRights } from './policy/stream_rights.ts'
+import type { ListeningQuota, Quotas } from './quota/quotas.ts'
 
 /** Everything that the listening side works with. */
 export interface ListeningParts extends ReadAuthorisation {
   readonly identify: Identify
   /** Checks the rights of open streams again. */
   readonly rights: StreamRights
-  readonly clock: Clock
   readonly count: Count
   readonly quota: ListeningQuota
+  readonly quotas: Quotas
 }
 
 /** The listening side of access control. */
@@ -28,9 +28,13 @@ export function createListening(parts: ListeningParts): Access['forListening'] {
   const { audit, rights } = parts
   const limits = createListeningLimits(parts)
 
-  function takePlace(requester: Requester, granted: GrantedRead, subject: StreamSubject): StreamPlace {
+  async function takePlace(
+    requester: Requester,
+    granted: GrantedRead,
+    subject: StreamSubject,
+  ): Promise<StreamPlace> {
     const isRelay = granted.relay !== undefined
-    const giveBack = limits.takeStream(requester, { isRelay })
+    const giveBack = await limits.takeStream(requester, { isRelay })
     const who = subjectOf(requester.identity)
     let letGo: (() => void) | undefined
     let reason: LostRight | undefined

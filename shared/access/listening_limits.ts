@@ -5,39 +5,23 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import type { Clock } from '#shared/time/clock.ts'
 import type { ChargeRead } from './access.ts'
-import {
-  createAllowances,
-  type Allowances,
-  type Counted,
-  type Excess,
-  type ListenerLimits,
-  type RefuseExcess,
-} from './allowance.ts'
 import type { Audit } from './audit/audit.ts'
 import type { Count, CounterName } from './identity/counters.ts'
 import type { Policy } from './policy/policy.ts'
 import { networkIn, refuse, type Requester } from './policy/requester.ts'
-import type { QuotaLeft } from './quota/buckets.ts'
-import { createShares, type Reserves, type Tier } from './quota/shares.ts'
-
-/** Limits of listening. */
-export interface ListeningQuota {
-  readonly perIdentity: ListenerLimits
-  /** For requesters without an identity. */
-  readonly perAddress: ListenerLimits
-  /** Streams of this process, and the parts of them that are kept free. */
-  readonly streams: number
-  readonly reserves: Reserves
-}
+import { rateText, tooMany, type QuotaLeft } from './quota/buckets.ts'
+import type { Counted, ListenerLimits, ListeningQuota, LimitOwner, Quotas, Taker } from './quota/quotas.ts'
+import { unitsOf } from './quota/read_cost.ts'
+import type { Tier } from './quota/shares.ts'
 
 export interface ListeningLimitsParts {
   readonly policy: () => Policy
   readonly audit: Audit
-  readonly clock: Clock
   readonly count: Count
+  /** The limits, for what refusals say. */
   readonly quota: ListeningQuota
+  readonly quotas: Quotas
 }
 
 export interface RelayOption {
@@ -48,79 +32,68 @@ export interface RelayOption {
 /** Takes from what requesters may have. Both throw `ERR_TOO_MANY_REQUESTS`, and are recorded and counted. */
 export interface ListeningLimits {
   /** As `Grant.takeRead`. */
-  takeRead(requester: Requester, options: RelayOption): ChargeRead
+  takeRead(requester: Requester, options: RelayOption): Promise<ChargeRead>
   /** @returns a function that gives the stream back. @throws {AvisoError} Also `ERR_OVERLOADED` when the rest is kept for others. */
-  takeStream(requester: Requester, options: RelayOption): () => void
-  /** What is left of the requester's allowance; `undefined` for who has none. */
+  takeStream(requester: Requester, options: RelayOption): Promise<() => void>
+  /** What is left of the requester's quota; `undefined` for who has none. */
   left(requester: Requester, counted: Counted, options: RelayOption): QuotaLeft | undefined
 }
 
+/** What a listener has too much of. */
+type Excess = 'reads' | 'openings' | 'streams'
+
 /** Counters of refusals, for an identity and for an address. */
-const IDENTITY_COUNTERS: Readonly<Record<Excess, CounterName>> = {
-  reads: 'reads_limited',
-  openings: 'openings_limited',
-  streams: 'streams_limited',
+const COUNTERS: Readonly<Record<LimitOwner, Readonly<Record<Excess, CounterName>>>> = {
+  PerPrincipal: { reads: 'reads_limited', openings: 'openings_limited', streams: 'streams_limited' },
+  PerAddress: {
+    reads: 'address_reads_limited',
+    openings: 'address_openings_limited',
+    streams: 'address_streams_limited',
+  },
 }
-const ADDRESS_COUNTERS: Readonly<Record<Excess, CounterName>> = {
-  reads: 'address_reads_limited',
-  openings: 'address_openings_limited',
-  streams: 'address_streams_limited',
-}
+
+/** How long a client with too many streams must wait: long enough that a client which keeps trying costs nothing. */
+const RETRY_AFTER_SECONDS = 30
+
 const nothing = (): void => undefined
 
-/** The limits of one process. */
+/** The limits of listening. */
 export function createListeningLimits(parts: ListeningLimitsParts): ListeningLimits {
-  const { audit, clock, count, policy, quota } = parts
-  const identities = createAllowances(clock, quota.perIdentity, 'PerPrincipal')
-  const addresses = createAllowances(clock, quota.perAddress, 'PerAddress')
-  const shares = createShares(quota.streams, quota.reserves)
+  const { audit, count, policy, quota, quotas } = parts
 
-  /**
-   * Takes something from the allowance of a requester: its identity's, or without an identity its address's. An address that is not known
-   * has none, because all such requesters would share it.
-   */
-  function take<Taken>(
+  /** Makes the refusal of a requester, and counts and records it. */
+  function refuseExcess(
     requester: Requester,
-    takeFrom: (allowances: Allowances, key: string, refuseExcess: RefuseExcess) => Taken,
-  ): Taken | undefined {
-    const { name, identity, from } = requester
-    const isNameless = identity === undefined
-    const key = isNameless ? networkIn(from) : name
-    if (key === undefined) return undefined
-    const counters = isNameless ? ADDRESS_COUNTERS : IDENTITY_COUNTERS
-    return takeFrom(isNameless ? addresses : identities, key, (excess, error) => {
-      count(counters[excess])
-      return refuse(audit, requester, error)
-    })
+    owner: LimitOwner,
+    { excess, retryAfterSeconds }: { readonly excess: Excess; readonly retryAfterSeconds: number },
+  ): AvisoError {
+    count(COUNTERS[owner][excess])
+    const limits = owner === 'PerPrincipal' ? quota.perIdentity : quota.perAddress
+    const { what, setting, most } = EXCESSES[excess](limits)
+    const limit = { setting: `vars.quota.${setting}${owner}`, most }
+    return refuse(audit, requester, tooMany(what, retryAfterSeconds, limit))
   }
 
-  function takeRead(requester: Requester, { isRelay }: RelayOption): ChargeRead {
-    if (isRelay) return nothing
-    return (
-      take(requester, (allowances, key, refuseExcess) => allowances.takeRead(key, refuseExcess)) ?? nothing
-    )
+  async function takeRead(requester: Requester, { isRelay }: RelayOption): Promise<ChargeRead> {
+    const taker = isRelay ? undefined : takerOf(requester)
+    if (taker === undefined) return nothing
+    const taken = await quotas.takeRead(taker)
+    if (!taken.isTaken) throw refuseExcess(requester, taker.owner, { excess: 'reads', ...taken })
+    // One unit is taken already, so that reads at the same time are bounded too.
+    return (cost) => quotas.charge(taker, 'reads', unitsOf(cost) - 1)
   }
 
-  function takeStream(requester: Requester, options: RelayOption): () => void {
-    const giveBack = takeOwnStream(requester, options)
+  async function takeStream(requester: Requester, options: RelayOption): Promise<() => void> {
+    const taker = options.isRelay ? undefined : takerOf(requester)
     const tier = tierOf(requester, options)
-    const leaveShare = shares.take(tier)
-    if (leaveShare !== undefined) {
-      return () => {
-        leaveShare()
-        giveBack()
-      }
+    const taken = await quotas.takeStream({ taker, tier })
+    if (taken.kind === 'taken') return taken.giveBack
+    if (taken.kind === 'full' || taker === undefined) {
+      count(tier === 'nameless' ? 'nameless_share_full' : 'identity_share_full')
+      throw refuse(audit, requester, full())
     }
-    giveBack()
-    count(tier === 'nameless' ? 'nameless_share_full' : 'identity_share_full')
-    throw refuse(audit, requester, full())
-  }
-
-  function takeOwnStream(requester: Requester, { isRelay }: RelayOption): () => void {
-    if (isRelay) return nothing
-    return (
-      take(requester, (allowances, key, refuseExcess) => allowances.takeStream(key, refuseExcess)) ?? nothing
-    )
+    const retryAfterSeconds = taken.kind === 'openings' ? taken.retryAfterSeconds : RETRY_AFTER_SECONDS
+    throw refuseExcess(requester, taker.owner, { excess: taken.kind, retryAfterSeconds })
   }
 
   function tierOf({ identity }: Requester, { isRelay }: RelayOption): Tier {
@@ -129,13 +102,36 @@ export function createListeningLimits(parts: ListeningLimitsParts): ListeningLim
   }
 
   function left(requester: Requester, counted: Counted, { isRelay }: RelayOption): QuotaLeft | undefined {
-    return isRelay ? undefined : take(requester, (allowances, key) => allowances.left(key, counted))
+    const taker = isRelay ? undefined : takerOf(requester)
+    return taker && quotas.left(taker, counted)
   }
 
   return { takeRead, takeStream, left }
 }
 
+/**
+ * Whose quota a request takes from: its identity's, or without an identity its address's. An address that is not known has none, because
+ * all such requesters would share it.
+ */
+function takerOf({ name, identity, from }: Requester): Taker | undefined {
+  if (identity !== undefined) return { owner: 'PerPrincipal', key: name }
+  const key = networkIn(from)
+  return key === undefined ? undefined : { owner: 'PerAddress', key }
+}
+
+/** What refusals call an excess, the begin of its setting, and what that allows. */
+const EXCESSES: Readonly<
+  Record<
+    Excess,
+    (limits: ListenerLimits) => { readonly what: string; readonly setting: string; readonly most: string }
+  >
+> = {
+  reads: ({ reads }) => ({ what: 'reads', setting: 'reads', most: `${rateText(reads)}, in units` }),
+  openings: ({ opens }) => ({ what: 'streams opened', setting: 'opens', most: rateText(opens) }),
+  streams: ({ streams }) => ({ what: 'streams', setting: 'streams', most: `${streams} open` }),
+}
+
 /** The refusal (503) of a stream whose share is used up: the text is the hub's, which refuses when all streams are taken. */
-function full(): AvisoError {
+export function full(): AvisoError {
   return new AvisoError('ERR_OVERLOADED', 'This service has reached its limit of streams; try again later')
 }

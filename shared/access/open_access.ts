@@ -16,17 +16,36 @@ import { normalise, toInterval } from './interval.ts'
 import { openRights } from './own_rights.ts'
 import { withoutInternal } from './policy/decision.ts'
 import { ANONYMOUS, FORBIDDEN, originOf, refuse, type AddressOf, type Requester } from './policy/requester.ts'
+import { full } from './listening_limits.ts'
 import { recordPublications } from './publications.ts'
+import type { Quotas } from './quota/quotas.ts'
 
 /** Who sends a request, as far as open access knows. */
 type Sender = Pick<Requester, 'identity' | 'from'>
 
-/** Access that looks at no credential. @param addressOf For the audit log. @param reserved Event types that no provider may publish. */
-export function createOpenAccess(
-  audit: Audit = silentAudit,
-  addressOf: AddressOf = ({ peer }) => peer,
-  reserved: readonly string[] = [],
-): Access {
+/** What open access is made with. */
+export interface OpenAccessParts {
+  /** Default: none. */
+  readonly audit?: Audit
+  /** For the audit log. Default: the address at the other end. */
+  readonly addressOf?: AddressOf
+  /** Event types that no provider may publish. Default: none. */
+  readonly reserved?: readonly string[]
+  /** Counts the streams. Default: the hub alone bounds them. */
+  readonly quotas?: Pick<Quotas, 'takeStream'>
+}
+
+const UNCOUNTED: Pick<Quotas, 'takeStream'> = {
+  takeStream: () => ({ kind: 'taken', giveBack: () => undefined }),
+}
+
+/** Access that looks at no credential. */
+export function createOpenAccess({
+  audit = silentAudit,
+  addressOf = ({ peer }) => peer,
+  reserved = [],
+  quotas = UNCOUNTED,
+}: OpenAccessParts = {}): Access {
   const administrator: Administrator = { name: ANONYMOUS }
   const senderOf = (request: HandlerRequest, requestId?: string): Sender => ({
     identity: undefined,
@@ -42,8 +61,8 @@ export function createOpenAccess(
           throw new AvisoError('ERR_NOT_FOUND', 'This service has no identities: nothing needs a ticket')
         },
         readsLeft: () => undefined,
-        takeRead: () => () => undefined,
-        grant: async (ranges) => grantAll(audit, sender, ranges),
+        takeRead: async () => () => undefined,
+        grant: async (ranges) => grantAll({ audit, quotas }, sender, ranges),
         visible: async (ranges) => withoutInternal(normalise(ranges.map(toInterval))),
         explain: async (roots) => openRights(roots, reserved),
       })
@@ -64,7 +83,11 @@ export function createOpenAccess(
 }
 
 /** A grant of everything that is not internal. It never has a relay, because only a rule of the policy makes a requester a relay. */
-function grantAll(audit: Audit, sender: Sender, ranges: readonly KeyRange[]): Grant {
+function grantAll(
+  { audit, quotas }: Required<Pick<OpenAccessParts, 'audit' | 'quotas'>>,
+  sender: Sender,
+  ranges: readonly KeyRange[],
+): Grant {
   const keys = withoutInternal(normalise(ranges.map(toInterval)))
   if (keys.length === 0) {
     const forbidden = new AvisoError('ERR_FORBIDDEN', FORBIDDEN)
@@ -73,9 +96,11 @@ function grantAll(audit: Audit, sender: Sender, ranges: readonly KeyRange[]): Gr
   return {
     keys,
     endsAt: undefined,
-    takeRead: () => () => undefined,
+    takeRead: async () => () => undefined,
     left: () => undefined,
-    takePlace: (subject) => {
+    takePlace: async (subject) => {
+      const taken = await quotas.takeStream({ tier: 'privileged' })
+      if (taken.kind !== 'taken') throw refuse(audit, sender, full())
       let isOver = false
       return {
         hold: () => {
@@ -85,6 +110,7 @@ function grantAll(audit: Audit, sender: Sender, ranges: readonly KeyRange[]): Gr
         },
         leave: () => {
           isOver = true
+          taken.giveBack()
         },
       }
     },

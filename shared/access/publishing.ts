@@ -5,31 +5,24 @@
  */
 
 import { toBytes } from '#shared/bytes/bytes.ts'
-import type { Clock } from '#shared/time/clock.ts'
 import type { Access } from './access.ts'
 import type { Audit } from './audit/audit.ts'
 import type { Count } from './identity/counters.ts'
 import type { Policy } from './policy/policy.ts'
 import { networkIn, refuse, type Identify } from './policy/requester.ts'
 import { recordPublications } from './publications.ts'
-import { createBuckets, rateText, tooMany, type Rate } from './quota/buckets.ts'
-
-/** How often may be published. */
-export interface PublishingQuota {
-  /** Requests of one identity. */
-  readonly perIdentity: Rate
-  /** Notifications of one address that come without an identity: a batch or a stream holds many. */
-  readonly perAddress: Rate
-}
+import { rateText, tooMany } from './quota/buckets.ts'
+import type { PublishingQuota, Quotas, Taker, Takes } from './quota/quotas.ts'
 
 /** Everything that the publishing side works with. */
 export interface PublishingParts {
   readonly identify: Identify
   readonly policy: () => Policy
   readonly audit: Audit
-  readonly clock: Clock
   readonly count: Count
+  /** The limits, for what refusals say. */
   readonly quota: PublishingQuota
+  readonly quotas: Quotas
 }
 
 /** The bucket of all whose address is not known. */
@@ -37,15 +30,14 @@ const UNKNOWN_ADDRESS = 'unknown'
 
 /** The publishing side of access control. */
 export function createPublishing(parts: PublishingParts): Access['forPublishing'] {
-  const { identify, policy, audit, clock, count, quota } = parts
-  const requests = createBuckets(clock, quota.perIdentity)
-  const notifications = createBuckets(clock, quota.perAddress)
+  const { identify, policy, audit, count, quota, quotas } = parts
 
   /** Takes one notification of a sender without an identity. */
-  function takeNameless(network: string): void {
-    if (notifications.take(network)) return
+  function takeNameless(takes: Takes): void {
+    const taken = takes.take()
+    if (taken.isTaken) return
     count('address_publishing_limited')
-    throw tooMany('notifications without an identity', notifications.retryAfterSeconds(network), {
+    throw tooMany('notifications without an identity', taken.retryAfterSeconds, {
       setting: 'vars.quota.publishesPerAddress',
       most: rateText(quota.perAddress),
     })
@@ -54,18 +46,23 @@ export function createPublishing(parts: PublishingParts): Access['forPublishing'
   return async (request, requestId) => {
     const requester = await identify(request, requestId)
     const { name, identity, from } = requester
-    if (identity !== undefined && !requests.take(name)) {
+    const taker: Taker =
+      identity === undefined
+        ? { owner: 'PerAddress', key: networkIn(from) ?? UNKNOWN_ADDRESS }
+        : { owner: 'PerPrincipal', key: name }
+    const takes = await quotas.publishing(taker)
+    const taken = identity === undefined ? undefined : takes.take()
+    if (taken?.isTaken === false) {
       count('publishing_limited')
       const limit = { setting: 'vars.quota.publishesPerPrincipal', most: rateText(quota.perIdentity) }
-      throw refuse(audit, requester, tooMany('requests', requests.retryAfterSeconds(name), limit))
+      throw refuse(audit, requester, tooMany('requests', taken.retryAfterSeconds, limit))
     }
     return {
       requirePublish(event, key) {
         if (!policy().mayPublish(identity, { event, key: toBytes(key) })) throw requester.refusal()
-        if (identity === undefined) takeNameless(networkIn(from) ?? UNKNOWN_ADDRESS)
+        if (identity === undefined) takeNameless(takes)
       },
-      left: () =>
-        identity === undefined ? notifications.left(networkIn(from) ?? UNKNOWN_ADDRESS) : requests.left(name),
+      left: () => quotas.left(taker, 'publishes'),
       record: (outcomes) => recordPublications(audit, requester, outcomes),
     }
   }

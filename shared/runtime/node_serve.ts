@@ -7,6 +7,7 @@
  * @module
  */
 
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, ListenOptions as NodeListenOptions } from 'node:net'
@@ -95,7 +96,7 @@ async function respond(handler: Handler, { message, response, sockets }: Exchang
     const request = new NodeRequest(message, response)
     const known = answerAsterisk(message)
     const ambiguity = known === undefined ? ambiguityOf(message) : undefined
-    const refused = ambiguity === undefined ? undefined : refuseAmbiguity(request, ambiguity)
+    const refused = ambiguity === undefined ? undefined : refuseAmbiguity(request, ambiguity, randomUUID)
     const answer = known ?? refused ?? (await handler(request))
     writeAnswer(answer, response, { received: request, sockets })
   } catch {

@@ -55,13 +55,23 @@ const ANSWERS: Readonly<Record<Ambiguity, readonly [status: number, code: string
   host: [400, 'ERR_BAD_REQUEST', 'Send one Host header'],
 }
 
-/** The answer to such a request. */
-export function refuseAmbiguity(request: Pick<HandlerRequest, 'headers'>, ambiguity: Ambiguity): Answer {
+/** The answer to such a request, in the form of all errors. @param random Makes its id: one that it names is not read. */
+export function refuseAmbiguity(
+  request: Pick<HandlerRequest, 'headers'>,
+  ambiguity: Ambiguity,
+  random: () => string,
+): Answer {
   const [status, code, message] = ANSWERS[ambiguity]
+  const id = random()
   return asProblem(request, {
     status,
-    headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
-    body: JSON.stringify({ message, detail: message, code, error: message }),
+    headers: {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-request-id': id,
+    },
+    body: JSON.stringify({ message, code, detail: message, error: code, request_id: id }),
   })
 }
 

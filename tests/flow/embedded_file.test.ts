@@ -71,7 +71,10 @@ describe('the file of the embedded store', () => {
   })
 
   it('needs a folder: where none can be made, the process ends with 2 and says so', async () => {
-    await assertRefused('/proc/x/y', /ended with 2:\n[^]*The data folder \/proc\/x\/y cannot be made/)
+    await assertRefused(
+      '/proc/x/y',
+      /ended with 2:\n[^]*"\/proc\/x\/y" cannot be made: "\/proc" is of the kernel/,
+    )
   })
 
   it('is not used when it is damaged: the process ends with 2 and says so', async (context) => {

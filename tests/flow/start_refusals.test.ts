@@ -6,8 +6,11 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import process from 'node:process'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
@@ -37,6 +40,32 @@ function start(runtime: Parameters<typeof serveCommand>[0], flags: readonly stri
 }
 
 describe('a start', { timeout: 60_000 }, () => {
+  for (const runtime of ['node', 'deno', 'bun'] as const)
+    it(`on ${runtime} says that help could not be written, and exits 1`, async (context) => {
+      if (!existsSync('/dev/full')) return context.skip('only Linux has a device that is full')
+      const [command, ...prefix] = serveCommand(runtime)
+      const full = await open('/dev/full', 'w')
+      const child = spawn(command, [...prefix, '--help'], { cwd: ROOT, stdio: ['ignore', full.fd, 'pipe'] })
+      let told = ''
+      child.stderr?.on('data', (text: Uint8Array) => (told += new TextDecoder().decode(text)))
+      const [code] = (await once(child, 'close')) as [number | null]
+      await full.close()
+      assert.equal(code, 1, told)
+      assert.match(told, /^error: Cannot write the output: ENOSPC[^\n]*\n$/)
+    })
+
+  it('and a check refuse a data folder of the kernel', async (context) => {
+    if (process.platform !== 'linux') return context.skip('only Linux has /proc')
+    for (const flags of [['--check'], []]) {
+      const { code, output } = await start('node', ['--store', 'embedded:', '--data', '/proc/x', ...flags])
+      assert.equal(code, 2, output)
+      assert.match(
+        output,
+        /^error: [^\n]*: dev\.data: "\/proc\/x" cannot be made: "\/proc" is of the kernel, which keeps no files there: name another folder with --data\n$/,
+      )
+    }
+  })
+
   for (const runtime of ['node', 'workerd'] as const)
     it(`on ${runtime} says what to write in place of an older form, and takes it`, async (context) => {
       const { workers, env: _env, ...top } = configFile

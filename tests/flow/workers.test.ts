@@ -56,6 +56,26 @@ describe('several workers', { timeout: 120_000, concurrency: 4 }, () => {
       assert.ok(!isAlive(another ?? 0))
     })
 
+  it('replace one that hangs, and its listeners miss nothing', async (context) => {
+    const server = await startWorkers(context, {})
+    const [further = 0] = childrenOf(server)
+    const listeners = Array.from({ length: MANY }, () => follow(context, server))
+    await eventually('all listen', async () => (await streams(server)) === MANY)
+    process.kill(further, 'SIGSTOP')
+    await eventually('it is ended', () => !isAlive(further))
+    await eventually('another one listens', () => server.output().includes('"A worker listens"'))
+    assert.match(server.output(), /"A worker does not answer: it is ended","worker":2,"silent_ms":8000/)
+    for (let number = 1; number <= MANY; number++)
+      await eventually('it is published', async () => (await publish(server, number)) === 200)
+    const expected = Array.from({ length: MANY }, (_, index) => `IN${index + 1}`)
+    for (const { got } of listeners) {
+      await eventually('everything has come', () => got.length >= expected.length)
+      assert.deepEqual(got, expected)
+    }
+    assert.match(await get(server, '/metrics'), /^aviso_workers_replaced_total\{reason="silent"\} 1\.0$/m)
+    assert.equal(await within('the end', server.stop()), 0, server.output())
+  })
+
   it('reload all at SIGHUP, and end with the first one', async (context) => {
     const TMPDIR = await temporaryFolder(context)
     const server = await startWorkers(context, { environment: { TMPDIR } })
@@ -122,6 +142,45 @@ describe('several workers', { timeout: 120_000, concurrency: 4 }, () => {
     assert.match(await within('the stream of the ticket', body), /IN1"/)
   })
 
+  it('count the streams of an identity together, and give back those of one that is killed', async (context) => {
+    const tokens = [{ username: 'anna', realm: 'r', roles: ['all'], secretEnv: 'ANNA' }]
+    const server = await startWorkers(context, {
+      vars: {
+        ...config.vars,
+        identity: { providers: [{ kind: 'tokens', tokens }] },
+        policy: { rules: [{ realm: 'r', roles: ['all'], listen: 'everything' }] },
+        quota: { streamsPerPrincipal: MANY },
+      },
+      environment: { ANNA },
+    })
+    const authorization = `Bearer ${ANNA}`
+    const [further = 0] = childrenOf(server)
+    const refused = (count: number): Promise<readonly string[]> =>
+      Promise.all(Array.from({ length: count }, () => open(server, { authorization })))
+    for (let stream = 0; stream < MANY; stream++) void open(server, { authorization })
+    await eventually('all listen', async () => (await streams(server)) === MANY)
+    for (const text of await within('the refusals', refused(MANY)))
+      assert.match(text, /at most 16 open \(vars\.quota\.streamsPerPrincipal\)/)
+    process.kill(further, 'SIGKILL')
+    await eventually('another one listens', () => server.output().includes('"A worker listens"'))
+    const left = Number(await streams(server))
+    assert.ok(left < MANY, 'the killed one had streams')
+    for (let stream = left; stream < MANY; stream++) void open(server, { authorization })
+    await eventually('all listen', async () => (await streams(server)) === MANY)
+    for (const text of await within('the refusals', refused(MANY))) assert.match(text, /at most 16 open/)
+  })
+
+  it('count all streams together', async (context) => {
+    const { auth } = config.workers
+    const server = await startWorkers(context, {
+      workers: { ...config.workers, auth: { ...auth, vars: { maxStreams: MANY } } },
+    })
+    for (let stream = 0; stream < MANY; stream++) void open(server)
+    await eventually('all listen', async () => (await streams(server)) === MANY)
+    for (let asked = 0; asked < 8; asked++)
+      assert.match(await within('the refusal', open(server)), /reached its limit of streams/)
+  })
+
   it('end all, with one line, where one cannot start or a port is in use', async (context) => {
     const folder = await temporaryFolder(context)
     await writeFile(
@@ -176,13 +235,15 @@ interface WorkersOptions {
   readonly store?: string
   readonly vars?: object
   readonly dev?: object
+  readonly workers?: object
   readonly environment?: Readonly<Record<string, string>>
 }
 
 async function startWorkers(context: TestContext, options: WorkersOptions): Promise<TestServer> {
   const { runtime = 'node', store = 'embedded:memory', vars = config.vars, dev = {}, environment } = options
+  const { workers = config.workers } = options
   const file = join(await temporaryFolder(context), 'config.json')
-  await writeFile(file, JSON.stringify({ ...config, $schema: undefined, vars, dev }))
+  await writeFile(file, JSON.stringify({ ...config, $schema: undefined, vars, dev, workers }))
   const server = await startServer({
     runtime,
     arguments: ['--workers', '2', '--store', store, '--config', file],

@@ -76,15 +76,15 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     tests: ['hostile'],
   },
   {
-    file: 'shared/access/allowance.ts',
-    from: 'if (!opens.take(key)) {',
-    to: 'if (false) {',
+    file: 'shared/access/quota/quotas.ts',
+    from: 'if (!opened.isTaken) return',
+    to: 'if (!opened.isTaken && false) return',
     tests: ['streams'],
   },
   {
-    file: 'shared/access/allowance.ts',
-    from: 'if (giveBack === undefined) {',
-    to: 'if (giveBack === undefined) return () => undefined\n      if (giveBack === undefined) {',
+    file: 'shared/access/quota/quotas.ts',
+    from: "?? { kind: 'streams' }",
+    to: '?? nothing',
     tests: ['streams'],
   },
   { file: 'shared/access/listening.ts', from: '        giveBack()\n', to: '', tests: ['streams'] },
@@ -158,7 +158,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/access/publishing.ts',
-    from: 'if (identity !== undefined && !requests.take(name)) {',
+    from: 'if (taken?.isTaken === false) {',
     to: 'if (false) {',
     tests: ['publishing'],
   },
@@ -176,7 +176,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/access/publishing.ts',
-    from: 'if (identity === undefined) takeNameless(networkIn(from) ?? UNKNOWN_ADDRESS)',
+    from: 'if (identity === undefined) takeNameless(takes)',
     to: '',
     tests: ['publishing'],
   },
@@ -188,8 +188,8 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/access/listening_limits.ts',
-    from: 'const key = isNameless ? networkIn(from) : name',
-    to: 'const key = isNameless ? undefined : name',
+    from: 'const key = networkIn(from)',
+    to: 'const key: string | undefined = name',
     tests: ['shares'],
   },
   {

@@ -13,8 +13,8 @@ const NAME = /\b(?:aviso|process)_[a-z0-9_]+\b/g
 
 /** Every family of a process with all services, whether it has samples yet or not. */
 async function familiesOf(): Promise<readonly MetricFamily[]> {
-  const { everywhere, monitoring, runs } = await allMetrics()
-  return [...everywhere, ...monitoring, ...runs]
+  const { everywhere, monitoring, workers, runs } = await allMetrics()
+  return [...everywhere, ...monitoring, ...workers, ...runs]
 }
 
 /** Names of samples that a family can have, and its own, by which texts speak of it. */

@@ -24,7 +24,7 @@ function numbered(step: number): Record<string, unknown> {
 
 function withAudit(options: Parameters<typeof setUp>[0] = {}) {
   const audit = createMemoryAudit()
-  const access = createOpenAccess(audit, () => '192.0.2.7')
+  const access = createOpenAccess({ audit, addressOf: () => '192.0.2.7' })
   return { ...setUp({ access, ...options }), records: audit.records }
 }
 

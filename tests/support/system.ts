@@ -4,6 +4,7 @@
  * @module
  */
 
+import { startSystemMonitoring } from '#services/system/monitoring.ts'
 import { startSystem, type System, type SystemParts } from '#services/system/system.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
@@ -36,6 +37,7 @@ export function startTestSystem(
 ): System {
   const { clock = systemClock } = parts
   const system = startSystem({
+    startMonitoring: startSystemMonitoring,
     store: parts.store ?? createMemoryStore({ clock }),
     schemas: createTestSchemas(),
     clock,

@@ -8,8 +8,9 @@ import type { ServiceName } from '#services/system/settings.ts'
 import { SERVICE_NAMES } from '#services/system/settings.ts'
 import type { System } from '#services/system/system.ts'
 import type { Answer, Handler, HandlerRequest } from '#shared/handler.ts'
-import { toBytes } from '#shared/bytes/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
+import type { QuotaAnswer, QuotaAsk, QuotaDoor } from './quota_door.ts'
 
 /** Says which door a request is for. Workers always set it, so what a client writes there does not count. */
 export const DOOR = 'aviso-worker-door'
@@ -17,6 +18,9 @@ export const DOOR = 'aviso-worker-door'
 export const PEER = 'aviso-worker-peer'
 /** Number of the worker that asks. */
 export const NUMBER = 'aviso-worker-number'
+
+/** Number of the process that asks: one that is replaced has another. */
+export const LIFE = 'aviso-worker-life'
 
 /** What there is behind a door. */
 export type Door =
@@ -29,6 +33,10 @@ export type Door =
   | 'listening'
   /** Takes a telemetry message. */
   | 'telemetry'
+  /** A sign of life. */
+  | 'alive'
+  /** Takes from the quotas. */
+  | 'quota'
   /** What was measured, and the number of streams. */
   | 'figures'
 
@@ -46,17 +54,25 @@ export interface DoorParts {
   readonly only: (service: ServiceName) => Handler
   /** Called with the number of a worker that listens; absent: this is not the first worker. */
   readonly onListening?: (worker: number) => void
+  /** Absent: this is not the first worker. */
+  readonly quotas?: QuotaDoor
 }
 
 /** Makes the handler of a worker's socket. */
-export function createDoors({ system, all, only, onListening }: DoorParts): Handler {
+export function createDoors({ system, all, only, onListening, quotas }: DoorParts): Handler {
   return async (request) => {
     const door = request.headers.get(DOOR)
     switch (door) {
       case 'relay':
         return system.relay(request)
       case 'figures':
-        return bytesAnswer(await figuresOf(system))
+        return jsonAnswer(await figuresOf(system))
+      case 'quota': {
+        const asked = JSON.parse(toText(new Uint8Array(await request.arrayBuffer()))) as QuotaAsk
+        return jsonAnswer(await quotas?.ask(Number(request.headers.get(LIFE)), asked))
+      }
+      case 'alive':
+        return DONE
       case 'listening':
         onListening?.(Number(request.headers.get(NUMBER)))
         return DONE
@@ -71,12 +87,12 @@ export function createDoors({ system, all, only, onListening }: DoorParts): Hand
   }
 }
 
-/** Figures as JSON, at any size in one piece. */
-function bytesAnswer(figures: Figures): Answer {
+/** JSON, at any size in one piece. */
+function jsonAnswer(value: Figures | QuotaAnswer | undefined): Answer {
   return {
     status: 200,
     headers: { 'content-type': 'application/json' },
-    body: toBytes(JSON.stringify(figures)),
+    body: toBytes(JSON.stringify(value ?? null)),
   }
 }
 

@@ -20,6 +20,7 @@ import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { FindWorkers } from './all_streams.ts'
 import { askFigures, createLedger } from './figures.ts'
+import { askAlive, BEAT_MS, MOST_MISSED, watchHeartbeat } from './heartbeat.ts'
 import {
   connectTo,
   FIRST,
@@ -31,7 +32,7 @@ import {
 } from './place.ts'
 import type { Order } from './orders.ts'
 
-/** Longest time from the start of a worker until it listens. A busy machine compiles for some seconds. */
+/** Longest time from the start of a worker until it listens, after which it is ended. A busy machine compiles for some seconds. */
 const START_LIMIT_MS = 60_000
 /** A worker that ends again and again is not started without a pause. */
 const REPLACE: BackOffLimits = { firstMs: 100, mostMs: 10_000, steadyShare: 0.5 }
@@ -50,6 +51,8 @@ export interface FamilyParts {
   readonly platform: Platform
   readonly clock: Clock
   readonly logger: Logger
+  /** Called when a process has ended. */
+  readonly onEnded: (life: number) => void
 }
 
 /** The further workers. */
@@ -67,6 +70,8 @@ export interface Family {
   start(places: OpenPlaces): Promise<void>
   /** Takes the notice that a worker listens. */
   listening(worker: number): void
+  /** Whether this process has not ended. */
+  isAlive(life: number): boolean
   order(order: Order): void
   /** Ends them, and waits until they have. @param limitMs After it they are killed. */
   end(limitMs: number): Promise<void>
@@ -74,10 +79,15 @@ export interface Family {
 
 /** One of them. */
 interface Member {
+  readonly life: number
   readonly child: ChildProcess
   readonly exited: Promise<void>
   /** Whether it has listened. */
   isUp: boolean
+  /** Whether it hung, and was ended for it. */
+  isSilent: boolean
+  /** Stops what watches it. */
+  stopWatching: () => void
 }
 
 /** Makes the folder. Workers are not started yet. */
@@ -115,6 +125,8 @@ class Workers implements Family {
   readonly #ledger = createLedger()
   /** Told when a worker listens for the first time, or does not come to it. */
   readonly #starts = new Map<number, PromiseWithResolvers<void>>()
+  readonly #replaced = { ended: 0, silent: 0 }
+  #lives = 0
   #isEnding = false
 
   constructor(parts: FamilyParts) {
@@ -124,6 +136,7 @@ class Workers implements Family {
   readonly others: OtherWorkers = {
     families: async () => this.#ledger.families(await this.#figures()),
     streams: async () => (await this.#figures()).reduce((sum, { streams }) => sum + streams, 0),
+    replaced: () => this.#replaced,
   }
 
   readonly up: FindWorkers = () =>
@@ -150,7 +163,7 @@ class Workers implements Family {
       start.reject(new AvisoError('ERR_INTERNAL', `Worker ${number} did not listen within ${seconds} s`))
     })
     try {
-      this.#launch({ number, folder: this.folder, ...places }, 0)
+      this.#launch({ number, life: 0, folder: this.folder, ...places }, 0)
       await start.promise
     } finally {
       stop()
@@ -161,9 +174,31 @@ class Workers implements Family {
     const member = this.#members.get(worker)
     if (member === undefined) return
     member.isUp = true
+    member.stopWatching()
+    member.stopWatching = this.#watch(worker, member)
     const start = this.#starts.get(worker)
     if (start === undefined) this.#parts.logger('info', 'A worker listens', { worker })
     start?.resolve()
+  }
+
+  readonly isAlive = (life: number): boolean =>
+    [...this.#members.values()].some((member) => member.life === life)
+
+  /** Ends a worker that hangs: another one then takes its place, and the connections to it break, so that its listeners come back. */
+  #watch(worker: number, member: Member): () => void {
+    const client = this.#clientOf(worker)
+    return watchHeartbeat({
+      ask: (signal) => askAlive(client, signal),
+      clock: this.#parts.clock,
+      onSilent: () => this.#endSilent(worker, member, MOST_MISSED * BEAT_MS),
+    })
+  }
+
+  #endSilent(worker: number, member: Member, silentMs: number): void {
+    if (this.#isEnding) return
+    this.#parts.logger('error', 'A worker does not answer: it is ended', { worker, silent_ms: silentMs })
+    member.isSilent = true
+    member.child.kill('SIGKILL')
   }
 
   order(order: Order): void {
@@ -173,6 +208,7 @@ class Workers implements Family {
   async end(limitMs: number): Promise<void> {
     this.#isEnding = true
     const living = [...this.#members.values()]
+    for (const { stopWatching } of living) stopWatching()
     for (const { child } of living) child.stdin?.end(`${JSON.stringify({ kind: 'stop' } satisfies Order)}\n`)
     const stop = this.#parts.clock.after(limitMs, () => {
       for (const { child } of living) child.kill('SIGKILL')
@@ -185,20 +221,26 @@ class Workers implements Family {
   #launch(place: WorkerPlace, failures: number): void {
     const [program, ...argv] = this.#parts.command
     // Sockets of the service manager have the same numbers everywhere.
+    const life = ++this.#lives
     const child = spawn(program, argv, {
       stdio: ['pipe', 'inherit', 'inherit', ...place.passed.map(({ descriptor }) => descriptor)],
-      env: environmentOf(place),
+      env: environmentOf({ ...place, life }),
     })
     const startedAt = this.#parts.clock.monotonic()
     // A worker that has just ended takes no order.
     child.stdin?.on('error', () => undefined)
     const { promise: exited, resolve } = Promise.withResolvers<void>()
-    const member: Member = { child, exited, isUp: false }
+    const stopWatching = this.#parts.clock.after(START_LIMIT_MS, () =>
+      this.#endSilent(place.number, member, START_LIMIT_MS),
+    )
+    const member: Member = { life, child, exited, isUp: false, isSilent: false, stopWatching }
     this.#members.set(place.number, member)
     const onEnd = (code: number | null, signal: string | null): void => {
       resolve()
+      member.stopWatching()
       if (this.#members.get(place.number) !== member) return
       this.#members.delete(place.number)
+      this.#parts.onEnded(life)
       this.#ledger.ended(place.number)
       if (this.#isEnding) return
       const lived = this.#parts.clock.monotonic() - startedAt
@@ -208,7 +250,7 @@ class Workers implements Family {
     child.once('error', () => onEnd(1, null))
   }
 
-  #onEnd(place: WorkerPlace, { isUp }: Member, { code, signal, failures }: End): void {
+  #onEnd(place: WorkerPlace, { isUp, isSilent }: Member, { code, signal, failures }: End): void {
     const { clock, logger } = this.#parts
     const { number: worker } = place
     const reason = signal ?? `exit code ${code}`
@@ -218,6 +260,7 @@ class Workers implements Family {
       if (code === null) logger('error', 'A worker has ended before it listened', { worker, reason })
       return start.reject(new WorkerEnded(worker, code ?? 1))
     }
+    this.#replaced[isSilent ? 'silent' : 'ended']++
     const waitMs = backOffMs(failures, REPLACE, Math.random)
     const fields = { worker, reason, after_ms: Math.round(waitMs) }
     logger('error', 'A worker has ended: another one takes its place', fields)

@@ -12,6 +12,7 @@ import type { launch, LaunchParts } from '../launch.ts'
 import { withAllStreams } from './all_streams.ts'
 import { createDoors } from './doors.ts'
 import { createFamily, type Family } from './family.ts'
+import { createQuotaDoor, type QuotaDoor } from './quota_door.ts'
 import { FIRST, SOCKET_MODE, socketOf } from './place.ts'
 
 export interface Lead {
@@ -25,12 +26,15 @@ export interface Lead {
 /** @param count Workers, with this one. */
 export function createLead(count: number, { platform, logger }: LaunchParts): Lead {
   const command = workerCommand(platform.name)
-  const family = createFamily({ count, command, platform, clock: systemClock, logger })
+  let quotas: QuotaDoor | undefined
+  const onEnded = (life: number): void => quotas?.ended(life)
+  const family = createFamily({ count, command, platform, clock: systemClock, logger, onEnded })
   return {
     family,
     forAll: (handler) => withAllStreams(handler, family.up),
     openDoors: (launched) => {
-      const doors = createDoors({ ...launched, onListening: family.listening })
+      quotas = createQuotaDoor(launched.system.quotas, family.isAlive)
+      const doors = createDoors({ ...launched, onListening: family.listening, quotas })
       return platform.serve(doors, { path: socketOf(family.folder, FIRST), mode: SOCKET_MODE })
     },
   }

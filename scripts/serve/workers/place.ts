@@ -29,6 +29,8 @@ export interface OpenPlaces {
 export interface WorkerPlace extends OpenPlaces {
   /** 2, 3, …: the first worker has started it. */
   readonly number: number
+  /** Different for each process that the first worker has started. */
+  readonly life: number
   /** Folder of the sockets between workers. Only this user may enter it. */
   readonly folder: string
 }

@@ -8,7 +8,9 @@ import { rmSync } from 'node:fs'
 import process from 'node:process'
 import type { Config, ServiceName } from '#services/system/settings.ts'
 import type { System } from '#services/system/system.ts'
-import type { AvisoError } from '#shared/errors.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { AvisoError } from '#shared/errors.ts'
+import { toResponse, type HandlerRequest } from '#shared/handler.ts'
 import type { LocalClient } from '#shared/runtime/local_client.ts'
 import type { Store } from '#shared/store/store.ts'
 import { createRelayedStore } from '#shared/store/etcd/relayed_store.ts'
@@ -17,10 +19,12 @@ import { launch, openPorts, type LaunchParts } from '../launch.ts'
 import type { Ready } from '../preflight.ts'
 import { createReload, keepRereading, type ReloadParts } from '../reload.ts'
 import { isEmbedded, servicesOfFurther } from './count.ts'
-import { createDoors, DOOR, NUMBER, type Door } from './doors.ts'
+import { createDoors, DOOR, LIFE, NUMBER, type Door } from './doors.ts'
+import { createFarQuotas } from './far_quotas.ts'
 import { requestTo } from './figures.ts'
 import { createHandOn } from './hand_on.ts'
 import { followOrders, type Order } from './orders.ts'
+import type { QuotaAnswer, QuotaAsk } from './quota_door.ts'
 import { connectTo, FIRST, SOCKET_MODE, socketOf, type WorkerPlace } from './place.ts'
 
 /** A worker that takes connections before it can answer refuses them, so it waits for its store. A store that does not answer is no reason to wait for ever. */
@@ -67,6 +71,7 @@ export async function runFurther(
         store: isEmbedded(config) ? storeOn(first, launchParts) : undefined,
         handOn,
         acceptElsewhere: (message) => void tell(first, { door: 'telemetry', body: message }),
+        quotas: createFarQuotas((asked) => askQuota(first, place.life, asked)),
       },
     },
   )
@@ -136,6 +141,22 @@ function storeOn(first: LocalClient, { platform, logger }: LaunchParts): Store {
   })
 }
 
+/** @throws {AvisoError} `ERR_STORE_UNAVAILABLE` where the first worker does not answer. */
+async function askQuota(first: LocalClient, life: number, asked: QuotaAsk): Promise<QuotaAnswer> {
+  // The client of the request may leave: what is taken is taken all the same, and given back.
+  const { signal } = new AbortController()
+  const body = toBytes(JSON.stringify(asked))
+  const request = requestTo('quota', signal, { [LIFE]: String(life) })
+  const answer = toResponse(await first.send(withBody(request, body)))
+  if (!answer.ok)
+    throw new AvisoError('ERR_STORE_UNAVAILABLE', 'Another worker cannot count; try again in a moment')
+  return (await answer.json()) as QuotaAnswer
+}
+
+function withBody(request: HandlerRequest, body: Uint8Array): HandlerRequest {
+  return { ...request, method: 'POST', body: new Blob([new Uint8Array(body)]).stream() }
+}
+
 function follow(order: Order, system: System, reload: () => Promise<void>): void {
   switch (order.kind) {
     case 'reload':
@@ -156,9 +177,5 @@ interface Told {
 /** Tells the first worker something. One that does not answer is about to end, and this worker learns it otherwise. */
 async function tell(first: LocalClient, { door, headers, body }: Told): Promise<void> {
   const request = requestTo(door, new AbortController().signal, headers)
-  const sent =
-    body === undefined
-      ? request
-      : { ...request, method: 'POST', body: new Blob([new Uint8Array(body)]).stream() }
-  await first.send(sent).catch(() => undefined)
+  await first.send(body === undefined ? request : withBody(request, body)).catch(() => undefined)
 }

@@ -98,10 +98,16 @@ export function createFacade(parts: FacadeParts): Handler {
     const listener = await access.forListening(request)
     const asked = parseRangeRequest(await readMessage(request, parts))
     const granted = await listener.grant([asked], 'narrow')
+<<<<<<< HEAD
     const charge = granted.takeRead()
     const counted = createTally()
     const result = await read(granted, asked, { signal: request.signal, onCounted: counted.add })
     charge(costOfRead(result, counted.sum()))
+=======
+    const charge = await granted.takeRead()
+    const result = await read(granted, asked, { signal: request.signal })
+    charge(costOfRead(result, asked))
+>>>>>>> workers2
     if ((asked.minModRevision ?? 0n) > result.revision + 1n)
       parts.onForeignPosition('ERR_FUTURE_POSITION', '/v3')
     const header = createHeader(epoch())(result.revision)
@@ -131,7 +137,7 @@ export function createFacade(parts: FacadeParts): Handler {
     if (relay === undefined) requireFollowed(followed, schemas.roots)
     const view = relay && createRelayView(relay, schemas.roots)
     const format = createGatewayFormat(epoch(), from, view)
-    const place = grant.takePlace({ requestId })
+    const place = await grant.takePlace({ requestId })
     try {
       const selection = {
         kind: 'ranges',

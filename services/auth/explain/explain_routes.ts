@@ -100,7 +100,7 @@ interface Asked {
 }
 
 async function explain(parts: ExplainParts, { asked, listener, request }: Asked): Promise<string> {
-  const charge = listener.takeRead()
+  const charge = await listener.takeRead()
   const cost = { reads: 0, keys: 0, bytes: 0 }
   const add = (more: ReadCost): void => {
     cost.reads += more.reads

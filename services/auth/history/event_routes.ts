@@ -121,7 +121,7 @@ interface Listing {
 /** @throws {AvisoError} `ERR_BAD_REQUEST`, `ERR_TOO_MANY_REQUESTS`, the store's error. */
 async function listEvents(parts: EventParts, { lists, roots, request, listener }: Listing): Promise<object> {
   const only = readOnly(parts, request)
-  const charge = listener.takeRead()
+  const charge = await listener.takeRead()
   const metered: (() => ReadCost)[] = []
   const late = (): never => {
     throw new AvisoError('ERR_STORE_UNAVAILABLE', 'Reading the journals took too long; try again later')

@@ -108,7 +108,7 @@ async function readWithin(
   signal: AbortSignal,
   prepare: (signal: AbortSignal) => Promise<PageRequest>,
 ): Promise<HistoryPage> {
-  const charge = right.takeRead()
+  const charge = await right.takeRead()
   let cost = (): Parameters<typeof charge>[0] => ({ reads: 1, keys: 0, bytes: 0 })
   const late = (): never => {
     throw new AvisoError('ERR_STORE_UNAVAILABLE', 'Reading the history took too long; try again later')

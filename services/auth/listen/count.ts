@@ -43,7 +43,8 @@ async function answer(parts: ListenParts, asking: Asking): Promise<Answer> {
     const { listen, grant } = await authorise(parts, { ...asking, listener, dialect: lines }, () =>
       parseListenQuery(readQuery(request.url), null, parts.clock.now()),
     )
-    grant.takeRead()(SEARCH_COST)
+    const charge = await grant.takeRead()
+    charge(SEARCH_COST)
     const { event } = listen
     const { signal } = request
     const { commit } = await readCommit({ store: parts.store, event }, undefined, { signal })

@@ -88,7 +88,7 @@ export async function openStream(parts: StreamParts, listening: Listening): Prom
   const epoch = parts.epoch()
   const { listen, signal, dialect, grant, requestId } = listening
   const { event, start } = listen
-  const place = grant.takePlace({ requestId, event })
+  const place = await grant.takePlace({ requestId, event })
   try {
     const end = await resolveEnd(parts, listening)
     const from = await resolveStart(start, { event, positions: parts.positions, epoch, signal })

@@ -1,5 +1,5 @@
 /**
- * Shares of the streams of one process. Whoever has no identity cannot take the streams of those who have one, and neither can keep a relay
+ * Shares of all streams. Whoever has no identity cannot take the streams of those who have one, and neither can keep a relay
  * or an administrator out.
  *
  * @module
@@ -22,13 +22,13 @@ export interface Reserves {
   readonly relays: number
 }
 
-/** The streams of one process. */
+/** All streams. */
 export interface Shares {
   /** @returns a function that gives the stream back (calling it again does nothing), or `undefined` when the tier's share is used up. */
   take(tier: Tier): (() => void) | undefined
 }
 
-/** Shares of `total` streams. The first tier has no bound here, because the hub bounds all streams together. */
+/** Shares of `total` streams. */
 export function createShares(total: number, reserves: Reserves): Shares {
   const forRelays = Math.floor((total * reserves.relays) / 100)
   const forIdentities = Math.floor((total * reserves.identities) / 100)
@@ -37,8 +37,9 @@ export function createShares(total: number, reserves: Reserves): Shares {
   const open: Record<Tier, number> = { nameless: 0, identified: 0, privileged: 0 }
 
   function isUsedUp(tier: Tier): boolean {
-    if (tier === 'privileged') return false
-    const isFull = open.nameless + open.identified >= mostOrdinary
+    const ordinary = open.nameless + open.identified
+    if (tier === 'privileged') return ordinary + open.privileged >= total
+    const isFull = ordinary >= mostOrdinary || ordinary + open.privileged >= total
     return isFull || (tier === 'nameless' && open.nameless >= mostNameless)
   }
 

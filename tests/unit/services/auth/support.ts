@@ -13,6 +13,7 @@ import { createAuthHandler, type AuthParts } from '#services/auth/handler.ts'
 import { authVars, toHubLimits } from '#services/auth/settings.ts'
 import type { Access } from '#shared/access/access.ts'
 import { silentAudit } from '#shared/access/audit/audit.ts'
+import { createQuotas } from '#shared/access/quota/quotas.ts'
 import { createListening } from '#shared/access/listening.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
 import { createPolicy } from '#shared/access/policy/policy.ts'
@@ -222,14 +223,21 @@ export function accessTo(...prefixes: readonly string[]): Pick<Access, 'forListe
     clock,
     count,
   })
+  const quota = {
+    perIdentity: limits,
+    perAddress: limits,
+    streams: 100,
+    reserves: { identities: 0, relays: 0 },
+  }
+  const rate = { perSecond: 1, burst: 1 }
   const forListening = createListening({
     identify: () => Promise.resolve(requester),
     policy: () => policy,
     audit: silentAudit,
     rights: createStreamRights({ clock, logger: silentLogger, count }),
-    clock,
     count,
-    quota: { perIdentity: limits, perAddress: limits, streams: 100, reserves: { identities: 0, relays: 0 } },
+    quota,
+    quotas: createQuotas(clock, { listening: quota, publishing: { perIdentity: rate, perAddress: rate } }),
   })
   return { forListening }
 }

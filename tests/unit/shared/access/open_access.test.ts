@@ -34,7 +34,7 @@ describe('createOpenAccess()', () => {
 
   it('refuses the service’s own keys, and puts it on record', async () => {
     const audit = createMemoryAudit()
-    const listener = await createOpenAccess(audit).forListening(request())
+    const listener = await createOpenAccess({ audit }).forListening(request())
     for (const range of [prefixRange('/_aviso/'), { key: toBytes('/_aviso/epoch') }])
       await assert.rejects(listener.grant([range], 'narrow'), {
         code: 'ERR_FORBIDDEN',
@@ -48,12 +48,12 @@ describe('createOpenAccess()', () => {
 
   it('records that a stream is open, unless it is over by then', async () => {
     const audit = createMemoryAudit()
-    const listener = await createOpenAccess(audit).forListening(request())
+    const listener = await createOpenAccess({ audit }).forListening(request())
     const grant = await listener.grant([prefixRange('/ec/mars/')], 'refuse')
-    for (let read = 0; read < 10_000; read++) grant.takeRead()({ reads: 1, keys: 1e6, bytes: 1e9 })
+    for (let read = 0; read < 10_000; read++) (await grant.takeRead())({ reads: 1, keys: 1e6, bytes: 1e9 })
     const [open, over] = [
-      grant.takePlace({ requestId: 'r-1', event: 'mars' }),
-      grant.takePlace({ requestId: 'r-2' }),
+      await grant.takePlace({ requestId: 'r-1', event: 'mars' }),
+      await grant.takePlace({ requestId: 'r-2' }),
     ]
     open.hold(() => assert.fail('no right is lost here'))
     open.leave()
@@ -72,7 +72,7 @@ describe('createOpenAccess()', () => {
 
   it('lets every request publish and administrate, and puts it on record', async () => {
     const audit = createMemoryAudit()
-    const access = createOpenAccess(audit)
+    const access = createOpenAccess({ audit })
     const sent = Object.assign(request(), { peer: '127.0.0.1' })
     const provider = await access.forPublishing(sent, 'r-1')
     provider.requirePublish('mars', '/ec/mars/x')

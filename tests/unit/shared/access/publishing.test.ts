@@ -3,8 +3,9 @@ import { describe, it } from 'node:test'
 
 import { createCounters } from '#shared/access/identity/counters.ts'
 import { createPublishing } from '#shared/access/publishing.ts'
+import { createQuotas } from '#shared/access/quota/quotas.ts'
 import { createManualClock } from '../../../support/clock.ts'
-import { createMemoryAudit, identifyByHeader, policyOf } from './support.ts'
+import { createMemoryAudit, NO_LISTENING, identifyByHeader, policyOf } from './support.ts'
 
 const KEY = '/ec/mars/d=1'
 
@@ -13,13 +14,14 @@ function setUp() {
   const audit = createMemoryAudit()
   const policy = policyOf([{ realm: 'r', users: ['joe'], publish: [{ event: 'mars' }] }], ['flight'])
   const counters = createCounters()
+  const quota = { perIdentity: { perSecond: 2, burst: 3 }, perAddress: { perSecond: 2, burst: 5 } }
   const forPublishing = createPublishing({
     identify: identifyByHeader,
     policy: () => policy,
     audit,
-    clock,
     count: counters.count,
-    quota: { perIdentity: { perSecond: 2, burst: 3 }, perAddress: { perSecond: 2, burst: 5 } },
+    quota,
+    quotas: createQuotas(clock, { listening: NO_LISTENING, publishing: quota }),
   })
   const from = (user?: string, address = '192.0.2.1') => {
     const headers = { 'x-from': address, ...(user !== undefined && { 'x-user': user }) }

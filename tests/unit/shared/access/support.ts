@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ListeningQuota, PublishingQuota } from '#shared/access/quota/quotas.ts'
 import type { HandlerRequest } from '#shared/handler.ts'
 import { silentAudit, type Audit, type AuditRecord } from '#shared/access/audit/audit.ts'
 import { AvisoError } from '#shared/errors.ts'
@@ -64,3 +65,17 @@ export function createMemoryAudit(): MemoryAudit {
   const records: AuditRecord[] = []
   return { ...silentAudit, hasPublished: true, records, record: (record) => void records.push(record) }
 }
+
+const ONE_A_SECOND = { perSecond: 1, burst: 1 }
+const ONE_OF_ALL = { streams: 1, opens: ONE_A_SECOND, reads: ONE_A_SECOND }
+
+/** Limits of listening, for tests that only publish. */
+export const NO_LISTENING: ListeningQuota = {
+  perIdentity: ONE_OF_ALL,
+  perAddress: ONE_OF_ALL,
+  streams: 1,
+  reserves: { identities: 0, relays: 0 },
+}
+
+/** Limits of publishing, for tests that only listen. */
+export const NO_PUBLISHING: PublishingQuota = { perIdentity: ONE_A_SECOND, perAddress: ONE_A_SECOND }

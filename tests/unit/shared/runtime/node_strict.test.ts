@@ -63,20 +63,22 @@ describe('ambiguityOf()', () => {
 
 describe('refuseAmbiguity()', () => {
   it('answers as the services do', async () => {
-    assert.equal(refuseAmbiguity({ headers: new Headers() }, 'path').status, 404)
-    const response = toResponse(refuseAmbiguity({ headers: new Headers() }, 'host'))
+    assert.equal(refuseAmbiguity({ headers: new Headers() }, 'path', () => 'id-1').status, 404)
+    const response = toResponse(refuseAmbiguity({ headers: new Headers() }, 'host', () => 'id-1'))
     assert.equal(response.status, 400)
     assert.deepEqual(await response.json(), {
       message: 'Send one Host header',
       detail: 'Send one Host header',
       code: 'ERR_BAD_REQUEST',
-      error: 'Send one Host header',
+      error: 'ERR_BAD_REQUEST',
+      request_id: 'id-1',
     })
+    assert.equal(response.headers.get('x-request-id'), 'id-1')
   })
 
   it('gives problem details to who prefers them', async () => {
     const headers = new Headers({ accept: 'application/problem+json' })
-    const response = toResponse(refuseAmbiguity({ headers }, 'path'))
+    const response = toResponse(refuseAmbiguity({ headers }, 'path', () => 'id-1'))
     assert.equal(response.headers.get('content-type'), 'application/problem+json')
     assert.deepEqual(await response.json(), {
       type: 'about:blank',
@@ -84,6 +86,7 @@ describe('refuseAmbiguity()', () => {
       status: 404,
       detail: 'There is nothing at this path',
       code: 'ERR_NOT_FOUND',
+      request_id: 'id-1',
     })
   })
 })

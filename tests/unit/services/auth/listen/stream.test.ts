@@ -115,7 +115,7 @@ describe('ageOf()', () => {
   const now = Date.parse('2026-08-10T12:00:00.500Z')
   const grant = {
     keys: [],
-    takeRead: () => () => undefined,
+    takeRead: async () => () => undefined,
     left: () => undefined,
     takePlace: () => assert.fail('no stream is opened here'),
   }
