@@ -8,7 +8,7 @@ import type { Logger } from '#shared/logger.ts'
 import type { Bookmark, Tracker } from '#shared/runs/runs.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Announcements } from './announcements.ts'
-import type { JournalReaders } from './journal_reader.ts'
+import type { JournalReaders } from './journal_teller.ts'
 import { RUNS_LIMITS } from './limits.ts'
 import type { RemovalsRead, RestoredRuns } from './run_store.ts'
 

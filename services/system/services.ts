@@ -19,6 +19,7 @@ import { createIdleRunsHandler } from '#services/runs/idle.ts'
 import type { Access } from '#shared/access/access.ts'
 import { tellFirstNumbers } from './first_numbers.ts'
 import { schedulesOf, type Config, type ServiceName } from './settings.ts'
+import type { Feed } from '#shared/hub/source/feed.ts'
 import { openRemovals } from '#shared/hub/removals.ts'
 import { createHub } from '#shared/hub/shared_hub.ts'
 import { createPageOrigins } from '#shared/http/pages.ts'
@@ -117,7 +118,7 @@ async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<R
   if (ingest !== undefined) handlers.set('rest', ingest.handle)
   const listening = services.includes('auth') ? await startListening(parts, epoch, closers) : undefined
   if (listening !== undefined) handlers.set('auth', listening.fetch)
-  if (services.includes('runs')) handlers.set('runs', await startRuns(parts, closers))
+  if (services.includes('runs')) handlers.set('runs', await startRuns(parts, listening?.feed, closers))
   const admin = services.includes('admin') ? startAdmin(parts, closers) : undefined
   if (admin !== undefined) handlers.set('admin', admin.handle)
   return {
@@ -178,8 +179,16 @@ function startIngest(parts: ServicesParts, closers: Closers): IngestService {
   }
 }
 
-/** Without `vars.runs` nothing is started, and neither where the store is another Aviso, which follows the runs. */
-async function startRuns(parts: ServicesParts, closers: Closers): Promise<RoutedHandler> {
+/**
+ * Without `vars.runs` nothing is started, and neither where the store is another Aviso, which follows the runs.
+ *
+ * @param feed Of the hub, where this process has one.
+ */
+async function startRuns(
+  parts: ServicesParts,
+  feed: Feed | undefined,
+  closers: Closers,
+): Promise<RoutedHandler> {
   const { access, clock, config, instruments, random, schemas } = parts
   const { store } = instruments
   const logger = instruments.logger('runs')
@@ -209,6 +218,7 @@ async function startRuns(parts: ServicesParts, closers: Closers): Promise<Routed
     clock,
     random,
     logger,
+    feed,
   })
   closers.push(service.close)
   return service.handle
@@ -219,6 +229,7 @@ interface Listening {
   readonly relay: Handler
   readonly state: RunningServices['listening']
   readonly drain: RunningServices['drain']
+  readonly feed: Feed
 }
 
 async function startListening(
@@ -279,7 +290,7 @@ async function startListening(
     const { connected, subscribers } = hub.status()
     return { connected, streams: subscribers - relay.streams() }
   }
-  return { fetch, relay: relay.handle, state, drain: (ms) => hub.drain(ms) }
+  return { fetch, relay: relay.handle, state, drain: (ms) => hub.drain(ms), feed: hub.feed }
 }
 
 function startAdmin(parts: ServicesParts, closers: Closers): AdminService {
