@@ -87,13 +87,9 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   let state: FollowState = { connected: false, since: clock.monotonic() }
   const { epoch } = parts
   const standing = createStanding(ring, origin, clock)
+  const onState = (changed: FollowState): void => parts.onConnection((state = changed).connected)
   /** What has been received in this turn of the event loop. */
   let turn = { revisions: 0, bytes: 0 }
-
-  function onState(changed: FollowState): void {
-    state = changed
-    parts.onConnection(changed.connected)
-  }
 
   async function follow(): Promise<void> {
     const from = ring.through + 1n
