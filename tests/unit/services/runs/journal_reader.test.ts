@@ -167,9 +167,12 @@ describe('readJournals() beside a hub', () => {
       const late = withLateEvents(store.inner)
       store.inner = late.store
       store.isDown = false
-      await eventually('it knows what must come', late.isAsked)
-      assert.deepEqual([isUpToDate(), products()], [false, []])
-      late.open()
+      try {
+        await eventually('it knows what must come', late.isAsked)
+        assert.deepEqual([isUpToDate(), products()], [false, []])
+      } finally {
+        late.open()
+      }
       await eventually('it is up to date', isUpToDate)
       assert.deepEqual(products(), numbers(3))
     }))
