@@ -5,7 +5,7 @@
  */
 
 import type { Logger } from '#shared/logger.ts'
-import type { Bookmark, Tracker } from '#shared/runs/runs.ts'
+import type { Bookmark, Tracker, Transition } from '#shared/runs/runs.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Announcements } from './announcements.ts'
 import type { JournalReaders } from './journal_teller.ts'
@@ -61,6 +61,9 @@ export function createRunStates(parts: RunStatesParts): RunStates {
   let hasStood = false
   let tickedAt = -Infinity
   let newsSince = clock.now()
+  let isFirst = false
+  /** At the first start: runs that were late before it and may still be, by id. */
+  const overdue = new Map<string, Transition>()
   let gathering: (() => void) | undefined
 
   const now = (): number => clock.now() - RUNS_LIMITS.lagMs
@@ -68,14 +71,45 @@ export function createRunStates(parts: RunStatesParts): RunStates {
   function tick(at: number): void {
     if (tracker === undefined) return
     tickedAt = at
-    // What happened before runs were followed here is history, and no news.
-    announcements.add(tracker.tick(at).filter((transition) => transition.at >= newsSince))
+    announcements.add(newsOf(tracker.tick(at)))
     for (const { id, text } of tracker.takeStored()) changed.set(id, text)
     for (const { event, text } of tracker.takeNotices()) logger('warn', text, { event })
   }
 
+  /** What happened before runs were followed here is history, and no news. */
+  function newsOf(transitions: readonly Transition[]): readonly Transition[] {
+    const news: Transition[] = []
+    for (const transition of transitions) {
+      const before = overdue.get(transition.run.id)
+      if (transition.at < newsSince) noteOverdue(transition)
+      else {
+        if (before !== undefined) news.push(before)
+        overdue.delete(transition.run.id)
+        news.push(transition)
+      }
+    }
+    return news
+  }
+
+  function noteOverdue(transition: Transition): void {
+    const { state, run } = transition
+    if (!isFirst) return
+    if (state === 'late') overdue.set(run.id, transition)
+    else if (state === 'recovered' || state === 'incomplete') overdue.delete(run.id)
+  }
+
+  /** What is late when runs are first followed is told, or else it would recover without having been late. */
+  function tellOverdue(): void {
+    if (overdue.size === 0) return
+    announcements.add([...overdue.values()])
+    overdue.clear()
+  }
+
   function look(): void {
-    if (isUpToDate) tick(now())
+    if (isUpToDate) {
+      tick(now())
+      tellOverdue()
+    }
     if (isUpToDate && announcements.isWaiting()) onNews()
   }
 
@@ -102,6 +136,8 @@ export function createRunStates(parts: RunStatesParts): RunStates {
       hasStood = false
       tickedAt = -Infinity
       // Runs that are wiped are forgotten, and told no more.
+      isFirst = restored.isFirst
+      overdue.clear()
       newsSince = restored.newsSince ?? (restored.wiped.length > 0 ? clock.now() : newsSince)
       changed.clear()
       removed.clear()
