@@ -5,11 +5,12 @@
  */
 
 import type { Logger } from '#shared/logger.ts'
-import type { Bookmark, Tracker, Transition } from '#shared/runs/runs.ts'
+import type { Bookmark, Tracker } from '#shared/runs/runs.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Announcements } from './announcements.ts'
 import type { JournalReaders } from './journal_teller.ts'
 import { RUNS_LIMITS } from './limits.ts'
+import { createNews } from './news.ts'
 import type { RemovalsRead, RestoredRuns } from './run_store.ts'
 
 export interface RunStatesParts {
@@ -60,10 +61,7 @@ export function createRunStates(parts: RunStatesParts): RunStates {
   /** Whether the journal has been read to its end since the start. */
   let hasStood = false
   let tickedAt = -Infinity
-  let newsSince = clock.now()
-  let isFirst = false
-  /** At the first start: runs that were late before it and may still be, by id. */
-  const overdue = new Map<string, Transition>()
+  const news = createNews(clock.now())
   let gathering: (() => void) | undefined
 
   const now = (): number => clock.now() - RUNS_LIMITS.lagMs
@@ -71,44 +69,15 @@ export function createRunStates(parts: RunStatesParts): RunStates {
   function tick(at: number): void {
     if (tracker === undefined) return
     tickedAt = at
-    announcements.add(newsOf(tracker.tick(at)))
+    announcements.add(news.of(tracker.tick(at)))
     for (const { id, text } of tracker.takeStored()) changed.set(id, text)
     for (const { event, text } of tracker.takeNotices()) logger('warn', text, { event })
-  }
-
-  /** What happened before runs were followed here is history, and no news. */
-  function newsOf(transitions: readonly Transition[]): readonly Transition[] {
-    const news: Transition[] = []
-    for (const transition of transitions) {
-      const before = overdue.get(transition.run.id)
-      if (transition.at < newsSince) noteOverdue(transition)
-      else {
-        if (before !== undefined) news.push(before)
-        overdue.delete(transition.run.id)
-        news.push(transition)
-      }
-    }
-    return news
-  }
-
-  function noteOverdue(transition: Transition): void {
-    const { state, run } = transition
-    if (!isFirst) return
-    if (state === 'late') overdue.set(run.id, transition)
-    else if (state === 'recovered' || state === 'incomplete') overdue.delete(run.id)
-  }
-
-  /** What is late when runs are first followed is told, or else it would recover without having been late. */
-  function tellOverdue(): void {
-    if (overdue.size === 0) return
-    announcements.add([...overdue.values()])
-    overdue.clear()
   }
 
   function look(): void {
     if (isUpToDate) {
       tick(now())
-      tellOverdue()
+      announcements.add(news.overdue())
     }
     if (isUpToDate && announcements.isWaiting()) onNews()
   }
@@ -136,9 +105,8 @@ export function createRunStates(parts: RunStatesParts): RunStates {
       hasStood = false
       tickedAt = -Infinity
       // Runs that are wiped are forgotten, and told no more.
-      isFirst = restored.isFirst
-      overdue.clear()
-      newsSince = restored.newsSince ?? (restored.wiped.length > 0 ? clock.now() : newsSince)
+      const since = restored.newsSince ?? (restored.wiped.length > 0 ? clock.now() : news.since())
+      news.begin(since, restored.isFirst)
       changed.clear()
       removed.clear()
       for (const id of restored.wiped) changed.set(id, null)
@@ -155,7 +123,7 @@ export function createRunStates(parts: RunStatesParts): RunStates {
     now,
     isUpToDate: () => isUpToDate,
     known: () => (hasStood ? tracker : undefined),
-    newsSince: () => newsSince,
+    newsSince: news.since,
     readers: {
       passed: (at) => {
         if (!isUpToDate && at - tickedAt >= RUNS_LIMITS.tickMs) tick(at)
