@@ -8,6 +8,7 @@
 
 import type { Access } from '#shared/access/access.ts'
 import { createRouter, type RoutedHandler } from '#shared/http/route.ts'
+import type { Feed } from '#shared/hub/source/feed.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Metrics } from '#shared/observe/metrics/metrics.ts'
@@ -40,6 +41,8 @@ export interface RunsServiceParts {
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
+  /** What the hub of this process has decoded; absent: there is no hub in it. */
+  readonly feed?: Feed | undefined
 }
 
 /** A running service. */
@@ -62,6 +65,7 @@ export function startRunsService(parts: RunsServiceParts): RunsService {
     clock,
     random,
     logger,
+    feed: parts.feed,
     claim,
     announcements,
     createTracker: ({ stored, bookmark }) =>

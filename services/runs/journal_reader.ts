@@ -5,42 +5,30 @@
  */
 
 import { HistoryDamaged, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
-import { toBytes, toText } from '#shared/bytes/bytes.ts'
-import { followStore } from '#shared/hub/source/follow.ts'
-import { parseJournal } from '#shared/journal/codec.ts'
-import { JOURNAL_PREFIX, journalKey, REMOVED_PREFIX, type JournalBatch } from '#shared/journal/journal.ts'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Feed } from '#shared/hub/source/feed.ts'
+import { followStore, type KnownEpoch } from '#shared/hub/source/follow.ts'
+import { JOURNAL_PREFIX, journalKey } from '#shared/journal/journal.ts'
 import { revisionOfSequence } from '#shared/journal/positions.ts'
-import { parseRemoved, removedKey } from '#shared/journal/removed.ts'
-import type { Logger } from '#shared/logger.ts'
-import type { Schemas } from '#shared/notification/schema.ts'
-import type { Bookmark, RunProduct } from '#shared/runs/runs.ts'
-import type { KeyRange, KeyValue, Revision, Store, WatchMessage } from '#shared/store/store.ts'
-import type { Clock } from '#shared/time/clock.ts'
-import { nextTurn } from '#shared/time/turn.ts'
+import { removedKey } from '#shared/journal/removed.ts'
+import type { Bookmark } from '#shared/runs/runs.ts'
+import type { KeyRange, Revision, Store } from '#shared/store/store.ts'
+import {
+  createJournalTeller,
+  type JournalReaders,
+  type JournalTeller,
+  type JournalTellerParts,
+} from './journal_teller.ts'
 import { RUNS_LIMITS } from './limits.ts'
-import { createRemovalTeller, readRemoved, type RemovalReaders, type RemovalTeller } from './removals.ts'
+import { createRemovalTeller, readRemoved } from './removals.ts'
 import { RUN_EVENT } from './run_schema.ts'
 import type { RemovalsRead } from './run_store.ts'
 
-/** What is told of the journal. */
-export interface JournalReaders extends RemovalReaders {
-  /** All products that were stored before `at` (milliseconds since 1970) have been told. */
-  passed(at: number): void
-  product(product: RunProduct): void
-  /** A notification of a run is stored. */
-  announced(key: string): void
-  /** `false`: there is more in the journal than was told, or that is not known. */
-  upToDate(isSo: boolean): void
-}
-
-export interface JournalReaderParts {
+export interface JournalReaderParts extends JournalTellerParts {
   readonly store: Store
-  readonly schemas: Schemas
-  /** Event types of the products. */
-  readonly events: readonly string[]
-  readonly clock: Clock
   readonly random: () => string
-  readonly logger: Logger
+  /** What the hub of this process has decoded; absent: there is none, so everything is read in the store. */
+  readonly feed?: Feed | undefined
 }
 
 /** Where reading begins. */
@@ -61,58 +49,101 @@ export async function readJournals(
 ): Promise<void> {
   const { known, now } = await readRemoved(parts.store, removed, signal)
   const removals = createRemovalTeller(parts, known, readers)
-  const tell = createTeller(parts, { bookmark, removals }, readers)
+  const tell = createJournalTeller(parts, { bookmark, removals }, readers)
   // Long ago: no time has passed for runs yet.
   for (const [event, each] of now) await removals.tell(event, each, 0)
   for (const event of parts.events) if (!now.has(event)) readers.removalsRead(event, 0n)
-  let next = await startOf(parts, bookmark, signal)
-  for (;;) {
+  const reading: Reading = {
+    ...parts,
+    tell,
+    upToDate: readers.upToDate,
+    signal,
+    range: rangeOf(parts.events),
+    epoch: { known: undefined },
+    next: await startOf(parts, bookmark, signal),
+    target: undefined,
+  }
+  while (!signal.aborted) {
     try {
-      return await followFrom(parts, next, { tell, upToDate: readers.upToDate, signal })
+      await followInStore(reading)
+      await followInMemory(reading)
     } catch (error) {
       const behind = error instanceof HistoryDamaged ? error.next : oldestRevisionOf(error)
-      if (signal.aborted || behind === undefined || behind <= next) throw error
+      if (signal.aborted || behind === undefined || behind <= reading.next) throw error
       parts.logger(
         'error',
         'A part of the journal cannot be read, so its products are missing in their runs',
         {
-          from: next,
+          from: reading.next,
           next: behind,
         },
       )
       readers.upToDate(false)
-      next = behind
+      reading.next = behind
     }
   }
 }
 
-interface Following extends Pick<JournalReaders, 'upToDate'> {
-  readonly tell: Teller
+/** How far the journal is read. */
+interface Reading extends JournalReaderParts, Pick<JournalReaders, 'upToDate'> {
+  readonly tell: JournalTeller
   readonly signal: AbortSignal
+  readonly range: KeyRange
+  readonly epoch: KnownEpoch
+  /** The first revision that is not told yet. */
+  next: Revision
+  /** The last revision that had something to tell when the store was last connected; absent: it is told. */
+  target: Revision | undefined
 }
 
-async function followFrom(
-  parts: JournalReaderParts,
-  from: Revision,
-  { tell, upToDate, signal }: Following,
-): Promise<void> {
-  const range = rangeOf(parts.events)
+/** Tells what the store has, until the signal or until the rest is in memory. */
+async function followInStore(reading: Reading): Promise<void> {
+  const { feed, range, epoch, signal, tell, upToDate } = reading
+  const from = reading.next
   const onState = ({ connected }: { readonly connected: boolean }): void => {
     if (!connected) upToDate(false)
   }
-  let reached = from - 1n
-  /** The last revision that had something to tell when the watch was opened; absent: it was reached. */
-  let target: Revision | undefined
-  for await (const message of followStore({ ...parts, range, from, signal, onState })) {
-    if (message.kind === 'created') target = await newestIn(parts, range, signal)
+  for await (const message of followStore({ ...reading, range, epoch, from, signal, onState })) {
+    if (message.kind === 'created') await aim(reading)
     else {
-      await tell(message)
-      reached = message.revision
+      await tell.message(message)
+      advance(reading, message.revision)
     }
-    if (target === undefined || target > reached) continue
-    target = undefined
-    upToDate(true)
+    arrive(reading)
+    if (feed?.covers(reading.next, epoch.known) === true) return
   }
+}
+
+/** Tells what the hub of this process has decoded, until the signal or until the rest must be read in the store. */
+async function followInMemory(reading: Reading): Promise<void> {
+  const { feed, signal, tell, upToDate } = reading
+  if (feed === undefined || signal.aborted) return
+  for await (const message of feed.follow(reading.next, signal)) {
+    if (message.kind === 'entries') {
+      await tell.entries(message.entries)
+      advance(reading, message.through)
+    } else if (message.connected) await aim(reading)
+    else upToDate(false)
+    arrive(reading)
+  }
+  upToDate(false)
+}
+
+/** Notes what must be told before all that is stored is. What was told of it counts as read up to the store's present revision. */
+async function aim(reading: Reading): Promise<void> {
+  const { newest, revision } = await newestIn(reading)
+  reading.target = newest
+  if (newest < reading.next) advance(reading, revision)
+}
+
+function advance(reading: Reading, through: Revision): void {
+  if (through >= reading.next) reading.next = through + 1n
+}
+
+function arrive(reading: Reading): void {
+  if (reading.target === undefined || reading.target >= reading.next) return
+  reading.target = undefined
+  reading.upToDate(true)
 }
 
 /** All journals and removals from the first event type on: one watch has one order. */
@@ -124,16 +155,18 @@ function rangeOf(events: readonly string[]): KeyRange {
   }
 }
 
-async function newestIn(
-  { store, clock }: JournalReaderParts,
-  range: KeyRange,
-  signal: AbortSignal,
-): Promise<Revision> {
+/** The last revision in the range, and the store's. */
+async function newestIn({
+  store,
+  clock,
+  range,
+  signal,
+}: Reading): Promise<{ readonly newest: Revision; readonly revision: Revision }> {
   const request = { ...range, sortTarget: 'MOD', sortOrder: 'DESCEND', limit: 1, keysOnly: true } as const
   for (;;) {
     try {
-      const [kv] = (await store.range(request, { signal })).kvs
-      return kv?.modRevision ?? 0n
+      const { kvs, revision } = await store.range(request, { signal })
+      return { newest: kvs[0]?.modRevision ?? 0n, revision }
     } catch (error) {
       // A disturbance that the watch outlives need not begin everything anew.
       if (signal.aborted || !isAvisoError(error, 'ERR_STORE_UNAVAILABLE')) throw error
@@ -170,80 +203,5 @@ async function startOf(
     // The next revision to come.
     if (isAvisoError(error, 'ERR_FUTURE_POSITION')) return start
     throw error
-  }
-}
-
-/** What is known when reading begins. */
-interface TellerStart {
-  readonly bookmark: Bookmark | undefined
-  readonly removals: RemovalTeller
-}
-
-type Told = Exclude<WatchMessage, { readonly kind: 'created' }>
-type Teller = (message: Told) => Promise<void>
-
-function createTeller(
-  parts: JournalReaderParts,
-  { bookmark, removals }: TellerStart,
-  readers: JournalReaders,
-): Teller {
-  const { schemas, events, logger } = parts
-  const followed = new Set(events)
-  let sinceTurn = 0
-
-  function tellBatch(event: string, revision: Revision, batch: JournalBatch): void {
-    const at = Date.parse(batch.at)
-    readers.passed(at - RUNS_LIMITS.lagMs)
-    if (event === RUN_EVENT) {
-      for (const { key } of batch.events) readers.announced(key)
-      return
-    }
-    const first = bookmark?.events[event]?.sequence ?? 0
-    const { wipedThrough, ids } = removals.of(event)
-    if (revision <= wipedThrough) return
-    for (const { key, seq, fields } of batch.events) {
-      const isLeftOut = seq < first || (ids.size > 0 && ids.has(BigInt(seq)))
-      const request = isLeftOut ? undefined : schemas.decodeKey(key)?.request
-      if (request === undefined) continue
-      readers.product({
-        event,
-        fields: fields === undefined ? request : { ...request, ...fields },
-        at,
-        revision,
-        sequence: seq,
-      })
-    }
-    sinceTurn += batch.events.length
-  }
-
-  async function tell(kind: 'put' | 'delete', kv: KeyValue): Promise<void> {
-    const key = toText(kv.key)
-    const isJournal = key.startsWith(JOURNAL_PREFIX)
-    const event = key.slice((isJournal ? JOURNAL_PREFIX : REMOVED_PREFIX).length)
-    if (!followed.has(event) && event !== RUN_EVENT) return
-    if (kind === 'delete') return
-    try {
-      if (isJournal) tellBatch(event, kv.modRevision, parseJournal(kv.value, key))
-      else
-        await removals.tell(
-          event,
-          { ...parseRemoved(kv.value, event), revision: kv.modRevision },
-          parts.clock.now(),
-        )
-    } catch (error) {
-      if (!isAvisoError(error, 'ERR_STORE_PROTOCOL')) throw error
-      logger('error', 'A journal could not be read, so its products are missing in their runs', {
-        key,
-        code: error.code,
-      })
-    }
-  }
-
-  return async (message) => {
-    if (message.kind === 'progress') return
-    for (const { kind, kv } of message.events) await tell(kind, kv)
-    if (sinceTurn < RUNS_LIMITS.productsPerTurn) return
-    sinceTurn = 0
-    await nextTurn()
   }
 }

@@ -8,8 +8,9 @@ import type { Logger } from '#shared/logger.ts'
 import type { Bookmark, Tracker } from '#shared/runs/runs.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Announcements } from './announcements.ts'
-import type { JournalReaders } from './journal_reader.ts'
+import type { JournalReaders } from './journal_teller.ts'
 import { RUNS_LIMITS } from './limits.ts'
+import { createNews } from './news.ts'
 import type { RemovalsRead, RestoredRuns } from './run_store.ts'
 
 export interface RunStatesParts {
@@ -60,7 +61,7 @@ export function createRunStates(parts: RunStatesParts): RunStates {
   /** Whether the journal has been read to its end since the start. */
   let hasStood = false
   let tickedAt = -Infinity
-  let newsSince = clock.now()
+  const news = createNews(clock.now())
   let gathering: (() => void) | undefined
 
   const now = (): number => clock.now() - RUNS_LIMITS.lagMs
@@ -68,14 +69,16 @@ export function createRunStates(parts: RunStatesParts): RunStates {
   function tick(at: number): void {
     if (tracker === undefined) return
     tickedAt = at
-    // What happened before runs were followed here is history, and no news.
-    announcements.add(tracker.tick(at).filter((transition) => transition.at >= newsSince))
+    announcements.add(news.of(tracker.tick(at)))
     for (const { id, text } of tracker.takeStored()) changed.set(id, text)
     for (const { event, text } of tracker.takeNotices()) logger('warn', text, { event })
   }
 
   function look(): void {
-    if (isUpToDate) tick(now())
+    if (isUpToDate) {
+      tick(now())
+      announcements.add(news.overdue())
+    }
     if (isUpToDate && announcements.isWaiting()) onNews()
   }
 
@@ -102,7 +105,8 @@ export function createRunStates(parts: RunStatesParts): RunStates {
       hasStood = false
       tickedAt = -Infinity
       // Runs that are wiped are forgotten, and told no more.
-      newsSince = restored.newsSince ?? (restored.wiped.length > 0 ? clock.now() : newsSince)
+      const since = restored.newsSince ?? (restored.wiped.length > 0 ? clock.now() : news.since())
+      news.begin(since, restored.isFirst)
       changed.clear()
       removed.clear()
       for (const id of restored.wiped) changed.set(id, null)
@@ -119,7 +123,7 @@ export function createRunStates(parts: RunStatesParts): RunStates {
     now,
     isUpToDate: () => isUpToDate,
     known: () => (hasStood ? tracker : undefined),
-    newsSince: () => newsSince,
+    newsSince: news.since,
     readers: {
       passed: (at) => {
         if (!isUpToDate && at - tickedAt >= RUNS_LIMITS.tickMs) tick(at)

@@ -34,6 +34,8 @@ export interface RestoredRuns {
   readonly bookmark: Bookmark | undefined
   /** What happened before is not published, in milliseconds since 1970; absent: no instance has ever followed runs here. */
   readonly newsSince: number | undefined
+  /** Whether no instance has ever followed runs here. After event type `run` was wiped, that is not so. */
+  readonly isFirst: boolean
   readonly removed: RemovalsRead
   /** Ids of stored runs that are forgotten, because an operator has wiped event type `run` since they were stored. */
   readonly wiped: readonly string[]
@@ -62,6 +64,7 @@ export async function readRuns(store: Store, signal: AbortSignal): Promise<Resto
     stored,
     bookmark: record === undefined ? undefined : toBookmark(record),
     newsSince: typeof newsSince === 'number' ? newsSince : undefined,
+    isFirst: kv === undefined && wipedThrough === 0n,
     removed: toRemovals(record?.['removed']),
     wiped,
   }

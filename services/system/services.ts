@@ -17,6 +17,7 @@ import { createIdleRunsHandler } from '#services/runs/idle.ts'
 import type { Access } from '#shared/access/access.ts'
 import { tellFirstNumbers } from './first_numbers.ts'
 import { schedulesOf, type Config, type ServiceName } from './settings.ts'
+import type { Feed } from '#shared/hub/source/feed.ts'
 import { openRemovals } from '#shared/hub/removals.ts'
 import { createHub } from '#shared/hub/shared_hub.ts'
 import { createPageOrigins } from '#shared/http/pages.ts'
@@ -150,7 +151,7 @@ async function startEach(parts: ServicesParts, closers: Closers): Promise<Omit<R
   if (ingest !== undefined) handlers.set('rest', ingest.handle)
   const listening = services.includes('auth') ? await startListening(parts, epoch, closers) : undefined
   if (listening !== undefined) handlers.set('auth', listening.fetch)
-  if (services.includes('runs')) handlers.set('runs', await startRuns(parts, closers))
+  if (services.includes('runs')) handlers.set('runs', await startRuns(parts, listening?.feed, closers))
   const admin = startAdmin(parts, loaded, closers)
   if (admin !== undefined) handlers.set('admin', admin.handle)
   return {
@@ -213,8 +214,16 @@ function startIngest(parts: ServicesParts, { rest }: Loaded, closers: Closers): 
   }
 }
 
-/** Without `vars.runs` nothing is started, and neither where the store is another Aviso, which follows the runs. */
-async function startRuns(parts: ServicesParts, closers: Closers): Promise<RoutedHandler> {
+/**
+ * Without `vars.runs` nothing is started, and neither where the store is another Aviso, which follows the runs.
+ *
+ * @param feed Of the hub, where this process has one.
+ */
+async function startRuns(
+  parts: ServicesParts,
+  feed: Feed | undefined,
+  closers: Closers,
+): Promise<RoutedHandler> {
   const { access, clock, config, instruments, random, schemas } = parts
   const { store } = instruments
   const logger = instruments.logger('runs')
@@ -245,6 +254,7 @@ async function startRuns(parts: ServicesParts, closers: Closers): Promise<Routed
     clock,
     random,
     logger,
+    feed,
   })
   closers.push(service.close)
   return service.handle
@@ -255,6 +265,7 @@ interface Listening {
   readonly relay: Handler
   readonly state: RunningServices['listening']
   readonly drain: RunningServices['drain']
+  readonly feed: Feed
 }
 
 async function startListening(
@@ -315,7 +326,7 @@ async function startListening(
     const { connected, subscribers } = hub.status()
     return { connected, streams: subscribers - relay.streams() }
   }
-  return { fetch, relay: relay.handle, state, drain: (ms) => hub.drain(ms) }
+  return { fetch, relay: relay.handle, state, drain: (ms) => hub.drain(ms), feed: hub.feed }
 }
 
 function startAdmin(

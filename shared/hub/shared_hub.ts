@@ -14,6 +14,7 @@ import { admit } from './admission.ts'
 import { createDecoder, hullOf, type KeyDecoder } from './source/decode.ts'
 import { createDelivery, type Delivery } from './delivery.ts'
 import { drain } from './drain.ts'
+import { createFeed, type Feed, type OwnFeed } from './source/feed.ts'
 import { createGroups, type Groups } from './group.ts'
 import { createHistory, type History } from './source/history.ts'
 import type {
@@ -64,6 +65,12 @@ interface Works {
   readonly delivery: Delivery
   readonly upstream: Upstream
   readonly memory: RangeMemory
+  readonly feed: OwnFeed
+}
+
+/** A hub, and what it has decoded, for other readers of its process. */
+export interface SharedHub extends Hub {
+  readonly feed: Feed
 }
 
 /**
@@ -71,7 +78,7 @@ interface Works {
  *
  * @throws {AvisoError} The store's error when it cannot be reached. Trying again is safe.
  */
-export async function createHub(parts: HubParts): Promise<Hub> {
+export async function createHub(parts: HubParts): Promise<SharedHub> {
   const works = await startWorks(parts)
   const { limits, clock, ring, history, streams, delivery, upstream } = works
   const stop = new AbortController()
@@ -121,6 +128,7 @@ export async function createHub(parts: HubParts): Promise<Hub> {
       if (stop.signal.aborted || !upstream.standing.hasStood()) throw unavailable()
       return open(works, request)
     },
+    feed: works.feed,
     read: works.memory.read,
     status: () => statusOf(works),
     drain: (ms) => {
@@ -173,17 +181,22 @@ async function startWorks(parts: HubParts): Promise<Works> {
     ...(parts.observer !== undefined && { observer: parts.observer }),
   })
   const memory = createRangeMemory({ ring, roots, isFollowing: () => upstream.state().connected })
+  const feed = createFeed(ring, reading.epoch)
   const callbacks = {
     onEntry: (entry: Entry) => {
       memory.take(entry)
       delivery.dispatch(entry)
     },
-    onAdvance: delivery.flushSoon,
+    onAdvance: () => {
+      delivery.flushSoon()
+      feed.advanced()
+    },
     onLoss: (loss: Loss) => lose(works, loss, parts.onEpochChange),
     onEpoch: (epoch: string) => parts.onEpochChange?.(epoch),
+    onConnection: feed.connected,
   }
   const upstream = startUpstream({ ...reading, ...callbacks }, origin)
-  const works: Works = { limits, clock, ring, history, groups, streams, delivery, upstream, memory }
+  const works: Works = { limits, clock, ring, history, groups, streams, delivery, upstream, memory, feed }
   return works
 }
 
@@ -245,9 +258,11 @@ function lose(works: Works, loss: Loss, onEpochChange: HubParts['onEpochChange']
   works.memory.clear()
   switch (loss.kind) {
     case 'compacted':
+      works.feed.lost(false)
       endCompacted(works, loss.oldest)
       return works.history.reset(unavailable())
     case 'replaced':
+      works.feed.lost(true)
       endAll(works, 'store_unavailable')
       works.history.reset(
         new AvisoError('ERR_EPOCH_CHANGED', 'The store was replaced; start again from a date or from now'),

@@ -76,6 +76,15 @@ export function productValues(names: readonly string[], key: string): readonly s
   return names.length === 1 ? [key] : key.split(SEPARATOR)
 }
 
+/** The value of a product's first field, and the text of the others. */
+export function splitProductKey(
+  names: readonly string[],
+  key: string,
+): { readonly first: string; readonly rest: string } {
+  const end = names.length === 1 ? -1 : key.indexOf(SEPARATOR)
+  return end < 0 ? { first: key, rest: '' } : { first: key.slice(0, end), rest: key.slice(end) }
+}
+
 /** The fields of a product. */
 export function productFields(names: readonly string[], key: string): Readonly<Record<string, string>> {
   const values = productValues(names, key)

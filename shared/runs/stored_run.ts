@@ -8,7 +8,7 @@ import { decodeBase64, encodeBase64 } from '#shared/bytes/base64.ts'
 import { isJsonRecord, parseJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 
 import { NOTHING, type Codes } from './arrivals.ts'
-import { productKey, productValues } from './expectation.ts'
+import { productKey, productValues, splitProductKey } from './expectation.ts'
 import { expandList } from './ranges.ts'
 import { RUN_STATES, type RunState } from './runs.ts'
 import type { Run, Slot } from './run_record.ts'
@@ -51,8 +51,7 @@ type ProductGroup = readonly [first: string | readonly string[], ...others: stri
 /** The text of a run. @param fields The fields that name it. */
 export function encodeRun(run: Run, fields: Readonly<Record<string, string>>): string {
   const { products, indexes } = groupsOf(run)
-  const codes = indexes.map((index) => run.codes[index] ?? NOTHING)
-  const width = codes.every((code) => code <= 0xffff) ? 2 : 4
+  const { bytes, width } = bytesOf(run.codes, indexes)
   const stored: StoredContent = {
     v: VERSION,
     event: run.slot.expectation.event,
@@ -75,38 +74,67 @@ export function encodeRun(run: Run, fields: Readonly<Record<string, string>>): s
     through: run.through,
     base: run.base,
     products,
-    codes: encodeBase64(toBytes(codes, width)),
+    codes: encodeBase64(bytes),
     width,
     ...(!run.isClosed && { open: { from: run.from, product: run.slot.expectation.product } }),
   }
   return JSON.stringify(stored)
 }
 
-/** The products that have a code, in groups, and their indexes. */
+/** Products that differ in the first field only. */
+interface Members {
+  /** The first of them. */
+  readonly key: string
+  /** Values of the first field; of numbers, none. */
+  readonly texts: string[]
+  readonly indexes: number[]
+  /** Each number times the number of codes, plus the index: they sort as the numbers do. */
+  readonly numbers: number[]
+}
+
+/** The products that have a code, in groups, and their indexes. Thousands of runs are stored at once, so it must be quick. */
 function groupsOf({ codes, slot }: Run): {
   readonly products: readonly ProductGroup[]
   readonly indexes: readonly number[]
 } {
-  const groups = new Map<string, { readonly others: string[]; readonly members: [string, number][] }>()
+  const groups = new Map<string, Members>()
   const names = slot.expectation.product
-  for (const [index, code] of codes.entries()) {
-    if (code === NOTHING) continue
-    const [first = '', ...others] = productValues(names, slot.shape.keys[index] ?? '')
-    const name = JSON.stringify([isNumber(first), ...others])
-    const group = groups.get(name) ?? { others, members: [] }
-    group.members.push([first, index])
-    groups.set(name, group)
+  const { keys } = slot.shape
+  for (let index = 0; index < codes.length; index++) {
+    if (codes[index] === NOTHING) continue
+    const key = keys[index] ?? ''
+    const { first, rest } = splitProductKey(names, key)
+    const number = numberOf(first)
+    const name = (number < 0 ? 'T' : 'N') + rest
+    let group = groups.get(name)
+    if (group === undefined) groups.set(name, (group = { key, texts: [], indexes: [], numbers: [] }))
+    if (number < 0) {
+      group.texts.push(first)
+      group.indexes.push(index)
+    } else group.numbers.push(number * codes.length + index)
   }
   const products: ProductGroup[] = []
   const indexes: number[] = []
-  for (const { others, members } of groups.values()) {
-    const areNumbers = isNumber(members[0]?.[0] ?? '')
-    if (areNumbers) members.sort(([a], [b]) => Number(a) - Number(b))
-    const firsts = members.map(([first]) => first)
-    products.push([areNumbers ? writeList(firsts.map(Number)) : firsts, ...others])
-    for (const [, index] of members) indexes.push(index)
+  for (const { key, texts, indexes: own, numbers } of groups.values()) {
+    const others = productValues(names, key).slice(1)
+    if (numbers.length === 0) {
+      products.push([texts, ...others])
+      for (const index of own) indexes.push(index)
+    } else products.push([takeNumbers(numbers, codes.length, indexes), ...others])
   }
   return { products, indexes }
+}
+
+/** The numbers of a group as a MARS list. @param indexes Gets their indexes. */
+function takeNumbers(numbers: readonly number[], count: number, indexes: number[]): string {
+  const sorted = Float64Array.from(numbers).sort()
+  return writeList(
+    Array.from(sorted, (each) => {
+      const index = each % count
+      indexes.push(index)
+      return (each - index) / count
+    }),
+  )
 }
 
 /** Reads a stored text; `undefined` for one that this version did not write. */
@@ -214,18 +242,38 @@ function indexesOf(products: readonly ProductGroup[], { slot, indexOf }: StoredP
   return indexes
 }
 
-function toBytes(codes: readonly number[], width: 2 | 4): Uint8Array {
-  const view = new DataView(new ArrayBuffer(codes.length * width))
-  for (const [place, code] of codes.entries()) {
-    if (width === 2) view.setUint16(place * 2, code, true)
-    else view.setUint32(place * 4, code, true)
+function bytesOf(
+  codes: Codes,
+  indexes: readonly number[],
+): { readonly bytes: Uint8Array; readonly width: 2 | 4 } {
+  let most = 0
+  for (const index of indexes) most = Math.max(most, codes[index] ?? NOTHING)
+  const width = most <= 0xffff ? 2 : 4
+  const view = new DataView(new ArrayBuffer(indexes.length * width))
+  let place = 0
+  for (const index of indexes) {
+    const code = codes[index] ?? NOTHING
+    if (width === 2) view.setUint16(place, code, true)
+    else view.setUint32(place, code, true)
+    place += width
   }
-  return new Uint8Array(view.buffer)
+  return { bytes: new Uint8Array(view.buffer), width }
 }
 
-/** Whether a number, written again, is the same text, and is one that a list may have. */
-function isNumber(key: string): boolean {
-  return /^(?:0|[1-9]\d{0,8})$/.test(key)
+const MOST_DIGITS = 9
+const ZERO = 0x30
+
+/** The number that a value is, where it is the same text when it is written again, and one that a list may have; below 0: it is none. */
+function numberOf(text: string): number {
+  const { length } = text
+  if (length === 0 || length > MOST_DIGITS) return -1
+  let number = 0
+  for (let place = 0; place < length; place++) {
+    const digit = text.charCodeAt(place) - ZERO
+    if (digit < 0 || digit > 9 || (digit === 0 && place === 0 && length > 1)) return -1
+    number = number * 10 + digit
+  }
+  return number
 }
 
 /** Numbers as a MARS list, in their order. */

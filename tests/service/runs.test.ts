@@ -106,6 +106,41 @@ describe('the state of runs', () => {
     await store.close()
   })
 
+  it('what is late when runs are first followed is told, and not what was', async () => {
+    const clock = createManualClock()
+    const store = createMemoryStore({ clock })
+    const kept = { ...store, close: async () => undefined }
+    const other = { ...NOON, expver: '0002' }
+    await withRuns(
+      async ({ publish, pass }) => {
+        for (const fields of [NOON, other]) await publish(0, fields)
+        await pass(3 * HOUR_MS)
+        for (const step of [3, 6]) await publish(step, other)
+      },
+      { clock, store: kept, services: ['rest', 'auth'] },
+    )
+    await clock.advance(60_000)
+    await withRuns(
+      async ({ states, run, publish, pass }) => {
+        assert.deepEqual(await states(), ['late'])
+        assert.equal((await run()).state, 'late')
+        assert.equal((await run('mars:od,oper,0002,20260610,12')).state, 'recovered')
+        for (const step of [3, 6]) await publish(step)
+        await pass()
+        assert.deepEqual(await states(), ['late', 'recovered'])
+      },
+      { clock, store: kept },
+    )
+    await withRuns(
+      async ({ states, pass }) => {
+        await pass()
+        assert.deepEqual(await states(), ['late', 'recovered'])
+      },
+      { clock, store: kept },
+    )
+    await store.close()
+  })
+
   it('a removed product is missing again', () =>
     withRuns(
       async ({ publish, pass, run, call }) => {

@@ -131,6 +131,8 @@ export async function withRuns(
   const { clock = createManualClock() } = options
   const runs = await startRunsSystem({ ...options, clock })
   const pass = async (ms = 0): Promise<void> => {
+    // What was published comes in the next turn, and no clock goes so far ahead within one.
+    await clock.advance(0)
     clock.jump(ms)
     await clock.advance(1_100)
     await clock.advance(100)

@@ -47,6 +47,8 @@ export interface UpstreamParts {
   readonly onLoss: (loss: Loss) => void
   /** Called when a replaced store has its new epoch. */
   readonly onEpoch: (epoch: string) => void
+  /** Called when the watch is connected, and when it no longer is. */
+  readonly onConnection: (isConnected: boolean) => void
 }
 
 export interface Upstream {
@@ -85,13 +87,11 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   let state: FollowState = { connected: false, since: clock.monotonic() }
   const { epoch } = parts
   const standing = createStanding(ring, origin, clock)
+  const onState = (changed: FollowState): void => parts.onConnection((state = changed).connected)
   /** What has been received in this turn of the event loop. */
   let turn = { revisions: 0, bytes: 0 }
 
   async function follow(): Promise<void> {
-    const onState = (changed: FollowState): void => {
-      state = changed
-    }
     const from = ring.through + 1n
     const { signal } = stop
     const messages = followStore({ store, range, from, epoch, clock, random, logger, onState, signal })
@@ -121,7 +121,7 @@ export function startUpstream(parts: UpstreamParts, origin: Origin): Upstream {
   async function startOver(error: unknown): Promise<void> {
     const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
     const oldest = error instanceof HistoryDamaged ? error.next : oldestRevisionOf(error)
-    state = { connected: false, since: clock.monotonic() }
+    onState({ connected: false, since: clock.monotonic() })
     const isCompacted = oldest !== undefined && oldest > ring.through + 1n
     const isReplaced = code === 'ERR_EPOCH_CHANGED'
     if (isCompacted || isReplaced) standing.fall()
