@@ -98,16 +98,10 @@ export function createFacade(parts: FacadeParts): Handler {
     const listener = await access.forListening(request)
     const asked = parseRangeRequest(await readMessage(request, parts))
     const granted = await listener.grant([asked], 'narrow')
-<<<<<<< HEAD
-    const charge = granted.takeRead()
+    const charge = await granted.takeRead()
     const counted = createTally()
     const result = await read(granted, asked, { signal: request.signal, onCounted: counted.add })
     charge(costOfRead(result, counted.sum()))
-=======
-    const charge = await granted.takeRead()
-    const result = await read(granted, asked, { signal: request.signal })
-    charge(costOfRead(result, asked))
->>>>>>> workers2
     if ((asked.minModRevision ?? 0n) > result.revision + 1n)
       parts.onForeignPosition('ERR_FUTURE_POSITION', '/v3')
     const header = createHeader(epoch())(result.revision)
