@@ -67,10 +67,8 @@ export function createDoors({ system, all, only, onListening, quotas }: DoorPart
         return system.relay(request)
       case 'figures':
         return jsonAnswer(await figuresOf(system))
-      case 'quota': {
-        const asked = JSON.parse(toText(new Uint8Array(await request.arrayBuffer()))) as QuotaAsk
-        return jsonAnswer(await quotas?.ask(Number(request.headers.get(LIFE)), asked))
-      }
+      case 'quota':
+        return jsonAnswer(await takeQuotas(request, quotas))
       case 'alive':
         return DONE
       case 'listening':
@@ -87,12 +85,25 @@ export function createDoors({ system, all, only, onListening, quotas }: DoorPart
   }
 }
 
+/** Takes one after another, as they were asked for. */
+async function takeQuotas(
+  request: HandlerRequest,
+  door: QuotaDoor | undefined,
+): Promise<readonly QuotaAnswer[]> {
+  const life = Number(request.headers.get(LIFE))
+  const asked = JSON.parse(toText(new Uint8Array(await request.arrayBuffer()))) as readonly QuotaAsk[]
+  const answers: QuotaAnswer[] = []
+  if (door === undefined) return answers
+  for (const one of asked) answers.push(await door.ask(life, one))
+  return answers
+}
+
 /** JSON, at any size in one piece. */
-function jsonAnswer(value: Figures | QuotaAnswer | undefined): Answer {
+function jsonAnswer(value: Figures | readonly QuotaAnswer[]): Answer {
   return {
     status: 200,
     headers: { 'content-type': 'application/json' },
-    body: toBytes(JSON.stringify(value ?? null)),
+    body: toBytes(JSON.stringify(value)),
   }
 }
 

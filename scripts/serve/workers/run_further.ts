@@ -23,6 +23,7 @@ import { createDoors, DOOR, LIFE, NUMBER, type Door } from './doors.ts'
 import { createFarQuotas } from './far_quotas.ts'
 import { requestTo } from './figures.ts'
 import { createHandOn } from './hand_on.ts'
+import { inBatches } from './in_batches.ts'
 import { followOrders, type Order } from './orders.ts'
 import type { QuotaAnswer, QuotaAsk } from './quota_door.ts'
 import { connectTo, FIRST, SOCKET_MODE, socketOf, type WorkerPlace } from './place.ts'
@@ -71,7 +72,7 @@ export async function runFurther(
         store: isEmbedded(config) ? storeOn(first, launchParts) : undefined,
         handOn,
         acceptElsewhere: (message) => void tell(first, { door: 'telemetry', body: message }),
-        quotas: createFarQuotas((asked) => askQuota(first, place.life, asked)),
+        quotas: createFarQuotas(inBatches((asked) => askQuotas(first, place.life, asked))),
       },
     },
   )
@@ -142,15 +143,19 @@ function storeOn(first: LocalClient, { platform, logger }: LaunchParts): Store {
 }
 
 /** @throws {AvisoError} `ERR_STORE_UNAVAILABLE` where the first worker does not answer. */
-async function askQuota(first: LocalClient, life: number, asked: QuotaAsk): Promise<QuotaAnswer> {
-  // The client of the request may leave: what is taken is taken all the same, and given back.
+async function askQuotas(
+  first: LocalClient,
+  life: number,
+  asked: readonly QuotaAsk[],
+): Promise<readonly QuotaAnswer[]> {
+  // The client of a request may leave: what is taken is taken all the same, and given back.
   const { signal } = new AbortController()
   const body = toBytes(JSON.stringify(asked))
   const request = requestTo('quota', signal, { [LIFE]: String(life) })
   const answer = toResponse(await first.send(withBody(request, body)))
   if (!answer.ok)
     throw new AvisoError('ERR_STORE_UNAVAILABLE', 'Another worker cannot count; try again in a moment')
-  return (await answer.json()) as QuotaAnswer
+  return (await answer.json()) as readonly QuotaAnswer[]
 }
 
 function withBody(request: HandlerRequest, body: Uint8Array): HandlerRequest {
