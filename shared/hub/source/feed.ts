@@ -90,8 +90,9 @@ export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
   async function* follow(from: Revision, signal: AbortSignal): AsyncGenerator<FeedMessage, void, undefined> {
     const cursor: Cursor = { next: from, end: undefined }
     cursors.add(cursor)
-    // Once for the reader, and not for each of its waits.
-    signal.addEventListener('abort', wake)
+    // One for the reader, and not one for each of its waits.
+    const onAbort = (): void => wake()
+    signal.addEventListener('abort', onAbort)
     let told = -1
     try {
       while (!signal.aborted) {
@@ -105,7 +106,7 @@ export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
       }
     } finally {
       cursors.delete(cursor)
-      signal.removeEventListener('abort', wake)
+      signal.removeEventListener('abort', onAbort)
     }
   }
 

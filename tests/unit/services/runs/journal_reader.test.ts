@@ -40,7 +40,11 @@ interface Scene {
 /** Reads a store beside a hub. */
 async function withReader(
   use: (scene: Scene) => Promise<void>,
-  { ringBytes, earlier = 0 }: { readonly ringBytes?: number; readonly earlier?: number } = {},
+  {
+    ringBytes,
+    earlier = 0,
+    isAlone = false,
+  }: { readonly ringBytes?: number; readonly earlier?: number; readonly isAlone?: boolean } = {},
 ): Promise<void> {
   const inner = memory()
   const store = createFlakyStore(inner)
@@ -80,7 +84,7 @@ async function withReader(
     },
   }
   const reading = readJournals(
-    { ...COMMON, store, schemas, events: ['mars'], feed: hub.feed },
+    { ...COMMON, store, schemas, events: ['mars'], feed: isAlone ? undefined : hub.feed },
     { bookmark: undefined, removed: new Map() },
     { readers, signal: stop.signal },
   )
@@ -143,19 +147,23 @@ describe('readJournals() beside a hub', () => {
       { earlier: 5 },
     ))
 
-  it('tells each product once, in order, though the memory is too small and watches break', () =>
-    withReader(
-      async ({ store, publish, products }) => {
-        for (let round = 1; round <= 10; round++) {
-          const published = publish(20)
-          if (round % 3 === 0) store.breakAll()
-          await published
-          await eventually('all is told', () => products().length >= 10 + 20 * round)
-        }
-        assert.deepEqual(products(), numbers(210))
-      },
-      { ringBytes: 1, earlier: 10 },
-    ))
+  for (const [where, parts] of [
+    ['the memory is too small', { ringBytes: 1 }],
+    ['there is no hub in its process', { isAlone: true }],
+  ] as const)
+    it(`tells each product once, in order, though ${where} and watches break`, () =>
+      withReader(
+        async ({ store, publish, products }) => {
+          for (let round = 1; round <= 10; round++) {
+            const published = publish(20)
+            if (round % 3 === 0) store.breakAll()
+            await published
+            await eventually('all is told', () => products().length >= 10 + 20 * round)
+          }
+          assert.deepEqual(products(), numbers(210))
+        },
+        { ...parts, earlier: 10 },
+      ))
 
   it('knows that it does not know all while the store is away, and all once it is back', () =>
     withReader(async ({ store, publish, products, isUpToDate }) => {
