@@ -7,8 +7,13 @@
 import { isJsonRecord } from '#shared/json/record.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
-import { PAYLOAD_KINDS, type JournalBatch, type JournalEvent, type PayloadKind } from './journal.ts'
+import {
+  MAX_REVISION_NOTIFICATIONS,
+  PAYLOAD_KINDS,
+  type JournalBatch,
+  type JournalEvent,
+  type PayloadKind,
+} from './journal.ts'
 
 /** RFC 3339 UTC with milliseconds, as `Date.toISOString()` writes it. */
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
@@ -107,8 +112,8 @@ function readBatch(written: unknown): JournalBatch | undefined {
     first >= 1 &&
     Array.isArray(events) &&
     isCount(place) &&
-    // A reader makes room for what is before it, so a value from elsewhere must not ask for more than a transaction holds.
-    place < MAX_TXN_OPERATIONS
+    // A reader makes room for what is before it, so a value from elsewhere must not ask for more than a revision holds.
+    place < MAX_REVISION_NOTIFICATIONS
   if (!isBatch) return undefined
   const read: JournalEvent[] = []
   for (const writtenEvent of events) {

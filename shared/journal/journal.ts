@@ -69,6 +69,12 @@ export interface JournalEvent {
   readonly fields?: Readonly<Record<string, string>> | undefined
 }
 
+/**
+ * Most notifications in a revision. A transaction of several event types takes some milliseconds then, and a reader that must leave room for
+ * what it does not see need not make more.
+ */
+export const MAX_REVISION_NOTIFICATIONS = 1_024
+
 /** The value of a journal key. */
 export interface JournalBatch {
   /** Unique id of the transaction. After an unknown outcome, an ingest recognises its own write by it. */
@@ -85,8 +91,9 @@ export interface JournalBatch {
   /** Whether the ingest that wrote this lets another one go first. */
   readonly ends_turn?: boolean
   /**
-   * Notifications of other event types before these in the same revision, because one transaction may carry several event types. Absent:
-   * none, as where the transaction carries one event type only.
+   * Room for notifications of other event types before these in the same revision, because one transaction may carry several event types.
+   * Those that did not apply leave theirs empty. Absent: none, as where the transaction carries one event type only. Below
+   * {@link MAX_REVISION_NOTIFICATIONS}.
    */
   readonly place?: number
 }

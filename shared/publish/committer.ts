@@ -46,6 +46,8 @@ export interface CommitterParts {
 
 export interface Committer {
   window(): IdWindow
+  /** Revision of the newest known commit; 0n: none. `undefined` while nothing is known of the journal. */
+  newest(): Revision | undefined
   /**
    * The newest known commit, as the store has it: it is read first, and after a silence or a failure.
    *
@@ -87,10 +89,13 @@ export interface CommitOptions {
   readonly endsTurn: boolean
 }
 
-/** With `someoneWaits`, another ingest keeps losing against this one. With `isRace`, another ingest was faster. */
+/**
+ * With `someoneWaits`, another ingest keeps losing against this one. With `isRace`, another ingest was faster; with `isAlone`, a whole transaction
+ * was in vain.
+ */
 export type CommitOutcome =
   | { readonly kind: 'committed'; readonly revision: Revision; readonly someoneWaits: boolean }
-  | { readonly kind: 'lost'; readonly isRace: boolean }
+  | { readonly kind: 'lost'; readonly isRace: boolean; readonly isAlone: boolean }
 
 /** The failure of a transaction, as opposed to the failure of a read. */
 export class TxnError extends Error {
@@ -170,6 +175,7 @@ export function createCommitter(parts: CommitterParts): Committer {
 
   return {
     window: ledger.window,
+    newest: () => ledger.head()?.revision,
     open: async (signal) => {
       if (calls.isSilent() && !(await read(ledger.isKept))) await startOver()
       calls.hear()
@@ -183,7 +189,6 @@ export function createCommitter(parts: CommitterParts): Committer {
       return result.succeeded
     },
     commit: async (items, options) => {
-      const { isWaiting } = options
       const known = { frame, statuses, batchId: parts.random(), now: clock.now() }
       const attempt = buildAttempt(items, { ...options, ...known })
       sent.add(attempt)
@@ -193,11 +198,12 @@ export function createCommitter(parts: CommitterParts): Committer {
           if (!passDamaged(statuses, attempt, error)) throw new TxnError(error)
           return undefined
         })
-      if (outcome === undefined) return { kind: 'lost', isRace: false }
+      if (outcome === undefined) return { kind: 'lost', isRace: false, isAlone: false }
       if (outcome.kind === 'applied') return committed(attempt, outcome)
       // This ingest wrote the waiting key itself, so it need not let anyone pass because of it.
-      if (isWaiting) waiting = outcome.revision
-      return { kind: 'lost', isRace: await learn(attempt.bases, outcome.present) }
+      if (options.isWaiting) waiting = outcome.revision
+      const { present, isAlone } = outcome
+      return { kind: 'lost', isRace: await learn(attempt.bases, present), isAlone }
     },
     take: async (journal) => {
       if (journal.modRevision > (ledger.head()?.revision ?? 0n)) await advance(journal)

@@ -24,7 +24,8 @@ export const EPOCH_KEY_BYTES = toBytes(EPOCH_KEY)
 /** What is there instead, where a transaction did not apply. */
 export interface Present {
   readonly journal: KeyValue | undefined
-  readonly epoch: KeyValue | undefined
+  /** Text of the epoch. */
+  readonly epoch: string | undefined
   /** The status documents, in the order of the attempt's. */
   readonly statuses: readonly (KeyValue | undefined)[]
 }
@@ -54,24 +55,21 @@ export function epochRead(): StoreOperation {
   return readOf(EPOCH_KEY_BYTES)
 }
 
-/** What {@link readsOf} and {@link epochRead} have read. */
-export function toPresent(reads: readonly OperationResult[], epoch: OperationResult | undefined): Present {
+/** What {@link readsOf} has read. @param epoch Text of the epoch. */
+export function toPresent(reads: readonly OperationResult[], epoch: string | undefined): Present {
   const [journal, ...statuses] = reads.map(onlyKey)
-  return { journal, epoch: onlyKey(epoch), statuses }
+  return { journal, epoch, statuses }
 }
 
-/** Whether all guards of an attempt hold, according to what is there. */
-export function areKept({ head, bases }: Attempt, { journal, epoch, statuses }: Present): boolean {
-  return (
-    isKnownEpoch(head, epoch) &&
-    revisionOf(journal) === head.revision &&
-    bases.every(({ revision }, index) => revisionOf(statuses[index]) === revision)
-  )
+/** What {@link epochRead} has read. */
+export function epochIn(read: OperationResult | undefined): string | undefined {
+  const kv = onlyKey(read)
+  return kv && toText(kv.value)
 }
 
 /** Whether the epoch in the store is the one that was read with a commit. */
-export function isKnownEpoch(head: Head | undefined, epoch: KeyValue | undefined): boolean {
-  return (epoch && toText(epoch.value)) === head?.epoch?.epoch
+export function isKnownEpoch(head: Head | undefined, epoch: string | undefined): boolean {
+  return epoch === head?.epoch?.epoch
 }
 
 /**
@@ -90,7 +88,7 @@ export function buildCheck(head: Head, frame: Frame): TxnRequest {
 
 /** What the store has instead, where {@link buildCheck} did not succeed. */
 export function checkedPresent({ results: [journal, epoch] }: TxnResult): Present {
-  return toPresent(journal === undefined ? [] : [journal], epoch)
+  return toPresent(journal === undefined ? [] : [journal], epochIn(epoch))
 }
 
 function readOf(key: Uint8Array): StoreOperation {
@@ -99,8 +97,4 @@ function readOf(key: Uint8Array): StoreOperation {
 
 function unchanged(key: Uint8Array, revision: Revision): Compare {
   return { key, target: 'MOD', result: 'EQUAL', value: revision }
-}
-
-function revisionOf(kv: KeyValue | undefined): Revision {
-  return kv?.modRevision ?? 0n
 }

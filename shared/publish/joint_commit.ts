@@ -38,8 +38,6 @@ export interface JointCommitParts {
 /** An attempt that waits. */
 interface Waiting {
   readonly attempt: Attempt
-  /** Transactions that did not apply because of other attempts in them. */
-  readonly heldBack: number
   /** Whether it goes in a transaction of its own. */
   readonly isAlone: boolean
   readonly answer: (outcome: Outcome) => void
@@ -106,7 +104,7 @@ export function createJointCommit({ store, clock, limits }: JointCommitParts): J
     const request = joinAttempts(attempts)
     const sent = runWithin((signal) => store.txn(request, { signal }), limit)
     const settled = await sent.then(
-      (result) => () => separate(attempts, result).forEach((outcome, index) => settle(load[index], outcome)),
+      (result) => () => answer(load, separate(attempts, result)),
       (error: unknown) => () => refuse(load, error),
     )
     if (--wave.left === 0) waves = waves.filter((other) => other !== wave)
@@ -114,14 +112,9 @@ export function createJointCommit({ store, clock, limits }: JointCommitParts): J
     look()
   }
 
-  function settle(one: Waiting | undefined, outcome: Outcome | undefined): void {
-    if (one === undefined) return
-    if (outcome !== undefined) {
-      preparing++
-      return one.answer(outcome)
-    }
-    const heldBack = one.heldBack + 1
-    waiting.push({ ...one, heldBack, isAlone: heldBack >= GATHER.mostHeldBack })
+  function answer(load: readonly Waiting[], outcomes: readonly Outcome[]): void {
+    preparing += load.length
+    for (const [index, outcome] of outcomes.entries()) load[index]?.answer(outcome)
   }
 
   function refuse(load: readonly Waiting[], error: unknown): void {
@@ -144,7 +137,7 @@ export function createJointCommit({ store, clock, limits }: JointCommitParts): J
     },
     send: (attempt) =>
       new Promise((answer, fail) => {
-        waiting.push({ attempt, heldBack: 0, isAlone: attempt.isWaiting, answer, fail })
+        waiting.push({ attempt, isAlone: false, answer, fail })
         preparing--
         look()
       }),

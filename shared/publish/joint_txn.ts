@@ -1,16 +1,17 @@
 /**
- * Joint transactions: one transaction of the store carries the attempts of several event types, each with its own journal and its own guards.
- * It applies whole or not at all. Where it does not, the values that come back say which attempts are to blame.
+ * Joint transactions: one transaction of the store carries the attempts of several event types, each as a part with its own journal and its own
+ * guards. Each of them applies or not by itself. Only where the store is another one, none of them does.
  *
  * @module
  */
 
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { encodeJournal } from '#shared/journal/codec.ts'
-import { WAITING_PREFIX } from '#shared/journal/journal.ts'
+import { MAX_REVISION_NOTIFICATIONS, WAITING_PREFIX } from '#shared/journal/journal.ts'
 import {
   MAX_TXN_BYTES,
   MAX_TXN_OPERATIONS,
+  type GuardedOperations,
   type OperationResult,
   type RangeRequest,
   type Revision,
@@ -19,12 +20,18 @@ import {
   type TxnResult,
 } from '#shared/store/store.ts'
 import type { Attempt } from './attempt.ts'
-import { areKept, epochGuard, epochRead, guardsOf, readsOf, toPresent, type Present } from './guards.ts'
+import { epochGuard, epochIn, epochRead, guardsOf, readsOf, toPresent, type Present } from './guards.ts'
 
 /** What became of an attempt. */
 export type Outcome =
   | Applied
-  | { readonly kind: 'refused'; readonly revision: Revision; readonly present: Present }
+  | {
+      readonly kind: 'refused'
+      readonly revision: Revision
+      readonly present: Present
+      /** Whether it had a transaction of its own. */
+      readonly isAlone: boolean
+    }
 
 /** An attempt that is committed. */
 export interface Applied {
@@ -34,7 +41,7 @@ export interface Applied {
   readonly sign: Revision
 }
 
-/** Operations of a transaction besides those of its attempts: the epoch is guarded, and read back; or the waiting keys are read. */
+/** Operations of a transaction besides those of its attempts: the waiting keys are read. */
 const COMMON_OPERATIONS = 1
 
 /** The keys of all waiting ingests, the newest first. Mostly there are none. More than have room in an answer are as good as none. */
@@ -55,27 +62,32 @@ export interface Room {
 /** An empty transaction. */
 export function createRoom(): Room {
   let first: Attempt | undefined
-  let operations = COMMON_OPERATIONS
+  let parts = 0
+  /** Operations of the largest part. The store leaves each part as many as the number of parts leaves. */
+  let largest = 0
+  let notifications = 0
   let bytes = 0
   /** Keys that are written. They are put in only when a second attempt asks, because most transactions carry one. */
   let written: Set<string> | undefined
   return {
     take: (attempt) => {
-      if (first === undefined) {
-        first = attempt
-        operations += operationsOf(attempt)
-        bytes = attempt.bytes
-        return true
+      const next = {
+        largest: Math.max(largest, operationsOf(attempt)),
+        notifications: notifications + attempt.items.length,
+        bytes: bytes + attempt.bytes,
       }
-      const [nextOperations, nextBytes] = [operations + operationsOf(attempt), bytes + attempt.bytes]
-      if (nextOperations > MAX_TXN_OPERATIONS || nextBytes > MAX_TXN_BYTES) return false
-      if (attempt.head.epoch?.epoch !== first.head.epoch?.epoch) return false
-      const known = (written ??= new Set(keysOf(first)))
-      const keys = keysOf(attempt)
-      if (keys.some((key) => known.has(key))) return false
-      for (const key of keys) known.add(key)
-      operations = nextOperations
-      bytes = nextBytes
+      if (first === undefined) first = attempt
+      else {
+        if (COMMON_OPERATIONS + parts + 1 + next.largest > MAX_TXN_OPERATIONS) return false
+        if (next.notifications > MAX_REVISION_NOTIFICATIONS || next.bytes > MAX_TXN_BYTES) return false
+        if (attempt.head.epoch?.epoch !== first.head.epoch?.epoch) return false
+        const known = (written ??= new Set(keysOf(first)))
+        const keys = keysOf(attempt)
+        if (keys.some((key) => known.has(key))) return false
+        for (const key of keys) known.add(key)
+      }
+      parts++
+      ;({ largest, notifications, bytes } = next)
       return true
     },
   }
@@ -99,51 +111,63 @@ function keysOf({ frame, items, bases }: Attempt): string[] {
 
 /** Builds the transaction of attempts that have the same epoch, and write no key twice. */
 export function joinAttempts(attempts: readonly Attempt[]): TxnRequest {
-  const success: StoreOperation[] = []
-  const failure: StoreOperation[] = []
-  const compare = attempts.flatMap(guardsOf)
-  let place = 0
-  for (const { frame, batch, puts } of attempts) {
-    const value = encodeJournal(place === 0 ? batch : { ...batch, place })
-    place += batch.events.length
-    for (const put of puts) success.push(put)
-    success.push({ kind: 'put', key: frame.journal, value })
-  }
-  for (const attempt of attempts) failure.push(...readsOf(attempt))
   const [first] = attempts
-  compare.push(epochGuard(first?.head.epoch))
-  failure.push(epochRead())
-  const isAlone = attempts.length === 1
-  success.push({ kind: 'range', range: isAlone && first ? { key: first.frame.waiting } : SIGNS })
-  // An attempt that is to leave a sign goes alone, because all that the branch writes is written whoever is to blame.
-  if (first?.isWaiting === true) {
-    failure.push({ kind: 'put', key: first.frame.waiting, value: toBytes(first.batch.batch) })
+  const compare = [epochGuard(first?.head.epoch)]
+  // Alone, it is a transaction without parts, which costs the store less.
+  if (first !== undefined && attempts.length === 1) {
+    const own = toGuarded(first, 0)
+    const sign: StoreOperation = { kind: 'range', range: { key: first.frame.waiting } }
+    return {
+      compare: [...own.compare, ...compare],
+      success: [...own.success, sign],
+      failure: [...own.failure, epochRead()],
+    }
   }
-  return { compare, success, failure }
+  let place = 0
+  const parts = attempts.map((attempt) => {
+    const part = toGuarded(attempt, place)
+    place += attempt.items.length
+    return part
+  })
+  return { compare, success: [{ kind: 'range', range: SIGNS }], failure: [epochRead()], parts }
 }
 
-/** What became of each attempt of a transaction. `undefined`: nothing, because another one was to blame: it can be sent again as it is. */
+/** @param place Room for notifications before those of the attempt. */
+function toGuarded(attempt: Attempt, place: number): Required<GuardedOperations> {
+  const { frame, batch, puts, isWaiting } = attempt
+  const value = encodeJournal(place === 0 ? batch : { ...batch, place })
+  const failure = readsOf(attempt)
+  if (isWaiting) failure.push({ kind: 'put', key: frame.waiting, value: toBytes(batch.batch) })
+  return {
+    compare: guardsOf(attempt),
+    success: [...puts, { kind: 'put', key: frame.journal, value }],
+    failure,
+  }
+}
+
+/** What became of each attempt of a transaction. */
 export function separate(
   attempts: readonly Attempt[],
-  { succeeded, revision, results }: TxnResult,
-): readonly (Outcome | undefined)[] {
+  { succeeded, revision, results, parts }: TxnResult,
+): readonly Outcome[] {
   if (succeeded) {
     const signs = signsIn(results.at(-1))
-    return attempts.map(({ frame }) => {
-      return { kind: 'applied', revision, sign: signs.get(frame.event) ?? 0n }
+    return attempts.map(({ frame, head }, index): Outcome => {
+      const part = parts?.[index]
+      if (part?.succeeded !== false) return { kind: 'applied', revision, sign: signs.get(frame.event) ?? 0n }
+      return {
+        kind: 'refused',
+        revision,
+        present: toPresent(part.results, head.epoch?.epoch),
+        isAlone: false,
+      }
     })
   }
-  const epoch = results[attempts.reduce((reads, { bases }) => reads + 1 + bases.length, 0)]
-  let from = 0
-  const refused = attempts.map((attempt) => {
-    const reads = results.slice(from, (from += 1 + attempt.bases.length))
-    const present = toPresent(reads, epoch)
-    const outcome: Outcome = { kind: 'refused', revision, present }
-    return { outcome, isToBlame: !areKept(attempt, present) }
-  })
-  // Where nobody seems to be to blame, all of them look again for themselves.
-  const isNobody = refused.every(({ isToBlame }) => !isToBlame)
-  return refused.map(({ outcome, isToBlame }) => (isToBlame || isNobody ? outcome : undefined))
+  // Where several did not run, the store is another one, and nothing else about it matters.
+  const isAlone = attempts.length === 1
+  const epoch = epochIn(results.at(-1))
+  const present = toPresent(isAlone ? results.slice(0, -1) : [], epoch)
+  return attempts.map(() => ({ kind: 'refused', revision, present, isAlone }))
 }
 
 /** Event type → revision at which an ingest last wrote its waiting key. */

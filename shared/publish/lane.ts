@@ -12,16 +12,25 @@ import type { Logger } from '#shared/logger.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { nextTurn } from '#shared/time/turn.ts'
 import { refusalOf, selectItems, type Selected } from './attempt.ts'
-import { createCommitter, TxnError, type Committer, type CommitterParts } from './committer.ts'
+import {
+  createCommitter,
+  TxnError,
+  type CommitOutcome,
+  type Committer,
+  type CommitterParts,
+} from './committer.ts'
 import { failUnavailable, outcomeUnknown, storeUnavailable } from './outcome.ts'
 import type { Leases } from './leases.ts'
+import type { Others } from './others.ts'
 import { createPace } from './pace.ts'
+import { createSeen, type Seen } from './seen.ts'
 import { settle, type Pending } from './pending.ts'
 import { createTurns, type Turns } from './turns.ts'
 
 export interface LaneParts extends Omit<CommitterParts, 'onReplaced'> {
   readonly logger: Logger
   readonly leases: Leases
+  readonly others: Others
 }
 
 export interface Lane {
@@ -44,21 +53,23 @@ const COMMITS_BEFORE_GROWTH = 16
 
 /** A queue and its worker, which runs only while there is work. */
 export function createLane(parts: LaneParts): Lane {
-  const { frame, joint, clock, logger, strictIds, leases } = parts
+  const { frame, joint, clock, strictIds, leases, others } = parts
   const pace = createPace(parts)
   const turns = createTurns(parts)
-  const committer = createCommitter({ ...parts, onReplaced: () => forget(parts, turns) })
+  const committer = createCommitter({ ...parts, onReplaced: () => forget(parts, turns, seen) })
   const queue: Pending[] = []
   /** Most notifications in a transaction. */
   let most = MAX_TXN_OPERATIONS
   let commits = 0
   let running: Promise<void> | undefined
+  const seen = createSeen({ ...parts, committer, onMany: () => void (running ??= run()) })
 
   /** Works until the queue is empty. */
   async function run(): Promise<void> {
     joint.enter()
     // Notifications that arrive in the same turn go into the same transaction.
     await nextTurn()
+    if (queue.length === 0) await seen.take().catch(() => undefined)
     while (queue.length > 0) {
       await step()
       expire(queue, clock.monotonic())
@@ -72,6 +83,7 @@ export function createLane(parts: LaneParts): Lane {
   async function step(): Promise<void> {
     let items: readonly Pending[] = queue
     try {
+      await seen.take()
       await turns.mine(await committer.open(), committer.take)
       const head = await committer.open()
       const selected = selectItems(queue, { frame, window: committer.window(), strictIds, most })
@@ -81,11 +93,12 @@ export function createLane(parts: LaneParts): Lane {
       if (items.length === 0) return
       const endsTurn = turns.isEnding(items.length === queue.length)
       const sentAt = clock.monotonic()
-      const { isShared, isWaiting } = turns
+      const { isWaiting } = turns
+      const isShared = turns.isShared || others.isFollowing
       const options = { head, bytes: selected.bytes, leases: granted, endsTurn, isShared, isWaiting }
       const outcome = await committer.commit(items, options)
       pace.afterSuccess()
-      if (outcome.kind === 'lost') return outcome.isRace ? turns.afterLostRace() : undefined
+      if (outcome.kind === 'lost') return afterLost(outcome, turns, others)
       turns.afterCommit({ ...outcome, endsTurn, sentAt })
       if (++commits % COMMITS_BEFORE_GROWTH === 0) most = Math.min(most * 2, MAX_TXN_OPERATIONS)
     } catch (error) {
@@ -111,10 +124,7 @@ export function createLane(parts: LaneParts): Lane {
       leases.forget()
       return pace.afterFailure()
     }
-    // Any other failure happened after the transaction was sent, so it may have been applied.
-    for (const pending of items) pending.maybeStored = true
-    const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
-    logger('warn', 'A publish has an unknown outcome and is sent again', { event: frame.event, code })
+    doubt(items, error, parts)
     return pace.afterFailure()
   }
 
@@ -151,6 +161,23 @@ async function answerKnown({ known }: Selected, committer: Committer): Promise<b
   if (!(await committer.confirm())) return false
   for (const { pending, result } of known) settle(pending, result)
   return true
+}
+
+function afterLost(
+  { isRace, isAlone }: CommitOutcome & { readonly kind: 'lost' },
+  turns: Turns,
+  others: Others,
+): void {
+  if (!isRace) return
+  others.follow()
+  turns.afterLostRace(isAlone)
+}
+
+/** Remembers what a failure after the transaction was sent means: it may have been applied. */
+function doubt(items: readonly Pending[], error: unknown, { frame, logger }: LaneParts): void {
+  for (const pending of items) pending.maybeStored = true
+  const code = isAvisoError(error) ? error.code : 'ERR_INTERNAL'
+  logger('warn', 'A publish has an unknown outcome and is sent again', { event: frame.event, code })
 }
 
 function logUnread(error: AvisoError, { logger, frame: { event } }: LaneParts): AvisoError {
@@ -214,8 +241,9 @@ async function readAhead(
 }
 
 /** Forgets what belongs to a store that was replaced. */
-function forget({ frame, leases, logger }: LaneParts, turns: Turns): void {
+function forget({ frame, leases, logger }: LaneParts, turns: Turns, seen: Seen): void {
   leases.forget()
+  seen.forget()
   turns.stop()
   logger('error', 'The store was replaced: what was known of it is forgotten', { event: frame.event })
 }

@@ -51,8 +51,11 @@ export const OPERATION_OVERHEAD_BYTES = 32
 /** Pauses after failed attempts. A store that restarts is back within seconds. */
 export const RETRY: BackOffLimits = { firstMs: 20, mostMs: 1_000, steadyShare: 0.5 }
 
-/** Lost races of a turn that mean nothing: who begins a turn does not know what the others have written, and learns it so. */
-export const FORGIVEN_RACES = 1
+/**
+ * Races that an ingest loses in a row before it asks for turns. Whoever begins does not know what the others have written, and learns it so.
+ * Where it publishes many event types together, a lost race costs a part of a transaction, which is less than turns cost.
+ */
+export const FORGIVEN_RACES = { alone: 1, joint: 8 } as const
 
 /** How ingests that publish the same event type take turns. */
 export const TURN = {
@@ -72,14 +75,24 @@ export const TURN = {
   sharedMs: 1_000,
 } as const
 
+/** How an ingest follows what others commit. */
+export const OTHERS = {
+  /** How long after the last sign of another ingest. Long beside the pauses of a provider, because what is missed has to be read. */
+  ms: 10_000,
+  /** After a watch has ended by itself: as the store's own pauses. */
+  againMs: 1_000,
+  /** Commits that wait in a lane without work until it takes them. */
+  idleSeen: 16,
+  /** Commits that wait in a lane that works. With more, it has fallen behind, and reads. */
+  mostSeen: 128,
+} as const
+
 /** How the event types of an ingest share transactions. */
 export const GATHER = {
   /** Sends under way at which others wait and gather. With one, the store would rest while the next is prepared. */
   waves: 2,
   /** Longest wait for one that is under way. Many times what a commit takes, and little beside what a provider waits for an answer. */
   mostMs: 25,
-  /** An attempt that was held back as often by others in its transaction goes alone, so that they cannot hold it back for ever. */
-  mostHeldBack: 2,
 } as const
 
 /** Status documents remembered per event type: more than the bases of any schema in use. A forgotten one costs a repeated transaction. */

@@ -17,6 +17,7 @@ import { createLane, type Lane } from './lane.ts'
 import { createLeases } from './leases.ts'
 import { DEFAULT_PUBLISH_LIMITS, type PublishLimits } from './limits.ts'
 import { firstNumberOf, type FirstNumbers } from './numbers.ts'
+import { createOthers } from './others.ts'
 import { createPending, type Load } from './pending.ts'
 import type { Publisher, PublishItem, PublishResult } from './publish.ts'
 import type { WriterIdentity } from './status_document.ts'
@@ -67,6 +68,7 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
   const limits = { ...DEFAULT_PUBLISH_LIMITS, ...parts.limits }
   const leases = createLeases({ store, clock })
   const joint = createJointCommit({ store, clock, limits })
+  const others = createOthers({ store, clock })
   const lanes = new Map<string, Lane>()
   const load: Load = { items: 0, bytes: 0 }
   let closed = false
@@ -76,7 +78,7 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
     if (known !== undefined) return known
     const frame = createFrame(event, writer)
     const firstNumber = firstNumberOf(firstNumbers, event)
-    const base = { store, joint, clock, random, logger, limits, strictIds, leases }
+    const base = { store, joint, clock, random, logger, limits, strictIds, leases, others }
     const lane = createLane({ ...base, frame, firstNumber })
     lanes.set(event, lane)
     return lane
@@ -121,6 +123,7 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
     close: async () => {
       closed = true
       await Promise.all([...lanes.values()].map((lane) => lane.close()))
+      others.stop()
     },
   }
 }

@@ -43,8 +43,8 @@ export interface Turns {
   /** Whether the next commit is the last one of this turn. @param isAll Whether it has all that waits. */
   isEnding(isAll: boolean): boolean
   afterCommit(commit: OwnCommit): void
-  /** Called after another ingest was faster. */
-  afterLostRace(): void
+  /** Called after another ingest was faster. @param isAlone Whether a whole transaction was in vain, and not only a part of one. */
+  afterLostRace(isAlone: boolean): void
   /** Is alone from now on, until a race is lost, and stops following the journal. What was seen of it and not taken is forgotten. */
   stop(): void
 }
@@ -59,6 +59,8 @@ export function createTurns(parts: TurnsParts): Turns {
   const { clock } = parts
   /** Races lost in a row. */
   let lost = 0
+  /** Whether the last race was lost with a whole transaction. */
+  let isDear = true
   /** Turns in a row that this ingest ended, and nobody took. */
   let unanswered = 0
   /** Until when the event type counts as shared, in monotonic time. */
@@ -70,6 +72,7 @@ export function createTurns(parts: TurnsParts): Turns {
   let follower: Follower | undefined
 
   const isShared = (): boolean => clock.monotonic() < sharedUntil
+  const forgiven = (): number => (isDear ? FORGIVEN_RACES.alone : FORGIVEN_RACES.joint)
   function share(): void {
     if (!isShared()) began = clock.monotonic()
     sharedUntil = clock.monotonic() + TURN.sharedMs
@@ -87,7 +90,8 @@ export function createTurns(parts: TurnsParts): Turns {
       const journal = await follower?.next(Math.min(until, limit))
       if (journal === undefined) break
       if (journal.modRevision <= newest.revision) continue
-      sharedUntil = clock.monotonic() + TURN.sharedMs
+      // Where turns are not worth it, they end once no ingest asks for them.
+      if (isDear) sharedUntil = clock.monotonic() + TURN.sharedMs
       unanswered = 0
       await take(journal)
       if (parseJournal(journal.value, parts.frame.journalName).ends_turn === true) return
@@ -114,7 +118,7 @@ export function createTurns(parts: TurnsParts): Turns {
       return isShared()
     },
     get isWaiting() {
-      return lost > 0
+      return lost >= forgiven()
     },
     isEnding: (isAll) => isShared() && began !== undefined && (isAll || clock.monotonic() - began >= TURN.ms),
     afterCommit: ({ revision, endsTurn, someoneWaits, sentAt }) => {
@@ -126,8 +130,9 @@ export function createTurns(parts: TurnsParts): Turns {
       ownEnd = { revision, answerBy: now + Math.min(Math.max(commits * (now - sentAt), leastMs), mostMs) }
       began = undefined
     },
-    afterLostRace: () => {
-      if (++lost <= FORGIVEN_RACES) return
+    afterLostRace: (isAlone) => {
+      isDear = isAlone
+      if (++lost <= forgiven()) return
       lost = 0
       share()
       began = undefined

@@ -13,6 +13,7 @@ import {
   type KeyRange,
   type RangeRequest,
   type Revision,
+  type GuardedOperations,
   type StoreOperation,
   type TxnRequest,
   type WatchRequest,
@@ -52,13 +53,40 @@ export function checkWatch(request: WatchRequest): void {
  * @throws {AvisoError} `ERR_INVALID_RANGE`, or `ERR_TOO_LARGE` for too many operations or bytes.
  */
 export function checkTxn(request: TxnRequest): number {
-  const { compare, success, failure = [] } = request
-  if (Math.max(compare.length, success.length, failure.length) > MAX_TXN_OPERATIONS) {
+  const { success, failure = [], parts = [] } = request
+  const width = Math.max(widthOf(request), success.length + parts.length)
+  // etcd's rule for a transaction in a transaction.
+  const nested = parts.reduce((sum, part) => Math.max(sum, widthOf(part)), 0)
+  if (width + nested > MAX_TXN_OPERATIONS) {
     throw new AvisoError(
       'ERR_TOO_LARGE',
       `A transaction takes at most ${MAX_TXN_OPERATIONS} operations: split it`,
     )
   }
+  const bytes = parts.reduce((sum, part) => sum + checkGuarded(part), checkGuarded(request))
+  if (bytes > MAX_TXN_BYTES) {
+    throw new AvisoError(
+      'ERR_TOO_LARGE',
+      `A transaction takes at most ${MAX_TXN_BYTES} bytes: split it or store less`,
+    )
+  }
+  checkWrittenOnce(parts.length === 0 ? success : [...success, ...parts.flatMap(bothBranches)])
+  checkWrittenOnce(failure)
+  return bytes
+}
+
+/** Operations of its longest list. */
+function widthOf({ compare, success, failure = [] }: GuardedOperations): number {
+  return Math.max(compare.length, success.length, failure.length)
+}
+
+/** Which branch runs is not known before, and etcd refuses what two parts could write both. */
+function bothBranches({ success, failure = [] }: GuardedOperations): readonly StoreOperation[] {
+  return failure.length === 0 ? success : [...success, ...failure]
+}
+
+/** @returns its size in bytes, no smaller than etcd counts it. */
+function checkGuarded({ compare, success, failure = [] }: GuardedOperations): number {
   let bytes = 0
   for (const { key, value } of compare) {
     checkKey(key)
@@ -66,14 +94,6 @@ export function checkTxn(request: TxnRequest): number {
   }
   for (const operation of success) bytes += checkOperation(operation)
   for (const operation of failure) bytes += checkOperation(operation)
-  if (bytes > MAX_TXN_BYTES) {
-    throw new AvisoError(
-      'ERR_TOO_LARGE',
-      `A transaction takes at most ${MAX_TXN_BYTES} bytes: split it or store less`,
-    )
-  }
-  checkWrittenOnce(success)
-  checkWrittenOnce(failure)
   return bytes
 }
 

@@ -88,10 +88,19 @@ export type StoreOperation =
   | { readonly kind: 'delete'; readonly range: KeyRange }
   | { readonly kind: 'range'; readonly range: RangeRequest }
 
-export interface TxnRequest {
+/** Guards, and the two branches that they choose from. */
+export interface GuardedOperations {
   readonly compare: readonly Compare[]
   readonly success: readonly StoreOperation[]
   readonly failure?: readonly StoreOperation[]
+}
+
+export interface TxnRequest extends GuardedOperations {
+  /**
+   * Run after `success`, in the same revision. Each has guards of its own, which see the store as it was before the transaction: what one of
+   * them lacks keeps no other one back.
+   */
+  readonly parts?: readonly GuardedOperations[] | undefined
 }
 
 export type OperationResult =
@@ -99,12 +108,18 @@ export type OperationResult =
   | { readonly kind: 'delete'; readonly deleted: bigint }
   | { readonly kind: 'range'; readonly result: RangeResult }
 
-export interface TxnResult {
-  /** The store's revision after the transaction; with writes, the revision of all of them. */
-  readonly revision: Revision
+/** What became of guarded operations. */
+export interface GuardedResult {
   readonly succeeded: boolean
   /** One result per operation of the branch that ran, in order. */
   readonly results: readonly OperationResult[]
+}
+
+export interface TxnResult extends GuardedResult {
+  /** The store's revision after the transaction; with writes, the revision of all of them. */
+  readonly revision: Revision
+  /** One per part, in order. Absent where the request has none, or where they did not run because `success` did not. */
+  readonly parts?: readonly GuardedResult[]
 }
 
 export interface StoreEvent {
@@ -162,7 +177,10 @@ export interface StoreStatus {
 export interface Store {
   range(request: RangeRequest, options?: CallOptions): Promise<RangeResult>
 
-  /** One atomic revision. At most {@link MAX_TXN_OPERATIONS} per branch; a key may be put once. */
+  /**
+   * One atomic revision. At most {@link MAX_TXN_OPERATIONS} per branch, where a part counts as one operation of `success`. The branches of a
+   * part have what that leaves, each part as much. A key may be put once, parts included.
+   */
   txn(request: TxnRequest, options?: CallOptions): Promise<TxnResult>
 
   /**

@@ -34,8 +34,8 @@ export const PROMISE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/publish/joint_txn.ts',
-    from: 'compare.push(epochGuard(first?.head.epoch))',
-    to: '',
+    from: 'const compare = [epochGuard(first?.head.epoch)]',
+    to: 'const compare: never[] = []',
     tests: ['publisher', 'replaced'],
   },
   {
@@ -57,15 +57,21 @@ export const PROMISE_MUTANTS: readonly Mutant[] = [
     tests: ['jointCommit'],
   },
   {
-    file: 'shared/publish/joint_commit.ts',
-    from: 'isAlone: heldBack >= GATHER.mostHeldBack',
-    to: 'isAlone: false',
+    file: 'shared/publish/joint_txn.ts',
+    from: 'if (part?.succeeded !== false)',
+    to: 'if (true)',
     tests: ['jointCommit'],
   },
   {
-    file: 'shared/publish/joint_commit.ts',
-    from: 'isAlone: attempt.isWaiting',
-    to: 'isAlone: false',
+    file: 'shared/publish/joint_txn.ts',
+    from: 'compare: guardsOf(attempt),',
+    to: 'compare: [],',
+    tests: ['jointCommit'],
+  },
+  {
+    file: 'shared/publish/joint_txn.ts',
+    from: 'next.notifications > MAX_REVISION_NOTIFICATIONS || ',
+    to: '',
     tests: ['jointCommit'],
   },
   {

@@ -10,6 +10,8 @@ import type { SqlDatabase, SqlView } from '#shared/runtime/runtime.ts'
 import type {
   Compare,
   CompareResult,
+  GuardedOperations,
+  GuardedResult,
   KeyRange,
   OperationResult,
   RangeRequest,
@@ -61,16 +63,22 @@ type Heads = Map<Uint8Array, KeyHead>
 export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision): Written<TxnResult> {
   const { database } = parts
   const heads: Heads = new Map()
-  const succeeded = request.compare.every((guard) => holds(database, guard, heads))
-  const branch = succeeded ? request.success : (request.failure ?? [])
-  for (const operation of branch) checkApplicable(parts, operation, current)
-  checkSize(database, branch, current)
+  const choose = ({ compare, success, failure = [] }: GuardedOperations): Chosen => {
+    const succeeded = compare.every((guard) => holds(database, guard, heads))
+    return { succeeded, branch: succeeded ? success : failure }
+  }
+  // All guards are evaluated before the first write.
+  const { succeeded, branch } = choose(request)
+  const chosen = succeeded ? (request.parts ?? []).map(choose) : []
+  const all = chosen.length === 0 ? branch : [...branch, ...chosen.flatMap((part) => part.branch)]
+  for (const operation of all) checkApplicable(parts, operation, current)
+  checkSize(database, all, current)
   const events: StoreEvent[] = []
   const write = (event: StoreEvent): void => {
     append(database, event, events.length)
     events.push(event)
   }
-  const results = branch.map((operation): OperationResult => {
+  const apply = (operation: StoreOperation): OperationResult => {
     switch (operation.kind) {
       case 'put': {
         write(toPut(database, operation, { revision: current + 1n, heads }))
@@ -89,8 +97,20 @@ export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision
         }
       }
     }
+  }
+  const results = branch.map(apply)
+  const partResults = chosen.map((part): GuardedResult => {
+    return { succeeded: part.succeeded, results: part.branch.map(apply) }
   })
-  return { value: { revision: events.length > 0 ? current + 1n : current, succeeded, results }, events }
+  const revision = events.length > 0 ? current + 1n : current
+  const value = { revision, succeeded, results, ...(chosen.length > 0 && { parts: partResults }) }
+  return { value, events }
+}
+
+/** The branch that guards have chosen. */
+interface Chosen {
+  readonly succeeded: boolean
+  readonly branch: readonly StoreOperation[]
 }
 
 /** @throws {HalfDone} where the read fails after something was written, or at a damaged page. */

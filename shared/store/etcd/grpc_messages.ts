@@ -62,11 +62,20 @@ const COMPARE = messageType({
   lease: [8, 'integer'],
 })
 
-const REQUEST_OP = messageType({
+const OPERATIONS = {
   request_range: [1, RANGE_REQUEST],
   request_put: [2, PUT_REQUEST],
   request_delete_range: [3, DELETE_RANGE_REQUEST],
+} as const
+
+/** A transaction in a transaction. */
+const NESTED_TXN_REQUEST = messageType({
+  compare: [1, [COMPARE]],
+  success: [2, [messageType(OPERATIONS)]],
+  failure: [3, [messageType(OPERATIONS)]],
 })
+
+const REQUEST_OP = messageType({ ...OPERATIONS, request_txn: [4, NESTED_TXN_REQUEST] })
 
 const TXN_REQUEST = messageType({
   compare: [1, [COMPARE]],
@@ -75,11 +84,15 @@ const TXN_REQUEST = messageType({
 })
 
 /** Their headers repeat that of the transaction. */
-const RESPONSE_OP = messageType({
+const RESULTS = {
   response_range: [1, messageType({ kvs: [2, [KEY_VALUE]], more: [3, 'flag'], count: [4, 'integer'] })],
   response_put: [2, messageType({})],
   response_delete_range: [3, messageType({ deleted: [2, 'integer'] })],
-})
+} as const
+
+const NESTED_TXN_RESPONSE = messageType({ succeeded: [2, 'flag'], responses: [3, [messageType(RESULTS)]] })
+
+const RESPONSE_OP = messageType({ ...RESULTS, response_txn: [4, NESTED_TXN_RESPONSE] })
 
 const TXN_RESPONSE = messageType({
   header: [1, HEADER],

@@ -10,6 +10,8 @@
 
 import type {
   CallOptions,
+  GuardedOperations,
+  GuardedResult,
   OperationResult,
   RangeRequest,
   RangeResult,
@@ -35,8 +37,7 @@ export async function txnWithPastReads(
   request: TxnRequest,
   options?: CallOptions,
 ): Promise<TxnResult> {
-  const { success, failure = [] } = request
-  const operations = [...success, ...failure]
+  const operations = operationsIn(request)
   const writes = operations.some(({ kind }) => kind !== 'range')
   if (!writes || !operations.some(isPastRead)) return parts.txn(request, options)
   const read = new Map<StoreOperation, RangeResult>()
@@ -44,16 +45,38 @@ export async function txnWithPastReads(
     if (isPastRead(operation)) read.set(operation, await parts.range(operation.range, options))
   }
   const isLeft = (operation: StoreOperation): boolean => !read.has(operation)
-  const left = { compare: request.compare, success: success.filter(isLeft), failure: failure.filter(isLeft) }
-  const result = await parts.txn(left, options)
-  const answers = result.results[Symbol.iterator]()
-  const results = (result.succeeded ? success : failure).flatMap((operation): OperationResult[] => {
-    const past = read.get(operation)
-    if (past !== undefined) return [{ kind: 'range', result: { ...past, revision: result.revision } }]
-    const answer = answers.next()
-    return answer.done === true ? [] : [answer.value]
+  const leave = (guarded: GuardedOperations): GuardedOperations => ({
+    compare: guarded.compare,
+    success: guarded.success.filter(isLeft),
+    failure: (guarded.failure ?? []).filter(isLeft),
   })
-  return { ...result, results }
+  const result = await parts.txn({ ...leave(request), parts: request.parts?.map(leave) }, options)
+  const join = (guarded: GuardedOperations, { succeeded, results }: GuardedResult): GuardedResult => {
+    const answers = results[Symbol.iterator]()
+    const joined = (succeeded ? guarded.success : (guarded.failure ?? [])).flatMap(
+      (operation): OperationResult[] => {
+        const past = read.get(operation)
+        if (past !== undefined) return [{ kind: 'range', result: { ...past, revision: result.revision } }]
+        const answer = answers.next()
+        return answer.done === true ? [] : [answer.value]
+      },
+    )
+    return { succeeded, results: joined }
+  }
+  const joinedParts = result.parts?.map((answer, index) => {
+    const part = request.parts?.[index]
+    return part === undefined ? answer : join(part, answer)
+  })
+  return {
+    revision: result.revision,
+    ...join(request, result),
+    ...(joinedParts !== undefined && { parts: joinedParts }),
+  }
+}
+
+/** All operations of a transaction, whichever branches they stand in. */
+export function operationsIn({ parts = [], ...request }: TxnRequest): readonly StoreOperation[] {
+  return [request, ...parts].flatMap(({ success, failure = [] }) => [...success, ...failure])
 }
 
 function isPastRead(operation: StoreOperation): operation is StoreOperation & { readonly kind: 'range' } {

@@ -11,7 +11,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import type { Logger } from '#shared/logger.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
-import { txnWithPastReads } from './past_reads.ts'
+import { operationsIn, txnWithPastReads } from './past_reads.ts'
 import { compacted } from './errors.ts'
 import { createCaller, type Caller } from './call.ts'
 import type { GatewayAuth } from './login.ts'
@@ -87,8 +87,7 @@ export function createStoreOver(parts: EtcdStoreParts): Store {
   }
   const txn = async (request: TxnRequest, options?: CallOptions): Promise<TxnResult> => {
     checkTxn(request)
-    const operations = [...request.success, ...(request.failure ?? [])]
-    const writes = operations.some(({ kind }) => kind !== 'range')
+    const writes = operationsIn(request).some(({ kind }) => kind !== 'range')
     const answer = await caller.call({
       path: '/v3/kv/txn',
       message: encodeTxn(request, transport.encodeBytes),

@@ -13,6 +13,8 @@ import { decodeTrustedBase64 } from '#shared/bytes/base64.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type {
   Compare,
+  GuardedOperations,
+  GuardedResult,
   KeyRange,
   KeyValue,
   OperationResult,
@@ -65,10 +67,21 @@ export function encodeRange(request: RangeRequest, bytes: EncodeBytes): object {
 }
 
 /** `TxnRequest`, for `/v3/kv/txn`. */
-export function encodeTxn({ compare, success, failure = [] }: TxnRequest, bytes: EncodeBytes): object {
+export function encodeTxn({ parts = [], ...request }: TxnRequest, bytes: EncodeBytes): object {
+  // In etcd, a part is a transaction in the transaction.
+  const nested = parts.map((part) => ({ request_txn: encodeGuarded(part, bytes) }))
+  return encodeGuarded(request, bytes, nested)
+}
+
+/** @param more Encoded operations behind those of `success`. */
+function encodeGuarded(
+  { compare, success, failure = [] }: GuardedOperations,
+  bytes: EncodeBytes,
+  more: readonly object[] = [],
+): object {
   return {
     compare: compare.map((guard) => encodeCompare(guard, bytes)),
-    success: success.map((operation) => encodeOperation(operation, bytes)),
+    success: [...success.map((operation) => encodeOperation(operation, bytes)), ...more],
     failure: failure.map((operation) => encodeOperation(operation, bytes)),
   }
 }
@@ -123,14 +136,36 @@ export function decodeRange(message: WireObject, revision = decodeRevision(messa
 }
 
 /** Answer of `/v3/kv/txn`. @throws {AvisoError} `ERR_STORE_PROTOCOL` */
-export function decodeTxn(message: WireObject, { success, failure = [] }: TxnRequest): TxnResult {
+export function decodeTxn(message: WireObject, { parts = [], ...request }: TxnRequest): TxnResult {
   const revision = decodeRevision(message)
+  if (parts.length === 0 || message['succeeded'] !== true)
+    return { revision, ...decodeGuarded(message, request, revision) }
+  const responses = decodeList(message['responses'])
+  const own = responses.slice(0, request.success.length)
+  const nested = responses.slice(request.success.length)
+  if (nested.length !== parts.length) throw malformed()
+  return {
+    revision,
+    ...decodeGuarded({ ...message, responses: own }, request, revision),
+    parts: parts.map((part, index) => {
+      const response = toObject(nested[index]?.['response_txn'])
+      if (response === undefined) throw malformed()
+      return decodeGuarded(response, part, revision)
+    }),
+  }
+}
+
+function decodeGuarded(
+  message: WireObject,
+  { success, failure = [] }: GuardedOperations,
+  revision: Revision,
+): GuardedResult {
   const succeeded = message['succeeded'] === true
   const operations = succeeded ? success : failure
   const responses = decodeList(message['responses'])
   if (responses.length !== operations.length) throw malformed()
   const results = operations.map(({ kind }, index) => decodeResult(kind, responses[index], revision))
-  return { revision, succeeded, results }
+  return { succeeded, results }
 }
 
 /** The events of a watch message of the gateway. @throws {AvisoError} `ERR_STORE_PROTOCOL` */

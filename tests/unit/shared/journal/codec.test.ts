@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { isAvisoError } from '#shared/errors.ts'
 import { encodeJournal, fingerprint, parseJournal } from '#shared/journal/codec.ts'
-import type { JournalBatch } from '#shared/journal/journal.ts'
+import { MAX_REVISION_NOTIFICATIONS, type JournalBatch } from '#shared/journal/journal.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 
 const KEY = '/_aviso/journal/mars'
@@ -57,7 +57,7 @@ describe('parseJournal()', () => {
   })
 
   it('reads the place in a revision of several event types; without it, or as 0, there is none', () => {
-    const placed = { ...BATCH, place: 127 }
+    const placed = { ...BATCH, place: MAX_REVISION_NOTIFICATIONS - 1 }
     assert.deepEqual(parseJournal(encodeJournal(placed), KEY), placed)
     assert.deepEqual(parseJournal(encodeJournal({ ...BATCH, place: 0 }), KEY), BATCH)
   })
@@ -83,7 +83,7 @@ describe('parseJournal()', () => {
     'a fraction as number': { ...BATCH, first_seq: 1.5, events: [] },
     'a place before the first': { ...BATCH, place: -1 },
     'a fraction as place': { ...BATCH, place: 0.5 },
-    'a place that no transaction has room for': { ...BATCH, place: 128 },
+    'a place that no revision has room for': { ...BATCH, place: MAX_REVISION_NOTIFICATIONS },
     'no events': { ...BATCH, events: undefined },
     'fields that are no texts': { ...BATCH, events: [{ ...event, fields: { a: 1 } }] },
     'an event without key': { ...BATCH, events: [{ ...event, key: undefined }] },

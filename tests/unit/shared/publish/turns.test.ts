@@ -66,8 +66,8 @@ function setUp(): Ingest {
 async function waiting(): Promise<Ingest & { readonly isMine: () => boolean }> {
   const ingest = setUp()
   const revision = await ingest.foreign()
-  ingest.turns.afterLostRace()
-  ingest.turns.afterLostRace()
+  ingest.turns.afterLostRace(true)
+  ingest.turns.afterLostRace(true)
   await settle()
   const isMine = ingest.ask({ revision, endsTurn: false })
   await settle()
@@ -91,12 +91,12 @@ describe('createTurns()', () => {
 
   it('forgives the first lost race, says that it waits, and waits after the second', async () => {
     const { turns, ask } = setUp()
-    turns.afterLostRace()
+    turns.afterLostRace(true)
     assert.deepEqual([turns.isWaiting, turns.isShared], [true, false])
     const isMine = ask({ revision: 0n, endsTurn: false })
     await settle()
     assert.equal(isMine(), true)
-    turns.afterLostRace()
+    turns.afterLostRace(true)
     assert.deepEqual([turns.isWaiting, turns.isShared], [false, true])
     turns.stop()
   })
@@ -179,13 +179,13 @@ describe('createTurns()', () => {
 
   it('forgets what it has seen when it is stopped: it may be of a store that was replaced', async () => {
     const { turns, foreign, ask, taken, commit } = setUp()
-    turns.afterLostRace()
-    turns.afterLostRace()
+    turns.afterLostRace(true)
+    turns.afterLostRace(true)
     await settle()
     await foreign()
     turns.stop()
     const newest = await commit()
-    for (let race = 0; race < 2; race++) turns.afterLostRace()
+    for (let race = 0; race < 2; race++) turns.afterLostRace(true)
     await settle()
     const isMine = ask(newest)
     await settle()
@@ -197,8 +197,8 @@ describe('createTurns()', () => {
 
   it('keeps few of the values that it does not take, and finds out the rest by sending', async () => {
     const { turns, foreign, ask, taken } = setUp()
-    turns.afterLostRace()
-    turns.afterLostRace()
+    turns.afterLostRace(true)
+    turns.afterLostRace(true)
     await settle()
     for (let commit = 0; commit < TURN.mostSeen + 10; commit++) await foreign()
     const isMine = ask({ revision: 0n, endsTurn: false })
