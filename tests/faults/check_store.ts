@@ -28,6 +28,7 @@ export function checkStore({ operations, revisions, isRenewed = false }: Run, re
     last = stored.revision
     if (isRenewed && stored.epoch !== undefined) epochAt = stored.revision
     for (const journal of stored.journals) checkJournal(journal, stored, { heads, epochAt }, report)
+    checkPlaces(stored, report)
     checkDescribed(stored, ids, report)
   }
 }
@@ -53,6 +54,15 @@ function checkJournal(
   }
   head.revision = revision
   heads.set(event, head)
+}
+
+/** Event types that share a revision have places of their own in it. */
+function checkPlaces({ revision, journals }: StoredRevision, report: Report): void {
+  let free = 0
+  for (const { event, place, entries } of journals.toSorted((a, b) => a.place - b.place)) {
+    if (place < free) report('journal', 'store', `journal of ${event} at ${revision} has place ${place} twice`)
+    free = place + entries.length
+  }
 }
 
 /** Every notification was published by somebody, and stands in the journal of its revision. */

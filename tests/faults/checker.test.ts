@@ -51,7 +51,7 @@ function drawRun(count: number, seed = 1): Draft {
     revisions.push({
       revision,
       writes: [...writes, { kind: 'put', key: PREFIX, value: `#${place}/9` }],
-      journals: [{ event: EVENT, previous, entries }],
+      journals: [{ event: EVENT, previous, place: 0, entries }],
     })
     previous = revision
   }
@@ -324,6 +324,14 @@ describe('checkRun() on the store', () => {
     assert.ok(second !== undefined)
     undescribed.revisions[undescribed.revisions.length - 1] = { ...second, journals: [] }
     assert.ok((check(undescribed)['journal'] ?? 0) > 0)
+
+    const shared = bare()
+    const third = shared.revisions.at(-1)
+    const [journal] = third?.journals ?? []
+    assert.ok(third !== undefined && journal !== undefined)
+    const other = { ...journal, event: 'other', previous: 0n, entries: [] }
+    shared.revisions[shared.revisions.length - 1] = { ...third, journals: [journal, other] }
+    assert.equal(check(shared)['journal'], 1)
   })
 
   it('finds a notification of nobody', () => {

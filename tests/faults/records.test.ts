@@ -22,10 +22,12 @@ describe('toJournal()', () => {
       prev: '41',
       first_seq: 8,
       events,
+      place: 3,
     })
     assert.deepEqual(toJournal('/_aviso/journal/flight', toText(value)), {
       event: 'flight',
       previous: 41n,
+      place: 3,
       entries: keys.map((key, place) => ({ key, sequence: 8 + place, id: `op-${place}` })),
     })
     assert.equal(toJournal('/air/italy/fco', toText(value)), undefined)

@@ -58,6 +58,8 @@ export interface Write {
 export interface JournalRecord {
   readonly event: string
   readonly previous: bigint
+  /** Place in the revision of its first notification: event types that share a transaction have room beside one another. */
+  readonly place: number
   readonly entries: readonly { readonly key: string; readonly sequence: number; readonly id: string }[]
 }
 
@@ -178,17 +180,19 @@ export function toJournal(key: string, text: string): JournalRecord | undefined 
     prev,
     first_seq: first,
     events,
+    place = 0,
   } = JSON.parse(text) as {
     readonly prev: string
+    readonly place?: number
     readonly first_seq: number
     readonly events: readonly { readonly key: JournalKey; readonly id: string }[]
   }
   let before = ''
-  const entries = events.map(({ key: written, id }, place) => {
+  const entries = events.map(({ key: written, id }, index) => {
     before = typeof written === 'string' ? written : spellOut(written, before)
-    return { key: before, sequence: first + place, id }
+    return { key: before, sequence: first + index, id }
   })
-  return { event: key.slice(JOURNAL.length), previous: BigInt(prev), entries }
+  return { event: key.slice(JOURNAL.length), previous: BigInt(prev), place, entries }
 }
 
 function spellOut([front, middle, back]: Exclude<JournalKey, string>, before: string): string {

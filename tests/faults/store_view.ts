@@ -95,16 +95,16 @@ export function createStoreView({ operations, revisions, compactions }: Run): St
 
 function notificationsOf({ revision, writes, journals }: StoredRevision): StoredNotification[] {
   const described = new Map(
-    journals.flatMap(({ event, entries }) =>
-      entries.map((entry) => [entry.key, { event, ...entry }] as const),
+    journals.flatMap(({ event, place, entries }) =>
+      entries.map((entry, nth) => [entry.key, { event, index: place + nth, ...entry }] as const),
     ),
   )
   const found: StoredNotification[] = []
   for (const { kind, key, value } of writes) {
     const entry = described.get(key)
     if (kind === 'delete' || entry === undefined) continue
-    const { event, sequence } = entry
-    found.push({ revision, index: found.length, event, key, value, sequence: BigInt(sequence) })
+    const { event, index, sequence } = entry
+    found.push({ revision, index, event, key, value, sequence: BigInt(sequence) })
   }
   return found
 }
