@@ -69,7 +69,8 @@ export async function checkServicesConfig(task: CheckTask, context: CheckContext
   const { checked, notices } = await check(task, context)
   printAnswer({ text: textOf(checked), json: jsonOf(checked, notices) }, context)
   for (const notice of notices) output.log('WARNING', notice)
-  for (const problem of checked.problems) output.log('ERROR', problem)
+  // The table is on standard output, which may be elsewhere.
+  for (const problem of checked.problems) output.log('ERROR', `${checked.file}: ${problem}`)
   if (checked.problems.length > 0) return EXIT_USAGE
   output.log(
     'INFO',
