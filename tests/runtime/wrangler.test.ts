@@ -127,7 +127,10 @@ describe('aviso build wrangler', { skip, timeout: 240_000 }, () => {
     await writeFile(file, 'application: { host: 127.0.0.1 }\n')
     const { code, output } = await buildWrangler(join(file, '..', 'out'), '--config', file)
     assert.equal(code, 2, output)
-    assert.match(output, /is a configuration of aviso-server 2\.x: write ours with ".* config import \S+server\.yaml"/)
+    assert.match(
+      output,
+      /is a configuration of aviso-server 2\.x: write ours with ".* config import \S+server\.yaml"/,
+    )
   })
 
   it('runs due jobs by scheduled(), and keeps positions over an end of the Durable Object', async (context) => {
