@@ -65,7 +65,8 @@ export async function importServices({ files, output }: ImportTask, parts: Parts
         'WARNING',
         `Give the services the secret ${name} in their environment: it was not copied`,
       )
-    const text = `Wrote ${output} and ${schemaFile}. Start with: ${SERVE_CALL} --config ${output}`
+    // A clone's npm start begins in its own folder, whatever the caller's is.
+    const text = `Wrote ${output} and ${schemaFile}. Start with: ${SERVE_CALL} --config ${resolve(output)}`
     printAnswer(
       { text, json: { config: output, schema: schemaFile, secrets: names, notes: [...notes] } },
       parts,
