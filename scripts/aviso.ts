@@ -70,6 +70,8 @@ async function client(argv: readonly string[]): Promise<number> {
         output,
         json: flags.json === true,
         readText: (path) => readFile(path, 'utf8'),
+        environment: process.env,
+        home: homedir(),
       })
       return noFail ? 0 : code
     }

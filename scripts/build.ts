@@ -20,7 +20,8 @@ import { createSecretReader } from '#shared/secret.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { oneWorker, separateWorkers, undeployable, type WranglerParts } from './build/wrangler_files.ts'
 import { parseCommand } from './parse_command.ts'
-import { IS_RELEASE } from './released.ts'
+import { CALL, IS_RELEASE } from './released.ts'
+import { isOurs } from './serve/given_config.ts'
 import { DEFAULT_CONFIG_FILE, readOptionsConfig, withConfigFile } from './serve/options.ts'
 import { checkCrons } from './serve/preflight.ts'
 import { callsOf, findMain, loadModules, varsOf } from './serve/worker_modules.ts'
@@ -116,15 +117,27 @@ function bundledModule(
   }
 }
 
+/** A deployment is made of files, and that of 2.x names no worker. @throws {AvisoError} `ERR_CONFIG` for a file of 2.x. */
+async function refuse2x(path: string, readText: (path: string) => Promise<string>): Promise<void> {
+  const text = await readText(path).catch(() => undefined)
+  if (text === undefined || isOurs(text)) return
+  // Loaded here, because most operators have none: it brings a parser of YAML.
+  const { parseDocument2x } = await import('./aviso/import_2x/document.ts')
+  if (parseDocument2x(text, path) === undefined) return
+  throw new AvisoError(
+    'ERR_CONFIG',
+    `${path} is a configuration of aviso-server 2.x: write ours with "${CALL} config import ${path}", and name that`,
+  )
+}
+
 /** @throws {AvisoError} `ERR_CONFIG` that lists everything that is wrong. */
 async function readParts(flags: BuildFlags, services: readonly ServiceName[]): Promise<WranglerParts> {
   const readText = (path: string): Promise<string> => readFile(path, 'utf8')
   const { env, config: named } = flags
   const isConfigNamed = named !== DEFAULT_CONFIG_FILE
-  const options = await withConfigFile(
-    { services, config: named, isConfigNamed, ...(env !== undefined && { env }) },
-    readText,
-  )
+  const asked = { services, config: named, isConfigNamed, ...(env !== undefined && { env }) }
+  if (isConfigNamed) await refuse2x(named, readText)
+  const options = await withConfigFile(asked, readText)
   const { settings: config, flaws, given, notices } = await readOptionsConfig(options, readText)
   const problems = flaws.map(flawLine)
   if (config === undefined || problems.length > 0) refuseProblems(options.config, problems)

@@ -8,8 +8,7 @@ import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import packageFile from '../package.json' with { type: 'json' }
-import { isConsoleOn } from '#services/system/console.ts'
-import { DEV_DEFAULTS, type Config, type ServiceName } from '#services/system/settings.ts'
+import type { Config, ServiceName } from '#services/system/settings.ts'
 import type { System } from '#services/system/system.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { createSecretReader } from '#shared/secret.ts'
@@ -19,8 +18,9 @@ import { toAvisoError } from '#shared/http/respond.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { createLogger } from '#shared/logger.ts'
 import { isMain } from './is_main.ts'
+import { firstSteps } from './serve/first_steps.ts'
 import { findGivenConfig } from './serve/given_config.ts'
-import { CALL, IS_RELEASE } from './released.ts'
+import { IS_RELEASE } from './released.ts'
 import { launch, openPorts, startCrons, type LaunchParts } from './serve/launch.ts'
 import {
   asksStore,
@@ -44,9 +44,6 @@ import { stopRequest } from './stop_requests.ts'
 
 /** Longest time from a stop signal to the exit. It exceeds the 10 s that an ingest may need to learn an outcome. */
 const STOP_LIMIT_MS = 15_000
-
-/** What to listen to first. A release is not in the folder of its examples. */
-const EXAMPLE = IS_RELEASE ? '--event flight' : 'scripts/examples/flight.yaml'
 
 /** The first Node that has SQLite without a flag. */
 const SQLITE_SINCE = { major: 22, minor: 13 } as const
@@ -170,7 +167,7 @@ async function runFirst(
   const doors = lead === undefined ? [] : [await lead.openDoors(launched)]
   const isUp = await Promise.race([startAll(family, { ports, passed }, closeAll), stopped, failed])
   if (isUp === undefined) {
-    announce(servers, { config, services, platform, count })
+    announce(servers, { config, services, schemaFiles: ready.schemaFiles, platform, count })
     manager.ready()
   }
   const stopSchedules = startCrons(launched, config, logger)
@@ -234,12 +231,13 @@ function storeTlsOf({ vars: { storeTls } }: Config): StoreTlsFiles | undefined {
 interface AnnounceParts {
   readonly services: readonly ServiceName[]
   readonly config: Config
+  readonly schemaFiles: Ready['schemaFiles']
   readonly platform: Platform
   readonly count: number
 }
 
 function announce(servers: readonly RunningServer[], parts: AnnounceParts): void {
-  const { config, services, platform, count } = parts
+  const { config, services, schemaFiles, platform, count } = parts
   const url = servers[0]?.url ?? ''
   const where =
     config.vars.store === 'embedded:'
@@ -251,19 +249,7 @@ function announce(servers: readonly RunningServer[], parts: AnnounceParts): void
     `Aviso ${packageFile.version} on ${platform.version}, ${where}${workers}, process ${process.pid}`,
   )
   for (const { url: address } of servers) console.log(`Listening on ${address}`)
-  if (!url.startsWith('http:')) {
-    const path = url.replace('unix:', '') || 'PATH'
-    return console.log(`Listen:   curl -N --unix-socket ${path} 'http://localhost/api/v1/watch?event=flight'`)
-  }
-  const server = url === `http://${DEV_DEFAULTS.host}:${DEV_DEFAULTS.port}` ? '' : `AVISO_BASE_URL=${url} `
-  console.log(
-    `Listen:   ${server}${CALL} listen ${EXAMPLE}   (or: curl -N '${url}/api/v1/watch?event=flight')`,
-  )
-  console.log(
-    `Publish:  ${server}${CALL} notify event=flight,country=Italy,airport=FCO,date=20260810,number=AZ203,payload=Landed`,
-  )
-  if (services.includes('auth') && isConsoleOn(config, config.vars.baseUrl ?? url))
-    console.log(`Look:     ${url}/ in a browser`)
+  for (const line of firstSteps({ url, config, services, schemaFiles })) console.log(line)
 }
 
 /** A release is started in any folder, and names the one that is meant. */

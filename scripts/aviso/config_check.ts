@@ -10,12 +10,11 @@ import { SERVICE_NAMES } from '#services/system/settings.ts'
 import { EXIT_USAGE } from '#shared/client/client_error.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { detectPlatform } from '#shared/runtime/detect.ts'
-import { findGivenConfig } from '../serve/given_config.ts'
+import { findConfigToRead } from '../serve/given_config.ts'
 import {
   DEFAULT_CONFIG_FILE,
   readConfigText,
   readOptionsConfig,
-  withConfigFile,
   type ServeOptions,
 } from '../serve/options.ts'
 import { preflight } from '../serve/preflight.ts'
@@ -69,7 +68,8 @@ export async function checkServicesConfig(task: CheckTask, context: CheckContext
   const { checked, notices } = await check(task, context)
   printAnswer({ text: textOf(checked), json: jsonOf(checked, notices) }, context)
   for (const notice of notices) output.log('WARNING', notice)
-  for (const problem of checked.problems) output.log('ERROR', problem)
+  // The table is on standard output, which may be elsewhere.
+  for (const problem of checked.problems) output.log('ERROR', `${checked.file}: ${problem}`)
   if (checked.problems.length > 0) return EXIT_USAGE
   output.log(
     'INFO',
@@ -92,14 +92,9 @@ async function check(
   const begun: Checked = { file: named.config, environment: env, settings: [], secrets: [], problems: [] }
   const notices: string[] = []
   try {
-    const given = await findGivenConfig(named, {
-      readText: context.readText,
-      environment: context.environment,
-      home: homedir(),
-      newToken: () => 'of this check',
-    })
+    const given = await findConfigToRead(named, { ...context, home: homedir() })
     notices.push(...given.notes)
-    const options = await withConfigFile(given.options, given.readText)
+    const { options } = given
     const text = await readConfigText(options.config, given.readText)
     const settings = effectiveSettings({ text, source: options.config, environment: env })
     const read = await readOptionsConfig(options, given.readText)

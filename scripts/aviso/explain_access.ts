@@ -32,6 +32,7 @@ import { refuseProblems } from '#shared/config/load.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import type { EventSchema, Schemas } from '#shared/notification/schema.ts'
 import { systemClock } from '#shared/time/clock.ts'
+import { findConfigToRead } from '../serve/given_config.ts'
 import { DEFAULT_CONFIG_FILE, resolveConfig } from '../serve/options.ts'
 import { printAnswer, type AnswerTarget } from './answer.ts'
 import { tableText } from './table.ts'
@@ -59,6 +60,9 @@ export interface ExplainTask {
 
 interface Parts extends AnswerTarget {
   readonly readText: (path: string) => Promise<string>
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Folder of the user. */
+  readonly home: string
 }
 
 /** A configuration, ready for questions. */
@@ -98,7 +102,7 @@ export async function explainAccess({ words, options }: ExplainTask, parts: Part
       throw usage('--anonymous is a request without an identity: leave --realm, --role and --claim out')
     if (user === undefined && !isNameless)
       throw usage('Name a user, or give --anonymous for requests without an identity')
-    const site = await openSite(options, parts.readText)
+    const site = await openSite(options, parts)
     const identity = user === undefined ? undefined : identityOf(user, options, site)
     if (asked.length === 0) return printRights(site, identity, options, parts)
     return await answerQuestion(site, identity, asked, parts)
@@ -116,10 +120,17 @@ function usage(message: string, cause?: unknown): ClientError {
 }
 
 /** @throws {AvisoError} `ERR_CONFIG` that lists what the services would refuse, too. */
-async function openSite(options: ExplainFlags, readText: Parts['readText']): Promise<Site> {
-  const { servicesConfig: file = DEFAULT_CONFIG_FILE, env } = options
-  const given = { services: [], config: file, ...(env !== undefined && { env }) }
-  const config = await resolveConfig(given, readText)
+async function openSite(options: ExplainFlags, parts: Parts): Promise<Site> {
+  const { servicesConfig, env } = options
+  const named = {
+    services: [],
+    config: servicesConfig ?? DEFAULT_CONFIG_FILE,
+    isConfigNamed: servicesConfig !== undefined,
+    ...(env !== undefined && { env }),
+  }
+  const { options: found, readText } = await findConfigToRead(named, parts)
+  const { config: file } = found
+  const config = await resolveConfig(found, readText)
   const { vars } = config
   const schemas = createConfiguredSchemas(await readSchemaFiles(vars.schemas, readText), vars)
   if (vars.identity === 'none') return { file, config, schemas, policy: undefined }

@@ -4,10 +4,11 @@
  * @module
  */
 
-import { writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { rm, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { ClientError, EXIT_USAGE } from '#shared/client/client_error.ts'
 import { isAvisoError } from '#shared/errors.ts'
+import { SERVE_CALL } from '../released.ts'
 import { printAnswer } from './answer.ts'
 import { mergeDocuments } from './import_2x/document.ts'
 import {
@@ -18,6 +19,7 @@ import {
   type Given2x,
   type Sources2x,
 } from './import_2x/given.ts'
+import { refuseUnusable } from './import_2x/judge.ts'
 import type { Output } from './output.ts'
 
 /** What the command line asks. */
@@ -40,17 +42,21 @@ const SCHEMA_FILE = 'notification_schema.json'
 /**
  * Writes the configuration and the schema, and says what has no counterpart.
  *
- * @throws {ClientError} for a configuration that cannot be taken over, and for a file that is there already. Nothing is written then.
+ * @throws {ClientError} for a configuration that cannot be taken over, or with which the services would not start, and for a file that is
+ *   there already. Nothing is written then.
  */
 export async function importServices({ files, output }: ImportTask, parts: Parts): Promise<void> {
   const schemaFile = join(dirname(output), SCHEMA_FILE)
   try {
     const given = files.length === 0 ? await findConfig2x(parts, parts.home) : await readFiles(files, parts)
     if (given === undefined) throw usage('No configuration of aviso-server 2.x is found: name its file')
-    const { config, schema, secrets, notes } = takeOver(given, schemaFile)
+    // Paths in a configuration begin in the working folder of the services, which may be another one than this command's.
+    const imported = takeOver(given, resolve(schemaFile))
+    const { config, schema, secrets, notes } = imported
+    refuseUnusable(imported, given.source)
     await writeNew([
-      [output, config],
-      [schemaFile, schema],
+      { path: output, content: config, remedy: 'name another file with --output' },
+      { path: schemaFile, content: schema, remedy: 'name a file in another folder with --output' },
     ])
     for (const note of notes) parts.output.log('WARNING', note)
     const names = [...secrets.keys()]
@@ -59,7 +65,8 @@ export async function importServices({ files, output }: ImportTask, parts: Parts
         'WARNING',
         `Give the services the secret ${name} in their environment: it was not copied`,
       )
-    const text = `Wrote ${output} and ${schemaFile}. Start with: npm start -- --config ${output}`
+    // A clone's npm start begins in its own folder, whatever the caller's is.
+    const text = `Wrote ${output} and ${schemaFile}. Start with: ${SERVE_CALL} --config ${resolve(output)}`
     printAnswer(
       { text, json: { config: output, schema: schemaFile, secrets: names, notes: [...notes] } },
       parts,
@@ -79,22 +86,33 @@ async function readFiles(files: readonly string[], parts: Parts): Promise<Given2
   return { source: files.join(', '), document: mergeDocuments(all.map(({ document }) => document)) }
 }
 
-async function writeNew(files: readonly (readonly [path: string, content: object])[]): Promise<void> {
-  const [first, ...others] = files
-  if (first === undefined) return
-  const [path, content] = first
-  try {
-    await writeFile(path, `${JSON.stringify(content, null, 2)}\n`, { flag: 'wx' })
-  } catch (cause) {
-    const isThere = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'
-    throw usage(
-      isThere
-        ? `${path} is there already: move it, or name another file with --output`
-        : `Cannot write ${path}`,
-      cause,
-    )
+interface NewFile {
+  readonly path: string
+  readonly content: object
+  /** What to do where there is such a file already. */
+  readonly remedy: string
+}
+
+/** Writes all of the files or none. @throws {ClientError} for a file that is there already or cannot be written. */
+async function writeNew(files: readonly NewFile[]): Promise<void> {
+  const written: string[] = []
+  for (const { path, content, remedy } of files) {
+    try {
+      await writeFile(path, `${JSON.stringify(content, null, 2)}\n`, { flag: 'wx' })
+      written.push(path)
+    } catch (cause) {
+      for (const done of written) await rm(done, { force: true })
+      const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+      // A full disk leaves a file without its content.
+      if (code === 'ENOSPC') await rm(path, { force: true })
+      throw usage(
+        code === 'EEXIST'
+          ? `${path} is there already: move it, or ${remedy}`
+          : `Cannot write ${path}${code === '' ? '' : ` (${code})`}`,
+        cause,
+      )
+    }
   }
-  await writeNew(others)
 }
 
 function usage(message: string, cause?: unknown): ClientError {

@@ -6,6 +6,7 @@
  */
 
 import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { readStoreCredentials } from '#services/system/store_credentials.ts'
 import type { Config } from '#services/system/settings.ts'
 import { ClientError, EXIT_FAILURE, EXIT_USAGE } from '#shared/client/client_error.ts'
@@ -17,7 +18,8 @@ import type { Platform } from '#shared/runtime/runtime.ts'
 import { createSecretReader } from '#shared/secret.ts'
 import type { OpenStoreParts } from '#shared/store/open/open.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { DEFAULT_CONFIG_FILE, resolveConfig, withConfigFile } from '../serve/options.ts'
+import { findConfigToRead } from '../serve/given_config.ts'
+import { DEFAULT_CONFIG_FILE, resolveConfig } from '../serve/options.ts'
 import { createSecretFiles } from '../serve/secret_files.ts'
 import { secretNames } from '../serve/secret_names.ts'
 import { openStoreTls, secured } from '../serve/store_tls.ts'
@@ -81,7 +83,7 @@ export async function plainParts(dataFolder: string, output: Output): Promise<Op
   return toParts(await detectPlatform(), dataFolder, output, {})
 }
 
-async function readConfig(flags: ServicesFlags, { readText }: Platform): Promise<Config> {
+async function readConfig(flags: ServicesFlags, { readText, environment }: Platform): Promise<Config> {
   const { servicesConfig, env, store, data } = flags
   const options = {
     services: [],
@@ -91,7 +93,8 @@ async function readConfig(flags: ServicesFlags, { readText }: Platform): Promise
     ...(store !== undefined && { store }),
     ...(data !== undefined && { data }),
   }
-  return resolveConfig(await withConfigFile(options, readText), readText)
+  const given = await findConfigToRead(options, { readText, environment, home: homedir() })
+  return resolveConfig(given.options, given.readText)
 }
 
 function toParts(

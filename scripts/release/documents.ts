@@ -22,8 +22,15 @@ const FILES = [
   'scripts/listen.mjs',
   'scripts/examples/*.yaml',
   'scripts/examples/*.json',
+  'scripts/examples/*.{html,mjs}',
+  'scripts/examples/policies/*.json',
+  // Not the whole folder: a clone that is used keeps secrets there.
+  'scripts/deploy/*.{conf,json,service,socket,yaml}',
+  'scripts/deploy/{Caddyfile,Containerfile,Containerfile.etcd}',
+  'scripts/deploy/chart/{,templates/}*.{json,tpl,yaml}',
+  'scripts/deploy/grafana/*.yaml',
 ]
-const DOCUMENTS = ['README.md', '{services,shared}/**/*.md', 'scripts/{,aviso/**/}*.md']
+const DOCUMENTS = ['README.md', '{services,shared}/**/*.md', 'scripts/{,aviso/**/,deploy/}*.md']
 
 /** Copies the files into `folder`. Links of documents to what is not among them become plain text. */
 export async function copyDocuments(folder: string): Promise<void> {

@@ -5,7 +5,7 @@
  */
 
 import { isAvisoError } from '#shared/errors.ts'
-import type { ServeOptions } from './options.ts'
+import { withConfigFile, type ServeOptions } from './options.ts'
 
 /** What the launcher goes on with. */
 export interface GivenConfig {
@@ -68,13 +68,29 @@ export async function findGivenConfig(options: ServeOptions, parts: GivenConfigP
   }
 }
 
+/**
+ * Finds the configuration as a start would, for a command that starts nothing: of 2.x, of the working folder, or the built-in one.
+ *
+ * @throws {AvisoError} `ERR_CONFIG` as {@link findGivenConfig}.
+ */
+export async function findConfigToRead(
+  options: ServeOptions,
+  parts: Omit<GivenConfigParts, 'newToken'>,
+): Promise<GivenConfig> {
+  const given = await findGivenConfig(options, {
+    ...parts,
+    newToken: () => 'of a command that starts nothing',
+  })
+  return { ...given, options: await withConfigFile(given.options, given.readText) }
+}
+
 /** A token for whoever administers, that nobody has where the operator gave none. */
 function tokenOf({ environment, newToken }: GivenConfigParts): Readonly<Record<string, string>> {
   return environment['AVISO_ADMIN_TOKEN_FILE'] === undefined ? { AVISO_ADMIN_TOKEN: newToken() } : {}
 }
 
 /** Whether a text is a file of ours, or at least none of 2.x, without a parser of YAML. */
-function isOurs(text: string): boolean {
+export function isOurs(text: string): boolean {
   try {
     const file: unknown = JSON.parse(text)
     return typeof file !== 'object' || file === null || 'services' in file || 'vars' in file

@@ -113,6 +113,11 @@ export function parseServeArguments(
     return 2
   }
   const services = program.args.filter(isServiceName)
+  const twice = services.find((name, index) => services.indexOf(name) !== index)
+  if (twice !== undefined) {
+    console.error(`error: the service ${twice} is named twice: name each once`)
+    return 2
+  }
   return {
     ...program.opts<Omit<ServeOptions, 'services'>>(),
     isConfigNamed: program.getOptionValueSource('config') !== 'default',

@@ -101,7 +101,8 @@ export async function preflight(parts: PreflightParts): Promise<Ready> {
   const isStoreNamed = !problems.some((line) => /^(?:vars\.store|dev\.data)/.test(line))
   if (isStoreNamed) problems.push(...((await parts.askStore?.(config, secrets)) ?? []))
   refuseProblems(options.config, [...new Set(problems)])
-  return { config, secrets, schemaFiles, modules, given: read.given, notices: read.notices }
+  const notices = [...read.notices, ...idleFolder(options, config)]
+  return { config, secrets, schemaFiles, modules, given: read.given, notices }
 }
 
 /** Every file is read, though another one cannot be. */
@@ -165,15 +166,26 @@ export function checkCrons({ workers }: Config, refused: readonly string[]): rea
 const KERNEL_FOLDER = /^\/(?:proc|sys)(?:\/|$)/
 
 /** The folder of the embedded store, or the nearest one above it that is there, must be a folder that can be written. */
-function checkFolder({ vars, dev }: Config): readonly string[] {
-  let isOnDisk = false
+function checkFolder(config: Config): readonly string[] {
+  return isOnDisk(config) ? folderProblem('dev.data', config.dev.data, 'name another folder with --data') : []
+}
+
+/** A folder that is named for nothing: its user may believe that notifications are kept there. */
+function idleFolder({ data }: ServeOptions, config: Config): readonly string[] {
+  if (data === undefined || isOnDisk(config)) return []
+  return [
+    `--data has no effect: the store is ${config.vars.store}, and only embedded: keeps its notifications in a folder`,
+  ]
+}
+
+function isOnDisk({ vars }: Config): boolean {
   try {
     const address = parseStoreAddress(vars.store)
-    isOnDisk = address.kind === 'embedded' && address.place === 'disk'
+    return address.kind === 'embedded' && address.place === 'disk'
   } catch (error) {
     if (!isAvisoError(error, 'ERR_CONFIG')) throw error
+    return false
   }
-  return isOnDisk ? folderProblem('dev.data', dev.data, 'name another folder with --data') : []
 }
 
 function checkAudit({ vars }: Config): readonly string[] {

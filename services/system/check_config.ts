@@ -91,22 +91,27 @@ function checkStore({ config: { vars } }: CheckConfigParts): readonly string[] {
 function checkProviders(parts: CheckConfigParts): readonly string[] {
   const { identity } = parts.config.vars
   if (identity === 'none') return []
-  const tools = idleTools(parts)
-  return identity.providers.flatMap((provider, index) =>
-    problemsOf(`vars.identity.providers.${index}`, () => openProvider(provider, identity.realm, tools)),
-  )
+  return identity.providers.flatMap((provider, index) => {
+    const path = `vars.identity.providers.${index}`
+    const ofSecrets: string[] = []
+    const tools = idleTools(parts, (message) => void ofSecrets.push(`${path}: ${message}`))
+    return [...problemsOf(path, () => openProvider(provider, identity.realm, tools)), ...ofSecrets]
+  })
 }
 
-/** What providers and policies are made with. They are only made here, and ask no service. */
-function idleTools({ readSecret, clock }: CheckConfigParts): IdentityParts {
+/**
+ * What providers and policies are made with. They are only made here, and ask no service.
+ *
+ * @param tell Gets what is wrong with each secret. One that is missing is told with its place, by who reads the environment.
+ */
+function idleTools({ readSecret, clock }: CheckConfigParts, tell: (problem: string) => void): IdentityParts {
   return {
-    // A secret that is missing is told with its place, by who reads the environment.
     readSecret: (name, rule) => {
       try {
         return readSecret(name, rule)
       } catch (error) {
-        if (!isAvisoError(error, 'ERR_CONFIG') || !error.message.startsWith('A secret is missing'))
-          throw error
+        if (!isAvisoError(error, 'ERR_CONFIG')) throw error
+        if (!error.message.startsWith('A secret is missing')) tell(error.message)
         return { reveal: () => '', toString: () => '[secret]' }
       }
     },

@@ -28,12 +28,18 @@ export async function visiblePart(
   return intersect(asked, keys)
 }
 
-/** Everything that a requester may do. @param roots Event type → the literal prefix of its keys. */
+/**
+ * Everything that a requester may do.
+ *
+ * @param roots Event type → the literal prefix of its keys.
+ * @throws {AvisoError} `ERR_UNAUTHENTICATED` for a credential that cannot be read: "anonymous" would hide the mistake from its sender.
+ */
 export async function explainRights(
   policy: Policy,
-  requester: Pick<Requester, 'identity' | 'standing'>,
+  requester: Pick<Requester, 'identity' | 'standing' | 'isUnreadable' | 'refusal'>,
   roots: ReadonlyMap<string, string>,
 ): Promise<OwnRights> {
+  if (requester.isUnreadable === true) throw requester.refusal()
   const { identity, standing } = requester
   const { grants } = policy.explain(identity)
   const byRule = normalise(grants.listen.flatMap(({ keys }) => keys))

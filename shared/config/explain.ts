@@ -13,6 +13,8 @@ export interface Flaw {
   readonly path: readonly string[]
   /** What is wrong with it, such as `70000 is too large: at most 65535`. */
   readonly reason: string
+  /** Whether a section has no setting of this name. */
+  readonly isUnknown?: boolean
 }
 
 type Issue = v.BaseIssue<unknown>
@@ -68,7 +70,8 @@ function explainAt(issue: Issue, above: readonly string[]): readonly Flaw[] {
     ({ path: at }) => at !== undefined && (at[0].type === 'array') === isList,
   )
   if (inside.length > 0) return inside.flatMap((shape) => explainAt(shape, path))
-  return [{ path, reason: reasonOf(issue, shown(issue.input, path)) }]
+  const isUnknown = issue.type === 'strict_object' && issue.expected === 'never'
+  return [{ path, reason: reasonOf(issue, shown(issue.input, path)), ...(isUnknown && { isUnknown }) }]
 }
 
 function reasonOf(issue: Issue, value: string): string {

@@ -14,6 +14,8 @@ import { withoutComments } from './jsonc.ts'
 
 /** Deepest nesting: deeper than any configuration needs. */
 const MAX_DEPTH = 32
+/** Most unknown names that one section is asked for. More are no slips of a person. */
+const MOST_UNKNOWN = 50
 /** Names that would change an object's prototype. */
 const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor', 'prototype'])
 
@@ -87,7 +89,7 @@ export function readSettings<const Schema extends v.GenericSchema>(
   refuseTwice(plain, source)
   const { given, notices, environments, placeOf, flaws: ofForm = [] } = form(file, environment, source)
   const result = v.safeParse(schema, given)
-  const flaws = result.success ? [] : explain(result.issues)
+  const flaws = result.success ? [] : allFlaws(schema, given, explain(result.issues))
   const elsewhere = environments
     .filter((name) => name !== environment)
     .flatMap((name) => flawsIn(schema, form(file, name, source)))
@@ -105,7 +107,31 @@ export function readSettings<const Schema extends v.GenericSchema>(
 function flawsIn(schema: v.GenericSchema, { given, placeOf }: FormedFile): readonly Flaw[] {
   const result = v.safeParse(schema, given)
   if (result.success) return []
-  return explain(result.issues).map(({ path, reason }) => ({ path: placeOf(path), reason }))
+  const flaws = allFlaws(schema, given, explain(result.issues))
+  return flaws.map(({ path, reason }) => ({ path: placeOf(path), reason }))
+}
+
+/** The flaws, with the unknown names that stand after the first of each section: the library stops there. */
+function allFlaws(schema: v.GenericSchema, given: unknown, first: readonly Flaw[]): readonly Flaw[] {
+  const unknown = ({ isUnknown = false }: Flaw): boolean => isUnknown
+  const all = [...first]
+  let [left, found] = [given, first.filter(unknown)]
+  for (let round = 0; round < MOST_UNKNOWN && found.length > 0; round++) {
+    left = found.reduce((value, { path }) => withoutName(value, path), left)
+    const rest = v.safeParse(schema, left)
+    found = rest.success ? [] : explain(rest.issues).filter(unknown)
+    all.push(...found)
+  }
+  return all
+}
+
+/** A copy without the name at a path, in whatever list it stands. */
+function withoutName(value: unknown, [step = '', ...below]: readonly string[]): unknown {
+  if (Array.isArray(value))
+    return value.map((part: unknown, index) => (String(index) === step ? withoutName(part, below) : part))
+  if (!isJsonRecord(value)) return value
+  const { [step]: inner, ...rest } = value
+  return below.length === 0 ? rest : { ...value, [step]: withoutName(inner, below) }
 }
 
 /** The plain form: objects of `env.NAME` are merged into the file, and everything else is replaced. */

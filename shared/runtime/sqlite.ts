@@ -318,6 +318,13 @@ function openError(error: unknown, path: string): AvisoError {
     )
   }
   if (text.includes('not a database') || text.includes('malformed')) return damaged(path, error)
+  if (/disk is full|ENOSPC|EDQUOT/.test(text)) {
+    return new AvisoError(
+      'ERR_CONFIG',
+      `${path} cannot be written, because its disk is full: free some space there, or choose another data folder`,
+      { cause: error },
+    )
+  }
   if (/unable to open|ENOENT|ENOTDIR|EACCES|EPERM|EROFS/.test(text)) {
     return new AvisoError(
       'ERR_CONFIG',

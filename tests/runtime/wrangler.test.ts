@@ -122,6 +122,17 @@ describe('aviso build wrangler', { skip, timeout: 240_000 }, () => {
     await assert.rejects(readFile(join(folder, 'out')), { code: 'ENOENT' })
   })
 
+  it('sends one who names a configuration of 2.x to the import', async (context) => {
+    const file = join(await temporaryFolder(context), 'server.yaml')
+    await writeFile(file, 'application: { host: 127.0.0.1 }\n')
+    const { code, output } = await buildWrangler(join(file, '..', 'out'), '--config', file)
+    assert.equal(code, 2, output)
+    assert.match(
+      output,
+      /is a configuration of aviso-server 2\.x: write ours with ".* config import \S+server\.yaml"/,
+    )
+  })
+
   it('runs due jobs by scheduled(), and keeps positions over an end of the Durable Object', async (context) => {
     const folder = await temporaryFolder(context)
     assert.equal((await buildWrangler(folder, '--one')).code, 0)

@@ -133,6 +133,21 @@ describe('POST /api/v1/explain', () => {
       '{"event":"flight","listeners":[{"event":"flight"}]}',
       /Give 'listeners' or 'event', not both/,
     ],
+    [
+      'a misspelt member',
+      '{"event":"flight","fromm":"-3h"}',
+      /^Unknown field 'fromm': did you mean "from"\?$/,
+    ],
+    [
+      'a misspelt member of a listener',
+      '{"listeners":[{"event":"flight","requets":{},"triggers":[{"type":"echo"}]}]}',
+      /^Unknown field 'requets': did you mean "request"\?$/,
+    ],
+    [
+      'a start that belongs to a watch',
+      '{"event":"flight","from_date":"-3h"}',
+      /^Unknown field 'from_date': /,
+    ],
     ['a wrong date', '{"event":"flight","from":"soon"}', /'from' must be/],
   ] as const) {
     it(`refuses ${name}`, () =>

@@ -83,6 +83,8 @@ describe('looking', () => {
     const nobody = await test.call('/api/v1/me')
     assert.equal(((await nobody.json()) as { readonly user: unknown }).user, null)
     assert.equal((await look('/api/v1/me', 'nonsense')).status, 401)
+    for (const authorization of ['Token abc', JOE_TOKEN, 'Bearer'])
+      assert.equal((await test.call('/api/v1/me', { headers: { authorization } })).status, 401, authorization)
   })
 
   it('explain: counts what the listener may see alone, and says what policy cuts', async () => {

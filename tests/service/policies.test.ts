@@ -249,6 +249,8 @@ describe('ready policies', () => {
         output: { result: (text: string) => (printed += text) },
         json: true,
         readText: (path) => readFile(path, 'utf8'),
+        environment: {},
+        home: '/nowhere',
       },
     )
     const { by } = JSON.parse(printed) as { by: readonly string[] }

@@ -87,7 +87,10 @@ interface VarsParts {
 
 function varsOf({ top, application, schemaFile, access, retention }: VarsParts): object {
   const logging = top.section('logging')
-  const logLevel = LEVELS[logging.text('level') ?? 'info'] ?? 'info'
+  const level = logging.text('level') ?? 'info'
+  const logLevel = Object.hasOwn(LEVELS, level) ? LEVELS[level] : undefined
+  if (logLevel === undefined)
+    logging.note('level', `"${level}" is none of ${Object.keys(LEVELS).join(', ')}: info counts`)
   logging.leaveOut(['format'], 'log records are always lines of JSON')
   logging.leaveOut(['otlp'], 'records are not exported: collect the lines of standard error')
   logging.close()
@@ -95,7 +98,7 @@ function varsOf({ top, application, schemaFile, access, retention }: VarsParts):
     store: retention.store,
     schemas: [schemaFile],
     baseUrl: (application.text('base_url') ?? BASE_URL).replace(/\/+$/, ''),
-    logLevel,
+    logLevel: logLevel ?? 'info',
     ...access.vars,
   }
 }

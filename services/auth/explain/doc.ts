@@ -18,6 +18,7 @@ import {
   oneOf,
   orNull,
   READ_ERRORS,
+  strictObject,
   text,
   time,
   type JsonSchema,
@@ -32,12 +33,12 @@ const members = {
   'identifier?': orNull(mapOf(named('FieldQuery'), 'As in 2.x')),
   'event?': orNull(text('As in 1.x')),
   'request?': orNull(mapOf(named('FieldQuery'), 'As in 1.x')),
+  'triggers?': { description: 'Of a file of listeners: left aside' },
+  'name?': { description: 'Of a file of listeners: left aside' },
+  'payload?': { description: 'Left aside, as for a watch' },
 }
 
-const listener: JsonSchema = object(
-  members,
-  'A listener of either generation. Other members, such as triggers, are left aside.',
-)
+const listener: JsonSchema = strictObject(members, 'A listener of either generation')
 
 /** The route. */
 export const doc: RoomDoc = {
@@ -85,7 +86,7 @@ export const doc: RoomDoc = {
       form: 2,
       body: {
         content: json(
-          object({
+          strictObject({
             'from?': { type: ['string', 'null'], description: 'A date; default: 24 hours ago' },
             'to?': { type: ['string', 'null'], description: 'A date; default: now' },
             'listeners?': orNull(list(named('Listener'), 'At most 20; absent: the body is one')),

@@ -6,6 +6,7 @@
 
 import { parseListenBody, type ListenRequest } from '../listen/request.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import { hint } from '#shared/closest.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { jsonText } from '#shared/http/respond.ts'
 import { isJsonObject, parseStrictJson, type JsonObject, type JsonValue } from '#shared/json/strict_json.ts'
@@ -23,6 +24,12 @@ export interface ExplainRequest {
 export const MOST_LISTENERS = 20
 /** What a listener is, in either generation. */
 const LISTENER_MEMBERS = ['event_type', 'event', 'identifier', 'request']
+/** What a file has besides, which decides nothing about what a listener gets. */
+const OTHER_MEMBERS = ['triggers', 'name', 'payload']
+const ALL_LISTENER_MEMBERS = [...LISTENER_MEMBERS, ...OTHER_MEMBERS]
+const BODY_MEMBERS = ['from', 'to', 'listeners', ...ALL_LISTENER_MEMBERS]
+/** Longest name that an error repeats. */
+const MAX_SHOWN = 64
 /** Longest span. What is kept is usually shorter. */
 const MOST_DAYS = 31
 const DAY_MS = 86_400_000
@@ -30,14 +37,16 @@ const DAY_MS = 86_400_000
 const JSON_LIMITS = { maxDepth: 16, maxNames: 256, maxArray: 1024 }
 
 /**
- * Reads a body. Members of a listener that decide nothing about what it gets, such as `triggers`, are left aside.
+ * Reads a body. Members of a listener that decide nothing about what it gets, such as `triggers`, are left aside. A member that is unknown
+ * is refused: a misspelt `from` would otherwise explain another span.
  *
  * @param now Milliseconds since 1970.
- * @throws {AvisoError} `ERR_INVALID_JSON`, `ERR_BAD_REQUEST` (`details.field`).
+ * @throws {AvisoError} `ERR_INVALID_JSON`, `ERR_BAD_REQUEST` (`details.field`; `details.wire_code` for an unknown member).
  */
 export function parseExplainBody(bytes: Uint8Array, now: number): ExplainRequest {
   const body = parseStrictJson(bytes, JSON_LIMITS)
   if (!isJsonObject(body)) throw refuse('The body must be a JSON object')
+  refuseUnknown(body, BODY_MEMBERS)
   const from = dateIn(body, 'from', now) ?? now - DAY_MS
   const to = dateIn(body, 'to', now) ?? now
   if (to <= from) throw refuse("'to' must be later than 'from'", 'to')
@@ -48,11 +57,15 @@ export function parseExplainBody(bytes: Uint8Array, now: number): ExplainRequest
     throw refuse("'listeners' must be a list of at least one listener", 'listeners')
   if (list.length > MOST_LISTENERS)
     throw refuse(`At most ${MOST_LISTENERS} listeners can be explained at a time`, 'listeners')
-  return { from, to, listeners: list.map((listener) => toListener(listener, now)) }
+  return { from, to, listeners: list.map((listener) => toListener(listener, { body, now })) }
 }
 
-function toListener(listener: JsonValue, now: number): Pick<ListenRequest, 'event' | 'identifier'> {
+function toListener(
+  listener: JsonValue,
+  { body, now }: { readonly body: JsonObject; readonly now: number },
+): Pick<ListenRequest, 'event' | 'identifier'> {
   if (!isJsonObject(listener)) throw refuse('A listener must be an object', 'listeners')
+  if (listener !== body) refuseUnknown(listener, ALL_LISTENER_MEMBERS)
   const event = readOne(listener, 'event_type', ['event']) ?? listener['event']
   if (typeof event !== 'string')
     throw refuse(
@@ -70,6 +83,16 @@ function readOne(body: JsonObject, name: string, others: readonly string[]): Jso
   if (value !== undefined && other !== undefined)
     throw refuse(`Give '${name}' or '${other}', not both`, other)
   return value
+}
+
+/** @throws {AvisoError} `ERR_BAD_REQUEST`, with the code of a watch and a replay. */
+function refuseUnknown(part: JsonObject, known: readonly string[]): void {
+  const unknown = Object.keys(part).find((name) => !known.includes(name))
+  if (unknown === undefined) return
+  const field = unknown.slice(0, MAX_SHOWN)
+  throw new AvisoError('ERR_BAD_REQUEST', `Unknown field '${field}': ${hint(field, known)}`, {
+    details: { field, wire_code: 'UNKNOWN_FIELD' },
+  })
 }
 
 function dateIn(body: JsonObject, name: string, now: number): number | undefined {

@@ -76,19 +76,21 @@ export function createStaticTokens(parts: StaticTokenParts): IdentityProvider {
 
 function judgeTokens(tokens: readonly StaticToken[]): void {
   const owners = new Map<string, string>()
+  const problems: string[] = []
   for (const { token, username } of tokens) {
     const text = token.reveal()
     // A secret that is missing is told with its place.
     if (text === '') continue
     if (UNSENDABLE.test(text))
-      throw refused(
+      problems.push(
         `The token of ${username} has a line break or another control character, which no request can send`,
       )
     const other = owners.get(text)
     if (other !== undefined)
-      throw refused(`The tokens of ${other} and ${username} are the same: give each user a token`)
+      problems.push(`The tokens of ${other} and ${username} are the same: give each user a token`)
     owners.set(text, username)
   }
+  if (problems.length > 0) throw refused(problems.join('; '))
 }
 
 function refused(message: string): AvisoError {

@@ -13,7 +13,7 @@ import type { HandlerRequest } from '#shared/handler.ts'
 import { formatChallenges } from '../identity/challenge.ts'
 import type { IdentityChain } from '../identity/chain.ts'
 import type { Count } from '../identity/counters.ts'
-import { readCredential, type Credential } from '../identity/credential.ts'
+import { readCredential, type Credential, type PresentedCredential } from '../identity/credential.ts'
 import type { Identity, VerdictOptions } from '../identity/identity.ts'
 import { VERDICT_LIMIT_MS, verdictUnavailable } from '../identity/unavailable.ts'
 import { createBuckets, tooMany, type Rate } from '../quota/buckets.ts'
@@ -26,6 +26,8 @@ export interface Requester {
   readonly name: string
   /** Absent: an anonymous requester, who gets only what is public. */
   readonly identity: Identity | undefined
+  /** Whether the sender has sent a credential that cannot be read, and so is anonymous without wanting to be. */
+  readonly isUnreadable?: boolean
   /** Where the request came from. */
   readonly from: RequestOrigin
   readonly standing: Standing
@@ -82,10 +84,14 @@ export function createIdentify(parts: IdentifyParts): Identify {
     return new AvisoError('ERR_UNAUTHENTICATED', message, { details: challenge === '' ? {} : { challenge } })
   }
 
-  function anonymous(message: string, from: RequestOrigin): Requester {
+  function anonymous(
+    { kind, message }: Exclude<PresentedCredential, { kind: 'presented' }>,
+    from: RequestOrigin,
+  ): Requester {
     const requester: Requester = {
       name: ANONYMOUS,
       identity: undefined,
+      isUnreadable: kind === 'malformed',
       from,
       standing: FOR_EVER,
       again: () => Promise.resolve(requester),
@@ -125,7 +131,7 @@ export function createIdentify(parts: IdentifyParts): Identify {
   return async (request, requestId) => {
     const from = originOf(addressOf(request), requestId)
     const presented = readCredential(request)
-    if (presented.kind !== 'presented') return anonymous(presented.message, from)
+    if (presented.kind !== 'presented') return anonymous(presented, from)
     const network = networkIn(from)
     // A user with a remembered verdict is let in even when wrong credentials come from the same address, e.g. behind one gateway.
     const isBlocked = network !== undefined && !failures.has(network)

@@ -126,7 +126,10 @@ describe('checkServicesConfig()', () => {
     }
     const { code, told, errors } = await check(t, wrong)
     assert.equal(code, 2)
-    assert.deepEqual(errors, told.problems)
+    assert.deepEqual(
+      errors,
+      told.problems.map((problem) => `${told.file}: ${problem}`),
+    )
     assert.deepEqual(
       told.problems.map((line) => line.split(':')[0]),
       ['dev.prot', 'vars.storeUser.passwordEnv', 'workers.rest.routes.1'],
@@ -139,9 +142,12 @@ describe('checkServicesConfig()', () => {
   it('tells what it cannot read at all', async (t) => {
     const broken = await check(t, '{ "name": ')
     assert.deepEqual([broken.code, broken.errors.length], [2, 1])
-    assert.match(broken.errors[0] ?? '', /^not JSON/)
+    assert.match(broken.errors[0] ?? '', /c\.json: not JSON/)
     const none = await check(t, CONFIG, { env: 'lvie' })
-    assert.deepEqual([none.code, none.errors], [2, ['no environment "lvie" under env: known are live']])
+    assert.deepEqual(
+      [none.code, none.told.problems],
+      [2, ['no environment "lvie" under env: known are live']],
+    )
   })
 
   it('opens no port: the services may be running', async (t) => {

@@ -46,6 +46,7 @@ async function ask(
   words: readonly string[],
   options: ExplainFlags & { readonly json?: boolean } = {},
   vars: object = { identity: { providers: [TOKENS, JWT] }, policy: POLICY },
+  files: Readonly<Record<string, string>> = {},
 ): Promise<Said> {
   const file = JSON.stringify({
     ...configFile,
@@ -59,8 +60,14 @@ async function ask(
       {
         output: { result: (part) => (text += part) },
         json: options.json === true,
-        readText: (path) =>
-          path === 'wrangler-like.config.json' ? Promise.resolve(file) : Promise.reject(new Error('ENOENT')),
+        readText: (path) => {
+          const found = { 'wrangler-like.config.json': file, ...files }[path]
+          return found === undefined || found === ''
+            ? Promise.reject(Object.assign(new Error('ENOENT'), { code: 'ENOENT' }))
+            : Promise.resolve(found)
+        },
+        environment: {},
+        home: '/nowhere',
       },
     )
     return { code, text }
@@ -93,6 +100,18 @@ describe('explainAccess()', () => {
       'vars.policy.rules.2 realm is not "openid"',
       'vars.policy.rules.3 realm is not "tree"',
     ])
+  })
+
+  it('reads what serve would: the built-in configuration, and one of 2.x', async () => {
+    const builtIn = await ask(['ann'], {}, {}, { 'wrangler-like.config.json': '' })
+    assert.match(builtIn.text, /^ann, by the built-in wrangler-like\.config\.json/)
+    const yaml = `
+application: { host: 127.0.0.1 }
+notification_schema: { sky: { topic: { base: sky, key_order: [b] }, identifier: { b: { type: StringHandler } } } }
+`
+    const of2x = await ask(['ann'], { servicesConfig: 'server.yaml' }, {}, { 'server.yaml': yaml })
+    assert.match(of2x.text, /^ann, by server\.yaml/)
+    assert.match(of2x.text, /listen +sky +all/)
   })
 
   it('knows roles and realm of a token, and takes others from flags', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { isAbsolute, join, relative } from 'node:path'
 import { describe, it } from 'node:test'
 
 import { loadConfig } from '#services/system/settings.ts'
@@ -14,10 +14,14 @@ auth: { enabled: true, mode: trusted_proxy, jwt_secret: hidden-hidden-hidden-hid
 notification_schema: { a: { topic: { base: a, key_order: [b] }, identifier: { b: { type: StringHandler } } } }
 `
 
-async function run(folder: string, files: readonly string[]): Promise<{ printed: string; log: string }> {
+async function run(
+  folder: string,
+  files: readonly string[],
+  target = join(folder, 'ours.json'),
+): Promise<{ printed: string; log: string }> {
   const [printed, log]: [string[], string[]] = [[], []]
   await importServices(
-    { files: files.map((name) => join(folder, name)), output: join(folder, 'ours.json') },
+    { files: files.map((name) => join(folder, name)), output: target },
     {
       readText: (path) => readFile(path, 'utf8').catch(() => undefined),
       environment: {},
@@ -68,5 +72,45 @@ describe('importServices()', () => {
       /is there already: move it, or name another file with --output/,
     )
     assert.equal(await readFile(join(folder, 'ours.json'), 'utf8'), 'mine')
+  })
+
+  it('writes nothing with which the services would not start', async (context) => {
+    const folder = await temporaryFolder(context)
+    for (const [from, to, reason] of [
+      ['key_order: [b]', 'key_order: [b, gone]', /^\S*server\.yaml: .*gone/],
+      ['StringHandler', 'StrnigHandler', /^\S*server\.yaml: .*StrnigHandler/],
+      ['port: 8000', 'port: 80000', /^\S*server\.yaml: dev\.port: 80000 is too large: at most 65535$/],
+    ] as const) {
+      await writeFile(join(folder, 'server.yaml'), THEIRS.replace(from, to))
+      await assert.rejects(run(folder, ['server.yaml']), (error) => {
+        assert.ok(error instanceof ClientError)
+        assert.match(error.message, reason)
+        return error.exitCode === 2
+      })
+    }
+    assert.deepEqual(await readdir(folder), ['server.yaml'])
+  })
+
+  it('leaves no configuration behind that names the schema of another', async (context) => {
+    const folder = await temporaryFolder(context)
+    await writeFile(join(folder, 'server.yaml'), THEIRS)
+    await writeFile(join(folder, 'notification_schema.json'), 'mine')
+    await assert.rejects(
+      run(folder, ['server.yaml']),
+      /notification_schema\.json is there already: move it, or name a file in another folder with --output/,
+    )
+    assert.deepEqual((await readdir(folder)).toSorted(), ['notification_schema.json', 'server.yaml'])
+    assert.equal(await readFile(join(folder, 'notification_schema.json'), 'utf8'), 'mine')
+  })
+
+  it('names the schema so that it is found from any working folder', async (context) => {
+    const folder = await temporaryFolder(context)
+    await writeFile(join(folder, 'server.yaml'), THEIRS)
+    const output = relative('.', join(folder, 'ours.json'))
+    assert.ok(!isAbsolute(output))
+    const { printed } = await run(folder, ['server.yaml'], output)
+    assert.ok(printed.endsWith(`--config ${join(folder, 'ours.json')}`), printed)
+    const { vars } = loadConfig(await readFile(join(folder, 'ours.json'), 'utf8'), 'ours.json')
+    assert.deepEqual(vars.schemas, [join(folder, 'notification_schema.json')])
   })
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
-import { refuseOpenAddress, resolveConfig } from '../../../../scripts/serve/options.ts'
+import { parseServeArguments, refuseOpenAddress, resolveConfig } from '../../../../scripts/serve/options.ts'
 
 const readText = (path: string): Promise<string> => readFile(path, 'utf8')
 const missing = (): Promise<string> => Promise.reject(new Error('ENOENT'))
@@ -27,6 +27,14 @@ describe('resolveConfig()', () => {
       resolveConfig({ services: [], config: 'nope.json' }, missing),
       (error) => isAvisoError(error, 'ERR_CONFIG') && error.message.includes('nope.json'),
     )
+  })
+})
+
+describe('parseServeArguments()', () => {
+  it('refuses a service that is named twice', (context) => {
+    const told = context.mock.method(console, 'error', () => undefined)
+    assert.equal(parseServeArguments(['rest', 'auth', 'rest'], 'node'), 2)
+    assert.match(String(told.mock.calls[0]?.arguments[0]), /^error: the service rest is named twice/)
   })
 })
 

@@ -171,6 +171,27 @@ describe('preflight()', () => {
   })
 })
 
+describe('preflight() of a folder', () => {
+  const noticesOf = async (store: string, data?: string): Promise<readonly string[]> => {
+    const text = JSON.stringify({ ...configFile, vars: { store }, dev: FREE })
+    const { notices } = await preflight({
+      options: { services: SERVICE_NAMES, config: 'file.json', ...(data !== undefined && { data }) },
+      read: readConfig(text, 'file.json'),
+      environment: {},
+      readText: () => Promise.reject(new Error('ENOENT')),
+      hasUdp: true,
+    })
+    return notices
+  }
+
+  it('says where --data has no effect', async () => {
+    assert.match((await noticesOf('embedded:memory', 'd')).join(), /^--data has no effect: .*embedded:memory/)
+    assert.match((await noticesOf('http://etcd:2379', 'd')).join(), /^--data has no effect: .*etcd:2379/)
+    assert.deepEqual(await noticesOf('embedded:', 'd'), [])
+    assert.deepEqual(await noticesOf('embedded:memory'), [])
+  })
+})
+
 describe('portProblem()', () => {
   const say = (code: string): string =>
     portProblem(Object.assign(new Error(code), { code }), { path: 'dev.port', host: 'h', port: 80 })

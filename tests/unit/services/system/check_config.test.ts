@@ -270,6 +270,21 @@ describe('checkConfig()', () => {
     assert.equal(found.join().includes('abc'), false)
   })
 
+  it('names every secret that is too short, and every token that two have', () => {
+    const own = ['SHORT', 'SHORT', 'LONG', 'LONG', 'LONG']
+    const identity = {
+      providers: [
+        {
+          kind: 'tokens',
+          tokens: own.map((secretEnv, index) => ({ username: `u${index}`, realm: 'r', secretEnv })),
+        },
+      ],
+    }
+    const found = problems({ vars: { identity, policy: { rules: [ALL] } } }).join('\n')
+    for (const who of ['token of u0 must', 'token of u1 must', 'u2 and u3 are', 'u3 and u4 are'])
+      assert.match(found, new RegExp(`vars\\.identity\\.providers\\.0: .*${who}`))
+  })
+
   it('refuses one path or port for two services, and UDP where there is none', () => {
     const routes = ['/api/v1/watch', '/api/v1/admin/*']
     assert.deepEqual(problems({ adminEntry: { routes } }), [

@@ -34,6 +34,13 @@ describe('section()', () => {
     assert.match(reasonFor({ identity: { realm: 'r', provider: 1 } }), /identity\.provider: .*"providers"\?$/)
   })
 
+  it('tells every unknown setting of every section, whatever else is wrong', () => {
+    const reason = reasonFor({ stallSecond: 1, prot: 2, identity: { realm: 'r', a: 1, b: 2 }, port: 'x' })
+    for (const path of ['stallSecond', 'prot', 'identity.a', 'identity.b', 'port'])
+      assert.match(reason, new RegExp(`^  ${path}: `, 'm'))
+    assert.equal(reason.split('\n').length, 6)
+  })
+
   it('lists the settings where none resembles it', () => {
     assert.match(
       reasonFor({ colour: 'red' }),

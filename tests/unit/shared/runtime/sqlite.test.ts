@@ -10,6 +10,15 @@ import { isAvisoError } from '#shared/errors.ts'
 import { openSqlite } from '#shared/runtime/sqlite.ts'
 
 describe('openSqlite()', () => {
+  it('says that the disk is full, and what to do', () => {
+    const full = (): never => {
+      // SQLite's own text, on a file system of 64 KiB that another file fills.
+      throw new Error('database or disk is full')
+    }
+    const open = (): unknown => openSqlite(newPath(), { check: full })
+    assert.throws(open, { code: 'ERR_CONFIG', message: /its disk is full: free some space there/ })
+  })
+
   let folder = ''
   let files = 0
   const newPath = (): string => join(folder, `${++files}.sqlite`)

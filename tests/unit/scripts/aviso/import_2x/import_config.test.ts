@@ -134,6 +134,9 @@ describe('importConfig()', () => {
     assert.deepEqual(imported('application: { host: 127.0.0.1, hots: x }').notes, [
       'application.hots: this is not a setting of 2.x that is known here, and has no effect',
     ])
+    assert.deepEqual(imported('application: { host: 127.0.0.1 }\nlogging: { level: verbose }').notes, [
+      'logging.level: "verbose" is none of trace, debug, info, warn, error: info counts',
+    ])
   })
 
   it('keeps the schema in the form of 2.x', () => {
