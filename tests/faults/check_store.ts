@@ -60,7 +60,8 @@ function checkJournal(
 function checkPlaces({ revision, journals }: StoredRevision, report: Report): void {
   let free = 0
   for (const { event, place, entries } of journals.toSorted((a, b) => a.place - b.place)) {
-    if (place < free) report('journal', 'store', `journal of ${event} at ${revision} has place ${place} twice`)
+    if (place < free)
+      report('journal', 'store', `journal of ${event} at ${revision} has place ${place} twice`)
     free = place + entries.length
   }
 }
