@@ -177,7 +177,7 @@ async function loadDefinitions(
   if (isDryRun !== true) return definitions
   return definitions.map((definition) => ({
     ...definition,
-    triggers: definition.triggers.map((trigger) => dryRun(trigger, context)),
+    triggers: dryRun(definition.triggers, context),
   }))
 }
 

@@ -136,12 +136,13 @@ describe('the client against a service', () => {
         protocol: {type: cloudevents_http, url: 'http://127.0.0.1:1/', headers: {Authorization: Bearer secret}}
       - type: command
         command: echo \${payload.nonsense}
+      - type: echo
 `,
     )
     await aviso('notify', `${flight('D1')},payload=x`)
     const { code, stdout } = await aviso('replay', file, '--dry-run', '-q')
     assert.equal(code, 0)
-    const [command, log, post, wrong] = stdout.trimEnd().split('\n')
+    const [command, log, post, wrong, skipped] = stdout.trimEnd().split('\n')
     assert.match(command ?? '', /^flight@\d+ command would run: WHO=FCO touch 'D1 it' \(in \/.*\)$/)
     assert.match(
       log ?? '',
@@ -149,6 +150,7 @@ describe('the client against a service', () => {
     )
     assert.match(post ?? '', /^flight@\d+ post would post to http:\/\/127\.0\.0\.1:1\/: \{"specversion"/)
     assert.match(wrong ?? '', /^flight@\d+ command would fail: \$\{payload\.nonsense\} is not part/)
+    assert.match(skipped ?? '', /^flight@\d+ echo would be skipped, because command before it would fail$/)
     assert.doesNotMatch(stdout, /secret/)
     assert.deepEqual(await readdir(folder), ['l.yaml'])
     const json = await aviso('replay', file, '--dry-run', '-q', '--json')
@@ -202,6 +204,42 @@ describe('the client against a service', () => {
       /a\.yaml:2:6 .*evnt.*Unknown key.*\n.*b\.yaml:2:1 .*\nNot able to load .*such\.yaml/s,
     )
     assert.doesNotMatch(malformed.stderr, /Listening/)
+  })
+
+  it('listen: judges values before it listens, together with all else, by what the service takes', async (context) => {
+    const folder = await temporaryFolder(context)
+    const file = join(folder, 'l.yaml')
+    await writeFile(
+      file,
+      `listeners:
+  - event: mars
+    name: x
+    request: {date: 20261345, stream: [oper, opr], step: 12, levtype: [sfc]}
+    triggers: [{type: command, command: /no/such, timeout: soon}]
+  - {event: mars, request: {date: 2026-08-10, time: 7, domain: q}, triggers: [{type: echo}]}
+`,
+    )
+    const { code, stderr } = await aviso('listen', file)
+    assert.equal(code, 255)
+    const lines = stderr.trimEnd().split('\n')
+    const stream = lines[4] ?? ''
+    assert.deepEqual(lines.toSpliced(4, 1), [
+      `${file}:5:51 listeners.0.triggers.0.timeout (listener x): must be seconds from 0.001 to 86400`,
+      `${file}:5:32 listeners.0.triggers.0.command (listener x): there is no program /no/such`,
+      `${file}:4:62 listeners.0.request.levtype (listener x): mars has no field levtype; allowed are date, class, expver, domain, time, stream, step`,
+      `${file}:4:15 listeners.0.request.date (listener x): Value 20261345 is not valid for key date; allowed are days such as 20260810 or 2026-08-10`,
+      `${file}:6:47 listeners.1.request.time: Value 7 is not valid for key time; allowed are 0, 6, 12, 18`,
+    ])
+    assert.ok(
+      stream.startsWith(
+        `${file}:4:46 listeners.0.request.stream.1 (listener x): Value opr is not valid for key stream; allowed are amap, `,
+      ),
+    )
+    assert.match(stream, /and 243 more, which aviso schema --json has\. Did you mean oper\?$/)
+    assert.match(
+      (await aviso('listen', '--event', 'mars', 'stream=oper,opr')).stderr,
+      /^stream: Value opr is not valid for key stream; allowed are .*\. Did you mean oper\?$/m,
+    )
   })
 
   it('listen: ends at once where the folder of positions cannot be made or written', async (context) => {

@@ -41,6 +41,8 @@ describe('readListeners()', () => {
           'l.yaml:7:10 listeners.0.triggers.0.type (listener first): Trigger type comand not recognised; allowed are echo, log, command, post. Did you mean command?',
           'l.yaml:8:81 listeners.0.triggers.1.tiemout (listener first): Unknown key; allowed are type, command, environment, working_dir, shell, timeout, retries, on_failure, on_poison. Did you mean timeout?',
           'l.yaml:8:66 listeners.0.triggers.1.retries (listener first): must be a whole number from 0 to 1000',
+          'l.yaml:8:43 listeners.0.triggers.1.working_dir (listener first): there is no folder /no/such: make it first',
+          'l.yaml:8:25 listeners.0.triggers.1.command (listener first): the command uses |, which only a shell understands: quote it, or add "shell: true" and take values from environment variables such as "$AVISO_PAYLOAD_JSON"',
           'l.yaml:10:55 listeners.0.triggers.2.protocol.header (listener first): Unknown key; allowed are type, url, headers, timeout, cloudevents. Did you mean headers?',
           'l.yaml:10:81 listeners.0.triggers.2.protocol.cloudevents.tipe (listener first): Unknown key; allowed are type, source. Did you mean type?',
           'l.yaml:10:44 listeners.0.triggers.2.protocol.url (listener first): must be an address',
