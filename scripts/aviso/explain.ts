@@ -45,7 +45,11 @@ export async function explain(
 ): Promise<void> {
   const now = context.clock.now()
   const span = { ...dateFlag('from', from, now), ...dateFlag('to', to, now) }
-  const definitions = await readFiles(words, context)
+  const definitions = await readFiles(
+    words,
+    context,
+    'name a listener file, or add listeners to the configuration',
+  )
   const texts: string[] = []
   const listeners: JsonRecord[] = []
   for (let start = 0; start < definitions.length; start += LISTENERS_AT_ONCE) {

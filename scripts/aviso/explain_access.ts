@@ -32,7 +32,7 @@ import { refuseProblems } from '#shared/config/load.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import type { EventSchema, Schemas } from '#shared/notification/schema.ts'
 import { systemClock } from '#shared/time/clock.ts'
-import { DEFAULT_CONFIG_FILE, resolveConfig } from '../serve/options.ts'
+import { DEFAULT_CONFIG_FILE, resolveConfig, withConfigFile } from '../serve/options.ts'
 import { printAnswer, type AnswerTarget } from './answer.ts'
 import { tableText } from './table.ts'
 
@@ -117,8 +117,15 @@ function usage(message: string, cause?: unknown): ClientError {
 
 /** @throws {AvisoError} `ERR_CONFIG` that lists what the services would refuse, too. */
 async function openSite(options: ExplainFlags, readText: Parts['readText']): Promise<Site> {
-  const { servicesConfig: file = DEFAULT_CONFIG_FILE, env } = options
-  const given = { services: [], config: file, ...(env !== undefined && { env }) }
+  const { servicesConfig, env } = options
+  const named = {
+    services: [],
+    config: servicesConfig ?? DEFAULT_CONFIG_FILE,
+    isConfigNamed: servicesConfig !== undefined,
+    ...(env !== undefined && { env }),
+  }
+  const given = await withConfigFile(named, readText)
+  const { config: file } = given
   const config = await resolveConfig(given, readText)
   const { vars } = config
   const schemas = createConfiguredSchemas(await readSchemaFiles(vars.schemas, readText), vars)

@@ -93,10 +93,24 @@ listeners:
     )
   })
 
+  it('warns of a listener without triggers, which 1.x takes, too', () => {
+    const output = recordedOutput()
+    const file = parseYamlFile(listener('triggers: []'), 'l.yaml')
+    const [definition] = readListeners(file, triggerHost(output))
+    assert.deepEqual(definition?.triggers, [])
+    assert.deepEqual(output.logged, [
+      {
+        level: 'WARNING',
+        message:
+          'l.yaml:4:5 listeners.0.triggers: the list is empty, so nothing is done for a notification. Add a trigger, such as {type: echo}',
+      },
+    ])
+  })
+
   it('says where 1.x read another value than the one that is written', () => {
     const output = recordedOutput()
     const text =
-      "listeners:\n  - event: mars\n    request: {expver: 0010, step: [0007, 010, '010'], time: 12:30, country: NO, on: x}\n    triggers: []\n"
+      "listeners:\n  - event: mars\n    request: {expver: 0010, step: [0007, 010, '010'], time: 12:30, country: NO, on: x}\n    triggers: [{type: echo}]\n"
     const [definition] = readListeners(parseYamlFile(text, 'l.yaml'), triggerHost(output))
     assert.deepEqual(definition?.request['expver'], ['0010'])
     const end = 'Put it in quotes if the text is meant'
