@@ -53,9 +53,11 @@ async function client(argv: readonly string[]): Promise<number> {
   const { flags } = invocation
   let output = plainOutput({ debug: flags.debug === true, quiet: flags.quiet === true })
   let noFail = flags.fail === false
+  let sendsCredential = true
   try {
     const config = await loadClientConfig({ flags, environment: process.env, home: homedir(), readText })
     noFail = config.noFail
+    sendsCredential = config.authType !== 'none'
     output = plainOutput(config)
     for (const warning of config.warnings) output.log('WARNING', warning)
     if (invocation.command === 'config' && invocation.task.kind === 'show') {
@@ -101,12 +103,18 @@ async function client(argv: readonly string[]): Promise<number> {
     return context.kill.aborted ? EXIT_INTERRUPTED : 0
   } catch (error) {
     output.clearStatus()
-    output.log('ERROR', messageOf(error))
+    output.log('ERROR', messageOf(error) + credentialHint(error, sendsCredential))
     if (!(error instanceof ClientError))
       output.log('DEBUG', error instanceof Error ? (error.stack ?? '') : '')
     if (noFail) return 0
     return error instanceof ClientError ? error.exitCode : EXIT_FAILURE
   }
+}
+
+/** How a credential is given, where a service wants one and none was sent. */
+function credentialHint(error: unknown, sendsCredential: boolean): string {
+  if (sendsCredential || !(error instanceof ClientError) || error.status !== 401) return ''
+  return '. No token was sent: name its file with --token-file or AVISO_TOKEN_FILE, or set AVISO_TOKEN'
 }
 
 /** Runs a command. It is loaded here, because loading all of them takes longer than most take to run. */
@@ -153,7 +161,11 @@ function parseArguments(argv: readonly string[]): Invocation | number {
   let invocation: Invocation | undefined
   try {
     const program = createProgram(packageFile.version, (parsed) => (invocation = parsed))
-    nameProgramsIn(program).parse([...argv], { from: 'user' })
+    nameProgramsIn(program)
+    const [first = ''] = argv
+    const isKnown = first === 'help' || program.commands.some((command) => command.name() === first)
+    // Behind a command that there is not, --help would print the help of the program, as if the command were there.
+    program.parse(isKnown || first.startsWith('-') ? [...argv] : argv.slice(0, 1), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     // Other programs take them in front.

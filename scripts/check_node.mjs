@@ -2,6 +2,7 @@
  * Explains what to do when this Node is too old to load TypeScript; otherwise it fails with an error about file extensions. Then it makes
  * starts quick. Every npm script preloads this module (`node --import`). It is plain JavaScript, because an old Node must be able to run it.
  */
+import { readFileSync } from 'node:fs'
 import module from 'node:module'
 import { fileURLToPath } from 'node:url'
 
@@ -27,11 +28,26 @@ module.enableCompileCache?.(fileURLToPath(new URL('.cache/node_compile', ROOT)))
 module.registerHooks?.({
   resolve(specifier, context, next) {
     const url = specifier.endsWith('.ts') ? ownUrl(specifier, context.parentURL) : undefined
-    return url === undefined
-      ? next(specifier, context)
-      : { url, format: 'module-typescript', shortCircuit: true }
+    if (url !== undefined) return { url, format: 'module-typescript', shortCircuit: true }
+    try {
+      return next(specifier, context)
+    } catch (error) {
+      explainMissing(specifier, context)
+      throw error
+    }
   },
 })
+
+/** Tools of developers are not there after a production install, and a stack trace does not say so. */
+function explainMissing(specifier, { parentURL, conditions }) {
+  if (!parentURL?.startsWith(ROOT) || parentURL.includes('/node_modules/')) return
+  if (!conditions?.includes('import')) return
+  const { devDependencies = {} } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8'))
+  const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+  if (!Object.hasOwn(devDependencies, name)) return
+  console.error(`error: ${name} is not installed, which only developers need: run npm ci without --omit=dev`)
+  process.exit(2)
+}
 
 /** The address of a module of the project; `undefined` for any other. */
 function ownUrl(specifier, parent) {

@@ -19,6 +19,7 @@ import { DEMO_LISTENERS, forecastRun, type DemoListener, type RunNotification } 
 import { beginRuns, planRuns, type DemoRuns } from './demo/runs.ts'
 import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
+import { runCommand } from './run_command.ts'
 import { SERVE_CALL, serveCommand } from './released.ts'
 
 /** Number of publishers. Every third request is a batch, because providers send single notifications and batches. */
@@ -49,7 +50,7 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   const server = options.url === undefined ? await startServer(options.store, folder, runs) : undefined
   const url = options.url ?? server?.url ?? ''
   try {
-    console.log(`System: ${url} (store ${options.store})`)
+    console.log(`System: ${url}${server === undefined ? '' : ` (store ${options.store})`}`)
     if (server === undefined) {
       console.log('Runs are not shown: what is expected of them is configured where a system is started')
       return (await demonstrate(url)) ? 0 : 1
@@ -198,6 +199,8 @@ async function startServer(
   const file = join(folder, 'demo.config.json')
   await writeFile(file, JSON.stringify(config))
   const argv = [...words, '--port', '0', '--store', store, '--data', folder, '--config', file]
+  if (!store.startsWith('embedded:'))
+    await requireStore([program, ...words], ['--store', store, '--config', file])
   const child: ChildProcess = spawn(program, argv, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -218,6 +221,17 @@ async function startServer(
       await exited
     },
   }
+}
+
+/** A store that does not answer is told before anything waits for it. @throws {Error} with the address and the cause. */
+async function requireStore(
+  [program, ...words]: readonly [string, ...string[]],
+  flags: readonly string[],
+): Promise<void> {
+  const { code, output } = await runCommand(program, [...words, '--check', '--port', '0', ...flags])
+  if (code === 0) return
+  const [said] = /no answer from .*/i.exec(output) ?? []
+  throw new Error(said ?? output.trim())
 }
 
 /** The command line. @param call How it is called. */

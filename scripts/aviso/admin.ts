@@ -195,7 +195,7 @@ function describe(progress: Readonly<Record<string, unknown>>): string {
 
 function failure(status: unknown, answer: Readonly<Record<string, unknown>>): ClientError {
   const said = typeof answer['message'] === 'string' ? answer['message'] : 'no reason given'
-  return new ClientError(`Not done, status ${String(status)}: ${said}`)
+  return new ClientError(`Not done, status ${String(status)}: ${said}`, { status: Number(status) })
 }
 
 function print(answer: Readonly<Record<string, unknown>>, { output }: CommandContext): void {

@@ -94,7 +94,8 @@ async function request(context: CommandContext, signal: AbortSignal): Promise<Re
   if (response.headers.get('content-type') === BACKUP_MEDIA_TYPE) return response
   const { message } = await readAnswer(response)
   const said = typeof message === 'string' ? message : 'no reason given'
-  throw failed(`No backup was made, status ${response.status}: ${said}`)
+  const { status } = response
+  throw new ClientError(`No backup was made, status ${status}: ${said}`, { exitCode: EXIT_FAILURE, status })
 }
 
 /** Writes what arrives, and returns when it is whole and on disk. @throws {Error} when it is not. */

@@ -9,7 +9,6 @@ import { refuseLoss } from '#shared/store/embedded/loss.ts'
 import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
 import { embeddedLeases, etcdLeases, type LeaseSeconds } from '#shared/store/open/leases.ts'
-import { openStore } from '#shared/store/open/open.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { CommandContext } from './context.ts'
 import { printAnswer } from './answer.ts'
@@ -23,6 +22,7 @@ import { stillClock } from './migrate/still_clock.ts'
 import {
   explained,
   nameStore,
+  openNamed,
   requireEmbedded,
   type NamedStore,
   type ServicesFlags,
@@ -105,7 +105,7 @@ async function intoEtcd(
   bounds: SourceBounds,
   onProgress: OnProgress,
 ): Promise<Migrated> {
-  const target = await openStore(to.address, to.parts)
+  const target = await openNamed(to)
   try {
     const { random } = to.parts.platform
     const { isExact, map, head, finish } = await replay({
@@ -183,8 +183,7 @@ function isEmbedded({ address }: NamedStore): boolean {
 
 async function openSource(from: NamedStore): Promise<Source> {
   const { address, parts } = from
-  if (!isEmbedded(from))
-    return { store: await openStore(address, parts), leases: await etcdLeases(address, parts) }
+  if (!isEmbedded(from)) return { store: await openNamed(from), leases: await etcdLeases(address, parts) }
   const { platform, clock, logger, dataFolder } = parts
   requireEmbedded(dataFolder)
   const database = await platform.openDatabase(dataFolder, {

@@ -46,8 +46,11 @@ export function addAdminCommands(
     .argument('[event]', 'event type; leave it out with --all')
     .option('--all', 'all event types')
     .action((event: string | undefined, flags: ConfigFlags & JobFlags & Confirmation, self: Command) => {
-      if ((event === undefined) !== (flags.all === true))
-        self.error('error: name an event type, or give --all')
+      if (event === undefined && flags.all !== true) self.error('error: name an event type, or give --all')
+      if (event !== undefined && flags.all === true)
+        self.error(
+          `error: ${event} and --all contradict one another: leave --all out to wipe ${event} alone, or ${event} to wipe all event types`,
+        )
       requireYes(self, flags)
       run({ kind: 'wipe', stream: event, options: { dryRun: flags.dryRun === true } }, flags)
     })

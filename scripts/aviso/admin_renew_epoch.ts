@@ -8,19 +8,19 @@
 import { readEpoch, renewEpoch } from '#shared/journal/epoch.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { parseStoreAddress } from '#shared/store/open/address.ts'
-import { openStore } from '#shared/store/open/open.ts'
 import type { CommandContext } from './context.ts'
 import { printAnswer } from './answer.ts'
-import { explained, nameStore, requireEmbedded, type ServicesFlags } from './services_store.ts'
+import { explained, nameStore, openNamed, requireEmbedded, type ServicesFlags } from './services_store.ts'
 
 /** @throws {ClientError} where the store cannot be reached or written. */
 export async function renew(flags: ServicesFlags, context: CommandContext): Promise<void> {
   await explained(async () => {
-    const { address, parts } = await nameStore(flags, context.output)
+    const named = await nameStore(flags, context.output)
+    const { address, parts } = named
     if (address === 'embedded:memory')
       throw new AvisoError('ERR_CONFIG', 'embedded:memory keeps nothing: name the store with --store')
     if (parseStoreAddress(address).kind === 'embedded') requireEmbedded(parts.dataFolder)
-    const store = await openStore(address, parts)
+    const store = await openNamed(named)
     try {
       const before = await readEpoch(store)
       const { epoch, revision } = await renewEpoch(store, before?.epoch ?? '', parts.platform.random)

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readdir } from 'node:fs/promises'
+import { readdir, rmdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { restoreEmbedded } from '#shared/store/open/restore.ts'
 import { CALL } from '../released.ts'
@@ -33,6 +33,8 @@ export async function restore(file: string, flags: RestoreFlags, context: Comman
   output.clearStatus()
   const kept = resolve(dataFolder, aside)
   const wasThere = (await readdir(kept).catch(() => [])).length > 0
+  // It was made before anything was found to go there.
+  if (!wasThere) await rmdir(kept).catch(() => undefined)
   const text = [
     `Restored revision ${copied} into ${resolve(dataFolder)}, with a new epoch at revision ${revision}.`,
     ...(wasThere ? [`What was there is in ${kept}: remove it when it is no longer needed.`] : []),

@@ -5,6 +5,7 @@
  */
 
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { SHA256_BYTES } from '#shared/bytes/sha256.ts'
 import { ClientError, EXIT_FAILURE, EXIT_USAGE, messageOf } from '#shared/client/client_error.ts'
@@ -13,7 +14,10 @@ import { ClientError, EXIT_FAILURE, EXIT_USAGE, messageOf } from '#shared/client
 const SQLITE = Buffer.from('SQLite format 3\0', 'latin1')
 /** Where the file of etcd's database (bbolt) has its magic number, and the number in little-endian order. */
 const BOLT = { offset: 16, magic: Buffer.from('edda0ced', 'hex') }
-const HEAD_BYTES = 32
+const HEAD_BYTES = 100
+/** Where the head of a SQLite database has the size of its pages (1 stands for 64 KiB), their number, and for which change the number counts. */
+const PAGES = { size: 16, change: 24, count: 28, countedAt: 92 }
+const LARGEST_PAGE_BYTES = 65_536
 /** Pages of a database are multiples of this; a digest behind them is not. */
 const SECTOR_BYTES = 512
 
@@ -27,7 +31,10 @@ export async function examineBackup(file: string): Promise<BackupKind> {
   try {
     const head = Buffer.alloc(HEAD_BYTES)
     await handle.read(head, 0, HEAD_BYTES, 0).catch(() => undefined)
-    if (head.subarray(0, SQLITE.length).equals(SQLITE)) return 'embedded'
+    if (head.subarray(0, SQLITE.length).equals(SQLITE)) {
+      refuseCut(file, head, (await handle.stat()).size)
+      return 'embedded'
+    }
     if (!head.subarray(BOLT.offset, BOLT.offset + BOLT.magic.length).equals(BOLT.magic))
       throw new ClientError(
         `${file} is no backup of a store: name a file that "aviso admin backup" or "etcdctl snapshot save" wrote`,
@@ -38,6 +45,19 @@ export async function examineBackup(file: string): Promise<BackupKind> {
   }
   await verifySnapshot(file)
   return 'etcd'
+}
+
+/** @throws {ClientError} for a database that lacks its end, as after a copy that was broken off. One with a log may have it there. */
+function refuseCut(file: string, head: Buffer, size: number): void {
+  const said = head.readUInt16BE(PAGES.size)
+  const pageBytes = said === 1 ? LARGEST_PAGE_BYTES : said
+  const isCounted = head.readUInt32BE(PAGES.change) === head.readUInt32BE(PAGES.countedAt)
+  const whole = isCounted ? head.readUInt32BE(PAGES.count) * pageBytes : 0
+  if (size >= whole || existsSync(`${file}-wal`)) return
+  throw new ClientError(
+    `${file} is damaged: it has ${size} of ${whole} bytes. Copy it again, or take an older backup`,
+    { exitCode: EXIT_FAILURE },
+  )
 }
 
 /** Checks that the last 32 bytes are the SHA-256 of those before. A copy of a member's own file has no such bytes. */

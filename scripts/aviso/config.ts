@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ClientError, messageOf } from '#shared/client/client_error.ts'
+import { ClientError, EXIT_USAGE, messageOf } from '#shared/client/client_error.ts'
 import type { AuthType, CredentialSettings } from '#shared/client/credentials.ts'
 import type { AuthorityFile } from './authorities.ts'
 import { readLayers, type Layers, type Setting, type Settings } from './config_layers.ts'
@@ -245,12 +245,12 @@ function checkHost(host: string): string {
   const name = bracketed(host)
   // Assigning a wrong host name to a URL silently does nothing, so the name is checked.
   if (/^[^/?#@\\\s]+$/.test(name) && !/:\d*$/.test(name) && URL.canParse(`http://${name}`)) return name
-  throw new ClientError(`Not a host name: ${host}`)
+  throw new ClientError(`Not a host name: ${host}`, { exitCode: EXIT_USAGE })
 }
 
 function checkPort(port: string): string {
   if (/^\d{1,5}$/.test(port) && Number(port) > 0 && Number(port) <= 65_535) return port
-  throw new ClientError(`Not a port: ${port}. Give a number from 1 to 65535`)
+  throw new ClientError(`Not a port: ${port}. Give a number from 1 to 65535`, { exitCode: EXIT_USAGE })
 }
 
 const AUTH_TYPES: readonly AuthType[] = ['none', 'bearer', 'ecmwf', 'openid', 'plain']

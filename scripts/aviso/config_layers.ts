@@ -24,6 +24,8 @@ export interface Setting {
 }
 
 const PREFIX = 'AVISO_'
+/** What the variables of 1.x for the section of the service have behind that. */
+const ENGINE_VARIABLES = 'NOTIFICATION_'
 
 /** `null` in `timeout` is the text `null`. */
 export type Settings = Partial<Record<SettingName, Setting>>
@@ -182,7 +184,8 @@ function warnUnknown(file: YamlFile, { known, ignored, path }: KnownKeys, warnin
   for (const name of Object.keys(isJsonRecord(value) ? value : {})) {
     if (known.includes(name) || ignored.includes(name)) continue
     const place: readonly PathStep[] = [...path, name]
-    warnings.push(`${file.locate(place)}: Unknown key, ignored${didYouMean(name, known)}`)
+    const meant = didYouMean(name, known) || didYouMeanElsewhere(name, path)
+    warnings.push(`${file.locate(place)}: Unknown key, ignored${meant}`)
   }
 }
 
@@ -202,14 +205,29 @@ function unknownVariables(environment: ConfigSources['environment']): readonly s
 
 /** The prefix does not count: with it, every short name would be close to another. */
 function didYouMeanVariable(name: string): string {
-  const [own, ...known] = [name, ...KNOWN_VARIABLES].map((each) => each.slice(PREFIX.length))
-  const meant = closest(own ?? '', known)
+  const [own = '', ...known] = [name, ...KNOWN_VARIABLES].map((each) => each.slice(PREFIX.length))
+  // AVISO_PORT for AVISO_NOTIFICATION_PORT.
+  const short = SETTING_VARIABLES.map((each) => each.slice(PREFIX.length))
+    .filter((each) => each.startsWith(ENGINE_VARIABLES))
+    .map((each) => each.slice(ENGINE_VARIABLES.length))
+  const meantShort = closest(own, short)
+  const meant = closest(own, known) ?? (meantShort && ENGINE_VARIABLES + meantShort)
   return meant === undefined ? '' : `. Did you mean ${PREFIX}${meant}?`
 }
 
 function didYouMean(name: string, known: readonly string[]): string {
   const meant = closest(name, known)
   return meant === undefined ? '' : `. Did you mean ${meant}?`
+}
+
+/** A key that belongs into the other section, such as `port` at the top. */
+function didYouMeanElsewhere(name: string, path: readonly string[]): string {
+  if (path.length > 0) {
+    const above = closest(name, TOP_KEYS)
+    return above === undefined ? '' : `. Did you mean ${above}, outside of ${path.join('.')}?`
+  }
+  const below = closest(name, ENGINE_KEYS)
+  return below === undefined ? '' : `. Did you mean ${ENGINE}.${below}?`
 }
 
 /** What tools with OpenSSL read, below everything that is said to this client. */

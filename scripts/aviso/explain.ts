@@ -6,8 +6,8 @@
  */
 
 import { call } from '#shared/client/call.ts'
-import { ClientError, EXIT_USAGE, messageOf } from '#shared/client/client_error.ts'
-import { parseCloudEvent, type ReceivedNotification } from '#shared/client/notification.ts'
+import { ClientError, EXIT_USAGE } from '#shared/client/client_error.ts'
+import { parseCloudEvent } from '#shared/client/notification.ts'
 import { isJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 import { parseDate, DATE_FORMS } from '#shared/time/written_date.ts'
 import { printAnswer } from './answer.ts'
@@ -16,7 +16,7 @@ import { payloadNameOf, readFiles } from './listen.ts'
 import type { ListenerDefinition } from './listener_file.ts'
 import { loadSchemas } from './schemas.ts'
 import { tableText } from './table.ts'
-import type { Trigger } from './triggers/trigger.ts'
+import { planTriggers, type Plan } from './triggers/dry_run.ts'
 
 /** Flags of `explain`, as commander gives them. */
 export interface ExplainFlags {
@@ -33,14 +33,6 @@ const VALUES_SHOWN = 5
 /** Characters of the longest bar. */
 const BAR_CHARACTERS = 30
 
-/** What a trigger would do with the newest match. */
-interface Would {
-  readonly trigger: string
-  readonly text: string
-  readonly would?: JsonRecord
-  readonly fails?: string
-}
-
 /**
  * Explains the listeners of files, or of the configuration.
  *
@@ -53,7 +45,11 @@ export async function explain(
 ): Promise<void> {
   const now = context.clock.now()
   const span = { ...dateFlag('from', from, now), ...dateFlag('to', to, now) }
-  const definitions = await readFiles(words, context)
+  const definitions = await readFiles(
+    words,
+    context,
+    'name a listener file, or add listeners to the configuration',
+  )
   const texts: string[] = []
   const listeners: JsonRecord[] = []
   for (let start = 0; start < definitions.length; start += LISTENERS_AT_ONCE) {
@@ -63,7 +59,7 @@ export async function explain(
       if (definition === undefined) continue
       const would = await planAll(definition, explained['newest'], context)
       texts.push(textOf(definition, explained, would))
-      const plans = would.map(({ text: _text, ...rest }) => rest)
+      const plans = would.map(({ trigger, details }) => ({ trigger, ...details }))
       listeners.push({
         ...explained,
         ...(definition.name !== undefined && { name: definition.name }),
@@ -106,26 +102,15 @@ async function planAll(
   { event, triggers }: ListenerDefinition,
   newest: unknown,
   context: CommandContext,
-): Promise<readonly Would[]> {
+): Promise<readonly Plan[]> {
   if (!isJsonRecord(newest)) return []
   const read = parseCloudEvent(JSON.stringify(newest))
   if (read === undefined) return []
   const payloadName = await payloadNameOf(event, context, await loadSchemas(context.home, context.readText))
-  return triggers.map((trigger) => plan(trigger, { ...read, payloadName }))
+  return planTriggers(triggers, { ...read, payloadName })
 }
 
-function plan(trigger: Trigger, notification: ReceivedNotification): Would {
-  const { type } = trigger
-  try {
-    const { text, details } = trigger.plan(notification)
-    return { trigger: type, text: `${type} would ${text}`, would: details }
-  } catch (error) {
-    const reason = messageOf(error)
-    return { trigger: type, text: `${type} would fail: ${reason}`, fails: reason }
-  }
-}
-
-function textOf(definition: ListenerDefinition, explained: JsonRecord, would: readonly Would[]): string {
+function textOf(definition: ListenerDefinition, explained: JsonRecord, would: readonly Plan[]): string {
   const { name, event, request } = definition
   const asks = Object.entries(request).map(([field, values]) => `${field}=${values.join(',')}`)
   const title = [...(name === undefined ? [] : [name]), event, ...asks].join(' ')

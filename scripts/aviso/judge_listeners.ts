@@ -1,5 +1,5 @@
 /**
- * Asks the service whether listeners name event types and fields that it knows, before they listen.
+ * Asks the service whether listeners name event types, fields and values that it knows, before they listen.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import type { CommandContext } from './context.ts'
 import { allowedText } from './faults.ts'
 import { EVENT_FIELD, followedIn, requiredOf, STATE_FIELD } from './runs/run_request.ts'
 import { RUN_EVENT } from './runs/run_view.ts'
+import { doubtsOf, refusedValues, type Doubt } from './judge_values.ts'
 import { ListenerFaults, type ListenerDefinition } from './listener_file.ts'
 
 /** A service that does not answer by then is waited for with open streams, as every listener does. */
@@ -24,15 +25,21 @@ const PAYLOAD_NAMES = ['payload', 'location'] as const
 /**
  * Compares listeners with the schema of the service. Where the service does not say it (it is down, or older), it judges itself later.
  *
- * @throws {ClientError} with a line for each event type and field that the service does not know, in requests and in commands.
+ * @throws {ClientError} with a line for each event type, field and value that the service does not know, in requests and in commands.
  */
 export async function judgeListeners(
   definitions: readonly ListenerDefinition[],
   context: CommandContext,
 ): Promise<void> {
-  const schema = await schemaOf(context)
+  const patient = withPatience(context)
+  const schema = await schemaOf(patient)
   if (schema === undefined) return
-  const faults = definitions.flatMap((definition) => faultsOf(definition, schema))
+  const doubts = definitions.map((definition) => doubtsIn(definition, schema))
+  const refused = await refusedValues(doubts.flat(), patient)
+  const faults = definitions.flatMap((definition, index) => [
+    ...faultsOf(definition, schema),
+    ...(doubts[index] ?? []).flatMap((doubt) => refused.get(doubt) ?? []),
+  ])
   if (faults.length > 0) throw new ClientError(faults.join('\n'))
 }
 
@@ -47,17 +54,37 @@ export async function withFaultsOfService(error: unknown, context: CommandContex
   }
 }
 
+function withPatience(context: CommandContext): CommandContext {
+  const { config } = context
+  return {
+    ...context,
+    config: { ...config, timeoutMs: Math.min(config.timeoutMs ?? PATIENCE_MS, PATIENCE_MS) },
+  }
+}
+
 async function schemaOf(context: CommandContext): Promise<JsonRecord | undefined> {
-  const { config, output } = context
-  const timeoutMs = Math.min(config.timeoutMs ?? PATIENCE_MS, PATIENCE_MS)
+  const { output } = context
   const request = { path: '/api/v1/schema', method: 'GET', attempts: 1, failure: 'Not judged' } as const
   try {
-    const { schema } = await call({ ...context, config: { ...config, timeoutMs } }, request)
+    const { schema } = await call(context, request)
     return isJsonRecord(schema) && Object.keys(schema).length > 0 ? schema : undefined
   } catch (error) {
     output.log('DEBUG', messageOf(error))
     return undefined
   }
+}
+
+/** Values that may be wrong. What `when` says is right. */
+function doubtsIn(listener: ListenerDefinition, schema: JsonRecord): readonly Doubt[] {
+  const identifier = identifierOf(schema, known(listener.event, Object.keys(schema)))
+  if (identifier === undefined) return []
+  return doubtsOf(listener, identifier, listener.isOfRuns === true ? SAID_BY_WHEN : [])
+}
+
+function identifierOf(schema: JsonRecord, event: string | undefined): JsonRecord | undefined {
+  const definition = event === undefined ? undefined : schema[event]
+  const identifier = isJsonRecord(definition) ? definition['identifier'] : undefined
+  return isJsonRecord(identifier) ? identifier : undefined
 }
 
 function faultsOf(listener: ListenerDefinition, schema: JsonRecord): readonly string[] {
@@ -69,9 +96,8 @@ function faultsOf(listener: ListenerDefinition, schema: JsonRecord): readonly st
     const allowed = allowedText(event, Object.keys(schema))
     return [`${place(['event'])}: the service has no event type ${event}${allowed}`]
   }
-  const definition = schema[name]
-  const identifier = isJsonRecord(definition) ? definition['identifier'] : undefined
-  if (!isJsonRecord(identifier)) return []
+  const identifier = identifierOf(schema, name)
+  if (identifier === undefined) return []
   const fields = Object.keys(identifier)
   // What a listener for runs may name besides, its file says in other words.
   const own = listener.isOfRuns === true ? fields.filter((field) => !SAID_BY_WHEN.includes(field)) : fields
@@ -82,7 +108,7 @@ function faultsOf(listener: ListenerDefinition, schema: JsonRecord): readonly st
   return [
     ...unknown,
     ...faultsOfMissing(listener, name, schema),
-    ...faultsOfTriggers(listener, { name, fields, payload: payloadNameIn(definition) }),
+    ...faultsOfTriggers(listener, { name, fields, payload: payloadNameIn(schema[name]) }),
   ]
 }
 

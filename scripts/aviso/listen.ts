@@ -135,11 +135,19 @@ function checkPeriod({ from, to, now, catchup }: ListenFlags, at: number): Perio
   if (end !== undefined && end > at)
     throw new ClientError(`to_date must be in the past${futureText(end, at)}`)
   if (end !== undefined && start === undefined)
-    throw new ClientError('from_date is required if to_date is defined')
+    throw new ClientError(
+      'from_date is required if to_date is defined: give --from, or use aviso replay --to DATE',
+    )
   if (start !== undefined && end !== undefined && end <= start)
-    throw new ClientError('to_date must be later than from_date')
+    throw new ClientError('to_date must be later than from_date: --to after --from')
   if (now === true && catchup === true)
     throw new ClientError('Only now or catchup can be specified at the same time')
+  // 1.x passes over --now there, and replays.
+  if (now === true && start !== undefined)
+    throw new ClientError(
+      '--now starts with the next notification, and --from in the past: give one of the two',
+      { exitCode: EXIT_USAGE },
+    )
   return {
     ...(start !== undefined && { start: dateStart(start) }),
     ...(end !== undefined && { until: end }),
@@ -177,21 +185,20 @@ async function loadDefinitions(
   if (isDryRun !== true) return definitions
   return definitions.map((definition) => ({
     ...definition,
-    triggers: definition.triggers.map((trigger) => dryRun(trigger, context)),
+    triggers: dryRun(definition.triggers, context),
   }))
 }
 
-/** The listeners of files; without files those of the configuration. @throws {ClientError} */
+/** The listeners of files; without files those of the configuration. @param remedy What to do where there are none. @throws {ClientError} */
 export async function readFiles(
   files: readonly string[],
   context: CommandContext,
+  remedy = 'name a listener file, give --event, or add listeners to the configuration',
 ): Promise<ListenerDefinition[]> {
   const { config } = context
   if (files.length === 0) {
     if (config.listeners === undefined) {
-      throw new ClientError(
-        'Event listeners definition cannot be empty: name a listener file, give --event, or add listeners to the configuration',
-      )
+      throw new ClientError(`Event listeners definition cannot be empty: ${remedy}`)
     }
     return readListeners(config.listeners.file, context, config.listeners.value)
   }

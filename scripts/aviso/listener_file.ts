@@ -143,6 +143,12 @@ function readListener(judge: Judge, { entry, path }: Entry): ListenerDefinition 
     return undefined
   }
   warnOfOtherReadings(judge, [...path, 'request'], request ?? {})
+  // 1.x takes it, too.
+  if (Array.isArray(given) && given.length === 0)
+    judge.host.output.log(
+      'WARNING',
+      `${file.locate([...path, 'triggers'])}${who}: the list is empty, so nothing is done for a notification. Add a trigger, such as {type: echo}`,
+    )
   return {
     event,
     request: request ?? {},

@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { readStoreCredentials } from '#services/system/store_credentials.ts'
+import { explainTrouble } from '#services/system/store_trouble.ts'
 import type { Config } from '#services/system/settings.ts'
 import { ClientError, EXIT_FAILURE, EXIT_USAGE } from '#shared/client/client_error.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
@@ -16,7 +17,9 @@ import { detectPlatform } from '#shared/runtime/detect.ts'
 import { databasePath } from '#shared/runtime/process_host.ts'
 import type { Platform } from '#shared/runtime/runtime.ts'
 import { createSecretReader } from '#shared/secret.ts'
-import type { OpenStoreParts } from '#shared/store/open/open.ts'
+import { parseStoreAddress } from '#shared/store/open/address.ts'
+import { openStore, type OpenStoreParts } from '#shared/store/open/open.ts'
+import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { findConfigToRead } from '../serve/given_config.ts'
 import { DEFAULT_CONFIG_FILE, resolveConfig } from '../serve/options.ts'
@@ -64,6 +67,25 @@ export async function nameStore(flags: ServicesFlags, output: Output): Promise<N
   const { store: address, storeTls } = config.vars
   const tls = storeTls && openStoreTls(storeTls, systemClock.now)
   return { address, parts: toParts(secured(platform, tls), config.dev.data, output, credentials) }
+}
+
+/**
+ * Opens a store that answers.
+ *
+ * @throws {AvisoError} The store's error, with its address, and with the cause and the remedy.
+ */
+export async function openNamed({ address, parts }: NamedStore): Promise<Store> {
+  const store = await openStore(address, parts)
+  try {
+    await store.status()
+    return store
+  } catch (cause) {
+    await store.close()
+    if (!isAvisoError(cause) || parseStoreAddress(address).kind === 'embedded') throw cause
+    // The address may come from a flag.
+    const reason = explainTrouble(cause).reason.replaceAll(/\bvars\.store\b/g, 'the address')
+    throw new AvisoError(cause.code, `No answer from the store ${address}: ${reason}`, { cause })
+  }
 }
 
 /** The folder of the embedded store: that of the flag, of the services' configuration, or the usual one. */

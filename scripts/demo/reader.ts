@@ -5,6 +5,12 @@
  */
 
 import { createParser } from 'eventsource-parser'
+import { reasonOf } from '#shared/client/client_error.ts'
+import { parseJsonRecord } from '#shared/json/record.ts'
+
+/** A system that is just starting is asked again, for ten seconds in all. */
+const MOST_TRIES = 100
+const RETRY_MS = 100
 
 /** A notification that a listener got. */
 export interface Received {
@@ -41,7 +47,7 @@ export class DemoReader<Listener extends DemoRequest = DemoRequest> {
     const query = new URLSearchParams({ event: listener.event })
     for (const [field, wanted] of Object.entries(listener.request))
       for (const value of [wanted].flat()) query.append(field, value)
-    const response = await fetchWhenReady(`${url}/api/v1/watch?${query}`, reader.#abort.signal)
+    const response = await fetchWhenReady(url, `/api/v1/watch?${query}`, reader.#abort.signal)
     const opened = Promise.withResolvers<void>()
     reader.#reading = reader.#read(response, opened.resolve)
     void reader.#reading.catch(opened.reject)
@@ -89,13 +95,17 @@ export class DemoReader<Listener extends DemoRequest = DemoRequest> {
 }
 
 /** Opens the stream, with retries, because the server answers 503 until its store is open. */
-async function fetchWhenReady(url: string, signal: AbortSignal): Promise<Response> {
+async function fetchWhenReady(url: string, path: string, signal: AbortSignal): Promise<Response> {
   for (let tries = 0; ; tries++) {
-    const response = await fetch(url, { signal })
+    const response = await fetch(url + path, { signal }).catch((cause: unknown) => {
+      throw new Error(`Unable to connect to ${url}: ${reasonOf(cause)}`, { cause })
+    })
     if (response.status === 200) return response
-    const answer = await response.text()
-    if (response.status !== 503 || tries === 100)
-      throw new Error(`The stream ${url} answered ${response.status}: ${answer}`)
-    await new Promise((next) => setTimeout(next, 100))
+    const { message = 'no reason given' } = parseJsonRecord(await response.text()) ?? {}
+    if (response.status !== 503 || tries === MOST_TRIES)
+      throw new Error(
+        `The system ${url} opens no stream, status ${response.status}: ${String(message)}. Its console or its log says more`,
+      )
+    await new Promise((next) => setTimeout(next, RETRY_MS))
   }
 }

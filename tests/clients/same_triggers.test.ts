@@ -52,6 +52,9 @@ const PUBLISHED: readonly Published[] = [
   ['Italy', 'FCO', '20260812', 'AZ9', 4],
 ]
 
+/** Between two rounds of the warm-up: 1.x polls once a second, and our client runs every command of every round. */
+const WARM_UP_MS = 500
+
 /** Beginnings of what the listeners of the files show. */
 const LISTENERS = [
   'echo Italy',
@@ -220,7 +223,7 @@ describe('pyaviso 1.x and our client', { skip: client.skip }, () => {
       listen(context, { program: OURS, url, receiver, posts: posts.ours, flags: ['--now'] }),
     ])
     await ours.client.line('Connected')
-    await warmUp(theirs, publish)
+    await warmUp([theirs, ours], publish)
     let expected = 0
     const from = new Date().toISOString()
     for (const [index, notification] of PUBLISHED.entries()) {
@@ -255,20 +258,25 @@ describe('pyaviso 1.x and our client', { skip: client.skip }, () => {
 
 /** Publishes until every listener has shown something: 1.x says that it listens before it has asked where to begin. */
 async function warmUp(
-  { warm, records }: Listening,
+  clients: readonly Listening[],
   publish: (notification: Published, payload: string) => Promise<void>,
 ): Promise<void> {
   const publishAll = async (payload: string): Promise<void> => {
     for (const notification of PUBLISHED) await publish(notification, payload)
   }
-  await eventually('every listener has begun', async () => {
-    const shown = await warm()
-    if (LISTENERS.every((name) => shown.includes(name))) return true
+  const areWarm = async (): Promise<boolean> => {
+    const shown = await Promise.all(clients.map(({ warm }) => warm()))
+    if (shown.every((names) => LISTENERS.every((name) => names.includes(name)))) return true
     await publishAll('warm')
     return false
-  })
+  }
+  await eventually('every listener has begun', areWarm, WARM_UP_MS)
   // A listener that began early may still be busy with these: their output would get between what is compared.
   await publishAll('last')
   const total = PUBLISHED.reduce((sum, [, , , , each]) => sum + each, 0)
-  await eventually('the warm-up is handled', async () => countOf(await records('last')) === total)
+  const areDone = async (): Promise<boolean> => {
+    const records = await Promise.all(clients.map((each) => each.records('last')))
+    return records.every((each) => countOf(each) === total)
+  }
+  await eventually('the warm-up is handled', areDone)
 }

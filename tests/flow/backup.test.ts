@@ -157,6 +157,10 @@ describe('a backup of the embedded store', () => {
     await writeFile(join(home, 'flipped'), bytes)
     const flipped = await run([join(home, 'flipped'), '--data', data])
     assert.ok(flipped.code === 1 || flipped.code === 2, flipped.stderr)
+    await writeFile(join(home, 'cut'), bytes.subarray(0, bytes.length / 2))
+    const cut = await run([join(home, 'cut'), '--data', data])
+    assert.equal(cut.code, 1, cut.stderr)
+    assert.match(cut.stderr, /cut is damaged: it has \d+ of \d+ bytes/)
     await writeFile(join(home, 'text'), 'nothing of the kind')
     const foreign = await run([join(home, 'text'), '--data', data])
     assert.deepEqual([foreign.code, /no backup of a store/.test(foreign.stderr)], [2, true])
@@ -179,6 +183,10 @@ describe('a backup of the embedded store', () => {
     const data = join(home, 'fresh')
     const restored = await runClient(['admin', 'restore', file, '--data', data], { home })
     assert.equal(restored.code, 0, restored.stderr)
+    assert.deepEqual(
+      (await readdir(data)).filter((name) => name.startsWith('replaced')),
+      [],
+    )
     const again = await start(context, ['--data', data])
     await assertTold({ ...scene, url: again.url })
     assert.equal(await again.stop(), 0)

@@ -411,6 +411,7 @@ describe('aviso listen', () => {
       255,
       'to_date must be later than from_date',
     ],
+    [['--now', '--from', '-3h'], 2, '--now starts with the next notification, and --from in the past'],
     [['--now', '--catchup'], 255, 'Only now or catchup can be specified at the same time'],
     [
       ['nofile.yaml'],

@@ -136,12 +136,13 @@ describe('the client against a service', () => {
         protocol: {type: cloudevents_http, url: 'http://127.0.0.1:1/', headers: {Authorization: Bearer secret}}
       - type: command
         command: echo \${payload.nonsense}
+      - type: echo
 `,
     )
     await aviso('notify', `${flight('D1')},payload=x`)
     const { code, stdout } = await aviso('replay', file, '--dry-run', '-q')
     assert.equal(code, 0)
-    const [command, log, post, wrong] = stdout.trimEnd().split('\n')
+    const [command, log, post, wrong, skipped] = stdout.trimEnd().split('\n')
     assert.match(command ?? '', /^flight@\d+ command would run: WHO=FCO touch 'D1 it' \(in \/.*\)$/)
     assert.match(
       log ?? '',
@@ -149,6 +150,7 @@ describe('the client against a service', () => {
     )
     assert.match(post ?? '', /^flight@\d+ post would post to http:\/\/127\.0\.0\.1:1\/: \{"specversion"/)
     assert.match(wrong ?? '', /^flight@\d+ command would fail: \$\{payload\.nonsense\} is not part/)
+    assert.match(skipped ?? '', /^flight@\d+ echo would be skipped, because command before it would fail$/)
     assert.doesNotMatch(stdout, /secret/)
     assert.deepEqual(await readdir(folder), ['l.yaml'])
     const json = await aviso('replay', file, '--dry-run', '-q', '--json')
@@ -158,50 +160,6 @@ describe('the client against a service', () => {
       environment: { WHO: 'FCO' },
       working_dir: folder,
     })
-  })
-
-  it('listen: judges all files before it listens, also by what the service knows', async (context) => {
-    const folder = await temporaryFolder(context)
-    const files = ['a.yaml', 'b.yaml'].map((name) => join(folder, name))
-    const [first = '', second = ''] = files
-    await writeFile(first, 'listeners:\n  - {event: fligt, name: x, request: {}, triggers: []}\n')
-    await writeFile(
-      second,
-      `listeners:
-  - {event: flight, request: {citty: Rome, airprt: FCO}, triggers: []}
-  - event: flight
-    request: {}
-    triggers:
-      - {type: echo}
-      - type: command
-        command: echo \${request.date} \${request.dat} \${event} \${payload.x} \${location} \${jsonpath}
-        environment: {A: "\${nope}"}
-`,
-    )
-    const known = await aviso('listen', ...files)
-    assert.equal(known.code, 255)
-    assert.deepEqual(known.stderr.trimEnd().split('\n'), [
-      `${first}:2:6 listeners.0.event (listener x): the service has no event type fligt; allowed are dissemination, flight, mars. Did you mean flight?`,
-      `${second}:2:31 listeners.0.request.citty: flight has no field citty; allowed are date, country, airport, number`,
-      `${second}:2:44 listeners.0.request.airprt: flight has no field airprt; allowed are date, country, airport, number. Did you mean airport?`,
-      `${second}:8:9 listeners.1.triggers.1.command: no notification of flight has \${request.dat}; allowed are event, request, request.date, request.country, request.airport, request.number, json, jsonpath, payload. Did you mean request.date?`,
-      `${second}:8:9 listeners.1.triggers.1.command: no notification of flight has \${nope}; allowed are event, request, request.date, request.country, request.airport, request.number, json, jsonpath, payload`,
-    ])
-    // What a file itself has wrong does not hide what the service says of its other listeners.
-    await writeFile(
-      first,
-      'listeners:\n  - {evnt: flight, request: {}, triggers: []}\n  - {event: fligt, request: {}, triggers: []}\n',
-    )
-    const both = await aviso('listen', first)
-    assert.match(both.stderr, /a\.yaml:2:6 .*evnt.*\n.*a\.yaml:3:6 .*no event type fligt/s)
-    await writeFile(first, 'listeners:\n  - {evnt: flight, request: {}, triggers: []}\n')
-    await writeFile(second, 'listeners: [1\n')
-    const malformed = await aviso('listen', ...files, '/no/such.yaml')
-    assert.match(
-      malformed.stderr,
-      /a\.yaml:2:6 .*evnt.*Unknown key.*\n.*b\.yaml:2:1 .*\nNot able to load .*such\.yaml/s,
-    )
-    assert.doesNotMatch(malformed.stderr, /Listening/)
   })
 
   it('listen: ends at once where the folder of positions cannot be made or written', async (context) => {

@@ -147,6 +147,11 @@ export function howToFollow(event = 'mars'): string {
 See services/runs/README.md`
 }
 
+/** The services are there, but have no runs. */
+export function followsNone(event?: string): ClientError {
+  return usage(`The services follow no runs. ${howToFollow(event)}`)
+}
+
 /** @throws {ClientError} with exit code 2 for a field that the event type does not have. */
 export function requireField({ event = '', types }: KnownRequest, field: string): void {
   if (Object.keys(types).length > 0 && !Object.hasOwn(types, field)) throw unknownField(event, field, types)

@@ -6,7 +6,7 @@
 
 import { call, type CallContext } from '#shared/client/call.ts'
 import { ClientError, EXIT_USAGE } from '#shared/client/client_error.ts'
-import type { RunRequest } from './run_request.ts'
+import { followsNone, type RunRequest } from './run_request.ts'
 import type { RunState } from './run_states.ts'
 import { readRun, readRunPage, type RunPage, type RunView } from './run_view.ts'
 
@@ -31,6 +31,8 @@ export interface Runs {
 const PAGE_RUNS = 100
 /** The service takes one value of each field; more of them are several questions. */
 const MAX_QUESTIONS = 32
+/** What a service names that has the route, and is not told to follow runs. */
+const RUNS_SETTING = 'vars.runs'
 
 /**
  * Runs that match, newest nominal time first.
@@ -125,7 +127,8 @@ async function ask(
     if (error.status === 401 && (await context.credentials.reload())) return call(context, request)
     if (error.status === 400)
       throw new ClientError(error.message, { exitCode: EXIT_USAGE, status: 400, cause: error })
-    if (error.status === 404 && path.startsWith('/api/v1/runs?')) throw noRuns(context)
+    if (error.status === 404 && path.startsWith('/api/v1/runs?'))
+      throw error.message.includes(RUNS_SETTING) ? followsNone() : noRuns(context)
     throw error
   }
 }

@@ -11,6 +11,7 @@ import { ClientError, EXIT_FAILURE, EXIT_INTERRUPTED } from '#shared/client/clie
 import type { CommandContext } from '../context.ts'
 import { followChanges, type Changes, type Source } from './run_changes.ts'
 import {
+  followsNone,
   howToFollow,
   isRunId,
   readRunRequest,
@@ -157,7 +158,8 @@ async function requestOf(
       : await readRunRequest(words, asking, Number.POSITIVE_INFINITY)
   const { event, followed } = request
   if (followed !== undefined && event !== undefined && !followed.events.includes(event)) {
-    const those = followed.events.length === 0 ? 'none' : `those of ${followed.events.join(', ')}`
+    if (followed.events.length === 0) throw followsNone(event)
+    const those = `those of ${followed.events.join(', ')}`
     throw usage(`The services follow no runs of ${event}, but ${those}. ${howToFollow(event)}`)
   }
   if (goal.kind === 'products') for (const field of Object.keys(goal.fields)) requireField(request, field)

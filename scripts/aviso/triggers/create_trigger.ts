@@ -37,7 +37,39 @@ export function createTrigger(entry: unknown, host: TriggerHost): Trigger {
   if (!withType.success) {
     throw new TriggerOptionsError([{ message: "'type' is a mandatory field in trigger", path: [] }])
   }
-  const options = { ...withType.output, type: withType.output.type.toLowerCase() }
+  const options: TriggerOptions = { ...withType.output, type: withType.output.type.toLowerCase() }
+  try {
+    return triggerOf(options, host)
+  } catch (error) {
+    if (!(error instanceof TriggerOptionsError)) throw error
+    throw new TriggerOptionsError([...error.faults, ...faultsBehind(error.faults, options, host)])
+  }
+}
+
+type TriggerOptions = Readonly<Record<string, unknown>> & { readonly type: string }
+
+/** What is wrong besides, which only shows once the options are right: a folder, a program. */
+function faultsBehind(
+  faults: readonly Fault[],
+  options: TriggerOptions,
+  host: TriggerHost,
+): readonly Fault[] {
+  const wrong = faults.map(({ path: [key] }) => String(key))
+  // They decide what is right in the others.
+  if (['type', 'shell', 'working_dir', 'environment'].some((key) => wrong.includes(key))) return []
+  const rest = Object.entries(options).filter(([key]) => !wrong.includes(key))
+  if (rest.length === Object.keys(options).length) return []
+  try {
+    triggerOf({ ...Object.fromEntries(rest), type: options.type }, host)
+    return []
+  } catch (error) {
+    if (!(error instanceof TriggerOptionsError)) throw error
+    return error.faults.filter(({ path: [key] }) => !wrong.includes(String(key)))
+  }
+}
+
+/** @throws {TriggerOptionsError} for the first kind of fault: wrong options, or what they name. */
+function triggerOf(options: TriggerOptions, host: TriggerHost): Trigger {
   switch (options.type) {
     case 'echo':
       return createEcho(parse(echoOptions, options), host)

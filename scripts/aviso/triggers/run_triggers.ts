@@ -47,8 +47,9 @@ export async function runTriggers(
   notification: TriggerInput,
   run: TriggerRun,
 ): Promise<TriggerOutcome> {
-  for (const trigger of triggers) {
-    const result = await runWithRetries(trigger, notification, run)
+  for (const [index, trigger] of triggers.entries()) {
+    const skipped = triggers.slice(index + 1).map(({ type }) => type)
+    const result = await runWithRetries(trigger, notification, { ...run, skipped })
     if (result.kind === 'failed') return afterFailure(trigger, result)
     if (result.kind !== 'done') return result
   }
@@ -67,6 +68,14 @@ function afterFailure({ type, onFailure, onPoison }: Trigger, { isPoison, reason
   return onPoison === 'continue' ? { kind: 'poisoned', trigger: type, reason } : FAILED
 }
 
+/** Names the triggers that do not run because the one before them has failed for good. */
+export function skippedText(types: readonly string[]): string {
+  if (types.length === 0) return ''
+  return types.length === 1
+    ? `; the trigger behind it is skipped: ${types.join()}`
+    : `; the ${types.length} triggers behind it are skipped: ${types.join(', ')}`
+}
+
 /** Names a wait that the receiver asked for, because it may be minutes. */
 function afterText(askedMs: number): string {
   return askedMs === 0 ? '' : ` after ${Math.ceil(askedMs / 1000)} s, as the receiver asked`
@@ -75,7 +84,7 @@ function afterText(askedMs: number): string {
 async function runWithRetries(
   trigger: Trigger,
   notification: TriggerInput,
-  run: TriggerRun,
+  run: TriggerRun & { readonly skipped: readonly string[] },
 ): Promise<typeof DONE | typeof STOPPED | Failure> {
   for (let attempt = 0; ; attempt++) {
     let askedMs = 0
@@ -87,9 +96,10 @@ async function runWithRetries(
       const mayPass = error instanceof TriggerError && (error.retryable || isPoison)
       const last = attempt >= trigger.retries || !mayPass
       askedMs = error instanceof TriggerError ? (error.retryAfterMs ?? 0) : 0
-      const next =
-        last || run.stop.aborted
-          ? ''
+      const next = run.stop.aborted
+        ? ''
+        : last
+          ? skippedText(run.skipped)
           : `, attempt ${attempt + 2} of ${trigger.retries + 1} follows${afterText(askedMs)}`
       run.output.log(
         'ERROR',

@@ -57,6 +57,23 @@ describe('check_node', () => {
     await writeFile(join(folder, 'scripts/a.ts'), "export const a: string = 'c'\n")
     assert.deepEqual(run(), { status: 0, output: 'cb\n' })
   })
+  it('says what to do where a tool of developers is not installed', async () => {
+    const { 'package.json': settings } = FILES
+    await writeFile(
+      join(folder, 'package.json'),
+      settings.replace(/\}$/, ', "devDependencies": { "@tools/one": "1.0.0" } }'),
+    )
+    await writeFile(join(folder, 'scripts/a.ts'), "export { a } from '@tools/one/part'\n")
+    assert.deepEqual(run(), {
+      status: 2,
+      output:
+        'error: @tools/one is not installed, which only developers need: run npm ci without --omit=dev\n',
+    })
+    await writeFile(join(folder, 'scripts/a.ts'), "export { a } from 'two'\n")
+    const other = run()
+    assert.equal(other.status, 1)
+    assert.match(other.output, /ERR_MODULE_NOT_FOUND/)
+  })
   it('goes without compiled code, silently, where it cannot be kept', async () => {
     await writeFile(join(folder, '.cache'), 'a file, so that no folder can be made')
     assert.deepEqual(run(), { status: 0, output: 'ab\n' })

@@ -91,10 +91,11 @@ describe('loadClientConfig()', () => {
 
   it('warns of unknown keys with their place', async () => {
     const { warnings } = await load({
-      '/etc/aviso/config.yaml': 'debug: true\nnotification_engine:\n  hots: x\nquite: true\n',
+      '/etc/aviso/config.yaml': 'debug: true\nnotification_engine:\n  hots: x\nquite: true\nport: 1\n',
     })
     assert.deepEqual(warnings, [
       '/etc/aviso/config.yaml:4:1 quite: Unknown key, ignored. Did you mean quiet?',
+      '/etc/aviso/config.yaml:5:1 port: Unknown key, ignored. Did you mean notification_engine.port?',
       '/etc/aviso/config.yaml:3:3 notification_engine.hots: Unknown key, ignored. Did you mean host?',
     ])
   })
@@ -105,6 +106,8 @@ describe('loadClientConfig()', () => {
       {
         environment: {
           AVISO_FOO: '1',
+          AVISO_PORT: '8081',
+          AVISO_HOTS: 'h',
           AVISO_TIMOUT: '3',
           AVISO_TOKENFILE: '/t',
           AVISO_WHATEVER: '1',
@@ -120,7 +123,9 @@ describe('loadClientConfig()', () => {
     )
     assert.deepEqual(warnings, [
       'AVISO_FOO: Unknown variable, ignored',
+      'AVISO_HOTS: Unknown variable, ignored. Did you mean AVISO_NOTIFICATION_HOST?',
       'AVISO_PASSWORD: ignored: put the key into a file for you alone, and name that with AVISO_KEY_FILE',
+      'AVISO_PORT: Unknown variable, ignored. Did you mean AVISO_NOTIFICATION_PORT?',
       'AVISO_TIMOUT: Unknown variable, ignored. Did you mean AVISO_TIMEOUT?',
       'AVISO_TOKENFILE: Unknown variable, ignored. Did you mean AVISO_TOKEN_FILE?',
       'AVISO_WHATEVER: Unknown variable, ignored',

@@ -41,6 +41,8 @@ describe('readListeners()', () => {
           'l.yaml:7:10 listeners.0.triggers.0.type (listener first): Trigger type comand not recognised; allowed are echo, log, command, post. Did you mean command?',
           'l.yaml:8:81 listeners.0.triggers.1.tiemout (listener first): Unknown key; allowed are type, command, environment, working_dir, shell, timeout, retries, on_failure, on_poison. Did you mean timeout?',
           'l.yaml:8:66 listeners.0.triggers.1.retries (listener first): must be a whole number from 0 to 1000',
+          'l.yaml:8:43 listeners.0.triggers.1.working_dir (listener first): there is no folder /no/such: make it first',
+          'l.yaml:8:25 listeners.0.triggers.1.command (listener first): the command uses |, which only a shell understands: quote it, or add "shell: true" and take values from environment variables such as "$AVISO_PAYLOAD_JSON"',
           'l.yaml:10:55 listeners.0.triggers.2.protocol.header (listener first): Unknown key; allowed are type, url, headers, timeout, cloudevents. Did you mean headers?',
           'l.yaml:10:81 listeners.0.triggers.2.protocol.cloudevents.tipe (listener first): Unknown key; allowed are type, source. Did you mean type?',
           'l.yaml:10:44 listeners.0.triggers.2.protocol.url (listener first): must be an address',
@@ -91,10 +93,24 @@ listeners:
     )
   })
 
+  it('warns of a listener without triggers, which 1.x takes, too', () => {
+    const output = recordedOutput()
+    const file = parseYamlFile(listener('triggers: []'), 'l.yaml')
+    const [definition] = readListeners(file, triggerHost(output))
+    assert.deepEqual(definition?.triggers, [])
+    assert.deepEqual(output.logged, [
+      {
+        level: 'WARNING',
+        message:
+          'l.yaml:4:5 listeners.0.triggers: the list is empty, so nothing is done for a notification. Add a trigger, such as {type: echo}',
+      },
+    ])
+  })
+
   it('says where 1.x read another value than the one that is written', () => {
     const output = recordedOutput()
     const text =
-      "listeners:\n  - event: mars\n    request: {expver: 0010, step: [0007, 010, '010'], time: 12:30, country: NO, on: x}\n    triggers: []\n"
+      "listeners:\n  - event: mars\n    request: {expver: 0010, step: [0007, 010, '010'], time: 12:30, country: NO, on: x}\n    triggers: [{type: echo}]\n"
     const [definition] = readListeners(parseYamlFile(text, 'l.yaml'), triggerHost(output))
     assert.deepEqual(definition?.request['expver'], ['0010'])
     const end = 'Put it in quotes if the text is meant'

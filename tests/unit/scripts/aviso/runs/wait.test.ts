@@ -323,7 +323,7 @@ describe('wait()', () => {
       [none.code, none.message.split('\n')[0]],
       [
         2,
-        'The services follow no runs of mars, but none. The services follow runs when their configuration says what a run is:',
+        'The services follow no runs. The services follow runs when their configuration says what a run is:',
       ],
     )
   })

@@ -81,7 +81,7 @@ describe('runTriggers()', () => {
       [
         'Trigger scripted failed for flight@7: no, attempt 2 of 3 follows',
         'Trigger scripted failed for flight@7: no, attempt 3 of 3 follows',
-        'Trigger scripted failed for flight@7: no',
+        'Trigger scripted failed for flight@7: no; the trigger behind it is skipped: scripted',
       ],
     )
   })
@@ -94,8 +94,14 @@ describe('runTriggers()', () => {
 
   it('counts a failure as done with on_failure: continue, skipping the remaining triggers', async () => {
     const [first, second] = [scripted(['final'], { onFailure: 'continue' }), scripted(['ok'])]
-    assert.deepEqual(await run([first, second]), { kind: 'done' })
-    assert.equal(second.runs, 0)
+    const output = recordedOutput()
+    const third = { ...scripted(['ok']), type: 'third' }
+    assert.deepEqual(await run([first, second, third], { output }), { kind: 'done' })
+    assert.deepEqual([second.runs, third.runs], [0, 0])
+    assert.equal(
+      output.logged[0]?.message,
+      'Trigger scripted failed for flight@7: no; the 2 triggers behind it are skipped: scripted, third',
+    )
   })
 
   it('gives a notification up that a trigger can never handle, after its retries, and skips the remaining triggers', async () => {
