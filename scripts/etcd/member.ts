@@ -5,6 +5,7 @@
  */
 
 import { spawn, type ChildProcess } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -17,6 +18,8 @@ const START_LIMIT_MS = 60_000
 /** Longest wait for a stop. etcd waits about 7 s for open watches. */
 const STOP_LIMIT_MS = 12_000
 const POLL_MS = 30
+/** Ports that Linux (from 32768) and others (from 49152) do not give out by themselves, and above those of well-known services. */
+const OWN_PORTS = { first: 10_100, end: 32_700 }
 /** How much of the log an error shows. */
 const LOG_TAIL_CHARACTERS = 2_000
 
@@ -156,15 +159,22 @@ function send(pid: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
-/** @returns a port that was free at the time of the call */
-export function freePort(): Promise<number> {
-  return new Promise((done, failed) => {
+/**
+ * A port that was free at the time of the call. It is not one of those that the system gives out by itself, to servers and to connections: one of
+ * them could be in use a moment later.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(OWN_PORTS.first, OWN_PORTS.end)
+    if (await isFree(port)) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
     const server = createServer()
-    server.once('error', failed)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => done(typeof address === 'object' && address !== null ? address.port : 0))
-    })
+    server.once('error', () => done(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => done(true)))
   })
 }
 

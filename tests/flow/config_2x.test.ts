@@ -6,10 +6,10 @@
 
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 
+import { freePort } from '../../scripts/etcd/member.ts'
 import { startServer, temporaryFolder, type TestServer } from '../support/server.ts'
 import { runClient } from '../support/client_program.ts'
 
@@ -30,14 +30,6 @@ application: { host: "${host}", port: 8000, base_url: "http://localhost", static
 watch_endpoint: { sse_heartbeat_interval_sec: 30, connection_max_duration_sec: 3600, replay_batch_size: 100 }
 notification_backend: { kind: in_memory, in_memory: { max_history_per_topic: 10, max_topics: 100 } }
 ${more}${SCHEMA}`
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  await new Promise((done) => server.close(done))
-  return port
 }
 
 async function publish({ url }: TestServer): Promise<Readonly<Record<string, unknown>>> {

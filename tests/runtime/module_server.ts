@@ -5,9 +5,9 @@
  */
 
 import { spawn } from 'node:child_process'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../scripts/etcd/member.ts'
 import { runCommand } from '../../scripts/run_command.ts'
 import { findPackage } from '../support/npm_package.ts'
 import type { TestServer } from '../support/server.ts'
@@ -140,14 +140,4 @@ export async function startWranglerDev(configs: readonly string[], state: string
     return 0
   }
   return { ...server, stop }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((found) => {
-    const probe = createServer()
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => found(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }
