@@ -63,13 +63,15 @@ export function* namePageDamage(view: SqlView, read: DamagedRead): Steps<AvisoEr
 /** The error for a transaction that met a damaged page. @param current The newest revision. */
 export function nameTxnDamage(
   view: SqlView,
-  { compare, success, failure = [] }: TxnRequest,
+  request: TxnRequest,
   current: Revision,
   cause: unknown,
 ): AvisoError {
+  const guarded = [request, ...(request.parts ?? [])]
+  const operations = guarded.flatMap(({ success, failure = [] }) => [...success, ...failure])
   const ranges = [
-    ...compare.map(({ key }): KeyRange => ({ key })),
-    ...[...success, ...failure].map((operation): KeyRange =>
+    ...guarded.flatMap(({ compare }) => compare).map(({ key }): KeyRange => ({ key })),
+    ...operations.map((operation): KeyRange =>
       operation.kind === 'put' ? { key: operation.key } : operation.range,
     ),
   ]
@@ -78,7 +80,7 @@ export function nameTxnDamage(
     if (doNow(findUnreadable(view, range, current)) === undefined) continue
     return doNow(namePageDamage(view, { range, at: current, current, cause }))
   }
-  const written = [...success, ...failure].find(({ kind }) => kind !== 'range')
+  const written = operations.find(({ kind }) => kind !== 'range')
   const what = written?.kind === 'put' ? rangeName({ key: written.key }) : 'a transaction'
   return damaged(
     `A page of the embedded store's file is damaged, and ${what} cannot be written. ${RESTORE}`,

@@ -27,6 +27,8 @@ const put = (key: string, value = 'x'.repeat(150)): StoreOperation => ({
   value: toBytes(value),
 })
 
+const putNew = (key: string): StoreOperation => put(key, 'new')
+
 /** An open store of three event types, of which the page that holds a text is destroyed on disk. */
 async function openDamaged(context: TestContext, leaf: keyof typeof LEAF, text: string) {
   const folder = await newFolder(context)
@@ -49,7 +51,7 @@ async function openDamaged(context: TestContext, leaf: keyof typeof LEAF, text: 
   const file = await openFile(path, 'r+')
   await file.write(new Uint8Array(16).fill(0xff), 0, 16, page.byteOffset - bytes.byteOffset)
   await file.close()
-  const put1 = (key: string): Promise<unknown> => store.txn({ compare: [], success: [put(key, 'new')] })
+  const put1 = (key: string): Promise<unknown> => store.txn({ compare: [], success: [putNew(key)] })
   return { folder, store, lines, put: put1 }
 }
 
@@ -124,6 +126,8 @@ describe('openEmbeddedStore() with a damaged page of events', () => {
     ])
     assert.deepEqual([before.status, lost.status, after.status], ['fulfilled', 'rejected', 'fulfilled'])
     assert.match((await damageOf(put(LOST))).message, MESSAGE)
+    const parts = [keyOf('wave', 2), LOST].map((key) => ({ compare: [], success: [putNew(key)] }))
+    assert.match((await damageOf(store.txn({ compare: [], success: [], parts }))).message, MESSAGE)
     assert.equal((await store.range({ key: toBytes(keyOf('wave', 1)) })).kvs[0]?.version, 2n)
   })
 
