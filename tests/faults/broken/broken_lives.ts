@@ -22,7 +22,9 @@ export function rememberingLost(store: Store): Store {
   return {
     ...store,
     txn: async (request, options) => {
-      const isCheck = request.compare.length > 0 && request.success.every(({ kind }) => kind === 'range')
+      const { compare, success, parts } = request
+      const isCheck =
+        parts === undefined && compare.length > 0 && success.every(({ kind }) => kind === 'range')
       return store.txn(isCheck ? { ...request, compare: [] } : request, options)
     },
   }

@@ -5,22 +5,37 @@
  */
 
 import { AvisoError, oldestRevisionOf } from '#shared/errors.ts'
-import type { KeyRange, Store, TxnRequest, WatchMessage, WatchRequest } from '#shared/store/store.ts'
+import type {
+  GuardedOperations,
+  GuardedResult,
+  KeyRange,
+  Store,
+  TxnRequest,
+  WatchMessage,
+  WatchRequest,
+} from '#shared/store/store.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import type { Dice } from '../../support/dice.ts'
 
 /** Whether a transaction publishes notifications. */
-function isPublish({ success }: TxnRequest): boolean {
-  return success.some(
-    (operation) => operation.kind === 'put' && toText(operation.key).startsWith('/_aviso/journal/'),
+function isPublish(request: TxnRequest): boolean {
+  return [request, ...(request.parts ?? [])].some(({ success }) =>
+    success.some(
+      (operation) => operation.kind === 'put' && toText(operation.key).startsWith('/_aviso/journal/'),
+    ),
   )
+}
+
+/** A request whose guards are gone, those of its parts, too. */
+function unguarded({ parts, ...request }: TxnRequest): TxnRequest {
+  return { ...request, compare: [], parts: parts?.map((part) => ({ ...part, compare: [] })) }
 }
 
 /** Plain puts: publishing is no longer guarded by the journal. */
 export function withoutGuard(store: Store): Store {
   return {
     ...store,
-    txn: (request, options) => store.txn(isPublish(request) ? { ...request, compare: [] } : request, options),
+    txn: (request, options) => store.txn(isPublish(request) ? unguarded(request) : request, options),
   }
 }
 
@@ -31,12 +46,16 @@ export function acknowledgingEarly(store: Store, dice: Dice): Store {
     txn: async (request, options) => {
       if (!isPublish(request) || !dice.chance(0.05)) return store.txn(request, options)
       const { revision } = await store.status()
-      const results = request.success.map((operation) =>
-        operation.kind === 'range'
-          ? ({ kind: 'range', result: { revision, kvs: [], count: 0n, more: false } } as const)
-          : ({ kind: 'put' } as const),
-      )
-      return { revision: revision + 1n, succeeded: true, results }
+      const done = ({ success }: GuardedOperations): GuardedResult => ({
+        succeeded: true,
+        results: success.map((operation) =>
+          operation.kind === 'range'
+            ? { kind: 'range', result: { revision, kvs: [], count: 0n, more: false } }
+            : { kind: 'put' },
+        ),
+      })
+      const { parts } = request
+      return { revision: revision + 1n, ...done(request), ...(parts && { parts: parts.map(done) }) }
     },
   }
 }
