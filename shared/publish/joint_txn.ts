@@ -7,7 +7,7 @@
 
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { encodeJournal } from '#shared/journal/codec.ts'
-import { MAX_REVISION_NOTIFICATIONS, WAITING_PREFIX } from '#shared/journal/journal.ts'
+import { WAITING_PREFIX } from '#shared/journal/journal.ts'
 import {
   MAX_TXN_BYTES,
   MAX_TXN_OPERATIONS,
@@ -44,6 +44,12 @@ export interface Applied {
 /** Operations of a transaction besides those of its attempts: the waiting keys are read. */
 const COMMON_OPERATIONS = 1
 
+/**
+ * Places in a revision at which the notifications of an event type may begin. Readers know more (`shared/journal/journal.ts`), but those of
+ * the version before do not, and versions run side by side on one etcd.
+ */
+const FIRST_PLACES = 128
+
 /** The keys of all waiting ingests, the newest first. Mostly there are none. More than have room in an answer are as good as none. */
 const SIGNS: RangeRequest = {
   ...prefixRange(WAITING_PREFIX),
@@ -79,7 +85,7 @@ export function createRoom(): Room {
       if (first === undefined) first = attempt
       else {
         if (COMMON_OPERATIONS + parts + 1 + next.largest > MAX_TXN_OPERATIONS) return false
-        if (next.notifications > MAX_REVISION_NOTIFICATIONS || next.bytes > MAX_TXN_BYTES) return false
+        if (notifications >= FIRST_PLACES || next.bytes > MAX_TXN_BYTES) return false
         if (attempt.head.epoch?.epoch !== first.head.epoch?.epoch) return false
         const known = (written ??= new Set(keysOf(first)))
         const keys = keysOf(attempt)
