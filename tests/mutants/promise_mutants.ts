@@ -70,7 +70,7 @@ export const PROMISE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/publish/joint_txn.ts',
-    from: 'next.notifications > MAX_REVISION_NOTIFICATIONS || ',
+    from: 'notifications >= FIRST_PLACES || ',
     to: '',
     tests: ['jointCommit'],
   },
