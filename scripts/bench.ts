@@ -32,6 +32,7 @@ import { reconnectGroup } from './bench/groups/reconnect.ts'
 import { replayGroup } from './bench/groups/replay.ts'
 import { runsGroup } from './bench/groups/runs.ts'
 import { secondGroup } from './bench/groups/second.ts'
+import { soakGroup } from './bench/groups/soak.ts'
 import { stalledGroup } from './bench/groups/stalled.ts'
 import { startGroup } from './bench/groups/start.ts'
 import { telemetryGroup } from './bench/groups/telemetry.ts'
@@ -65,6 +66,7 @@ const GROUPS: readonly RowGroup[] = [
   pollsGroup,
   backupGroup,
   startGroup,
+  soakGroup,
   peersGroup,
 ]
 
@@ -123,7 +125,7 @@ function parseArguments(argv: readonly string[]): BenchArguments | number {
   const names = GROUPS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`)
   const program = new Command('npm run bench --')
     .description('Measures the system beside the bare store and the bare runtime.')
-    .argument('[names...]', `groups of rows; without names: all but peers`)
+    .argument('[names...]', `groups of rows; without names: all but soak and peers`)
     .option('--quick', 'shorter loads, one run: rough figures in a few minutes', false)
     .addOption(
       new Option(

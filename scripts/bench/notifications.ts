@@ -31,7 +31,10 @@ export function numberedNotification(): string {
   return numbered('@@@@', '@@@@@')
 }
 
-/** The same, of one of 1,000 experiments after the other. */
+/** Number of experiments among {@link dailyNotification}s. */
+export const EXPERIMENTS_OF_A_DAY = 1_000
+
+/** The same, of one experiment after the other. A hundred thousand of a load have different keys. */
 export function dailyNotification(): string {
   return numbered('0@@@', '@@@@@')
 }
