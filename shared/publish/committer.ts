@@ -20,6 +20,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { buildAttempt, type Attempt, type Frame, type Head } from './attempt.ts'
 import { buildCheck, checkedPresent, isKnownEpoch, type Present } from './guards.ts'
+import type { IdentityHash } from './identity_hash.ts'
 import type { IdWindow } from './id_window.ts'
 import type { JointCommit } from './joint_commit.ts'
 import type { Applied } from './joint_txn.ts'
@@ -38,6 +39,7 @@ export interface CommitterParts {
   readonly random: () => string
   readonly limits: PublishLimits
   readonly strictIds: boolean
+  readonly identityHash: IdentityHash
   /** Number of the first notification of the event type; default: 1. */
   readonly firstNumber?: number
   /** Called when the store was replaced, or an older copy of it was put back. What else is remembered of it is void. */

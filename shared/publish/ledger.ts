@@ -20,6 +20,7 @@ import { readEpoch, type Epoch } from '#shared/journal/epoch.ts'
 import type { Head } from './attempt.ts'
 import { failDamaged } from './damage.ts'
 import { firstUnused, nextNumber } from './numbers.ts'
+import type { IdentityHash } from './identity_hash.ts'
 import { createIdWindow, identityOf, type IdWindow, type StoredItem } from './id_window.ts'
 import type { PublishLimits } from './limits.ts'
 import { failUnavailable } from './outcome.ts'
@@ -77,14 +78,16 @@ export interface LedgerParts {
   readonly event: string
   readonly limits: PublishLimits
   readonly strictIds: boolean
+  readonly identityHash: IdentityHash
   readonly clock: Clock
   /** Number of the first notification of the event type; default: 1. */
   readonly firstNumber?: number
 }
 
-export function createLedger({ store, event, limits, strictIds, clock, firstNumber }: LedgerParts): Ledger {
+export function createLedger(parts: LedgerParts): Ledger {
+  const { store, event, limits, strictIds, identityHash: hash, clock, firstNumber } = parts
   const createWindow = (): IdWindow =>
-    createIdWindow({ maxItems: limits.idWindowItems, maxAgeMs: limits.idWindowMs })
+    createIdWindow({ maxItems: limits.idWindowItems, maxAgeMs: limits.idWindowMs, hash })
   const source = { store, event }
   const reader = createWindowReader({ source, limits, clock })
   const isKept = (signal: AbortSignal): Promise<boolean> => isInPast(source, head, signal)

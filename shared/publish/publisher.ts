@@ -12,6 +12,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { silentLogger, type Logger } from '#shared/logger.ts'
 import { within } from '#shared/time/deadline.ts'
 import { createFrame } from './attempt.ts'
+import { createIdentityHash } from './identity_hash.ts'
 import { createJointCommit } from './joint_commit.ts'
 import { createLane, type Lane } from './lane.ts'
 import { createLeases } from './leases.ts'
@@ -71,6 +72,7 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
   const others = createOthers({ store, clock })
   const lanes = new Map<string, Lane>()
   const load: Load = { items: 0, bytes: 0 }
+  const identityHash = createIdentityHash(random())
   let closed = false
 
   const laneOf = (event: string): Lane => {
@@ -78,7 +80,7 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
     if (known !== undefined) return known
     const frame = createFrame(event, writer)
     const firstNumber = firstNumberOf(firstNumbers, event)
-    const base = { store, joint, clock, random, logger, limits, strictIds, leases, others }
+    const base = { store, joint, clock, random, logger, limits, strictIds, identityHash, leases, others }
     const lane = createLane({ ...base, frame, firstNumber })
     lanes.set(event, lane)
     return lane

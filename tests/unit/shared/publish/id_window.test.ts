@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { createIdentityHash } from '#shared/publish/identity_hash.ts'
 import { createIdWindow, identityOf, type StoredItem } from '#shared/publish/id_window.ts'
+
+const hash = createIdentityHash('a secret')
 
 const stored = (seq: number, atMs = seq): StoredItem => ({
   key: '/k',
@@ -13,7 +16,7 @@ const stored = (seq: number, atMs = seq): StoredItem => ({
 
 describe('createIdWindow()', () => {
   it('remembers at least half of its size, and never more than its size', () => {
-    const window = createIdWindow({ maxItems: 10, maxAgeMs: 1e9 })
+    const window = createIdWindow({ maxItems: 10, maxAgeMs: 1e9, hash })
     for (let seq = 1; seq <= 100; seq++) {
       window.add(`i${seq}`, stored(seq))
       for (let recent = Math.max(1, seq - 4); recent <= seq; recent++)
@@ -23,7 +26,7 @@ describe('createIdWindow()', () => {
   })
 
   it('remembers for the time given, and at most about twice as long', () => {
-    const window = createIdWindow({ maxItems: 1000, maxAgeMs: 100 })
+    const window = createIdWindow({ maxItems: 1000, maxAgeMs: 100, hash })
     for (let seq = 1; seq <= 500; seq++) window.add(`i${seq}`, stored(seq))
     assert.equal(window.get('i401')?.seq, 401)
     assert.equal(window.get('i250'), undefined)
@@ -31,10 +34,14 @@ describe('createIdWindow()', () => {
 
   it('tells all of an item, whatever its key and its hash', () => {
     for (const strictIds of [false, true]) {
-      for (const hash of ['0123456789abcdef', 'ffffffff00000000', 'another', '']) {
-        const window = createIdWindow({ maxItems: 1_000, maxAgeMs: 1e6 })
+      for (const fingerprint of ['0123456789abcdef', 'ffffffff00000000', 'another', '']) {
+        const window = createIdWindow({ maxItems: 1_000, maxAgeMs: 1e6, hash })
         const items = Array.from({ length: 200 }, (_, index) => {
-          const item = { ...stored(index + 1, Date.UTC(2026, 5, 10) + index), key: `/k/${index}`, hash }
+          const item = {
+            ...stored(index + 1, Date.UTC(2026, 5, 10) + index),
+            key: `/k/${index}`,
+            hash: fingerprint,
+          }
           return { item, identity: identityOf({ id: `a\0${index}`, source: 's', key: item.key }, strictIds) }
         })
         for (const { identity, item } of items) window.add(identity, item)
@@ -49,11 +56,23 @@ describe('createIdWindow()', () => {
   })
 
   it('knows the last of an identity', () => {
-    const window = createIdWindow({ maxItems: 2, maxAgeMs: 100 })
+    const window = createIdWindow({ maxItems: 2, maxAgeMs: 100, hash })
     window.add('i', stored(1))
     window.add('j', stored(2))
     window.add('i', stored(3))
     assert.equal(window.get('i')?.seq, 3)
+  })
+
+  it('tells identities apart whose slot is the same', () => {
+    const crowded = createIdWindow({
+      maxItems: 1_000,
+      maxAgeMs: 1e6,
+      hash: (text, into) => into.set([7, 7, 7, Number(text)]),
+    })
+    for (let seq = 0; seq < 300; seq++) crowded.add(String(seq), stored(seq))
+    for (let seq = 0; seq < 300; seq++) assert.equal(crowded.get(String(seq))?.seq, seq)
+    assert.equal(crowded.get('300'), undefined)
+    assert.equal(crowded.size(), 300)
   })
 })
 
