@@ -14,6 +14,7 @@ import {
   type CompareResult,
   type GuardedOperations,
   type OperationResult,
+  type StoreOperation,
 } from '#shared/store/store.ts'
 import {
   commit,
@@ -203,6 +204,33 @@ export function txnContract(subject: Subject): void {
       const part = { compare, success: [], failure: [putOperation(space.key('b'), 'failed')] }
       const written = await store.txn({ compare: [], success: [], parts: [part] })
       assert.equal((await get(store, space.key('b')))?.modRevision, written.revision)
+    })
+
+    it('answers reads of the past in their places, and writes nothing where one is refused', async () => {
+      const [store, space] = [subject.store(), subject.space()]
+      const [key, other] = [space.key('a'), space.key('b')]
+      const revision = await put(store, key, 'old')
+      await put(store, key, 'new')
+      const past = (at: bigint): StoreOperation => ({ kind: 'range', range: { key, revision: at } })
+      const present: StoreOperation = { kind: 'range', range: { key } }
+      const part = (at: bigint): GuardedOperations => ({
+        ...claim(key, 'x'),
+        failure: [present, past(at), putOperation(other, 'written'), past(at)],
+      })
+      const result = await store.txn({ compare: [], success: [past(revision)], parts: [part(revision)] })
+      assert.deepEqual(
+        result.results.map((each) => rangeTexts(each)),
+        [['old']],
+      )
+      const results = result.parts?.[0]?.results ?? []
+      assert.deepEqual(
+        results.map((each) => (each.kind === 'range' ? rangeTexts(each) : each.kind)),
+        [['new'], ['old'], 'put', ['old']],
+      )
+      assert.equal((await get(store, other))?.modRevision, result.revision)
+      const future = result.revision + 100n
+      await rejects(store.txn({ compare: [], success: [], parts: [part(future)] }), 'ERR_FUTURE_POSITION')
+      assert.equal((await get(store, other))?.modRevision, result.revision)
     })
 
     it('takes as many operations as etcd does, and a key once', async () => {
