@@ -34,6 +34,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
+import { createAccessRoutes } from './access_routes.ts'
 import { createAuditRoutes } from './audit_routes.ts'
 import { loadContract } from './contract.ts'
 import { startConsole } from './console.ts'
@@ -149,7 +150,7 @@ export function startSystem(parts: SystemParts): System {
   let closing: Promise<void> | undefined
   let isDraining = false
   const trouble = watchTrouble(parts)
-  const { startParts, audit } = prepare(parts, { access, instruments, onWaiting: trouble.note })
+  const { startParts, operating } = prepare(parts, { access, instruments, onWaiting: trouble.note })
   const ready = startWhenStoreAnswers(startParts, stop.signal).then(async ({ started, found }) => {
     running = started
     keeping = keepSchemas(startParts, found, { onChange: restart, signal: stop.signal })
@@ -167,7 +168,7 @@ export function startSystem(parts: SystemParts): System {
     fetch: toFetchHandler(handle),
     only: (service) => serve([service]),
     routes: () => [
-      ...ownRoutesOf({ readiness, everywhere: [...audit, ...referenceOf(parts)], instruments }),
+      ...ownRoutesOf({ readiness, everywhere: [...operating, ...referenceOf(parts)], instruments }),
       ...consoles.routes,
       ...routesOf(running, monitoring),
     ],
@@ -190,7 +191,7 @@ export function startSystem(parts: SystemParts): System {
   function serve(services: readonly ServiceName[]): Handler {
     const targets = { monitoring, running: () => running }
     const page = consoles.on(services)
-    const everywhere = [...audit, ...referenceOf(parts, page)]
+    const everywhere = [...operating, ...referenceOf(parts, page)]
     const own = { readiness, instruments, everywhere, console: page, random, logger }
     const dispatcher = createDispatcher(parts.config, services, {
       ...own,
@@ -238,12 +239,12 @@ export function startSystem(parts: SystemParts): System {
 function prepare(
   parts: SystemParts,
   tools: Pick<StartParts, 'access' | 'instruments' | 'onWaiting'>,
-): { readonly startParts: StartParts; readonly audit: readonly Route[] } {
+): { readonly startParts: StartParts; readonly operating: readonly Route[] } {
   const { access } = tools
   const streams = createStreamRegistry(parts.clock, newInstance(parts.random))
   return {
     startParts: { ...parts, ...tools, streams, tickets: access.tickets },
-    audit: createAuditRoutes({ access, instance: streams.instance }),
+    operating: [...createAuditRoutes({ access, instance: streams.instance }), ...createAccessRoutes(access)],
   }
 }
 
