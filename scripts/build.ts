@@ -26,6 +26,7 @@ import { DEFAULT_CONFIG_FILE, readOptionsConfig, withConfigFile } from './serve/
 import { checkCrons } from './serve/preflight.ts'
 import { callsOf, findMain, loadModules, varsOf } from './serve/worker_modules.ts'
 import type * as Bundler from './serve/workerd_bundle.ts'
+import { printResult } from './standard_output.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
@@ -62,8 +63,7 @@ export async function build(argv: readonly string[], call: string): Promise<numb
   const named = program.args.slice(1)
   const services = SERVICE_NAMES.filter((name) => named.length === 0 || named.includes(name))
   try {
-    await buildWorkers(program.opts<BuildFlags>(), services)
-    return 0
+    return printResult(...(await buildWorkers(program.opts<BuildFlags>(), services)))
   } catch (error) {
     if (!isAvisoError(error, 'ERR_CONFIG')) throw error
     console.error(`error: ${error.message}`)
@@ -71,8 +71,8 @@ export async function build(argv: readonly string[], call: string): Promise<numb
   }
 }
 
-/** Nothing is written where something is wrong. */
-async function buildWorkers(flags: BuildFlags, services: readonly ServiceName[]): Promise<void> {
+/** Nothing is written where something is wrong. @returns lines that say what was made */
+async function buildWorkers(flags: BuildFlags, services: readonly ServiceName[]): Promise<readonly string[]> {
   if (IS_RELEASE || !existsSync(join(ROOT, 'node_modules', 'esbuild')))
     throw new AvisoError(
       'ERR_CONFIG',
@@ -81,6 +81,7 @@ async function buildWorkers(flags: BuildFlags, services: readonly ServiceName[])
   const parts = await readParts(flags, services)
   const workers = flags.one === true ? [oneWorker(parts)] : separateWorkers(parts)
   const { bundleForWorkerd, bundleWorker } = (await import(BUNDLER)) as typeof Bundler
+  const made: string[] = []
   for (const { name, services: own, isHost, file, secrets } of workers) {
     const folder = join(resolve(flags.out), name)
     await makeFolder(folder)
@@ -91,10 +92,11 @@ async function buildWorkers(flags: BuildFlags, services: readonly ServiceName[])
     else await bundleForWorkerd(outfile, modules)
     const head = `// Made by "aviso build wrangler" from ${parts.file}. Change it there.\n`
     await writeFile(join(folder, 'wrangler.jsonc'), `${head}${JSON.stringify(file, null, 2)}\n`)
-    console.log(join(folder, 'wrangler.jsonc'))
+    made.push(join(folder, 'wrangler.jsonc'))
     if (secrets.length > 0)
-      console.log(`  its secrets, each by "wrangler secret put NAME": ${secrets.join(', ')}`)
+      made.push(`  its secrets, each by "wrangler secret put NAME": ${secrets.join(', ')}`)
   }
+  return made
 }
 
 async function makeFolder(folder: string): Promise<void> {

@@ -21,6 +21,7 @@ import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
 import { runCommand } from './run_command.ts'
 import { SERVE_CALL, serveCommand } from './released.ts'
+import { print, tryWrite } from './standard_output.ts'
 
 /** Number of publishers. Every third request is a batch, because providers send single notifications and batches. */
 const PUBLISHERS = 16
@@ -50,9 +51,9 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   const server = options.url === undefined ? await startServer(options.store, folder, runs) : undefined
   const url = options.url ?? server?.url ?? ''
   try {
-    console.log(`System: ${url}${server === undefined ? '' : ` (store ${options.store})`}`)
+    print(`System: ${url}${server === undefined ? '' : ` (store ${options.store})`}`)
     if (server === undefined) {
-      console.log('Runs are not shown: what is expected of them is configured where a system is started')
+      print('Runs are not shown: what is expected of them is configured where a system is started')
       return (await demonstrate(url)) ? 0 : 1
     }
     // Before the other listeners: products of these runs are not for them.
@@ -76,7 +77,7 @@ async function demonstrate(url: string): Promise<boolean> {
     0,
   )
   const readers = await Promise.all(DEMO_LISTENERS.map((listener) => DemoReader.open(url, listener)))
-  console.log(
+  print(
     `Listeners: ${DEMO_LISTENERS.length} running. Publishing one forecast run of ${run.length} notifications`,
   )
   const startedAt = performance.now()
@@ -93,12 +94,12 @@ async function demonstrate(url: string): Promise<boolean> {
   ])
   stopProgress()
   const seconds = (publishedMs / 1000).toFixed(2)
-  console.log(
+  print(
     `Published ${run.length} in ${seconds} s (${Math.round((run.length / publishedMs) * 1000)}/s); each was acknowledged after it was durable`,
   )
   const results = await Promise.all(readers.map((reader) => report(reader, run)))
   const passed = results.every(Boolean)
-  console.log(
+  print(
     passed
       ? 'Every listener got exactly what matches, in store order'
       : 'NOT every listener got exactly what matches',
@@ -125,7 +126,7 @@ async function report(reader: DemoReader<DemoListener>, run: readonly RunNotific
   const problems = right
     ? 'ok'
     : `missing ${missing}, foreign ${foreign}, repeated ${repeated}, out of order ${outOfOrder}`
-  console.log(`  ${right ? '✓' : '✗'} ${reader.listener.name}: ${got.length} of ${wanted.size} (${problems})`)
+  print(`  ${right ? '✓' : '✗'} ${reader.listener.name}: ${got.length} of ${wanted.size} (${problems})`)
   return right
 }
 
@@ -180,12 +181,13 @@ async function publishJob(url: string, job: readonly RunNotification[]): Promise
 function showProgress(line: () => string): () => void {
   const terminal = process.stdout.isTTY
   const timer = setInterval(
-    () => process.stdout.write(terminal ? `\r${line()}` : `${line()}\n`),
+    // In vain, too: what comes next tells it.
+    () => void tryWrite(terminal ? `\r${line()}` : `${line()}\n`),
     terminal ? PROGRESS_INTERVAL_MS : PROGRESS_INTERVAL_MS * 4,
   )
   return () => {
     clearInterval(timer)
-    process.stdout.write(`${terminal ? '\r' : ''}${line()}\n`)
+    print(`${terminal ? '\r' : ''}${line()}`)
   }
 }
 

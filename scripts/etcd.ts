@@ -11,6 +11,7 @@ import { startEtcd, type EtcdCluster } from './etcd/cluster.ts'
 import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
 import { SERVE_CALL } from './released.ts'
+import { printResult } from './standard_output.ts'
 import { stopRequest } from './stop_requests.ts'
 
 interface EtcdArguments {
@@ -36,17 +37,27 @@ export async function etcd(argv: readonly string[], call?: string): Promise<numb
     return 1
   }
   const etcdctl = await findEtcdctl()
-  console.log(`etcd ${cluster.version}, ${cluster.members.length} member(s), data in ${cluster.folder}`)
-  for (const { url, pid } of cluster.members) console.log(`  ${url}  (process ${pid})`)
-  console.log(`Aviso on it:  ${SERVE_CALL} --store ${cluster.store}`)
-  if (etcdctl !== undefined)
-    console.log(`Look inside:  ETCDCTL_API=3 ${etcdctl} --endpoints ${cluster.store} get --prefix /`)
-  console.log('Stop it with Ctrl-C')
-  await stopped
-  console.log('Stopping')
+  const code = printResult(...howToUse(cluster, etcdctl))
+  if (code === 0) {
+    await stopped
+    console.log('Stopping')
+  }
   await cluster.stop()
   await cluster.close()
-  return 0
+  return code
+}
+
+function howToUse(cluster: EtcdCluster, etcdctl: string | undefined): readonly string[] {
+  const { version, members, folder, store } = cluster
+  return [
+    `etcd ${version}, ${members.length} member(s), data in ${folder}`,
+    ...members.map(({ url, pid }) => `  ${url}  (process ${pid})`),
+    `Aviso on it:  ${SERVE_CALL} --store ${store}`,
+    ...(etcdctl === undefined
+      ? []
+      : [`Look inside:  ETCDCTL_API=3 ${etcdctl} --endpoints ${store} get --prefix /`]),
+    'Stop it with Ctrl-C',
+  ]
 }
 
 /** The command line. @param call How it is called. */

@@ -11,6 +11,7 @@ import { DEV_DEFAULTS } from '#services/system/settings.ts'
 import { isMain } from './is_main.ts'
 import { parseCommand } from './parse_command.ts'
 import { CALL } from './released.ts'
+import { printResult } from './standard_output.ts'
 
 /** Longest wait for the answer. The services themselves give their store 2 s. */
 const ANSWER_LIMIT_MS = 5000
@@ -30,9 +31,9 @@ export async function health(argv: readonly string[], call?: string): Promise<nu
   const base = program.processedArgs[0] as string
   const { live = false } = program.opts<HealthOptions>()
   const { isWell, text } = await ask(`${base.replace(/\/$/, '')}/${live ? 'livez' : 'readyz'}`)
-  if (isWell) console.log(text)
-  else console.error(`error: ${text}`)
-  return isWell ? 0 : 1
+  if (isWell) return printResult(text)
+  console.error(`error: ${text}`)
+  return 1
 }
 
 /**

@@ -4,11 +4,8 @@
  * @module
  */
 
-import { writeFileSync } from 'node:fs'
 import { CommanderError, InvalidArgumentError, type Command } from 'commander'
-
-/** The descriptor of standard output. */
-const STDOUT = 1
+import { writeResult } from './standard_output.ts'
 
 /**
  * Parses the arguments of `program`, which must have called `exitOverride()`.
@@ -17,10 +14,10 @@ const STDOUT = 1
  *   mistake, which commander has explained
  */
 export function parseCommand(program: Command, argv: readonly string[]): 0 | 1 | 2 | undefined {
-  let failure: unknown
+  let written: 0 | 1 = 0
   program.configureOutput({
     writeOut: (text) => {
-      failure = tryWrite(text)
+      written = writeResult(text)
     },
   })
   try {
@@ -28,20 +25,7 @@ export function parseCommand(program: Command, argv: readonly string[]): 0 | 1 |
     return undefined
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode !== 0) return 2
-    if (failure === undefined) return 0
-    console.error(`error: Cannot write the output: ${failure instanceof Error ? failure.message : 'unknown'}`)
-    return 1
-  }
-}
-
-/** Writes at once: the end of the program does not wait for a stream. @returns why it could not; a reader that has left is no reason */
-function tryWrite(text: string): unknown {
-  try {
-    writeFileSync(STDOUT, text)
-    return undefined
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPIPE' ? undefined : error
+    return error.exitCode === 0 ? written : 2
   }
 }
 

@@ -40,6 +40,7 @@ import { checkStore } from './serve/store_check.ts'
 import { openStoreTls, secured, type StoreTlsFiles } from './serve/store_tls.ts'
 import type { Family } from './serve/workers/family.ts'
 import { readPlace, WorkerEnded } from './serve/workers/place.ts'
+import { printResult } from './standard_output.ts'
 import { stopRequest } from './stop_requests.ts'
 
 /** Longest time from a stop signal to the exit. It exceeds the 10 s that an ingest may need to learn an outcome. */
@@ -94,8 +95,7 @@ async function main(argv: readonly string[], call: string | undefined): Promise<
   const { config, secrets } = ready
   if (isCheck(options)) {
     tellNotices(ready, options)
-    console.log(fineText(options, config, platform.version))
-    return 0
+    return printResult(fineText(options, config, platform.version))
   }
   const logger = createLogger(platform.log, systemClock.now, config.vars.logLevel)
   const readSecret = createSecretReader(secrets.environment, ({ message }) => warnOfSecret(logger, message))
@@ -236,6 +236,7 @@ interface AnnounceParts {
   readonly count: number
 }
 
+/** By `console.log`: services go on where nothing can be written. */
 function announce(servers: readonly RunningServer[], parts: AnnounceParts): void {
   const { config, services, schemaFiles, platform, count } = parts
   const url = servers[0]?.url ?? ''

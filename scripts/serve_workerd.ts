@@ -31,6 +31,7 @@ import type { SecretFiles } from './serve/secret_files.ts'
 import { secretNames } from './serve/secret_names.ts'
 import { checkStore } from './serve/store_check.ts'
 import type { BundledModule } from './serve/workerd_bundle.ts'
+import { printResult } from './standard_output.ts'
 import { COMPATIBILITY_DATE, NEEDED_FLAGS } from './build/wrangler_files.ts'
 import { toWorkerdConfig } from './serve/workerd_config.ts'
 import { callsOf, findMain, varsOf } from './serve/worker_modules.ts'
@@ -64,8 +65,7 @@ async function main(argv: readonly string[]): Promise<number> {
   refuseMissingTools()
   for (const notice of ready.notices) console.error(`notice: ${options.config}: ${notice}`)
   if (isCheck(options)) {
-    console.log(fineText(options, config, 'workerd'))
-    return 0
+    return printResult(fineText(options, config, 'workerd'))
   }
   const secrets = readSecrets(ready, options.services)
   const port = config.dev.port === 0 ? await freePort(config.dev.host) : config.dev.port

@@ -7,7 +7,8 @@
 
 import { createConfiguredSchemas, followingOf, reservedEvents } from '#services/system/runs.ts'
 import { readSchemaFiles } from '#services/system/schema_files.ts'
-import { openPolicy, judgePolicy, usersOf } from '#services/system/policy.ts'
+import { assumeIdentity, NO_REALM } from '#services/system/assumed_identity.ts'
+import { openPolicy, judgePolicy, rootsOf } from '#services/system/policy.ts'
 import { destinationReaders } from '#services/system/schema_rights.ts'
 import type { Config } from '#services/system/settings.ts'
 import type { Identity } from '#shared/access/identity/identity.ts'
@@ -80,8 +81,6 @@ const RIGHTS: readonly Right[] = ['listen', 'publish', 'administer', 'relay']
 /** What decides where there are no identities. */
 const NO_IDENTITIES = 'vars.identity'
 const OPEN: AccessAnswer = { isAllowed: true, isPartly: false, by: [NO_IDENTITIES] }
-/** Where there are no identities. No realm can have this name. */
-const NO_REALM = ''
 /** Stands for what ECPDS was not asked for. */
 const UNKNOWN_DESTINATIONS = '{each that ECPDS lists}'
 const OPEN_NOTE =
@@ -164,61 +163,20 @@ function namesIn(list: string): readonly string[] {
   return names
 }
 
-/** The identity that a provider would give this user. What the flags do not say is that of the token in the configuration. */
-function identityOf(username: string, options: ExplainFlags, { config }: Site): Identity {
-  const { identity } = config.vars
-  const providers = identity === 'none' ? [] : identity.providers
-  const users = providers.flatMap(usersOf)
-  const known = users.filter(
-    (user) => user.username === username && (options.realm === undefined || user.realm === options.realm),
-  )
-  const realm = options.realm ?? realmOf(username, known.length > 0 ? known : users, identity === 'none')
-  const own = known.find((user) => user.realm === realm)
-  return {
-    provider: 'explain-access',
-    realm,
-    username,
-    roles: options.role ?? own?.roles ?? [],
-    claims: claimsOf(options.claim ?? []),
-  }
-}
-
-function realmOf(
+/** What the flags do not say is that of the token in the configuration. */
+function identityOf(
   username: string,
-  users: readonly { readonly realm?: string; readonly username?: string }[],
-  isOpen: boolean,
-): string {
-  if (isOpen) return NO_REALM
-  // Tokens have their own users, and this one may be another provider's.
-  const others = users.filter((user) => user.username === undefined || user.username === username)
-  const realms = [...new Set(others.map(({ realm }) => realm))]
-  const [only] = realms
-  if (realms.length === 1 && only !== undefined) return only
-  const known = realms.filter((realm) => realm !== undefined)
-  if (realms.length === 0)
-    throw usage(
-      `No provider knows a user ${username}: ${hint(
-        username,
-        users.flatMap((user) => user.username ?? []),
-      )}`,
-    )
-  throw usage(
-    `Say with --realm which realm ${username} is of${known.length === 0 ? '' : `, such as ${known.join(' or ')}`}`,
-  )
+  { realm, role: roles, claim: claims }: ExplainFlags,
+  { config }: Site,
+): Identity {
+  const named = { username, realm, roles, claims }
+  return assumeIdentity(named, config.vars.identity, { realm: '--realm', claim: '--claim' })
 }
 
-function claimsOf(pairs: readonly string[]): Readonly<Record<string, readonly string[]>> {
-  const claims = new Map<string, string[]>()
-  for (const pair of pairs) {
-    const [name, values] = pairOf(pair, '--claim')
-    claims.set(name, [...(claims.get(name) ?? []), ...values])
-  }
-  return Object.fromEntries(claims)
-}
-
-function pairOf(pair: string, what: string): readonly [name: string, values: readonly string[]] {
+function pairOf(pair: string): readonly [name: string, values: readonly string[]] {
   const at = pair.indexOf('=')
-  if (at < 1) throw usage(`Not a name and its value: ${pair}. Write ${what} NAME=VALUE, or NAME=VALUE,VALUE`)
+  if (at < 1)
+    throw usage(`Not a name and its value: ${pair}. Write FIELD=VALUE, as in NAME=VALUE, or NAME=VALUE,VALUE`)
   return [pair.slice(0, at), pair.slice(at + 1).split(',')]
 }
 
@@ -265,7 +223,7 @@ function questionOf([verb = '', event, ...pairs]: readonly string[], { schemas }
   const schema = schemas.get(event)
   if (schema === undefined)
     throw usage(`No schema has the event type "${event}": ${hint(event, schemas.events)}`)
-  const fields = new Map(pairs.map((pair) => pairOf(pair, 'FIELD=VALUE, as in')))
+  const fields = new Map(pairs.map((pair) => pairOf(pair)))
   const unknown = [...fields.keys()].find((name) => !schema.requiredForNotify.includes(name))
   if (unknown !== undefined)
     throw usage(`${event} has no field "${unknown}": ${hint(unknown, schema.requiredForNotify)}`)
@@ -307,7 +265,7 @@ function printRights(
   { destinations }: ExplainFlags,
   parts: Parts,
 ): number {
-  const roots = new Map(schemas.events.map((event) => [event, schemas.rootOf(event) ?? '']))
+  const roots = rootsOf(schemas)
   const { unmet, grants } = policy?.explain(identity) ?? {
     unmet: [],
     grants: { admin: [NO_IDENTITIES], relay: [] },

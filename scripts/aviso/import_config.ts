@@ -4,7 +4,7 @@
  * @module
  */
 
-import { rm, writeFile } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ClientError, EXIT_USAGE } from '#shared/client/client_error.ts'
 import { isAvisoError } from '#shared/errors.ts'
@@ -95,16 +95,16 @@ interface NewFile {
 
 /** Writes all of the files or none. @throws {ClientError} for a file that is there already or cannot be written. */
 async function writeNew(files: readonly NewFile[]): Promise<void> {
-  const written: string[] = []
+  const made: string[] = []
   for (const { path, content, remedy } of files) {
     try {
-      await writeFile(path, `${JSON.stringify(content, null, 2)}\n`, { flag: 'wx' })
-      written.push(path)
+      const file = await open(path, 'wx')
+      // From here on the file is ours, whether or not its content comes to be in it.
+      made.push(path)
+      await file.writeFile(`${JSON.stringify(content, null, 2)}\n`).finally(() => file.close())
     } catch (cause) {
-      for (const done of written) await rm(done, { force: true })
+      for (const ours of made) await rm(ours, { force: true })
       const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-      // A full disk leaves a file without its content.
-      if (code === 'ENOSPC') await rm(path, { force: true })
       throw usage(
         code === 'EEXIST'
           ? `${path} is there already: move it, or ${remedy}`

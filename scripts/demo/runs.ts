@@ -5,6 +5,7 @@
  * @module
  */
 
+import { print } from '../standard_output.ts'
 import { DemoReader, type Received } from './reader.ts'
 
 const STEP_HOURS = 6
@@ -92,7 +93,7 @@ export async function beginRuns(
     STEPS.filter((step) => !LACKING.includes(step)),
   )
   const early = STEPS.length - LACKING.length
-  console.log(
+  print(
     `Runs: of ${STEPS.length} steps each, ${STEPS.length} of rd/oper and ${early} of rd/wave are published`,
   )
   const news = new RunsTold(reader)
@@ -163,7 +164,7 @@ class RunsTold {
   #print(): void {
     for (const { stream, state, received, expected, missing } of this.all().slice(this.#printed)) {
       const lacks = state === 'late' ? `; missing: step ${missing.join(', ')}` : ''
-      console.log(`  rd/${stream} ${state}: ${received} of ${expected}${lacks}`)
+      print(`  rd/${stream} ${state}: ${received} of ${expected}${lacks}`)
       this.#printed++
     }
   }
@@ -184,7 +185,7 @@ function verdict(news: readonly RunNews[]): boolean {
     late !== undefined &&
     late.missing.length === STEPS.length - late.received &&
     LACKING.every((step) => late.missing.includes(step))
-  console.log(
+  print(
     isRight
       ? 'Every run was told as it was: one complete, one late and then recovered'
       : `NOT every run was told as it was: rd/oper ${states('oper')}; rd/wave ${states('wave')}`,

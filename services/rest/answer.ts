@@ -49,6 +49,22 @@ export function successResult(receipt: PublishReceipt | undefined): ResultMember
   return { status: 200, ...storedMembers(receipt), ...(receipt.replayed ? { replayed: true } : {}) }
 }
 
+/** A fault of a field, as a dry run lists it. */
+export interface FaultMembers {
+  readonly field?: string
+  readonly message: string
+  readonly reason?: string
+}
+
+/** The members of a fault. */
+export function faultMembers({ message, details: { field, reason } }: AvisoError): FaultMembers {
+  return {
+    ...(field !== undefined && { field }),
+    message,
+    ...(typeof reason === 'string' && { reason }),
+  }
+}
+
 /** Result of one notification of a batch or a stream that failed. A failure of the store says whether the notification may be stored. */
 export function failureResult(error: AvisoError, generation: Generation): ResultMembers {
   const { field, hint } = error.details

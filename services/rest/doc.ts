@@ -201,6 +201,10 @@ export const doc: RoomDoc = {
         ),
         results: list(named('PublishResult')),
         configured_event_types: list(text()),
+        faults: list(
+          object({ 'field?': text(), message: text(), 'reason?': text() }),
+          'Of a dry run: all that is wrong with fields and payload',
+        ),
         limit_bytes: count(),
         limit_items: count(),
       },

@@ -23,16 +23,24 @@ import type { Schemas } from '#shared/notification/schema.ts'
 import type { Publisher, PublishReceipt } from '#shared/publish/publish.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
-import { SKIPPED, SUBMITTED, VALID, processedAt, storedMembers } from './answer.ts'
+import {
+  SKIPPED,
+  SUBMITTED,
+  VALID,
+  faultMembers,
+  processedAt,
+  storedMembers,
+  type FaultMembers,
+} from './answer.ts'
 import { ingestBatch } from './batch.ts'
 import { homePage } from './home.ts'
 import { countRefusal, publishOutcome, refusedOutcome, toItem } from './ingest.ts'
 import type { Ingest, OnRefused, Origin, Subject } from './ingest.ts'
 import { INGEST_LIMITS, NOTIFICATION_JSON } from './limits.ts'
 import type { IngestLimits } from './limits.ts'
-import { generationOf } from './form.ts'
+import { generationOf, parseSubmission } from './form.ts'
 import { ingestStream } from './stream.ts'
-import type { Skips } from './submission.ts'
+import { faultsOf, type Skips } from './submission.ts'
 
 export interface RestOptions {
   readonly publisher: Publisher
@@ -159,6 +167,28 @@ function refuseDryRun(message: string): AvisoError {
   return new AvisoError('ERR_BAD_REQUEST', message, { details: { field: DRY_RUN } })
 }
 
+/** All that is wrong with the fields, for a form that shows it beside them. Publishing itself names the first alone. */
+function listFaults(
+  error: unknown,
+  { body, origin, schemas }: ListedParts,
+): { readonly faults?: readonly FaultMembers[] } {
+  if (body === undefined || origin === undefined || !isAvisoError(error, 'ERR_INVALID_NOTIFICATION'))
+    return {}
+  try {
+    return { faults: faultsOf(parseSubmission(body, origin), schemas).map(faultMembers) }
+  } catch (unread) {
+    // What has no fields that can be read is told by the error itself.
+    if (isAvisoError(unread)) return {}
+    throw unread
+  }
+}
+
+interface ListedParts {
+  readonly body: JsonValue | undefined
+  readonly origin: Origin | undefined
+  readonly schemas: Schemas
+}
+
 /** @throws {AvisoError} `ERR_BAD_REQUEST`. */
 function refuseManyDry(isDryRun: boolean): void {
   if (!isDryRun) return
@@ -201,13 +231,14 @@ function createIngestRoute(ingest: Ingest, { access, mayPublish }: RestOptions):
     const { headers } = request
     let body: JsonValue | undefined
     let provider: Provider | undefined
+    let origin: Origin | undefined
     const subject: Subject = {}
     let isDryRun = false
     try {
       isDryRun = readDryRun(request.url)
       provider = await access.forPublishing(request, requestId)
       refuseCrossSite(headers, mayPublish)
-      const origin = readOrigin(headers, provider, random)
+      origin = readOrigin(headers, provider, random)
       const type = mediaTypeOf(headers)
       if (STREAM_TYPES.includes(type)) {
         refuseManyDry(isDryRun)
@@ -229,7 +260,10 @@ function createIngestRoute(ingest: Ingest, { access, mayPublish }: RestOptions):
       }
       const generation = generationOf(body, headers)
       const isUnknown = isAvisoError(error, 'ERR_UNKNOWN_EVENT')
-      const extra = isUnknown ? { configured_event_types: schemas.events.toSorted() } : {}
+      const extra = {
+        ...(isUnknown && { configured_event_types: schemas.events.toSorted() }),
+        ...(isDryRun && listFaults(error, { body, origin, schemas })),
+      }
       return errorResponse(error, {
         requestId,
         logger,

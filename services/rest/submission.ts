@@ -10,6 +10,7 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { exactJsonText } from '#shared/json/strict_json.ts'
 import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
+import type { EventSchema } from '#shared/notification/event_schema.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { storePayload, type StoredPayload } from '#shared/notification/value.ts'
 import type { PublishItem } from '#shared/publish/publish.ts'
@@ -135,15 +136,12 @@ function splitPayload(
  * @throws {AvisoError} `ERR_UNKNOWN_EVENT`, `ERR_INVALID_NOTIFICATION`, `ERR_TOO_LARGE` (the stored value).
  */
 export function toPublishItem(submission: Submission, schemas: Schemas, payloadBytes: number): PublishItem {
-  const { generation, event, ttlSeconds, id, source, time, traceparent } = submission
+  const { event, ttlSeconds, id, source, time, traceparent } = submission
   const schema = schemas.require(event)
-  const { request, payload } =
-    generation === 1
-      ? splitPayload(submission.fields, schema.payloadName)
-      : { request: submission.fields, payload: submission.payload }
+  const { request, payload } = partsOf(submission, schema)
   const keys = schema.encode(request)
-  if (schema.isPayloadRequired && (payload === undefined || payload === null))
-    throw invalid('Payload is required for this event type, and must not be null', schema.payloadName)
+  const lacking = payloadFault(payload, schema)
+  if (lacking !== undefined) throw lacking
   const { value, payloadKind } = storeExactly(payload)
   if (value.byteLength > payloadBytes) {
     throw new AvisoError(
@@ -155,6 +153,28 @@ export function toPublishItem(submission: Submission, schemas: Schemas, payloadB
     )
   }
   return { event, keys, value, payloadKind, ttlSeconds, id, source, time, traceparent }
+}
+
+/** All faults of fields and payload for which {@link toPublishItem} would refuse a submission with `ERR_INVALID_NOTIFICATION`. */
+export function faultsOf(submission: Submission, schemas: Schemas): readonly AvisoError[] {
+  const schema = schemas.require(submission.event)
+  const { request, payload } = partsOf(submission, schema)
+  return [...schema.faults(request), ...[payloadFault(payload, schema) ?? []].flat()]
+}
+
+function partsOf(
+  { generation, fields, payload }: Submission,
+  { payloadName }: EventSchema,
+): { readonly request: JsonObject; readonly payload: JsonValue | undefined } {
+  return generation === 1 ? splitPayload(fields, payloadName) : { request: fields, payload }
+}
+
+function payloadFault(
+  payload: JsonValue | undefined,
+  { isPayloadRequired, payloadName }: EventSchema,
+): AvisoError | undefined {
+  if (!isPayloadRequired || (payload !== undefined && payload !== null)) return undefined
+  return invalid('Payload is required for this event type, and must not be null', payloadName)
 }
 
 /** JSON.stringify would lose digits of a structured payload. */

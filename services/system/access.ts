@@ -5,16 +5,18 @@
  */
 
 import type { TicketSettings } from '#services/auth/tickets.ts'
-import type { Access } from '#shared/access/access.ts'
+import type { Access, OwnRights } from '#shared/access/access.ts'
 import { createAccessControl } from '#shared/access/access_control.ts'
 import { createAudit, createTailAudit, type Audit, type AuditSink } from '#shared/access/audit/audit.ts'
 import { createAuditTail, type AuditTail } from '#shared/access/audit/tail.ts'
 import { createIdentityChain } from '#shared/access/identity/chain.ts'
 import { createCounters, type Count } from '#shared/access/identity/counters.ts'
 import type { FetchGet } from '#shared/access/identity/dependency.ts'
+import type { Identity } from '#shared/access/identity/identity.ts'
 import type { ReadSecret } from '#shared/secret.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
 import { forOwnMachine } from '#shared/access/own_machine.ts'
+import { openRights, rightsOf } from '#shared/access/own_rights.ts'
 import { createAddressOf } from '#shared/access/policy/address.ts'
 import { createEcpds, type DestinationSource } from '#shared/access/policy/destinations.ts'
 import type { DestinationRights, Policy } from '#shared/access/policy/policy.ts'
@@ -22,8 +24,10 @@ import { createIdentify, type AddressOf, type Identify } from '#shared/access/po
 import { createQuotas, type QuotaLimits, type Quotas } from '#shared/access/quota/quotas.ts'
 import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
 import type { IdentitySettings } from '#shared/access/identity/settings.ts'
+import type { UnmetRule } from '#shared/access/policy/rules.ts'
 import type { PolicySettings } from '#shared/access/policy/settings.ts'
-import { openPolicy } from './policy.ts'
+import { assumeIdentity, type NamedUser } from './assumed_identity.ts'
+import { openPolicy, rootsOf } from './policy.ts'
 import { reservedEvents } from './runs.ts'
 import { protectedEvents, unprotected, withSchemaRights } from './schema_rights.ts'
 import type { Config } from './settings.ts'
@@ -36,6 +40,9 @@ import type { Schemas } from '#shared/notification/schema.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
 import { openProvider, type IdentityParts } from './identity.ts'
+
+/** How `/api/v1/admin/access` is asked. */
+const ASKED = { realm: 'realm', claim: 'claim' }
 
 /** Optional abilities of identity, policy and audit. */
 export interface AccessPowers {
@@ -63,8 +70,24 @@ export interface SystemAccessParts extends AccessPowers {
 /** What the audit log got lately. Without a log, it is what the log would have got. */
 export interface RecentAudit extends Pick<AuditTail, 'list'>, Pick<Audit, 'hasPublished'> {}
 
+/** What a user may do. */
+export interface UserRights {
+  /** Absent: the question was about requests without an identity, or there are no identities. */
+  readonly identity: Identity | undefined
+  readonly rights: Omit<OwnRights, 'user' | 'endsAt'>
+  /** Rules of the user's realm that do not apply, and why. */
+  readonly unmet: readonly UnmetRule[]
+}
+
 /** Access of a system, for all of its services. */
 export interface SystemAccess extends Access {
+  /**
+   * What a user may do now, by the policy that counts.
+   *
+   * @param user Absent: requests without an identity.
+   * @throws {AvisoError} `ERR_BAD_REQUEST` for a user that no provider knows, or whose realm is not clear.
+   */
+  explainUser(user: NamedUser | undefined): Promise<UserRights>
   readonly recent: RecentAudit
   /** What is taken of the quotas. */
   readonly quotas: Quotas
@@ -153,6 +176,11 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   })
   return {
     ...access,
+    explainUser: async (user) => {
+      const asked = user && assumeIdentity(user, identity, ASKED)
+      const rights = await rightsOf(policy, asked, rootsOf(current.schemas))
+      return { identity: asked, rights, unmet: policy.explain(asked).unmet }
+    },
     recent,
     quotas,
     counts,
@@ -177,8 +205,10 @@ interface Common extends Pick<SystemAccess, 'recent' | 'quotas' | 'counts' | 'ti
 
 /** Access without identities. */
 function openToAll(parts: SystemAccessParts, { audit, addressOf, count, ...common }: Common): SystemAccess {
-  const checkSchemas = (schemas: Schemas): void => {
-    const [event] = protectedEvents(schemas)
+  const reserved = [...reservedEvents(parts.config.vars).keys()]
+  let { schemas } = parts
+  const checkSchemas = (asked: Schemas): void => {
+    const [event] = protectedEvents(asked)
     if (event !== undefined) throw new AvisoError('ERR_CONFIG', unprotected(event))
   }
   checkSchemas(parts.schemas)
@@ -186,14 +216,19 @@ function openToAll(parts: SystemAccessParts, { audit, addressOf, count, ...commo
     ...createOpenAccess({
       audit,
       addressOf,
-      reserved: [...reservedEvents(parts.config.vars).keys()],
+      reserved,
       quotas: common.quotas,
     }),
     ...common,
+    explainUser: () =>
+      Promise.resolve({ identity: undefined, rights: openRights(rootsOf(schemas), reserved), unmet: [] }),
     guard: (handler) => guardOwnMachine(handler, parts, count),
     replacePolicy: () => undefined,
     checkSchemas,
-    useSchemas: checkSchemas,
+    useSchemas: (found) => {
+      checkSchemas(found)
+      schemas = found
+    },
     close: audit.close,
   }
 }

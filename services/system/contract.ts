@@ -31,7 +31,7 @@ export async function loadContract(): Promise<readonly RoomDoc[]> {
     runs.doc,
     auth.doc,
     auth.streamsDoc,
-    system.auditDoc,
+    system.operatingDoc,
     admin.doc,
     monitoring.doc,
     facade.doc,

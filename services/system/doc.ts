@@ -11,6 +11,7 @@ import {
   flag,
   json,
   list,
+  mapOf,
   named,
   object,
   oneOf,
@@ -96,8 +97,8 @@ const record = object(
   'A record as the audit log has it',
 )
 
-/** What operators see of the audit log. */
-export const auditDoc: RoomDoc = {
+/** What operators see of the audit log and of the policy. */
+export const operatingDoc: RoomDoc = {
   tag: 'operating',
   about: 'For administrators.',
   schemas: { AuditRecord: record },
@@ -127,6 +128,43 @@ export const auditDoc: RoomDoc = {
               kept_of_each_action: count('Most records'),
               records: list(named('AuditRecord')),
               cursor: orNull(text()),
+            }),
+          ),
+        },
+      },
+      errors: ['ERR_BAD_REQUEST', 'ERR_NOT_ACCEPTABLE'],
+    },
+    access: {
+      route: 'GET /api/v1/admin/access',
+      summary: 'What a user may do, and which part of the configuration says so',
+      about:
+        'By the policy that counts now. Realm and roles that are left out are those of the token that the configuration has for the user.',
+      access: 'administrator',
+      form: 2,
+      query: {
+        user: { about: 'Name of the user; absent: requests without an identity', example: 'joe' },
+        realm: { about: 'Their realm, where several providers may know them' },
+        role: { about: 'A role of the user; may be given several times', schema: list(text()) },
+        claim: { about: 'What else a provider says of the user, such as `team=x`', schema: list(text()) },
+      },
+      answers: {
+        200: {
+          about: 'As `GET /api/v1/me` says it to the user',
+          content: json(
+            object({
+              user: orNull(mapOf({}, 'The identity that was asked about')),
+              rights: list(
+                object({
+                  right: text('listen or publish'),
+                  event_type: orNull(text()),
+                  keys: {},
+                  by: { description: 'The part of the configuration that says so' },
+                }),
+              ),
+              administer: { description: 'Whether, or by what' },
+              relay: { description: 'Whether, or by what' },
+              'incomplete?': flag('A server that was asked did not answer'),
+              unmet: list(object({ by: text(), reason: text() }), 'Rules that do not apply, and why'),
             }),
           ),
         },

@@ -23,7 +23,8 @@ import type { Config, ServiceName } from './settings.ts'
 import { createConfiguredSchemas } from './runs.ts'
 import { readStoreCredentials } from './store_credentials.ts'
 import { loadServices } from './services.ts'
-import { startSystem, type System, type SystemParts } from './system.ts'
+import { startSystem, type System } from './system.ts'
+import type { SystemParts } from './system_parts.ts'
 
 /** The version of this program. */
 export const VERSION = packageFile.version

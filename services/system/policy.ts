@@ -59,11 +59,16 @@ export function openPolicy(
   return createPolicy({ ...base, destinations: { ...destinations, readers: destinationReaders(schemas) } })
 }
 
+/** Event type → the literal prefix of its keys. */
+export function rootsOf(schemas: Schemas): ReadonlyMap<string, string> {
+  return new Map(schemas.events.map((event) => [event, schemas.rootOf(event) ?? '']))
+}
+
 /** With a schema in the store, there are event types that the configuration does not know. */
 function scopeOf(schemas: Schemas, vars: Vars): Pick<PolicyParts, 'roots' | 'otherRoots' | 'following'> {
   return {
     following: followingOf(schemas, vars),
-    roots: new Map(schemas.events.map((event) => [event, schemas.rootOf(event) ?? ''])),
+    roots: rootsOf(schemas),
     otherRoots: vars.schemaService === undefined ? [SERVICES_PREFIX] : undefined,
   }
 }

@@ -7,14 +7,13 @@
  */
 
 import type { AdminService, ScheduledJob } from '#services/admin/handler.ts'
-import { createStreamRegistry, newInstance, type StreamRegistry } from '#services/auth/streams/registry.ts'
+import { createStreamRegistry, newInstance } from '#services/auth/streams/registry.ts'
 import type { Console } from '#services/console/console.ts'
 import type { Monitoring } from '#services/monitoring/monitoring.ts'
-import type { ReadDocument } from '#services/reference/document_page.ts'
 import { createReferenceRoutes } from '#services/reference/routes.ts'
 import { schedulesOf, type Config, type ServiceName } from './settings.ts'
 import type { Quotas } from '#shared/access/quota/quotas.ts'
-import { AvisoError, isAvisoError } from '#shared/errors.ts'
+import { AvisoError } from '#shared/errors.ts'
 import {
   toFetchHandler,
   type Answer,
@@ -27,55 +26,19 @@ import { asProblem } from '#shared/http/problem.ts'
 import { errorResponse, requestIdOf } from '#shared/http/respond.ts'
 import type { KnownRoute, Route } from '#shared/http/route.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import { observeWorkers, type ReplacedWorkers } from '#shared/observe/metrics/observe_workers.ts'
-import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
-import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import { backOffMs, type BackOffLimits } from '#shared/time/back_off.ts'
-import { runWithin } from '#shared/time/deadline.ts'
-import { randomFraction } from '#shared/time/jitter.ts'
+import { startAccess } from './access.ts'
+import { createAccessRoutes } from './access_routes.ts'
 import { createAuditRoutes } from './audit_routes.ts'
 import { loadContract } from './contract.ts'
 import { startConsole } from './console.ts'
-import { startAccess, type AccessPowers, type SystemAccess } from './access.ts'
-import { createInstruments, type InstrumentPowers, type Instruments } from './instruments.ts'
-import type { startSystemMonitoring } from './monitoring.ts'
+import { figuresOf, startMeasuring, type Figures } from './measuring.ts'
+import { readinessOf, watchTrouble, whileStopping } from './readiness.ts'
 import { createDispatcher, ownRoutesOf, type Readiness } from './routes.ts'
-import { findSchemas, keepSchemas, type StartSchemas } from './schemas.ts'
-import { createTroubleLog, explainTrouble } from './store_trouble.ts'
-import { startServices, type RunningServices, type ServicesParts } from './services.ts'
-
-/** What the launcher hands over. The system makes access and instruments from it itself. */
-export interface SystemParts
-  extends
-    InstrumentPowers,
-    AccessPowers,
-    Omit<ServicesParts, 'access' | 'instruments' | 'streams' | 'tickets'> {
-  readonly store: Store
-  /** Puts the module that the configuration names in front of a service. Default: none, requests go to the service itself. */
-  readonly inFront?: ((service: ServiceName, handle: Handler) => Handler) | undefined
-  /** Finds documents of the repository. Default: there are none here. */
-  readonly readDocument?: ReadDocument
-  /** Whether the console compresses its files. Default: yes. */
-  readonly compresses?: boolean
-  /** Starts the monitoring where it is one of the services: only then it is loaded. */
-  readonly startMonitoring?: typeof startSystemMonitoring | undefined
-  /** The other workers of this launcher, for which this one speaks; absent: there are none. */
-  readonly others?: OtherWorkers | undefined
-  /** Takes the telemetry of services here where the monitoring is in another worker. */
-  readonly acceptElsewhere?: ((message: Uint8Array) => void) | undefined
-  /** `fetch` for the members of a store that wants certificates. Default: the runtime's own. */
-  readonly fetchOfStore?: (url: string, init: RequestInit) => Promise<Response>
-}
-
-/** What other workers tell. No function rejects: one that does not answer counts as none. */
-export interface OtherWorkers {
-  families(): Promise<readonly (readonly MetricFamily[])[]>
-  /** Open listener streams. */
-  streams(): Promise<number>
-  /** How many were replaced, by the reason. */
-  replaced(): ReplacedWorkers
-}
+import { keepSchemas } from './schemas.ts'
+import { startServices, type RunningServices } from './services.ts'
+import { startWhenStoreAnswers, type StartParts } from './start.ts'
+import type { SystemParts } from './system_parts.ts'
 
 /** A cron trigger that is due. */
 export interface CronEvent {
@@ -90,7 +53,7 @@ export interface CronEvent {
 const JOBS: readonly ScheduledJob[] = ['compact', 'clean']
 
 /** Running services. */
-export interface System {
+export interface System extends Figures {
   /** All services behind one address. */
   readonly handle: Handler
   /** The same as a standard Fetch handler. */
@@ -105,14 +68,8 @@ export interface System {
   scheduled(event: CronEvent): Promise<void>
   /** Answers the hubs of other workers of this machine, which may read everything. 503 until the services run. */
   readonly relay: Handler
-  /** Takes a telemetry message of a service in another worker. Without the monitoring it is dropped. */
-  acceptTelemetry(message: Uint8Array): void
   /** What is taken of the quotas, where they are counted. */
   readonly quotas: Quotas
-  /** What was measured here. */
-  families(): Promise<readonly MetricFamily[]>
-  /** Open listener streams here. */
-  streams(): number
   /** Replaces the policy, for open streams too. @throws {AvisoError} `ERR_CONFIG` for invalid rules; the old policy then stays. */
   replacePolicy(policy: Config['vars']['policy']): void
   /**
@@ -125,11 +82,6 @@ export interface System {
   /** Ends streams with a resumable position, finishes writes, closes the store. Idempotent. */
   close(): Promise<void>
 }
-
-/** Wait between attempts to reach the store at start. */
-const START_RETRY: BackOffLimits = { firstMs: 50, mostMs: 1000, steadyShare: 0.5 }
-/** Time that a readiness probe gives the store: shorter than the usual limits of probes. */
-const READINESS_LIMIT_MS = 2000
 
 /**
  * Starts the services. If the store cannot be reached yet, the system waits for it, and every route answers 503. So an operator may start
@@ -149,7 +101,7 @@ export function startSystem(parts: SystemParts): System {
   let closing: Promise<void> | undefined
   let isDraining = false
   const trouble = watchTrouble(parts)
-  const { startParts, audit } = prepare(parts, { access, instruments, onWaiting: trouble.note })
+  const { startParts, operating } = prepare(parts, { access, instruments, onWaiting: trouble.note })
   const ready = startWhenStoreAnswers(startParts, stop.signal).then(async ({ started, found }) => {
     running = started
     keeping = keepSchemas(startParts, found, { onChange: restart, signal: stop.signal })
@@ -167,7 +119,7 @@ export function startSystem(parts: SystemParts): System {
     fetch: toFetchHandler(handle),
     only: (service) => serve([service]),
     routes: () => [
-      ...ownRoutesOf({ readiness, everywhere: [...audit, ...referenceOf(parts)], instruments }),
+      ...ownRoutesOf({ readiness, everywhere: [...operating, ...referenceOf(parts)], instruments }),
       ...consoles.routes,
       ...routesOf(running, monitoring),
     ],
@@ -190,7 +142,7 @@ export function startSystem(parts: SystemParts): System {
   function serve(services: readonly ServiceName[]): Handler {
     const targets = { monitoring, running: () => running }
     const page = consoles.on(services)
-    const everywhere = [...audit, ...referenceOf(parts, page)]
+    const everywhere = [...operating, ...referenceOf(parts, page)]
     const own = { readiness, instruments, everywhere, console: page, random, logger }
     const dispatcher = createDispatcher(parts.config, services, {
       ...own,
@@ -238,12 +190,12 @@ export function startSystem(parts: SystemParts): System {
 function prepare(
   parts: SystemParts,
   tools: Pick<StartParts, 'access' | 'instruments' | 'onWaiting'>,
-): { readonly startParts: StartParts; readonly audit: readonly Route[] } {
+): { readonly startParts: StartParts; readonly operating: readonly Route[] } {
   const { access } = tools
   const streams = createStreamRegistry(parts.clock, newInstance(parts.random))
   return {
     startParts: { ...parts, ...tools, streams, tickets: access.tickets },
-    audit: createAuditRoutes({ access, instance: streams.instance }),
+    operating: [...createAuditRoutes({ access, instance: streams.instance }), ...createAccessRoutes(access)],
   }
 }
 
@@ -288,25 +240,6 @@ function routesOf(
   return [...services, ...(monitoring?.handle.routes ?? [])]
 }
 
-async function readinessOf(
-  parts: SystemParts,
-  running: RunningServices,
-  isWarmingUp: boolean,
-): Promise<Readiness> {
-  const failure = await failureOf(parts)
-  const { connected, streams } = running.listening()
-  if (failure === undefined) return { connected, streams, isWarmingUp }
-  return {
-    connected: false,
-    streams,
-    ...(isAvisoError(failure) && { reason: explainTrouble(failure).reason }),
-  }
-}
-
-function whileStopping(running: RunningServices | undefined): Readiness {
-  return { connected: false, streams: 0, ...running?.listening(), isStopping: true }
-}
-
 /** The answer of services that do not run yet. */
 function unreached({ random, logger }: SystemParts, request: HandlerRequest): Promise<Answer> {
   const error = new AvisoError(
@@ -315,18 +248,6 @@ function unreached({ random, logger }: SystemParts, request: HandlerRequest): Pr
   )
   const requestId = requestIdOf(request, random)
   return Promise.resolve(asProblem(request, errorResponse(error, { requestId, logger })))
-}
-
-/** What other workers are told, and tell. */
-function figuresOf(
-  { instruments, monitoring }: Measuring,
-  running: () => RunningServices | undefined,
-): Pick<System, 'acceptTelemetry' | 'families' | 'streams'> {
-  return {
-    acceptTelemetry: (message) => void monitoring?.accept(message),
-    families: () => instruments.metrics.collect(),
-    streams: () => running()?.listening().streams ?? 0,
-  }
 }
 
 /** Waits also where there is no stream to end: others have to see that the services are not ready. */
@@ -349,85 +270,4 @@ async function runDue(
 /** A handler whose answers the configured pages may read. */
 function forConfiguredPages(handler: Handler, { vars: { allowedOrigins } }: Config): Handler {
   return allowedOrigins === undefined ? handler : forPages(handler, createPageOrigins(allowedOrigins))
-}
-
-interface Measuring {
-  readonly instruments: Instruments
-  readonly monitoring: Monitoring | undefined
-}
-
-/** Starts the instruments, and the monitoring if it is one of the services. It then gets the telemetry of the others directly. */
-function startMeasuring(parts: SystemParts, access: SystemAccess): Measuring {
-  const { startMonitoring } = parts
-  const isHere = startMonitoring !== undefined && parts.services.includes('monitoring')
-  let monitoring: Monitoring | undefined
-  const accept = isHere
-    ? (message: Uint8Array): void => void monitoring?.accept(message)
-    : parts.acceptElsewhere
-  const otherFamilies = parts.others?.families
-  const instruments = createInstruments({ ...parts, accessCounts: access.counts, accept, otherFamilies })
-  if (parts.others !== undefined) observeWorkers(instruments.metrics, parts.others.replaced)
-  if (isHere) {
-    const { metrics, store } = instruments
-    monitoring = startMonitoring({ ...parts, metrics, store, access })
-  }
-  return { instruments, monitoring }
-}
-
-/** Logs why the store does not answer, and remembers the last reason. */
-function watchTrouble({ config, clock, logger }: SystemParts): {
-  readonly note: (error: AvisoError) => void
-  readonly last: () => { readonly reason?: string }
-} {
-  const log = createTroubleLog(logger, { store: config.vars.store, now: clock.monotonic })
-  let last: { readonly reason?: string } = {}
-  return {
-    note: (error) => {
-      last = { reason: log(error).reason }
-    },
-    last: () => last,
-  }
-}
-
-/** @returns why the store does not answer just now; `undefined` where it does */
-function failureOf(parts: SystemParts): Promise<unknown> {
-  return askStore(parts).then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-}
-
-/** @throws {AvisoError} `ERR_STORE_UNAVAILABLE` when the store does not answer in time, and the store's other errors. */
-function askStore({ store, clock }: SystemParts): Promise<unknown> {
-  const late = (): never => {
-    throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The store does not answer')
-  }
-  return runWithin((signal) => store.status({ signal }), { clock, ms: READINESS_LIMIT_MS, late })
-}
-
-interface StartParts extends SystemParts {
-  readonly instruments: Instruments
-  readonly access: SystemAccess
-  readonly streams: StreamRegistry
-  readonly tickets: SystemAccess['tickets']
-  /** Called with each failure while the store does not answer. */
-  readonly onWaiting: (error: AvisoError) => void
-}
-
-async function startWhenStoreAnswers(
-  parts: StartParts,
-  signal: AbortSignal,
-): Promise<{ readonly started: RunningServices; readonly found: StartSchemas }> {
-  for (let failures = 0; ; failures++) {
-    try {
-      const found = await findSchemas(parts)
-      if (found.schemas !== parts.schemas) parts.access.useSchemas(found.schemas)
-      return { started: await startServices({ ...parts, schemas: found.schemas }), found }
-    } catch (error) {
-      if (signal.aborted || !(error instanceof AvisoError) || error.status !== 503) throw error
-      parts.onWaiting(error)
-      const waitMs = backOffMs(failures, START_RETRY, () => randomFraction(parts.random))
-      await parts.clock.sleep(waitMs, signal)
-    }
-  }
 }

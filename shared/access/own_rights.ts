@@ -8,6 +8,7 @@ import { prefixRange, toText } from '#shared/bytes/bytes.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import type { KeyRange } from '#shared/store/store.ts'
 import type { OwnRight, OwnRights, Verdict } from './access.ts'
+import type { Identity } from './identity/identity.ts'
 import { intersect, normalise, subtract, toInterval, type IntervalSet } from './interval.ts'
 import { withoutInternal } from './policy/decision.ts'
 import { DESTINATIONS_PATH, heldGrants } from './policy/explain.ts'
@@ -41,13 +42,21 @@ export async function explainRights(
 ): Promise<OwnRights> {
   if (requester.isUnreadable === true) throw requester.refusal()
   const { identity, standing } = requester
+  return { ...(await rightsOf(policy, identity, roots)), endsAt: standing.endsAt }
+}
+
+/** Everything that an identity may do. @param roots As for {@link explainRights}. */
+export async function rightsOf(
+  policy: Policy,
+  identity: Identity | undefined,
+  roots: ReadonlyMap<string, string>,
+): Promise<Omit<OwnRights, 'endsAt'>> {
   const { grants } = policy.explain(identity)
   const byRule = normalise(grants.listen.flatMap(({ keys }) => keys))
   const held = heldGrants(policy, identity, roots)
-  const listed = await byDestinations(policy, requester, { roots, byRule })
+  const listed = await byDestinations(policy, { identity }, { roots, byRule })
   return {
     user: identity && { username: identity.username, realm: identity.realm, roles: identity.roles },
-    endsAt: standing.endsAt,
     rights: [...held, ...listed.rights],
     administer: toVerdict(grants.admin),
     relay: toVerdict(grants.relay),

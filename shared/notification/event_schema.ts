@@ -4,7 +4,7 @@
  * @module
  */
 
-import { AvisoError } from '#shared/errors.ts'
+import { AvisoError, isAvisoError } from '#shared/errors.ts'
 
 import { showValue, type Refusal } from './fields.ts'
 import { readKey, writeKey, type KeyFormat } from './key_format.ts'
@@ -58,6 +58,9 @@ export interface EventSchema {
    * @throws {AvisoError} `ERR_INVALID_NOTIFICATION` (`details.field`).
    */
   encode(request: Readonly<Record<string, unknown>>): NotificationKeys
+
+  /** All that {@link encode} would refuse, field by field and as it says it; none where it accepts the request. */
+  faults(request: Readonly<Record<string, unknown>>): readonly AvisoError[]
 
   /**
    * Compiles a listener's request; nothing means everything, where no field is required.
@@ -164,6 +167,25 @@ export function createEventSchema(definition: EventDefinition): EventSchema {
     return { event, conditions: new Map([...conditions, ...tests]) }
   }
 
+  function readValues(
+    request: Readonly<Record<string, unknown>>,
+    refuse: Refuse = raise,
+  ): ReadonlyMap<string, string> {
+    const values = canonicaliseAll(definition, request, refuse)
+    for (const name of requiredForNotify)
+      if (!values.has(name) && !Object.hasOwn(request, name))
+        refuse(invalid(name, { message: `Wrong parameters: ${name} required` }))
+    return values
+  }
+
+  function encode(request: Readonly<Record<string, unknown>>): NotificationKeys {
+    const values = readValues(request)
+    const stem = writeKey(key, values)
+    checkReadsBack(key, stem, values)
+    const keys = { stem, base: writeKey(base, values), request: pick(fields, values) }
+    return admin === undefined ? keys : { ...keys, admin: writeKey(admin, values) }
+  }
+
   return {
     event,
     generation: 1,
@@ -174,15 +196,8 @@ export function createEventSchema(definition: EventDefinition): EventSchema {
     requiredForListen,
     rawDescription: definition.description,
     formats: { base, key, admin },
-    encode(request) {
-      const values = canonicaliseAll(definition, request)
-      const missing = requiredForNotify.find((name) => !values.has(name))
-      if (missing !== undefined) throw invalid(missing, { message: `Wrong parameters: ${missing} required` })
-      const stem = writeKey(key, values)
-      checkReadsBack(key, stem, values)
-      const keys = { stem, base: writeKey(base, values), request: pick(fields, values) }
-      return admin === undefined ? keys : { ...keys, admin: writeKey(admin, values) }
-    },
+    encode,
+    faults: (request) => faultsOf(request, { readValues, encode }),
     filter,
     baseKeys(wanted) {
       const { conditions } = isFilter(wanted) ? wanted : filter(wanted)
@@ -191,9 +206,41 @@ export function createEventSchema(definition: EventDefinition): EventSchema {
   }
 }
 
+/** Takes a fault of a request. */
+export type Refuse = (fault: AvisoError) => void
+
+/** The first fault ends it. */
+export function raise(fault: AvisoError): never {
+  throw fault
+}
+
+/** What reads the fields of a request, and tells their faults, and what makes keys of them. */
+interface Reading {
+  /** Absent: there is no more to tell than the first fault. */
+  readonly readValues?: (request: Readonly<Record<string, unknown>>, refuse: Refuse) => unknown
+  readonly encode: (request: Readonly<Record<string, unknown>>) => unknown
+}
+
+/** All faults of fields; where there are none, what keys cannot be made of. */
+export function faultsOf(
+  request: Readonly<Record<string, unknown>>,
+  { readValues, encode }: Reading,
+): readonly AvisoError[] {
+  const faults: AvisoError[] = []
+  try {
+    readValues?.(request, (fault) => void faults.push(fault))
+    if (faults.length === 0) encode(request)
+  } catch (error) {
+    if (!isAvisoError(error, 'ERR_INVALID_NOTIFICATION')) throw error
+    faults.push(error)
+  }
+  return faults
+}
+
 function canonicaliseAll(
   definition: EventDefinition,
   request: Readonly<Record<string, unknown>>,
+  refuse: Refuse,
 ): ReadonlyMap<string, string> {
   if (typeof request !== 'object' || request === null) {
     throw invalid('request', { message: "Invalid notification, 'request' must be an object" })
@@ -201,10 +248,9 @@ function canonicaliseAll(
   const values = new Map<string, string>()
   for (const name of Object.keys(request)) {
     const field = definition.fields.get(name)
-    if (field === undefined) throw invalid(shown(name), { message: `Key ${shown(name)} is not allowed` })
-    const text = field.canonicalise(request[name])
-    if (typeof text !== 'string') throw invalid(name, text)
-    values.set(name, text)
+    const text = field?.canonicalise(request[name]) ?? { message: `Key ${shown(name)} is not allowed` }
+    if (typeof text === 'string') values.set(name, text)
+    else refuse(invalid(field === undefined ? shown(name) : name, text))
   }
   return values
 }

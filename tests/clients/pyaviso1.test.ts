@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 
 import { startServer, temporaryFolder, type TestServer } from '../support/server.ts'
+import { runClient } from '../support/client_program.ts'
 import { findClient, startClient, type Client } from './real_client.ts'
 import { eventually } from '../support/waiting.ts'
 
@@ -23,6 +24,9 @@ const LISTENER = `listeners:
 
 /** A server, the client's home, and what talks to the server. */
 interface Door {
+  readonly home: string
+  readonly url: string
+  readonly environment: Readonly<Record<string, string>>
   aviso(...argv: readonly string[]): Client
   listen(...flags: readonly string[]): Client
   publish(number: string, payload?: unknown): Promise<void>
@@ -54,6 +58,9 @@ async function withDoor(context: TestContext, use: (door: Door) => Promise<void>
   }
   try {
     await use({
+      home,
+      url,
+      environment,
       aviso,
       listen: (...flags) => aviso('listen', 'flight.yaml', ...flags),
       publish: async (number, payload = `payload of ${number}`) => {
@@ -158,6 +165,23 @@ describe('pyaviso 1.x', { skip: client.skip }, () => {
       assert.equal(await value(), 'None')
       const key = await aviso('key', PARAMETERS).ended()
       assert.ok(key.lines.includes('/tmp/aviso/flight/20260810/italy/FCO/a'), key.lines.join('\n'))
+    })
+  })
+
+  it('aviso-config: a service that is not there is no failure, nor is it of ours', async (context) => {
+    await withDoor(context, async ({ home, url, environment }) => {
+      const aviso = client.command('aviso-config')
+      const same: [string, ...string[]][] = [['pull', '--dir', 'x'], ['status'], ['revert'], ['remove']]
+      await Promise.all(
+        same.map(async ([command, ...flags]) => {
+          const theirs = startClient(aviso, [command, 'nosuch', ...flags], { home, environment })
+          const { code, lines } = await theirs.ended()
+          const ours = await runClient(['config', command, 'nosuch', ...flags], { home, url })
+          const none = command === 'status' ? 'No service nosuch found' : 'No files found for service nosuch'
+          assert.deepEqual([code, lines], [0, [none]])
+          assert.deepEqual(ours, { code, stdout: '', stderr: `${none}\n` })
+        }),
+      )
     })
   })
 

@@ -294,6 +294,11 @@ export async function listen(hub: Hub, request: SubscribeRequest, isDirect = fal
       const { revision, index, event, name, value } = frame
       return [{ revision, index, event, name, value }]
     })
+  /** An end that is not expected is explained by its reason. */
+  const ended = (): string => {
+    const last = frames.at(-1)
+    return `the stream ended (${last?.kind === 'closing' ? last.reason : 'without a reason'})`
+  }
   const listener: Listener = {
     subscription,
     frames,
@@ -301,13 +306,14 @@ export async function listen(hub: Hub, request: SubscribeRequest, isDirect = fal
     read,
     until: async (what, fits) => {
       for (let seen = 0; ; seen++) {
-        while (seen >= frames.length) assert.ok(await read(), `the stream ended before: ${what}`)
+        while (seen >= frames.length) assert.ok(await read(), `${ended()} before: ${what}`)
         const frame = frames[seen]
         if (frame !== undefined && fits(frame)) return frame
       }
     },
     untilItems: async (count) => {
-      while (items().length < count) assert.ok(await read(), `the stream ended before ${count} items`)
+      while (items().length < count)
+        assert.ok(await read(), `${ended()} with ${items().length} of ${count} items`)
       return items()
     },
     rest: async () => {

@@ -8,29 +8,23 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
+import { open, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { createInterface } from 'node:readline'
-import { PROGRAM, runClient, spawnClient, type ClientRun } from '../support/client_program.ts'
-import { startServer, temporaryFolder, type TestServer } from '../support/server.ts'
+import { clientSite, PROGRAM, runClient, spawnClient } from '../support/client_program.ts'
+import { startServer, temporaryFolder } from '../support/server.ts'
 
 const flight = (number: string): string =>
   `event=flight,country=Italy,airport=FCO,date=20260810,number=${number}`
 
+/** Of at least 512 bytes each. */
+const LONGEST_FILE_BLOCKS = 8
+
 describe('the client against a service', () => {
-  let server: TestServer
-  let home: string
-  before(async () => {
-    server = await startServer({ arguments: ['--store', 'embedded:memory'] })
-    home = await mkdtemp(join(tmpdir(), 'aviso-test-'))
-  })
-  after(async () => {
-    await server.stop()
-    await rm(home, { recursive: true, force: true })
-  })
-  const aviso = (...argv: string[]): Promise<ClientRun> => runClient(argv, { home, url: server.url })
+  const site = clientSite()
+  const { aviso } = site
 
   it('notify: says id, key and sequence, to people and to programs', async () => {
     const key = '/tmp/aviso/flight/20260810/italy/FCO/N1'
@@ -87,8 +81,8 @@ describe('the client against a service', () => {
 
   it('listen --event: prints what comes, keeps no position, and refuses words that are no pairs', async (context) => {
     const child = spawnClient(['listen', '--event', 'flight', 'airport=FCO', '--json'], {
-      home,
-      url: server.url,
+      home: site.home,
+      url: site.url,
     })
     context.after(() => void child.kill('SIGKILL'))
     const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
@@ -99,7 +93,7 @@ describe('the client against a service', () => {
     child.kill('SIGTERM')
     await once(child, 'close')
     assert.equal(child.exitCode, 0)
-    assert.deepEqual(await readdir(home), [])
+    assert.deepEqual(await readdir(site.home), [])
     const unknown = await aviso('listen', '--event', 'flight', 'airprt=FCO')
     assert.deepEqual(
       [unknown.code, unknown.stderr],
@@ -194,7 +188,7 @@ describe('the client against a service', () => {
   it('ends quietly when its reader has enough', async () => {
     await aviso('notify', flight('E1'))
     await aviso('notify', flight('E2'))
-    const child = spawnClient(['replay', '--event', 'flight', '--json', '-q'], { home, url: server.url })
+    const child = spawnClient(['replay', '--event', 'flight', '--json', '-q'], site)
     child.stdout.destroy()
     let said = ''
     child.stderr.on('data', (chunk) => (said += String(chunk)))
@@ -211,25 +205,62 @@ describe('the command line', () => {
     assert.deepEqual(await readdir(home), [])
   })
 
-  it('what a full disk does not take is a failure, also where nothing comes after it', async (context) => {
+  it('what a full disk does not take is a failure of every command, also where nothing comes after it', async (context) => {
     if (!existsSync('/dev/full')) return context.skip('only Linux has a device that is full')
+    const home = await temporaryFolder(context)
     const full = await open('/dev/full', 'w')
     context.after(() => full.close())
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', PROGRAM, 'key', flight('F1')],
-      {
+    const { url, stop } = await startServer({ arguments: ['--store', 'embedded:memory'] })
+    context.after(() => stop())
+    await runClient(['notify', flight('F1')], { home, url })
+    const commands = [
+      ['--help'],
+      ['help', 'serve'],
+      ['key', flight('F1')],
+      ['value', flight('F1')],
+      ['completion', 'bash'],
+      ['replay', '--event', 'flight'],
+      ['serve', '--check', '--store', 'embedded:memory', '--port', '0'],
+      ['health', url],
+      ['demo', '--url', url],
+    ]
+    const check = async (words: readonly string[]): Promise<void> => {
+      const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, ...words], {
+        cwd: home,
         stdio: ['ignore', full.fd, 'pipe'],
-        env: { HOME: tmpdir() },
-      },
-    )
+        env: { HOME: home, AVISO_BASE_URL: url },
+      })
+      let stderr = ''
+      child.stderr?.on('data', (chunk) => (stderr += String(chunk)))
+      await once(child, 'close')
+      assert.equal(child.exitCode, 1, words.join(' '))
+      assert.match(
+        stderr,
+        /^(?:error: )?Cannot write the output: ENOSPC: no space left on device, write$/m,
+        words.join(' '),
+      )
+    }
+    await Promise.all(commands.map(check))
+  })
+
+  it('config import: leaves neither file where one of them cannot be written to its end', async (context) => {
+    const home = await temporaryFolder(context)
+    // The configuration is shorter than the longest file that the process may write, and the schema longer.
+    const description = 'x'.repeat(LONGEST_FILE_BLOCKS * 1024)
+    const schema = `{ a: { topic: { base: a, key_order: [b] }, identifier: { b: { type: StringHandler, description: ${description} } } } }`
+    await writeFile(join(home, 'theirs.yaml'), `notification_schema: ${schema}\n`)
+    const limited = ['-c', `ulimit -f ${LONGEST_FILE_BLOCKS}; exec "$0" "$@"`, process.execPath]
+    const words = ['--disable-warning=ExperimentalWarning', PROGRAM, 'config', 'import', 'theirs.yaml']
+    const child = spawn('sh', [...limited, ...words, '--output', 'ours.json'], {
+      cwd: home,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { HOME: home, PATH: process.env['PATH'] },
+    })
     let stderr = ''
     child.stderr?.on('data', (chunk) => (stderr += String(chunk)))
     await once(child, 'close')
-    assert.deepEqual(
-      [child.exitCode, stderr],
-      [1, 'Cannot write the output: ENOSPC: no space left on device, write\n'],
-    )
+    assert.deepEqual([child.exitCode, stderr], [2, 'Cannot write notification_schema.json (EFBIG)\n'])
+    assert.deepEqual(await readdir(home), ['theirs.yaml'])
   })
 
   it('--help: has the exit codes, for each command too', async () => {

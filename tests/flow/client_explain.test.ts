@@ -5,32 +5,23 @@
  */
 
 import assert from 'node:assert/strict'
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { access, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
-import { runClient, type ClientRun } from '../support/client_program.ts'
-import { startServer, type TestServer } from '../support/server.ts'
+import { before, describe, it } from 'node:test'
+import { clientSite } from '../support/client_program.ts'
 
 describe('aviso explain', () => {
-  let server: TestServer
-  let home: string
+  const site = clientSite()
+  const { aviso } = site
   before(async () => {
-    server = await startServer({ arguments: ['--store', 'embedded:memory'] })
-    home = await mkdtemp(join(tmpdir(), 'aviso-test-'))
     for (const number of ['A1', 'A1', 'B2']) {
       const params = `event=flight,country=Italy,airport=FCO,date=20260810,number=${number},payload=Landed`
       assert.equal((await aviso('notify', params)).code, 0)
     }
   })
-  after(async () => {
-    await server.stop()
-    await rm(home, { recursive: true, force: true })
-  })
-  const aviso = (...argv: string[]): Promise<ClientRun> => runClient(argv, { home, url: server.url })
 
   async function file(text: string): Promise<string> {
-    const path = join(home, 'listener.yaml')
+    const path = join(site.home, 'listener.yaml')
     await writeFile(path, text)
     return path
   }
@@ -50,7 +41,7 @@ listeners:
   })
 
   it('says what triggers would do with the newest match, and does not do it', async () => {
-    const made = join(home, 'made')
+    const made = join(site.home, 'made')
     const path = await file(`
 listeners:
   - name: first
@@ -83,6 +74,6 @@ listeners:
     const late = await aviso('explain', path, '--from', '-90d')
     assert.equal(late.code, 255)
     assert.match(late.stderr, /31 days/)
-    assert.equal((await aviso('explain', join(home, 'missing.yaml'))).code, 255)
+    assert.equal((await aviso('explain', join(site.home, 'missing.yaml'))).code, 255)
   })
 })

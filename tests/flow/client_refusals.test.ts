@@ -5,28 +5,18 @@
  */
 
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
-import { runClient, type ClientRun } from '../support/client_program.ts'
-import { startServer, temporaryFolder, type TestServer } from '../support/server.ts'
+import { describe, it } from 'node:test'
+import { clientSite, runClient } from '../support/client_program.ts'
+import { temporaryFolder } from '../support/server.ts'
 import { answer, scriptedService } from '../unit/scripts/aviso/fixture.ts'
 
 const FLIGHT = 'event=flight,country=Italy,airport=FCO,date=20260810,number=T1'
 
 describe('the client', () => {
-  let server: TestServer
-  let home: string
-  before(async () => {
-    server = await startServer({ arguments: ['--store', 'embedded:memory'] })
-    home = await mkdtemp(join(tmpdir(), 'aviso-test-'))
-  })
-  after(async () => {
-    await server.stop()
-    await rm(home, { recursive: true, force: true })
-  })
-  const aviso = (...argv: string[]): Promise<ClientRun> => runClient(argv, { home, url: server.url })
+  const site = clientSite()
+  const { aviso } = site
 
   it('listen: judges all files before it listens, also by what the service knows', async (context) => {
     const folder = await temporaryFolder(context)
@@ -84,7 +74,7 @@ describe('the client', () => {
         /^No answer from the store http:\/\/127\.0\.0\.1:2: the connection was refused, so nothing listens there/,
       ],
       [
-        ['admin', 'migrate', '--from', 'http://127.0.0.1:2', '--to', 'embedded:', '--data', home],
+        ['admin', 'migrate', '--from', 'http://127.0.0.1:2', '--to', 'embedded:', '--data', site.home],
         1,
         /^No answer from the store http:\/\/127\.0\.0\.1:2: the connection was refused/m,
       ],
@@ -114,14 +104,14 @@ describe('the client', () => {
       ['admin', 'status'],
       ['admin', 'clean'],
     ]) {
-      const anonymous = await runClient(words, { home, url })
+      const anonymous = await runClient(words, { home: site.home, url })
       assert.equal(anonymous.code, 255)
       assert.match(
         anonymous.stderr,
         /Missing Authorization header\. No token was sent: name its file with --token-file or AVISO_TOKEN_FILE, or set AVISO_TOKEN$/m,
       )
     }
-    const known = await runClient(['notify', FLIGHT, '--token-file', token], { home, url })
+    const known = await runClient(['notify', FLIGHT, '--token-file', token], { home: site.home, url })
     assert.match(known.stderr, /Missing Authorization header$/m)
   })
 

@@ -169,11 +169,23 @@ async function signsIn(page: Page): Promise<void> {
 async function publishesOne(page: Page): Promise<void> {
   await page.getByRole('link', { name: 'Publish' }).click()
   await page.getByLabel('event type').selectOption('flight')
-  const fields = { country: 'Italy', airport: 'FCO', number: 'AZ1', date: 'tomorrow' }
-  for (const [name, value] of Object.entries(fields))
-    await page.getByLabel(new RegExp(`^${name}`)).fill(value)
-  await page.locator('.field.wrong .problem').waitFor()
+  const fill = (name: string, value: string): Promise<void> =>
+    page.getByLabel(new RegExp(`^${name}`)).fill(value)
+  // All that the service finds wrong is told at once, each at its field.
+  await fill('country', 'Italy')
+  await fill('date', 'tomorrow')
+  await page.getByText('See the fields date, airport, number.').waitFor()
+  assert.match(
+    (await page.locator('.field.wrong').textContent()) ?? '',
+    /^date.*■ Value tomorrow is not valid/,
+  )
+  assert.deepEqual(await page.locator('.lacking-yet:not(:empty)').allTextContents(), [
+    '○ Wrong parameters: airport required',
+    '○ Wrong parameters: number required',
+  ])
   assert.equal(await page.getByRole('button', { name: 'Publish' }).isDisabled(), true)
+  await fill('airport', 'FCO')
+  await fill('number', 'AZ1')
   await page.getByLabel(/^date/).fill('20260810')
   await page.getByText('/tmp/aviso/flight/20260810/italy/FCO/AZ1').waitFor()
   const text = page.locator('#payload')
@@ -271,6 +283,25 @@ async function endsAStream(page: Page, { url }: ConsoleSite): Promise<void> {
     .getByText(/next \d{4}-\d\d-\d\d 00:30/)
     .waitFor()
   await looksAtTheAudit(page)
+  await asksAboutOthers(page)
+}
+
+/** What a user may do, by the policy of the service; a user that it does not know is told at the field. */
+async function asksAboutOthers(page: Page): Promise<void> {
+  const form = page.getByRole('region', { name: 'What a user may do' })
+  const askFor = async (user: string): Promise<void> => {
+    await form.getByLabel('user').fill(user)
+    await form.getByRole('button', { name: 'Ask the policy' }).click()
+  }
+  await askFor('ritta')
+  await form.getByText('No provider knows a user ritta: did you mean "rita"?').waitFor()
+  assert.equal(await form.getByLabel('user').getAttribute('aria-invalid'), 'true')
+  await askFor('rita')
+  await form.getByText('rita of realm local, roles reader').waitFor()
+  assert.deepEqual(await form.locator('.plain li').allTextContents(), [
+    '● listen flight by vars.policy.rules.1.listen.0',
+    '○ does not apply vars.policy.rules.0: has not the role operator',
+  ])
 }
 
 /** What the test did is on record: without tokens, and what strangers send as text. */
@@ -317,7 +348,15 @@ async function open(page: Page, view: string): Promise<void> {
   }
   if (view === 'explain') await page.getByRole('button', { name: 'Explain' }).click()
   if (view === 'listeners') await page.locator('.tiles').waitFor()
-  if (view === 'system') await page.locator('.chart, .legend').first().waitFor()
+  if (view === 'publish') {
+    await page.getByLabel('event type').selectOption('flight')
+    await page.getByLabel(/^date/).fill('tomorrow')
+    await page.getByText('See the fields').waitFor()
+  }
+  if (view === 'system') {
+    await page.locator('.chart, .legend').first().waitFor()
+    await asksAboutOthers(page)
+  }
   await page.locator('main :is(h1, h2)').first().waitFor({ state: 'attached' })
 }
 

@@ -38,7 +38,7 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
   ...of('services/rest/handler.ts', ['pages'], {
     'if (origin !== null && mayPublish?.(origin) === true) return': 'if (origin !== null) return',
   }),
-  ...of('services/system/settings.ts', ['pages'], {
+  ...of('services/system/shared_settings.ts', ['pages'], {
     "({ allowedOrigins, identity }) => allowedOrigins === undefined || identity !== 'none',": '() => true,',
   }),
 ]

@@ -7,7 +7,8 @@
 
 import assert from 'node:assert/strict'
 
-import type { System, SystemParts } from '#services/system/system.ts'
+import type { System } from '#services/system/system.ts'
+import type { SystemParts } from '#services/system/system_parts.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { END_OF_KEYS, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../support/memory_store.ts'

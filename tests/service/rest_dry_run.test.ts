@@ -2,8 +2,19 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { PublishOutcome } from '#shared/access/access.ts'
 import { createOpenAccess } from '#shared/access/open_access.ts'
+import { createSchemas } from '#shared/notification/schema.ts'
 import { DISSEMINATION_KEY } from '../support/notifications.ts'
 import { dissemination, setUp } from './rest_fixture.ts'
+
+const SCHEMA_2X = {
+  notification_schema: {
+    report: {
+      payload: { required: true },
+      topic: { base: 'report', key_order: ['class', 'step'] },
+      identifier: { class: { type: 'StringHandler' }, step: { type: 'IntHandler' } },
+    },
+  },
+}
 
 const DRY = 'http://aviso/api/v1/notification?dry_run=true'
 
@@ -51,6 +62,39 @@ describe('POST /api/v1/notification?dry_run=true', () => {
       [real.status, real.body['message'], real.body['field']],
     )
     assert.equal(dry.status, 400)
+  })
+
+  it('lists all that is wrong with the fields, of which publishing names the first', async () => {
+    const { ask, post } = startDry()
+    const request = { date: 'tomorrow', number: 'AZ1', gate: '4' }
+    const wrong = { event_type: 'flight', identifier: request, payload: 'x' }
+    const { body } = await ask(wrong)
+    assert.equal(body['message'], 'Value tomorrow is not valid for key date')
+    assert.deepEqual(body['faults'], [
+      {
+        field: 'date',
+        message: 'Value tomorrow is not valid for key date',
+        reason: 'Date attribute is not complying with the format defined',
+      },
+      { field: 'gate', message: 'Key gate is not allowed' },
+      { field: 'country', message: 'Wrong parameters: country required' },
+      { field: 'airport', message: 'Wrong parameters: airport required' },
+    ])
+    const real = await post(wrong)
+    assert.deepEqual([real.body['message'], real.body['faults']], [body['message'], undefined])
+    // What has no fields that can be read has no list.
+    assert.equal('faults' in (await ask({ event_type: 'flight' })).body, false)
+  })
+
+  it('lists the faults of an event type of 2.x, and a payload that is missing', async () => {
+    const { ask } = startDry({ schemas: createSchemas([{ source: '2x', content: SCHEMA_2X }]) })
+    const { body } = await ask({ event_type: 'report', identifier: { step: 'x', colour: 'red' } })
+    assert.deepEqual(body['faults'], [
+      { field: 'colour', message: "Unknown field 'colour' provided for notify operation" },
+      { field: 'class', message: "Required field 'class' missing for notify operation" },
+      { field: 'step', message: "Field 'step' must be a valid integer of 64 bits, and not 'x'" },
+      { field: 'payload', message: 'Payload is required for this event type, and must not be null' },
+    ])
   })
 
   it('is in no audit log and counts as no refusal, because a form asks at every pause', async () => {

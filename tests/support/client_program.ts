@@ -6,9 +6,14 @@
 
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import process from 'node:process'
 import type { Readable } from 'node:stream'
+import { after, before } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { startServer, type TestServer } from './server.ts'
 
 /** The program's file. */
 export const PROGRAM = fileURLToPath(new URL('../../scripts/aviso.ts', import.meta.url))
@@ -56,4 +61,39 @@ export async function runClient(argv: readonly string[], options: ClientOptions)
   child.stderr.on('data', (chunk) => (stderr += String(chunk)))
   await once(child, 'close')
   return { code: child.exitCode, stdout, stderr }
+}
+
+/** What the tests of a suite share: a service with a store in memory, and a home for its clients. */
+export interface ClientSite {
+  readonly home: string
+  readonly url: string
+  /** Runs the program to its end, against the service. */
+  aviso(...argv: readonly string[]): Promise<ClientRun>
+}
+
+/** Gives the suite that calls it a site, from before its first test until after its last one. */
+export function clientSite(): ClientSite {
+  let server: TestServer | undefined
+  let home = ''
+  before(async () => {
+    server = await startServer({ arguments: ['--store', 'embedded:memory'] })
+    home = await mkdtemp(join(tmpdir(), 'aviso-test-'))
+  })
+  after(async () => {
+    await server?.stop()
+    await rm(home, { recursive: true, force: true })
+  })
+  const url = (): string => {
+    if (server === undefined) throw new TypeError('The service runs only during tests')
+    return server.url
+  }
+  return {
+    get home() {
+      return home
+    },
+    get url() {
+      return url()
+    },
+    aviso: (...argv) => runClient(argv, { home, url: url() }),
+  }
 }

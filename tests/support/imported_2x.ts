@@ -1,7 +1,7 @@
 /** A system that runs a configuration of aviso-server 2.x as `npm start -- --config` does, without a socket. */
 
 import { loadConfig } from '#services/system/settings.ts'
-import type { SystemParts } from '#services/system/system.ts'
+import type { SystemParts } from '#services/system/system_parts.ts'
 import { checkConfig } from '#services/system/check_config.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { createSchemas } from '#shared/notification/schema.ts'

@@ -5,7 +5,8 @@
  */
 
 import { startSystemMonitoring } from '#services/system/monitoring.ts'
-import { startSystem, type System, type SystemParts } from '#services/system/system.ts'
+import { startSystem, type System } from '#services/system/system.ts'
+import type { SystemParts } from '#services/system/system_parts.ts'
 import { silentLogger } from '#shared/logger.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import type { Schemas } from '#shared/notification/schema.ts'

@@ -10,9 +10,10 @@ import { refusal, type ListenParts } from '../listen/listen.ts'
 import { firstNumberFrom } from './numbers.ts'
 import { createHistoryReads, type HistoryCommit, type HistoryReads } from './reads.ts'
 import { refuse, take } from './request.ts'
+import { rightsBody } from './rights_body.ts'
 import { walkBack } from './walk.ts'
 import type { IsRemoved } from './page.ts'
-import type { Listener } from '#shared/access/access.ts'
+import type { Listener, OwnRights } from '#shared/access/access.ts'
 import type { ReadCost } from '#shared/access/quota/read_cost.ts'
 import { contains, covers, toInterval, type IntervalSet } from '#shared/access/interval.ts'
 import { prefixRange, toBytes } from '#shared/bytes/bytes.ts'
@@ -93,22 +94,10 @@ export function createEventRoutes(parts: EventParts): readonly Route[] {
   ]
 }
 
-function toSelf({
-  user,
-  endsAt,
-  rights,
-  administer,
-  relay,
-  isIncomplete,
-}: Awaited<ReturnType<Listener['explain']>>): object {
-  return {
-    user: user ?? null,
-    ends_at: endsAt === undefined ? null : new Date(endsAt).toISOString(),
-    rights: rights.map(({ right, event, keys, by }) => ({ right, event_type: event ?? null, keys, by })),
-    administer,
-    relay,
-    ...(isIncomplete && { incomplete: true }),
-  }
+function toSelf(rights: OwnRights): object {
+  const { user, endsAt } = rights
+  const ends = endsAt === undefined ? null : new Date(endsAt).toISOString()
+  return { user: user ?? null, ends_at: ends, ...rightsBody(rights) }
 }
 
 interface Listing {

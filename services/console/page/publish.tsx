@@ -65,6 +65,14 @@ export function PublishView(): JSX.Element {
 interface Checked {
   readonly key?: string
   readonly error?: ApiError
+  /** What the service says is wrong, field by field. */
+  readonly faults?: readonly Fault[]
+}
+
+interface Fault {
+  readonly field?: string
+  readonly message: string
+  readonly reason?: string
 }
 
 function Form({ event }: { readonly event: EventType }): JSX.Element {
@@ -107,29 +115,21 @@ function Form({ event }: { readonly event: EventType }): JSX.Element {
             event={event}
             name={name}
             value={values[name] ?? ''}
-            problem={checked.error?.field === name ? problemOf(checked.error) : undefined}
+            problem={problemOf(checked, name)}
             onChange={(value) => change(name, value)}
           />
         ))}
-        <div class="field">
-          <label for="payload">
-            {seen(event.payloadName)}
-            {event.isPayloadRequired ? ' *' : ''}
-          </label>
-          <textarea
-            id="payload"
-            rows={3}
-            spellcheck={false}
-            value={payload}
-            placeholder="text, or JSON"
-            onInput={({ currentTarget }) => {
-              setPayload(currentTarget.value)
-              renew()
-            }}
-          />
-        </div>
+        <Payload
+          event={event}
+          value={payload}
+          problem={problemOf(checked, event.payloadName)}
+          onChange={(text) => {
+            setPayload(text)
+            renew()
+          }}
+        />
         <div aria-live="polite">
-          <Verdict checked={checked} isEmpty={isEmpty} names={event.names} />
+          <Verdict checked={checked} isEmpty={isEmpty} names={[...event.names, event.payloadName]} />
         </div>
         <div class="actions">
           <button type="submit" class="primary" disabled={isBusy || checked.key === undefined}>
@@ -151,9 +151,21 @@ function Form({ event }: { readonly event: EventType }): JSX.Element {
   )
 }
 
+/** All faults that an answer lists. One without a list is about one field at most. */
+function faultsOf({ message, field, body: { faults, reason } }: ApiError): readonly Fault[] {
+  // What the service's own API answers has the form that its documents describe.
+  if (Array.isArray(faults)) return faults as readonly Fault[]
+  return field === undefined ? [] : [{ field, message, ...(typeof reason === 'string' && { reason }) }]
+}
+
 /** What is wrong with a field, and why. */
-function problemOf({ message, body: { reason } }: ApiError): string {
-  return typeof reason === 'string' && !message.includes(reason) ? `${message}: ${reason}` : message
+function problemOf({ faults = [] }: Checked, name: string): string | undefined {
+  const own = faults.filter(({ field }) => field === name).map(faultText)
+  return own.length === 0 ? undefined : own.join('; ')
+}
+
+function faultText({ message, reason }: Fault): string {
+  return reason !== undefined && !message.includes(reason) ? `${message}: ${reason}` : message
 }
 
 interface Body {
@@ -192,7 +204,8 @@ function useDryRun(body: Body, isEmpty: boolean): Checked {
       }).then(
         ({ key = '' }) => setChecked({ key }),
         (error: unknown) => {
-          if (!stop.signal.aborted && error instanceof ApiError) setChecked({ error })
+          if (!stop.signal.aborted && error instanceof ApiError)
+            setChecked({ error, faults: faultsOf(error) })
         },
       )
     }, CHECK_AFTER_MS)
@@ -210,7 +223,7 @@ interface VerdictProps {
   readonly names: readonly string[]
 }
 
-function Verdict({ checked: { key, error }, isEmpty, names }: VerdictProps): JSX.Element | null {
+function Verdict({ checked: { key, error, faults = [] }, isEmpty, names }: VerdictProps): JSX.Element | null {
   if (isEmpty)
     return (
       <p class="hint">The service checks the fields while you write. Nothing is stored before you publish.</p>
@@ -222,9 +235,22 @@ function Verdict({ checked: { key, error }, isEmpty, names }: VerdictProps): JSX
       </Notice>
     )
   if (error === undefined) return <p class="hint">Checking …</p>
-  if (error.field !== undefined && names.includes(error.field))
-    return <p class="hint">See the field {error.field}.</p>
-  return <Notice kind="warn">{messageOf(error)}</Notice>
+  const isShown = ({ field }: Fault): boolean => field !== undefined && names.includes(field)
+  const others = faults.filter((fault) => !isShown(fault))
+  const shown = [...new Set(faults.filter(isShown).map(({ field }) => field))]
+  if (shown.length === 0) return <Notice kind="warn">{messageOf(error)}</Notice>
+  return (
+    <>
+      <p class="hint">
+        See the {shown.length === 1 ? 'field' : 'fields'} {shown.join(', ')}.
+      </p>
+      {others.map((fault, index) => (
+        <Notice key={index} kind="warn">
+          {seen(faultText(fault))}
+        </Notice>
+      ))}
+    </>
+  )
 }
 
 async function publish(body: Body, idempotencyKey: string): Promise<Sent> {
@@ -264,19 +290,66 @@ function Result({ sent: { receipt, isReplay, ms, listeners, error } }: { readonl
   )
 }
 
-interface FieldProps {
+interface InputProps {
   readonly event: EventType
-  readonly name: string
   readonly value: string
   readonly problem: string | undefined
   readonly onChange: (value: string) => void
+}
+
+interface FieldProps extends InputProps {
+  readonly name: string
+}
+
+function Payload({ event, value, problem, onChange }: InputProps): JSX.Element {
+  return (
+    <div class={fieldClass(value, problem)}>
+      <label for="payload">
+        {seen(event.payloadName)}
+        {event.isPayloadRequired ? ' *' : ''}
+      </label>
+      <textarea
+        id="payload"
+        rows={3}
+        spellcheck={false}
+        value={value}
+        placeholder="text, or JSON"
+        aria-invalid={isWrong(value, problem)}
+        aria-describedby="payload-problem"
+        onInput={({ currentTarget }) => onChange(currentTarget.value)}
+      />
+      <Problem id="payload-problem" value={value} problem={problem} />
+    </div>
+  )
+}
+
+/** What is empty still is not wrong: the person may not have come to it. */
+function isWrong(value: string, problem: string | undefined): boolean {
+  return problem !== undefined && value !== ''
+}
+
+function fieldClass(value: string, problem: string | undefined): string {
+  return isWrong(value, problem) ? 'field wrong' : 'field'
+}
+
+function Problem({
+  id,
+  value,
+  problem,
+}: Pick<InputProps, 'value' | 'problem'> & { readonly id: string }): JSX.Element {
+  const isOpen = !isWrong(value, problem)
+  return (
+    <span class={isOpen ? 'lacking-yet' : 'problem'} id={id}>
+      {problem === undefined ? '' : `${isOpen ? '○' : '■'} ${seen(problem)}`}
+    </span>
+  )
 }
 
 function Field({ event, name, value, problem, onChange }: FieldProps): JSX.Element {
   const id = useId()
   const rule = event.rules[name]
   return (
-    <div class={`field ${problem === undefined ? '' : 'wrong'}`}>
+    <div class={fieldClass(value, problem)}>
       <label for={id}>
         {seen(name)}
         <small> {(rule?.type ?? '').replace(/Handler$/, '').toLowerCase()}</small>
@@ -288,7 +361,7 @@ function Field({ event, name, value, problem, onChange }: FieldProps): JSX.Eleme
         placeholder={/^date/i.test(rule?.type ?? '') ? 'such as 20260810' : ''}
         autocomplete="off"
         spellcheck={false}
-        aria-invalid={problem !== undefined}
+        aria-invalid={isWrong(value, problem)}
         aria-describedby={`${id}-problem`}
         onInput={({ currentTarget }) => onChange(currentTarget.value)}
       />
@@ -297,9 +370,7 @@ function Field({ event, name, value, problem, onChange }: FieldProps): JSX.Eleme
           <option key={known} value={known} />
         ))}
       </datalist>
-      <span class="problem" id={`${id}-problem`}>
-        {problem === undefined ? '' : `■ ${seen(problem)}`}
-      </span>
+      <Problem id={`${id}-problem`} value={value} problem={problem} />
     </div>
   )
 }

@@ -10,6 +10,7 @@ import { Audit } from './audit.tsx'
 import { ApiError, ask, messageOf, send, session } from './api.ts'
 import { Chart } from './chart.tsx'
 import { Jobs, type Due, type JobRecord } from './jobs.tsx'
+import { ExplainUser, rightText } from './explain_user.tsx'
 import { boundOf, readHistogram, readValue, since, type Histogram } from './metrics.ts'
 import { Badge, Notice, Tile, useAsked } from './parts.tsx'
 import { useWatched } from './state.ts'
@@ -110,6 +111,7 @@ export function SystemView(): JSX.Element {
       {health.answer === undefined ? null : <Checks health={health.answer} />}
       <Audit />
       <Rights />
+      <Others />
     </div>
   )
 }
@@ -317,19 +319,21 @@ function byText(places: readonly string[]): string {
   return places.includes('vars.identity') ? 'because vars.identity is not set' : `by ${places.join(', ')}`
 }
 
+/** Without identities all people may do the same. */
+function Others(): JSX.Element | null {
+  const { me } = useWatched(session)
+  return me?.administer.by.includes('vars.identity') === false ? <ExplainUser /> : null
+}
+
 function Rights(): JSX.Element {
   const { me } = useWatched(session)
   return (
     <section class="card" aria-label="Your rights">
       <h2>Your rights, and where the configuration gives them</h2>
       <ul class="plain">
-        {me?.rights.map(({ right, event_type, keys, by }, index) => (
+        {me?.rights.map((held, index) => (
           <li key={index}>
-            {right} {seen(event_type ?? 'everything')}{' '}
-            {keys === 'everything'
-              ? ''
-              : `of ${seen(keys.slice(0, 5).join(', '))}${keys.length > 5 ? ' …' : ''} `}
-            <small>{byText([by])}</small>
+            {held.right} {rightText(held)} <small>{byText([held.by])}</small>
           </li>
         ))}
         {me?.administer.allowed === true ? (
@@ -338,9 +342,6 @@ function Rights(): JSX.Element {
           </li>
         ) : null}
       </ul>
-      <p class="hint">
-        What another person may do: <code>aviso config explain-access</code>.
-      </p>
     </section>
   )
 }

@@ -8,7 +8,15 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { fingerprint } from '#shared/journal/codec.ts'
 
-import { isFilter, MAX_BASE_KEYS, type EventReader, type EventSchema } from '../event_schema.ts'
+import {
+  faultsOf,
+  isFilter,
+  MAX_BASE_KEYS,
+  raise,
+  type EventReader,
+  type EventSchema,
+  type Refuse,
+} from '../event_schema.ts'
 import { showValue } from '../fields.ts'
 import { readKey, writeKey } from '../key_format.ts'
 import { badFilter, createCondition } from '../match.ts'
@@ -54,7 +62,7 @@ export function createEventSchema2(definition: EventDefinition2): EventSchema {
   const requiredForListen = [...rules].filter(([, { required }]) => required === true).map(([name]) => name)
 
   function encode(request: Readonly<Record<string, unknown>>): NotificationKeys {
-    const values = canonicaliseAll(definition, request)
+    const values = canonicaliseAll(definition, request, raise)
     const texts = new Map(
       [...values].map(([name, value]) => [
         name,
@@ -105,6 +113,8 @@ export function createEventSchema2(definition: EventDefinition2): EventSchema {
     historyLimit: definition.historyLimit,
     formats: { base, key, admin: undefined },
     encode,
+    faults: (request) =>
+      faultsOf(request, { readValues: canonicaliseAll.bind(undefined, definition), encode }),
     filter,
     baseKeys: (wanted) => prefixesOf(definition, isFilter(wanted) ? wanted : filter(wanted)),
   }
@@ -130,17 +140,20 @@ function prefixesOf({ root, key }: EventDefinition2, { conditions }: Notificatio
 function canonicaliseAll(
   { fields, key }: EventDefinition2,
   request: Readonly<Record<string, unknown>>,
+  refuse: Refuse,
 ): ReadonlyMap<string, string> {
-  const unknown = Object.keys(request).find((name) => !fields.has(name))
-  if (unknown !== undefined)
-    throw invalid(showValue(unknown), `Unknown field '${showValue(unknown)}' provided for notify operation`)
+  for (const name of Object.keys(request))
+    if (!fields.has(name))
+      refuse(invalid(showValue(name), `Unknown field '${showValue(name)}' provided for notify operation`))
   const values = new Map<string, string>()
   for (const name of key.fields) {
     const value = request[name]
-    if (value === undefined) throw invalid(name, `Required field '${name}' missing for notify operation`)
-    const text = fields.get(name)?.canonicalise(value) ?? ''
-    if (typeof text !== 'string') throw invalid(name, text.message)
-    values.set(name, text)
+    const text =
+      value === undefined
+        ? { message: `Required field '${name}' missing for notify operation` }
+        : (fields.get(name)?.canonicalise(value) ?? '')
+    if (typeof text === 'string') values.set(name, text)
+    else refuse(invalid(name, text.message))
   }
   return values
 }

@@ -7,7 +7,7 @@
 
 import { AvisoError } from '#shared/errors.ts'
 
-import type { EventSchema } from '../event_schema.ts'
+import { faultsOf, type EventSchema } from '../event_schema.ts'
 import { showValue } from '../fields.ts'
 import { badFilter, createCondition } from '../match.ts'
 import type { FieldCondition, NotificationKeys, NotificationRequest } from '../notification.ts'
@@ -48,6 +48,7 @@ export function createGenericSchema(event: string): EventSchema | undefined {
       admin: undefined,
     },
     encode: (request) => encode(event, request),
+    faults: (request) => faultsOf(request, { encode: (given) => encode(event, given) }),
     filter(request) {
       const conditions = new Map<string, FieldCondition>()
       for (const [name, value] of Object.entries(request ?? {})) {

@@ -1,0 +1,45 @@
+/**
+ * Prints the results of programs. Where a result cannot be written, the program has failed: `console.log` would not tell.
+ *
+ * @module
+ */
+
+import { writeFileSync } from 'node:fs'
+
+/** The descriptor of standard output. */
+const STDOUT = 1
+
+/** Prints lines. @throws {Error} Where they cannot be written, such as to a full disk. */
+export function print(...lines: readonly string[]): void {
+  const failure = tryWrite(toText(lines))
+  if (failure !== undefined) throw failure
+}
+
+/** Prints the lines that a program is called for, and says on stderr where it could not. @returns the exit code */
+export function printResult(...lines: readonly string[]): 0 | 1 {
+  return writeResult(toText(lines))
+}
+
+/** {@link printResult}, for a text with its own ends of lines. */
+export function writeResult(text: string): 0 | 1 {
+  const failure = tryWrite(text)
+  if (failure === undefined) return 0
+  console.error(`error: ${failure.message}`)
+  return 1
+}
+
+/** Writes at once: the end of the program does not wait for a stream. @returns why it could not; a reader that has left is no reason */
+export function tryWrite(text: string): Error | undefined {
+  try {
+    writeFileSync(STDOUT, text)
+    return undefined
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EPIPE') return undefined
+    const reason = cause instanceof Error ? cause.message : 'unknown'
+    return new Error(`Cannot write the output: ${reason}`, { cause })
+  }
+}
+
+function toText(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join('')
+}
