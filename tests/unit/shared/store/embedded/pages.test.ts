@@ -73,7 +73,7 @@ async function damageOf(call: Promise<unknown>): Promise<AvisoError> {
 describe('openEmbeddedStore() with a damaged page of events', () => {
   const LOST = keyOf('mars', 150)
   const MESSAGE =
-    /^The embedded store cannot read "(\/tmp\/\w+\/\d+)" of revision (\d+): a page of its file is damaged, and with it some or all of what was written at revisions (\d+) to (\d+), of any event type\. The rest is served\. Restore a backup with "aviso admin restore FILE"$/
+    /^The embedded store cannot read "(\/tmp\/\w+\/\d+)" of revision (\d+): a page of its file is damaged, and with it some or all of what was written at revisions (\d+) to (\d+), of any event type\. The rest is served\. Restore a backup with "aviso admin restore FILE", or start once with --accept-loss$/
 
   it('names the key, what is lost beside it, and the remedy, for a key and for a range', async (context) => {
     const { store, lines } = await openDamaged(context, 'table', LOST)
