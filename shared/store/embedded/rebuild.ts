@@ -62,16 +62,15 @@ export async function rebuildStore(
     )
   const acknowledged = newestKnown(old)
   copy.transaction(() => makeCopiedTables(copy))
-  const damage = await doInTurns(copyReadable(view, copy, logger), (step) => copy.transaction(step))
+  const { damage, kept } = await doInTurns(copyReadable(view, copy, logger), (step) => copy.transaction(step))
   copy.transaction(() => {
     copyMeta(view, copy, endOfLoss(damage, acknowledged, newestRevision(copy)))
     copyLeases(view, copy)
   })
-  const [row] = copy.all('SELECT count(*) AS kept FROM events')
   const { revision, witness } = await prepareCopy(copy, { acknowledged, logger, random })
   return {
     damage: describeDamage(damage),
-    kept: numberIn(row, 'kept'),
+    kept,
     lost: damage.lost,
     spans: damage.spans.length === 0 ? 'none' : spanNames(damage.spans),
     isComplete: damage.isIndexWhole,
@@ -80,10 +79,17 @@ export async function rebuildStore(
   }
 }
 
-function* copyReadable(view: SqlView, copy: SqlDatabase, logger: Logger): Steps<Damage> {
-  let named = 0
-  return yield* salvageEvents(view, {
-    take: (row) => copyRow(copy, row),
+function* copyReadable(
+  view: SqlView,
+  copy: SqlDatabase,
+  logger: Logger,
+): Steps<Pick<Rebuilt, 'kept'> & { readonly damage: Damage }> {
+  let [kept, named] = [0, 0]
+  const damage = yield* salvageEvents(view, {
+    take: (row) => {
+      copyRow(copy, row)
+      kept++
+    },
     has: ({ revision, place }) =>
       copy.all(`SELECT 1 FROM events WHERE id = ${ID}`, revision, place).length > 0,
     lose: (event) => {
@@ -93,6 +99,7 @@ function* copyReadable(view: SqlView, copy: SqlDatabase, logger: Logger): Steps<
       logger('warn', 'An event that cannot be read is given up', { key: nameOf(key), revision })
     },
   })
+  return { damage, kept }
 }
 
 /** The newest revision that is known to have been given out; what can be read may have later ones. */

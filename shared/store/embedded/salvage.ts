@@ -85,12 +85,14 @@ export function* salvageEvents(view: SqlView, salvage: Salvage = {}): Steps<Dama
   const { gaps, unverified } = table
   const isInGap = (place: Place): boolean => gaps.some((gap) => contains(gap, place))
   const { has = (place) => !isInGap(place) } = salvage
+  const lostIn: LostIn = new Map()
   let [lost, last] = [0, 0]
   let first: LostEvent | undefined
   const lose = (event: Entry): void => {
     const found = { ...event, isInGap: isInGap(event) }
     lost++
     last = Math.max(last, event.revision)
+    noteLost(lostIn, gaps, event)
     if (first === undefined || isBefore(found, first)) first = found
     salvage.lose?.(found)
   }
@@ -104,7 +106,8 @@ export function* salvageEvents(view: SqlView, salvage: Salvage = {}): Steps<Dama
   const isIndexWhole = yield* readIndex(view, visit)
   for (const event of unverified.values()) lose(event)
   for (const { to } of gaps) last = Math.max(last, to === undefined ? LAST_REVISION : lastOf(to))
-  return { spans: spansOf(gaps), lost, first, last, isIndexWhole }
+  const spans = joinSpans(gaps.flatMap((gap) => spanOf(gap, isIndexWhole ? lostIn : undefined)))
+  return { spans, lost, first, last, isIndexWhole }
 }
 
 interface TableRead {
@@ -326,16 +329,36 @@ function nameOf({ revision, place }: Place): string {
   return `${revision}.${place}`
 }
 
-/** The revisions of gaps, those that follow each other as one. */
-function spansOf(gaps: readonly Gap[]): readonly Span[] {
-  const spans: { first: number; last: number | undefined }[] = []
-  for (const { from, to } of gaps) {
-    const [first, last] = [from.revision, to && lastOf(to)]
-    const before = spans.at(-1)
-    if (before?.last !== undefined && first <= before.last + 1) before.last = last
-    else spans.push({ first, last })
+/** First and last revision of the events that are known to be lost in each gap. */
+type LostIn = Map<Gap, { readonly first: number; readonly last: number }>
+
+function noteLost(lostIn: LostIn, gaps: readonly Gap[], event: Place): void {
+  const gap = gaps.find((one) => contains(one, event))
+  if (gap === undefined) return
+  const { revision } = event
+  const { first, last } = lostIn.get(gap) ?? { first: revision, last: revision }
+  lostIn.set(gap, { first: Math.min(first, revision), last: Math.max(last, revision) })
+}
+
+/** The revisions of a gap; only those that have lost events where all of these are known. Behind an open one it is not known that there are none. */
+function spanOf(gap: Gap, known?: LostIn): readonly Span[] {
+  const { from, to } = gap
+  const lost = known?.get(gap)
+  if (known !== undefined && lost === undefined && to !== undefined) return []
+  const first = lost?.first ?? Math.max(from.revision, 1)
+  return [{ first, last: to && (lost?.last ?? lastOf(to)) }]
+}
+
+/** Those that follow each other as one. */
+function joinSpans(spans: readonly Span[]): readonly Span[] {
+  const joined: Span[] = []
+  for (const span of spans) {
+    const before = joined.at(-1)
+    if (before?.last !== undefined && span.first <= before.last + 1)
+      joined.splice(-1, 1, { ...before, last: span.last })
+    else joined.push(span)
   }
-  return spans
+  return joined
 }
 
 /** The last revision of which something lies before a place. */
