@@ -60,9 +60,13 @@ export async function rebuildStore(
       'ERR_CONFIG',
       `The embedded store is damaged, and of an older version, of which --accept-loss keeps nothing. ${RESTORE}`,
     )
-  const acknowledged = newestKnown(old)
+  // What a damaged database itself says may be anything.
+  const acknowledged = acknowledgedBy({ ...old, view: undefined })
   copy.transaction(() => makeCopiedTables(copy))
-  const { damage, kept } = await doInTurns(copyReadable(view, copy, logger), (step) => copy.transaction(step))
+  const { damage, kept } = await doInTurns(
+    copyReadable({ view, newest: acknowledged }, copy, logger),
+    (step) => copy.transaction(step),
+  )
   copy.transaction(() => {
     copyMeta(view, copy, endOfLoss(damage, acknowledged, newestRevision(copy)))
     copyLeases(view, copy)
@@ -80,12 +84,13 @@ export async function rebuildStore(
 }
 
 function* copyReadable(
-  view: SqlView,
+  { view, newest }: { readonly view: SqlView; readonly newest: Revision },
   copy: SqlDatabase,
   logger: Logger,
 ): Steps<Pick<Rebuilt, 'kept'> & { readonly damage: Damage }> {
   let [kept, named] = [0, 0]
   const damage = yield* salvageEvents(view, {
+    newest,
     take: (row) => {
       copyRow(copy, row)
       kept++
@@ -100,12 +105,6 @@ function* copyReadable(
     },
   })
   return { damage, kept }
-}
-
-/** The newest revision that is known to have been given out; what can be read may have later ones. */
-function newestKnown(old: DatabaseLook): Revision {
-  const whole = orDamage(() => acknowledgedBy(old))
-  return whole === 'damaged' ? acknowledgedBy({ ...old, view: undefined }) : whole
 }
 
 /** The last revision of which something is lost, 0 for none. */

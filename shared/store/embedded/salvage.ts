@@ -10,6 +10,7 @@
 import { KeyDamaged } from '#shared/errors.ts'
 import { compareBytes, NO_BYTES } from '#shared/bytes/bytes.ts'
 import type { SqlRow, SqlView } from '#shared/runtime/runtime.ts'
+import type { Revision } from '../store.ts'
 import { LEFT_OUT_REVISIONS, oldestRevision } from './revisions.ts'
 import { bytesIn, COLUMNS, FIRST_ID, ID, numberIn, toKeyValue } from './rows.ts'
 import { orDamage } from './state.ts'
@@ -70,6 +71,8 @@ export interface Damage {
 
 /** What is done with the events of a damaged store. */
 export interface Salvage {
+  /** Newest revision that is known to have been written. Default: it is not known. */
+  readonly newest?: Revision
   /** Takes a row of `COLUMNS` that agrees with its checksum. Not in order. */
   readonly take?: (row: SqlRow) => void
   /** Whether an event was taken. Default: all that lie in no gap. */
@@ -81,8 +84,7 @@ export interface Salvage {
 /** Reads what can be read. */
 export function* salvageEvents(view: SqlView, salvage: Salvage = {}): Steps<Damage> {
   const { take = () => undefined } = salvage
-  const table = yield* readTable(view, take)
-  const { gaps, unverified } = table
+  const { gaps, unverified } = yield* readTable(view, take, Number(salvage.newest ?? 0n))
   const isInGap = (place: Place): boolean => gaps.some((gap) => contains(gap, place))
   const { has = (place) => !isInGap(place) } = salvage
   const lostIn: LostIn = new Map()
@@ -116,23 +118,31 @@ interface TableRead {
   readonly unverified: Map<string, Entry>
 }
 
-function* readTable(view: SqlView, take: (row: SqlRow) => void): Steps<TableRead> {
+function* readTable(view: SqlView, take: (row: SqlRow) => void, newest: number): Steps<TableRead> {
   const gaps: Gap[] = []
   const unverified: TableRead['unverified'] = new Map()
   const oldest = readOldest(view)
   let next: Place = { revision: 0, place: 0 }
   let limit = 1
+  let isAstray = false
   for (;;) {
     const begun = next
     const rows = orDamage(() => listRows(view, begun, limit))
     yield
-    if (rows !== 'damaged' && rows.length === 0) return { gaps, unverified }
+    if (rows !== 'damaged' && rows.length === 0) {
+      if (isAstray || next.revision < newest) gaps.push({ from: next, to: undefined })
+      return { gaps, unverified }
+    }
     let bytes = 1
     for (const row of rows === 'damaged' ? [] : rows) {
       const place = placeOf(row)
-      // Led astray, SQLite comes to what was read before.
-      if (isBefore(place, next)) continue
-      if (next.revision > oldest && isHole(next, place)) gaps.push({ from: next, to: place })
+      // Led to another page, SQLite comes to what was read before.
+      if (isBefore(place, next)) {
+        isAstray = true
+        continue
+      }
+      if (isAstray || (next.revision > oldest && isHole(next, place))) gaps.push({ from: next, to: place })
+      isAstray = false
       next = { revision: place.revision, place: place.place + 1 }
       bytes += bytesIn(row, 'value').length + bytesIn(row, 'key').length
       if (isVerified(row, view)) take(row)
@@ -258,7 +268,7 @@ function* readIndexFrom(
     for (const row of rows) {
       const entry = { ...placeOf(row), key: bytesIn(row, 'key') }
       if (stop !== undefined && orderOf(entry, stop) <= 0) return 'end'
-      // Led astray, SQLite comes to what was visited before.
+      // Led to another page, SQLite comes to what was visited before.
       if (last !== undefined && orderOf(entry, last) * DIRECTIONS[direction].sign <= 0) return last
       visit(entry)
       last = entry

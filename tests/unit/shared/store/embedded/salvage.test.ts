@@ -324,6 +324,23 @@ describe('openStore() of an embedded store with damaged pages', () => {
     await store.close()
   })
 
+  it('notices another page in the place of the newest one', async (context) => {
+    const folder = await copyFolder(base.folder, await newFolder(context))
+    const bytes = await readFile(join(folder, DATABASE))
+    const pages = pagesOf(bytes)
+    const [newest, older] = [LEASED, `${LOST}=`].map((text) =>
+      pages.find((page) => page[0] === TABLE_LEAF && page.includes(text)),
+    )
+    assert.ok(newest !== undefined && older !== undefined)
+    newest.set(older)
+    await writeFile(join(folder, DATABASE), bytes)
+    const { store, contents, told, lost } = await accept(folder)
+    assert.match(told.revisions, / and later$/)
+    assert.ok(lost.some(({ key }) => key === LEASED) && !contents.has(LEASED))
+    assert.equal(contents.get(LOST), valueOf(LOST))
+    await store.close()
+  })
+
   it('ends all history where the page that says what was compacted is damaged', async (context) => {
     const folder = await damage(context, (page) => page[0] === INDEX_LEAF && page.includes('compacted'))
     const { store, contents, told } = await accept(folder)
