@@ -8,7 +8,7 @@ import { AvisoError } from '#shared/errors.ts'
 import { toText } from '#shared/bytes/bytes.ts'
 import type { SqlView } from '#shared/runtime/runtime.ts'
 import { MAX_NAMED_BYTES, REMEDIES } from './checksum.ts'
-import { salvageEvents, type Damage, type Span } from './salvage.ts'
+import { LIVE_STEP_EVENTS, salvageEvents, type Damage, type Span } from './salvage.ts'
 import { orDamage } from './state.ts'
 import { doNow, type Steps } from './steps.ts'
 
@@ -32,7 +32,7 @@ export function fileError(view: SqlView, found: unknown): AvisoError {
 
 /** The error for a copy that came to a damaged page. */
 export function* copyDamage(view: SqlView, cause: unknown): Steps<AvisoError> {
-  const damage = yield* salvageEvents(view)
+  const damage = yield* salvageEvents(view, { stepEvents: LIVE_STEP_EVENTS })
   const message = `The store cannot be copied, because its file is damaged: ${describeDamage(damage)}. ${REMEDIES}`
   return new AvisoError('ERR_STORE_DAMAGED', message, { cause, details: detailsOf(damage) })
 }

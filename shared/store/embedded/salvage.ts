@@ -16,9 +16,14 @@ import { bytesIn, COLUMNS, FIRST_ID, ID, numberIn, toKeyValue } from './rows.ts'
 import { orDamage } from './state.ts'
 import type { Steps } from './steps.ts'
 
-/** Events and bytes of one step: some 20 ms, because each may be a commit. */
-const STEP_EVENTS = 5_000
+/** Most bytes of one step. */
 const STEP_BYTES = 4_194_304
+/** Most events of one step: about a millisecond, beside others. */
+export const LIVE_STEP_EVENTS = 100
+/** Alone, each step may be a commit. */
+const STEP_EVENTS = 5_000
+/** Tries of one step. */
+const STEP_TRIES = 100
 /**
  * Revisions behind a damaged place that are tried one by one: more than lie on a damaged page of rows, or below one that leads to 400 such.
  * Behind them the distance doubles.
@@ -73,6 +78,8 @@ export interface Damage {
 export interface Salvage {
   /** Newest revision that is known to have been written. Default: it is not known. */
   readonly newest?: Revision
+  /** Most events of one step. Default: many. */
+  readonly stepEvents?: number
   /** Takes a row of `COLUMNS` that agrees with its checksum. Not in order. */
   readonly take?: (row: SqlRow) => void
   /** Whether an event was taken. Default: all that lie in no gap. */
@@ -83,8 +90,8 @@ export interface Salvage {
 
 /** Reads what can be read. */
 export function* salvageEvents(view: SqlView, salvage: Salvage = {}): Steps<Damage> {
-  const { take = () => undefined } = salvage
-  const { gaps, unverified } = yield* readTable(view, take, Number(salvage.newest ?? 0n))
+  const { take = () => undefined, newest = 0n, stepEvents = STEP_EVENTS } = salvage
+  const { gaps, unverified } = yield* readTable(view, { take, newest: Number(newest), stepEvents })
   const isInGap = (place: Place): boolean => gaps.some((gap) => contains(gap, place))
   const { has = (place) => !isInGap(place) } = salvage
   const lostIn: LostIn = new Map()
@@ -105,7 +112,7 @@ export function* salvageEvents(view: SqlView, salvage: Salvage = {}): Steps<Dama
     if (row === undefined) lose(entry)
     else take(row)
   }
-  const isIndexWhole = yield* readIndex(view, visit)
+  const isIndexWhole = yield* readIndex(view, { visit, stepEvents })
   for (const event of unverified.values()) lose(event)
   for (const { to } of gaps) last = Math.max(last, to === undefined ? LAST_REVISION : lastOf(to))
   const spans = joinSpans(gaps.flatMap((gap) => spanOf(gap, isIndexWhole ? lostIn : undefined)))
@@ -118,7 +125,11 @@ interface TableRead {
   readonly unverified: Map<string, Entry>
 }
 
-function* readTable(view: SqlView, take: (row: SqlRow) => void, newest: number): Steps<TableRead> {
+interface TableWalk extends Required<Pick<Salvage, 'take' | 'stepEvents'>> {
+  readonly newest: number
+}
+
+function* readTable(view: SqlView, { take, newest, stepEvents }: TableWalk): Steps<TableRead> {
   const gaps: Gap[] = []
   const unverified: TableRead['unverified'] = new Map()
   const oldest = readOldest(view)
@@ -151,7 +162,7 @@ function* readTable(view: SqlView, take: (row: SqlRow) => void, newest: number):
         unverified.set(nameOf(place), { ...place, key: bytesIn(row, 'key') })
       }
     }
-    if (next !== begun) limit = nextLimit(limit, bytes)
+    if (next !== begun) limit = Math.min(stepEvents, nextLimit(limit, bytes))
     else if (limit > 1) limit = Math.floor(limit / 2)
     else {
       const behind = yield* placeBehind(view, begun)
@@ -164,7 +175,7 @@ function* readTable(view: SqlView, take: (row: SqlRow) => void, newest: number):
 
 /** As many as make a full step, going by the last one. */
 function nextLimit(limit: number, bytes: number): number {
-  return Math.max(1, Math.min(STEP_EVENTS, limit * 4, Math.floor((limit * STEP_BYTES) / bytes)))
+  return Math.max(1, Math.min(limit * 4, Math.floor((limit * STEP_BYTES) / bytes)))
 }
 
 function listRows(view: SqlView, { revision, place }: Place, limit: number): readonly SqlRow[] {
@@ -192,9 +203,10 @@ function* placeBehind(view: SqlView, from: Place): Steps<Place | undefined> {
   }
   const isReadable = (revision: number): boolean => isReadableFrom(view, revision)
   const tried = Math.min(from.revision + TRIED_REVISIONS, LAST_REVISION)
-  for (let revision = from.revision + 1; revision <= tried; revision++)
+  for (let revision = from.revision + 1; revision <= tried; revision++) {
     if (isReadable(revision)) return { revision, place: 0 }
-  yield
+    if (revision % STEP_TRIES === 0) yield
+  }
   for (let step = TRIED_REVISIONS; tried + step < LAST_REVISION; step *= 2) {
     if (!isReadable(tried + step)) continue
     let [low, high] = [tried, tried + step]
@@ -240,11 +252,15 @@ function readOldest(view: SqlView): number {
  *
  * @returns Whether that was all of it.
  */
-function* readIndex(view: SqlView, visit: (entry: Entry) => void): Steps<boolean> {
-  const last = yield* readIndexFrom(view, 'ascending', undefined, visit)
+function* readIndex(view: SqlView, walk: IndexWalk): Steps<boolean> {
+  const last = yield* readIndexFrom(view, 'ascending', undefined, walk)
   if (last === 'end') return true
-  yield* readIndexFrom(view, 'descending', last, visit)
+  yield* readIndexFrom(view, 'descending', last, walk)
   return false
+}
+
+interface IndexWalk extends Required<Pick<Salvage, 'stepEvents'>> {
+  readonly visit: (entry: Entry) => void
 }
 
 /** @param stop Where to end, because the rest was visited. @returns The last entry that was visited; `end` when all were. */
@@ -252,10 +268,10 @@ function* readIndexFrom(
   view: SqlView,
   direction: Direction,
   stop: Entry | undefined,
-  visit: (entry: Entry) => void,
+  { visit, stepEvents }: IndexWalk,
 ): Steps<Entry | undefined | 'end'> {
   let last: Entry | undefined
-  let limit = STEP_EVENTS
+  let limit = stepEvents
   for (;;) {
     const after: Entry | undefined = last
     const rows = orDamage(() => listEntries(view, direction, after, limit))

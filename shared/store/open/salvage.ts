@@ -36,7 +36,7 @@ export async function salvageStore(
     fill: async (old, copy) => {
       logger(
         'warn',
-        'The store is damaged: what can be read is copied, which takes about 20 s for 1,000,000 events',
+        'The store is damaged: what can be read is copied, which takes up to a minute for 1,000,000 events',
         {
           sqlite: old.damage,
         },
