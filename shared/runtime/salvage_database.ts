@@ -54,7 +54,7 @@ export async function salvageDatabase(folder: string, steps: SalvageSteps): Prom
 function salvageError(cause: unknown): AvisoError {
   return new AvisoError(
     'ERR_CONFIG',
-    'What can be read of the embedded store could not be copied: make as much room in the data folder as the store takes twice, or restore a backup with "aviso admin restore FILE". Nothing was changed',
+    'What can be read of the embedded store could not be copied: make as much room in the data folder as the store takes, or restore a backup with "aviso admin restore FILE". Nothing was changed',
     { cause },
   )
 }
