@@ -16,6 +16,7 @@ import { createLocalClient } from './local_client.ts'
 import { onStop, openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
+import { salvageDatabase } from './salvage_database.ts'
 import type { ListenPlace, Platform, RunningServer } from './runtime.ts'
 import { TAKEN_LIMIT_MS } from './server_limits.ts'
 import { openSocketFile } from './socket_file.ts'
@@ -56,6 +57,7 @@ export function createBunPlatform(): Platform {
     connectLocal: createLocalClient,
     openDatabase: openHostDatabase,
     restoreDatabase,
+    salvageDatabase,
     newSha256: newHostSha256,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary: storeFetch, watch: storeFetch },

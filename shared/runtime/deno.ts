@@ -14,6 +14,7 @@ import { createLocalClient } from './local_client.ts'
 import { onStop, openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
+import { salvageDatabase } from './salvage_database.ts'
 import type { Platform } from './runtime.ts'
 import { toTlsOptions, type FindStoreTls, type StoreTls } from './store_tls.ts'
 import { nodeUdp } from './udp.ts'
@@ -39,6 +40,7 @@ export function createDenoPlatform(): Platform {
     connectLocal: createLocalClient,
     openDatabase: openHostDatabase,
     restoreDatabase,
+    salvageDatabase,
     newSha256: newHostSha256,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary: plainFetch, watch: plainFetch },

@@ -12,6 +12,7 @@ import { createLocalClient } from './local_client.ts'
 import { onStop, openHostDatabase, processIdentity } from './process_host.ts'
 import { processUsage } from './process_usage.ts'
 import { restoreDatabase } from './restore_database.ts'
+import { salvageDatabase } from './salvage_database.ts'
 import { createNodeFetch } from './node_fetch.ts'
 import { serveNode } from './node_serve.ts'
 import type { Platform } from './runtime.ts'
@@ -28,6 +29,7 @@ export function createNodePlatform(): Platform {
     connectLocal: createLocalClient,
     openDatabase: openHostDatabase,
     restoreDatabase,
+    salvageDatabase,
     newSha256: newHostSha256,
     readText: (path) => readFile(path, 'utf8'),
     storeFetch: { unary, watch },

@@ -23,7 +23,7 @@ import type { RestoreSteps, SqlDatabase } from './runtime.ts'
 import { look, openReader, openSqlite, type Reader } from './sqlite.ts'
 
 /** Name of the copy while it is made ready. */
-const STAGED_FILE = 'aviso.restore.sqlite'
+export const STAGED_FILE = 'aviso.restore.sqlite'
 
 /**
  * Restores a database.
@@ -61,7 +61,7 @@ export async function restoreDatabase(file: string, folder: string, steps: Resto
  *
  * @returns `undefined` where there is none, or one that cannot be opened at all.
  */
-function lockOld(files: DatabaseFiles): Reader | undefined {
+export function lockOld(files: DatabaseFiles): Reader | undefined {
   if ((sizeOf(files.main) ?? 0) === 0) return undefined
   const reader = openReader(files)
   try {
@@ -109,7 +109,7 @@ function lookAtOld(files: DatabaseFiles, use: RestoreSteps['look']): void {
     look(files, use)
   } catch {
     // It is damaged, which may be why it is replaced: the witness alone can tell.
-    use({ view: undefined, witness: readIfThere(files.witness) })
+    use({ view: undefined, witness: readIfThere(files.witness), damage: undefined })
   }
 }
 
@@ -121,7 +121,7 @@ interface Exchange {
 }
 
 /** Moves what is there aside, and the copy into its place. */
-function putInPlace({ files, staged, witness, aside }: Exchange): void {
+export function putInPlace({ files, staged, witness, aside }: Exchange): void {
   syncPath(staged.main)
   mkdirSync(aside, { mode: FOLDER_MODE })
   const undo: (() => void)[] = [() => rmSync(aside, { recursive: true, force: true })]
@@ -145,7 +145,7 @@ function putInPlace({ files, staged, witness, aside }: Exchange): void {
   syncPath(aside)
 }
 
-function removeAll({ main, log, index, journal }: DatabaseFiles): void {
+export function removeAll({ main, log, index, journal }: DatabaseFiles): void {
   for (const path of [main, log, index, journal]) rmSync(path, { force: true })
 }
 

@@ -63,6 +63,8 @@ export interface DatabaseLook {
   readonly view: SqlView | undefined
   /** Bytes of the witness file; `undefined` where there is none. */
   readonly witness: Uint8Array | undefined
+  /** What SQLite says of damaged pages; `undefined` where it was not looked for, or none were found. */
+  readonly damage: string | undefined
 }
 
 /** How a database is opened. */
@@ -83,6 +85,18 @@ export interface RestoreSteps {
    * @returns The bytes of its witness file.
    */
   readonly prepare: (copy: SqlDatabase) => Promise<Uint8Array>
+  /** Name of the folder, inside the data folder, that what was there is moved to. */
+  readonly aside: string
+}
+
+/** How a damaged database is salvaged. */
+export interface SalvageSteps {
+  /**
+   * Fills a new, empty database with what can be read of the damaged one.
+   *
+   * @returns The bytes of its witness file.
+   */
+  readonly fill: (old: DatabaseLook & { readonly view: SqlView }, copy: SqlDatabase) => Promise<Uint8Array>
   /** Name of the folder, inside the data folder, that what was there is moved to. */
   readonly aside: string
 }
@@ -173,6 +187,13 @@ export interface Platform {
   readonly openDatabase: (folder: string | undefined, options?: DatabaseOptions) => Promise<SqlDatabase>
   /** Puts a copy of `file` in place of the database in `folder`; what was there is moved aside. Absent where the host keeps the database. */
   readonly restoreDatabase?: (file: string, folder: string, steps: RestoreSteps) => Promise<void>
+  /**
+   * Looks for damaged pages in the database in `folder`, and puts what can be read in its place; what was there is moved aside. Absent where the
+   * host keeps the database.
+   *
+   * @returns Whether there were any.
+   */
+  readonly salvageDatabase?: (folder: string, steps: SalvageSteps) => Promise<boolean>
   readonly readText: (path: string) => Promise<string>
   /** `fetch` for calls to the store: `unary` for short calls, `watch` for answers that may last and be silent for hours. */
   readonly storeFetch: { readonly unary: FetchLike; readonly watch: FetchLike }

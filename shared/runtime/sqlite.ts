@@ -83,7 +83,7 @@ export function look(files: DatabaseFiles, check: (look: DatabaseLook) => void):
   // A journal is the beginning of a new file that was cut short, which is not to be read without writing.
   if ((sizeOf(files.journal) ?? 0) > 0) return
   if (size === 0) {
-    check({ view: undefined, witness })
+    check({ view: undefined, witness, damage: undefined })
     if ((sizeOf(files.log) ?? 0) > 0) throw lonelyLog(files)
     return
   }
@@ -91,10 +91,10 @@ export function look(files: DatabaseFiles, check: (look: DatabaseLook) => void):
   try {
     const { database } = reader
     refuseForeign(database, files.main)
-    if (size <= MAX_CHECKED_BYTES) refuseDamaged(database, files.main)
-    // What the log holds may not be in the file yet.
-    else if ((sizeOf(files.log) ?? 0) === 0 && size < fileBytes(database)) throw damaged(files.main)
-    check({ view: toView(database), witness })
+    const damage = findDamage(database, files, size)
+    // It can name what is damaged.
+    check({ view: toView(database), witness, damage })
+    if (damage !== undefined) throw damaged(files.main, damage)
   } finally {
     reader.close()
   }
@@ -146,7 +146,7 @@ function prepareFile(database: DatabaseSync, path: string): void {
 }
 
 /** @returns Whether the database is new. @throws {AvisoError} `ERR_CONFIG` where another program made it. */
-function refuseForeign(database: DatabaseSync, path: string): boolean {
+export function refuseForeign(database: DatabaseSync, path: string): boolean {
   const application = pragma(database, 'application_id')
   const isNew = application === 0 && pragma(database, 'schema_version') === 0
   if (!isNew && application !== APPLICATION_ID)
@@ -154,9 +154,31 @@ function refuseForeign(database: DatabaseSync, path: string): boolean {
   return isNew
 }
 
-function refuseDamaged(database: DatabaseSync, path: string): void {
-  const [result] = database.prepare('PRAGMA quick_check(1)').all()
-  if (result?.['quick_check'] !== 'ok') throw damaged(path)
+/** @returns What SQLite says of a damaged database; `undefined` where nothing is seen. */
+function findDamage(database: DatabaseSync, { log }: DatabaseFiles, size: number): string | undefined {
+  if (size <= MAX_CHECKED_BYTES) return checkBy('quick_check', database)
+  // What the log holds may not be in the file yet.
+  const isCut = (sizeOf(log) ?? 0) === 0 && size < fileBytes(database)
+  return isCut ? 'the file is cut short' : undefined
+}
+
+/** Checks all of a database, with its indexes. @returns What SQLite says of a damaged one; `undefined` where it is whole. */
+export function checkWhole(database: DatabaseSync): string | undefined {
+  return checkBy('integrity_check', database)
+}
+
+function checkBy(name: 'quick_check' | 'integrity_check', database: DatabaseSync): string | undefined {
+  try {
+    const result = database.prepare(`PRAGMA ${name}(1)`).get()?.[name]
+    return result === 'ok' ? undefined : String(result)
+  } catch (error) {
+    if (!isMalformed(error)) throw error
+    return String(error)
+  }
+}
+
+function isMalformed(error: unknown): boolean {
+  return /malformed|SQLITE_CORRUPT/.test(String(error))
 }
 
 /** Statements of a database, kept for their next use. */
@@ -172,7 +194,7 @@ function createStatements(database: DatabaseSync): (sql: string) => StatementSyn
   }
 }
 
-function toView(database: DatabaseSync, prepare = createStatements(database)): SqlView {
+export function toView(database: DatabaseSync, prepare = createStatements(database)): SqlView {
   return { all: (sql, ...parameters) => prepare(sql).all(...parameters) as SqlRow[], crc32 }
 }
 
@@ -349,7 +371,7 @@ function lonelyLog({ main, log }: DatabaseFiles): AvisoError {
 function damaged(path: string, cause?: unknown): AvisoError {
   return new AvisoError(
     'ERR_CONFIG',
-    `${path} is damaged or no database: restore a backup with "aviso admin restore FILE", or move it away`,
+    `${path} is damaged or no database, and cannot be opened at all: restore a backup with "aviso admin restore FILE", or move it away`,
     { cause },
   )
 }

@@ -77,18 +77,49 @@ describe('the file of the embedded store', () => {
     )
   })
 
-  it('is not used when it is damaged: the process ends with 2 and says so', async (context) => {
+  it('is not used when it is no database any more: the process ends with 2 and says so', async (context) => {
     const data = await temporaryFolder(context)
-    const server = await startServer({ arguments: ['--data', data] })
-    await eventually('ready', async () => (await fetch(`${server.url}/ready`)).status === 200)
-    assert.equal(await server.stop(), 0)
+    await runsOn(data)(() => Promise.resolve())
     const file = await open(join(data, 'aviso.sqlite'), 'r+')
-    await file.write(new Uint8Array(3 * PAGE_BYTES).fill(0xa5), 0, 3 * PAGE_BYTES, 2 * PAGE_BYTES)
+    await file.write(new Uint8Array(PAGE_BYTES).fill(0xa5), 0, PAGE_BYTES, 0)
     await file.close()
     await assertRefused(
       data,
-      /ended with 2:\n[^]*aviso\.sqlite is damaged or no database: restore a backup with "aviso admin restore FILE", or move it away/,
+      /ended with 2:\n[^]*aviso\.sqlite is damaged or no database, and cannot be opened at all: restore a backup with "aviso admin restore FILE", or move it away/,
     )
+  })
+
+  it('is not used when a page is damaged, unless the loss is accepted: the rest is served, and publishing goes on', async (context) => {
+    const data = await temporaryFolder(context)
+    const run = runsOn(data)
+    const [count, lost] = [30, 15]
+    let place = ''
+    await run(async (url) => {
+      for (let number = 1; number <= count; number++) await publish(url, number)
+      place = await placeOfSecond(url)
+    })
+    const path = join(data, 'aviso.sqlite')
+    const bytes = await readFile(path)
+    const at = bytes.indexOf(`AZ${lost}Landed`)
+    assert.ok(at > 0)
+    bytes.fill(0xff, at - (at % PAGE_BYTES), at - (at % PAGE_BYTES) + 8)
+    await writeFile(path, bytes)
+    await assertRefused(
+      data,
+      /ended with 2:\n[^]*file is damaged: "[^"]+" of revision \d+ cannot be read[^]*aviso admin restore FILE[^]*--accept-loss/,
+    )
+    const output = await run(async (url) => {
+      await publish(url, count + 1)
+      const stale = await fetch(`${url}/api/v1/watch?event=flight&from=${encodeURIComponent(place)}`)
+      assert.equal(stale.status, 410, await stale.text())
+      const events = readEvents(await fetch(`${url}/api/v1/watch?event=flight&from_id=${count}`))
+      await events.next(({ data: text }) => text.includes(`AZ${count}`))
+      await events.next(({ data: text }) => text.includes(`AZ${count + 1}`))
+      await events.close()
+    }, '--accept-loss')
+    assert.match(output, new RegExp(`An event that cannot be read is given up[^\n]*AZ${lost}"`))
+    assert.match(output, /lost what lay on damaged pages, as accepted[^\n]*damaged-/)
+    await run((url) => publish(url, count + 2))
   })
 
   it('tells a listener of the one notification in it that is damaged, and serves all others', async (context) => {

@@ -80,6 +80,7 @@ export const SUITES = {
     'tests/unit/shared/store/embedded/damage.test.ts',
     'tests/unit/shared/store/embedded/pages.test.ts',
   ],
+  salvage: ['tests/unit/shared/store/embedded/salvage.test.ts'],
   jobs: ['tests/unit/services/admin/jobs/jobs.test.ts'],
   interval: ['tests/unit/shared/access/interval.test.ts'],
 } as const

@@ -7,14 +7,22 @@
 import { withEtcd } from '../etcd_figures.ts'
 import { openConnection, type HttpConnection } from '../http_load.ts'
 import { fillWithOldKeys, OLD_KEYS } from '../old_keys.ts'
-import { ownCost, runPosts, type PostLoad, type PostResult } from '../generator.ts'
-import { loadMs, type Bench, type RowGroup } from '../plan.ts'
+import {
+  hasGenerator,
+  ownCost,
+  runLoads,
+  runPosts,
+  type Load,
+  type PostLoad,
+  type PostResult,
+} from '../generator.ts'
+import { interleave, loadMs, type Bench, type RowGroup } from '../plan.ts'
 import { pollBody, revisionIn } from '../polls.ts'
 import type { BenchProcess } from '../processes.ts'
 import { atLeast, atMost, type Row } from '../row.ts'
 import { median, type Percentiles } from '../statistics.ts'
 import { startAviso, withProcess } from '../systems.ts'
-import { pacedPublishes, publishUntil } from '../timed_publishes.ts'
+import { pacedPublishes } from '../timed_publishes.ts'
 
 const KEYS = { full: 1_000_000, quick: 100_000 } as const
 const CONNECTIONS = 16
@@ -82,25 +90,6 @@ async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise
     polled.push(result)
     costs.push(((aviso.cpuSeconds() - before) * 1e3) / result.count)
   }
-  bench.say(`polls: publishing with and without them, ${runtime}`)
-  const quiet: Percentiles[] = []
-  const busy: Percentiles[] = []
-  const waits: { readonly quiet: number; readonly busy: number }[] = []
-  for (let run = 0; run < bench.runs; run++) {
-    const before = aviso.processorWaitMs()
-    quiet.push(await publishUntil(aviso.url, TIMED_MS))
-    const between = aviso.processorWaitMs()
-    // Clients that know what was published so far. What a client that was away has to fetch is another matter.
-    const beginning = { ...polls, revision: await readHead() }
-    const [beside] = await runPosts(aviso.url, TIMED_MS, [pacedPublishes(), beginning])
-    if (beside !== undefined) busy.push(beside.latencyMs)
-    waits.push({ quiet: between - before, busy: aviso.processorWaitMs() - between })
-  }
-  const worst = busy.map(({ max }) => max)
-  const worstQuiet = quiet.map(({ max }) => max)
-  const share = median(worst) / median(worstQuiet)
-  const p99s = (figures: readonly Percentiles[]): string =>
-    figures.map(({ p99 }) => p99.toFixed(1)).join(', ')
   return [
     {
       name: `a poll that finds nothing among ${shownKeys} keys, processor time`,
@@ -118,24 +107,63 @@ async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise
       goal: atLeast(10_000, Math.max(...rates), '/s'),
       notes: [ownCost(polled)],
     },
-    {
-      name: `the worst publish beside ${CONNECTIONS} polling connections`,
-      runtime,
-      unit: ' ms',
-      runs: worst,
-      limit: { name: 'the same without polls', runs: worstQuiet },
-      goal: atMost(2, share, ' × without'),
-      notes: [
-        `p99 ${p99s(busy)} ms (${p99s(quiet)})`,
-        // Polls keep the processor busy, so whatever else runs on it delays publishes by its own slices of time.
-        `of ${TIMED_MS / 1_000} s the server waited for its processor ${waited(waits.map((wait) => wait.busy))} ms (${waited(waits.map((wait) => wait.quiet))})`,
-      ],
-    },
+    await measurePublishes(bench, { aviso, runtime }, async () => ({ ...polls, revision: await readHead() })),
   ]
 }
 
-function waited(milliseconds: readonly number[]): string {
-  return milliseconds.map((wait) => wait.toFixed(0)).join(', ')
+/** The publishes of one run, and how long the server waited for its processor. */
+interface Publishes {
+  readonly latencyMs: Percentiles
+  readonly waitedMs: number
+}
+
+/**
+ * Times publishes alone, beside polls, and beside requests that need no store. A process that never sleeps gets its processor in slices where
+ * others want it, too, so what polls cost is what they add to the last of these.
+ *
+ * @param beginPolls Polls of clients that know what was published so far. What a client that was away has to fetch is another matter.
+ */
+async function measurePublishes(
+  bench: Bench,
+  { aviso, runtime }: Omit<Subject, 'keys'>,
+  beginPolls: () => Promise<PostLoad>,
+): Promise<Row> {
+  bench.say(`polls: publishing alone, beside polls and beside other requests, ${runtime}`)
+  const time = async (beside: readonly Load[]): Promise<Publishes> => {
+    const before = aviso.processorWaitMs()
+    const { results } = await runLoads(aviso.url, { until: TIMED_MS }, [pacedPublishes(), ...beside])
+    const [publishes] = results
+    if (publishes === undefined) throw new Error('No figures of the publishes')
+    return { latencyMs: publishes.latencyMs, waitedMs: aviso.processorWaitMs() - before }
+  }
+  const { alone, polling, asking } = await interleave(bench.runs, {
+    alone: () => time([]),
+    polling: async () => time([await beginPolls()]),
+    asking: () => time(hasGenerator() ? [aliveRequests(aviso.url)] : []),
+  })
+  const worst = (runs: readonly Publishes[]): number[] => runs.map(({ latencyMs }) => latencyMs.max)
+  const show = (figure: (run: Publishes) => number): string =>
+    [polling, asking, alone].map((runs) => median(runs.map(figure)).toFixed(1)).join(' ms, ')
+  const share = (runs: readonly Publishes[]): number => median(worst(polling)) / median(worst(runs))
+  return {
+    name: `the worst publish beside ${CONNECTIONS} polling connections`,
+    runtime,
+    unit: ' ms',
+    runs: worst(polling),
+    limit: { name: 'the same beside as many requests that need no store', runs: worst(asking) },
+    goal: atMost(2, share(asking), ' × without polls'),
+    notes: [
+      `${share(alone).toFixed(1)} × alone: the worst ${show(({ latencyMs }) => latencyMs.max)} ms (beside polls, beside such requests, alone)`,
+      `p99 ${show(({ latencyMs }) => latencyMs.p99)} ms`,
+      `of ${TIMED_MS / 1_000} s the server waited for its processor ${show(({ waitedMs }) => waitedMs)} ms`,
+    ],
+  }
+}
+
+/** As many requests at a time as there are polls, which the server answers by itself. */
+function aliveRequests(url: string): Load {
+  const request = `GET /livez HTTP/1.1\r\nHost: ${new URL(url).host}\r\n\r\n`
+  return { kind: 'wire', isListen: false, protocol: 'http', connections: CONNECTIONS, request }
 }
 
 async function pollOnce(url: string, body: string): Promise<string> {

@@ -42,11 +42,14 @@ function setNumber(offset: number, value: number): void {
 /** What an operator can do about damage that cannot be passed by. */
 export const RESTORE = 'Restore a backup with "aviso admin restore FILE"'
 
+/** What an operator can do about any damage. */
+export const REMEDIES = `${RESTORE}, or start once with --accept-loss`
+
 /** The error for an event that does not agree with its checksum. */
 export function damagedError({ key, modRevision }: Pick<KeyValue, 'key' | 'modRevision'>): KeyDamaged {
   const name = toText(key.subarray(0, MAX_NAMED_BYTES))
   return new KeyDamaged(
-    `The embedded store's copy of "${name}" at revision ${modRevision} is damaged: it does not agree with its checksum. ${RESTORE}, or start once with --accept-loss`,
+    `The embedded store's copy of "${name}" at revision ${modRevision} is damaged: it does not agree with its checksum. ${REMEDIES}`,
     { key, name, revision: modRevision },
   )
 }

@@ -13,12 +13,12 @@ import type { SqlDatabase, SqlRow } from '#shared/runtime/runtime.ts'
 import type { Revision } from '../store.ts'
 import { checksumOf } from './checksum.ts'
 import { newestRevision, oldestRevision } from './revisions.ts'
-import { bytesIn, ID, numberIn } from './rows.ts'
+import { bytesIn, copyRow, ID, numberIn } from './rows.ts'
 import { doNow } from './steps.ts'
 import { verifyEvents } from './verify.ts'
 
 /** Damaged events that the log names. */
-const MAX_NAMED = 100
+export const MAX_NAMED = 100
 
 /** An event that does not agree with its checksum. */
 interface Damaged {
@@ -63,9 +63,14 @@ function findDamaged(database: SqlDatabase, logger: Logger): readonly Damaged[] 
 }
 
 /** Removes an event. A deletion stays one, because what it deleted must not come back. */
-function drop(database: SqlDatabase, { revision, place, key }: Damaged): void {
-  if (place % 2 === 0) return database.run(`DELETE FROM events WHERE id = ${ID}`, revision, place)
-  const kv = {
+function drop(database: SqlDatabase, event: Damaged): void {
+  database.run(`DELETE FROM events WHERE id = ${ID}`, event.revision, event.place)
+  if (event.place % 2 === 1) putDeletion(database, event)
+}
+
+/** Writes a deletion in place of one that is damaged. */
+export function putDeletion(database: SqlDatabase, { revision, place, key }: Damaged): void {
+  const deletion = {
     key,
     value: NO_BYTES,
     createRevision: 0n,
@@ -73,11 +78,6 @@ function drop(database: SqlDatabase, { revision, place, key }: Damaged): void {
     version: 0n,
     lease: 0n,
   }
-  database.run(
-    `UPDATE events SET created = 0, version = 0, lease = 0, value = ?, sum = ? WHERE id = ${ID}`,
-    NO_BYTES,
-    checksumOf(database, kv, place),
-    revision,
-    place,
-  )
+  const sum = checksumOf(database, deletion, place)
+  copyRow(database, { revision, place, created: 0, version: 0, lease: 0, sum, key, value: NO_BYTES })
 }

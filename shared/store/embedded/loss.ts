@@ -9,15 +9,11 @@ import { toBytes } from '#shared/bytes/bytes.ts'
 import { crc32 } from '#shared/bytes/crc32.ts'
 import type { DatabaseLook, SqlDatabase, SqlView } from '#shared/runtime/runtime.ts'
 import type { Revision } from '../store.ts'
-import { newestRevision } from './revisions.ts'
+import { fileError } from './describe_damage.ts'
+import { LEFT_OUT_REVISIONS, newestRevision } from './revisions.ts'
+import { isDamage } from './state.ts'
 import { append, toPut } from './txn.ts'
 import { decodeWitness, EPOCH_KEY_BYTES, readMarks, type DatabaseMarks } from './witness.ts'
-
-/**
- * Revisions that are left out after a loss, so that none of the lost ones is given out again. More than were lost behind the witness, which
- * may be behind; as many as etcd's guide leaves out after a restore.
- */
-const LEFT_OUT_REVISIONS = 2n ** 30n
 
 /** Acknowledged writes that a store no longer has. */
 export interface Loss {
@@ -71,13 +67,24 @@ function numberOf(missing: bigint): string {
 }
 
 /**
- * Refuses a database that lost acknowledged writes, before anything is changed on disk.
+ * Refuses a database that is damaged or lost acknowledged writes, before anything is changed on disk.
  *
  * @throws {AvisoError} `ERR_CONFIG`
  */
-export function refuseLoss({ view, witness }: DatabaseLook): void {
-  const loss = findLoss(readMarks(view), { crc32 }, witness)
+export function refuseLoss({ view, witness, damage }: DatabaseLook): void {
+  if (view !== undefined && damage !== undefined) throw fileError(view, damage)
+  const loss = orFileError(view, () => findLoss(readMarks(view), { crc32 }, witness))
   if (loss !== undefined) throw lossError(loss)
+}
+
+/** Reads of a store that is being opened. @throws {AvisoError} `ERR_CONFIG` where a page that they need is damaged. */
+export function orFileError<Result>(view: SqlView | undefined, work: () => Result): Result {
+  try {
+    return work()
+  } catch (error) {
+    if (view !== undefined && isDamage(error)) throw fileError(view, error)
+    throw error
+  }
 }
 
 /** The refusal of a store that lost writes. */

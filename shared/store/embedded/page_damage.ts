@@ -9,9 +9,9 @@ import { AvisoError } from '#shared/errors.ts'
 import { isEndOfKeys, nextKey, toText } from '#shared/bytes/bytes.ts'
 import type { SqlView } from '#shared/runtime/runtime.ts'
 import type { KeyRange, Revision, TxnRequest } from '../store.ts'
-import { MAX_NAMED_BYTES, RESTORE } from './checksum.ts'
+import { MAX_NAMED_BYTES, REMEDIES } from './checksum.ts'
 import { bytesIn, ID, MAX_REVISION_EVENTS, numberIn } from './rows.ts'
-import { isDamage } from './state.ts'
+import { orDamage } from './state.ts'
 import { doNow, type Steps } from './steps.ts'
 import { listPlaces, type Extent } from './walk.ts'
 
@@ -19,7 +19,7 @@ import { listPlaces, type Extent } from './walk.ts'
 const STEP_KEYS = 50
 /** What makes an index anew without loss: a backup is read by time, and a restored one gets new indexes. */
 const REINDEX =
-  'Nothing that is stored is lost: make a backup now with "aviso admin backup FILE", stop the service, and restore that backup with "aviso admin restore FILE"'
+  'Nothing that is stored is lost: make a backup now with "aviso admin backup FILE", stop the service, and restore that backup with "aviso admin restore FILE", or start once with --accept-loss'
 
 /** What was found to be unreadable. */
 type Unreadable =
@@ -42,7 +42,7 @@ export function* namePageDamage(view: SqlView, read: DamagedRead): Steps<AvisoEr
   const found = yield* findUnreadable(view, range, at)
   if (found === undefined)
     return damaged(
-      `A page of the embedded store's file is damaged, and ${rangeName(range)} cannot be read. ${RESTORE}`,
+      `A page of the embedded store's file is damaged, and ${rangeName(range)} cannot be read. ${REMEDIES}`,
       cause,
     )
   if (found.kind === 'index')
@@ -54,7 +54,7 @@ export function* namePageDamage(view: SqlView, read: DamagedRead): Steps<AvisoEr
   const { first, last } = spanOf(view, revision, Number(current))
   const span = first === last ? `revision ${revision}` : `revisions ${first} to ${last}`
   return damaged(
-    `The embedded store cannot read "${keyName(key)}" of revision ${revision}: a page of its file is damaged, and with it some or all of what was written at ${span}, of any event type. The rest is served. ${RESTORE}`,
+    `The embedded store cannot read "${keyName(key)}" of revision ${revision}: a page of its file is damaged, and with it some or all of what was written at ${span}, of any event type. The rest is served. ${REMEDIES}`,
     cause,
     { damaged_key: keyName(key), damaged_revision: String(revision) },
   )
@@ -83,7 +83,7 @@ export function nameTxnDamage(
   const written = operations.find(({ kind }) => kind !== 'range')
   const what = written?.kind === 'put' ? rangeName({ key: written.key }) : 'a transaction'
   return damaged(
-    `A page of the embedded store's file is damaged, and ${what} cannot be written. ${RESTORE}`,
+    `A page of the embedded store's file is damaged, and ${what} cannot be written. ${REMEDIES}`,
     cause,
   )
 }
@@ -149,15 +149,6 @@ function edgeOf(isLost: (revision: number) => boolean, from: number, end: number
     if (isWithin && isLost(next)) lost = next
   }
   return lost
-}
-
-function orDamage<Result>(work: () => Result): Result | 'damaged' {
-  try {
-    return work()
-  } catch (error) {
-    if (isDamage(error)) return 'damaged'
-    throw error
-  }
 }
 
 /** A key as text; the one after another as that one. */

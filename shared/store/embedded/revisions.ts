@@ -12,6 +12,12 @@ import { numberIn } from './rows.ts'
 /** etcd's revision of an empty store: the first write is revision 2. */
 const FIRST_REVISION = 1n
 
+/**
+ * Revisions that are left out after a loss, so that none of the lost ones is given out again. More than were lost behind the witness, which
+ * may be behind; as many as etcd's guide leaves out after a restore.
+ */
+export const LEFT_OUT_REVISIONS = 2n ** 30n
+
 /** All writes of one revision, in the order they were written. */
 export interface RevisionEvents {
   readonly revision: Revision

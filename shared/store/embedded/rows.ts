@@ -9,7 +9,7 @@
  */
 
 import { isEndOfKeys, NO_BYTES } from '#shared/bytes/bytes.ts'
-import type { SqlRow, SqlValue, SqlView } from '#shared/runtime/runtime.ts'
+import type { SqlDatabase, SqlRow, SqlValue, SqlView } from '#shared/runtime/runtime.ts'
 import type { KeyRange, KeyValue } from '../store.ts'
 import { checksumOf, damagedError } from './checksum.ts'
 
@@ -43,6 +43,16 @@ export function toKeyValue(row: SqlRow, view: Pick<SqlView, 'crc32'>): KeyValue 
   const kv = read(row, bytesIn(row, 'value'))
   if (checksumOf(view, kv, numberIn(row, 'place')) !== row['sum']) throw damagedError(kv)
   return kv
+}
+
+/** Writes a row of {@link COLUMNS} into another database. */
+export function copyRow(to: Pick<SqlDatabase, 'run'>, row: SqlRow): void {
+  to.run(
+    `INSERT INTO events (id, created, version, lease, sum, key, value) VALUES (${ID}, ?, ?, ?, ?, ?, ?)`,
+    numberIn(row, 'revision'),
+    numberIn(row, 'place'),
+    ...['created', 'version', 'lease', 'sum', 'key', 'value'].map((column) => row[column] ?? null),
+  )
 }
 
 /** The event of a row with {@link HEAD_COLUMNS}. */

@@ -9,10 +9,11 @@
 
 import type { DatabaseCopy, SqlDatabase, SqlRow } from '#shared/runtime/runtime.ts'
 import type { StoreBackup } from '../maintenance.ts'
-import type { Revision } from '../store.ts'
+import type { CallOptions, Revision } from '../store.ts'
+import { copyDamage } from './describe_damage.ts'
 import { oldestRevision } from './revisions.ts'
-import { ID, numberIn } from './rows.ts'
-import { begin, copyError, read, type StoreState } from './state.ts'
+import { copyRow, numberIn } from './rows.ts'
+import { begin, copyError, logDamage, PageDamaged, read, type StoreState } from './state.ts'
 import { doInTurns, type Steps } from './steps.ts'
 import { makeCopiedTables } from './tables.ts'
 import { verifyEvents } from './verify.ts'
@@ -52,11 +53,22 @@ export function createSnapshots(
       return { revision, sizeBytes, bytes: readOnce(copy), release: () => copy.remove() }
     } catch (error) {
       await copy.remove()
-      throw copyError(error)
+      throw await nameError(state, copyError(error), options)
     } finally {
       release()
     }
   }
+}
+
+/** Finds out what lies on a damaged page. */
+async function nameError(state: StoreState, error: unknown, options: CallOptions): Promise<unknown> {
+  if (!(error instanceof PageDamaged)) return error
+  const named = await doInTurns(copyDamage(state.database, error.cause), (step) => {
+    begin(state, options)
+    return step()
+  })
+  logDamage(state.logger, named)
+  return named
 }
 
 interface CopyParts {
@@ -66,13 +78,7 @@ interface CopyParts {
 
 function* copyEvents(from: SqlDatabase, to: DatabaseCopy, { revision, onProgress }: CopyParts): Steps<void> {
   makeCopiedTables(to)
-  const take = (row: SqlRow): void =>
-    to.run(
-      `INSERT INTO events (id, created, version, lease, sum, key, value) VALUES (${ID}, ?, ?, ?, ?, ?, ?)`,
-      numberIn(row, 'revision'),
-      numberIn(row, 'place'),
-      ...['created', 'version', 'lease', 'sum', 'key', 'value'].map((column) => row[column] ?? null),
-    )
+  const take = (row: SqlRow): void => copyRow(to, row)
   yield* verifyEvents(from, { last: revision, sizeBytes: from.sizeBytes(), take, onProgress })
   for (const { id, ends_at: endsAt } of from.all('SELECT id, ends_at FROM leases'))
     to.run('INSERT INTO leases (id, ends_at) VALUES (?, ?)', id ?? null, endsAt ?? null)

@@ -9,7 +9,7 @@ import type { Logger } from '#shared/logger.ts'
 import type { SqlDatabase } from '#shared/runtime/runtime.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { CallOptions, Revision } from '../store.ts'
-import { RESTORE } from './checksum.ts'
+import { REMEDIES } from './checksum.ts'
 import type { RevisionEvents } from './revisions.ts'
 
 /** SQLite's result code for a full disk. */
@@ -96,10 +96,20 @@ export function isDamage(cause: unknown): boolean {
   return /malformed|SQLITE_CORRUPT/.test(String(cause))
 }
 
+/** Reads what may lie on such a page. */
+export function orDamage<Result>(work: () => Result): Result | 'damaged' {
+  try {
+    return work()
+  } catch (error) {
+    if (isDamage(error)) return 'damaged'
+    throw error
+  }
+}
+
 /** The error for such a page, before it is known what lies there. */
 export class PageDamaged extends AvisoError {
   constructor(cause: unknown) {
-    super('ERR_STORE_DAMAGED', `A page of the embedded store is damaged. ${RESTORE}`, { cause })
+    super('ERR_STORE_DAMAGED', `A page of the embedded store is damaged. ${REMEDIES}`, { cause })
   }
 }
 

@@ -25,7 +25,7 @@ import { createCounts } from './counts.ts'
 import { createGroupCommit } from './group_commit.ts'
 import { createLeaseKeeper } from './lease.ts'
 import { dropDamage } from './drop_damage.ts'
-import { findLoss, lossError, renewEpoch, type Loss } from './loss.ts'
+import { findLoss, lossError, orFileError, renewEpoch, type Loss } from './loss.ts'
 import { nameTxnDamage } from './page_damage.ts'
 import { readRange } from './range.ts'
 import { newestRevision } from './revisions.ts'
@@ -69,8 +69,10 @@ export type EmbeddedStore = Store & Partial<StoreBackup>
 export function openEmbeddedStore(database: SqlDatabase, parts: EmbeddedStoreParts): EmbeddedStore {
   const { clock, logger = silentLogger } = parts
   try {
-    const { witness } = prepare(database, logger, parts.acceptLoss)
-    return createStore({ database, clock, logger }, witness)
+    return orFileError(database, () => {
+      const { witness } = prepare(database, logger, parts.acceptLoss)
+      return createStore({ database, clock, logger }, witness)
+    })
   } catch (cause) {
     database.close()
     if (isAvisoError(cause)) throw cause

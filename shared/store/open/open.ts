@@ -52,17 +52,26 @@ export async function openStore(
       const { openEmbeddedStore } = await import('../embedded/store.ts')
       const { refuseLoss } = await import('../embedded/loss.ts')
       const folder = parsed.place === 'memory' ? undefined : parts.dataFolder
+      const isSalvaged = acceptLoss && folder !== undefined && (await salvageEmbedded(folder, parts))
+      const isAccepted = acceptLoss && !isSalvaged
       const database = await platform.openDatabase(folder, {
         check: (look) => {
-          if (!acceptLoss) refuseLoss(look)
+          if (!isAccepted) refuseLoss(look)
         },
         warn: (message) => logger('warn', message),
       })
-      return openEmbeddedStore(database, { clock, logger, ...(acceptLoss && { acceptLoss: platform }) })
+      return openEmbeddedStore(database, { clock, logger, ...(isAccepted && { acceptLoss: platform }) })
     }
     default:
       return openEtcd(parsed, parts)
   }
+}
+
+/** @returns Whether pages of the embedded store were damaged: it then has what could be read of it, and a new epoch. */
+async function salvageEmbedded(folder: string, parts: OpenStoreParts): Promise<boolean> {
+  if (parts.platform.salvageDatabase === undefined) return false
+  const { salvageStore } = await import('./salvage.ts')
+  return salvageStore(folder, { ...parts, salvage: parts.platform.salvageDatabase })
 }
 
 /** Opens a store that is reached over the network. */

@@ -8,6 +8,7 @@ import { AvisoError } from '#shared/errors.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Platform } from '#shared/runtime/runtime.ts'
 import type { Clock } from '#shared/time/clock.ts'
+import { asideName } from './aside.ts'
 import type { ReadyCopy } from '../embedded/restore.ts'
 
 /** What a restore is done with. */
@@ -43,7 +44,7 @@ export async function restoreEmbedded(file: string, parts: RestoreStoreParts): P
       'This runtime keeps the database itself: restore it with its own tools',
     )
   const { acknowledgedBy, prepareCopy } = await import('../embedded/restore.ts')
-  const aside = `replaced-${new Date(clock.now()).toISOString().replaceAll(/[:.]/g, '-')}`
+  const aside = asideName('replaced', clock)
   let ready: ReadyCopy | undefined
   let acknowledged = 0n
   await platform.restoreDatabase(file, dataFolder, {

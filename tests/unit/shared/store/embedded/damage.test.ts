@@ -220,30 +220,39 @@ describe('openEmbeddedStore() damage that is accepted', () => {
       await store.close()
     })
 
-  it('finds a key that its index knows by another name', async (context) => {
-    const folder = await newFolder(context)
-    const first = await open(folder)
-    for (const key of ['p/flipped', 'p/whole']) await put(first, key, `value of ${key}`)
-    await first.close()
-    const path = join(folder, DATABASE)
-    const bytes = await readFile(path)
-    // In its row, not in the index: there no value follows.
-    const place = bytes.indexOf('p/flippedvalue of')
-    assert.ok(place > 0)
-    bytes[place + 2] = 'F'.charCodeAt(0)
-    await writeFile(path, bytes)
-    const damaged = await open(folder)
-    await assert.rejects(damaged.range(prefixRange('p/')), { code: 'ERR_STORE_DAMAGED' })
-    await damaged.close()
-    const store = await open(folder, { acceptLoss: true })
-    const { kvs, count } = await store.range(prefixRange('p/'))
-    assert.deepEqual([kvs.map(({ key }) => toText(key)), count], [['p/whole'], 1n])
-    await put(store, 'p/flipped', 'again')
-    await store.close()
-    const again = await open(folder)
-    assert.equal((await again.range(prefixRange('p/'))).count, 2n)
-    await again.close()
-  })
+  const openings: Readonly<Record<string, (folder: string) => Store | Promise<Store>>> = {
+    'in place': (folder) =>
+      openEmbeddedStore(openSqlite(join(folder, DATABASE)), {
+        clock: systemClock,
+        acceptLoss: { random: () => 'second' },
+      }),
+    'by a copy': (folder) => open(folder, { acceptLoss: true }),
+  }
+  for (const [how, openAgain] of Object.entries(openings))
+    it(`finds a key that its index knows by another name, ${how}`, async (context) => {
+      const folder = await newFolder(context)
+      const first = await open(folder)
+      for (const key of ['p/flipped', 'p/whole']) await put(first, key, `value of ${key}`)
+      await first.close()
+      const path = join(folder, DATABASE)
+      const bytes = await readFile(path)
+      // In its row, not in the index: there no value follows.
+      const place = bytes.indexOf('p/flippedvalue of')
+      assert.ok(place > 0)
+      bytes[place + 2] = 'F'.charCodeAt(0)
+      await writeFile(path, bytes)
+      const damaged = await open(folder)
+      await assert.rejects(damaged.range(prefixRange('p/')), { code: 'ERR_STORE_DAMAGED' })
+      await damaged.close()
+      const store = await openAgain(folder)
+      const { kvs, count } = await store.range(prefixRange('p/'))
+      assert.deepEqual([kvs.map(({ key }) => toText(key)), count], [['p/whole'], 1n])
+      await put(store, 'p/flipped', 'again')
+      await store.close()
+      const again = await open(folder)
+      assert.equal((await again.range(prefixRange('p/'))).count, 2n)
+      await again.close()
+    })
 
   it('leaves deleted what was deleted', async () => {
     const { store, valueOf } = await accept(...damage(DELETION))

@@ -1,7 +1,7 @@
 /** Pages of the database's file that SQLite cannot read: who is told what, and who is served. */
 
 import assert from 'node:assert/strict'
-import { open as openFile, readFile, writeFile } from 'node:fs/promises'
+import { open as openFile, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { isAvisoError, type AvisoError } from '#shared/errors.ts'
@@ -73,7 +73,7 @@ async function damageOf(call: Promise<unknown>): Promise<AvisoError> {
 describe('openEmbeddedStore() with a damaged page of events', () => {
   const LOST = keyOf('mars', 150)
   const MESSAGE =
-    /^The embedded store cannot read "(\/tmp\/\w+\/\d+)" of revision (\d+): a page of its file is damaged, and with it some or all of what was written at revisions (\d+) to (\d+), of any event type\. The rest is served\. Restore a backup with "aviso admin restore FILE"$/
+    /^The embedded store cannot read "(\/tmp\/\w+\/\d+)" of revision (\d+): a page of its file is damaged, and with it some or all of what was written at revisions (\d+) to (\d+), of any event type\. The rest is served\. Restore a backup with "aviso admin restore FILE", or start once with --accept-loss$/
 
   it('names the key, what is lost beside it, and the remedy, for a key and for a range', async (context) => {
     const { store, lines } = await openDamaged(context, 'table', LOST)
@@ -129,6 +129,20 @@ describe('openEmbeddedStore() with a damaged page of events', () => {
     const parts = [keyOf('wave', 2), LOST].map((key) => ({ compare: [], success: [putNew(key)] }))
     assert.match((await damageOf(store.txn({ compare: [], success: [], parts }))).message, MESSAGE)
     assert.equal((await store.range({ key: toBytes(keyOf('wave', 1)) })).kvs[0]?.version, 2n)
+  })
+
+  it('names what lies there when a backup is asked for, and makes none', async (context) => {
+    const { folder, store, lines } = await openDamaged(context, 'table', LOST)
+    assert.ok(store.snapshot !== undefined)
+    const { message, details } = await damageOf(store.snapshot())
+    const [, key = '', others = '', first = '', last = ''] =
+      /^The store cannot be copied, because its file is damaged: "(\/tmp\/\w+\/\d+)" of revision \d+ cannot be read, nor (\d+) other events, at revisions (\d+) to (\d+)\. Restore a backup with "aviso admin restore FILE", or start once with --accept-loss$/.exec(
+        message,
+      ) ?? []
+    assert.deepEqual(details, { damaged_key: key, damaged_revision: first }, message)
+    assert.ok(Number(first) <= 152 && 152 <= Number(last) && Number(others) < 45)
+    assert.ok(lines.some((line) => line.includes(message)))
+    assert.ok(!(await readdir(folder)).includes('aviso.copy'))
   })
 
   it('undoes a transaction that reads it, and no other', async (context) => {
