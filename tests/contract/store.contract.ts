@@ -12,6 +12,7 @@ import { leaseContract } from './store_lease.contract.ts'
 import { lifeContract } from './store_life.contract.ts'
 import { rangeContract } from './store_range.contract.ts'
 import { createKeyspace, type KnownDefects, type OpenedStore, type Subject } from './store_support.ts'
+import { partsContract } from './store_parts.contract.ts'
 import { txnContract } from './store_txn.contract.ts'
 import { watchContract } from './store_watch.contract.ts'
 
@@ -48,6 +49,7 @@ export function storeContract(
     })
     rangeContract(subject)
     txnContract(subject)
+    partsContract(subject)
     watchContract(subject)
     leaseContract(subject)
     historyContract(subject)

@@ -10,6 +10,7 @@ import { prefixEnd, toBytes, toText } from '#shared/bytes/bytes.ts'
 import type {
   KeyRange,
   KeyValue,
+  OperationResult,
   Revision,
   Store,
   StoreOperation,
@@ -172,4 +173,10 @@ export async function startWatch(
 
 function describeEvent({ kind, kv }: { kind: 'put' | 'delete'; kv: KeyValue }, space: Keyspace): EventText {
   return kind === 'put' ? `+${space.name(kv.key)}=${toText(kv.value)}` : `-${space.name(kv.key)}`
+}
+
+/** The values of a range that a transaction has read. */
+export function rangeTexts(result: OperationResult | undefined): string[] {
+  assert.equal(result?.kind, 'range')
+  return result.result.kvs.map(({ value }) => toText(value))
 }
