@@ -9,6 +9,7 @@ import { isDayOfRun } from './cadence.ts'
 import { productKey, type Expectation } from './expectation.ts'
 import { countProduct, settleTakenBack, takeBack, wake, wakeAt, type Announce } from './life.ts'
 import { planOf, type Plan } from './plan.ts'
+import { RecentRuns } from './recent_runs.ts'
 import { RunBounds } from './run_bounds.ts'
 import { runId } from './run_id.ts'
 import { DAY_MS, fieldsOf, type ProductPlace, type Run, type Slot } from './run_record.ts'
@@ -53,6 +54,7 @@ export class EventRuns {
   readonly #expectation: Expectation
   readonly #announce: Announce
   readonly #runs = new Map<string, Run>()
+  readonly #recent: RecentRuns
   readonly #slots: Slots
   readonly #bounds: RunBounds
   /** Runs that are to be stored, finished or with products that were removed; `null`: their text is to be deleted. */
@@ -70,6 +72,9 @@ export class EventRuns {
       if (change.state !== 'started' || !this.#bounds.isOfFlood(run)) announce(run, change)
     }
     this.#slots = createSlots(expectation)
+    const { run: fields, nominal } = expectation
+    const ofTime = fields.filter((name) => name === nominal?.date || name === nominal?.time)
+    this.#recent = new RecentRuns([...ofTime, ...fields.filter((name) => !ofTime.includes(name))])
     this.#bounds = new RunBounds(expectation.event, limits, {
       letGo: (run) => {
         run.slot.open.delete(run)
@@ -156,6 +161,7 @@ export class EventRuns {
   take({ at: claimed, fields, sequence }: RunProduct, horizon: number): void {
     const at = this.#believable(claimed, horizon)
     const before = this.#lastAt === Number.NEGATIVE_INFINITY ? at : this.#lastAt
+    if (this.#slots.names.isSweepDue) this.#sweepNames()
     this.#resume = undefined
     this.#lastAt = at
     this.#lastSequence = Math.max(this.#lastSequence, sequence)
@@ -175,6 +181,14 @@ export class EventRuns {
     if (run.isClosed) this.#changed.set(run.id, run)
   }
 
+  #sweepNames(): void {
+    const slots = new Set(this.#slots.all())
+    for (const { slot } of this.#runs.values()) slots.add(slot)
+    this.#slots.names.sweep((isUsed) => {
+      for (const { shape } of slots) shape.markNames(isUsed)
+    })
+  }
+
   /** Clocks of several machines differ a little, and one may be set wrong: times do not go back a little, and are not of the future. */
   #believable(at: number, horizon: number): number {
     if (at > horizon) return this.#lastAt === Number.NEGATIVE_INFINITY ? horizon : this.#lastAt
@@ -183,6 +197,14 @@ export class EventRuns {
 
   /** The run that a product is of. It is made where there is none. */
   #runFor(fields: Readonly<Record<string, string>>, at: number): Run {
+    const recent = this.#recent.get(fields)
+    if (recent !== undefined) return recent
+    const run = this.#findOrMake(fields, at)
+    this.#recent.add(run)
+    return run
+  }
+
+  #findOrMake(fields: Readonly<Record<string, string>>, at: number): Run {
     const id = this.#idOf(fields)
     const known = this.#runs.get(id)
     if (known !== undefined) return known
@@ -198,7 +220,7 @@ export class EventRuns {
 
   #create(slot: Slot, { id, nominal, at, fields, isExpected }: NewRun): Run {
     const { isTimely, plan, dueAt, closesAt } = this.#termsOf(slot, nominal, at)
-    const codes = new Int32Array(slot.shape.keys.length)
+    const codes = new Int32Array(slot.shape.size)
     for (const index of plan.expected ?? []) codes[index] = MISSING
     const run: Run = {
       id,
@@ -304,7 +326,7 @@ export class EventRuns {
     run.unstored = undefined
     this.#changed.set(run.id, run)
     this.#bounds.closed(run, cells)
-    forgetProducts(run.slot, (resized, before) => this.#bounds.grown(resized, before))
+    forgetProducts(run.slot, this.#slots.names, (resized, before) => this.#bounds.grown(resized, before))
   }
 
   /** The slot's next nominal time has come: a run is expected, if this is one of its days. */
@@ -331,8 +353,8 @@ export class EventRuns {
       return
     }
     const run = this.#runs.get(this.#idOf(fields))
-    const index = run?.slot.shape.index.get(productKey(this.#expectation.product, fields))
-    if (run === undefined || index === undefined) return
+    const index = run?.slot.shape.indexOf(productKey(this.#expectation.product, fields)) ?? -1
+    if (run === undefined || index < 0) return
     if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
     if (run.isClosed) return
     if (takeBack(run, index)) this.#settle(run)
@@ -352,6 +374,7 @@ export class EventRuns {
 
   #takeOut(run: Run): void {
     this.#runs.delete(run.id)
+    this.#recent.delete(run)
     const { slot } = run
     const place = slot.runs.indexOf(run)
     if (place >= 0) slot.runs.splice(place, 1)

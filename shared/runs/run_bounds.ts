@@ -52,11 +52,9 @@ export class RunBounds {
 
   /** The index of a product; below 0: there are too many. */
   indexIn({ shape }: Slot, key: string): number {
-    const known = shape.index.get(key)
-    if (known !== undefined) return known
-    if (shape.keys.length >= this.#limits.products) return this.#refuseProduct()
-    shape.index.set(key, shape.keys.length)
-    return shape.keys.push(key) - 1
+    const known = shape.indexOf(key)
+    if (known >= 0) return known
+    return shape.size >= this.#limits.products ? this.#refuseProduct() : shape.add(key)
   }
 
   /** The same for a run, whose codes may have to grow for it. */
