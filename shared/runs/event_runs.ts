@@ -7,9 +7,9 @@
 import { compacted, isExtra, MISSING, NOTHING } from './arrivals.ts'
 import { isDayOfRun } from './cadence.ts'
 import { productKey, type Expectation } from './expectation.ts'
+import { FieldTree } from './field_tree.ts'
 import { countProduct, settleTakenBack, takeBack, wake, wakeAt, type Announce } from './life.ts'
 import { planOf, type Plan } from './plan.ts'
-import { RecentRuns } from './recent_runs.ts'
 import { RunBounds } from './run_bounds.ts'
 import { runId } from './run_id.ts'
 import { DAY_MS, fieldsOf, type ProductPlace, type Run, type Slot } from './run_record.ts'
@@ -27,6 +27,8 @@ const MAX_SKEW_MS = 300_000
 /** Open runs whose texts are made at once: products, where a run counts as some itself. Some tens of milliseconds. */
 const MOST_CELLS_AT_ONCE = 250_000
 const CELLS_OF_A_RUN = 50
+/** Runs that are found without their names: more than are open. */
+const MOST_RECENT = 20_000
 
 /** What {@link EventRuns} are made of. */
 export interface EventRunsOptions {
@@ -54,7 +56,8 @@ export class EventRuns {
   readonly #expectation: Expectation
   readonly #announce: Announce
   readonly #runs = new Map<string, Run>()
-  readonly #recent: RecentRuns
+  /** Those that had products lately. */
+  readonly #recent: FieldTree<Run>
   readonly #slots: Slots
   readonly #bounds: RunBounds
   /** Runs that are to be stored, finished or with products that were removed; `null`: their text is to be deleted. */
@@ -74,7 +77,7 @@ export class EventRuns {
     this.#slots = createSlots(expectation)
     const { run: fields, nominal } = expectation
     const ofTime = fields.filter((name) => name === nominal?.date || name === nominal?.time)
-    this.#recent = new RecentRuns([...ofTime, ...fields.filter((name) => !ofTime.includes(name))])
+    this.#recent = new FieldTree([...ofTime, ...fields.filter((name) => !ofTime.includes(name))], MOST_RECENT)
     this.#bounds = new RunBounds(expectation.event, limits, {
       letGo: (run) => {
         run.slot.open.delete(run)
@@ -105,7 +108,7 @@ export class EventRuns {
       slot,
       nominal,
       own,
-      indexOf: (key) => this.#bounds.indexIn(slot, key),
+      indexOf: (key) => this.#indexIn(slot, key),
     })
     this.#runs.set(id, run)
     insertRun(slot, run)
@@ -147,7 +150,7 @@ export class EventRuns {
     const id = this.#idOf(stored.fields)
     const terms = this.#termsOf(slot, nominal, stored.created)
     const own = this.#slots.ownFields(stored.fields)
-    const indexOf = (key: string): number => this.#bounds.indexIn(slot, key)
+    const indexOf = (key: string): number => this.#indexIn(slot, key)
     const run = toRun(stored, { id, slot, nominal, own, indexOf })
     if (!this.#runs.has(id) && isPlanned(run, terms)) {
       run.plan = terms.plan
@@ -168,7 +171,7 @@ export class EventRuns {
     const run = this.#runFor(fields, at)
     if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
     if (sequence > 0 && sequence <= run.through) return
-    const index = this.#bounds.indexOf(run, productKey(this.#expectation.product, fields))
+    const index = this.#bounds.indexOf(run, this.#slots.names.of(fields))
     if (index < 0) return
     const cells = run.codes.length
     countProduct(run, index, at, this.#announce)
@@ -200,7 +203,7 @@ export class EventRuns {
     const recent = this.#recent.get(fields)
     if (recent !== undefined) return recent
     const run = this.#findOrMake(fields, at)
-    this.#recent.add(run)
+    this.#recent.set(fields, run)
     return run
   }
 
@@ -212,6 +215,11 @@ export class EventRuns {
     // The clock may have to make this run, and history has to be as it is by now.
     if (at >= slot.nextAt) this.#advanceSlot(slot, at)
     return this.#runs.get(id) ?? this.#create(slot, { id, nominal, at, fields, isExpected: false })
+  }
+
+  /** The index of a product in a slot; below 0: there are too many. */
+  #indexIn(slot: Slot, key: string): number {
+    return this.#bounds.indexIn(slot, this.#slots.names.take(key))
   }
 
   #idOf(fields: Readonly<Record<string, string>>): string {
@@ -262,7 +270,7 @@ export class EventRuns {
       nominal === undefined
         ? this.#expectation.nominal === undefined
         : at >= nominal - EARLY_MS && at < nominal + close
-    const plan = planOf(slot, { nominal, createdAt: at, isTimely }, (key) => this.#bounds.indexIn(slot, key))
+    const plan = planOf(slot, { nominal, createdAt: at, isTimely }, (key) => this.#indexIn(slot, key))
     const hasDue = isTimely && nominal !== undefined && plan.dueAll !== undefined
     const dueAt = hasDue ? nominal + Math.round((plan.dueAll ?? 0) * 1000) : undefined
     const closes = (isTimely ? (nominal ?? at) : at) + close
@@ -353,7 +361,7 @@ export class EventRuns {
       return
     }
     const run = this.#runs.get(this.#idOf(fields))
-    const index = run?.slot.shape.indexOf(productKey(this.#expectation.product, fields)) ?? -1
+    const index = run?.slot.shape.find(productKey(this.#expectation.product, fields)) ?? -1
     if (run === undefined || index < 0) return
     if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
     if (run.isClosed) return
@@ -374,7 +382,7 @@ export class EventRuns {
 
   #takeOut(run: Run): void {
     this.#runs.delete(run.id)
-    this.#recent.delete(run)
+    this.#recent.delete(fieldsOf(run))
     const { slot } = run
     const place = slot.runs.indexOf(run)
     if (place >= 0) slot.runs.splice(place, 1)

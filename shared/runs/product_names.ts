@@ -4,7 +4,8 @@
  * @module
  */
 
-import { splitProductKey } from './expectation.ts'
+import { isPlain, productFields, productKey, splitProductKey } from './expectation.ts'
+import { FieldTree } from './field_tree.ts'
 
 /** Products that differ in the first field only. */
 export interface NameGroup {
@@ -30,51 +31,67 @@ const MIN_SWEPT = 65_536
 /** The names of an event type's products. */
 export class ProductNames {
   readonly #fields: readonly string[]
-  readonly #byKey = new Map<string, ProductName>()
+  readonly #byFields: FieldTree<ProductName>
   readonly #byId: (ProductName | undefined)[] = []
+  #size = 0
   #free: number[] = []
-  #groups = new Map<string, NameGroup>()
+  readonly #ofNumbers = new Map<string, NameGroup>()
+  readonly #ofTexts = new Map<string, NameGroup>()
   #sweepAt = MIN_SWEPT
 
   /** @param fields Names of the fields that name a product. */
   constructor(fields: readonly string[]) {
     this.#fields = fields
+    // Most products of a run differ in the first one.
+    this.#byFields = new FieldTree(fields.toReversed(), Number.POSITIVE_INFINITY)
   }
 
-  /** `undefined`: no slot has it. */
+  /** The name with a key; `undefined`: no slot has it. */
   find(key: string): ProductName | undefined {
-    return this.#byKey.get(key)
+    return this.#byFields.get(productFields(this.#fields, key))
+  }
+
+  /** The name with a key. It is made where there is none. */
+  take(key: string): ProductName {
+    return this.of(productFields(this.#fields, key))
+  }
+
+  /** The name of a product with these fields. It is made where there is none. */
+  of(fields: Readonly<Record<string, string>>): ProductName {
+    const known = this.#byFields.get(fields)
+    if (known !== undefined) return known
+    const key = productKey(this.#fields, fields)
+    // Values that cannot stand in a key as they are share the name of those that can.
+    return isPlain(this.#fields, fields) ? this.#make(fields, key) : this.take(key)
   }
 
   at(id: number): ProductName | undefined {
     return this.#byId[id]
   }
 
-  /** The name with a key. It is made where there is none. */
-  take(key: string): ProductName {
-    const known = this.#byKey.get(key)
-    if (known !== undefined) return known
+  #make(fields: Readonly<Record<string, string>>, key: string): ProductName {
     const { first, rest } = splitProductKey(this.#fields, key)
     const number = numberOf(first)
     const id = this.#free.pop() ?? this.#byId.length
     const name = { key, id, group: this.#groupOf(rest, number >= 0), number }
-    this.#byKey.set(key, name)
+    this.#byFields.set(fields, name)
     this.#byId[id] = name
+    this.#size++
     return name
   }
 
   #groupOf(rest: string, isNumeric: boolean): NameGroup {
-    const text = (isNumeric ? 'N' : 'T') + rest
-    const known = this.#groups.get(text)
+    const groups = isNumeric ? this.#ofNumbers : this.#ofTexts
+    const known = groups.get(rest)
     if (known !== undefined) return known
     const group = { rest, isNumeric }
-    this.#groups.set(text, group)
+    groups.set(rest, group)
     return group
   }
 
   /** Whether there are so many names that some may be of no slot any more. */
   get isSweepDue(): boolean {
-    return this.#byKey.size >= this.#sweepAt
+    return this.#size >= this.#sweepAt
   }
 
   /**
@@ -85,15 +102,23 @@ export class ProductNames {
   sweep(mark: (isUsed: Uint8Array) => void): void {
     const isUsed = new Uint8Array(this.#byId.length)
     mark(isUsed)
+    this.#byFields.clear()
+    this.#ofNumbers.clear()
+    this.#ofTexts.clear()
+    this.#free = []
     for (const [id, name] of this.#byId.entries()) {
-      if (name === undefined || isUsed[id] === 1) continue
-      this.#byKey.delete(name.key)
+      if (name !== undefined && isUsed[id] === 1) {
+        const { group } = name
+        this.#byFields.set(productFields(this.#fields, name.key), name)
+        if (group.isNumeric) this.#ofNumbers.set(group.rest, group)
+        else this.#ofTexts.set(group.rest, group)
+        continue
+      }
       this.#byId[id] = undefined
       this.#free.push(id)
     }
-    // Names keep theirs. A group that is made again is a second one of the same rest, which does no harm.
-    this.#groups = new Map()
-    this.#sweepAt = Math.max(MIN_SWEPT, 2 * this.#byKey.size)
+    this.#size = this.#byId.length - this.#free.length
+    this.#sweepAt = Math.max(MIN_SWEPT, 2 * this.#size)
   }
 }
 

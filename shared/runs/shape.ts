@@ -46,14 +46,18 @@ export class Shape {
   }
 
   /** The index of a product; below 0: there is none. */
-  indexOf(key: string): number {
+  find(key: string): number {
     const name = this.#names.find(key)
-    return name === undefined ? -1 : (this.#table[this.#placeOf(name.id)] ?? 0) - 1
+    return name === undefined ? -1 : this.indexOf(name)
+  }
+
+  /** The same by its name. */
+  indexOf({ id }: ProductName): number {
+    return (this.#table[this.#placeOf(id)] ?? 0) - 1
   }
 
   /** Adds a product that it does not have. @returns its index */
-  add(key: string): number {
-    const { id } = this.#names.take(key)
+  add({ id }: ProductName): number {
     if (this.#size === this.#ids.length) this.#grow()
     const index = this.#size++
     this.#ids[index] = id
@@ -140,8 +144,10 @@ export function forgetProducts(
   for (const run of slot.runs) markUsed(run, isUsed)
   const shape = new Shape(names)
   const newIndex = new Int32Array(size).fill(-1)
-  for (let index = 0; index < size; index++)
-    if (isUsed[index] === 1) newIndex[index] = shape.add(slot.shape.keyAt(index))
+  for (let index = 0; index < size; index++) {
+    const name = isUsed[index] === 1 ? slot.shape.nameAt(index) : undefined
+    if (name !== undefined) newIndex[index] = shape.add(name)
+  }
   slot.forgetsAt = Math.max(MIN_FORGETTING, 2 * shape.size)
   if (shape.size * 2 > size) return
   slot.shape = shape

@@ -29,7 +29,7 @@ export function viewOf(run: Run, now: number): RunView {
 
 /** The plan of a finished run is made again: it depends on finished runs only. */
 function planFor(run: Run): Plan {
-  return run.plan ?? planOf(run.slot, run, (key) => run.slot.shape.indexOf(key))
+  return run.plan ?? planOf(run.slot, run, (key) => run.slot.shape.find(key))
 }
 
 function viewWith(run: Run, plan: Plan, now: number): RunView {
@@ -124,9 +124,7 @@ function productsOf(run: Run, plan: Plan, now: number): RunDetail['products'] {
     const seconds = dueOf.get(index) ?? (plan.expected === undefined ? plan.dueAll : undefined) ?? Number.NaN
     const hasDue = run.nominal !== undefined && run.isTimely && !Number.isNaN(seconds)
     const due = hasDue ? (run.nominal ?? 0) + seconds * 1000 : undefined
-    found.push(
-      productView(run, { index, due, now, product: productFields(product, shape.keyAt(index)) }),
-    )
+    found.push(productView(run, { index, due, now, product: productFields(product, shape.keyAt(index)) }))
   }
   return found
 }
