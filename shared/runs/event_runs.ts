@@ -24,8 +24,8 @@ const EARLY_MS = DAY_MS
 const CLOSE_AFTER_DUE_MS = 3_600_000
 /** Clocks of machines differ by less. A time that is further back ends the wrong time of a clock that had been set ahead. */
 const MAX_SKEW_MS = 300_000
-/** Open runs whose texts are made at once: products, where a run counts as some itself. Some tens of milliseconds. */
-const MOST_CELLS_AT_ONCE = 250_000
+/** Open runs whose texts are made at once: products, where a run counts as some itself. Some milliseconds. */
+const MOST_CELLS_AT_ONCE = 50_000
 const CELLS_OF_A_RUN = 50
 /** Runs that are found without their names: more than are open. */
 const MOST_RECENT = 20_000
@@ -410,6 +410,7 @@ export class EventRuns {
 
   /** Finished runs that are new, changed or forgotten since the last call. */
   takeStored(): readonly StoredRun[] {
+    if (this.#changed.size === 0) return NONE
     const stored = Array.from(this.#changed, ([id, run]) =>
       run === null ? { id, text: null } : toStored(run),
     )
@@ -453,6 +454,8 @@ export class EventRuns {
     return this.#bounds.figures()
   }
 }
+
+const NONE: readonly StoredRun[] = []
 
 function isSameList(some: readonly string[], others: readonly string[]): boolean {
   return some.length === others.length && some.every((each, place) => each === others[place])
