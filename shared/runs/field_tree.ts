@@ -1,17 +1,43 @@
 /**
- * Finds what belongs to the values of some fields. Some look-ups of short texts cost less than to make one text of them, for every product.
+ * Finds what belongs to the values of some fields. Some comparisons of short texts cost less than to make one text of them, for every product.
  *
  * @module
  */
 
-type Branch<Value> = Map<string, Branch<Value> | Value>
+/** What belongs to the values of one field. Most products have the value of the one before, which is found without its hash. */
+class Branch<Value> {
+  readonly #all = new Map<string, Branch<Value> | Value>()
+  #lastText: string | undefined
+  #last: Branch<Value> | Value | undefined
 
-/** Values, which are objects and no maps, by fields. */
+  get(text: string): Branch<Value> | Value | undefined {
+    if (text === this.#lastText) return this.#last
+    const found = this.#all.get(text)
+    if (found !== undefined) {
+      this.#lastText = text
+      this.#last = found
+    }
+    return found
+  }
+
+  set(text: string, value: Branch<Value> | Value): void {
+    this.#all.set(text, value)
+    this.#lastText = undefined
+  }
+
+  delete(text: string): boolean {
+    this.#lastText = undefined
+    this.#last = undefined
+    return this.#all.delete(text)
+  }
+}
+
+/** Values by fields. */
 export class FieldTree<Value extends object> {
   readonly #names: readonly string[]
   readonly #lastName: string
   readonly #most: number
-  #root: Branch<Value> = new Map()
+  #root = new Branch<Value>()
   #size = 0
 
   /**
@@ -27,14 +53,14 @@ export class FieldTree<Value extends object> {
   /** `undefined`: there is none. */
   get(fields: Readonly<Record<string, string>>): Value | undefined {
     const found = this.#branchOf(fields)?.get(fields[this.#lastName] ?? '')
-    return found instanceof Map ? undefined : found
+    return found instanceof Branch ? undefined : found
   }
 
   #branchOf(fields: Readonly<Record<string, string>>): Branch<Value> | undefined {
     let branch = this.#root
     for (const name of this.#names) {
       const next = branch.get(fields[name] ?? '')
-      if (!(next instanceof Map)) return undefined
+      if (!(next instanceof Branch)) return undefined
       branch = next
     }
     return branch
@@ -44,9 +70,10 @@ export class FieldTree<Value extends object> {
     if (this.#size >= this.#most) this.clear()
     let branch = this.#root
     for (const name of this.#names) {
-      const known = branch.get(fields[name] ?? '')
-      const next: Branch<Value> = known instanceof Map ? known : new Map()
-      if (next !== known) branch.set(fields[name] ?? '', next)
+      const text = fields[name] ?? ''
+      const known = branch.get(text)
+      const next = known instanceof Branch ? known : new Branch<Value>()
+      if (next !== known) branch.set(text, next)
       branch = next
     }
     branch.set(fields[this.#lastName] ?? '', value)
@@ -58,7 +85,7 @@ export class FieldTree<Value extends object> {
   }
 
   clear(): void {
-    this.#root = new Map()
+    this.#root = new Branch()
     this.#size = 0
   }
 }
