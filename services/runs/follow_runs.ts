@@ -129,7 +129,7 @@ function createStoring(parts: StoringParts): (behind: number) => Promise<void> {
   const { announcements, claim, publish, states, store } = parts
   let written: Bookmark | undefined
 
-  async function storeRuns(behind: number): Promise<void> {
+  async function storeRuns(behind: number, part = 1): Promise<void> {
     states.look()
     if (announcements.isWaiting()) await publish()
     states.look()
@@ -145,10 +145,10 @@ function createStoring(parts: StoringParts): (behind: number) => Promise<void> {
     if (!(await writeRuns(store, { changed, bookmark, newsSince: states.newsSince(), removed }, fence)))
       return claim.lost()
     written = bookmark
-    if (hasOpen && behind === 0) await storeRuns(behind)
+    if (hasOpen && (behind === 0 || part < RUNS_LIMITS.openParts)) await storeRuns(behind, part + 1)
   }
 
-  return storeRuns
+  return (behind) => storeRuns(behind)
 }
 
 function reasonOf(error: unknown): { readonly code: string; readonly reason: string } {

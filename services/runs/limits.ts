@@ -20,6 +20,8 @@ export const RUNS_LIMITS = {
   storeMs: 5_000,
   /** Open runs are stored, too, when a start would have to read more products again: less than a second of it. */
   mostAgain: 50_000,
+  /** Parts of open runs that are stored in that time: a hundredth of a processor, however many runs with however many products are open. */
+  openParts: 5,
   /** Wait before everything is read again, after reading could not go on. */
   restartMs: 1_000,
   /** Products that are counted without a break: some milliseconds. */

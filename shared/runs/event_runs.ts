@@ -7,6 +7,7 @@
 import { compacted, isExtra, MISSING, NOTHING } from './arrivals.ts'
 import { isDayOfRun } from './cadence.ts'
 import { productKey, type Expectation } from './expectation.ts'
+import { FieldTree } from './field_tree.ts'
 import { countProduct, settleTakenBack, takeBack, wake, wakeAt, type Announce } from './life.ts'
 import { planOf, type Plan } from './plan.ts'
 import { RunBounds } from './run_bounds.ts'
@@ -23,9 +24,11 @@ const EARLY_MS = DAY_MS
 const CLOSE_AFTER_DUE_MS = 3_600_000
 /** Clocks of machines differ by less. A time that is further back ends the wrong time of a clock that had been set ahead. */
 const MAX_SKEW_MS = 300_000
-/** Open runs whose texts are made at once: products, where a run counts as some itself. Some tens of milliseconds. */
-const MOST_CELLS_AT_ONCE = 250_000
+/** Open runs whose texts are made at once: products, where a run counts as some itself. Some milliseconds. */
+const MOST_CELLS_AT_ONCE = 50_000
 const CELLS_OF_A_RUN = 50
+/** Runs that are found without their names: more than are open. */
+const MOST_RECENT = 20_000
 
 /** What {@link EventRuns} are made of. */
 export interface EventRunsOptions {
@@ -53,6 +56,8 @@ export class EventRuns {
   readonly #expectation: Expectation
   readonly #announce: Announce
   readonly #runs = new Map<string, Run>()
+  /** Those that had products lately. */
+  readonly #recent: FieldTree<Run>
   readonly #slots: Slots
   readonly #bounds: RunBounds
   /** Runs that are to be stored, finished or with products that were removed; `null`: their text is to be deleted. */
@@ -70,6 +75,9 @@ export class EventRuns {
       if (change.state !== 'started' || !this.#bounds.isOfFlood(run)) announce(run, change)
     }
     this.#slots = createSlots(expectation)
+    const { run: fields, nominal } = expectation
+    const ofTime = fields.filter((name) => name === nominal?.date || name === nominal?.time)
+    this.#recent = new FieldTree([...ofTime, ...fields.filter((name) => !ofTime.includes(name))], MOST_RECENT)
     this.#bounds = new RunBounds(expectation.event, limits, {
       letGo: (run) => {
         run.slot.open.delete(run)
@@ -100,7 +108,7 @@ export class EventRuns {
       slot,
       nominal,
       own,
-      indexOf: (key) => this.#bounds.indexIn(slot, key),
+      indexOf: (key) => this.#indexIn(slot, key),
     })
     this.#runs.set(id, run)
     insertRun(slot, run)
@@ -142,7 +150,7 @@ export class EventRuns {
     const id = this.#idOf(stored.fields)
     const terms = this.#termsOf(slot, nominal, stored.created)
     const own = this.#slots.ownFields(stored.fields)
-    const indexOf = (key: string): number => this.#bounds.indexIn(slot, key)
+    const indexOf = (key: string): number => this.#indexIn(slot, key)
     const run = toRun(stored, { id, slot, nominal, own, indexOf })
     if (!this.#runs.has(id) && isPlanned(run, terms)) {
       run.plan = terms.plan
@@ -156,13 +164,14 @@ export class EventRuns {
   take({ at: claimed, fields, sequence }: RunProduct, horizon: number): void {
     const at = this.#believable(claimed, horizon)
     const before = this.#lastAt === Number.NEGATIVE_INFINITY ? at : this.#lastAt
+    if (this.#slots.names.isSweepDue) this.#sweepNames()
     this.#resume = undefined
     this.#lastAt = at
     this.#lastSequence = Math.max(this.#lastSequence, sequence)
     const run = this.#runFor(fields, at)
     if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
     if (sequence > 0 && sequence <= run.through) return
-    const index = this.#bounds.indexOf(run, productKey(this.#expectation.product, fields))
+    const index = this.#bounds.indexOf(run, this.#slots.names.of(fields))
     if (index < 0) return
     const cells = run.codes.length
     countProduct(run, index, at, this.#announce)
@@ -175,6 +184,14 @@ export class EventRuns {
     if (run.isClosed) this.#changed.set(run.id, run)
   }
 
+  #sweepNames(): void {
+    const slots = new Set(this.#slots.all())
+    for (const { slot } of this.#runs.values()) slots.add(slot)
+    this.#slots.names.sweep((isUsed) => {
+      for (const { shape } of slots) shape.markNames(isUsed)
+    })
+  }
+
   /** Clocks of several machines differ a little, and one may be set wrong: times do not go back a little, and are not of the future. */
   #believable(at: number, horizon: number): number {
     if (at > horizon) return this.#lastAt === Number.NEGATIVE_INFINITY ? horizon : this.#lastAt
@@ -183,6 +200,14 @@ export class EventRuns {
 
   /** The run that a product is of. It is made where there is none. */
   #runFor(fields: Readonly<Record<string, string>>, at: number): Run {
+    const recent = this.#recent.get(fields)
+    if (recent !== undefined) return recent
+    const run = this.#findOrMake(fields, at)
+    this.#recent.set(fields, run)
+    return run
+  }
+
+  #findOrMake(fields: Readonly<Record<string, string>>, at: number): Run {
     const id = this.#idOf(fields)
     const known = this.#runs.get(id)
     if (known !== undefined) return known
@@ -192,13 +217,18 @@ export class EventRuns {
     return this.#runs.get(id) ?? this.#create(slot, { id, nominal, at, fields, isExpected: false })
   }
 
+  /** The index of a product in a slot; below 0: there are too many. */
+  #indexIn(slot: Slot, key: string): number {
+    return this.#bounds.indexIn(slot, this.#slots.names.take(key))
+  }
+
   #idOf(fields: Readonly<Record<string, string>>): string {
     return runId(this.#expectation.event, this.#expectation.run, fields)
   }
 
   #create(slot: Slot, { id, nominal, at, fields, isExpected }: NewRun): Run {
     const { isTimely, plan, dueAt, closesAt } = this.#termsOf(slot, nominal, at)
-    const codes = new Int32Array(slot.shape.keys.length)
+    const codes = new Int32Array(slot.shape.size)
     for (const index of plan.expected ?? []) codes[index] = MISSING
     const run: Run = {
       id,
@@ -240,7 +270,7 @@ export class EventRuns {
       nominal === undefined
         ? this.#expectation.nominal === undefined
         : at >= nominal - EARLY_MS && at < nominal + close
-    const plan = planOf(slot, { nominal, createdAt: at, isTimely }, (key) => this.#bounds.indexIn(slot, key))
+    const plan = planOf(slot, { nominal, createdAt: at, isTimely }, (key) => this.#indexIn(slot, key))
     const hasDue = isTimely && nominal !== undefined && plan.dueAll !== undefined
     const dueAt = hasDue ? nominal + Math.round((plan.dueAll ?? 0) * 1000) : undefined
     const closes = (isTimely ? (nominal ?? at) : at) + close
@@ -304,7 +334,7 @@ export class EventRuns {
     run.unstored = undefined
     this.#changed.set(run.id, run)
     this.#bounds.closed(run, cells)
-    forgetProducts(run.slot, (resized, before) => this.#bounds.grown(resized, before))
+    forgetProducts(run.slot, this.#slots.names, (resized, before) => this.#bounds.grown(resized, before))
   }
 
   /** The slot's next nominal time has come: a run is expected, if this is one of its days. */
@@ -331,8 +361,8 @@ export class EventRuns {
       return
     }
     const run = this.#runs.get(this.#idOf(fields))
-    const index = run?.slot.shape.index.get(productKey(this.#expectation.product, fields))
-    if (run === undefined || index === undefined) return
+    const index = run?.slot.shape.find(productKey(this.#expectation.product, fields)) ?? -1
+    if (run === undefined || index < 0) return
     if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
     if (run.isClosed) return
     if (takeBack(run, index)) this.#settle(run)
@@ -352,6 +382,7 @@ export class EventRuns {
 
   #takeOut(run: Run): void {
     this.#runs.delete(run.id)
+    this.#recent.delete(fieldsOf(run))
     const { slot } = run
     const place = slot.runs.indexOf(run)
     if (place >= 0) slot.runs.splice(place, 1)
@@ -379,6 +410,7 @@ export class EventRuns {
 
   /** Finished runs that are new, changed or forgotten since the last call. */
   takeStored(): readonly StoredRun[] {
+    if (this.#changed.size === 0) return NONE
     const stored = Array.from(this.#changed, ([id, run]) =>
       run === null ? { id, text: null } : toStored(run),
     )
@@ -422,6 +454,8 @@ export class EventRuns {
     return this.#bounds.figures()
   }
 }
+
+const NONE: readonly StoredRun[] = []
 
 function isSameList(some: readonly string[], others: readonly string[]): boolean {
   return some.length === others.length && some.every((each, place) => each === others[place])

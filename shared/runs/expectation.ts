@@ -88,7 +88,14 @@ export function splitProductKey(
 /** The fields of a product. */
 export function productFields(names: readonly string[], key: string): Readonly<Record<string, string>> {
   const values = productValues(names, key)
-  return Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']))
+  const fields: Record<string, string> = {}
+  for (let index = 0; index < names.length; index++) fields[names[index] ?? ''] = values[index] ?? ''
+  return fields
+}
+
+/** Whether the name of a product has its fields as they are. */
+export function isPlain(names: readonly string[], fields: Readonly<Record<string, string>>): boolean {
+  return names.length === 1 || !names.some((name) => fields[name]?.includes(SEPARATOR) === true)
 }
 
 function plain(value: string): string {

@@ -70,10 +70,21 @@ const group = v.objectWithRest(
   values,
 )
 
+/** In one section, so that each name in it that does not exist is told. */
+const usualOrCount = v.pipe(
+  section({
+    usual: v.optional(usual),
+    count: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_LISTED))),
+  }),
+  v.check(
+    (given) => (given.usual === undefined) !== (given.count === undefined),
+    'Give either "usual" or "count"',
+  ),
+)
+
 const expect = v.union([
   v.literal('usual'),
-  section({ usual }),
-  section({ count: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_LISTED)) }),
+  usualOrCount,
   v.pipe(v.array(group), v.minLength(1, 'List at least one group of products'), v.maxLength(MAX_GROUPS)),
 ])
 

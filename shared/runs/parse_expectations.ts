@@ -145,7 +145,7 @@ function compileFields(event: string, compiler: Compiler): Expectation | undefin
 }
 
 function needsNominal({ expect, due, every }: ExpectationSettings): boolean {
-  const isUsual = expect === 'usual' || (typeof expect === 'object' && 'usual' in expect)
+  const isUsual = expect === 'usual' || (!Array.isArray(expect) && expect.count === undefined)
   const hasDue = Array.isArray(expect) && expect.some((group) => group.due !== undefined)
   return isUsual || due !== 'usual' || hasDue || every !== undefined
 }
@@ -193,8 +193,8 @@ function compileExpected(compiler: Compiler): Pick<Expectation, 'expected' | 'us
   const { expect } = compiler.settings
   if (expect === 'usual') return { expected: { kind: 'usual' }, usual: DEFAULT_USUAL }
   if (Array.isArray(expect)) return { expected: compileGroups(expect, compiler), usual: DEFAULT_USUAL }
-  if ('usual' in expect) return { expected: { kind: 'usual' }, usual: expect.usual }
-  return { expected: { kind: 'count', count: expect.count }, usual: DEFAULT_USUAL }
+  const { count, usual = DEFAULT_USUAL } = expect
+  return { expected: count === undefined ? { kind: 'usual' } : { kind: 'count', count }, usual }
 }
 
 function compileGroups(groups: readonly WrittenGroup[], compiler: Compiler): Expected {

@@ -284,7 +284,7 @@ function usualProducts(slot: Slot, history: readonly Run[], nominal: number): re
   const { runs, quorum } = slot.expectation.usual
   const weekly = sameWeekday(history, nominal)
   const found: number[] = []
-  const size = slot.shape.keys.length
+  const size = slot.shape.size
   const came = new Uint8Array(history.length)
   for (let index = 0; index < size; index++) {
     for (const [place, run] of history.entries()) came[place] = hasCome(run, index) ? 1 : 0

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ProductName } from './product_names.ts'
 import type { Run, Slot } from './run_record.ts'
 import type { RunFigures, RunNotice, TrackerLimits } from './runs.ts'
 
@@ -51,17 +52,15 @@ export class RunBounds {
   }
 
   /** The index of a product; below 0: there are too many. */
-  indexIn({ shape }: Slot, key: string): number {
-    const known = shape.index.get(key)
-    if (known !== undefined) return known
-    if (shape.keys.length >= this.#limits.products) return this.#refuseProduct()
-    shape.index.set(key, shape.keys.length)
-    return shape.keys.push(key) - 1
+  indexIn({ shape }: Slot, name: ProductName): number {
+    const known = shape.indexOf(name)
+    if (known >= 0) return known
+    return shape.size >= this.#limits.products ? this.#refuseProduct() : shape.add(name)
   }
 
   /** The same for a run, whose codes may have to grow for it. */
-  indexOf(run: Run, key: string): number {
-    const index = this.indexIn(run.slot, key)
+  indexOf(run: Run, name: ProductName): number {
+    const index = this.indexIn(run.slot, name)
     if (index < run.codes.length) return index
     while (this.#openCells + index - run.codes.length > MAX_OPEN_CELLS) {
       if (!this.#dropOldest(run)) return this.#refuseProduct()

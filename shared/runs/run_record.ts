@@ -8,15 +8,10 @@ import { isExtra, isReceived, secondsOf, type Codes } from './arrivals.ts'
 import type { Expectation } from './expectation.ts'
 import type { Plan } from './plan.ts'
 import type { RunState } from './runs.ts'
+import type { Shape } from './shape.ts'
 
 /** Milliseconds of a day. */
 export const DAY_MS = 86_400_000
-
-/** All products that the runs of a slot had, in the order in which they were seen first. */
-export interface Shape {
-  readonly keys: string[]
-  readonly index: Map<string, number>
-}
 
 /**
  * A configuration at one hour: the values of a run's fields but its date, and its time of day. Its runs are alike, so what is usual is learned

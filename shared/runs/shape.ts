@@ -6,14 +6,90 @@
 
 import { NOTHING, type Codes } from './arrivals.ts'
 import { productValues } from './expectation.ts'
-import type { Run, Shape, Slot } from './run_record.ts'
+import type { ProductName, ProductNames } from './product_names.ts'
+import type { Run, Slot } from './run_record.ts'
 
 /** A smaller shape is not worth the work. */
 const MIN_FORGETTING = 1_024
+const MIN_ROOM = 8
+/** Spreads ids that follow each other over the table. */
+const SPREAD = 0x9e3779b1
 
-/** A shape without products. */
-export function createShape(): Shape {
-  return { keys: [], index: new Map() }
+/**
+ * All products that the runs of a slot had, in the order in which they were seen first. It holds numbers only, some twenty bytes a product:
+ * there are thousands of slots, and the garbage collector need not look at any of it.
+ */
+export class Shape {
+  readonly #names: ProductNames
+  #size = 0
+  /** Ids of the products' names. */
+  #ids = new Int32Array(MIN_ROOM)
+  /** A hash table of indexes plus 1; 0: an empty place. Half of it is empty, at least. */
+  #table = new Int32Array(2 * MIN_ROOM)
+
+  constructor(names: ProductNames) {
+    this.#names = names
+  }
+
+  /** How many products there are. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** The key of a product; empty: there is none. */
+  keyAt(index: number): string {
+    return this.nameAt(index)?.key ?? ''
+  }
+
+  nameAt(index: number): ProductName | undefined {
+    return index < this.#size ? this.#names.at(this.#ids[index] ?? 0) : undefined
+  }
+
+  /** The index of a product; below 0: there is none. */
+  find(key: string): number {
+    const name = this.#names.find(key)
+    return name === undefined ? -1 : this.indexOf(name)
+  }
+
+  /** The same by its name. */
+  indexOf({ id }: ProductName): number {
+    return (this.#table[this.#placeOf(id)] ?? 0) - 1
+  }
+
+  /** Adds a product that it does not have. @returns its index */
+  add({ id }: ProductName): number {
+    if (this.#size === this.#ids.length) this.#grow()
+    const index = this.#size++
+    this.#ids[index] = id
+    this.#table[this.#placeOf(id)] = index + 1
+    return index
+  }
+
+  /** Sets the place of each name's id that it has to 1. */
+  markNames(isUsed: Uint8Array): void {
+    for (let index = 0; index < this.#size; index++) isUsed[this.#ids[index] ?? 0] = 1
+  }
+
+  /** Where an id is in the table, or is to be. */
+  #placeOf(id: number): number {
+    const table = this.#table
+    const ids = this.#ids
+    const last = table.length - 1
+    let place = (Math.imul(id, SPREAD) >>> 7) & last
+    for (;;) {
+      const index = table[place] ?? 0
+      if (index === 0 || ids[index - 1] === id) return place
+      place = (place + 1) & last
+    }
+  }
+
+  #grow(): void {
+    const ids = new Int32Array(2 * this.#size)
+    ids.set(this.#ids)
+    this.#ids = ids
+    this.#table = new Int32Array(2 * ids.length)
+    for (let index = 0; index < this.#size; index++) this.#table[this.#placeOf(ids[index] ?? 0)] = index + 1
+  }
 }
 
 const ranks = new WeakMap<Shape, Int32Array>()
@@ -21,9 +97,11 @@ const ranks = new WeakMap<Shape, Int32Array>()
 /** The place of each product by name, where numbers have the order of numbers. It is the same after a restart, which indexes are not. */
 export function ranksOf({ shape, expectation }: Slot): Int32Array {
   const known = ranks.get(shape)
-  if (known?.length === shape.keys.length) return known
-  const parts = shape.keys.map((key) => productValues(expectation.product, key).map(toPart))
-  const order = Array.from(shape.keys.keys()).toSorted((a, b) => compareParts(parts[a] ?? [], parts[b] ?? []))
+  if (known?.length === shape.size) return known
+  const parts = Array.from({ length: shape.size }, (_, index) =>
+    productValues(expectation.product, shape.keyAt(index)).map(toPart),
+  )
+  const order = Array.from(parts.keys()).toSorted((a, b) => compareParts(parts[a] ?? [], parts[b] ?? []))
   const found = new Int32Array(order.length)
   for (const [rank, index] of order.entries()) found[index] = rank
   ranks.set(shape, found)
@@ -55,20 +133,23 @@ function compareParts(a: readonly Part[], b: readonly Part[]): number {
  *
  * @param resized Is called for each run whose codes are others now, with the number of those before.
  */
-export function forgetProducts(slot: Slot, resized: (run: Run, before: number) => void): void {
-  const { keys } = slot.shape
-  if (keys.length < slot.forgetsAt) return
-  const isUsed = new Uint8Array(keys.length)
+export function forgetProducts(
+  slot: Slot,
+  names: ProductNames,
+  resized: (run: Run, before: number) => void,
+): void {
+  const { size } = slot.shape
+  if (size < slot.forgetsAt) return
+  const isUsed = new Uint8Array(size)
   for (const run of slot.runs) markUsed(run, isUsed)
-  const shape = createShape()
-  const newIndex = new Int32Array(keys.length).fill(-1)
-  for (const [index, key] of keys.entries()) {
-    if (isUsed[index] === 0) continue
-    newIndex[index] = shape.keys.push(key) - 1
-    shape.index.set(key, newIndex[index] ?? 0)
+  const shape = new Shape(names)
+  const newIndex = new Int32Array(size).fill(-1)
+  for (let index = 0; index < size; index++) {
+    const name = isUsed[index] === 1 ? slot.shape.nameAt(index) : undefined
+    if (name !== undefined) newIndex[index] = shape.add(name)
   }
-  slot.forgetsAt = Math.max(MIN_FORGETTING, 2 * shape.keys.length)
-  if (shape.keys.length * 2 > keys.length) return
+  slot.forgetsAt = Math.max(MIN_FORGETTING, 2 * shape.size)
+  if (shape.size * 2 > size) return
   slot.shape = shape
   for (const run of slot.runs) {
     const before = run.codes.length

@@ -8,7 +8,8 @@ import { readTime } from '#shared/notification/spellings.ts'
 
 import type { Expectation } from './expectation.ts'
 import { DAY_MS, type Run, type Slot } from './run_record.ts'
-import { createShape, FIRST_FORGETTING } from './shape.ts'
+import { ProductNames } from './product_names.ts'
+import { FIRST_FORGETTING, Shape } from './shape.ts'
 
 /** The slots of an event type. */
 export interface Slots {
@@ -26,6 +27,8 @@ export interface Slots {
   /** The clock begins: makes the slots of every day, and goes on with those that have runs. */
   begin(since: number): void
   all(): Iterable<Slot>
+  /** The names of the products of all slots. */
+  readonly names: ProductNames
   drop(slot: Slot): void
   /** Takes a slot in again that was dropped while its next run began. */
   keep(slot: Slot): void
@@ -38,6 +41,7 @@ const SEPARATOR = '\u0000'
 export function createSlots(expectation: Expectation): Slots {
   const { nominal } = expectation
   const slots = new Map<string, Slot>()
+  const names = new ProductNames(expectation.product)
   const slotNames = nominal === undefined ? [] : expectation.run.filter((name) => name !== nominal.date)
   const ownNames = expectation.run.filter((name) => !slotNames.includes(name))
 
@@ -57,7 +61,7 @@ export function createSlots(expectation: Expectation): Slots {
       expectation,
       fields: pick(slotNames, fields),
       timeOfDay,
-      shape: createShape(),
+      shape: new Shape(names),
       forgetsAt: FIRST_FORGETTING,
       runs: [],
       open: new Set(),
@@ -101,6 +105,7 @@ export function createSlots(expectation: Expectation): Slots {
       }
     },
     all: () => slots.values(),
+    names,
     keep: (slot) => slots.set(slot.key, slot),
     drop(slot) {
       if (!slot.isDaily) slots.delete(slot.key)

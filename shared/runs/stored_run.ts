@@ -9,6 +9,7 @@ import { isJsonRecord, parseJsonRecord, type JsonRecord } from '#shared/json/rec
 
 import { NOTHING, type Codes } from './arrivals.ts'
 import { productKey, productValues, splitProductKey } from './expectation.ts'
+import type { NameGroup } from './product_names.ts'
 import { expandList } from './ranges.ts'
 import { RUN_STATES, type RunState } from './runs.ts'
 import type { Run, Slot } from './run_record.ts'
@@ -81,10 +82,8 @@ export function encodeRun(run: Run, fields: Readonly<Record<string, string>>): s
   return JSON.stringify(stored)
 }
 
-/** Products that differ in the first field only. */
+/** The products of a group that have a code. */
 interface Members {
-  /** The first of them. */
-  readonly key: string
   /** Values of the first field; of numbers, none. */
   readonly texts: string[]
   readonly indexes: number[]
@@ -97,44 +96,55 @@ function groupsOf({ codes, slot }: Run): {
   readonly products: readonly ProductGroup[]
   readonly indexes: readonly number[]
 } {
-  const groups = new Map<string, Members>()
-  const names = slot.expectation.product
-  const { keys } = slot.shape
+  const groups = new Map<NameGroup, Members>()
+  const fields = slot.expectation.product
+  let group: NameGroup | undefined
+  let members: Members = { texts: [], indexes: [], numbers: [] }
   for (let index = 0; index < codes.length; index++) {
-    if (codes[index] === NOTHING) continue
-    const key = keys[index] ?? ''
-    const { first, rest } = splitProductKey(names, key)
-    const number = numberOf(first)
-    const name = (number < 0 ? 'T' : 'N') + rest
-    let group = groups.get(name)
-    if (group === undefined) groups.set(name, (group = { key, texts: [], indexes: [], numbers: [] }))
-    if (number < 0) {
-      group.texts.push(first)
-      group.indexes.push(index)
-    } else group.numbers.push(number * codes.length + index)
+    const name = codes[index] === NOTHING ? undefined : slot.shape.nameAt(index)
+    if (name === undefined) continue
+    if (name.group !== group) {
+      group = name.group
+      members = groups.get(group) ?? { texts: [], indexes: [], numbers: [] }
+      groups.set(group, members)
+    }
+    if (group.isNumeric) members.numbers.push(name.number * codes.length + index)
+    else {
+      members.texts.push(splitProductKey(fields, name.key).first)
+      members.indexes.push(index)
+    }
   }
   const products: ProductGroup[] = []
   const indexes: number[] = []
-  for (const { key, texts, indexes: own, numbers } of groups.values()) {
-    const others = productValues(names, key).slice(1)
-    if (numbers.length === 0) {
+  for (const [{ rest, isNumeric }, { texts, indexes: own, numbers }] of groups) {
+    const others = productValues(fields, rest).slice(1)
+    if (isNumeric) products.push([takeNumbers(numbers, codes.length, indexes), ...others])
+    else {
       products.push([texts, ...others])
       for (const index of own) indexes.push(index)
-    } else products.push([takeNumbers(numbers, codes.length, indexes), ...others])
+    }
   }
   return { products, indexes }
 }
 
 /** The numbers of a group as a MARS list. @param indexes Gets their indexes. */
 function takeNumbers(numbers: readonly number[], count: number, indexes: number[]): string {
-  const sorted = Float64Array.from(numbers).sort()
-  return writeList(
-    Array.from(sorted, (each) => {
-      const index = each % count
-      indexes.push(index)
-      return (each - index) / count
-    }),
-  )
+  const sorted = Float64Array.from(numbers)
+  // Products mostly come in the order of their steps.
+  if (!isRising(sorted)) sorted.sort()
+  for (let place = 0; place < sorted.length; place++) {
+    const each = sorted[place] ?? 0
+    const number = Math.floor(each / count)
+    indexes.push(each - number * count)
+    sorted[place] = number
+  }
+  return writeList(sorted)
+}
+
+function isRising(numbers: Float64Array): boolean {
+  for (let place = 1; place < numbers.length; place++)
+    if ((numbers[place - 1] ?? 0) > (numbers[place] ?? 0)) return false
+  return true
 }
 
 /** Reads a stored text; `undefined` for one that this version did not write. */
@@ -260,24 +270,8 @@ function bytesOf(
   return { bytes: new Uint8Array(view.buffer), width }
 }
 
-const MOST_DIGITS = 9
-const ZERO = 0x30
-
-/** The number that a value is, where it is the same text when it is written again, and one that a list may have; below 0: it is none. */
-function numberOf(text: string): number {
-  const { length } = text
-  if (length === 0 || length > MOST_DIGITS) return -1
-  let number = 0
-  for (let place = 0; place < length; place++) {
-    const digit = text.charCodeAt(place) - ZERO
-    if (digit < 0 || digit > 9 || (digit === 0 && place === 0 && length > 1)) return -1
-    number = number * 10 + digit
-  }
-  return number
-}
-
 /** Numbers as a MARS list, in their order. */
-function writeList(numbers: readonly number[]): string {
+function writeList(numbers: Float64Array): string {
   const parts: string[] = []
   for (let place = 0; place < numbers.length;) {
     const from = numbers[place] ?? 0

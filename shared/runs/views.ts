@@ -29,7 +29,7 @@ export function viewOf(run: Run, now: number): RunView {
 
 /** The plan of a finished run is made again: it depends on finished runs only. */
 function planFor(run: Run): Plan {
-  return run.plan ?? planOf(run.slot, run, (key) => run.slot.shape.index.get(key) ?? -1)
+  return run.plan ?? planOf(run.slot, run, (key) => run.slot.shape.find(key))
 }
 
 function viewWith(run: Run, plan: Plan, now: number): RunView {
@@ -92,8 +92,8 @@ function missingOf(run: Run, plan: Plan): MissingProducts {
   const rank = ranksOf(run.slot)
   missing.sort((a, b) => (due[a] ?? 0) - (due[b] ?? 0) || (rank[a] ?? 0) - (rank[b] ?? 0))
   const { product } = run.slot.expectation
-  const { keys } = run.slot.shape
-  const products = missing.slice(0, MAX_MISSING).map((index) => productFields(product, keys[index] ?? ''))
+  const { shape } = run.slot
+  const products = missing.slice(0, MAX_MISSING).map((index) => productFields(product, shape.keyAt(index)))
   return { count, products, truncated: products.length < count }
 }
 
@@ -124,9 +124,7 @@ function productsOf(run: Run, plan: Plan, now: number): RunDetail['products'] {
     const seconds = dueOf.get(index) ?? (plan.expected === undefined ? plan.dueAll : undefined) ?? Number.NaN
     const hasDue = run.nominal !== undefined && run.isTimely && !Number.isNaN(seconds)
     const due = hasDue ? (run.nominal ?? 0) + seconds * 1000 : undefined
-    found.push(
-      productView(run, { index, due, now, product: productFields(product, shape.keys[index] ?? '') }),
-    )
+    found.push(productView(run, { index, due, now, product: productFields(product, shape.keyAt(index)) }))
   }
   return found
 }

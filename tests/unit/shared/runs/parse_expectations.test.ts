@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import * as v from 'valibot'
+import { readSettings } from '#shared/config/load.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import { createBuiltinSchemas } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
+import { runsShape } from '#shared/runs/expectation_shape.ts'
 import { parseExpectations } from '#shared/runs/parse_expectations.ts'
 import { expecting, RUN, SCHEMAS } from './products.ts'
 
@@ -219,6 +222,12 @@ describe('parseExpectations()', () => {
       { mars: { ...RUN, every: { time: '00', stream: 'oper', date: '20260601' } } },
       /mars.every.date: "date" cannot stand here/,
     ],
+    [
+      'a count beside "usual"',
+      { mars: { ...RUN, expect: { count: 3, usual: {} } } },
+      /either "usual" or "count"/,
+    ],
+    ['neither', { mars: { ...RUN, expect: {} } }, /either "usual" or "count"/],
     ['a share that is no habit', { mars: { ...RUN, expect: { usual: { quorum: 0.1 } } } }, /quorum/],
     ['too much to learn', { mars: { ...RUN, expect: { usual: { runs: 400 } } } }, /runs/],
   ]
@@ -228,5 +237,21 @@ describe('parseExpectations()', () => {
   it('says everything that is wrong at once', () => {
     const lines = refusalOf({ mars: { run: ['a'], product: ['b'], expect: { count: 1 } } }).split('\n')
     assert.equal(lines.length, 3)
+  })
+})
+
+describe('runsShape', () => {
+  it('has all settings named that do not exist, wherever they stand', () => {
+    const expect = { usual: { rnus: 3, quorm: 1 }, cuont: 1 }
+    const text = JSON.stringify({ runs: { mars: { ...RUN, closs: '24h', duee: '8h', expect } } })
+    const { flaws } = readSettings(v.object({ runs: runsShape }), { text, source: 'test' })
+    assert.deepEqual(flaws.map(({ path }) => path.join('.')).toSorted(), [
+      'runs.mars.closs',
+      'runs.mars.duee',
+      'runs.mars.expect.cuont',
+      'runs.mars.expect.usual.quorm',
+      'runs.mars.expect.usual.rnus',
+    ])
+    assert.ok(flaws.every(({ reason }) => reason.includes('did you mean')))
   })
 })

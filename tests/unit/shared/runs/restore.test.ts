@@ -250,6 +250,19 @@ describe('a tracker that is made anew', () => {
     }
   })
 
+  it('gives texts of open runs in parts, the run that waits longest first', () => {
+    const tracker = createTracker({ expectations: expecting() })
+    for (const stream of ['a', 'b', 'c'])
+      for (let step = 0; step < 30_000; step++) tracker.take(product(step, START + HOUR, { stream }))
+    const idsOf = (behind: number): readonly string[] => tracker.takeOpen(behind).map(({ id }) => id)
+    const [a, b, c] = ['a', 'b', 'c'].map((stream) => `mars:${stream},${dateOf(0)},00`)
+    assert.deepEqual(idsOf(90_000), [])
+    assert.deepEqual(idsOf(50_000), [a, b])
+    assert.deepEqual(idsOf(50_000), [])
+    assert.deepEqual(idsOf(0), [c])
+    assert.deepEqual(idsOf(0), [])
+  })
+
   it('stores an open run again when a product of it was removed, and deletes it when all were', () => {
     const expectations = expecting({ expect: [{ step: '0/to/4', due: '8h' }] })
     const tracker = createTracker({ expectations, bookmark: { since: START, events: {} } })

@@ -371,6 +371,27 @@ describe('tracker, bounds', () => {
     assert.equal(tracker.run(`mars:oper,${dateOf(60)},00`, nominalOf(60))?.expected, 10)
   })
 
+  it('keeps the products of its runs apart when names of others are forgotten, and used again', () => {
+    const tracker = createTracker({ expectations: expecting(), limits: { openRuns: 4 } })
+    const at = nominalOf(1) + 7 * HOUR
+    for (const each of productsOf({ day: 0, steps: steps(4) })) tracker.take(each)
+    for (const each of productsOf({ day: 1, steps: steps(4) })) tracker.take(each)
+    // More than twice as many names as are kept without a look, most of them in runs that are let go.
+    for (let name = 0; name < 150_000; name++)
+      tracker.take(product(`n${name}`, at, { stream: `s${Math.floor(name / 15_000)}`, day: 1 }))
+    tracker.take(product('again', at, { day: 1 }))
+    tracker.take(product(1, at, { day: 1 }))
+    const run = tracker.run(`mars:oper,${dateOf(1)},00`, at)
+    assert.deepEqual(
+      run?.products.map(({ product: { step } }) => step),
+      ['0', '1', '2', '3', 'again'],
+    )
+    assert.deepEqual([run?.received, run?.repeated], [5, 1])
+    const other = tracker.run(`mars:s9,${dateOf(1)},00`, at)
+    assert.equal(other?.received, 15_000)
+    assert.equal(other.products[0]?.product['step'], 'n135000')
+  })
+
   it('remembers so many finished runs of a configuration, and for so long', () => {
     const tracker = createTracker({
       expectations: expecting(FIVE),
