@@ -1,6 +1,6 @@
 /**
  * A machine inside this one that runs containers: podman of Debian's packages, in namespaces of its own. What it starts, mounts and stores is
- * gone at its end, and its ports and networks are not those of this machine.
+ * gone at its end, and its ports and networks are not those of this machine. Only the empty folder `/var/lib/containers` stays.
  *
  * It needs root, because only root can make these namespaces without podman being installed here.
  *
