@@ -107,6 +107,7 @@ interface Compose {
         readonly secrets?: readonly string[]
         readonly image?: string
         readonly stop_grace_period?: string
+        readonly depends_on?: readonly string[]
         readonly volumes?: readonly string[]
       }
     >
@@ -135,6 +136,28 @@ describe('compose.yaml', () => {
         else assert.ok(Object.hasOwn(volumes, from), `${name}: ${from}`)
       }
     }
+  })
+
+  it('ends services before their store, and gives each the time that its end takes', async () => {
+    const { services } = parse(await read('compose.yaml'), { merge: true }) as Compose
+    const { dev } = loadConfig(await read('aviso.json'), 'aviso.json')
+    const stores = Object.keys(services).filter((name) => services[name]?.image === 'aviso-etcd')
+    const ofProxy = Number(/^\tgrace_period (\d+)s$/m.exec(await read('Caddyfile'))?.[1])
+    for (const [name, { image, depends_on: before = [], stop_grace_period: time = '' }] of Object.entries(
+      services,
+    )) {
+      const isOurs = image === 'aviso'
+      assert.deepEqual(before, isOurs ? stores : [], name)
+      assert.ok(Number.parseInt(time, 10) > (isOurs ? dev.drainSeconds + 15 : ofProxy), name)
+    }
+  })
+})
+
+describe('Containerfile', () => {
+  it('is started as README.md says', async () => {
+    const command = /^# {3}(podman run [^]*?[^\\])\n/m.exec(await read('Containerfile'))?.[1] ?? ''
+    assert.ok(command.includes('--read-only'))
+    assert.ok((await read('README.md')).includes(command.replaceAll(/^# {3}/gm, '')), command)
   })
 })
 
