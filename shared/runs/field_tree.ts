@@ -25,10 +25,10 @@ class Branch<Value> {
     this.#lastText = undefined
   }
 
-  delete(text: string): boolean {
+  delete(text: string): void {
     this.#lastText = undefined
     this.#last = undefined
-    return this.#all.delete(text)
+    this.#all.delete(text)
   }
 }
 
@@ -38,11 +38,12 @@ export class FieldTree<Value extends object> {
   readonly #lastName: string
   readonly #most: number
   #root = new Branch<Value>()
-  #size = 0
+  #came = 0
 
   /**
    * @param names Fields, at least one. The least memory is needed where those with few values come first.
-   * @param most When there are as many values, all are forgotten before the next comes.
+   * @param most When so many values came, all are forgotten before the next one. Those that were taken out count, because what led to them
+   *   is still there.
    */
   constructor(names: readonly string[], most: number) {
     this.#most = most
@@ -67,7 +68,7 @@ export class FieldTree<Value extends object> {
   }
 
   set(fields: Readonly<Record<string, string>>, value: Value): void {
-    if (this.#size >= this.#most) this.clear()
+    if (this.#came >= this.#most) this.clear()
     let branch = this.#root
     for (const name of this.#names) {
       const text = fields[name] ?? ''
@@ -77,15 +78,15 @@ export class FieldTree<Value extends object> {
       branch = next
     }
     branch.set(fields[this.#lastName] ?? '', value)
-    this.#size++
+    this.#came++
   }
 
   delete(fields: Readonly<Record<string, string>>): void {
-    if (this.#branchOf(fields)?.delete(fields[this.#lastName] ?? '') === true) this.#size--
+    this.#branchOf(fields)?.delete(fields[this.#lastName] ?? '')
   }
 
   clear(): void {
     this.#root = new Branch()
-    this.#size = 0
+    this.#came = 0
   }
 }
