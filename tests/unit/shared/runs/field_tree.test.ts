@@ -12,6 +12,7 @@ describe('FieldTree', () => {
     for (const [index, fields] of all.entries()) assert.equal(tree.get(fields)?.is, String(index))
     assert.equal(tree.get({ date: '1', step: '1' }), undefined)
     tree.delete({ date: '1', step: '2' })
+    tree.delete({ date: 'none', step: '1' })
     assert.equal(tree.get({ date: '1', step: '2' }), undefined)
     assert.equal(tree.get({ date: '2', step: '1' })?.is, '1')
   })

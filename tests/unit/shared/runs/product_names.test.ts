@@ -6,7 +6,6 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { productKey } from '#shared/runs/expectation.ts'
-import { FieldTree } from '#shared/runs/field_tree.ts'
 import { ProductNames } from '#shared/runs/product_names.ts'
 import { Shape } from '#shared/runs/shape.ts'
 
@@ -96,37 +95,5 @@ describe('Shape', () => {
         assert.equal(shape.keyAt(ids.length), '')
       }),
     )
-  })
-})
-
-describe('FieldTree', () => {
-  const fieldsOf = (a: string, b: string) => ({ a, b })
-
-  it('finds what was set for the same values, until it is deleted', () => {
-    const tree = new FieldTree<{ readonly name: string }>(['a', 'b'], 10)
-    const one = { name: 'one' }
-    const other = { name: 'other' }
-    tree.set(fieldsOf('x', '1'), one)
-    tree.set(fieldsOf('x', '2'), other)
-    assert.equal(tree.get(fieldsOf('x', '1')), one)
-    assert.equal(tree.get(fieldsOf('x', '2')), other)
-    assert.equal(tree.get(fieldsOf('1', 'x')), undefined)
-    assert.equal(tree.get({ a: 'x' }), undefined)
-    tree.delete(fieldsOf('x', '1'))
-    tree.delete(fieldsOf('none', '1'))
-    assert.equal(tree.get(fieldsOf('x', '1')), undefined)
-    assert.equal(tree.get(fieldsOf('x', '2')), other)
-  })
-
-  it('forgets all when it has as many as it may have, so that ever new values do not fill it', () => {
-    const tree = new FieldTree<object>(['a', 'b'], 3)
-    for (const a of ['1', '2', '3']) tree.set(fieldsOf(a, ''), {})
-    tree.delete(fieldsOf('3', ''))
-    tree.set(fieldsOf('4', ''), {})
-    assert.notEqual(tree.get(fieldsOf('1', '')), undefined)
-    const last = {}
-    tree.set(fieldsOf('5', ''), last)
-    assert.equal(tree.get(fieldsOf('1', '')), undefined)
-    assert.equal(tree.get(fieldsOf('5', '')), last)
   })
 })
