@@ -108,7 +108,7 @@ export class EventRuns {
       slot,
       nominal,
       own,
-      indexOf: (key) => this.#indexIn(slot, key),
+      indexOf: (product) => this.#indexOfProduct(slot, product),
     })
     this.#runs.set(id, run)
     insertRun(slot, run)
@@ -150,7 +150,7 @@ export class EventRuns {
     const id = this.#idOf(stored.fields)
     const terms = this.#termsOf(slot, nominal, stored.created)
     const own = this.#slots.ownFields(stored.fields)
-    const indexOf = (key: string): number => this.#indexIn(slot, key)
+    const indexOf = (product: Readonly<Record<string, string>>): number => this.#indexOfProduct(slot, product)
     const run = toRun(stored, { id, slot, nominal, own, indexOf })
     if (!this.#runs.has(id) && isPlanned(run, terms)) {
       run.plan = terms.plan
@@ -220,6 +220,11 @@ export class EventRuns {
   /** The index of a product in a slot; below 0: there are too many. */
   #indexIn(slot: Slot, key: string): number {
     return this.#bounds.indexIn(slot, this.#slots.names.take(key))
+  }
+
+  /** The same by its fields. */
+  #indexOfProduct(slot: Slot, fields: Readonly<Record<string, string>>): number {
+    return this.#bounds.indexIn(slot, this.#slots.names.of(fields))
   }
 
   #idOf(fields: Readonly<Record<string, string>>): string {

@@ -8,11 +8,12 @@ import { decodeBase64, encodeBase64 } from '#shared/bytes/base64.ts'
 import { isJsonRecord, parseJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 
 import { NOTHING, type Codes } from './arrivals.ts'
-import { productKey, productValues, splitProductKey } from './expectation.ts'
+import { productValues, splitProductKey } from './expectation.ts'
 import type { NameGroup } from './product_names.ts'
 import { expandList } from './ranges.ts'
 import { RUN_STATES, type RunState } from './runs.ts'
 import type { Run, Slot } from './run_record.ts'
+import type { Shape } from './shape.ts'
 
 const VERSION = 1
 
@@ -181,8 +182,8 @@ export interface StoredPlace {
   readonly slot: Slot
   readonly nominal: number | undefined
   readonly own: Readonly<Record<string, string>>
-  /** The index of a product in the slot's shape; below 0: it has no room. */
-  readonly indexOf: (key: string) => number
+  /** The index of the product with these fields in the slot's shape; below 0: it has no room. The fields are not kept. */
+  readonly indexOf: (fields: Readonly<Record<string, string>>) => number
 }
 
 /** Makes a run of what was stored. */
@@ -231,25 +232,33 @@ function readCodes({ products, codes, width }: StoredContent, place: StoredPlace
   return read
 }
 
-/** The runs of a slot are alike, so most have the products of the one before. */
-const lastRead = new WeakMap<Slot, { readonly text: string; readonly indexes: readonly number[] }>()
+/** The groups of the run that was read last, as text, and their indexes. The runs of a slot are alike: most groups are the same. */
+const lastRead = new WeakMap<Shape, ReadonlyMap<string, readonly number[]>>()
 
-function indexesOf(products: readonly ProductGroup[], { slot, indexOf }: StoredPlace): readonly number[] {
-  const text = JSON.stringify(products)
-  const last = lastRead.get(slot)
-  if (last?.text === text) return last.indexes
-  const names = slot.expectation.product
+function indexesOf(products: readonly ProductGroup[], place: StoredPlace): readonly number[] {
+  const { shape } = place.slot
+  const last = lastRead.get(shape)
+  const read = new Map<string, readonly number[]>()
   const indexes: number[] = []
-  for (const [first, ...others] of products) {
-    const listed = typeof first === 'string' ? expandList(first) : { values: first }
-    for (const value of 'values' in listed ? listed.values : []) {
-      const values = [value, ...others]
-      const fields = Object.fromEntries(names.map((name, place) => [name, String(values[place] ?? '')]))
-      indexes.push(indexOf(productKey(names, fields)))
-    }
+  for (const group of products) {
+    const text = JSON.stringify(group)
+    const own = last?.get(text) ?? indexesOfGroup(group, place)
+    read.set(text, own)
+    for (const index of own) indexes.push(index)
   }
-  lastRead.set(slot, { text, indexes })
+  lastRead.set(shape, read)
   return indexes
+}
+
+function indexesOfGroup([first, ...others]: ProductGroup, { slot, indexOf }: StoredPlace): readonly number[] {
+  const names = slot.expectation.product
+  const [firstName = ''] = names
+  const fields = Object.fromEntries(names.map((name, place) => [name, String(others[place - 1] ?? '')]))
+  const listed = typeof first === 'string' ? expandList(first) : { values: first }
+  return ('values' in listed ? listed.values : []).map((value) => {
+    fields[firstName] = String(value)
+    return indexOf(fields)
+  })
 }
 
 function bytesOf(
