@@ -4,10 +4,12 @@
  * @module
  */
 
-import { writeFileSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 
 /** The descriptor of standard output. */
 const STDOUT = 1
+/** A reader that is slow has taken something by then. */
+const RETRY_MS = 5
 
 /** Prints lines. @throws {Error} Where they cannot be written, such as to a full disk. */
 export function print(...lines: readonly string[]): void {
@@ -31,12 +33,24 @@ export function writeResult(text: string): 0 | 1 {
 /** Writes at once: the end of the program does not wait for a stream. @returns why it could not; a reader that has left is no reason */
 export function tryWrite(text: string): Error | undefined {
   try {
-    writeFileSync(STDOUT, text)
+    writeAll(Buffer.from(text))
     return undefined
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EPIPE') return undefined
     const reason = cause instanceof Error ? cause.message : 'unknown'
     return new Error(`Cannot write the output: ${reason}`, { cause })
+  }
+}
+
+/** Where a pipe is full because its reader is slow, waits for it: Node lets a pipe refuse then, once `process.stdout` was looked at. */
+function writeAll(bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += writeSync(STDOUT, bytes, written)
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
+    }
   }
 }
 
