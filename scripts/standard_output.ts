@@ -36,9 +36,12 @@ export function tryWrite(text: string): Error | undefined {
     writeAll(Buffer.from(text))
     return undefined
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'EPIPE') return undefined
+    const code = codeOf(cause)
+    if (code === 'EPIPE') return undefined
     const reason = cause instanceof Error ? cause.message : 'unknown'
-    return new Error(`Cannot write the output: ${reason}`, { cause })
+    // Deno leaves the code out.
+    const shown = reason.includes(code) ? reason : `${code}: ${reason}`
+    return new Error(`Cannot write the output: ${shown}`, { cause })
   }
 }
 
@@ -48,10 +51,15 @@ function writeAll(bytes: Uint8Array): void {
     try {
       written += writeSync(STDOUT, bytes, written)
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+      if (codeOf(error) !== 'EAGAIN') throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
     }
   }
+}
+
+/** Such as `ENOSPC`; empty: there is none. */
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
 function toText(lines: readonly string[]): string {
