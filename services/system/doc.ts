@@ -4,6 +4,7 @@
  * @module
  */
 
+import { RIGHTS_MEMBERS } from '#services/auth/history/rights_body.ts'
 import { OUTCOMES } from './audit_routes.ts'
 import { AUDIT_ACTIONS } from '#shared/access/audit/audit.ts'
 import {
@@ -153,17 +154,7 @@ export const operatingDoc: RoomDoc = {
           content: json(
             object({
               user: orNull(mapOf({}, 'The identity that was asked about')),
-              rights: list(
-                object({
-                  right: text('listen or publish'),
-                  event_type: orNull(text()),
-                  keys: {},
-                  by: { description: 'The part of the configuration that says so' },
-                }),
-              ),
-              administer: { description: 'Whether, or by what' },
-              relay: { description: 'Whether, or by what' },
-              'incomplete?': flag('A server that was asked did not answer'),
+              ...RIGHTS_MEMBERS,
               unmet: list(object({ by: text(), reason: text() }), 'Rules that do not apply, and why'),
             }),
           ),

@@ -5,6 +5,7 @@
  */
 
 import { EVENT, LISTEN_ERROR_MEMBERS } from '../listen/doc.ts'
+import { RIGHTS_MEMBERS } from './rights_body.ts'
 import {
   count,
   digits,
@@ -173,17 +174,7 @@ export const doc: RoomDoc = {
     Me: object({
       user: orNull(mapOf({}, 'The identity; `null` without one')),
       ends_at: orNull(time('When the credential ends')),
-      rights: list(
-        object({
-          right: text('listen or publish'),
-          event_type: orNull(text()),
-          keys: {},
-          by: { description: 'The part of the configuration that says so' },
-        }),
-      ),
-      administer: { description: 'Whether, or by what' },
-      relay: { description: 'Whether, or by what' },
-      'incomplete?': flag('A server that was asked did not answer'),
+      ...RIGHTS_MEMBERS,
     }),
   },
 }
