@@ -97,7 +97,7 @@ async function debianTree(): Promise<string> {
   const options = ['--quiet', '--mode=root', '--variant=apt', `--dpkgopt=${dpkg}`]
   await outputOf(
     'perl',
-    [join(programs, 'mmdebstrap'), ...options, 'bookworm', made, 'http://deb.debian.org/debian'],
+    [join(programs, 'mmdebstrap'), ...options, 'bookworm', made],
     // It starts others of its package.
     { environment: { PATH: `${programs}:${process.env['PATH'] ?? ''}` } },
   )
