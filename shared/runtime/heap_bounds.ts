@@ -7,6 +7,7 @@
  * @module
  */
 
+import { availableParallelism } from 'node:os'
 import { PerformanceObserver } from 'node:perf_hooks'
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
@@ -32,12 +33,17 @@ export function youngHeapBytes(): number {
 }
 
 /**
- * Bounds garbage by {@link GARBAGE_PERCENT}, and stops the growth of the young generation at {@link YOUNG_HEAP_BYTES}, or where it is. It
+ * Bounds garbage by {@link GARBAGE_PERCENT}, lets no other threads collect new objects where there is one processor, and stops the growth of the young generation at {@link YOUNG_HEAP_BYTES}, or where it is. It
  * grows with a collection, in steps, so it is looked at after each, until it is large enough: then this costs nothing more.
+ *
+ * @param processors How many this process may use.
  */
-export function boundHeap(): void {
+export function boundHeap(processors: number = availableParallelism()): void {
   if (isBounded) return
   isBounded = true
+  // The threads that help stand in line for the only processor, and this one waits for them behind all that is at work. Measured beside 16
+  // polling connections: 60-100 ms of 6 s instead of 220-360.
+  if (processors === 1) setFlagsFromString('--no-parallel-scavenge')
   setFlagsFromString(`--heap-growing-percent=${GARBAGE_PERCENT}`)
   const observer = new PerformanceObserver(() => {
     if (youngHeapBytes() < YOUNG_HEAP_BYTES) return

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { YOUNG_HEAP_BYTES } from '#shared/runtime/heap_bounds.ts'
@@ -16,18 +17,50 @@ const KEEPER = `
   console.log(youngHeapBytes())
 `
 
-function youngHeapOf(how: 'bounded' | 'free'): number {
+/** Keeps each new object for a while, so that each collection has something to move, and tells how long other threads computed, in ns. */
+const MOVER = `
+  const { readdirSync, readFileSync } = await import('node:fs')
+  const { boundHeap } = await import(process.argv[1])
+  boundHeap(Number(process.argv[2]))
+  const kept = []
+  for (let count = 0; count < 8_000_000; count++) kept[count % 20_000] = { count, text: [count] }
+  let others = 0
+  for (const thread of readdirSync('/proc/self/task'))
+    if (Number(thread) !== process.pid)
+      others += Number(readFileSync('/proc/self/task/' + thread + '/schedstat', 'utf8').split(' ')[0])
+  console.log(others)
+`
+
+/** The number that a script prints. Other threads do not compile, so that what they do is collecting. */
+function run(script: string, ...args: readonly string[]): number {
   const file = fileURLToPath(new URL('../../shared/runtime/heap_bounds.ts', import.meta.url))
-  const options = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', KEEPER]
-  const { stdout, stderr } = spawnSync(process.execPath, [...options, file, how], { encoding: 'utf8' })
+  const options = [
+    '--disable-warning=ExperimentalWarning',
+    '--no-concurrent-recompilation',
+    '--input-type=module',
+    '-e',
+    script,
+  ]
+  const { stdout, stderr } = spawnSync(process.execPath, [...options, file, ...args], { encoding: 'utf8' })
   assert.match(stdout, /^\d+\n$/, stderr)
   return Number(stdout)
 }
+
+const youngHeapOf = (how: 'bounded' | 'free'): number => run(KEEPER, how)
 
 describe('boundHeap()', () => {
   it('stops the growth of the young generation', () => {
     const [bounded, free] = [youngHeapOf('bounded'), youngHeapOf('free')]
     assert.ok(bounded <= 2 * YOUNG_HEAP_BYTES, `${bounded} bytes, one step beyond the bound at most`)
     assert.ok(free >= 2 * bounded, `${free} bytes without the bound, so nothing is shown`)
+  })
+
+  it('lets no other threads collect new objects where there is one processor', (t) => {
+    if (!existsSync('/proc/self/schedstat')) return t.skip('the time of threads needs Linux')
+    const [alone, helped] = [run(MOVER, '1'), run(MOVER, '4')]
+    assert.ok(
+      alone < helped / 2,
+      `other threads computed for ${alone} ns, with four processors for ${helped}`,
+    )
   })
 })

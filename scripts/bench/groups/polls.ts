@@ -32,6 +32,8 @@ const NEXT_REVISION = '%'.repeat(12)
 const RANGE_PATH = '/v3/kv/range'
 /** How long publishing is timed, with and without polls. */
 const TIMED_MS = 8_000
+/** The worst of some seconds differs by a factor from run to run, with and without polls: the median of fewer runs is a throw of dice. */
+const TIMED_RUNS = 9
 
 /** The rows about polls. */
 export const pollsGroup: RowGroup = {
@@ -136,7 +138,7 @@ async function measurePublishes(
     if (publishes === undefined) throw new Error('No figures of the publishes')
     return { latencyMs: publishes.latencyMs, waitedMs: aviso.processorWaitMs() - before }
   }
-  const { alone, polling, asking } = await interleave(bench.runs, {
+  const { alone, polling, asking } = await interleave(Math.max(bench.runs, TIMED_RUNS), {
     alone: () => time([]),
     polling: async () => time([await beginPolls()]),
     asking: () => time(hasGenerator() ? [aliveRequests(aviso.url)] : []),
