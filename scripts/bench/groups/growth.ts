@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { EtcdCluster } from '../../etcd/cluster.ts'
+import { runPuts } from '../bare_puts.ts'
 import { onBothStores } from '../both_stores.ts'
 import { runLoads, runPost, type PostResult } from '../generator.ts'
 import { numberedBatch, numberedNotification } from '../notifications.ts'
@@ -29,10 +31,17 @@ export const growthGroup: RowGroup = {
   name: 'growth',
   summary: 'memory after 1,000,000 notifications (100,000 with --quick), and the rate with them stored',
   placement: 'together',
-  measure: (bench) => onBothStores((aviso, runtime) => measure(bench, aviso, runtime)),
+  measure: (bench) => onBothStores((aviso, runtime, etcd) => measure(bench, { aviso, runtime, etcd })),
 }
 
-async function measure(bench: Bench, aviso: BenchProcess, runtime: string): Promise<readonly Row[]> {
+interface Subject {
+  readonly aviso: BenchProcess
+  /** Name in the rows. */
+  readonly runtime: string
+  readonly etcd: EtcdCluster | undefined
+}
+
+async function measure(bench: Bench, { aviso, runtime, etcd }: Subject): Promise<readonly Row[]> {
   const stored = bench.isQuick ? STORED.quick : STORED.full
   const shown = stored.toLocaleString('en')
   const post = (durationMs = loadMs(bench)): Promise<PostResult> =>
@@ -43,12 +52,14 @@ async function measure(bench: Bench, aviso: BenchProcess, runtime: string): Prom
     })
   // Code is compiled when it first runs.
   await post(WARM_UP_MS)
+  const emptyPuts = await putsPerSecond(bench, etcd)
   const empty = await post()
   const started = aviso.residentMebibytes()
   bench.say(`growth: storing ${shown}, ${runtime}`)
   const fill = await fillStore(aviso, stored)
   const filled = aviso.residentMebibytes()
   const grown = await post()
+  const grownPuts = await putsPerSecond(bench, etcd)
   await new Promise((done) => setTimeout(done, bench.isQuick ? LATER_MS.quick : LATER_MS.full))
   const later = aviso.residentMebibytes()
   const seconds = (bench.isQuick ? LATER_MS.quick : LATER_MS.full) / 1_000
@@ -72,9 +83,24 @@ async function measure(bench: Bench, aviso: BenchProcess, runtime: string): Prom
       runs: [grown.perSecond],
       limit: { name: 'almost empty', runs: [empty.perSecond] },
       goal: atLeast(0.9, grown.perSecond / empty.perSecond, ' of empty'),
-      notes: [`p99 ${grown.latencyMs.p99.toFixed(1)} ms (${empty.latencyMs.p99.toFixed(1)})`],
+      notes: [
+        `p99 ${grown.latencyMs.p99.toFixed(1)} ms (${empty.latencyMs.p99.toFixed(1)})`,
+        ...(emptyPuts === undefined || grownPuts === undefined
+          ? []
+          : [
+              `bare puts: ${(grownPuts / emptyPuts).toFixed(2)} of empty (${grownPuts.toFixed(0)}/s, ${emptyPuts.toFixed(0)}/s)`,
+            ]),
+      ],
     },
   ]
+}
+
+/** What etcd does without us: what it holds makes it slower, too. */
+async function putsPerSecond(bench: Bench, etcd: EtcdCluster | undefined): Promise<number | undefined> {
+  const [member] = etcd?.members ?? []
+  if (member === undefined) return undefined
+  const puts = await runPuts(member.url, 'grpc:', loadMs(bench), { connections: CONNECTIONS })
+  return puts?.perSecond
 }
 
 /** @returns the notifications stored per second */
