@@ -16,6 +16,7 @@ import { etcdVersion, findEtcd } from './etcd/binary.ts'
 import { backupGroup } from './bench/groups/backup.ts'
 import { cleanGroup } from './bench/groups/clean.ts'
 import { dayGroup } from './bench/groups/day.ts'
+import { edgeGroup } from './bench/groups/edge.ts'
 import { embeddedGroup } from './bench/groups/embedded.ts'
 import { eventTypesGroup } from './bench/groups/event_types.ts'
 import { fanOutGroup } from './bench/groups/fan_out.ts'
@@ -54,6 +55,7 @@ const GROUPS: readonly RowGroup[] = [
   stalledGroup,
   replayGroup,
   reconnectGroup,
+  edgeGroup,
   filtersGroup,
   secondGroup,
   embeddedGroup,

@@ -111,14 +111,16 @@ process.once('exit', () => {
 })
 
 /**
- * Starts a script that prints `Listening on <url>`, on the processor that {@link place} chose, if processes can be pinned.
+ * Starts a script that prints `Listening on <url>` or, as wrangler does, `Ready on <url>`, on the processor that {@link place} chose, if processes can be pinned.
  *
  * @param isPlain Whether to start it as a user would: on any processor, without modules loaded before it.
+ * @param environment Variables added to those of this process.
  */
 export async function startProcess(
   runtime: BenchRuntime,
   argv: readonly string[],
   isPlain = false,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<BenchProcess> {
   const pin = pinOf(isPlain)
   const collect = isPlain ? [] : collectArguments(runtime)
@@ -127,7 +129,7 @@ export async function startProcess(
   const child = spawn(command, rest, {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1' },
+    env: { ...process.env, NO_COLOR: '1', ...environment },
   })
   running.add(child)
   const exited = new Promise<void>((done) => {
@@ -172,7 +174,7 @@ function listeningUrl(child: ChildProcess): Promise<string> {
       createInterface({ input: stream }).on('line', (line) => {
         // Further output is read and dropped, so that the process does not block on a full pipe.
         if (output.length < 10_000) output += `${line}\n`
-        const url = /^Listening on (http:\S+)$/.exec(line)?.[1]
+        const url = /(?:^Listening|Ready) on (http:\S+)$/.exec(line)?.[1]
         if (url === undefined) return
         clearTimeout(timer)
         found(url)

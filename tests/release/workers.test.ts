@@ -11,7 +11,7 @@ import { after, before, describe, it } from 'node:test'
 import packageFile from '../../package.json' with { type: 'json' }
 import { outputOf, runCommand } from '../../scripts/run_command.ts'
 import { missing } from '../support/missing.ts'
-import { findPackage } from '../support/npm_package.ts'
+import { findPackage } from '../../scripts/npm_package.ts'
 import { makeRelease, openWorkplace, ROOT, writeFiles, type Workplace } from './installed.ts'
 
 const NO_WRANGLER = await missing(() => findPackage('wrangler'))

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../scripts/etcd/member.ts'
 import { runCommand } from '../../scripts/run_command.ts'
-import { findPackage } from '../support/npm_package.ts'
+import { findPackage } from '../../scripts/npm_package.ts'
 import type { TestServer } from '../support/server.ts'
 import { eventually } from '../support/waiting.ts'
 

@@ -10,7 +10,7 @@ import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { VARIABLE_BYTES } from '../../scripts/build/wrangler_files.ts'
 import { runCommand } from '../../scripts/run_command.ts'
 import { missing } from '../support/missing.ts'
-import { findPackage } from '../support/npm_package.ts'
+import { findPackage } from '../../scripts/npm_package.ts'
 import { temporaryFolder, type TestServer } from '../support/server.ts'
 import { withoutComments } from '#shared/config/jsonc.ts'
 import { runtimeCases } from './cases.ts'

@@ -8,7 +8,7 @@ import { describe, it } from 'node:test'
 import configFile from '../../wrangler-like.config.json' with { type: 'json' }
 import { publishFlight, readLines } from '../flow/upgrade/ask.ts'
 import { missing } from '../support/missing.ts'
-import { findPackage } from '../support/npm_package.ts'
+import { findPackage } from '../../scripts/npm_package.ts'
 import { temporaryFolder } from '../support/server.ts'
 import { readEvents } from '../support/streams.ts'
 import { eventually } from '../support/waiting.ts'

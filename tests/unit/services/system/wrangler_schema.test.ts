@@ -8,7 +8,7 @@ import { Ajv } from 'ajv'
 import shipped from '../../../../wrangler-like.config.json' with { type: 'json' }
 import { readConfig } from '#services/system/settings.ts'
 import { missing } from '../../../support/missing.ts'
-import { findPackage } from '../../../support/npm_package.ts'
+import { findPackage } from '../../../../scripts/npm_package.ts'
 
 const skip = await missing(() => findPackage('wrangler'))
 

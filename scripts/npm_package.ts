@@ -1,5 +1,5 @@
 /**
- * Packages that one test needs and nothing else does: pinned here, fetched into `.cache` when they are first needed.
+ * Packages that one test or one measurement needs and nothing else does: pinned here, fetched into `.cache` when they are first needed.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { outputOf } from '../../scripts/run_command.ts'
+import { outputOf } from './run_command.ts'
 
-const CACHE = fileURLToPath(new URL('../../.cache/npm', import.meta.url))
+const CACHE = fileURLToPath(new URL('../.cache/npm', import.meta.url))
 
 /** Name → version. */
 const PACKAGES = { wrangler: '4.164.0', srvx: '1.0.8' } as const
