@@ -38,7 +38,7 @@ const TEST_TIMEOUT_MS = 300_000
 /*
  * Longest times of a step: twice what it usually takes beside the others of its stage, because one that hangs must not block the gate for ever.
  */
-/** Checks take up to 25 s, and have to wait where a machine has other work. */
+/** Checks take up to 25 s, and twice as long on a machine that has other work. */
 const CHECK_LIMIT_MS = 180_000
 /** The files with processes of their own take 500 to 680 s. */
 const PROCESSES_LIMIT_MS = 1_320_000
