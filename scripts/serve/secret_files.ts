@@ -42,10 +42,11 @@ export function createSecretFiles(
   const environment = { ...given }
   const inFiles = new Set<string>()
 
-  /** @returns the names among these that are in files, each once */
+  /** Has these read again from now on. @returns the names among them that are in files, each once */
   function note(names: readonly string[]): readonly string[] {
-    for (const name of names) if (isGiven(given[fileVariable(name)])) inFiles.add(name)
-    return [...inFiles]
+    const found = new Set(names.filter((name) => isGiven(given[fileVariable(name)])))
+    for (const name of found) inFiles.add(name)
+    return [...found]
   }
   const keep = (found: readonly FoundSecret[]): readonly string[] => {
     const changed = found.filter(({ name, secret }) => environment[name] !== secret)
@@ -57,8 +58,9 @@ export function createSecretFiles(
     read: async (names) =>
       keep(await Promise.all(note(names).map((name) => readSecret(name, given, readText)))),
     async readAgain(more, onRefused) {
+      note(more)
       const found = await Promise.all(
-        note(more).map((name) =>
+        [...inFiles].map((name) =>
           readSecret(name, given, readText).catch((error: unknown) => {
             if (!isAvisoError(error, 'ERR_CONFIG')) throw error
             onRefused(error)

@@ -1,5 +1,5 @@
 /**
- * Reads the names of failed tests from the output of a test runner.
+ * Reads the names of tests from the output of a test runner.
  *
  * @module
  */
@@ -12,23 +12,56 @@ export function failedTests(output: string): readonly string[] {
   return [...failedOnNode(lines), ...failedOnDeno(lines), ...failedOnBun(lines)]
 }
 
+/** The test that ended last, as far as the output tells: what a runner that hangs had done before. */
+export function lastTest(output: string): string | undefined {
+  // The failed ones are repeated behind the sums.
+  const [tests = ''] = stripVTControlCharacters(output).split(/^ℹ tests |^ FAILURES $/m)
+  const lines = tests.split('\n')
+  // A suite ends like a test, but its name comes before its tests, too.
+  const suites = new Set(lines.flatMap((line) => /^ *(?:▶ (.+)|(.+) \.\.\.)$/.exec(line)?.slice(1) ?? []))
+  return lines
+    .map((line) => ENDED.map((form) => form.exec(line)?.[1]).find((name) => name !== undefined))
+    .findLast((name) => name !== undefined && !suites.has(name))
+}
+
+/** The line of a test that ended, in the three runners: Node's, Deno's, Bun's. */
+const ENDED = [
+  /^ *[✔✖] (.+) \([\d.]+ms\)/,
+  /^ *(.+) \.\.\. (?:ok|FAILED)(?: \(|$)/,
+  /^\((?:pass|fail)\) (.+?)(?: \[[\d.]+ms\])?$/,
+]
+
 /** Whether `node --test` has told the sums of all tests, which it does after the last one. */
 export function hasSummary(output: string): boolean {
   return /^ℹ duration_ms /m.test(sums(output))
 }
 
-/** Whether there are such sums, and no test failed or was cancelled. */
+/** Whether there are such sums, and every test had ended. */
+export function allEnded(output: string): boolean {
+  return hasSummary(output) && sums(output).includes('\nℹ cancelled 0\n')
+}
+
+/** Whether, besides, no test failed. */
 export function allPassed(output: string): boolean {
-  return hasSummary(output) && ['fail', 'cancelled'].every((name) => sums(output).includes(`\nℹ ${name} 0\n`))
+  return allEnded(output) && sums(output).includes('\nℹ fail 0\n')
 }
 
 function sums(output: string): string {
   return stripVTControlCharacters(output.slice(output.lastIndexOf('ℹ tests ')))
 }
 
-/** `node --test` repeats the failed tests at its end: a line with the place, and one with the name. */
+/**
+ * `node --test` repeats the failed tests at its end: a line with the place, and one with the name. One that was ended before, and their files,
+ * are told by name alone.
+ */
 function failedOnNode(lines: readonly string[]): readonly string[] {
-  return behind(lines, '✖ failing tests:').flatMap((line, index, list) => {
+  const repeated = behind(lines, '✖ failing tests:')
+  if (repeated.length === 0)
+    return lines.flatMap((line) => {
+      const name = /^ *✖ (.+) \([\d.]+ms\)$/.exec(line)?.[1]
+      return name === undefined ? [] : [name]
+    })
+  return repeated.flatMap((line, index, list) => {
     const place = /^test at (.+)$/.exec(line)?.[1]
     const name = /^✖ (.+?)(?: \([\d.]+ms\))?$/.exec(list[index + 1] ?? '')?.[1]
     return place === undefined || name === undefined ? [] : [`${place}: ${name}`]

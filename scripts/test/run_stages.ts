@@ -37,6 +37,7 @@ export function toTable(results: readonly StepResult[], seconds: number): string
     `${title.padEnd(width)}  ${verdict.padEnd(6)}  ${time.padStart(7)}`
   const rows = results.flatMap((result) => [
     line(result.title, verdictOf(result), result.seconds.toFixed(1)),
+    ...(result.late === undefined ? [] : [`    ${result.late}`]),
     ...result.failedTests.map((name) => `    ✖ ${name}`),
     ...result.leftBehind.map((what) => `    left behind by a test: ${what}`),
   ])

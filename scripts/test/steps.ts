@@ -35,6 +35,19 @@ const NOT_ON_BUN = 'tests/unit/shared/client/'
 const RELEASE_TESTS = 'tests/release/'
 /** Longest time of a test, because a test that hangs must not block the gate for ever. */
 const TEST_TIMEOUT_MS = 300_000
+/*
+ * Longest times of a step: twice what it usually takes beside the others of its stage, because one that hangs must not block the gate for ever.
+ */
+/** Checks take up to 25 s, and twice as long on a machine that has other work. */
+const CHECK_LIMIT_MS = 180_000
+/** The files with processes of their own take 500 to 680 s. */
+const PROCESSES_LIMIT_MS = 1_320_000
+/** A runtime takes 130 to 340 s for the portable tests. */
+const RUNTIME_LIMIT_MS = 720_000
+/** Making releases and installing them takes 40 to 150 s, most of it for npm. */
+const RELEASE_LIMIT_MS = 300_000
+/** Anything may be named, long tests too. */
+const FILES_LIMIT_MS = 1_800_000
 /** Test files at a time when Node runs alone. More than two processors, because most of the time files wait for a process of their own. */
 const CONCURRENCY = 3
 
@@ -44,6 +57,8 @@ export interface Step {
   readonly name: string
   /** Title of its results. */
   readonly title: string
+  /** Its longest time in milliseconds. */
+  readonly limitMs: number
   /** @returns the command line. @throws {Error} When a program is not available, or a pattern matches no file. */
   command(): Promise<readonly string[]>
 }
@@ -55,7 +70,12 @@ export type Stage = readonly Step[]
 export const CHECKS: Stage = [
   program('format', 'format', 'oxfmt', '--check', ...SOURCES),
   program('lint', 'lint', 'oxlint', '--type-aware', '--deny-warnings', ...SOURCES),
-  { name: 'imports', title: 'imports', command: async () => [process.execPath, 'scripts/check_imports.ts'] },
+  {
+    name: 'imports',
+    title: 'imports',
+    limitMs: CHECK_LIMIT_MS,
+    command: async () => [process.execPath, 'scripts/check_imports.ts'],
+  },
   program('types', 'types: services and shared see web standards only', 'tsc', '-p', 'tsconfig.json'),
   program('types', 'types: everything', 'tsc', '-p', 'tests/tsconfig.json'),
   program('types', "types: the console's page", 'tsc', '-p', 'services/console/page/tsconfig.json'),
@@ -67,23 +87,22 @@ export const CHECKS: Stage = [
  */
 export const GATE: readonly Stage[] = [
   CHECKS,
-  [nodeStep('node24', 'tests on Node 24', () => testsWithProcesses())],
+  [nodeStep({ name: 'node24', title: 'tests on Node 24', limitMs: PROCESSES_LIMIT_MS }, testsWithProcesses)],
   [
     nodeStep(
-      'portable',
-      'portable tests on Node 24',
+      { name: 'portable', title: 'portable tests on Node 24', limitMs: RUNTIME_LIMIT_MS },
       () => matches(PORTABLE),
       async () => [process.execPath, '--test-isolation=none'],
     ),
     nodeStep(
-      'node22',
-      'tests on Node 22',
+      { name: 'node22', title: 'tests on Node 22', limitMs: RUNTIME_LIMIT_MS },
       () => matches([...PORTABLE, ...NODE_SERVER, ...NODE_ALONE]),
       node22,
     ),
     {
       name: 'deno',
       title: 'tests on Deno',
+      limitMs: RUNTIME_LIMIT_MS,
       command: async () => [
         join(BIN, 'deno'),
         'test',
@@ -96,6 +115,7 @@ export const GATE: readonly Stage[] = [
     {
       name: 'bun',
       title: 'tests on Bun',
+      limitMs: RUNTIME_LIMIT_MS,
       command: async () => [
         join(BIN, 'bun'),
         'test',
@@ -107,14 +127,20 @@ export const GATE: readonly Stage[] = [
           .map((path) => `./${path}`),
       ],
     },
-    nodeStep('release', 'the release, installed', () => matches([`${RELEASE_TESTS}*.test.ts`])),
+    nodeStep({ name: 'release', title: 'the release, installed', limitMs: RELEASE_LIMIT_MS }, () =>
+      matches([`${RELEASE_TESTS}*.test.ts`]),
+    ),
   ],
 ]
 
 /** All stages that words can select from, in the order in which they run. */
 export const STAGES: readonly Stage[] = [
   ...GATE,
-  [nodeStep('unit', 'unit tests on Node 24', () => matches(['tests/unit/**/*.test.ts']))],
+  [
+    nodeStep({ name: 'unit', title: 'unit tests on Node 24', limitMs: RUNTIME_LIMIT_MS }, () =>
+      matches(['tests/unit/**/*.test.ts']),
+    ),
+  ],
 ]
 
 /**
@@ -123,7 +149,10 @@ export const STAGES: readonly Stage[] = [
  * @param options Further options of `node --test`.
  */
 export function filesStep(paths: readonly string[], options: readonly string[]): Step {
-  return nodeStep('files', 'the named files on Node 24', async () => [...options, ...paths])
+  return nodeStep(
+    { name: 'files', title: 'the named files on Node 24', limitMs: FILES_LIMIT_MS },
+    async () => [...options, ...paths],
+  )
 }
 
 /** All test files of the project, relative to its folder. */
@@ -141,12 +170,11 @@ async function testsWithProcesses(): Promise<string[]> {
 }
 
 function program(name: string, title: string, binary: string, ...argv: readonly string[]): Step {
-  return { name, title, command: async () => [join(BIN, binary), ...argv] }
+  return { name, title, limitMs: CHECK_LIMIT_MS, command: async () => [join(BIN, binary), ...argv] }
 }
 
 function nodeStep(
-  name: string,
-  title: string,
+  parts: Omit<Step, 'command'>,
   files: () => Promise<readonly string[]>,
   node: () => Promise<readonly string[]> = async () => [
     process.execPath,
@@ -154,8 +182,7 @@ function nodeStep(
   ],
 ): Step {
   return {
-    name,
-    title,
+    ...parts,
     command: async () => [
       ...(await node()),
       '--disable-warning=ExperimentalWarning',

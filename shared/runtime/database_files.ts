@@ -77,15 +77,24 @@ export function makeFile(path: string): void {
 export function replaceFile(path: string, bytes: Uint8Array): void {
   const temporary = `${path}.new`
   rmSync(temporary, { force: true })
-  const file = openSync(temporary, 'w', FILE_MODE)
+  try {
+    writeFileWhole(temporary, bytes)
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
+  syncPath(dirname(path))
+}
+
+function writeFileWhole(path: string, bytes: Uint8Array): void {
+  const file = openSync(path, 'w', FILE_MODE)
   try {
     writeSync(file, bytes, 0, bytes.length, 0)
     fsyncSync(file)
   } finally {
     closeSync(file)
   }
-  renameSync(temporary, path)
-  syncPath(dirname(path))
 }
 
 /** Has a file or the names in a folder on disk. */

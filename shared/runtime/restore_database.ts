@@ -1,29 +1,16 @@
 /**
- * Puts a copy in place of a database. At every moment, whatever ends the process, the next start has the old database, or the new one, or
- * refuses to start; it never has a part of one.
+ * Puts a copy in place of a database.
  *
  * @module
  */
 
-import { chmodSync, copyFileSync, linkSync, mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { chmodSync, copyFileSync, realpathSync } from 'node:fs'
 import { AvisoError } from '#shared/errors.ts'
-import {
-  databaseFiles,
-  FILE_MODE,
-  FOLDER_MODE,
-  readIfThere,
-  replaceFile,
-  sizeOf,
-  syncPath,
-  type DatabaseFiles,
-} from './database_files.ts'
+import { databaseFiles, FILE_MODE, readIfThere, sizeOf, type DatabaseFiles } from './database_files.ts'
+import { closeStaged, exchanging, putInPlace } from './exchange.ts'
 import { databaseFile } from './process_host.ts'
 import type { RestoreSteps, SqlDatabase } from './runtime.ts'
 import { look, openReader, openSqlite, type Reader } from './sqlite.ts'
-
-/** Name of the copy while it is made ready. */
-export const STAGED_FILE = 'aviso.restore.sqlite'
 
 /**
  * Restores a database.
@@ -41,25 +28,37 @@ export async function restoreDatabase(file: string, folder: string, steps: Resto
   const files = databaseFiles(await databaseFile(folder))
   if (sizeOf(files.main) !== undefined && realpathSync(file) === realpathSync(files.main))
     throw new AvisoError('ERR_CONFIG', `${file} is the database itself: name a copy of it`)
-  const staged = databaseFiles(join(folder, STAGED_FILE))
-  const lock = lockOld(files)
   try {
-    removeAll(staged)
-    lookAtOld(files, steps.look)
-    const witness = await stage(file, staged, steps.prepare)
-    putInPlace({ files, staged, witness, aside: join(folder, steps.aside) })
+    await exchanging(files, async (staged) => {
+      const lock = lockUnlessDamaged(files)
+      try {
+        lookAtOld(files, steps.look)
+        const witness = await stage(file, staged, steps.prepare)
+        putInPlace(files, { witness, aside: steps.aside })
+      } finally {
+        lock?.close()
+      }
+    })
   } catch (error) {
     throw error instanceof AvisoError ? error : restoreError(error)
-  } finally {
-    lock?.close()
-    removeAll(staged)
+  }
+}
+
+/** One that cannot be read may be why it is replaced. */
+function lockUnlessDamaged(files: DatabaseFiles): Reader | undefined {
+  try {
+    return lockOld(files)
+  } catch (error) {
+    if (error instanceof AvisoError) throw error
+    return undefined
   }
 }
 
 /**
  * Keeps every other process from opening the database.
  *
- * @returns `undefined` where there is none, or one that cannot be opened at all.
+ * @returns `undefined` where there is none.
+ * @throws {AvisoError} `ERR_CONFIG` where a process has it open, and what SQLite throws for one that cannot be read.
  */
 export function lockOld(files: DatabaseFiles): Reader | undefined {
   if ((sizeOf(files.main) ?? 0) === 0) return undefined
@@ -70,7 +69,7 @@ export function lockOld(files: DatabaseFiles): Reader | undefined {
     return reader
   } catch (error) {
     reader.close()
-    if (!String(error).includes('is locked')) return undefined
+    if (!String(error).includes('is locked')) throw error
     throw new AvisoError('ERR_CONFIG', `${files.main} is in use by another process: stop it first`, {
       cause: error,
     })
@@ -89,9 +88,10 @@ async function stage(
     if (sizeOf(copied) !== undefined) chmodSync(copied, FILE_MODE)
   const copy = openCopy(file, staged)
   try {
-    return await prepare(copy)
+    const witness = await prepare(copy)
+    closeStaged(copy, staged)
+    return witness
   } finally {
-    // The log goes into the file, so that one rename puts all of it in place.
     copy.close()
   }
 }
@@ -111,42 +111,6 @@ function lookAtOld(files: DatabaseFiles, use: RestoreSteps['look']): void {
     // It is damaged, which may be why it is replaced: the witness alone can tell.
     use({ view: undefined, witness: readIfThere(files.witness), damage: undefined })
   }
-}
-
-interface Exchange {
-  readonly files: DatabaseFiles
-  readonly staged: DatabaseFiles
-  readonly witness: Uint8Array
-  readonly aside: string
-}
-
-/** Moves what is there aside, and the copy into its place. */
-export function putInPlace({ files, staged, witness, aside }: Exchange): void {
-  syncPath(staged.main)
-  mkdirSync(aside, { mode: FOLDER_MODE })
-  const undo: (() => void)[] = [() => rmSync(aside, { recursive: true, force: true })]
-  const inAside = (path: string): string => join(aside, basename(path))
-  try {
-    if (sizeOf(files.witness) !== undefined) copyFileSync(files.witness, inAside(files.witness))
-    // The log first: with another database it would be carried over into it. The old database without it is behind its witness.
-    if ((sizeOf(files.log) ?? 0) > 0) {
-      renameSync(files.log, inAside(files.log))
-      undo.push(() => renameSync(inAside(files.log), files.log))
-    }
-    if (sizeOf(files.main) !== undefined) linkSync(files.main, inAside(files.main))
-    renameSync(staged.main, files.main)
-  } catch (error) {
-    for (const step of undo.toReversed()) step()
-    throw error
-  }
-  // The new database holds another epoch, and later than the old witness, which so says nothing against it until it is replaced.
-  replaceFile(files.witness, witness)
-  rmSync(files.index, { force: true })
-  syncPath(aside)
-}
-
-export function removeAll({ main, log, index, journal }: DatabaseFiles): void {
-  for (const path of [main, log, index, journal]) rmSync(path, { force: true })
 }
 
 function restoreError(cause: unknown): AvisoError {

@@ -4,13 +4,21 @@
  * @module
  */
 
-import { join } from 'node:path'
 import { AvisoError } from '#shared/errors.ts'
-import { databaseFiles, readIfThere, sizeOf } from './database_files.ts'
+import { databaseFiles, readIfThere, sizeOf, type DatabaseFiles } from './database_files.ts'
+import { closeStaged, exchanging, putInPlace } from './exchange.ts'
 import { databaseFile } from './process_host.ts'
-import { lockOld, putInPlace, removeAll, STAGED_FILE } from './restore_database.ts'
-import type { SalvageSteps } from './runtime.ts'
-import { checkWhole, openSqlite, refuseForeign, toView } from './sqlite.ts'
+import { lockOld } from './restore_database.ts'
+import type { SalvageSteps, SqlDatabase } from './runtime.ts'
+import {
+  checkWhole,
+  isUnreadable,
+  openError,
+  openSqlite,
+  refuseForeign,
+  toView,
+  type Reader,
+} from './sqlite.ts'
 
 /**
  * Looks at all of a database, and salvages it where pages of it are damaged.
@@ -22,39 +30,61 @@ export async function salvageDatabase(folder: string, steps: SalvageSteps): Prom
   const files = databaseFiles(await databaseFile(folder))
   // A journal is the beginning of a new file that was cut short.
   if ((sizeOf(files.journal) ?? 0) > 0) return false
-  const lock = lockOld(files)
+  try {
+    return await exchanging(files, (staged) => salvageInto(staged, files, steps))
+  } catch (error) {
+    throw error instanceof AvisoError ? error : salvageError(error)
+  }
+}
+
+async function salvageInto(
+  staged: DatabaseFiles,
+  files: DatabaseFiles,
+  steps: SalvageSteps,
+): Promise<boolean> {
+  const lock = lockReadable(files)
   if (lock === undefined) return false
-  const staged = databaseFiles(join(folder, STAGED_FILE))
   try {
     refuseForeign(lock.database, files.main)
     const damage = checkWhole(lock.database)
     if (damage === undefined) return false
-    removeAll(staged)
-    const copy = openSqlite(staged.main)
-    let witness: Uint8Array
+    const copy = openStaged(staged)
     try {
-      witness = await steps.fill(
-        { view: toView(lock.database), witness: readIfThere(files.witness), damage },
-        copy,
-      )
+      const old = { view: toView(lock.database), witness: readIfThere(files.witness), damage }
+      const witness = await steps.fill(old, copy)
+      closeStaged(copy, staged)
+      putInPlace(files, { witness, aside: steps.aside })
     } finally {
-      // The log goes into the file, so that one rename puts all of it in place.
       copy.close()
     }
-    putInPlace({ files, staged, witness, aside: join(folder, steps.aside) })
     return true
-  } catch (error) {
-    throw error instanceof AvisoError ? error : salvageError(error)
   } finally {
     lock.close()
-    removeAll(staged)
+  }
+}
+
+function openStaged({ main }: DatabaseFiles): SqlDatabase {
+  try {
+    return openSqlite(main)
+  } catch (cause) {
+    throw salvageError(cause)
+  }
+}
+
+/** @returns `undefined` where there is none, or one that cannot be opened at all. */
+function lockReadable(files: DatabaseFiles): Reader | undefined {
+  try {
+    return lockOld(files)
+  } catch (error) {
+    if (isUnreadable(error)) return undefined
+    throw openError(error, files.main)
   }
 }
 
 function salvageError(cause: unknown): AvisoError {
   return new AvisoError(
     'ERR_CONFIG',
-    'What can be read of the embedded store could not be copied: make as much room in the data folder as the store takes, or restore a backup with "aviso admin restore FILE". Nothing was changed',
+    'What can be read of the embedded store could not be copied: make twice as much room in the data folder as the store takes, and at least 16 MiB, or restore a backup with "aviso admin restore FILE". Nothing was changed',
     { cause },
   )
 }

@@ -21,6 +21,7 @@ import {
   syncPath,
   type DatabaseFiles,
 } from './database_files.ts'
+import { endExchange, refuseCutShort } from './exchange.ts'
 import type { DatabaseCopy, DatabaseLook, DatabaseOptions, SqlDatabase, SqlRow, SqlView } from './runtime.ts'
 
 /** Written into the file's header ("AVIS"), so that no other program's database is taken for ours. */
@@ -49,6 +50,7 @@ export function openSqlite(path: string, options: DatabaseOptions = {}): SqlData
     if (path === ':memory:') return openFile(new DatabaseSync(path), path, undefined)
     const files = databaseFiles(path)
     const { check = () => undefined, warn = () => undefined } = options
+    endExchange(files)
     look(files, check)
     for (const file of [files.main, files.log, files.index, files.witness]) secure(file, FILE_MODE, warn)
     rmSync(files.copy, { force: true })
@@ -78,6 +80,8 @@ export function lookAtDatabase(path: string, check: (look: DatabaseLook) => void
  * @throws {AvisoError} `ERR_CONFIG` as {@link openSqlite}, and what `check` throws.
  */
 export function look(files: DatabaseFiles, check: (look: DatabaseLook) => void): void {
+  refuseCutShort(files)
+
   const witness = readIfThere(files.witness)
   const size = sizeOf(files.main) ?? 0
   // A journal is the beginning of a new file that was cut short, which is not to be read without writing.
@@ -328,7 +332,8 @@ function pragma(database: DatabaseSync, name: string): number {
   return Number(database.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0)
 }
 
-function openError(error: unknown, path: string): AvisoError {
+/** What opening a database comes to, in words. */
+export function openError(error: unknown, path: string): AvisoError {
   if (error instanceof AvisoError) return error
   // SQLite's own texts: Deno gives no result code here.
   const text = String(error)
@@ -339,7 +344,7 @@ function openError(error: unknown, path: string): AvisoError {
       { cause: error },
     )
   }
-  if (text.includes('not a database') || text.includes('malformed')) return damaged(path, error)
+  if (isUnreadable(error)) return damaged(path, error)
   if (/disk is full|ENOSPC|EDQUOT/.test(text)) {
     return new AvisoError(
       'ERR_CONFIG',
@@ -356,9 +361,14 @@ function openError(error: unknown, path: string): AvisoError {
   }
   return new AvisoError(
     'ERR_CONFIG',
-    `${path} cannot be used as a database: check its disk and its permissions`,
+    `${path} cannot be used as a database: check its disk, the room there, and its permissions`,
     { cause: error },
   )
+}
+
+/** Whether a file is damaged where SQLite begins to read it, or none of SQLite's. */
+export function isUnreadable(error: unknown): boolean {
+  return /not a database|malformed/.test(String(error))
 }
 
 function lonelyLog({ main, log }: DatabaseFiles): AvisoError {

@@ -21,15 +21,14 @@ export interface Room {
 }
 
 /** More than the rounds of a long run write. */
-const DISK = 'size=256m,mode=700'
+const MEGABYTES = 256
 const PIECE_BYTES = 1024 * 1024
 const FILLER = 'filler'
 
 /** @param folder An empty folder. */
-export async function openRoom(folder: string): Promise<Room> {
-  const { code } = await runCommand('mount', ['-t', 'tmpfs', '-o', DISK, 'tmpfs', folder]).catch(() => ({
-    code: 1,
-  }))
+export async function openRoom(folder: string, megabytes = MEGABYTES): Promise<Room> {
+  const options = ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=700`]
+  const { code } = await runCommand('mount', [...options, 'tmpfs', folder]).catch(() => ({ code: 1 }))
   return code === 0 ? diskAt(folder) : limitOfFiles()
 }
 

@@ -32,6 +32,17 @@ describe('createSecretFiles()', () => {
     assert.deepEqual(await secrets.read(['OPS']), [])
   })
 
+  it('reads the files of these secrets alone: a problem names the variable that has it', async () => {
+    const given = { A_FILE: '/nosuch', B_FILE: '/nosuch', C_FILE: PATH }
+    const { secrets } = create(given, new Map([[PATH, 'value']]))
+    for (const name of ['A', 'B'])
+      await assert.rejects(secrets.read([name]), {
+        message: `Cannot read "/nosuch", the file that ${name}_FILE names`,
+      })
+    assert.deepEqual(await secrets.read(['C']), ['C'])
+    assert.equal(secrets.environment['C'], 'value')
+  })
+
   it('follows a file that is replaced', async () => {
     const { secrets, files } = create({ OPS_FILE: PATH }, new Map([[PATH, 'old']]))
     await secrets.read(['OPS'])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { failedTests } from '../../../../scripts/test/failed_tests.ts'
+import { failedTests, lastTest } from '../../../../scripts/test/failed_tests.ts'
 
 const NODE = `▶ outer
   ✖ fails => here (1.443455ms)
@@ -77,5 +77,26 @@ describe('failedTests()', () => {
 
   it('finds none in other output', () => {
     assert.deepEqual(failedTests('Found 0 warnings and 0 errors.\n✖ 1 problem'), [])
+  })
+
+  it('reads the names of a runner of Node that was ended before it repeats them', () => {
+    assert.deepEqual(failedTests(NODE.slice(0, NODE.indexOf('ℹ tests'))), [
+      'fails => here',
+      'outer',
+      'b.test.ts',
+    ])
+  })
+})
+
+describe('lastTest()', () => {
+  it('reads which test ended last, in the forms of all three runners', () => {
+    assert.deepEqual([NODE, DENO, BUN].map(lastTest), ['b.test.ts', 'fails => here', 'outer > fails => here'])
+    const suite = 'a store ...\n  closes ... ok (0ms)\na store ... ok (1ms)\n'
+    assert.equal(lastTest(suite), 'closes')
+    assert.equal(lastTest(BUN.slice(0, BUN.indexOf('(skip)'))), 'outer > passes')
+  })
+
+  it('finds none in other output', () => {
+    assert.equal(lastTest('Found 0 warnings and 0 errors.\n'), undefined)
   })
 })

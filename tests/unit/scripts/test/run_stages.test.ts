@@ -1,15 +1,29 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
 import { runStages, toTable } from '../../../../scripts/test/run_stages.ts'
 import { runStep } from '../../../../scripts/test/run_step.ts'
 import type { Step } from '../../../../scripts/test/steps.ts'
 
-/** A step that runs a program of one line. */
-const step = (title: string, program: string): Step => ({
+/** A step that runs a command. */
+const commandStep = (title: string, ...command: readonly string[]): Step => ({
   name: title,
   title,
-  command: async () => [process.execPath, '-e', program],
+  limitMs: 60_000,
+  command: async () => command,
 })
+
+/** A step that runs a program of one line. */
+const step = (title: string, program: string): Step => commandStep(title, process.execPath, '-e', program)
+
+const OPEN = 'tests/unit/scripts/test/leaves_timer_open.ts'
+/** A runner in one process; it would not start below another one that it knows of. */
+const IN_ONE_PROCESS = ['env', '-u', 'NODE_TEST_CONTEXT', process.execPath, '--test', '--test-isolation=none']
+
+async function isRunning(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  return status !== '' && !/\) Z /.test(status)
+}
 
 async function run(...stages: readonly (readonly Step[])[]) {
   let output = ''
@@ -59,8 +73,7 @@ describe('runStages()', () => {
 
   it('takes a command that cannot be had for a failure, and tells why', async () => {
     const missing: Step = {
-      name: 'missing',
-      title: 'missing',
+      ...commandStep('missing'),
       command: () => Promise.reject(new Error('No Node 22', { cause: new Error('no network') })),
     }
     const { results, output } = await run([missing], [{ ...missing, command: async () => ['/nowhere/tool'] }])
@@ -85,16 +98,69 @@ describe('runStep()', () => {
   it('ends a step after its time, by a signal that lets a test runner say which tests had not ended', async () => {
     let output = ''
     const script = 'trap "echo interrupted: a; exit 1" TERM; echo up; while :; do sleep 0.05; done'
-    const hangs: Step = { name: 'hangs', title: 'hangs', command: async () => ['sh', '-c', script] }
+    const hangs = commandStep('hangs', 'sh', '-c', script)
     const result = await runStep(hangs, (text) => (output += text), { limitMs: 1_000 })
     assert.equal(result.passed, false)
-    assert.deepEqual(output.split('\n'), ['up', 'The step had not ended after 1 s', 'interrupted: a', ''])
+    assert.deepEqual(output.split('\n'), [
+      'up',
+      'The step had not ended after 1 s',
+      'interrupted: a',
+      'It was ended after 1 s, its limit. No test of it had ended as far as its output tells, with 1 s of silence',
+      '',
+    ])
+  })
+
+  it('ends a runner that a failing test left something open in: it says after which test, and the others go on', async () => {
+    const { limitMs, ...open } = commandStep('open', ...IN_ONE_PROCESS, OPEN)
+    assert.ok(limitMs > 3_000)
+    const { results, output, all } = await run(
+      [{ ...open, limitMs: 3_000 }, step('beside', '')],
+      [step('behind', '')],
+    )
+    assert.deepEqual(results, [
+      ['open', false],
+      ['beside', true],
+      ['behind', true],
+    ])
+    const sentence =
+      /It was ended after 3 s, its limit\. It hung after its last test, "is not needed by the last test", with \d s of silence: a test left something open, such as a timer/
+    assert.match(output, /✔ is not needed by the last test[^]*── open: FAILED/)
+    assert.match(output, sentence)
+    assert.match(toTable(all, 5), sentence)
+    assert.deepEqual(all[0]?.failedTests, [`${OPEN}:11:3: is left open by a failing test`])
+  })
+
+  it('names the failed tests of a runner that says nothing more when it is ended', async () => {
+    const script = `echo '  ✖ fails (1.5ms)'; echo '  ✔ passes (0.1ms)'; exec sleep 1000`
+    const result = await runStep(commandStep('dumb', 'sh', '-c', script), () => undefined, {
+      limitMs: 500,
+      heldMs: 100,
+    })
+    assert.deepEqual(result.failedTests, ['fails'])
+    assert.match(result.late ?? '', /It hung after its last test, "passes", or in one behind it/)
+  })
+
+  it('ends all processes of a step that is late, those in groups of their own, too', async () => {
+    const script = `setsid sleep 1000 & echo $! ; trap '' TERM; while :; do sleep 0.05; done`
+    let output = ''
+    const late = commandStep('late', 'sh', '-c', script)
+    const result = await runStep(late, (text) => (output += text), { limitMs: 300, endMs: 200 })
+    const [pid = ''] = output.split('\n')
+    assert.equal(result.passed, false)
+    assert.ok(result.leftBehind.includes(`${pid} sleep 1000`), result.leftBehind.join())
+    assert.equal(await isRunning(Number(pid)), false)
+  })
+
+  it('has failed at its limit, also where the runner then ends with 0', async () => {
+    const script = `trap 'exit 0' TERM; while :; do sleep 0.05; done`
+    const result = await runStep(commandStep('polite', 'sh', '-c', script), () => undefined, { limitMs: 300 })
+    assert.equal(result.passed, false)
   })
 
   it('names and ends a process that holds a runner after its summary', async () => {
     // The process holds the errors of the runner, which therefore waits, as node --test does.
     const script = `sleep 1000 & echo $! ; echo 'ℹ tests 1'; echo 'ℹ duration_ms 1'; wait`
-    const held: Step = { name: 'held', title: 'held', command: async () => ['sh', '-c', script] }
+    const held = commandStep('held', 'sh', '-c', script)
     let output = ''
     const result = await runStep(held, (text) => (output += text), { limitMs: 20_000, heldMs: 200 })
     const [pid = ''] = output.split('\n')
@@ -117,7 +183,7 @@ describe('runStep()', () => {
 
   it('waits for a runner that is silent before its summary', async () => {
     const script = `echo up; sleep 0.5; echo 'ℹ tests 1'; echo 'ℹ duration_ms 1'`
-    const silent: Step = { name: 'silent', title: 'silent', command: async () => ['sh', '-c', script] }
+    const silent = commandStep('silent', 'sh', '-c', script)
     const result = await runStep(silent, () => undefined, { heldMs: 100 })
     assert.deepEqual([result.passed, result.leftBehind], [true, []])
   })
