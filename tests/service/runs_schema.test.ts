@@ -8,6 +8,7 @@ import { createConfiguredSchemas } from '#services/system/runs.ts'
 import { loadConfig } from '#services/system/settings.ts'
 import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import { AvisoError } from '#shared/errors.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import type { RunPage } from '#shared/runs/runs.ts'
 import { createSecretReader } from '#shared/secret.ts'
@@ -80,10 +81,11 @@ interface Scene {
 
 async function withSystem(
   use: (scene: Scene) => Promise<void>,
-  { content, vars = {} }: { content?: string; vars?: object } = {},
+  { content, vars = {}, failures = 0 }: { content?: string; vars?: object; failures?: number } = {},
 ): Promise<void> {
   const logged: string[] = []
   const store = createMemoryStore({ clock: systemClock })
+  let failed = 0
   if (content !== undefined) await put(store, content)
   const all = { ...configFile.vars, runs: RUNS, schemaService: SERVICE, ...vars }
   const config = loadConfig(JSON.stringify({ ...configFile, vars: all }), 'test')
@@ -92,7 +94,13 @@ async function withSystem(
     config,
     services: ['rest', 'auth', 'admin', 'runs'],
     schemas: createConfiguredSchemas(files, config.vars),
-    store,
+    store: {
+      ...store,
+      range: async (...given) => {
+        if (failed++ < failures) throw new AvisoError('ERR_STORE_UNAVAILABLE', 'The store does not answer')
+        return store.range(...given)
+      },
+    },
     readSecret: createSecretReader(SECRETS),
     logger: (level, message, fields) => void logged.push(`${level} ${message} ${JSON.stringify(fields)}`),
   })
@@ -197,6 +205,15 @@ describe('vars.runs with a schema in the store', () => {
         assert.doesNotMatch(logged.join('\n'), /not followed|cannot be used/)
       },
       { content: schemaWith() },
+    ))
+
+  it('waits for a store that does not answer at the start, and follows it then', () =>
+    withSystem(
+      async ({ events, logged }) => {
+        assert.equal(await events(), 'mars,run,storm')
+        assert.doesNotMatch(logged.join('\n'), /not followed|cannot be used/)
+      },
+      { content: schemaWith(), failures: 3 },
     ))
 
   it('refuses to push a schema that lacks what it names, and says what, where, and how to mend it', () =>
