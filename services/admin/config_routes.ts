@@ -11,7 +11,7 @@ import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
 import { isJsonObject } from '#shared/json/strict_json.ts'
 import { MAX_FILES, MAX_FILE_BYTES, checkServiceName, whyNoPath } from '#shared/service_files/layout.ts'
 import { listService, readFile } from '#shared/service_files/read_service.ts'
-import { isSchemaPath, schemasOfFiles } from '#shared/service_files/schema_files.ts'
+import { isSchemaPath, schemasOfFiles, type CompileSchemas } from '#shared/service_files/schema_files.ts'
 import { parseServiceStatus } from '#shared/service_files/service_status.ts'
 import { decodeBase64 } from '#shared/bytes/base64.ts'
 import type { Store } from '#shared/store/store.ts'
@@ -33,6 +33,8 @@ export interface ConfigRoutesParts {
   readonly schemaService: string | undefined
   /** @throws {AvisoError} `ERR_CONFIG` for schemas that the services cannot run with. */
   readonly checkSchemas: (schemas: Schemas) => void
+  /** Makes the schemas of our own services. Default: nothing is added to what the files say. */
+  readonly compileSchemas?: CompileSchemas | undefined
   readonly version: string
 }
 
@@ -125,14 +127,14 @@ async function download(store: Store, request: AdminRequest): Promise<Answer> {
 }
 
 async function push(
-  { store, clock, schemaService, checkSchemas, version }: ConfigRoutesParts,
+  { store, clock, schemaService, checkSchemas, compileSchemas, version }: ConfigRoutesParts,
   { body, who }: AdminRequest,
 ): Promise<Readonly<Record<string, unknown>>> {
   const service = checkServiceName(textIn(body, 'service'))
   const files = filesIn(body['files'])
   const deleteOthers = flagIn(body, 'delete')
   if (service === schemaService)
-    await requireUsableSchema(store, { service, files, deleteOthers, checkSchemas })
+    await requireUsableSchema(store, { service, files, deleteOthers, checkSchemas, compileSchemas })
   const change = await pushFiles(store, {
     service,
     files,
@@ -182,7 +184,8 @@ async function requireUsableSchema(
     files,
     deleteOthers,
     checkSchemas,
-  }: Pick<ConfigRoutesParts, 'checkSchemas'> & {
+    compileSchemas,
+  }: Pick<ConfigRoutesParts, 'checkSchemas' | 'compileSchemas'> & {
     readonly service: string
     readonly files: ReadonlyMap<string, Uint8Array>
     readonly deleteOthers: boolean
@@ -198,7 +201,7 @@ async function requireUsableSchema(
   }
   for (const [path, content] of files) if (isSchemaPath(path)) contents.set(path, content)
   try {
-    const schemas = schemasOfFiles(contents)
+    const schemas = schemasOfFiles(contents, compileSchemas)
     if (schemas !== undefined) checkSchemas(schemas)
   } catch (error) {
     if (!isAvisoError(error, 'ERR_CONFIG')) throw error

@@ -16,6 +16,7 @@ import { configRoutes } from './config_routes.ts'
 import { jobRoutes, type JobRoutesParts } from './job_routes.ts'
 import { createJobs, type JobsParts } from './jobs/jobs.ts'
 import { removalRoutes } from './removal_routes.ts'
+import type { CompileSchemas } from '#shared/service_files/schema_files.ts'
 import type { BackendOperations } from '#shared/observe/metrics/observe_store.ts'
 
 export interface AdminParts extends Omit<JobsParts, 'holder'> {
@@ -29,6 +30,8 @@ export interface AdminParts extends Omit<JobsParts, 'holder'> {
   readonly schemaService?: string | undefined
   /** Whether the services can run with these schemas. @throws {AvisoError} `ERR_CONFIG`. Absent: they can. */
   readonly checkSchemas?: (schemas: Schemas) => void
+  /** Makes the schemas of our own services. Default: nothing is added to what the files say. */
+  readonly compileSchemas?: CompileSchemas | undefined
   /** Counts deletions; absent: nothing counts them. */
   readonly operations?: Pick<BackendOperations, 'run'> | undefined
   /** Job → its cron; `null`: it runs by hand alone. Absent: no job has one. */
@@ -75,6 +78,7 @@ export function createAdminService(parts: AdminParts): AdminService {
       ...parts,
       schemaService: parts.schemaService,
       checkSchemas: parts.checkSchemas ?? (() => undefined),
+      compileSchemas: parts.compileSchemas,
       version: parts.info.version,
     }),
   ]

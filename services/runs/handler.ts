@@ -71,7 +71,7 @@ export function startRunsService(parts: RunsServiceParts): RunsService {
     createTracker: ({ stored, bookmark }) =>
       createTracker({ expectations, limits: { keepMs }, stored, bookmark, now: clock.now() }),
   })
-  registerRunMetrics(metrics, {
+  const endMetrics = registerRunMetrics(metrics, {
     current: () => currentOf(runs),
     hidden: schemas.require(RUN_EVENT).formats.base.fields.filter((name) => name !== EVENT_FIELD),
     dates: new Map([...expectations].map(([event, { nominal }]) => [event, nominal?.date ?? ''])),
@@ -85,6 +85,7 @@ export function startRunsService(parts: RunsServiceParts): RunsService {
     runs,
     close: async () => {
       await runs.close()
+      endMetrics()
       await publisher.close()
     },
   }

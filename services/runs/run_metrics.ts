@@ -27,8 +27,44 @@ export interface RunFiguresSource {
   dropped(): number
 }
 
-/** Registers the metrics. @param source Asked at each collection. */
-export function registerRunMetrics(metrics: Metrics, source: RunFiguresSource): void {
+/** Registry → where its figures come from. A service that is started with another schema takes the place of the one before. */
+const sources = new WeakMap<Metrics, { current: RunFiguresSource | undefined }>()
+
+/**
+ * Registers the metrics, once for each registry.
+ *
+ * @param source Asked at each collection, until the next one takes its place.
+ * @returns a function that ends that
+ */
+export function registerRunMetrics(metrics: Metrics, source: RunFiguresSource): () => void {
+  const known = sources.get(metrics)
+  const place = known ?? { current: undefined }
+  place.current = source
+  if (known === undefined) {
+    sources.set(metrics, place)
+    registerAll(metrics, present(place))
+  }
+  return () => {
+    if (place.current === source) place.current = undefined
+  }
+}
+
+/** The source that is there at the time. */
+function present(place: { readonly current: RunFiguresSource | undefined }): RunFiguresSource {
+  return {
+    current: () => place.current?.current(),
+    get hidden() {
+      return place.current?.hidden ?? []
+    },
+    get dates() {
+      return place.current?.dates ?? new Map<string, string>()
+    },
+    isPublishing: () => place.current?.isPublishing() ?? false,
+    dropped: () => place.current?.dropped() ?? 0,
+  }
+}
+
+function registerAll(metrics: Metrics, source: RunFiguresSource): void {
   const labels = ['event_type', 'run']
   const perRun = (figure: (view: RunView, now: number) => number | undefined, worst: Worst): Reading[] => {
     const found = source.current()

@@ -15,7 +15,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { protectedEvents, unprotected, withSchemaRights } from './schema_rights.ts'
 import { openProvider, type IdentityParts } from './identity.ts'
 import { judgePolicy } from './policy.ts'
-import { runProblems } from './runs.ts'
+import { ownRunProblems, runProblems } from './runs.ts'
 import type { Config, ServiceName } from './settings.ts'
 
 /** What a configuration is checked with. */
@@ -224,13 +224,9 @@ function checkFirstNumbers({ config, schemas }: CheckConfigParts): readonly stri
   )
 }
 
-/** Rights to runs are made when a system starts, and a schema in the store may change. */
+/** A schema in the store is held against `vars.runs` when it is read, and when it is pushed. */
 function checkRuns({ config: { vars }, schemas }: CheckConfigParts): readonly string[] {
-  if (vars.runs === undefined) return []
-  if (vars.schemaService !== undefined)
-    return [
-      'vars.runs: runs cannot be followed while vars.schemaService takes the schema from the store: name the schema file in vars.schemas, or leave vars.runs out',
-    ]
+  if (vars.schemaService !== undefined) return ownRunProblems(vars)
   return schemas === undefined ? [] : runProblems(schemas, vars)
 }
 

@@ -9,9 +9,11 @@ import type { Config } from './settings.ts'
 import { isAvisoError } from '#shared/errors.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import { followSchemas, readSchemas } from '#shared/service_files/follow_schemas.ts'
+import type { CompileSchemas } from '#shared/service_files/schema_files.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
+import { createStoredSchemas } from './runs.ts'
 
 export interface SchemasParts {
   readonly config: Config
@@ -48,7 +50,7 @@ export async function findSchemas({
   const service = config.vars.schemaService
   if (service === undefined) return { schemas }
   try {
-    const stored = await readSchemas({ store, service })
+    const stored = await readSchemas({ store, service, compile: compilerOf(config) })
     if (stored.schemas !== undefined) access.checkSchemas(stored.schemas)
     if (stored.schemas === undefined)
       logger('warn', 'The store has no schema; the schema of the configuration is used', { service })
@@ -75,5 +77,11 @@ export async function keepSchemas(
 ): Promise<void> {
   const service = parts.config.vars.schemaService
   if (service === undefined || revision === undefined) return
-  await followSchemas({ ...parts, service }, revision, { onChange, signal })
+  const compile = compilerOf(parts.config)
+  await followSchemas({ ...parts, service, compile }, revision, { onChange, signal })
+}
+
+/** Schemas in the store count only if all of `vars.runs` can be followed with them. */
+function compilerOf({ vars }: Config): CompileSchemas {
+  return (files) => createStoredSchemas(files, vars)
 }

@@ -24,12 +24,13 @@ import { createPageOrigins } from '#shared/http/pages.ts'
 import type { Logger } from '#shared/logger.ts'
 import { createGenericBound } from '#shared/notification/aviso2/generic_bound.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
+import type { Expectation } from '#shared/runs/expectation.ts'
 import type { Handler } from '#shared/handler.ts'
 import type { RoutedHandler } from '#shared/http/route.ts'
 import type { StoreMaintenance } from '#shared/store/maintenance.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { openEpoch, type CurrentEpoch } from './epoch.ts'
-import { expectationsOf, reservedEvents } from './runs.ts'
+import { createStoredSchemas, expectationsOf, followable, reservedEvents } from './runs.ts'
 import type { Instruments } from './instruments.ts'
 
 /** What services are started with. */
@@ -215,7 +216,7 @@ function startIngest(parts: ServicesParts, { rest }: Loaded, closers: Closers): 
 }
 
 /**
- * Without `vars.runs` nothing is started, and neither where the store is another Aviso, which follows the runs.
+ * Where there is nothing to follow, nothing is started.
  *
  * @param feed Of the hub, where this process has one.
  */
@@ -227,8 +228,8 @@ async function startRuns(
   const { access, clock, config, instruments, random, schemas } = parts
   const { store } = instruments
   const logger = instruments.logger('runs')
-  if (config.vars.runs === undefined || config.vars.storeTokenEnv !== undefined)
-    return createIdleRunsHandler({ random, logger })
+  const expectations = expectationsHere(parts, logger)
+  if (expectations.size === 0) return createIdleRunsHandler({ random, logger })
   const { startRunsService } = await import('#services/runs/handler.ts')
   const { createPublisher } = await import('#shared/publish/publisher.ts')
   const publisher = createPublisher({
@@ -246,7 +247,7 @@ async function startRuns(
     store,
     ownsStore: parts.ownsStore ?? false,
     schemas,
-    expectations: expectationsOf(schemas, config.vars),
+    expectations,
     keepMs: config.workers.runs.vars.keep,
     publisher: instruments.publisher(publisher),
     access,
@@ -258,6 +259,24 @@ async function startRuns(
   })
   closers.push(service.close)
   return service.handle
+}
+
+/**
+ * What is expected of runs here: nothing without `vars.runs`, and where the store is another Aviso, which follows them. While the schema of
+ * the configuration stands in for one in the store, it may lack what `vars.runs` names: that must not keep the services from starting.
+ */
+function expectationsHere(
+  { config: { vars }, schemas }: ServicesParts,
+  logger: Logger,
+): ReadonlyMap<string, Expectation> {
+  if (vars.runs === undefined || vars.storeTokenEnv !== undefined) return new Map()
+  if (vars.schemaService === undefined) return expectationsOf(schemas, vars)
+  const { expectations, problems } = followable(schemas, vars)
+  if (problems.length > 0)
+    logger('error', 'Some runs are not followed, because the schema does not have them', {
+      problems: problems.join('; '),
+    })
+  return expectations
 }
 
 interface Listening {
@@ -364,6 +383,7 @@ function startAdmin(
     logger,
     settings: toAdminSettings(config.workers.admin.vars, schemas, onUnknown),
     checkSchemas: access.checkSchemas,
+    compileSchemas: (files) => createStoredSchemas(files, config.vars),
     schemaService: config.vars.schemaService,
     info: { version },
   })

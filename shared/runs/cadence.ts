@@ -17,6 +17,8 @@ const WEEKLY_RUNS = 3
 export function isDayOfRun(slot: Slot, nominal: number): boolean {
   if (slot.isDaily) return true
   const { runs, quorum } = slot.expectation.usual
+  // A flood of names leaves thousands of slots with a run or two, and each is asked every day.
+  if (slot.runs.length < Math.min(WEEKLY_RUNS, Math.floor(runs * quorum))) return false
   const days = daysWithRun(slot, nominal, Math.max(WEEKS * WEEK_DAYS, 2 * runs))
   const firstDay = days.lastIndexOf(true)
   const onWeekday = Array.from({ length: WEEKS }, (_, week) => days[(week + 1) * WEEK_DAYS] === true)

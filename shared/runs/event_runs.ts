@@ -4,19 +4,20 @@
  * @module
  */
 
-import { compacted, isExtra, MISSING, NOTHING } from './arrivals.ts'
+import { compacted, MISSING } from './arrivals.ts'
 import { isDayOfRun } from './cadence.ts'
 import { productKey, type Expectation } from './expectation.ts'
 import { FieldTree } from './field_tree.ts'
 import { countProduct, settleTakenBack, takeBack, wake, wakeAt, type Announce } from './life.ts'
-import { planOf, type Plan } from './plan.ts'
+import { planOf } from './plan.ts'
+import { RunReader, type Terms } from './read_back.ts'
 import { RunBounds } from './run_bounds.ts'
 import { runId } from './run_id.ts'
 import { DAY_MS, fieldsOf, type ProductPlace, type Run, type Slot } from './run_record.ts'
 import type { RunFigures, RunNotice, RunProduct, RunRemoval, StoredRun, TrackerLimits } from './runs.ts'
 import { forgetProducts } from './shape.ts'
 import { createSlots, insertRun, type Slots } from './slots.ts'
-import { encodeRun, toRun, type StoredContent } from './stored_run.ts'
+import { encodeRun, type StoredContent } from './stored_run.ts'
 
 /** A product may come before its run's nominal time by this much, so that clocks and early analyses do no harm. */
 const EARLY_MS = DAY_MS
@@ -46,11 +47,6 @@ interface NewRun {
   readonly isExpected: boolean
 }
 
-/** What is expected of a run, and until when. */
-interface Terms extends Pick<Run, 'isTimely' | 'dueAt' | 'closesAt'> {
-  readonly plan: Plan
-}
-
 /** The runs of one event type. */
 export class EventRuns {
   readonly #expectation: Expectation
@@ -68,6 +64,10 @@ export class EventRuns {
   #lastSequence = 0
   /** From where products are needed, until the first comes. */
   #resume: ProductPlace | undefined
+  /** Runs that were read back, and are to be taken in. */
+  #read: Run[] = []
+  /** Until all are. */
+  #reader: RunReader | undefined
 
   constructor({ expectation, limits, announce }: EventRunsOptions) {
     this.#expectation = expectation
@@ -97,23 +97,40 @@ export class EventRuns {
     this.#slots.begin(since)
   }
 
-  /** Takes a finished run of an earlier tracker. Give them in the order in which they were closed. */
-  restore(stored: StoredContent): void {
-    const { slot, nominal } = this.#slots.find(stored.fields)
-    const id = this.#idOf(stored.fields)
-    if (this.#runs.has(id)) return
-    const own = this.#slots.ownFields(stored.fields)
-    const run = toRun(stored, {
-      id,
-      slot,
-      nominal,
-      own,
-      indexOf: (product) => this.#indexOfProduct(slot, product),
+  /** Reads a finished run of an earlier tracker. It is taken in with all others by {@link takeIn}. */
+  read(stored: StoredContent): void {
+    this.#read.push(this.#readerOf().read(stored))
+  }
+
+  /** Takes in the runs that were read, in the order in which they were closed. */
+  takeIn(): void {
+    for (const run of this.#read.toSorted((a, b) => a.closesAt - b.closesAt)) {
+      if (this.#runs.has(run.id)) continue
+      this.#runs.set(run.id, run)
+      // It may have been dropped with the run that another one let go.
+      this.#slots.keep(run.slot)
+      insertRun(run.slot, run)
+      this.#lastSequence = Math.max(this.#lastSequence, run.through)
+      this.#bounds.closed(run, 0)
+    }
+    this.#read = []
+  }
+
+  /** There are no more runs to read. */
+  endReading(): void {
+    this.#reader = undefined
+  }
+
+  #readerOf(): RunReader {
+    this.#reader ??= new RunReader({
+      expectation: this.#expectation,
+      slots: this.#slots,
+      idOf: (names) => this.#idOf(names),
+      has: (id) => this.#runs.has(id),
+      indexIn: (slot, name) => this.#bounds.indexIn(slot, name),
+      termsOf: (slot, place) => this.#termsOf(slot, place),
     })
-    this.#runs.set(id, run)
-    insertRun(slot, run)
-    this.#lastSequence = Math.max(this.#lastSequence, run.through)
-    this.#bounds.closed(run, 0)
+    return this.#reader
   }
 
   /** Where products will go on. Say it before open runs are restored, and after the others are. */
@@ -129,35 +146,12 @@ export class EventRuns {
    * @param isUsable Whether it is known where products go on.
    */
   restoreOpen(stored: StoredContent, isUsable: boolean): void {
-    const { event, product, run: names } = this.#expectation
+    const run = isUsable ? this.#readerOf().readOpen(stored) : undefined
+    if (run !== undefined) return this.#enter(run)
     const from = stored.open?.from ?? 0
-    if (
-      isUsable &&
-      isSameList(Object.keys(stored.fields), names) &&
-      isSameList(stored.open?.product ?? [], product)
-    ) {
-      const run = this.#readOpen(stored)
-      if (run !== undefined) return this.#enter(run)
-    }
-    this.#changed.set(runId(event, Object.keys(stored.fields), stored.fields), null)
+    this.#changed.set(runId(this.#expectation.event, Object.keys(stored.fields), stored.fields), null)
     if (this.#resume !== undefined && from < this.#resume.sequence)
       this.resume({ sequence: from, at: stored.created })
-  }
-
-  /** `undefined`: something else is expected of it now. */
-  #readOpen(stored: StoredContent): Run | undefined {
-    const { slot, nominal } = this.#slots.find(stored.fields)
-    const id = this.#idOf(stored.fields)
-    const terms = this.#termsOf(slot, nominal, stored.created)
-    const own = this.#slots.ownFields(stored.fields)
-    const indexOf = (product: Readonly<Record<string, string>>): number => this.#indexOfProduct(slot, product)
-    const run = toRun(stored, { id, slot, nominal, own, indexOf })
-    if (!this.#runs.has(id) && isPlanned(run, terms)) {
-      run.plan = terms.plan
-      return run
-    }
-    if (slot.runs.length === 0) this.#slots.drop(slot)
-    return undefined
   }
 
   /** @param horizon A time after which no product can have come. */
@@ -222,17 +216,12 @@ export class EventRuns {
     return this.#bounds.indexIn(slot, this.#slots.names.take(key))
   }
 
-  /** The same by its fields. */
-  #indexOfProduct(slot: Slot, fields: Readonly<Record<string, string>>): number {
-    return this.#bounds.indexIn(slot, this.#slots.names.of(fields))
-  }
-
   #idOf(fields: Readonly<Record<string, string>>): string {
     return runId(this.#expectation.event, this.#expectation.run, fields)
   }
 
   #create(slot: Slot, { id, nominal, at, fields, isExpected }: NewRun): Run {
-    const { isTimely, plan, dueAt, closesAt } = this.#termsOf(slot, nominal, at)
+    const { isTimely, plan, dueAt, closesAt } = this.#termsOf(slot, { nominal, createdAt: at })
     const codes = new Int32Array(slot.shape.size)
     for (const index of plan.expected ?? []) codes[index] = MISSING
     const run: Run = {
@@ -269,7 +258,7 @@ export class EventRuns {
   }
 
   /** What is expected of a run that begins at a moment, and until when. */
-  #termsOf(slot: Slot, nominal: number | undefined, at: number): Terms {
+  #termsOf(slot: Slot, { nominal, createdAt: at }: Pick<Run, 'nominal' | 'createdAt'>): Terms {
     const { close } = this.#expectation
     const isTimely =
       nominal === undefined
@@ -461,24 +450,6 @@ export class EventRuns {
 }
 
 const NONE: readonly StoredRun[] = []
-
-function isSameList(some: readonly string[], others: readonly string[]): boolean {
-  return some.length === others.length && some.every((each, place) => each === others[place])
-}
-
-/** Whether a run that was read back is one of which the same is expected now. A back-fill's end moves with its products. */
-function isPlanned(run: Run, { isTimely, plan, dueAt, closesAt }: Terms): boolean {
-  return (
-    run.isTimely === isTimely &&
-    run.expected === plan.count &&
-    run.dueAt === dueAt &&
-    (!isTimely || run.closesAt === closesAt) &&
-    (plan.expected ?? []).every((index) => {
-      const code = run.codes[index] ?? NOTHING
-      return code !== NOTHING && !isExtra(code)
-    })
-  )
-}
 
 /** The text of a run, which lacks nothing then. */
 function toStored(run: Run): StoredRun {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { arrivalsOf, endOf, type Plan } from './plan.ts'
+import { unsortedArrivals, type Plan } from './plan.ts'
 import { originOf, type Run } from './run_record.ts'
-import { quantileOfSorted } from './statistics.ts'
+import { partition, quantileOfSorted } from './statistics.ts'
 
 /** An estimate, in milliseconds since 1970. The interval holds in 80 % of cases. */
 export interface Forecast {
@@ -35,10 +35,12 @@ export function forecastOf(run: Run, plan: Plan, now: number): Forecast | undefi
   const ends: number[] = []
   const elapsed = (now - originOf(run)) / 1000
   const last = ((run.lastAt ?? now) - originOf(run)) / 1000
-  for (const earlier of plan.history.slice(-most)) {
-    const times = arrivalsOf(earlier, plan.expected)
-    const end = times.length >= run.expected * MIN_SHARE ? endOf(earlier, plan) : undefined
-    if (end !== undefined) ends.push(endFrom(times, end, { received: run.received, last, elapsed }))
+  const from = Math.max(plan.history.length - most, 0)
+  for (const [place, earlier] of plan.history.slice(from).entries()) {
+    const times = unsortedArrivals(earlier, plan.expected)
+    const end = plan.ends[from + place] ?? Number.NaN
+    if (times.length >= run.expected * MIN_SHARE && !Number.isNaN(end))
+      ends.push(endFrom(times, end, { received: run.received, last, elapsed }))
   }
   if (ends.length < MIN_RUNS) return undefined
   ends.sort((a, b) => a - b)
@@ -54,16 +56,24 @@ export function forecastOf(run: Run, plan: Plan, now: number): Forecast | undefi
 /** An earlier run that lacked more than a fifth of its products says little about when the last one comes. */
 const MIN_SHARE = 0.8
 
-/** When this run ends, if it goes on as an earlier one did from the same number of products. All times in seconds. */
+/** When this run ends, if it goes on as an earlier one did from the same number of products. All times in seconds. @param times They are moved. */
 function endFrom(
   times: Float64Array,
   end: number,
   { received, last, elapsed }: { readonly received: number; readonly last: number; readonly elapsed: number },
 ): number {
   const place = Math.min(received, times.length - 1)
+  partition(times, place)
   // The next product has not come yet, so what was left from it on is left from now on, at least.
   const fromNext = elapsed + end - (times[place] ?? end)
   if (received === 0) return Math.max(end, fromNext)
-  const reached = times[Math.min(received, times.length) - 1] ?? end
+  const reached = received > place ? (times[place] ?? end) : latestOf(times, received)
   return Math.max(last + end - reached, fromNext)
+}
+
+/** The latest of the first times. */
+function latestOf(times: Float64Array, count: number): number {
+  let latest = Number.NEGATIVE_INFINITY
+  for (let place = 0; place < count; place++) latest = Math.max(latest, times[place] ?? latest)
+  return latest
 }

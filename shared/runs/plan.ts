@@ -6,10 +6,10 @@
  * @module
  */
 
-import { arrivalOf, originOf, type Run, type Slot } from './run_record.ts'
+import { arrivalIn, originOf, timesOf, type ArrivalTimes, type Run, type Slot } from './run_record.ts'
 import type { ExpectedGroup } from './expectation.ts'
 import { MAX_LEARNED } from './expectation_shape.ts'
-import { median, spread } from './statistics.ts'
+import { median, medianOfFew, spread } from './statistics.ts'
 
 /** What is expected of a run. Times are in seconds after the nominal time. */
 export interface Plan {
@@ -27,6 +27,8 @@ export interface Plan {
   readonly learning: { readonly runs: number; readonly needed: number } | null
   /** The finished runs that were learned from, oldest first. */
   readonly history: readonly Run[]
+  /** When each of them had all that is expected, as far as it came; `NaN`: nothing did. */
+  readonly ends: Float64Array
 }
 
 /** A run that is this much later than usual is late, however regular its runs are. */
@@ -139,10 +141,10 @@ function timed(
   fixed?: Float64Array,
 ): Plan {
   const { due: general, usual } = slot.expectation
-  const ended = history.flatMap((run) => {
-    const end = endOf(run, plan)
-    return end === undefined ? [] : [{ run, end }]
-  })
+  const ends = Float64Array.from(history, (run) => endOf(run, plan))
+  const ended = history
+    .map((run, place) => ({ run, end: ends[place] ?? Number.NaN }))
+    .filter(({ end }) => !Number.isNaN(end))
   const { regular: all, margin } = regularRuns(ended)
   const regular = all.slice(-usual.runs)
   const usualEnd = regular.length === 0 ? undefined : median(regular.map(({ end }) => end))
@@ -150,7 +152,7 @@ function timed(
   const usualFirst = firsts.length === 0 ? undefined : median(firsts)
   const isKnown = history.length >= usual.runs && usualEnd !== undefined
   const learnedAll = isKnown ? (usualEnd ?? 0) + margin : undefined
-  const result = { ...plan, usualFirst, usualEnd, history }
+  const result = { ...plan, usualFirst, usualEnd, history, ends }
   if (plan.expected === undefined) {
     const dueAll = general === 'usual' ? learnedAll : general / 1000
     return { ...result, due: undefined, dueAll: plan.count === null ? undefined : dueAll }
@@ -158,12 +160,14 @@ function timed(
   const due = new Float64Array(plan.expected.length)
   let latest = Number.NEGATIVE_INFINITY
   let needsLearned = false
+  const times = regular.map(({ run }) => timesOf(run))
+  const room = new Float64Array(times.length)
   const asWhole = fixed === undefined && general !== 'usual' ? general / 1000 : undefined
   for (let place = 0; place < due.length; place++) {
     const configured = asWhole ?? fixed?.[place] ?? Number.NaN
     if (Number.isNaN(configured)) {
       needsLearned = true
-      due[place] = isKnown ? usualTime(regular, plan.expected[place] ?? 0) + margin : Number.NaN
+      due[place] = isKnown ? usualTime(times, plan.expected[place] ?? 0, room) + margin : Number.NaN
     } else {
       due[place] = configured
       latest = Math.max(latest, configured)
@@ -173,38 +177,50 @@ function timed(
   return { ...result, due, dueAll }
 }
 
-/** When the last of the expected products had come, of those that did; `undefined`: none did. */
-export function endOf(run: Run, plan: Pick<Plan, 'expected' | 'count'>): number | undefined {
+/** When the last of the expected products had come, of those that did; `NaN`: none did. */
+function endOf(run: Run, plan: Pick<Plan, 'expected' | 'count'>): number {
   if (plan.expected === undefined) return nthArrival(run, plan.count ?? Number.POSITIVE_INFINITY)
   const limit = (run.closesAt - originOf(run)) / 1000
-  let end: number | undefined
+  const times = timesOf(run)
+  let end = Number.NEGATIVE_INFINITY
   for (const index of plan.expected) {
-    const at = arrivalOf(run, index)
-    if (at !== undefined && at <= limit && (end === undefined || at > end)) end = at
+    const at = arrivalIn(times, index)
+    if (at <= limit && at > end) end = at
   }
-  return end
+  return end === Number.NEGATIVE_INFINITY ? Number.NaN : end
 }
 
-function nthArrival(run: Run, count: number): number | undefined {
+function nthArrival(run: Run, count: number): number {
   const all = arrivalsOf(run, undefined)
-  return all[Math.min(count, all.length) - 1]
+  return all[Math.min(count, all.length) - 1] ?? Number.NaN
 }
 
 /** The times of a finished run's products, sorted. @param expected Indexes; `undefined`: all. */
 export function arrivalsOf(run: Run, expected: readonly number[] | undefined): Float64Array {
+  return unsortedArrivals(run, expected).sort()
+}
+
+/** The same in the order of the products. */
+export function unsortedArrivals(run: Run, expected: readonly number[] | undefined): Float64Array {
   const limit = (run.closesAt - originOf(run)) / 1000
+  const times = timesOf(run)
   const found = new Float64Array(expected?.length ?? run.codes.length)
   let length = 0
   for (let place = 0; place < found.length; place++) {
-    const at = arrivalOf(run, expected?.[place] ?? place)
-    if (at !== undefined && at <= limit) found[length++] = at
+    const at = arrivalIn(times, expected === undefined ? place : (expected[place] ?? 0))
+    if (at <= limit) found[length++] = at
   }
-  return found.subarray(0, length).sort()
+  return found.subarray(0, length)
 }
 
-/** The middle of the times at which a product came. */
-function usualTime(runs: readonly EndedRun[], index: number): number {
-  return median(runs.map(({ run }) => arrivalOf(run, index)).filter((at) => at !== undefined))
+/** The middle of the times at which a product came. @param room For the times. */
+function usualTime(runs: readonly ArrivalTimes[], index: number, room: Float64Array): number {
+  let length = 0
+  for (const times of runs) {
+    const at = arrivalIn(times, index)
+    if (!Number.isNaN(at)) room[length++] = at
+  }
+  return medianOfFew(room, length)
 }
 
 /** A finished run, and when it ended. */
@@ -281,21 +297,32 @@ const LEVEL_RUNS = 7
  * that come, or stay away, on one day of the week are usual on their days.
  */
 function usualProducts(slot: Slot, history: readonly Run[], nominal: number): readonly number[] {
-  const { runs, quorum } = slot.expectation.usual
   const weekly = sameWeekday(history, nominal)
+  const { size } = slot.shape
+  // A bit for each run that had the product. Most products of a slot were in the same runs, so few answers are needed.
+  const cameIn = new Uint32Array(size)
+  for (const [place, run] of history.entries()) markCame(cameIn, run, 1 << place)
+  const isUsualIn = new Map<number, boolean>()
   const found: number[] = []
-  const size = slot.shape.size
-  const came = new Uint8Array(history.length)
   for (let index = 0; index < size; index++) {
-    for (const [place, run] of history.entries()) came[place] = hasCome(run, index) ? 1 : 0
-    if (isUsual(came, { runs, quorum }, weekly)) found.push(index)
+    const bits = cameIn[index] ?? 0
+    let isFound = isUsualIn.get(bits)
+    if (isFound === undefined) {
+      const came = Uint8Array.from(history, (_, place) => (bits >>> place) & 1)
+      isFound = isUsual(came, slot.expectation.usual, weekly)
+      isUsualIn.set(bits, isFound)
+    }
+    if (isFound) found.push(index)
   }
   return found
 }
 
-function hasCome(run: Run, index: number): boolean {
-  const at = arrivalOf(run, index)
-  return at !== undefined && at * 1000 <= run.closesAt - originOf(run)
+function markCame(cameIn: Uint32Array, run: Run, bit: number): void {
+  const span = run.closesAt - originOf(run)
+  const times = timesOf(run)
+  const length = Math.min(cameIn.length, run.codes.length)
+  for (let index = 0; index < length; index++)
+    if (arrivalIn(times, index) * 1000 <= span) cameIn[index] = (cameIn[index] ?? 0) | bit
 }
 
 /** Places in the history of the runs of the same day of the week, newest first. */

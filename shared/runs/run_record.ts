@@ -90,10 +90,21 @@ export function fieldsOf(run: Run): Readonly<Record<string, string>> {
   return fields
 }
 
-/** When a product came, in seconds after the nominal time; `undefined`: it did not. */
-export function arrivalOf(run: Run, index: number): number | undefined {
-  const code = run.codes[index] ?? 0
-  return isReceived(code) ? secondsOf(code) + (run.base - originOf(run)) / 1000 : undefined
+/** The times of a run's products, to be asked for many of them. */
+export interface ArrivalTimes {
+  readonly codes: Codes
+  /** The first product, in seconds after the nominal time. */
+  readonly offset: number
+}
+
+export function timesOf(run: Run): ArrivalTimes {
+  return { codes: run.codes, offset: (run.base - originOf(run)) / 1000 }
+}
+
+/** When a product came, in seconds after the nominal time; `NaN`: it did not. */
+export function arrivalIn({ codes, offset }: ArrivalTimes, index: number): number {
+  const code = codes[index] ?? 0
+  return isReceived(code) ? secondsOf(code) + offset : Number.NaN
 }
 
 /** What the times of a run are counted from: its nominal time, or its first product. */

@@ -5,7 +5,7 @@
  */
 
 import { NOTHING, type Codes } from './arrivals.ts'
-import { productValues } from './expectation.ts'
+import { productValues, splitProductKey } from './expectation.ts'
 import type { ProductName, ProductNames } from './product_names.ts'
 import type { Run, Slot } from './run_record.ts'
 
@@ -98,12 +98,15 @@ const ranks = new WeakMap<Shape, Int32Array>()
 export function ranksOf({ shape, expectation }: Slot): Int32Array {
   const known = ranks.get(shape)
   if (known?.length === shape.size) return known
-  const parts = Array.from({ length: shape.size }, (_, index) =>
-    productValues(expectation.product, shape.keyAt(index)).map(toPart),
-  )
-  const order = Array.from(parts.keys()).toSorted((a, b) => compareParts(parts[a] ?? [], parts[b] ?? []))
-  const found = new Int32Array(order.length)
-  for (const [rank, index] of order.entries()) found[index] = rank
+  const sorted: Ranked[] = []
+  const restOf = new Map<string, readonly Part[]>()
+  for (let index = 0; index < shape.size; index++) {
+    const name = shape.nameAt(index)
+    if (name !== undefined) sorted.push(toRanked(name, { index, names: expectation.product, restOf }))
+  }
+  sorted.sort(compareRanked)
+  const found = new Int32Array(shape.size)
+  for (const [rank, { index }] of sorted.entries()) found[index] = rank
   ranks.set(shape, found)
   return found
 }
@@ -114,17 +117,52 @@ interface Part {
   readonly text: string
 }
 
+/** A product by the value of its first field, and by the others. */
+interface Ranked {
+  readonly index: number
+  readonly first: Part
+  /** One list for all products that have the same values. */
+  readonly rest: readonly Part[]
+}
+
+function toRanked(
+  { key, group, number }: ProductName,
+  {
+    index,
+    names,
+    restOf,
+  }: {
+    readonly index: number
+    readonly names: readonly string[]
+    readonly restOf: Map<string, readonly Part[]>
+  },
+): Ranked {
+  let rest = restOf.get(group.rest)
+  if (rest === undefined) {
+    rest = productValues(names, group.rest).slice(1).map(toPart)
+    restOf.set(group.rest, rest)
+  }
+  if (number >= 0) return { index, first: { number, text: String(number) }, rest }
+  return { index, first: toPart(splitProductKey(names, key).first), rest }
+}
+
 function toPart(text: string): Part {
   return { number: /^\d{1,15}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY, text }
 }
 
-function compareParts(a: readonly Part[], b: readonly Part[]): number {
-  for (const [place, one] of a.entries()) {
-    const other = b[place] ?? one
-    if (one.number !== other.number) return one.number < other.number ? -1 : 1
-    if (one.text !== other.text) return one.text < other.text ? -1 : 1
+function compareRanked(a: Ranked, b: Ranked): number {
+  const byFirst = compareParts(a.first, b.first)
+  if (byFirst !== 0 || a.rest === b.rest) return byFirst
+  for (const [place, part] of a.rest.entries()) {
+    const order = compareParts(part, b.rest[place] ?? part)
+    if (order !== 0) return order
   }
   return 0
+}
+
+function compareParts(a: Part, b: Part): number {
+  if (a.number !== b.number) return a.number < b.number ? -1 : 1
+  return a.text === b.text ? 0 : a.text < b.text ? -1 : 1
 }
 
 /**

@@ -45,7 +45,22 @@ export function createSlots(expectation: Expectation): Slots {
   const slotNames = nominal === undefined ? [] : expectation.run.filter((name) => name !== nominal.date)
   const ownNames = expectation.run.filter((name) => !slotNames.includes(name))
 
-  const daily = new Set(expectation.every.map((fields) => keyOf(fields, timeOf(expectation, fields))))
+  const dayOf = remembering((text) => nominal?.readDate(text))
+  const timeOfDay = remembering(readTimeOfDay)
+  const daily = new Set(expectation.every.map((fields) => keyOf(fields, timeOf(fields))))
+
+  /** Milliseconds after midnight. */
+  function timeOf(fields: Readonly<Record<string, string>>): number | undefined {
+    if (nominal === undefined) return undefined
+    return nominal.time === undefined ? 0 : timeOfDay(fields[nominal.time] ?? '')
+  }
+
+  /** When a run is nominally; `undefined`: never, because its date or its time does not exist. */
+  function nominalOf(fields: Readonly<Record<string, string>>): number | undefined {
+    const date = nominal === undefined ? undefined : dayOf(fields[nominal.date] ?? '')
+    const time = timeOf(fields)
+    return date === undefined || time === undefined ? undefined : date + time
+  }
 
   function keyOf(fields: Readonly<Record<string, string>>, timeOfDay: number | undefined): string {
     return [...slotNames.map((name) => fields[name] ?? ''), timeOfDay ?? ''].join(SEPARATOR)
@@ -80,7 +95,7 @@ export function createSlots(expectation: Expectation): Slots {
 
   return {
     find(fields) {
-      const at = nominalOf(expectation, fields)
+      const at = nominalOf(fields)
       return { slot: slotOf(fields, at), nominal: at }
     },
     ownFields: (fields) => pick(ownNames, fields),
@@ -94,7 +109,7 @@ export function createSlots(expectation: Expectation): Slots {
     },
     begin(since) {
       for (const fields of expectation.every) {
-        const time = timeOf(expectation, fields)
+        const time = timeOf(fields)
         if (time === undefined) continue
         const slot = slotOf(fields, time)
         if (slot.nextNominal === Number.POSITIVE_INFINITY) setNext(slot, nextDay(time, since - 1))
@@ -118,21 +133,25 @@ function nextDay(nominal: number, after: number): number {
   return nominal + (Math.floor((after - nominal) / DAY_MS) + 1) * DAY_MS
 }
 
-/** When a run is nominally; `undefined`: never, because its date or its time does not exist. */
-export function nominalOf(
-  expectation: Expectation,
-  fields: Readonly<Record<string, string>>,
-): number | undefined {
-  const date = expectation.nominal?.readDate(fields[expectation.nominal.date] ?? '')
-  const time = timeOf(expectation, fields)
-  return date === undefined || time === undefined ? undefined : date + time
+/** Dates and times of day that are remembered, each: those of some years. */
+const MOST_REMEMBERED = 2_000
+
+/** The same function, for which few texts come again and again. */
+function remembering(read: (text: string) => number | undefined): (text: string) => number | undefined {
+  const known = new Map<string, number | undefined>()
+  return (text) => {
+    const found = known.get(text)
+    if (found !== undefined || known.has(text)) return found
+    if (known.size >= MOST_REMEMBERED) known.clear()
+    const value = read(text)
+    known.set(text, value)
+    return value
+  }
 }
 
-/** Milliseconds after midnight. */
-function timeOf({ nominal }: Expectation, fields: Readonly<Record<string, string>>): number | undefined {
-  if (nominal === undefined) return undefined
-  if (nominal.time === undefined) return 0
-  const [hours, minutes] = readTime(fields[nominal.time] ?? '') ?? []
+/** Milliseconds after midnight; `undefined`: there is no such time. */
+function readTimeOfDay(text: string): number | undefined {
+  const [hours, minutes] = readTime(text) ?? []
   return hours === undefined ? undefined : (Number(hours) * 60 + Number(minutes)) * 60_000
 }
 

@@ -19,6 +19,42 @@ export function median(numbers: readonly number[]): number {
   return medianOfSorted(numbers.toSorted((a, b) => a - b))
 }
 
+/** The middle of the first numbers of a place that is written over; `NaN` of none. For a few numbers. */
+export function medianOfFew(numbers: Float64Array, length: number): number {
+  for (let place = 1; place < length; place++) {
+    const number = numbers[place] ?? 0
+    let free = place
+    for (; free > 0 && (numbers[free - 1] ?? 0) > number; free--) numbers[free] = numbers[free - 1] ?? 0
+    numbers[free] = number
+  }
+  return medianOfSorted(numbers.subarray(0, length))
+}
+
+/**
+ * Moves numbers so that one of a rank stands where it would if they were sorted, none before it is larger, and none behind it is less. It
+ * costs far less than to sort them.
+ */
+export function partition(numbers: Float64Array, rank: number): void {
+  let low = 0
+  let high = numbers.length - 1
+  while (low < high) {
+    const pivot = numbers[(low + high) >>> 1] ?? 0
+    let left = low
+    let right = high
+    while (left <= right) {
+      while ((numbers[left] ?? 0) < pivot) left++
+      while ((numbers[right] ?? 0) > pivot) right--
+      if (left > right) break
+      const number = numbers[left] ?? 0
+      numbers[left++] = numbers[right] ?? 0
+      numbers[right--] = number
+    }
+    if (rank <= right) high = right
+    else if (rank >= left) low = left
+    else return
+  }
+}
+
 /**
  * The number below which a share of further numbers will lie, if they are as these were: between the numbers by rank, and beyond the outermost
  * by as much as their neighbours are apart.

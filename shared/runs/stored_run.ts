@@ -4,16 +4,14 @@
  * @module
  */
 
-import { decodeBase64, encodeBase64 } from '#shared/bytes/base64.ts'
+import { encodeBase64 } from '#shared/bytes/base64.ts'
 import { isJsonRecord, parseJsonRecord, type JsonRecord } from '#shared/json/record.ts'
 
 import { NOTHING, type Codes } from './arrivals.ts'
 import { productValues, splitProductKey } from './expectation.ts'
 import type { NameGroup } from './product_names.ts'
-import { expandList } from './ranges.ts'
 import { RUN_STATES, type RunState } from './runs.ts'
-import type { Run, Slot } from './run_record.ts'
-import type { Shape } from './shape.ts'
+import type { Run } from './run_record.ts'
 
 const VERSION = 1
 
@@ -48,7 +46,8 @@ export interface StoredContent
   }
 }
 
-type ProductGroup = readonly [first: string | readonly string[], ...others: string[]]
+/** The values of the first field, and of the others. */
+export type ProductGroup = readonly [first: string | readonly string[], ...others: string[]]
 
 /** The text of a run. @param fields The fields that name it. */
 export function encodeRun(run: Run, fields: Readonly<Record<string, string>>): string {
@@ -174,91 +173,6 @@ function isStored(content: JsonRecord): content is JsonRecord & StoredContent {
 
 function isOpen(open: unknown): boolean {
   return isJsonRecord(open) && Number.isSafeInteger(open['from']) && Array.isArray(open['product'])
-}
-
-/** Where a stored run belongs. */
-export interface StoredPlace {
-  readonly id: string
-  readonly slot: Slot
-  readonly nominal: number | undefined
-  readonly own: Readonly<Record<string, string>>
-  /** The index of the product with these fields in the slot's shape; below 0: it has no room. The fields are not kept. */
-  readonly indexOf: (fields: Readonly<Record<string, string>>) => number
-}
-
-/** Makes a run of what was stored. */
-export function toRun(stored: StoredContent, place: StoredPlace): Run {
-  return {
-    id: place.id,
-    slot: place.slot,
-    own: place.own,
-    nominal: place.nominal,
-    createdAt: stored.created,
-    isTimely: stored.timely,
-    isExpected: stored.due_by_clock,
-    plan: undefined,
-    state: stored.state,
-    isClosed: stored.open === undefined,
-    codes: readCodes(stored, place),
-    base: stored.base,
-    expected: stored.expected,
-    received: stored.received,
-    extra: stored.extra,
-    repeated: stored.repeated,
-    firstAt: stored.first ?? undefined,
-    lastAt: stored.last ?? undefined,
-    completeAt: stored.complete ?? undefined,
-    republishedAt: stored.republished ?? undefined,
-    dueAt: stored.due ?? undefined,
-    lateAt: stored.late ?? undefined,
-    closesAt: stored.closes,
-    from: stored.open?.from ?? 0,
-    through: stored.through,
-    unstored: undefined,
-    isStored: true,
-  }
-}
-
-function readCodes({ products, codes, width }: StoredContent, place: StoredPlace): Codes {
-  const bytes = decodeBase64(codes) ?? new Uint8Array()
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const indexes = indexesOf(products, place)
-  const length = indexes.reduce((most, index) => Math.max(most, index + 1), 0)
-  const read = width === 2 ? new Uint16Array(length) : new Int32Array(length)
-  for (const [position, index] of indexes.entries()) {
-    if (index < 0 || (position + 1) * width > view.byteLength) continue
-    read[index] = width === 2 ? view.getUint16(position * 2, true) : view.getUint32(position * 4, true)
-  }
-  return read
-}
-
-/** The groups of the run that was read last, as text, and their indexes. The runs of a slot are alike: most groups are the same. */
-const lastRead = new WeakMap<Shape, ReadonlyMap<string, readonly number[]>>()
-
-function indexesOf(products: readonly ProductGroup[], place: StoredPlace): readonly number[] {
-  const { shape } = place.slot
-  const last = lastRead.get(shape)
-  const read = new Map<string, readonly number[]>()
-  const indexes: number[] = []
-  for (const group of products) {
-    const text = JSON.stringify(group)
-    const own = last?.get(text) ?? indexesOfGroup(group, place)
-    read.set(text, own)
-    for (const index of own) indexes.push(index)
-  }
-  lastRead.set(shape, read)
-  return indexes
-}
-
-function indexesOfGroup([first, ...others]: ProductGroup, { slot, indexOf }: StoredPlace): readonly number[] {
-  const names = slot.expectation.product
-  const [firstName = ''] = names
-  const fields = Object.fromEntries(names.map((name, place) => [name, String(others[place - 1] ?? '')]))
-  const listed = typeof first === 'string' ? expandList(first) : { values: first }
-  return ('values' in listed ? listed.values : []).map((value) => {
-    fields[firstName] = String(value)
-    return indexOf(fields)
-  })
 }
 
 function bytesOf(

@@ -86,21 +86,21 @@ class RunTracker implements Tracker {
     }
     for (const content of open.toSorted((a, b) => a.created - b.created))
       this.#events.get(content.event)?.restoreOpen(content, bookmark !== undefined)
+    for (const runs of this.#events.values()) runs.endReading()
   }
 
   /** @returns the others */
   #restoreFinished(texts: Iterable<string>): readonly StoredContent[] {
-    const finished: StoredContent[] = []
     const open: StoredContent[] = []
     let unread = 0
+    // One after the other, so that there is never the content of all texts.
     for (const text of texts) {
       const content = decodeRun(text)
       if (content === undefined) unread++
-      else if (content.open === undefined) finished.push(content)
+      else if (content.open === undefined) this.#events.get(content.event)?.read(content)
       else open.push(content)
     }
-    for (const content of finished.toSorted((a, b) => a.closes - b.closes))
-      this.#events.get(content.event)?.restore(content)
+    for (const runs of this.#events.values()) runs.takeIn()
     if (unread > 0) this.#tellUnread(unread)
     return open
   }

@@ -11,7 +11,7 @@ import { arrivalsOf, planOf, type Plan } from './plan.ts'
 import { fieldsOf, originOf, type Run } from './run_record.ts'
 import type { MissingProducts, ProductView, RunDetail, RunView } from './runs.ts'
 import { ranksOf } from './shape.ts'
-import { quantileOfSorted } from './statistics.ts'
+import { partition, quantileOfSorted } from './statistics.ts'
 
 /** Most missing products of a view: as many as a notification has. */
 export const MAX_MISSING = 50
@@ -71,9 +71,10 @@ function overdueOf(run: Run, plan: Plan, now: number): number {
   if (run.nominal === undefined || !run.isTimely) return 0
   if (plan.expected === undefined) return run.dueAt !== undefined && run.dueAt <= now ? lacking(run) : 0
   let overdue = 0
-  for (const [place, index] of plan.expected.entries()) {
+  for (let place = 0; place < plan.expected.length; place++) {
     const due = plan.due?.[place] ?? Number.NaN
-    if ((run.codes[index] ?? NOTHING) === MISSING && run.nominal + due * 1000 <= now) overdue++
+    const code = run.codes[plan.expected[place] ?? 0] ?? NOTHING
+    if (code === MISSING && run.nominal + due * 1000 <= now) overdue++
   }
   return overdue
 }
@@ -86,15 +87,27 @@ function missingOf(run: Run, plan: Plan): MissingProducts {
   const count = lacking(run)
   if (count === 0) return { count: 0, products: [], truncated: false }
   const due = new Float64Array(run.codes.length)
-  for (const [place, index] of (plan.expected ?? []).entries()) due[index] = timeOrLast(plan.due?.[place])
-  const missing: number[] = []
-  for (let index = 0; index < run.codes.length; index++) if (run.codes[index] === MISSING) missing.push(index)
+  const expected = plan.expected ?? []
+  for (let place = 0; place < expected.length; place++)
+    due[expected[place] ?? 0] = timeOrLast(plan.due?.[place])
+  const missing = firstMissing(run, due)
   const rank = ranksOf(run.slot)
   missing.sort((a, b) => (due[a] ?? 0) - (due[b] ?? 0) || (rank[a] ?? 0) - (rank[b] ?? 0))
   const { product } = run.slot.expectation
   const { shape } = run.slot
   const products = missing.slice(0, MAX_MISSING).map((index) => productFields(product, shape.keyAt(index)))
   return { count, products, truncated: products.length < count }
+}
+
+/** Indexes of the missing products that are due first: as many as a view has, and those that are due with the last of them. */
+function firstMissing({ codes }: Run, due: Float64Array): number[] {
+  const missing: number[] = []
+  for (let index = 0; index < codes.length; index++) if (codes[index] === MISSING) missing.push(index)
+  if (missing.length <= MAX_MISSING) return missing
+  const times = Float64Array.from(missing, (index) => due[index] ?? 0)
+  partition(times, MAX_MISSING - 1)
+  const last = times[MAX_MISSING - 1] ?? 0
+  return missing.filter((index) => (due[index] ?? 0) <= last)
 }
 
 /** What has no due time comes last. */

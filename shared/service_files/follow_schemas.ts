@@ -12,7 +12,7 @@ import type { Logger } from '#shared/logger.ts'
 import { followStore } from '#shared/hub/source/follow.ts'
 import { serviceRange } from './layout.ts'
 import { listService, readFile } from './read_service.ts'
-import { isSchemaPath, schemasOfFiles } from './schema_files.ts'
+import { isSchemaPath, schemasOfFiles, type CompileSchemas } from './schema_files.ts'
 
 /**
  * Wait before files are read after a change. A push of many files takes several transactions, so the files are complete only after a while.
@@ -26,6 +26,8 @@ export interface SchemaSource {
   readonly store: Store
   /** e.g. `aviso/v1` */
   readonly service: string
+  /** Default: nothing is added to what the files say. */
+  readonly compile?: CompileSchemas | undefined
   readonly clock: Clock
   readonly random: () => string
   readonly logger: Logger
@@ -46,14 +48,15 @@ export interface StoredSchemas {
 export async function readSchemas({
   store,
   service,
-}: Pick<SchemaSource, 'store' | 'service'>): Promise<StoredSchemas> {
+  compile,
+}: Pick<SchemaSource, 'store' | 'service' | 'compile'>): Promise<StoredSchemas> {
   const { files, revision } = await listService(store, service)
   const contents = new Map<string, Uint8Array>()
   for (const path of [...files.keys()].filter(isSchemaPath)) {
     const kv = await readFile(store, { service, path, at: revision })
     if (kv !== undefined) contents.set(path, kv.value)
   }
-  return { schemas: schemasOfFiles(contents), revision }
+  return { schemas: schemasOfFiles(contents, compile), revision }
 }
 
 /**

@@ -18,14 +18,21 @@ export function isSchemaPath(path: string): boolean {
   return path.includes(SCHEMA_NAME) || path.includes(LANGUAGE_NAME)
 }
 
+/** Makes schemas of schema files. @throws {AvisoError} `ERR_CONFIG` for files that cannot be used. */
+export type CompileSchemas = (files: readonly SchemaFile[]) => Schemas
+
 /**
  * Compiles the schema from a service's files.
  *
  * @param files Path → content. Only the paths of {@link isSchemaPath} are used.
+ * @param compile Default: nothing is added to what the files say.
  * @returns the schema; `undefined` when no file holds one
  * @throws {AvisoError} `ERR_CONFIG` when there are several schemas, or the schema cannot be used.
  */
-export function schemasOfFiles(files: ReadonlyMap<string, Uint8Array>): Schemas | undefined {
+export function schemasOfFiles(
+  files: ReadonlyMap<string, Uint8Array>,
+  compile: CompileSchemas = createSchemas,
+): Schemas | undefined {
   const schema = single(files, SCHEMA_NAME)
   if (schema === undefined) return undefined
   const language = single(files, LANGUAGE_NAME)
@@ -33,7 +40,7 @@ export function schemasOfFiles(files: ReadonlyMap<string, Uint8Array>): Schemas 
   const complete =
     language === undefined ? content : addValues(content, parseJson(language.path, language.content))
   const file: SchemaFile = { source: schema.path, content: complete }
-  return createSchemas([file])
+  return compile([file])
 }
 
 function single(

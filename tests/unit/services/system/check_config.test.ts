@@ -92,9 +92,15 @@ describe('checkConfig()', () => {
       problems({ vars: { runs: { mars: { run: ['clas', ...run], product: ['step'], nominal } } } }).join(),
       /^vars\.runs\.mars\.run\.0: .*"clas".*did you mean "class"\?$/,
     )
+  })
+
+  it('leaves it to the store whether its schema fits vars.runs', () => {
+    const stored = (runs: Vars): readonly string[] => problems({ vars: { runs, schemaService: 'aviso/v1' } })
+    const run = { product: ['step'], nominal: { date: 'date' } }
+    assert.deepEqual(stored({ mars: true, storm: { run: ['date', 'area'], ...run } }), [])
     assert.match(
-      problems({ vars: { runs: { mars: true }, schemaService: 'aviso/v1' } }).join(),
-      /^vars\.runs: runs cannot be followed while vars\.schemaService .* leave vars\.runs out$/,
+      stored({ run: { run: ['date'], ...run }, storm: { run: ['date', 'state'], ...run } }).join('\n'),
+      /^vars\.runs\.run: "run" is the event type of runs themselves: .*\nvars\.runs\.storm\.run: the field "state" cannot name a run/,
     )
   })
 

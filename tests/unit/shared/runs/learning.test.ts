@@ -160,6 +160,18 @@ describe('learning', () => {
     ])
   })
 
+  it('expects a weekly run from its third week on, where what is expected is listed', () => {
+    const tracker = learning({ expect: [{ step: '0/to/9', due: '8h' }] })
+    for (const day of [0, 7, 14]) {
+      tracker.tick(nominalOf(day))
+      playDay(tracker, { day, steps: steps(10) })
+    }
+    assert.deepEqual(alarms(tracker.tick(nominalOf(24))), [
+      `late ${dateOf(21)} 0/10`,
+      `incomplete ${dateOf(21)} 0/10`,
+    ])
+  })
+
   it('misses a run of working days on working days only', () => {
     const tracker = learning()
     const told: Transition[] = []

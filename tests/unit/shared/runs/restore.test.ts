@@ -292,6 +292,29 @@ describe('a tracker that is made anew', () => {
     assert.deepEqual(tracker.takeOpen(1), [])
   })
 
+  it('keeps to bounds that have become smaller, and learns from what is left', () => {
+    const tracker = createTracker({ expectations: expecting() })
+    playDay(tracker, { day: 0, steps: steps(4) })
+    playDay(tracker, { day: 0, steps: steps(4), stream: 'wave', time: '06' })
+    playDay(tracker, { day: 1, steps: steps(4) })
+    const stored = [...tracker.takeStored()].flatMap(({ text }) => text ?? [])
+    assert.equal(stored.length, 3)
+    const bookmark = tracker.bookmark()
+    const anew = createTracker({
+      expectations: expecting(),
+      stored: stored.toReversed(),
+      bookmark,
+      limits: { finishedRuns: 1 },
+    })
+    assert.deepEqual(
+      anew.takeStored().map(({ id }) => id),
+      [`mars:oper,${dateOf(0)},00`, `mars:wave,${dateOf(0)},06`],
+    )
+    anew.take(product(0, nominalOf(2) + 6 * HOUR, { day: 2 }))
+    const id = `mars:oper,${dateOf(2)},00`
+    assert.deepEqual(anew.run(id, nominalOf(2) + 7 * HOUR)?.learning, { runs: 1, needed: 7 })
+  })
+
   it('leaves out a stored text that it cannot read, and says so', () => {
     const tracker = createTracker({ expectations: expecting() })
     for (let day = 0; day < 3; day++) playDay(tracker, { day, steps: steps(4) })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
 import { createTracker } from '#shared/runs/tracker.ts'
+import { createDice } from '../../../support/dice.ts'
 import {
   dateOf,
   expecting,
@@ -101,6 +102,22 @@ describe('run()', () => {
     )
     assert.deepEqual(run?.missing.products.slice(4, 6), [{ step: '4' }, { step: '6' }])
   })
+
+  for (const seed of [1, 2, 3, 4, 5])
+    it(`names the missing products that are due first, whatever their order (seed ${seed})`, () => {
+      const dice = createDice(seed)
+      const due = steps(80).map(() => dice.whole(100, 400))
+      const expect = due.map((minutes, step) => ({ step, due: `${minutes}m` }))
+      const tracker = createTracker({ expectations: expecting({ expect }) })
+      tracker.take(product(3, nominalOf(0)))
+      const missing = tracker.run(`mars:oper,${dateOf(0)},00`, nominalOf(0))?.missing
+      const others = steps(80).filter((step) => step !== 3)
+      assert.deepEqual(
+        missing?.products.map(({ step }) => Number(step)),
+        others.toSorted((a, b) => (due[a] ?? 0) - (due[b] ?? 0)).slice(0, 50),
+      )
+      assert.deepEqual([missing.count, missing.truncated], [79, true])
+    })
 
   it('knows no run of another name', () => {
     const tracker = learned()
