@@ -4,6 +4,7 @@
  * @module
  */
 
+import { inSlabs } from '#shared/bytes/slab.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Answer } from '#shared/handler.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
@@ -89,7 +90,10 @@ export async function ingestBatch(
   requestId: string,
 ): Promise<Answer> {
   refuseSize(bodies.length, ingest.limits.batchItems)
-  const prepared = bodies.map((body, index) => prepare(body, originOfPlace(origin, index), ingest))
+  // Their values are kept until they are stored, which is about at the same time.
+  const prepared = inSlabs(() =>
+    bodies.map((body, index) => prepare(body, originOfPlace(origin, index), ingest)),
+  )
   if (prepared.some(({ kind }) => kind === 'refused')) {
     origin.provider.record(refusedOutcomes(prepared))
     return refusal(prepared, ingest, requestId)

@@ -10,7 +10,7 @@ import { journalKey, waitingKey, type JournalBatch, type JournalEvent } from '#s
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { MAX_TXN_BYTES, MAX_TXN_OPERATIONS, type Revision, type StoreOperation } from '#shared/store/store.ts'
 import { EPOCH_KEY_BYTES } from './guards.ts'
-import type { IdWindow } from './id_window.ts'
+import { roomForNames, type IdWindow, type Names } from './id_window.ts'
 import { OPERATION_OVERHEAD_BYTES } from './limits.ts'
 import { isSame, toReceipt, type Pending } from './pending.ts'
 import type { PublishResult } from './publish.ts'
@@ -38,6 +38,8 @@ export interface Attempt {
   readonly head: Head
   readonly batch: JournalBatch
   readonly items: readonly Pending[]
+  /** The names of their identities, in their order; absent: not known. */
+  readonly names: Names | undefined
   /** The status documents that it writes, guards and reads back. */
   readonly bases: readonly {
     readonly base: string
@@ -121,8 +123,10 @@ function costOf(
 /** @returns the refusal of a notification that no transaction can hold; `undefined` for any other notification. */
 export function refusalOf(pending: Pending, frame: Frame): AvisoError | undefined {
   const { stem, base, admin } = pending.item.keys
-  const names = [frame.journalName, stem, base, admin]
-  if (new Set(names).size < names.length) {
+  const { journalName } = frame
+  const isRepeated =
+    stem === base || stem === admin || base === admin || stem === journalName || base === journalName
+  if (isRepeated || admin === journalName) {
     return new AvisoError(
       'ERR_INVALID_NOTIFICATION',
       'The keys of a notification must differ: fix the schema',
@@ -142,6 +146,8 @@ export function refusalOf(pending: Pending, frame: Frame): AvisoError | undefine
 export interface Selected {
   /** For the next transaction. */
   readonly items: readonly Pending[]
+  /** The names of their identities, in their order. */
+  readonly names: Names
   /** Most bytes that these take in a transaction. */
   readonly bytes: number
   /** Answers that come from memory alone. They are due once the store is known to be the one that is remembered. */
@@ -167,11 +173,14 @@ export function selectItems(queue: readonly Pending[], selection: Selection): Se
   // Two operations: the journal and the epoch are compared, or the journal is written and the key of waiting ingests is read.
   const budget = { operations: 2, bytes: frame.bytes }
   const selected = new Map<string, Pending>()
+  // One more, for the notification that is looked at and not taken.
+  const names = roomForNames(Math.min(queue.length, most) + 1)
   const known: Selected['known'][number][] = []
   for (const pending of queue) {
     if (pending.done) continue
     const twin = selected.get(pending.identity)
-    const result = twin === undefined ? knownResult(pending, selection) : undefined
+    const result =
+      twin === undefined ? knownResult(pending, selection, { names, index: selected.size }) : undefined
     if (result !== undefined) {
       known.push({ pending, result })
       continue
@@ -184,16 +193,18 @@ export function selectItems(queue: readonly Pending[], selection: Selection): Se
     // A notification with the same id and other content waits until this one is stored or refused.
     if (twin !== undefined || selected.size >= most || clashes(pending, written)) break
     const cost = costOf(pending, frame, written)
-    const [operations, bytes] = [budget.operations + cost.operations, budget.bytes + cost.bytes]
+    const operations = budget.operations + cost.operations
+    const bytes = budget.bytes + cost.bytes
     if (operations > MAX_TXN_OPERATIONS || bytes > MAX_TXN_BYTES) break
     budget.operations = operations
     budget.bytes = bytes
     const { stem, base, admin } = pending.item.keys
-    written.set(stem, 'notification').set(base, 'status')
+    written.set(stem, 'notification')
+    if (cost.operations > 1) written.set(base, 'status')
     if (admin !== undefined) written.set(admin, 'admin')
     selected.set(pending.identity, pending)
   }
-  return { items: [...selected.values()], bytes: budget.bytes, known }
+  return { items: [...selected.values()], names, bytes: budget.bytes, known }
 }
 
 /** Whether a key would be written twice. */
@@ -207,8 +218,12 @@ function clashes({ item }: Pending, written: WrittenKeys): boolean {
 }
 
 /** The answer to a notification whose id is known. */
-function knownResult(pending: Pending, { frame, window, strictIds }: Selection): PublishResult | undefined {
-  const stored = window.get(pending.identity)
+function knownResult(
+  pending: Pending,
+  { frame, window, strictIds }: Selection,
+  { names, index }: { readonly names: Names; readonly index: number },
+): PublishResult | undefined {
+  const stored = window.get(pending.identity, names, index)
   if (stored === undefined) return undefined
   if (isSame(pending, stored)) return { ok: true, receipt: toReceipt(frame.event, stored, true) }
   if (!strictIds) return undefined
@@ -223,6 +238,8 @@ function knownResult(pending: Pending, { frame, window, strictIds }: Selection):
 export interface AttemptParts {
   readonly frame: Frame
   readonly head: Head
+  /** As {@link Selected.names}; absent: not known. */
+  readonly names: Names | undefined
   /** As {@link Selected.bytes}. */
   readonly bytes: number
   readonly batchId: string
@@ -245,8 +262,6 @@ export function buildAttempt(items: readonly Pending[], parts: AttemptParts): At
   const at = new Date(Math.max(parts.now, head.atMs)).toISOString()
   const events: JournalEvent[] = []
   const puts: StoreOperation[] = []
-  /** The last notification of each base, which the status document names. */
-  const stems = new Map<string, string>()
   const admins = new Set<string>()
   for (const { item, key, hash } of items) {
     const { id, source, time, traceparent, keys, ttlSeconds, value, payloadKind: payload } = item
@@ -254,9 +269,9 @@ export function buildAttempt(items: readonly Pending[], parts: AttemptParts): At
     events.push({ key: keys.stem, seq, id, source, hash, time, traceparent, payload, fields: keys.unkeyed })
     const lease = ttlSeconds === undefined ? undefined : leases.get(ttlSeconds)
     puts.push({ kind: 'put', key, value, lease })
-    stems.set(keys.base, keys.stem)
     if (keys.admin !== undefined) admins.add(keys.admin)
   }
+  const stems = lastStems(items)
   const batch: JournalBatch = {
     batch: parts.batchId,
     at,
@@ -275,6 +290,19 @@ export function buildAttempt(items: readonly Pending[], parts: AttemptParts): At
     bases.push({ base, key, revision: status.revision, next })
   }
   for (const admin of admins) puts.push({ kind: 'put', key: toBytes(admin), value: ADMIN_VALUE })
-  const { bytes, isWaiting } = parts
-  return { frame, head, batch, items, bases, puts, bytes, isWaiting }
+  const { names, bytes, isWaiting } = parts
+  return { frame, head, batch, items, names, bases, puts, bytes, isWaiting }
+}
+
+/** The last notification of each base, which the status document names. */
+function lastStems(items: readonly Pending[]): ReadonlyMap<string, string> {
+  const stems = new Map<string, string>()
+  let last: Pending['item']['keys'] | undefined
+  for (const { item } of items) {
+    // Mostly one base for all: to compare with it takes less than to look it up.
+    if (last !== undefined && last.base !== item.keys.base) stems.set(last.base, last.stem)
+    last = item.keys
+  }
+  if (last !== undefined) stems.set(last.base, last.stem)
+  return stems
 }

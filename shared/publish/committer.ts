@@ -21,7 +21,7 @@ import { runWithin } from '#shared/time/deadline.ts'
 import { buildAttempt, type Attempt, type Frame, type Head } from './attempt.ts'
 import { buildCheck, checkedPresent, isKnownEpoch, type Present } from './guards.ts'
 import type { IdentityHash } from './identity_hash.ts'
-import type { IdWindow } from './id_window.ts'
+import type { IdWindow, Names } from './id_window.ts'
 import type { JointCommit } from './joint_commit.ts'
 import type { Applied } from './joint_txn.ts'
 import { createLedger } from './ledger.ts'
@@ -79,6 +79,8 @@ export interface Committer {
 
 export interface CommitOptions {
   readonly head: Head
+  /** The names of the items' identities, in their order; absent: not known. */
+  readonly names: Names | undefined
   /** Most bytes of the items in a transaction. */
   readonly bytes: number
   /** By time to live in seconds. */
@@ -122,7 +124,8 @@ export function createCommitter(parts: CommitterParts): Committer {
   let waiting: Revision | undefined
 
   function committed(attempt: Attempt, { revision, sign }: Applied): CommitOutcome {
-    sent.acknowledge(attempt.batch.batch, ledger.record(revision, attempt.batch))
+    const { batch, items, names } = attempt
+    sent.acknowledge(batch.batch, ledger.record(revision, batch, names && { items, names }))
     for (const { base, next } of attempt.bases) statuses.set(base, { revision, ...next.days })
     sent.forget(true)
     const someoneWaits = waiting !== undefined && sign > waiting

@@ -95,7 +95,8 @@ export function createLane(parts: LaneParts): Lane {
       const sentAt = clock.monotonic()
       const { isWaiting } = turns
       const isShared = turns.isShared || others.isFollowing
-      const options = { head, bytes: selected.bytes, leases: granted, endsTurn, isShared, isWaiting }
+      const names = items.length === selected.items.length ? selected.names : undefined
+      const options = { head, names, bytes: selected.bytes, leases: granted, endsTurn, isShared, isWaiting }
       const outcome = await committer.commit(items, options)
       pace.afterSuccess()
       if (outcome.kind === 'lost') return afterLost(outcome, turns, others)

@@ -5,7 +5,7 @@
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { compareBytes, joinBytes, nextKey, NO_BYTES } from '#shared/bytes/bytes.ts'
+import { compareBytes, nextKey, NO_BYTES } from '#shared/bytes/bytes.ts'
 import type { SqlDatabase, SqlView } from '#shared/runtime/runtime.ts'
 import type {
   Compare,
@@ -62,6 +62,7 @@ type Heads = Map<Uint8Array, KeyHead>
  */
 export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision): Written<TxnResult> {
   const { database } = parts
+  const revision = current + 1n
   const heads: Heads = new Map()
   const choose = ({ compare, success, failure = [] }: GuardedOperations): Chosen => {
     const succeeded = compare.every((guard) => holds(database, guard, heads))
@@ -73,6 +74,7 @@ export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision
   const all = chosen.length === 0 ? branch : [...branch, ...chosen.flatMap((part) => part.branch)]
   for (const operation of all) checkApplicable(parts, operation, current)
   checkSize(database, all, current)
+  const copies = createCopies(all)
   const events: StoreEvent[] = []
   const write = (event: StoreEvent): void => {
     append(database, event, events.length)
@@ -81,20 +83,18 @@ export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision
   const apply = (operation: StoreOperation): OperationResult => {
     switch (operation.kind) {
       case 'put': {
-        write(toPut(database, operation, { revision: current + 1n, heads }))
-        return { kind: 'put' }
+        write(toPut(database, operation, { revision, heads, copies }))
+        return PUT_DONE
       }
       case 'delete': {
         const keys = readAllKeys(database, operation.range, current)
-        for (const key of keys) write(toDeletion(key, current + 1n))
+        for (const key of keys) write(toDeletion(key, revision))
         return { kind: 'delete', deleted: BigInt(keys.length) }
       }
       case 'range': {
-        const revision = events.length > 0 ? current + 1n : current
-        return {
-          kind: 'range',
-          result: readNow(parts, operation.range, { revision, isHalfDone: events.length > 0 }),
-        }
+        const isHalfDone = events.length > 0
+        const at = isHalfDone ? revision : current
+        return { kind: 'range', result: readNow(parts, operation.range, { revision: at, isHalfDone }) }
       }
     }
   }
@@ -102,10 +102,16 @@ export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision
   const partResults = chosen.map((part): GuardedResult => {
     return { succeeded: part.succeeded, results: part.branch.map(apply) }
   })
-  const revision = events.length > 0 ? current + 1n : current
-  const value = { revision, succeeded, results, ...(chosen.length > 0 && { parts: partResults }) }
+  const value = {
+    revision: events.length > 0 ? revision : current,
+    succeeded,
+    results,
+    ...(chosen.length > 0 && { parts: partResults }),
+  }
   return { value, events }
 }
+
+const PUT_DONE: OperationResult = { kind: 'put' }
 
 /** The branch that guards have chosen. */
 interface Chosen {
@@ -164,21 +170,56 @@ function toDeletion(key: Uint8Array, revision: Revision): StoreEvent {
 /** What a put writes at a revision. */
 export function toPut(
   database: SqlDatabase,
-  { key, value, lease = 0n }: StoreOperation & { readonly kind: 'put' },
-  { revision, heads }: { readonly revision: Revision; readonly heads: Heads },
+  operation: Put,
+  { revision, heads, copies }: PutParts,
 ): StoreEvent {
+  const { key, value, lease = 0n } = operation
   const { createRevision, version } = heads.get(key) ?? headOf(database, key)
-  // A copy: what is written must not change with the caller's buffers. One buffer, because a small one weighs 250 bytes.
-  const copy = joinBytes([key, value], key.length + value.length)
+  const isNew = version === 0n
+  // All numbers of a new key are shared, because each one weighs as much as a small object.
   return {
     kind: 'put',
     kv: {
-      key: copy.subarray(0, key.length),
-      value: copy.subarray(key.length),
-      createRevision: version === 0n ? revision : createRevision,
+      key: copies.copy(key),
+      value: copies.copy(value),
+      createRevision: isNew ? revision : createRevision,
       modRevision: revision,
-      version: version + 1n,
+      version: isNew ? 1n : version + 1n,
       lease,
+    },
+  }
+}
+
+type Put = StoreOperation & { readonly kind: 'put' }
+
+/** What {@link toPut} needs besides the operation. */
+interface PutParts {
+  readonly revision: Revision
+  readonly heads: Heads
+  readonly copies: Copies
+}
+
+/**
+ * Copies of keys and values, because what is written must not change with the caller's buffers. Those of a transaction share one buffer: a small
+ * one weighs 250 bytes, and whoever keeps a revision keeps it whole.
+ */
+export interface Copies {
+  copy(bytes: Uint8Array): Uint8Array
+}
+
+/** @param operations Those whose keys and values are copied, each once. */
+export function createCopies(operations: readonly StoreOperation[]): Copies {
+  let length = 0
+  for (const operation of operations)
+    if (operation.kind === 'put') length += operation.key.length + operation.value.length
+  const all = new Uint8Array(length)
+  let used = 0
+  return {
+    copy: (bytes) => {
+      all.set(bytes, used)
+      const copy = new Uint8Array(all.buffer, used, bytes.length)
+      used += bytes.length
+      return copy
     },
   }
 }
