@@ -6,7 +6,7 @@
 
 import { isJsonRecord } from '#shared/json/record.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { toBytes } from '#shared/bytes/bytes.ts'
+import { toSlabBytes } from '#shared/bytes/slab.ts'
 import {
   MAX_REVISION_NOTIFICATIONS,
   PAYLOAD_KINDS,
@@ -45,7 +45,7 @@ interface WrittenEvent {
 /** The value of a journal key: JSON text. */
 export function encodeJournal({ events, ...batch }: JournalBatch): Uint8Array {
   const written = events.map((event, place) => writeEvent(event, events[place - 1]))
-  return toBytes(JSON.stringify({ ...batch, events: written }))
+  return toSlabBytes(JSON.stringify({ ...batch, events: written }))
 }
 
 function writeEvent(event: JournalEvent, before: JournalEvent | undefined): WrittenEvent {

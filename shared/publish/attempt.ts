@@ -41,23 +41,27 @@ export interface Attempt {
   /** The names of their identities, in their order; absent: not known. */
   readonly names: Names | undefined
   /** The status documents that it writes, guards and reads back. */
-  readonly bases: readonly {
-    readonly base: string
-    readonly key: Uint8Array
-    /** The revision of the present one. */
-    readonly revision: Revision
-    readonly next: NextStatus
-  }[]
-  /** All that it writes but the journal, whose value depends on the place in the transaction. */
+  readonly bases: readonly StatusChange[]
+  /** Writes of its notifications. */
   readonly puts: readonly StoreOperation[]
+  /** The admin keys that it writes. */
+  readonly admins: ReadonlySet<string>
   /** Most bytes that it takes in a transaction. */
   readonly bytes: number
   /** Whether to write the waiting key if the transaction does not apply. */
   readonly isWaiting: boolean
 }
 
+/** A status document that is written. */
+export interface StatusChange {
+  readonly base: string
+  /** The revision of the present one. */
+  readonly revision: Revision
+  readonly next: NextStatus
+}
+
 /** The value of an admin key. */
-const ADMIN_VALUE = toBytes('None')
+export const ADMIN_VALUE = toBytes('None')
 /** Batch id, time, numbers and member names of a journal value. */
 const JOURNAL_OVERHEAD_BYTES = 256
 /** Member names, numbers and time of a status document. */
@@ -237,62 +241,81 @@ function knownResult(
 /** What {@link buildAttempt} needs besides the notifications. */
 export interface AttemptParts {
   readonly frame: Frame
-  readonly head: Head
-  /** As {@link Selected.names}; absent: not known. */
-  readonly names: Names | undefined
-  /** As {@link Selected.bytes}. */
-  readonly bytes: number
   readonly batchId: string
   /** Milliseconds since 1970. */
   readonly now: number
-  /** Whether to write the waiting key if the transaction does not apply. */
+  readonly statuses: StatusCache
+}
+
+/** How an attempt is sent. */
+export interface AttemptOptions {
+  readonly head: Head
+  /** The names of the items' identities, in their order; absent: not known. */
+  readonly names: Names | undefined
+  /** Most bytes of the items in a transaction. */
+  readonly bytes: number
+  /** By time to live in seconds. */
+  readonly leases: ReadonlyMap<number, bigint>
+  /** Whether to tell the other ingests that this one waits, if it loses again. The waiting key is then written. */
   readonly isWaiting: boolean
   /** Whether other ingests publish the event type, too. They are told which status documents change. */
   readonly isShared: boolean
   /** Whether to let another ingest go first after it. */
   readonly endsTurn: boolean
-  readonly statuses: StatusCache
-  /** By time to live in seconds. */
-  readonly leases: ReadonlyMap<number, bigint>
 }
 
 /** Builds what an event type wants to commit. */
-export function buildAttempt(items: readonly Pending[], parts: AttemptParts): Attempt {
-  const { frame, head, leases } = parts
-  const at = new Date(Math.max(parts.now, head.atMs)).toISOString()
+export function buildAttempt(
+  items: readonly Pending[],
+  { frame, batchId, now, statuses }: AttemptParts,
+  { head, names, bytes, leases, isWaiting, isShared, endsTurn }: AttemptOptions,
+): Attempt {
+  const at = isoDate(Math.max(now, head.atMs))
   const events: JournalEvent[] = []
   const puts: StoreOperation[] = []
-  const admins = new Set<string>()
+  let admins = NO_ADMINS
   for (const { item, key, hash } of items) {
     const { id, source, time, traceparent, keys, ttlSeconds, value, payloadKind: payload } = item
     const seq = head.nextSequence + events.length
     events.push({ key: keys.stem, seq, id, source, hash, time, traceparent, payload, fields: keys.unkeyed })
     const lease = ttlSeconds === undefined ? undefined : leases.get(ttlSeconds)
     puts.push({ kind: 'put', key, value, lease })
-    if (keys.admin !== undefined) admins.add(keys.admin)
+    if (keys.admin === undefined) continue
+    if (admins === NO_ADMINS) admins = new Set()
+    admins.add(keys.admin)
   }
   const stems = lastStems(items)
   const batch: JournalBatch = {
-    batch: parts.batchId,
+    batch: batchId,
     at,
     prev: head.revision.toString(),
     first_seq: head.nextSequence,
     events,
-    ...(parts.isShared && { bases: [...stems.keys()] }),
-    ...(parts.endsTurn && { ends_turn: true }),
+    ...(isShared && { bases: [...stems.keys()] }),
+    ...(endsTurn && { ends_turn: true }),
   }
-  const bases: Attempt['bases'][number][] = []
+  const bases: StatusChange[] = []
   for (const [base, stem] of stems) {
-    const key = toBytes(base)
-    const status = parts.statuses.get(base)
-    const next = nextStatus(status, { stem, at, identity: frame.writer })
-    puts.push({ kind: 'put', key, value: toBytes(next.text) })
-    bases.push({ base, key, revision: status.revision, next })
+    const status = statuses.get(base)
+    bases.push({
+      base,
+      revision: status.revision,
+      next: nextStatus(status, { stem, at, identity: frame.writer }),
+    })
   }
-  for (const admin of admins) puts.push({ kind: 'put', key: toBytes(admin), value: ADMIN_VALUE })
-  const { names, bytes, isWaiting } = parts
-  return { frame, head, batch, items, names, bases, puts, bytes, isWaiting }
+  return { frame, head, batch, items, names, bases, puts, admins, bytes, isWaiting }
 }
+
+/** The last date that was written: lanes of many event types write the same one. */
+let lastDate = { ms: 0, text: '1970-01-01T00:00:00.000Z' }
+
+function isoDate(ms: number): string {
+  if (ms !== lastDate.ms) lastDate = { ms, text: new Date(ms).toISOString() }
+  return lastDate.text
+}
+
+/** Those of most event types. Nothing is added to it. */
+const NO_ADMINS = new Set<string>()
 
 /** The last notification of each base, which the status document names. */
 function lastStems(items: readonly Pending[]): ReadonlyMap<string, string> {

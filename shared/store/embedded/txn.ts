@@ -25,6 +25,7 @@ import type {
 import { checksumOf } from './checksum.ts'
 import type { Counts } from './counts.ts'
 import { HalfDone, type Written } from './group_commit.ts'
+import type { KeyHead, KnownHeads } from './known_heads.ts'
 import { readHead, readKey, readKeys, readRange } from './range.ts'
 import { checkReadable } from './revisions.ts'
 import { ID, MAX_REVISION_EVENTS } from './rows.ts'
@@ -37,14 +38,7 @@ export interface TxnParts {
   readonly database: SqlDatabase
   readonly view: SqlView
   readonly counts: Counts
-}
-
-/** What guards and writes need of a key: all but its value. */
-interface KeyHead {
-  readonly createRevision: Revision
-  readonly modRevision: Revision
-  readonly version: bigint
-  readonly lease: bigint
+  readonly known: KnownHeads
 }
 
 const NO_HEAD: KeyHead = { createRevision: 0n, modRevision: 0n, version: 0n, lease: 0n }
@@ -61,11 +55,11 @@ type Heads = Map<Uint8Array, KeyHead>
  * @param parts A database whose transaction is under way.
  */
 export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision): Written<TxnResult> {
-  const { database } = parts
+  const { database, known } = parts
   const revision = current + 1n
   const heads: Heads = new Map()
   const choose = ({ compare, success, failure = [] }: GuardedOperations): Chosen => {
-    const succeeded = compare.every((guard) => holds(database, guard, heads))
+    const succeeded = compare.every((guard) => holds(parts, guard, heads))
     return { succeeded, branch: succeeded ? success : failure }
   }
   // All guards are evaluated before the first write.
@@ -78,6 +72,7 @@ export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision
   const events: StoreEvent[] = []
   const write = (event: StoreEvent): void => {
     append(database, event, events.length)
+    known.written(event.kv.key, event.kind === 'put' ? event.kv : NO_HEAD)
     events.push(event)
   }
   const apply = (operation: StoreOperation): OperationResult => {
@@ -136,13 +131,14 @@ function readNow(
 
 /** Deletes keys in one revision, at most `MAX_REVISION_EVENTS`. @returns What was written. */
 export function deleteKeys(
-  database: SqlDatabase,
+  { database, known }: Pick<TxnParts, 'database' | 'known'>,
   keys: readonly Uint8Array[],
   revision: Revision,
 ): readonly StoreEvent[] {
   return keys.map((key, index) => {
     const event = toDeletion(key, revision)
     append(database, event, index)
+    known.written(key, NO_HEAD)
     return event
   })
 }
@@ -270,13 +266,17 @@ function headOf(database: SqlDatabase, key: Uint8Array): KeyHead {
   return readHead(database, key) ?? NO_HEAD
 }
 
-function holds(database: SqlDatabase, guard: Compare, heads: Heads): boolean {
+function holds({ database, known }: TxnParts, guard: Compare, heads: Heads): boolean {
   if (guard.target === 'VALUE') {
     const kv = readKey(database, guard.key)
     // As in etcd, the value of an absent key is neither equal nor unequal to anything.
     return kv !== undefined && decides(guard.result, compareBytes(kv.value, guard.value))
   }
-  const head = headOf(database, guard.key)
+  let head = known.get(guard.key)
+  if (head === undefined) {
+    head = headOf(database, guard.key)
+    known.note(guard.key, head)
+  }
   heads.set(guard.key, head)
   const actual = numberOf(head, guard.target)
   return decides(guard.result, actual === guard.value ? 0 : actual > guard.value ? 1 : -1)
