@@ -33,7 +33,7 @@ export interface Present {
 /** Guards of the keys of one attempt. @param keys Of its status documents, in their order. */
 export function guardsOf({ frame, head, bases }: Attempt, keys: readonly Uint8Array[]): Compare[] {
   const guards = [unchanged(frame.journal, head.revision)]
-  for (const [index, key] of keys.entries()) guards.push(unchanged(key, bases[index]?.revision ?? 0n))
+  keys.forEach((key, index) => guards.push(unchanged(key, bases[index]?.revision ?? 0n)))
   return guards
 }
 

@@ -146,8 +146,10 @@ function toGuarded(attempt: Attempt, place: number): Required<GuardedOperations>
   const { frame, batch, puts, bases, admins, isWaiting } = attempt
   const keys = bases.map(({ base }) => toSlabBytes(base))
   const success = [...puts]
-  for (const [index, key] of keys.entries())
-    success.push({ kind: 'put', key, value: toSlabBytes(bases[index]?.next.text ?? '') })
+  bases.forEach(({ next }, index) => {
+    const key = keys[index]
+    if (key !== undefined) success.push({ kind: 'put', key, value: toSlabBytes(next.text) })
+  })
   for (const admin of admins) success.push({ kind: 'put', key: toSlabBytes(admin), value: ADMIN_VALUE })
   const value = encodeJournal(place === 0 ? batch : { ...batch, place })
   success.push({ kind: 'put', key: frame.journal, value })
