@@ -49,6 +49,13 @@ export function successResult(receipt: PublishReceipt | undefined): ResultMember
   return { status: 200, ...storedMembers(receipt), ...(receipt.replayed ? { replayed: true } : {}) }
 }
 
+/** As {@link successResult}, with the place of the notification in its batch. */
+export function indexedResult(receipt: PublishReceipt | undefined, index: number): ResultMembers {
+  if (receipt === undefined || receipt.replayed) return { index, ...successResult(receipt) }
+  const { id, sequence, revision, key } = storedMembers(receipt)
+  return { index, status: 200, id, sequence, revision, key }
+}
+
 /** A fault of a field, as a dry run lists it. */
 export interface FaultMembers {
   readonly field?: string

@@ -4,13 +4,14 @@
  * @module
  */
 
+import { inSlabs } from '#shared/bytes/slab.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Answer } from '#shared/handler.ts'
 import { errorResponse, jsonResponse } from '#shared/http/respond.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import type { PublishResult } from '#shared/publish/publish.ts'
 import { SUBMITTED, processedAt } from './answer.ts'
-import { originOfPlace, prepare, publishPrepared, refusedOutcomes, resultsOf } from './ingest.ts'
+import { originOfPlace, prepare, publishPrepared, refusedOutcomes, indexedResultsOf } from './ingest.ts'
 import type { Ingest, Origin, Prepared } from './ingest.ts'
 import type { Generation } from './submission.ts'
 
@@ -25,9 +26,7 @@ function refuseSize(count: number, most: number): void {
 
 /** The refusal of a batch with an invalid item. Nothing is stored, and the answer lists every invalid item by its index. */
 function refusal(prepared: readonly Prepared[], ingest: Ingest, requestId: string): Answer {
-  const results = resultsOf(prepared, [])
-    .map((result, index) => ({ index, ...result }))
-    .filter(({ index }) => prepared[index]?.kind === 'refused')
+  const results = indexedResultsOf(prepared, []).filter((_, index) => prepared[index]?.kind === 'refused')
   const refused = prepared.filter((each) => each.kind === 'refused')
   // An internal error decides the status first, then a malformed item, then an item that is too large.
   const { error: worst, generation } = refused.reduce((a, b) =>
@@ -76,6 +75,17 @@ function partialFailure(
   return response
 }
 
+function failuresOf(
+  prepared: readonly Prepared[],
+  published: readonly PublishResult[],
+): readonly Failure[] {
+  if (published.every(({ ok }) => ok)) return []
+  const valid = prepared.filter(({ kind }) => kind === 'valid')
+  return published.flatMap((result, index) =>
+    result.ok ? [] : [{ error: result.error, generation: valid[index]?.generation ?? 2 }],
+  )
+}
+
 /**
  * Stores a batch. After validation each item has its own result. A batch that is larger than one transaction of the store can be stored
  * in part, and the answer says which part.
@@ -89,17 +99,17 @@ export async function ingestBatch(
   requestId: string,
 ): Promise<Answer> {
   refuseSize(bodies.length, ingest.limits.batchItems)
-  const prepared = bodies.map((body, index) => prepare(body, originOfPlace(origin, index), ingest))
+  // Their values are kept until they are stored, which is about at the same time.
+  const prepared = inSlabs(() =>
+    bodies.map((body, index) => prepare(body, originOfPlace(origin, index), ingest)),
+  )
   if (prepared.some(({ kind }) => kind === 'refused')) {
     origin.provider.record(refusedOutcomes(prepared))
     return refusal(prepared, ingest, requestId)
   }
   const published = await publishPrepared(prepared, origin, ingest)
-  const results = resultsOf(prepared, published).map((result, index) => ({ index, ...result }))
-  const valid = prepared.filter(({ kind }) => kind === 'valid')
-  const failures = published.flatMap((result: PublishResult, index) =>
-    result.ok ? [] : [{ error: result.error, generation: valid[index]?.generation ?? 2 }],
-  )
+  const results = indexedResultsOf(prepared, published)
+  const failures = failuresOf(prepared, published)
   if (failures.length > 0) return partialFailure(failures, results, ingest, requestId)
   return jsonResponse(
     200,

@@ -114,10 +114,14 @@ function textOf(envelope: Envelope, name: string): string {
   throw invalid(`The attribute ${name} must be text`, name)
 }
 
+function isMissing(envelope: Envelope, name: string): boolean {
+  return (attributeOf(envelope, name) ?? null) === null
+}
+
 function fromEnvelope(envelope: Envelope, context: EnvelopeContext): Submission {
   checkVersion(attributeOf(envelope, 'specversion'))
-  const missing = REQUIRED.filter((name) => (attributeOf(envelope, name) ?? null) === null)
-  if (missing.length > 0) {
+  if (REQUIRED.some((name) => isMissing(envelope, name))) {
+    const missing = REQUIRED.filter((name) => isMissing(envelope, name))
     const names = missing.map((name) => `'${name}'`).join(', ')
     throw invalid(`Missing required attributes: {${names}}`, missing[0])
   }
@@ -144,7 +148,7 @@ function readData(data: JsonValue | undefined): Pick<Submission, 'event' | 'fiel
   if (data === undefined || data === null)
     throw invalid("Invalid notification, 'data' could not be located", 'data')
   if (!isJsonObject(data)) throw invalid("Invalid notification, 'data' must be a JSON object", 'data')
-  const { event, request, ...siblings } = data
+  const { event, request } = data
   if (event === undefined || event === null)
     throw invalid("Invalid notification, 'event' could not be located", 'event')
   if (request === undefined || request === null)
@@ -152,6 +156,12 @@ function readData(data: JsonValue | undefined): Pick<Submission, 'event' | 'fiel
   if (typeof event !== 'string') throw invalid("Invalid notification, 'event' must be text", 'event')
   if (!isJsonObject(request))
     throw invalid("Invalid notification, 'request' must be a JSON object", 'request')
-  const { ttl, ...fields }: JsonObject = { ...siblings, ...request }
-  return { event, fields, ttlSeconds: parseTtl(ttl) }
+  const fields: Record<string, JsonValue> = {}
+  for (const name of Object.keys(data)) if (!BESIDE_FIELDS.has(name)) fields[name] = data[name] ?? null
+  for (const name of Object.keys(request)) if (name !== TTL) fields[name] = request[name] ?? null
+  return { event, fields, ttlSeconds: parseTtl(Object.hasOwn(request, TTL) ? request[TTL] : data[TTL]) }
 }
+
+const TTL = 'ttl'
+/** Members of `data` that are no fields. */
+const BESIDE_FIELDS: ReadonlySet<string> = new Set(['event', 'request', TTL])

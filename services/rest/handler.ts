@@ -220,7 +220,8 @@ async function ingestOne(
   const [result] = await ingest.publisher.publish([item])
   if (result === undefined) throw new Error('The publisher gave no result')
   if (!result.ok) throw result.error
-  origin.provider.record(publishOutcome(result, item))
+  const outcome = publishOutcome(result, item)
+  if (outcome !== undefined) origin.provider.record([outcome])
   return singleAnswer(result.receipt, ingest, requestId)
 }
 

@@ -10,10 +10,10 @@ import { toAvisoError } from '#shared/http/respond.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import type { GenericBound } from '#shared/notification/aviso2/generic_bound.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
-import type { Publisher, PublishItem, PublishResult } from '#shared/publish/publish.ts'
+import type { Publisher, PublishItem, PublishReceipt, PublishResult } from '#shared/publish/publish.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
-import { failureResult, successResult } from './answer.ts'
+import { failureResult, indexedResult, successResult } from './answer.ts'
 import type { ResultMembers } from './answer.ts'
 import type { EnvelopeContext } from './cloud_event.ts'
 import type { IngestLimits } from './limits.ts'
@@ -132,10 +132,14 @@ export async function publishPrepared(
   { provider }: Origin,
   { publisher }: Ingest,
 ): Promise<readonly PublishResult[]> {
-  const items = prepared.flatMap((each) => (each.kind === 'valid' ? [each.item] : []))
+  const items: PublishItem[] = []
+  for (const each of prepared) if (each.kind === 'valid') items.push(each.item)
   const results = items.length === 0 ? [] : await publisher.publish(items)
-  const stored = results.flatMap((result, index) => publishOutcome(result, items[index]))
-  const outcomes = [...refusedOutcomes(prepared), ...stored]
+  const outcomes = refusedOutcomes(prepared)
+  results.forEach((result, index) => {
+    const outcome = publishOutcome(result, items[index])
+    if (outcome !== undefined) outcomes.push(outcome)
+  })
   if (outcomes.length > 0) provider.record(outcomes)
   return results
 }
@@ -144,17 +148,18 @@ export async function publishPrepared(
 export function publishOutcome(
   result: PublishResult,
   item: PublishItem | undefined,
-): readonly PublishOutcome[] {
-  if (!result.ok) return [refusedOutcome(result.error, { event: item?.event, key: item?.keys.stem })]
+): PublishOutcome | undefined {
+  if (!result.ok) return refusedOutcome(result.error, { event: item?.event, key: item?.keys.stem })
   const { event, key, sequence, replayed } = result.receipt
-  return replayed ? [] : [{ kind: 'published', event, key, sequence }]
+  return replayed ? undefined : { kind: 'published', event, key, sequence }
 }
 
 /** The outcomes of the notifications that were refused before they reached the store. */
-export function refusedOutcomes(prepared: readonly Prepared[]): readonly PublishOutcome[] {
-  return prepared.flatMap((each) =>
-    each.kind === 'refused' ? [refusedOutcome(each.error, each.subject)] : [],
-  )
+export function refusedOutcomes(prepared: readonly Prepared[]): PublishOutcome[] {
+  const outcomes: PublishOutcome[] = []
+  for (const each of prepared)
+    if (each.kind === 'refused') outcomes.push(refusedOutcome(each.error, each.subject))
+  return outcomes
 }
 
 /** The outcome of a notification that was refused, or of a request. */
@@ -170,18 +175,46 @@ export function resultsOf(
   prepared: readonly Prepared[],
   published: readonly PublishResult[],
 ): readonly ResultMembers[] {
+  return makeResults(prepared, published, (each, result) =>
+    result.ok ? successResult(result.receipt) : failureOf(each, result.error),
+  )
+}
+
+/** As {@link resultsOf}, each with its `index`. */
+export function indexedResultsOf(
+  prepared: readonly Prepared[],
+  published: readonly PublishResult[],
+): readonly ResultMembers[] {
+  return makeResults(prepared, published, (each, result, index) =>
+    result.ok ? indexedResult(result.receipt, index) : { index, ...failureOf(each, result.error) },
+  )
+}
+
+/** What became of one notification; no receipt: it was skipped. */
+type Became =
+  | { readonly ok: true; readonly receipt: PublishReceipt | undefined }
+  | { readonly ok: false; readonly error: AvisoError }
+
+const BECAME_SKIPPED: Became = { ok: true, receipt: undefined }
+
+function makeResults(
+  prepared: readonly Prepared[],
+  published: readonly PublishResult[],
+  make: (each: Prepared, result: Became, index: number) => ResultMembers,
+): readonly ResultMembers[] {
   let next = 0
-  return prepared.map((each) => {
+  return prepared.map((each, index) => {
     switch (each.kind) {
       case 'refused':
-        return failureResult(each.error, each.generation)
+        return make(each, { ok: false, error: each.error }, index)
       case 'skipped':
-        return successResult(undefined)
-      case 'valid': {
-        const result = published[next++]
-        if (result === undefined) return failureResult(toAvisoError(undefined), each.generation)
-        return result.ok ? successResult(result.receipt) : failureResult(result.error, each.generation)
-      }
+        return make(each, BECAME_SKIPPED, index)
+      case 'valid':
+        return make(each, published[next++] ?? { ok: false, error: toAvisoError(undefined) }, index)
     }
   })
+}
+
+function failureOf({ generation }: Prepared, error: AvisoError): ResultMembers {
+  return failureResult(error, generation)
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { toBytes } from '#shared/bytes/bytes.ts'
+import { toSlabBytes } from '#shared/bytes/slab.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { exactJsonText } from '#shared/json/strict_json.ts'
 import type { JsonObject, JsonValue } from '#shared/json/strict_json.ts'
@@ -180,5 +180,5 @@ function payloadFault(
 /** JSON.stringify would lose digits of a structured payload. */
 function storeExactly(payload: JsonValue | undefined): StoredPayload {
   if (typeof payload !== 'object' || payload === null) return storePayload(payload)
-  return { value: toBytes(exactJsonText(payload)) }
+  return { value: toSlabBytes(exactJsonText(payload)) }
 }

@@ -104,6 +104,8 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
 
   /** What the path of each route is compared with. */
   const patterns: (RegExp | undefined)[] = []
+  /** Handlers by method and path, of routes whose path is text: the router makes a URL of each address, and looks at one route after the other. */
+  const exact = new Map<string, (routed: Routed, requestId: string) => Promise<Answer | undefined>>()
   for (const route of routes) {
     const handle = async (
       { request, params = {} }: Routed,
@@ -117,10 +119,14 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
         return errorResponse(error, { requestId, logger, generation: route.generation ?? 1 })
       }
     }
-    router[VERBS[route.method]](route.path, handle)
+    const isText = !/[:*]/.test(route.path)
+    const methods = route.method === 'GET' ? (['GET', 'HEAD'] as const) : [route.method]
+    for (const method of methods) {
+      const isFirst = !router.routes.some(([other, pattern]) => other === method && pattern.test(route.path))
+      if (isText && isFirst) exact.set(`${method} ${route.path}`, handle)
+      router[VERBS[method]](route.path, handle)
+    }
     patterns.push(router.routes.at(-1)?.[1])
-    if (route.method !== 'GET') continue
-    router[VERBS.HEAD](route.path, handle)
   }
 
   /** Answers OPTIONS, and refuses every other method. @throws {AvisoError} `ERR_NOT_FOUND`, `ERR_METHOD_NOT_ALLOWED`. */
@@ -136,7 +142,9 @@ export function createRouter(routes: readonly Route[], options: RouterOptions): 
   const answerOrRefuse = async (request: HandlerRequest, requestId: string): Promise<Answer> => {
     try {
       const { method, url } = request
-      const routed: Answer | undefined = await router.fetch({ method, url, request }, requestId)
+      const found = exact.get(`${method} ${rawPath(url)}`)
+      const asked = { method, url, request }
+      const routed: Answer | undefined = await (found?.(asked, requestId) ?? router.fetch(asked, requestId))
       const answer = routed ?? answerOther(request)
       return { ...answer, headers: { 'x-request-id': requestId, ...answer.headers } }
     } catch (error) {

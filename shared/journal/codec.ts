@@ -6,7 +6,7 @@
 
 import { isJsonRecord } from '#shared/json/record.ts'
 import { AvisoError } from '#shared/errors.ts'
-import { toBytes } from '#shared/bytes/bytes.ts'
+import { toSlabBytes } from '#shared/bytes/slab.ts'
 import {
   MAX_REVISION_NOTIFICATIONS,
   PAYLOAD_KINDS,
@@ -45,7 +45,7 @@ interface WrittenEvent {
 /** The value of a journal key: JSON text. */
 export function encodeJournal({ events, ...batch }: JournalBatch): Uint8Array {
   const written = events.map((event, place) => writeEvent(event, events[place - 1]))
-  return toBytes(JSON.stringify({ ...batch, events: written }))
+  return toSlabBytes(JSON.stringify({ ...batch, events: written }))
 }
 
 function writeEvent(event: JournalEvent, before: JournalEvent | undefined): WrittenEvent {
@@ -197,7 +197,7 @@ export function fingerprint(bytes: Uint8Array): string {
     high = Math.imul(high ^ byte, 0x01000193)
     low = Math.imul((low << 5) | (low >>> 27), 0x9e3779b1) ^ Math.imul(byte + 1, 0xc2b2ae3d)
   }
-  return hexadecimal(avalanche(high ^ bytes.length)) + hexadecimal(avalanche(low ^ high))
+  return hexadecimal(avalanche(high ^ bytes.length), avalanche(low ^ high))
 }
 
 /** Makes every bit affect the whole word. */
@@ -208,6 +208,30 @@ function avalanche(word: number): number {
   return mixed ^ (mixed >>> 16)
 }
 
-function hexadecimal(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, '0')
+/** 16 digits. Written out, because every notification has such a text, and `toString(16)` takes several times as long. */
+function hexadecimal(high: number, low: number): string {
+  return String.fromCharCode(
+    digit(high >>> 28),
+    digit(high >>> 24),
+    digit(high >>> 20),
+    digit(high >>> 16),
+    digit(high >>> 12),
+    digit(high >>> 8),
+    digit(high >>> 4),
+    digit(high),
+    digit(low >>> 28),
+    digit(low >>> 24),
+    digit(low >>> 20),
+    digit(low >>> 16),
+    digit(low >>> 12),
+    digit(low >>> 8),
+    digit(low >>> 4),
+    digit(low),
+  )
+}
+
+/** The code of the digit of the last four bits. */
+function digit(bits: number): number {
+  const value = bits & 0xf
+  return value + (value < 10 ? 0x30 : 0x57)
 }

@@ -11,6 +11,9 @@ import { pythonFloat } from './python_number.ts'
 /** Code points that `ensure_ascii` leaves alone, besides the quote and the backslash. */
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const ESCAPED = /[\u0000-\u001f"\\\u007f-\uffff]/g
+/** The same, to look for one: most texts have none, and a search costs less than a replacement. */
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const HAS_ESCAPED = /[\u0000-\u001f"\\\u007f-\uffff]/
 const SHORT_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['"', '\\"'],
   ['\\', '\\\\'],
@@ -42,7 +45,7 @@ export function toPythonJsonSorted(value: unknown, indent: number): string {
 function write(value: unknown, level: number, layout: Layout): string {
   switch (typeof value) {
     case 'string':
-      return quote(value)
+      return pythonText(value)
     case 'number':
       return writeNumber(value)
     case 'bigint':
@@ -71,7 +74,7 @@ function writeObject(value: object, level: number, layout: Layout): string {
   if (layout.sortKeys) members.sort(([a], [b]) => compareBytes(toBytes(a), toBytes(b)))
   return enclose(
     '{}',
-    members.map(([name, member]) => `${quote(name)}: ${write(member, level + 1, layout)}`),
+    members.map(([name, member]) => `${pythonText(name)}: ${write(member, level + 1, layout)}`),
     level,
     layout,
   )
@@ -92,7 +95,9 @@ function writeNumber(value: number): string {
   return Number.isInteger(value) && Math.abs(value) < FLOAT_FROM ? String(value) : pythonFloat(value)
 }
 
-function quote(text: string): string {
+/** `json.dumps` of a text. */
+export function pythonText(text: string): string {
+  if (!HAS_ESCAPED.test(text)) return `"${text}"`
   const escaped = text.replace(
     ESCAPED,
     (character) =>

@@ -5,7 +5,8 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
-import { toBytes, toText } from '#shared/bytes/bytes.ts'
+import { toText } from '#shared/bytes/bytes.ts'
+import { toSlabBytes } from '#shared/bytes/slab.ts'
 import type { PayloadKind } from '#shared/journal/journal.ts'
 
 /** 1.x's text for no payload. An empty value would end every 1.x listener. */
@@ -43,9 +44,9 @@ function kindOf(payload: unknown): PayloadKind | undefined {
  * @throws {AvisoError} `ERR_INVALID_NOTIFICATION` for a value that has no JSON text.
  */
 export function encodePayload(payload: unknown): Uint8Array {
-  if (payload === undefined || payload === null || payload === '') return toBytes(NO_PAYLOAD)
-  if (typeof payload === 'string') return toBytes(payload)
-  return toBytes(toJson(payload))
+  if (payload === undefined || payload === null || payload === '') return toSlabBytes(NO_PAYLOAD)
+  if (typeof payload === 'string') return toSlabBytes(payload)
+  return toSlabBytes(toJson(payload))
 }
 
 function toJson(payload: unknown): string {

@@ -10,7 +10,7 @@ import { journalKey, waitingKey, type JournalBatch, type JournalEvent } from '#s
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { MAX_TXN_BYTES, MAX_TXN_OPERATIONS, type Revision, type StoreOperation } from '#shared/store/store.ts'
 import { EPOCH_KEY_BYTES } from './guards.ts'
-import type { IdWindow } from './id_window.ts'
+import { roomForNames, type IdWindow, type Names } from './id_window.ts'
 import { OPERATION_OVERHEAD_BYTES } from './limits.ts'
 import { isSame, toReceipt, type Pending } from './pending.ts'
 import type { PublishResult } from './publish.ts'
@@ -38,24 +38,30 @@ export interface Attempt {
   readonly head: Head
   readonly batch: JournalBatch
   readonly items: readonly Pending[]
+  /** The names of their identities, in their order; absent: not known. */
+  readonly names: Names | undefined
   /** The status documents that it writes, guards and reads back. */
-  readonly bases: readonly {
-    readonly base: string
-    readonly key: Uint8Array
-    /** The revision of the present one. */
-    readonly revision: Revision
-    readonly next: NextStatus
-  }[]
-  /** All that it writes but the journal, whose value depends on the place in the transaction. */
+  readonly bases: readonly StatusChange[]
+  /** Writes of its notifications. */
   readonly puts: readonly StoreOperation[]
+  /** The admin keys that it writes. */
+  readonly admins: ReadonlySet<string>
   /** Most bytes that it takes in a transaction. */
   readonly bytes: number
   /** Whether to write the waiting key if the transaction does not apply. */
   readonly isWaiting: boolean
 }
 
+/** A status document that is written. */
+export interface StatusChange {
+  readonly base: string
+  /** The revision of the present one. */
+  readonly revision: Revision
+  readonly next: NextStatus
+}
+
 /** The value of an admin key. */
-const ADMIN_VALUE = toBytes('None')
+export const ADMIN_VALUE = toBytes('None')
 /** Batch id, time, numbers and member names of a journal value. */
 const JOURNAL_OVERHEAD_BYTES = 256
 /** Member names, numbers and time of a status document. */
@@ -121,8 +127,10 @@ function costOf(
 /** @returns the refusal of a notification that no transaction can hold; `undefined` for any other notification. */
 export function refusalOf(pending: Pending, frame: Frame): AvisoError | undefined {
   const { stem, base, admin } = pending.item.keys
-  const names = [frame.journalName, stem, base, admin]
-  if (new Set(names).size < names.length) {
+  const { journalName } = frame
+  const isRepeated =
+    stem === base || stem === admin || base === admin || stem === journalName || base === journalName
+  if (isRepeated || admin === journalName) {
     return new AvisoError(
       'ERR_INVALID_NOTIFICATION',
       'The keys of a notification must differ: fix the schema',
@@ -142,6 +150,8 @@ export function refusalOf(pending: Pending, frame: Frame): AvisoError | undefine
 export interface Selected {
   /** For the next transaction. */
   readonly items: readonly Pending[]
+  /** The names of their identities, in their order. */
+  readonly names: Names
   /** Most bytes that these take in a transaction. */
   readonly bytes: number
   /** Answers that come from memory alone. They are due once the store is known to be the one that is remembered. */
@@ -167,11 +177,14 @@ export function selectItems(queue: readonly Pending[], selection: Selection): Se
   // Two operations: the journal and the epoch are compared, or the journal is written and the key of waiting ingests is read.
   const budget = { operations: 2, bytes: frame.bytes }
   const selected = new Map<string, Pending>()
+  // One more, for the notification that is looked at and not taken.
+  const names = roomForNames(Math.min(queue.length, most) + 1)
   const known: Selected['known'][number][] = []
   for (const pending of queue) {
     if (pending.done) continue
     const twin = selected.get(pending.identity)
-    const result = twin === undefined ? knownResult(pending, selection) : undefined
+    const result =
+      twin === undefined ? knownResult(pending, selection, { names, index: selected.size }) : undefined
     if (result !== undefined) {
       known.push({ pending, result })
       continue
@@ -184,16 +197,18 @@ export function selectItems(queue: readonly Pending[], selection: Selection): Se
     // A notification with the same id and other content waits until this one is stored or refused.
     if (twin !== undefined || selected.size >= most || clashes(pending, written)) break
     const cost = costOf(pending, frame, written)
-    const [operations, bytes] = [budget.operations + cost.operations, budget.bytes + cost.bytes]
+    const operations = budget.operations + cost.operations
+    const bytes = budget.bytes + cost.bytes
     if (operations > MAX_TXN_OPERATIONS || bytes > MAX_TXN_BYTES) break
     budget.operations = operations
     budget.bytes = bytes
     const { stem, base, admin } = pending.item.keys
-    written.set(stem, 'notification').set(base, 'status')
+    written.set(stem, 'notification')
+    if (cost.operations > 1) written.set(base, 'status')
     if (admin !== undefined) written.set(admin, 'admin')
     selected.set(pending.identity, pending)
   }
-  return { items: [...selected.values()], bytes: budget.bytes, known }
+  return { items: [...selected.values()], names, bytes: budget.bytes, known }
 }
 
 /** Whether a key would be written twice. */
@@ -207,8 +222,12 @@ function clashes({ item }: Pending, written: WrittenKeys): boolean {
 }
 
 /** The answer to a notification whose id is known. */
-function knownResult(pending: Pending, { frame, window, strictIds }: Selection): PublishResult | undefined {
-  const stored = window.get(pending.identity)
+function knownResult(
+  pending: Pending,
+  { frame, window, strictIds }: Selection,
+  { names, index }: { readonly names: Names; readonly index: number },
+): PublishResult | undefined {
+  const stored = window.get(pending.identity, names, index)
   if (stored === undefined) return undefined
   if (isSame(pending, stored)) return { ok: true, receipt: toReceipt(frame.event, stored, true) }
   if (!strictIds) return undefined
@@ -222,59 +241,91 @@ function knownResult(pending: Pending, { frame, window, strictIds }: Selection):
 /** What {@link buildAttempt} needs besides the notifications. */
 export interface AttemptParts {
   readonly frame: Frame
-  readonly head: Head
-  /** As {@link Selected.bytes}. */
-  readonly bytes: number
   readonly batchId: string
   /** Milliseconds since 1970. */
   readonly now: number
-  /** Whether to write the waiting key if the transaction does not apply. */
+  readonly statuses: StatusCache
+}
+
+/** How an attempt is sent. */
+export interface AttemptOptions {
+  readonly head: Head
+  /** The names of the items' identities, in their order; absent: not known. */
+  readonly names: Names | undefined
+  /** Most bytes of the items in a transaction. */
+  readonly bytes: number
+  /** By time to live in seconds. */
+  readonly leases: ReadonlyMap<number, bigint>
+  /** Whether to tell the other ingests that this one waits, if it loses again. The waiting key is then written. */
   readonly isWaiting: boolean
   /** Whether other ingests publish the event type, too. They are told which status documents change. */
   readonly isShared: boolean
   /** Whether to let another ingest go first after it. */
   readonly endsTurn: boolean
-  readonly statuses: StatusCache
-  /** By time to live in seconds. */
-  readonly leases: ReadonlyMap<number, bigint>
 }
 
 /** Builds what an event type wants to commit. */
-export function buildAttempt(items: readonly Pending[], parts: AttemptParts): Attempt {
-  const { frame, head, leases } = parts
-  const at = new Date(Math.max(parts.now, head.atMs)).toISOString()
+export function buildAttempt(
+  items: readonly Pending[],
+  { frame, batchId, now, statuses }: AttemptParts,
+  { head, names, bytes, leases, isWaiting, isShared, endsTurn }: AttemptOptions,
+): Attempt {
+  const at = isoDate(Math.max(now, head.atMs))
   const events: JournalEvent[] = []
   const puts: StoreOperation[] = []
-  /** The last notification of each base, which the status document names. */
-  const stems = new Map<string, string>()
-  const admins = new Set<string>()
+  let admins = NO_ADMINS
   for (const { item, key, hash } of items) {
     const { id, source, time, traceparent, keys, ttlSeconds, value, payloadKind: payload } = item
     const seq = head.nextSequence + events.length
     events.push({ key: keys.stem, seq, id, source, hash, time, traceparent, payload, fields: keys.unkeyed })
     const lease = ttlSeconds === undefined ? undefined : leases.get(ttlSeconds)
     puts.push({ kind: 'put', key, value, lease })
-    stems.set(keys.base, keys.stem)
-    if (keys.admin !== undefined) admins.add(keys.admin)
+    if (keys.admin === undefined) continue
+    if (admins === NO_ADMINS) admins = new Set()
+    admins.add(keys.admin)
   }
+  const stems = lastStems(items)
   const batch: JournalBatch = {
-    batch: parts.batchId,
+    batch: batchId,
     at,
     prev: head.revision.toString(),
     first_seq: head.nextSequence,
     events,
-    ...(parts.isShared && { bases: [...stems.keys()] }),
-    ...(parts.endsTurn && { ends_turn: true }),
+    ...(isShared && { bases: [...stems.keys()] }),
+    ...(endsTurn && { ends_turn: true }),
   }
-  const bases: Attempt['bases'][number][] = []
+  const bases: StatusChange[] = []
   for (const [base, stem] of stems) {
-    const key = toBytes(base)
-    const status = parts.statuses.get(base)
-    const next = nextStatus(status, { stem, at, identity: frame.writer })
-    puts.push({ kind: 'put', key, value: toBytes(next.text) })
-    bases.push({ base, key, revision: status.revision, next })
+    const status = statuses.get(base)
+    bases.push({
+      base,
+      revision: status.revision,
+      next: nextStatus(status, { stem, at, identity: frame.writer }),
+    })
   }
-  for (const admin of admins) puts.push({ kind: 'put', key: toBytes(admin), value: ADMIN_VALUE })
-  const { bytes, isWaiting } = parts
-  return { frame, head, batch, items, bases, puts, bytes, isWaiting }
+  return { frame, head, batch, items, names, bases, puts, admins, bytes, isWaiting }
+}
+
+/** The last date that was written: lanes of many event types write the same one. */
+let lastDate = { ms: 0, text: '1970-01-01T00:00:00.000Z' }
+
+function isoDate(ms: number): string {
+  if (ms !== lastDate.ms) lastDate = { ms, text: new Date(ms).toISOString() }
+  return lastDate.text
+}
+
+/** Those of most event types. Nothing is added to it. */
+const NO_ADMINS = new Set<string>()
+
+/** The last notification of each base, which the status document names. */
+function lastStems(items: readonly Pending[]): ReadonlyMap<string, string> {
+  const stems = new Map<string, string>()
+  let last: Pending['item']['keys'] | undefined
+  for (const { item } of items) {
+    // Mostly one base for all: to compare with it takes less than to look it up.
+    if (last !== undefined && last.base !== item.keys.base) stems.set(last.base, last.stem)
+    last = item.keys
+  }
+  if (last !== undefined) stems.set(last.base, last.stem)
+  return stems
 }

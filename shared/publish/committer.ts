@@ -18,12 +18,12 @@ import { toText } from '#shared/bytes/bytes.ts'
 import { renewEpoch } from '#shared/journal/epoch.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
-import { buildAttempt, type Attempt, type Frame, type Head } from './attempt.ts'
+import { buildAttempt, type Attempt, type AttemptOptions, type Frame, type Head } from './attempt.ts'
 import { buildCheck, checkedPresent, isKnownEpoch, type Present } from './guards.ts'
 import type { IdentityHash } from './identity_hash.ts'
 import type { IdWindow } from './id_window.ts'
 import type { JointCommit } from './joint_commit.ts'
-import type { Applied } from './joint_txn.ts'
+import type { Applied, Outcome } from './joint_txn.ts'
 import { createLedger } from './ledger.ts'
 import type { PublishLimits } from './limits.ts'
 import { failUnavailable } from './outcome.ts'
@@ -57,6 +57,8 @@ export interface Committer {
    * @throws {AvisoError} The store's error.
    */
   open(signal?: AbortSignal): Promise<Head>
+  /** What {@link Committer.open} would give without a read; `undefined` where it has to read. */
+  opened(): Head | undefined
   /**
    * Checks that the newest known commit is the newest in the store, now.
    *
@@ -70,25 +72,11 @@ export interface Committer {
    * @throws {TxnError} When the transaction failed.
    * @throws {AvisoError} When the transaction was lost, and the other commits could not be read.
    */
-  commit(items: readonly Pending[], options: CommitOptions): Promise<CommitOutcome>
+  commit(items: readonly Pending[], options: AttemptOptions): Promise<CommitOutcome>
   /** Takes the journal as another ingest has left it. The values come in order, and none is left out. @throws {AvisoError} The store's error. */
   take(journal: KeyValue): Promise<void>
   /** Forgets transactions whose items are all answered. */
   prune(): void
-}
-
-export interface CommitOptions {
-  readonly head: Head
-  /** Most bytes of the items in a transaction. */
-  readonly bytes: number
-  /** By time to live in seconds. */
-  readonly leases: ReadonlyMap<number, bigint>
-  /** Whether to tell the other ingests that this one waits, if it loses again. */
-  readonly isWaiting: boolean
-  /** Whether other ingests publish the event type, too. */
-  readonly isShared: boolean
-  /** Whether to let another ingest go first after it. */
-  readonly endsTurn: boolean
 }
 
 /**
@@ -122,7 +110,8 @@ export function createCommitter(parts: CommitterParts): Committer {
   let waiting: Revision | undefined
 
   function committed(attempt: Attempt, { revision, sign }: Applied): CommitOutcome {
-    sent.acknowledge(attempt.batch.batch, ledger.record(revision, attempt.batch))
+    const { batch, items, names } = attempt
+    sent.acknowledge(batch.batch, ledger.record(revision, batch, names && { items, names }))
     for (const { base, next } of attempt.bases) statuses.set(base, { revision, ...next.days })
     sent.forget(true)
     const someoneWaits = waiting !== undefined && sign > waiting
@@ -178,6 +167,11 @@ export function createCommitter(parts: CommitterParts): Committer {
   return {
     window: ledger.window,
     newest: () => ledger.head()?.revision,
+    opened: () => {
+      if (calls.isSilent()) return undefined
+      calls.hear()
+      return ledger.head()
+    },
     open: async (signal) => {
       if (calls.isSilent() && !(await read(ledger.isKept))) await startOver()
       calls.hear()
@@ -192,15 +186,17 @@ export function createCommitter(parts: CommitterParts): Committer {
     },
     commit: async (items, options) => {
       const known = { frame, statuses, batchId: parts.random(), now: clock.now() }
-      const attempt = buildAttempt(items, { ...options, ...known })
+      const attempt = buildAttempt(items, known, options)
       sent.add(attempt)
-      const outcome = await calls
-        .within(() => parts.joint.send(attempt))
-        .catch((error: unknown) => {
-          if (!passDamaged(statuses, attempt, error)) throw new TxnError(error)
-          return undefined
-        })
-      if (outcome === undefined) return { kind: 'lost', isRace: false, isAlone: false }
+      calls.ask()
+      let outcome: Outcome
+      try {
+        outcome = await parts.joint.send(attempt)
+      } catch (error) {
+        if (!passDamaged(statuses, attempt, error)) throw new TxnError(error)
+        return { kind: 'lost', isRace: false, isAlone: false }
+      }
+      calls.hear()
       if (outcome.kind === 'applied') return committed(attempt, outcome)
       // This ingest wrote the waiting key itself, so it need not let anyone pass because of it.
       if (options.isWaiting) waiting = outcome.revision
@@ -218,8 +214,8 @@ export function createCommitter(parts: CommitterParts): Committer {
 interface Calls {
   /** Sends a transaction that changes nothing. */
   check(request: TxnRequest): Promise<TxnResult>
-  /** Sends a transaction by other means, which have their own limits. */
-  within<Result>(send: () => Promise<Result>): Promise<Result>
+  /** Says that a transaction is sent by other means, which have their own limits. {@link Calls.hear} follows, unless it fails. */
+  ask(): void
   read<Result>(work: (signal: AbortSignal) => Promise<Result>, signal?: AbortSignal): Promise<Result>
   /** Whether the store has answered no transaction for so long, or since a failure, that it may be another one. */
   isSilent(): boolean
@@ -233,18 +229,18 @@ function createCalls({ store, clock, limits }: Pick<CommitterParts, 'store' | 'c
   const hear = (): void => {
     heardAt = clock.monotonic()
   }
-  const within: Calls['within'] = async (send) => {
+  const ask = (): void => {
     heardAt = undefined
-    const result = await send()
-    hear()
-    return result
   }
   return {
-    check: (request) => {
+    check: async (request) => {
       const limit = { clock, ms: limits.attemptMs, late: failUnavailable }
-      return within(() => runWithin((signal) => store.txn(request, { signal }), limit))
+      ask()
+      const result = await runWithin((signal) => store.txn(request, { signal }), limit)
+      hear()
+      return result
     },
-    within,
+    ask,
     read: (work, signal) => runWithin(work, { clock, ms: limits.deadlineMs, signal, late: failUnavailable }),
     isSilent: () => heardAt === undefined || clock.monotonic() - heardAt > MAX_SILENCE_MS,
     hear,

@@ -30,17 +30,18 @@ export interface Present {
   readonly statuses: readonly (KeyValue | undefined)[]
 }
 
-/** Guards of the keys of one attempt. */
-export function guardsOf({ frame, head, bases }: Attempt): Compare[] {
-  return [
-    unchanged(frame.journal, head.revision),
-    ...bases.map(({ key, revision }) => unchanged(key, revision)),
-  ]
+/** Guards of the keys of one attempt. @param keys Of its status documents, in their order. */
+export function guardsOf({ frame, head, bases }: Attempt, keys: readonly Uint8Array[]): Compare[] {
+  const guards = [unchanged(frame.journal, head.revision)]
+  keys.forEach((key, index) => guards.push(unchanged(key, bases[index]?.revision ?? 0n)))
+  return guards
 }
 
 /** Reads the keys of {@link guardsOf}, in the same order. */
-export function readsOf({ frame, bases }: Attempt): StoreOperation[] {
-  return [readOf(frame.journal), ...bases.map(({ key }) => readOf(key))]
+export function readsOf({ frame }: Attempt, keys: readonly Uint8Array[]): StoreOperation[] {
+  const reads = [readOf(frame.journal)]
+  for (const key of keys) reads.push(readOf(key))
+  return reads
 }
 
 /** The guard of the store: neither another one, nor an older copy that was put back. */

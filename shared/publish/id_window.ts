@@ -41,11 +41,32 @@ function keyIn(identity: string): string {
   return end === -1 ? '' : identity.slice(end + 1)
 }
 
+/** Whether {@link keyIn} gives this key. */
+function hasKey(identity: string, key: string): boolean {
+  const start = identity.length - key.length
+  return key !== '' && identity.endsWith(key) && identity.lastIndexOf('\0') === start - 1
+}
+
+/** Room for the names of identities: to make one takes longer than to look it up. */
+export interface Names {
+  readonly words: Uint32Array
+}
+
+/** Room for the names of `count` identities. */
+export function roomForNames(count: number): Names {
+  return { words: new Uint32Array(HASH_WORDS * count) }
+}
+
 /** Remembers the last notification of each identity. */
 export interface IdWindow {
-  get(identity: string): StoredItem | undefined
-  /** Items come in the order of their sequence numbers. */
-  add(identity: string, item: StoredItem): void
+  /** @param names Is given the name of the identity, at `index`. */
+  get(identity: string, names?: Names, index?: number): StoredItem | undefined
+  /**
+   * Items come in the order of their sequence numbers.
+   *
+   * @param names Has the name of the identity, at `index`, as {@link IdWindow.get} gave it.
+   */
+  add(identity: string, item: StoredItem, names?: Names, index?: number): void
   /** Number of identities; one that is remembered twice counts twice. */
   size(): number
 }
@@ -63,36 +84,39 @@ export function createIdWindow({ maxItems, maxAgeMs, hash }: IdWindowParts): IdW
   let young = createGeneration()
   let old = createGeneration()
   let youngSince = -Infinity
-  const name = new Uint32Array(HASH_WORDS)
+  const own = roomForNames(1)
   return {
-    get: (identity) => {
-      hash(identity, name)
-      return young.get(identity, name) ?? old.get(identity, name)
+    get: (identity, { words } = own, index = 0) => {
+      const at = HASH_WORDS * index
+      hash(identity, words, at)
+      return young.get(identity, words, at) ?? old.get(identity, words, at)
     },
-    add: (identity, item) => {
+    add: (identity, item, names, index = 0) => {
       if (young.size() >= maxItems / 2 || item.atMs - youngSince > maxAgeMs) {
         old = young
         young = createGeneration()
         youngSince = item.atMs
       }
-      hash(identity, name)
-      young.add(identity, name, item)
+      if (names === undefined) hash(identity, own.words)
+      const at = names === undefined ? 0 : HASH_WORDS * index
+      young.add(identity, { words: names?.words ?? own.words, at }, item)
     },
     size: () => young.size() + old.size(),
   }
 }
 
-/** Identities with the hashes that name them. */
+/** Identities with the hashes that name them: those of `words` from `at` on. */
 interface Generation {
   size(): number
-  get(identity: string, name: Uint32Array): StoredItem | undefined
-  add(identity: string, name: Uint32Array, item: StoredItem): void
+  get(identity: string, words: Uint32Array, at: number): StoredItem | undefined
+  add(identity: string, name: { readonly words: Uint32Array; readonly at: number }, item: StoredItem): void
 }
 
 const FIRST_ROOM = 64
 /** Slots for each place, so that a search looks at two of them. */
 const SLOTS_A_PLACE = 2
-const FINGERPRINT = /^[\da-f]{16}$/
+/** Digits of a word in a fingerprint. */
+const WORD_DIGITS = 8
 
 /**
  * Items as columns of numbers, which take 56 bytes an item, where objects took 400 and the text of an identity 150. There is nothing that a
@@ -111,19 +135,19 @@ function createGeneration(): Generation {
   const foreign = new Map<number, string>()
 
   /** The slot of a name, or the empty one where it belongs. */
-  function slotOf(name: Uint32Array): number {
+  function slotOf(words: Uint32Array, at: number): number {
     const mask = slots.length - 1
-    let slot = (name[0] ?? 0) & mask
+    let slot = (words[at] ?? 0) & mask
     for (;;) {
       const place = (slots[slot] ?? 0) - 1
-      if (place < 0 || isName(place, name)) return slot
+      if (place < 0 || isName(place, words, at)) return slot
       slot = (slot + 1) & mask
     }
   }
 
-  function isName(place: number, name: Uint32Array): boolean {
+  function isName(place: number, words: Uint32Array, at: number): boolean {
     for (let word = 0; word < HASH_WORDS; word++)
-      if (names[HASH_WORDS * place + word] !== name[word]) return false
+      if (names[HASH_WORDS * place + word] !== words[at + word]) return false
     return true
   }
 
@@ -137,24 +161,27 @@ function createGeneration(): Generation {
     numbers = new Float64Array(3 * room)
     numbers.set(oldNumbers)
     slots = new Uint32Array(SLOTS_A_PLACE * room)
-    for (let place = 0; place < size; place++)
-      slots[slotOf(names.subarray(HASH_WORDS * place, HASH_WORDS * (place + 1)))] = place + 1
+    for (let place = 0; place < size; place++) slots[slotOf(names, HASH_WORDS * place)] = place + 1
   }
 
   /** The place of a name, which is made where there is none. */
-  function placeFor(name: Uint32Array): number {
-    const known = slots[slotOf(name)] ?? 0
+  function placeFor(words: Uint32Array, at: number): number {
+    let slot = slotOf(words, at)
+    const known = slots[slot] ?? 0
     if (known > 0) return known - 1
-    if (size === room) makeRoom()
+    if (size === room) {
+      makeRoom()
+      slot = slotOf(words, at)
+    }
     const place = size++
-    names.set(name, HASH_WORDS * place)
-    slots[slotOf(name)] = place + 1
+    for (let word = 0; word < HASH_WORDS; word++) names[HASH_WORDS * place + word] = words[at + word] ?? 0
+    slots[slot] = place + 1
     return place
   }
   return {
     size: () => size,
-    get: (identity, name) => {
-      const place = (slots[slotOf(name)] ?? 0) - 1
+    get: (identity, words, nameAt) => {
+      const place = (slots[slotOf(words, nameAt)] ?? 0) - 1
       if (place < 0) return undefined
       const [high = 0, low = 0] = hashes.subarray(2 * place)
       const [revision = 0, seq = 0, atMs = 0] = numbers.subarray(3 * place)
@@ -167,20 +194,35 @@ function createGeneration(): Generation {
         atMs,
       }
     },
-    add: (identity, name, { key, hash, revision, seq, atMs }) => {
-      const place = placeFor(name)
-      if (keyIn(identity) === key) keys.delete(place)
-      else keys.set(place, key)
-      if (FINGERPRINT.test(hash)) {
-        hashes[2 * place] = Number.parseInt(hash.slice(0, 8), 16)
-        hashes[2 * place + 1] = Number.parseInt(hash.slice(8), 16)
-        foreign.delete(place)
+    add: (identity, { words, at }, { key, hash, revision, seq, atMs }) => {
+      const place = placeFor(words, at)
+      // They are mostly empty.
+      if (keys.size > 0) keys.delete(place)
+      if (!hasKey(identity, key)) keys.set(place, key)
+      if (foreign.size > 0) foreign.delete(place)
+      const high = wordIn(hash, 0)
+      const low = wordIn(hash, WORD_DIGITS)
+      if (hash.length === 2 * WORD_DIGITS && high !== undefined && low !== undefined) {
+        hashes[2 * place] = high
+        hashes[2 * place + 1] = low
       } else foreign.set(place, hash)
       numbers[3 * place] = Number(revision)
       numbers[3 * place + 1] = seq
       numbers[3 * place + 2] = atMs
     },
   }
+}
+
+/** The word that {@link toHexadecimal} writes so; `undefined` for other text. */
+function wordIn(text: string, start: number): number | undefined {
+  let word = 0
+  for (let index = start; index < start + WORD_DIGITS; index++) {
+    const code = text.charCodeAt(index)
+    if (code >= 0x30 && code <= 0x39) word = (word << 4) | (code - 0x30)
+    else if (code >= 0x61 && code <= 0x66) word = (word << 4) | (code - 0x57)
+    else return undefined
+  }
+  return word
 }
 
 function toHexadecimal(word: number): string {

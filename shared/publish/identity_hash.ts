@@ -13,17 +13,17 @@ export const HASH_WORDS = 4
 /** Rounds after the last word of a text, as the 3 in HalfSipHash-1-3. */
 const FINAL_ROUNDS = 3
 
-/** Writes the hash of a text into the first {@link HASH_WORDS} words of `into`. */
-export type IdentityHash = (text: string, into: Uint32Array) => void
+/** Writes the hash of a text into {@link HASH_WORDS} words, from `at` on (default: 0). */
+export type IdentityHash = (text: string, into: Uint32Array, at?: number) => void
 
 /** @param secret Random bits as text, 128 or more, that stay in this process. */
 export function createIdentityHash(secret: string): IdentityHash {
   const [first, second] = [new Uint32Array(2), new Uint32Array(2)]
   halfSipHash(secret, Uint32Array.of(0, 1), first, 0)
   halfSipHash(secret, Uint32Array.of(1, 0), second, 0)
-  return (text, into) => {
-    halfSipHash(text, first, into, 0)
-    halfSipHash(text, second, into, 2)
+  return (text, into, at = 0) => {
+    halfSipHash(text, first, into, at)
+    halfSipHash(text, second, into, at + 2)
   }
 }
 

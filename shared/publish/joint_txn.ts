@@ -6,6 +6,7 @@
  */
 
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
+import { inSlabs, toSlabBytes } from '#shared/bytes/slab.ts'
 import { encodeJournal } from '#shared/journal/codec.ts'
 import { WAITING_PREFIX } from '#shared/journal/journal.ts'
 import {
@@ -19,7 +20,7 @@ import {
   type TxnRequest,
   type TxnResult,
 } from '#shared/store/store.ts'
-import type { Attempt } from './attempt.ts'
+import { ADMIN_VALUE, type Attempt } from './attempt.ts'
 import { epochGuard, epochIn, epochRead, guardsOf, readsOf, toPresent, type Present } from './guards.ts'
 
 /** What became of an attempt. */
@@ -100,8 +101,8 @@ export function createRoom(): Room {
 }
 
 /** Operations of an attempt in the branch that applies, which is never shorter than its guards or the other branch. */
-function operationsOf({ puts }: Attempt): number {
-  return puts.length + 1
+function operationsOf({ puts, bases, admins }: Attempt): number {
+  return puts.length + bases.length + admins.size + 1
 }
 
 /** All keys that an attempt writes. */
@@ -130,23 +131,33 @@ export function joinAttempts(attempts: readonly Attempt[]): TxnRequest {
     }
   }
   let place = 0
-  const parts = attempts.map((attempt) => {
-    const part = toGuarded(attempt, place)
-    place += attempt.items.length
-    return part
-  })
+  const parts = inSlabs(() =>
+    attempts.map((attempt) => {
+      const part = toGuarded(attempt, place)
+      place += attempt.items.length
+      return part
+    }),
+  )
   return { compare, success: [{ kind: 'range', range: SIGNS }], failure: [epochRead()], parts }
 }
 
 /** @param place Room for notifications before those of the attempt. */
 function toGuarded(attempt: Attempt, place: number): Required<GuardedOperations> {
-  const { frame, batch, puts, isWaiting } = attempt
+  const { frame, batch, puts, bases, admins, isWaiting } = attempt
+  const keys = bases.map(({ base }) => toSlabBytes(base))
+  const success = [...puts]
+  bases.forEach(({ next }, index) => {
+    const key = keys[index]
+    if (key !== undefined) success.push({ kind: 'put', key, value: toSlabBytes(next.text) })
+  })
+  for (const admin of admins) success.push({ kind: 'put', key: toSlabBytes(admin), value: ADMIN_VALUE })
   const value = encodeJournal(place === 0 ? batch : { ...batch, place })
-  const failure = readsOf(attempt)
+  success.push({ kind: 'put', key: frame.journal, value })
+  const failure = readsOf(attempt, keys)
   if (isWaiting) failure.push({ kind: 'put', key: frame.waiting, value: toBytes(batch.batch) })
   return {
-    compare: guardsOf(attempt),
-    success: [...puts, { kind: 'put', key: frame.journal, value }],
+    compare: guardsOf(attempt, keys),
+    success,
     failure,
   }
 }

@@ -21,7 +21,7 @@ import type { Head } from './attempt.ts'
 import { failDamaged } from './damage.ts'
 import { firstUnused, nextNumber } from './numbers.ts'
 import type { IdentityHash } from './identity_hash.ts'
-import { createIdWindow, identityOf, type IdWindow, type StoredItem } from './id_window.ts'
+import { createIdWindow, identityOf, type IdWindow, type Names, type StoredItem } from './id_window.ts'
 import type { PublishLimits } from './limits.ts'
 import { failUnavailable } from './outcome.ts'
 import { createWindowReader } from './window_commits.ts'
@@ -68,9 +68,16 @@ export interface Ledger {
   /** Whether the store has the known head in its past, or has compacted that past. @throws {AvisoError} The store's error. */
   isKept(signal: AbortSignal): Promise<boolean>
   /** Records a commit of this ingest. @returns its notifications, in order. */
-  record(revision: Revision, batch: JournalBatch): readonly StoredItem[]
+  record(revision: Revision, batch: JournalBatch, own?: OwnItems): readonly StoredItem[]
   /** Forgets everything, because the store is another one. The numbers that were known stay used. */
   forget(): void
+}
+
+/** What an ingest knows of the notifications of its own commit, in order. */
+export interface OwnItems {
+  readonly items: readonly { readonly identity: string }[]
+  /** The names of their identities, in this order. */
+  readonly names: Names
 }
 
 export interface LedgerParts {
@@ -96,9 +103,9 @@ export function createLedger(parts: LedgerParts): Ledger {
   /** The numbers below may have been given out in a store that this one has replaced. */
   let usedBelow = 1
 
-  const record = (revision: Revision, batch: JournalBatch): StoredItem[] => {
+  const record = (revision: Revision, batch: JournalBatch, own?: OwnItems): StoredItem[] => {
     head = headOf({ revision, batch }, head?.epoch)
-    return addTo(window, { revision, batch }, strictIds)
+    return addTo(window, { revision, batch }, strictIds, own)
   }
   const change = async (known: Head, current: KeyValue | undefined, signal: AbortSignal): Promise<Change> => {
     if (current === undefined) {
@@ -176,12 +183,19 @@ function headOf({ revision, batch }: JournalCommit, epoch: Epoch | undefined): H
 }
 
 /** Adds a commit to a window. @returns its notifications, in order. */
-function addTo(window: IdWindow, { revision, batch }: JournalCommit, strictIds: boolean): StoredItem[] {
+function addTo(
+  window: IdWindow,
+  { revision, batch }: JournalCommit,
+  strictIds: boolean,
+  own?: OwnItems,
+): StoredItem[] {
   const { at } = batch
   const atMs = Date.parse(at)
-  return batch.events.map((entry) => {
+  return batch.events.map((entry, index) => {
     const stored: StoredItem = { key: entry.key, hash: entry.hash, revision, seq: entry.seq, at, atMs }
-    window.add(identityOf(entry, strictIds), stored)
+    const identity = own?.items[index]?.identity
+    if (identity === undefined) window.add(identityOf(entry, strictIds), stored)
+    else window.add(identity, stored, own?.names, index)
     return stored
   })
 }

@@ -6,6 +6,7 @@
 
 import { fingerprint } from '#shared/journal/codec.ts'
 import { joinBytes, toBytes } from '#shared/bytes/bytes.ts'
+import { toSlabBytes } from '#shared/bytes/slab.ts'
 import { identityOf } from './id_window.ts'
 import { OPERATION_OVERHEAD_BYTES } from './limits.ts'
 import type { PublishItem, PublishReceipt, PublishResult } from './publish.ts'
@@ -49,14 +50,14 @@ export interface Acceptance extends Pick<Pending, 'deadline' | 'load' | 'answer'
 /** Accepts a notification. It is part of the load until it is answered. */
 export function createPending(item: PublishItem, { strictIds, deadline, load, answer }: Acceptance): Pending {
   const { id, source, keys, value, time = '', traceparent = '' } = item
-  const key = toBytes(keys.stem)
+  const key = toSlabBytes(keys.stem)
   const characters =
     keys.stem.length +
     id.length +
     source.length +
     time.length +
     traceparent.length +
-    lengthOf(keys.unkeyed ?? {})
+    (keys.unkeyed === undefined ? 0 : lengthOf(keys.unkeyed))
   const overhead = OPERATION_OVERHEAD_BYTES + ENTRY_OVERHEAD_BYTES
   const bytes = key.length + value.length + characters * MAX_JSON_BYTES + overhead
   load.items++

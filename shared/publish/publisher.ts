@@ -6,6 +6,7 @@
  * @module
  */
 
+import { inSlabs } from '#shared/bytes/slab.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
@@ -113,12 +114,16 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
         const results: PublishResult[] = []
         let open = batch.length
         if (open === 0) resolve(results)
-        for (const [index, item] of batch.entries()) {
-          accept(item, (result) => {
-            results[index] = result
-            if (--open === 0) resolve(results)
-          })
-        }
+        const acceptAll = (): void =>
+          batch.forEach((item, index) =>
+            accept(item, (result) => {
+              results[index] = result
+              if (--open === 0) resolve(results)
+            }),
+          )
+        // The keys of a batch are kept about as long as each other.
+        if (open > 1) inSlabs(acceptAll)
+        else acceptAll()
       }),
     warmUp: (events, signal) =>
       within(warmUp(events, signal), { clock, ms: limits.warmUpMs, signal, late: () => undefined }),

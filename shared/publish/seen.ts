@@ -11,6 +11,8 @@ import { OTHERS } from './limits.ts'
 import type { Others } from './others.ts'
 
 export interface Seen {
+  /** Whether there is nothing to take. */
+  readonly isEmpty: boolean
   /** Has the committer take it all. What cannot be taken is forgotten, and read when it is needed. @throws {AvisoError} The store's error. */
   take(): Promise<void>
   /** Forgets it, because the store is another one. */
@@ -39,6 +41,9 @@ export function createSeen({ others, committer, frame, onMany }: SeenParts): See
     if (seen.length >= OTHERS.idleSeen) onMany()
   })
   return {
+    get isEmpty() {
+      return seen.length === 0
+    },
     take: async () => {
       if (seen.length === 0) return
       const values = seen.filter(isNew)

@@ -29,10 +29,10 @@ export function createSentAttempts(event: string): SentAttempts {
     add: (attempt) => void sent.push(attempt),
     acknowledge: (batch, stored) => {
       const own = sent.find((candidate) => candidate.batch.batch === batch)
-      for (const [index, pending] of own?.items.entries() ?? []) {
+      own?.items.forEach((pending, index) => {
         const item = stored[index]
         if (item !== undefined) settle(pending, { ok: true, receipt: toReceipt(event, item, false) })
-      }
+      })
     },
     forget: (fateKnown) => {
       for (const { items } of sent) {

@@ -36,6 +36,8 @@ export interface Turns {
    * @param take Is given each value of the journal that others write meanwhile.
    */
   mine(newest: NewestCommit, take: (journal: KeyValue) => Promise<void>): Promise<void>
+  /** Whether {@link Turns.mine} has nothing to wait for. */
+  isMine(): boolean
   /** Whether other ingests publish the event type, too. */
   readonly isShared: boolean
   /** Whether a transaction that does not apply should tell the others that this ingest waits. */
@@ -107,10 +109,14 @@ export function createTurns(parts: TurnsParts): Turns {
     sharedUntil = -Infinity
     began = -Infinity
   }
+  function isMine(): boolean {
+    if (!isShared()) stop()
+    return began !== undefined
+  }
   return {
+    isMine,
     mine: async (newest, take) => {
-      if (!isShared()) return stop()
-      if (began !== undefined) return
+      if (isMine()) return
       await wait(newest, take)
       began = clock.monotonic()
     },

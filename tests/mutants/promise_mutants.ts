@@ -64,7 +64,7 @@ export const PROMISE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'shared/publish/joint_txn.ts',
-    from: 'compare: guardsOf(attempt),',
+    from: 'compare: guardsOf(attempt, keys),',
     to: 'compare: [],',
     tests: ['jointCommit'],
   },

@@ -10,6 +10,7 @@ import type { Revision } from '../store.ts'
 import type { GroupCommit, Written } from './group_commit.ts'
 import { bytesIn, numberIn } from './rows.ts'
 import type { StoreState } from './state.ts'
+import type { KnownHeads } from './known_heads.ts'
 import { deleteKeys } from './txn.ts'
 
 /** How often the store looks for ended leases; etcd's own interval is 500 ms. */
@@ -28,8 +29,9 @@ export interface LeaseKeeper {
 }
 
 /** Grants leases and deletes the keys of ended ones. Its timer runs only while there are leases. */
-export function createLeaseKeeper(state: StoreState, writes: GroupCommit): LeaseKeeper {
+export function createLeaseKeeper(state: StoreState, writes: GroupCommit, known: KnownHeads): LeaseKeeper {
   const { database, clock, logger } = state
+  const parts = { database, known }
   // Ends are stored as dates, but pass evenly within this process: no key goes early because the machine's clock is set forward.
   const zero = clock.now() - clock.monotonic()
   const steadyNow = (): number => zero + clock.monotonic()
@@ -49,7 +51,7 @@ export function createLeaseKeeper(state: StoreState, writes: GroupCommit): Lease
     isEnding = true
     try {
       const ended = endedLeases(database, steadyNow())
-      await Promise.all(ended.map((id) => writes.add((current) => endLease(database, id, current), 0)))
+      await Promise.all(ended.map((id) => writes.add((current) => endLease(parts, id, current), 0)))
       if (!isStopped && !hasLeases(database)) rest()
     } catch (error) {
       // The leases stay; the next check tries again.
@@ -84,7 +86,11 @@ function addLease(database: SqlDatabase, endsAt: number): bigint {
 }
 
 /** Deletes some keys of a lease, and the lease with the last of them. */
-function endLease(database: SqlDatabase, id: number, current: Revision): Written<void> {
+function endLease(
+  { database, known }: { readonly database: SqlDatabase; readonly known: KnownHeads },
+  id: number,
+  current: Revision,
+): Written<void> {
   const rows = database.all(
     `SELECT e.key FROM events e INDEXED BY events_by_lease WHERE e.lease <> 0 AND e.lease = ?
         AND NOT EXISTS (SELECT 1 FROM events n INDEXED BY events_by_key WHERE n.key = e.key AND n.id > e.id)
@@ -92,7 +98,7 @@ function endLease(database: SqlDatabase, id: number, current: Revision): Written
     id,
   )
   const keys = rows.map((row) => bytesIn(row, 'key'))
-  const events = deleteKeys(database, keys, current + 1n)
+  const events = deleteKeys({ database, known }, keys, current + 1n)
   if (keys.length < MAX_ENDED_KEYS) database.run('DELETE FROM leases WHERE id = ?', id)
   return { value: undefined, events }
 }

@@ -12,7 +12,7 @@ import type { Revision } from '../store.ts'
 import { fileError } from './describe_damage.ts'
 import { LEFT_OUT_REVISIONS, newestRevision } from './revisions.ts'
 import { isDamage } from './state.ts'
-import { append, toPut } from './txn.ts'
+import { append, createCopies, toPut } from './txn.ts'
 import { decodeWitness, EPOCH_KEY_BYTES, readMarks, type DatabaseMarks } from './witness.ts'
 
 /** Acknowledged writes that a store no longer has. */
@@ -106,6 +106,7 @@ export function renewEpoch(database: SqlDatabase, acknowledged: Revision, epoch:
   const newest = newestRevision(database)
   const revision = (acknowledged > newest ? acknowledged : newest) + LEFT_OUT_REVISIONS
   const operation = { kind: 'put', key: EPOCH_KEY_BYTES, value: toBytes(epoch) } as const
-  append(database, toPut(database, operation, { revision, heads: new Map() }), 0)
+  const parts = { revision, heads: new Map(), copies: createCopies([operation]) }
+  append(database, toPut(database, operation, parts), 0)
   return revision
 }

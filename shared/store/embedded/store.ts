@@ -23,6 +23,7 @@ import { upgrade } from './carry_over.ts'
 import { createCompactor } from './compact.ts'
 import { createCounts } from './counts.ts'
 import { createGroupCommit } from './group_commit.ts'
+import { createKnownHeads } from './known_heads.ts'
 import { createLeaseKeeper } from './lease.ts'
 import { dropDamage } from './drop_damage.ts'
 import { findLoss, lossError, orFileError, renewEpoch, type Loss } from './loss.ts'
@@ -130,6 +131,7 @@ function createStore(
 ): EmbeddedStore {
   const { database } = parts
   const { onCommit, onUncertain } = trackEpoch(database, witness)
+  const known = createKnownHeads()
   const counts = createCounts(database, () => state.newest)
   const state: StoreState = {
     ...parts,
@@ -140,9 +142,13 @@ function createStore(
       for (const { revision, events } of committed) counts.note(revision, events)
       onCommit(committed, newest)
     },
-    onUncertain,
+    onUncertain: () => {
+      known.clear()
+      onUncertain()
+    },
   }
   const reads = { view: database, counts }
+  const txnParts = { ...reads, database, known }
   const nextStep = createTurnGate(STEPS_PER_TURN)
   const pause = async (): Promise<void> => {
     await nextTurn()
@@ -150,7 +156,7 @@ function createStore(
   }
   const feed = createFeed(state)
   const writes = createGroupCommit(state, feed)
-  const leases = createLeaseKeeper(state, writes)
+  const leases = createLeaseKeeper(state, writes, known)
   const compact = createCompactor(state, writes)
   return {
     range: async (request, options) => {
@@ -177,7 +183,7 @@ function createStore(
     txn: async (request, options) => {
       begin(state, options)
       const bytes = checkTxn(request)
-      return writes.add((current) => applyTxn({ ...reads, database }, request, current), bytes, {
+      return writes.add((current) => applyTxn(txnParts, request, current), bytes, {
         signal: options?.signal,
         nameDamage: (cause) => nameTxnDamage(database, request, state.newest, cause),
       })

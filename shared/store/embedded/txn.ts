@@ -5,7 +5,7 @@
  */
 
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
-import { compareBytes, joinBytes, nextKey, NO_BYTES } from '#shared/bytes/bytes.ts'
+import { compareBytes, nextKey, NO_BYTES } from '#shared/bytes/bytes.ts'
 import type { SqlDatabase, SqlView } from '#shared/runtime/runtime.ts'
 import type {
   Compare,
@@ -25,6 +25,7 @@ import type {
 import { checksumOf } from './checksum.ts'
 import type { Counts } from './counts.ts'
 import { HalfDone, type Written } from './group_commit.ts'
+import type { KeyHead, KnownHeads } from './known_heads.ts'
 import { readHead, readKey, readKeys, readRange } from './range.ts'
 import { checkReadable } from './revisions.ts'
 import { ID, MAX_REVISION_EVENTS } from './rows.ts'
@@ -37,14 +38,7 @@ export interface TxnParts {
   readonly database: SqlDatabase
   readonly view: SqlView
   readonly counts: Counts
-}
-
-/** What guards and writes need of a key: all but its value. */
-interface KeyHead {
-  readonly createRevision: Revision
-  readonly modRevision: Revision
-  readonly version: bigint
-  readonly lease: bigint
+  readonly known: KnownHeads
 }
 
 const NO_HEAD: KeyHead = { createRevision: 0n, modRevision: 0n, version: 0n, lease: 0n }
@@ -61,10 +55,11 @@ type Heads = Map<Uint8Array, KeyHead>
  * @param parts A database whose transaction is under way.
  */
 export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision): Written<TxnResult> {
-  const { database } = parts
+  const { database, known } = parts
+  const revision = current + 1n
   const heads: Heads = new Map()
   const choose = ({ compare, success, failure = [] }: GuardedOperations): Chosen => {
-    const succeeded = compare.every((guard) => holds(database, guard, heads))
+    const succeeded = compare.every((guard) => holds(parts, guard, heads))
     return { succeeded, branch: succeeded ? success : failure }
   }
   // All guards are evaluated before the first write.
@@ -73,28 +68,28 @@ export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision
   const all = chosen.length === 0 ? branch : [...branch, ...chosen.flatMap((part) => part.branch)]
   for (const operation of all) checkApplicable(parts, operation, current)
   checkSize(database, all, current)
+  const copies = createCopies(all)
   const events: StoreEvent[] = []
   const write = (event: StoreEvent): void => {
     append(database, event, events.length)
+    known.written(event.kv.key, event.kind === 'put' ? event.kv : NO_HEAD)
     events.push(event)
   }
   const apply = (operation: StoreOperation): OperationResult => {
     switch (operation.kind) {
       case 'put': {
-        write(toPut(database, operation, { revision: current + 1n, heads }))
-        return { kind: 'put' }
+        write(toPut(database, operation, { revision, heads, copies }))
+        return PUT_DONE
       }
       case 'delete': {
         const keys = readAllKeys(database, operation.range, current)
-        for (const key of keys) write(toDeletion(key, current + 1n))
+        for (const key of keys) write(toDeletion(key, revision))
         return { kind: 'delete', deleted: BigInt(keys.length) }
       }
       case 'range': {
-        const revision = events.length > 0 ? current + 1n : current
-        return {
-          kind: 'range',
-          result: readNow(parts, operation.range, { revision, isHalfDone: events.length > 0 }),
-        }
+        const isHalfDone = events.length > 0
+        const at = isHalfDone ? revision : current
+        return { kind: 'range', result: readNow(parts, operation.range, { revision: at, isHalfDone }) }
       }
     }
   }
@@ -102,10 +97,16 @@ export function applyTxn(parts: TxnParts, request: TxnRequest, current: Revision
   const partResults = chosen.map((part): GuardedResult => {
     return { succeeded: part.succeeded, results: part.branch.map(apply) }
   })
-  const revision = events.length > 0 ? current + 1n : current
-  const value = { revision, succeeded, results, ...(chosen.length > 0 && { parts: partResults }) }
+  const value = {
+    revision: events.length > 0 ? revision : current,
+    succeeded,
+    results,
+    ...(chosen.length > 0 && { parts: partResults }),
+  }
   return { value, events }
 }
+
+const PUT_DONE: OperationResult = { kind: 'put' }
 
 /** The branch that guards have chosen. */
 interface Chosen {
@@ -130,13 +131,14 @@ function readNow(
 
 /** Deletes keys in one revision, at most `MAX_REVISION_EVENTS`. @returns What was written. */
 export function deleteKeys(
-  database: SqlDatabase,
+  { database, known }: Pick<TxnParts, 'database' | 'known'>,
   keys: readonly Uint8Array[],
   revision: Revision,
 ): readonly StoreEvent[] {
   return keys.map((key, index) => {
     const event = toDeletion(key, revision)
     append(database, event, index)
+    known.written(key, NO_HEAD)
     return event
   })
 }
@@ -164,21 +166,56 @@ function toDeletion(key: Uint8Array, revision: Revision): StoreEvent {
 /** What a put writes at a revision. */
 export function toPut(
   database: SqlDatabase,
-  { key, value, lease = 0n }: StoreOperation & { readonly kind: 'put' },
-  { revision, heads }: { readonly revision: Revision; readonly heads: Heads },
+  operation: Put,
+  { revision, heads, copies }: PutParts,
 ): StoreEvent {
+  const { key, value, lease = 0n } = operation
   const { createRevision, version } = heads.get(key) ?? headOf(database, key)
-  // A copy: what is written must not change with the caller's buffers. One buffer, because a small one weighs 250 bytes.
-  const copy = joinBytes([key, value], key.length + value.length)
+  const isNew = version === 0n
+  // All numbers of a new key are shared, because each one weighs as much as a small object.
   return {
     kind: 'put',
     kv: {
-      key: copy.subarray(0, key.length),
-      value: copy.subarray(key.length),
-      createRevision: version === 0n ? revision : createRevision,
+      key: copies.copy(key),
+      value: copies.copy(value),
+      createRevision: isNew ? revision : createRevision,
       modRevision: revision,
-      version: version + 1n,
+      version: isNew ? 1n : version + 1n,
       lease,
+    },
+  }
+}
+
+type Put = StoreOperation & { readonly kind: 'put' }
+
+/** What {@link toPut} needs besides the operation. */
+interface PutParts {
+  readonly revision: Revision
+  readonly heads: Heads
+  readonly copies: Copies
+}
+
+/**
+ * Copies of keys and values, because what is written must not change with the caller's buffers. Those of a transaction share one buffer: a small
+ * one weighs 250 bytes, and whoever keeps a revision keeps it whole.
+ */
+export interface Copies {
+  copy(bytes: Uint8Array): Uint8Array
+}
+
+/** @param operations Those whose keys and values are copied, each once. */
+export function createCopies(operations: readonly StoreOperation[]): Copies {
+  let length = 0
+  for (const operation of operations)
+    if (operation.kind === 'put') length += operation.key.length + operation.value.length
+  const all = new Uint8Array(length)
+  let used = 0
+  return {
+    copy: (bytes) => {
+      all.set(bytes, used)
+      const copy = new Uint8Array(all.buffer, used, bytes.length)
+      used += bytes.length
+      return copy
     },
   }
 }
@@ -229,13 +266,17 @@ function headOf(database: SqlDatabase, key: Uint8Array): KeyHead {
   return readHead(database, key) ?? NO_HEAD
 }
 
-function holds(database: SqlDatabase, guard: Compare, heads: Heads): boolean {
+function holds({ database, known }: TxnParts, guard: Compare, heads: Heads): boolean {
   if (guard.target === 'VALUE') {
     const kv = readKey(database, guard.key)
     // As in etcd, the value of an absent key is neither equal nor unequal to anything.
     return kv !== undefined && decides(guard.result, compareBytes(kv.value, guard.value))
   }
-  const head = headOf(database, guard.key)
+  let head = known.get(guard.key)
+  if (head === undefined) {
+    head = headOf(database, guard.key)
+    known.note(guard.key, head)
+  }
   heads.set(guard.key, head)
   const actual = numberOf(head, guard.target)
   return decides(guard.result, actual === guard.value ? 0 : actual > guard.value ? 1 : -1)
