@@ -4,7 +4,7 @@
  * @module
  */
 
-import { toBytes } from './bytes.ts'
+import { NO_BYTES, toBytes } from './bytes.ts'
 
 /** The first slab is small, because often there are few texts. Each further one is twice as large, so that at most half is unused. */
 const FIRST_BYTES = 2 * 1024
@@ -17,6 +17,8 @@ const encoder = new TextEncoder()
 interface Slab {
   bytes: Uint8Array
   used: number
+  /** Bytes of the next one. */
+  readonly next: number
 }
 
 let current: Slab | undefined
@@ -25,10 +27,11 @@ let current: Slab | undefined
  * Runs `work`, whose texts share slabs. Whoever keeps one of them keeps its slab, so they must be such as are kept and dropped together.
  *
  * @param work Must not wait for anything.
+ * @param first Bytes of the first slab.
  */
-export function inSlabs<Result>(work: () => Result): Result {
+export function inSlabs<Result>(work: () => Result, first = FIRST_BYTES): Result {
   const outer = current
-  current = { bytes: new Uint8Array(0), used: 0 }
+  current = { bytes: NO_BYTES, used: 0, next: first }
   try {
     return work()
   } finally {
@@ -41,8 +44,8 @@ export function toSlabBytes(text: string): Uint8Array {
   const most = text.length * MAX_BYTES_PER_UNIT
   if (current === undefined || most > MOST_BYTES) return toBytes(text)
   if (current.used + most > current.bytes.length) {
-    const size = Math.min(MOST_BYTES, Math.max(FIRST_BYTES, 2 * current.bytes.length, most))
-    current = { bytes: new Uint8Array(size), used: 0 }
+    const size = Math.max(current.next, most)
+    current = { bytes: new Uint8Array(size), used: 0, next: Math.min(MOST_BYTES, 2 * size) }
   }
   const { bytes, used } = current
   const { written } = encoder.encodeInto(text, bytes.subarray(used))

@@ -162,9 +162,9 @@ async function startWorks(parts: HubParts): Promise<Works> {
     random,
     logger,
   }
-  const history = createHistory(reading)
-  const groups = createGroups(() => ring.through, parts.removals)
   const streams = new Set<Stream>()
+  const history = createHistory({ ...reading, isShared: () => areBehind(streams, ring) })
+  const groups = createGroups(() => ring.through, parts.removals)
   const onGone = (stream: Stream): void => {
     streams.delete(stream)
     groups.leave(stream.group)
@@ -198,6 +198,13 @@ async function startWorks(parts: HubParts): Promise<Works> {
   const upstream = startUpstream({ ...reading, ...callbacks }, origin)
   const works: Works = { limits, clock, ring, history, groups, streams, delivery, upstream, memory, feed }
   return works
+}
+
+/** Whether at least two streams need what the ring no longer has. */
+function areBehind(streams: ReadonlySet<Stream>, { floor }: Ring): boolean {
+  let behind = 0
+  for (const { place, next } of streams) if (place < 0 && next < floor && ++behind > 1) return true
+  return false
 }
 
 function open(works: Works, request: SubscribeRequest): Subscription {

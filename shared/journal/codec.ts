@@ -147,18 +147,20 @@ function readEvent(
   const fields = written['fields']
   if (fields !== undefined && !isTexts(fields)) return undefined
   // A kind of a newer version is not known here: the stored value then decides.
-  const payload = PAYLOAD_KINDS.find((kind) => kind === written['payload'])
-  return {
+  const kind = written['payload']
+  const payload = kind === undefined ? undefined : PAYLOAD_KINDS.find((known) => known === kind)
+  const event: { -readonly [Field in keyof JournalEvent]: JournalEvent[Field] } = {
     key,
     seq,
     id,
     source,
     hash,
-    ...(time !== undefined && { time }),
-    ...(traceparent !== undefined && { traceparent }),
-    ...(payload !== undefined && { payload }),
-    ...(fields !== undefined && { fields }),
   }
+  if (time !== undefined) event.time = time
+  if (traceparent !== undefined) event.traceparent = traceparent
+  if (payload !== undefined) event.payload = payload
+  if (fields !== undefined) event.fields = fields
+  return event
 }
 
 function readKey(written: unknown, before: string | undefined): string | undefined {

@@ -25,10 +25,15 @@ export type SqlValue = string | number | bigint | null | Uint8Array
 /** A row, by column name. */
 export type SqlRow = Readonly<Record<string, SqlValue>>
 
+/** A row, its values in the order of the columns. */
+export type SqlList = readonly SqlValue[]
+
 /** A database that is looked at. */
 export interface SqlView {
   /** Runs one statement; integers come back as `number`. Statements are cached by text. */
   all(sql: string, ...parameters: SqlValue[]): SqlRow[]
+  /** The same, each row as its values in the order of the columns: on Node, many small rows take a third of the time. */
+  lists(sql: string, ...parameters: SqlValue[]): SqlList[]
   /** CRC-32 (as of zip and PNG) of bytes. @param before That of the bytes before them. */
   crc32(bytes: Uint8Array, before?: number): number
 }

@@ -22,7 +22,15 @@ import {
   type DatabaseFiles,
 } from './database_files.ts'
 import { endExchange, refuseCutShort } from './exchange.ts'
-import type { DatabaseCopy, DatabaseLook, DatabaseOptions, SqlDatabase, SqlRow, SqlView } from './runtime.ts'
+import type {
+  DatabaseCopy,
+  DatabaseLook,
+  DatabaseOptions,
+  SqlDatabase,
+  SqlList,
+  SqlRow,
+  SqlView,
+} from './runtime.ts'
 
 /** Written into the file's header ("AVIS"), so that no other program's database is taken for ours. */
 const APPLICATION_ID = 0x41564953
@@ -186,12 +194,15 @@ function isMalformed(error: unknown): boolean {
 }
 
 /** Statements of a database, kept for their next use. */
-function createStatements(database: DatabaseSync): (sql: string) => StatementSync {
+function createStatements(
+  database: DatabaseSync,
+  make = (sql: string): StatementSync => database.prepare(sql),
+): (sql: string) => StatementSync {
   const statements = new Map<string, StatementSync>()
   return (sql) => {
     let statement = statements.get(sql)
     if (statement === undefined) {
-      statement = database.prepare(sql)
+      statement = make(sql)
       statements.set(sql, statement)
     }
     return statement
@@ -199,7 +210,21 @@ function createStatements(database: DatabaseSync): (sql: string) => StatementSyn
 }
 
 export function toView(database: DatabaseSync, prepare = createStatements(database)): SqlView {
-  return { all: (sql, ...parameters) => prepare(sql).all(...parameters) as SqlRow[], crc32 }
+  const prepareLists = createStatements(database, (sql) => {
+    const statement: Partial<Pick<StatementSync, 'setReturnArrays'>> & StatementSync = database.prepare(sql)
+    statement.setReturnArrays?.(true)
+    return statement
+  })
+  return {
+    all: (sql, ...parameters) => prepare(sql).all(...parameters) as SqlRow[],
+    lists: (sql, ...parameters) => toLists(prepareLists(sql).all(...parameters)),
+    crc32,
+  }
+}
+
+/** Node 22 has rows by name only. */
+function toLists(rows: readonly unknown[]): SqlList[] {
+  return (Array.isArray(rows[0]) ? rows : rows.map((row) => Object.values(row as SqlRow))) as SqlList[]
 }
 
 function toSqlDatabase(database: DatabaseSync, files: DatabaseFiles | undefined): SqlDatabase {

@@ -15,7 +15,10 @@ import { respondTo, WebRequest } from './web_request.ts'
 export interface DurableObjectState {
   readonly storage: {
     readonly sql: {
-      exec(sql: string, ...parameters: unknown[]): { toArray(): Record<string, unknown>[] }
+      exec(
+        sql: string,
+        ...parameters: unknown[]
+      ): { toArray(): Record<string, unknown>[]; raw(): { toArray(): unknown[][] } }
       readonly databaseSize: number
     }
     transactionSync<Result>(work: () => Result): Result
@@ -90,6 +93,12 @@ function toSqlDatabase(state: DurableObjectState): SqlDatabase {
       .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, fromColumn(value)])))
   return {
     all: (sql, ...parameters) => execute(sql, parameters),
+    lists: (sql, ...parameters) =>
+      storage.sql
+        .exec(sql, ...parameters.map(toParameter))
+        .raw()
+        .toArray()
+        .map((values) => values.map(fromColumn)),
     run: (sql, ...parameters) => {
       execute(sql, parameters)
     },

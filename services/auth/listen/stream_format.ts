@@ -6,7 +6,7 @@
 
 import { cloudEventText } from './cloudevent.ts'
 import { formatCursor } from './cursor.ts'
-import { encodeSse } from '#shared/http/sse.ts'
+import { encodeLines, encodeSse } from '#shared/http/sse.ts'
 import type { Notification } from '#shared/notification/notification.ts'
 import { joinBytes, NO_BYTES } from '#shared/bytes/bytes.ts'
 import { toSlabBytes } from '#shared/bytes/slab.ts'
@@ -169,7 +169,7 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
     },
     notification: (notification, phase) => {
       const isBehindEnd = endSequence !== undefined && (notification.sequence ?? 0n) > endSequence
-      return isBehindEnd ? NO_BYTES : encode(notificationFrame(notification, phase, details))
+      return isBehindEnd ? NO_BYTES : notificationFrame(notification, phase, details)
     },
     caughtUp: (position) =>
       control('replay-control', { type: 'replay_completed' }, { cursor: reached(position) }),
@@ -225,22 +225,24 @@ const DEFAULT_NAME = 'message'
 /** Names of frames with notifications. */
 const NAMES = { history: 'replay', live: 'live-notification' } as const
 
+/** There is one for each notification, so it takes no detour through {@link Frame}. */
 function notificationFrame(
   notification: Notification,
   phase: keyof typeof NAMES,
   { dialect, baseUrl, epoch }: StreamDetails,
-): Frame {
-  const event = dialect.asMessages === true ? undefined : NAMES[phase]
-  const cursor = formatCursor(epoch, notification)
-  const { sequence, precedingSequence } = notification
-  if (!dialect.strict || sequence !== undefined)
-    return { event, data: cloudEventText(notification, baseUrl), cursor }
-  // A 2.x client stops for good at an id without a number, or with a number that skips others. It accepts a number that it had before (seen
-  // with 2.4.2), and skips frames whose name it does not know.
-  if (precedingSequence === undefined)
-    return { event: 'unnumbered-notification', data: cloudEventText(notification, baseUrl), cursor }
-  const id = `${notification.event}@${precedingSequence}`
-  return { event, data: cloudEventText(notification, baseUrl, id), cursor }
+): Uint8Array {
+  const { sequence, precedingSequence, event: topic } = notification
+  let event: string | undefined = dialect.asMessages === true ? undefined : NAMES[phase]
+  let id: string | undefined
+  if (dialect.strict && sequence === undefined) {
+    // A 2.x client stops for good at an id without a number, or with a number that skips others. It accepts a number that it had before (seen
+    // with 2.4.2), and skips frames whose name it does not know.
+    if (precedingSequence === undefined) event = 'unnumbered-notification'
+    else id = `${topic}@${precedingSequence}`
+  }
+  const data = cloudEventText(notification, baseUrl, id)
+  if (dialect.wire === 'ndjson') return encodeLine({ event, data, cursor: formatCursor(epoch, notification) })
+  return encodeLines({ event, data, id: dialect.strict ? undefined : formatCursor(epoch, notification) })
 }
 
 function openingOf(details: StreamDetails): { readonly name: string; readonly data: string } {

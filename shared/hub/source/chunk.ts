@@ -47,10 +47,17 @@ export interface Chunk extends Cursor {
   readonly isFull: boolean
 }
 
+/** Room for a chunk and for the longest text of its last frame, so that a full chunk is one piece of memory, which nothing has to join. */
+const FULL_SLAB_BYTES = CHUNK_BYTES + 4 * 1024
+/** Whether the last chunk was full: then the next one most likely is. */
+let wasFull = false
+
 /** Joins the frames that come next for a cursor, up to {@link CHUNK_BYTES}. A larger frame is a chunk by itself. */
 export function readChunk(source: EntrySource, cursor: Cursor, reading: Reading): Chunk {
   // The frames of neighbours are dropped at about the same time.
-  return inSlabs(() => read(source, cursor, reading))
+  const chunk = inSlabs(() => read(source, cursor, reading), wasFull ? FULL_SLAB_BYTES : undefined)
+  wasFull = chunk.isFull
+  return chunk
 }
 
 function read(source: EntrySource, { next, index }: Cursor, reading: Reading): Chunk {

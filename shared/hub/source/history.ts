@@ -16,6 +16,7 @@ import { createHistoryPages, type HistoryPages, type Page } from './history_page
 import { startReader, type HistoryParts, type HistoryReader, type HistoryWaiter } from './history_reader.ts'
 import {
   HISTORY_ALIGNMENT,
+  HISTORY_ALONE_BYTES,
   HISTORY_CACHE_BYTES,
   HISTORY_CONTENDED_HOLD_MS,
   HISTORY_HOLD_MS,
@@ -40,9 +41,10 @@ export interface History {
 /** Damages that are remembered. One that is forgotten is found again by the next reader. */
 const MAX_DAMAGES = 1_000
 
-export function createHistory(parts: HistoryParts): History {
-  const { ring, clock } = parts
-  const pages = createHistoryPages(HISTORY_CACHE_BYTES)
+/** @param isShared Whether more than one stream needs history now. */
+export function createHistory(parts: HistoryParts & { readonly isShared: () => boolean }): History {
+  const { ring, clock, isShared } = parts
+  const pages = createHistoryPages(() => (isShared() ? HISTORY_CACHE_BYTES : HISTORY_ALONE_BYTES))
   const readers = new Set<HistoryReader>()
   /** Streams that wait for a free reader. */
   const queue = new Set<HistoryWaiter>()

@@ -35,8 +35,8 @@ interface Kept {
 /** Memory of a page's own objects. */
 const PAGE_OVERHEAD_BYTES = 500
 
-/** Pages of at most `maxBytes`. The page that was used least recently is dropped first. */
-export function createHistoryPages(maxBytes: number): HistoryPages {
+/** Pages of at most `maxBytes` at a time. The page that was used least recently is dropped first. */
+export function createHistoryPages(maxBytes: () => number): HistoryPages {
   /** Ascending in `from` and in `through`, because no page lies within another. */
   let pages: Kept[] = []
   let uses = 0
@@ -46,8 +46,9 @@ export function createHistoryPages(maxBytes: number): HistoryPages {
     kept.entries.forEach(release)
   }
   const trim = (): void => {
+    const most = maxBytes()
     let bytes = pages.reduce((sum, { account }) => sum + account.bytes, 0)
-    while (bytes > maxBytes && pages.length > 1) {
+    while (bytes > most && pages.length > 1) {
       const oldest = pages.reduce((least, kept) => (kept.usedAt < least.usedAt ? kept : least))
       bytes -= oldest.account.bytes
       drop(oldest)

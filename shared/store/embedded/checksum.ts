@@ -10,7 +10,7 @@ import type { SqlView } from '#shared/runtime/runtime.ts'
 import type { KeyValue } from '../store.ts'
 
 /** Four numbers of 8 bytes and two of 4. */
-const HEAD_BYTES = 40
+export const HEAD_BYTES = 40
 /** Longest part of a key that an error names. */
 export const MAX_NAMED_BYTES = 200
 
@@ -23,20 +23,42 @@ const fields = new DataView(head.buffer)
  * @param place The event's place in its revision, as its row has it.
  */
 export function checksumOf({ crc32 }: Pick<SqlView, 'crc32'>, kv: KeyValue, place: number): number {
-  setNumber(0, Number(kv.modRevision))
-  setNumber(8, Number(kv.createRevision))
-  setNumber(16, Number(kv.version))
-  setNumber(24, Number(kv.lease))
-  fields.setUint32(32, place)
-  fields.setUint32(36, kv.key.length)
+  writeHead(fields, 0, {
+    revision: Number(kv.modRevision),
+    created: Number(kv.createRevision),
+    version: Number(kv.version),
+    lease: Number(kv.lease),
+    place,
+    keyBytes: kv.key.length,
+  })
   const sum = crc32(kv.key, crc32(head))
   return kv.value.length === 0 ? sum : crc32(kv.value, sum)
 }
 
+/** The numbers of an event that its checksum is over, before its key and its value. */
+export interface ChecksumHead {
+  readonly revision: number
+  readonly created: number
+  readonly version: number
+  readonly lease: number
+  readonly place: number
+  readonly keyBytes: number
+}
+
+/** Writes {@link HEAD_BYTES} bytes. */
+export function writeHead(to: DataView, offset: number, head: ChecksumHead): void {
+  setNumber(to, offset, head.revision)
+  setNumber(to, offset + 8, head.created)
+  setNumber(to, offset + 16, head.version)
+  setNumber(to, offset + 24, head.lease)
+  to.setUint32(offset + 32, head.place)
+  to.setUint32(offset + 36, head.keyBytes)
+}
+
 /** Whole numbers up to 2^53: a `bigint` would take longer than the checksum. */
-function setNumber(offset: number, value: number): void {
-  fields.setUint32(offset, Math.floor(value / 2 ** 32))
-  fields.setUint32(offset + 4, value)
+function setNumber(to: DataView, offset: number, value: number): void {
+  to.setUint32(offset, Math.floor(value / 2 ** 32))
+  to.setUint32(offset + 4, value)
 }
 
 /** What an operator can do about damage that cannot be passed by. */

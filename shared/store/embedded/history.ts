@@ -4,12 +4,13 @@
  * @module
  */
 
-import { HistoryDamaged, isAvisoError, type AvisoError } from '#shared/errors.ts'
-import type { SqlRow, SqlView } from '#shared/runtime/runtime.ts'
-import type { KeyRange, KeyValue, Revision, StoreEvent } from '../store.ts'
+import { HistoryDamaged, isAvisoError } from '#shared/errors.ts'
+import type { SqlView } from '#shared/runtime/runtime.ts'
+import type { KeyRange, Revision } from '../store.ts'
 import { RESTORE } from './checksum.ts'
+import { readPacked, type Packed } from './packed.ts'
 import type { RevisionEvents } from './revisions.ts'
-import { COLUMNS, FIRST_ID, interval, numberIn, toKeyValue } from './rows.ts'
+import { FIRST_ID, interval, numberIn, type Condition } from './rows.ts'
 import { isDamage } from './state.ts'
 
 /** Events in one page: some milliseconds. */
@@ -91,51 +92,22 @@ function readPage(
     return readPage(database, range, { from, last, limit: Math.ceil(count / 2) })
   // The limit may have cut the last revision, but the rows below are read by revision, so it comes whole.
   const through = count < limit ? last : BigInt(numberIn(extent, 'last'))
-  const filter = single ? { where: 'TRUE', bounds: [] } : interval('e.key', range)
-  const rows = database.all(
-    `SELECT ${COLUMNS} FROM ${source} AND ${filter.where} ORDER BY e.id`,
-    ...key,
-    Number(from),
-    Number(through) + 1,
-    ...filter.bounds,
-  )
-  return beforeDamage(groupByRevision(rows, database), { from, through })
+  return beforeDamage(readPacked(database, conditionOf(range), { from, through }), { from, through })
+}
+
+function conditionOf(range: KeyRange): Condition {
+  const { where, bounds } = interval('e.key', range)
+  const index = range.end === undefined ? 'INDEXED BY events_by_key' : 'NOT INDEXED'
+  return { where: `events e ${index} WHERE ${where}`, bounds }
 }
 
 /** The page up to the first revision with an event that does not agree with its checksum. */
 function beforeDamage(
-  { revisions, damaged }: Grouped,
+  { revisions, damage }: Packed,
   { from, through }: { readonly from: Revision; readonly through: Revision },
 ): HistoryPage {
-  if (damaged === undefined) return { revisions, through }
-  const { error } = damaged
-  if (damaged.revision === from) throw new HistoryDamaged(error.message, { from, next: from + 1n }, error)
-  return {
-    revisions: revisions.filter(({ revision }) => revision < damaged.revision),
-    through: damaged.revision - 1n,
-  }
-}
-
-interface Grouped {
-  readonly revisions: readonly RevisionEvents[]
-  /** The first revision that cannot be given out whole. */
-  readonly damaged?: { readonly revision: Revision; readonly error: AvisoError }
-}
-
-function groupByRevision(rows: readonly SqlRow[], view: SqlView): Grouped {
-  const revisions: { revision: Revision; events: StoreEvent[] }[] = []
-  for (const row of rows) {
-    let kv: KeyValue
-    try {
-      kv = toKeyValue(row, view)
-    } catch (error) {
-      if (!isAvisoError(error, 'ERR_STORE_DAMAGED')) throw error
-      return { revisions, damaged: { revision: BigInt(numberIn(row, 'revision')), error } }
-    }
-    const event: StoreEvent = { kind: kv.version === 0n ? 'delete' : 'put', kv }
-    const last = revisions.at(-1)
-    if (last?.revision === kv.modRevision) last.events.push(event)
-    else revisions.push({ revision: kv.modRevision, events: [event] })
-  }
-  return { revisions }
+  if (damage === undefined) return { revisions, through }
+  const { revision } = damage
+  if (revision === from) throw new HistoryDamaged(damage.message, { from, next: from + 1n }, damage)
+  return { revisions, through: revision - 1n }
 }

@@ -75,6 +75,7 @@ function fixture(
   }
   const store = { watch, range: () => Promise.resolve({ revision: HEAD, kvs: [], count: 0n, more: false }) }
   const history = createHistory({
+    isShared: () => true,
     // Nothing else is asked of it.
     store: store as unknown as Store,
     range: { key: toBytes('/'), end: toBytes('0') },

@@ -121,7 +121,7 @@ describe('readChunk()', () => {
 
 describe('createHistoryPages()', () => {
   it('finds the page that holds a revision, and nothing beyond', () => {
-    const pages = createHistoryPages(1_000_000)
+    const pages = createHistoryPages(() => 1_000_000)
     pages.add(10n, 19n, [one(12n)])
     pages.add(20n, 29n, [one(22n)])
     pages.add(40n, 49n, [])
@@ -133,7 +133,7 @@ describe('createHistoryPages()', () => {
   })
 
   it('keeps no page within another', () => {
-    const pages = createHistoryPages(1_000_000)
+    const pages = createHistoryPages(() => 1_000_000)
     pages.add(10n, 19n, [])
     pages.add(12n, 15n, [])
     pages.add(30n, 35n, [])
@@ -146,7 +146,7 @@ describe('createHistoryPages()', () => {
   })
 
   it('drops what was used least recently', () => {
-    const pages = createHistoryPages(6_000)
+    const pages = createHistoryPages(() => 6_000)
     pages.add(1n, 9n, [one(1n)])
     pages.add(10n, 19n, [one(11n)])
     pages.find(5n)

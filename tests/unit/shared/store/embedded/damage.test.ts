@@ -3,9 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { HistoryDamaged, isAvisoError } from '#shared/errors.ts'
-import type { SqlRow } from '#shared/runtime/runtime.ts'
+import type { SqlRow, SqlValue } from '#shared/runtime/runtime.ts'
 import { openSqlite } from '#shared/runtime/sqlite.ts'
-import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
+import { joinBytes, prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { readHistory, type HistoryPage } from '#shared/store/embedded/history.ts'
 import { openEmbeddedStore } from '#shared/store/embedded/store.ts'
 import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
@@ -110,27 +110,30 @@ describe('openEmbeddedStore() damage', () => {
     const broken = [31, 32, 33]
     const rows = Array.from({ length: 60 }, (_, index) => ({ revision: index + 1 }))
     const sum = (): number => 0
-    /** Answers the two statements of a page; a read that touches a broken row fails as SQLite does. */
-    const all = (sql: string, ...parameters: readonly unknown[]): SqlRow[] => {
-      const numbers = parameters.filter((parameter) => typeof parameter === 'number')
-      const [from = 0, to = 0, limit = Infinity] = numbers
+    /** Answers the statements of a page; a read that touches a broken row fails as SQLite does. */
+    const find = (from = 0, to = 0, limit = Infinity) => {
       const found = rows.filter(({ revision }) => revision >= from && revision < to).slice(0, limit)
       if (found.some(({ revision }) => broken.includes(revision)))
         throw new Error('database disk image is malformed')
-      if (sql.includes('count(*)'))
-        return [{ last: found.at(-1)?.revision ?? null, count: found.length, size: found.length }]
-      return found.map(({ revision }) => ({
-        revision,
-        place: 0,
-        created: revision,
-        version: 1,
-        lease: 0,
-        key: toBytes('p/a'),
-        value: toBytes('v'),
-        sum: 0,
-      }))
+      return found
     }
-    const view = { all, crc32: sum }
+    const numbersIn = (parameters: readonly unknown[]): number[] =>
+      parameters.filter((parameter) => typeof parameter === 'number')
+    const all = (sql: string, ...parameters: readonly unknown[]): SqlRow[] => {
+      const [from, to, limit, beforePlace] = numbersIn(parameters)
+      if (sql.includes('count(*)')) {
+        const found = find(from, to, limit)
+        return [{ last: found.at(-1)?.revision ?? null, count: found.length, size: found.length }]
+      }
+      // Revisions and places: up to and including the second.
+      const found = find(from, (limit ?? 0) + (beforePlace === 0 ? 0 : 1))
+      return [{ pack: joinBytes(found.map(() => toBytes(`${'\0'.repeat(40)}p/av`))) }]
+    }
+    const lists = (_: string, ...parameters: readonly unknown[]): SqlValue[][] => {
+      const [from, , to] = numbersIn(parameters)
+      return find(from, to).map(({ revision }) => [revision, 0, revision, 1, 0, 0, 3, 1])
+    }
+    const view = { all, lists, crc32: sum }
     const page = (from: Revision): HistoryPage =>
       readHistory(view, { key: toBytes('p/'), end: toBytes('\0') }, { from, last: 60n })
     let next = 1n
