@@ -32,7 +32,7 @@ import type { SqlDatabase } from './runtime.ts'
 const PENDING = '.pending-'
 
 /** The files of the database that is made ready to take the place of one. */
-export function stagedFiles({ main }: DatabaseFiles): DatabaseFiles {
+function stagedFiles({ main }: DatabaseFiles): DatabaseFiles {
   return databaseFiles(`${baseOf(main)}.restore.sqlite`)
 }
 

@@ -5,9 +5,19 @@ import { before, describe, it } from 'node:test'
 import { runLivesInMemory } from './broken/lives_in_memory.ts'
 import type { ViolationKind } from './checker.ts'
 import { checkLives } from './lives/check_lives.ts'
+import { behindLoss, mayBeLost, readLoss, type NamedEvent, type NamedLoss } from './lives/damaged_page.ts'
 import type { LifeListener, LifeRecord } from './lives/life_records.ts'
+import type { Run } from './records.ts'
 
 const SEED = 5
+
+/** Behind everything that the sound round has written. */
+const LATER = 10n ** 12n
+const NOTHING_LOST: NamedLoss = { revision: LATER, named: [], stretches: [], lost: 0, isNamed: true }
+
+function allIn({ revisions }: Run): readonly NamedEvent[] {
+  return revisions.flatMap(({ revision, writes }) => writes.map(({ key }) => ({ key, revision })))
+}
 
 /** A listener whose first stream of the next life counts as one of the life before. */
 function goingOn({ before: chain, after, isTold }: LifeListener): LifeListener {
@@ -43,6 +53,26 @@ const CHANGES: readonly [
     'a refusal without a remedy',
     'unrefused',
     ({ struck }) => ({ struck: { ...struck, complaints: ['No remedy'] } }),
+  ],
+  [
+    'what a salvage does not name, and is gone',
+    'lost',
+    ({ struck, before: run }) => ({
+      struck: {
+        ...struck,
+        salvaged: { loss: NOTHING_LOST, wholeFrom: LATER, kept: run.revisions.slice(0, -1) },
+      },
+    }),
+  ],
+  [
+    'what a salvage names, and is there',
+    'misnamed',
+    ({ struck, before: run }) => ({
+      struck: {
+        ...struck,
+        salvaged: { loss: { ...NOTHING_LOST, named: allIn(run) }, wholeFrom: LATER, kept: run.revisions },
+      },
+    }),
   ],
   ['a notification that is never stored again', 'stuck', () => ({ unanswered: ['one'] })],
   [
@@ -84,4 +114,41 @@ describe('checkLives()', () => {
       assert.ok(kinds.has(kind), [...kinds].join(', '))
     })
   }
+})
+
+describe('readLoss()', () => {
+  const line = (message: string, fields: object): string =>
+    JSON.stringify({ level: 'warn', message, ...fields })
+  const read = (revisions: string, more: object = {}): NamedLoss => {
+    const end = { lost: 1, revisions, revision: '90', ...more }
+    const loss = readLoss(
+      [
+        'Listening on http://127.0.0.1:1',
+        line('An event that cannot be read is given up', { key: '/a', revision: 7 }),
+        line('The store lost what lay on damaged pages, as accepted: it goes on with a new epoch', end),
+      ].join('\n'),
+    )
+    assert.ok(loss !== undefined)
+    return loss
+  }
+
+  it('reads what a salvage names, and where history begins behind it', () => {
+    const loss = read('revisions 7 to 9, 12')
+    assert.deepEqual([loss.lost, loss.isNamed, loss.revision, behindLoss(loss)], [1, true, 90n, 13n])
+    assert.equal(behindLoss(read('revisions 7 and later')), 90n)
+    assert.equal(behindLoss(read('none')), 0n)
+    assert.equal(readLoss('nothing'), undefined)
+  })
+
+  it('takes for lost what is named alone, and the stretches only where not all is named', () => {
+    const may = (loss: NamedLoss, key: string, revision: bigint): boolean =>
+      mayBeLost(loss, { key, revision })
+    const all = read('revisions 7 to 9')
+    assert.deepEqual([may(all, '/a', 7n), may(all, '/b', 7n), may(all, '/a', 8n)], [true, false, false])
+    for (const some of [
+      read('revisions 7 to 9', { lost: 300 }),
+      read('revisions 7 to 9', { unnamed: 'more' }),
+    ])
+      assert.deepEqual([may(some, '/b', 9n), may(some, '/b', 10n)], [true, false])
+  })
 })

@@ -15,10 +15,22 @@ const NUMBERS_PER_EPOCH = 1_000_000_000
 interface JournalHead {
   revision: bigint
   sequence: number
+  /** Whether later ones may be lost: the revision before which something is; absent: none. */
+  lostBefore?: bigint | undefined
+}
+
+interface Heads {
+  readonly heads: Map<string, JournalHead>
+  /** Revision of the newest epoch. */
+  readonly epochAt: bigint
+  readonly wholeFrom: bigint
 }
 
 /** Numbers are dense, the journal's chain has no break, and it describes exactly what was written beside it. */
-export function checkStore({ operations, revisions, isRenewed = false }: Run, report: Report): void {
+export function checkStore(
+  { operations, revisions, isRenewed = false, wholeFrom = 0n }: Run,
+  report: Report,
+): void {
   const heads = new Map<string, JournalHead>()
   let epochAt = 0n
   const ids = new Set(operations.map(({ id }) => id))
@@ -27,32 +39,50 @@ export function checkStore({ operations, revisions, isRenewed = false }: Run, re
     if (stored.revision <= last) report('reordered', 'store', `revision ${stored.revision} after ${last}`)
     last = stored.revision
     if (isRenewed && stored.epoch !== undefined) epochAt = stored.revision
-    for (const journal of stored.journals) checkJournal(journal, stored, { heads, epochAt }, report)
+    if (stored.revision < wholeFrom) {
+      for (const journal of stored.journals) goOnBehind(journal, stored, { heads, wholeFrom })
+      continue
+    }
+    for (const journal of stored.journals)
+      checkJournal(journal, stored, { heads, epochAt, wholeFrom }, report)
     checkPlaces(stored, report)
     checkDescribed(stored, ids, report)
   }
 }
 
+/** What is left of a damaged history is not judged, but what is whole goes on behind it. */
+function goOnBehind(
+  { event, entries }: JournalRecord,
+  { revision }: StoredRevision,
+  { heads, wholeFrom }: { readonly heads: Map<string, JournalHead>; readonly wholeFrom: bigint },
+): void {
+  heads.set(event, { revision, sequence: entries.at(-1)?.sequence ?? 0, lostBefore: wholeFrom })
+}
+
 function checkJournal(
   { event, previous, entries }: JournalRecord,
   { revision, writes }: StoredRevision,
-  { heads, epochAt }: { readonly heads: Map<string, JournalHead>; readonly epochAt: bigint },
+  { heads, epochAt, wholeFrom }: Heads,
   report: Report,
 ): void {
-  const head = heads.get(event) ?? { revision: 0n, sequence: 0 }
+  const head: JournalHead = heads.get(event) ?? { revision: 0n, sequence: 0, lostBefore: wholeFrom }
   const place = `journal of ${event} at ${revision}`
-  if (previous !== head.revision)
+  const { lostBefore = 0n } = head
+  const isBehindLost = previous > head.revision && previous < lostBefore
+  if (previous !== head.revision && !isBehindLost)
     report('journal', 'store', `${place} follows ${previous}, not ${head.revision}`)
   for (const [index, { key, sequence }] of entries.entries()) {
     const mayJump = index === 0 && head.revision < epochAt
     const isJump = sequence > head.sequence && sequence % NUMBERS_PER_EPOCH === 1
-    if (sequence !== head.sequence + 1 && !(mayJump && isJump))
+    const isLater = isBehindLost && index === 0 && sequence > head.sequence
+    if (sequence !== head.sequence + 1 && !(mayJump && isJump) && !isLater)
       report('journal', 'store', `${place} has number ${sequence} after ${head.sequence}`)
     head.sequence = sequence
     if (writes.filter((write) => write.kind === 'put' && write.key === key).length !== 1)
       report('journal', 'store', `${place} names ${key}, which is not written beside it`)
   }
   head.revision = revision
+  head.lostBefore = undefined
   heads.set(event, head)
 }
 

@@ -51,6 +51,8 @@ export type ViolationKind =
   | 'untold'
   /** A damaged store was started, or a whole one refused, or the refusal does not name the remedy. */
   | 'unrefused'
+  /** A salvage named something as lost that is there, or more than it had to give up. */
+  | 'misnamed'
 
 /** One finding. */
 export interface Violation {

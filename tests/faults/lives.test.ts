@@ -49,13 +49,14 @@ describe('an embedded store that is damaged or put back', () => {
       // Some of the kinds; another seed meets others.
       const losses = [
         dice.pick(['bit flip', 'truncated log']),
+        'damaged page',
         dice.pick(['older copy while stopped', 'restore of a backup']),
       ]
       const report = await runEmbeddedLives({ seed, kinds: ['torn tail', 'disk full', ...losses] })
       for (const line of summariseLives(report)) context.diagnostic(line)
       assert.deepEqual(
         report.records.map(({ isLost }) => isLost),
-        [false, false, true, true],
+        [false, false, true, true, true],
       )
       assert.deepEqual(showViolations(report.violations), [])
     },

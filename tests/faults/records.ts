@@ -145,6 +145,8 @@ export interface Run {
   readonly staleMs: number
   /** When the run ended: what is undelivered then on an open stream is counted to here. */
   readonly endedAt: number
+  /** History is whole from this revision on, and of what lies before some is there; absent: all of it is whole. */
+  readonly wholeFrom?: bigint
   /** The store may have lost something before: behind a new epoch, numbers go on at a later billion. Absent: numbers are dense. */
   readonly isRenewed?: boolean
 }

@@ -43,7 +43,8 @@ export interface StoreView {
 }
 
 /** Builds it in one pass; each selection costs one more. */
-export function createStoreView({ operations, revisions, compactions }: Run): StoreView {
+export function createStoreView({ operations, revisions: all, compactions, wholeFrom = 0n }: Run): StoreView {
+  const revisions = all.filter(({ revision }) => revision >= wholeFrom)
   const acknowledged = new Map(
     operations.map(({ id, tries }) => [id, tries.find(({ outcome }) => outcome === 'stored')?.at]),
   )

@@ -12,7 +12,8 @@ import { crc32 } from '#shared/bytes/crc32.ts'
 import { EPOCH_KEY } from '#shared/store/epoch_key.ts'
 import { checksumOf } from '#shared/store/embedded/checksum.ts'
 import type { KeyValue, Store, TxnRequest } from '#shared/store/store.ts'
-import { DATABASE, WITNESS, type EmbeddedSite } from '../lives/embedded_site.ts'
+import { DATABASE, savedFolder, WITNESS, type EmbeddedSite } from '../lives/embedded_site.ts'
+import { FLIGHT_PREFIX } from '../notifications.ts'
 import type { DamagedRow } from '../lives/rows.ts'
 
 const EPOCH = toBytes(EPOCH_KEY)
@@ -76,6 +77,50 @@ export async function withoutWitness({ data }: EmbeddedSite): Promise<void> {
   withDatabase(data, (database) => database.exec(`UPDATE meta SET value = 0 WHERE name = 'witnessed'`))
 }
 
+/** A salvage that gives the store no new epoch: the old one is in its place. */
+export async function keepingSalvagedEpoch(site: EmbeddedSite): Promise<void> {
+  await withoutWitness(site)
+  const old = withDatabase(savedFolder(site), (database) => newestRow(database, EPOCH)['value'])
+  withDatabase(site.data, (database) => {
+    const row = newestRow(database, EPOCH)
+    const [id, value] = [row['id'], old]
+    if (typeof id !== 'bigint' || !(value instanceof Uint8Array)) throw new TypeError('There is no epoch')
+    const kv: KeyValue = {
+      key: EPOCH,
+      value,
+      createRevision: BigInt(Number(row['created'])),
+      modRevision: id >> 20n,
+      version: BigInt(Number(row['version'])),
+      lease: BigInt(Number(row['lease'])),
+    }
+    const sum = checksumOf({ crc32 }, kv, Number(id & 1_048_575n))
+    database.prepare('UPDATE events SET value = ?, sum = ? WHERE id = ?').run(value, sum, id)
+  })
+}
+
+/** A salvage that leaves out an event that can be read, and does not say so: the newest notification of a flight before its epoch. */
+export async function droppingReadable({ data }: EmbeddedSite): Promise<void> {
+  withDatabase(data, (database) => {
+    const { id } = newestRow(database, EPOCH)
+    if (typeof id !== 'bigint') throw new TypeError('There is no epoch')
+    database
+      .prepare(
+        `DELETE FROM events WHERE id = (
+           SELECT max(id) FROM events WHERE CAST(key AS TEXT) LIKE '${FLIGHT_PREFIX}_%' AND id & 1 = 0 AND id < ?)`,
+      )
+      .run(id)
+  })
+}
+
+/** The last write of a key. */
+function newestRow(database: DatabaseSync, key: Uint8Array): Readonly<Record<string, unknown>> {
+  const statement = database.prepare(
+    'SELECT id, value, created, version, lease FROM events WHERE key = ? ORDER BY id DESC LIMIT 1',
+  )
+  statement.setReadBigInts(true)
+  return statement.get(key) ?? {}
+}
+
 /** A read that does not look at checksums: the damaged row has a right one. */
 export async function withoutRowChecks(
   { data }: EmbeddedSite,
@@ -93,10 +138,10 @@ export async function withoutRowChecks(
   withDatabase(data, (database) => database.prepare('UPDATE events SET sum = ? WHERE id = ?').run(sum, id))
 }
 
-function withDatabase(data: string, work: (database: DatabaseSync) => unknown): void {
+function withDatabase<Result>(data: string, work: (database: DatabaseSync) => Result): Result {
   const database = new DatabaseSync(join(data, DATABASE))
   try {
-    work(database)
+    return work(database)
   } finally {
     database.close()
   }

@@ -10,8 +10,7 @@ import { checkRun, type Violation, type ViolationKind } from '../checker.ts'
 import type { FaultCluster } from '../cluster.ts'
 import type { Dice } from '../../support/dice.ts'
 import { checkLives } from '../lives/check_lives.ts'
-import type { EmbeddedSite } from '../lives/embedded_site.ts'
-import type { EmbeddedStrike } from '../lives/embedded_stage.ts'
+import type { EmbeddedStrike, StageParts } from '../lives/embedded_stage.ts'
 import { runRows, type RowsReport } from '../lives/rows.ts'
 import { runEmbeddedLives } from '../lives/run_lives.ts'
 import type { Recorded } from '../scene.ts'
@@ -19,7 +18,9 @@ import { summariseLives, summariseRun } from '../summary.ts'
 import { droppingFrames, resumingWithoutStep, startingNow, withoutBoundary } from './broken_door.ts'
 import { ignoringCancel, withoutHasLeader, withoutTicks } from './broken_fetch.ts'
 import {
+  droppingReadable,
   keepingEpoch,
+  keepingSalvagedEpoch,
   rememberingLost,
   reusingNumbers,
   withoutRowChecks,
@@ -64,6 +65,9 @@ export interface Trial {
 const GHOSTS: GhostFaults = { ...ALL_FAULTS, silent: 0 }
 /** Longer than anything acknowledged may wait for its delivery: who does not notice is late. */
 const ISOLATION_MS = 11_000
+
+/** What a mistake keeps from coming never comes: more than others need, and little to wait for. */
+const SETTLE_MS = 4_000
 
 /** A store whose writes are lost, late and doubled. */
 export const haunted = (store: Store, dice: Dice): Store =>
@@ -178,7 +182,17 @@ export const BROKEN_VARIANTS: Readonly<Record<string, BrokenVariant>> = {
   'ignored-witness': {
     mistake: 'a start that does not compare the database with its witness',
     shownBy: ['lost'],
-    ...overFiles('older copy while stopped', withoutWitness),
+    ...overFiles('older copy while stopped', { sabotage: withoutWitness }),
+  },
+  'salvage-keeps-epoch': {
+    mistake: 'a salvage past damaged pages that gives no new epoch',
+    shownBy: ['accepted', 'untold'],
+    ...overFiles('damaged page', { spoil: keepingSalvagedEpoch }),
+  },
+  'salvage-drops-readable': {
+    mistake: 'a salvage past damaged pages that leaves out an event that can be read, and does not name it',
+    shownBy: ['lost'],
+    ...overFiles('damaged page', { spoil: droppingReadable }),
   },
   'unchecked-rows': {
     mistake: 'values that are read without their checksums',
@@ -218,12 +232,12 @@ function overLives(variant: LifeVariant): Pick<BrokenVariant, 'needsEtcd' | 'run
 /** Tried on a server process with a data folder. */
 function overFiles(
   kind: EmbeddedStrike,
-  sabotage: (site: EmbeddedSite) => Promise<void>,
+  mistake: Omit<StageParts, 'dice'>,
 ): Pick<BrokenVariant, 'needsEtcd' | 'run'> {
   return {
     needsEtcd: false,
     run: async (seed) => {
-      const report = await runEmbeddedLives({ seed, kinds: [kind], sabotage })
+      const report = await runEmbeddedLives({ seed, kinds: [kind], settleMs: SETTLE_MS, ...mistake })
       return { broken: { violations: report.violations, lines: summariseLives(report) } }
     },
   }

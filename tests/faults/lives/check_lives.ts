@@ -6,7 +6,8 @@
 
 import { checkRun, type Report, type Violation } from '../checker.ts'
 import { createStoreView } from '../store_view.ts'
-import type { LifeListener, LifeRecord } from './life_records.ts'
+import { isNamedLost, mayBeLost } from './damaged_page.ts'
+import type { LifeListener, LifeRecord, Salvaged } from './life_records.ts'
 
 /** Everything that is wrong with a round. Its findings name the kind of fault. */
 export function checkLives(record: LifeRecord): readonly Violation[] {
@@ -19,6 +20,7 @@ export function checkLives(record: LifeRecord): readonly Violation[] {
   for (const id of record.unanswered)
     report('stuck', 'acknowledged', `${id} was sent again, and never stored`)
   checkKept(record, report)
+  if (record.struck.salvaged !== undefined) checkSalvaged(record, record.struck.salvaged, report)
   checkNumbers(record, report)
   if (!record.isLost) return violations
   for (const listener of record.listeners) checkTold(listener, record, report)
@@ -48,6 +50,30 @@ function checkKept({ struck, saved, before, after }: LifeRecord, report: Report)
   }
 }
 
+/** What was acknowledged is there, but for what a salvage names; and what it names is gone. */
+function checkSalvaged({ before, across }: LifeRecord, salvaged: Salvaged, report: Report): void {
+  const { loss, wholeFrom, kept } = salvaged
+  const written = new Map<string, bigint>()
+  const there = new Set<string>()
+  for (const { revision, writes } of kept)
+    for (const { key, value } of writes) {
+      written.set(key, revision)
+      there.add(`${revision} ${key} ${value}`)
+    }
+  for (const { id, tries } of [...before.operations, ...across])
+    for (const answer of tries) {
+      if (answer.outcome !== 'stored' || answer.revision >= loss.revision) continue
+      const { key, revision } = answer
+      const isThere = there.has(`${revision} ${key} ${id}`)
+      // Only of the part that is no longer history may older values of a key be gone.
+      const isReplaced = revision < wholeFrom && (written.get(key) ?? 0n) > revision
+      if (!isThere && !isReplaced && !mayBeLost(loss, answer))
+        report('lost', 'salvage', `${id} was acknowledged at ${revision}, is gone, and is not named as lost`)
+      if (isThere && isNamedLost(loss, answer))
+        report('misnamed', 'salvage', `${id} at ${revision} is named as lost, and is there`)
+    }
+}
+
 /** No number is given out for two notifications, whatever was lost in between. */
 function checkNumbers({ claims }: LifeRecord, report: Report): void {
   const owners = new Map<string, string>()
@@ -62,9 +88,12 @@ function checkNumbers({ claims }: LifeRecord, report: Report): void {
 function checkTold({ before, isTold }: LifeListener, record: LifeRecord, report: Report): void {
   if (!isTold) report('untold', before.name, 'it was never told that something was lost')
   const known = new Set(createStoreView(record.before).notifications.map(numberOf))
+  // What was written while the strike lasted, but before its loss, is of the life before.
+  const begin = record.struck.salvaged?.loss.revision ?? 0n
   const next = new Set(
     createStoreView(record.after)
-      .notifications.map(numberOf)
+      .notifications.filter(({ revision }) => revision >= begin)
+      .map(numberOf)
       .filter((number) => !known.has(number)),
   )
   for (const step of before.sessions.flatMap(({ steps }) => steps)) {

@@ -35,10 +35,17 @@ export interface EmbeddedSite {
   copyTo(folder: string): Promise<void>
   /** Everything that the store holds, read without the product. */
   truth(): Promise<readonly StoredRevision[]>
+  /** The first revision that is not compacted, read without the product. */
+  wholeFrom(): Promise<bigint>
   /** For copies. */
   readonly folder: string
   readonly room: Room
   close(): Promise<void>
+}
+
+/** Where a copy is kept for later. */
+export function savedFolder({ folder }: EmbeddedSite): string {
+  return join(folder, 'saved')
 }
 
 /** Starts it. */
@@ -59,9 +66,12 @@ export async function startEmbeddedSite(): Promise<EmbeddedSite> {
       room,
       copyTo,
       truth: async () => {
-        const copy = join(folder, 'truth')
-        await copyTo(copy)
-        return readHistory(join(copy, DATABASE))
+        await copyTo(join(folder, 'truth'))
+        return readHistory(join(folder, 'truth', DATABASE))
+      },
+      wholeFrom: async () => {
+        await copyTo(join(folder, 'truth'))
+        return readCompacted(join(folder, 'truth', DATABASE))
       },
       close: async () => {
         await server.stop('SIGKILL')
@@ -101,6 +111,16 @@ function readHistory(path: string): readonly StoredRevision[] {
       .all()
     const revisions = Map.groupBy(rows, ({ revision }) => Number(revision))
     return [...revisions].map(([revision, events]) => toRevision(BigInt(revision), events))
+  } finally {
+    database.close()
+  }
+}
+
+function readCompacted(path: string): bigint {
+  const database = new DatabaseSync(path)
+  try {
+    const row = database.prepare("SELECT value FROM meta WHERE name = 'compacted'").get()
+    return BigInt(Number(row?.['value'] ?? 0))
   } finally {
     database.close()
   }

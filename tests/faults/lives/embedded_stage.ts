@@ -14,7 +14,8 @@ import type { Dice } from '../../support/dice.ts'
 import { eventually } from '../../support/waiting.ts'
 import { doorTo } from '../door.ts'
 import type { Operation, Try } from '../records.ts'
-import { DATABASE, INDEX, LOG, WITNESS, type EmbeddedSite } from './embedded_site.ts'
+import { behindLoss, damagePages, readLoss, type DamagedPages } from './damaged_page.ts'
+import { DATABASE, INDEX, LOG, savedFolder, WITNESS, type EmbeddedSite } from './embedded_site.ts'
 import type { LifeStage, Struck } from './life_records.ts'
 
 /** Works on the files of a store whose process was killed. */
@@ -24,6 +25,8 @@ interface EmbeddedFault {
   /** While the process runs. @returns what is wrong with what it does. */
   readonly before?: (site: EmbeddedSite, parts: BeforeParts) => Promise<readonly string[]>
   readonly damage: Damage
+  /** Whether pages of the file are damaged, too: what can be read is salvaged. */
+  readonly isPages?: true
   /** What must be there when the loss was accepted. */
   readonly keeps: Struck['keeps']
   /** Whether it must start as if nothing had happened, because nothing that was acknowledged is damaged. */
@@ -63,6 +66,7 @@ export const EMBEDDED_FAULTS = {
   'torn tail': { damage: tearTail, keeps: 'everything', isHarmless: true },
   'disk full': { before: fillDisk, damage: async () => undefined, keeps: 'everything', isHarmless: true },
   'older copy while stopped': { damage: putOlderCopy, keeps: 'saved' },
+  'damaged page': { before: writeIntoFile, damage: async () => undefined, keeps: 'unknown', isPages: true },
   'restore of a backup': { damage: restoreBackup, keeps: 'saved', isRestored: true },
 } satisfies Readonly<Record<string, EmbeddedFault>>
 
@@ -75,13 +79,15 @@ export interface StageParts {
   readonly dice: Dice
   /** Breaks the product further before it is started. */
   readonly sabotage?: ((site: EmbeddedSite) => Promise<void>) | undefined
+  /** Changes what a salvage has left, as a salvage with a mistake does. */
+  readonly spoil?: ((site: EmbeddedSite) => Promise<void>) | undefined
 }
 
 /** The stage of one round. */
 export function embeddedStage(
   site: EmbeddedSite,
   kind: EmbeddedStrike,
-  { dice, sabotage }: StageParts,
+  { dice, sabotage, spoil }: StageParts,
 ): LifeStage {
   const { server, copyTo, truth } = site
   const door = doorTo(server.url)
@@ -94,8 +100,10 @@ export function embeddedStage(
       const complaints = (await fault.before?.(site, { dice, across })) ?? []
       await server.stop('SIGKILL')
       await fault.damage(site, dice)
+      const damaged = fault.isPages ? await damagePages(site, dice) : undefined
       await sabotage?.(site)
-      const struck = await startAgain(site, fault)
+      const struck =
+        damaged === undefined ? await startAgain(site, fault) : await salvageAndStart(site, damaged, spoil)
       return { ...struck, complaints: [...complaints, ...struck.complaints] }
     },
     truth,
@@ -113,6 +121,51 @@ async function startAgain({ server }: EmbeddedSite, fault: EmbeddedFault): Promi
   const complaints = REMEDY.test(refusal) ? [] : [`The refusal names no remedy: ${refusal}`]
   if (fault.isHarmless || fault.isRestored) complaints.push(`It does not start: ${refusal}`)
   return { keeps: fault.keeps, complaints }
+}
+
+/** Starts the server, which must refuse, and accepts the loss, of which the log must tell. */
+async function salvageAndStart(
+  site: EmbeddedSite,
+  { pages, isMarkGone, wholeFrom: before }: DamagedPages,
+  spoil: StageParts['spoil'],
+): Promise<Struck> {
+  const { server } = site
+  const complaints: string[] = []
+  const refusal = await server.start().then(
+    () => 'none',
+    (error: unknown) => String(error),
+  )
+  if (!REMEDY.test(refusal)) complaints.push(`The refusal of damaged pages names no remedy: ${refusal}`)
+  if (server.isRunning) await server.stop('SIGKILL')
+  const told = server.log().length
+  await server.start(['--accept-loss'])
+  const loss = readLoss(server.log().slice(told))
+  if (loss === undefined) return { keeps: 'unknown', complaints: [...complaints, 'No salvage is told of'] }
+  if (spoil !== undefined) {
+    await server.stop('SIGKILL')
+    await spoil(site)
+    await server.start()
+  }
+  const wholeFrom = await site.wholeFrom()
+  const kept = await site.truth()
+  if (!isMarkGone && wholeFrom > behindLoss(loss) && wholeFrom > before)
+    complaints.push(
+      `History begins at ${wholeFrom}, though nothing from ${behindLoss(loss)} on is lost; pages ${pages.join()}`,
+    )
+  return { keeps: 'unknown', complaints, salvaged: { loss, wholeFrom, kept } }
+}
+
+/** Has what was written so far in the file, and some of the time more in the log. */
+async function writeIntoFile(
+  { server }: EmbeddedSite,
+  { dice, across }: BeforeParts,
+): Promise<readonly string[]> {
+  await server.stop('SIGTERM')
+  if (!dice.chance(KILLED_SHARE)) return []
+  await server.start()
+  const from = across.length
+  const isStored = ({ tries }: Operation): boolean => tries.some(({ outcome }) => outcome === 'stored')
+  return (await holds(() => across.slice(from).some(isStored))) ? [] : ['Nothing is stored after a stop']
 }
 
 /** Takes all room until writes are refused, and gives it back: before the process is killed, or after. */
@@ -150,10 +203,6 @@ function holds(condition: () => boolean): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-function savedFolder({ folder }: EmbeddedSite): string {
-  return join(folder, 'saved')
 }
 
 async function flipInLog({ data }: EmbeddedSite, dice: Dice): Promise<void> {

@@ -17,12 +17,14 @@ export interface World {
   /** What the store holds, as its publishers saw it. */
   operations: readonly Operation[]
   readonly claims: Claim[]
+  /** History is whole from this revision on, since pages of it were damaged. */
+  wholeFrom: bigint
   rounds: number
 }
 
 /** A world in which nothing has happened yet. */
 export function createWorld(): World {
-  return { operations: [], claims: [], rounds: 0 }
+  return { operations: [], claims: [], wholeFrom: 0n, rounds: 0 }
 }
 
 /** What a round is made with. */

@@ -6,6 +6,7 @@
 
 import type { Door } from '../door.ts'
 import type { Chain, Operation, Run, StoredRevision } from '../records.ts'
+import type { NamedLoss } from './damaged_page.ts'
 
 /** What a round strikes at. Its doors lead to the same services for the whole round, also when they are started again. */
 export interface LifeStage {
@@ -27,8 +28,20 @@ export interface LifeStage {
 export interface Struck {
   /** Whether everything that was acknowledged before `save` must still be there, everything at all, or nothing. */
   readonly keeps: 'everything' | 'saved' | 'nothing' | 'unknown'
+  /** What was salvaged of a damaged store; absent: nothing was. */
+  readonly salvaged?: Salvaged
   /** What is wrong with how the store was started: a sentence each. */
   readonly complaints: readonly string[]
+}
+
+/** A store of which pages were damaged, when it is served again. */
+export interface Salvaged {
+  /** What is named as lost. */
+  readonly loss: NamedLoss
+  /** The first revision from which on history is whole. */
+  readonly wholeFrom: bigint
+  /** What it holds, before anything is sent again. */
+  readonly kept: readonly StoredRevision[]
 }
 
 /** A question to a service with a place of the history that is lost, and its answer. */
@@ -66,6 +79,8 @@ export interface LifeRecord {
   readonly before: Run
   /** The second: what the store holds at the end, and what was acknowledged and delivered until then. */
   readonly after: Run
+  /** What was sent during the strike, with the answers that came then. */
+  readonly across: readonly Operation[]
   /** Ids that were acknowledged before `save`. */
   readonly saved: ReadonlySet<string>
   /** Ids that were sent for the first time after the strike. */

@@ -16,6 +16,7 @@ export async function probe(
   doors: readonly Door[],
   listeners: readonly LivingListener[],
   [before, after]: readonly [StoreView, StoreView],
+  isWhole = true,
 ): Promise<readonly Probe[]> {
   const questions = [
     ...listeners.map((listener) => {
@@ -23,8 +24,9 @@ export async function probe(
       return { listener: listener.plan.name, query: `${query}` }
     }),
     ...listeners.flatMap(({ plan }) => {
-      const number = numberBehindLost(plan.event, before, after)
-      if (number === undefined) return []
+      // A number says nothing where a part of history is missing in the middle: those behind it are as good as before.
+      const number = isWhole && numberBehindLost(plan.event, before, after)
+      if (typeof number !== 'bigint') return []
       const query = new URLSearchParams({ ...fieldsOf(plan), from_id: `${number}` })
       return [{ listener: plan.name, query: `${query}` }]
     }),

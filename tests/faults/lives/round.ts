@@ -53,7 +53,12 @@ export async function playRound(options: RoundOptions): Promise<LifeRecord> {
     const crossing = await cross(options)
     const second = await liveOn(options, cast, { first, crossing })
     const probes = second.isLost
-      ? await probe(stage.listening, cast.listeners, [first.view, second.view])
+      ? await probe(
+          stage.listening,
+          cast.listeners,
+          [first.view, second.view],
+          crossing.struck.salvaged === undefined,
+        )
       : []
     return toRecord(options, cast, { first, crossing, second, probes })
   } finally {
@@ -93,7 +98,7 @@ async function liveFirst(options: RoundOptions, { listeners }: Cast): Promise<Fi
   const more = await publishPart('more', options)
   const truth = await stage.truth()
   const known = [...world.operations, ...saved.operations, ...more.operations]
-  const view = viewOf(truth, known)
+  const view = viewOf(truth, known, world.wholeFrom)
   await eventually('everything is delivered', () =>
     hasArrived(
       listeners.map(({ chain }) => chain),
@@ -136,7 +141,8 @@ async function liveOn(
   const repeated = new Map(again.flat().map((operation) => [operation.id, operation]))
   const fresh = await publishPart('fresh', options)
   const truth = await stage.truth()
-  const view = viewOf(truth, first.known)
+  const wholeFrom = crossing.struck.salvaged?.wholeFrom ?? options.world.wholeFrom
+  const view = viewOf(truth, first.known, wholeFrom)
   const isLost =
     epochOf(truth) !== epochOf(first.truth) || !first.known.every((one) => isWhereItWas(one, view))
   for (const plan of PLANS) {
@@ -182,12 +188,17 @@ function publisherOf(
   return { name: full, dice: dice.fork(full), ingests: stage.ingests }
 }
 
-function viewOf(revisions: readonly StoredRevision[], operations: readonly Operation[]): StoreView {
+function viewOf(
+  revisions: readonly StoredRevision[],
+  operations: readonly Operation[],
+  wholeFrom: bigint,
+): StoreView {
   return createStoreView({
     operations,
     revisions,
     compactions: [],
     chains: [],
+    wholeFrom,
     staleMs: Infinity,
     endedAt: 0,
   })

@@ -23,6 +23,8 @@ export interface LivesOptions {
   /** Kinds, in order; a kind may come again. */
   readonly kinds: readonly string[]
   readonly adapter?: Adapter
+  /** Longest wait for what must arrive at the end of a round. Default: as long as a busy machine needs. */
+  readonly settleMs?: number
   readonly onFault?: (fault: StruckFault) => void
 }
 
@@ -55,15 +57,15 @@ export async function runEtcdLives(
 
 /** Rounds on the embedded store of one process. @param options Default kinds: all. */
 export async function runEmbeddedLives(
-  options: Omit<LivesOptions, 'kinds'> & Partial<LivesOptions> & Pick<StageParts, 'sabotage'>,
+  options: Omit<LivesOptions, 'kinds'> & Partial<LivesOptions> & Omit<StageParts, 'dice'>,
 ): Promise<LivesReport> {
-  const { seed, sabotage, kinds = EMBEDDED_STRIKES } = options
+  const { seed, sabotage, spoil, kinds = EMBEDDED_STRIKES } = options
   const dice = createDice(seed).fork('embedded lives')
   const site = await startEmbeddedSite()
   try {
     const strikes = dice.fork('strikes')
     const stageOf = (kind: string): LifeStage =>
-      embeddedStage(site, kindOf(kind, EMBEDDED_STRIKES), { dice: strikes, sabotage })
+      embeddedStage(site, kindOf(kind, EMBEDDED_STRIKES), { dice: strikes, sabotage, spoil })
     return await runRounds({ ...options, kinds }, { store: 'embedded store', dice, stageOf })
   } finally {
     await site.close()
@@ -71,7 +73,7 @@ export async function runEmbeddedLives(
 }
 
 async function runRounds(
-  { seed, kinds, onFault }: LivesOptions,
+  { seed, kinds, onFault, settleMs }: LivesOptions,
   {
     store,
     dice,
@@ -87,7 +89,7 @@ async function runRounds(
       faults.push(fault)
       onFault?.(fault)
     }
-    const parts = { kind, world, stage: stageOf(kind), onStrike }
+    const parts = { kind, world, stage: stageOf(kind), onStrike, ...(settleMs !== undefined && { settleMs }) }
     records.push(await playRound({ ...parts, dice: dice.fork(`${kind} ${index}`) }))
   }
   return { seed, store, faults, records, violations: records.flatMap(checkLives) }

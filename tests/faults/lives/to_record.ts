@@ -7,7 +7,7 @@
 import type { Chain, Operation, Run, StoredRevision } from '../records.ts'
 import type { StoreView } from '../store_view.ts'
 import { divide, type LifePlan } from './life_listener.ts'
-import type { Claim, LifeRecord, Probe } from './life_records.ts'
+import type { Claim, LifeRecord, Probe, Struck } from './life_records.ts'
 import {
   isWhereItWas,
   livingChains,
@@ -36,7 +36,9 @@ export function toRecord(
 ): LifeRecord {
   const { known, saved } = first
   const { fresh, repeated, view, isLost } = second
-  const { across } = crossing
+  const { across, struck } = crossing
+  const { wholeFrom } = world
+  world.wholeFrom = struck.salvaged?.wholeFrom ?? wholeFrom
   const savedIds = new Set([...world.operations, ...saved.operations].map(({ id }) => id))
   world.claims.push(
     ...claimsOf([...known, ...across.operations, ...repeated.values(), ...fresh.operations]),
@@ -47,11 +49,12 @@ export function toRecord(
     ...known.flatMap((operation) => carryOver(operation, repeated, view)),
     ...across.operations.map((operation) => acrossLives(operation, repeated, isLost)),
     ...fresh.operations,
-  ]
+  ].map((operation) => sinceThen(operation, world.wholeFrom))
   const listeners = cast.listeners.map(divide)
   const common = { compactions: [], staleMs: STALE_MS, isRenewed: true } as const
   const before: Run = {
     ...common,
+    wholeFrom,
     operations: known,
     revisions: first.truth,
     chains: listeners.map((one) => upTo(one.before, first.truth)),
@@ -60,20 +63,22 @@ export function toRecord(
   const newcomers = new Map(cast.newcomers.map(({ chain, plan }) => [chain, plan]))
   const after: Run = {
     ...common,
+    wholeFrom: world.wholeFrom,
     operations: world.operations,
     revisions: second.truth,
     chains: livingChains(cast, isLost)
       .filter(({ sessions }) => sessions.length > 0)
-      .map((chain) => fromItsNumber(chain, newcomers.get(chain), view)),
+      .map((chain) => fromItsNumber(chain, newcomers.get(chain), { view, wholeFrom: world.wholeFrom })),
     endedAt: performance.now(),
   }
   return {
     kind,
-    struck: crossing.struck,
+    struck,
     isLost,
-    lost: known.filter((operation) => !isWhereItWas(operation, view)).length,
+    lost: known.filter((operation) => !isKept(operation, second.view, struck)).length,
     before,
     after,
+    across: across.operations,
     saved: savedIds,
     fresh: new Set(fresh.operations.map(({ id }) => id)),
     listeners,
@@ -103,6 +108,20 @@ function acrossLives(
   return withTries(operation, [isLost ? undefined : operation, repeated.get(operation.id)])
 }
 
+/** Without the answers that name a place before the one from which on history is whole. */
+function sinceThen(operation: Operation, wholeFrom: bigint): Operation {
+  const tries = operation.tries.filter(
+    (answer) => answer.outcome !== 'stored' || answer.revision >= wholeFrom,
+  )
+  return { ...operation, tries }
+}
+
+/** Whether it is still there, though perhaps in a history that is no longer whole. */
+function isKept(operation: Operation, view: StoreView, { salvaged }: Struck): boolean {
+  if (isWhereItWas(operation, view)) return true
+  return salvaged?.kept.some(({ writes }) => writes.some(({ value }) => value === operation.id)) ?? false
+}
+
 function withTries(operation: Operation, sources: readonly (Operation | undefined)[]): Operation {
   return { ...operation, tries: sources.flatMap((source) => source?.tries ?? []) }
 }
@@ -122,11 +141,17 @@ function upTo(chain: Chain, truth: readonly StoredRevision[]): Chain {
 }
 
 /** A newcomer asks for a number, so everything from there on must come. */
-function fromItsNumber(chain: Chain, plan: LifePlan | undefined, view: StoreView): Chain {
+function fromItsNumber(
+  chain: Chain,
+  plan: LifePlan | undefined,
+  { view, wholeFrom }: { readonly view: StoreView; readonly wholeFrom: bigint },
+): Chain {
   const [first, ...others] = chain.sessions
   const start = view.notifications.find(({ event }) => event === plan?.event)
   if (plan === undefined || first === undefined || start === undefined) return chain
-  return { ...chain, sessions: [{ ...first, from: { revision: start.revision - 1n } }, ...others] }
+  // The first one of what is whole: a stream may begin where that begins.
+  const revision = (wholeFrom > 0n ? wholeFrom : start.revision) - 1n
+  return { ...chain, sessions: [{ ...first, from: { revision } }, ...others] }
 }
 
 /** The numbers of acknowledgements. */
