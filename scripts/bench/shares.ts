@@ -21,6 +21,8 @@ const REMOVE_WAIT_MS = 20
 interface Version {
   /** Where groups are made. */
   readonly root: string
+  /** Its name in `/proc/PID/cgroup`. */
+  readonly controller: string
   /** The file that only a group has which can be limited. */
   readonly file: string
   /** What to write into which file. @param micros Use in each period; absent: any. */
@@ -31,12 +33,14 @@ interface Version {
 const VERSIONS: readonly Version[] = [
   {
     root: '/sys/fs/cgroup',
+    controller: '',
     file: 'cpu.max',
     limit: (micros) => ({ 'cpu.max': `${micros ?? 'max'} ${PERIOD_MICROS}` }),
     weight: { 'cpu.weight': String(WEIGHT * 100) },
   },
   {
     root: '/sys/fs/cgroup/cpu',
+    controller: 'cpu',
     file: 'cpu.cfs_quota_us',
     limit: (micros = -1) => ({
       'cpu.cfs_period_us': String(PERIOD_MICROS),
@@ -113,6 +117,32 @@ async function removeGroup(folder: string): Promise<void> {
       await new Promise((next) => setTimeout(next, REMOVE_WAIT_MS))
     }
   }
+}
+
+/** Runs `use` with the weight of {@link WEIGHT} for this process and those that it starts meanwhile, which have to end before it. */
+export async function withWeight<Result>(use: () => Promise<Result>): Promise<Result> {
+  const before = groupOf(process.pid)
+  const share = createShare(process.pid)
+  if (share === undefined) return use()
+  try {
+    return await use()
+  } finally {
+    writeFileSync(join(before, 'cgroup.procs'), String(process.pid))
+    await share.remove()
+  }
+}
+
+/** Folder of the group that a process is in. */
+function groupOf(pid: number): string {
+  const lines = readFileSync(`/proc/${pid}/cgroup`, 'latin1').split('\n')
+  for (const { root, controller } of VERSIONS) {
+    if (!existsSync(join(root, 'cgroup.procs'))) continue
+    const line = lines
+      .map((text) => text.split(':'))
+      .find(([, name]) => name?.split(',').includes(controller))
+    if (line !== undefined) return join(root, line[2] ?? '/')
+  }
+  return VERSIONS[0]?.root ?? ''
 }
 
 /** Processes that a process has started and that run. */

@@ -23,7 +23,7 @@ import { numberedNotification } from '../notifications.ts'
 import { interleave, loadMs, type Bench, type RowGroup } from '../plan.ts'
 import { cpuSeconds, privateMebibytes, type BenchProcess } from '../processes.ts'
 import { atLeast, atMost, ratio, type Row } from '../row.ts'
-import { canShare, childrenOf, createShare, type Share } from '../shares.ts'
+import { canShare, childrenOf, createShare, withWeight, type Share } from '../shares.ts'
 import { median } from '../statistics.ts'
 import { PUBLISH_PATH, startAviso, withProcess, type AvisoOptions } from '../systems.ts'
 
@@ -59,14 +59,19 @@ export const workersGroup: RowGroup = {
         notes: ['fan-out and ingest are not measured: no control groups here'],
       }))
     }
-    rows.push(...(await measureFanOut(bench, 'node')))
-    for (const { name, scheme } of WIRES) {
-      const store = (etcd: string): string => etcd.replace('http:', scheme)
-      rows.push(await measureIngest(bench, name, store))
-      if (scheme === 'grpc:') rows.push(...(await measureFanOut(bench, `node + etcd${name}`, store)))
-    }
-    return rows
+    return [...rows, ...(await withWeight(() => measureShared(bench)))]
   },
+}
+
+/** Measures what needs shares. */
+async function measureShared(bench: Bench): Promise<readonly Row[]> {
+  const rows = [...(await measureFanOut(bench, 'node'))]
+  for (const { name, scheme } of WIRES) {
+    const store = (etcd: string): string => etcd.replace('http:', scheme)
+    rows.push(await measureIngest(bench, name, store))
+    if (scheme === 'grpc:') rows.push(...(await measureFanOut(bench, `node + etcd${name}`, store)))
+  }
+  return rows
 }
 
 async function measureMemory(bench: Bench): Promise<Row> {
