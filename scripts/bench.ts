@@ -38,6 +38,7 @@ import { stalledGroup } from './bench/groups/stalled.ts'
 import { startGroup } from './bench/groups/start.ts'
 import { telemetryGroup } from './bench/groups/telemetry.ts'
 import { twoIngestsGroup } from './bench/groups/two_ingests.ts'
+import { workersGroup } from './bench/groups/workers.ts'
 import type { Bench, RowGroup } from './bench/plan.ts'
 import { BENCH_RUNTIMES, CAN_PIN, fileLimit, HAS_PROC, place, type BenchRuntime } from './bench/processes.ts'
 import { toJsonRows, toTable, verdictOf, type Row } from './bench/row.ts'
@@ -47,6 +48,7 @@ import { parseCommand, wholeNumber } from './parse_command.ts'
 const GROUPS: readonly RowGroup[] = [
   ingestGroup,
   twoIngestsGroup,
+  workersGroup,
   eventTypesGroup,
   growthGroup,
   dayGroup,

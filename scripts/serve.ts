@@ -134,7 +134,7 @@ async function runFirst(
   const family = lead?.family
   const launched = await launch(ready, {
     ...parts,
-    ...(lead && { others: lead.family.others, forAll: lead.forAll }),
+    ...(lead && { others: lead.family.others, elsewhere: lead.elsewhere, forAll: lead.forAll }),
   })
   const { system } = launched
   const { servers, ports } = await openPorts(launched, {

@@ -208,6 +208,12 @@ export function residentMebibytes(pid: number): number {
   return Number(kibibytes) / 1024
 }
 
+/** Memory that a process alone has and has written, in MiB: what it takes from the machine beside others that run the same program. */
+export function privateMebibytes(pid: number): number {
+  const kibibytes = /Private_Dirty:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1]
+  return Number(kibibytes) / 1024
+}
+
 /** The number of files and sockets that a process may open. */
 export function fileLimit(): number {
   const most = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]

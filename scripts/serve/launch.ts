@@ -10,6 +10,7 @@ import { openSystem } from '#services/system/open_system.ts'
 import { schedulesOf, type Config, type ServiceName } from '#services/system/settings.ts'
 import type { CronEvent, System } from '#services/system/system.ts'
 import type { OtherWorkers } from '#services/system/system_parts.ts'
+import type { Elsewhere } from '#shared/access/quota/elsewhere.ts'
 import type { Quotas } from '#shared/access/quota/quotas.ts'
 import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import type { Answer, Handler } from '#shared/handler.ts'
@@ -40,6 +41,8 @@ export interface LaunchParts {
   readonly services: readonly ServiceName[]
   /** The other workers; absent: there are none. */
   readonly others?: OtherWorkers | undefined
+  /** Counts attempts with the other workers; absent: there are none. */
+  readonly elsewhere?: Elsewhere | undefined
   /** Put in front of all services, and of the listening service alone. */
   readonly forAll?: ((handler: Handler) => Handler) | undefined
   /** Set in a further worker. */
@@ -70,7 +73,17 @@ export interface Launched {
 /** Starts the services. No port is open yet. */
 export async function launch(
   { config, schemaFiles, modules, given }: Ready,
-  { platform, logger, readSecret, acceptLoss, services, others, further, forAll = asItIs }: LaunchParts,
+  {
+    platform,
+    logger,
+    readSecret,
+    acceptLoss,
+    services,
+    others,
+    elsewhere,
+    further,
+    forAll = asItIs,
+  }: LaunchParts,
 ): Promise<Launched> {
   const { audit } = config.vars
   const scheduled = (event: CronEvent): Promise<void> => system.scheduled(event)
@@ -91,6 +104,7 @@ export async function launch(
     store: further?.store,
     acceptElsewhere: further?.acceptElsewhere,
     quotas: further?.quotas,
+    elsewhere,
     tracer: await findTracer(),
     auditSink: audit === undefined ? undefined : await openAuditSink(audit.file),
     nextRun: (cron) => nextTime(cron, systemClock.now()),

@@ -20,6 +20,7 @@ import {
 } from '#shared/access/identity/ticket.ts'
 import { networkOf } from '#shared/access/policy/address.ts'
 import { createBuckets, tooMany, type Buckets, type Rate } from '#shared/access/quota/buckets.ts'
+import { countEverywhere, type Elsewhere } from '#shared/access/quota/elsewhere.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { Answer, HandlerRequest } from '#shared/handler.ts'
 import { readQuery } from '#shared/http/query.ts'
@@ -41,6 +42,8 @@ export interface TicketSettings {
   readonly wrongPerAddress: Rate
   readonly addressOf: (request: HandlerRequest) => string | undefined
   readonly count: Count
+  /** Other workers that give tickets out and take them, too; absent: there are none. */
+  readonly elsewhere?: Elsewhere | undefined
 }
 
 export interface TicketParts {
@@ -71,8 +74,9 @@ const PARAMETER = 'ticket'
 
 export function createTickets(parts: TicketParts): Tickets {
   const { access, clock, settings } = parts
-  const issued = createBuckets(clock, settings.perIdentity)
-  const wrong = createBuckets(clock, settings.wrongPerAddress)
+  const { elsewhere } = settings
+  const issued = countEverywhere(createBuckets(clock, settings.perIdentity), 'tickets', elsewhere)
+  const wrong = countEverywhere(createBuckets(clock, settings.wrongPerAddress), 'wrong_tickets', elsewhere)
   return {
     route: {
       method: 'POST',

@@ -21,6 +21,7 @@ import { createAddressOf } from '#shared/access/policy/address.ts'
 import { createEcpds, type DestinationSource } from '#shared/access/policy/destinations.ts'
 import type { DestinationRights, Policy } from '#shared/access/policy/policy.ts'
 import { createIdentify, type AddressOf, type Identify } from '#shared/access/policy/requester.ts'
+import type { Elsewhere } from '#shared/access/quota/elsewhere.ts'
 import { createQuotas, type QuotaLimits, type Quotas } from '#shared/access/quota/quotas.ts'
 import { createStreamRights } from '#shared/access/policy/stream_rights.ts'
 import type { IdentitySettings } from '#shared/access/identity/settings.ts'
@@ -52,6 +53,8 @@ export interface AccessPowers {
   readonly auditSink?: AuditSink
   /** Where quotas are counted for several workers; absent: here. */
   readonly quotas?: Quotas | undefined
+  /** Other workers, with which attempts are counted; absent: there are none. */
+  readonly elsewhere?: Elsewhere | undefined
 }
 
 export interface SystemAccessParts extends AccessPowers {
@@ -129,7 +132,8 @@ export function startAccess(parts: SystemAccessParts): SystemAccess {
   const addressOf = createAddressOf(config.vars.quota.trustedProxies)
   const quota = quotaOf(config)
   const quotas = parts.quotas ?? createQuotas(clock, quota)
-  const tickets = ticketsOf(config, { addressOf, count: counters.count })
+  const { elsewhere } = parts
+  const tickets = ticketsOf(config, { addressOf, elsewhere, count: counters.count })
   if (identity === 'none') {
     return openToAll(parts, { audit, addressOf, recent, quotas, counts, tickets, count: counters.count })
   }
@@ -244,18 +248,18 @@ function openAudit({ auditSink: sink, clock, logger }: SystemAccessParts): {
 
 function openIdentify(
   { providers, realm }: Exclude<IdentitySettings, 'none'>,
-  { config }: SystemAccessParts,
+  { config, elsewhere }: SystemAccessParts,
   tools: IdentityParts & { readonly audit: Audit; readonly addressOf: AddressOf },
 ): Identify {
   const { wrongCredentialsPerAddress: failures } = config.vars.quota
   const opened = providers.map((provider) => openProvider(provider, realm, tools))
   const chain = createIdentityChain({ ...tools, providers: opened })
-  return createIdentify({ ...tools, chain, failures })
+  return createIdentify({ ...tools, chain, failures, elsewhere })
 }
 
 function ticketsOf(
   { vars: { quota } }: Config,
-  tools: Pick<TicketSettings, 'addressOf' | 'count'>,
+  tools: Pick<TicketSettings, 'addressOf' | 'count' | 'elsewhere'>,
 ): TicketSettings {
   return { perIdentity: quota.opensPerPrincipal, wrongPerAddress: quota.readsPerAddress, ...tools }
 }

@@ -32,7 +32,7 @@ export const VERSION = packageFile.version
 /** What a system is opened with. */
 export interface OpenSystemParts extends Pick<
   SystemParts,
-  'inFront' | 'others' | 'acceptElsewhere' | 'nextRun' | 'quotas'
+  'inFront' | 'others' | 'acceptElsewhere' | 'nextRun' | 'quotas' | 'elsewhere'
 > {
   readonly config: Config
   readonly services: readonly ServiceName[]
@@ -88,6 +88,7 @@ export async function openSystem(parts: OpenSystemParts): Promise<System> {
     others: parts.others,
     acceptElsewhere: parts.acceptElsewhere,
     quotas: parts.quotas,
+    elsewhere: parts.elsewhere,
     nextRun: parts.nextRun,
     ...(auditSink !== undefined && { auditSink }),
     ...(udp !== undefined && { udp }),

@@ -100,6 +100,8 @@ export function createFronts({ ring, visit, clock, onFailure, observer }: FrontP
     flush: () => {
       const groups = dirty
       dirty = []
+      // Behind a relay's stream is a hub with listeners of its own: it writes to them while this one writes to the others.
+      for (const group of groups) if (isRelay(group)) tryFlush(group)
       for (const group of groups) tryFlush(group)
     },
     enter: (stream) => {
@@ -116,6 +118,10 @@ export function createFronts({ ring, visit, clock, onFailure, observer }: FrontP
     },
     remove,
   }
+}
+
+function isRelay({ matcher }: Group): boolean {
+  return matcher.kind === 'ranges' && matcher.relayed.length > 0
 }
 
 /** How many streams an entry goes to. */

@@ -185,10 +185,14 @@ function follow({ frame, store, clock }: TurnsParts): Follower {
       while (seen.length === 0 && !hasEnded) {
         const leftMs = until - clock.monotonic()
         if (leftMs <= 0) break
-        const sleeping = new AbortController()
-        wake = () => sleeping.abort()
-        await clock.sleep(leftMs, sleeping.signal)
+        // Most values come while nothing waits for them, so what wakes costs nothing then.
+        const woken = Promise.withResolvers<void>()
+        wake = woken.resolve
+        const stop = clock.after(leftMs, woken.resolve)
+        await woken.promise
+        stop()
       }
+      wake = () => undefined
       return seen.shift()
     },
     get isFollowing() {

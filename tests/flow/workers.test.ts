@@ -107,18 +107,8 @@ describe('several workers', { timeout: 120_000, concurrency: 4 }, () => {
   })
 
   it('hand requests on with identity, limits and body, and end the stream of any', async (context) => {
-    const tokens = [{ username: 'anna', realm: 'r', roles: ['all'], secretEnv: 'ANNA' }]
-    const server = await startWorkers(context, {
-      vars: {
-        ...config.vars,
-        identity: { providers: [{ kind: 'tokens', tokens }] },
-        policy: {
-          rules: [{ realm: 'r', roles: ['all'], publish: 'everything', listen: 'everything', admin: true }],
-        },
-        quota: { publishesPerPrincipal: { perSecond: 0.01, burst: 8 } },
-      },
-      environment: { ANNA },
-    })
+    const quota = { publishesPerPrincipal: { perSecond: 0.01, burst: 8 } }
+    const server = await startWorkers(context, withAnna(quota))
     for (let number = 1; number <= 8; number++) assert.equal(await publish(server, number), 401)
     const authorization = `Bearer ${ANNA}`
     const answers: number[] = []
@@ -143,16 +133,7 @@ describe('several workers', { timeout: 120_000, concurrency: 4 }, () => {
   })
 
   it('count the streams of an identity together, and give back those of one that is killed', async (context) => {
-    const tokens = [{ username: 'anna', realm: 'r', roles: ['all'], secretEnv: 'ANNA' }]
-    const server = await startWorkers(context, {
-      vars: {
-        ...config.vars,
-        identity: { providers: [{ kind: 'tokens', tokens }] },
-        policy: { rules: [{ realm: 'r', roles: ['all'], listen: 'everything' }] },
-        quota: { streamsPerPrincipal: MANY },
-      },
-      environment: { ANNA },
-    })
+    const server = await startWorkers(context, withAnna({ streamsPerPrincipal: MANY }))
     const authorization = `Bearer ${ANNA}`
     const [further = 0] = childrenOf(server)
     const refused = (count: number): Promise<readonly string[]> =>
@@ -180,6 +161,8 @@ describe('several workers', { timeout: 120_000, concurrency: 4 }, () => {
     for (let asked = 0; asked < 8; asked++)
       assert.match(await within('the refusal', open(server)), /reached its limit of streams/)
   })
+
+  it('count wrong credentials together', (context) => countsTogether(context, 'embedded:memory'))
 
   it('end all, with one line, where one cannot start or a port is in use', async (context) => {
     const folder = await temporaryFolder(context)
@@ -228,7 +211,83 @@ describe('several workers on etcd', { skip: await etcdMissing(), timeout: 60_000
     )
     assert.equal(await within('the end', server.stop()), 0, server.output())
   })
+
+  it('take a ticket once, whichever gets it', async (context) => {
+    const etcd = await startTestEtcd()
+    context.after(() => etcd.stop())
+    const server = await startWorkers(context, { store: etcd.store, ...withAnna() })
+    assert.equal(await publish(server, 1, { authorization: `Bearer ${ANNA}` }), 200)
+    const asked = { method: 'POST', authorization: `Bearer ${ANNA}` }
+    const { ticket } = JSON.parse((await fetchNew(server, '/api/v1/tickets', asked)).text) as {
+      readonly ticket: string
+    }
+    const path = `/api/v1/watch?event=flight&from_id=1&ticket=${ticket}`
+    const answers = await within(
+      'the answers',
+      Promise.all(Array.from({ length: MANY }, () => fetchNew(server, path, { until: 'IN1"' }))),
+    )
+    const taken = answers.filter(({ status }) => status === 200)
+    assert.equal(taken.length, 1)
+    assert.match(taken[0]?.text ?? '', /IN1"/)
+    for (const { status, text } of answers)
+      if (status !== 200) assert.match(text, /This ticket was used already/)
+  })
+
+  it('count wrong credentials, wrong tickets and given tickets together', async (context) => {
+    const etcd = await startTestEtcd()
+    context.after(() => etcd.stop())
+    await countsTogether(context, etcd.store)
+  })
 })
+
+/** A limit of attempts, and more attempts than two workers would take if each counted for itself. */
+const ATTEMPTS = { burst: 20, tried: 100, perSecond: 0.01 } as const
+/** Workers tell each other: one that is asked at the same moment may take some more. */
+const MOST_TAKEN = 1.5 * ATTEMPTS.burst
+
+/** Attempts that end with 429 once the limit is reached, on whichever worker they come. */
+async function countsTogether(context: TestContext, store: string): Promise<void> {
+  const { burst, perSecond } = ATTEMPTS
+  const limit = { perSecond, burst }
+  const server = await startWorkers(context, {
+    store,
+    ...withAnna({ wrongCredentialsPerAddress: limit, readsPerAddress: limit, opensPerPrincipal: limit }),
+  })
+  const authorization = `Bearer ${ANNA}`
+  const attempts: readonly (readonly [right: number, path: string, asked: Asked])[] = [
+    // None of them is used, and 32 of an identity are allowed.
+    [200, '/api/v1/tickets', { method: 'POST', authorization }],
+    [401, `/api/v1/watch?event=flight&ticket=${'A'.repeat(43)}`, {}],
+    [401, '/api/v1/watch?event=flight', { authorization: 'Bearer a-wrong-token-0123456789' }],
+  ]
+  for (const [right, path, asked] of attempts) {
+    const counts = new Map<number, number>()
+    for (let tried = 0; tried < ATTEMPTS.tried; tried++) {
+      const { status } = await fetchNew(server, path, asked)
+      counts.set(status, (counts.get(status) ?? 0) + 1)
+    }
+    const taken = counts.get(right) ?? 0
+    const told = `${path}: ${JSON.stringify([...counts])}`
+    assert.ok(taken >= burst && taken <= MOST_TAKEN, told)
+    assert.equal(taken + (counts.get(429) ?? 0), ATTEMPTS.tried, told)
+  }
+  assert.equal(await within('the end', server.stop()), 0, server.output())
+}
+
+/** Anna may do everything. */
+function withAnna(quota?: object): Pick<WorkersOptions, 'vars' | 'environment'> {
+  const tokens = [{ username: 'anna', realm: 'r', roles: ['all'], secretEnv: 'ANNA' }]
+  const rule = { realm: 'r', roles: ['all'], publish: 'everything', listen: 'everything', admin: true }
+  return {
+    vars: {
+      ...config.vars,
+      identity: { providers: [{ kind: 'tokens', tokens }] },
+      policy: { rules: [rule] },
+      ...(quota !== undefined && { quota }),
+    },
+    environment: { ANNA },
+  }
+}
 
 interface WorkersOptions {
   readonly runtime?: RuntimeName

@@ -7,6 +7,7 @@
 import type { ServiceName } from '#services/system/settings.ts'
 import { SERVICE_NAMES } from '#services/system/settings.ts'
 import type { System } from '#services/system/system.ts'
+import type { CountedOne } from '#shared/access/quota/elsewhere.ts'
 import type { Answer, Handler, HandlerRequest } from '#shared/handler.ts'
 import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { MetricFamily } from '#shared/observe/metrics/registry.ts'
@@ -37,6 +38,8 @@ export type Door =
   | 'alive'
   /** Takes from the quotas. */
   | 'quota'
+  /** Takes the notice of attempts that were counted. */
+  | 'counted'
   /** What was measured, and the number of streams. */
   | 'figures'
 
@@ -56,10 +59,12 @@ export interface DoorParts {
   readonly onListening?: (worker: number) => void
   /** Absent: this is not the first worker. */
   readonly quotas?: QuotaDoor
+  /** Called with what a process has counted; absent: this is not the first worker. */
+  readonly onCounted?: (life: number, counted: readonly CountedOne[]) => void
 }
 
 /** Makes the handler of a worker's socket. */
-export function createDoors({ system, all, only, onListening, quotas }: DoorParts): Handler {
+export function createDoors({ system, all, only, onListening, quotas, onCounted }: DoorParts): Handler {
   return async (request) => {
     const door = request.headers.get(DOOR)
     switch (door) {
@@ -69,6 +74,9 @@ export function createDoors({ system, all, only, onListening, quotas }: DoorPart
         return jsonAnswer(await figuresOf(system))
       case 'quota':
         return jsonAnswer(await takeQuotas(request, quotas))
+      case 'counted':
+        onCounted?.(lifeOf(request), await readJson<readonly CountedOne[]>(request))
+        return DONE
       case 'alive':
         return DONE
       case 'listening':
@@ -90,12 +98,21 @@ async function takeQuotas(
   request: HandlerRequest,
   door: QuotaDoor | undefined,
 ): Promise<readonly QuotaAnswer[]> {
-  const life = Number(request.headers.get(LIFE))
-  const asked = JSON.parse(toText(new Uint8Array(await request.arrayBuffer()))) as readonly QuotaAsk[]
+  const life = lifeOf(request)
+  const asked = await readJson<readonly QuotaAsk[]>(request)
   const answers: QuotaAnswer[] = []
   if (door === undefined) return answers
   for (const one of asked) answers.push(await door.ask(life, one))
   return answers
+}
+
+function lifeOf({ headers }: HandlerRequest): number {
+  return Number(headers.get(LIFE))
+}
+
+/** What another worker has written. */
+async function readJson<Value>(request: HandlerRequest): Promise<Value> {
+  return JSON.parse(toText(new Uint8Array(await request.arrayBuffer()))) as Value
 }
 
 /** JSON, at any size in one piece. */

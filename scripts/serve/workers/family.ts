@@ -72,7 +72,8 @@ export interface Family {
   listening(worker: number): void
   /** Whether this process has not ended. */
   isAlive(life: number): boolean
-  order(order: Order): void
+  /** @param except A process that is not given the order. */
+  order(order: Order, except?: number): void
   /** Ends them, and waits until they have. @param limitMs After it they are killed. */
   end(limitMs: number): Promise<void>
 }
@@ -201,8 +202,9 @@ class Workers implements Family {
     member.child.kill('SIGKILL')
   }
 
-  order(order: Order): void {
-    for (const { child } of this.#members.values()) child.stdin?.write(`${JSON.stringify(order)}\n`)
+  order(order: Order, except?: number): void {
+    for (const { life, child } of this.#members.values())
+      if (life !== except) child.stdin?.write(`${JSON.stringify(order)}\n`)
   }
 
   async end(limitMs: number): Promise<void> {

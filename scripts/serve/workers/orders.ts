@@ -5,6 +5,7 @@
  */
 
 import { createInterface } from 'node:readline'
+import type { CountedOne } from '#shared/access/quota/elsewhere.ts'
 
 /** What a worker is told to do. */
 export type Order =
@@ -12,6 +13,8 @@ export type Order =
   | { readonly kind: 'reload' }
   /** Streams end one after another over this time. */
   | { readonly kind: 'drain'; readonly ms: number }
+  /** Others have taken these. */
+  | { readonly kind: 'counted'; readonly counted: readonly CountedOne[] }
   /** Finish, and end. */
   | { readonly kind: 'stop' }
 

@@ -8,6 +8,7 @@ import { rmSync } from 'node:fs'
 import process from 'node:process'
 import type { Config, ServiceName } from '#services/system/settings.ts'
 import type { System } from '#services/system/system.ts'
+import { createElsewhere, type CountedOne, type ToldElsewhere } from '#shared/access/quota/elsewhere.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { AvisoError } from '#shared/errors.ts'
 import { toResponse, type HandlerRequest } from '#shared/handler.ts'
@@ -63,11 +64,14 @@ export async function runFurther(
     random: platform.random,
     logger,
   })
+  const tellCounted = inBatches((counted: readonly CountedOne[]) => sendCounted(first, place.life, counted))
+  const elsewhere = createElsewhere((one) => void tellCounted(one))
   const launched = await launch(
     { ...ready, config },
     {
       ...launchParts,
       services: here,
+      elsewhere,
       further: {
         store: isEmbedded(config) ? storeOn(first, launchParts) : undefined,
         handOn,
@@ -79,7 +83,7 @@ export async function runFurther(
   const { system } = launched
   const failed = failureOf(system)
   const orders = followOrders(process.stdin, (order) =>
-    follow(order, system, createReload({ ...again, system })),
+    follow(order, { system, elsewhere, reload: createReload({ ...again, system }) }),
   )
   await Promise.race([system.ready.catch(() => undefined), systemClock.sleep(READY_LIMIT_MS), orders])
   const { servers } = await openPorts(launched, {
@@ -162,14 +166,35 @@ function withBody(request: HandlerRequest, body: Uint8Array): HandlerRequest {
   return { ...request, method: 'POST', body: new Blob([new Uint8Array(body)]).stream() }
 }
 
-function follow(order: Order, system: System, reload: () => Promise<void>): void {
+/** What orders are about. */
+interface Ordered {
+  readonly system: System
+  readonly elsewhere: ToldElsewhere
+  readonly reload: () => Promise<void>
+}
+
+function follow(order: Order, { system, elsewhere, reload }: Ordered): void {
   switch (order.kind) {
     case 'reload':
       return void reload()
     case 'drain':
       return void system.drain(order.ms)
+    case 'counted':
+      for (const one of order.counted) elsewhere.take(one)
+      return
     case 'stop':
   }
+}
+
+/** Tells the first worker what was counted here; it tells the others. */
+async function sendCounted(
+  first: LocalClient,
+  life: number,
+  counted: readonly CountedOne[],
+): Promise<readonly undefined[]> {
+  const body = toBytes(JSON.stringify(counted))
+  await tell(first, { door: 'counted', headers: { [LIFE]: String(life) }, body })
+  return counted.map(() => undefined)
 }
 
 /** What the first worker is told. */

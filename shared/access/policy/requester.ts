@@ -17,6 +17,7 @@ import { readCredential, type Credential, type PresentedCredential } from '../id
 import type { Identity, VerdictOptions } from '../identity/identity.ts'
 import { VERDICT_LIMIT_MS, verdictUnavailable } from '../identity/unavailable.ts'
 import { createBuckets, tooMany, type Rate } from '../quota/buckets.ts'
+import { countEverywhere, type Elsewhere } from '../quota/elsewhere.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Standing } from './stream_rights.ts'
 
@@ -61,6 +62,8 @@ export interface IdentifyParts {
   readonly addressOf: AddressOf
   /** How many wrong credentials one address may send. */
   readonly failures: Rate
+  /** Other workers that count them, too; absent: there are none. */
+  readonly elsewhere?: Elsewhere | undefined
 }
 
 /** The sender's address, if it is known. */
@@ -77,7 +80,7 @@ const FOR_EVER: Standing = { endsAt: undefined, validUntil: Infinity }
 /** Identification by a chain of providers. */
 export function createIdentify(parts: IdentifyParts): Identify {
   const { chain, audit, clock, count, addressOf } = parts
-  const failures = createBuckets(clock, parts.failures)
+  const failures = countEverywhere(createBuckets(clock, parts.failures), 'credentials', parts.elsewhere)
 
   function unauthenticated(message: string, challenges = chain.challenges, invalidToken = false): AvisoError {
     const challenge = formatChallenges(challenges, invalidToken)

@@ -13,7 +13,7 @@ import type { Outcome, Transport } from './transport.ts'
 import { decodeClusterId, type WireObject } from './wire.ts'
 
 /** Time limit of the question which cluster a member belongs to. A member knows that without asking others. */
-const STATUS_LIMIT_MS = 1_000
+export const STATUS_LIMIT_MS = 1_000
 /** For logging in: checking a password takes some 100 ms of processor time. */
 const LOGIN_LIMIT_MS = 2_000
 

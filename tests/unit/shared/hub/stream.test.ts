@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { toReadableStream, type ByteSink, type ByteSource } from '#shared/bytes/byte_source.ts'
-import { toText } from '#shared/bytes/bytes.ts'
+import { prefixRange, toText } from '#shared/bytes/bytes.ts'
 import { createMemoryStore } from '../../../support/memory_store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import type { Hub, StartPosition } from '#shared/hub/hub.ts'
@@ -117,6 +117,31 @@ describe('openStream()', () => {
     await assert.rejects(failing, { message: 'a defect' })
     await eventually('it arrives', () => sink.text.includes('six'))
     assert.equal(hub.status().subscribers, 1)
+    await hub.close()
+  })
+
+  it('writes to hubs that stand on this one before it writes to listeners', async () => {
+    const hub = await openHub(store, space)
+    const publisher = createPublisher(store, space)
+    const from = { kind: 'live' } as const
+    const everything = prefixRange(space.root)
+    const relay = { kind: 'ranges', ranges: [everything], relayed: [everything] } as const
+    const written: string[] = []
+    for (const [name, selection] of [
+      ['a listener', notificationsOf('a')],
+      ['a relay', relay],
+    ] as const) {
+      const { body } = await hub.subscribe({ selection, from, format: createTestFormat(space) })
+      const sink = eagerSink(body)
+      const enqueue = (bytes: Uint8Array): void => {
+        if (toText(bytes).includes('seven')) written.push(name)
+        sink.enqueue(bytes)
+      }
+      body.open({ ...sink, enqueue })
+    }
+    await publisher.publish('a', 'seven')
+    await eventually('both have it', () => written.length === 2)
+    assert.deepEqual(written, ['a relay', 'a listener'])
     await hub.close()
   })
 })

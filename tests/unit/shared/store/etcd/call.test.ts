@@ -142,6 +142,15 @@ describe('createGatewayStore() with several members', () => {
     assert.equal((await within('a read', store.range({ key }))).revision, 7n)
   })
 
+  it('passes a silent member over within the time of a probe, which asks for the status alone', async () => {
+    const [silent, good] = [await fixture(keepSilent), await healthy()]
+    const store = await storeOver(silent, good)
+    const beganAt = clock.monotonic()
+    assert.equal((await within('the status', store.status())).revision, 7n)
+    assert.ok(clock.monotonic() - beganAt < LIMIT_MS.call)
+    assert.deepEqual([silent.count(STATUS), silent.count(RANGE)], [1, 0])
+  })
+
   it('asks a silent member last, while the others choose a leader', async () => {
     let refusals = 0
     const answer = (_: Received, reply: Reply): boolean | void =>
