@@ -75,10 +75,7 @@ function partialFailure(
   return response
 }
 
-function failuresOf(
-  prepared: readonly Prepared[],
-  published: readonly PublishResult[],
-): readonly Failure[] {
+function failuresOf(prepared: readonly Prepared[], published: readonly PublishResult[]): readonly Failure[] {
   if (published.every(({ ok }) => ok)) return []
   const valid = prepared.filter(({ kind }) => kind === 'valid')
   return published.flatMap((result, index) =>

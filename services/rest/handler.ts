@@ -128,7 +128,19 @@ function singleAnswer(receipt: PublishReceipt | undefined, ingest: Ingest, reque
   const headers = { 'x-request-id': requestId }
   if (receipt === undefined)
     return jsonResponse(200, { message: SKIPPED, status: 'skipped', ...common }, headers)
-  const body = { message: SUBMITTED, status: 'success', ...common, ...storedMembers(receipt) }
+  const { request_id, processed_at } = common
+  const { id, sequence, revision, key } = storedMembers(receipt)
+  // Written out: with spreads this object takes several times as long.
+  const body = {
+    message: SUBMITTED,
+    status: 'success',
+    request_id,
+    processed_at,
+    id,
+    sequence,
+    revision,
+    key,
+  }
   return jsonResponse(200, body, receipt.replayed ? { ...headers, 'idempotent-replay': 'true' } : headers)
 }
 
@@ -197,7 +209,8 @@ function refuseManyDry(isDryRun: boolean): void {
 
 /** The answer with what is left of the provider's quota. */
 function counted(answer: Answer, provider: Provider): Answer {
-  return { ...answer, headers: { ...answer.headers, ...rateLimitFields(provider.left()) } }
+  const left = provider.left()
+  return left === undefined ? answer : { ...answer, headers: { ...answer.headers, ...rateLimitFields(left) } }
 }
 
 /** One request, as it is worked on. */

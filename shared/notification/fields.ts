@@ -60,10 +60,14 @@ export function createField(name: string, types: readonly FieldOptions[]): Field
   const readers = types.map((options) => compileType(name, options))
   const spellings = types.flatMap((options) => spellingsOf(options))
   const isRequired = types[0]?.required === true
+  /** The last text that was taken, and what became of it: most values of a batch are those of the notification before. */
+  let lastValue: string | undefined
+  let lastText = ''
   const field: Field = {
     name,
     types: types.map((options) => options.type),
     canonicalise(value) {
+      if (typeof value === 'string' && value === lastValue) return lastText
       if (value === null || value === undefined) {
         return isRequired ? { message: `${name} is a mandatory key` } : refuse(name, value)
       }
@@ -73,7 +77,14 @@ export function createField(name: string, types: readonly FieldOptions[]): Field
       let reason = ''
       for (const read of readers) {
         const text = read(value)
-        if (typeof text === 'string') return checkKeyText(name, text)
+        if (typeof text === 'string') {
+          const checked = checkKeyText(name, text)
+          if (typeof value === 'string' && typeof checked === 'string') {
+            lastValue = value
+            lastText = checked
+          }
+          return checked
+        }
         reason = text.reason
       }
       return { ...refuse(name, value), reason }

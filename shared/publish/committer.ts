@@ -167,11 +167,7 @@ export function createCommitter(parts: CommitterParts): Committer {
   return {
     window: ledger.window,
     newest: () => ledger.head()?.revision,
-    opened: () => {
-      if (calls.isSilent()) return undefined
-      calls.hear()
-      return ledger.head()
-    },
+    opened: () => (calls.isSilent() ? undefined : ledger.head()),
     open: async (signal) => {
       if (calls.isSilent() && !(await read(ledger.isKept))) await startOver()
       calls.hear()
@@ -188,15 +184,8 @@ export function createCommitter(parts: CommitterParts): Committer {
       const known = { frame, statuses, batchId: parts.random(), now: clock.now() }
       const attempt = buildAttempt(items, known, options)
       sent.add(attempt)
-      calls.ask()
-      let outcome: Outcome
-      try {
-        outcome = await parts.joint.send(attempt)
-      } catch (error) {
-        if (!passDamaged(statuses, attempt, error)) throw new TxnError(error)
-        return { kind: 'lost', isRace: false, isAlone: false }
-      }
-      calls.hear()
+      const outcome = await send(attempt, { joint: parts.joint, calls, statuses })
+      if (outcome === undefined) return { kind: 'lost', isRace: false, isAlone: false }
       if (outcome.kind === 'applied') return committed(attempt, outcome)
       // This ingest wrote the waiting key itself, so it need not let anyone pass because of it.
       if (options.isWaiting) waiting = outcome.revision
@@ -207,6 +196,27 @@ export function createCommitter(parts: CommitterParts): Committer {
       if (journal.modRevision > (ledger.head()?.revision ?? 0n)) await advance(journal)
     },
     prune: sent.prune,
+  }
+}
+
+/**
+ * Sends an attempt.
+ *
+ * @returns what became of it; `undefined` where it was refused because of a damaged status document, which is passed by now.
+ * @throws {TxnError}
+ */
+async function send(
+  attempt: Attempt,
+  { joint, calls, statuses }: { joint: JointCommit; calls: Calls; statuses: StatusCache },
+): Promise<Outcome | undefined> {
+  calls.ask()
+  try {
+    const outcome = await joint.send(attempt)
+    calls.hear()
+    return outcome
+  } catch (error) {
+    if (!passDamaged(statuses, attempt, error)) throw new TxnError(error)
+    return undefined
   }
 }
 

@@ -81,8 +81,8 @@ export interface IdWindowParts {
 /** A window of at most `maxItems` identities. It surely has the last `maxItems / 2`, or those of the last `maxAgeMs` if these are fewer. */
 export function createIdWindow({ maxItems, maxAgeMs, hash }: IdWindowParts): IdWindow {
   // Two generations: dropping half of the identities at once is free, while deleting the oldest one by one is slow.
-  let young = createGeneration()
-  let old = createGeneration()
+  let young = createGeneration(maxItems / 2)
+  let old = createGeneration(0)
   let youngSince = -Infinity
   const own = roomForNames(1)
   return {
@@ -94,7 +94,7 @@ export function createIdWindow({ maxItems, maxAgeMs, hash }: IdWindowParts): IdW
     add: (identity, item, names, index = 0) => {
       if (young.size() >= maxItems / 2 || item.atMs - youngSince > maxAgeMs) {
         old = young
-        young = createGeneration()
+        young = createGeneration(maxItems / 2)
         youngSince = item.atMs
       }
       if (names === undefined) hash(identity, own.words)
@@ -113,7 +113,7 @@ interface Generation {
 }
 
 const FIRST_ROOM = 64
-/** Slots for each place, so that a search looks at two of them. */
+/** Slots for each place at least, so that a search looks at two of them. */
 const SLOTS_A_PLACE = 2
 /** Digits of a word in a fingerprint. */
 const WORD_DIGITS = 8
@@ -121,15 +121,17 @@ const WORD_DIGITS = 8
 /**
  * Items as columns of numbers, which take 56 bytes an item, where objects took 400 and the text of an identity 150. There is nothing that a
  * garbage collection has to look at.
+ *
+ * @param most Items for which there will be room without waste.
  */
-function createGeneration(): Generation {
+function createGeneration(most: number): Generation {
   let room = FIRST_ROOM
   let size = 0
   let names = new Uint32Array(HASH_WORDS * room)
   let hashes = new Uint32Array(2 * room)
   let numbers = new Float64Array(3 * room)
   /** One more than the place of the name that belongs there, or in a slot before; 0: empty. */
-  let slots = new Uint32Array(SLOTS_A_PLACE * room)
+  let slots = new Uint32Array(slotsFor(room))
   /** Keys that their identity does not tell, and hashes that are no fingerprints: another program wrote those. By place. */
   const keys = new Map<number, string>()
   const foreign = new Map<number, string>()
@@ -152,7 +154,8 @@ function createGeneration(): Generation {
   }
 
   function makeRoom(): void {
-    room *= 2
+    // The last time no further than needed, because most of it would never be used.
+    room = room < most && 2 * room > most ? Math.ceil(most) : 2 * room
     const [oldNames, oldHashes, oldNumbers] = [names, hashes, numbers]
     names = new Uint32Array(HASH_WORDS * room)
     names.set(oldNames)
@@ -160,7 +163,7 @@ function createGeneration(): Generation {
     hashes.set(oldHashes)
     numbers = new Float64Array(3 * room)
     numbers.set(oldNumbers)
-    slots = new Uint32Array(SLOTS_A_PLACE * room)
+    slots = new Uint32Array(slotsFor(room))
     for (let place = 0; place < size; place++) slots[slotOf(names, HASH_WORDS * place)] = place + 1
   }
 
@@ -211,6 +214,11 @@ function createGeneration(): Generation {
       numbers[3 * place + 2] = atMs
     },
   }
+}
+
+/** A power of two. */
+function slotsFor(room: number): number {
+  return 2 ** Math.ceil(Math.log2(SLOTS_A_PLACE * room))
 }
 
 /** The word that {@link toHexadecimal} writes so; `undefined` for other text. */

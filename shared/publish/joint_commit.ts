@@ -14,15 +14,19 @@ import { isAvisoError } from '#shared/errors.ts'
 import type { Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
-import { onNextTurn } from '#shared/time/turn.ts'
+import { nextTurn, onNextTurn } from '#shared/time/turn.ts'
 import type { Attempt } from './attempt.ts'
 import { createRoom, joinAttempts, separate, type Outcome, type Room } from './joint_txn.ts'
 import { GATHER, type PublishLimits } from './limits.ts'
 import { failUnknown } from './outcome.ts'
 
 export interface JointCommit {
-  /** Says that a lane has work. Others that are ready wait for it, but only for this turn of the event loop. */
-  enter(): void
+  /**
+   * Says that a lane has work. Others that are ready wait for it, but only for this turn of the event loop.
+   *
+   * @returns a promise that resolves in the next turn: what arrives in one turn goes into one transaction
+   */
+  enter(): Promise<void>
   /** Says that a lane has no more work. */
   leave(): void
   /** Sends the attempt of a lane that has entered. @throws {AvisoError} The store's error; `ERR_OUTCOME_UNKNOWN` without an answer. */
@@ -59,6 +63,8 @@ export function createJointCommit({ store, clock, limits }: JointCommitParts): J
   /** Those under way, in order. */
   let waves: Wave[] = []
   let isTurnAwaited = false
+  /** The next turn, for all lanes that enter in this one. */
+  let turn: Promise<void> | undefined
   let stopTimer: (() => void) | undefined
 
   /** Sends what waits, or sees to it that it is sent soon. */
@@ -130,6 +136,9 @@ export function createJointCommit({ store, clock, limits }: JointCommitParts): J
   return {
     enter: () => {
       preparing++
+      return (turn ??= nextTurn().then(() => {
+        turn = undefined
+      }))
     },
     leave: () => {
       preparing--

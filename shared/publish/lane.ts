@@ -10,7 +10,6 @@ import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
 import type { Logger } from '#shared/logger.ts'
 import { runWithin } from '#shared/time/deadline.ts'
-import { nextTurn } from '#shared/time/turn.ts'
 import { refusalOf, selectItems, type Selected } from './attempt.ts'
 import {
   createCommitter,
@@ -66,9 +65,7 @@ export function createLane(parts: LaneParts): Lane {
 
   /** Works until the queue is empty. */
   async function run(): Promise<void> {
-    joint.enter()
-    // Notifications that arrive in the same turn go into the same transaction.
-    await nextTurn()
+    await joint.enter()
     if (queue.length === 0) await seen.take().catch(() => undefined)
     while (queue.length > 0) {
       await step()

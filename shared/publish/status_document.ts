@@ -96,12 +96,12 @@ export function createStatusCache(): StatusCache {
   const known = new Map<string, Status>()
   const get = (base: string): Status => known.get(base) ?? NO_STATUS
   function set(base: string, status: Status): void {
-    known.delete(base)
+    // In a small map the order does not matter, and to move an entry to the end costs several times what it costs to change it.
+    if (known.size > MAX_STATUSES / 2) known.delete(base)
     known.set(base, status)
-    for (const [oldest] of known) {
-      if (known.size <= MAX_STATUSES) break
-      known.delete(oldest)
-    }
+    if (known.size <= MAX_STATUSES) return
+    const [oldest] = known.keys()
+    if (oldest !== undefined) known.delete(oldest)
   }
   return {
     get,

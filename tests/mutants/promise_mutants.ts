@@ -201,6 +201,12 @@ export const PROMISE_MUTANTS: readonly Mutant[] = [
     tests: ['damage'],
   },
   {
+    file: 'shared/store/embedded/store.ts',
+    from: 'known.clear()',
+    to: '',
+    tests: ['damage'],
+  },
+  {
     file: 'shared/store/embedded/drop_damage.ts',
     from: 'if (readable > oldestRevision(database))',
     to: 'if (false)',

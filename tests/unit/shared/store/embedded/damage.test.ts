@@ -80,6 +80,17 @@ describe('openEmbeddedStore() damage', () => {
     await store.close()
   })
 
+  it('does not take what was undone for what a guarded key is', async () => {
+    const { store } = await openDamaged('sum = sum + 1')
+    const half: StoreOperation = { kind: 'put', key: toBytes('half'), value: toBytes('v') }
+    const read: StoreOperation = { kind: 'range', range: { key: toBytes('p/a') } }
+    const absent = { key: half.key, target: 'MOD', result: 'EQUAL', value: 0n } as const
+    await assert.rejects(store.txn({ compare: [absent], success: [half, read] }), isDamage)
+    assert.equal((await store.txn({ compare: [absent], success: [half] })).succeeded, true)
+    assert.equal((await store.txn({ compare: [absent], success: [half] })).succeeded, false)
+    await store.close()
+  })
+
   it('ends a watch that comes to it from history', async () => {
     const database = openSqlite(':memory:')
     const first = openEmbeddedStore({ ...database, close: () => undefined }, { clock: systemClock })
