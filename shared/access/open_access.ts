@@ -8,7 +8,7 @@
 import { AvisoError } from '#shared/errors.ts'
 import type { HandlerRequest } from '#shared/handler.ts'
 import type { KeyRange } from '#shared/store/store.ts'
-import type { Access, Administrator, Grant } from './access.ts'
+import type { Access, Administrator, Grant, StreamPlace } from './access.ts'
 import { recordAdministration } from './administration.ts'
 import { silentAudit, type Audit } from './audit/audit.ts'
 import { describeRanges } from './authorise_read.ts'
@@ -101,18 +101,25 @@ function grantAll(
     takePlace: async (subject) => {
       const taken = await quotas.takeStream({ tier: 'privileged' })
       if (taken.kind !== 'taken') throw refuse(audit, sender, full())
-      let isOver = false
-      return {
-        hold: () => {
-          if (isOver) return
-          const keys = describeRanges(ranges)
-          audit.record({ action: 'opened', who: undefined, ...sender.from, ...subject, keys })
-        },
-        leave: () => {
-          isOver = true
-          taken.giveBack()
-        },
-      }
+      return openPlace(taken.giveBack, () => {
+        const keys = describeRanges(ranges)
+        audit.record({ action: 'opened', who: undefined, ...sender.from, ...subject, keys })
+      })
+    },
+  }
+}
+
+/** A place that forgets how it is recorded once it was: a stream keeps it as long as it lives. */
+function openPlace(giveBack: () => void, record: () => void): StreamPlace {
+  let opening: (() => void) | undefined = record
+  return {
+    hold: () => {
+      opening?.()
+      opening = undefined
+    },
+    leave: () => {
+      opening = undefined
+      giveBack()
     },
   }
 }

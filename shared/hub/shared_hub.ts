@@ -7,6 +7,7 @@
  */
 
 import { AvisoError } from '#shared/errors.ts'
+import type { ByteSource } from '#shared/bytes/byte_source.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import type { Logger } from '#shared/logger.ts'
@@ -232,7 +233,28 @@ function open(works: Works, request: SubscribeRequest): Subscription {
     delivery,
   )
   streams.add(stream)
-  return { body, end: (reason) => delivery.end(stream, { reason }), look: () => stateOf(works, stream) }
+  return new HubSubscription(works, stream, body)
+}
+
+/** It is a class, because there may be ten thousand of them. */
+class HubSubscription implements Subscription {
+  readonly body: ByteSource
+  readonly #works: Works
+  readonly #stream: Stream
+
+  constructor(works: Works, stream: Stream, body: ByteSource) {
+    this.#works = works
+    this.#stream = stream
+    this.body = body
+  }
+
+  end(reason: EndReason): void {
+    this.#works.delivery.end(this.#stream, { reason })
+  }
+
+  look(): StreamState {
+    return stateOf(this.#works, this.#stream)
+  }
 }
 
 function stateOf({ delivery, clock }: Works, stream: Stream): StreamState {

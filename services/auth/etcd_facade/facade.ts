@@ -11,7 +11,7 @@ import { createRelayView, readNothing, shownKeys } from './relay.ts'
 import { createGatewayFormat, parseWatchRequest } from './watch.ts'
 import { aboutStream, type StreamRegistry } from '../streams/registry.ts'
 import type { AuthLimits } from '../listen/limits.ts'
-import { ageOf } from '../listen/stream.ts'
+import { ageOf, endingOf } from '../listen/stream.ts'
 import type { Access, Grant } from '#shared/access/access.ts'
 import { costOfRead } from '#shared/access/quota/read_cost.ts'
 import { AvisoError, oldestRevisionOf } from '#shared/errors.ts'
@@ -148,7 +148,7 @@ export function createFacade(parts: FacadeParts): Handler {
       }
       const subscription = await hub.subscribe({ selection, from, format, ...ageOf(parts, grant), onGone })
       entry.add(subscription)
-      place.hold(subscription.end)
+      place.hold(endingOf(subscription))
       return message(requestId, subscription.body, grant.left('opens'))
     } catch (error) {
       place.leave()

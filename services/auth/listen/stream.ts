@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { StreamAbout, StreamRegistry } from '../streams/registry.ts'
+import type { StreamAbout, StreamEntry, StreamRegistry } from '../streams/registry.ts'
 import type { AuthLimits } from './limits.ts'
 import type { ListenMode, ListenRequest } from './request.ts'
 import { isFromTheBeginning, resolveStart, type Positions } from './start.ts'
@@ -20,7 +20,14 @@ import { joinBytes, toBytes } from '#shared/bytes/bytes.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { ForeignPosition } from '#shared/observe/metrics/observe_positions.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import type { Hub, StartPosition, StreamFormat, SubscribeRequest } from '#shared/hub/hub.ts'
+import type {
+  EndReason,
+  Hub,
+  StartPosition,
+  StreamFormat,
+  SubscribeRequest,
+  Subscription,
+} from '#shared/hub/hub.ts'
 
 export interface StreamParts {
   readonly store: Store
@@ -134,16 +141,13 @@ async function subscribe(
     }
     try {
       const entry = parts.streams.prepare(listening.about)
-      const onGone = (): void => {
-        place.leave()
-        entry.remove()
-      }
+      const onGone = leaving(place, entry)
       const { historyLimit } = listening
       const request = { selection, from, format, historyLimit, ...age, onGone }
       const bounded = end === undefined ? request : { ...request, until: end.until }
       const subscription = await parts.hub.subscribe(bounded)
       entry.add(subscription)
-      place.hold(subscription.end)
+      place.hold(endingOf(subscription))
       return subscription.body
     } catch (error) {
       const oldest = oldestRevisionOf(error)
@@ -151,6 +155,19 @@ async function subscribe(
       if (oldest === undefined || isOver) throw error
       span = { end, from: { kind: 'revision', revision: oldest }, isTruncated: true }
     }
+  }
+}
+
+/** What ends a stream. It is made outside of an asynchronous function, whose variables it would keep. */
+export function endingOf(subscription: Subscription): (reason: EndReason) => void {
+  return (reason) => subscription.end(reason)
+}
+
+/** What a stream does at its end. It is made here, so that the stream keeps nothing else of its request. */
+function leaving(place: StreamPlace, entry: StreamEntry): () => void {
+  return () => {
+    place.leave()
+    entry.remove()
   }
 }
 
@@ -202,7 +219,7 @@ function formatOf(parts: StreamParts, listening: Listening, { from, end, isTrunc
     epoch: parts.epoch(),
     baseUrl: parts.baseUrl(),
     maxAgeSeconds: ageOf(parts, listening.grant).maxAgeSeconds,
-    now: () => parts.clock.now(),
+    clock: parts.clock,
     requested: {
       ...(start.kind === 'sequence' && { sequence: start.sequence }),
       ...(start.kind === 'date' && { date: start.text }),

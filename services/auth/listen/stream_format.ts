@@ -11,6 +11,7 @@ import type { Notification } from '#shared/notification/notification.ts'
 import { joinBytes, NO_BYTES } from '#shared/bytes/bytes.ts'
 import { toSlabBytes } from '#shared/bytes/slab.ts'
 import type { Revision } from '#shared/store/store.ts'
+import type { Clock } from '#shared/time/clock.ts'
 import { randomFraction } from '#shared/time/jitter.ts'
 import type { Closing, CloseReason, StartPosition, StreamFormat, StreamPosition } from '#shared/hub/hub.ts'
 
@@ -44,8 +45,7 @@ export interface StreamDetails {
   readonly isTruncated?: boolean
   /** Most notifications of history, where the event type has a limit. */
   readonly historyLimit?: number | undefined
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
+  readonly clock: Pick<Clock, 'now'>
 }
 
 interface Frame {
@@ -146,64 +146,80 @@ const ENDINGS: Readonly<Record<CloseReason, EndingTexts>> = {
 
 /** The frames of one stream. */
 export function createStreamFormat(details: StreamDetails): StreamFormat {
-  const { dialect, event, epoch, baseUrl, endSequence } = details
-  const encode = dialect.wire === 'sse' ? sseEncoder(dialect) : encodeLine
-  let origin = originOf(details.from)
-  const control = (name: string, data: object, more: Pick<Frame, 'cursor' | 'retry'> = {}): Uint8Array =>
-    encode({
-      event: name,
-      data: JSON.stringify({ ...data, topic: event, timestamp: timestamp(details) }),
-      ...more,
-    })
-  const reached = (position: StreamPosition): string | undefined => {
-    const known = position.revision > 0n ? position : origin
-    return known === undefined || known.revision <= 0n ? undefined : formatCursor(epoch, known)
-  }
-  return {
-    name: `${dialect.strict ? 'strict' : 'open'}:${dialect.asMessages === true ? 'message' : 'named'}:${dialect.wire}:${epoch}:${endSequence ?? ''}:${baseUrl}`,
-    opening: (head) => {
-      if (details.from.kind === 'live') origin = { revision: head }
-      const { name, data } = openingOf(details)
-      const cursor = reached({ revision: 0n })
-      return encode({ event: name, data, cursor, retry: retryMs(details, RETRY_MS) })
-    },
-    notification: (notification, phase) => {
-      const isBehindEnd = endSequence !== undefined && (notification.sequence ?? 0n) > endSequence
-      return isBehindEnd ? NO_BYTES : notificationFrame(notification, phase, details)
-    },
-    caughtUp: (position) =>
-      control('replay-control', { type: 'replay_completed' }, { cursor: reached(position) }),
-    heartbeat: (position) => {
-      const cursor = reached(position)
-      return control('heartbeat', { ...(cursor !== undefined && { position: cursor }) }, { cursor })
-    },
-    closing: closingFrames,
+  return new ListenerFormat(details)
+}
+
+/** The name of the last format: streams with the same name share its text. */
+let lastName = ''
+
+function nameOf({ dialect, epoch, baseUrl, endSequence }: StreamDetails): string {
+  const name = `${dialect.strict ? 'strict' : 'open'}:${dialect.asMessages === true ? 'message' : 'named'}:${dialect.wire}:${epoch}:${endSequence ?? ''}:${baseUrl}`
+  if (name !== lastName) lastName = name
+  return lastName
+}
+
+/** It is a class, because there may be ten thousand of them. */
+class ListenerFormat implements StreamFormat {
+  readonly name: string
+  readonly #details: StreamDetails
+  /** The position right before the stream's start, once it is known. */
+  #origin: StreamPosition | undefined
+
+  constructor(details: StreamDetails) {
+    this.name = nameOf(details)
+    this.#details = details
+    this.#origin = originOf(details.from)
   }
 
-  function closingFrames(closing: Closing): Uint8Array {
+  opening(head: Revision): Uint8Array {
+    const details = this.#details
+    if (details.from.kind === 'live') this.#origin = { revision: head }
+    const { name, data } = openingOf(details)
+    const cursor = this.#reached({ revision: 0n })
+    return encode({ event: name, data, cursor, retry: retryMs(details, RETRY_MS) }, details.dialect)
+  }
+
+  notification(notification: Notification, phase: keyof typeof NAMES): Uint8Array {
+    const { endSequence } = this.#details
+    const isBehindEnd = endSequence !== undefined && (notification.sequence ?? 0n) > endSequence
+    return isBehindEnd ? NO_BYTES : notificationFrame(notification, phase, this.#details)
+  }
+
+  caughtUp(position: StreamPosition): Uint8Array {
+    return this.#control('replay-control', { type: 'replay_completed' }, { cursor: this.#reached(position) })
+  }
+
+  heartbeat(position: StreamPosition): Uint8Array {
+    const cursor = this.#reached(position)
+    return this.#control('heartbeat', { ...(cursor !== undefined && { position: cursor }) }, { cursor })
+  }
+
+  closing(closing: Closing): Uint8Array {
     const { reason } = closing
-    const cursor = reached(closing.position)
+    const cursor = this.#reached(closing.position)
+    const details = this.#details
     const { strict, open, message } = ENDINGS[reason]
     const last = {
-      reason: dialect.strict ? strict : open,
+      reason: details.dialect.strict ? strict : open,
       message,
       request_id: details.requestId,
       detail: reason,
       ...(cursor !== undefined && { position: cursor }),
     }
     const retry = reason === 'drain' ? { retry: retryMs(details, DRAIN_RETRY_MS) } : {}
-    const frame = control('connection-closing', last, retry)
-    if (reason === 'history_limit') return joinBytes([limitFrame(message), frame])
-    return reason === 'history_compacted' ? joinBytes([gapFrame(closing.oldest), frame]) : frame
+    const frame = this.#control('connection-closing', last, retry)
+    if (reason === 'history_limit') return joinBytes([this.#limitFrame(message), frame])
+    return reason === 'history_compacted' ? joinBytes([this.#gapFrame(closing.oldest), frame]) : frame
   }
 
   /** As in 2.x. Its official client ends there. */
-  function limitFrame(message: string): Uint8Array {
-    const limit = { max_allowed: details.historyLimit ?? MAX_ALLOWED, message }
-    return control('replay-control', { type: 'notification_replay_limit_reached', ...limit })
+  #limitFrame(message: string): Uint8Array {
+    const limit = { max_allowed: this.#details.historyLimit ?? MAX_ALLOWED, message }
+    return this.#control('replay-control', { type: 'notification_replay_limit_reached', ...limit })
   }
 
-  function gapFrame(oldest: Revision): Uint8Array {
+  #gapFrame(oldest: Revision): Uint8Array {
+    const { dialect, epoch } = this.#details
     const gap = {
       reason: 'history_compacted',
       message: ENDINGS.history_compacted.message,
@@ -211,12 +227,23 @@ export function createStreamFormat(details: StreamDetails): StreamFormat {
       // The position right before the oldest revision: a stream from there gets everything that is left.
       ...(oldest > 1n && { oldest_position: formatCursor(epoch, { revision: oldest - 1n }) }),
     }
-    if (!dialect.strict) return control('gap', gap)
-    return control('replay-control', {
+    if (!dialect.strict) return this.#control('gap', gap)
+    return this.#control('replay-control', {
       type: 'notification_replay_limit_reached',
       max_allowed: MAX_ALLOWED,
       ...gap,
     })
+  }
+
+  #control(name: string, data: object, more: Pick<Frame, 'cursor' | 'retry'> = {}): Uint8Array {
+    const details = this.#details
+    const text = JSON.stringify({ ...data, topic: details.event, timestamp: timestamp(details) })
+    return encode({ event: name, data: text, ...more }, details.dialect)
+  }
+
+  #reached(position: StreamPosition): string | undefined {
+    const known = position.revision > 0n ? position : this.#origin
+    return known === undefined || known.revision <= 0n ? undefined : formatCursor(this.#details.epoch, known)
   }
 }
 
@@ -269,15 +296,15 @@ function openingOf(details: StreamDetails): { readonly name: string; readonly da
   return { name: 'replay-control', data: `{"type":"replay_started",${start},${rest.slice(1)}` }
 }
 
-function sseEncoder({ strict }: StreamDialect): (frame: Frame) => Uint8Array {
-  if (strict) return ({ event, data }) => encodeSse({ ...(event !== undefined && { event }), data })
-  return ({ event, data, cursor, retry }) =>
-    encodeSse({
-      ...(event !== undefined && { event }),
-      data,
-      ...(cursor !== undefined && { id: cursor }),
-      ...(retry !== undefined && { retry }),
-    })
+function encode(frame: Frame, { wire, strict }: StreamDialect): Uint8Array {
+  if (wire === 'ndjson') return encodeLine(frame)
+  const { event, data, cursor, retry } = frame
+  return encodeSse({
+    ...(event !== undefined && { event }),
+    data,
+    ...(!strict && cursor !== undefined && { id: cursor }),
+    ...(!strict && retry !== undefined && { retry }),
+  })
 }
 
 /** One line: `{"event":…,"id":…,"data":…}`, the same three members as in an SSE frame. */
@@ -293,8 +320,8 @@ function originOf(from: StartPosition): StreamPosition | undefined {
   return { revision: from.revision, index: from.afterIndex }
 }
 
-function timestamp({ now }: StreamDetails): string {
-  return `${new Date(now()).toISOString().slice(0, 19)}Z`
+function timestamp({ clock }: StreamDetails): string {
+  return `${new Date(clock.now()).toISOString().slice(0, 19)}Z`
 }
 
 function retryMs(

@@ -81,20 +81,7 @@ export function createStreamRegistry(clock: Clock, instance: string): StreamRegi
   let last = 0
   return {
     instance,
-    prepare: (about) => {
-      const number = ++last
-      let isOver = false
-      return {
-        add: (subscription) => {
-          // It may have ended before it was added.
-          if (!isOver) streams.set(number, new RegisteredStream(clock, number, about, subscription))
-        },
-        remove: () => {
-          isOver = true
-          streams.delete(number)
-        },
-      }
-    },
+    prepare: (about) => new RegisteredStream({ streams, clock, number: ++last }, about),
     list: () => streams.values(),
     get: (number) => streams.get(number),
     size: () => streams.size,
@@ -127,8 +114,15 @@ function shorten(text: string): string {
   return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)}…`
 }
 
-/** A stream that is open. It is a class, because there may be ten thousand of them. */
-class RegisteredStream implements OpenStream {
+/** Where a stream is registered. */
+interface RegisteredPlace {
+  readonly streams: Map<number, OpenStream>
+  readonly clock: Clock
+  readonly number: number
+}
+
+/** A stream, before and after it is open. It is a class, because there may be ten thousand of them. */
+class RegisteredStream implements OpenStream, StreamEntry {
   readonly requestId: string
   readonly who: string
   readonly address: string | undefined
@@ -137,14 +131,16 @@ class RegisteredStream implements OpenStream {
   readonly event: string | undefined
   readonly asks: string
   readonly number: number
-  readonly since: number
+  since = 0
+  readonly #streams: Map<number, OpenStream>
   readonly #clock: Clock
-  readonly #subscription: Watched
-  #sampleAt: number
+  #subscription: Watched | undefined
+  #isOver = false
+  #sampleAt = 0
   #sampleBytes = 0
   #rate: number | undefined
 
-  constructor(clock: Clock, number: number, about: StreamAbout, subscription: Watched) {
+  constructor({ streams, clock, number }: RegisteredPlace, about: StreamAbout) {
     this.requestId = about.requestId
     this.who = about.who
     this.address = about.address
@@ -153,13 +149,26 @@ class RegisteredStream implements OpenStream {
     this.event = about.event
     this.asks = about.asks
     this.number = number
-    this.since = clock.now()
+    this.#streams = streams
     this.#clock = clock
+  }
+
+  add(subscription: Watched): void {
+    // It may have ended before it was added.
+    if (this.#isOver) return
     this.#subscription = subscription
-    this.#sampleAt = clock.monotonic()
+    this.since = this.#clock.now()
+    this.#sampleAt = this.#clock.monotonic()
+    this.#streams.set(this.number, this)
+  }
+
+  remove(): void {
+    this.#isOver = true
+    this.#streams.delete(this.number)
   }
 
   look(): StreamState {
+    if (this.#subscription === undefined) throw new TypeError('A stream is looked at before it is open')
     return this.#subscription.look()
   }
 
@@ -177,6 +186,6 @@ class RegisteredStream implements OpenStream {
   }
 
   end(): void {
-    this.#subscription.end('ended_by_operator')
+    this.#subscription?.end('ended_by_operator')
   }
 }

@@ -147,6 +147,7 @@ export function createQuotas(clock: Clock, { listening, publishing }: QuotaLimit
         giveBack()
         return { kind: 'full' }
       }
+      if (giveBack === nothing) return { kind: 'taken', giveBack: leaveShare }
       return {
         kind: 'taken',
         giveBack: () => {

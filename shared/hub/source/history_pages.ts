@@ -46,6 +46,8 @@ export function createHistoryPages(maxBytes: () => number): HistoryPages {
     kept.entries.forEach(release)
   }
   const trim = (): void => {
+    // The last page stays, whatever the bound, which takes a look at all streams.
+    if (pages.length < 2) return
     const most = maxBytes()
     let bytes = pages.reduce((sum, { account }) => sum + account.bytes, 0)
     while (bytes > most && pages.length > 1) {

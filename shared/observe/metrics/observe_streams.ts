@@ -4,7 +4,17 @@
  * @module
  */
 
-import type { CloseReason, Hub, HubStatus, StreamFormat, SubscribeRequest } from '#shared/hub/hub.ts'
+import { NO_BYTES } from '#shared/bytes/bytes.ts'
+import type {
+  CloseReason,
+  Closing,
+  Hub,
+  HubStatus,
+  StreamFormat,
+  StreamPosition,
+  SubscribeRequest,
+} from '#shared/hub/hub.ts'
+import type { Revision, StoreEvent } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { CONNECTION_SECONDS, type Counter, type Metrics } from './metrics.ts'
 import { STREAM_ROUTES } from './observe_deliveries.ts'
@@ -19,12 +29,8 @@ export interface HubMetricsParts {
 /** Registers the metrics. @returns a function that makes the hub of this process measured */
 export function createHubMetrics({ metrics, clock, sent }: HubMetricsParts): (hub: Hub) => Hub {
   let measured: Hub | undefined
-  const { opened, active, lives, errors, refused, ended, reads } = registerStreams(metrics)
+  const counts = { ...registerStreams(metrics), sent }
   registerStatus(metrics, () => measured?.status())
-  const onClosing = (reason: CloseReason, labels: readonly string[]): void => {
-    ended.add([reason])
-    if (FAILURES.has(reason)) errors.add(labels)
-  }
   const measure = (hub: Hub): Hub => ({
     async read(request, ask) {
       let source = 'memory'
@@ -32,39 +38,21 @@ export function createHubMetrics({ metrics, clock, sent }: HubMetricsParts): (hu
         source = 'store'
         return ask()
       })
-      reads.add([source])
+      counts.reads.add([source])
       return result
     },
     async subscribe(request) {
-      const labels = labelsOf(request)
-      const [route] = labels
-      const startedAt = clock.monotonic()
-      let isGone = false
-      let isCounted = false
-      const count = (): void => {
-        if (isGone || isCounted) return
-        isCounted = true
-        active.add(1, labels)
-      }
+      const measured = new MeasuredStream(request, counts, clock.monotonic())
       try {
         const subscription = await hub.subscribe({
           ...request,
-          format: {
-            ...observeFormat(request.format, (reason) => onClosing(reason, labels)),
-            replayed: (frames) => sent.add(labels, frames),
-          },
-          onGone: () => {
-            request.onGone?.()
-            isGone = true
-            if (isCounted) active.add(-1, labels)
-            lives.observe((clock.monotonic() - startedAt) / 1_000, [route])
-          },
+          format: measured,
+          onGone: goneOf(measured, clock),
         })
-        opened.add(labels)
-        count()
+        measured.opened()
         return subscription
       } catch (error) {
-        refused.add()
+        counts.refused.add()
         throw error
       }
     },
@@ -128,24 +116,103 @@ const FAILURES: ReadonlySet<CloseReason> = new Set([
   'auth_unavailable',
 ])
 
-/** The route that such a stream comes from, and its event type. A stream with an end is a replay. */
-function labelsOf({ selection, until }: SubscribeRequest): readonly [route: string, event: string] {
-  switch (selection.kind) {
-    case 'notifications':
-      return [until === undefined ? STREAM_ROUTES.watch : STREAM_ROUTES.replay, selection.filter.event]
-    case 'ranges':
-      return [STREAM_ROUTES.ranges, 'ranges']
-  }
+/** It is made here, so that the stream keeps nothing of its request. */
+function goneOf(stream: MeasuredStream, clock: Clock): () => void {
+  return () => stream.gone(clock.monotonic())
 }
 
-/** The same format, with its ends counted. The name stays, because streams share frames by the name of their format. */
-function observeFormat(format: StreamFormat, onClosing: (reason: CloseReason) => void): StreamFormat {
-  return {
-    ...format,
-    closing(closing) {
-      onClosing(closing.reason)
-      return format.closing?.(closing)
-    },
+type Labels = readonly [route: string, event: string]
+
+/** Those of the last stream: the next one usually has the same. */
+let lastLabels: Labels = ['', '']
+
+/** The route that such a stream comes from, and its event type. A stream with an end is a replay. */
+function labelsOf({ selection, until }: SubscribeRequest): Labels {
+  const route =
+    selection.kind === 'ranges'
+      ? STREAM_ROUTES.ranges
+      : until === undefined
+        ? STREAM_ROUTES.watch
+        : STREAM_ROUTES.replay
+  const event = selection.kind === 'ranges' ? 'ranges' : selection.filter.event
+  if (route !== lastLabels[0] || event !== lastLabels[1]) lastLabels = [route, event]
+  return lastLabels
+}
+
+/** What a format makes a frame of. */
+type Notification = Parameters<NonNullable<StreamFormat['notification']>>[0]
+
+type Counts = ReturnType<typeof registerStreams> & Pick<HubMetricsParts, 'sent'>
+
+/**
+ * A stream that is measured, and its format. The name of the format stays, because streams share frames by it. It is a class, because there
+ * may be ten thousand of them.
+ */
+class MeasuredStream implements StreamFormat {
+  readonly name: string
+  readonly #format: StreamFormat
+  readonly #counts: Counts
+  readonly #labels: Labels
+  readonly #startedAt: number
+  readonly #onGone: (() => void) | undefined
+  #isGone = false
+  #isCounted = false
+
+  constructor(request: SubscribeRequest, counts: Counts, startedAt: number) {
+    this.name = request.format.name
+    this.#format = request.format
+    this.#counts = counts
+    this.#labels = labelsOf(request)
+    this.#startedAt = startedAt
+    this.#onGone = request.onGone
+  }
+
+  /** The hub has opened it. It may be gone already. */
+  opened(): void {
+    const { opened, active } = this.#counts
+    opened.add(this.#labels)
+    if (this.#isGone) return
+    this.#isCounted = true
+    active.add(1, this.#labels)
+  }
+
+  gone(now: number): void {
+    this.#onGone?.()
+    this.#isGone = true
+    const { active, lives } = this.#counts
+    if (this.#isCounted) active.add(-1, this.#labels)
+    lives.observe((now - this.#startedAt) / 1_000, [this.#labels[0]])
+  }
+
+  opening(head: Revision): Uint8Array | undefined {
+    return this.#format.opening?.(head)
+  }
+
+  notification(notification: Notification, phase: 'history' | 'live'): Uint8Array {
+    return this.#format.notification?.(notification, phase) ?? NO_BYTES
+  }
+
+  revision(revision: Revision, events: readonly StoreEvent[]): Uint8Array {
+    return this.#format.revision?.(revision, events) ?? NO_BYTES
+  }
+
+  caughtUp(position: StreamPosition): Uint8Array | undefined {
+    return this.#format.caughtUp?.(position)
+  }
+
+  heartbeat(position: StreamPosition): Uint8Array | undefined {
+    return this.#format.heartbeat?.(position)
+  }
+
+  closing(closing: Closing): Uint8Array | undefined {
+    const { ended, errors } = this.#counts
+    ended.add([closing.reason])
+    if (FAILURES.has(closing.reason)) errors.add(this.#labels)
+    return this.#format.closing?.(closing)
+  }
+
+  replayed(frames: number): void {
+    this.#counts.sent.add(this.#labels, frames)
   }
 }
 

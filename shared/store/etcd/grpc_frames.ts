@@ -21,18 +21,33 @@ export function frameMessage(type: MessageType, message: object): Uint8Array {
   return bytes
 }
 
+/** Takes a message apart that is read in parts. */
+export interface MessageParts {
+  /** @returns The part that ends in these bytes of the message. @param isLast Whether they are its last. */
+  add(piece: Uint8Array, isLast: boolean): Uint8Array | undefined
+}
+
+/** Which messages are read in parts, each of which is a message of its own. */
+export interface PartsOfLong {
+  /** Of longer messages that do not come in one piece. */
+  readonly bytes: number
+  readonly begin: () => MessageParts
+}
+
 /** Puts messages together from pieces. */
 export class MessageReader {
   readonly #maxBytes: number
+  readonly #partsOfLong: PartsOfLong | undefined
   readonly #head = new Uint8Array(HEAD_BYTES)
   #headBytes = 0
-  /** The message that is being put together, and what of it is there. */
-  #message: Uint8Array | undefined
+  /** The message that has begun, and how much of it is there. */
+  #message: MessageParts | undefined
   #messageBytes = 0
 
   /** @param maxBytes Of a longer message nothing is kept. */
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, partsOfLong?: PartsOfLong) {
     this.#maxBytes = maxBytes
+    this.#partsOfLong = partsOfLong
   }
 
   /** Whether a message has begun and not ended. */
@@ -41,7 +56,7 @@ export class MessageReader {
   }
 
   /**
-   * Yields the messages that a piece completes; they may be parts of the piece.
+   * Yields the messages and parts that a piece completes; their memory may be that of the piece.
    *
    * @throws {MessageTooLarge}
    * @throws {AvisoError} `ERR_STORE_PROTOCOL` for something else.
@@ -63,18 +78,24 @@ export class MessageReader {
         at += length
         continue
       }
-      this.#message ??= new Uint8Array(length)
+      this.#message ??= this.#begin(length)
       const taken = Math.min(length - this.#messageBytes, piece.length - at)
-      this.#message.set(piece.subarray(at, at + taken), this.#messageBytes)
       this.#messageBytes += taken
+      const isLast = this.#messageBytes === length
+      const part = this.#message.add(piece.subarray(at, at + taken), isLast)
       at += taken
-      if (this.#messageBytes < length) return
-      const whole = this.#message
-      this.#message = undefined
-      this.#messageBytes = 0
-      this.#headBytes = 0
-      yield whole
+      if (isLast) {
+        this.#message = undefined
+        this.#messageBytes = 0
+        this.#headBytes = 0
+      }
+      if (part !== undefined) yield part
     }
+  }
+
+  #begin(length: number): MessageParts {
+    const parts = this.#partsOfLong
+    return parts !== undefined && length > parts.bytes ? parts.begin() : new WholeMessage(length)
   }
 
   #length(): number {
@@ -84,5 +105,21 @@ export class MessageReader {
     const length = new DataView(this.#head.buffer).getUint32(1)
     if (length > this.#maxBytes) throw new MessageTooLarge(`A message of ${length} bytes`)
     return length
+  }
+}
+
+/** A message that is read as one. */
+class WholeMessage implements MessageParts {
+  readonly #bytes: Uint8Array
+  #length = 0
+
+  constructor(length: number) {
+    this.#bytes = new Uint8Array(length)
+  }
+
+  add(piece: Uint8Array, isLast: boolean): Uint8Array | undefined {
+    this.#bytes.set(piece, this.#length)
+    this.#length += piece.length
+    return isLast ? this.#bytes : undefined
   }
 }

@@ -31,6 +31,7 @@ import { goesOn } from './patience.ts'
 import { decodeWatchMessage } from './packed_events.ts'
 import { decodeMessage } from './protobuf.ts'
 import type { Exchange, MessageStream, Outcome, StreamRequest, Transport } from './transport.ts'
+import { PART_BYTES, WatchParts } from './watch_parts.ts'
 import { malformed, type WireObject } from './wire.ts'
 
 /** Largest message: as over the gateway, and several times what etcd sends. Of a longer one nothing is kept. */
@@ -252,7 +253,10 @@ interface StreamEnd {
 class WatchStream implements MessageStream {
   readonly #stream: Http2Stream
   readonly #answer = new Answer()
-  readonly #reader = new MessageReader(MAX_MESSAGE_BYTES)
+  readonly #reader = new MessageReader(MAX_MESSAGE_BYTES, {
+    bytes: PART_BYTES,
+    begin: () => new WatchParts(),
+  })
   readonly #onSilent: () => void
   readonly #stopListening: () => void
   #messages: WireObject[] = []

@@ -11,7 +11,7 @@ import type { StoreEvent } from '../store.ts'
 import { malformed, type WireObject } from './wire.ts'
 
 /** Field numbers of etcd's `rpc.proto` and `kv.proto`. */
-const RESPONSE = {
+export const RESPONSE = {
   header: 1,
   created: 3,
   canceled: 4,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { encodeSse } from '#shared/http/sse.ts'
+import { encodeLines, encodeSse } from '#shared/http/sse.ts'
 import type { SseFrame } from '#shared/http/sse.ts'
 
 const text = (frame: SseFrame): string => new TextDecoder().decode(encodeSse(frame))
@@ -28,5 +28,20 @@ describe('encodeSse()', () => {
       { retry: -1 },
     ]
     for (const frame of bad) assert.throws(() => encodeSse(frame), { code: 'ERR_INTERNAL' })
+  })
+})
+
+describe('encodeLines()', () => {
+  it('makes the same frames', () => {
+    for (const frame of [
+      { event: 'replay', data: '{"a":"é"}', id: 'e.1.2' },
+      { event: undefined, data: '{}', id: 'e.1.2' },
+      { event: 'replay', data: '{}', id: undefined },
+      { event: undefined, data: '', id: undefined },
+    ]) {
+      const { event, data, id } = frame
+      const same = { ...(event !== undefined && { event }), data, ...(id !== undefined && { id }) }
+      assert.deepEqual(encodeLines(frame), encodeSse(same))
+    }
   })
 })

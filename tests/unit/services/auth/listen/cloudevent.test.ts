@@ -68,6 +68,46 @@ describe('cloudEventText()', () => {
     for (const value of texts) assert.equal(payloadOf(value), value)
   })
 
+  it('writes the fields of a request as JSON does, whatever the one before had', () => {
+    const requests: readonly Notification['request'][] = [
+      { a: '1', b: '2' },
+      { a: '"', b: '\\' },
+      { a: '","b":"x', b: '\n' },
+      { b: '2', a: '1' },
+      { a: 'é', b: '\u2028' },
+      { a: '\ud800', b: '\0' },
+      { a: '1' },
+      { a: '1', b: '2', 'c"d': '3' },
+      { a: '1', b: '2', 'c"d': '4' },
+      {},
+      { '10': 'x', '9': 'y', a: '' },
+      { a: '1', b: '2' },
+    ]
+    // Twice, so that each comes also after one of its own fields.
+    for (const request of requests.flatMap((one) => [one, one])) {
+      const text = cloudEventText(notification({ request }), BASE_URL)
+      assert.ok(text.includes(`"data":{"identifier":${JSON.stringify(request)},"payload":`), text)
+    }
+  })
+
+  it('says of each what it has itself, where neighbours differ', () => {
+    const of = (time: string | undefined, source: string | undefined): unknown[] => {
+      const {
+        providertime,
+        providersource,
+        time: own,
+      } = event({
+        ...(time !== undefined && { time }),
+        ...(source !== undefined && { source }),
+      })
+      return [own, providertime, providersource]
+    }
+    assert.deepEqual(of('t1', '/a'), ['t1', 't1', '/a'])
+    assert.deepEqual(of(undefined, '/a'), [undefined, undefined, '/a'])
+    assert.deepEqual(of('t2', undefined), ['t2', 't2', undefined])
+    assert.deepEqual(of('t1', '/a'), ['t1', 't1', '/a'])
+  })
+
   it('gives no payload as null', () => {
     assert.equal(payloadOf('None'), null)
     assert.equal(payloadOf(''), null)

@@ -22,7 +22,7 @@ function format(details: Partial<StreamDetails> = {}): StreamFormat {
     maxAgeSeconds: 3600,
     from: { kind: 'live' },
     requested: {},
-    now: () => Date.parse('2026-08-10T12:00:00.999Z'),
+    clock: { now: () => Date.parse('2026-08-10T12:00:00.999Z') },
     ...details,
   })
 }

@@ -157,4 +157,15 @@ describe('createHistoryPages()', () => {
     assert.equal(pages.find(11n), undefined)
     assert.equal(pages.find(45n)?.from, 40n)
   })
+
+  it('drops more when there may be less', () => {
+    let most = 6_000
+    const pages = createHistoryPages(() => most)
+    pages.add(1n, 9n, [one(1n)])
+    pages.add(10n, 19n, [one(11n)])
+    assert.ok(pages.find(1n) !== undefined)
+    most = 1
+    pages.trim()
+    assert.deepEqual([pages.find(1n)?.from, pages.find(11n)], [1n, undefined])
+  })
 })
