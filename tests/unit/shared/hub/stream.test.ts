@@ -52,14 +52,15 @@ describe('openStream()', () => {
     const publisher = createPublisher(store, space)
     const revision = await publisher.publish('a', 'one', 'two')
     const hub = await openHub(store, space)
-    const { body, end } = await subscribe(hub, { kind: 'revision', revision })
+    const subscription = await subscribe(hub, { kind: 'revision', revision })
+    const { body } = subscription
     const other = await subscribe(hub, { kind: 'live' })
     const sink = eagerSink(body)
     body.open(sink)
     await publisher.publish('a', 'three', 'four')
     await publisher.publish('a', 'five')
     await eventually('everything arrives', () => sink.text.includes('five'))
-    end('max_age')
+    subscription.end('max_age')
     // Whoever asks after the end is not served.
     body.pull()
     await publisher.publish('a', 'late')
