@@ -28,7 +28,7 @@ import { ingestGroup } from './bench/groups/ingest.ts'
 import { lookGroup } from './bench/groups/look.ts'
 import { npmStartGroup } from './bench/groups/npm_start.ts'
 import { peersGroup } from './bench/groups/peers.ts'
-import { pollsGroup } from './bench/groups/polls.ts'
+import { besidePollsGroup, pollsGroup } from './bench/groups/polls.ts'
 import { reconnectGroup } from './bench/groups/reconnect.ts'
 import { replayGroup } from './bench/groups/replay.ts'
 import { runsGroup } from './bench/groups/runs.ts'
@@ -68,6 +68,7 @@ const GROUPS: readonly RowGroup[] = [
   lookGroup,
   runsGroup,
   pollsGroup,
+  besidePollsGroup,
   backupGroup,
   startGroup,
   soakGroup,

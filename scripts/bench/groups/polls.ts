@@ -33,28 +33,47 @@ const RANGE_PATH = '/v3/kv/range'
 /** How long publishing is timed, with and without polls. */
 const TIMED_MS = 8_000
 /** The worst of some seconds differs by a factor from run to run, with and without polls: the median of fewer runs is a throw of dice. */
-const TIMED_RUNS = 9
+const TIMED_RUNS = 5
 
 /** The rows about polls. */
 export const pollsGroup: RowGroup = {
   name: 'polls',
   summary:
-    'polls of 1.x clients that find nothing among 1,000,000 keys (100,000 with --quick), and publishes beside them',
+    'polls of 1.x clients that find nothing among 1,000,000 keys (100,000 with --quick), and publishes beside them on one processor',
   placement: 'apart',
-  measure: async (bench) => {
-    const keys = bench.isQuick ? KEYS.quick : KEYS.full
-    bench.say(`polls: writing ${keys} keys, twice`)
-    const prepare = (folder: string): Promise<void> => fillWithOldKeys(keys, 'embedded:', folder)
-    const embedded = await withProcess(startAviso({ services: SERVICES, prepare }), (aviso) =>
-      measure(bench, { aviso, keys, runtime: 'node' }),
-    )
-    const onEtcd = await withEtcd(async (etcd) => {
-      await fillWithOldKeys(keys, etcd.store)
-      const started = startAviso({ services: SERVICES, store: etcd.store })
-      return withProcess(started, (aviso) => measure(bench, { aviso, keys, runtime: 'node + etcd' }))
-    })
-    return [...embedded, ...onEtcd]
-  },
+  measure: (bench) =>
+    onStores(bench, async (subject) => [
+      ...(await measurePolls(bench, subject)),
+      await measurePublishes(bench, subject, 'one processor'),
+    ]),
+}
+
+/** The row about publishes where the whole system has both processors, as one who starts it has it. */
+export const besidePollsGroup: RowGroup = {
+  name: 'beside-polls',
+  summary: 'publishes beside polls of 1.x clients that find nothing',
+  placement: 'together',
+  measure: (bench) =>
+    onStores(bench, async (subject) => [await measurePublishes(bench, subject, 'both processors')]),
+}
+
+/** Takes rows of a system with very many keys, on both stores. */
+async function onStores(
+  bench: Bench,
+  measure: (subject: Subject) => Promise<readonly Row[]>,
+): Promise<readonly Row[]> {
+  const keys = bench.isQuick ? KEYS.quick : KEYS.full
+  bench.say(`polls: writing ${keys} keys, twice`)
+  const prepare = (folder: string): Promise<void> => fillWithOldKeys(keys, 'embedded:', folder)
+  const embedded = await withProcess(startAviso({ services: SERVICES, prepare }), (aviso) =>
+    measure({ aviso, keys, runtime: 'node' }),
+  )
+  const onEtcd = await withEtcd(async (etcd) => {
+    await fillWithOldKeys(keys, etcd.store)
+    const started = startAviso({ services: SERVICES, store: etcd.store })
+    return withProcess(started, (aviso) => measure({ aviso, keys, runtime: 'node + etcd' }))
+  })
+  return [...embedded, ...onEtcd]
 }
 
 interface Subject {
@@ -64,21 +83,23 @@ interface Subject {
   readonly runtime: string
 }
 
-async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise<readonly Row[]> {
-  const url = aviso.url + RANGE_PATH
-  const shownKeys = keys.toLocaleString('en')
-  const readHead = async (): Promise<number> =>
-    revisionIn(await pollOnce(url, JSON.stringify({ key: Buffer.from(OLD_KEYS).toString('base64') })))
-  const head = await readHead()
-  const polls: PostLoad = {
+/** Polls of clients that know what was published so far. What a client that was away has to fetch is another matter. */
+async function pollsNow({ url }: BenchProcess): Promise<PostLoad> {
+  const body = JSON.stringify({ key: Buffer.from(OLD_KEYS).toString('base64') })
+  return {
     path: RANGE_PATH,
     body: pollBody(NEXT_REVISION),
-    revision: head,
+    revision: revisionIn(await pollOnce(url + RANGE_PATH, body)),
     connections: CONNECTIONS,
   }
+}
+
+async function measurePolls(bench: Bench, { aviso, keys, runtime }: Subject): Promise<readonly Row[]> {
+  const shownKeys = keys.toLocaleString('en')
+  const polls = await pollsNow(aviso)
   bench.say(`polls: ${CONNECTIONS} connections, ${runtime}`)
   const firstAt = performance.now()
-  await pollOnce(url, pollBody(head + 1))
+  await pollOnce(aviso.url + RANGE_PATH, pollBody((polls.revision ?? 0) + 1))
   const firstMs = performance.now() - firstAt
   await runPosts(aviso.url, loadMs(bench), [polls])
   const rates: number[] = []
@@ -109,7 +130,6 @@ async function measure(bench: Bench, { aviso, keys, runtime }: Subject): Promise
       goal: atLeast(10_000, Math.max(...rates), '/s'),
       notes: [ownCost(polled)],
     },
-    await measurePublishes(bench, { aviso, runtime }, async () => ({ ...polls, revision: await readHead() })),
   ]
 }
 
@@ -123,13 +143,9 @@ interface Publishes {
  * Times publishes alone, beside polls, and beside requests that need no store. A process that never sleeps gets its processor in slices where
  * others want it, too, so what polls cost is what they add to the last of these.
  *
- * @param beginPolls Polls of clients that know what was published so far. What a client that was away has to fetch is another matter.
+ * @param processors What the server may use, in words.
  */
-async function measurePublishes(
-  bench: Bench,
-  { aviso, runtime }: Omit<Subject, 'keys'>,
-  beginPolls: () => Promise<PostLoad>,
-): Promise<Row> {
+async function measurePublishes(bench: Bench, { aviso, runtime }: Subject, processors: string): Promise<Row> {
   bench.say(`polls: publishing alone, beside polls and beside other requests, ${runtime}`)
   const time = async (beside: readonly Load[]): Promise<Publishes> => {
     const before = aviso.processorWaitMs()
@@ -140,7 +156,7 @@ async function measurePublishes(
   }
   const { alone, polling, asking } = await interleave(Math.max(bench.runs, TIMED_RUNS), {
     alone: () => time([]),
-    polling: async () => time([await beginPolls()]),
+    polling: async () => time([await pollsNow(aviso)]),
     asking: () => time(hasGenerator() ? [aliveRequests(aviso.url)] : []),
   })
   const worst = (runs: readonly Publishes[]): number[] => runs.map(({ latencyMs }) => latencyMs.max)
@@ -148,7 +164,7 @@ async function measurePublishes(
     [polling, asking, alone].map((runs) => median(runs.map(figure)).toFixed(1)).join(' ms, ')
   const share = (runs: readonly Publishes[]): number => median(worst(polling)) / median(worst(runs))
   return {
-    name: `the worst publish beside ${CONNECTIONS} polling connections`,
+    name: `the worst publish beside ${CONNECTIONS} polling connections, ${processors}`,
     runtime,
     unit: ' ms',
     runs: worst(polling),
