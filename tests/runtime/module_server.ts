@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../scripts/etcd/member.ts'
 import { runCommand } from '../../scripts/run_command.ts'
-import { findPackage } from '../../scripts/npm_package.ts'
+import { QUIET, wrangler, wranglerDev } from '../../scripts/wrangler_dev.ts'
 import type { TestServer } from '../support/server.ts'
 import { eventually } from '../support/waiting.ts'
 
@@ -105,33 +105,11 @@ export async function startProgram(
   }
 }
 
-/** Nothing of the user's, and no question to them. */
-export const QUIET = { WRANGLER_SEND_METRICS: 'false', CI: '1', WRANGLER_LOG_SANITIZE: 'true' }
-
-/** Path of wrangler's program. */
-export async function wrangler(): Promise<string> {
-  return join(await findPackage('wrangler'), 'wrangler-dist/cli.js')
-}
-
 /** Starts `wrangler dev`. @param configs The first worker has the port; the others are called by it. @param state Folder of the store. */
 export async function startWranglerDev(configs: readonly string[], state: string): Promise<TestServer> {
   const cli = await wrangler()
   const server = await startProgram(
-    (port) => [
-      process.execPath,
-      cli,
-      'dev',
-      ...configs.flatMap((config) => ['--config', config]),
-      '--ip',
-      '127.0.0.1',
-      '--port',
-      port,
-      '--inspector-port',
-      '0',
-      '--persist-to',
-      state,
-      '--show-interactive-dev-session=false',
-    ],
+    (port) => [process.execPath, ...wranglerDev(cli, { configs, port, state })],
     { ...QUIET, HOME: state },
   )
   const stop = async (): Promise<number> => {

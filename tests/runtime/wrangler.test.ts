@@ -11,10 +11,11 @@ import { VARIABLE_BYTES } from '../../scripts/build/wrangler_files.ts'
 import { runCommand } from '../../scripts/run_command.ts'
 import { missing } from '../support/missing.ts'
 import { findPackage } from '../../scripts/npm_package.ts'
+import { QUIET, wrangler } from '../../scripts/wrangler_dev.ts'
 import { temporaryFolder, type TestServer } from '../support/server.ts'
 import { withoutComments } from '#shared/config/jsonc.ts'
 import { runtimeCases } from './cases.ts'
-import { buildWrangler, NOTIFICATION, QUIET, startWranglerDev, wrangler } from './module_server.ts'
+import { buildWrangler, NOTIFICATION, startWranglerDev } from './module_server.ts'
 
 const skip = await missing(() => findPackage('wrangler'))
 const NAMES = ['aviso-rest', 'aviso-auth', 'aviso-admin', 'aviso-monitoring', 'aviso-runs']

@@ -7,8 +7,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findPackage } from '../../npm_package.ts'
 import { outputOf } from '../../run_command.ts'
+import { QUIET, wrangler, wranglerDev } from '../../wrangler_dev.ts'
 import { withEtcd } from '../etcd_figures.ts'
 import { liveStreams, ownCost, runLoads } from '../generator.ts'
 import { numberedNotification } from '../notifications.ts'
@@ -99,12 +99,9 @@ async function startWrangler(): Promise<BenchProcess> {
   try {
     const [node = '', ...options] = runtimeCommand('node')
     await outputOf(node, [...options, 'scripts/aviso.ts', 'build', 'wrangler', '--one', '--out', folder])
-    const cli = join(await findPackage('wrangler'), 'wrangler-dist/cli.js')
-    const config = join(folder, 'aviso', 'wrangler.jsonc')
-    const argv = [cli, 'dev', '--config', config, '--ip', '127.0.0.1', '--port', '0', '--inspector-port', '0']
-    const state = ['--persist-to', join(folder, 'state'), '--show-interactive-dev-session=false']
-    const quiet = { WRANGLER_SEND_METRICS: 'false', CI: '1', HOME: folder }
-    const process = await ready(startProcess('node', [...argv, ...state], false, quiet))
+    const configs = [join(folder, 'aviso', 'wrangler.jsonc')]
+    const argv = wranglerDev(await wrangler(), { configs, port: '0', state: join(folder, 'state') })
+    const process = await ready(startProcess('node', argv, false, { ...QUIET, HOME: folder }))
     return { ...process, stop: () => process.stop().then(remove) }
   } catch (error) {
     await remove()
