@@ -25,7 +25,7 @@ interface Version {
   readonly controller: string
   /** The file that only a group has which can be limited. */
   readonly file: string
-  /** What to write into which file. @param micros Use in each period; absent: any. */
+  /** What to write into which file. @param micros Use in each period; absent: no limit. */
   limit(micros: number | undefined): Readonly<Record<string, string>>
   readonly weight: Readonly<Record<string, string>>
 }

@@ -24,12 +24,9 @@ const BOUND_MS = 65_000
 /** What a busy machine may add to a measurement. */
 const SLACK_MS = 2000
 
-function withSystem(
-  use: (test: IdentitySystem, clock: Clock) => Promise<void>,
-  vars: object = {},
-): Promise<void> {
+function withSystem(use: (test: IdentitySystem, clock: Clock) => Promise<void>): Promise<void> {
   const clock = createScaledClock(SPEED)
-  return withSystemAt({ ...clock, sleep: systemClock.sleep, after: systemClock.after }, vars, (test) =>
+  return withSystemAt({ ...clock, sleep: systemClock.sleep, after: systemClock.after }, {}, (test) =>
     use(test, clock),
   )
 }

@@ -32,7 +32,7 @@ const NEXT_REVISION = '%'.repeat(12)
 const RANGE_PATH = '/v3/kv/range'
 /** How long publishing is timed, with and without polls. */
 const TIMED_MS = 8_000
-/** The worst of some seconds differs by a factor from run to run, with and without polls: the median of fewer runs is a throw of dice. */
+/** The worst of some seconds differs by a factor from run to run, with and without polls, so one run says little. */
 const TIMED_RUNS = 5
 
 /** The rows about polls. */

@@ -197,7 +197,7 @@ interface PutParts {
 
 /**
  * Copies of keys and values, because what is written must not change with the caller's buffers. Those of a transaction share one buffer: a small
- * one weighs 250 bytes, and whoever keeps a revision keeps it whole.
+ * one weighs 250 bytes, and the ring and the watches keep revisions as a whole.
  */
 export interface Copies {
   copy(bytes: Uint8Array): Uint8Array
