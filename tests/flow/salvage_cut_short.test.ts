@@ -133,6 +133,18 @@ async function assertUntouchedAndMended(
   await assertAside(folder, old, where)
 }
 
+/** A folder of what was there holds the old database and its log, whole. */
+async function assertKept(folder: string, old: Readonly<Record<string, string>>, where: string) {
+  const entries = await readdir(folder, { withFileTypes: true })
+  const asides = await Promise.all(
+    entries.filter((entry) => entry.isDirectory()).map(({ name }) => fingerprint(join(folder, name))),
+  )
+  assert.ok(
+    asides.some((aside) => aside[DATABASE] === old[DATABASE] && aside[LOG] === old[LOG]),
+    where,
+  )
+}
+
 describe('what takes the place of an embedded store and is cut short', () => {
   let base: string
   let old: Readonly<Record<string, string>>
@@ -173,6 +185,7 @@ describe('what takes the place of an embedded store and is cut short', () => {
     await put(backup, keyOf(0), 'from the backup')
     await backup.close()
     const before = await start(await copyFolder(folder, join(own, 'before')))
+    const files = await fingerprint(folder)
     const restore = async (dataFolder: string): Promise<unknown> => {
       const parts = { platform: await detectPlatform(), clock: systemClock, logger: silentLogger }
       return restoreEmbedded(join(own, 'backup', DATABASE), { ...parts, dataFolder })
@@ -192,6 +205,7 @@ describe('what takes the place of an embedded store and is cut short', () => {
       states[isOld ? 'old' : 'new']++
       assert.deepEqual(started.values, isOld ? before.values : restored.values, where)
       await restore(second)
+      await assertKept(second, files, where)
       assert.deepEqual((await start(second)).values, restored.values, where)
     }
     assert.ok(states.old > 10 && states.new > 1 && states.refused > 0, JSON.stringify(states))

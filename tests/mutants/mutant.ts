@@ -81,6 +81,7 @@ export const SUITES = {
     'tests/unit/shared/store/embedded/pages.test.ts',
   ],
   salvage: ['tests/unit/shared/store/embedded/salvage.test.ts'],
+  cutShort: ['tests/unit/shared/runtime/exchange.test.ts', 'tests/flow/salvage_cut_short.test.ts'],
   jobs: ['tests/unit/services/admin/jobs/jobs.test.ts'],
   interval: ['tests/unit/shared/access/interval.test.ts'],
 } as const
