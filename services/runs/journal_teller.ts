@@ -31,6 +31,8 @@ export interface JournalReaders extends RemovalReaders {
   announced(key: string): void
   /** `false`: there is more in the journal than was told, or that is not known. */
   upToDate(isSo: boolean): void
+  /** `true`: what is stored from now on is told later. `false`: it will be told before anything else happens. */
+  resting(isSo: boolean): void
 }
 
 export interface JournalTellerParts {

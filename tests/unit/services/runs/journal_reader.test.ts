@@ -79,6 +79,7 @@ async function withReader(
     removal: ({ fields }: { readonly fields?: Readonly<Record<string, string>> }) =>
       void told.push(`-${fields?.['step']}`),
     removalsRead: () => undefined,
+    resting: () => undefined,
     upToDate: (isSo: boolean) => {
       isUpToDate = isSo
     },
