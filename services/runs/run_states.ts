@@ -140,9 +140,7 @@ export function createRunStates(parts: RunStatesParts): RunStates {
       },
       removalsRead: (event, revision) => removed.set(event, Number(revision)),
       announced: announcements.seen,
-      resting: (isSo) => {
-        restingSince = isSo ? clock.now() : Infinity
-      },
+      resting: (isSo) => void (restingSince = isSo ? clock.now() : Infinity),
       upToDate: (isSo) => {
         if (!isSo) return stop()
         isUpToDate = true

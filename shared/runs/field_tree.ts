@@ -52,7 +52,8 @@ class Branch<Value> {
     if (number < places.length) return true
     if (number >= Math.max(LEAST_PLACES, PLACES_PER_NUMBER * this.#numbers)) return false
     // One after the other: an array with a gap becomes a table.
-    for (let length = Math.max(number + 1, 2 * places.length); places.length < length;) places.push(undefined)
+    const length = Math.max(number + 1, 2 * places.length)
+    while (places.length < length) places.push(undefined)
     return true
   }
 
