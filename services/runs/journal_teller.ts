@@ -161,16 +161,20 @@ function createProductTeller(
     let at = 0
     for (const notification of notifications) {
       if (notification?.committedAt === undefined) continue
-      const { event, key, committedAt, request, sequence = 0n } = notification
+      const { event, key, committedAt, request } = notification
       if (!follows(event)) continue
       if (committedAt !== time) {
         time = committedAt
         at = Date.parse(committedAt)
         readers.passed(at - RUNS_LIMITS.lagMs)
       }
-      if (event === RUN_EVENT) readers.announced(key)
-      else if (!isLeftOut(event, revision, Number(sequence)))
-        readers.product({ event, fields: request, at, revision, sequence: Number(sequence) })
+      if (event === RUN_EVENT) {
+        readers.announced(key)
+        continue
+      }
+      const sequence = Number(notification.sequence ?? 0n)
+      if (!isLeftOut(event, revision, sequence))
+        readers.product({ event, fields: request, at, revision, sequence })
     }
     sinceBreak += notifications.length
   }

@@ -36,8 +36,8 @@ export const RUNS_LIMITS = {
   perPublish: 50,
   /** Notifications of runs that are remembered as published: those of a week of hundreds of runs a day. */
   announced: 20_000,
-  /** Keys that are written together, and bytes of their values: half of what a transaction may have. */
-  perWrite: 50,
+  /** Runs that are written together, and bytes of their texts: fewer than a transaction may have. */
+  perWrite: 100,
   writeBytes: 700_000,
   /** Keys that are read at once. */
   perRead: 500,
