@@ -25,6 +25,8 @@ export interface AvisoOptions {
   readonly workers?: number
   /** Content of the configuration file, or what makes it beside further files in a folder. Default: the project's. */
   readonly config?: Configuration | ((folder: string) => Promise<Configuration>)
+  /** Options of Node, before the script. */
+  readonly nodeOptions?: readonly string[]
   /** Fills the folder of the embedded store before the start. */
   readonly prepare?: (folder: string) => Promise<void>
 }
@@ -36,8 +38,19 @@ const READY_LIMIT_MS = 20_000
 /** Starts the launcher as a user would, on a free port, and waits until the store has answered. */
 export async function startAviso(options: AvisoOptions = {}): Promise<BenchProcess> {
   const { runtime = 'node', store = 'embedded:', services = [], workers = 1, config, prepare } = options
+  const { nodeOptions = [] } = options
   const folder = await mkdtemp(join(tmpdir(), 'aviso-bench-'))
-  const argv = ['scripts/serve.ts', ...services, '--port', '0', '--store', store, '--data', folder]
+  const argv = [
+    ...nodeOptions,
+    'scripts/serve.ts',
+    ...services,
+    '--port',
+    '0',
+    '--store',
+    store,
+    '--data',
+    folder,
+  ]
   if (workers > 1) argv.push('--workers', String(workers))
   const started = (async () => {
     await prepare?.(folder)

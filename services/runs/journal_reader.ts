@@ -8,6 +8,7 @@ import { HistoryDamaged, isAvisoError, oldestRevisionOf } from '#shared/errors.t
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Feed } from '#shared/hub/source/feed.ts'
 import { followStore, type KnownEpoch } from '#shared/hub/source/follow.ts'
+import { TURN_REVISIONS } from '#shared/hub/source/limits.ts'
 import { JOURNAL_PREFIX, journalKey } from '#shared/journal/journal.ts'
 import { revisionOfSequence } from '#shared/journal/positions.ts'
 import { removedKey } from '#shared/journal/removed.ts'
@@ -57,6 +58,7 @@ export async function readJournals(
     ...parts,
     tell,
     upToDate: readers.upToDate,
+    resting: readers.resting,
     signal,
     range: rangeOf(parts.events),
     epoch: { known: undefined },
@@ -85,7 +87,7 @@ export async function readJournals(
 }
 
 /** How far the journal is read. */
-interface Reading extends JournalReaderParts, Pick<JournalReaders, 'upToDate'> {
+interface Reading extends JournalReaderParts, Pick<JournalReaders, 'upToDate' | 'resting'> {
   readonly tell: JournalTeller
   readonly signal: AbortSignal
   readonly range: KeyRange
@@ -125,8 +127,19 @@ async function followInMemory(reading: Reading): Promise<void> {
     } else if (message.connected) await aim(reading)
     else upToDate(false)
     arrive(reading)
+    if (message.kind === 'entries' && message.entries.length < TURN_REVISIONS) await rest(reading)
   }
   upToDate(false)
+}
+
+/**
+ * Waits, so that what comes meanwhile is read together: in each turn of its own it costs twice as much, because all that it needs has to come
+ * into the processor's cache again. The feed does not wake a reader that does not wait for it.
+ */
+async function rest({ clock, resting, signal }: Reading): Promise<void> {
+  resting(true)
+  await clock.sleep(RUNS_LIMITS.sliceMs, signal)
+  resting(false)
 }
 
 /** Notes what must be told before all that is stored is. What was told of it counts as read up to the store's present revision. */

@@ -31,6 +31,8 @@ export interface JournalReaders extends RemovalReaders {
   announced(key: string): void
   /** `false`: there is more in the journal than was told, or that is not known. */
   upToDate(isSo: boolean): void
+  /** `true`: what is stored from now on is told later. `false`: it will be told before anything else happens. */
+  resting(isSo: boolean): void
 }
 
 export interface JournalTellerParts {
@@ -159,16 +161,20 @@ function createProductTeller(
     let at = 0
     for (const notification of notifications) {
       if (notification?.committedAt === undefined) continue
-      const { event, key, committedAt, request, sequence = 0n } = notification
+      const { event, key, committedAt, request } = notification
       if (!follows(event)) continue
       if (committedAt !== time) {
         time = committedAt
         at = Date.parse(committedAt)
         readers.passed(at - RUNS_LIMITS.lagMs)
       }
-      if (event === RUN_EVENT) readers.announced(key)
-      else if (!isLeftOut(event, revision, Number(sequence)))
-        readers.product({ event, fields: request, at, revision, sequence: Number(sequence) })
+      if (event === RUN_EVENT) {
+        readers.announced(key)
+        continue
+      }
+      const sequence = Number(notification.sequence ?? 0n)
+      if (!isLeftOut(event, revision, sequence))
+        readers.product({ event, fields: request, at, revision, sequence })
     }
     sinceBreak += notifications.length
   }

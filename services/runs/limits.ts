@@ -14,6 +14,8 @@ export const RUNS_LIMITS = {
   tickMs: 1_000,
   /** The clock of runs is this far behind: a product that was committed before is surely read by then. */
   lagMs: 2_000,
+  /** What the hub has decoded is read this often, while something comes: a small share of its ring even where batches come. */
+  sliceMs: 50,
   /** What arrives within this time is looked at together. */
   gatherMs: 20,
   /** Finished runs are stored this long after they are, so that many need one write. */
@@ -34,8 +36,8 @@ export const RUNS_LIMITS = {
   perPublish: 50,
   /** Notifications of runs that are remembered as published: those of a week of hundreds of runs a day. */
   announced: 20_000,
-  /** Keys that are written together, and bytes of their values: half of what a transaction may have. */
-  perWrite: 50,
+  /** Runs that are written together, and bytes of their texts: fewer than a transaction may have. */
+  perWrite: 100,
   writeBytes: 700_000,
   /** Keys that are read at once. */
   perRead: 500,

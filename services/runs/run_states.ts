@@ -62,9 +62,11 @@ export function createRunStates(parts: RunStatesParts): RunStates {
   let hasStood = false
   let tickedAt = -Infinity
   const news = createNews(clock.now())
+  /** When reading began to rest: what was stored after it is not told yet. A machine may be suspended then. */
+  let restingSince = Infinity
   let gathering: (() => void) | undefined
 
-  const now = (): number => clock.now() - RUNS_LIMITS.lagMs
+  const now = (): number => Math.min(clock.now() - RUNS_LIMITS.lagMs, restingSince)
 
   function tick(at: number): void {
     if (tracker === undefined) return
@@ -138,6 +140,7 @@ export function createRunStates(parts: RunStatesParts): RunStates {
       },
       removalsRead: (event, revision) => removed.set(event, Number(revision)),
       announced: announcements.seen,
+      resting: (isSo) => void (restingSince = isSo ? clock.now() : Infinity),
       upToDate: (isSo) => {
         if (!isSo) return stop()
         isUpToDate = true

@@ -110,7 +110,7 @@ export interface RunsToStore {
 }
 
 /**
- * Writes runs, then the bookmark.
+ * Writes runs, and with the last of them the bookmark. Each write is a commit, which publishing waits for.
  *
  * @param fence Guards of every write.
  * @returns `false` where a guard did not hold: another instance writes
@@ -121,21 +121,17 @@ export async function writeRuns(
   { changed, bookmark, newsSince, removed }: RunsToStore,
   fence: readonly Compare[],
 ): Promise<boolean> {
-  while (changed.size > 0) {
+  const text = JSON.stringify({ ...bookmark, news_since: newsSince, removed: Object.fromEntries(removed) })
+  const last: StoreOperation = { kind: 'put', key: BOOKMARK_KEY, value: toBytes(text) }
+  for (;;) {
     const part = partOf(changed)
-    const success = part.map(toOperation)
+    const isLast = part.length === changed.size
+    const success = [...part.map(toOperation), ...(isLast ? [last] : [])]
     if (!(await store.txn({ compare: fence, success })).succeeded) return false
     // What has changed meanwhile is written again.
-    for (const { id, text } of part) if (changed.get(id) === text) changed.delete(id)
+    for (const { id, text: written } of part) if (changed.get(id) === written) changed.delete(id)
+    if (isLast) return true
   }
-  const value = toBytes(
-    JSON.stringify({ ...bookmark, news_since: newsSince, removed: Object.fromEntries(removed) }),
-  )
-  const { succeeded } = await store.txn({
-    compare: fence,
-    success: [{ kind: 'put', key: BOOKMARK_KEY, value }],
-  })
-  return succeeded
 }
 
 function partOf(changed: ReadonlyMap<string, string | null>): readonly StoredRun[] {

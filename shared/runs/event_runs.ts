@@ -163,7 +163,7 @@ export class EventRuns {
     this.#lastAt = at
     this.#lastSequence = Math.max(this.#lastSequence, sequence)
     const run = this.#runFor(fields, at)
-    if (at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
+    if (at >= this.#nextAt && at >= run.slot.nextAt) this.#advanceSlot(run.slot, at)
     if (sequence > 0 && sequence <= run.through) return
     const index = this.#bounds.indexOf(run, this.#slots.names.of(fields))
     if (index < 0) return

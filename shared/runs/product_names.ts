@@ -6,6 +6,7 @@
 
 import { isPlain, productFields, productKey, splitProductKey } from './expectation.ts'
 import { FieldTree } from './field_tree.ts'
+import { numberOf } from './list_number.ts'
 
 /** Products that differ in the first field only. */
 export interface NameGroup {
@@ -120,20 +121,4 @@ export class ProductNames {
     this.#size = this.#byId.length - this.#free.length
     this.#sweepAt = Math.max(MIN_SWEPT, 2 * this.#size)
   }
-}
-
-const MOST_DIGITS = 9
-const ZERO = 0x30
-
-/** The number that a value is, where it is the same text when it is written again, and one that a list may have; below 0: it is none. */
-function numberOf(text: string): number {
-  const { length } = text
-  if (length === 0 || length > MOST_DIGITS) return -1
-  let number = 0
-  for (let place = 0; place < length; place++) {
-    const digit = text.charCodeAt(place) - ZERO
-    if (digit < 0 || digit > 9 || (digit === 0 && place === 0 && length > 1)) return -1
-    number = number * 10 + digit
-  }
-  return number
 }

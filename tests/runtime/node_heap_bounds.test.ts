@@ -17,6 +17,26 @@ const KEEPER = `
   console.log(youngHeapBytes())
 `
 
+/** Fills the young generation, makes V8 give its place back, as it does while a process rests, and fills it again. */
+const RESTED = `
+  const { boundHeap, youngHeapBytes } = await import(process.argv[1])
+  boundHeap()
+  async function fill(isLarge) {
+    const end = performance.now() + 20_000
+    for (let turn = 0, kept = []; !isLarge() && performance.now() < end; turn++) {
+      if (turn % 50 === 0) kept = []
+      for (let count = 0; count < 10_000; count++) kept.push({ count, turn, text: [count] })
+      await new Promise((next) => setImmediate(next))
+    }
+  }
+  const most = Number(process.argv[2])
+  await fill(() => youngHeapBytes() >= most)
+  globalThis.gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  if (youngHeapBytes() >= most) throw new Error('V8 gave nothing back')
+  await fill(() => youngHeapBytes() >= most)
+  console.log(youngHeapBytes())
+`
+
 /** Keeps each new object for a while, so that each collection has something to move, and tells how long other threads computed, in ns. */
 const MOVER = `
   const { readdirSync, readFileSync } = await import('node:fs')
@@ -37,6 +57,7 @@ function run(script: string, ...args: readonly string[]): number {
   const options = [
     '--disable-warning=ExperimentalWarning',
     '--no-concurrent-recompilation',
+    '--expose-gc',
     '--input-type=module',
     '-e',
     script,
@@ -53,6 +74,12 @@ describe('boundHeap()', () => {
     const [bounded, free] = [youngHeapOf('bounded'), youngHeapOf('free')]
     assert.ok(bounded <= 2 * YOUNG_HEAP_BYTES, `${bounded} bytes, one step beyond the bound at most`)
     assert.ok(free >= 2 * bounded, `${free} bytes without the bound, so nothing is shown`)
+  })
+
+  it('lets the young generation grow again after V8 has made it smaller', () => {
+    const bytes = run(RESTED, String(YOUNG_HEAP_BYTES))
+    assert.ok(bytes >= YOUNG_HEAP_BYTES, `${bytes} bytes`)
+    assert.ok(bytes <= 2 * YOUNG_HEAP_BYTES, `${bytes} bytes, one step beyond the bound at most`)
   })
 
   it('lets no other threads collect new objects where there is one processor', (t) => {

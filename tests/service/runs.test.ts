@@ -141,6 +141,13 @@ describe('the state of runs', () => {
     await store.close()
   })
 
+  it('a machine that is suspended right after the last product tells nothing wrong', () =>
+    withRuns(async ({ publish, pass, states }) => {
+      for (const step of [0, 3, 6]) await publish(step)
+      await pass(3 * HOUR_MS)
+      assert.deepEqual(await states(), ['started', 'complete'])
+    }))
+
   it('a removed product is missing again', () =>
     withRuns(
       async ({ publish, pass, run, call }) => {

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import configuration from '../../../wrangler-like.config.json' with { type: 'json' }
 import { runPost } from '../generator.ts'
 import { dailyNotification } from '../notifications.ts'
-import { interleave, loadMs, type Bench, type RowGroup } from '../plan.ts'
+import { interleave, type Bench, type RowGroup } from '../plan.ts'
 import { startProcess, type BenchProcess } from '../processes.ts'
 import { atLeast, atMost, ratio, showNumber, type Row } from '../row.ts'
 import { median } from '../statistics.ts'
@@ -20,12 +20,21 @@ import { PUBLISH_PATH, startAviso, untilReady, withProcess } from '../systems.ts
 const CONNECTIONS = 64
 /** Notifications in a request of the second load. */
 const BATCH = 100
-/** Loads of each system in a run. Their median counts, because a difference of two systems is small. */
-const ROUNDS = 5
-/** Until then a process gets faster. */
-const WARM_UP_MS = 4_000
-/** Products are looked at this much later, and stored: see the limits of the service. */
-const SETTLE_MS = 500
+/**
+ * Loads of each system in a run, in turns. They are counted together: a machine gets slower and faster by more than what runs cost, from one
+ * second to the next.
+ */
+const ROUNDS = { full: 10, quick: 6 } as const
+const LOAD_MS = 1_000
+/** Until then a process gets faster: 7,100, 8,200, 12,000 and 12,800 singles a second were measured in four loads of 2.5 s. */
+const WARM_UP_MS = 10_000
+/** Products are counted, and their runs looked at, some 70 ms later: see the limits of the service. */
+const SETTLE_MS = 200
+/**
+ * V8 chooses the size of the young generation in each process anew, between 16 and 32 MiB. That alone makes a difference of 4 %, so both
+ * have the least.
+ */
+const SAME_HEAPS = ['--min-semi-space-size=8', '--max-semi-space-size=8']
 /** A day of notifications before the restart. */
 const STORED = { full: 300_000, quick: 20_000 } as const
 const FILL_LIMIT_MS = 900_000
@@ -43,16 +52,24 @@ export const runsGroup: RowGroup = {
   measure: async (bench) => [...(await measureCosts(bench)), ...(await measureRestarts(bench))],
 }
 
-/** What one load gave. */
+/** What some loads gave. */
 interface Cost {
   readonly perSecond: number
   /** Of processor time, per notification. */
   readonly micros: number
 }
 
+/** What one load took. */
+interface Load {
+  readonly notifications: number
+  readonly seconds: number
+  /** Seconds of processor time. */
+  readonly processor: number
+}
+
 function measureCosts(bench: Bench): Promise<readonly Row[]> {
-  return withProcess(startAviso({ config: WITH_RUNS }), (on) =>
-    withProcess(startAviso(), async (off) => {
+  return withProcess(startAviso({ config: WITH_RUNS, nodeOptions: SAME_HEAPS }), (on) =>
+    withProcess(startAviso({ nodeOptions: SAME_HEAPS }), async (off) => {
       const rows: Row[] = []
       for (const size of [1, BATCH]) rows.push(...(await measureLoad(bench, { on, off }, size)))
       return [...rows, await measureMemory({ on, off })]
@@ -73,12 +90,12 @@ async function measureLoad(bench: Bench, { on, off }: Pair, size: number): Promi
   const onCosts: Cost[] = []
   const offCosts: Cost[] = []
   for (let run = 0; run < bench.runs; run++) {
-    const rounds = await interleave(bench.isQuick ? 1 : ROUNDS, {
-      off: () => load(off, size, loadMs(bench)),
-      on: () => load(on, size, loadMs(bench)),
+    const rounds = await interleave(bench.isQuick ? ROUNDS.quick : ROUNDS.full, {
+      off: () => load(off, size, LOAD_MS),
+      on: () => load(on, size, LOAD_MS),
     })
-    onCosts.push(middle(rounds.on))
-    offCosts.push(middle(rounds.off))
+    onCosts.push(together(rounds.on))
+    offCosts.push(together(rounds.off))
   }
   const rates = onCosts.map(({ perSecond }) => perSecond)
   const offRates = offCosts.map(({ perSecond }) => perSecond)
@@ -103,10 +120,12 @@ async function measureLoad(bench: Bench, { on, off }: Pair, size: number): Promi
   ]
 }
 
-function middle(costs: readonly Cost[]): Cost {
+function together(loads: readonly Load[]): Cost {
+  const sum = (value: (load: Load) => number): number => loads.reduce((all, load) => all + value(load), 0)
+  const notifications = sum((load) => load.notifications)
   return {
-    perSecond: median(costs.map(({ perSecond }) => perSecond)),
-    micros: median(costs.map(({ micros }) => micros)),
+    perSecond: notifications / sum(({ seconds }) => seconds),
+    micros: (sum(({ processor }) => processor) * 1e6) / notifications,
   }
 }
 
@@ -116,16 +135,15 @@ function productOfToday(): string {
   return dailyNotification().replace(/"date":"\d+"/, `"date":"${today}"`)
 }
 
-async function load(process: BenchProcess, size: number, durationMs: number): Promise<Cost> {
+async function load(process: BenchProcess, size: number, durationMs: number): Promise<Load> {
   const one = productOfToday()
   const body = size === 1 ? one : `[${Array.from({ length: size }, () => one).join(',')}]`
   const before = process.cpuSeconds()
   const connections = size === 1 ? CONNECTIONS : 1
   const post = { path: PUBLISH_PATH, body, connections, perRequest: size }
-  const { count, perSecond } = await runPost(process.url, durationMs, post)
+  const { count, seconds } = await runPost(process.url, durationMs, post)
   await new Promise((done) => setTimeout(done, SETTLE_MS))
-  const micros = ((process.cpuSeconds() - before) * 1e6) / (count * size)
-  return { perSecond: perSecond * size, micros }
+  return { notifications: count * size, seconds, processor: process.cpuSeconds() - before }
 }
 
 async function measureMemory({ on, off }: Pair): Promise<Row> {

@@ -33,6 +33,8 @@ interface Scene {
   readonly told: readonly string[]
   readonly products: () => readonly string[]
   readonly isUpToDate: () => boolean
+  /** When reading began to rest, and when it ended to. */
+  readonly rests: readonly boolean[]
   /** Ends with the reader. */
   readonly reading: Promise<void>
 }
@@ -71,6 +73,7 @@ async function withReader(
   })
   const told: string[] = []
   let isUpToDate = false
+  const rests: boolean[] = []
   const stop = new AbortController()
   const readers = {
     passed: () => undefined,
@@ -79,6 +82,7 @@ async function withReader(
     removal: ({ fields }: { readonly fields?: Readonly<Record<string, string>> }) =>
       void told.push(`-${fields?.['step']}`),
     removalsRead: () => undefined,
+    resting: (isSo: boolean) => void rests.push(isSo),
     upToDate: (isSo: boolean) => {
       isUpToDate = isSo
     },
@@ -91,7 +95,7 @@ async function withReader(
   reading.catch(() => undefined)
   const products = (): readonly string[] => told.filter((each) => !each.startsWith('-'))
   try {
-    await use({ store, publish, told, products, isUpToDate: () => isUpToDate, reading })
+    await use({ store, publish, told, products, isUpToDate: () => isUpToDate, rests, reading })
   } finally {
     stop.abort()
     await reading.catch(() => undefined)
@@ -143,6 +147,23 @@ describe('readJournals() beside a hub', () => {
         await publish(5)
         await eventually('all is told', () => told.length === 10)
         assert.deepEqual([told, store.watches], [numbers(10), watches])
+      },
+      { earlier: 5 },
+    ))
+
+  it('rests after each part of what the hub has decoded, and says so', () =>
+    withReader(
+      async ({ store, publish, told, rests }) => {
+        await eventually('only the watch of the hub is open', () => store.open === 1)
+        await publish(5)
+        await eventually(
+          'all is told, and reading goes on',
+          () => told.length === 10 && rests.at(-1) === false,
+        )
+        assert.deepEqual(
+          rests,
+          rests.map((_, index) => index % 2 === 0),
+        )
       },
       { earlier: 5 },
     ))
