@@ -74,28 +74,16 @@ interface Block {
 
 /** A ring of at most `maxBytes` that always keeps its newest entry. Its first revision is `from`. */
 export function createRing(maxBytes: number, from: Revision, decode: Decoder): Ring {
-  let blocks: Block[] = []
-  let packedBytes = 0
+  const blocks = createBlocks(Math.floor(maxBytes * BLOCK_SHARE))
   let end = 0
   let floor = from
   let through = from - 1n
   let sweeps = 0
   /** At which sweep any entry was read last. */
   let readAt = -Infinity
-  /** The block that was read last, because most readers go on there. */
-  let last: Block | undefined
-
-  const decodedBytes = (): number => blocks.reduce((sum, { account }) => sum + account.bytes, 0)
-  const isRead = (): boolean => sweeps - readAt < UNREAD_SWEEPS
-
-  function blockAt(position: number): Block | undefined {
-    if (last === undefined || !isIn(last, position))
-      last = blocks[firstIndex(blocks, (block) => block.start > position) - 1]
-    return last !== undefined && isIn(last, position) ? last : undefined
-  }
 
   function at(position: number): Entry | undefined {
-    const block = blockAt(position)
+    const block = blocks.at(position)
     if (block === undefined) return undefined
     readAt = sweeps
     block.readAt = sweeps
@@ -110,45 +98,10 @@ export function createRing(maxBytes: number, from: Revision, decode: Decoder): R
     return entry
   }
 
-  function roomFor(entry: Entry): Block {
-    const size = packedSize(entry)
-    const newest = blocks.at(-1)
-    if (newest !== undefined && hasRoom(newest.pack, entry, size)) return newest
-    const pack = createPack(Math.max(size, Math.floor(maxBytes * BLOCK_SHARE)), entry.revision)
-    const block = { start: end, pack, decoded: [], account: { bytes: 0 }, isLate: false, readAt: sweeps }
-    blocks.push(block)
-    packedBytes += sizeOf(block)
-    trim()
-    return block
-  }
-
-  function dropFirst(): void {
-    const block = blocks.shift()
-    if (block === undefined) return
-    forget(block)
-    packedBytes -= sizeOf(block)
-    floor = block.pack.last + 1n
-    if (last === block) last = undefined
-  }
-
   function trim(): void {
-    while (packedBytes > maxBytes * PACKED_SHARE && blocks.length > 1) dropFirst()
-    let bytes = decodedBytes()
-    // The newest ones stay for readers that are a moment behind, up to their share.
-    let newest = 0
-    for (const block of blocks.toReversed()) {
-      newest += block.account.bytes
-      const isNeeded = newest <= maxBytes * NEWEST_SHARE || block.isLate
-      if (block.account.bytes === 0 || (isNeeded && sweeps - block.readAt < UNREAD_SWEEPS)) continue
-      bytes -= block.account.bytes
-      forget(block)
-    }
-    if (packedBytes + bytes <= maxBytes) return
-    for (const block of blocks.toSorted((one, other) => one.readAt - other.readAt)) {
-      bytes -= block.account.bytes
-      forget(block)
-      if (packedBytes + bytes <= maxBytes) return
-    }
+    while (blocks.bytes > maxBytes * PACKED_SHARE && blocks.all.length > 1)
+      floor = (blocks.dropFirst()?.pack.last ?? through) + 1n
+    letGo(blocks.all, { most: maxBytes - blocks.bytes, newest: maxBytes * NEWEST_SHARE, sweeps })
   }
 
   return {
@@ -159,33 +112,34 @@ export function createRing(maxBytes: number, from: Revision, decode: Decoder): R
       return through
     },
     get start() {
-      return blocks[0]?.start ?? end
+      return blocks.all[0]?.start ?? end
     },
     get end() {
       return end
     },
     get bytes() {
-      return packedBytes + decodedBytes()
+      return blocks.bytes + decodedBytes(blocks.all)
     },
     at,
     eventsIn: (position, range) => {
-      const block = blockAt(position)
+      const block = blocks.at(position)
       return block === undefined ? [] : packedEventsIn(block.pack, position - block.start, range)
     },
     find: (revision) => {
-      const block = blocks[firstIndex(blocks, ({ pack }) => pack.last >= revision)]
+      const block = blocks.all[firstIndex(blocks.all, ({ pack }) => pack.last >= revision)]
       return block === undefined ? end : block.start + findInPack(block.pack, revision)
     },
     append: (entry) => {
-      const block = roomFor(entry)
-      addToPack(block.pack, entry)
-      if (isRead()) {
+      const isRead = sweeps - readAt < UNREAD_SWEEPS
+      const block = blocks.add(entry, end)
+      if (isRead) {
         hold(entry, block.account)
         block.decoded[end - block.start] = entry
         block.readAt = sweeps
       }
       end++
       through = entry.revision
+      if (end - 1 === block.start) trim()
     },
     advance: (revision) => {
       if (revision > through) through = revision
@@ -195,12 +149,73 @@ export function createRing(maxBytes: number, from: Revision, decode: Decoder): R
       trim()
     },
     reset: (revision) => {
-      blocks.forEach(forget)
-      blocks = []
-      last = undefined
-      packedBytes = 0
+      blocks.clear()
       floor = revision
       through = revision - 1n
+    },
+  }
+}
+
+/** The blocks of a ring, the oldest first. */
+interface Blocks {
+  readonly all: readonly Block[]
+  /** What they take packed. */
+  readonly bytes: number
+  /** The block that has the entry at a position. */
+  at(position: number): Block | undefined
+  /** Packs an entry. @param position Of the entry: the one after the last. @returns its block. */
+  add(entry: Entry, position: number): Block
+  dropFirst(): Block | undefined
+  clear(): void
+}
+
+/** @param blockBytes Of a block, unless an entry has more. */
+function createBlocks(blockBytes: number): Blocks {
+  let all: Block[] = []
+  let bytes = 0
+  /** The block that was asked for last, because most readers go on there. */
+  let last: Block | undefined
+
+  function roomFor(entry: Entry, start: number): Block {
+    const size = packedSize(entry)
+    const newest = all.at(-1)
+    if (newest !== undefined && hasRoom(newest.pack, entry, size)) return newest
+    const pack = createPack(Math.max(size, blockBytes), entry.revision)
+    const block = { start, pack, decoded: [], account: { bytes: 0 }, isLate: false, readAt: -Infinity }
+    all.push(block)
+    bytes += sizeOf(block)
+    return block
+  }
+  return {
+    get all() {
+      return all
+    },
+    get bytes() {
+      return bytes
+    },
+    at: (position) => {
+      if (last === undefined || !isIn(last, position))
+        last = all[firstIndex(all, ({ start }) => start > position) - 1]
+      return last !== undefined && isIn(last, position) ? last : undefined
+    },
+    add: (entry, position) => {
+      const block = roomFor(entry, position)
+      addToPack(block.pack, entry)
+      return block
+    },
+    dropFirst: () => {
+      const block = all.shift()
+      if (block === undefined) return undefined
+      forget(block)
+      bytes -= sizeOf(block)
+      if (last === block) last = undefined
+      return block
+    },
+    clear: () => {
+      all.forEach(forget)
+      all = []
+      bytes = 0
+      last = undefined
     },
   }
 }
@@ -218,4 +233,33 @@ function forget(block: Block): void {
 
 function sizeOf({ pack }: Block): number {
   return BLOCK_OVERHEAD_BYTES + pack.bytes.length
+}
+
+/** How much may stay decoded. */
+interface DecodedBounds {
+  readonly most: number
+  /** Of the newest entries, for readers that are a moment behind. */
+  readonly newest: number
+  readonly sweeps: number
+}
+
+/** Lets go of what was decoded and is not read any more, and then of what was read least recently, while it is too much. */
+function letGo(blocks: readonly Block[], { most, newest, sweeps }: DecodedBounds): void {
+  let bytes = 0
+  for (const block of blocks.toReversed()) {
+    bytes += block.account.bytes
+    const isNeeded = block.isLate || bytes <= newest
+    if (!isNeeded || sweeps - block.readAt >= UNREAD_SWEEPS) forget(block)
+  }
+  let left = decodedBytes(blocks)
+  if (left <= most) return
+  for (const block of blocks.toSorted((one, other) => one.readAt - other.readAt)) {
+    left -= block.account.bytes
+    forget(block)
+    if (left <= most) return
+  }
+}
+
+function decodedBytes(blocks: readonly Block[]): number {
+  return blocks.reduce((sum, { account }) => sum + account.bytes, 0)
 }
