@@ -60,17 +60,24 @@ interface Desk extends DeliveryParts {
   readonly read: ChunkReader
   /** Streams at the ring's end that do not belong to a front, e.g. streams that start at a later revision or that have an end. */
   readonly waiting: Set<Stream>
+  readonly flushSoon: () => void
 }
 
 export function createDelivery(parts: DeliveryParts): Delivery {
+  let isFlushDue = false
+  const flushSoon = (): void => {
+    if (isFlushDue) return
+    isFlushDue = true
+    onNextTurn(flush)
+  }
   const desk: Desk = {
     ...parts,
+    flushSoon,
     fronts: createFronts({ ...parts, onFailure: (streams, error) => fail(desk, streams, error) }),
     read: createChunkReader(SHARED_CHUNKS_BYTES),
     waiting: new Set(),
   }
   const { fronts, waiting, clock } = desk
-  let isFlushDue = false
 
   function flush(): void {
     isFlushDue = false
@@ -82,11 +89,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   return {
     dispatch: fronts.dispatch,
     flush,
-    flushSoon: () => {
-      if (isFlushDue) return
-      isFlushDue = true
-      onNextTurn(flush)
-    },
+    flushSoon,
     pulled: (stream) => {
       if (stream.hasEnded) return
       stream.isWanted = true
@@ -146,22 +149,34 @@ function step(desk: Desk, stream: Stream): boolean {
   }
   const source = stream.next >= ring.floor ? ring : history.find(stream.next)
   if (source === undefined) return wait(desk, stream)
-  take(desk, stream, source)
-  return true
+  return take(desk, stream, source)
 }
 
-/** Writes one chunk to a stream, and moves its cursor behind the chunk. A stream that may have no more of its history ends. */
-function take(desk: Desk, stream: Stream, source: EntrySource): void {
+/**
+ * Writes one chunk to a stream, and moves its cursor behind the chunk. A stream that may have no more of its history ends.
+ *
+ * @returns whether another step may follow in this turn.
+ */
+function take(desk: Desk, stream: Stream, source: EntrySource): boolean {
   const { read, clock } = desk
-  const { next, index, bytes, frames, isFull } = read(stream, source)
+  const { next, index, bytes, frames, isFull, isCut } = read(stream, source)
   stream.next = next
   stream.index = index
   if (stream.historyEnd !== undefined) {
     if (frames > 0) stream.format.replayed?.(frames)
-    if (stream.historyLeft === 0 && isFull) return end(desk, stream, { reason: 'history_limit' })
+    if (stream.historyLeft === 0 && isFull) {
+      end(desk, stream, { reason: 'history_limit' })
+      return false
+    }
     if (stream.historyLeft !== undefined) stream.historyLeft -= frames
   }
   if (bytes !== undefined) write(stream, bytes, clock.monotonic())
+  else if (isCut) {
+    desk.waiting.add(stream)
+    desk.flushSoon()
+    return false
+  }
+  return true
 }
 
 /** Requests history for a stream. @returns whether the history is there already. */

@@ -17,7 +17,14 @@ import {
   toName,
 } from '#shared/bytes/bytes.ts'
 import { isKeyOrder, keyOrder } from '#shared/store/key_order.ts'
-import type { KeyRange, KeyValue, RangeRequest, RangeResult, Revision } from '#shared/store/store.ts'
+import type {
+  KeyRange,
+  KeyValue,
+  RangeRequest,
+  RangeResult,
+  Revision,
+  StoreEvent,
+} from '#shared/store/store.ts'
 import { createRangeIndex } from './range_index.ts'
 import type { Entry } from './source/entry.ts'
 import type { Ring } from './source/ring.ts'
@@ -93,8 +100,7 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
     if (from < ring.floor || ring.end - first > MAX_SCANNED) return undefined
     const changed = new Map<string, KeyValue>()
     for (let position = first; position < ring.end; position++) {
-      for (const { kind, kv } of ring.at(position)?.events ?? []) {
-        if (!isInRange(kv.key, range)) continue
+      for (const { kind, kv } of ring.eventsIn(position, range)) {
         const name = toName(kv.key)
         changed.delete(name)
         if (kind === 'put') changed.set(name, kv)
@@ -129,10 +135,8 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
       quietFrom: quietFrom(request, result, asOf),
       asOf,
     }
-    for (let position = ring.find(asOf + 1n); position < ring.end; position++) {
-      const entry = ring.at(position)
-      if (entry !== undefined) apply(known, entry)
-    }
+    for (let position = ring.find(asOf + 1n); position < ring.end; position++)
+      for (const event of ring.eventsIn(position, known.range)) apply(known, event)
     remember(known)
   }
 
@@ -148,9 +152,10 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
     },
     take: (entry) => {
       if (ranges.size === 0) return
-      const concerned = new Set<Known>()
-      for (const { kv } of entry.events) for (const known of index.find(kv.key)) concerned.add(known)
-      for (const known of concerned) apply(known, entry)
+      // Each of them has one range, so it comes once.
+      for (const event of entry.events)
+        for (const known of index.find(event.kv.key))
+          if (isInRange(event.kv.key, known.range)) apply(known, event)
     },
     clear: () => {
       beginnings++
@@ -164,23 +169,18 @@ function written(ring: Ring, request: RangeRequest): RangeResult | undefined {
   const { key, end, revision = 0n } = request
   if (end !== undefined || revision < ring.floor || revision > ring.through) return undefined
   if (Object.keys(request).some((name) => name !== 'key' && name !== 'revision')) return undefined
-  const entry = ring.at(ring.find(revision))
-  if (entry?.revision !== revision) return undefined
-  const last = entry.events.findLast(({ kv }) => compareBytes(kv.key, key) === 0)
-  if (last?.kind !== 'put') return undefined
+  const last = ring.eventsIn(ring.find(revision), { key }).at(-1)
+  if (last?.kind !== 'put' || last.kv.modRevision !== revision) return undefined
   return { revision: ring.through, kvs: [last.kv], count: 1n, more: false }
 }
 
-/** Brings what is known of a range up to a revision. */
-function apply(known: Known, { revision, events }: Entry): void {
-  if (revision <= known.asOf) return
-  for (const { kind, kv } of events) {
-    if (!isInRange(kv.key, known.range)) continue
-    if (kind === 'put') {
-      if (kv.version === 1n) known.count++
-      known.quietFrom = revision + 1n
-    } else known.count--
-  }
+/** Brings what is known of a range up to an event of it. */
+function apply(known: Known, { kind, kv }: StoreEvent): void {
+  if (kv.modRevision <= known.asOf) return
+  if (kind === 'put') {
+    if (kv.version === 1n) known.count++
+    known.quietFrom = kv.modRevision + 1n
+  } else known.count--
 }
 
 /** The first revision from which an answer proves that nothing was written. */

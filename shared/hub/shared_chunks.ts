@@ -59,9 +59,9 @@ export function createChunkReader(maxBytes: number): ChunkReader {
   }
 }
 
-/** Whether a kept chunk is used as it is: it is full, or large enough, or there is nothing more to read. */
-function isWorthwhile({ isFull, bytes, next }: Chunk, { group }: Stream): boolean {
-  return isFull || (bytes?.length ?? 0) >= WORTHWHILE_BYTES || next > group.lastHit
+/** Whether a kept chunk is used as it is: it ends at a bound, or is large enough, or there is nothing more to read. */
+function isWorthwhile({ isFull, isCut, bytes, next }: Chunk, { group }: Stream): boolean {
+  return isFull || isCut || (bytes?.length ?? 0) >= WORTHWHILE_BYTES || next > group.lastHit
 }
 
 function sizeOf({ bytes }: Chunk): number {

@@ -10,7 +10,7 @@ import { AvisoError } from '#shared/errors.ts'
 import type { ByteSource } from '#shared/bytes/byte_source.ts'
 import type { Revision, Store } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import type { Logger } from '#shared/logger.ts'
+import { silentLogger, type Logger } from '#shared/logger.ts'
 import { admit } from './admission.ts'
 import { createDecoder, hullOf, type KeyDecoder } from './source/decode.ts'
 import { createDelivery, type Delivery } from './delivery.ts'
@@ -93,7 +93,7 @@ export async function createHub(parts: HubParts): Promise<SharedHub> {
     clock,
     stallMs: limits.stallSeconds * 1_000,
     onRound: () => {
-      ring.trim()
+      ring.sweep()
       history.sweep()
       if (isOut()) endAll(works, 'store_unavailable')
     },
@@ -152,7 +152,12 @@ export async function createHub(parts: HubParts): Promise<SharedHub> {
 async function startWorks(parts: HubParts): Promise<Works> {
   const { store, schemas, roots, clock, random, logger, limits } = parts
   const origin = await findOrigin(store)
-  const ring = createRing(limits.ringBytes, origin.from)
+  // What is decoded again was decoded before, so its flaws have been logged.
+  const ring = createRing(
+    limits.ringBytes,
+    origin.from,
+    createDecoder({ schemas, roots, logger: silentLogger }),
+  )
   const reading = {
     store,
     range: hullOf(roots),

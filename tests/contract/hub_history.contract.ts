@@ -8,6 +8,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import type { Hub } from '#shared/hub/hub.ts'
+import { TURN_BYTES } from '#shared/hub/source/limits.ts'
+import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
 import { HistoryCompacted } from '#shared/errors.ts'
 import { createManualClock } from '../support/clock.ts'
 import { createFlakyStore } from './hub_flaky_store.ts'
@@ -65,6 +67,33 @@ function fromPosition(subject: HubSubject): void {
     const kinds = listener.frames.map((frame) => (frame.kind === 'item' ? frame.phase : frame.kind))
     assert.equal(kinds.indexOf('live'), kinds.lastIndexOf('history') + 2)
     assert.equal(kinds.filter((kind) => kind === 'caughtUp').length, 1)
+    await hub.close()
+  })
+
+  it('finds in memory what comes behind so much else that others have their turn meanwhile', async () => {
+    const [store, space] = [await subject.open(), createSpace()]
+    // No time passes, so no sweep serves the streams.
+    const hub = await openHub(store, space, { clock: createManualClock() })
+    const publisher = createPublisher(store, space, (text) => text.padEnd(1_000, '.'))
+    const first = await publisher.publish('a', 'before')
+    const others = Array.from({ length: MAX_TXN_OPERATIONS - 1 }, (_, index) => `other${index}`)
+    // Several times of what is looked at in a turn.
+    const revisions = Math.ceil((4 * TURN_BYTES) / (1_000 * others.length))
+    for (let count = 0; count < revisions; count++) await publisher.publish('b', ...others)
+    const last = await publisher.publish('a', 'behind')
+    await eventually('it is in memory', () => hub.status().revision >= last)
+    const from = { kind: 'revision', revision: first } as const
+    const streams = [1, 2].map(() =>
+      listen(hub, { selection: notificationsOf('a'), from, format: createTestFormat(space) }),
+    )
+    const listeners = await Promise.all(streams)
+    for (const listener of listeners) {
+      await listener.until('caughtUp', ({ kind }) => kind === 'caughtUp')
+      assertItems(listener.items(), publisher.after('a', BEGINNING))
+    }
+    await publisher.publish('a', 'live')
+    for (const listener of listeners)
+      assertItems(await listener.untilItems(3), publisher.after('a', BEGINNING))
     await hub.close()
   })
 

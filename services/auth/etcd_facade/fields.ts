@@ -20,26 +20,42 @@ const DIGITS = /^(?:0|[1-9]\d{0,18})$/
 /** The fields in a message, by snake_case name. `null` counts as absent, because 1.x clients send it for every field they do not use. */
 export type Fields = ReadonlyMap<string, NonNullable<JsonValue>>
 
+/** The fields that a message may have. */
+export interface KnownFields {
+  /** In snake_case. */
+  readonly names: readonly string[]
+  /** Both spellings → what they name, and the other spelling. */
+  readonly spellings: ReadonlyMap<string, { readonly name: string; readonly other: string }>
+}
+
+/** @param names All known fields, in snake_case; the camelCase form of each is the same field. */
+export function knownFields(...names: readonly string[]): KnownFields {
+  const spellings = new Map<string, { readonly name: string; readonly other: string }>()
+  for (const name of names) {
+    const camel = toCamelCase(name)
+    spellings.set(camel, { name, other: name })
+    spellings.set(name, { name, other: camel })
+  }
+  return { names, spellings }
+}
+
 /**
  * The fields of a message.
  *
- * @param names - All known fields, in snake_case; the camelCase form of each is the same field.
  * @throws {AvisoError} `ERR_BAD_REQUEST` for anything but an object, an unknown field, or a field in both spellings.
  */
-export function readFields(message: JsonValue | undefined, names: readonly string[]): Fields {
+export function readFields(message: JsonValue | undefined, { names, spellings }: KnownFields): Fields {
   if (!isJsonObject(message)) throw refuse('Expected a JSON object')
-  const canonical = new Map(
-    names.flatMap((name) => [[name, name] as const, [toCamelCase(name), name] as const]),
-  )
-  const seen = new Set<string>()
   const fields = new Map<string, NonNullable<JsonValue>>()
-  for (const [given, value] of Object.entries(message)) {
-    const name = canonical.get(given)
-    if (name === undefined)
+  for (const given of Object.keys(message)) {
+    const known = spellings.get(given)
+    if (known === undefined)
       throw refuse(`Unknown field "${given.slice(0, 64)}"; known are ${names.join(', ')}`, given)
-    if (seen.has(name)) throw refuse(`Field "${name}" is given in two spellings; send one`, name)
-    seen.add(name)
-    if (value !== null) fields.set(name, value)
+    const { name, other } = known
+    if (other !== given && Object.hasOwn(message, other))
+      throw refuse(`Field "${name}" is given in two spellings; send one`, name)
+    const value = message[given]
+    if (value !== undefined && value !== null) fields.set(name, value)
   }
   return fields
 }

@@ -26,7 +26,7 @@ export interface MessageHeader {
  * from every process on the same store, and another id after the store was replaced.
  */
 export function createHeader(epoch: string): (revision: Revision) => MessageHeader {
-  const clusterId = fingerprint64(epoch).toString()
+  const clusterId = clusterIdOf(epoch)
   return (revision) => ({
     cluster_id: clusterId,
     member_id: '1',
@@ -146,6 +146,14 @@ function describe(error: AvisoError): FacadeError {
   if (error.status === 503) return { status: 503, code: 14, message: UNAVAILABLE }
   if (error.status === 500) return { status: 500, code: 13, message: 'Server error occurred' }
   return { status: error.status, code: GRPC_CODES[error.status] ?? 2, message: error.message }
+}
+
+/** The last one, because every answer has it and a store keeps its epoch. */
+let lastId = { epoch: '', id: fingerprint64('').toString() }
+
+function clusterIdOf(epoch: string): string {
+  if (epoch !== lastId.epoch) lastId = { epoch, id: fingerprint64(epoch).toString() }
+  return lastId.id
 }
 
 /** FNV-1a over UTF-16 units: an id, not a secret. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readBoolean, readEnum, readFields, readInt64, readKeyRange, refuse } from './fields.ts'
+import { knownFields, readBoolean, readEnum, readFields, readInt64, readKeyRange, refuse } from './fields.ts'
 import { AvisoError } from '#shared/errors.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
 import { contains, toKeyRange, type IntervalSet } from '#shared/access/interval.ts'
@@ -14,7 +14,7 @@ import type { CallOptions, RangeRequest, RangeResult, Store } from '#shared/stor
 /** Most keys in one answer, as 1.x clients ask for. A client that wants more asks again from the last key. */
 export const MAX_RANGE_LIMIT = 10_000
 
-const FIELDS = [
+const FIELDS = knownFields(
   'key',
   'range_end',
   'limit',
@@ -28,7 +28,7 @@ const FIELDS = [
   'max_mod_revision',
   'min_create_revision',
   'max_create_revision',
-] as const
+)
 
 const SORT_ORDERS = ['NONE', 'ASCEND', 'DESCEND'] as const
 /** etcd's fifth target, VALUE, is left out. No client needs it, and an order by value reveals something about values. */
@@ -113,6 +113,10 @@ function join(first: RangeResult, results: readonly RangeResult[], request: Rang
 function withoutZeros<Options extends object>(
   options: Options,
 ): { [Name in keyof Options]?: NonNullable<Options[Name]> } {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined && value !== 0n)
-  return Object.fromEntries(given) as { [Name in keyof Options]?: NonNullable<Options[Name]> }
+  const given: { [Name in keyof Options]?: Options[Name] } = {}
+  for (const name in options) {
+    const value = options[name]
+    if (value !== undefined && value !== 0n) given[name] = value
+  }
+  return given as { [Name in keyof Options]?: NonNullable<Options[Name]> }
 }

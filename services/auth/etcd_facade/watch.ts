@@ -5,7 +5,7 @@
  * @module
  */
 
-import { readBoolean, readFields, readInt64, readKeyRange, refuse } from './fields.ts'
+import { knownFields, readBoolean, readFields, readInt64, readKeyRange, refuse } from './fields.ts'
 import { createHeader, eventMessage } from './messages.ts'
 import type { RelayView } from './relay.ts'
 import type { JsonValue } from '#shared/json/strict_json.ts'
@@ -19,7 +19,8 @@ export interface FacadeWatch {
   readonly from: StartPosition
 }
 
-const CREATE_FIELDS = [
+const MESSAGE_FIELDS = knownFields('create_request')
+const CREATE_FIELDS = knownFields(
   'key',
   'range_end',
   'start_revision',
@@ -28,7 +29,7 @@ const CREATE_FIELDS = [
   'prev_kv',
   'filters',
   'watch_id',
-] as const
+)
 
 /**
  * Reads a client's request: one document with one `create_request`.
@@ -36,7 +37,7 @@ const CREATE_FIELDS = [
  * @throws {AvisoError} `ERR_BAD_REQUEST` naming the field at fault.
  */
 export function parseWatchRequest(message: JsonValue): FacadeWatch {
-  const create = readFields(message, ['create_request']).get('create_request')
+  const create = readFields(message, MESSAGE_FIELDS).get('create_request')
   if (create === undefined) throw refuse('Expected one "create_request"', 'create_request')
   const fields = readFields(create, CREATE_FIELDS)
   // Both are accepted and change nothing: progress is always sent, and a message never holds more than one revision.

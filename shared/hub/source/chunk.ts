@@ -8,7 +8,7 @@ import { joinBytes } from '#shared/bytes/bytes.ts'
 import { inSlabs } from '#shared/bytes/slab.ts'
 import type { Revision } from '#shared/store/store.ts'
 import { frameOf, type Encoding, type Entry } from './entry.ts'
-import { CHUNK_BYTES } from './limits.ts'
+import { CHUNK_BYTES, TURN_BYTES } from './limits.ts'
 import { nextMatch, type Matcher } from './matcher.ts'
 
 /** Entries in order of revision. They are complete from some revision up to `through`. */
@@ -43,8 +43,10 @@ export interface Chunk extends Cursor {
   readonly bytes: Uint8Array | undefined
   /** How many frames these are. */
   readonly frames: number
-  /** Whether the chunk ends because the next frame does not fit, or is one too many. Otherwise it ends because the source has no more. */
+  /** Whether the chunk ends because the next frame does not fit, or is one too many. */
   readonly isFull: boolean
+  /** Whether it ends because so much was looked at, perhaps decoded, in this turn. Otherwise it is full, or the source has no more. */
+  readonly isCut: boolean
 }
 
 /** Room for a chunk and for the longest text of its last frame, so that a full chunk is one piece of memory, which nothing has to join. */
@@ -67,6 +69,7 @@ function read(source: EntrySource, { next, index }: Cursor, reading: Reading): C
   let position = source.find(next)
   let entry = source.at(position)
   let from = entry?.revision === next ? index : 0
+  let passed = 0
   while (entry !== undefined && entry.revision <= last) {
     for (
       let place = nextMatch(matcher, entry, from);
@@ -77,13 +80,21 @@ function read(source: EntrySource, { next, index }: Cursor, reading: Reading): C
       const isOneTooMany = frame.length > 0 && frames.count >= most
       if (isOneTooMany || !frames.add(frame)) {
         const { count } = frames
-        return { bytes: frames.join(), frames: count, next: entry.revision, index: place, isFull: true }
+        const bytes = frames.join()
+        return { bytes, frames: count, next: entry.revision, index: place, isFull: true, isCut: false }
       }
     }
     from = 0
+    passed += entry.bytes
+    const following = entry.revision + 1n
+    if (passed >= TURN_BYTES && following <= last) {
+      const { count } = frames
+      return { bytes: frames.join(), frames: count, next: following, index: 0, isFull: false, isCut: true }
+    }
     entry = source.at(++position)
   }
-  return { bytes: frames.join(), frames: frames.count, next: last + 1n, index: 0, isFull: false }
+  const { count } = frames
+  return { bytes: frames.join(), frames: count, next: last + 1n, index: 0, isFull: false, isCut: false }
 }
 
 /** A stretch of memory. */

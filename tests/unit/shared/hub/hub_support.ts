@@ -5,8 +5,9 @@
  */
 
 import type { Notification, NotificationRequest } from '#shared/notification/notification.ts'
-import { toBytes } from '#shared/bytes/bytes.ts'
+import { toBytes, toText } from '#shared/bytes/bytes.ts'
 import type { Revision, StoreEvent } from '#shared/store/store.ts'
+import type { Decoder } from '#shared/hub/source/decode.ts'
 import { createEntry, type Encoding, type Entry } from '#shared/hub/source/entry.ts'
 
 /** A put of a key; its value is the key itself. */
@@ -34,6 +35,19 @@ export function entryOf(
   const events = notifications.map(({ key }) => putEvent(key, revision))
   return createEntry({ revision, events, relayed: [], notifications })
 }
+
+/** Decodes what {@link entryOf} makes of the event types `a` and `b`, whose requests have one field. */
+export const decode: Decoder = (revision, events) =>
+  createEntry({
+    revision,
+    events,
+    relayed: [],
+    notifications: events.map(({ kv }, index) => {
+      const key = toText(kv.key)
+      const [, event = '', name = ''] = key.split('/')
+      return { revision, index, event, key, request: { name }, value: toBytes('value') }
+    }),
+  })
 
 /** Frames of a given length, and a count of how many were made. */
 export function countingEncoding(length: number, key = 'test'): Encoding & { made: number } {

@@ -4,10 +4,11 @@ import { prefixRange } from '#shared/bytes/bytes.ts'
 import { createRangeMemory } from '#shared/hub/range_memory.ts'
 import { createRing } from '#shared/hub/source/ring.ts'
 import type { RangeResult } from '#shared/store/store.ts'
+import { decode } from './hub_support.ts'
 
 describe('createRangeMemory()', () => {
   it('learns nothing from an answer that was under way when the ring started over', async () => {
-    const ring = createRing(1_000, 1n)
+    const ring = createRing(1_000, 1n, decode)
     ring.advance(50n)
     const memory = createRangeMemory({ ring, roots: ['/a/'], isFollowing: () => true })
     const request = { ...prefixRange('/a/'), minModRevision: 60n }

@@ -6,7 +6,7 @@ import { TURN_REVISIONS } from '#shared/hub/source/limits.ts'
 import { createRing, type Ring } from '#shared/hub/source/ring.ts'
 import { nextTurn } from '#shared/time/turn.ts'
 import { within } from '../../../../support/waiting.ts'
-import { entryOf } from '../hub_support.ts'
+import { decode, entryOf } from '../hub_support.ts'
 
 const BYTES = 10_000
 
@@ -16,7 +16,7 @@ function setUp(ringBytes = BYTES): {
   readonly feed: OwnFeed
   readonly append: (...revisions: readonly bigint[]) => void
 } {
-  const ring = createRing(ringBytes, 1n)
+  const ring = createRing(ringBytes, 1n, decode)
   const feed = createFeed(ring, { known: 'e' })
   feed.connected(true)
   const append = (...revisions: readonly bigint[]): void => {

@@ -14,7 +14,7 @@ import {
   HISTORY_TURN_BYTES,
 } from '#shared/hub/source/limits.ts'
 import { createRing } from '#shared/hub/source/ring.ts'
-import { entryOf, putEvent } from '../hub_support.ts'
+import { decode, entryOf, putEvent } from '../hub_support.ts'
 import { createManualClock, type ManualClock } from '../../../../support/clock.ts'
 import { eventually } from '../../../../support/waiting.ts'
 
@@ -79,7 +79,7 @@ function fixture(
     // Nothing else is asked of it.
     store: store as unknown as Store,
     range: { key: toBytes('/'), end: toBytes('0') },
-    ring: createRing(1_000, HEAD + 1n),
+    ring: createRing(1_000, HEAD + 1n, decode),
     epoch: { known: undefined },
     decode: (revision) => {
       lastRead = revision

@@ -1,18 +1,37 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { prefixRange, toText } from '#shared/bytes/bytes.ts'
 import { readChunk } from '#shared/hub/source/chunk.ts'
+import { createDecoder, type Decoder } from '#shared/hub/source/decode.ts'
 import { frameOf, type Entry } from '#shared/hub/source/entry.ts'
 import { createHistoryPages } from '#shared/hub/source/history_pages.ts'
-import { CHUNK_BYTES } from '#shared/hub/source/limits.ts'
+import { CHUNK_BYTES, TURN_BYTES } from '#shared/hub/source/limits.ts'
 import { createRing } from '#shared/hub/source/ring.ts'
-import { countingEncoding, entryOf } from '../hub_support.ts'
+import { silentLogger } from '#shared/logger.ts'
+import { countingEncoding, decode, entryOf, putEvent } from '../hub_support.ts'
 
 const MATCHER = { kind: 'notifications', event: 'a', predicates: [] } as const
+/** A decoder, and how often it was used. */
+function counting(decode: Decoder): { readonly decode: Decoder; count: number } {
+  const counted = {
+    count: 0,
+    decode: (...args: Parameters<Decoder>) => {
+      counted.count++
+      return decode(...args)
+    },
+  }
+  return counted
+}
+
+/** Events with their bytes as text, because the views have different memory. */
+const shown = (events: Entry['events']) =>
+  events.map(({ kind, kv }) => ({ kind, ...kv, key: toText(kv.key), value: toText(kv.value) }))
+
 const one = (revision: bigint) => entryOf(revision, ['a', { name: 'n' }])
 
 describe('createRing()', () => {
   it('keeps the newest within its bytes, and says from where on it is complete', () => {
-    const ring = createRing(10_000, 5n)
+    const ring = createRing(10_000, 5n, decode)
     assert.deepEqual([ring.floor, ring.through, ring.end - ring.start], [5n, 4n, 0])
     for (let revision = 5n; revision <= 1_000n; revision += 5n) ring.append(one(revision))
     assert.ok(ring.bytes <= 10_000 && ring.end - ring.start >= 5)
@@ -27,34 +46,104 @@ describe('createRing()', () => {
   })
 
   it('never drops its newest entry, however large', () => {
-    const ring = createRing(1, 1n)
+    const ring = createRing(1, 1n, decode)
     ring.append(one(1n))
     ring.append(one(2n))
     assert.deepEqual([ring.end - ring.start, ring.floor, ring.at(ring.start)?.revision], [1, 2n, 2n])
   })
 
-  it('counts frames, and lets go of entries for them when asked', () => {
-    const ring = createRing(100_000, 1n)
+  it('decodes what is asked for, and keeps that for a while, with its frames', () => {
+    const counted = counting(decode)
+    const ring = createRing(100_000, 1n, counted.decode)
     for (let revision = 1n; revision <= 20n; revision++) ring.append(one(revision))
-    const before = ring.bytes
-    const encoding = countingEncoding(10_000)
-    for (let position = ring.start; position < ring.end; position++) {
-      const entry = ring.at(position)
-      for (let time = 0; time < 2; time++) if (entry !== undefined) frameOf(entry, 0, encoding)
+    const packed = ring.bytes
+    assert.equal(counted.count, 0)
+    const encoding = countingEncoding(1_000)
+    const readAll = (): void => {
+      for (let position = ring.start; position < ring.end; position++) {
+        const entry = ring.at(position)
+        if (entry !== undefined) frameOf(entry, 0, encoding)
+      }
     }
-    assert.equal(encoding.made, 20)
-    assert.ok(ring.bytes > before + 200_000)
-    ring.trim()
+    for (let time = 0; time < 2; time++) readAll()
+    assert.deepEqual([counted.count, encoding.made], [20, 20])
+    assert.ok(ring.bytes > packed + 20_000)
+    // What comes while there are readers need not be decoded for them.
+    ring.append(one(21n))
+    assert.equal(ring.at(ring.find(21n))?.revision, 21n)
+    assert.equal(counted.count, 20)
+    for (let sweep = 0; sweep < 10; sweep++) ring.sweep()
+    assert.ok(ring.bytes < packed + 1_000)
+    readAll()
+    assert.deepEqual([counted.count, encoding.made], [41, 41])
+  })
+
+  it('lets go of what is decoded, and not of revisions, when frames are too much', () => {
+    const ring = createRing(100_000, 1n, decode)
+    for (let revision = 1n; revision <= 20n; revision++) ring.append(one(revision))
+    const encoding = countingEncoding(10_000)
+    const entries = Array.from({ length: 20 }, (_, index) => ring.at(ring.start + index))
+    for (const entry of entries) if (entry !== undefined) frameOf(entry, 0, encoding)
+    assert.ok(ring.bytes > 200_000)
+    ring.sweep()
     assert.ok(ring.bytes <= 100_000)
-    // An entry that was dropped counts no more, also when frames are made of it later.
-    const last = ring.at(ring.end - 1)
+    assert.deepEqual([ring.end - ring.start, ring.floor], [20, 1n])
+    // An entry that was let go counts no more, also when frames are made of it later.
     ring.reset(50n)
-    if (last !== undefined) frameOf(last, 0, countingEncoding(10, 'other'))
+    for (const entry of entries) if (entry !== undefined) frameOf(entry, 0, countingEncoding(10, 'other'))
     assert.deepEqual([ring.bytes, ring.floor, ring.through], [0, 50n, 49n])
   })
 
+  it('has every entry as it was', () => {
+    const deletion = { kind: 'delete', kv: { ...putEvent('/a/gone', 3n).kv, version: 0n } } as const
+    const leased = putEvent('/a/x', 3n)
+    const events = [
+      deletion,
+      { kind: 'put', kv: { ...leased.kv, version: 4n, lease: 2n ** 62n + 1n } } as const,
+    ]
+    const relayed = [putEvent('/_aviso/journal/a', 3n, 'no journal')]
+    const plain = createDecoder({
+      schemas: {
+        decodeKey: (key) => ({ event: 'a', request: { name: key.slice('/a/'.length) } }),
+      },
+      roots: ['/a/'],
+      logger: silentLogger,
+    })
+    const entry = plain(3n, [...relayed, ...events])
+    const notifications = entry.notifications.map(
+      (notification) => notification && { ...notification, precedingSequence: 7n },
+    )
+    // So large that blocks have room for many, and revisions that are far apart.
+    const ring = createRing(10_000_000, 1n, plain)
+    const entries = [entry, { ...entry, revision: 2n ** 60n, notifications }, plain(2n ** 61n, [])]
+    entries.forEach(ring.append)
+    for (const { bytes: _bytes, account: _account, frames: _frames, ...known } of entries) {
+      const { events, relayed, ...rest } = ring.at(ring.find(known.revision)) ?? entry
+      assert.deepEqual([shown(events), shown(relayed)], [shown(known.events), shown(known.relayed)])
+      const found = rest.notifications.map((one) => one && { ...one, value: toText(one.value) })
+      const revised = known.notifications.map(
+        (one) => one && { ...one, revision: known.revision, value: toText(one.value) },
+      )
+      assert.deepEqual([rest.revision, found], [known.revision, revised])
+    }
+  })
+
+  it('tells the events in a range, and decodes nothing for that', () => {
+    const counted = counting(decode)
+    const ring = createRing(10_000_000, 1n, counted.decode)
+    ring.append(entryOf(1n, ['a', { name: '1' }], ['b', { name: '2' }], ['a', { name: '3' }]))
+    ring.append(one(2n))
+    const namesIn = (position: number, prefix: string): readonly string[] =>
+      ring.eventsIn(position, prefixRange(prefix)).map(({ kv }) => toText(kv.key))
+    assert.deepEqual(namesIn(ring.start, '/a/'), ['/a/1', '/a/3'])
+    assert.deepEqual(namesIn(ring.start + 1, '/b/'), [])
+    assert.deepEqual(namesIn(ring.end, '/'), [])
+    assert.deepEqual(namesIn(ring.start - 1, '/'), [])
+    assert.equal(counted.count, 0)
+  })
+
   it('moves on without entries', () => {
-    const ring = createRing(1_000, 1n)
+    const ring = createRing(1_000, 1n, decode)
     ring.advance(7n)
     ring.advance(3n)
     assert.deepEqual([ring.floor, ring.through], [1n, 7n])
@@ -63,7 +152,7 @@ describe('createRing()', () => {
 
 describe('readChunk()', () => {
   it('joins frames up to its bound, and goes on where it stopped', () => {
-    const ring = createRing(10_000_000, 1n)
+    const ring = createRing(10_000_000, 1n, decode)
     ring.append(entryOf(1n, ['a', { n: '0' }], ['b', { n: '1' }], ['a', { n: '2' }], ['a', { n: '3' }]))
     ring.append(one(3n))
     ring.advance(5n)
@@ -78,7 +167,7 @@ describe('readChunk()', () => {
   })
 
   it('stops at the last revision asked for', () => {
-    const ring = createRing(10_000_000, 1n)
+    const ring = createRing(10_000_000, 1n, decode)
     for (let revision = 1n; revision <= 5n; revision++) ring.append(one(revision))
     const chunk = readChunk(
       ring,
@@ -88,8 +177,25 @@ describe('readChunk()', () => {
     assert.deepEqual([[...(chunk.bytes ?? [])], chunk.next], [[20, 30], 4n])
   })
 
+  it('stops where it has looked at so much that others should have their turn', () => {
+    const ring = createRing(100_000_000, 1n, decode)
+    let bytes = 0
+    let revision = 0n
+    while (bytes < 1.5 * TURN_BYTES) {
+      const entry = one(++revision)
+      bytes += entry.bytes
+      ring.append(entry)
+    }
+    const reading = { matcher: { ...MATCHER, event: 'other' }, encoding: countingEncoding(1) }
+    const first = readChunk(ring, { next: 1n, index: 0 }, reading)
+    assert.deepEqual([first.bytes, first.isCut, first.isFull, first.index], [undefined, true, false, 0])
+    assert.ok(first.next > revision / 2n && first.next < revision)
+    const second = readChunk(ring, first, reading)
+    assert.deepEqual([second.bytes, second.isCut, second.next], [undefined, false, revision + 1n])
+  })
+
   it('shares a frame that stands alone', () => {
-    const ring = createRing(10_000_000, 1n)
+    const ring = createRing(10_000_000, 1n, decode)
     ring.append(one(1n))
     const reading = { matcher: MATCHER, encoding: countingEncoding(3 * CHUNK_BYTES) }
     const [first, second] = [1, 2].map(() => readChunk(ring, { next: 1n, index: 0 }, reading))
@@ -105,7 +211,7 @@ describe('readChunk()', () => {
       [10, 12],
       [0, 1],
     ]
-    const ring = createRing(10_000_000, 1n)
+    const ring = createRing(10_000_000, 1n, decode)
     for (let revision = 1n; revision <= 4n; revision++) ring.append(one(revision))
     const encoding = {
       key: 'placed',
