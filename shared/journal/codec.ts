@@ -14,12 +14,16 @@ import {
   type JournalEvent,
   type PayloadKind,
 } from './journal.ts'
+import { createRecentJournals } from './recent.ts'
 
 /** RFC 3339 UTC with milliseconds, as `Date.toISOString()` writes it. */
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 const DECIMAL = /^(?:0|[1-9]\d{0,18})$/
 
 const strictDecoder = new TextDecoder('utf-8', { fatal: true })
+
+/** For all stores of this process, because a value says the same in each. */
+const recent = createRecentJournals()
 
 /**
  * A key as it is written: whole, or as its difference from the key before it (shared UTF-16 units at the front, the text that differs,
@@ -43,9 +47,23 @@ interface WrittenEvent {
 }
 
 /** The value of a journal key: JSON text. */
-export function encodeJournal({ events, ...batch }: JournalBatch): Uint8Array {
+export function encodeJournal(batch: JournalBatch): Uint8Array {
+  return toSlabBytes(toJson(batch))
+}
+
+/**
+ * As {@link encodeJournal}, for a batch that this process is about to commit: {@link parseJournal} knows it for a moment, without reading
+ * it. The batch must be such as that gives, and nobody may write to it any more.
+ */
+export function encodeOwnJournal(batch: JournalBatch): Uint8Array {
+  const text = toJson(batch)
+  recent.add(text, batch)
+  return toSlabBytes(text)
+}
+
+function toJson({ events, ...batch }: JournalBatch): string {
   const written = events.map((event, place) => writeEvent(event, events[place - 1]))
-  return toSlabBytes(JSON.stringify({ ...batch, events: written }))
+  return JSON.stringify({ ...batch, events: written })
 }
 
 function writeEvent(event: JournalEvent, before: JournalEvent | undefined): WrittenEvent {
@@ -83,18 +101,35 @@ function writeKey(key: string, before: string): WrittenKey {
  * @throws {AvisoError} `ERR_STORE_PROTOCOL` for a value that no version of this service wrote.
  */
 export function parseJournal(value: Uint8Array, key: string): JournalBatch {
-  let written: unknown
-  try {
-    written = JSON.parse(strictDecoder.decode(value))
-  } catch {
-    written = undefined
+  const text = decodeText(value)
+  const known = recent.get(text)
+  if (known !== undefined) return known
+  const batch = readBatch(parseJson(text))
+  if (batch !== undefined) {
+    recent.add(text, batch)
+    return batch
   }
-  const batch = readBatch(written)
-  if (batch !== undefined) return batch
   throw new AvisoError(
     'ERR_STORE_PROTOCOL',
     `The store key ${key} does not hold a journal: another program wrote it, so delete it or restore it from a backup`,
   )
+}
+
+/** Text of UTF-8 bytes; no JSON for others. */
+function decodeText(value: Uint8Array): string {
+  try {
+    return strictDecoder.decode(value)
+  } catch {
+    return ''
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function readBatch(written: unknown): JournalBatch | undefined {

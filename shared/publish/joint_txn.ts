@@ -7,7 +7,7 @@
 
 import { prefixRange, toBytes, toText } from '#shared/bytes/bytes.ts'
 import { inSlabs, toSlabBytes } from '#shared/bytes/slab.ts'
-import { encodeJournal } from '#shared/journal/codec.ts'
+import { encodeOwnJournal } from '#shared/journal/codec.ts'
 import { WAITING_PREFIX } from '#shared/journal/journal.ts'
 import {
   MAX_TXN_BYTES,
@@ -151,7 +151,7 @@ function toGuarded(attempt: Attempt, place: number): Required<GuardedOperations>
     if (key !== undefined) success.push({ kind: 'put', key, value: toSlabBytes(next.text) })
   })
   for (const admin of admins) success.push({ kind: 'put', key: toSlabBytes(admin), value: ADMIN_VALUE })
-  const value = encodeJournal(place === 0 ? batch : { ...batch, place })
+  const value = encodeOwnJournal(place === 0 ? batch : { ...batch, place })
   success.push({ kind: 'put', key: frame.journal, value })
   const failure = readsOf(attempt, keys)
   if (isWaiting) failure.push({ kind: 'put', key: frame.waiting, value: toBytes(batch.batch) })

@@ -24,7 +24,7 @@ import type { Others } from './others.ts'
 import { createPace } from './pace.ts'
 import { createSeen, type Seen } from './seen.ts'
 import { settle, type Pending } from './pending.ts'
-import { createTurns, type Turns } from './turns.ts'
+import { createTurns, type Arrivals, type Turns } from './turns.ts'
 
 export interface LaneParts extends Omit<CommitterParts, 'onReplaced'> {
   readonly logger: Logger
@@ -62,6 +62,7 @@ export function createLane(parts: LaneParts): Lane {
   let commits = 0
   let running: Promise<void> | undefined
   const seen = createSeen({ ...parts, committer, onMany: () => void (running ??= run()) })
+  const arrivals = arrivalsOf(seen, committer)
 
   /** Works until the queue is empty. */
   async function run(): Promise<void> {
@@ -82,7 +83,7 @@ export function createLane(parts: LaneParts): Lane {
     try {
       // Each wait that is not needed costs half a microsecond, for each commit of each event type.
       if (!seen.isEmpty) await seen.take()
-      if (!turns.isMine()) await turns.mine(await committer.open(), committer.take)
+      if (!turns.isMine()) await turns.mine(await committer.open(), arrivals)
       const head = committer.opened() ?? (await committer.open())
       const selected = selectItems(queue, { frame, window: committer.window(), strictIds, most })
       if (selected.known.length > 0 && !(await answerKnown(selected, committer))) return
@@ -236,6 +237,16 @@ async function readAhead(
     if (signal.aborted) return
     const { code, message } = toAvisoError(error)
     logger('warn', 'Recent ids could not be read yet', { event: frame.event, code, reason: message })
+  }
+}
+
+function arrivalsOf({ arrive, take }: Seen, { open }: Committer): Arrivals {
+  return {
+    arrive,
+    take: async () => {
+      await take()
+      return open()
+    },
   }
 }
 

@@ -61,16 +61,24 @@ export const FORGIVEN_RACES = { alone: 1, joint: 8 } as const
 export const TURN = {
   /** Some commits long, so that the change costs little, and short beside what a provider waits for an answer. */
   ms: 25,
-  /** Whoever waits for a turn begins it within a few times of what a commit takes, and within these bounds. */
-  answer: { commits: 4, leastMs: 4, mostMs: 100 },
-  /** Silence after which the turn of another is over. More than the time between two commits; less would cost a refused transaction. */
-  silenceMs: 20,
+  /**
+   * Whoever waits for a turn begins it within a few times of what a commit takes, and within these bounds. Of the quickest commit: an ingest
+   * that had no processor for a moment, and so saw its answer late, must not wait longer for it.
+   */
+  answer: { commits: 3, leastMs: 4, mostMs: 100 },
+  /** Silence after which the turn of another is over, likewise. More than the time between two commits; less costs a refused transaction. */
+  silence: { commits: 3, leastMs: 6, mostMs: 20 },
+  /** A commit takes at least as long, whatever a coarse clock says. */
+  quickestMs: 0.5,
+  /** The quickest commit of late is forgotten by so much with each commit. */
+  fade: 1.25,
   /** Longest wait for a turn: more than two turns. Whoever commits that long does not know that another one waits, and is told so. */
   longestWaitMs: 60,
-  /** Values of the journal that are kept until they are taken: several turns' worth, of up to 30 kB each. */
-  mostSeen: 128,
-  /** Turns in a row that were offered to others in vain. They have nothing more to send. */
-  unanswered: 3,
+  /**
+   * Turns in a row that were offered to others in vain. They have nothing more to send. Fewer would take one that is slow for a moment for one
+   * that is gone, and whoever is not awaited and comes back refuses transactions.
+   */
+  unanswered: 10,
   /** How long an event type counts as shared after the last sign of another ingest. */
   sharedMs: 1_000,
 } as const

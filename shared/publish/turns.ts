@@ -8,11 +8,10 @@
  * @module
  */
 
-import { parseJournal } from '#shared/journal/codec.ts'
-import type { KeyValue, Revision, Store } from '#shared/store/store.ts'
+import type { Revision } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
-import type { Frame } from './attempt.ts'
 import { FORGIVEN_RACES, TURN } from './limits.ts'
+import type { Others } from './others.ts'
 
 /** The newest commit that an ingest knows. */
 export interface NewestCommit {
@@ -29,13 +28,21 @@ export interface OwnCommit extends NewestCommit {
   readonly sentAt: number
 }
 
+/** The commits of other ingests, as they are seen. */
+export interface Arrivals {
+  /** Waits until some are there to be taken. @param until In monotonic time. @returns whether some are */
+  arrive(until: number): Promise<boolean>
+  /** Takes all of them. @returns the newest commit then. @throws {AvisoError} The store's error. */
+  take(): Promise<NewestCommit>
+}
+
 export interface Turns {
   /**
-   * Resolves when this ingest may send: at once, unless others publish the same event type.
+   * Resolves when this ingest may send: at once, unless others publish the same event type. What they commit meanwhile is taken.
    *
-   * @param take Is given each value of the journal that others write meanwhile.
+   * @throws {AvisoError} The store's error, where that failed.
    */
-  mine(newest: NewestCommit, take: (journal: KeyValue) => Promise<void>): Promise<void>
+  mine(newest: NewestCommit, arrivals: Arrivals): Promise<void>
   /** Whether {@link Turns.mine} has nothing to wait for. */
   isMine(): boolean
   /** Whether other ingests publish the event type, too. */
@@ -47,22 +54,22 @@ export interface Turns {
   afterCommit(commit: OwnCommit): void
   /** Called after another ingest was faster. @param isAlone Whether a whole transaction was in vain, and not only a part of one. */
   afterLostRace(isAlone: boolean): void
-  /** Is alone from now on, until a race is lost, and stops following the journal. What was seen of it and not taken is forgotten. */
+  /** Is alone from now on, until a race is lost. */
   stop(): void
 }
 
 export interface TurnsParts {
-  readonly frame: Frame
-  readonly store: Store
   readonly clock: Clock
+  readonly others: Pick<Others, 'follow'>
 }
 
-export function createTurns(parts: TurnsParts): Turns {
-  const { clock } = parts
+export function createTurns({ clock, others }: TurnsParts): Turns {
   /** Races lost in a row. */
   let lost = 0
   /** Whether the last race was lost with a whole transaction. */
   let isDear = true
+  /** Milliseconds of the quickest commit of late. */
+  let quickestMs = Infinity
   /** Turns in a row that this ingest ended, and nobody took. */
   let unanswered = 0
   /** Until when the event type counts as shared, in monotonic time. */
@@ -71,41 +78,41 @@ export function createTurns(parts: TurnsParts): Turns {
   let began: number | undefined = -Infinity
   /** The commit that ended the last turn of this ingest, and until when another one answers that. */
   let ownEnd: { readonly revision: Revision; readonly answerBy: number } | undefined
-  let follower: Follower | undefined
 
+  /** Milliseconds of a few commits. */
+  const few = ({ commits, leastMs, mostMs }: typeof TURN.answer | typeof TURN.silence): number =>
+    Math.min(Math.max(commits * quickestMs, leastMs), mostMs)
   const isShared = (): boolean => clock.monotonic() < sharedUntil
   const forgiven = (): number => (isDear ? FORGIVEN_RACES.alone : FORGIVEN_RACES.joint)
   function share(): void {
     if (!isShared()) began = clock.monotonic()
     sharedUntil = clock.monotonic() + TURN.sharedMs
     // Early, so that little has to be read of what is written before it sees.
-    if (follower?.isFollowing !== true) follower = follow(parts)
+    others.follow()
   }
-  async function wait(newest: NewestCommit, take: (journal: KeyValue) => Promise<void>): Promise<void> {
+  async function wait(newest: NewestCommit, arrivals: Arrivals): Promise<void> {
     const isAfterOwn = newest.revision === ownEnd?.revision
     if (newest.endsTurn && !isAfterOwn) return
     const limit = clock.monotonic() + TURN.longestWaitMs
     let until = isAfterOwn ? ownEnd?.answerBy : undefined
-    until ??= clock.monotonic() + TURN.silenceMs
+    until ??= clock.monotonic() + few(TURN.silence)
     if (isAfterOwn) unanswered++
-    for (;;) {
-      const journal = await follower?.next(Math.min(until, limit))
-      if (journal === undefined) break
-      if (journal.modRevision <= newest.revision) continue
+    let known = newest.revision
+    while (await arrivals.arrive(Math.min(until, limit))) {
+      const { revision, endsTurn } = await arrivals.take()
+      if (revision === known) continue
+      known = revision
       // Where turns are not worth it, they end once no ingest asks for them.
       if (isDear) sharedUntil = clock.monotonic() + TURN.sharedMs
       unanswered = 0
-      await take(journal)
-      if (parseJournal(journal.value, parts.frame.journalName).ends_turn === true) return
-      until = clock.monotonic() + TURN.silenceMs
+      if (endsTurn) return
+      until = clock.monotonic() + few(TURN.silence)
     }
     if (unanswered >= TURN.unanswered) sharedUntil = -Infinity
     if (clock.monotonic() >= limit) lost++
   }
 
   function stop(): void {
-    follower?.stop()
-    follower = undefined
     sharedUntil = -Infinity
     began = -Infinity
   }
@@ -115,9 +122,9 @@ export function createTurns(parts: TurnsParts): Turns {
   }
   return {
     isMine,
-    mine: async (newest, take) => {
+    mine: async (newest, arrivals) => {
       if (isMine()) return
-      await wait(newest, take)
+      await wait(newest, arrivals)
       began = clock.monotonic()
     },
     get isShared() {
@@ -128,12 +135,12 @@ export function createTurns(parts: TurnsParts): Turns {
     },
     isEnding: (isAll) => isShared() && began !== undefined && (isAll || clock.monotonic() - began >= TURN.ms),
     afterCommit: ({ revision, endsTurn, someoneWaits, sentAt }) => {
+      const now = clock.monotonic()
+      quickestMs = Math.min(Math.max(now - sentAt, TURN.quickestMs), quickestMs * TURN.fade)
       lost = 0
       if (someoneWaits) share()
       if (!endsTurn) return
-      const now = clock.monotonic()
-      const { commits, leastMs, mostMs } = TURN.answer
-      ownEnd = { revision, answerBy: now + Math.min(Math.max(commits * (now - sentAt), leastMs), mostMs) }
+      ownEnd = { revision, answerBy: now + few(TURN.answer) }
       began = undefined
     },
     afterLostRace: (isAlone) => {
@@ -144,60 +151,5 @@ export function createTurns(parts: TurnsParts): Turns {
       began = undefined
     },
     stop,
-  }
-}
-
-/** Sees the values of the journal as they come. */
-interface Follower {
-  /** The next value; `undefined` when none has come until then, or none can be seen. */
-  next(until: number): Promise<KeyValue | undefined>
-  readonly isFollowing: boolean
-  stop(): void
-}
-
-function follow({ frame, store, clock }: TurnsParts): Follower {
-  const stopping = new AbortController()
-  const seen: KeyValue[] = []
-  let hasEnded = false
-  let wake = (): void => undefined
-
-  async function run(): Promise<void> {
-    const { signal } = stopping
-    const key = frame.journal
-    // From now on, and what was before by a read: etcd takes up to 100 ms to begin a watch of the past.
-    for await (const message of store.watch({ key, signal })) {
-      if (message.kind === 'created') seen.push(...(await store.range({ key }, { signal })).kvs)
-      if (message.kind !== 'revision') continue
-      for (const { kind, kv } of message.events) if (kind === 'put') seen.push(kv)
-      // An ingest that publishes nothing any more takes none of them.
-      if (seen.length > TURN.mostSeen) return
-      wake()
-    }
-  }
-  // What cannot be followed is found out by sending.
-  const onEnd = (): void => {
-    hasEnded = true
-    wake()
-  }
-  run().then(onEnd, onEnd)
-  return {
-    next: async (until) => {
-      while (seen.length === 0 && !hasEnded) {
-        const leftMs = until - clock.monotonic()
-        if (leftMs <= 0) break
-        // Most values come while nothing waits for them, so what wakes costs nothing then.
-        const woken = Promise.withResolvers<void>()
-        wake = woken.resolve
-        const stop = clock.after(leftMs, woken.resolve)
-        await woken.promise
-        stop()
-      }
-      wake = () => undefined
-      return seen.shift()
-    },
-    get isFollowing() {
-      return !hasEnded
-    },
-    stop: () => stopping.abort(),
   }
 }

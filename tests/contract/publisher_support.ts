@@ -79,7 +79,8 @@ export async function history(store: Store, space: string): Promise<HistoryEntry
     .filter(({ revision }) => revision !== end)
     .map((entry) => {
       const text = journalAt.get(entry.revision)
-      const journal = text === undefined ? undefined : parseJournal(toBytes(text), journalKey(space))
+      // With a space it is another value, which has to be read as another process reads it.
+      const journal = text === undefined ? undefined : parseJournal(toBytes(`${text} `), journalKey(space))
       return { ...entry, journal }
     })
 }

@@ -161,6 +161,9 @@ async function measureFanOut(bench: Bench, runtime: string, store?: OnEtcd): Pro
   const rates = (runs: readonly FanOut[]): number[] => runs.map(({ burst }) => burst.perSecond)
   const together = (runs: readonly FanOut[]): string =>
     median(runs.map(({ burst }) => burst.together)).toFixed(1)
+  // A write costs about the same with one notification in it or with eight, so rates follow how many came at a time.
+  const writes = (runs: readonly FanOut[]): number[] =>
+    runs.map(({ burst }) => burst.perSecond / burst.together)
   const latest = (runs: readonly FanOut[]): number[] => runs.map(({ calm }) => calm.latencyMs.p99)
   return [
     {
@@ -176,6 +179,7 @@ async function measureFanOut(bench: Bench, runtime: string, store?: OnEtcd): Pro
           two.map(({ burst }) => burst),
         ),
         `${together(two)} notifications at a time, ${together(one)} of one worker`,
+        `counted by writes to listeners: ${ratio(writes(two), writes(one)).toFixed(2)} of one worker`,
         ownCost(two),
       ],
     },

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { encodeJournal } from '#shared/journal/codec.ts'
+import { encodeJournal, parseJournal } from '#shared/journal/codec.ts'
 import { createFrame } from '#shared/publish/attempt.ts'
-import { TURN } from '#shared/publish/limits.ts'
-import { createTurns, type NewestCommit, type Turns } from '#shared/publish/turns.ts'
+import { OTHERS, TURN } from '#shared/publish/limits.ts'
+import { createOthers } from '#shared/publish/others.ts'
+import { createSeen } from '#shared/publish/seen.ts'
+import { createTurns, type Arrivals, type NewestCommit, type Turns } from '#shared/publish/turns.ts'
 import type { KeyValue, Store } from '#shared/store/store.ts'
 import { IDENTITY } from '../../../contract/publisher_support.ts'
 import { createManualClock, settle, type ManualClock } from '../../../support/clock.ts'
@@ -23,15 +25,33 @@ interface Ingest {
   /** Asks for the turn. @returns a function that tells whether it is there */
   ask(newest: NewestCommit): () => boolean
   /** An own commit, of which no other ingest hears. @returns its revision */
-  commit(options?: { readonly isAll?: boolean; readonly someoneWaits?: boolean }): Promise<NewestCommit>
+  commit(options?: {
+    readonly isAll?: boolean
+    readonly someoneWaits?: boolean
+    readonly sentAt?: number
+  }): Promise<NewestCommit>
 }
 
 function setUp(): Ingest {
   const store = memory()
   const clock = createManualClock()
-  const turns = createTurns({ frame, store, clock })
+  const others = createOthers({ store, clock })
+  const turns = createTurns({ clock, others })
   const taken: bigint[] = []
-  const take = async ({ modRevision }: KeyValue): Promise<void> => void taken.push(modRevision)
+  let head: NewestCommit = { revision: 0n, endsTurn: false }
+  const take = async ({ modRevision: revision, value }: KeyValue): Promise<void> => {
+    taken.push(revision)
+    head = { revision, endsTurn: parseJournal(value, frame.journalName).ends_turn === true }
+  }
+  const committer = { newest: () => head.revision, take }
+  const seen = createSeen({ others, clock, committer, frame, onMany: () => undefined })
+  const arrivals: Arrivals = {
+    arrive: seen.arrive,
+    take: async () => {
+      await seen.take()
+      return head
+    },
+  }
   async function write(endsTurn: boolean): Promise<bigint> {
     const batch = { batch: 'b', at: '2026-06-10T12:00:00.000Z', prev: '0', first_seq: 1, events: [] }
     const value = encodeJournal({ ...batch, ...(endsTurn && { ends_turn: true }) })
@@ -50,13 +70,15 @@ function setUp(): Ingest {
     foreign: (endsTurn = false) => write(endsTurn),
     ask: (newest) => {
       let isMine = false
-      void turns.mine(newest, take).then(() => (isMine = true))
+      head = newest
+      void turns.mine(newest, arrivals).then(() => (isMine = true))
       return () => isMine
     },
-    commit: async ({ isAll = false, someoneWaits = false } = {}) => {
+    commit: async ({ isAll = false, someoneWaits = false, sentAt = clock.monotonic() } = {}) => {
       const endsTurn = turns.isEnding(isAll)
       const revision = await write(endsTurn)
-      turns.afterCommit({ revision, endsTurn, someoneWaits, sentAt: clock.monotonic() })
+      head = { revision, endsTurn }
+      turns.afterCommit({ revision, endsTurn, someoneWaits, sentAt })
       return { revision, endsTurn }
     },
   }
@@ -105,7 +127,7 @@ describe('createTurns()', () => {
     const { foreign, isMine, taken, clock, turns } = await waiting()
     const written: bigint[] = []
     for (let commit = 0; commit < 4; commit++) {
-      await clock.advance(TURN.silenceMs / 2)
+      await clock.advance(TURN.silence.mostMs / 2)
       written.push(await foreign())
       assert.equal(isMine(), false)
     }
@@ -117,7 +139,7 @@ describe('createTurns()', () => {
 
   it('waits no longer than a silence', async () => {
     const { isMine, clock, turns } = await waiting()
-    await clock.advance(TURN.silenceMs - 1)
+    await clock.advance(TURN.silence.mostMs - 1)
     assert.equal(isMine(), false)
     await clock.advance(1)
     assert.equal(isMine(), true)
@@ -126,10 +148,10 @@ describe('createTurns()', () => {
 
   it('says that it waits to an ingest that commits on and on', async () => {
     const { foreign, isMine, clock, turns } = await waiting()
-    for (let ms = 0; ms < TURN.longestWaitMs; ms += TURN.silenceMs / 2) {
+    for (let ms = 0; ms < TURN.longestWaitMs; ms += TURN.silence.mostMs / 2) {
       assert.equal(isMine(), false)
       await foreign()
-      await clock.advance(TURN.silenceMs / 2)
+      await clock.advance(TURN.silence.mostMs / 2)
     }
     assert.deepEqual([isMine(), turns.isWaiting], [true, true])
     turns.stop()
@@ -177,33 +199,52 @@ describe('createTurns()', () => {
     turns.stop()
   })
 
-  it('forgets what it has seen when it is stopped: it may be of a store that was replaced', async () => {
-    const { turns, foreign, ask, taken, commit } = setUp()
-    turns.afterLostRace(true)
-    turns.afterLostRace(true)
-    await settle()
-    await foreign()
-    turns.stop()
-    const newest = await commit()
+  it('is alone again when it is stopped, until races are lost', async () => {
+    const { turns, foreign, ask } = setUp()
     for (let race = 0; race < 2; race++) turns.afterLostRace(true)
     await settle()
+    turns.stop()
+    const newest = { revision: await foreign(), endsTurn: false }
+    const alone = ask(newest)
+    await settle()
+    assert.equal(alone(), true)
+    for (let race = 0; race < 2; race++) turns.afterLostRace(true)
     const isMine = ask(newest)
     await settle()
-    assert.deepEqual([isMine(), taken], [false, []])
+    assert.equal(isMine(), false)
     await foreign(true)
     assert.equal(isMine(), true)
     turns.stop()
   })
 
-  it('keeps few of the values that it does not take, and finds out the rest by sending', async () => {
+  it('keeps few of the values that it does not take', async () => {
     const { turns, foreign, ask, taken } = setUp()
     turns.afterLostRace(true)
     turns.afterLostRace(true)
     await settle()
-    for (let commit = 0; commit < TURN.mostSeen + 10; commit++) await foreign()
+    for (let commit = 0; commit < OTHERS.mostSeen + 3; commit++) await foreign()
     const isMine = ask({ revision: 0n, endsTurn: false })
     await settle()
-    assert.deepEqual([isMine(), taken.length], [true, TURN.mostSeen + 1])
+    assert.deepEqual([isMine(), taken.length], [false, 2])
+    await foreign(true)
+    assert.deepEqual([isMine(), taken.length], [true, 3])
+    turns.stop()
+  })
+
+  it('waits for an answer as long as its quickest commits take, whatever the last one took', async () => {
+    const { turns, ask, commit, clock } = setUp()
+    const quickMs = TURN.answer.leastMs
+    const slow = async (ms: number, isAll: boolean): Promise<NewestCommit> => {
+      const sentAt = clock.monotonic()
+      await clock.advance(ms)
+      return commit({ isAll, sentAt, someoneWaits: true })
+    }
+    await slow(quickMs, false)
+    const isMine = ask(await slow(20 * quickMs, true))
+    await clock.advance(TURN.answer.commits * quickMs * TURN.fade - 1)
+    assert.equal(isMine(), false)
+    await clock.advance(1)
+    assert.equal(isMine(), true)
     turns.stop()
   })
 })
