@@ -22,9 +22,10 @@ export const YOUNG_HEAP_BYTES = 16 * 1024 * 1024
 
 /**
  * Garbage may be as large as this share of what is kept, in percent, before all of it is collected. V8 would allow up to 300, and keeps
- * the pages afterwards.
+ * the pages afterwards. With 100 it collects all of it twice as often, which other requests wait for: beside 16 polling connections the worst
+ * publish of 8 s took 13.8 ms instead of 8.4.
  */
-const GARBAGE_PERCENT = 100
+const GARBAGE_PERCENT = 200
 
 /** How many times as large the young generation is after a step, as V8 has it. */
 const GROWTH = 2
