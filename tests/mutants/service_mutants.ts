@@ -65,7 +65,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   },
   {
     file: 'services/auth/etcd_facade/fields.ts',
-    from: 'if (seen.has(name))',
+    from: 'if (other !== given && Object.hasOwn(message, other))',
     to: 'if (false)',
     tests: ['facade'],
   },
