@@ -67,12 +67,16 @@ export interface RangeMemoryParts {
 const MAX_RANGES = 10_000
 /** Entries of the ring that one poll looks at: a millisecond. A poll that comes later than that asks the store. */
 const MAX_SCANNED = 2_000
+/** How often a poll waits for what another one learns. That may be ahead of the ring for a moment, or not enough for a poll that comes late. */
+const MAX_WAITS = 3
 
 export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts): RangeMemory {
   const rootKeys = roots.map(toBytes)
   /** The range that was asked for last comes last. */
   const ranges = new Map<string, Known>()
   const index = createRangeIndex<Known>()
+  /** Polls that the store is asked for now, by the name of their range. */
+  const asking = new Map<string, Promise<void>>()
   /** How often the ring has started over. */
   let beginnings = 0
 
@@ -140,15 +144,36 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
     remember(known)
   }
 
+  async function askStore(request: RangeRequest, ask: () => Promise<RangeResult>): Promise<RangeResult> {
+    const asked = beginnings
+    const result = await ask()
+    // An answer from before the ring started over may be one of a store that was replaced.
+    if (asked === beginnings) learn(request, result)
+    return result
+  }
+  /** Asks the store for a poll of a range. Polls of that range that come meanwhile wait for what it teaches. */
+  function askFirst(name: string, asked: Promise<RangeResult>): Promise<RangeResult> {
+    const done = (): void => void asking.delete(name)
+    asking.set(name, asked.then(done, done))
+    return asked
+  }
+
   return {
     read: async (request, ask) => {
+      const { minModRevision: from = 0n } = request
       const known = answer(request)
       if (known !== undefined) return known
-      const asked = beginnings
-      const result = await ask()
-      // An answer from before the ring started over may be one of a store that was replaced.
-      if (asked === beginnings) learn(request, result)
-      return result
+      if (from === 0n) return askStore(request, ask)
+      const name = nameOf(request)
+      // The store looks at each key of the range for such a poll, and after a start all listeners come with one.
+      for (let wait = 0; wait < MAX_WAITS; wait++) {
+        const other = asking.get(name)
+        if (other === undefined) return askFirst(name, askStore(request, ask))
+        await other
+        const learnt = answer(request)
+        if (learnt !== undefined) return learnt
+      }
+      return askStore(request, ask)
     },
     take: (entry) => {
       if (ranges.size === 0) return

@@ -4,6 +4,7 @@ import { prefixRange } from '#shared/bytes/bytes.ts'
 import { createRangeMemory } from '#shared/hub/range_memory.ts'
 import { createRing } from '#shared/hub/source/ring.ts'
 import type { RangeResult } from '#shared/store/store.ts'
+import { eventually } from '../../../support/waiting.ts'
 import { decode } from './hub_support.ts'
 
 describe('createRangeMemory()', () => {
@@ -24,4 +25,40 @@ describe('createRangeMemory()', () => {
     const now: RangeResult = { revision: 60n, kvs: [], count: 2n, more: false }
     assert.deepEqual(await memory.read(request, async () => now), now)
   })
+
+  it('asks the store once for polls of a range that come together', async () => {
+    const { memory, poll, asked } = createPolls()
+    const polls = Array.from({ length: 16 }, () => memory.read(poll, asked.ask))
+    assert.equal(asked.open.length, 1)
+    asked.open[0]?.resolve({ revision: 50n, kvs: [], count: 7n, more: false })
+    for (const result of await Promise.all(polls))
+      assert.deepEqual(result, { revision: 50n, kvs: [], count: 7n, more: false })
+    assert.equal(asked.open.length, 1)
+  })
+
+  it('has the next of them ask where the store fails, and the others at last by themselves', async () => {
+    const { memory, poll, asked } = createPolls()
+    const polls = Array.from({ length: 6 }, () => memory.read(poll, asked.ask))
+    const settled = Promise.allSettled(polls)
+    // One by one, three times; then all that are left.
+    for (const open of [1, 2, 3, 6]) {
+      await eventually('the next ones ask', () => asked.open.length === open, 0)
+      asked.open.forEach(({ reject }) => reject(new Error('gone')))
+    }
+    assert.deepEqual((await settled).map(({ status }) => status).join(), Array(6).fill('rejected').join())
+  })
 })
+
+/** A memory whose ring is at revision 50, a poll, and what the store was asked. */
+function createPolls() {
+  const ring = createRing(1_000, 1n, decode)
+  ring.advance(50n)
+  const memory = createRangeMemory({ ring, roots: ['/a/'], isFollowing: () => true })
+  const open: PromiseWithResolvers<RangeResult>[] = []
+  const ask = (): Promise<RangeResult> => {
+    const answer = Promise.withResolvers<RangeResult>()
+    open.push(answer)
+    return answer.promise
+  }
+  return { memory, poll: { ...prefixRange('/a/'), minModRevision: 51n }, asked: { open, ask } }
+}
