@@ -75,8 +75,7 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
   /** The range that was asked for last comes last. */
   const ranges = new Map<string, Known>()
   const index = createRangeIndex<Known>()
-  /** Polls that the store is asked for now, by the name of their range. */
-  const asking = new Map<string, Promise<void>>()
+  const together = createTogether()
   /** How often the ring has started over. */
   let beginnings = 0
 
@@ -132,13 +131,7 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
     if (!rootKeys.some((root) => isUnder(root, request))) return
     const before = ranges.get(nameOf(request))
     if (before !== undefined) forget(before)
-    const known: Known = {
-      name: nameOf(request),
-      range: rangeOf(request),
-      count: result.count,
-      quietFrom: quietFrom(request, result, asOf),
-      asOf,
-    }
+    const known = toKnown(request, result, asOf)
     for (let position = ring.find(asOf + 1n); position < ring.end; position++)
       for (const event of ring.eventsIn(position, known.range)) apply(known, event)
     remember(known)
@@ -151,12 +144,6 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
     if (asked === beginnings) learn(request, result)
     return result
   }
-  /** Asks the store for a poll of a range. Polls of that range that come meanwhile wait for what it teaches. */
-  function askFirst(name: string, asked: Promise<RangeResult>): Promise<RangeResult> {
-    const done = (): void => void asking.delete(name)
-    asking.set(name, asked.then(done, done))
-    return asked
-  }
 
   return {
     read: async (request, ask) => {
@@ -164,16 +151,11 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
       const known = answer(request)
       if (known !== undefined) return known
       if (from === 0n) return askStore(request, ask)
-      const name = nameOf(request)
       // The store looks at each key of the range for such a poll, and after a start all listeners come with one.
-      for (let wait = 0; wait < MAX_WAITS; wait++) {
-        const other = asking.get(name)
-        if (other === undefined) return askFirst(name, askStore(request, ask))
-        await other
-        const learnt = answer(request)
-        if (learnt !== undefined) return learnt
-      }
-      return askStore(request, ask)
+      return together(nameOf(request), {
+        ask: () => askStore(request, ask),
+        known: () => answer(request),
+      })
     },
     take: (entry) => {
       if (ranges.size === 0) return
@@ -186,6 +168,33 @@ export function createRangeMemory({ ring, roots, isFollowing }: RangeMemoryParts
       beginnings++
       for (const known of ranges.values()) forget(known)
     },
+  }
+}
+
+/** What a poll that memory cannot answer yet is answered by. */
+interface Answers {
+  readonly ask: () => Promise<RangeResult>
+  /** From memory; `undefined`: it still does not know. */
+  readonly known: () => RangeResult | undefined
+}
+
+/** @returns a function that has the first poll of a range ask. Those that come meanwhile wait for what that teaches. */
+function createTogether(): (name: string, answers: Answers) => Promise<RangeResult> {
+  const asking = new Map<string, Promise<void>>()
+  function askFirst(name: string, asked: Promise<RangeResult>): Promise<RangeResult> {
+    const done = (): void => void asking.delete(name)
+    asking.set(name, asked.then(done, done))
+    return asked
+  }
+  return async (name, { ask, known }) => {
+    for (let wait = 0; wait < MAX_WAITS; wait++) {
+      const other = asking.get(name)
+      if (other === undefined) return askFirst(name, ask())
+      await other
+      const learnt = known()
+      if (learnt !== undefined) return learnt
+    }
+    return ask()
   }
 }
 
@@ -206,6 +215,17 @@ function apply(known: Known, { kind, kv }: StoreEvent): void {
     if (kv.version === 1n) known.count++
     known.quietFrom = kv.modRevision + 1n
   } else known.count--
+}
+
+/** What an answer says of a range. */
+function toKnown(request: RangeRequest, result: RangeResult, asOf: Revision): Known {
+  return {
+    name: nameOf(request),
+    range: rangeOf(request),
+    count: result.count,
+    quietFrom: quietFrom(request, result, asOf),
+    asOf,
+  }
 }
 
 /** The first revision from which an answer proves that nothing was written. */
