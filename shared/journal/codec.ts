@@ -53,7 +53,7 @@ export function encodeJournal(batch: JournalBatch): Uint8Array {
 
 /**
  * As {@link encodeJournal}, for a batch that this process is about to commit: {@link parseJournal} knows it for a moment, without reading
- * it. The batch must be such as that gives, and nobody may write to it any more.
+ * it. The batch must be such as that gives. The caller does not change it afterwards.
  */
 export function encodeOwnJournal(batch: JournalBatch): Uint8Array {
   const text = toJson(batch)

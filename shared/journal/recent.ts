@@ -13,7 +13,7 @@ const MOST_UNITS = 256 * 1024
 const NAME_UNITS = 48
 
 export interface RecentJournals {
-  /** @returns what a value says; `undefined` where it is not known. Readers share it, so that nobody may write to it. */
+  /** @returns what a value says; `undefined` where it is not known. Its readers share it, and do not change it. */
   get(text: string): JournalBatch | undefined
   /** Keeps a value for a moment. */
   add(text: string, batch: JournalBatch): void

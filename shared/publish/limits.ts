@@ -76,7 +76,7 @@ export const TURN = {
   longestWaitMs: 60,
   /**
    * Turns in a row that were offered to others in vain. They have nothing more to send. Fewer would take one that is slow for a moment for one
-   * that is gone, and whoever is not awaited and comes back refuses transactions.
+   * that is gone. When that ingest comes back, nothing waits for it, and the two refuse each other's transactions.
    */
   unanswered: 10,
   /** How long an event type counts as shared after the last sign of another ingest. */
