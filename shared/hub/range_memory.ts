@@ -180,17 +180,26 @@ interface Answers {
 
 /** @returns a function that has the first poll of a range ask. Those that come meanwhile wait for what that teaches. */
 function createTogether(): (name: string, answers: Answers) => Promise<RangeResult> {
-  const asking = new Map<string, Promise<void>>()
+  /** Whether the store answers. */
+  const asking = new Map<string, Promise<boolean>>()
   function askFirst(name: string, asked: Promise<RangeResult>): Promise<RangeResult> {
-    const done = (): void => void asking.delete(name)
-    asking.set(name, asked.then(done, done))
+    const end = (isAnswered: boolean): boolean => {
+      asking.delete(name)
+      return isAnswered
+    }
+    const ended = asked.then(
+      () => end(true),
+      () => end(false),
+    )
+    asking.set(name, ended)
     return asked
   }
   return async (name, { ask, known }) => {
     for (let wait = 0; wait < MAX_WAITS; wait++) {
       const other = asking.get(name)
       if (other === undefined) return askFirst(name, ask())
-      await other
+      // One after the other would wait for a store that is away several times.
+      if (!(await other)) break
       const learnt = known()
       if (learnt !== undefined) return learnt
     }

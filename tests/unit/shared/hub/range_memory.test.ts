@@ -36,16 +36,25 @@ describe('createRangeMemory()', () => {
     assert.equal(asked.open.length, 1)
   })
 
-  it('has the next of them ask where the store fails, and the others at last by themselves', async () => {
+  it('has all others ask at once where the store fails', async () => {
+    const { memory, poll, asked } = createPolls()
+    const settled = Promise.allSettled(Array.from({ length: 6 }, () => memory.read(poll, asked.ask)))
+    asked.open[0]?.reject(new Error('gone'))
+    await eventually('all others ask', () => asked.open.length === 6, 0)
+    asked.open.forEach(({ reject }) => reject(new Error('gone')))
+    assert.ok((await settled).every(({ status }) => status === 'rejected'))
+  })
+
+  it('has the next of them ask where an answer is ahead of the ring, and all others in the end', async () => {
     const { memory, poll, asked } = createPolls()
     const polls = Array.from({ length: 6 }, () => memory.read(poll, asked.ask))
-    const settled = Promise.allSettled(polls)
+    const ahead: RangeResult = { revision: 60n, kvs: [], count: 7n, more: false }
     // One by one, three times; then all that are left.
     for (const open of [1, 2, 3, 6]) {
       await eventually('the next ones ask', () => asked.open.length === open, 0)
-      asked.open.forEach(({ reject }) => reject(new Error('gone')))
+      asked.open.forEach(({ resolve }) => resolve(ahead))
     }
-    assert.deepEqual((await settled).map(({ status }) => status).join(), Array(6).fill('rejected').join())
+    assert.deepEqual(await Promise.all(polls), Array(6).fill(ahead))
   })
 })
 
