@@ -16,6 +16,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { runWithin } from '#shared/time/deadline.ts'
 import { nextTurn, onNextTurn } from '#shared/time/turn.ts'
 import type { Attempt } from './attempt.ts'
+import type { CommitDelay } from './commit_delay.ts'
 import { createRoom, joinAttempts, separate, type Outcome, type Room } from './joint_txn.ts'
 import { GATHER, type PublishLimits } from './limits.ts'
 import { failUnknown } from './outcome.ts'
@@ -35,6 +36,7 @@ export interface JointCommit {
 
 export interface JointCommitParts {
   readonly store: Store
+  readonly delay: Pick<CommitDelay, 'decideAnew'>
   readonly clock: Clock
   readonly limits: PublishLimits
 }
@@ -56,7 +58,7 @@ interface Wave {
   left: number
 }
 
-export function createJointCommit({ store, clock, limits }: JointCommitParts): JointCommit {
+export function createJointCommit({ store, delay, clock, limits }: JointCommitParts): JointCommit {
   /** Lanes that have work and have not sent it yet. */
   let preparing = 0
   let waiting: Waiting[] = []
@@ -114,6 +116,7 @@ export function createJointCommit({ store, clock, limits }: JointCommitParts): J
       (error: unknown) => () => refuse(load, error),
     )
     if (--wave.left === 0) waves = waves.filter((other) => other !== wave)
+    delay.decideAnew()
     settled()
     look()
   }
@@ -138,6 +141,7 @@ export function createJointCommit({ store, clock, limits }: JointCommitParts): J
       preparing++
       return (turn ??= nextTurn().then(() => {
         turn = undefined
+        delay.decideAnew()
       }))
     },
     leave: () => {

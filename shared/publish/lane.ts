@@ -10,7 +10,8 @@ import { AvisoError, isAvisoError } from '#shared/errors.ts'
 import { MAX_TXN_OPERATIONS } from '#shared/store/store.ts'
 import type { Logger } from '#shared/logger.ts'
 import { runWithin } from '#shared/time/deadline.ts'
-import { refusalOf, selectItems, type Selected } from './attempt.ts'
+import { refusalOf, selectItems, type AttemptOptions, type Selected } from './attempt.ts'
+import type { CommitDelay } from './commit_delay.ts'
 import {
   createCommitter,
   TxnError,
@@ -23,13 +24,16 @@ import type { Leases } from './leases.ts'
 import type { Others } from './others.ts'
 import { createPace } from './pace.ts'
 import { createSeen, type Seen } from './seen.ts'
-import { settle, type Pending } from './pending.ts'
+import { settle, type Load, type Pending } from './pending.ts'
 import { createTurns, type Arrivals, type Turns } from './turns.ts'
 
 export interface LaneParts extends Omit<CommitterParts, 'onReplaced'> {
   readonly logger: Logger
   readonly leases: Leases
   readonly others: Others
+  readonly delay: CommitDelay
+  /** The notifications of the publisher. */
+  readonly load: Load
 }
 
 export interface Lane {
@@ -52,7 +56,7 @@ const COMMITS_BEFORE_GROWTH = 16
 
 /** A queue and its worker, which runs only while there is work. */
 export function createLane(parts: LaneParts): Lane {
-  const { frame, joint, clock, strictIds, leases, others } = parts
+  const { frame, joint, load, clock, strictIds, leases, others } = parts
   const pace = createPace(parts)
   const turns = createTurns(parts)
   const committer = createCommitter({ ...parts, onReplaced: () => forget(parts, turns, seen) })
@@ -62,17 +66,17 @@ export function createLane(parts: LaneParts): Lane {
   let commits = 0
   let running: Promise<void> | undefined
   const seen = createSeen({ ...parts, committer, onMany: () => void (running ??= run()) })
-  const arrivals = arrivalsOf(seen, committer)
 
   /** Works until the queue is empty. */
   async function run(): Promise<void> {
     await joint.enter()
     if (queue.length === 0) await seen.take().catch(() => undefined)
     while (queue.length > 0) {
+      const wait = waitForMore(queue, turns, parts)
+      if (wait !== undefined) await wait
       await step()
-      expire(queue, clock.monotonic())
+      tidy(queue, clock.monotonic())
       committer.prune()
-      dropAnswered(queue)
     }
     running = undefined
     joint.leave()
@@ -83,7 +87,7 @@ export function createLane(parts: LaneParts): Lane {
     try {
       // Each wait that is not needed costs half a microsecond, for each commit of each event type.
       if (!seen.isEmpty) await seen.take()
-      if (!turns.isMine()) await turns.mine(await committer.open(), arrivals)
+      if (!turns.isMine()) await turns.mine(await committer.open(), arrivalsOf(seen, committer))
       const head = committer.opened() ?? (await committer.open())
       const selected = selectItems(queue, { frame, window: committer.window(), strictIds, most })
       if (selected.known.length > 0 && !(await answerKnown(selected, committer))) return
@@ -96,7 +100,7 @@ export function createLane(parts: LaneParts): Lane {
       const isShared = turns.isShared || others.isFollowing
       const names = items.length === selected.items.length ? selected.names : undefined
       const options = { head, names, bytes: selected.bytes, leases: granted, endsTurn, isShared, isWaiting }
-      const outcome = await committer.commit(items, options)
+      const outcome = await send(items, options, { committer, load })
       pace.afterSuccess()
       if (outcome.kind === 'lost') return afterLost(outcome, turns, others)
       turns.afterCommit({ ...outcome, endsTurn, sentAt })
@@ -148,6 +152,30 @@ export function createLane(parts: LaneParts): Lane {
       while (running !== undefined) await running
       turns.stop()
     },
+  }
+}
+
+/** Waits for more notifications, where that pays. Ingests that take turns wait for each other already. */
+function waitForMore(
+  [oldest]: readonly Pending[],
+  { isShared }: Turns,
+  { delay, clock, limits }: LaneParts,
+): Promise<void> | undefined {
+  if (oldest === undefined || isShared) return undefined
+  return delay.wait(clock.monotonic() - (oldest.deadline - limits.deadlineMs))
+}
+
+async function send(
+  items: readonly Pending[],
+  options: AttemptOptions,
+  { committer, load }: { readonly committer: Committer; readonly load: Load },
+): Promise<CommitOutcome> {
+  const count = items.length
+  load.sent += count
+  try {
+    return await committer.commit(items, options)
+  } finally {
+    load.sent -= count
   }
 }
 
@@ -208,6 +236,12 @@ async function settleFull(
   for (const [index, pending] of items.entries()) pending.maybeStored = before[index] ?? false
   fail(items, error)
   return true
+}
+
+/** Takes what is answered out of a queue. */
+function tidy(queue: Pending[], now: number): void {
+  expire(queue, now)
+  dropAnswered(queue)
 }
 
 /** Answers notifications that have waited too long. The queue is in the order of arrival, so they are at its front. */

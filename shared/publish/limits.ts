@@ -95,6 +95,25 @@ export const OTHERS = {
   mostSeen: 128,
 } as const
 
+/** How notifications that come one by one wait for each other. */
+export const COMMIT_DELAY = {
+  /** Longest wait: a few commits long, and little beside what a provider or a listener notices. */
+  ms: 2,
+  /** What has waited for most of that, while the lane sent others, goes on: too few would come in the rest to tell whether it pays. */
+  leastMs: 0.5,
+  /** So many wait for no more: each of them has a small part of what the commit costs. */
+  enough: 16,
+  /** Waits in a row that nothing joined, after which there are no more. At 500/s in no order, that is one in twenty. */
+  vain: 3,
+  /** Commits in quick succession until a wait is tried. It becomes twice as many each time that nothing came, up to the last. */
+  firstTry: 16,
+  lastTry: 1_024,
+  /** A wait ends when as many are here as there were at most of late. One in so many goes on, because there may be more by now. */
+  longEvery: 32,
+  /** By so much is that forgotten with each wait. */
+  fade: 1 / 16,
+} as const
+
 /** How the event types of an ingest share transactions. */
 export const GATHER = {
   /** Sends under way at which others wait and gather. With one, the store would rest while the next is prepared. */

@@ -36,6 +36,8 @@ export interface Pending {
 export interface Load {
   items: number
   bytes: number
+  /** How many of them are under way to the store. */
+  sent: number
 }
 
 /** Longest UTF-8 form of a UTF-16 unit in JSON: `\u0000`. */

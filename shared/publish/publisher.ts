@@ -13,6 +13,7 @@ import type { Clock } from '#shared/time/clock.ts'
 import { silentLogger, type Logger } from '#shared/logger.ts'
 import { within } from '#shared/time/deadline.ts'
 import { createFrame } from './attempt.ts'
+import { createCommitDelay } from './commit_delay.ts'
 import { createIdentityHash } from './identity_hash.ts'
 import { createJointCommit } from './joint_commit.ts'
 import { createLane, type Lane } from './lane.ts'
@@ -69,10 +70,11 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
   } = parts
   const limits = { ...DEFAULT_PUBLISH_LIMITS, ...parts.limits }
   const leases = createLeases({ store, clock })
-  const joint = createJointCommit({ store, clock, limits })
   const others = createOthers({ store, clock })
   const lanes = new Map<string, Lane>()
-  const load: Load = { items: 0, bytes: 0 }
+  const load: Load = { items: 0, bytes: 0, sent: 0 }
+  const delay = createCommitDelay(clock, load)
+  const joint = createJointCommit({ store, delay, clock, limits })
   const identityHash = createIdentityHash(random())
   let closed = false
 
@@ -81,8 +83,8 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
     if (known !== undefined) return known
     const frame = createFrame(event, writer)
     const firstNumber = firstNumberOf(firstNumbers, event)
-    const base = { store, joint, clock, random, logger, limits, strictIds, identityHash, leases, others }
-    const lane = createLane({ ...base, frame, firstNumber })
+    const shared = { store, joint, clock, random, logger, limits, strictIds, identityHash, leases, others }
+    const lane = createLane({ ...shared, frame, firstNumber, delay, load })
     lanes.set(event, lane)
     return lane
   }
@@ -93,6 +95,7 @@ export function createPublisher(parts: PublisherParts): WarmPublisher {
     if (load.items >= limits.maxItems || load.bytes >= limits.maxBytes)
       return answer({ ok: false, error: overloaded() })
     const deadline = clock.monotonic() + limits.deadlineMs
+    delay.arrived()
     laneOf(item.event).add(createPending(item, { strictIds, deadline, load, answer }))
   }
 

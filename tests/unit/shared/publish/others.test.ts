@@ -46,8 +46,9 @@ function put(store: Store, event: string, value: string): Promise<unknown> {
   })
 }
 
-function open(store: Store): Publisher {
-  return createPublisher({ store, clock: createIdleClock(), random: randomUUID, identity: IDENTITY })
+/** @param clock Where two publishers have one each, the one that waits does not move the other's. */
+function open(store: Store, clock = createIdleClock()): Publisher {
+  return createPublisher({ store, clock, random: randomUUID, identity: IDENTITY })
 }
 
 describe('createOthers()', () => {
@@ -140,7 +141,8 @@ describe('createPublisher(), beside another one', () => {
       return result
     }
     const counted = counting({ ...store, txn })
-    const [mine, other] = [open(counted.store), open(store)]
+    const clock = createIdleClock()
+    const [mine, other] = [open(counted.store, clock), open(store, clock)]
     ;(await mine.publish(one('first'))).forEach(receiptOf)
     ;(await other.publish(one('second'))).forEach(receiptOf)
     ;(await mine.publish(one('x'))).forEach(receiptOf)
