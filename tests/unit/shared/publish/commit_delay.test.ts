@@ -131,6 +131,19 @@ describe('createCommitDelay()', () => {
     assert.equal(commitAlone(), 1 + 2 * firstTry)
   })
 
+  it('tries as often as at first again, once it has paid', async () => {
+    const { clock, delay, commitAlone, waitFor } = open()
+    for (let time = 0; time < 3; time++) {
+      commitAlone()
+      await clock.advance(ms)
+    }
+    commitAlone()
+    delay.arrived()
+    await clock.advance(ms)
+    for (let time = 0; time < vain; time++) assert.equal(await waitFor(0), ms)
+    assert.equal(commitAlone(), 1 + 2 * firstTry)
+  })
+
   it('forgets a wait in vain when others come in the next one', async () => {
     const { waitFor } = await openBusy(2)
     for (let time = 0; time < 3 * vain; time++) await waitFor(time % vain === 0 ? 1 : 0)
