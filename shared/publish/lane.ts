@@ -165,6 +165,7 @@ function waitForMore(
   return delay.wait(clock.monotonic() - (oldest.deadline - limits.deadlineMs))
 }
 
+/** Commits notifications, which count as sent meanwhile. */
 async function send(
   items: readonly Pending[],
   options: AttemptOptions,
@@ -238,7 +239,7 @@ async function settleFull(
   return true
 }
 
-/** Takes what is answered out of a queue. */
+/** Answers what has waited too long, and takes what is answered out of a queue. */
 function tidy(queue: Pending[], now: number): void {
   expire(queue, now)
   dropAnswered(queue)

@@ -186,36 +186,75 @@ describe('createCommitDelay()', () => {
   })
 })
 
+/** A publisher that waits with one notification, because so many came in quick succession. */
+async function openPublisher() {
+  const clock = createManualClock()
+  const store = createMemoryStores()()
+  const seen = { commits: 0, held: undefined as Promise<void> | undefined }
+  const txn: typeof store.txn = async (...call) => {
+    seen.commits++
+    await seen.held
+    return store.txn(...call)
+  }
+  const publisher = createPublisher({
+    store: { ...store, txn },
+    clock,
+    random: randomUUID,
+    identity: IDENTITY,
+  })
+  const isWaiting = (): boolean => clock.timers > 0 && clock.nextIn <= ms
+  /** @returns whether all were stored */
+  const publish = async (event: string, ...names: readonly string[]): Promise<boolean> => {
+    const results = await publisher.publish(names.map((name) => item(event, name)))
+    return results.every(({ ok }) => ok)
+  }
+  let first: Promise<boolean> | undefined
+  for (let commit = 0; !isWaiting(); commit++) {
+    assert.ok(commit <= 2 * firstTry, 'it tries a wait')
+    let isAnswered = false
+    first = publish('e', `alone-${commit}`)
+    void first.then(() => (isAnswered = true))
+    await eventually('it is answered, or waits', () => isAnswered || isWaiting(), 0)
+  }
+  seen.commits = 0
+  return { clock, publisher, publish, isWaiting, first, seen }
+}
+
 describe('createPublisher(), when notifications come one by one', () => {
-  it('puts them into one commit, once that has paid', async () => {
-    const clock = createManualClock()
-    const store = createMemoryStores()()
-    let commits = 0
-    const txn: typeof store.txn = (...call) => {
-      commits++
-      return store.txn(...call)
-    }
-    const publisher = createPublisher({
-      store: { ...store, txn },
-      clock,
-      random: randomUUID,
-      identity: IDENTITY,
-    })
-    const publish = (name: string) => publisher.publish([item('e', name)])
-    const isWaiting = (): boolean => clock.timers > 0 && clock.nextIn <= ms
-    let first: ReturnType<typeof publish> | undefined
-    for (let commit = 0; !isWaiting(); commit++) {
-      first = publish(`alone-${commit}`)
-      let isAnswered = false
-      void first.then(() => (isAnswered = true))
-      await eventually('it is answered, or waits', () => isAnswered || isWaiting(), 0)
-    }
-    commits = 0
-    const second = publish('second')
+  it('puts them into one commit, and goes on so without a wait to the end', async () => {
+    const { clock, publisher, publish, isWaiting, first, seen } = await openPublisher()
+    const second = publish('e', 'second')
     await clock.advance(ms)
-    const results = await Promise.all([first, second])
-    assert.ok(results.flat().every((result) => result?.ok === true))
-    assert.equal(commits, 1)
+    assert.deepEqual(await Promise.all([first, second]), [true, true])
+    assert.equal(seen.commits, 1)
+    const third = publish('e', 'third')
+    await eventually('it waits', isWaiting, 0)
+    assert.deepEqual(await Promise.all([third, publish('e', 'fourth')]), [true, true])
+    assert.equal(seen.commits, 2)
+    const many = Array.from({ length: enough }, (_, index) => `many-${index}`)
+    assert.equal(await publish('e', ...many), true)
+    await publisher.close()
+  })
+
+  it('decides anew for an event type that comes while another is under way, and for what comes after that', async () => {
+    const { clock, publisher, publish, isWaiting, first, seen } = await openPublisher()
+    const second = publish('e', 'second')
+    await clock.advance(ms)
+    await Promise.all([first, second])
+    const hold = Promise.withResolvers<void>()
+    seen.held = hold.promise
+    const underWay = [publish('e', 'a'), publish('e', 'b')]
+    await eventually('they are under way', () => seen.commits === 2, 0)
+    const other = publish('f', 'c')
+    await eventually('the other event type waits', isWaiting, 0)
+    await clock.advance(ms)
+    await eventually('it is under way', () => seen.commits === 3, 0)
+    const after = publish('e', 'd')
+    hold.resolve()
+    await Promise.all([...underWay, other])
+    await eventually('the one after waits', isWaiting, 0)
+    await clock.advance(ms)
+    assert.equal(await after, true)
     await publisher.close()
   })
 })

@@ -46,7 +46,7 @@ function put(store: Store, event: string, value: string): Promise<unknown> {
   })
 }
 
-/** @param clock Where two publishers have one each, the one that waits does not move the other's. */
+/** @param clock One for publishers side by side: where each has its own, that of one goes on while the other waits. */
 function open(store: Store, clock = createIdleClock()): Publisher {
   return createPublisher({ store, clock, random: randomUUID, identity: IDENTITY })
 }
