@@ -81,6 +81,8 @@ interface PairCosts {
 /** What is published: products of so many runs in turns, some in a request. */
 interface Shape {
   readonly name: string
+  /** Keys of another stream are other keys. */
+  readonly stream: string
   readonly openRuns: number
   readonly isBatch: boolean
   /** Whether the aims are for it. */
@@ -91,8 +93,9 @@ interface Shape {
  * Streams and members of a centre are a few dozen runs at a time. With a thousand, none of what a product needs is still in the processor's
  * cache when the next one of its run comes: the worst that there is.
  */
-const SHAPES: readonly Shape[] = [50, 1_000].flatMap((openRuns) =>
+const SHAPES: readonly Shape[] = [50, 1_000].flatMap((openRuns, place) =>
   [false, true].map((isBatch) => ({
+    stream: ['oper', 'wave', 'enfo', 'waef'][2 * place + Number(isBatch)] ?? '',
     name: `${isBatch ? 'batches of 80 to 120' : `singles, ${CONNECTIONS} connections`}, ${openRuns} runs at a time`,
     openRuns,
     isBatch,
@@ -140,9 +143,9 @@ async function measureShape(
   { on, off }: Both<BenchProcess>,
   shape: Shape,
 ): Promise<Both<Cost>> {
-  for (const process of [on, off]) await load(process, { shape, durationMs: WARM_UP_MS, round: 0 })
+  for (const process of [on, off]) await load(process, { shape, durationMs: WARM_UP_MS, serial: 0 })
   const measure = (process: BenchProcess) => (round: number) =>
-    load(process, { shape, durationMs: LOAD_MS, round })
+    load(process, { shape, durationMs: LOAD_MS, serial: round + 1 })
   const rounds = await interleave(bench.isQuick ? ROUNDS.quick : ROUNDS.full, {
     off: measure(off),
     on: measure(on),
@@ -183,12 +186,24 @@ function together(loads: readonly Load[]): Cost {
   }
 }
 
-/** Products of runs of today, one run after the other. */
-function productOfToday(): string {
+/**
+ * Loads whose products are of the same runs, with other steps in each: as a day goes on, and without so many runs that the oldest are let go.
+ */
+const LOADS_OF_RUNS = 3
+/** More than a load publishes. */
+const NUMBERS_OF_A_LOAD = 33_000
+
+/**
+ * Products of runs of today, one run after the other.
+ *
+ * @param group A digit. Runs of another one are other runs.
+ */
+function productOfToday(stream: string, group: number): string {
   const today = new Date().toISOString().slice(0, 10).replaceAll('-', '')
   return dailyNotification()
     .replace(/"date":"\d+"/, `"date":"${today}"`)
-    .replace('"expver":"0@@@"', '"expver":"0^^^"')
+    .replace('"stream":"oper"', `"stream":"${stream}"`)
+    .replace('"expver":"0@@@"', `"expver":"${group}^^^"`)
 }
 
 /**
@@ -200,20 +215,27 @@ const BATCHES = [80, 88, 96, 104, 112, 120] as const
 interface LoadRequest {
   readonly shape: Shape
   readonly durationMs: number
-  readonly round: number
+  /** Loads before this one. No two of a shape have a key in common: a centre's keys are new, and one that is not costs the store a page. */
+  readonly serial: number
 }
 
 async function load(
   process: BenchProcess,
-  { shape: { openRuns, isBatch }, durationMs, round }: LoadRequest,
+  { shape: { openRuns, isBatch, stream }, durationMs, serial }: LoadRequest,
 ): Promise<Load> {
-  const one = productOfToday()
-  const size = isBatch ? (BATCHES[round % BATCHES.length] ?? 1) : 1
+  const one = productOfToday(stream, Math.ceil(serial / LOADS_OF_RUNS))
+  const size = isBatch ? (BATCHES[serial % BATCHES.length] ?? 1) : 1
   const body = isBatch ? `[${Array.from({ length: size }, () => one).join(',')}]` : one
   const before = process.cpuSeconds()
   const connections = isBatch ? 1 : CONNECTIONS
-  const post = { path: PUBLISH_PATH, body, connections, perRequest: size, modulo: openRuns }
-  const { count, seconds } = await runPost(process.url, durationMs, post)
+  const { count, seconds } = await runPost(process.url, durationMs, {
+    path: PUBLISH_PATH,
+    body,
+    connections,
+    perRequest: size,
+    modulo: openRuns,
+    revision: (serial % LOADS_OF_RUNS) * NUMBERS_OF_A_LOAD,
+  })
   await new Promise((done) => setTimeout(done, SETTLE_MS))
   return { notifications: count * size, seconds, processor: process.cpuSeconds() - before }
 }
@@ -246,7 +268,7 @@ async function measureRestarts(bench: Bench): Promise<readonly Row[]> {
       // One connection: each has a commit of its own, which is the dearest to read again.
       const post = {
         path: PUBLISH_PATH,
-        body: productOfToday(),
+        body: productOfToday('oper', 0),
         connections: 1,
         requests: stored,
         modulo: 1_000,
