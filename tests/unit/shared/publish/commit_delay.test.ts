@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
+import { toBytes } from '#shared/bytes/bytes.ts'
+import { waitingKey } from '#shared/journal/journal.ts'
 import { createCommitDelay, type CommitDelay } from '#shared/publish/commit_delay.ts'
 import { COMMIT_DELAY } from '#shared/publish/limits.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
@@ -217,7 +219,7 @@ async function openPublisher() {
     await eventually('it is answered, or waits', () => isAnswered || isWaiting(), 0)
   }
   seen.commits = 0
-  return { clock, publisher, publish, isWaiting, first, seen }
+  return { clock, store, publisher, publish, isWaiting, first, seen }
 }
 
 describe('createPublisher(), when notifications come one by one', () => {
@@ -255,6 +257,21 @@ describe('createPublisher(), when notifications come one by one', () => {
     await eventually('the one after waits', isWaiting, 0)
     await clock.advance(ms)
     assert.equal(await after, true)
+    await publisher.close()
+  })
+
+  it('sends at once where ingests share the event type, which wait for each other already', async () => {
+    const { clock, store, publisher, publish, isWaiting, first } = await openPublisher()
+    const sign = { kind: 'put', key: toBytes(waitingKey('e')), value: toBytes('') } as const
+    await store.txn({ compare: [], success: [sign] })
+    const second = publish('e', 'second')
+    await clock.advance(ms)
+    await Promise.all([first, second])
+    let isAnswered = false
+    const third = publish('e', 'third').finally(() => (isAnswered = true))
+    await eventually('it is answered, or waits', () => isAnswered || isWaiting(), 0)
+    assert.equal(isAnswered, true)
+    assert.equal(await third, true)
     await publisher.close()
   })
 })
