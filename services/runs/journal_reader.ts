@@ -127,18 +127,29 @@ async function followInMemory(reading: Reading): Promise<void> {
     } else if (message.connected) await aim(reading)
     else upToDate(false)
     arrive(reading)
-    if (message.kind === 'entries' && message.entries.length < TURN_REVISIONS) await rest(reading)
+    if (message.kind === 'entries' && message.entries.length < TURN_REVISIONS) await rest(reading, feed)
   }
   upToDate(false)
 }
 
 /**
- * Waits, so that what comes meanwhile is read together: in each turn of its own it costs twice as much, because all that it needs has to come
- * into the processor's cache again. The feed does not wake a reader that does not wait for it.
+ * Waits for a moment, or until many products came, so that they are read together: each turn of its own costs more, because all that is needed
+ * has to come into the processor's cache again. The feed does not wake a reader that does not wait for it.
  */
-async function rest({ clock, resting, signal }: Reading): Promise<void> {
+async function rest({ clock, resting, signal }: Reading, feed: Feed): Promise<void> {
+  if (signal.aborted) return
   resting(true)
-  await clock.sleep(RUNS_LIMITS.sliceMs, signal)
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      stopTimer()
+      stopWaiting()
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const stopTimer = clock.after(RUNS_LIMITS.sliceMs, end)
+    const stopWaiting = feed.whenWaiting(RUNS_LIMITS.sliceProducts, end)
+    signal.addEventListener('abort', end)
+  })
   resting(false)
 }
 

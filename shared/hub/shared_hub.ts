@@ -192,6 +192,7 @@ async function startWorks(parts: HubParts): Promise<Works> {
     onEntry: (entry: Entry) => {
       memory.take(entry)
       delivery.dispatch(entry)
+      feed.appended(entry)
     },
     onAdvance: () => {
       delivery.flushSoon()

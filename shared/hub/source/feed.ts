@@ -12,7 +12,7 @@ import { onNextTurn } from '#shared/time/turn.ts'
 import type { Revision } from '#shared/store/store.ts'
 import type { Entry } from './entry.ts'
 import type { KnownEpoch } from './follow.ts'
-import { TURN_REVISIONS } from './limits.ts'
+import { TURN_BYTES, TURN_REVISIONS } from './limits.ts'
 import type { Ring } from './ring.ts'
 
 /** What a reader is told. */
@@ -37,10 +37,18 @@ export interface Feed {
    * @throws {AvisoError} `ERR_EPOCH_CHANGED` when the store was replaced.
    */
   follow(from: Revision, signal: AbortSignal): AsyncGenerator<FeedMessage, void, undefined>
+  /**
+   * Calls `task` once, at the end of the turn in which so many notifications wait for a reader that follows.
+   *
+   * @returns forgets `task`
+   */
+  whenWaiting(notifications: number, task: () => void): () => void
 }
 
 /** The feed, as the hub moves it. */
 export interface OwnFeed extends Feed {
+  /** An entry was added to the ring. */
+  appended(entry: Entry): void
   /** The ring's `through` has moved. */
   advanced(): void
   connected(isSo: boolean): void
@@ -48,8 +56,20 @@ export interface OwnFeed extends Feed {
   lost(isReplaced: boolean): void
 }
 
+/**
+ * What a reader has not read yet stays decoded up to this size: some turns of the upstream. The ring has it packed as well, and decodes again
+ * what is too much.
+ */
+export const KEPT_BYTES = 4 * TURN_BYTES
+
 interface Cursor {
   next: Revision
+  /** What came since it has read, where {@link Cursor.next} is not before `since`. */
+  kept: Entry[]
+  since: Revision
+  keptBytes: number
+  /** Notifications that came since it has read. */
+  waiting: number
   /** Set when the hub has forgotten everything: what it still had for this reader, and why. */
   end: { readonly rest: readonly Entry[]; readonly isReplaced: boolean } | undefined
 }
@@ -57,6 +77,7 @@ interface Cursor {
 export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
   const waiting = new Set<() => void>()
   const cursors = new Set<Cursor>()
+  const calls = createCalls(cursors)
   let isConnected = false
   let connections = 0
   let isWakeDue = false
@@ -88,7 +109,8 @@ export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
   }
 
   async function* follow(from: Revision, signal: AbortSignal): AsyncGenerator<FeedMessage, void, undefined> {
-    const cursor: Cursor = { next: from, end: undefined }
+    const since = ring.through + 1n
+    const cursor: Cursor = { next: from, kept: [], since, keptBytes: 0, waiting: 0, end: undefined }
     cursors.add(cursor)
     // One for the reader, and not one for each of its waits.
     const onAbort = (): void => wake()
@@ -111,10 +133,12 @@ export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
   }
 
   function take(cursor: Cursor): FeedMessage {
-    const entries = entriesFrom(cursor.next, TURN_REVISIONS)
+    const isKept = cursor.next >= cursor.since
+    const entries = isKept ? cursor.kept.slice(0, TURN_REVISIONS) : entriesFrom(cursor.next, TURN_REVISIONS)
     const last = entries.length < TURN_REVISIONS ? undefined : entries.at(-1)
     const through = last?.revision ?? ring.through
     cursor.next = through + 1n
+    leave(cursor)
     return { kind: 'entries', entries, through }
   }
 
@@ -122,6 +146,12 @@ export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
     // A ring that is about to start over is not connected.
     covers: (next, known) => isConnected && known !== undefined && known === epoch.known && isHeld(next),
     follow,
+    whenWaiting: calls.add,
+    appended: (entry) => {
+      if (cursors.size === 0) return
+      for (const cursor of cursors) keep(cursor, entry)
+      calls.check()
+    },
     advanced: wakeSoon,
     connected: (isSo) => {
       isConnected = isSo
@@ -136,6 +166,63 @@ export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
       cursors.clear()
       wakeSoon()
     },
+  }
+}
+
+/** Who is to be called when so much waits for a reader. */
+interface Calls {
+  readonly add: Feed['whenWaiting']
+  /** More waits than before. */
+  readonly check: () => void
+}
+
+function createCalls(cursors: ReadonlySet<Cursor>): Calls {
+  interface Call {
+    readonly notifications: number
+    readonly task: () => void
+    isDue: boolean
+  }
+  const calls = new Set<Call>()
+
+  function check(call: Call): void {
+    if (call.isDue || !Array.from(cursors).some(({ waiting }) => waiting >= call.notifications)) return
+    call.isDue = true
+    onNextTurn(() => {
+      if (calls.delete(call)) call.task()
+    })
+  }
+
+  return {
+    add: (notifications, task) => {
+      const call = { notifications, task, isDue: false }
+      calls.add(call)
+      check(call)
+      return () => void calls.delete(call)
+    },
+    check: () => calls.forEach(check),
+  }
+}
+
+function keep(cursor: Cursor, entry: Entry): void {
+  if (entry.revision < cursor.next) return
+  cursor.waiting += entry.notifications.length
+  cursor.keptBytes += entry.bytes
+  if (cursor.keptBytes <= KEPT_BYTES) cursor.kept.push(entry)
+  else {
+    cursor.kept = []
+    cursor.keptBytes = 0
+    cursor.since = entry.revision + 1n
+  }
+}
+
+/** Lets go of what was read. */
+function leave(cursor: Cursor): void {
+  cursor.kept = cursor.kept.filter(({ revision }) => revision >= cursor.next)
+  cursor.keptBytes = 0
+  cursor.waiting = 0
+  for (const { bytes, notifications } of cursor.kept) {
+    cursor.keptBytes += bytes
+    cursor.waiting += notifications.length
   }
 }
 

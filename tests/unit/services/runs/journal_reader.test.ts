@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { readJournals } from '#services/runs/journal_reader.ts'
+import { RUNS_LIMITS } from '#services/runs/limits.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { isAvisoError } from '#shared/errors.ts'
+import type { Feed } from '#shared/hub/source/feed.ts'
 import { createHub } from '#shared/hub/shared_hub.ts'
 import { readOrCreateEpoch } from '#shared/journal/epoch.ts'
 import { journalKey } from '#shared/journal/journal.ts'
@@ -13,13 +15,13 @@ import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock } from '#shared/time/clock.ts'
+import { systemClock, type Clock } from '#shared/time/clock.ts'
 import { toHubLimits, authVars } from '#services/auth/settings.ts'
 import * as v from 'valibot'
 import { createFlakyStore, type FlakyStore } from '../../../contract/hub_flaky_store.ts'
 import { IDENTITY } from '../../../contract/publisher_support.ts'
 import { createMemoryStores } from '../../../support/memory_store.ts'
-import { eventually } from '../../../support/waiting.ts'
+import { eventually, within } from '../../../support/waiting.ts'
 
 const memory = createMemoryStores()
 const schemas = createSchemas([{ source: 'ecmwf', content: BUILTIN_SCHEMAS.get('ecmwf') }])
@@ -46,7 +48,16 @@ async function withReader(
     ringBytes,
     earlier = 0,
     isAlone = false,
-  }: { readonly ringBytes?: number; readonly earlier?: number; readonly isAlone?: boolean } = {},
+    isRestEndless = false,
+    onProduct = () => undefined,
+  }: {
+    readonly ringBytes?: number
+    readonly earlier?: number
+    readonly isAlone?: boolean
+    /** Whether the time of a rest never passes. */
+    readonly isRestEndless?: boolean
+    readonly onProduct?: (stop: () => void) => void
+  } = {},
 ): Promise<void> {
   const inner = memory()
   const store = createFlakyStore(inner)
@@ -77,7 +88,10 @@ async function withReader(
   const stop = new AbortController()
   const readers = {
     passed: () => undefined,
-    product: ({ sequence }: { readonly sequence: number }) => void told.push(String(sequence)),
+    product: ({ sequence }: { readonly sequence: number }) => {
+      told.push(String(sequence))
+      onProduct(() => stop.abort())
+    },
     announced: () => undefined,
     removal: ({ fields }: { readonly fields?: Readonly<Record<string, string>> }) =>
       void told.push(`-${fields?.['step']}`),
@@ -87,8 +101,11 @@ async function withReader(
       isUpToDate = isSo
     },
   }
+  const listening = countListeners(stop.signal)
+  const rest = countRests(hub.feed, isRestEndless)
+  const { clock, feed } = rest
   const reading = readJournals(
-    { ...COMMON, store, schemas, events: ['mars'], feed: isAlone ? undefined : hub.feed },
+    { ...COMMON, clock, store, schemas, events: ['mars'], feed: isAlone ? undefined : feed },
     { bookmark: undefined, removed: new Map() },
     { readers, signal: stop.signal },
   )
@@ -102,7 +119,61 @@ async function withReader(
     await publisher.close()
     await hub.close()
   }
-  assert.equal(store.open, 0)
+  assert.deepEqual([store.open, rest.waits(), listening.size], [0, 0, 0])
+}
+
+/** Who listens to a signal, from now on. */
+function countListeners(signal: AbortSignal): ReadonlySet<unknown> {
+  const listening = new Set<unknown>()
+  const { addEventListener, removeEventListener } = signal
+  signal.addEventListener = (type: string, listener: EventListener) => {
+    listening.add(listener)
+    addEventListener.call(signal, type, listener)
+  }
+  signal.removeEventListener = (type: string, listener: EventListener) => {
+    listening.delete(listener)
+    removeEventListener.call(signal, type, listener)
+  }
+  return listening
+}
+
+/** What rests wait for. */
+function countRests(
+  feed: Feed,
+  isEndless: boolean,
+): {
+  readonly clock: Clock
+  readonly feed: Feed
+  /** Timers and calls that are neither over nor forgotten. */
+  readonly waits: () => number
+} {
+  const waits = new Set<object>()
+  /** Waits with `begin` until it calls the task, or it is forgotten. */
+  const count = (task: () => void, begin: (counted: () => void) => () => void): (() => void) => {
+    const wait = {}
+    waits.add(wait)
+    const forget = begin(() => {
+      waits.delete(wait)
+      task()
+    })
+    return () => {
+      waits.delete(wait)
+      forget()
+    }
+  }
+  const after: Clock['after'] = (ms, task) => {
+    if (ms !== RUNS_LIMITS.sliceMs) return systemClock.after(ms, task)
+    return count(task, (counted) => (isEndless ? () => undefined : systemClock.after(ms, counted)))
+  }
+  return {
+    clock: { ...systemClock, after },
+    feed: {
+      ...feed,
+      whenWaiting: (notifications, task) =>
+        count(task, (counted) => feed.whenWaiting(notifications, counted)),
+    },
+    waits: () => waits.size,
+  }
 }
 
 /** A store whose watches tell what has happened when the test says so. */
@@ -166,6 +237,28 @@ describe('readJournals() beside a hub', () => {
         )
       },
       { earlier: 5 },
+    ))
+
+  it('ends its rest as soon as there is much to read', () =>
+    withReader(
+      async ({ store, publish, products, rests }) => {
+        await eventually('only the watch of the hub is open', () => store.open === 1)
+        await publish(1)
+        await eventually('it rests', () => rests.at(-1) === true)
+        await publish(RUNS_LIMITS.sliceProducts)
+        await eventually('all is told', () => products().length === RUNS_LIMITS.sliceProducts + 1)
+      },
+      { isRestEndless: true },
+    ))
+
+  it('does not rest when it was stopped as it read', () =>
+    withReader(
+      async ({ store, publish, reading }) => {
+        await eventually('only the watch of the hub is open', () => store.open === 1)
+        await publish(1)
+        await within('the end of reading', reading)
+      },
+      { isRestEndless: true, onProduct: (stop) => stop() },
     ))
 
   for (const [where, parts] of [

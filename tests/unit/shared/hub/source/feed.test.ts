@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
-import { createFeed, type FeedMessage, type OwnFeed } from '#shared/hub/source/feed.ts'
+import { createFeed, KEPT_BYTES, type FeedMessage, type OwnFeed } from '#shared/hub/source/feed.ts'
 import { TURN_REVISIONS } from '#shared/hub/source/limits.ts'
 import { createRing, type Ring } from '#shared/hub/source/ring.ts'
 import { nextTurn } from '#shared/time/turn.ts'
@@ -15,17 +15,25 @@ function setUp(ringBytes = BYTES): {
   readonly ring: Ring
   readonly feed: OwnFeed
   readonly append: (...revisions: readonly bigint[]) => void
+  /** Entries that the ring has decoded again. */
+  readonly decoded: () => number
 } {
-  const ring = createRing(ringBytes, 1n, decode)
+  let decoded = 0
+  const ring = createRing(ringBytes, 1n, (...given) => {
+    decoded++
+    return decode(...given)
+  })
   const feed = createFeed(ring, { known: 'e' })
   feed.connected(true)
   const append = (...revisions: readonly bigint[]): void => {
     for (const revision of revisions) {
-      ring.append(entryOf(revision, ['a', { name: 'n' }]))
+      const entry = entryOf(revision, ['a', { name: 'n' }])
+      ring.append(entry)
+      feed.appended(entry)
       feed.advanced()
     }
   }
-  return { ring, feed, append }
+  return { ring, feed, append, decoded: () => decoded }
 }
 
 const CONNECTED = 'connected'
@@ -74,6 +82,61 @@ describe('createFeed()', () => {
     const coming = next()
     append(1n, 2n, 3n)
     assert.deepEqual(await coming, [[3], 3])
+  })
+
+  it('gives what came since a reader began as it is, without decoding it again', async () => {
+    const { feed, append, decoded } = setUp(10_000_000)
+    const next = read(feed, 1n)
+    assert.equal(await next(), CONNECTED)
+    append(1n, 2n)
+    assert.deepEqual([await next(), decoded()], [[[1, 2], 2], 0])
+    append(3n)
+    assert.deepEqual([await next(), decoded()], [[[3], 3], 0])
+  })
+
+  it('lets go of what came when it is too much, and decodes it again', async () => {
+    const { feed, append, decoded } = setUp(100_000_000)
+    const next = read(feed, 1n)
+    assert.equal(await next(), CONNECTED)
+    const large = Math.ceil(KEPT_BYTES / entryOf(1n, ['a', { name: 'n' }]).bytes)
+    const revisions = Array.from({ length: large + 1 }, (_, index) => BigInt(index + 1))
+    append(...revisions)
+    const parts: unknown[] = []
+    for (let through = 0; through < revisions.length;) {
+      const [numbers, last] = (await next()) as [number[], number]
+      parts.push(...numbers)
+      through = last
+    }
+    assert.deepEqual(parts, revisions.map(Number))
+    assert.ok(decoded() >= large, `${decoded()} of ${large} were decoded again`)
+    append(BigInt(large + 2))
+    const before = decoded()
+    assert.deepEqual([await next(), decoded()], [[[large + 2], large + 2], before])
+  })
+
+  it('calls who waits for many notifications once so many have come, at the end of the turn', async () => {
+    const { feed, append } = setUp()
+    const next = read(feed, 1n)
+    assert.equal(await next(), CONNECTED)
+    let calls = 0
+    feed.whenWaiting(3, () => calls++)
+    const forget = feed.whenWaiting(3, () => assert.fail('It was forgotten'))
+    append(1n, 2n)
+    await nextTurn()
+    forget()
+    append(3n)
+    assert.equal(calls, 0)
+    await nextTurn()
+    append(4n)
+    await nextTurn()
+    assert.equal(calls, 1)
+    feed.whenWaiting(4, () => calls++)
+    await nextTurn()
+    assert.equal(calls, 2, 'Those that wait already count')
+    assert.deepEqual(await next(), [[1, 2, 3, 4], 4])
+    feed.whenWaiting(1, () => calls++)
+    await nextTurn()
+    assert.equal(calls, 2, 'Those that were read do not count')
   })
 
   it('ends for a reader that is so slow that memory has moved on', async () => {
