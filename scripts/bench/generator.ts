@@ -30,7 +30,7 @@ export interface PostLoad {
   readonly requests?: number
   /** Notifications in a request. Default: 1. */
   readonly perRequest?: number
-  /** What the number is taken modulo of where `^^^` stands in the body. */
+  /** What the number is taken modulo of where `^^^` stands in the body, and divided by where `^^^^^` does. */
   readonly modulo?: number
 }
 

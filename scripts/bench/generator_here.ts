@@ -11,7 +11,7 @@ import { monotonicMs } from './notifications.ts'
 import { NO_SAMPLES, toPercentiles } from './statistics.ts'
 
 /** Where numbers stand in a body, as in the source of the generator in C. */
-const PLACES = /%{12}|#{10}|@{10}|@{3,5}|\^{3}/g
+const PLACES = /%{12}|#{10}|@{10}|@{3,5}|\^{5}|\^{3}/g
 const SETTLE_LIMIT_MS = 60_000
 
 /** Numbers of the posts of a run, and when each was due. */
@@ -100,7 +100,12 @@ async function postLoad(
       number = posted.next++
       posted.dueAt.set(number, monotonicMs())
     }
-    if (place.startsWith('^')) return String(number % (load.modulo ?? 1)).padStart(3, '0')
+    const { modulo = 1 } = load
+    if (place === '^^^') return String(number % modulo).padStart(3, '0')
+    if (place.startsWith('^'))
+      return String(Math.floor(number / modulo))
+        .padStart(5, '0')
+        .slice(-5)
     const digits = String(number).padStart(10, '0')
     return place.length === 4 ? digits.slice(1, 5) : digits.slice(-place.length)
   }

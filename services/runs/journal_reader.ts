@@ -120,7 +120,7 @@ async function followInStore(reading: Reading): Promise<void> {
 async function followInMemory(reading: Reading): Promise<void> {
   const { feed, signal, tell, upToDate } = reading
   if (feed === undefined || signal.aborted) return
-  for await (const message of feed.follow(reading.next, signal)) {
+  for await (const message of feed.follow(reading.next, signal, tell.wants)) {
     if (message.kind === 'entries') {
       await tell.entries(message.entries)
       advance(reading, message.through)

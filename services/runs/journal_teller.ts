@@ -53,6 +53,8 @@ export interface TellerStart {
 export interface JournalTeller {
   readonly message: (message: Exclude<WatchMessage, { readonly kind: 'created' }>) => Promise<void>
   readonly entries: (entries: readonly Entry[]) => Promise<void>
+  /** Whether an entry has something to tell. */
+  readonly wants: (entry: Entry) => boolean
 }
 
 export function createJournalTeller(
@@ -102,6 +104,8 @@ export function createJournalTeller(
         if (products.isBreakDue()) await nextTurn()
       }
     },
+    wants: ({ notifications, relayed }) =>
+      relayed.length > 0 || notifications.some((each) => each !== undefined && products.follows(each.event)),
   }
 }
 

@@ -8,7 +8,7 @@
  *   kind=post   name=N connections=C file=F [rate=R] [requests=Q] [first=K] [per=P] [modulo=M]
  *       Posts the request in file F, as it stands there, but each run of ten '#' becomes the next number in ten digits, counted from K. Runs
  *       of '@' show that number once more: ten of them all digits, five or three its last digits, four the four before the last five. A run
- *       of three '^' is that number modulo M. A run of twelve '%' becomes the number after the highest "revision" in an answer so far, or K, with spaces before it. A request holds P
+ *       of three '^' is that number modulo M, five are the last digits of that number divided by M. A run of twelve '%' becomes the number after the highest "revision" in an answer so far, or K, with spaces before it. A request holds P
  *       notifications (default: 1).
  *       Without a rate each connection sends its next request when it has the answer. With one, requests are due at R a second whether or
  *       not answers come, and the latency counts from when a request was due. It ends after SECONDS, or after Q requests.
@@ -479,7 +479,7 @@ static void parse_ready(Load *load, const char *hex) {
 static int is_marker(char first, int digits) {
   if (first == '%') return digits == REVISION_DIGITS;
   if (first == '#') return digits == DIGITS;
-  if (first == '^') return digits == 3;
+  if (first == '^') return digits == 3 || digits == 5;
   return (digits >= 3 && digits <= 5) || digits == DIGITS;
 }
 
@@ -529,8 +529,8 @@ static void parse_load(char *text) {
       load->markers[load->marker_count++] = (Marker){
           .at = at,
           .digits = digits,
-          .divisor = first == '@' && digits == 4 ? 100000 : 1,
-          .modulo = first == '^' ? load->modulo : UINT64_MAX,
+          .divisor = first == '@' && digits == 4 ? 100000 : first == '^' && digits == 5 ? load->modulo : 1,
+          .modulo = first == '^' && digits == 3 ? load->modulo : UINT64_MAX,
           .is_next = first == '#',
           .is_revision = first == '%',
       };

@@ -1,6 +1,5 @@
 /**
- * Measures what following runs costs: the rate of publishing, processor time and memory beside the same system without runs, and how soon
- * runs are known after a restart.
+ * Measures what following runs costs: the rate of publishing, processor time and memory, and how soon runs are known after a restart.
  *
  * @module
  */
@@ -10,26 +9,33 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import configuration from '../../../wrangler-like.config.json' with { type: 'json' }
 import { runPost } from '../generator.ts'
-import { dailyNotification } from '../notifications.ts'
-import { interleave, type Bench, type RowGroup } from '../plan.ts'
+import { EVENT } from '../notifications.ts'
+import type { Bench, RowGroup } from '../plan.ts'
 import { startProcess, type BenchProcess } from '../processes.ts'
+import {
+  costOf,
+  OTHER_EVENT,
+  productOfToday,
+  publishProducts,
+  SHAPES,
+  writeTwoEvents,
+  type Cost,
+  type Load,
+  type Shape,
+} from '../products_of_runs.ts'
 import { atLeast, atMost, ratio, showNumber, type Row } from '../row.ts'
-import { median } from '../statistics.ts'
+import { mean, median, standardError } from '../statistics.ts'
 import { PUBLISH_PATH, startAviso, untilReady, withProcess } from '../systems.ts'
 
-const CONNECTIONS = 64
-/**
- * Loads of each system in a run, in turns. They are counted together: a machine gets slower and faster by more than what runs cost, from one
- * second to the next.
- */
-const ROUNDS = { full: 10, quick: 6 } as const
+/** Loads of each kind and process in a run, in turns. */
+const ROUNDS = { full: 16, quick: 8 } as const
 const LOAD_MS = 1_000
 /** Until then a process gets faster: 7,100, 8,200, 12,000 and 12,800 singles a second were measured in four loads of 2.5 s. */
 const WARM_UP_MS = 10_000
-/** Products are counted, and their runs looked at, some 70 ms later: see the limits of the service. */
-const SETTLE_MS = 200
+/** Where the process has published much already. */
+const WARM_AGAIN_MS = 3_000
 /**
- * V8 chooses the size of the young generation in each process anew, between 16 and 32 MiB. That alone makes a difference of 4 %, so both
+ * V8 chooses the size of the young generation in each process anew, between 16 and 32 MiB. That alone makes a difference of 4 %, so all
  * have the least.
  */
 const SAME_HEAPS = ['--min-semi-space-size=8', '--max-semi-space-size=8']
@@ -50,58 +56,29 @@ export const runsGroup: RowGroup = {
   measure: async (bench) => [...(await measureCosts(bench)), ...(await measureRestarts(bench))],
 }
 
-/** What some loads gave. */
-interface Cost {
-  readonly perSecond: number
-  /** Of processor time, per notification. */
-  readonly micros: number
-}
-
-/** What one load took. */
-interface Load {
-  readonly notifications: number
-  readonly seconds: number
-  /** Seconds of processor time. */
-  readonly processor: number
-}
-
-/** Of the same system with runs and without. */
-interface Both<Value> {
-  readonly on: Value
-  readonly off: Value
+/**
+ * Loads in turns. `followed` and `other` are of one process, which follows the runs of one of two event types that are alike. `without` are of
+ * a second process, which follows none.
+ */
+interface Turns {
+  readonly followed: Load[]
+  readonly other: Load[]
+  readonly without: Load[]
 }
 
 /** What one pair of processes gave. */
 interface PairCosts {
   /** In the order of {@link SHAPES}. */
-  readonly costs: readonly Both<Cost>[]
-  readonly mebibytes: Both<number>
+  readonly turns: readonly Turns[]
+  readonly mebibytes: { readonly on: number; readonly off: number }
 }
 
-/** What is published: products of so many runs in turns, some in a request. */
-interface Shape {
-  readonly name: string
-  /** Keys of another stream are other keys. */
-  readonly stream: string
-  readonly openRuns: number
-  readonly isBatch: boolean
-  /** Whether the aims are for it. */
-  readonly isReal: boolean
+interface Pair {
+  readonly on: BenchProcess
+  readonly off: BenchProcess
+  /** The event type whose runs are followed, and the other one. */
+  readonly events: { readonly followed: string; readonly other: string }
 }
-
-/**
- * Streams and members of a centre are a few dozen runs at a time. With a thousand, none of what a product needs is still in the processor's
- * cache when the next one of its run comes: the worst that there is.
- */
-const SHAPES: readonly Shape[] = [50, 1_000].flatMap((openRuns, place) =>
-  [false, true].map((isBatch) => ({
-    stream: ['oper', 'wave', 'enfo', 'waef'][2 * place + Number(isBatch)] ?? '',
-    name: `${isBatch ? 'batches of 80 to 120' : `singles, ${CONNECTIONS} connections`}, ${openRuns} runs at a time`,
-    openRuns,
-    isBatch,
-    isReal: openRuns === 50,
-  })),
-)
 
 async function measureCosts(bench: Bench): Promise<readonly Row[]> {
   const pairs: PairCosts[] = []
@@ -112,7 +89,7 @@ async function measureCosts(bench: Bench): Promise<readonly Row[]> {
   const rows = SHAPES.flatMap((shape, index) =>
     rowsOf(
       shape,
-      pairs.flatMap(({ costs }) => costs[index] ?? []),
+      pairs.flatMap(({ turns }) => turns[index] ?? []),
     ),
   )
   return [...rows, memoryRow(pairs)]
@@ -120,51 +97,69 @@ async function measureCosts(bench: Bench): Promise<readonly Row[]> {
 
 /**
  * Runs `use` with a pair that is new for each run: two processes of the same program differ by up to a tenth for as long as they live, by
- * where their memory lies and by what V8 made of their code. The other one starts first every second time.
+ * where their memory lies and by what V8 made of their code. The other one starts first every second time, and follows the other event type.
  */
-function withPair<Result>(run: number, use: (pair: Both<BenchProcess>) => Promise<Result>): Promise<Result> {
-  const startOn = (): Promise<BenchProcess> => startAviso({ config: WITH_RUNS, nodeOptions: SAME_HEAPS })
-  const startOff = (): Promise<BenchProcess> => startAviso({ nodeOptions: SAME_HEAPS })
-  return run % 2 === 0
-    ? withProcess(startOn(), (on) => withProcess(startOff(), (off) => use({ on, off })))
-    : withProcess(startOff(), (off) => withProcess(startOn(), (on) => use({ on, off })))
+function withPair<Result>(run: number, use: (pair: Pair) => Promise<Result>): Promise<Result> {
+  const isEven = run % 2 === 0
+  const events = isEven ? { followed: EVENT, other: OTHER_EVENT } : { followed: OTHER_EVENT, other: EVENT }
+  const start = (followed?: string): Promise<BenchProcess> =>
+    startAviso({ config: (folder) => writeTwoEvents(folder, followed), nodeOptions: SAME_HEAPS })
+  return isEven
+    ? withProcess(start(events.followed), (on) => withProcess(start(), (off) => use({ on, off, events })))
+    : withProcess(start(), (off) => withProcess(start(events.followed), (on) => use({ on, off, events })))
 }
 
-async function measurePair(bench: Bench, pair: Both<BenchProcess>): Promise<PairCosts> {
-  const costs: Both<Cost>[] = []
-  for (const shape of SHAPES) costs.push(await measureShape(bench, pair, shape))
+async function measurePair(bench: Bench, pair: Pair): Promise<PairCosts> {
+  const turns: Turns[] = []
+  for (const shape of SHAPES) turns.push(await measureShape(bench, pair, shape))
   const { on, off } = pair
   for (const process of [on, off]) await process.collectGarbage()
-  return { costs, mebibytes: { on: on.residentMebibytes(), off: off.residentMebibytes() } }
+  return { turns, mebibytes: { on: on.residentMebibytes(), off: off.residentMebibytes() } }
 }
 
-async function measureShape(
-  bench: Bench,
-  { on, off }: Both<BenchProcess>,
-  shape: Shape,
-): Promise<Both<Cost>> {
-  for (const process of [on, off]) await load(process, { shape, durationMs: WARM_UP_MS, serial: 0 })
-  const measure = (process: BenchProcess) => (round: number) =>
-    load(process, { shape, durationMs: LOAD_MS, serial: round + 1 })
-  const rounds = await interleave(bench.isQuick ? ROUNDS.quick : ROUNDS.full, {
-    off: measure(off),
-    on: measure(on),
-  })
-  return { on: together(rounds.on), off: together(rounds.off) }
+/**
+ * Both processes have a load of each event type in a round, in the same places: one that comes after a rest is cheaper than one that comes
+ * after another, because V8 has collected garbage meanwhile.
+ */
+async function measureShape(bench: Bench, { on, off, events }: Pair, shape: Shape): Promise<Turns> {
+  const publish = (
+    process: BenchProcess,
+    event: string,
+    serial: number,
+    durationMs = LOAD_MS,
+  ): Promise<Load> => publishProducts(process, { shape, event, durationMs, serial })
+  const warmUpMs = shape.isReal ? WARM_UP_MS : WARM_AGAIN_MS
+  for (const process of [on, off]) {
+    await publish(process, events.other, 0, WARM_AGAIN_MS)
+    await publish(process, events.followed, 0, warmUpMs)
+  }
+  const turns: Turns = { followed: [], other: [], without: [] }
+  const rounds = bench.isQuick ? ROUNDS.quick : ROUNDS.full
+  for (let serial = 1; serial <= rounds; serial++) {
+    const kinds = serial % 2 === 0 ? (['followed', 'other'] as const) : (['other', 'followed'] as const)
+    for (const kind of kinds) turns[kind].push(await publish(on, events[kind], serial))
+    for (const kind of kinds) turns.without.push(await publish(off, events[kind], serial))
+  }
+  return turns
 }
 
-function rowsOf({ name, isReal }: Shape, costs: readonly Both<Cost>[]): readonly Row[] {
-  const rates = costs.map(({ on }) => on.perSecond)
-  const offRates = costs.map(({ off }) => off.perSecond)
-  const more = costs.map(({ on, off }) => on.micros - off.micros)
+function rowsOf({ name, isReal }: Shape, turns: readonly Turns[]): readonly Row[] {
+  const costsOf = (kind: keyof Turns): readonly Cost[] => turns.map((each) => costOf(each[kind]))
+  const [followed, other, without] = [costsOf('followed'), costsOf('other'), costsOf('without')]
+  const ratesOf = (costs: readonly Cost[]): number[] => costs.map(({ perSecond }) => perSecond)
+  const more = moreOf(followed, without)
+  const turnsOfAll = turns.flatMap(moreInTurns)
   return [
     {
       name: `${name}, runs followed`,
       runtime: 'node',
       unit: '/s',
-      runs: rates,
-      limit: { name: 'without runs', runs: offRates },
-      ...(isReal && { goal: atLeast(0.97, ratio(rates, offRates), ' of without') }),
+      runs: ratesOf(followed),
+      limit: { name: 'without runs', runs: ratesOf(without) },
+      ...(isReal && { goal: atLeast(0.97, ratio(ratesOf(followed), ratesOf(without)), ' of without') }),
+      notes: [
+        `${showNumber(ratio(ratesOf(followed), ratesOf(other)))} of what the same process takes where runs are not followed`,
+      ],
     },
     {
       name: `processor time of following runs, a notification of ${name}`,
@@ -172,72 +167,26 @@ function rowsOf({ name, isReal }: Shape, costs: readonly Both<Cost>[]): readonly
       unit: 'µs',
       runs: more,
       ...(isReal && { goal: atMost(5, median(more), ' µs') }),
-      notes: [`${showNumber(median(costs.map(({ off }) => off.micros)))} µs without runs`],
+      notes: [
+        `mean of ${turns.length} pairs of processes: ${showMean(more)} µs`,
+        `in one process, mean of ${turnsOfAll.length} turns: ${showMean(turnsOfAll)} µs`,
+        `${showNumber(median(without.map(({ micros }) => micros)))} µs without runs`,
+      ],
     },
   ]
 }
 
-function together(loads: readonly Load[]): Cost {
-  const sum = (value: (load: Load) => number): number => loads.reduce((all, load) => all + value(load), 0)
-  const notifications = sum((load) => load.notifications)
-  return {
-    perSecond: notifications / sum(({ seconds }) => seconds),
-    micros: (sum(({ processor }) => processor) * 1e6) / notifications,
-  }
+function moreOf(ones: readonly Cost[], others: readonly Cost[]): number[] {
+  return ones.map(({ micros }, index) => micros - (others[index]?.micros ?? Number.NaN))
 }
 
-/**
- * Loads whose products are of the same runs, with other steps in each: as a day goes on, and without so many runs that the oldest are let go.
- */
-const LOADS_OF_RUNS = 3
-/** More than a load publishes. */
-const NUMBERS_OF_A_LOAD = 33_000
-
-/**
- * Products of runs of today, one run after the other.
- *
- * @param group A digit. Runs of another one are other runs.
- */
-function productOfToday(stream: string, group: number): string {
-  const today = new Date().toISOString().slice(0, 10).replaceAll('-', '')
-  return dailyNotification()
-    .replace(/"date":"\d+"/, `"date":"${today}"`)
-    .replace('"stream":"oper"', `"stream":"${stream}"`)
-    .replace('"expver":"0@@@"', `"expver":"${group}^^^"`)
+function moreInTurns({ followed, other }: Turns): readonly number[] {
+  const costsOf = (loads: readonly Load[]): readonly Cost[] => loads.map((load) => costOf([load]))
+  return moreOf(costsOf(followed), costsOf(other))
 }
 
-/**
- * Notifications in a request of a round. With one number in all rounds, each batch takes as much memory as the one before, and V8 collects
- * garbage at the same point of a batch each time: with many live objects or with few, which made 4 % between two processes.
- */
-const BATCHES = [80, 88, 96, 104, 112, 120] as const
-
-interface LoadRequest {
-  readonly shape: Shape
-  readonly durationMs: number
-  /** Loads before this one. No two of a shape have a key in common: a centre's keys are new, and one that is not costs the store a page. */
-  readonly serial: number
-}
-
-async function load(
-  process: BenchProcess,
-  { shape: { openRuns, isBatch, stream }, durationMs, serial }: LoadRequest,
-): Promise<Load> {
-  const one = productOfToday(stream, Math.ceil(serial / LOADS_OF_RUNS))
-  const size = isBatch ? (BATCHES[serial % BATCHES.length] ?? 1) : 1
-  const body = isBatch ? `[${Array.from({ length: size }, () => one).join(',')}]` : one
-  const before = process.cpuSeconds()
-  const connections = isBatch ? 1 : CONNECTIONS
-  const { count, seconds } = await runPost(process.url, durationMs, {
-    path: PUBLISH_PATH,
-    body,
-    connections,
-    perRequest: size,
-    modulo: openRuns,
-    revision: (serial % LOADS_OF_RUNS) * NUMBERS_OF_A_LOAD,
-  })
-  await new Promise((done) => setTimeout(done, SETTLE_MS))
-  return { notifications: count * size, seconds, processor: process.cpuSeconds() - before }
+function showMean(values: readonly number[]): string {
+  return `${showNumber(mean(values))} (standard error ${showNumber(standardError(values))})`
 }
 
 function memoryRow(pairs: readonly PairCosts[]): Row {
@@ -268,7 +217,7 @@ async function measureRestarts(bench: Bench): Promise<readonly Row[]> {
       // One connection: each has a commit of its own, which is the dearest to read again.
       const post = {
         path: PUBLISH_PATH,
-        body: productOfToday('oper', 0),
+        body: productOfToday({ stream: 'oper', group: 0 }),
         connections: 1,
         requests: stored,
         modulo: 1_000,

@@ -34,11 +34,16 @@ export interface Feed {
    * Yields everything from a revision on that {@link Feed.covers}. It ends where memory does not hold what comes next, because the reader is
    * slow or the hub has missed revisions: the store may have them. It also ends at the signal. After the hub is closed nothing more comes.
    *
+   * @param wants Entries that it does not want may be left out.
    * @throws {AvisoError} `ERR_EPOCH_CHANGED` when the store was replaced.
    */
-  follow(from: Revision, signal: AbortSignal): AsyncGenerator<FeedMessage, void, undefined>
+  follow(
+    from: Revision,
+    signal: AbortSignal,
+    wants: (entry: Entry) => boolean,
+  ): AsyncGenerator<FeedMessage, void, undefined>
   /**
-   * Calls `task` once, at the end of the turn in which so many notifications wait for a reader that follows.
+   * Calls `task` once, at the end of the turn in which so many notifications that it wants wait for a reader that follows.
    *
    * @returns forgets `task`
    */
@@ -63,6 +68,7 @@ export interface OwnFeed extends Feed {
 export const KEPT_BYTES = 4 * TURN_BYTES
 
 interface Cursor {
+  readonly wants: (entry: Entry) => boolean
   next: Revision
   /** What came since it has read, where {@link Cursor.next} is not before `since`. */
   kept: Entry[]
@@ -108,9 +114,9 @@ export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
     return entries
   }
 
-  async function* follow(from: Revision, signal: AbortSignal): AsyncGenerator<FeedMessage, void, undefined> {
+  const follow: Feed['follow'] = async function* (from, signal, wants) {
     const since = ring.through + 1n
-    const cursor: Cursor = { next: from, kept: [], since, keptBytes: 0, waiting: 0, end: undefined }
+    const cursor: Cursor = { wants, next: from, kept: [], since, keptBytes: 0, waiting: 0, end: undefined }
     cursors.add(cursor)
     // One for the reader, and not one for each of its waits.
     const onAbort = (): void => wake()
@@ -204,7 +210,7 @@ function createCalls(cursors: ReadonlySet<Cursor>): Calls {
 }
 
 function keep(cursor: Cursor, entry: Entry): void {
-  if (entry.revision < cursor.next) return
+  if (entry.revision < cursor.next || !cursor.wants(entry)) return
   cursor.waiting += entry.notifications.length
   cursor.keptBytes += entry.bytes
   if (cursor.keptBytes <= KEPT_BYTES) cursor.kept.push(entry)

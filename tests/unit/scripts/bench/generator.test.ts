@@ -100,15 +100,15 @@ for (const [name, run] of [
       assert.deepEqual(paths.toSorted(), ['/watch?step=0000', '/watch?step=0001', '/watch?step=0002'])
     })
 
-    it('shows digits of a number, and its remainder, where the body asks for them', async () => {
+    it('shows digits of a number, its remainder and its quotient, where the body asks for them', async () => {
       const { url, bodies } = await serve()
-      const body = '########## @@@@@@@@@@ @@@@ @@@@@ @@@ ^^^'
+      const body = '########## @@@@@@@@@@ @@@@ @@@@@ @@@ ^^^ ^^^^^'
       const load = { path: '/', body, connections: 1, requests: 3, revision: 1_234_567, modulo: 2 }
       await run(url, { until: LIMIT_MS }, [load])
       assert.deepEqual(bodies, [
-        '0001234567 0001234567 0012 34567 567 001',
-        '0001234568 0001234568 0012 34568 568 000',
-        '0001234569 0001234569 0012 34569 569 001',
+        '0001234567 0001234567 0012 34567 567 001 17283',
+        '0001234568 0001234568 0012 34568 568 000 17284',
+        '0001234569 0001234569 0012 34569 569 001 17284',
       ])
     })
 

@@ -5,7 +5,7 @@ import { runClosedLoop } from '../../../../scripts/bench/closed_loop.ts'
 import { readMetric } from '../../../../scripts/bench/etcd_figures.ts'
 import { BARE_VALUE, bareKey } from '../../../../scripts/bench/bare_puts.ts'
 import { createNotifications } from '../../../../scripts/bench/notifications.ts'
-import { median, toPercentiles } from '../../../../scripts/bench/statistics.ts'
+import { mean, median, standardError, toPercentiles } from '../../../../scripts/bench/statistics.ts'
 
 describe('createNotifications()', () => {
   it('makes notifications that all have keys of their own', () => {
@@ -63,5 +63,13 @@ describe('median()', () => {
     assert.equal(median([9, 1, 5]), 5)
     assert.equal(median([4, 1]), 4)
     assert.ok(Number.isNaN(median([])))
+  })
+})
+
+describe('standardError()', () => {
+  it('is the deviation of the values from their mean, divided by the root of their number', () => {
+    assert.equal(mean([2, 4, 4, 6]), 4)
+    assert.equal(standardError([2, 4, 4, 6]), Math.sqrt(8 / 3 / 4))
+    assert.deepEqual([mean([]), standardError([5])], [Number.NaN, Number.NaN])
   })
 })

@@ -16,6 +16,7 @@ import { createSchemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock, type Clock } from '#shared/time/clock.ts'
+import { nextTurn } from '#shared/time/turn.ts'
 import { toHubLimits, authVars } from '#services/auth/settings.ts'
 import * as v from 'valibot'
 import { createFlakyStore, type FlakyStore } from '../../../contract/hub_flaky_store.ts'
@@ -24,13 +25,18 @@ import { createMemoryStores } from '../../../support/memory_store.ts'
 import { eventually, within } from '../../../support/waiting.ts'
 
 const memory = createMemoryStores()
-const schemas = createSchemas([{ source: 'ecmwf', content: BUILTIN_SCHEMAS.get('ecmwf') }])
+const schemas = createSchemas(
+  (['ecmwf', 'flight'] as const).map((source) => ({ source, content: BUILTIN_SCHEMAS.get(source) })),
+)
+const FLIGHT = { date: '20260610', country: 'italy', number: 'AZ203' }
 const COMMON = { clock: systemClock, random: randomUUID, logger: silentLogger }
 
 interface Scene {
   readonly store: FlakyStore
   /** Publishes products, each in a commit of its own. */
   readonly publish: (count: number) => Promise<void>
+  /** Publishes as many that are of no run. */
+  readonly publishOthers: (count: number) => Promise<void>
   /** What was told: numbers of products, removals, and whether all was told. */
   readonly told: readonly string[]
   readonly products: () => readonly string[]
@@ -67,11 +73,17 @@ async function withReader(
   const publish = async (count: number): Promise<void> => {
     for (let each = 0; each < count; each++) {
       const request = { class: 'od', stream: 'oper', expver: '1', domain: 'g', date: '20260610', time: '0' }
-      const keys = schemas.require('mars').encode({ ...request, step: String(step++) })
-      const item = { event: 'mars', keys, value: toBytes('here'), id: randomUUID(), source: 'urn:test' }
-      const [result] = await publisher.publish([item])
-      assert.equal(result?.ok, true)
+      await publishOne('mars', { ...request, step: String(step++) })
     }
+  }
+  const publishOthers = async (count: number): Promise<void> => {
+    for (let each = 0; each < count; each++) await publishOne('flight', { ...FLIGHT, airport: `A${each}` })
+  }
+  const publishOne = async (event: string, request: Readonly<Record<string, string>>): Promise<void> => {
+    const keys = schemas.require(event).encode(request)
+    const item = { event, keys, value: toBytes('here'), id: randomUUID(), source: 'urn:test' }
+    const [result] = await publisher.publish([item])
+    assert.equal(result?.ok, true)
   }
   await publish(earlier)
   const limits = toHubLimits(v.getDefaults(authVars))
@@ -112,7 +124,7 @@ async function withReader(
   reading.catch(() => undefined)
   const products = (): readonly string[] => told.filter((each) => !each.startsWith('-'))
   try {
-    await use({ store, publish, told, products, isUpToDate: () => isUpToDate, rests, reading })
+    await use({ store, publish, publishOthers, told, products, isUpToDate: () => isUpToDate, rests, reading })
   } finally {
     stop.abort()
     await reading.catch(() => undefined)
@@ -247,6 +259,20 @@ describe('readJournals() beside a hub', () => {
         await eventually('it rests', () => rests.at(-1) === true)
         await publish(RUNS_LIMITS.sliceProducts)
         await eventually('all is told', () => products().length === RUNS_LIMITS.sliceProducts + 1)
+      },
+      { isRestEndless: true },
+    ))
+
+  it('goes on to rest though much comes that is of no run', () =>
+    withReader(
+      async ({ store, publish, publishOthers, products, rests }) => {
+        await eventually('only the watch of the hub is open', () => store.open === 1)
+        await publish(1)
+        await eventually('it rests', () => rests.at(-1) === true)
+        await publishOthers(RUNS_LIMITS.sliceProducts)
+        await nextTurn()
+        await nextTurn()
+        assert.deepEqual([products().length, rests.at(-1)], [1, true])
       },
       { isRestEndless: true },
     ))

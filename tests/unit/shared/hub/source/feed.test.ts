@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
+import type { Entry } from '#shared/hub/source/entry.ts'
 import { createFeed, KEPT_BYTES, type FeedMessage, type OwnFeed } from '#shared/hub/source/feed.ts'
 import { TURN_REVISIONS } from '#shared/hub/source/limits.ts'
 import { createRing, type Ring } from '#shared/hub/source/ring.ts'
@@ -15,6 +16,7 @@ function setUp(ringBytes = BYTES): {
   readonly ring: Ring
   readonly feed: OwnFeed
   readonly append: (...revisions: readonly bigint[]) => void
+  readonly appendOther: (revision: bigint) => void
   /** Entries that the ring has decoded again. */
   readonly decoded: () => number
 } {
@@ -25,15 +27,16 @@ function setUp(ringBytes = BYTES): {
   })
   const feed = createFeed(ring, { known: 'e' })
   feed.connected(true)
-  const append = (...revisions: readonly bigint[]): void => {
-    for (const revision of revisions) {
-      const entry = entryOf(revision, ['a', { name: 'n' }])
-      ring.append(entry)
-      feed.appended(entry)
-      feed.advanced()
-    }
+  const appendEntry = (entry: Entry): void => {
+    ring.append(entry)
+    feed.appended(entry)
+    feed.advanced()
   }
-  return { ring, feed, append, decoded: () => decoded }
+  const append = (...revisions: readonly bigint[]): void => {
+    for (const revision of revisions) appendEntry(entryOf(revision, ['a', { name: 'n' }]))
+  }
+  const appendOther = (revision: bigint): void => appendEntry(entryOf(revision, ['b', { name: 'n' }]))
+  return { ring, feed, append, appendOther, decoded: () => decoded }
 }
 
 const CONNECTED = 'connected'
@@ -45,8 +48,15 @@ function show(message: FeedMessage | void): unknown {
 }
 
 /** Reads on, one message at a time. */
-function read(feed: OwnFeed, from: bigint, signal = new AbortController().signal): () => Promise<unknown> {
-  const messages = feed.follow(from, signal)
+function read(
+  feed: OwnFeed,
+  from: bigint,
+  {
+    signal = new AbortController().signal,
+    wants = () => true,
+  }: { readonly signal?: AbortSignal; readonly wants?: (entry: Entry) => boolean } = {},
+): () => Promise<unknown> {
+  const messages = feed.follow(from, signal, wants)
   return async () => show((await within('the next message', messages.next())).value)
 }
 
@@ -139,6 +149,19 @@ describe('createFeed()', () => {
     assert.equal(calls, 2, 'Those that were read do not count')
   })
 
+  it('leaves out what came and its reader does not want, and calls none for it', async () => {
+    const { feed, append, appendOther, decoded } = setUp()
+    const wants = ({ notifications }: Entry): boolean => notifications.some((each) => each?.event === 'a')
+    const next = read(feed, 1n, { wants })
+    assert.equal(await next(), CONNECTED)
+    feed.whenWaiting(2, () => assert.fail('One that is wanted waits'))
+    append(1n)
+    appendOther(2n)
+    appendOther(3n)
+    await nextTurn()
+    assert.deepEqual([await next(), decoded()], [[[1], 3], 0])
+  })
+
   it('ends for a reader that is so slow that memory has moved on', async () => {
     const { ring, feed, append } = setUp()
     const next = read(feed, 1n)
@@ -200,7 +223,7 @@ describe('createFeed()', () => {
   it('ends at the signal, also while its reader waits', async () => {
     const { feed } = setUp()
     const stop = new AbortController()
-    const next = read(feed, 1n, stop.signal)
+    const next = read(feed, 1n, { signal: stop.signal })
     assert.equal(await next(), CONNECTED)
     const coming = next()
     stop.abort()
