@@ -6,7 +6,7 @@
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import schemas from '../../shared/notification/schemas/ecmwf.json' with { type: 'json' }
+import schemas from '#shared/notification/schemas/ecmwf.json' with { type: 'json' }
 import configuration from '../../wrangler-like.config.json' with { type: 'json' }
 import { SHIPPED } from '#shared/runs/shipped.ts'
 import { runPosts, type PostLoad } from './generator.ts'
