@@ -269,10 +269,11 @@ describe('readJournals() beside a hub', () => {
         await eventually('only the watch of the hub is open', () => store.open === 1)
         await publish(1)
         await eventually('it rests', () => rests.at(-1) === true)
+        const before = [...rests]
         await publishOthers(RUNS_LIMITS.sliceProducts)
         await nextTurn()
         await nextTurn()
-        assert.deepEqual([products().length, rests.at(-1)], [1, true])
+        assert.deepEqual([products().length, rests], [1, before])
       },
       { isRestEndless: true },
     ))
