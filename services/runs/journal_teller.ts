@@ -13,7 +13,7 @@ import { parseRemoved } from '#shared/journal/removed.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Bookmark, RunProduct } from '#shared/runs/runs.ts'
-import type { KeyValue, Revision, WatchMessage } from '#shared/store/store.ts'
+import type { KeyValue, Revision, StoreEvent, WatchMessage } from '#shared/store/store.ts'
 import type { Clock } from '#shared/time/clock.ts'
 import { nextTurn } from '#shared/time/turn.ts'
 import { RUNS_LIMITS } from './limits.ts'
@@ -99,14 +99,18 @@ export function createJournalTeller(
     entries: async (entries) => {
       for (const entry of entries) {
         products.entry(entry)
-        for (const { kind, kv } of entry.relayed)
-          if (kind === 'put' && isInRange(kv.key, REMOVED_RANGE)) await tell(kv)
+        for (const event of entry.relayed) if (isRemoval(event)) await tell(event.kv)
         if (products.isBreakDue()) await nextTurn()
       }
     },
     wants: ({ notifications, relayed }) =>
-      relayed.length > 0 || notifications.some((each) => each !== undefined && products.follows(each.event)),
+      notifications.some((each) => each !== undefined && products.follows(each.event)) ||
+      relayed.some(isRemoval),
   }
+}
+
+function isRemoval({ kind, kv }: StoreEvent): boolean {
+  return kind === 'put' && isInRange(kv.key, REMOVED_RANGE)
 }
 
 /** Tells products, and which notifications of runs are stored. */
