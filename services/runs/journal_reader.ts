@@ -6,9 +6,9 @@
 
 import { HistoryDamaged, isAvisoError, oldestRevisionOf } from '#shared/errors.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
+import type { Entry } from '#shared/hub/source/entry.ts'
 import type { Feed } from '#shared/hub/source/feed.ts'
 import { followStore, type KnownEpoch } from '#shared/hub/source/follow.ts'
-import { TURN_REVISIONS } from '#shared/hub/source/limits.ts'
 import { JOURNAL_PREFIX, journalKey } from '#shared/journal/journal.ts'
 import { revisionOfSequence } from '#shared/journal/positions.ts'
 import { removedKey } from '#shared/journal/removed.ts'
@@ -58,7 +58,6 @@ export async function readJournals(
     ...parts,
     tell,
     upToDate: readers.upToDate,
-    resting: readers.resting,
     signal,
     range: rangeOf(parts.events),
     epoch: { known: undefined },
@@ -87,7 +86,7 @@ export async function readJournals(
 }
 
 /** How far the journal is read. */
-interface Reading extends JournalReaderParts, Pick<JournalReaders, 'upToDate' | 'resting'> {
+interface Reading extends JournalReaderParts, Pick<JournalReaders, 'upToDate'> {
   readonly tell: JournalTeller
   readonly signal: AbortSignal
   readonly range: KeyRange
@@ -120,37 +119,21 @@ async function followInStore(reading: Reading): Promise<void> {
 async function followInMemory(reading: Reading): Promise<void> {
   const { feed, signal, tell, upToDate } = reading
   if (feed === undefined || signal.aborted) return
-  for await (const message of feed.follow(reading.next, signal, tell.wants)) {
+  const take = (entry: Entry): boolean => {
+    if (!tell.now(entry)) return false
+    advance(reading, entry.revision)
+    arrive(reading)
+    return true
+  }
+  for await (const message of feed.follow(reading.next, signal, take)) {
     if (message.kind === 'entries') {
       await tell.entries(message.entries)
       advance(reading, message.through)
     } else if (message.connected) await aim(reading)
     else upToDate(false)
     arrive(reading)
-    if (message.kind === 'entries' && message.entries.length < TURN_REVISIONS) await rest(reading, feed)
   }
   upToDate(false)
-}
-
-/**
- * Waits for a moment, or until many products came, so that they are read together: each turn of its own costs more, because all that is needed
- * has to come into the processor's cache again. The feed does not wake a reader that does not wait for it.
- */
-async function rest({ clock, resting, signal }: Reading, feed: Feed): Promise<void> {
-  if (signal.aborted) return
-  resting(true)
-  await new Promise<void>((resolve) => {
-    const end = (): void => {
-      stopTimer()
-      stopWaiting()
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const stopTimer = clock.after(RUNS_LIMITS.sliceMs, end)
-    const stopWaiting = feed.whenWaiting(RUNS_LIMITS.sliceProducts, end)
-    signal.addEventListener('abort', end)
-  })
-  resting(false)
 }
 
 /** Notes what must be told before all that is stored is. What was told of it counts as read up to the store's present revision. */

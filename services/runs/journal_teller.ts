@@ -31,8 +31,6 @@ export interface JournalReaders extends RemovalReaders {
   announced(key: string): void
   /** `false`: there is more in the journal than was told, or that is not known. */
   upToDate(isSo: boolean): void
-  /** `true`: what is stored from now on is told later. `false`: it will be told before anything else happens. */
-  resting(isSo: boolean): void
 }
 
 export interface JournalTellerParts {
@@ -53,8 +51,8 @@ export interface TellerStart {
 export interface JournalTeller {
   readonly message: (message: Exclude<WatchMessage, { readonly kind: 'created' }>) => Promise<void>
   readonly entries: (entries: readonly Entry[]) => Promise<void>
-  /** Whether an entry has something to tell. */
-  readonly wants: (entry: Entry) => boolean
+  /** Tells an entry now. @returns `false` for one that needs a read of the store: nothing of it is told then */
+  readonly now: (entry: Entry) => boolean
 }
 
 export function createJournalTeller(
@@ -103,9 +101,11 @@ export function createJournalTeller(
         if (products.isBreakDue()) await nextTurn()
       }
     },
-    wants: ({ notifications, relayed }) =>
-      notifications.some((each) => each !== undefined && products.follows(each.event)) ||
-      relayed.some(isRemoval),
+    now: (entry) => {
+      if (entry.relayed.some(isRemoval)) return false
+      products.entry(entry)
+      return true
+    },
   }
 }
 

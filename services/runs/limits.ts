@@ -14,13 +14,6 @@ export const RUNS_LIMITS = {
   tickMs: 1_000,
   /** The clock of runs is this far behind: a product that was committed before is surely read by then. */
   lagMs: 2_000,
-  /** What the hub has decoded is read this often, while something comes. */
-  sliceMs: 50,
-  /**
-   * So many products are read at once: fewer than share a commit under load, so that they are read in its turn. The longer they are kept, the
-   * more of them outlive a collection of new objects, which copies them.
-   */
-  sliceProducts: 24,
   /** What arrives within this time is looked at together. */
   gatherMs: 20,
   /** Finished runs are stored this long after they are, so that many need one write. */

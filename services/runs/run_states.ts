@@ -62,11 +62,9 @@ export function createRunStates(parts: RunStatesParts): RunStates {
   let hasStood = false
   let tickedAt = -Infinity
   const news = createNews(clock.now())
-  /** When reading began to rest: what was stored after it is not told yet. A machine may be suspended then. */
-  let restingSince = Infinity
   let gathering: (() => void) | undefined
 
-  const now = (): number => Math.min(clock.now() - RUNS_LIMITS.lagMs, restingSince)
+  const now = (): number => clock.now() - RUNS_LIMITS.lagMs
 
   function tick(at: number): void {
     if (tracker === undefined) return
@@ -140,7 +138,6 @@ export function createRunStates(parts: RunStatesParts): RunStates {
       },
       removalsRead: (event, revision) => removed.set(event, Number(revision)),
       announced: announcements.seen,
-      resting: (isSo) => void (restingSince = isSo ? clock.now() : Infinity),
       upToDate: (isSo) => {
         if (!isSo) return stop()
         isUpToDate = true

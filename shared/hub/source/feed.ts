@@ -1,6 +1,7 @@
 /**
- * The feed: the decoded entries of the ring, for readers of this process that need everything. A reader is a cursor. What was decoded for
- * the streams is not read and decoded for it a second time, and a reader that is slow costs nothing: it is told when the ring has moved on.
+ * The feed: the decoded entries of the ring, for readers of this process that need everything. A reader is a cursor. While it waits it takes each
+ * entry as it comes, so what was decoded for the streams is not decoded a second time, and nothing is kept for it. A reader that is slow costs
+ * nothing: it is told when the ring has moved on.
  *
  * Flow: store → ring → **feed** → services/runs
  *
@@ -12,7 +13,7 @@ import { onNextTurn } from '#shared/time/turn.ts'
 import type { Revision } from '#shared/store/store.ts'
 import type { Entry } from './entry.ts'
 import type { KnownEpoch } from './follow.ts'
-import { TURN_BYTES, TURN_REVISIONS } from './limits.ts'
+import { TURN_REVISIONS } from './limits.ts'
 import type { Ring } from './ring.ts'
 
 /** What a reader is told. */
@@ -31,28 +32,25 @@ export interface Feed {
    */
   covers(next: Revision, epoch: string | undefined): boolean
   /**
-   * Yields everything from a revision on that {@link Feed.covers}. It ends where memory does not hold what comes next, because the reader is
-   * slow or the hub has missed revisions: the store may have them. It also ends at the signal. After the hub is closed nothing more comes.
+   * Yields everything from a revision on that {@link Feed.covers}, but what `take` has taken. It ends where memory does not hold what comes
+   * next, because the reader is slow or the hub has missed revisions: the store may have them. It also ends at the signal. After the hub is
+   * closed nothing more comes.
    *
-   * @param wants Entries that it does not want may be left out.
-   * @throws {AvisoError} `ERR_EPOCH_CHANGED` when the store was replaced.
+   * @throws {AvisoError} `ERR_EPOCH_CHANGED` when the store was replaced. What `take` has thrown.
    */
-  follow(
-    from: Revision,
-    signal: AbortSignal,
-    wants: (entry: Entry) => boolean,
-  ): AsyncGenerator<FeedMessage, void, undefined>
-  /**
-   * Calls `task` once, at the end of the turn in which so many notifications that it wants wait for a reader that follows.
-   *
-   * @returns forgets `task`
-   */
-  whenWaiting(notifications: number, task: () => void): () => void
+  follow(from: Revision, signal: AbortSignal, take: TakeEntry): AsyncGenerator<FeedMessage, void, undefined>
 }
+
+/**
+ * Is called with each entry as it comes while a reader waits, so that nothing has to be kept for it. It must be quick: the hub waits.
+ *
+ * @returns `false`: it is to be yielded, and what comes after it
+ */
+export type TakeEntry = (entry: Entry) => boolean
 
 /** The feed, as the hub moves it. */
 export interface OwnFeed extends Feed {
-  /** An entry was added to the ring. */
+  /** An entry was added to the ring. Never throws. */
   appended(entry: Entry): void
   /** The ring's `through` has moved. */
   advanced(): void
@@ -61,75 +59,54 @@ export interface OwnFeed extends Feed {
   lost(isReplaced: boolean): void
 }
 
-/**
- * What a reader has not read yet stays decoded up to this size: some turns of the upstream. The ring has it packed as well, and decodes again
- * what is too much.
- */
-export const KEPT_BYTES = 4 * TURN_BYTES
-
 interface Cursor {
-  readonly wants: (entry: Entry) => boolean
+  readonly take: TakeEntry
   next: Revision
-  /** What came since it has read, where {@link Cursor.next} is not before `since`. */
-  kept: Entry[]
-  since: Revision
-  keptBytes: number
-  /** Notifications that came since it has read. */
-  waiting: number
+  /** Set while it waits, until it is to be woken. */
+  wake: (() => void) | undefined
+  /** Whether it waits, and has nothing to yield. */
+  isTaking: boolean
   /** Set when the hub has forgotten everything: what it still had for this reader, and why. */
   end: { readonly rest: readonly Entry[]; readonly isReplaced: boolean } | undefined
+  failure: { readonly error: unknown } | undefined
 }
 
 export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
-  const waiting = new Set<() => void>()
   const cursors = new Set<Cursor>()
-  const calls = createCalls(cursors)
   let isConnected = false
   let connections = 0
-  let isWakeDue = false
-
-  function wake(): void {
-    isWakeDue = false
-    const resumed = [...waiting]
-    waiting.clear()
-    for (const resume of resumed) resume()
-  }
-
-  /** At the end of the turn, because entries come together. */
-  function wakeSoon(): void {
-    if (isWakeDue || waiting.size === 0) return
-    isWakeDue = true
-    onNextTurn(wake)
-  }
 
   const isHeld = (next: Revision): boolean => next >= ring.floor
 
   function entriesFrom(next: Revision, most: number): readonly Entry[] {
     const entries: Entry[] = []
     for (let position = ring.find(next); entries.length < most; position++) {
-      const entry = ring.at(position)
+      const entry = ring.once(position)
       if (entry === undefined) break
       entries.push(entry)
     }
     return entries
   }
 
-  const follow: Feed['follow'] = async function* (from, signal, wants) {
-    const since = ring.through + 1n
-    const cursor: Cursor = { wants, next: from, kept: [], since, keptBytes: 0, waiting: 0, end: undefined }
+  const follow: Feed['follow'] = async function* (from, signal, take) {
+    const cursor = createCursor(from, take)
     cursors.add(cursor)
     // One for the reader, and not one for each of its waits.
-    const onAbort = (): void => wake()
+    const onAbort = (): void => {
+      cursor.isTaking = false
+      cursor.wake?.()
+    }
     signal.addEventListener('abort', onAbort)
     let told = -1
     try {
       while (!signal.aborted) {
+        if (cursor.failure !== undefined) throw cursor.failure.error
         if (cursor.end !== undefined) return yield* finish(cursor.end)
         if (told !== connections) {
           told = connections
           yield { kind: 'connection', connected: isConnected }
-        } else if (ring.through < cursor.next) await new Promise<void>((resolve) => waiting.add(resolve))
-        else if (isHeld(cursor.next)) yield take(cursor)
+        } else if (ring.through < cursor.next) await untilWoken(cursor)
+        else if (isHeld(cursor.next)) yield read(cursor)
         else return
       }
     } finally {
@@ -138,13 +115,11 @@ export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
     }
   }
 
-  function take(cursor: Cursor): FeedMessage {
-    const isKept = cursor.next >= cursor.since
-    const entries = isKept ? cursor.kept.slice(0, TURN_REVISIONS) : entriesFrom(cursor.next, TURN_REVISIONS)
+  function read(cursor: Cursor): FeedMessage {
+    const entries = entriesFrom(cursor.next, TURN_REVISIONS)
     const last = entries.length < TURN_REVISIONS ? undefined : entries.at(-1)
     const through = last?.revision ?? ring.through
     cursor.next = through + 1n
-    leave(cursor)
     return { kind: 'entries', entries, through }
   }
 
@@ -152,84 +127,66 @@ export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
     // A ring that is about to start over is not connected.
     covers: (next, known) => isConnected && known !== undefined && known === epoch.known && isHeld(next),
     follow,
-    whenWaiting: calls.add,
     appended: (entry) => {
-      if (cursors.size === 0) return
-      for (const cursor of cursors) keep(cursor, entry)
-      calls.check()
+      for (const cursor of cursors) giveTo(cursor, entry)
     },
-    advanced: wakeSoon,
+    advanced: () => {
+      for (const cursor of cursors) if (cursor.next <= ring.through) wakeSoon(cursor)
+    },
     connected: (isSo) => {
       isConnected = isSo
       connections++
-      wakeSoon()
+      cursors.forEach(wakeSoon)
     },
     lost: (isReplaced) => {
       for (const cursor of cursors) {
         const rest = isHeld(cursor.next) ? entriesFrom(cursor.next, Infinity) : []
         cursor.end = { rest, isReplaced }
+        wakeSoon(cursor)
       }
-      cursors.clear()
-      wakeSoon()
     },
   }
 }
 
-/** Who is to be called when so much waits for a reader. */
-interface Calls {
-  readonly add: Feed['whenWaiting']
-  /** More waits than before. */
-  readonly check: () => void
-}
-
-function createCalls(cursors: ReadonlySet<Cursor>): Calls {
-  interface Call {
-    readonly notifications: number
-    readonly task: () => void
-    isDue: boolean
-  }
-  const calls = new Set<Call>()
-
-  function check(call: Call): void {
-    if (call.isDue || !Array.from(cursors).some(({ waiting }) => waiting >= call.notifications)) return
-    call.isDue = true
-    onNextTurn(() => {
-      if (calls.delete(call)) call.task()
-    })
-  }
-
+function createCursor(next: Revision, take: TakeEntry): Cursor {
   return {
-    add: (notifications, task) => {
-      const call = { notifications, task, isDue: false }
-      calls.add(call)
-      check(call)
-      return () => void calls.delete(call)
-    },
-    check: () => calls.forEach(check),
+    take,
+    next,
+    wake: undefined,
+    isTaking: false,
+    end: undefined,
+    failure: undefined,
   }
 }
 
-function keep(cursor: Cursor, entry: Entry): void {
-  if (entry.revision < cursor.next || !cursor.wants(entry)) return
-  cursor.waiting += entry.notifications.length
-  cursor.keptBytes += entry.bytes
-  if (cursor.keptBytes <= KEPT_BYTES) cursor.kept.push(entry)
-  else {
-    cursor.kept = []
-    cursor.keptBytes = 0
-    cursor.since = entry.revision + 1n
-  }
+async function untilWoken(cursor: Cursor): Promise<void> {
+  await new Promise<void>((resolve) => {
+    cursor.wake = resolve
+    cursor.isTaking = true
+  })
+  cursor.wake = undefined
 }
 
-/** Lets go of what was read. */
-function leave(cursor: Cursor): void {
-  cursor.kept = cursor.kept.filter(({ revision }) => revision >= cursor.next)
-  cursor.keptBytes = 0
-  cursor.waiting = 0
-  for (const { bytes, notifications } of cursor.kept) {
-    cursor.keptBytes += bytes
-    cursor.waiting += notifications.length
+/** At the end of the turn, because entries come together. */
+function wakeSoon(cursor: Cursor): void {
+  const { wake } = cursor
+  cursor.isTaking = false
+  cursor.wake = undefined
+  if (wake !== undefined) onNextTurn(wake)
+}
+
+/** What is not taken is read in the ring. */
+function giveTo(cursor: Cursor, entry: Entry): void {
+  if (!cursor.isTaking || entry.revision < cursor.next) return
+  try {
+    if (cursor.take(entry)) {
+      cursor.next = entry.revision + 1n
+      return
+    }
+  } catch (error) {
+    cursor.failure = { error }
   }
+  wakeSoon(cursor)
 }
 
 function* finish({ rest, isReplaced }: NonNullable<Cursor['end']>): Generator<FeedMessage, void, undefined> {

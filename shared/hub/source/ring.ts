@@ -36,6 +36,8 @@ export interface Ring extends EntrySource {
   /** Position of the next entry. */
   readonly end: number
   readonly bytes: number
+  /** The entry at a position, for one reader that needs it once: it is not kept for others. */
+  once(position: number): Entry | undefined
   /** The events of an entry whose keys lie in a range, without what is internal. Nothing is decoded for it. */
   eventsIn(position: number, range: KeyRange): readonly StoreEvent[]
   append(entry: Entry): void
@@ -121,6 +123,12 @@ export function createRing(maxBytes: number, from: Revision, decode: Decoder): R
       return blocks.bytes + decodedBytes(blocks.all)
     },
     at,
+    once: (position) => {
+      const block = blocks.at(position)
+      if (block === undefined) return undefined
+      const index = position - block.start
+      return block.decoded[index] ?? unpackEntry(block.pack, index, decode)
+    },
     eventsIn: (position, range) => {
       const block = blocks.at(position)
       return block === undefined ? [] : packedEventsIn(block.pack, position - block.start, range)

@@ -2,10 +2,8 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { readJournals } from '#services/runs/journal_reader.ts'
-import { RUNS_LIMITS } from '#services/runs/limits.ts'
 import { toBytes } from '#shared/bytes/bytes.ts'
 import { isAvisoError } from '#shared/errors.ts'
-import type { Feed } from '#shared/hub/source/feed.ts'
 import { createHub } from '#shared/hub/shared_hub.ts'
 import { readOrCreateEpoch } from '#shared/journal/epoch.ts'
 import { journalKey } from '#shared/journal/journal.ts'
@@ -15,7 +13,7 @@ import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
 import type { Store } from '#shared/store/store.ts'
-import { systemClock, type Clock } from '#shared/time/clock.ts'
+import { systemClock } from '#shared/time/clock.ts'
 import { nextTurn } from '#shared/time/turn.ts'
 import { toHubLimits, authVars } from '#services/auth/settings.ts'
 import * as v from 'valibot'
@@ -41,8 +39,6 @@ interface Scene {
   readonly told: readonly string[]
   readonly products: () => readonly string[]
   readonly isUpToDate: () => boolean
-  /** When reading began to rest, and when it ended to. */
-  readonly rests: readonly boolean[]
   /** Ends with the reader. */
   readonly reading: Promise<void>
 }
@@ -54,14 +50,11 @@ async function withReader(
     ringBytes,
     earlier = 0,
     isAlone = false,
-    isRestEndless = false,
     onProduct = () => undefined,
   }: {
     readonly ringBytes?: number
     readonly earlier?: number
     readonly isAlone?: boolean
-    /** Whether the time of a rest never passes. */
-    readonly isRestEndless?: boolean
     readonly onProduct?: (stop: () => void) => void
   } = {},
 ): Promise<void> {
@@ -96,7 +89,6 @@ async function withReader(
   })
   const told: string[] = []
   let isUpToDate = false
-  const rests: boolean[] = []
   const stop = new AbortController()
   const readers = {
     passed: () => undefined,
@@ -108,30 +100,27 @@ async function withReader(
     removal: ({ fields }: { readonly fields?: Readonly<Record<string, string>> }) =>
       void told.push(`-${fields?.['step']}`),
     removalsRead: () => undefined,
-    resting: (isSo: boolean) => void rests.push(isSo),
     upToDate: (isSo: boolean) => {
       isUpToDate = isSo
     },
   }
   const listening = countListeners(stop.signal)
-  const rest = countRests(hub.feed, isRestEndless)
-  const { clock, feed } = rest
   const reading = readJournals(
-    { ...COMMON, clock, store, schemas, events: ['mars'], feed: isAlone ? undefined : feed },
+    { ...COMMON, store, schemas, events: ['mars'], feed: isAlone ? undefined : hub.feed },
     { bookmark: undefined, removed: new Map() },
     { readers, signal: stop.signal },
   )
   reading.catch(() => undefined)
   const products = (): readonly string[] => told.filter((each) => !each.startsWith('-'))
   try {
-    await use({ store, publish, publishOthers, told, products, isUpToDate: () => isUpToDate, rests, reading })
+    await use({ store, publish, publishOthers, told, products, isUpToDate: () => isUpToDate, reading })
   } finally {
     stop.abort()
     await reading.catch(() => undefined)
     await publisher.close()
     await hub.close()
   }
-  assert.deepEqual([store.open, rest.waits(), listening.size], [0, 0, 0])
+  assert.deepEqual([store.open, listening.size], [0, 0])
 }
 
 /** Who listens to a signal, from now on. */
@@ -147,45 +136,6 @@ function countListeners(signal: AbortSignal): ReadonlySet<unknown> {
     removeEventListener.call(signal, type, listener)
   }
   return listening
-}
-
-/** What rests wait for. */
-function countRests(
-  feed: Feed,
-  isEndless: boolean,
-): {
-  readonly clock: Clock
-  readonly feed: Feed
-  /** Timers and calls that are neither over nor forgotten. */
-  readonly waits: () => number
-} {
-  const waits = new Set<object>()
-  /** Waits with `begin` until it calls the task, or it is forgotten. */
-  const count = (task: () => void, begin: (counted: () => void) => () => void): (() => void) => {
-    const wait = {}
-    waits.add(wait)
-    const forget = begin(() => {
-      waits.delete(wait)
-      task()
-    })
-    return () => {
-      waits.delete(wait)
-      forget()
-    }
-  }
-  const after: Clock['after'] = (ms, task) => {
-    if (ms !== RUNS_LIMITS.sliceMs) return systemClock.after(ms, task)
-    return count(task, (counted) => (isEndless ? () => undefined : systemClock.after(ms, counted)))
-  }
-  return {
-    clock: { ...systemClock, after },
-    feed: {
-      ...feed,
-      whenWaiting: (notifications, task) =>
-        count(task, (counted) => feed.whenWaiting(notifications, counted)),
-    },
-    waits: () => waits.size,
-  }
 }
 
 /** A store whose watches tell what has happened when the test says so. */
@@ -234,58 +184,26 @@ describe('readJournals() beside a hub', () => {
       { earlier: 5 },
     ))
 
-  it('rests after each part of what the hub has decoded, and says so', () =>
-    withReader(
-      async ({ store, publish, told, rests }) => {
-        await eventually('only the watch of the hub is open', () => store.open === 1)
-        await publish(5)
-        await eventually(
-          'all is told, and reading goes on',
-          () => told.length === 10 && rests.at(-1) === false,
-        )
-        assert.deepEqual(
-          rests,
-          rests.map((_, index) => index % 2 === 0),
-        )
-      },
-      { earlier: 5 },
-    ))
-
-  it('ends its rest as soon as there is much to read', () =>
-    withReader(
-      async ({ store, publish, products, rests }) => {
-        await eventually('only the watch of the hub is open', () => store.open === 1)
+  it('tells what the hub has decoded before its publisher is answered', () =>
+    withReader(async ({ store, publish, publishOthers, products, isUpToDate }) => {
+      await eventually('only the watch of the hub is open', () => isUpToDate() && store.open === 1)
+      for (let count = 1; count <= 5; count++) {
+        await publishOthers(1)
         await publish(1)
-        await eventually('it rests', () => rests.at(-1) === true)
-        await publish(RUNS_LIMITS.sliceProducts)
-        await eventually('all is told', () => products().length === RUNS_LIMITS.sliceProducts + 1)
-      },
-      { isRestEndless: true },
-    ))
-
-  it('goes on to rest though much comes that is of no run', () =>
-    withReader(
-      async ({ store, publish, publishOthers, products, rests }) => {
-        await eventually('only the watch of the hub is open', () => store.open === 1)
-        await publish(1)
-        await eventually('it rests', () => rests.at(-1) === true)
-        const before = [...rests]
-        await publishOthers(RUNS_LIMITS.sliceProducts)
         await nextTurn()
-        await nextTurn()
-        assert.deepEqual([products().length, rests], [1, before])
-      },
-      { isRestEndless: true },
-    ))
+        assert.deepEqual(products(), numbers(count))
+      }
+    }))
 
-  it('does not rest when it was stopped as it read', () =>
+  it('ends when it was stopped as it told', () =>
     withReader(
-      async ({ store, publish, reading }) => {
+      async ({ store, publish, reading, products }) => {
         await eventually('only the watch of the hub is open', () => store.open === 1)
-        await publish(1)
+        await publish(2)
         await within('the end of reading', reading)
+        assert.deepEqual(products(), numbers(1))
       },
-      { isRestEndless: true, onProduct: (stop) => stop() },
+      { onProduct: (stop) => stop() },
     ))
 
   for (const [where, parts] of [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isAvisoError } from '#shared/errors.ts'
 import type { Entry } from '#shared/hub/source/entry.ts'
-import { createFeed, KEPT_BYTES, type FeedMessage, type OwnFeed } from '#shared/hub/source/feed.ts'
+import { createFeed, type FeedMessage, type OwnFeed, type TakeEntry } from '#shared/hub/source/feed.ts'
 import { TURN_REVISIONS } from '#shared/hub/source/limits.ts'
 import { createRing, type Ring } from '#shared/hub/source/ring.ts'
 import { nextTurn } from '#shared/time/turn.ts'
@@ -16,7 +16,6 @@ function setUp(ringBytes = BYTES): {
   readonly ring: Ring
   readonly feed: OwnFeed
   readonly append: (...revisions: readonly bigint[]) => void
-  readonly appendOther: (revision: bigint) => void
   /** Entries that the ring has decoded again. */
   readonly decoded: () => number
 } {
@@ -27,16 +26,15 @@ function setUp(ringBytes = BYTES): {
   })
   const feed = createFeed(ring, { known: 'e' })
   feed.connected(true)
-  const appendEntry = (entry: Entry): void => {
-    ring.append(entry)
-    feed.appended(entry)
-    feed.advanced()
-  }
   const append = (...revisions: readonly bigint[]): void => {
-    for (const revision of revisions) appendEntry(entryOf(revision, ['a', { name: 'n' }]))
+    for (const revision of revisions) {
+      const entry = entryOf(revision, ['a', { name: 'n' }])
+      ring.append(entry)
+      feed.appended(entry)
+      feed.advanced()
+    }
   }
-  const appendOther = (revision: bigint): void => appendEntry(entryOf(revision, ['b', { name: 'n' }]))
-  return { ring, feed, append, appendOther, decoded: () => decoded }
+  return { ring, feed, append, decoded: () => decoded }
 }
 
 const CONNECTED = 'connected'
@@ -53,10 +51,10 @@ function read(
   from: bigint,
   {
     signal = new AbortController().signal,
-    wants = () => true,
-  }: { readonly signal?: AbortSignal; readonly wants?: (entry: Entry) => boolean } = {},
+    take = () => false,
+  }: { readonly signal?: AbortSignal; readonly take?: TakeEntry } = {},
 ): () => Promise<unknown> {
-  const messages = feed.follow(from, signal, wants)
+  const messages = feed.follow(from, signal, take)
   return async () => show((await within('the next message', messages.next())).value)
 }
 
@@ -94,72 +92,82 @@ describe('createFeed()', () => {
     assert.deepEqual(await coming, [[3], 3])
   })
 
-  it('gives what came since a reader began as it is, without decoding it again', async () => {
-    const { feed, append, decoded } = setUp(10_000_000)
-    const next = read(feed, 1n)
-    assert.equal(await next(), CONNECTED)
-    append(1n, 2n)
-    assert.deepEqual([await next(), decoded()], [[[1, 2], 2], 0])
-    append(3n)
-    assert.deepEqual([await next(), decoded()], [[[3], 3], 0])
-  })
-
-  it('lets go of what came when it is too much, and decodes it again', async () => {
-    const { feed, append, decoded } = setUp(100_000_000)
-    const next = read(feed, 1n)
-    assert.equal(await next(), CONNECTED)
-    const large = Math.ceil(KEPT_BYTES / entryOf(1n, ['a', { name: 'n' }]).bytes)
-    const revisions = Array.from({ length: large + 1 }, (_, index) => BigInt(index + 1))
-    append(...revisions)
-    const parts: unknown[] = []
-    for (let through = 0; through < revisions.length;) {
-      const [numbers, last] = (await next()) as [number[], number]
-      parts.push(...numbers)
-      through = last
-    }
-    assert.deepEqual(parts, revisions.map(Number))
-    assert.ok(decoded() >= large, `${decoded()} of ${large} were decoded again`)
-    append(BigInt(large + 2))
-    const before = decoded()
-    assert.deepEqual([await next(), decoded()], [[[large + 2], large + 2], before])
-  })
-
-  it('calls who waits for many notifications once so many have come, at the end of the turn', async () => {
-    const { feed, append } = setUp()
-    const next = read(feed, 1n)
-    assert.equal(await next(), CONNECTED)
-    let calls = 0
-    feed.whenWaiting(3, () => calls++)
-    const forget = feed.whenWaiting(3, () => assert.fail('It was forgotten'))
-    append(1n, 2n)
-    await nextTurn()
-    forget()
-    append(3n)
-    assert.equal(calls, 0)
-    await nextTurn()
-    append(4n)
-    await nextTurn()
-    assert.equal(calls, 1)
-    feed.whenWaiting(4, () => calls++)
-    await nextTurn()
-    assert.equal(calls, 2, 'Those that wait already count')
-    assert.deepEqual(await next(), [[1, 2, 3, 4], 4])
-    feed.whenWaiting(1, () => calls++)
-    await nextTurn()
-    assert.equal(calls, 2, 'Those that were read do not count')
-  })
-
-  it('leaves out what came and its reader does not want, and calls none for it', async () => {
-    const { feed, append, appendOther, decoded } = setUp()
-    const wants = ({ notifications }: Entry): boolean => notifications.some((each) => each?.event === 'a')
-    const next = read(feed, 1n, { wants })
-    assert.equal(await next(), CONNECTED)
-    feed.whenWaiting(2, () => assert.fail('One that is wanted waits'))
+  it('has its reader take what comes while it waits, and yields nothing of it', async () => {
+    const { ring, feed, append, decoded } = setUp()
+    const taken: number[] = []
+    const take = ({ revision }: Entry): boolean => taken.push(Number(revision)) > 0
     append(1n)
-    appendOther(2n)
-    appendOther(3n)
+    const next = read(feed, 1n, { take })
+    assert.deepEqual([await next(), await next()], [CONNECTED, [[1], 1]])
+    append(2n)
+    assert.deepEqual(taken, [], 'It did not wait')
+    assert.deepEqual(await next(), [[2], 2])
+    const before = decoded()
+    const coming = next()
+    append(3n, 4n)
     await nextTurn()
-    assert.deepEqual([await next(), decoded()], [[[1], 3], 0])
+    append(5n)
+    assert.deepEqual([taken, decoded()], [[3, 4, 5], before])
+    await nextTurn()
+    ring.advance(9n)
+    feed.advanced()
+    assert.deepEqual(await coming, [[], 9])
+  })
+
+  it('yields what its reader does not take, and what comes after it in the turn', async () => {
+    const { feed, append } = setUp()
+    const taken: number[] = []
+    const take = ({ revision }: Entry): boolean => revision !== 2n && taken.push(Number(revision)) > 0
+    const next = read(feed, 1n, { take })
+    assert.equal(await next(), CONNECTED)
+    const coming = next()
+    append(1n, 2n, 3n)
+    assert.deepEqual([await coming, taken], [[[2, 3], 3], [1]])
+    const later = next()
+    append(4n)
+    feed.connected(false)
+    append(5n)
+    assert.deepEqual([await later, await next(), taken], ['disconnected', [[5], 5], [1, 4]])
+  })
+
+  it('does not give what comes before the revision to a reader that is ahead', async () => {
+    const { feed, append } = setUp()
+    const taken: number[] = []
+    const stop = new AbortController()
+    const take = ({ revision }: Entry): boolean => taken.push(Number(revision)) > 0
+    const next = read(feed, 3n, { signal: stop.signal, take })
+    assert.equal(await next(), CONNECTED)
+    const coming = next()
+    append(1n, 2n, 3n)
+    assert.deepEqual(taken, [3])
+    stop.abort()
+    assert.equal(await coming, 'end')
+  })
+
+  it('fails with what its reader has thrown, and goes on for others', async () => {
+    const { feed, append } = setUp()
+    const take = (): never => {
+      throw new Error('It cannot be counted')
+    }
+    const next = read(feed, 1n, { take })
+    const nextOfOther = read(feed, 1n)
+    assert.deepEqual([await next(), await nextOfOther()], [CONNECTED, CONNECTED])
+    const [coming, comingOfOther] = [next(), nextOfOther()]
+    append(1n)
+    await assert.rejects(coming, /It cannot be counted/)
+    assert.deepEqual(await comingOfOther, [[1], 1])
+    append(2n)
+    assert.deepEqual(await nextOfOther(), [[2], 2])
+  })
+
+  it('does not have the ring keep decoded what comes after it was read', async () => {
+    const { ring, feed, append } = setUp(10_000_000)
+    append(1n)
+    const packed = ring.bytes
+    const next = read(feed, 1n)
+    assert.deepEqual([await next(), await next()], [CONNECTED, [[1], 1]])
+    append(2n)
+    assert.equal(ring.bytes, packed)
   })
 
   it('ends for a reader that is so slow that memory has moved on', async () => {
@@ -220,13 +228,26 @@ describe('createFeed()', () => {
     await assert.rejects(coming, (error) => isAvisoError(error, 'ERR_EPOCH_CHANGED'))
   })
 
-  it('ends at the signal, also while its reader waits', async () => {
+  it('fails when the store was replaced long after the hub was disconnected', async () => {
     const { feed } = setUp()
+    feed.connected(false)
+    const next = read(feed, 1n)
+    assert.equal(await next(), 'disconnected')
+    const coming = next()
+    await nextTurn()
+    feed.lost(true)
+    await assert.rejects(coming, (error) => isAvisoError(error, 'ERR_EPOCH_CHANGED'))
+  })
+
+  it('ends at the signal, also while its reader waits', async () => {
+    const { feed, append } = setUp()
     const stop = new AbortController()
-    const next = read(feed, 1n, { signal: stop.signal })
+    let taken = 0
+    const next = read(feed, 1n, { signal: stop.signal, take: () => ++taken > 0 })
     assert.equal(await next(), CONNECTED)
     const coming = next()
     stop.abort()
-    assert.equal(await coming, 'end')
+    append(1n)
+    assert.deepEqual([await coming, taken], ['end', 0])
   })
 })
