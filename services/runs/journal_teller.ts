@@ -9,7 +9,7 @@ import { isAvisoError } from '#shared/errors.ts'
 import type { Entry } from '#shared/hub/source/entry.ts'
 import { parseJournal } from '#shared/journal/codec.ts'
 import { JOURNAL_PREFIX, REMOVED_PREFIX, type JournalBatch } from '#shared/journal/journal.ts'
-import { parseRemoved } from '#shared/journal/removed.ts'
+import { parseRemoved, type Removed } from '#shared/journal/removed.ts'
 import type { Logger } from '#shared/logger.ts'
 import type { Schemas } from '#shared/notification/schema.ts'
 import type { Bookmark, RunProduct } from '#shared/runs/runs.ts'
@@ -124,6 +124,21 @@ interface ProductTeller {
   readonly isBreakDue: () => boolean
 }
 
+/** What decides whether a product is told. */
+interface Terms {
+  readonly event: string
+  readonly isFollowed: boolean
+  readonly isRun: boolean
+  /** Number of the first product that is to be told. */
+  readonly first: number
+  readonly removed: Removed
+}
+
+function isLeftOut({ first, removed }: Terms, revision: Revision, sequence: number): boolean {
+  if (sequence < first || revision <= removed.wipedThrough) return true
+  return removed.ids.size > 0 && removed.ids.has(BigInt(sequence))
+}
+
 function createProductTeller(
   parts: JournalTellerParts,
   { bookmark, removals }: TellerStart,
@@ -136,10 +151,15 @@ function createProductTeller(
 
   const follows = (event: string): boolean => event === RUN_EVENT || followed.has(event)
 
-  function isLeftOut(event: string, revision: Revision, sequence: number): boolean {
-    if (sequence < (firsts.get(event) ?? 0)) return true
-    const { wipedThrough, ids } = removals.of(event)
-    return revision <= wipedThrough || (ids.size > 0 && ids.has(BigInt(sequence)))
+  /** What holds for an event type until the next removal. */
+  function termsOf(event: string): Terms {
+    return {
+      event,
+      isFollowed: follows(event),
+      isRun: event === RUN_EVENT,
+      first: firsts.get(event) ?? 0,
+      removed: removals.of(event),
+    }
   }
 
   function tellBatch(event: string, revision: Revision, batch: JournalBatch): void {
@@ -149,8 +169,9 @@ function createProductTeller(
       for (const { key } of batch.events) readers.announced(key)
       return
     }
+    const terms = termsOf(event)
     for (const { key, seq, fields } of batch.events) {
-      const request = isLeftOut(event, revision, seq) ? undefined : schemas.decodeKey(key)?.request
+      const request = isLeftOut(terms, revision, seq) ? undefined : schemas.decodeKey(key)?.request
       if (request === undefined) continue
       readers.product({
         event,
@@ -167,21 +188,23 @@ function createProductTeller(
   function tellNotifications({ revision, notifications }: Entry): void {
     let time: string | undefined
     let at = 0
+    let terms: Terms | undefined
     for (const notification of notifications) {
       if (notification?.committedAt === undefined) continue
       const { event, key, committedAt, request } = notification
-      if (!follows(event)) continue
+      if (terms?.event !== event) terms = termsOf(event)
+      if (!terms.isFollowed) continue
       if (committedAt !== time) {
         time = committedAt
         at = Date.parse(committedAt)
         readers.passed(at - RUNS_LIMITS.lagMs)
       }
-      if (event === RUN_EVENT) {
+      if (terms.isRun) {
         readers.announced(key)
         continue
       }
       const sequence = Number(notification.sequence ?? 0n)
-      if (!isLeftOut(event, revision, sequence))
+      if (!isLeftOut(terms, revision, sequence))
         readers.product({ event, fields: request, at, revision, sequence })
     }
     sinceBreak += notifications.length
