@@ -49,7 +49,7 @@ const RELEASE_LIMIT_MS = 300_000
 /** Anything may be named, long tests too. */
 const FILES_LIMIT_MS = 1_800_000
 /** Test files at a time when Node runs alone. More than two processors, because most of the time files wait for a process of their own. */
-const CONCURRENCY = 4
+const CONCURRENCY = 3
 
 /** One command of the gate. */
 export interface Step {
