@@ -18,8 +18,8 @@ export const RUNS_LIMITS = {
   gatherMs: 20,
   /** Finished runs are stored this long after they are, so that many need one write. */
   storeMs: 5_000,
-  /** Open runs are stored, too, when a start would have to read more products again: less than a second of it. */
-  mostAgain: 50_000,
+  /** Open runs are stored, too, when a start would have to read more products again: half a second, where each has a commit of its own. */
+  mostAgain: 20_000,
   /** Parts of open runs that are stored in that time: a hundredth of a processor, however many runs with however many products are open. */
   openParts: 5,
   /** Wait before everything is read again, after reading could not go on. */
