@@ -140,6 +140,7 @@ export function createFeed(ring: Ring, epoch: KnownEpoch): OwnFeed {
     },
     lost: (isReplaced) => {
       for (const cursor of cursors) {
+        if (cursor.end !== undefined) continue
         const rest = isHeld(cursor.next) ? entriesFrom(cursor.next, Infinity) : []
         cursor.end = { rest, isReplaced }
         wakeSoon(cursor)

@@ -215,6 +215,18 @@ describe('createFeed()', () => {
     assert.deepEqual([await next(), await next()], [[[1, 2], 2], 'end'])
   })
 
+  it('gives what there was at the first loss, when another one follows before it is read', async () => {
+    const { ring, feed, append } = setUp()
+    const next = read(feed, 1n)
+    assert.equal(await next(), CONNECTED)
+    append(1n, 2n)
+    feed.connected(false)
+    feed.lost(false)
+    ring.reset(50n)
+    feed.lost(true)
+    assert.deepEqual([await next(), await next()], [[[1, 2], 2], 'end'])
+  })
+
   it('fails when the store was replaced, also while its reader waits', async () => {
     const { ring, feed, append } = setUp()
     append(1n, 2n)
