@@ -12,6 +12,7 @@ import { silentLogger } from '#shared/logger.ts'
 import { BUILTIN_SCHEMAS } from '#shared/notification/builtin_schemas.ts'
 import { createSchemas } from '#shared/notification/schema.ts'
 import { createPublisher } from '#shared/publish/publisher.ts'
+import type { Feed } from '#shared/hub/source/feed.ts'
 import type { Store } from '#shared/store/store.ts'
 import { systemClock } from '#shared/time/clock.ts'
 import { nextTurn } from '#shared/time/turn.ts'
@@ -39,6 +40,8 @@ interface Scene {
   readonly told: readonly string[]
   readonly products: () => readonly string[]
   readonly isUpToDate: () => boolean
+  /** Entries that the reader has not taken as they came. */
+  readonly yielded: () => number
   /** Ends with the reader. */
   readonly reading: Promise<void>
 }
@@ -105,15 +108,25 @@ async function withReader(
     },
   }
   const listening = countListeners(stop.signal)
+  const { feed, yielded } = countYielded(hub.feed)
   const reading = readJournals(
-    { ...COMMON, store, schemas, events: ['mars'], feed: isAlone ? undefined : hub.feed },
+    { ...COMMON, store, schemas, events: ['mars'], feed: isAlone ? undefined : feed },
     { bookmark: undefined, removed: new Map() },
     { readers, signal: stop.signal },
   )
   reading.catch(() => undefined)
   const products = (): readonly string[] => told.filter((each) => !each.startsWith('-'))
   try {
-    await use({ store, publish, publishOthers, told, products, isUpToDate: () => isUpToDate, reading })
+    await use({
+      store,
+      publish,
+      publishOthers,
+      told,
+      products,
+      isUpToDate: () => isUpToDate,
+      yielded,
+      reading,
+    })
   } finally {
     stop.abort()
     await reading.catch(() => undefined)
@@ -121,6 +134,17 @@ async function withReader(
     await hub.close()
   }
   assert.deepEqual([store.open, listening.size], [0, 0])
+}
+
+function countYielded(feed: Feed): { readonly feed: Feed; readonly yielded: () => number } {
+  let yielded = 0
+  async function* follow(...given: Parameters<Feed['follow']>): ReturnType<Feed['follow']> {
+    for await (const message of feed.follow(...given)) {
+      if (message.kind === 'entries') yielded += message.entries.length
+      yield message
+    }
+  }
+  return { feed: { ...feed, follow }, yielded: () => yielded }
 }
 
 /** Who listens to a signal, from now on. */
@@ -184,14 +208,17 @@ describe('readJournals() beside a hub', () => {
       { earlier: 5 },
     ))
 
-  it('tells what the hub has decoded before its publisher is answered', () =>
-    withReader(async ({ store, publish, publishOthers, products, isUpToDate }) => {
+  it('takes what the hub has decoded as it comes, and tells its products', () =>
+    withReader(async ({ store, publish, publishOthers, products, isUpToDate, yielded }) => {
       await eventually('only the watch of the hub is open', () => isUpToDate() && store.open === 1)
+      // The reader has begun to wait by then.
+      await nextTurn()
+      const before = yielded()
       for (let count = 1; count <= 5; count++) {
         await publishOthers(1)
         await publish(1)
         await nextTurn()
-        assert.deepEqual(products(), numbers(count))
+        assert.deepEqual([products(), yielded()], [numbers(count), before])
       }
     }))
 

@@ -203,29 +203,22 @@ describe('createFeed()', () => {
     assert.deepEqual([await next(), await next()], [CONNECTED, [[1], 1]])
   })
 
-  it('gives what there was, and ends, when the hub has missed revisions', async () => {
-    const { ring, feed, append } = setUp()
-    const next = read(feed, 1n)
-    assert.equal(await next(), CONNECTED)
-    append(1n, 2n)
-    feed.connected(false)
-    feed.lost(false)
-    ring.reset(50n)
-    append(50n)
-    assert.deepEqual([await next(), await next()], [[[1, 2], 2], 'end'])
-  })
-
-  it('gives what there was at the first loss, when another one follows before it is read', async () => {
-    const { ring, feed, append } = setUp()
-    const next = read(feed, 1n)
-    assert.equal(await next(), CONNECTED)
-    append(1n, 2n)
-    feed.connected(false)
-    feed.lost(false)
-    ring.reset(50n)
-    feed.lost(true)
-    assert.deepEqual([await next(), await next()], [[[1, 2], 2], 'end'])
-  })
+  for (const [when, goOn] of [
+    ['when the hub has missed revisions', ({ append }) => append(50n)],
+    ['though the store is replaced before that is read', ({ feed }) => feed.lost(true)],
+  ] satisfies readonly (readonly [string, (parts: ReturnType<typeof setUp>) => void])[])
+    it(`gives what there was, and ends, ${when}`, async () => {
+      const parts = setUp()
+      const { ring, feed, append } = parts
+      const next = read(feed, 1n)
+      assert.equal(await next(), CONNECTED)
+      append(1n, 2n)
+      feed.connected(false)
+      feed.lost(false)
+      ring.reset(50n)
+      goOn(parts)
+      assert.deepEqual([await next(), await next()], [[[1, 2], 2], 'end'])
+    })
 
   it('fails when the store was replaced, also while its reader waits', async () => {
     const { ring, feed, append } = setUp()
